@@ -1,0 +1,45 @@
+# Every target makes the virtual environment first, if it is missing or out of date.
+PYTHON ?= python3
+BIN := .venv/bin
+GRID := training=grid_search
+
+.PHONY: help venv demo test lint bench clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+venv: .venv/complete ## create .venv from requirements.lock
+
+# Touched last: an environment that is half installed is never taken for a whole one.
+.venv/complete: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "orch needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	@echo "installing the packages of requirements.lock, a few minutes the first time"
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+demo: venv ## plan and run a small grid on handwritten digits
+	@echo; echo '$$ orch plan $(GRID)'
+	@$(BIN)/orch plan $(GRID)
+	@echo; echo '$$ orch run $(GRID) --workers 2'
+	@$(BIN)/orch run $(GRID) --workers 2
+	@echo; echo '$$ orch status $(GRID)'
+	@$(BIN)/orch status $(GRID)
+	@echo; echo 'The curves, parameters and test results, in a browser: $(BIN)/orch ui $(GRID)'
+
+test: venv ## run the tests
+	$(BIN)/pytest
+
+lint: venv ## check style, types and import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: venv ## measure what the README claims
+	$(BIN)/python benchmarks/start.py
+
+clean: ## remove the environment and all caches; results stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,202 @@
+"""The boards: show what happens while a plan is executed, each to its own kind of reader."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.live import Live as LiveDisplay
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.events import Adopted, Ended, Live, Started, Stopping
+from orchestrator.selection import describe_point
+from orchestrator.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from rich.console import Console
+
+    from orchestrator.events import Event
+    from orchestrator.state import Progress as Saved
+
+COLOURS = {
+    State.DONE: "green",
+    State.FAILED: "red",
+    State.STALE: "yellow",
+    State.RUNNING: "cyan",
+    State.PENDING: "dim",
+}
+
+
+class PlainBoard:
+    """A line an event, for logs, pipes and terminals without colours."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._over = 0
+
+    def show(self, event: Event) -> None:
+        """Print the event."""
+        if isinstance(event, Ended):
+            self._over += 1
+        line = describe(event, self._over, self._total)
+        self._console.print(line, soft_wrap=True, highlight=False)
+
+    def refresh(self, live: Sequence[Live]) -> None:
+        """Do nothing: lines stay as they are."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End."""
+
+
+class LiveBoard(PlainBoard):
+    """The ends of runs as lines, and below them the grid's bar and a line for every slot."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        super().__init__(console, total)
+        self._bar = Progress(
+            TextColumn("[bold]runs[/]"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            expand=True,
+        )
+        self._task = self._bar.add_task("runs", total=total)
+        self._display = LiveDisplay(self._bar, console=console, refresh_per_second=8)
+
+    def show(self, event: Event) -> None:
+        """Print what is over above the bar; what begins shows in its slot."""
+        if isinstance(event, Started):
+            return
+        super().show(event)
+        self._bar.update(self._task, completed=self._over)
+
+    def refresh(self, live: Sequence[Live]) -> None:
+        """Draw the slots anew."""
+        rows = Table.grid(padding=(0, 2), expand=True)
+        for ratio, justify in ((None, "left"), (3, "left"), (None, "right"), (2, "left")):
+            rows.add_column(ratio=ratio, justify=justify, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type] # a literal, seen through a loop
+        for item in sorted(live, key=lambda item: item.started.slot.number):
+            rows.add_row(
+                Text(item.started.run.run_id[:8], style="cyan"),
+                Text(describe_point(item.started.run.overrides)),
+                Text(_count(item.progress)),
+                Text(describe_metrics(item.progress), style="dim"),
+            )
+        self._display.update(Group(rows, self._bar))
+
+    def __enter__(self) -> Self:
+        """Take the last lines of the terminal."""
+        self._display.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the bar as it ended."""
+        self._display.update(self._bar)
+        self._display.stop()
+
+
+class JsonBoard(PlainBoard):
+    """A JSON object a line, for scripts."""
+
+    def show(self, event: Event) -> None:
+        """Write the event as one line."""
+        stream = self._console.file
+        stream.write(json.dumps(event_as_json(event), ensure_ascii=False) + "\n")
+        stream.flush()
+
+
+def describe(event: Event, over: int, total: int) -> Text:
+    """Write an event as one line of text."""
+    match event:
+        case Started(run=run, action=action, attempt=attempt):
+            note = "" if attempt == 1 else f"  (attempt {attempt}: {event.reason})"
+            return Text(
+                f"{action.value:>9}  {run.run_id[:8]}  {describe_point(run.overrides)}{note}"
+            )
+        case Ended(run=run, state=state):
+            what = describe_metrics(event.progress) if state is State.DONE else event.reason
+            took = f"  {event.seconds:.1f} s" if event.executed else ""
+            return Text.assemble(
+                (f"{f'{over}/{total}':>9}  ", "dim"),
+                f"{run.run_id[:8]}  ",
+                (state.value, COLOURS[state]),
+                f"{took}  {describe_point(run.overrides)}  ",
+                (what, "dim" if state is State.DONE else ""),
+            )
+        case Adopted(run=run):
+            return Text(
+                f"     wait  {run.run_id[:8]}  {describe_point(run.overrides)}  ({event.reason})"
+            )
+        case Stopping(live=live, at_once=True):
+            return Text(f"ending {live} runs at once", style="yellow")
+        case Stopping(live=live):
+            return Text(
+                f"stopping: {live} runs end at their next checkpoint (once more: end them at once)",
+                style="yellow",
+            )
+
+
+def describe_metrics(saved: Saved | None) -> str:
+    """Write the newest metrics in one line."""
+    if saved is None:
+        return ""
+    return "  ".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in saved.metrics.items()
+    )
+
+
+def event_as_json(event: Event) -> dict[str, object]:
+    """Return an event as ``orch run --json`` prints it."""
+    match event:
+        case Stopping(live=live, at_once=at_once):
+            return {"event": "stopping", "live": live, "at_once": at_once}
+        case Adopted(run=run, reason=reason):
+            return {"event": "adopted", "run_id": run.run_id, "reason": reason}
+        case Started(run=run):
+            return {
+                "event": "started",
+                "run_id": run.run_id,
+                "overrides": dict(run.overrides),
+                "action": event.action.value,
+                "attempt": event.attempt,
+                "slot": event.slot.number,
+                "reason": event.reason,
+            }
+        case Ended(run=run):
+            return {
+                "event": "ended",
+                "run_id": run.run_id,
+                "state": event.state.value,
+                "reason": event.reason,
+                "seconds": round(event.seconds, 3),
+                "executed": event.executed,
+                "metrics": dict(event.progress.metrics) if event.progress else {},
+            }
+
+
+def _count(saved: Saved | None) -> str:
+    return f"{saved.iteration}/{saved.iterations}" if saved else "starting"

@@ -1,0 +1,133 @@
+"""The command line: reads the arguments, calls the command, turns errors into one line.
+
+Commands are imported only when they are called: ``orch --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from orchestrator.errors import OrchestratorError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+WRONG: Final = 2
+INTERRUPTED: Final = 130
+COMMANDS: Final[Mapping[str, str]] = {
+    "plan": "show what run would do and why, and what each filter dropped",
+    "run": "do it; the same command again continues where things stood",
+    "status": "show the state, progress and metrics of an experiment's runs",
+    "ui": "open MLflow's page on the experiment's store, on this machine only",
+}
+_EPILOG: Final = """\
+Overrides follow Hydra's grammar, sweeps included:
+  orch plan training=grid_search
+  orch run training=grid_search optimizer.lr=0.01,0.1 --workers 2
+  orch status
+
+exit codes: 0 all is done, 1 a run failed, 2 command, config or filter is wrong,
+3 runs were left over, 130 interrupted
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports what is wrong as our errors are reported, in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}. See {self.prog} --help.")
+
+
+def main() -> None:
+    """Run ``orch`` and end the process with its exit code."""
+    try:
+        sys.exit(call(sys.argv[1:]))
+    except OrchestratorError as error:
+        sys.stderr.write(f"orch: {error}\n")
+        sys.exit(WRONG)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Who read our output has gone (orch plan | head); there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Carry out a command line and return the exit code.
+
+    Raises:
+        OrchestratorError: Something is wrong that the user can mend.
+    """
+    options = parse_arguments(arguments)
+    command = getattr(import_module(f"orchestrator.commands.{options.command}"), options.command)
+    return int(command(options, _console()))
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options of a command line; overrides and options may stand in any order.
+
+    Raises:
+        UsageError: There is no such command or option.
+    """
+    parser = _Parser(
+        prog="orch",
+        description="Run a grid of PyTorch trainings on this machine, and continue it after anything.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_config_options(parser, "conf", "config")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, purpose in COMMANDS.items():
+        # parse_intermixed_args knows no subcommands, so what follows the name is parsed below.
+        commands.add_parser(name, help=purpose, add_help=False, allow_abbrev=False)
+    options, rest = parser.parse_known_args(arguments)
+    return _command_parser(options.command).parse_intermixed_args(rest, options)
+
+
+def _command_parser(command: str) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=f"orch {command}", description=f"{COMMANDS[command]}.", allow_abbrev=False
+    )
+    # Also behind the command, where people write them; not given there, what stood before holds.
+    _add_config_options(parser, argparse.SUPPRESS, argparse.SUPPRESS)
+    if command != "ui":
+        parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+    if command == "ui":
+        parser.add_argument(
+            "--port", type=int, default=5000, help="the page's port (default: 5000)"
+        )
+    if command == "plan":
+        parser.add_argument("--all", action="store_true", help="list every run, however many")
+    if command == "run":
+        parser.add_argument(
+            "--workers", type=int, metavar="N", help="how many runs at once (default: one a CPU)"
+        )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="OVERRIDE", help="key=value, as for any Hydra program"
+    )
+    return parser
+
+
+def _add_config_options(parser: argparse.ArgumentParser, folder: str, name: str) -> None:
+    parser.add_argument(
+        "--config-dir", default=folder, metavar="DIR", help="the config folder (default: conf)"
+    )
+    parser.add_argument(
+        "--config-name", default=name, metavar="NAME", help="the primary config (default: config)"
+    )
+
+
+def _console() -> Console:
+    from rich.console import Console  # not for orch --help
+
+    # Without a terminal nobody is served by lines cut at 80 columns.
+    width = None if sys.stdout.isatty() else 10_000
+    return Console(width=width, highlight=False)

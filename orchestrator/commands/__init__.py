@@ -1,0 +1,1 @@
+"""The commands of ``orch``, one a module; each returns the exit code."""

@@ -1,0 +1,117 @@
+"""``orch run``: execute the plan; the same command again continues where things stood."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from orchestrator.board import JsonBoard, LiveBoard, PlainBoard
+from orchestrator.commands.plan import load_plan
+from orchestrator.engine import Engine
+from orchestrator.launchers.command import CommandLauncher
+from orchestrator.launchers.warm import WarmLauncher
+from orchestrator.plan import Action
+from orchestrator.scheduler import make_slots
+from orchestrator.selection import describe_point
+from orchestrator.settings import parse_workers
+from orchestrator.state import State
+from orchestrator.stop import StopRequests
+from orchestrator.tables import print_summary
+from orchestrator.tracking.process import ReporterProcess, count_behind, store_uri
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+    from orchestrator.commands.plan import Planned
+    from orchestrator.engine import Outcome
+
+FAILED: Final = 1
+LEFT: Final = 3
+INTERRUPTED: Final = 130
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    """Execute the plan and return the exit code that tells how it went."""
+    workers = parse_workers(options.workers, "--workers")
+    planned = load_plan(options)
+    if options.json:
+        console.quiet = True
+    print_summary(planned.plan, console)
+    uri = _tracking_uri(planned)
+    actions = [decision.action for decision in planned.plan.decisions]
+    total = sum(action is not Action.SKIP for action in actions)
+    if not total and not (uri and count_behind(planned.experiment, uri)):
+        console.print(f"Nothing to do: all {len(actions)} runs are done.")
+        return 0
+    planned.experiment.prepare()
+    slots = make_slots(workers or planned.settings.workers or len(os.sched_getaffinity(0)))
+    command = planned.settings.command
+    launcher = CommandLauncher(command) if command else WarmLauncher()
+    with StopRequests() as stop:
+        reporter = ReporterProcess(planned.experiment, uri) if uri else None
+        if reporter:
+            reporter.start()
+        with _board(options, console, total) as board:
+            engine = Engine(planned.experiment, launcher, board, slots)
+            outcome = engine.execute(planned.plan, stop)
+        if reporter:
+            _finish(reporter, stop, console)
+    _summarize(outcome, planned, console)
+    return exit_code(outcome)
+
+
+def exit_code(outcome: Outcome) -> int:
+    """Return the exit code that tells how a plan was executed; a contract."""
+    if outcome.stopped:
+        return INTERRUPTED
+    if any(ended.state is State.FAILED for ended in outcome.ended.values()):
+        return FAILED
+    return LEFT if outcome.left else 0
+
+
+def _tracking_uri(planned: Planned) -> str | None:
+    tracking = planned.settings.tracking
+    return store_uri(planned.experiment, tracking.uri) if tracking.enabled else None
+
+
+def _board(options: argparse.Namespace, console: Console, total: int) -> PlainBoard:
+    if options.json:
+        return JsonBoard(console, total)
+    return LiveBoard(console, total) if console.is_terminal else PlainBoard(console, total)
+
+
+def _finish(reporter: ReporterProcess, stop: StopRequests, console: Console) -> None:
+    with console.status("sending the rest to MLflow"):
+        arrived = reporter.finish(give_up=lambda: stop.asked > 1)
+    if not arrived:
+        text = (
+            f"not everything has reached MLflow, see {reporter.log}; repeat the command to send it"
+        )
+        console.print(Text(text, style="yellow"), soft_wrap=True)
+
+
+def _summarize(outcome: Outcome, planned: Planned, console: Console) -> None:
+    """Print every failure with the file to look at, and how the experiment stands."""
+    for ended in outcome.ended.values():
+        if ended.state is State.FAILED:
+            directory = planned.experiment.run(ended.run.run_id)
+            console.print(
+                Text.assemble(
+                    ("failed ", "red"),
+                    f"{ended.run.run_id}  {describe_point(ended.run.overrides)}: {ended.reason}",
+                    f"\n       see {directory.path / 'logs'}",
+                ),
+                soft_wrap=True,
+            )
+    ends = [ended.state for ended in outcome.ended.values()]
+    skipped = sum(decision.action is Action.SKIP for decision in planned.plan.decisions)
+    done = skipped + sum(state is State.DONE for state in ends)
+    failed = sum(state is State.FAILED for state in ends)
+    parts = [f"{done} of {len(planned.plan.decisions)} runs are done"]
+    parts += [f"{failed} failed"] if failed else []
+    parts += [f"{outcome.left} left, the same command continues them"] if outcome.left else []
+    console.print(Text(", ".join(parts) + "."), soft_wrap=True)

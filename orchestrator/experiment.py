@@ -1,0 +1,87 @@
+"""The folder of an experiment: ``<results_dir>/<experiment_id>``, and the runs in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.durable import exclusive
+from orchestrator.errors import RunDirectoryError
+from orchestrator.rundir import RunDirectory, build
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.identity import Run
+    from orchestrator.state import RunId
+
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
+_WORKSHOP: Final = ".new-"
+
+
+class ExperimentDirectory:
+    """The folder of an experiment, which need not exist; ``training`` holds its run directories."""
+
+    def __init__(self, results_dir: Path, experiment_id: str) -> None:
+        self.results_dir = results_dir
+        self.experiment_id = experiment_id
+        self.path = results_dir / experiment_id
+        self.training = self.path / "training"
+
+    def run(self, run_id: RunId) -> RunDirectory:
+        """Return the run directory of a run, whether it exists or not."""
+        return RunDirectory(self.training / run_id)
+
+    def runs(self) -> list[RunDirectory]:
+        """Return the run directories that exist, by run ID; foreign names are passed over.
+
+        Raises:
+            RunDirectoryError: The folder cannot be read.
+        """
+        try:
+            names = os.listdir(self.training)  # noqa: PTH208 # names are all we need, of 100,000
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise RunDirectoryError(f"{self.training}: {error.strerror}.") from None
+        return [RunDirectory(self.training / name) for name in sorted(names) if _is_run(name)]
+
+    def prepare(self) -> None:
+        """Make the folder, prove that it can be written, and sweep what dead processes left.
+
+        Raises:
+            RunDirectoryError: It cannot be made or written.
+        """
+        try:
+            self.training.mkdir(parents=True, exist_ok=True)
+            with exclusive(self.training):
+                for workshop in self.training.glob(f"{_WORKSHOP}*"):
+                    shutil.rmtree(workshop)
+                probe = self.training / f"{_WORKSHOP}probe"
+                probe.mkdir()
+                probe.rmdir()
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{self.training}: cannot write here ({error.strerror})."
+                " Mend the permissions or the disk, or choose another results_dir."
+            ) from None
+
+    def create(self, run: Run) -> RunDirectory:
+        """Make the run directory of a run, or find the one that is there already.
+
+        Raises:
+            RunDirectoryError: The directory belongs to another config.
+            OSError: The disk does not take it; nothing is left behind.
+        """
+        directory = self.run(run.run_id)
+        with exclusive(self.training):
+            if not directory.path.is_dir():
+                build(run, directory.path, self.training / f"{_WORKSHOP}{run.run_id}")
+        directory.check_identity(run)
+        return directory
+
+
+def _is_run(name: str) -> bool:
+    return _RUN_ID.fullmatch(name) is not None

@@ -1,0 +1,163 @@
+"""Filters: ``case ! condition`` drops a point when both sides hold.
+
+``filter_grammar`` reads them from text; here is what they mean.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from orchestrator.errors import FilterError
+from orchestrator.grid import Value  # noqa: TC001 # dataclasses keep it as a type
+
+_ORDERINGS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+OPERATORS: Final = ("==", "!=", *_ORDERINGS, "in")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A dotted path into the resolved config, and where it stands in the filter."""
+
+    path: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``key operator operand``; ``place`` is the operator's, counted from 0."""
+
+    key: Key
+    operator: str
+    operand: Key | Value
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One or several comparisons, all of which (``&``) or any of which (``|``) must hold."""
+
+    comparisons: tuple[Comparison, ...]
+    any_of: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A parsed filter; ``text`` is what the user wrote."""
+
+    text: str
+    case: Side
+    condition: Side
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The dotted paths that the filter looks at."""
+        return frozenset(
+            key.path
+            for side in (self.case, self.condition)
+            for comparison in side.comparisons
+            for key in (comparison.key, comparison.operand)
+            if isinstance(key, Key)
+        )
+
+    def excludes(self, config: Mapping[str, Value]) -> bool:
+        """Tell whether the point with this resolved config is dropped.
+
+        Raises:
+            FilterError: It orders values that have no order.
+        """
+        return self._holds(self.case, config) and self._holds(self.condition, config)
+
+    def _holds(self, side: Side, config: Mapping[str, Value]) -> bool:
+        combine = any if side.any_of else all
+        return combine(self._compare(comparison, config) for comparison in side.comparisons)
+
+    def _compare(self, comparison: Comparison, config: Mapping[str, Value]) -> bool:
+        left = look_up(config, comparison.key.path)
+        operand = comparison.operand
+        right = look_up(config, operand.path) if isinstance(operand, Key) else operand
+        if isinstance(left, Missing) or isinstance(right, Missing):
+            return False
+        match comparison.operator:
+            case "==":
+                return same(left, right)
+            case "!=":
+                return not same(left, right)
+            case "in":
+                if not isinstance(right, list):
+                    self._refuse(comparison, f"{show(right)} is no list to look in")
+                return any(same(left, item) for item in right)
+            case ordering:
+                if not (_is_number(left) and _is_number(right)) and not (
+                    isinstance(left, str) and isinstance(right, str)
+                ):
+                    self._refuse(comparison, f"{show(left)} and {show(right)} have no order")
+                return _ORDERINGS[ordering](left, right)
+
+    def _refuse(self, comparison: Comparison, why: str) -> NoReturn:
+        fail_at(self.text, comparison.place, f"{comparison.key.path}: {why}")
+
+
+class Missing:
+    """Stands for a key that a config does not have."""
+
+
+_MISSING = Missing()
+
+
+def look_up(config: Mapping[str, Value], path: str) -> Value | Missing:
+    """Return the value at a dotted path, list items by their number; ``Missing`` if not there."""
+    node: Value | Mapping[str, Value] = config
+    for part in path.split("."):
+        if isinstance(node, Mapping) and part in node:
+            node = node[part]
+        elif isinstance(node, list) and part.isdecimal() and int(part) < len(node):
+            node = node[int(part)]
+        else:
+            return _MISSING
+    return node  # type: ignore[return-value] # the loop leaves a value of the config
+
+
+def is_known(config: Mapping[str, Value], path: str) -> bool:
+    """Tell whether a config has a key, whatever its value."""
+    return not isinstance(look_up(config, path), Missing)
+
+
+def same(left: object, right: object) -> bool:
+    """Compare two config values: numbers by value, everything else only within its own type."""
+    if _is_number(left) and _is_number(right):
+        return left == right
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    return type(left) is type(right) and left == right
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def show(value: object) -> str:
+    """Write a config value as a filter would: text in quotes, ``true``, ``null``."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def fail_at(text: str, place: int, why: str) -> NoReturn:
+    """Raise the error with the filter and a caret under the character it is about."""
+    # Control characters would move the caret, or the user's terminal.
+    shown = "".join(character if character.isprintable() else "?" for character in text)
+    start = max(0, place - 60)
+    line = shown[start : place + 60]
+    raise FilterError(
+        f"filter, character {place + 1}: {why}.\n    {line}\n    {' ' * (place - start)}^"
+    )

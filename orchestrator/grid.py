@@ -1,0 +1,53 @@
+"""The grid: axes in order, and the points that they span."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from orchestrator.errors import GridError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A config key, or a config group, with the values it takes."""
+
+    key: str
+    values: tuple[Value, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse an axis that spans nothing.
+
+        Raises:
+            GridError: There is no value.
+        """
+        if not self.values:
+            raise GridError(f"axis {self.key!r} has no values. Give it one, or remove the axis.")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One combination of the axes' values; ``values`` is in the order of the axes."""
+
+    values: Mapping[str, Value]
+
+
+def expand(axes: Sequence[Axis]) -> Iterator[Point]:
+    """Yield every point once, the last axis turning fastest; no axes span exactly one point."""
+    keys = [axis.key for axis in axes]
+    for values in itertools.product(*(axis.values for axis in axes)):
+        yield Point(dict(zip(keys, values, strict=True)))
+
+
+def count_points(axes: Sequence[Axis]) -> int:
+    """Return how many points the axes span."""
+    total = 1
+    for axis in axes:
+        total *= len(axis.values)
+    return total

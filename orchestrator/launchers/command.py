@@ -1,0 +1,87 @@
+"""The command launcher: starts any program, each attempt in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import IO, TYPE_CHECKING, Final
+
+from orchestrator.launchers.placeholders import fill_in
+from orchestrator.programs import signals_blocked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.rundir import RunDirectory
+
+# In the environment that orch runs in, and (-P) whatever stands in the current folder.
+_RUNNER: Final = (sys.executable, "-P", "-m", "orchestrator.runner")
+
+
+class CommandAttempt:
+    """An attempt that was started: a runner process, and the program below it."""
+
+    def __init__(self, runner: subprocess.Popen[bytes], complaints: IO[bytes]) -> None:
+        self._runner = runner
+        self._complaints = complaints
+        self._sentinel = os.pidfd_open(runner.pid)
+
+    def fileno(self) -> int:
+        """Return a descriptor that becomes readable when the runner has ended."""
+        return self._sentinel
+
+    def ask_to_stop(self) -> None:
+        """Ask for an end at the next checkpoint."""
+        self._runner.send_signal(signal.SIGTERM)
+
+    def end_at_once(self) -> None:
+        """Have the runner kill the program, and record it."""
+        self._runner.send_signal(signal.SIGQUIT)
+
+    def abandon(self) -> None:
+        """Kill the runner, which did not obey."""
+        self._runner.kill()
+
+    def close(self) -> str:
+        """Reap the runner, which has ended, and return what it complained of, if anything."""
+        self._runner.wait()
+        os.close(self._sentinel)
+        with self._complaints as file:
+            file.seek(0)
+            return file.read().decode(errors="replace").strip()
+
+
+class CommandLauncher:
+    """Starts one program for every attempt, with ``{run_dir}`` and ``{run_id}`` filled in."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+
+    def start(
+        self, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
+    ) -> CommandAttempt:
+        """Start an attempt and return at once.
+
+        Raises:
+            OSError: No process could be started.
+        """
+        command = [fill_in(part, directory) for part in self._command]
+        complaints = tempfile.TemporaryFile()  # the attempt closes it
+        try:
+            with signals_blocked():
+                runner = subprocess.Popen(  # our own runner
+                    [*_RUNNER, str(directory.path), str(attempt), *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=complaints,
+                    env={**os.environ, **environment},
+                    # The terminal's signals are for us; we pass on what the run should hear.
+                    start_new_session=True,
+                )
+        except BaseException:
+            complaints.close()
+            raise
+        return CommandAttempt(runner, complaints)

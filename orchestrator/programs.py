@@ -1,0 +1,166 @@
+"""The program of an attempt: what the runner starts, and what it has to know to end it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+# What a runner handles itself, and a program must find as the system has it.
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
+
+class Started(Protocol):
+    """A program that was started, the leader of its own process group."""
+
+    @property
+    def pid(self) -> int:
+        """Its process ID, and that of its group."""
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code, negative for a signal."""
+
+
+class Program(Protocol):
+    """Something that carries out a run, in a process of its own."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+
+    def start(self, environment: Mapping[str, str], output: Path, lock: int) -> Started:
+        """Start it; it and what it starts keep the descriptor ``lock`` open.
+
+        Args:
+            environment: Its whole environment.
+            output: The file that its stdout and stderr are appended to.
+            lock: The descriptor that is locked for as long as any of its processes lives.
+
+        Raises:
+            OSError: It cannot be started.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Any program, with its arguments."""
+
+    arguments: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The program's file."""
+        return self.arguments[0]
+
+    def start(self, environment: Mapping[str, str], output: Path, lock: int) -> Started:
+        """Start the program in a new session."""
+        with output.open("ab") as file:
+            return subprocess.Popen(  # the user's own program
+                self.arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                pass_fds=(lock,),
+                start_new_session=True,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPoint:
+    """A Python function ``package.module:function``, called in a fork of this process.
+
+    It gets ``arguments`` as a list and returns an exit code, or None. Where its modules are loaded
+    already, starting it takes milliseconds.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+
+    def start(self, environment: Mapping[str, str], output: Path, lock: int) -> Started:
+        """Fork, and call the function in a new session; the fork inherits the lock."""
+        del lock
+        context = multiprocessing.get_context("fork")
+        process = context.Process(target=self._call, args=(environment, output))
+        with signals_blocked():
+            process.start()
+            forked = _Forked(process)
+            # Here as well as in the fork: whoever comes first, the group is there when we return.
+            with contextlib.suppress(OSError):
+                os.setpgid(forked.pid, forked.pid)
+        return forked
+
+    def _call(self, environment: Mapping[str, str], output: Path) -> None:
+        with contextlib.suppress(OSError):
+            os.setpgid(0, 0)
+        redirect(output)
+        os.environ.clear()
+        os.environ.update(environment)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        sys.exit(load(self.name)(list(self.arguments)))
+
+
+class _Forked:
+    """A fork, seen from the process that made it."""
+
+    def __init__(self, process: multiprocessing.process.BaseProcess) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        return int(self._process.pid or 0)
+
+    def wait(self) -> int:
+        self._process.join()
+        return int(self._process.exitcode or 0)
+
+
+def load(entry_point: str) -> Callable[[Sequence[str]], int | None]:
+    """Import the function that ``package.module:function`` names."""
+    module, _, function = entry_point.partition(":")
+    loaded: Callable[[Sequence[str]], int | None] = getattr(
+        importlib.import_module(module), function
+    )
+    return loaded
+
+
+@contextlib.contextmanager
+def signals_blocked() -> Iterator[None]:
+    """Hold signals back while a process is made, which begins with them held back, too.
+
+    It lets them in when its handlers stand, so no request to stop is lost on the way.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def redirect(output: Path) -> None:
+    """Let this process read nothing and write to a file, descriptors and Python's streams alike."""
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    written = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    for source, target in ((nothing, 0), (written, 1), (written, 2)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(written)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # it stays open
+    sys.stdout, sys.stderr = (
+        open(
+            number, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
+        )  # and so do they
+        for number in (1, 2)
+    )

@@ -1,0 +1,103 @@
+"""The JSON forms of what is kept in a run directory; a contract with every script that reads it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, TypeVar, TYPE_CHECKING
+
+from orchestrator.state import Failure, Progress, Record, Status, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA: Final = 1
+T = TypeVar("T")
+
+
+def dump_status(status: Status) -> bytes:
+    """Return the content of ``status.json``."""
+    failure = status.failure
+    return dump(
+        {
+            "schema": SCHEMA,
+            "state": status.record.value,
+            "attempt": status.attempt,
+            "started_at": status.started_at,
+            "ended_at": status.ended_at,
+            "host": status.host,
+            "pid": status.pid,
+            "exit_code": status.exit_code,
+            "error": failure and {"class": failure.kind, "message": failure.message},
+            "reason": status.reason,
+        }
+    )
+
+
+def parse_status(content: bytes) -> Status | Unreadable:
+    """Read ``status.json``; anything that is not exactly one is ``Unreadable``, never an error."""
+    match parse(content):
+        case {
+            "schema": int(schema),
+            "state": str(state),
+            "attempt": int(attempt),
+            "started_at": str(started_at),
+            "host": str(host),
+            "pid": int(pid),
+        } as found if schema == SCHEMA and attempt >= 1 and state in _RECORDS:
+            return Status(
+                record=_RECORDS[state],
+                attempt=attempt,
+                started_at=started_at,
+                host=host,
+                pid=pid,
+                ended_at=_optional(found.get("ended_at"), str),
+                exit_code=_optional(found.get("exit_code"), int),
+                failure=_parse_failure(found.get("error")),
+                reason=_optional(found.get("reason"), str),
+            )
+        case {"schema": int(schema)} if schema > SCHEMA:
+            return Unreadable(f"it is of schema {schema}, written by a newer version")
+        case _:
+            return Unreadable("it is no complete status")
+
+
+def parse_progress(content: bytes) -> Progress | None:
+    """Read ``progress.json``; what does not say how far a run is says nothing."""
+    match parse(content):
+        case {"iteration": int(iteration), "iterations": int(iterations)} as found:
+            metrics = found.get("metrics")
+            numbers = metrics.items() if isinstance(metrics, dict) else ()
+            kept = {
+                str(key): value for key, value in numbers if isinstance(value, int | float | str)
+            }
+            return Progress(iteration, iterations, kept)
+        case _:
+            return None
+
+
+def dump(value: Mapping[str, object]) -> bytes:
+    """Return a record as JSON, for people and programs."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def parse(content: bytes) -> Any:  # the callers match on its shape
+    """Return what a record holds, or None where it is no JSON."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+_RECORDS: Final[Mapping[str, Record]] = {record.value: record for record in Record}
+
+
+def _parse_failure(found: object) -> Failure | None:
+    match found:
+        case {"class": str(kind), "message": str(message)}:
+            return Failure(kind, message)
+        case _:
+            return None
+
+
+def _optional(value: object, kind: type[T]) -> T | None:
+    return value if isinstance(value, kind) else None

@@ -1,0 +1,262 @@
+"""The run directory: the only place that spells the names of its files and touches its lock.
+
+``<results_dir>/<experiment_id>/training/<run_id>/`` is built beside its place and renamed into it,
+so it is complete whenever it can be seen. ``run.lock`` is locked with ``flock`` for as long as any
+process of an attempt lives: the kernel's word, which no pid, clock or heartbeat can beat.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import shutil
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestrator import durable, records
+from orchestrator.errors import RunDirectoryError
+from orchestrator.state import Observation, Record, RunId, Status, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from orchestrator.grid import Value
+    from orchestrator.identity import Run
+    from orchestrator.state import Progress
+
+_CONFIG: Final = "config.yaml"
+_IDENTITY: Final = "run.json"
+_LOCK: Final = "run.lock"
+# What the orchestrator reads in a config; the run has no use for it.
+_NOT_TRAINED: Final = ("hydra", "_filters", "orch")
+_MEND: Final = "Move this directory away, and the run starts anew."
+_ATTEMPT_LOG = re.compile(r"attempt-(\d+)\.log")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What ``orch status`` tells of one run directory."""
+
+    run_id: RunId
+    overrides: Mapping[str, Value]
+    seen: Observation
+
+
+class RunDirectory:
+    """All that is known of one run; ``path`` need not exist."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def run_id(self) -> RunId:
+        """The run's ID, which is the directory's name."""
+        return RunId(self.path.name)
+
+    @property
+    def config(self) -> Path:
+        """The resolved config that the run trains with."""
+        return self.path / _CONFIG
+
+    @property
+    def metrics(self) -> Path:
+        """The points that the trainer appends."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def delivery(self) -> Path:
+        """What of this run has arrived at MLflow."""
+        return self.path / "tracking.json"
+
+    @property
+    def _status(self) -> Path:
+        return self.path / "status.json"
+
+    def attempt_log(self, attempt: int) -> Path:
+        """Return the file for the output of an attempt; its folder exists afterwards."""
+        folder = self.path / "logs"
+        folder.mkdir(exist_ok=True)
+        return folder / f"attempt-{attempt:03d}.log"
+
+    def observe(self) -> Observation:
+        """Look at the status, the lock and the progress; change nothing.
+
+        The status is read again after the lock was found free, so an attempt that ends in between
+        is not taken for one that died.
+
+        Raises:
+            RunDirectoryError: Something else stands in place of the lock.
+        """
+        status = self.read_status()
+        locked = not _is_done(status) and self.is_locked()
+        return self._observation(status if locked else self.read_status(), locked=locked)
+
+    def observe_locked(self) -> Observation:
+        """Look as the holder of the lock: what is there was left by an attempt that is over."""
+        return self._observation(self.read_status(), locked=False)
+
+    def _observation(self, status: Status | Unreadable | None, *, locked: bool) -> Observation:
+        progress = None if status is None else self.read_progress()
+        return Observation(status, locked, self._count_attempts(status), progress)
+
+    def report(self) -> Report:
+        """Return what there is to tell; damage is told as the reason, never raised."""
+        try:
+            return Report(self.run_id, self.read_overrides(), self.observe())
+        except RunDirectoryError as error:
+            return Report(self.run_id, {}, Observation(status=Unreadable(str(error))))
+
+    def read_status(self) -> Status | Unreadable | None:
+        """Return what the last attempt wrote of itself; None if there was none."""
+        try:
+            return records.parse_status(durable.read_file(self._status))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            return Unreadable(error.strerror or str(error))
+
+    def write_status(self, status: Status) -> None:
+        """Replace the status, durably; what cannot be read is kept aside. Only under the lock."""
+        if isinstance(self.read_status(), Unreadable):
+            moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+            self._status.rename(self.path / f"status.json.unreadable-{moment}")
+        durable.write_file(self._status, records.dump_status(status))
+
+    def read_progress(self) -> Progress | None:
+        """Return how far the trainer says it is; None where it says nothing."""
+        with contextlib.suppress(OSError):
+            return records.parse_progress(durable.read_file(self.path / "progress.json"))
+        return None
+
+    def read_overrides(self) -> Mapping[str, Value]:
+        """Return the values of the axes that the run was made for.
+
+        Raises:
+            RunDirectoryError: ``run.json`` is missing or damaged.
+        """
+        overrides = self._read_identity().get("overrides")
+        return overrides if isinstance(overrides, dict) else {}
+
+    def check_identity(self, run: Run) -> None:
+        """Make sure that the directory belongs to this run.
+
+        Raises:
+            RunDirectoryError: It belongs to another config, or cannot say to which.
+        """
+        digest = self._read_identity()["digest"]
+        if digest != run.digest:
+            raise RunDirectoryError(
+                f"{self.path}: it belongs to another config (digest {digest}, not {run.digest})."
+                f" {_MEND}"
+            )
+
+    def _read_identity(self) -> Mapping[str, Any]:
+        path = self.path / _IDENTITY
+        try:
+            found = records.parse(durable.read_file(path))
+        except OSError as error:
+            raise RunDirectoryError(f"{path}: {error.strerror or error}. {_MEND}") from None
+        if not isinstance(found, dict) or not isinstance(found.get("digest"), str):
+            raise RunDirectoryError(f"{path}: it does not say which run this is. {_MEND}")
+        return found
+
+    def open_lock(self) -> int:
+        """Open ``run.lock`` and return its descriptor, which is not locked yet.
+
+        Raises:
+            FileNotFoundError: The run directory is gone.
+            RunDirectoryError: Something else stands under this name; it is left alone.
+        """
+        return _open_lock(self.path / _LOCK, os.O_RDWR)
+
+    def is_locked(self) -> bool:
+        """Tell whether a process of an attempt lives.
+
+        The answer comes from asking for a shared lock, which is given back at once; whoever takes
+        the lock for an attempt therefore asks more than once.
+        """
+        try:
+            descriptor = _open_lock(self.path / _LOCK, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def _count_attempts(self, status: Status | Unreadable | None) -> int:
+        if isinstance(status, Status):
+            return status.attempt
+        if status is None:
+            return 0
+        found = (_ATTEMPT_LOG.fullmatch(name) for name in _names(self.path / "logs"))
+        return max((int(match[1]) for match in found if match), default=0)
+
+
+def _is_done(status: Status | Unreadable | None) -> bool:
+    return isinstance(status, Status) and status.record is Record.DONE
+
+
+def build(run: Run, path: Path, workshop: Path) -> None:
+    """Make a run directory in ``workshop``, then rename it to ``path``, where it is complete.
+
+    Raises:
+        OSError: The disk does not take it; nothing is left behind.
+    """
+    from omegaconf import OmegaConf  # only who makes directories pays for it
+
+    config = {key: value for key, value in run.config.items() if key not in _NOT_TRAINED}
+    identity = {
+        "schema": records.SCHEMA,
+        "run_id": run.run_id,
+        "digest": run.digest,
+        "overrides": dict(run.overrides),
+        "created_at": now(),
+    }
+    workshop.mkdir()
+    try:
+        text = OmegaConf.to_yaml(OmegaConf.create(config))
+        durable.write_file(workshop / _CONFIG, text.encode())
+        durable.write_file(workshop / _IDENTITY, records.dump(identity))
+        (workshop / _LOCK).touch()
+        durable.sync_directory(workshop)
+        workshop.rename(path)
+    except BaseException:
+        shutil.rmtree(workshop, ignore_errors=True)
+        raise
+    durable.sync_directory(path.parent)
+
+
+def now() -> str:
+    """Return the time as it stands in records: ISO 8601, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _open_lock(path: Path, mode: int) -> int:
+    try:
+        descriptor = os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            raise
+        raise RunDirectoryError(f"{path}: {error.strerror}. {_MEND}") from None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        os.close(descriptor)
+        raise RunDirectoryError(f"{path}: it is no plain file of its own. {_MEND}")
+    return descriptor
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        return [entry.name for entry in path.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

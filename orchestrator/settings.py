@@ -1,0 +1,89 @@
+"""The settings under ``orch:`` in the config: how runs are carried out, never what they compute."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import ConfigError
+
+if TYPE_CHECKING:
+    from orchestrator.grid import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """Whether and where runs are reported; no ``uri`` means SQLite under ``results_dir``."""
+
+    enabled: bool = True
+    uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What stands under ``orch:``.
+
+    ``identity_exclude`` are dotted keys that do not count for the run ID; ``command`` is the
+    program that carries out an attempt (none: ours), ``workers`` how many at once (none: one a
+    processor).
+    """
+
+    workers: int | None = None
+    command: tuple[str, ...] | None = None
+    identity_exclude: tuple[str, ...] = ()
+    tracking: Tracking = Tracking()
+
+
+def parse_settings(node: Value) -> Settings:
+    """Check what the config says under ``orch:`` and return it as a value.
+
+    Raises:
+        ConfigError: A key is unknown, or a value has the wrong type.
+    """
+    orch = _section(node, "orch", ("workers", "command", "identity", "tracking"))
+    identity = _section(orch.get("identity"), "orch.identity", ("exclude",))
+    tracking = _section(orch.get("tracking"), "orch.tracking", ("enabled", "uri"))
+    enabled, uri = tracking.get("enabled", True), tracking.get("uri")
+    if not isinstance(enabled, bool):
+        raise ConfigError(f"orch.tracking.enabled is {enabled!r}. Make it true or false.")
+    if not (uri is None or isinstance(uri, str)):
+        raise ConfigError("orch.tracking.uri is no text. Make it an MLflow tracking URI, or null.")
+    command = orch.get("command")
+    return Settings(
+        workers=parse_workers(orch.get("workers"), "orch.workers"),
+        command=None if command is None else _texts(command, "orch.command"),
+        identity_exclude=_texts(identity.get("exclude") or [], "orch.identity.exclude"),
+        tracking=Tracking(enabled, uri),
+    )
+
+
+def parse_workers(value: Value, where: str) -> int | None:
+    """Return a number of workers; ``where`` names its place for the error.
+
+    Raises:
+        ConfigError: It is not a whole number of 1 or more.
+    """
+    if value is None or (isinstance(value, int) and value is not True and value >= 1):
+        return value
+    raise ConfigError(f"{where} is {value!r}. Make it a whole number, 1 or more.")
+
+
+def _section(node: Value, where: str, known: tuple[str, ...]) -> Mapping[str, Value]:
+    if node is None:
+        return {}
+    if not isinstance(node, Mapping):
+        raise ConfigError(f"{where} is no mapping. Give it keys: {', '.join(known)}.")
+    for key in node:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(known)}."
+            raise ConfigError(f"{where} has no setting '{key}'. {hint}")
+    return node
+
+
+def _texts(node: Value, where: str) -> tuple[str, ...]:
+    if not isinstance(node, list) or not all(isinstance(item, str) for item in node):
+        raise ConfigError(f"{where} is no list of texts. Write it as [first, second].")
+    return tuple(str(item) for item in node)

@@ -1,0 +1,141 @@
+"""The state of a run, as a pure function of what its directory says and whether it is locked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RunId = NewType("RunId", str)
+
+
+class State(Enum):
+    """Where a run stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STALE = "stale"
+    FAILED = "failed"
+    DONE = "done"
+
+
+class Record(Enum):
+    """What an attempt writes of itself; ``stale`` is missing, for a dead process cannot write."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt failed: a class for policies, a message for people."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The content of a readable ``status.json``; times are ISO 8601 in UTC."""
+
+    record: Record
+    attempt: int
+    started_at: str
+    host: str
+    pid: int
+    ended_at: str | None = None
+    exit_code: int | None = None
+    failure: Failure | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for a ``status.json`` that is there and says nothing; ``why`` is for people."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the trainer has come: iterations that are saved, out of how many, and metrics."""
+
+    iteration: int
+    iterations: int
+    metrics: Mapping[str, float | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen of one run directory at one moment.
+
+    ``attempts`` counts the attempts that have begun; it is known even where the status is not.
+    """
+
+    status: Status | Unreadable | None = None
+    locked: bool = False
+    attempts: int = 0
+    progress: Progress | None = None
+
+    @property
+    def state(self) -> State:
+        """The state that follows from the two facts, the status and the lock."""
+        return judge(self.status, locked=self.locked)
+
+    @property
+    def reason(self) -> str:
+        """Why the run is in this state, in words for the user."""
+        return explain(self)
+
+
+NOTHING_THERE = Observation()
+
+
+def judge(status: Status | Unreadable | None, *, locked: bool) -> State:
+    """Decide the state of a run; the lock, never a pid or a clock, says whether it lives."""
+    if isinstance(status, Status) and status.record is Record.DONE:
+        return State.DONE
+    if locked:
+        return State.RUNNING
+    if status is None:
+        return State.PENDING
+    if isinstance(status, Status) and status.record is Record.FAILED:
+        return State.FAILED
+    return State.STALE
+
+
+def explain(seen: Observation) -> str:
+    """Say in one clause why a run is in its state."""
+    status = seen.status
+    match seen.state:
+        case State.PENDING:
+            return "it has not run yet"
+        case State.RUNNING:
+            return f"its process lives, {_saved(seen.progress)}"
+        case State.DONE:
+            return "it has finished"
+        case State.FAILED:
+            failure = status.failure if isinstance(status, Status) else None
+            what = f"{failure.kind}: {failure.message}" if failure else "no cause was recorded"
+            return f"attempt {seen.attempts} failed, {what}"
+        case State.STALE:
+            return f"{_why_stale(status)}, {_saved(seen.progress)}"
+
+
+def _why_stale(status: Status | Unreadable | None) -> str:
+    if isinstance(status, Unreadable):
+        return f"its status cannot be read ({status.why})"
+    if isinstance(status, Status) and status.record is Record.INTERRUPTED:
+        return "it was asked to stop"
+    return "its process is gone"
+
+
+def _saved(progress: Progress | None) -> str:
+    if progress is None:
+        return "nothing is saved yet"
+    return f"{progress.iteration} of {progress.iterations} iterations are saved"

@@ -1,0 +1,61 @@
+"""Requests to stop: the signals of the user and the terminal, turned into something to wait for."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+_ASKING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StopRequests:
+    """Counts the requests to stop while it is entered; the handler does nothing else.
+
+    ``fileno`` becomes readable with every request, so that a ``select`` wakes up.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._wakeup, self._signalled = socket.socketpair()
+        for end in (self._wakeup, self._signalled):
+            end.setblocking(False)
+
+    def __enter__(self) -> Self:
+        """Take over the signals."""
+        self._previous = {number: signal.signal(number, self._count) for number in _ASKING}
+        self._previous_wakeup = signal.set_wakeup_fd(
+            self._signalled.fileno(), warn_on_full_buffer=False
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the signals back."""
+        signal.set_wakeup_fd(self._previous_wakeup)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._wakeup.close()
+        self._signalled.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait for."""
+        return self._wakeup.fileno()
+
+    def drain(self) -> None:
+        """Forget the wake-ups that were seen; the count stays."""
+        try:
+            while self._wakeup.recv(4096):
+                pass
+        except BlockingIOError:
+            return
+
+    def _count(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked += 1

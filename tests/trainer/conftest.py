@@ -1,0 +1,82 @@
+"""Run directories to train in, and processes to train in them."""
+
+import multiprocessing
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from trainer.__main__ import read_config
+from trainer.trainer import ModularTaskTrainer
+
+# Configurations name the modules of this folder, and tests import them.
+sys.path.append(str(Path(__file__).parent / "user_code"))
+
+from run_files import MakeRun, Start, Train
+
+TINY: dict[str, Any] = {
+    "seed": 7,
+    "iterations": 4,
+    "batch_size": 8,
+    "eval_every": 4,
+    "data": {"name": "Tiny", "_target_": "user_modules.Tiny"},
+    "model": {
+        "name": "Mlp",
+        "_target_": "trainer.models.mlp.Mlp",
+        "input_shape": [6],
+        "classes": 2,
+        "hidden": 8,
+    },
+    "optimizer": {"name": "SGD", "_target_": "torch.optim.SGD", "lr": 0.1, "momentum": 0.9},
+    "criterion": {"name": "CrossEntropy", "_target_": "torch.nn.CrossEntropyLoss"},
+}
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """Return what makes a run directory of a tiny configuration with some keys changed."""
+
+    def make(name: str = "run", **changes: Any) -> Path:
+        cfg = OmegaConf.create(TINY)
+        for key, value in changes.items():
+            OmegaConf.update(cfg, key.replace("__", "."), value, merge=False)
+        run_dir = tmp_path / name
+        run_dir.mkdir()
+        OmegaConf.save(cfg, run_dir / "config.yaml")
+        return run_dir
+
+    return make
+
+
+@pytest.fixture
+def train() -> Train:
+    """Return what trains a run directory here, without a process of its own."""
+
+    def train_here(run_dir: Path) -> dict[str, float]:
+        return ModularTaskTrainer(read_config(run_dir / "config.yaml"), run_dir).train()
+
+    return train_here
+
+
+@pytest.fixture
+def start() -> Start:
+    """Return what calls a function in a process of its own and returns the exit code.
+
+    The processes are forked from one that has imported everything, as the orchestrator does it.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["pytest", "torch._dynamo", "trainer.__main__", "trainer.trainer"]
+    )
+
+    def run(function: Callable[..., None], *arguments: object) -> int:
+        process = context.Process(target=function, args=arguments)
+        process.start()
+        process.join(50)
+        assert process.exitcode is not None
+        return process.exitcode
+
+    return run

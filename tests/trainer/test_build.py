@@ -1,0 +1,67 @@
+"""Groups become modules, and what is wrong with a group is said in one line."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from trainer.build import build, build_modules
+from trainer.errors import ConfigError
+
+CPU = torch.device("cpu")
+GOOD: dict[str, Any] = {
+    "data": {"name": "Tiny", "_target_": "user_modules.Tiny"},
+    "model": {"_target_": "torch.nn.Linear", "in_features": 6, "out_features": 2},
+    "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.1},
+    "scheduler": {"name": "none"},
+    "criterion": {"_target_": "torch.nn.CrossEntropyLoss"},
+}
+
+
+def test_modules_are_built_and_handed_each_other() -> None:
+    """The optimizer updates the model's parameters; absent modules are none."""
+    modules = build_modules(GOOD, CPU)
+    assert modules.optimizer.param_groups[0]["params"][0] is next(modules.model.parameters())
+    assert [*modules.by_role()] == ["data", "model", "optimizer", "criterion"]
+
+
+def test_scheduler_gets_the_optimizer() -> None:
+    """The schedule drives the optimizer that trains the model."""
+    scheduler = {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 1}
+    modules = build_modules(GOOD | {"scheduler": scheduler}, CPU)
+    assert modules.scheduler is not None
+    assert modules.scheduler.optimizer is modules.optimizer
+
+
+def test_lists_reach_a_module_as_lists() -> None:
+    """No module sees the configuration library's own kinds of values."""
+    built = build({"data": {"_target_": "builtins.dict", "shape": [1, 8]}}, "data")
+    assert built == {"shape": [1, 8]}
+    assert type(built["shape"]) is list  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("group", "changes", "message"),
+    [
+        ("model", {"name": "none"}, r"^model\._target_: missing"),
+        ("model", "mlp", "^model: expected keys with values, not 'mlp'"),
+        (
+            "model",
+            {"_target_": "torch.nn.Linaer"},
+            r"^model\._target_: cannot use 'torch.nn.Linaer'",
+        ),
+        ("model", {"_target_": "no.such.Model"}, r"^model\._target_: cannot use 'no.such.Model'"),
+        ("model", {"_target_": "torch.nn.Linear", "in_features": 1}, "argument: 'out_features'"),
+        ("model", {"_target_": "user_modules.Tiny"}, "^model._target_: it gives a Tiny, not a"),
+        ("model", {"_target_": "math.pi"}, r"^model\._target_: cannot use 'math.pi'"),
+        ("optimizer", {"_target_": "torch.optim.SGD", "rl": 1}, "'rl'. It takes: params, lr"),
+        ("optimizer", {"_target_": "torch.optim.SGD", "lr": -1}, "Invalid learning rate: -1"),
+        ("data", {"_target_": "builtins.dict"}, "^data: dict has no 'train' data set"),
+        ("scheduler", {"_target_": "builtins.dict"}, "^scheduler._target_: it gives a dict"),
+    ],
+)
+def test_wrong_group_is_an_error_in_one_line(group: str, changes: Any, message: str) -> None:
+    """The line names the group, the key and what is wrong with it."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        build_modules(GOOD | {group: changes}, CPU)
+    assert "\n" not in str(caught.value)

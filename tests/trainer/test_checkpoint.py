@@ -1,0 +1,131 @@
+"""Checkpoints are complete or absent, few, and safe to load."""
+
+import resource
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from run_files import MakeRun, Train, checkpoints_of
+
+from trainer.checkpoint import Checkpoints, check_is_plain
+from trainer.errors import CheckpointError
+
+
+@contextmanager
+def file_size_limit(limit: int) -> Iterator[None]:
+    """Let the kernel refuse to write more than so many bytes into a file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def saved(folder: Path, bests: list[int | None], keep_last: int = 2) -> Checkpoints:
+    """Save a checkpoint for each iteration, given the best one at that time."""
+    checkpoints = Checkpoints(folder, keep_last, "fingerprint")
+    for iteration, best in enumerate(bests, start=1):
+        checkpoints.save(iteration, {"weights": torch.full((3,), iteration)}, best)
+    return checkpoints
+
+
+def kept(folder: Path) -> list[int]:
+    """List the iterations that are kept."""
+    return sorted(int(path.name[:6]) for path in folder.glob("0*.pt"))
+
+
+def test_name_holds_iteration_and_checksum(tmp_path: Path) -> None:
+    """Anyone can verify a checkpoint without opening it."""
+    saved(tmp_path, [1])
+    (path,) = tmp_path.glob("0*.pt")
+    assert path.name == f"000001-{zlib.crc32(path.read_bytes()):08x}.pt"
+
+
+@pytest.mark.parametrize(
+    ("bests", "left"),
+    [
+        ([1, 2, 3, 4], [3, 4]),
+        ([1, 1, 1, 1], [1, 3, 4]),
+        ([1, 2, 2, 4], [2, 3, 4]),
+        ([None, None, None, None], [3, 4]),
+    ],
+)
+def test_last_two_and_what_they_call_the_best_are_kept(
+    tmp_path: Path, bests: list[int | None], left: list[int]
+) -> None:
+    """The disk does not fill, and falling back to the one before stays possible."""
+    saved(tmp_path, bests)
+    assert kept(tmp_path) == left
+
+
+def test_best_is_another_name_of_the_best_checkpoint(make_run: MakeRun, train: Train) -> None:
+    """`best.pt` costs no space and survives the removal of older checkpoints."""
+    run_dir = make_run(checkpoint={"metric": "train/loss", "mode": "max"})
+    train(run_dir)
+    best = run_dir / "checkpoints" / "best.pt"
+    assert best.samefile(checkpoints_of(run_dir)[0])
+    assert checkpoints_of(run_dir)[0].name.startswith("000001")
+    assert torch.load(best, weights_only=True)["iteration"] == 1
+
+
+def test_newest_is_restored_with_its_place(tmp_path: Path) -> None:
+    """A new process sees what the last one saved."""
+    saved(tmp_path, [1, 1, 3])
+    found = Checkpoints(tmp_path, 2, "fingerprint").newest()
+    assert found is not None
+    assert found[0].name.startswith("000003")
+    assert found[1]["weights"].tolist() == [3, 3, 3]
+
+
+def test_nothing_is_found_where_nothing_was_saved(tmp_path: Path) -> None:
+    """A new run starts from the beginning, without a word."""
+    assert Checkpoints(tmp_path / "checkpoints", 2, "").newest() is None
+
+
+def test_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    """When the disk refuses, the error flies, and no temporary file stays."""
+    checkpoints = saved(tmp_path, [1])
+    before = sorted(tmp_path.iterdir())
+    with file_size_limit(1000), pytest.raises(OSError, match=r"File too large"):
+        checkpoints.save(2, {"weights": torch.zeros(10_000)}, best=2)
+    assert sorted(tmp_path.iterdir()) == before
+    checkpoints.save(2, {"weights": torch.zeros(10_000)}, best=2)
+    assert kept(tmp_path) == [1, 2]
+
+
+def test_lost_best_checkpoint_is_an_error_that_says_what_next(tmp_path: Path) -> None:
+    """Weights are never tested in place of others."""
+    checkpoints = saved(tmp_path, [1])
+    next(tmp_path.glob("000001-*")).unlink()
+    with pytest.raises(CheckpointError, match=r"iteration 1 is gone.*Start the run again"):
+        checkpoints.state_at(1)
+
+
+def test_content_that_would_run_code_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A checkpoint with a right checksum and a foreign object in it is not loaded."""
+    path = tmp_path / "new.pt"
+    torch.save({"state": Path("somewhere")}, path)
+    path.rename(tmp_path / f"000001-{zlib.crc32(path.read_bytes()):08x}.pt")
+    assert Checkpoints(tmp_path, 2, "").newest() is None
+    assert "cannot be used" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", [np.float64(1), np.zeros(1), Path(), object(), {1: [Path()]}])
+def test_state_that_could_not_be_loaded_is_refused_when_saved(value: object) -> None:
+    """The error comes before the state is needed, and says where the culprit is."""
+    with pytest.raises(CheckpointError, match=r"^state\['x'\]"):
+        check_is_plain({"x": value}, "state")
+
+
+def test_module_with_an_unsavable_state_is_named(make_run: MakeRun, train: Train) -> None:
+    """The user learns which module to change."""
+    run_dir = make_run(curriculum={"_target_": "user_modules.Unsavable"})
+    with pytest.raises(CheckpointError, match=r"\['curriculum'\]\['steps'\] is a numpy.float64"):
+        train(run_dir)

@@ -1,0 +1,82 @@
+"""What the trainer leaves in a run directory can be read by any program at any moment."""
+
+import json
+from datetime import UTC, datetime
+from math import inf, nan
+from pathlib import Path
+
+import pytest
+from run_files import MakeRun, Train, points_of, results_of
+
+from trainer.disk import append_durably
+from trainer.history import Point
+from trainer.outputs import Outputs, json_number
+
+
+def test_point_is_written_once_with_its_first_timestamp(tmp_path: Path) -> None:
+    """What a resumed run computes again is not written again."""
+    outputs = Outputs(tmp_path)
+    outputs.open()
+    outputs.append_metrics([Point("loss", 0.5, 1, 1000)])
+    again = Outputs(tmp_path)
+    again.open()
+    again.append_metrics([Point("loss", 0.5, 1, 2000), Point("loss", 0.25, 2, 3000)])
+    assert points_of(tmp_path) == [
+        {"key": "loss", "value": 0.5, "step": 1, "timestamp": 1000},
+        {"key": "loss", "value": 0.25, "step": 2, "timestamp": 3000},
+    ]
+
+
+def test_line_cut_at_any_byte_is_written_again_whole(tmp_path: Path) -> None:
+    """However much of a line a kill left, the file ends with whole lines."""
+    path = tmp_path / "metrics.jsonl"
+    outputs = Outputs(tmp_path)
+    outputs.append_metrics([Point("a", 1, 1, 5), Point("b", 2, 1, 5)])
+    whole = path.read_bytes()
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        outputs.open()
+        outputs.append_metrics([Point("a", 1, 1, 5), Point("b", 2, 1, 5)])
+        assert path.read_bytes() == whole
+
+
+def test_foreign_line_is_left_alone(tmp_path: Path) -> None:
+    """What we did not write neither stops us nor is lost."""
+    append_durably(tmp_path / "metrics.jsonl", b'garbage\n[]\n{"key": "x"}\n')
+    outputs = Outputs(tmp_path)
+    outputs.open()
+    outputs.append_metrics([Point("a", 1, 1, 5)])
+    assert (tmp_path / "metrics.jsonl").read_bytes().startswith(b"garbage\n[]\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(1.5, 1.5), (nan, "NaN"), (inf, "Infinity"), (-inf, "-Infinity")]
+)
+def test_any_number_is_json(value: float, written: float | str) -> None:
+    """Readers in other languages know neither NaN nor infinity."""
+    assert json_number(value) == written
+
+
+def test_progress_tells_the_last_iteration(make_run: MakeRun, train: Train) -> None:
+    """Iteration, number of iterations, metrics and a time in UTC."""
+    run_dir = make_run()
+    train(run_dir)
+    progress = json.loads((run_dir / "progress.json").read_text())
+    assert (progress["iteration"], progress["iterations"]) == (4, 4)
+    assert [*progress["metrics"]] == ["train/loss", "validation/loss", "validation/accuracy", "lr"]
+    age = datetime.now(UTC) - datetime.fromisoformat(progress["updated_at"])
+    assert 0 <= age.total_seconds() < 60
+
+
+def test_results_hold_what_a_comparison_needs(make_run: MakeRun, train: Train) -> None:
+    """Test results, the best iteration, the last metrics, the digest and the environment."""
+    run_dir = make_run()
+    returned = train(run_dir)
+    results = results_of(run_dir)
+    assert results["schema"] == 1
+    assert results["test"] == returned
+    assert [*results["best"]] == ["iteration", "validation/accuracy"]
+    assert results["final"]["lr"] == 0.1
+    assert (results["iterations"], len(results["digest"])) == (4, 64)
+    assert [*results["environment"]] == ["python", "torch", "device", "threads"]
+    assert results["environment_changes"] == []

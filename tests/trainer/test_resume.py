@@ -1,0 +1,270 @@
+"""A run that was interrupted ends with the same bits as one that never was."""
+
+from collections.abc import Callable
+from itertools import count, product
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from run_files import MakeRun, Start, Train, checkpoints_of, places_of, points_of, results_of
+from user_modules import Interrupted, run_program, run_program_and_die, sabotage
+
+SCHEDULERS: dict[str, dict[str, Any]] = {
+    "none": {"name": "none"},
+    "cosine": {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 4},
+    "plateau": {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau", "patience": 0},
+}
+EVENTS = ("iteration_begin", "iteration_end", "step_end")
+
+
+@pytest.mark.parametrize("choice", [*product(("epoch", "step"), (0.0, 0.4), SCHEDULERS)])
+def test_resumed_run_ends_with_the_same_digest(
+    make_run: MakeRun, train: Train, tmp_path: Path, choice: tuple[str, float, str]
+) -> None:
+    """Weights, optimizer and metrics are equal after an interruption at a random place."""
+    training_type, dropout, scheduler = choice
+    changes = {
+        "training_type": training_type,
+        "model__dropout": dropout,
+        "scheduler": SCHEDULERS[scheduler],
+    }
+    whole = make_run("whole", **changes)
+    train(whole)
+    random = Random(str(choice))  # noqa: S311 - no secret
+    saboteur = sabotage(tmp_path, random.choice(EVENTS), random.randint(1, 4), "raise")
+    broken = make_run("broken", curriculum=saboteur, **changes)
+    with pytest.raises(Interrupted):
+        train(broken)
+    train(broken)
+    assert results_of(broken)["digest"] == results_of(whole)["digest"]
+    assert results_of(broken)["test"] == results_of(whole)["test"]
+    assert places_of(broken) == places_of(whole)
+
+
+@pytest.mark.parametrize("model", [{"_target_": "trainer.models.cnn10.Cnn10", "width": 0.02}])
+def test_resumed_cnn10_ends_with_the_same_digest(
+    make_run: MakeRun, train: Train, tmp_path: Path, model: dict[str, Any]
+) -> None:
+    """Batch normalisation, dropout and Adam go on as if nothing had happened."""
+    changes = {
+        "iterations": 2,
+        "batch_size": 64,
+        "data": {"_target_": "trainer.data.digits.Digits", "held_out": 1500},
+        "model": model | {"input_shape": [1, 8, 8], "classes": 10},
+        "optimizer": {"_target_": "torch.optim.Adam", "lr": 0.003},
+    }
+    whole = make_run("whole", **changes)
+    train(whole)
+    saboteur = sabotage(tmp_path, "step_end", 2, "raise")
+    broken = make_run("broken", curriculum=saboteur, **changes)
+    with pytest.raises(Interrupted):
+        train(broken)
+    train(broken)
+    assert results_of(broken)["digest"] == results_of(whole)["digest"]
+
+
+def test_state_of_a_curriculum_survives(make_run: MakeRun, train: Train, tmp_path: Path) -> None:
+    """A module with a state that changes the training has it again after an interruption."""
+    counter = {"_target_": "user_modules.Counter"}
+    whole = make_run("whole", curriculum=counter)
+    train(whole)
+    fragile = sabotage(tmp_path, "step_end", 3, "raise") | {"_target_": "user_modules.FragileTiny"}
+    broken = make_run("broken", curriculum=counter, data=fragile)
+    with pytest.raises(Interrupted):
+        train(broken)
+    train(broken)
+    assert results_of(broken)["final"]["curriculum/steps"] == 24
+    assert results_of(broken)["digest"] == results_of(whole)["digest"]
+
+
+def test_random_samples_are_the_same_after_an_interruption(
+    make_run: MakeRun, train: Train, tmp_path: Path
+) -> None:
+    """What augmentation draws from the global generators depends on the place alone."""
+    changes = {"data": {"_target_": "user_modules.Noisy"}, "training_type": "step"}
+    whole = make_run("whole", **changes)
+    train(whole)
+    saboteur = sabotage(tmp_path, "step_end", 2, "raise")
+    broken = make_run("broken", curriculum=saboteur, **changes)
+    with pytest.raises(Interrupted):
+        train(broken)
+    train(broken)
+    assert results_of(broken)["digest"] == results_of(whole)["digest"]
+
+
+@pytest.mark.parametrize("data", ["Tiny", "Noisy"])
+@pytest.mark.parametrize("training_type", ["epoch", "step"])
+def test_number_of_loader_workers_changes_nothing(
+    make_run: MakeRun, start: Start, data: str, training_type: str
+) -> None:
+    """Two worker processes give the digest that none give."""
+    digests = set()
+    for workers in (0, 2):
+        run_dir = make_run(
+            f"workers-{workers}",
+            iterations=2,
+            data={"_target_": f"user_modules.{data}"},
+            training_type=training_type,
+            dataloader={"name": "default", "num_workers": workers},
+        )
+        assert start(run_program, str(run_dir)) == 0
+        digests.add(results_of(run_dir)["digest"])
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_killed_run_is_resumed(
+    make_run: MakeRun, train: Train, start: Start, tmp_path: Path, event: str
+) -> None:
+    """After SIGKILL in iteration 3 the run goes on, and every point stands there once."""
+    whole = make_run("whole")
+    train(whole)
+    killed = make_run("killed", curriculum=sabotage(tmp_path, event, 3, "kill"))
+    assert start(run_program, str(killed)) == -9
+    before = points_of(killed)
+    assert start(run_program, str(killed)) == 0
+    assert results_of(killed)["digest"] == results_of(whole)["digest"]
+    assert places_of(killed) == places_of(whole)
+    assert points_of(killed)[: len(before)] == before
+
+
+def test_run_killed_before_any_change_of_its_directory_is_resumed(
+    make_run: MakeRun, train: Train, start: Start
+) -> None:
+    """Whichever file is being opened, renamed, linked or removed, nothing is lost or doubled."""
+    changes = {"iterations": 3, "checkpoint": {"keep_last": 1}}
+    whole = make_run("whole", **changes)
+    train(whole)
+    for change in count(1):
+        killed = make_run(f"killed-{change}", **changes)
+        if start(run_program_and_die, str(killed), change) == 0:
+            break
+        before = points_of(killed) if (killed / "metrics.jsonl").exists() else []
+        train(killed)
+        assert results_of(killed)["digest"] == results_of(whole)["digest"]
+        assert places_of(killed) == places_of(whole)
+        assert points_of(killed)[: len(before)] == before
+        assert not [*killed.rglob("*.tmp")]
+    assert change > 20
+
+
+def cut(path: Path) -> None:
+    """Leave half of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path: Path) -> None:
+    """Flip one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    """Leave nothing in a file."""
+    path.write_bytes(b"")
+
+
+def zero(path: Path) -> None:
+    """Leave a file's length, and nothing else."""
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+@pytest.mark.parametrize(
+    "damaged", [*product(("newest", "all", "best"), (cut, flip, empty, zero, Path.unlink))]
+)
+def test_damaged_checkpoint_is_noticed_and_the_one_before_is_used(
+    make_run: MakeRun,
+    train: Train,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    damaged: tuple[str, Callable[[Path], None]],
+) -> None:
+    """The run ends with the same digest and no point stands there twice."""
+    which, damage = damaged
+    whole = make_run("whole", iterations=5)
+    train(whole)
+    saboteur = sabotage(tmp_path, "iteration_begin", 5, "raise")
+    broken = make_run("broken", iterations=5, curriculum=saboteur)
+    with pytest.raises(Interrupted):
+        train(broken)
+    paths = checkpoints_of(broken)
+    best = [path for path in paths if path.samefile(broken / "checkpoints" / "best.pt")]
+    for path in {"newest": paths[-1:], "all": paths, "best": best}[which]:
+        damage(path)
+    capsys.readouterr()
+    train(broken)
+    said = capsys.readouterr().out
+    assert damage is Path.unlink or "cannot be used: " in said
+    assert which != "all" or "resuming" not in said
+    assert results_of(broken)["digest"] == results_of(whole)["digest"]
+    assert results_of(broken)["test"] == results_of(whole)["test"]
+    assert places_of(broken) == places_of(whole)
+
+
+def test_checkpoint_of_another_run_is_not_used(
+    make_run: MakeRun, train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A whole checkpoint in the wrong directory is noticed by its configuration."""
+    other = make_run("other", seed=1)
+    train(other)
+    run_dir = make_run("run")
+    (other / "checkpoints").rename(run_dir / "checkpoints")
+    train(run_dir)
+    assert "another configuration" in capsys.readouterr().out
+
+
+def test_points_recomputed_from_an_older_checkpoint_keep_their_first_timestamp(
+    make_run: MakeRun, train: Train
+) -> None:
+    """A reader that has passed a point on never sees it again."""
+    run_dir = make_run("run")
+    train(run_dir)
+    before = points_of(run_dir)
+    for path in checkpoints_of(run_dir):
+        flip(path)
+    train(run_dir)
+    assert points_of(run_dir) == before
+
+
+@pytest.mark.parametrize("kept", [0, 1, 40])
+def test_torn_last_line_of_metrics_is_cut_off(make_run: MakeRun, train: Train, kept: int) -> None:
+    """What a kill left of the last lines is written again, with the checkpoint's timestamps."""
+    run_dir = make_run("run")
+    train(run_dir)
+    before = points_of(run_dir)
+    path = run_dir / "metrics.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-4]) + lines[-4][:kept])
+    train(run_dir)
+    assert places_of(run_dir) == [(point["key"], point["step"]) for point in before]
+    assert points_of(run_dir)[:-2] == before[:-2]
+
+
+def test_finished_run_only_tests_again(
+    make_run: MakeRun, train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is trained when the last iteration is saved; the results come out the same."""
+    run_dir = make_run("run")
+    train(run_dir)
+    before = results_of(run_dir)
+    (run_dir / "results.json").unlink()
+    capsys.readouterr()
+    train(run_dir)
+    assert results_of(run_dir) == before
+    assert capsys.readouterr().out.startswith("resuming after iteration 4, from checkpoints/000004")
+
+
+def test_changed_environment_is_said_and_noted(
+    make_run: MakeRun, train: Train, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whoever compares results learns that a run was resumed with other arithmetic."""
+    run_dir = make_run("run", threads=1, curriculum=sabotage(tmp_path, "step_end", 2, "raise"))
+    with pytest.raises(Interrupted):
+        train(run_dir)
+    config = run_dir / "config.yaml"
+    config.write_text(config.read_text().replace("threads: 1", "threads: 2"))
+    train(run_dir)
+    assert "has changed: threads was 1, is 2" in capsys.readouterr().out
+    assert results_of(run_dir)["environment_changes"] == ["after iteration 1: threads was 1, is 2"]

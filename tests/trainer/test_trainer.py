@@ -1,0 +1,96 @@
+"""A run's results follow from its configuration alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from run_files import MakeRun, Train, checkpoints_of, points_of, results_of
+
+from trainer.errors import ConfigError, Diverged
+from trainer.trainer import ModularTaskTrainer
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def shipped(**groups: str) -> dict[str, Any]:
+    """Read groups of the shipped configuration."""
+    return {group: OmegaConf.load(CONF / group / f"{name}.yaml") for group, name in groups.items()}
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn10"])
+@pytest.mark.parametrize(("optimizer", "scheduler"), [("sgd", "none"), ("adam", "cosine")])
+def test_shipped_configuration_trains(
+    tmp_path: Path, model: str, optimizer: str, scheduler: str
+) -> None:
+    """Every group that we ship fits the others."""
+    groups = shipped(
+        data="digits",
+        model=model,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        criterion="cross_entropy",
+        curriculum="none",
+        dataloader="default",
+    )
+    cfg = OmegaConf.create({"seed": 0, "iterations": 1, "batch_size": 64, **groups})
+    results = ModularTaskTrainer(cfg, tmp_path).train()
+    assert [*results] == ["test/loss", "test/accuracy"]
+    assert 0 < results["test/accuracy"] <= 1
+
+
+def test_same_configuration_gives_the_same_digest(make_run: MakeRun, train: Train) -> None:
+    """Runs are repeatable, and another seed is another run."""
+    digests = []
+    for name, seed in (("first", 1), ("second", 1), ("third", 2)):
+        run_dir = make_run(name, seed=seed)
+        train(run_dir)
+        digests.append(results_of(run_dir)["digest"])
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_each_iteration_reports_its_metrics(make_run: MakeRun, train: Train) -> None:
+    """Four metrics an iteration, with the learning rate that it was trained with."""
+    cosine = {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 4}
+    run_dir = make_run(scheduler=cosine)
+    train(run_dir)
+    rates = [point["value"] for point in points_of(run_dir) if point["key"] == "lr"]
+    assert rates == pytest.approx([0.1, 0.0853553, 0.05, 0.0146447], rel=1e-4)
+    assert len(points_of(run_dir)) == 4 * 4 + 2
+
+
+def test_best_weights_are_tested_unless_the_last_are_asked_for(
+    make_run: MakeRun, train: Train
+) -> None:
+    """The metric that chooses the best iteration decides which weights are tested."""
+    tested = {}
+    for test_with in ("best", "last"):
+        worst_first = {"metric": "train/loss", "mode": "max"}
+        run_dir = make_run(test_with, test_with=test_with, checkpoint=worst_first)
+        tested[test_with] = train(run_dir)["test/loss"]
+        assert results_of(run_dir)["best"]["iteration"] == 1
+    assert tested["best"] > tested["last"]
+
+
+def test_diverged_run_keeps_its_last_good_checkpoint(make_run: MakeRun, train: Train) -> None:
+    """A loss that is no number ends the run before anything is saved of it."""
+    run_dir = make_run(criterion={"_target_": "user_modules.Exploding"})
+    with pytest.raises(Diverged, match=r"^iteration 1: the training loss is nan\. Lower"):
+        train(run_dir)
+    assert checkpoints_of(run_dir) == []
+
+
+def test_metric_that_does_not_exist_is_an_error(make_run: MakeRun, train: Train) -> None:
+    """The message lists the metrics there are."""
+    run_dir = make_run(checkpoint={"metric": "accuracy"})
+    with pytest.raises(ConfigError, match=r"no metric 'accuracy'. Choose of: train/loss, valid"):
+        train(run_dir)
+
+
+def test_missing_gpu_is_an_error(make_run: MakeRun, train: Train) -> None:
+    """Whoever asks for a GPU does not get a CPU in silence."""
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(ConfigError, match=r"^device: there is no usable GPU here"):
+        train(make_run(device="cuda"))

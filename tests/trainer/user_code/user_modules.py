@@ -1,0 +1,245 @@
+"""Modules such as a user would write, some of which fail on purpose."""
+
+# ruff: noqa: ARG002 - a callback has its parameters, used or not
+
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset, TensorDataset
+
+SAMPLES = 44
+
+
+def labelled(seed: int) -> TensorDataset:
+    """Make a few samples of two classes that can be told apart."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(SAMPLES) % 2
+    return TensorDataset(torch.randn(SAMPLES, 6, generator=generator) + labels[:, None], labels)
+
+
+class Tiny:
+    """Offer three small data sets of tensors."""
+
+    def __init__(self) -> None:
+        self.train, self.validation, self.test = labelled(0), labelled(1), labelled(2)
+
+
+class NoisySamples(Dataset[tuple[Tensor, Tensor]]):
+    """Add noise from every global generator that an augmentation might use."""
+
+    def __init__(self, samples: TensorDataset) -> None:
+        self.samples = samples
+
+    def __len__(self) -> int:
+        """Count the samples."""
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Make a sample, another one each time it is asked for."""
+        sample, label = self.samples[index]
+        noise = random.gauss(0, 0.1) + float(np.random.normal(0, 0.1))  # noqa: NPY002 - as users do
+        return sample + noise + 0.1 * torch.randn(6), label
+
+
+class Noisy:
+    """Offer three small data sets with random augmentation."""
+
+    def __init__(self) -> None:
+        self.train = NoisySamples(labelled(0))
+        self.validation, self.test = NoisySamples(labelled(1)), NoisySamples(labelled(2))
+
+
+class Saboteur:
+    """Do something bad at an event of an iteration, once: only while its marker file is there."""
+
+    def __init__(self, event: str, iteration: int, deed: str, marker: str) -> None:
+        self.when = (event, iteration)
+        self.deed = DEEDS[deed]
+        self.marker = Path(marker)
+
+    def _act(self, event: str, iteration: int) -> None:
+        if (event, iteration) == self.when and self.marker.exists():
+            self.marker.unlink()
+            self.deed()
+
+    def cb_on_iteration_begin(self, trainer: object, iteration: int) -> None:
+        """Act, if this is the moment."""
+        self._act("iteration_begin", iteration)
+
+    def cb_on_iteration_end(self, trainer: object, iteration: int, metrics: object) -> None:
+        """Act, if this is the moment."""
+        self._act("iteration_end", iteration)
+
+    def cb_on_step_end(self, trainer: object, iteration: int, batch_idx: int, loss: float) -> None:
+        """Act at the second step of the iteration, if this is the moment."""
+        if batch_idx == 1:
+            self._act("step_end", iteration)
+
+
+def sabotage(folder: Path, event: str, iteration: int, deed: str) -> dict[str, Any]:
+    """Return the configuration of a module that does a deed once, at an event of an iteration."""
+    marker = folder / f"{deed}-{event}-{iteration}"
+    marker.touch()
+    values = {"event": event, "iteration": iteration, "deed": deed, "marker": str(marker)}
+    return {"_target_": "user_modules.Saboteur", **values}
+
+
+class FragileTiny(Tiny, Saboteur):
+    """Offer three small data sets, and do something bad."""
+
+    def __init__(self, **how: Any) -> None:
+        Tiny.__init__(self)
+        Saboteur.__init__(self, **how)
+
+
+class Interrupted(Exception):  # noqa: N818 - no error of ours
+    """Say that a saboteur was here."""
+
+
+def _raise() -> None:
+    raise Interrupted
+
+
+DEEDS: dict[str, Callable[[], None]] = {
+    "raise": _raise,
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "terminate": lambda: os.kill(os.getpid(), signal.SIGTERM),
+    "interrupt": lambda: os.kill(os.getpid(), signal.SIGINT),
+}
+
+
+class Diary:
+    """Keep every event that it hears of, in a class-wide list."""
+
+    heard: ClassVar[list[tuple[Any, ...]]] = []
+
+    def __init__(self, name_in_diary: str = "") -> None:
+        self.label = name_in_diary
+
+    def cb_on_train_begin(self, trainer: object) -> None:
+        """Write it down."""
+        self.heard.append((self.label, "train_begin"))
+
+    def cb_on_train_end(self, trainer: object, test_results: dict[str, float]) -> None:
+        """Write it down."""
+        self.heard.append((self.label, "train_end", sorted(test_results)))
+
+    def cb_on_iteration_begin(self, trainer: object, iteration: int) -> None:
+        """Write it down."""
+        self.heard.append((self.label, "iteration_begin", iteration))
+
+    def cb_on_iteration_end(
+        self, trainer: object, iteration: int, metrics: dict[str, float]
+    ) -> None:
+        """Write it down."""
+        self.heard.append((self.label, "iteration_end", iteration, sorted(metrics)))
+
+    def cb_on_loader_exhausted(self, trainer: object, iteration: int) -> None:
+        """Write it down."""
+        self.heard.append((self.label, "loader_exhausted", iteration))
+
+    def cb_on_step_begin(self, trainer: object, iteration: int, batch_idx: int) -> None:
+        """Write it down."""
+        self.heard.append((self.label, "step_begin", iteration, batch_idx))
+
+    def cb_on_step_end(self, trainer: object, iteration: int, batch_idx: int, loss: float) -> None:
+        """Write it down."""
+        self.heard.append((self.label, "step_end", iteration, batch_idx, type(loss)))
+
+
+class Counter:
+    """Count steps, and let the count change the training: it must survive an interruption."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def cb_on_step_end(self, trainer: Any, iteration: int, batch_idx: int, loss: float) -> None:
+        """Lower the learning rate a little at each step."""
+        self.steps += 1
+        trainer.optimizer.param_groups[0]["lr"] = 0.1 / (1 + 0.01 * self.steps)
+
+    def cb_on_iteration_end(
+        self, trainer: object, iteration: int, metrics: dict[str, float]
+    ) -> None:
+        """Report the count."""
+        metrics["curriculum/steps"] = self.steps
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the count."""
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from a count."""
+        self.steps = state["steps"]
+
+
+class Unsavable(Counter):
+    """Have a state that could not be loaded safely."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a number of NumPy's."""
+        return {"steps": np.float64(self.steps)}
+
+
+class Exploding(nn.CrossEntropyLoss):
+    """Give a loss that is no number while the model trains."""
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Give a loss that no training recovers from."""
+        return super().forward(logits, targets) * torch.nan
+
+
+class Misspelt:
+    """Have a callback that does not exist."""
+
+    def cb_on_iteration_ends(self) -> None:
+        """Never be called."""
+
+
+class Wrong:
+    """Have a callback with too few parameters."""
+
+    def cb_on_step_end(self, trainer: object, iteration: int) -> None:
+        """Never be called."""
+
+
+def run_program(run_dir: str) -> None:
+    """Be `python -m trainer RUN_DIR` in a process that has imported all it needs."""
+    from trainer.__main__ import main  # noqa: PLC0415 - a program is imported when it is started
+
+    with Path(run_dir, "out.log").open("a") as out, Path(run_dir, "err.log").open("a") as err:
+        sys.stdout, sys.stderr = out, err
+        sys.exit(main([run_dir]))
+
+
+def run_program_and_die(run_dir: str, at_change: int) -> None:
+    """Be the program, and be killed just before the given change of the run directory."""
+    changes = 0
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal changes
+        if _is_change(event, arguments, run_dir):
+            changes += 1
+            if changes == at_change:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)
+    run_program(run_dir)
+
+
+def _is_change(event: str, arguments: tuple[Any, ...], run_dir: str) -> bool:
+    if event == "open":
+        path, _, flags = arguments
+        # A folder is opened to be synced.
+        changes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_DIRECTORY))
+        return changes and str(path).startswith(run_dir) and not str(path).endswith(".log")
+    changing = ("os.rename", "os.link", "os.remove", "os.truncate", "os.mkdir")
+    return event in changing and run_dir in str(arguments[0])

@@ -1,0 +1,112 @@
+"""Runs one training: `python -m trainer RUN_DIR` reads RUN_DIR/config.yaml and does what it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
+
+from trainer.errors import ConfigError, Stopped, TrainerError
+from trainer.outputs import CONFIG, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+    from trainer.trainer import ModularTaskTrainer
+
+USAGE = "python -m trainer RUN_DIR"
+
+
+class StopSignals:
+    """Remember the signal that asked the program to stop; the trainer learns of it, no more.
+
+    Nothing is done inside the signal: the trainer looks at its flag between two iterations, when
+    the checkpoint is on the disk. A request that comes before the trainer is built is not lost.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.trainer: ModularTaskTrainer | None = None
+
+    def listen(self) -> None:
+        """Take SIGTERM and SIGINT from now on."""
+        signal.signal(signal.SIGTERM, self._receive)
+        signal.signal(signal.SIGINT, self._receive)
+
+    def tell(self, trainer: ModularTaskTrainer) -> None:
+        """Pass on requests, the one that may have come already included."""
+        self.trainer = trainer
+        trainer.stop_requested = self.received is not None
+
+    def _receive(self, signum: int, _frame: FrameType | None) -> None:
+        self.received = signum
+        if self.trainer is not None:
+            self.trainer.stop_requested = True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train one run and return the exit code: 0 done, 1 diverged, 2 wrong, 128 + signal stopped."""
+    keep_lock_to_ourselves()
+    signals = StopSignals()
+    signals.listen()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        if len(arguments) != 1:
+            raise ConfigError(f"expected one run directory. Use: {USAGE}")
+        run_training(Path(arguments[0]), signals)
+    except TrainerError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    except Stopped as stopped:
+        say(str(stopped))
+        return 128 + (signals.received or signal.SIGTERM)
+    return 0
+
+
+def run_training(run_dir: Path, signals: StopSignals) -> None:
+    """Build the trainer of a run directory and train, stopping when a signal asks for it."""
+    cfg = read_config(run_dir / CONFIG)
+    # Only now: whoever stops the program while PyTorch is being imported is heard already.
+    from trainer.trainer import ModularTaskTrainer  # noqa: PLC0415
+
+    trainer = ModularTaskTrainer(cfg, run_dir)
+    signals.tell(trainer)
+    trainer.train()
+
+
+def read_config(path: Path) -> DictConfig:
+    """Read a run's configuration.
+
+    Raises:
+        ConfigError: If the file is missing or is not YAML with keys.
+    """
+    try:
+        cfg = OmegaConf.load(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}. Use: {USAGE}") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not YAML: {reason}. Correct the file.") from None
+    if not isinstance(cfg, DictConfig):
+        raise ConfigError(f"{path}: expected keys with values. See conf/config.yaml.")
+    return cfg
+
+
+def keep_lock_to_ourselves() -> None:
+    """Keep programs that the trainer starts from holding the run's lock after it has ended.
+
+    Forked loader workers do hold it, on purpose: the run lives as long as they do.
+    """
+    descriptor = os.environ.get("ORCH_LOCK_FD", "")
+    if descriptor.isdecimal():
+        os.set_inheritable(int(descriptor), False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Owns how samples become batches: the loaders, and the place a training has reached in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch.utils.data import DataLoader
+
+from trainer.errors import ConfigError
+from trainer.seeding import EpochOrder, SeededSamples, derive, draws_random_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sized
+
+    from torch import Tensor
+    from torch.utils.data import Dataset
+
+    from trainer.settings import Settings
+
+    Batch = tuple[Tensor, Tensor]
+
+
+def make_loader(samples: Dataset[Any], part: str, settings: Settings) -> DataLoader[Any]:
+    """Make the loader of one part of the data, with generators of its own; only `train` is shuffled.
+
+    Iterating over it takes nothing from the global generators, so evaluating never changes training.
+
+    Raises:
+        ConfigError: If a key of `dataloader` is none of `DataLoader`'s, or the trainer's to decide.
+    """
+    is_train = part == "train"
+    seed = derive(settings.seed, part)
+    is_random = draws_random_numbers(samples)
+    order = EpochOrder(
+        cast("Sized", samples),
+        settings.batch_size,
+        seed if is_train else None,
+        drop_last=is_train and bool(settings.dataloader.get("drop_last", False)),
+        with_epoch=is_random,
+    )
+    # Tensors are indexed a batch at a time; other samples are made one by one, then collated.
+    batching = {"batch_sampler": order} if is_random else {"sampler": order, "batch_size": None}
+    options = {key: value for key, value in settings.dataloader.items() if key != "drop_last"}
+    if options.get("num_workers"):
+        # A process from a forkserver would start its workers from another forkserver: seconds each.
+        options = {"multiprocessing_context": "fork"} | options
+    try:
+        return DataLoader(
+            SeededSamples(samples, seed) if is_random else samples,
+            generator=torch.Generator().manual_seed(derive(seed, "loader")),
+            **cast("dict[str, Any]", batching),
+            **cast("dict[str, Any]", options),
+        )
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"dataloader: {error}. Correct or remove the key.") from error
+
+
+class TrainingBatches:
+    """Walk through the training set pass after pass, from any place on.
+
+    `epoch` counts the finished passes and `batch` the batches taken of this one: together they are
+    the place from which another process can go on.
+    """
+
+    def __init__(self, loader: DataLoader[Any]) -> None:
+        self.epoch = 0
+        self.batch = 0
+        self._loader = loader
+        # Without automatic batching, the loader knows our order as its sampler.
+        self._order = cast("EpochOrder", loader.batch_sampler or loader.sampler)
+        self._iterator: Iterator[Batch] | None = None
+
+    def __len__(self) -> int:
+        """Count the batches of a whole pass."""
+        return len(self._order)
+
+    def take(self) -> Batch:
+        """Return the next batch of this pass: samples (batch, ...) and targets (batch, ...)."""
+        if self._iterator is None:
+            self._order.epoch = self.epoch
+            self._order.first_batch = self.batch
+            self._iterator = iter(self._loader)
+        self.batch += 1
+        return next(self._iterator)
+
+    def end_pass(self) -> bool:
+        """Begin the next pass if this one is exhausted, and tell whether it was."""
+        if self.batch < len(self):
+            return False
+        self.epoch, self.batch, self._iterator = self.epoch + 1, 0, None
+        return True
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the place that is reached."""
+        return {"epoch": self.epoch, "batch": self.batch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from a place that `state_dict` returned."""
+        self.epoch, self.batch, self._iterator = state["epoch"], state["batch"], None

@@ -1,0 +1,186 @@
+"""Owns the checkpoints of a run: complete or absent, verified before use, few."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+import zlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from trainer.disk import TEMPORARY, replace_file, sync_folder
+from trainer.errors import CheckpointError
+from trainer.outputs import say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    State = dict[str, Any]
+
+BEST = "best.pt"
+NAME = re.compile(r"(\d{6,})-([0-9a-f]{8})\.pt")
+PLAIN = (type(None), bool, int, float, str, bytes, torch.Size, torch.dtype, torch.device)
+
+
+class Unusable(Exception):  # noqa: N818 - it says what a checkpoint is, and never leaves this module
+    """Say why a checkpoint cannot be resumed from."""
+
+
+class Checkpoints:
+    """Keep the last few checkpoints and the best one, each named `<iteration>-<CRC-32>.pt`.
+
+    Kept are the last `keep_last` and the one that each of those calls the best; `best.pt` is
+    another name of the best so far.
+
+    Args:
+        folder: Where they are; made at the first save.
+        keep_last: How many to keep for the case that the newest is damaged.
+        fingerprint: What tells this run's checkpoints from another run's.
+    """
+
+    def __init__(self, folder: Path, keep_last: int, fingerprint: str) -> None:
+        self.folder = folder
+        self.keep_last = keep_last
+        self.fingerprint = fingerprint
+        self._best_of: dict[int, int | None] = {}
+
+    def save(self, iteration: int, state: State, best: int | None) -> Path:
+        """Write an iteration's checkpoint, and return when it is on the disk.
+
+        Args:
+            iteration: The iteration that is complete.
+            state: What must survive, in tensors and plain values.
+            best: The best iteration so far, this one included.
+
+        Raises:
+            CheckpointError: If the state holds something that could not be loaded safely.
+            OSError: If the disk refuses; what was there before is still there.
+        """
+        check_is_plain(state, "state")
+        first = iteration - self.keep_last + 1
+        kept = {known: its for known, its in self._best_of.items() if first <= known < iteration}
+        self._best_of = {**kept, iteration: best}
+        content = io.BytesIO()
+        identity = {"iteration": iteration, "fingerprint": self.fingerprint}
+        torch.save({**identity, "best_of": self._best_of, "state": state}, content)
+        path = self.folder / f"{iteration:06d}-{zlib.crc32(content.getbuffer()):08x}.pt"
+        self.folder.mkdir(exist_ok=True)
+        replace_file(path, content.getbuffer(), durable=True)
+        if best == iteration:
+            self._link_best(path)
+        sync_folder(self.folder)
+        self._remove_all_but(path)
+        return path
+
+    def newest(self) -> tuple[Path, State] | None:
+        """Return the newest checkpoint that is whole, and whose best one is; say what is not."""
+        self._remove_leftovers()
+        files = self._files()
+        for iteration, path in sorted(files, reverse=True):
+            try:
+                checkpoint = self._read(path)
+                best = checkpoint["best_of"][iteration]
+                if best not in (None, iteration):
+                    self._read(self._path_of(best))
+            except Unusable as reason:
+                say(f"{path.parent.name}/{path.name} cannot be used: {reason}")
+                continue
+            self._best_of = checkpoint["best_of"]
+            if best == iteration:
+                self._link_best(path)
+            return path, checkpoint["state"]
+        if files:
+            say("no checkpoint can be used: starting from the beginning")
+        return None
+
+    def state_at(self, iteration: int) -> State:
+        """Return the state of an iteration that is kept.
+
+        Raises:
+            CheckpointError: If it is gone or damaged.
+        """
+        try:
+            state: State = self._read(self._path_of(iteration))["state"]
+        except Unusable as reason:
+            raise CheckpointError(
+                f"{self.folder}: the checkpoint of iteration {iteration} is needed: {reason}. "
+                "Start the run again: it resumes from an earlier one, or set test_with: last."
+            ) from None
+        return state
+
+    def _read(self, path: Path) -> State:
+        """Read a checkpoint, its content verified before it is interpreted."""
+        found = NAME.fullmatch(path.name)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise Unusable(f"{path.name}: {error.strerror}") from None
+        if found is None or zlib.crc32(content) != int(found[2], 16):
+            raise Unusable(f"{path.name} is damaged")
+        try:
+            checkpoint: State = torch.load(io.BytesIO(content), "cpu", weights_only=True)
+        except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+            raise Unusable(f"{path.name}: {str(error).partition('.')[0]}") from None
+        if checkpoint.get("fingerprint") != self.fingerprint:
+            raise Unusable(f"{path.name} belongs to a run with another configuration")
+        return checkpoint
+
+    def _files(self) -> list[tuple[int, Path]]:
+        if not self.folder.is_dir():
+            return []
+        names = ((NAME.fullmatch(path.name), path) for path in self.folder.iterdir())
+        return [(int(found[1]), path) for found, path in names if found]
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a process that was killed while writing has left."""
+        for path in self.folder.glob(f"*{TEMPORARY}"):
+            path.unlink()
+
+    def _path_of(self, iteration: int) -> Path:
+        for number, path in self._files():
+            if number == iteration:
+                return path
+        raise Unusable(f"iteration {iteration} is gone")
+
+    def _link_best(self, path: Path) -> None:
+        """Name a checkpoint the best one, in one step; nothing happens if it has that name."""
+        best = self.folder / BEST
+        if best.exists() and best.samefile(path):
+            return
+        temporary = self.folder / f"{BEST}{TEMPORARY}"
+        temporary.unlink(missing_ok=True)
+        temporary.hardlink_to(path)
+        temporary.replace(best)
+
+    def _remove_all_but(self, newest: Path) -> None:
+        """Remove what is older than we keep, and what a resumed run has overtaken."""
+        kept = {*self._best_of, *self._best_of.values()}
+        for iteration, path in self._files():
+            overtaken = (
+                iteration in self._best_of and iteration == max(self._best_of) and path != newest
+            )
+            if iteration not in kept or overtaken:
+                path.unlink()
+
+
+def check_is_plain(value: object, where: str) -> None:
+    """Make sure that a state can be loaded without running code.
+
+    Raises:
+        CheckpointError: If it holds anything but tensors and plain Python values; it says where.
+    """
+    if type(value) in (dict, OrderedDict) and isinstance(value, dict):
+        for key, item in value.items():
+            check_is_plain(key, where)
+            check_is_plain(item, f"{where}[{key!r}]")
+    elif type(value) in (list, tuple, set) and isinstance(value, (list, tuple, set)):
+        for place, item in enumerate(value):
+            check_is_plain(item, f"{where}[{place}]")
+    elif not isinstance(value, torch.Tensor) and type(value) not in PLAIN:
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        raise CheckpointError(
+            f"{where} is a {kind}. Keep tensors and plain values in state_dict()."
+        )

@@ -1,0 +1,1 @@
+"""Data modules: one data set a file, each exposing `train`, `validation` and `test`."""

@@ -1,0 +1,31 @@
+"""Owns the errors a user can mend: one line each, saying what, where and what to do next."""
+
+from typing import ClassVar
+
+
+class TrainerError(Exception):
+    """Report something the user can mend; `exit_code` is what the program ends with."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ConfigError(TrainerError):
+    """Report a key of the configuration that is missing or cannot be right."""
+
+
+class CallbackError(TrainerError):
+    """Report a `cb_...` attribute that is no callback, or has the wrong parameters."""
+
+
+class CheckpointError(TrainerError):
+    """Report state that cannot be saved, or a checkpoint that is needed and gone."""
+
+
+class Diverged(TrainerError):  # noqa: N818 - it names what happened, not a mistake of the program
+    """Report a training loss that is no longer a finite number."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class Stopped(Exception):  # noqa: N818 - no error: the run was asked to stop, and did
+    """Report that training stopped at an iteration boundary, as asked; its checkpoint is on disk."""

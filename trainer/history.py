@@ -1,0 +1,82 @@
+"""Owns the metrics of a run so far: the last points, the best iteration, the digest of them all."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import Any, NamedTuple
+
+from trainer.digest import digest_of
+from trainer.errors import ConfigError
+
+
+class Point(NamedTuple):
+    """Hold one value of one metric; `timestamp` is in milliseconds and never changes again."""
+
+    key: str
+    value: float
+    step: int
+    timestamp: int
+
+
+class History:
+    """Remember what a later process must know of the metrics, in constant space.
+
+    Args:
+        metric: The metric by which an iteration is the best one; the first of equals wins.
+        mode: `max` if greater is better, `min` if smaller is.
+    """
+
+    def __init__(self, metric: str, mode: str) -> None:
+        self.metric = metric
+        self.sign = 1 if mode == "max" else -1
+        self.points: list[Point] = []
+        self.best_iteration: int | None = None
+        self.best_value: float | None = None
+        self.digest = ""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Return the last points without their steps and times."""
+        return {point.key: point.value for point in self.points}
+
+    def add(self, step: int, metrics: dict[str, float], timestamp: int) -> None:
+        """Take in the metrics of an iteration.
+
+        Raises:
+            ConfigError: If the metric that decides which iteration is the best is not among them.
+        """
+        if self.metric not in metrics:
+            known = ", ".join(metrics)
+            raise ConfigError(f"checkpoint.metric: no metric {self.metric!r}. Choose of: {known}.")
+        self._take(step, metrics, timestamp)
+        value = metrics[self.metric]
+        if isnan(value):
+            return
+        if self.best_value is None or self.sign * value > self.sign * self.best_value:
+            self.best_iteration, self.best_value = step, value
+
+    def add_test(self, step: int, results: dict[str, float], timestamp: int) -> None:
+        """Take in the test results, which are never the best of anything."""
+        self._take(step, results, timestamp)
+
+    def _take(self, step: int, metrics: dict[str, float], timestamp: int) -> None:
+        self.points = [Point(key, float(metrics[key]), step, timestamp) for key in metrics]
+        without_times = [(point.key, point.step, point.value) for point in self.points]
+        # A chain: each digest covers the one before, so that a checkpoint need not hold them all.
+        self.digest = digest_of([self.digest, *without_times])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all of it in plain values."""
+        return {
+            "points": [tuple(point) for point in self.points],
+            "best_iteration": self.best_iteration,
+            "best_value": self.best_value,
+            "digest": self.digest,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.points = [Point(*point) for point in state["points"]]
+        self.best_iteration = state["best_iteration"]
+        self.best_value = state["best_value"]
+        self.digest = state["digest"]

@@ -1,0 +1,1 @@
+"""Models: one architecture a file, each taking `input_shape` and `classes`."""

@@ -1,0 +1,148 @@
+"""Owns randomness: every random number is a function of the run's seed and of where it is used.
+
+Order of samples = f(seed, epoch); randomness of a sample = f(seed, epoch, index). So neither the
+number of loader workers nor an interruption changes anything, and resuming needs no replay.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler, TensorDataset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sized
+
+    from torch import Tensor
+
+    State = dict[str, Any]
+
+
+def derive(seed: int, *place: str | int) -> int:
+    """Mix a seed with the place where it is used into a 63-bit seed, the same everywhere."""
+    digest = blake2b(repr((seed, *place)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def seed_everything(seed: int, *place: str | int) -> None:
+    """Seed the global generators of PyTorch (all devices), Python and NumPy for one place."""
+    derived = derive(seed, *place)
+    torch.manual_seed(derived)
+    random.seed(derived)
+    np.random.seed(derived % 2**32)  # noqa: NPY002 - the generator that augmentations use unasked
+
+
+def rng_state() -> State:
+    """Return the state of every global generator, in tensors and plain values."""
+    used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
+    cuda = torch.cuda.get_rng_state_all() if used else []
+    return {**_cpu_rng_state(), "cuda": cuda}
+
+
+def restore_rng_state(state: State) -> None:
+    """Set every global generator to a state that `rng_state` returned."""
+    _restore_cpu_rng_state(state)
+    if len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+def _cpu_rng_state() -> State:
+    name, keys, *rest = cast("tuple[Any, ...]", np.random.get_state())  # noqa: NPY002 - as above
+    # weights_only loading refuses NumPy's arrays and scalars.
+    numpy_state = [name, torch.from_numpy(keys.astype(np.int64)), *rest]
+    return {"torch": torch.get_rng_state(), "python": random.getstate(), "numpy": numpy_state}
+
+
+def _restore_cpu_rng_state(state: State) -> None:
+    torch.set_rng_state(state["torch"])
+    random.setstate(state["python"])
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002 - as above
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed the CPU generators inside the block and put them back after it."""
+    before = _cpu_rng_state()
+    torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - as above
+    try:
+        yield
+    finally:
+        _restore_cpu_rng_state(before)
+
+
+class SeededSamples(Dataset[Any]):
+    """Give every sample of a data set randomness of its own, f(seed, epoch, index).
+
+    Whatever a data set draws from the global generators of PyTorch, Python or NumPy while it
+    makes a sample is the same in every process, and takes nothing from the training's generators.
+    """
+
+    def __init__(self, samples: Dataset[Any], seed: int) -> None:
+        self.samples = samples
+        self.seed = seed
+
+    def __getitem__(self, place: tuple[int, int]) -> Any:  # noqa: ANN401 - a sample is the user's
+        """Make the sample at (epoch, index)."""
+        epoch, index = place
+        with _seeded(derive(self.seed, epoch, index)):
+            return self.samples[index]
+
+
+def draws_random_numbers(samples: Dataset[Any]) -> bool:
+    """Tell whether making a sample may draw random numbers; only of tensors it is known not to."""
+    return not isinstance(samples, TensorDataset)
+
+
+class EpochOrder(Sampler[list[Any]]):
+    """Yield the batches of an epoch, as indices or (epoch, index) places, from any batch on.
+
+    Args:
+        samples: The data set; its length is read anew at each epoch.
+        batch_size: The number of samples in a batch; the last one may have fewer.
+        seed: The seed that with the epoch decides the order; `None` keeps the data set's.
+        drop_last: Leave out a last batch that has fewer.
+        with_epoch: Yield (epoch, index) instead of the index.
+    """
+
+    def __init__(
+        self,
+        samples: Sized,
+        batch_size: int,
+        seed: int | None,
+        *,
+        drop_last: bool = False,
+        with_epoch: bool = False,
+    ) -> None:
+        self.samples = samples
+        self.batch_size = batch_size
+        self.seed = seed
+        self.drop_last = drop_last
+        self.with_epoch = with_epoch
+        self.epoch = 0
+        self.first_batch = 0
+
+    def __len__(self) -> int:
+        """Count the batches of a whole epoch."""
+        extra = 0 if self.drop_last else self.batch_size - 1
+        return (len(self.samples) + extra) // self.batch_size
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        """Yield the epoch's batches, beginning with `first_batch`."""
+        order = self._order()
+        for batch in range(self.first_batch, len(self)):
+            indices = order[batch * self.batch_size : (batch + 1) * self.batch_size].tolist()
+            yield [(self.epoch, index) for index in indices] if self.with_epoch else indices
+
+    def _order(self) -> Tensor:
+        if self.seed is None:
+            return torch.arange(len(self.samples))
+        generator = torch.Generator().manual_seed(derive(self.seed, "order", self.epoch))
+        return torch.randperm(len(self.samples), generator=generator)

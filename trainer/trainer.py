@@ -1,0 +1,241 @@
+"""Owns the training loop: what happens in a run, and in which order."""
+
+from __future__ import annotations
+
+import time
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from trainer.batches import TrainingBatches, make_loader
+from trainer.build import PARTS, build_modules
+from trainer.callbacks import collect_callbacks
+from trainer.checkpoint import Checkpoints
+from trainer.digest import digest_of
+from trainer.environment import choose_device, compare, describe_environment, fix_arithmetic
+from trainer.errors import Diverged, Stopped
+from trainer.history import History
+from trainer.metrics import evaluate
+from trainer.outputs import Outputs, json_numbers, say
+from trainer.seeding import seed_everything
+from trainer.settings import deciding_keys, plain_config, read_settings
+from trainer.state import restore, state_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from omegaconf import DictConfig
+    from torch import Tensor
+
+
+class ModularTaskTrainer:
+    """Build the modules that a configuration names, train the model, and test it.
+
+    A run that was interrupted goes on from its newest checkpoint, and ends with the same bits as
+    one that never was. Callbacks may read every attribute.
+
+    Args:
+        cfg: The run's configuration. Required are `data`, `model`, `optimizer`, `criterion`,
+            `iterations` and `seed`; `trainer.settings` has the other keys and their defaults.
+        run_dir: The run directory, where `trainer.outputs` writes.
+
+    Raises:
+        TrainerError: If the configuration or a module's callback is wrong.
+    """
+
+    def __init__(self, cfg: DictConfig, run_dir: Path) -> None:
+        self.cfg = cfg
+        self.run_dir = run_dir
+        config = plain_config(cfg)
+        self.settings = read_settings(config)
+        self.device = choose_device(self.settings.device)
+        fix_arithmetic(self.device, self.settings.threads)
+        seed_everything(self.settings.seed, "modules")
+        modules = build_modules(config, self.device)
+        self.data = modules.data
+        self.model = modules.model
+        self.optimizer = modules.optimizer
+        self.scheduler = modules.scheduler
+        self.criterion = modules.criterion
+        self.curriculum = modules.curriculum
+        self.modules = modules.by_role()
+        self.callbacks = collect_callbacks(self.modules)
+        self.loaders = {
+            part: make_loader(getattr(self.data, part), part, self.settings) for part in PARTS
+        }
+        self.batches = TrainingBatches(self.loaders["train"])
+        self.history = History(self.settings.metric, self.settings.mode)
+        self.outputs = Outputs(run_dir)
+        self.checkpoints = Checkpoints(
+            self.outputs.checkpoints,
+            self.settings.keep_last,
+            digest_of(deciding_keys(config, self.settings)),
+        )
+        self.environment = describe_environment(self.device)
+        self.environment_changes: list[str] = []
+        self.iteration = 0
+        self.stop_requested = False
+
+    def train(self) -> dict[str, float]:
+        """Train, test, and return the test results.
+
+        The order of the callbacks::
+
+            cb_on_train_begin(trainer)
+            # an interrupted run: its newest checkpoint is restored here
+            for iteration in 1 .. iterations:
+                cb_on_iteration_begin(trainer, iteration)
+                for batch_idx in 0 .. the iteration's last batch:
+                    cb_on_step_begin(trainer, iteration, batch_idx)
+                    # forward, backward, update
+                    cb_on_step_end(trainer, iteration, batch_idx, loss)
+                    if the training set is exhausted:
+                        cb_on_loader_exhausted(trainer, iteration)
+                # validate, step the scheduler
+                cb_on_iteration_end(trainer, iteration, metrics)
+                # checkpoint, then metrics.jsonl and progress.json; stop here if asked to
+            # test, with the best weights
+            cb_on_train_end(trainer, test_results)
+            # results.json
+
+        Callbacks may add numbers to `metrics` and `test_results`; they are reported too.
+
+        Raises:
+            Stopped: If `stop_requested` was set; the last complete iteration is on the disk.
+            Diverged: If the training loss is no longer finite.
+        """
+        seed_everything(self.settings.seed, "training")
+        for begin in self.callbacks.cb_on_train_begin:
+            begin(self)
+        self._resume()
+        for iteration in range(self.iteration + 1, self.settings.iterations + 1):
+            self._stop_if_asked()
+            for iteration_begin in self.callbacks.cb_on_iteration_begin:
+                iteration_begin(self, iteration)
+            metrics = self._run_iteration(iteration)
+            for iteration_end in self.callbacks.cb_on_iteration_end:
+                iteration_end(self, iteration, metrics)
+            self._save(iteration, metrics)
+        self._stop_if_asked()
+        final_state = digest_of([self.model.state_dict(), self.optimizer.state_dict()])
+        final_metrics = self.history.metrics
+        test_results = self._test()
+        for end in self.callbacks.cb_on_train_end:
+            end(self, test_results)
+        self._report(test_results, final_metrics, final_state)
+        return test_results
+
+    def _resume(self) -> None:
+        """Restore the newest checkpoint, if any, and bring the files that follow it up to date."""
+        self.outputs.open()
+        found = self.checkpoints.newest()
+        if found is None:
+            return
+        path, state = found
+        restore(self, state)
+        say(f"resuming after iteration {self.iteration}, from {path.relative_to(self.run_dir)}")
+        if changed := compare(state["environment"], self.environment):
+            say(f"what this run is computed with has changed: {changed}")
+            self.environment_changes.append(f"after iteration {self.iteration}: {changed}")
+        self._publish()
+
+    def _stop_if_asked(self) -> None:
+        if self.stop_requested:
+            iterations = self.settings.iterations
+            raise Stopped(f"stopped after iteration {self.iteration} of {iterations}, as asked")
+
+    def _run_iteration(self, iteration: int) -> dict[str, float]:
+        """Train for one iteration, validate, step the scheduler, and return the metrics."""
+        metrics = {"train/loss": self._train_iteration(iteration)}
+        metrics |= self._evaluate("validation")
+        metrics["lr"] = float(self.optimizer.param_groups[0]["lr"])
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step(metrics["validation/loss"])
+        elif self.scheduler is not None:
+            self.scheduler.step()
+        return metrics
+
+    def _train_iteration(self, iteration: int) -> float:
+        """Take the iteration's steps and return the mean loss of their samples."""
+        callbacks = self.callbacks
+        loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        count = 0
+        self.model.train()
+        is_epoch = self.settings.training_type == "epoch"
+        for batch_idx in range(len(self.batches) if is_epoch else self.settings.eval_every):
+            for begin in callbacks.cb_on_step_begin:
+                begin(self, iteration, batch_idx)
+            samples, targets = self.batches.take()
+            loss = self._step(samples, targets)
+            loss_sum += loss * len(targets)
+            count += len(targets)
+            if callbacks.cb_on_step_end:
+                loss_value = loss.item()
+                for end in callbacks.cb_on_step_end:
+                    end(self, iteration, batch_idx, loss_value)
+            if self.batches.end_pass():
+                for exhausted in callbacks.cb_on_loader_exhausted:
+                    exhausted(self, iteration)
+        mean = loss_sum.item() / count
+        if not isfinite(mean):
+            raise Diverged(
+                f"iteration {iteration}: the training loss is {mean}. Lower optimizer.lr, or look at the data."
+            )
+        return mean
+
+    def _step(self, samples: Tensor, targets: Tensor) -> Tensor:
+        """Take one optimizer step and return the batch's loss, still on the device."""
+        samples = samples.to(self.device, non_blocking=True)
+        targets = targets.to(self.device, non_blocking=True)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.criterion(self.model(samples), targets)
+        loss.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
+        self.optimizer.step()
+        return loss.detach()
+
+    def _evaluate(self, part: str) -> dict[str, float]:
+        values = evaluate(self.model, self.criterion, self.loaders[part], self.device)
+        return {f"{part}/{key}": value for key, value in values.items()}
+
+    def _save(self, iteration: int, metrics: dict[str, float]) -> None:
+        """Make the iteration durable, and only then tell others about it."""
+        self.iteration = iteration
+        self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)
+        self.checkpoints.save(iteration, state_of(self), self.history.best_iteration)
+        self._publish()
+        shown = "  ".join(f"{key} {value:.4g}" for key, value in metrics.items())
+        say(f"iteration {iteration} of {self.settings.iterations}: {shown}")
+
+    def _publish(self) -> None:
+        self.outputs.append_metrics(self.history.points)
+        iterations = self.settings.iterations
+        self.outputs.write_progress(self.iteration, iterations, self.history.metrics)
+
+    def _test(self) -> dict[str, float]:
+        """Test the best weights, or the last ones if the configuration says so."""
+        best = self.history.best_iteration
+        if self.settings.test_with == "best" and best not in (None, self.iteration):
+            self.model.load_state_dict(self.checkpoints.state_at(best)["modules"]["model"])
+        return self._evaluate("test")
+
+    def _report(
+        self, test_results: dict[str, float], final_metrics: dict[str, float], final_state: str
+    ) -> None:
+        """Write the results; when this returns they are on the disk."""
+        history = self.history
+        history.add_test(self.iteration, test_results, timestamp=time.time_ns() // 1_000_000)
+        self.outputs.append_metrics(history.points)
+        best = {"iteration": history.best_iteration, history.metric: history.best_value}
+        self.outputs.write_results(
+            {
+                "test": json_numbers(test_results),
+                "best": best,
+                "final": json_numbers(final_metrics),
+                "iterations": self.iteration,
+                "digest": digest_of([final_state, history.digest]),
+                "environment": self.environment,
+                "environment_changes": self.environment_changes,
+            }
+        )
