@@ -126,7 +126,7 @@ def _add_config_options(parser: argparse.ArgumentParser, folder: str, name: str)
 
 
 def _console() -> Console:
-    from rich.console import Console  # not for orch --help
+    from rich.console import Console  # noqa: PLC0415 # not for orch --help
 
     # Without a terminal nobody is served by lines cut at 80 columns.
     width = None if sys.stdout.isatty() else 10_000

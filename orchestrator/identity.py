@@ -12,10 +12,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import IdentityError
 from orchestrator.state import RunId
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.grid import Value

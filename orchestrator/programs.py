@@ -65,7 +65,7 @@ class Command:
     def start(self, environment: Mapping[str, str], output: Path, lock: int) -> Started:
         """Start the program in a new session."""
         with output.open("ab") as file:
-            return subprocess.Popen(  # the user's own program
+            return subprocess.Popen(
                 self.arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -157,10 +157,8 @@ def redirect(output: Path) -> None:
         os.dup2(source, target)
     os.close(nothing)
     os.close(written)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # it stays open
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout, sys.stderr = (
-        open(
-            number, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
-        )  # and so do they
+        os.fdopen(number, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
         for number in (1, 2)
     )

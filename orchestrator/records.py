@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final, TypeVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from orchestrator.state import Failure, Progress, Record, Status, Unreadable
 
@@ -80,7 +80,7 @@ def dump(value: Mapping[str, object]) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def parse(content: bytes) -> Any:  # the callers match on its shape
+def parse(content: bytes) -> Any:  # noqa: ANN401 # the callers match on its shape
     """Return what a record holds, or None where it is no JSON."""
     try:
         return json.loads(content)

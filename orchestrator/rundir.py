@@ -212,7 +212,7 @@ def build(run: Run, path: Path, workshop: Path) -> None:
     Raises:
         OSError: The disk does not take it; nothing is left behind.
     """
-    from omegaconf import OmegaConf  # only who makes directories pays for it
+    from omegaconf import OmegaConf  # noqa: PLC0415 # only who makes directories pays for it
 
     config = {key: value for key, value in run.config.items() if key not in _NOT_TRAINED}
     identity = {

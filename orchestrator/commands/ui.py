@@ -46,7 +46,7 @@ def ui(options: argparse.Namespace, console: Console) -> int:
     _require_free(options.port)
     page = f"http://{_HOST}:{options.port}"
     console.print(Text(f"MLflow's page: {page}  (Ctrl-C ends it)"))
-    server = subprocess.Popen(  # MLflow's own command
+    server = subprocess.Popen(
         [
             sys.executable,
             "-m",

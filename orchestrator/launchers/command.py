@@ -69,10 +69,10 @@ class CommandLauncher:
             OSError: No process could be started.
         """
         command = [fill_in(part, directory) for part in self._command]
-        complaints = tempfile.TemporaryFile()  # the attempt closes it
+        complaints = tempfile.TemporaryFile()  # noqa: SIM115 # the attempt closes it
         try:
             with signals_blocked():
-                runner = subprocess.Popen(  # our own runner
+                runner = subprocess.Popen(
                     [*_RUNNER, str(directory.path), str(attempt), *command],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

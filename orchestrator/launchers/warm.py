@@ -97,7 +97,7 @@ def _work(
     complaints: Connection,
 ) -> None:
     """Be the runner, in the forked process."""
-    from orchestrator.runner import work  # loaded before the fork
+    from orchestrator.runner import work  # noqa: PLC0415 # loaded before the fork
 
     # The terminal's signals, and the terminal, are for the orchestrator.
     os.setsid()

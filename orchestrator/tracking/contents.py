@@ -95,7 +95,7 @@ def _parse_sample(line: bytes) -> Sample | None:
     return None
 
 
-def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, str]]:  # a YAML tree
+def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 # a YAML tree
     if isinstance(node, dict) and node:
         for key, value in node.items():
             yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))

@@ -13,6 +13,7 @@ from orchestrator.tracking.delivery import is_behind, read_delivery, store_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from orchestrator.experiment import ExperimentDirectory
 
@@ -31,16 +32,19 @@ class ReporterProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def log(self) -> str:
+    def log(self) -> Path:
         """Where the reporter writes what went wrong."""
-        return str(self._experiment.path / "tracking.log")
+        return self._experiment.path / "tracking.log"
 
     def start(self) -> None:
         """Start the reporter and return at once."""
+        self._process = self._spawn()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         # The address may hold a password: it goes through the environment, never the arguments.
         environment = {**_PATIENCE, **os.environ, "ORCH_TRACKING_URI": self._uri}
-        with open(self.log, "ab") as log:  # a path for people
-            self._process = subprocess.Popen(  # our own reporter
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
                 [*_REPORTER, str(self._experiment.results_dir), self._experiment.experiment_id],
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -58,13 +62,12 @@ class ReporterProcess:
         Args:
             give_up: Tells, when asked, that nobody wants to wait any longer.
         """
-        if self._process is None or self._process.poll() is not None:
-            self.start()
         process = self._process
-        assert process is not None  # it was just started
-        assert process.stdin is not None  # it is a pipe
-        with contextlib.suppress(BrokenPipeError), process.stdin:
-            process.stdin.write(b"end\n")
+        if process is None or process.poll() is not None:
+            process = self._spawn()
+        with contextlib.suppress(BrokenPipeError):
+            # What is written is only ever this word, so it fits the pipe and never blocks.
+            os.write(process.stdin.fileno() if process.stdin else -1, b"end\n")
         deadline = time.monotonic() + _LONGEST
         while time.monotonic() < deadline and not give_up():
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -125,7 +125,7 @@ def report(reporter: Reporter, folder: Path) -> int:
         living, behind = 0, 0
         try:
             living, behind = reporter.round(send=has_turn)
-        except Exception as error:  # MLflow may fail in any way; training goes on
+        except Exception as error:  # noqa: BLE001 # MLflow may fail in any way; training goes on
             logger.warning("MLflow does not take it: %s: %s", type(error).__name__, error)
             failures, behind = failures + 1, 1
         else:

@@ -49,13 +49,11 @@ class Store:
         self._client: MlflowClient | None = None
         self._experiment_id = ""
 
-    def open(self) -> None:
+    def _open(self) -> MlflowClient:
         """Open the store, and create it and the experiment where they do not exist.
 
         Two processes that create one SQLite store break it for good, hence the lock.
         """
-        if self._client is not None:
-            return
         with durable.exclusive(self._results_dir):
             client = MlflowClient(tracking_uri=self._uri)
             known = client.get_experiment_by_name(self._experiment)
@@ -68,7 +66,7 @@ class Store:
                 )
             else:
                 self._experiment_id = known.experiment_id
-        self._client = client
+        return client
 
     def find_run(self, run_id: str) -> str | None:
         """Return the MLflow run of a run, or None if there is none yet."""
@@ -116,8 +114,8 @@ class Store:
 
     @property
     def _opened(self) -> MlflowClient:
-        self.open()
-        assert self._client is not None  # open() has set it
+        if self._client is None:
+            self._client = self._open()
         return self._client
 
 
