@@ -1,4 +1,4 @@
-"""The config: what Hydra composes, as plain values. Only this module knows Hydra.
+"""The config: what Hydra composes for a point, as plain values.
 
 Composing is slow, so it happens once for each combination of config-group choices; the values of
 the other axes are then set with Hydra's own function, in the order of the overrides.
@@ -6,29 +6,31 @@ the other axes are then set with Hydra's own function, in the order of the overr
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType, ValueType
-from hydra.types import RunMode
-from omegaconf import Container, DictConfig, OmegaConf, open_dict
+from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString, ValueType
+from omegaconf import Container, DictConfig, OmegaConf
 
+from orchestrator.composition import Composed, ConfigFolder
 from orchestrator.config_errors import refusals_of_hydra
 from orchestrator.errors import ConfigError, GridError
-from orchestrator.grid import Axis, Point, Value
+from orchestrator.grid import Axis, Point, Value, expand
 from orchestrator.settings import Settings, parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_LONGEST = 255  # what file systems allow for a name
+_LONGEST: Final = 255  # what file systems allow for a name
+# Text that Hydra's grammar reads as this very text, without a look at the rest of the grammar.
+_PLAIN: Final = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w/-]*", re.IGNORECASE)
+_NEVER_SWEPT: Final = ("experiment_id", "results_dir", "_filters", "orch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,11 @@ class Composer:
     """Gives the resolved config of a point, equal to what Hydra composes for it."""
 
     def __init__(
-        self, loader: ConfigLoaderImpl, config_name: str, overrides: Sequence[Override]
+        self, folder: ConfigFolder, overrides: Sequence[Override], master: Composed
     ) -> None:
-        self._loader = loader
-        self._config_name = config_name
+        self._folder = folder
         self._overrides = overrides
+        self._master = master
         self._composed: dict[tuple[str, ...], DictConfig] = {}
 
     def axes(self) -> tuple[Axis, ...]:
@@ -63,7 +65,9 @@ class Composer:
         Raises:
             GridError: A sweep has no values, or none that can be enumerated.
         """
-        return tuple(_axis(item) for item in self._overrides if item.is_sweep_override())
+        return tuple(
+            _axis(item, self._folder) for item in self._overrides if item.is_sweep_override()
+        )
 
     def resolve(self, point: Point) -> dict[str, Value]:
         """Return the resolved config of a point as plain values, without Hydra's own node.
@@ -72,33 +76,41 @@ class Composer:
             ConfigError: Hydra cannot compose it, or a value is missing or cannot be resolved.
         """
         with refusals_of_hydra(self._known_keys):
-            chosen = [_choose(override, point) for override in self._overrides]
-            early = [str(item.input_line) for item in chosen if self._is_early(item)]
-            cfg = self._compose(early)
-            late = [item for item in chosen if not self._is_early(item)]
-            ConfigLoaderImpl._apply_overrides_to_config(late, cfg)
-            return _plain(cfg)
+            return _plain(self.compose(point))
 
-    def _compose(self, overrides: list[str]) -> DictConfig:
-        key = tuple(overrides)
+    def compose(self, point: Point) -> DictConfig:
+        """Return the config of a point before interpolations are resolved.
+
+        Raises:
+            HydraException: Hydra refuses it.
+        """
+        chosen = [_choose(override, point) for override in self._overrides]
+        early = [item for item in chosen if self._folder.is_choice(item)]
+        cfg = copy.deepcopy(self._compose(early))
+        late = [item for item in chosen if not self._folder.is_choice(item)]
+        ConfigLoaderImpl._apply_overrides_to_config(late, cfg)
+        return cfg
+
+    def _compose(self, choices: list[Override]) -> DictConfig:
+        key = tuple(str(choice.input_line) for choice in choices)
         if key not in self._composed:
-            cfg = self._loader.load_configuration(
-                self._config_name, overrides, run_mode=RunMode.RUN, from_shell=False
-            )
-            with open_dict(cfg):
-                cfg.pop("hydra", None)
-            self._composed[key] = cfg
-        return copy.deepcopy(self._composed[key])
+            made = self._master if self._is_master(choices) else self._folder.compose(choices)
+            self._composed[key] = made.cfg
+        return self._composed[key]
 
-    def _is_early(self, override: Override) -> bool:
-        """Tell whether composing needs the override: it chooses a config, or configures Hydra."""
-        if override.is_hydra_override():
-            return True
-        is_group = self._loader.repository.group_exists(override.key_or_group)
-        return is_group and not isinstance(override.value(), dict)
+    def _is_master(self, choices: list[Override]) -> bool:
+        """Tell whether these choices are those that the master config was composed with anyway."""
+        known = self._master.choices
+        return "???" not in known.values() and all(
+            choice.type is OverrideType.CHANGE
+            and isinstance(choice.value(), str)
+            and not choice.is_hydra_override()
+            and known.get(choice.get_key_element()) == choice.value()
+            for choice in choices
+        )
 
     def _known_keys(self) -> Iterator[str]:
-        for cfg in self._composed.values():
+        for cfg in (self._master.cfg, *self._composed.values()):
             yield from _dotted_keys(OmegaConf.to_container(cfg))
 
 
@@ -111,75 +123,85 @@ def load_experiment(config_dir: Path, config_name: str, overrides: Sequence[str]
         ConfigError: The folder, a config, an override or a setting is wrong.
         GridError: An axis cannot be expanded.
     """
-    loader = _open(config_dir)
+    with refusals_of_hydra():
+        folder = ConfigFolder(config_dir, config_name)
 
     def known_keys() -> Iterator[str]:
-        cfg = loader.load_configuration(config_name, [], run_mode=RunMode.MULTIRUN)
-        return _dotted_keys(OmegaConf.to_container(cfg))
+        with contextlib.suppress(Exception):  # a second error would only hide the first
+            yield from _dotted_keys(OmegaConf.to_container(folder.compose([], open_ended=True).cfg))
 
     with refusals_of_hydra(known_keys):
-        parser = OverridesParser.create(config_loader=loader)
-        given = parser.parse_overrides(list(overrides))
+        given = folder.parse(overrides)
         # Hydra's own way to read a multirun: sweeps are left open, missing choices are allowed.
-        master = loader.load_configuration(
-            config_name, list(overrides), run_mode=RunMode.MULTIRUN, from_shell=False
-        )
-        params = OmegaConf.select(master, "hydra.sweeper.params") or {}
-        declared = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
-        with open_dict(master):
-            del master["hydra"]
-    composer = Composer(loader, config_name, _merge(declared, given))
+        fixed = [item for item in given if not item.is_sweep_override() or item.is_hydra_override()]
+        master = folder.compose([item for item in fixed if folder.is_choice(item)], open_ended=True)
+        declared = folder.parse([f"{key}={value}" for key, value in master.params.items()])
+        composer = Composer(folder, _merge(declared, given), master)
+        axes = composer.axes()
+        # What is one for all runs is read where the first of them reads it.
+        cfg = composer.compose(next(expand(axes)))
     return Experiment(
-        experiment_id=_experiment_id(_select(master, "experiment_id")),
-        results_dir=_results_dir(_select(master, "results_dir")),
-        axes=composer.axes(),
-        filters=_filters(_select(master, "_filters")),
-        settings=parse_settings(_select(master, "orch")),
+        experiment_id=_experiment_id(_select(cfg, "experiment_id")),
+        results_dir=_results_dir(_select(cfg, "results_dir")),
+        axes=axes,
+        filters=_filters(_select(cfg, "_filters")),
+        settings=parse_settings(_select(cfg, "orch")),
         composer=composer,
     )
 
 
-def _open(config_dir: Path) -> ConfigLoaderImpl:
-    if not config_dir.is_dir():
-        raise ConfigError(
-            f"there is no config folder {str(config_dir)!r} here ({Path.cwd()})."
-            " Go to the project's folder, or name the config folder with --config-dir."
-        )
-    with initialize_config_dir(str(config_dir.resolve()), version_base=None):
-        return cast("ConfigLoaderImpl", GlobalHydra.instance().config_loader())
-
-
 def _merge(declared: Sequence[Override], given: Sequence[Override]) -> tuple[Override, ...]:
     """Let the command line win over the file, key by key, each key where it first stood."""
-    merged: dict[str, Override] = {}
-    for override in (*declared, *given):
-        key = _name(override)
-        before = merged.get(key)
-        if before is not None and override.type is OverrideType.CHANGE:
+    merged = list(declared)
+    for override in given:
+        places = [at for at, before in enumerate(merged) if _name(before) == _name(override)]
+        if not places or not _replaces(override, merged[places[-1]], declared):
+            merged.append(override)
+            continue
+        before = merged[places[-1]]
+        if override.type is OverrideType.CHANGE and before.type is not OverrideType.DEL:
             # The file may have added the key (+key=...); then the new value is added as well.
-            merged[key] = dataclasses.replace(
-                override,
-                type=before.type,
-                input_line=f"{before.get_key_element()}={override.get_value_string()}",
-            )
-        else:
-            merged[key] = override
-    return tuple(merged.values())
+            text = f"{before.get_key_element()}={override.get_value_string()}"
+            override = dataclasses.replace(override, type=before.type, input_line=text)  # noqa: PLW2901 # the same override, said in the other's way
+        merged[places[-1]] = override
+    return tuple(merged)
+
+
+def _replaces(override: Override, before: Override, declared: Sequence[Override]) -> bool:
+    """Tell whether an override takes the place of one before it, or is applied after it."""
+    if any(before is item for item in declared) or before.is_sweep_override():
+        return True
+    return override.is_sweep_override() and override.type is OverrideType.CHANGE
 
 
 def _name(override: Override) -> str:
     return override.get_key_element().lstrip("+~")
 
 
-def _axis(override: Override) -> Axis:
+def _axis(override: Override, folder: ConfigFolder) -> Axis:
+    name = _name(override)
+    if name.partition(".")[0] in _NEVER_SWEPT:
+        raise GridError(
+            f"{override.input_line}: {name} is one for all runs, it can not be an axis."
+            " Give it one value."
+        )
     if not override.is_discrete_sweep():
         raise GridError(
             f"{override.input_line}: a range without steps cannot be enumerated."
             " Use choice(...), range(...), glob(...) or a list of values with commas."
         )
     with refusals_of_hydra():
-        values = [Override._convert_value(value) for value in override.sweep_iterator()]
-    return Axis(_name(override), tuple(cast("list[Value]", values)))
+        values = [_reread(element, folder) for element in override.sweep_iterator()]
+    return Axis(name, tuple(values))
+
+
+def _reread(element: object, folder: ConfigFolder) -> Value:
+    """Return a swept value as Hydra's sweeper passes it on: written out, and read again."""
+    is_plain = isinstance(element, str) and _PLAIN.fullmatch(element)
+    if is_plain or element is None or isinstance(element, bool | int | float | QuotedString):
+        return cast("Value", Override._convert_value(cast("str", element)))
+    text = Override._get_value_element_as_str(cast("str", element))
+    return cast("Value", folder.parse([f"key={text}"])[0].value())
 
 
 def _choose(override: Override, point: Point) -> Override:
@@ -187,13 +209,26 @@ def _choose(override: Override, point: Point) -> Override:
     if not override.is_sweep_override():
         return override
     value = point.values[_name(override)]
-    text = Override._get_value_element_as_str(value)
     return dataclasses.replace(
         override,
         value_type=ValueType.ELEMENT,
         _value=value,
-        input_line=f"{override.get_key_element()}={text}",
+        input_line=f"{override.get_key_element()}={_write(value)}",
     )
+
+
+def _write(value: Value) -> str:
+    """Write a value so that Hydra's grammar reads this very value."""
+    match value:
+        case str():
+            return QuotedString(value, Quote.single).with_quotes()
+        case list():
+            return f"[{','.join(map(_write, value))}]"
+        case dict():
+            members = (f"{key}:{_write(item)}" for key, item in value.items())
+            return f"{{{','.join(members)}}}"
+        case _:
+            return Override._get_value_element_as_str(value)
 
 
 def _plain(cfg: DictConfig) -> dict[str, Value]:
