@@ -61,6 +61,7 @@ class ConfigFolder:
         self._config_name = config_name
         self._parser = OverridesParser.create(config_loader=self._loader)
         self._pristine = CachingConfigRepository(self._loader.repository)
+        self._groups: dict[str, bool] = {}
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
         """Read overrides by Hydra's grammar.
@@ -74,9 +75,13 @@ class ConfigFolder:
         """Tell whether composing needs the override: it chooses a config, or configures Hydra."""
         if override.is_hydra_override():
             return True
-        return self._pristine.group_exists(override.key_or_group) and not isinstance(
-            override.value(), dict
-        )
+        return self.is_group(override.key_or_group) and not isinstance(override.value(), dict)
+
+    def is_group(self, key: str) -> bool:
+        """Tell whether a key names a config group, or a folder of Hydra's own."""
+        if key not in self._groups:
+            self._groups[key] = self._pristine.group_exists(key)
+        return self._groups[key]
 
     def compose(self, choices: Sequence[Override], *, open_ended: bool = False) -> Composed:
         """Compose with these choices; ``open_ended`` allows groups without a choice (``???``).

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.grid import Axis, expand
+from orchestrator.family import Family
+from orchestrator.grid import Axis
 from orchestrator.identity import identify
 from orchestrator.plan import STARTS, Action, decide, make_plan, plan_as_json
 from orchestrator.selection import select_runs
@@ -44,7 +45,7 @@ ACTIONS = {
 
 def _selection(count: int = 5) -> Any:
     axes = [Axis("seed", tuple(range(count)))]
-    return select_runs(expand(axes), lambda point: dict(point.values), [])
+    return select_runs(axes, [Family({}, {}, None)], lambda point: dict(point.values), [])
 
 
 def _plan() -> Any:
@@ -73,7 +74,9 @@ def test_unreadable_status_is_resumed() -> None:
 def test_plan_keeps_the_order_of_the_runs_and_counts_every_state() -> None:
     """Decisions stand in the order of the points, and each state is named, empty or not."""
     plan = _plan()
-    assert [decision.run for decision in plan.decisions] == list(plan.selection.runs)
+    assert [decision.run.run_id for decision in plan.decisions] == [
+        run.run_id for run in plan.selection.runs
+    ]
     assert dict(plan.states) == dict.fromkeys(State, 1)
 
 

@@ -5,13 +5,16 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import FilterError, IdentityError
-from orchestrator.grid import Axis, Point, expand
+from orchestrator.family import Family
+from orchestrator.grid import Axis, Point
 from orchestrator.selection import FilterCount, describe_point, select_runs
 
 
 def _select(axes: Any, filters: Any = (), exclude: Any = (), resolve: Any = None) -> Any:
-    points = expand([Axis(key, values) for key, values in axes.items()])
-    return select_runs(points, resolve or (lambda point: dict(point.values)), filters, exclude)
+    """Select the runs of a grid in which each point has to be resolved by itself."""
+    grid = [Axis(key, values) for key, values in axes.items()]
+    resolve = resolve or (lambda point: dict(point.values))
+    return select_runs(grid, [Family({}, {}, None)], resolve, filters, exclude)
 
 
 def test_every_point_becomes_a_run_a_duplicate_or_an_exclusion() -> None:
