@@ -47,7 +47,9 @@ class PlainBoard:
         if isinstance(event, Ended):
             self._over += 1
         line = describe(event, self._over, self._total)
-        self._console.print(line, soft_wrap=True, highlight=False)
+        # On a terminal a good end keeps to its line; what went wrong is always told in full.
+        brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
+        self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
 
     def refresh(self, live: Sequence[Live]) -> None:
         """Do nothing: lines stay as they are."""
