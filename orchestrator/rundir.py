@@ -72,8 +72,8 @@ class RunDirectory:
 
     @property
     def delivery(self) -> Path:
-        """What of this run has arrived at MLflow."""
-        return self.path / "tracking.json"
+        """What of this run has arrived at MLflow: beside it, for a finished run is never touched."""
+        return self.path.parents[1] / "tracking" / f"{self.run_id}.json"
 
     @property
     def _status(self) -> Path:
