@@ -44,7 +44,7 @@ class PlainBoard:
 
     def show(self, event: Event) -> None:
         """Print the event."""
-        if isinstance(event, Ended):
+        if isinstance(event, Ended) and event.state in (State.DONE, State.FAILED):
             self._over += 1
         line = describe(event, self._over, self._total)
         # On a terminal a good end keeps to its line; what went wrong is always told in full.
@@ -141,8 +141,9 @@ def describe(event: Event, over: int, total: int) -> Text:
         case Ended(run=run, state=state):
             what = describe_metrics(event.progress) if state is State.DONE else event.reason
             took = f"  {event.seconds:.1f} s" if event.executed else ""
+            place = f"{over}/{total}" if state in (State.DONE, State.FAILED) else ""
             return Text.assemble(
-                (f"{f'{over}/{total}':>9}  ", "dim"),
+                (f"{place:>9}  ", "dim"),
                 f"{run.run_id[:8]}  ",
                 (state.value, COLOURS[state]),
                 f"{took}  {describe_point(run.overrides)}  ",
