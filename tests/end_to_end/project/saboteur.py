@@ -30,7 +30,7 @@ class KillEverything:
         self.at = at
         self.seed = seed
 
-    def cb_on_iteration_begin(self, trainer: Any, iteration: int) -> None:
+    def cb_on_iteration_begin(self, _trainer: Any, iteration: int) -> None:
         """Kill at the place of this run, the second time there is one before."""
         if iteration != self.at or os.environ["ORCH_ATTEMPT"] != "1" or self.seed != 1:
             return
