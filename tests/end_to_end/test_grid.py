@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,22 @@ def run_directories(folder: Path) -> list[Path]:
 
 def times(*folders: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for each in folders for path in [each, *each.rglob("*")]}
+
+
+def state(directory: Path) -> str:
+    return str(read(directory / "status.json")["state"])
+
+
+def states(folder: Path) -> list[str]:
+    return sorted(state(each) for each in run_directories(folder))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the digest of what each point ended with."""
+    return {
+        str(read(each / "run.json")["overrides"]): read(each / "results.json")["digest"]
+        for each in run_directories(folder)
+    }
 
 
 @pytest.fixture(scope="module")
@@ -133,44 +150,40 @@ print(json.dumps([
         assert run["steps"]["test/accuracy"] == [4]
 
 
+def test_cold_process_gives_the_same_bits_as_a_warm_one(finished: Path, tmp_path: Path) -> None:
+    """A trainer that was forked from a loaded process and one started on its own agree."""
+    command = f"orch.command=[{sys.executable},-m,trainer,'{{run_dir}}']"
+    one = [*GRID, "optimizer.lr=0.03", "seed=0", "orch.tracking.enabled=false"]
+    orch(tmp_path, "run", *one, command)
+    (cold,) = run_directories(tmp_path)
+    warm = finished / "results/small/training" / cold.name
+    assert read(cold / "results.json")["digest"] == read(warm / "results.json")["digest"]
+
+
 def test_after_the_death_of_everything_the_same_command_continues(tmp_path: Path) -> None:
     """Finished runs are untouched, the others go on where they were, with the same results."""
-    (tmp_path / "saboteur.py").write_bytes((ROOT / "tests/end_to_end/project/saboteur.py").read_bytes())
-    grid = (*GRID, "+curriculum._target_=saboteur.KillEverything", "+curriculum.seed=${seed}")
-    undisturbed = tmp_path / "undisturbed"
-    disturbed = tmp_path / "disturbed"
+    grid = [*GRID, "+curriculum._target_=saboteur.KillEverything", "+curriculum.seed=${seed}"]
+    grid += ["orch.tracking.enabled=false"]
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     for folder in (undisturbed, disturbed):
-        folder.mkdir()
-        (folder / "saboteur.py").write_bytes((tmp_path / "saboteur.py").read_bytes())
-    orch(undisturbed, "run", *grid, "+curriculum.at=99", "orch.tracking.enabled=false")
+        shutil.copytree(ROOT / "tests/end_to_end/project", folder)
+    orch(undisturbed, "run", *grid, "+curriculum.at=99")
 
-    killed = [*grid, "+curriculum.at=3", "orch.tracking.enabled=false"]
-    orch(disturbed, "run", *killed, "--workers=1", code=-9)
-    states = [read(each / "status.json")["state"] for each in run_directories(disturbed)]
-    assert sorted(states) == ["done", "running"]
-    done = [
-        each
-        for each in run_directories(disturbed)
-        if read(each / "status.json")["state"] == "done"
-    ]
+    killed = [*grid, "+curriculum.at=3", "--workers=1"]
+    orch(disturbed, "run", *killed, code=-9)
+    assert states(disturbed) == ["done", "running"]
+    done = [each for each in run_directories(disturbed) if state(each) == "done"]
     before = times(*done)
-    orch(disturbed, "run", *killed, "--workers=1", code=-9)  # the other run with this seed
-    orch(disturbed, "run", *killed, "--workers=1")
-    assert {path: times(*done)[path] for path in before} == before
+    orch(disturbed, "run", *killed, code=-9)  # the other run with this seed
+    orch(disturbed, "run", *killed)
+    assert times(*done) == before
+    assert states(disturbed) == ["done"] * 4
 
     for each in run_directories(disturbed):
-        assert read(each / "status.json")["state"] == "done"
         if read(each / "run.json")["overrides"]["seed"] == 1:
             log = (each / "logs/attempt-002.log").read_text()
             assert log.startswith("resuming after iteration 2, ")
-    digests = [
-        sorted(
-            (str(read(each / "run.json")["overrides"]), read(each / "results.json")["digest"])
-            for each in run_directories(folder)
-        )
-        for folder in (undisturbed, disturbed)
-    ]
-    assert digests[0] == digests[1]
+    assert digests(disturbed) == digests(undisturbed)
 
 
 def test_command_of_somebody_else_is_orchestrated(tmp_path: Path) -> None:

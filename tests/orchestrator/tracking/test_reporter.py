@@ -108,7 +108,9 @@ def test_done_run_arrives_whole(experiment: ExperimentDirectory, directory: RunD
     assert read_delivery(directory, NAME) is not None
 
 
-def test_second_round_sends_nothing(experiment: ExperimentDirectory, directory: RunDirectory) -> None:
+def test_second_round_sends_nothing(
+    experiment: ExperimentDirectory, directory: RunDirectory
+) -> None:
     """What has arrived is remembered beside the run, and the run itself is not touched."""
     before = {path: path.stat().st_mtime_ns for path in [directory.path, *directory.path.iterdir()]}
     store = FakeStore()
