@@ -102,7 +102,7 @@ class LiveBoard(PlainBoard):
                 Text(_count(item.progress)),
                 Text(describe_metrics(item.progress), style="dim"),
             )
-        self._display.update(Group(rows, self._bar))
+        self._display.update(Group(rows, self._bar), refresh=True)
 
     def __enter__(self) -> Self:
         """Take the last lines of the terminal."""
