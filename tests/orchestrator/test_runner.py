@@ -1,5 +1,6 @@
 """The runner carries out an attempt and records how it ended, whatever the program does."""
 
+import fcntl
 import json
 import os
 import signal
@@ -167,6 +168,18 @@ def test_run_lives_for_as_long_as_its_program_when_the_runner_is_killed(
     lock_descriptor(waiting)
     os.close(waiting)
     assert directory.observe().state is State.STALE
+
+
+def test_held_lock_is_left_alone_and_a_look_at_it_is_not_in_the_way(
+    directory: RunDirectory,
+) -> None:
+    """An attempt is never begun beside another one; who only looks does not prevent it."""
+    other = directory.open_lock()
+    fcntl.flock(other, fcntl.LOCK_EX)
+    assert carry_out(directory, "true") is Verdict.NOT_OURS
+    assert directory.read_status() is None
+    os.close(other)
+    assert carry_out(directory, "true") is Verdict.DONE
 
 
 def test_directory_that_is_gone_is_one_line(
