@@ -44,10 +44,12 @@ class PlainBoard:
 
     def show(self, event: Event) -> None:
         """Print the event."""
-        if isinstance(event, Ended):
+        if isinstance(event, Ended) and event.state in (State.DONE, State.FAILED):
             self._over += 1
         line = describe(event, self._over, self._total)
-        self._console.print(line, soft_wrap=True, highlight=False)
+        # On a terminal a good end keeps to its line; what went wrong is always told in full.
+        brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
+        self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
 
     def refresh(self, live: Sequence[Live]) -> None:
         """Do nothing: lines stay as they are."""
@@ -100,7 +102,7 @@ class LiveBoard(PlainBoard):
                 Text(_count(item.progress)),
                 Text(describe_metrics(item.progress), style="dim"),
             )
-        self._display.update(Group(rows, self._bar))
+        self._display.update(Group(rows, self._bar), refresh=True)
 
     def __enter__(self) -> Self:
         """Take the last lines of the terminal."""
@@ -139,8 +141,9 @@ def describe(event: Event, over: int, total: int) -> Text:
         case Ended(run=run, state=state):
             what = describe_metrics(event.progress) if state is State.DONE else event.reason
             took = f"  {event.seconds:.1f} s" if event.executed else ""
+            place = f"{over}/{total}" if state in (State.DONE, State.FAILED) else ""
             return Text.assemble(
-                (f"{f'{over}/{total}':>9}  ", "dim"),
+                (f"{place:>9}  ", "dim"),
                 f"{run.run_id[:8]}  ",
                 (state.value, COLOURS[state]),
                 f"{took}  {describe_point(run.overrides)}  ",

@@ -130,9 +130,10 @@ class Engine:
                 self._pass_on(stop.asked)
             else:
                 self._start_what_fits()
-            for running in self._wait(stop):
-                self._finish(running, stopped=bool(stop.asked))
-            self._look_elsewhere()
+            if self._running or self._elsewhere:
+                for running in self._wait(stop):
+                    self._finish(running, stopped=bool(stop.asked))
+                self._look_elsewhere()
             self._board.refresh([self._live(running) for running in self._running.values()])
         left = len(self._waiting) + len(self._elsewhere)
         left += sum(ended.state is State.STALE for ended in self._ended.values())

@@ -45,6 +45,7 @@ class Report:
 
     run_id: RunId
     overrides: Mapping[str, Value]
+    created_at: str
     seen: Observation
 
 
@@ -71,8 +72,8 @@ class RunDirectory:
 
     @property
     def delivery(self) -> Path:
-        """What of this run has arrived at MLflow."""
-        return self.path / "tracking.json"
+        """What of this run has arrived at MLflow: beside it, for a finished run is never touched."""
+        return self.path.parents[1] / "tracking" / f"{self.run_id}.json"
 
     @property
     def _status(self) -> Path:
@@ -108,9 +109,10 @@ class RunDirectory:
     def report(self) -> Report:
         """Return what there is to tell; damage is told as the reason, never raised."""
         try:
-            return Report(self.run_id, self.read_overrides(), self.observe())
+            created_at = str(self._read_identity().get("created_at"))
+            return Report(self.run_id, self.read_overrides(), created_at, self.observe())
         except RunDirectoryError as error:
-            return Report(self.run_id, {}, Observation(status=Unreadable(str(error))))
+            return Report(self.run_id, {}, "", Observation(status=Unreadable(str(error))))
 
     def read_status(self) -> Status | Unreadable | None:
         """Return what the last attempt wrote of itself; None if there was none."""

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
     from orchestrator.programs import Program, Started
 
-# Who only looks whether a run lives holds the lock for microseconds; an attempt holds it for good.
-_LOCK_TRIES: Final = 50
-_LOCK_PAUSE: Final = 0.02
+_LOCK_PAUSE: Final = 0.001
 _TAIL: Final = 8192
 _LONGEST_MESSAGE: Final = 500
 
@@ -73,7 +71,7 @@ class Runner:
             RunDirectoryError: Something else stands in place of the lock.
         """
         lock = self._directory.open_lock()
-        if not _take(lock):
+        if not _take(lock, self._directory):
             return Verdict.NOT_OURS
         # Look again: another orchestrator may have run it since this one planned.
         seen = self._directory.observe_locked()
@@ -158,12 +156,14 @@ def _last_line(log: Path) -> str:
     return "".join(char if char.isprintable() else "?" for char in last)[:_LONGEST_MESSAGE]
 
 
-def _take(lock: int) -> bool:
-    for _ in range(_LOCK_TRIES):
-        if lock_descriptor(lock, blocking=False):
-            return True
+def _take(lock: int, directory: RunDirectory) -> bool:
+    """Lock the run for this attempt, unless another attempt lives."""
+    while not lock_descriptor(lock, blocking=False):
+        # Who only looks whether a run lives shares the lock for microseconds; an attempt does not.
+        if directory.is_locked():
+            return False
         time.sleep(_LOCK_PAUSE)
-    return False
+    return True
 
 
 def work(directory: RunDirectory, attempt: int, program: Program) -> tuple[Verdict, str]:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.board import COLOURS, describe_metrics
+from orchestrator.board import COLOURS
 from orchestrator.filters import show
+from orchestrator.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
 
-    from orchestrator.grid import Value
     from orchestrator.plan import Plan
     from orchestrator.rundir import Report
-    from orchestrator.state import State
 
 ROWS_WITHOUT_ASKING: Final = 40
 _SHORT: Final = 8
@@ -60,29 +60,30 @@ def print_summary(plan: Plan, console: Console) -> None:
         console.print(Text.assemble(f"{item.excluded:>7} excluded by  ", (item.filter, "cyan")))
     for warning in selection.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"))
-    states = [
-        Text.assemble(f"{count} ", _state(state)) for state, count in plan.states.items() if count
-    ]
-    if states:
-        console.print(Text(", ").join(states))
+    console.print(_states(plan.states))
 
 
 def print_status(reports: Sequence[Report], console: Console) -> None:
-    """Print a line for every run directory."""
+    """Print a line for every run directory, and how many are in each state."""
     axes = _axes(report.overrides for report in reports)
-    table = _table("run", *axes, "state", "iteration", "metrics", "why", console=console)
+    metrics = _axes(report.seen.progress.metrics for report in reports if report.seen.progress)
+    over = all(report.seen.state is State.DONE for report in reports)
+    table = _table(
+        "run", *axes, "state", "iteration", *metrics, *([] if over else ["why"]), console=console
+    )
     for report in reports:
-        seen = report.seen
-        saved = seen.progress
+        saved = report.seen.progress
         table.add_row(
             report.run_id[:_SHORT],
             *_values(report.overrides, axes),
-            _state(seen.state),
+            _state(report.seen.state),
             f"{saved.iteration}/{saved.iterations}" if saved else "",
-            describe_metrics(saved),
-            Text(seen.reason, style="dim"),
+            *_values(saved.metrics if saved else {}, metrics),
+            *([] if over else [Text(report.seen.reason, style="dim")]),
         )
     console.print(table)
+    counts = Counter(report.seen.state for report in reports)
+    console.print(_states(counts))
 
 
 def _table(*headers: str, console: Console) -> Table:
@@ -93,17 +94,24 @@ def _table(*headers: str, console: Console) -> Table:
     return table
 
 
-def _axes(overrides: Iterable[Mapping[str, Value]]) -> list[str]:
-    """Return the axes that any of the runs has, in the order they are met."""
+def _axes(overrides: Iterable[Mapping[str, object]]) -> list[str]:
+    """Return the keys that any of the runs has, in the order they are met."""
     return list(dict.fromkeys(key for values in overrides for key in values))
 
 
-def _values(overrides: Mapping[str, Value], axes: Sequence[str]) -> list[str]:
+def _values(overrides: Mapping[str, object], axes: Sequence[str]) -> list[str]:
     return [_value(overrides[axis]) if axis in overrides else "" for axis in axes]
 
 
-def _value(value: Value) -> str:
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return value if isinstance(value, str) else show(value)
+
+
+def _states(counts: Mapping[State, int]) -> Text:
+    parts = [Text.assemble(f"{counts[state]} ", _state(state)) for state in counts if counts[state]]
+    return Text(", ").join(parts)
 
 
 def _state(state: State) -> Text:

@@ -53,6 +53,7 @@ class StopSignals:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train one run and return the exit code: 0 done, 1 diverged, 2 wrong, 128 + signal stopped."""
     keep_lock_to_ourselves()
+    find_modules_of_the_project()
     signals = StopSignals()
     signals.listen()
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -96,6 +97,13 @@ def read_config(path: Path) -> DictConfig:
     if not isinstance(cfg, DictConfig):
         raise ConfigError(f"{path}: expected keys with values. See conf/config.yaml.")
     return cfg
+
+
+def find_modules_of_the_project() -> None:
+    """Let a configuration name classes of the current folder; what is installed goes before."""
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def keep_lock_to_ourselves() -> None:

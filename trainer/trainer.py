@@ -227,6 +227,8 @@ class ModularTaskTrainer:
         history = self.history
         history.add_test(self.iteration, test_results, timestamp=time.time_ns() // 1_000_000)
         self.outputs.append_metrics(history.points)
+        iterations = self.settings.iterations
+        self.outputs.write_progress(self.iteration, iterations, final_metrics | test_results)
         best = {"iteration": history.best_iteration, history.metric: history.best_value}
         self.outputs.write_results(
             {

@@ -40,14 +40,16 @@ def run(options: argparse.Namespace, console: Console) -> int:
     planned = load_plan(options)
     if options.json:
         console.quiet = True
-    print_summary(planned.plan, console)
     uri = _tracking_uri(planned)
     actions = [decision.action for decision in planned.plan.decisions]
     total = sum(action is not Action.SKIP for action in actions)
-    if not total and not (uri and count_behind(planned.experiment, uri)):
+    if total or (uri and count_behind(planned.experiment, uri)):
+        planned.experiment.prepare()
+        print_summary(planned.plan, console)
+    else:
+        print_summary(planned.plan, console)
         console.print(f"Nothing to do: all {len(actions)} runs are done.")
         return 0
-    planned.experiment.prepare()
     slots = make_slots(workers or planned.settings.workers or len(os.sched_getaffinity(0)))
     command = planned.settings.command
     launcher = CommandLauncher(command) if command else WarmLauncher()

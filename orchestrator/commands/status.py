@@ -24,6 +24,7 @@ def status(options: argparse.Namespace, console: Console) -> int:
     described = load_experiment(Path(options.config_dir), options.config_name, options.overrides)
     experiment = ExperimentDirectory(described.results_dir, described.experiment_id)
     reports = [directory.report() for directory in experiment.runs()]
+    reports.sort(key=lambda report: (report.created_at, report.run_id))
     if options.json:
         content = {"schema": 1, "runs": [report_as_json(report) for report in reports]}
         console.file.write(json.dumps(content, indent=2) + "\n")

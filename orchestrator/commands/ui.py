@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
+import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +18,7 @@ from rich.text import Text
 from orchestrator.config import load_experiment
 from orchestrator.errors import UsageError
 from orchestrator.experiment import ExperimentDirectory
+from orchestrator.stop import StopRequests
 from orchestrator.tracking.process import store_uri
 
 if TYPE_CHECKING:
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
 
 _HOST: Final = "127.0.0.1"
 _SQLITE: Final = "sqlite:///"
+_SERVER: Final = (sys.executable, "-m", "mlflow", "ui")
+_PAUSE: Final = 0.25
+_GRACE: Final = 5.0
 
 
 def ui(options: argparse.Namespace, console: Console) -> int:
@@ -44,32 +52,58 @@ def ui(options: argparse.Namespace, console: Console) -> int:
             f"there is no MLflow store in {experiment.results_dir} yet. First: orch run"
         )
     _require_free(options.port)
-    page = f"http://{_HOST}:{options.port}"
-    console.print(Text(f"MLflow's page: {page}  (Ctrl-C ends it)"))
-    server = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "ui",
-            "--host",
-            _HOST,
-            "--port",
-            str(options.port),
-            "--workers",
-            "1",
-        ],
-        # The address may hold a password, so it is no argument.
-        env={**os.environ, "MLFLOW_BACKEND_STORE_URI": uri},
+    with StopRequests() as stop:
+        server = _start(uri, options.port)
+        try:
+            return _watch(server, stop, options.port, console)
+        finally:
+            _end(server)
+
+
+def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*_SERVER, "--host", _HOST, "--port", str(port), "--workers", "1"],
+        # The address of the store may hold a password, so it is no argument. The page needs none
+        # of the server's background services, which would be ten processes more.
+        env={
+            **os.environ,
+            "MLFLOW_BACKEND_STORE_URI": uri,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
-    try:
-        return server.wait()
-    except KeyboardInterrupt:
-        server.terminate()
-        server.wait()
-        return 0
+
+
+def _watch(server: subprocess.Popen[bytes], stop: StopRequests, port: int, console: Console) -> int:
+    """Tell the address when the page is there, and wait for the user to end it."""
+    told = False
+    while not stop.asked:
+        if server.poll() is not None:
+            raise UsageError(
+                f"MLflow's server ended with code {server.returncode}."
+                f" To see why: {shlex.join(_SERVER)} --port {port}"
+            )
+        if not told and _answers(port):
+            console.print(Text(f"MLflow's page: http://{_HOST}:{port}  (Ctrl-C ends it)"))
+            told = True
+        select.select([stop], [], [], _PAUSE)
+    return 0
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(_GRACE)
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((_HOST, port), timeout=_PAUSE):
+        return True
+    return False
 
 
 def _require_free(port: int) -> None:

@@ -1,4 +1,4 @@
-"""The delivery of a run: what of it has arrived at MLflow, remembered beside the run."""
+"""The delivery of a run: what of it has arrived at MLflow, remembered beside its directory."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def read_delivery(directory: RunDirectory, store: str) -> Delivery | None:
 
 def write_delivery(directory: RunDirectory, delivery: Delivery) -> None:
     """Remember what has arrived; if a power cut undoes it, it is only sent again."""
+    directory.delivery.parent.mkdir(exist_ok=True)
     durable.write_file(directory.delivery, records.dump(asdict(delivery)), lasting=False)
 
 

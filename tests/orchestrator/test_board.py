@@ -1,0 +1,82 @@
+"""The boards say what happens, to people and to scripts."""
+
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from orchestrator.board import JsonBoard, LiveBoard, PlainBoard
+from orchestrator.events import Adopted, Ended, Event, Live, Started, Stopping
+from orchestrator.identity import Run, identify
+from orchestrator.plan import Action
+from orchestrator.scheduler import Slot
+from orchestrator.state import Progress, State
+
+RUN = identify({"lr": 0.1}, {"optimizer.lr": 0.1, "model": "mlp"})
+SAVED = Progress(3, 10, {"loss": 0.123456, "accuracy": "NaN"})
+STARTED = Started(RUN, Action.RESUME, 2, Slot(0), "its process is gone")
+EVENTS: list[Event] = [
+    STARTED,
+    Ended(RUN, State.DONE, "it has finished", 1.25, executed=True, progress=SAVED),
+    Ended(RUN, State.FAILED, "error: [red]no markup[/]", 1.0, executed=True, progress=None),
+    Adopted(RUN, "its process lives"),
+    Stopping(2, at_once=False),
+    Stopping(2, at_once=True),
+]
+
+MakeBoard = Callable[[Console, int], PlainBoard]
+
+
+def shown(make: MakeBoard, *, terminal: bool = False, width: int = 200) -> str:
+    """Return what a board prints of all events."""
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=terminal, width=width, color_system=None)
+    with make(console, 3) as board:
+        board.refresh([Live(STARTED, 1.0, SAVED), Live(STARTED, 1.0, None)])
+        for event in EVENTS:
+            board.show(event)
+    return stream.getvalue()
+
+
+def test_plain_board_prints_a_line_an_event() -> None:
+    """Every event is there, in words, with what distinguishes the run."""
+    lines = shown(PlainBoard).splitlines()
+    assert len(lines) == len(EVENTS)
+    assert lines[0].strip() == (
+        f"resume  {RUN.run_id[:8]}  optimizer.lr=0.1 model=mlp  (attempt 2: its process is gone)"
+    )
+    assert "1/3" in lines[1]
+    assert "done  1.2 s" in lines[1]
+    assert "loss 0.1235  accuracy NaN" in lines[1]
+    assert "[red]no markup[/]" in lines[2]
+    assert "once more" in lines[4]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_live_board_draws_slots_and_bar_at_any_width(width: int) -> None:
+    """Nothing is wider than the terminal."""
+    text = shown(LiveBoard, terminal=True, width=width)
+    assert "3/10" in text
+    assert "starting" in text
+    assert "2/3" in text
+
+
+def test_json_board_writes_an_object_a_line() -> None:
+    """Scripts get every event with its run and its state."""
+    events = [json.loads(line) for line in shown(JsonBoard).splitlines()]
+    kinds = ["started", "ended", "ended", "adopted", "stopping", "stopping"]
+    assert [event["event"] for event in events] == kinds
+    assert events[0]["run_id"] == RUN.run_id
+    assert events[1]["metrics"] == {"loss": 0.123456, "accuracy": "NaN"}
+    assert events[2]["reason"] == "error: [red]no markup[/]"
+
+
+def test_run_without_axes_is_named_all_the_same() -> None:
+    """A single run has nothing that distinguishes it, and is shown."""
+    only: Run = identify({"lr": 0.1}, {})
+    stream = io.StringIO()
+    board = PlainBoard(Console(file=stream, width=200), 1)
+    board.show(Started(only, Action.RUN, 1, Slot(0), "it has not run yet"))
+    assert "the only point" in stream.getvalue()

@@ -1,0 +1,74 @@
+"""The folder of an experiment holds complete run directories, whoever makes them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import RunDirectoryError
+from orchestrator.experiment import ExperimentDirectory
+from orchestrator.identity import Run
+
+
+def test_experiment_that_does_not_exist_has_no_runs(tmp_path: Path) -> None:
+    """Looking at nothing finds nothing and makes nothing."""
+    experiment = ExperimentDirectory(tmp_path / "results", "first")
+    assert experiment.runs() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_are_found_and_foreign_names_passed_over(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Only names that can be run IDs are run directories."""
+    for run in runs:
+        experiment.create(run)
+    (experiment.training / "notes.txt").touch()
+    (experiment.training / ".new-0123456789abcdef").mkdir()
+    found = [directory.run_id for directory in experiment.runs()]
+    assert found == sorted(run.run_id for run in runs)
+
+
+def test_making_a_directory_twice_keeps_the_first(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Nothing in a run directory is made anew."""
+    directory = experiment.create(runs[0])
+    (directory.path / "kept").touch()
+    assert (experiment.create(runs[0]).path / "kept").exists()
+
+
+def test_two_makers_at_once_make_one_directory(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Several processes may create the same run; none fails, and one directory is there."""
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                for run in runs:
+                    experiment.create(run)
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    assert len(list(experiment.training.iterdir())) == len(runs)
+
+
+def test_what_a_killed_maker_left_is_swept(experiment: ExperimentDirectory) -> None:
+    """An unfinished directory of a dead process is gone after the next preparation."""
+    (experiment.training / ".new-0123456789abcdef").mkdir()
+    experiment.prepare()
+    assert list(experiment.training.iterdir()) == []
+
+
+def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    """The error names the folder and what to do, and nothing is left behind."""
+    (tmp_path / "file").touch()
+    with pytest.raises(RunDirectoryError, match="cannot write here") as caught:
+        ExperimentDirectory(tmp_path / "file", "first").prepare()
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
