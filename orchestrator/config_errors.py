@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import yaml
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from orchestrator.errors import ConfigError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError)
+# What Hydra takes for impossible, and what it does not expect; some configs bring it about.
+_STUMBLES = (AssertionError, AttributeError, KeyError, TypeError)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
 _LONGEST = 400
 
@@ -35,20 +37,37 @@ def refusals_of_hydra(known_keys: Callable[[], Iterable[str]] = tuple) -> Iterat
         yield
     except _REFUSALS as error:
         raise ConfigError(_say(error, known_keys)) from error
+    except _STUMBLES as error:
+        if not _is_of_hydra(error):
+            raise
+        raise ConfigError(
+            f"Hydra stumbles over this config ({_flatten(error)})."
+            " Look at its defaults lists and at the last override."
+        ) from error
     except RecursionError as error:
         raise ConfigError("the config is nested too deeply, or refers to itself.") from error
+
+
+def _is_of_hydra(error: BaseException) -> bool:
+    """Tell whether an error was raised inside the libraries, not in our own code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return module.partition(".")[0] in ("hydra", "omegaconf")
 
 
 def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
     match error:
         case MissingMandatoryValue(full_key=str(key)) if key:
             return f"{key} has no value (???). Give it one: {key}=... on the command line."
-        case MissingConfigException(missing_cfg_file=str(missing), options=list(options)):
-            near = difflib.get_close_matches(missing.rpartition("/")[2], options, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            return f"there is no config '{missing}'; known are {', '.join(options)}.{hint}"
-        case MissingConfigException(missing_cfg_file=str(missing)):
-            return f"there is no config '{missing}' in the config folder."
+        case MissingConfigException():
+            return _say_missing(error)
+        case OverrideParseException(override=str(override)):
+            what = str(error).partition("\n")[0].partition("See https")[0].strip(" .")
+            return (
+                f"{override!r} is no override: {what}. Write key=value; quote special characters."
+            )
         case UnicodeDecodeError():
             return f"a config file is not UTF-8 text ({error.reason} at byte {error.start})."
     text = _flatten(error)
@@ -56,10 +75,23 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
         text = f"{error.full_key}: {text}"
     unknown = _UNKNOWN_KEY.search(text)
     if unknown:
-        near = difflib.get_close_matches(unknown[1], set(known_keys()), n=1)
-        hint = f"did you mean '{near[0]}'?" if near else "there is no such key."
-        return f"cannot override '{unknown[1]}', {hint} To add a new key write +{unknown[1]}=..."
+        text = _say_unknown(unknown[1], known_keys())
     return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _say_missing(error: MissingConfigException) -> str:
+    missing = error.missing_cfg_file
+    if not error.options:
+        return f"there is no config '{missing}' in the config folder."
+    near = difflib.get_close_matches(str(missing).rpartition("/")[2], error.options, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"there is no config '{missing}'; known are {', '.join(error.options)}.{hint}"
+
+
+def _say_unknown(key: str, known_keys: Iterable[str]) -> str:
+    near = difflib.get_close_matches(key, set(known_keys), n=1)
+    hint = f"did you mean '{near[0]}'?" if near else "there is no such key."
+    return f"cannot override '{key}', {hint} To add a new key write +{key}=..."
 
 
 def _flatten(error: BaseException) -> str:

@@ -158,8 +158,10 @@ class _Parser:
         items: list[Value] = []
         while self._token.text != "]":
             start = self._token
+            if start.text == "[":
+                self._fail("a list holds no lists", start)
             item = self._operand()
-            if isinstance(item, Key) or start.text == "[":
+            if isinstance(item, Key):
                 self._fail("a list holds values only; put text in quotes", start)
             items.append(item)
             if self._token.text == ",":

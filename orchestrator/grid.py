@@ -51,3 +51,12 @@ def count_points(axes: Sequence[Axis]) -> int:
     for axis in axes:
         total *= len(axis.values)
     return total
+
+
+def point_at(axes: Sequence[Axis], number: int) -> Point:
+    """Return the point that ``expand`` yields as number so-and-so, counted from 0."""
+    values: dict[str, Value] = {}
+    for axis in reversed(axes):
+        number, at = divmod(number, len(axis.values))
+        values[axis.key] = axis.values[at]
+    return Point(dict(reversed(values.items())))

@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import IdentityError
 from orchestrator.state import RunId
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.grid import Value
 
 RUN_ID_DIGITS = 16
+_GAP: Final = "\0"
 NEVER_IDENTITY = ("results_dir", "experiment_id", "hydra", "_filters", "orch")
 
 
@@ -67,10 +68,40 @@ def canonical_form(config: Mapping[str, Value], exclude: Sequence[str] = ()) -> 
         ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Stands in a config for a value that differs between configs."""
+
+    number: int
+
+
+def canonical_pieces(config: Mapping[str, object], exclude: Sequence[str]) -> tuple[str | int, ...]:
+    """Return the canonical form of a config with gaps, as text and the gaps' numbers in turn.
+
+    Raises:
+        IdentityError: A value has no stable form.
+    """
+    form = _mapping(config, "", frozenset((*NEVER_IDENTITY, *exclude)))
+    # JSON escapes control characters, so these stand only where a gap is.
+    pieces = form.split(_GAP)
+    return tuple(int(piece) if at % 2 else piece for at, piece in enumerate(pieces))
+
+
+def canonical_value(value: Value, path: str, exclude: Sequence[str]) -> str:
+    """Return the canonical form of a value that stands under a dotted path.
+
+    Raises:
+        IdentityError: It has no stable form.
+    """
+    return _encode(value, path, frozenset((*NEVER_IDENTITY, *exclude)))
+
+
 def _encode(value: object, path: str, left_out: frozenset[str]) -> str:
     match value:
         case None | bool() | int() | float() | str():
             return _scalar(value, path)
+        case Gap(number):
+            return f"{_GAP}{number}{_GAP}"
         case Mapping():
             return _mapping(value, path, left_out)
         case list() | tuple():
@@ -83,7 +114,7 @@ def _encode(value: object, path: str, left_out: frozenset[str]) -> str:
             )
 
 
-def _mapping(value: Mapping[str, Value], path: str, left_out: frozenset[str]) -> str:
+def _mapping(value: Mapping[str, object], path: str, left_out: frozenset[str]) -> str:
     prefix = f"{path}." if path else ""
     members = sorted(
         (_encode(key, f"{prefix}{key}", left_out), _encode(item, f"{prefix}{key}", left_out))

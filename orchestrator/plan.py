@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, overload
 
 from orchestrator.state import NOTHING_THERE, Observation, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from orchestrator.identity import Run
     from orchestrator.selection import Selection
@@ -47,6 +48,45 @@ class Decision:
     seen: Observation
 
 
+class Decisions(Sequence[Decision]):
+    """What happens to each of many runs; a decision is made when it is asked for.
+
+    ``seen`` has an observation for each run, by its place, that is not simply pending.
+    """
+
+    def __init__(self, runs: Sequence[Run], seen: Mapping[int, Observation]) -> None:
+        self._runs = runs
+        self._seen = seen
+
+    def __len__(self) -> int:
+        """Count the decisions."""
+        return len(self._runs)
+
+    @overload
+    def __getitem__(self, at: int) -> Decision: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Decision]: ...
+    def __getitem__(self, at: int | slice) -> Decision | Sequence[Decision]:
+        """Return the decision on the run at a place, or several."""
+        if isinstance(at, slice):
+            return [self[place] for place in range(*at.indices(len(self)))]
+        place = at if at >= 0 else at + len(self)
+        return decide(self._runs[place], self._seen.get(place, NOTHING_THERE))
+
+    def count_states(self) -> Counter[State]:
+        """Count the runs in each state, without making a decision for each."""
+        counts = Counter(seen.state for seen in self._seen.values())
+        counts[State.PENDING] += len(self._runs) - len(self._seen)
+        return counts
+
+    def places(self, states: Collection[State]) -> Sequence[int]:
+        """Return the places of the runs in certain states, in order."""
+        if State.PENDING in states:
+            others = {at for at, seen in self._seen.items() if seen.state not in states}
+            return [at for at in range(len(self._runs)) if at not in others]
+        return sorted(at for at, seen in self._seen.items() if seen.state in states)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that ``orch run`` will do, in order, and what was left out of it."""
@@ -54,17 +94,18 @@ class Plan:
     experiment_id: str
     directory: str
     selection: Selection
-    decisions: tuple[Decision, ...]
+    decisions: Decisions
 
     @property
     def states(self) -> Mapping[State, int]:
         """How many runs are in each state, every state named."""
-        counts = Counter(decision.seen.state for decision in self.decisions)
+        counts = self.decisions.count_states()
         return {state: counts[state] for state in State}
 
     def starts(self) -> tuple[Decision, ...]:
         """Return the decisions that start an attempt."""
-        return tuple(decision for decision in self.decisions if decision.action in STARTS)
+        states = [state for state in State if ACTIONS[state] in STARTS]
+        return tuple(self.decisions[place] for place in self.decisions.places(states))
 
 
 def make_plan(
@@ -74,7 +115,8 @@ def make_plan(
     seen: Mapping[RunId, Observation],
 ) -> Plan:
     """Decide what happens to every run; a run that was not seen is pending."""
-    decisions = tuple(decide(run, seen.get(run.run_id, NOTHING_THERE)) for run in selection.runs)
+    places = selection.runs.places(seen.keys())
+    decisions = Decisions(selection.runs, {at: seen[run_id] for run_id, at in places.items()})
     return Plan(experiment_id, directory, selection, decisions)
 
 

@@ -7,17 +7,22 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import FilterError
+from orchestrator.errors import FilterError, IdentityError
+from orchestrator.family import combinations
 from orchestrator.filter_grammar import parse_filter
 from orchestrator.filters import is_known, show
-from orchestrator.identity import Run, identify
+from orchestrator.grid import point_at
+from orchestrator.identity import identify
+from orchestrator.runs import Exclusions, Runs
+from orchestrator.sieve import Sieve, Sifted, strides
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from orchestrator.family import Family
     from orchestrator.filters import Filter
-    from orchestrator.grid import Point, Value
-    from orchestrator.state import RunId
+    from orchestrator.grid import Axis, Value
+    from orchestrator.runs import Resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +34,36 @@ class FilterCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Exclusion:
-    """A point that was dropped, and the filter that did it."""
-
-    point: Point
-    filter: str
-
-
-@dataclass(frozen=True, slots=True)
 class Selection:
     """What became of every point: ``points == len(runs) + duplicates + len(exclusions)``.
 
-    ``warnings`` name keys that a filter looks at and no point has.
+    ``repeats`` counts the duplicates by the axes in which they differ from the run they repeat;
+    no axes at all: an axis has a value twice. ``warnings`` name keys that a filter looks at and no
+    point has.
     """
 
     points: int
     duplicates: int
-    runs: tuple[Run, ...]
+    runs: Runs
     filters: tuple[FilterCount, ...]
-    exclusions: tuple[Exclusion, ...]
+    exclusions: Exclusions
     warnings: tuple[str, ...]
+    repeats: Mapping[tuple[str, ...], int]
 
 
 def select_runs(
-    points: Iterable[Point],
-    resolve: Callable[[Point], Mapping[str, Value]],
+    axes: Sequence[Axis],
+    families: Iterable[Family],
+    resolve: Resolve,
     filters: Sequence[str],
     exclude: Sequence[str] = (),
 ) -> Selection:
     """Drop the points that a filter excludes, then those that repeat an earlier run.
 
     Args:
-        points: The grid's points, in order; the runs keep it.
-        resolve: Gives the resolved config of a point.
+        axes: The axes of the grid; runs stand in the order of its points.
+        families: What is known of the points' configs; every point is in one of them.
+        resolve: Gives the resolved config of a point, where its family does not.
         filters: The texts of the filters.
         exclude: Dotted keys that do not count for the identity.
 
@@ -69,33 +71,100 @@ def select_runs(
         FilterError: A filter cannot be parsed, or orders what has no order.
         IdentityError: A config has no stable form.
     """
-    parsed = [parse_filter(text) for text in filters]
-    unseen = {key: item for item in reversed(parsed) for key in item.keys}
-    runs: dict[RunId, Run] = {}
-    exclusions: list[Exclusion] = []
-    total, duplicates = 0, 0
-    config: Mapping[str, Value] = {}
-    for point in points:
-        total += 1
-        config = resolve(point)
-        for key in [key for key in unseen if is_known(config, key)]:
-            del unseen[key]
-        culprit = _first_that_excludes(parsed, point, config)
-        if culprit is not None:
-            exclusions.append(Exclusion(point, culprit.text))
-            continue
-        run = identify(config, point.values, exclude)
-        duplicates += run.run_id in runs
-        runs.setdefault(run.run_id, run)
-    counts = Counter(exclusion.filter for exclusion in exclusions)
+    texts = list(dict.fromkeys(filters))
+    reader = _Reader(axes, resolve, [parse_filter(text) for text in texts], exclude)
+    numbers: list[int] = []
+    digests: list[bytes] = []
+    dropped: list[tuple[int, int]] = []
+    for family in families:
+        for block in reader.read(family):
+            numbers.extend(block.kept)
+            digests.extend(block.digests)
+            dropped.extend(block.dropped)
+    points = len(numbers) + len(dropped)
+    numbers, digests = _in_order(numbers, digests)
+    dropped.sort()
+    numbers, digests, repeats = _without_duplicates(axes, numbers, digests)
+    counts = Counter(culprit for _, culprit in dropped)
     return Selection(
-        points=total,
-        duplicates=duplicates,
-        runs=tuple(runs.values()),
-        filters=tuple(FilterCount(text, counts[text]) for text in dict.fromkeys(filters)),
-        exclusions=tuple(exclusions),
-        warnings=tuple(_misspelt(key, item, config) for key, item in unseen.items()),
+        points=points,
+        duplicates=sum(repeats.values()),
+        runs=Runs(axes, numbers, digests, resolve),
+        filters=tuple(FilterCount(text, counts[number]) for number, text in enumerate(texts)),
+        exclusions=Exclusions(axes, dropped, texts),
+        warnings=reader.warnings(),
+        repeats=repeats,
     )
+
+
+class _Reader:
+    """Reads families, the fast way where their parts are known, and point by point elsewhere."""
+
+    def __init__(
+        self,
+        axes: Sequence[Axis],
+        resolve: Resolve,
+        filters: Sequence[Filter],
+        exclude: Sequence[str],
+    ) -> None:
+        self._axes = axes
+        self._sizes = [len(axis.values) for axis in axes]
+        self._resolve = resolve
+        self._filters = filters
+        self._exclude = exclude
+        self._unseen = {key: item for item in reversed(filters) for key in sorted(item.keys)}
+        self._example: Mapping[str, Value] = {}
+
+    def read(self, family: Family) -> Iterable[Sifted]:
+        """Return what becomes of the points of a family."""
+        if family.parts is None:
+            return [self._one_by_one(family)]
+        self._example = family.config
+        sieve = Sieve(family, self._sizes, self._filters, self._describe)
+        kept = sieve.unknown(list(self._unseen))
+        self._unseen = {key: self._unseen[key] for key in kept}
+        try:
+            return list(sieve.sift(self._exclude))
+        except IdentityError:
+            # Somewhere a value has no stable form; it may belong to points that are dropped.
+            return [self._one_by_one(family)]
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what is to be said about keys that no point had."""
+        return tuple(_misspelt(key, item, self._example) for key, item in self._unseen.items())
+
+    def _one_by_one(self, family: Family) -> Sifted:
+        kept, digests, dropped = [], [], []
+        steps = strides(self._sizes)
+        free = family.free(len(self._axes))
+        first = sum(steps[number] * at for number, at in family.fixed.items())
+        for positions in combinations(free, self._sizes):
+            number = first + sum(steps[n] * at for n, at in zip(free, positions, strict=True))
+            point = point_at(self._axes, number)
+            config = self._example = self._resolve(point)
+            for key in [key for key in self._unseen if is_known(config, key)]:
+                del self._unseen[key]
+            culprit = self._first_that_excludes(number, config)
+            if culprit is None:
+                kept.append(number)
+                digest = identify(config, point.values, self._exclude).digest
+                digests.append(bytes.fromhex(digest))
+            else:
+                dropped.append((number, culprit))
+        return Sifted(kept, digests, dropped)
+
+    def _first_that_excludes(self, point: int, config: Mapping[str, Value]) -> int | None:
+        for number, item in enumerate(self._filters):
+            try:
+                if item.excludes(config):
+                    return number
+            except FilterError as error:
+                text = f"{error}\n    at the point {self._describe(point)}"
+                raise FilterError(text) from None
+        return None
+
+    def _describe(self, number: int) -> str:
+        return describe_point(point_at(self._axes, number).values)
 
 
 def describe_point(values: Mapping[str, Value]) -> str:
@@ -107,16 +176,28 @@ def describe_point(values: Mapping[str, Value]) -> str:
     return " ".join(texts) or "the only point"
 
 
-def _first_that_excludes(
-    filters: Sequence[Filter], point: Point, config: Mapping[str, Value]
-) -> Filter | None:
-    for item in filters:
-        try:
-            if item.excludes(config):
-                return item
-        except FilterError as error:
-            raise FilterError(f"{error}\n    at the point {describe_point(point.values)}") from None
-    return None
+def _in_order(numbers: list[int], digests: list[bytes]) -> tuple[list[int], list[bytes]]:
+    """Sort by the numbers of the points; families may lie across each other."""
+    if all(map(int.__lt__, numbers, numbers[1:])):
+        return numbers, digests
+    order = sorted(range(len(numbers)), key=numbers.__getitem__)
+    return [numbers[at] for at in order], [digests[at] for at in order]
+
+
+def _without_duplicates(
+    axes: Sequence[Axis], numbers: list[int], digests: list[bytes]
+) -> tuple[list[int], list[bytes], Counter[tuple[str, ...]]]:
+    """Keep the first point of each digest, and count the others by the axes they differ in."""
+    repeats: Counter[tuple[str, ...]] = Counter()
+    if len(set(digests)) == len(digests):
+        return numbers, digests, repeats
+    first: dict[bytes, int] = {}
+    for number, digest in zip(numbers, digests, strict=True):
+        original = first.setdefault(digest, number)
+        if original != number:
+            one, other = (point_at(axes, at).values for at in (original, number))
+            repeats[tuple(key for key in one if one[key] != other[key])] += 1
+    return list(first.values()), list(first), repeats
 
 
 def _misspelt(key: str, item: Filter, config: Mapping[str, Value]) -> str:

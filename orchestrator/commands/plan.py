@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from orchestrator.config import load_experiment
 from orchestrator.experiment import ExperimentDirectory
-from orchestrator.grid import expand
 from orchestrator.plan import Plan, make_plan, plan_as_json
 from orchestrator.selection import select_runs
 from orchestrator.tables import print_plan
@@ -49,17 +48,14 @@ def load_plan(options: argparse.Namespace) -> Planned:
     """
     described = load_experiment(Path(options.config_dir), options.config_name, options.overrides)
     selection = select_runs(
-        expand(described.axes),
+        described.axes,
+        described.composer.families(described.axes),
         described.composer.resolve,
         described.filters,
         described.settings.identity_exclude,
     )
     experiment = ExperimentDirectory(described.results_dir, described.experiment_id)
     existing = {directory.run_id: directory for directory in experiment.runs()}
-    seen = {
-        run.run_id: existing[run.run_id].observe()
-        for run in selection.runs
-        if run.run_id in existing
-    }
+    seen = {run_id: existing[run_id].observe() for run_id in selection.runs.places(existing.keys())}
     made = make_plan(described.experiment_id, str(experiment.training), selection, seen)
     return Planned(made, experiment, described.settings)

@@ -15,10 +15,10 @@ from orchestrator.engine import Engine, Outcome
 from orchestrator.events import Adopted, Ended, Event, Live, Started, Stopping
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run
-from orchestrator.plan import Plan, make_plan
+from orchestrator.plan import Decisions, Plan
 from orchestrator.rundir import RunDirectory
 from orchestrator.scheduler import make_slots
-from orchestrator.selection import Selection
+from orchestrator.selection import select_runs
 from orchestrator.state import Failure, Record, State, Status
 from orchestrator.stop import StopRequests
 
@@ -103,9 +103,10 @@ class FakeBoard:
 
 
 def plan_of(experiment: ExperimentDirectory, runs: Sequence[Run]) -> Plan:
-    seen = {run.run_id: experiment.run(run.run_id).observe() for run in runs}
-    selection = Selection(len(runs), 0, tuple(runs), (), (), ())
-    return make_plan("first", str(experiment.training), selection, seen)
+    """Return the plan for runs that are seen as they stand."""
+    nothing_dropped = select_runs([], [], lambda _: {}, [])
+    seen = {place: experiment.run(run.run_id).observe() for place, run in enumerate(runs)}
+    return Plan("first", str(experiment.training), nothing_dropped, Decisions(runs, seen))
 
 
 def execute(

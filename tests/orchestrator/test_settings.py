@@ -1,0 +1,64 @@
+"""Tests of orchestrator.settings."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import ConfigError
+from orchestrator.settings import Settings, Tracking, parse_settings, parse_workers
+
+
+@pytest.mark.parametrize("node", [None, {}, {"workers": None, "identity": None, "tracking": None}])
+def test_nothing_said_gives_the_defaults(node: Any) -> None:
+    """A config folder need not have any setting."""
+    assert parse_settings(node) == Settings()
+
+
+def test_everything_said_is_kept() -> None:
+    """Every setting arrives with its type."""
+    node = {
+        "workers": 2,
+        "command": ["python", "train.py", "{run_dir}"],
+        "identity": {"exclude": ["device"]},
+        "tracking": {"enabled": False, "uri": "sqlite:///x.db"},
+    }
+    assert parse_settings(node) == Settings(
+        workers=2,
+        command=("python", "train.py", "{run_dir}"),
+        identity_exclude=("device",),
+        tracking=Tracking(enabled=False, uri="sqlite:///x.db"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (3, "orch is no mapping"),
+        ({"worker": 2}, "orch has no setting 'worker'. Did you mean 'workers'?"),
+        ({"zzz": 2}, "orch has no setting 'zzz'. Known are workers"),
+        ({7: 2}, "orch has no setting '7'"),
+        ({"identity": []}, "orch.identity is no mapping"),
+        ({"identity": {"exclud": []}}, "Did you mean 'exclude'?"),
+        ({"identity": {"exclude": "device"}}, "orch.identity.exclude is no list of texts"),
+        ({"command": "python train.py"}, "orch.command is no list of texts"),
+        ({"command": ["python", 3]}, "orch.command is no list of texts"),
+        ({"tracking": {"enabled": "yes"}}, "orch.tracking.enabled is 'yes'. Make it true or false"),
+        ({"tracking": {"uri": 5}}, "orch.tracking.uri is no text"),
+        ({"workers": 0}, "orch.workers is 0. Make it a whole number, 1 or more"),
+        ({"workers": True}, "orch.workers is True"),
+        ({"workers": "2"}, "orch.workers is '2'"),
+        ({"workers": 1.5}, "orch.workers is 1.5"),
+    ],
+)
+def test_wrong_setting_is_refused_with_its_name_and_the_remedy(node: Any, message: str) -> None:
+    """The message says which setting, what it is, and what it should be."""
+    with pytest.raises(ConfigError) as refusal:
+        parse_settings(node)
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_workers_may_be_left_open() -> None:
+    """Nothing means: one a processor, which is decided where runs start."""
+    assert parse_workers(None, "--workers") is None
+    assert parse_workers(4, "--workers") == 4
