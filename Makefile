@@ -18,6 +18,7 @@ venv: .venv/complete ## create .venv from requirements.lock
 	@echo "installing the packages of requirements.lock, a few minutes the first time"
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m compileall -q orchestrator trainer # as pip does with all the others
 	touch $@
 
 demo: venv ## plan and run a small grid on handwritten digits

@@ -9,8 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.board import COLOURS
 from orchestrator.filters import show
+from orchestrator.palette import COLOURS
 from orchestrator.state import State
 
 if TYPE_CHECKING:
