@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, overload
 
+from orchestrator.runs import find_places
 from orchestrator.state import NOTHING_THERE, Observation, State
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def make_plan(
     seen: Mapping[RunId, Observation],
 ) -> Plan:
     """Decide what happens to every run; a run that was not seen is pending."""
-    places = selection.runs.places(seen.keys())
+    places = find_places(selection.runs, seen.keys())
     decisions = Decisions(selection.runs, {at: seen[run_id] for run_id, at in places.items()})
     return Plan(experiment_id, directory, selection, decisions)
 

@@ -95,7 +95,9 @@ class RunDirectory:
             RunDirectoryError: Something else stands in place of the lock.
         """
         status = self.read_status()
-        locked = not _is_done(status) and self.is_locked()
+        if _is_done(status):  # nothing changes that any more
+            return self._observation(status, locked=False)
+        locked = self.is_locked()
         return self._observation(status if locked else self.read_status(), locked=locked)
 
     def observe_locked(self) -> Observation:

@@ -86,14 +86,18 @@ class Runs(Sequence[Run]):
         config = ResolvedLater(point, self._resolve)
         return Run(RunId(digest[:RUN_ID_DIGITS]), digest, point.values, config)
 
-    def places(self, run_ids: Collection[RunId]) -> dict[RunId, int]:
-        """Return where those of the run IDs stand that are among the runs."""
+    def run_ids(self) -> Iterator[bytes]:
+        """Yield the run IDs as bytes, without making the runs."""
+        return (digest[:_ID_BYTES] for digest in self._digests)
+
+
+def find_places(runs: Sequence[Run], run_ids: Collection[RunId]) -> dict[RunId, int]:
+    """Return where those of the run IDs stand that are among the runs."""
+    if isinstance(runs, Runs):
         wanted = {bytes.fromhex(run_id) for run_id in run_ids}
-        return {
-            RunId(digest[:_ID_BYTES].hex()): at
-            for at, digest in enumerate(self._digests)
-            if digest[:_ID_BYTES] in wanted
-        }
+        ids = enumerate(runs.run_ids())
+        return {RunId(run_id.hex()): at for at, run_id in ids if run_id in wanted}
+    return {run.run_id: at for at, run in enumerate(runs) if run.run_id in run_ids}
 
 
 class Exclusions(Sequence[Exclusion]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import FilterError, IdentityError
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from orchestrator.family import Family
     from orchestrator.filters import Filter
     from orchestrator.grid import Axis, Value
-    from orchestrator.runs import Resolve
+    from orchestrator.identity import Run
+    from orchestrator.runs import Exclusion, Resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,11 @@ class Selection:
 
     points: int
     duplicates: int
-    runs: Runs
+    runs: Sequence[Run]
     filters: tuple[FilterCount, ...]
-    exclusions: Exclusions
+    exclusions: Sequence[Exclusion]
     warnings: tuple[str, ...]
-    repeats: Mapping[tuple[str, ...], int]
+    repeats: Mapping[tuple[str, ...], int] = field(default_factory=dict)
 
 
 def select_runs(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.config import load_experiment
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.plan import Plan, make_plan, plan_as_json
+from orchestrator.runs import find_places
 from orchestrator.selection import select_runs
 from orchestrator.tables import print_plan
 
@@ -56,6 +57,7 @@ def load_plan(options: argparse.Namespace) -> Planned:
     )
     experiment = ExperimentDirectory(described.results_dir, described.experiment_id)
     existing = {directory.run_id: directory for directory in experiment.runs()}
-    seen = {run_id: existing[run_id].observe() for run_id in selection.runs.places(existing.keys())}
+    named = find_places(selection.runs, existing.keys())
+    seen = {run_id: existing[run_id].observe() for run_id in named}
     made = make_plan(described.experiment_id, str(experiment.training), selection, seen)
     return Planned(made, experiment, described.settings)
