@@ -58,12 +58,13 @@ def test_any_number_is_json(value: float, written: float | str) -> None:
 
 
 def test_progress_tells_the_last_iteration(make_run: MakeRun, train: Train) -> None:
-    """Iteration, number of iterations, metrics and a time in UTC."""
+    """Iteration, number of iterations, metrics, at the end those of the test too, a time in UTC."""
     run_dir = make_run()
     train(run_dir)
     progress = json.loads((run_dir / "progress.json").read_text())
     assert (progress["iteration"], progress["iterations"]) == (4, 4)
-    assert [*progress["metrics"]] == ["train/loss", "validation/loss", "validation/accuracy", "lr"]
+    metrics = ["train/loss", "validation/loss", "validation/accuracy", "lr"]
+    assert [*progress["metrics"]] == [*metrics, "test/loss", "test/accuracy"]
     age = datetime.now(UTC) - datetime.fromisoformat(progress["updated_at"])
     assert 0 <= age.total_seconds() < 60
 
