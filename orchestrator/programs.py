@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +34,10 @@ class Started(Protocol):
 class Program(Protocol):
     """Something that carries out a run, in a process of its own."""
 
+    # Whether a request to stop goes to its whole process group: a shell would sit on it, but a
+    # trainer wants its loader workers to live until the iteration is over.
+    asked_as_group: ClassVar[bool]
+
     @property
     def name(self) -> str:
         """What to call it in messages."""
@@ -54,6 +58,8 @@ class Program(Protocol):
 @dataclass(frozen=True, slots=True)
 class Command:
     """Any program, with its arguments."""
+
+    asked_as_group: ClassVar[bool] = True
 
     arguments: tuple[str, ...]
 
@@ -83,6 +89,8 @@ class EntryPoint:
     It gets ``arguments`` as a list and returns an exit code, or None. Where its modules are loaded
     already, starting it takes milliseconds.
     """
+
+    asked_as_group: ClassVar[bool] = False
 
     name: str
     arguments: tuple[str, ...]

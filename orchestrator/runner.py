@@ -103,8 +103,9 @@ class Runner:
 
     def _pass_on(self) -> None:
         if self._started is not None and self._asked:
+            is_alone = self._asked == signal.SIGTERM and not self._program.asked_as_group
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._started.pid, self._asked)
+                (os.kill if is_alone else os.killpg)(self._started.pid, self._asked)
 
     def _run_program(self, lock: int, log: Path) -> Ending:
         run_dir = self._directory.path.resolve()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -46,7 +45,6 @@ def make_loader(samples: Dataset[Any], part: str, settings: Settings) -> DataLoa
     if options.get("num_workers"):
         # A process from a forkserver would start its workers from another forkserver: seconds each.
         options = {"multiprocessing_context": "fork"} | options
-        options.setdefault("worker_init_fn", _leave_signals_to_trainer)
     try:
         return DataLoader(
             SeededSamples(samples, seed) if is_random else samples,
@@ -56,12 +54,6 @@ def make_loader(samples: Dataset[Any], part: str, settings: Settings) -> DataLoa
         )
     except (TypeError, ValueError) as error:
         raise ConfigError(f"dataloader: {error}. Correct or remove the key.") from error
-
-
-def _leave_signals_to_trainer(_worker: int) -> None:
-    """Go on when the run is asked to stop: the iteration that is ended first needs its batches."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class TrainingBatches:
