@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.colours import COLOURS
 from orchestrator.events import Adopted, Ended, Live, Started, Stopping
 from orchestrator.selection import describe_point
 from orchestrator.state import State
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
 
     from orchestrator.events import Event
     from orchestrator.state import Progress as Saved
-
-COLOURS = {
-    State.DONE: "green",
-    State.FAILED: "red",
-    State.STALE: "yellow",
-    State.RUNNING: "cyan",
-    State.PENDING: "dim",
-}
 
 
 class PlainBoard:

@@ -83,7 +83,7 @@ def dump(value: Mapping[str, object]) -> bytes:
 def parse(content: bytes) -> Any:  # noqa: ANN401 # the callers match on its shape
     """Return what a record holds, or None where it is no JSON."""
     try:
-        return json.loads(content)
+        return json.loads(content.decode())  # told its encoding, it need not look for it
     except (ValueError, RecursionError):
         return None
 

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.board import COLOURS
+from orchestrator.colours import COLOURS
 from orchestrator.filters import show
 from orchestrator.state import State
 

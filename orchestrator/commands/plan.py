@@ -58,6 +58,6 @@ def load_plan(options: argparse.Namespace) -> Planned:
     experiment = ExperimentDirectory(described.results_dir, described.experiment_id)
     existing = {directory.run_id: directory for directory in experiment.runs()}
     named = find_places(selection.runs, existing.keys())
-    seen = {run_id: existing[run_id].observe() for run_id in named}
+    seen = {run_id: existing[run_id].observe(briefly=True) for run_id in named}
     made = make_plan(described.experiment_id, str(experiment.training), selection, seen)
     return Planned(made, experiment, described.settings)
