@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.colours import COLOURS
 from orchestrator.events import Adopted, Ended, Live, Started, Stopping
-from orchestrator.palette import COLOURS
 from orchestrator.selection import describe_point
 from orchestrator.state import State
 

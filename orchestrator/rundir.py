@@ -16,7 +16,7 @@ import shutil
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchestrator import durable, records
 from orchestrator.errors import RunDirectoryError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _CONFIG: Final = "config.yaml"
 _IDENTITY: Final = "run.json"
 _LOCK: Final = "run.lock"
+_STATUS: Final = "status.json"
 # What the orchestrator reads in a config; the run has no use for it.
 _NOT_TRAINED: Final = ("hydra", "_filters", "orch")
 _MEND: Final = "Move this directory away, and the run starts anew."
@@ -77,7 +78,7 @@ class RunDirectory:
 
     @property
     def _status(self) -> Path:
-        return self.path / "status.json"
+        return self.path / _STATUS
 
     def attempt_log(self, attempt: int) -> Path:
         """Return the file for the output of an attempt; its folder exists afterwards."""
@@ -85,8 +86,10 @@ class RunDirectory:
         folder.mkdir(exist_ok=True)
         return folder / f"attempt-{attempt:03d}.log"
 
-    def observe(self) -> Observation:
+    def observe(self, *, briefly: bool = False) -> Observation:
         """Look at the status, the lock and the progress; change nothing.
+
+        ``briefly`` passes over the progress of a run that is done.
 
         The status is read again after the lock was found free, so an attempt that ends in between
         is not taken for one that died.
@@ -96,6 +99,8 @@ class RunDirectory:
         """
         status = self.read_status()
         if _is_done(status):  # nothing changes that any more
+            if briefly and isinstance(status, Status):
+                return Observation(status, attempts=status.attempt)
             return self._observation(status, locked=False)
         locked = self.is_locked()
         return self._observation(status if locked else self.read_status(), locked=locked)
@@ -119,7 +124,7 @@ class RunDirectory:
     def read_status(self) -> Status | Unreadable | None:
         """Return what the last attempt wrote of itself; None if there was none."""
         try:
-            return records.parse_status(durable.read_file(self._status))
+            return records.parse_status(durable.read_file(f"{self.path}/{_STATUS}"))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -146,6 +151,25 @@ class RunDirectory:
         """
         overrides = self._read_identity().get("overrides")
         return overrides if isinstance(overrides, dict) else {}
+
+    def read_config(self) -> Mapping[str, Value]:
+        """Return the config that the run trains with.
+
+        Raises:
+            RunDirectoryError: It is missing or damaged.
+        """
+        from omegaconf import OmegaConf  # noqa: PLC0415 # as in build
+        from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
+        from yaml import YAMLError  # noqa: PLC0415
+
+        try:
+            found = OmegaConf.to_container(
+                OmegaConf.create(durable.read_file(self.config).decode())
+            )
+        except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+            what = str(error).partition("\n")[0]
+            raise RunDirectoryError(f"{self.config}: {what}. {_MEND}") from None
+        return cast("Mapping[str, Value]", found) if isinstance(found, dict) else {}
 
     def check_identity(self, run: Run) -> None:
         """Make sure that the directory belongs to this run.

@@ -1,4 +1,4 @@
-"""The palette: one colour a state, the same wherever a state is shown."""
+"""The colours of the states, the same on every board and in every table."""
 
 from __future__ import annotations
 
