@@ -105,7 +105,7 @@ def _command_parser(command: str) -> argparse.ArgumentParser:
             "--port", type=int, default=5000, help="the page's port (default: 5000)"
         )
     if command == "plan":
-        parser.add_argument("--all", action="store_true", help="list every run, however many")
+        _add_plan_options(parser)
     if command == "run":
         parser.add_argument(
             "--workers", type=int, metavar="N", help="how many runs at once (default: one a CPU)"
@@ -114,6 +114,23 @@ def _command_parser(command: str) -> argparse.ArgumentParser:
         "overrides", nargs="*", metavar="OVERRIDE", help="key=value, as for any Hydra program"
     )
     return parser
+
+
+def _add_plan_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="list every run, however many")
+    parser.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        choices=["pending", "running", "stale", "failed", "done"],
+        help="list the runs in this state; may be given several times",
+    )
+    parser.add_argument(
+        "--excluded", action="store_true", help="list the points that filters dropped"
+    )
+    parser.add_argument(
+        "--reasons", action="store_true", help="count the runs with each action and reason"
+    )
 
 
 def _add_config_options(parser: argparse.ArgumentParser, folder: str, name: str) -> None:

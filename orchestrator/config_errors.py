@@ -60,7 +60,10 @@ def _is_of_hydra(error: BaseException) -> bool:
 def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
     match error:
         case MissingMandatoryValue(full_key=str(key)) if key:
-            return f"{key} has no value (???). Give it one: {key}=... on the command line."
+            return (
+                f"{key} has no value (???). Give it one, {key}=... on the command line,"
+                f" or several as an axis: {key}=first,second."
+            )
         case MissingConfigException():
             return _say_missing(error)
         case OverrideParseException(override=str(override)):

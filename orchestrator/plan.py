@@ -80,6 +80,14 @@ class Decisions(Sequence[Decision]):
         counts[State.PENDING] += len(self._runs) - len(self._seen)
         return counts
 
+    def count_reasons(self) -> Counter[tuple[State, Action, str]]:
+        """Count the runs with each state, action and reason."""
+        seen = Counter((s.state, ACTIONS[s.state], s.reason) for s in self._seen.values())
+        waiting = len(self._runs) - len(self._seen)
+        if waiting:
+            seen[State.PENDING, Action.RUN, NOTHING_THERE.reason] += waiting
+        return seen
+
     def places(self, states: Collection[State]) -> Sequence[int]:
         """Return the places of the runs in certain states, in order."""
         if State.PENDING in states:
@@ -140,6 +148,9 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
             {"filter": item.filter, "excluded": item.excluded} for item in selection.filters
         ],
         "warnings": list(selection.warnings),
+        "repeats": [
+            {"axes": list(axes), "duplicates": count} for axes, count in selection.repeats.items()
+        ],
         "runs": [
             {
                 "run_id": decision.run.run_id,

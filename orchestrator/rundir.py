@@ -16,7 +16,7 @@ import shutil
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchestrator import durable, records
 from orchestrator.errors import RunDirectoryError
@@ -151,6 +151,25 @@ class RunDirectory:
         """
         overrides = self._read_identity().get("overrides")
         return overrides if isinstance(overrides, dict) else {}
+
+    def read_config(self) -> Mapping[str, Value]:
+        """Return the config that the run trains with.
+
+        Raises:
+            RunDirectoryError: It is missing or damaged.
+        """
+        from omegaconf import OmegaConf  # noqa: PLC0415 # as in build
+        from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
+        from yaml import YAMLError  # noqa: PLC0415
+
+        try:
+            found = OmegaConf.to_container(
+                OmegaConf.create(durable.read_file(self.config).decode())
+            )
+        except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+            what = str(error).partition("\n")[0]
+            raise RunDirectoryError(f"{self.config}: {what}. {_MEND}") from None
+        return cast("Mapping[str, Value]", found) if isinstance(found, dict) else {}
 
     def check_identity(self, run: Run) -> None:
         """Make sure that the directory belongs to this run.

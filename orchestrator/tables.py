@@ -14,26 +14,30 @@ from orchestrator.filters import show
 from orchestrator.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from rich.console import Console
 
+    from orchestrator.changes import Changes
     from orchestrator.plan import Plan
     from orchestrator.rundir import Report
+    from orchestrator.selection import Selection
 
 ROWS_WITHOUT_ASKING: Final = 40
 _SHORT: Final = 8
+_MOST_CHANGES: Final = 10
 
 
-def print_plan(plan: Plan, console: Console, *, every_run: bool) -> None:
-    """Print the summary of a plan, and its runs where they are few or all are asked for."""
-    print_summary(plan, console)
-    if not every_run and len(plan.decisions) > ROWS_WITHOUT_ASKING:
-        console.print(f"{len(plan.decisions)} runs; --all lists them.")
+def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -> None:
+    """Print a line for every run in certain states; None: for all, where they are few."""
+    if states is None and len(plan.decisions) > ROWS_WITHOUT_ASKING:
+        console.print(f"{len(plan.decisions)} runs; --all lists them, --state STATE some of them.")
         return
-    axes = _axes(decision.run.overrides for decision in plan.decisions)
+    places = plan.decisions.places(states if states is not None else tuple(State))
+    shown = [plan.decisions[place] for place in places]
+    axes = _axes(decision.run.overrides for decision in shown)
     table = _table("run", *axes, "state", "action", "why", console=console)
-    for decision in plan.decisions:
+    for decision in shown:
         table.add_row(
             decision.run.run_id[:_SHORT],
             *_values(decision.run.overrides, axes),
@@ -41,8 +45,46 @@ def print_plan(plan: Plan, console: Console, *, every_run: bool) -> None:
             decision.action.value,
             Text(decision.reason, style="dim"),
         )
+    if shown:
+        console.print(table)
+
+
+def print_reasons(plan: Plan, console: Console) -> None:
+    """Print how many runs there are for every action and reason, the most frequent first."""
+    table = _table("runs", "state", "action", "why", console=console)
+    for (state, action, reason), count in plan.decisions.count_reasons().most_common():
+        table.add_row(f"{count:>4}", _state(state), action.value, Text(reason, style="dim"))
     if plan.decisions:
         console.print(table)
+
+
+def print_exclusions(selection: Selection, console: Console) -> None:
+    """Print a line for every point that was dropped, with the filter that did it."""
+    axes = _axes(exclusion.point.values for exclusion in selection.exclusions)
+    table = _table(*axes, "excluded by", console=console)
+    for exclusion in selection.exclusions:
+        filter_text = Text(exclusion.filter, style="cyan")
+        table.add_row(*_values(exclusion.point.values, axes), filter_text)
+    console.print(table if selection.exclusions else "no point is excluded")
+
+
+def print_changes(changes: Changes, console: Console) -> None:
+    """Print what became of run directories that the grid no longer names."""
+    console.print(_count(changes.former, "run"), "in the folder are not in this grid:")
+    everything = changes.compared == changes.former
+    which = f"all {changes.former}" if everything else f"the {changes.compared} looked at"
+    lines = []
+    for change in changes.changes[:_MOST_CHANGES]:
+        where = which if change.runs == changes.compared else f"{change.runs} of {which}"
+        what = f" {change.before} -> {change.now} in {where}"
+        lines.append(Text.assemble("  ", (change.key, "cyan"), what))
+    if changes.dropped:
+        kept_out = f"  kept out by a filter or as a duplicate: {changes.dropped} of {which}"
+        lines.append(Text(kept_out))
+    if len(changes.changes) > _MOST_CHANGES:
+        lines.append(Text(f"  and {len(changes.changes) - _MOST_CHANGES} more changes"))
+    for line in lines:
+        console.print(line)
 
 
 def print_summary(plan: Plan, console: Console) -> None:
@@ -58,6 +100,9 @@ def print_summary(plan: Plan, console: Console) -> None:
     console.print(Text(" | ".join(parts)))
     for item in selection.filters:
         console.print(Text.assemble(f"{item.excluded:>7} excluded by  ", (item.filter, "cyan")))
+    for axes, count in selection.repeats.items():
+        why = f"differ only in {', '.join(axes)}" if axes else "an axis has a value twice"
+        console.print(Text(f"{count:>7} {'duplicate' if count == 1 else 'duplicates'}: {why}"))
     for warning in selection.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"))
     console.print(_states(plan.states))

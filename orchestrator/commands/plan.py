@@ -2,42 +2,73 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from orchestrator.config import load_experiment
+from orchestrator.changes import Changes, Former, changes_as_json, find_changes
+from orchestrator.config import Experiment, load_experiment
+from orchestrator.errors import RunDirectoryError
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.plan import Plan, make_plan, plan_as_json
 from orchestrator.runs import find_places
 from orchestrator.selection import select_runs
-from orchestrator.tables import print_plan
+from orchestrator.state import State
+from orchestrator.tables import (
+    print_changes,
+    print_exclusions,
+    print_reasons,
+    print_runs,
+    print_summary,
+)
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from rich.console import Console
 
+    from orchestrator.rundir import RunDirectory
     from orchestrator.settings import Settings
+
+
+_LOOKED_INTO: Final = 20  # of the former runs; reading a config takes milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, with the folder it is about and the settings to execute it by."""
+    """A plan, with the folder it is about, the settings to execute it by, and its origin.
+
+    ``former`` are the run directories that the plan does not name.
+    """
 
     plan: Plan
     experiment: ExperimentDirectory
     settings: Settings
+    described: Experiment
+    former: Sequence[RunDirectory]
 
 
 def plan(options: argparse.Namespace, console: Console) -> int:
     """Print the plan."""
+    states = {State(name) for name in options.state} or (set(State) if options.all else None)
     planned = load_plan(options)
+    changes = look_back(planned)
     if options.json:
-        console.file.write(json.dumps(plan_as_json(planned.plan), indent=2) + "\n")
-    else:
-        print_plan(planned.plan, console, every_run=options.all)
+        content = plan_as_json(planned.plan) | {"changes": changes_as_json(changes)}
+        console.file.write(json.dumps(content, indent=2) + "\n")
+        return 0
+    print_summary(planned.plan, console)
+    if changes.former:
+        print_changes(changes, console)
+    if options.excluded:
+        print_exclusions(planned.plan.selection, console)
+    if options.reasons:
+        print_reasons(planned.plan, console)
+    if states or not (options.excluded or options.reasons):
+        print_runs(planned.plan, console, states)
     return 0
 
 
@@ -60,4 +91,17 @@ def load_plan(options: argparse.Namespace) -> Planned:
     named = find_places(selection.runs, existing.keys())
     seen = {run_id: existing[run_id].observe(briefly=True) for run_id in named}
     made = make_plan(described.experiment_id, str(experiment.training), selection, seen)
-    return Planned(made, experiment, described.settings)
+    former = [directory for run_id, directory in existing.items() if run_id not in named]
+    return Planned(made, experiment, described.settings, described, former)
+
+
+def look_back(planned: Planned) -> Changes:
+    """Compare the run directories that the grid no longer names with the grid of now."""
+    looked_into = []
+    for directory in planned.former[:_LOOKED_INTO]:
+        with contextlib.suppress(RunDirectoryError):  # orch status tells of damage
+            looked_into.append(Former(directory.read_overrides(), directory.read_config()))
+    described = planned.described
+    exclude = planned.settings.identity_exclude
+    resolve = described.composer.resolve
+    return find_changes(len(planned.former), looked_into, described.axes, resolve, exclude)

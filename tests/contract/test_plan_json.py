@@ -16,6 +16,7 @@ _filters:
   - model.name == "Cnn10" ! optimizer.lr > 0.1
   - optimizer.lr > 0.001 ! batch_size < 32 & model.name == "Cnn10"
 """
+NO_TRACKING = ["+orch.tracking.enabled=false"]
 GRID = ["optimizer.lr=0.001,0.1,0.3", "batch_size=16,32", "+seed=0,0"]
 
 
@@ -87,3 +88,29 @@ def test_filter_error_shows_the_place_with_a_caret(tmp_path: Path) -> None:
     message, line, caret = done.stderr.splitlines()
     assert message == "orch: filter, character 12: '=' is no operator; equality is '=='."
     assert line[caret.index("^")] == "="
+
+
+def test_what_has_changed_since_is_told_with_its_keys(tmp_path: Path) -> None:
+    """Run directories that the grid no longer names are compared with the runs of now."""
+    ran = _orch(tmp_path, "run", "batch_size=32,64", "+orch.command=[/bin/echo]", *NO_TRACKING)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    plan = json.loads(_orch(tmp_path, "plan", "--json", "batch_size=32,64").stdout)
+    assert plan["states"]["done"] == 2
+    assert plan["changes"] == {"former": 0, "compared": 0, "dropped": 0, "keys": []}
+    done = _orch(tmp_path, "plan", "--json", "batch_size=32,64", "optimizer.lr=0.05")
+    change = {"key": "optimizer.lr", "before": "0.1", "now": "0.05", "runs": 2}
+    assert json.loads(done.stdout)["changes"] == {
+        "former": 2,
+        "compared": 2,
+        "dropped": 0,
+        "keys": [change],
+    }
+
+
+def test_options_of_plan_choose_what_is_listed(tmp_path: Path) -> None:
+    """Every option prints, and an unknown state is refused."""
+    for options in (["--all"], ["--state", "pending"], ["--excluded"], ["--reasons"]):
+        done = _orch(tmp_path, "plan", *options, *GRID)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "12 points | 6 excluded | 3 duplicates | 3 runs" in done.stdout
+    assert _orch(tmp_path, "plan", "--state", "lost").returncode == 2

@@ -387,7 +387,10 @@ def test_config_names_and_folders_may_be_others(tmp_path: Path) -> None:
         (["+lr=1"], "An item is already at 'lr'"),
         (["~nothing"], "Could not delete from config. 'nothing' does not exist"),
         (["lr=${nothing}"], "lr: Interpolation key 'nothing' not found"),
-        (["lr=???"], "lr has no value (???). Give it one: lr=... on the command line."),
+        (
+            ["lr=???"],
+            "lr has no value (???). Give it one, lr=... on the command line, or several as an axis",
+        ),
         (["hydra.nothing=1"], "hydra.nothing"),
         (["hydra.job.name=a,b"], "Sweeping over Hydra's configuration is not supported"),
         (["experiment_id=a,b"], "experiment_id is one for all runs, it can not be an axis"),
