@@ -33,7 +33,7 @@ CONF = Path(__file__).parents[1] / "conf"
 AXES = ["optimizer.lr=0.001,0.003,0.01,0.03,0.1,0.3,1,3,10,30", "batch_size=8,16,32,64,128"]
 DODO = """\
 import os
-def task_run():
+def task_make():
     for name in os.listdir("targets"):
         yield {"name": name, "actions": ["touch targets/" + name], "targets": ["targets/" + name],
                "uptodate": [True]}
