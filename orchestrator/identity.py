@@ -59,7 +59,15 @@ def identify(
 def canonical_form(config: Mapping[str, Value], exclude: Sequence[str] = ()) -> bytes:
     """Return the bytes that are hashed: the same for the same config, however it was written."""
     left_out = frozenset((*NEVER_IDENTITY, *exclude))
-    text = _mapping(config, "", left_out)
+    return encode_form(_mapping(config, "", left_out))
+
+
+def encode_form(text: str) -> bytes:
+    """Return a canonical form, or a piece of one, as the bytes that are hashed.
+
+    Raises:
+        IdentityError: It holds text that is not valid Unicode.
+    """
     try:
         return text.encode()
     except UnicodeEncodeError as error:

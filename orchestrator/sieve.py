@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.errors import FilterError, IdentityError
+from orchestrator.errors import FilterError
 from orchestrator.family import combinations, fill
 from orchestrator.filters import is_known
-from orchestrator.identity import Gap, canonical_pieces, canonical_value
+from orchestrator.identity import Gap, canonical_pieces, canonical_value, encode_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -175,7 +175,7 @@ class _Forms:
         self._block, self._places = block, places
         self._texts = [
             {
-                at: _bytes(canonical_value(v, dotted(part.path), exclude))
+                at: encode_form(canonical_value(v, dotted(part.path), exclude))
                 for at, v in part.values.items()
             }
             for part in parts
@@ -204,7 +204,7 @@ class _Forms:
         pieces = []
         for piece in self._pieces:
             if isinstance(piece, str):
-                pieces.append(_bytes(piece).replace(b"%", b"%%"))
+                pieces.append(encode_form(piece).replace(b"%", b"%%"))
             elif piece in self._inner:
                 pieces.append(b"%b")
             else:
@@ -261,12 +261,3 @@ def _config_at(family: Family, parts: Sequence[Part], at: dict[int, int]) -> dic
     return fill(
         family.config, parts, lambda part: part.values[tuple(at[number] for number in part.axes)]
     )
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise IdentityError(
-            f"the config holds text that is not valid Unicode ({error.reason}). Remove it."
-        ) from None
