@@ -59,8 +59,8 @@ def make_loader(samples: Dataset[Any], part: str, settings: Settings) -> DataLoa
 class TrainingBatches:
     """Walk through the training set pass after pass, from any place on.
 
-    `epoch` counts the finished passes and `batch` the batches taken of this one: together they are
-    the place from which another process can go on.
+    `epoch` counts the finished passes and `batch` the batches taken of this one: together with the
+    samples that the passes are restricted to, they are the place from which another process can go on.
     """
 
     def __init__(self, loader: DataLoader[Any]) -> None:
@@ -70,10 +70,46 @@ class TrainingBatches:
         # Without automatic batching, the loader knows our order as its sampler.
         self._order = cast("EpochOrder", loader.batch_sampler or loader.sampler)
         self._iterator: Iterator[Batch] | None = None
+        self._allowed_next: Tensor | None = None
 
     def __len__(self) -> int:
         """Count the batches of a whole pass."""
         return len(self._order)
+
+    def restrict(self, indices: Tensor | None) -> None:
+        """Take only these samples of the training set, from the next pass on, until told otherwise.
+
+        A pass that has begun keeps its samples. Callbacks may call this at any event: what the
+        passes are restricted to is saved with the place.
+
+        Args:
+            indices: Integers (samples,), in any order, each at least once; `None` allows all.
+
+        Raises:
+            ConfigError: If an index is not in the training set, or they do not fill a batch.
+        """
+        allowed = None if indices is None else self._mask(indices)
+        self._allowed_next = allowed
+        if self.batch == 0:
+            self._order.restrict(allowed)
+
+    def _mask(self, indices: Tensor) -> Tensor:
+        count = len(self._order.samples)
+        strange = indices[(indices < 0) | (indices >= count)]
+        if len(strange):
+            raise ConfigError(
+                f"dataloader: there are {count} training samples, and no index {int(strange[0])}. "
+                "Correct the indices."
+            )
+        allowed = torch.zeros(count, dtype=torch.bool)
+        allowed[indices] = True
+        left = int(allowed.sum())
+        if left < (self._order.batch_size if self._order.drop_last else 1):
+            raise ConfigError(
+                f"dataloader: {left} training samples make no batch. "
+                "Allow more of them, lower batch_size, or set drop_last: false."
+            )
+        return allowed
 
     def take(self) -> Batch:
         """Return the next batch of this pass: samples (batch, ...) and targets (batch, ...)."""
@@ -89,12 +125,20 @@ class TrainingBatches:
         if self.batch < len(self):
             return False
         self.epoch, self.batch, self._iterator = self.epoch + 1, 0, None
+        self._order.restrict(self._allowed_next)
         return True
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, Any]:
         """Return the place that is reached."""
-        return {"epoch": self.epoch, "batch": self.batch}
+        return {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "allowed": self._order.allowed,
+            "allowed_next": self._allowed_next,
+        }
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a place that `state_dict` returned."""
         self.epoch, self.batch, self._iterator = state["epoch"], state["batch"], None
+        self._order.restrict(state["allowed"])
+        self._allowed_next = state["allowed_next"]

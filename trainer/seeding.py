@@ -128,11 +128,22 @@ class EpochOrder(Sampler[list[Any]]):
         self.with_epoch = with_epoch
         self.epoch = 0
         self.first_batch = 0
+        self.allowed: Tensor | None = None
+        self._allowed_count = 0
+
+    def restrict(self, allowed: Tensor | None) -> None:
+        """Yield only the samples that a mask (samples,) of booleans allows; `None` allows all.
+
+        Those that are left keep the order among each other that they have in the whole epoch.
+        """
+        self.allowed = allowed
+        self._allowed_count = 0 if allowed is None else int(allowed.sum())
 
     def __len__(self) -> int:
         """Count the batches of a whole epoch."""
+        count = len(self.samples) if self.allowed is None else self._allowed_count
         extra = 0 if self.drop_last else self.batch_size - 1
-        return (len(self.samples) + extra) // self.batch_size
+        return (count + extra) // self.batch_size
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Yield the epoch's batches, beginning with `first_batch`."""
@@ -142,6 +153,10 @@ class EpochOrder(Sampler[list[Any]]):
             yield [(self.epoch, index) for index in indices] if self.with_epoch else indices
 
     def _order(self) -> Tensor:
+        order = self._whole_order()
+        return order if self.allowed is None else order[self.allowed[order]]
+
+    def _whole_order(self) -> Tensor:
         if self.seed is None:
             return torch.arange(len(self.samples))
         generator = torch.Generator().manual_seed(derive(self.seed, "order", self.epoch))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import TensorDataset
 from user_modules import NoisySamples, labelled
 
 from trainer.batches import TrainingBatches, make_loader
@@ -24,7 +25,8 @@ def test_batches_go_on_from_a_saved_place(samples: Any) -> None:
     for _ in range(8):
         batches.take()
         batches.end_pass()
-    assert batches.state_dict() == {"epoch": 1, "batch": 2}
+    place = {"epoch": 1, "batch": 2, "allowed": None, "allowed_next": None}
+    assert batches.state_dict() == place
     others = TrainingBatches(make_loader(samples, "train", settings()))
     others.load_state_dict(batches.state_dict())
     assert torch.equal(others.take()[0], batches.take()[0])
@@ -57,3 +59,63 @@ def test_wrong_option_is_an_error(option: dict[str, Any]) -> None:
     """The message names the group; what the trainer decides cannot be set."""
     with pytest.raises(ConfigError, match=r"^dataloader: "):
         make_loader(labelled(0), "train", settings(**option))
+
+
+def indices_of(batches: TrainingBatches) -> list[int]:
+    """Walk through a pass of numbered samples and return their numbers."""
+    taken = [*batches.take()[0].flatten().tolist()]
+    while not batches.end_pass():
+        taken += batches.take()[0].flatten().tolist()
+    return taken
+
+
+def numbered(count: int = 20) -> TensorDataset:
+    """Make samples that are their own numbers."""
+    return TensorDataset(torch.arange(count)[:, None], torch.zeros(count))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_restricted_pass_keeps_the_order_of_the_whole_one(workers: int) -> None:
+    """What is left out is left out, and nothing else changes."""
+    loader = make_loader(numbered(), "train", settings(num_workers=workers))
+    whole = TrainingBatches(loader)
+    orders = [indices_of(whole) for _ in range(3)]
+    batches = TrainingBatches(make_loader(numbered(), "train", settings(num_workers=workers)))
+    batches.restrict(torch.tensor([7, 3, 3, 11, 0, 19, 5, 6, 8, 9, 1]))
+    allowed = {0, 1, 3, 5, 6, 7, 8, 9, 11, 19}
+    assert len(batches) == 2
+    assert indices_of(batches) == [index for index in orders[0] if index in allowed]
+    assert indices_of(batches) == [index for index in orders[1] if index in allowed]
+    batches.restrict(None)
+    assert indices_of(batches) == orders[2]
+
+
+def test_pass_that_has_begun_keeps_its_samples() -> None:
+    """A restriction in the middle of a pass holds from the next one on, in any process."""
+    batches = TrainingBatches(make_loader(numbered(), "train", settings()))
+    batches.restrict(torch.arange(10))
+    first = batches.take()[0].flatten().tolist()
+    batches.restrict(torch.arange(12))
+    others = TrainingBatches(make_loader(numbered(), "train", settings()))
+    others.load_state_dict(batches.state_dict())
+    for each in (batches, others):
+        assert sorted(first + indices_of(each)) == [*range(10)]
+        assert sorted(indices_of(each)) == [*range(12)]
+
+
+@pytest.mark.parametrize(
+    ("indices", "drop_last", "reason"),
+    [
+        ([], False, "^dataloader: 0 training samples make no batch"),
+        ([*range(7), 6], True, "^dataloader: 7 training samples make no batch"),
+        ([0, 20], False, "there are 20 training samples, and no index 20"),
+        ([-1, 0], False, "there are 20 training samples, and no index -1"),
+    ],
+)
+def test_restriction_that_leaves_nothing_to_train_on_is_an_error(
+    indices: list[int], *, drop_last: bool, reason: str
+) -> None:
+    """No pass is empty, and every index is a sample's."""
+    batches = TrainingBatches(make_loader(numbered(), "train", settings(drop_last=drop_last)))
+    with pytest.raises(ConfigError, match=reason):
+        batches.restrict(torch.tensor(indices, dtype=torch.int64))
