@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LARGEST_RECORD: Final = 1_000_000
+# A pipe would block without O_NONBLOCK; O_NOFOLLOW fails on a link with ELOOP.
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class NotRegularError(OSError):
@@ -58,16 +60,19 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def read_file(path: Path | str) -> bytes:
+def read_file(path: Path | str, *, folder: int | None = None) -> bytes:
     """Return the content of a small regular file.
+
+    Args:
+        path: Its name.
+        folder: The descriptor of the folder that a relative name starts from, if not the current.
 
     Raises:
         FileNotFoundError: There is nothing under this name.
         NotRegularError: It is a link, a pipe, a directory, or far too large.
         OSError: It cannot be read.
     """
-    # A pipe would block without O_NONBLOCK; O_NOFOLLOW fails on a link with ELOOP.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, _READ, dir_fd=folder)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):

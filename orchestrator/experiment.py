@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.durable import exclusive
 from orchestrator.errors import RunDirectoryError
-from orchestrator.rundir import RunDirectory, build
+from orchestrator.rundir import RunDirectory, build, observe_done
+from orchestrator.state import RunId
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from orchestrator.identity import Run
-    from orchestrator.state import RunId
+    from orchestrator.state import Observation
 
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
 _WORKSHOP: Final = ".new-"
@@ -40,13 +42,39 @@ class ExperimentDirectory:
         Raises:
             RunDirectoryError: The folder cannot be read.
         """
+        return [self.run(run_id) for run_id in self.run_ids()]
+
+    def run_ids(self) -> list[RunId]:
+        """Return the names of the run directories that exist, in order.
+
+        Raises:
+            RunDirectoryError: The folder cannot be read.
+        """
         try:
             names = os.listdir(self.training)  # noqa: PTH208 # names are all we need, of 100,000
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise RunDirectoryError(f"{self.training}: {error.strerror}.") from None
-        return [RunDirectory(self.training / name) for name in sorted(names) if _is_run(name)]
+        return [RunId(name) for name in sorted(names) if _is_run(name)]
+
+    def observe(self, run_ids: Iterable[RunId]) -> dict[RunId, Observation]:
+        """Look at many runs as each run directory would; pass over the progress of those done.
+
+        Raises:
+            RunDirectoryError: Something else stands in place of a lock.
+        """
+        try:
+            training = os.open(self.training, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:  # it has gone, or is hardly readable: every run directory sees for itself
+            return {run_id: self.run(run_id).observe() for run_id in run_ids}
+        try:
+            return {
+                run_id: observe_done(run_id, training) or self.run(run_id).observe()
+                for run_id in run_ids
+            }
+        finally:
+            os.close(training)
 
     def prepare(self) -> None:
         """Make the folder, prove that it can be written, and sweep what dead processes left.

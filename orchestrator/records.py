@@ -89,11 +89,14 @@ def dump(value: Mapping[str, object]) -> bytes:
 def parse(content: bytes) -> Any:  # noqa: ANN401 # the callers match on its shape
     """Return what a record holds, or None where it is no JSON."""
     try:
-        return json.loads(content.decode())  # told its encoding, it need not look for it
+        text = content.decode().strip(" \t\r\n")  # what JSON takes for space
+        found, end = _DECODER.raw_decode(text)
+        return found if end == len(text) else None
     except (ValueError, RecursionError):
         return None
 
 
+_DECODER: Final = json.JSONDecoder()
 _RECORDS: Final[Mapping[str, Record]] = {record.value: record for record in Record}
 
 

@@ -16,7 +16,7 @@ import shutil
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
 from orchestrator import durable, records
 from orchestrator.errors import RunDirectoryError
@@ -86,10 +86,8 @@ class RunDirectory:
         folder.mkdir(exist_ok=True)
         return folder / f"attempt-{attempt:03d}.log"
 
-    def observe(self, *, briefly: bool = False) -> Observation:
+    def observe(self) -> Observation:
         """Look at the status, the lock and the progress; change nothing.
-
-        ``briefly`` passes over the progress of a run that is done.
 
         The status is read again after the lock was found free, so an attempt that ends in between
         is not taken for one that died.
@@ -99,8 +97,6 @@ class RunDirectory:
         """
         status = self.read_status()
         if _is_done(status):  # nothing changes that any more
-            if briefly and isinstance(status, Status):
-                return Observation(status, attempts=status.attempt)
             return self._observation(status, locked=False)
         locked = self.is_locked()
         return self._observation(status if locked else self.read_status(), locked=locked)
@@ -230,8 +226,21 @@ class RunDirectory:
         return max((int(match[1]) for match in found if match), default=0)
 
 
-def _is_done(status: Status | Unreadable | None) -> bool:
+def _is_done(status: Status | Unreadable | None) -> TypeGuard[Status]:
     return isinstance(status, Status) and status.record is Record.DONE
+
+
+def observe_done(run_id: RunId, training: int) -> Observation | None:
+    """Look at a run, in the fewest steps, if it is done; its progress is passed over.
+
+    ``training`` is the descriptor of the folder of the run directories. None: the run is not done,
+    or that can not be told so quickly.
+    """
+    try:
+        status = records.parse_status(durable.read_file(f"{run_id}/{_STATUS}", folder=training))
+    except OSError:
+        return None
+    return Observation(status, attempts=status.attempt) if _is_done(status) else None
 
 
 def build(run: Run, path: Path, workshop: Path) -> None:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.rundir import RunDirectory
     from orchestrator.settings import Settings
+    from orchestrator.state import RunId
 
 
 _LOOKED_INTO: Final = 20  # of the former runs; reading a config takes milliseconds
@@ -41,14 +41,14 @@ _LOOKED_INTO: Final = 20  # of the former runs; reading a config takes milliseco
 class Planned:
     """A plan, with the folder it is about, the settings to execute it by, and its origin.
 
-    ``former`` are the run directories that the plan does not name.
+    ``former`` are the runs in the folder that the plan does not name.
     """
 
     plan: Plan
     experiment: ExperimentDirectory
     settings: Settings
     described: Experiment
-    former: Sequence[RunDirectory]
+    former: Sequence[RunId]
 
 
 def plan(options: argparse.Namespace, console: Console) -> int:
@@ -87,18 +87,19 @@ def load_plan(options: argparse.Namespace) -> Planned:
         described.settings.identity_exclude,
     )
     experiment = ExperimentDirectory(described.results_dir, described.experiment_id)
-    existing = {directory.run_id: directory for directory in experiment.runs()}
-    named = find_places(selection.runs, existing.keys())
-    seen = {run_id: existing[run_id].observe(briefly=True) for run_id in named}
+    existing = experiment.run_ids()
+    named = find_places(selection.runs, existing)
+    seen = experiment.observe(named)
     made = make_plan(described.experiment_id, str(experiment.training), selection, seen)
-    former = [directory for run_id, directory in existing.items() if run_id not in named]
+    former = [run_id for run_id in existing if run_id not in named]
     return Planned(made, experiment, described.settings, described, former)
 
 
 def look_back(planned: Planned) -> Changes:
     """Compare the run directories that the grid no longer names with the grid of now."""
     looked_into = []
-    for directory in planned.former[:_LOOKED_INTO]:
+    for run_id in planned.former[:_LOOKED_INTO]:
+        directory = planned.experiment.run(run_id)
         with contextlib.suppress(RunDirectoryError):  # orch status tells of damage
             looked_into.append(Former(directory.read_overrides(), directory.read_config()))
     described = planned.described

@@ -1,6 +1,7 @@
 """The folder of an experiment holds complete run directories, whoever makes them."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from orchestrator.errors import RunDirectoryError
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run
+from orchestrator.rundir import now
+from orchestrator.state import Record, RunId, State, Status
 
 
 def test_experiment_that_does_not_exist_has_no_runs(tmp_path: Path) -> None:
@@ -72,3 +75,41 @@ def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         ExperimentDirectory(tmp_path / "file", "first").prepare()
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+FAULTS = {
+    "nothing": lambda path: path,
+    "truncated": lambda path: path.write_bytes(b'{"schema": 1, "state": "done"'),
+    "two records": lambda path: path.write_bytes(path.read_bytes() * 2),
+    "no text": lambda path: path.write_bytes(b"\xff\xfe"),
+    "zeros": lambda path: path.write_bytes(bytes(30)),
+    "empty": lambda path: path.write_bytes(b""),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "a link": lambda path: (path.rename(path.with_name("kept")), path.symlink_to("kept")),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "huge": lambda path: os.truncate(path, 1_000_000_000),
+    "gone": lambda path: path.unlink(),
+    "without a folder": lambda path: shutil.rmtree(path.parent),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("record", Record)
+def test_many_runs_are_seen_as_each_run_directory_sees_itself(
+    experiment: ExperimentDirectory, runs: list[Run], record: Record, fault: str
+) -> None:
+    """The quick look at what is done never says anything else than the thorough one."""
+    directory = experiment.create(runs[0])
+    directory.write_status(Status(record, 2, now(), "box", 1, ended_at=now(), exit_code=0))
+    FAULTS[fault](directory.path / "status.json")
+    seen = experiment.observe([directory.run_id])
+    assert seen == {directory.run_id: directory.observe()}
+
+
+def test_many_runs_of_a_folder_that_is_not_there_are_pending(
+    experiment: ExperimentDirectory,
+) -> None:
+    """Somebody may move the folder away between two looks at it."""
+    run_id = RunId("0123456789abcdef")
+    seen = ExperimentDirectory(experiment.results_dir, "elsewhere").observe([run_id])
+    assert seen[run_id].state is State.PENDING
