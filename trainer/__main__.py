@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from trainer.errors import ConfigError, Stopped, TrainerError
+from trainer.errors import ConfigError, Stopped, TrainerError, is_out_of_memory
 from trainer.outputs import CONFIG, say
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class StopSignals:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train one run and return the exit code: 0 done, 1 diverged, 2 wrong, 128 + signal stopped."""
+    """Train one run and return the exit code: 0 done, 1 failed, 2 wrong, 128 + signal stopped."""
     keep_lock_to_ourselves()
     find_modules_of_the_project()
     signals = StopSignals()
@@ -64,10 +64,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainerError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except OSError as error:
+        return report(error)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return report(error)
     except Stopped as stopped:
         say(str(stopped))
         return 128 + (signals.received or signal.SIGTERM)
     return 0
+
+
+def report(error: Exception) -> int:
+    """Say in one line what the machine refused, and return the exit code."""
+    reason = " ".join(str(error).split()) or "no more memory"
+    sys.stderr.write(f"orch: {type(error).__name__}: {reason}\n")
+    return 1
 
 
 def run_training(run_dir: Path, signals: StopSignals) -> None:

@@ -29,3 +29,10 @@ class Diverged(TrainerError):  # noqa: N818 - it names what happened, not a mist
 
 class Stopped(Exception):  # noqa: N818 - no error: the run was asked to stop, and did
     """Report that training stopped at an iteration boundary, as asked; its checkpoint is on disk."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether a GPU or this machine had no memory left for what was asked of it."""
+    # PyTorch has a class for the GPU's memory; for the CPU's it has only these words.
+    is_torch = type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+    return isinstance(error, MemoryError) or is_torch

@@ -123,3 +123,22 @@ def test_programs_that_the_trainer_starts_do_not_keep_the_lock(
     assert not os.get_inheritable(writing)
     os.close(reading)
     os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("deed", "line"),
+    [
+        ("fill_the_disk", "orch: OSError: [Errno 28] No space left on device"),
+        ("fill_the_memory", "orch: RuntimeError: "),
+        ("fill_pythons_memory", "orch: MemoryError: no more memory"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line(
+    make_run: MakeRun, start: Start, tmp_path: Path, deed: str, line: str
+) -> None:
+    """A full disk and a full memory are no bugs, and need no traceback."""
+    run_dir = make_run(curriculum=sabotage(tmp_path, "step_end", 2, deed))
+    assert start(run_program, str(run_dir)) == 1
+    said = (run_dir / "err.log").read_text()
+    assert said.startswith(line)
+    assert said.count("\n") == 1

@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG002 - a callback has its parameters, used or not
 
+import errno
 import os
 import random
 import signal
@@ -108,8 +109,23 @@ def _raise() -> None:
     raise Interrupted
 
 
+def _fill_the_disk() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _fill_pythons_memory() -> None:
+    raise MemoryError
+
+
+def _fill_the_memory() -> None:
+    torch.empty(2**60)
+
+
 DEEDS: dict[str, Callable[[], None]] = {
     "raise": _raise,
+    "fill_the_disk": _fill_the_disk,
+    "fill_the_memory": _fill_the_memory,
+    "fill_pythons_memory": _fill_pythons_memory,
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "terminate": lambda: os.kill(os.getpid(), signal.SIGTERM),
     "interrupt": lambda: os.kill(os.getpid(), signal.SIGINT),
