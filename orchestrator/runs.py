@@ -93,6 +93,8 @@ class Runs(Sequence[Run]):
 
 def find_places(runs: Sequence[Run], run_ids: Collection[RunId]) -> dict[RunId, int]:
     """Return where those of the run IDs stand that are among the runs."""
+    if not run_ids:
+        return {}
     if isinstance(runs, Runs):
         wanted = {bytes.fromhex(run_id) for run_id in run_ids}
         ids = enumerate(runs.run_ids())

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from orchestrator.colours import COLOURS
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from rich.console import Console
+    from rich.table import Table
 
     from orchestrator.changes import Changes
     from orchestrator.plan import Plan
@@ -132,6 +131,9 @@ def print_status(reports: Sequence[Report], console: Console) -> None:
 
 
 def _table(*headers: str, console: Console) -> Table:
+    from rich import box  # noqa: PLC0415 # large plans show no table, and need not wait for it
+    from rich.table import Table  # noqa: PLC0415
+
     style = box.SIMPLE_HEAD if console.is_terminal else None
     table = Table(box=style, pad_edge=False, header_style="bold")
     for header in headers:

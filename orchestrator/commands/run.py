@@ -12,7 +12,6 @@ from orchestrator.commands.plan import load_plan
 from orchestrator.engine import Engine
 from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.warm import WarmLauncher
-from orchestrator.plan import Action
 from orchestrator.scheduler import make_slots
 from orchestrator.selection import describe_point
 from orchestrator.settings import parse_workers
@@ -41,14 +40,13 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if options.json:
         console.quiet = True
     uri = _tracking_uri(planned)
-    actions = [decision.action for decision in planned.plan.decisions]
-    total = sum(action is not Action.SKIP for action in actions)
+    total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
     if total or (uri and count_behind(planned.experiment, uri)):
         planned.experiment.prepare()
         print_summary(planned.plan, console)
     else:
         print_summary(planned.plan, console)
-        console.print(f"Nothing to do: all {len(actions)} runs are done.")
+        console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
         return 0
     slots = make_slots(workers or planned.settings.workers or len(os.sched_getaffinity(0)))
     command = planned.settings.command
@@ -110,8 +108,7 @@ def _summarize(outcome: Outcome, planned: Planned, console: Console) -> None:
                 soft_wrap=True,
             )
     ends = [ended.state for ended in outcome.ended.values()]
-    skipped = sum(decision.action is Action.SKIP for decision in planned.plan.decisions)
-    done = skipped + sum(state is State.DONE for state in ends)
+    done = planned.plan.states[State.DONE] + sum(state is State.DONE for state in ends)
     failed = sum(state is State.FAILED for state in ends)
     parts = [f"{done} of {len(planned.plan.decisions)} runs are done"]
     parts += [f"{failed} failed"] if failed else []
