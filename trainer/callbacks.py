@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from functools import cached_property
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING
 
 from trainer.errors import CallbackError
+from trainer.signatures import Way, never_runs, way_to_call
+from trainer.spelling import looks_like_an_event, nearest_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,6 +34,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "cb_on_step_begin": ("trainer", "iteration", "batch_idx"),
     "cb_on_step_end": ("trainer", "iteration", "batch_idx", "loss"),
 }
+PROPERTIES = (property, cached_property)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,8 @@ def collect_callbacks(modules: Mapping[str, object]) -> Callbacks:
         modules: The modules by their role. An object with two roles is asked once, as the first.
 
     Raises:
-        CallbackError: If an attribute begins with `cb_` but is no callback, or if a callback
-            cannot take the parameters of its event.
+        CallbackError: If an attribute begins with `cb_`, or was probably meant to, but is no
+            callback, or if a callback cannot take the parameters of its event.
     """
     listeners: dict[str, list[Callable[..., None]]] = {event: [] for event in PARAMETERS}
     seen: set[int] = set()
@@ -65,50 +69,66 @@ def collect_callbacks(modules: Mapping[str, object]) -> Callbacks:
         if id(module) in seen:
             continue
         seen.add(id(module))
-        for event in (name for name in dir(module) if name.startswith("cb_")):
-            listeners[_known(event, role)].append(_listener(module, event, role))
+        for name in dir(module):
+            if name in PARAMETERS:
+                listeners[name] += _listeners(module, name, role)
+            elif _is_meant_as_callback(module, name):
+                raise _unknown(module, name, role)
     return Callbacks(**{event.name: tuple(listeners[event.name]) for event in fields(Callbacks)})
 
 
-def _known(event: str, role: str) -> str:
-    """Return an event's name, if there is such an event."""
-    if event not in PARAMETERS:
-        nearest = get_close_matches(event, PARAMETERS, n=1, cutoff=0)[0]
-        raise CallbackError(f"{role}: there is no callback {event!r}. Did you mean {nearest!r}?")
-    return event
+def _is_meant_as_callback(module: object, name: str) -> bool:
+    """Tell whether an attribute would be a callback if its name were spelt right.
 
-
-def _listener(module: object, event: str, role: str) -> Callable[..., None]:
-    """Return what to call, by place, with the values of an event's parameters."""
-    callback: Callable[..., None] = getattr(module, event)
-    names = PARAMETERS[event]
-    if callable(callback):
-        signature = inspect.signature(callback)
-        if _takes_by_place(signature, names):
-            return callback
-        if _takes_by_name(signature, names):
-            return lambda *values: callback(**dict(zip(names, values, strict=True)))
-    right = f"def {event}(self, {', '.join(names)})"
-    where = f"{role} ({type(module).__name__})"
-    raise CallbackError(f"{where}: {event} has the wrong parameters. Write it as `{right}`.")
-
-
-def _takes_by_place(signature: inspect.Signature, names: tuple[str, ...]) -> bool:
-    """Tell whether each name, given by place, meets the parameter that is called so.
-
-    A leading underscore, the mark of what a callback does not use, is no difference.
+    Other frameworks have an `on_train_end`, which is none of our business unless it takes just
+    what our event gives.
     """
-    try:
-        bound = signature.bind(*names).arguments.items()
-    except TypeError:
+    if name.startswith("_"):
         return False
-    met = ((parameter, name) for parameter, name in bound if isinstance(name, str))
-    return all(parameter.strip("_") in ("", name) for parameter, name in met)
+    if (event := f"cb_{name}") in PARAMETERS:
+        return event in _fitting_events(module, name)
+    return name.startswith("cb_") or looks_like_an_event(name)
 
 
-def _takes_by_name(signature: inspect.Signature, names: tuple[str, ...]) -> bool:
-    try:
-        signature.bind(**dict.fromkeys(names))
-    except TypeError:
-        return False
-    return True
+def _unknown(module: object, name: str, role: str) -> CallbackError:
+    """Return the error that says which callback was probably meant."""
+    nearest, is_near = nearest_event(name, _fitting_events(module, name))
+    hint = "" if is_near else " What is no callback needs a name that does not begin with cb_."
+    return CallbackError(f"{role}: there is no callback {name!r}. Did you mean {nearest!r}?{hint}")
+
+
+def _fitting_events(module: object, name: str) -> list[str]:
+    """Return the events whose parameters a method takes."""
+    if isinstance(inspect.getattr_static(module, name, None), PROPERTIES):
+        return []
+    method = getattr(module, name, None)
+    return [
+        event
+        for event, parameters in PARAMETERS.items()
+        if callable(method) and way_to_call(method, parameters) is not None
+    ]
+
+
+def _listeners(module: object, event: str, role: str) -> list[Callable[..., None]]:
+    """Return what to call, by place, with the values of an event's parameters."""
+    names = PARAMETERS[event]
+    declared = inspect.getattr_static(module, event, None)
+    if isinstance(declared, MemberDescriptorType) and not hasattr(module, event):
+        return []  # a place in `__slots__` that holds nothing
+    fault = "has the wrong parameters"
+    if isinstance(declared, PROPERTIES):
+        fault = "is a property"
+    elif not callable(callback := getattr(module, event, None)):
+        fault = f"is a {type(callback).__name__}, and no method"
+    elif never_runs(callback):
+        fault = "is async or a generator, which nobody would run"
+    else:
+        match way_to_call(callback, names):
+            case Way.BY_PLACE:
+                return [callback]
+            case Way.BY_NAME:
+                return [lambda *values: callback(**dict(zip(names, values, strict=True)))]
+    right = f"def {event}(self, {', '.join(names)})"
+    plainly = ", without @staticmethod" if isinstance(declared, staticmethod) else ""
+    where = f"{role} ({type(module).__name__})"
+    raise CallbackError(f"{where}: {event} {fault}. Write it as `{right}`{plainly}.")

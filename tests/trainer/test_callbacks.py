@@ -87,7 +87,8 @@ def test_wrong_parameters_are_an_error_with_the_right_ones() -> None:
         lambda self, trainer, iteration, metrics, more: None,
         lambda self, trainer, step, metrics: None,
         lambda self, trainer, iteration, metrics, *, more: None,
-        None,
+        lambda self, metrics, iteration, trainer: None,
+        lambda: None,
     ],
 )
 def test_callback_that_does_not_fit_is_refused(callback: Any) -> None:
@@ -106,7 +107,6 @@ def test_callback_that_does_not_fit_is_refused(callback: Any) -> None:
         lambda self, _trainer, iteration, _: [_trainer, iteration, _],
         lambda self, trainer, **rest: [trainer, rest["iteration"], rest["metrics"]],
         lambda self, *, trainer, iteration, metrics: [trainer, iteration, metrics],
-        lambda self, metrics, iteration, trainer: [trainer, iteration, metrics],
     ],
 )
 def test_callback_that_fits_gets_its_values(callback: Callable[..., None]) -> None:

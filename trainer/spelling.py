@@ -1,0 +1,110 @@
+"""Owns which callback is meant by a name that is none: by its letters, its meaning and its parameters."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+BEGIN = (
+    *("begin", "beginning", "begins", "begun", "start", "started", "starts", "enter"),
+    *("before", "pre", "setup"),
+)
+END = (
+    *("end", "ending", "ends", "ended", "finish", "finished", "stop", "complete", "completed"),
+    *("done", "exit", "after", "post", "teardown"),
+)
+TRAIN = ("train", "training", "fit", "run", "")
+ITERATION = ("iteration", "iter", "it", "epoch", "trainepoch", "trainingepoch", "round")
+STEP = ("step", "batch", "minibatch", "trainbatch", "trainstep", "trainingstep", "optimizerstep")
+# What other frameworks call the moments that ours are called at: (what, when) in their words.
+WORDS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+    "cb_on_train_begin": (TRAIN, BEGIN),
+    "cb_on_train_end": ((*TRAIN, "test", "testing"), END),
+    "cb_on_iteration_begin": (ITERATION, BEGIN),
+    "cb_on_iteration_end": ((*ITERATION, "validation", "val", "eval", "evaluation"), END),
+    "cb_on_loader_exhausted": (
+        ("loader", "dataloader", "trainloader", "data", "dataset", "batches", "pass"),
+        ("exhausted", "exhaust", "exhaustion", "empty", "consumed", "over", "stopiteration", *END),
+    ),
+    "cb_on_step_begin": (STEP, BEGIN),
+    "cb_on_step_end": ((*STEP, "update", "backward", "loss"), END),
+}
+PREFIX = re.compile("(callback|cb)?(on)?")
+# The right parameters outweigh two or three letters, such as those between "begin" and "end".
+RIGHT_PARAMETERS = 2.5
+# A name that is so far from all others is no misspelling of them.
+FAR = 4
+TYPING_ERRORS = 2
+
+
+def nearest_event(name: str, with_right_parameters: Collection[str] = ()) -> tuple[str, bool]:
+    """Return the event that a name means most probably, and whether it is near to it at all.
+
+    Args:
+        name: The name of a method that was probably meant as a callback.
+        with_right_parameters: The events whose parameters the method takes.
+    """
+    letters = _letters(name)
+    words = PREFIX.sub("", letters, count=1)
+    in_letters = {event: edit_distance(letters, _letters(event)) for event in WORDS}
+    distances = {event: min(in_letters[event], _distance_in_words(words, event)) for event in WORDS}
+
+    def farness(event: str) -> tuple[float, int]:
+        bonus = RIGHT_PARAMETERS if event in with_right_parameters else 0
+        return distances[event] - bonus, in_letters[event]
+
+    nearest = min(WORDS, key=farness)
+    return nearest, distances[nearest] <= FAR
+
+
+def looks_like_an_event(name: str) -> bool:
+    """Tell whether a name is an event's but for case, underscores and a typing error or two."""
+    letters = re.sub("^callback", "cb", _letters(name))
+    lengths = [len(_letters(event)) for event in WORDS]
+    if not min(lengths) - TYPING_ERRORS <= len(letters) <= max(lengths) + TYPING_ERRORS:
+        return False
+    if letters.startswith("on"):  # the names of many frameworks, for things of their own
+        return False
+    return any(edit_distance(letters, _letters(event)) <= TYPING_ERRORS for event in WORDS)
+
+
+@lru_cache(maxsize=10_000)
+def edit_distance(first: str, second: str) -> int:
+    """Count the letters to insert, delete, replace or swap with their neighbour to get a text.
+
+    Optimal string alignment, the restricted form of Damerau 1964, "A technique for computer
+    detection and correction of spelling errors".
+    """
+    before: list[int] = []
+    row: list[int] = [*range(len(second) + 1)]
+    for i, letter in enumerate(first, 1):
+        two_before, before, row = before, row, [i]
+        for j, other in enumerate(second, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + int(letter != other))
+            if i > 1 and j > 1 and letter == second[j - 2] and first[i - 2] == other:
+                cost = min(cost, two_before[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
+
+
+def _letters(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def _distance_in_words(words: str, event: str) -> int:
+    """Return the distance to the nearest of the names that an event has, its words in any order."""
+    whats, whens = WORDS[event]
+    distance = len(words)
+    for place in range(len(words) + 1):
+        halves = words[:place], words[place:]
+        for first, second in ((whats, whens), (whens, whats)):
+            distance = min(distance, _nearest(halves[0], first) + _nearest(halves[1], second))
+    return distance
+
+
+def _nearest(half: str, words: Sequence[str]) -> int:
+    return min(edit_distance(half, word) for word in words)
