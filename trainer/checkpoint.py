@@ -6,7 +6,6 @@ import io
 import pickle
 import re
 import zlib
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 BEST = "best.pt"
 NAME = re.compile(r"(\d{6,})-([0-9a-f]{8})\.pt")
-PLAIN = (type(None), bool, int, float, str, bytes, torch.Size, torch.dtype, torch.device)
 
 
 class Unusable(Exception):  # noqa: N818 - it says what a checkpoint is, and never leaves this module
@@ -56,10 +54,8 @@ class Checkpoints:
             best: The best iteration so far, this one included.
 
         Raises:
-            CheckpointError: If the state holds something that could not be loaded safely.
             OSError: If the disk refuses; what was there before is still there.
         """
-        check_is_plain(state, "state")
         first = iteration - self.keep_last + 1
         kept = {known: its for known, its in self._best_of.items() if first <= known < iteration}
         self._best_of = {**kept, iteration: best}
@@ -164,23 +160,3 @@ class Checkpoints:
             )
             if iteration not in kept or overtaken:
                 path.unlink()
-
-
-def check_is_plain(value: object, where: str) -> None:
-    """Make sure that a state can be loaded without running code.
-
-    Raises:
-        CheckpointError: If it holds anything but tensors and plain Python values; it says where.
-    """
-    if type(value) in (dict, OrderedDict) and isinstance(value, dict):
-        for key, item in value.items():
-            check_is_plain(key, where)
-            check_is_plain(item, f"{where}[{key!r}]")
-    elif type(value) in (list, tuple, set) and isinstance(value, (list, tuple, set)):
-        for place, item in enumerate(value):
-            check_is_plain(item, f"{where}[{place}]")
-    elif not isinstance(value, torch.Tensor) and type(value) not in PLAIN:
-        kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        raise CheckpointError(
-            f"{where} is a {kind}. Keep tensors and plain values in state_dict()."
-        )

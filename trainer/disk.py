@@ -33,12 +33,12 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool) -> N
 
 
 def append_durably(path: Path, content: bytes) -> None:
-    """Append in one write, and return when it is on the disk; a kill may leave a torn last line."""
+    """Append, and return when it is on the disk; a kill or a full disk may leave a torn last line."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        written = os.write(descriptor, content)
-        if written != len(content):
-            raise OSError(f"{path}: only {written} of {len(content)} bytes fitted on the disk")
+        # A disk that takes only a part says at the next write why.
+        while content:
+            content = content[os.write(descriptor, content) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

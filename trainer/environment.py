@@ -4,55 +4,95 @@ from __future__ import annotations
 
 import os
 import platform
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import torch
 
 from trainer.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from trainer.settings import Settings
 
     Environment = dict[str, str | int]
 
 
 def choose_device(device: str) -> torch.device:
-    """Return the device to train on; `auto` takes a GPU if there is one.
+    """Return the device to train on; `auto` takes the first GPU if there is one.
 
     Raises:
-        ConfigError: If a GPU is asked for and there is none.
+        ConfigError: If a GPU is asked for that is not there.
     """
-    has_gpu = torch.cuda.is_available()
-    if device == "cuda" and not has_gpu:
-        raise ConfigError("device: there is no usable GPU here. Set device: auto, or cpu.")
-    return torch.device("cuda" if device != "cpu" and has_gpu else "cpu")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "cpu" or (device == "auto" and not count):
+        return torch.device("cpu")
+    index = int(device.partition(":")[2] or 0)
+    if index >= count:
+        there = f"there are {count}, counted from 0" if count else "there is no usable GPU here"
+        raise ConfigError(f"device: {there}. Set device: auto, or cpu.")
+    return torch.device("cuda", index)
 
 
-def fix_arithmetic(device: torch.device, threads: int | None) -> None:
+def fix_arithmetic(device: torch.device, settings: Settings) -> None:
     """Make results repeatable: a fixed number of threads, and on a GPU deterministic kernels.
 
-    An operation that has no deterministic kernel warns and goes on.
+    An operation that has no deterministic kernel warns and goes on. Where `deterministic` is off,
+    the fastest kernels are looked for, and results differ from run to run.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
+    deterministic = settings.deterministic
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
     if device.type == "cuda":
+        # Read by cuBLAS when it is first used.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.benchmark = False
-        torch.use_deterministic_algorithms(mode=True, warn_only=True)
+        torch.cuda.set_device(device)
+        torch.backends.cudnn.benchmark = not deterministic
+        torch.use_deterministic_algorithms(mode=deterministic, warn_only=True)
+
+
+def choose_autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
+    """Return what casts the computations inside it to a precision; the weights stay float32.
+
+    It may be entered again and again. bfloat16 has the range of float32, so no loss is scaled.
+
+    Raises:
+        ConfigError: If the device cannot compute in that precision.
+    """
+    if precision == "float32":
+        return nullcontext()
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise ConfigError(f"precision: this GPU has no {precision}. Set precision: float32.")
+    return cast(
+        "AbstractContextManager[None]", torch.autocast(device.type, getattr(torch, precision))
+    )
 
 
 def describe_environment(device: torch.device) -> Environment:
     """Return what may change the bits of a result."""
     gpu = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
-    return {
+    described: Environment = {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
+        "numpy": np.__version__,
         "device": f"{device.type}{gpu}",
+        "cpu": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
+        "matmul_precision": torch.get_float32_matmul_precision(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
+    if device.type == "cuda":
+        described["cuda"] = str(torch.version.cuda)
+        described["cudnn"] = str(torch.backends.cudnn.version())  # type: ignore[no-untyped-call]  # PyTorch left it untyped
+        described["cudnn_benchmark"] = torch.backends.cudnn.benchmark
+    return described
 
 
 def compare(before: Mapping[str, object], now: Mapping[str, object]) -> str:
     """Return what changed between two environments, as one phrase; empty if nothing did."""
-    changed = [key for key in now if before.get(key) != now[key]]
-    return ", ".join(f"{key} was {before.get(key)}, is {now[key]}" for key in changed)
+    keys = dict.fromkeys([*before, *now])
+    changed = [key for key in keys if before.get(key) != now.get(key)]
+    return ", ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in changed)

@@ -1,4 +1,4 @@
-"""Owns how a model is measured on a data set."""
+"""Owns how a model is measured: while it trains, and on a data set."""
 
 from __future__ import annotations
 
@@ -10,6 +10,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from torch import Tensor, nn
+
+
+# Losses that are summed up at once.
+TOGETHER = 1024
+
+
+class MeanLoss:
+    """Sum up losses over samples, leaving them on their device until the mean is asked for."""
+
+    def __init__(self) -> None:
+        self._losses: list[Tensor] = []
+        self._counts: list[int] = []
+        self._sums: list[Tensor] = []
+        self._count = 0
+
+    def add(self, loss: Tensor, count: int) -> None:
+        """Take in the mean loss of so many samples; costs no synchronization."""
+        self._losses.append(loss)
+        self._counts.append(count)
+        if len(self._losses) == TOGETHER:
+            self._sum_up()
+
+    def mean(self) -> float:
+        """Return the mean over all samples, waiting for the device."""
+        self._sum_up()
+        return torch.stack(self._sums).sum().item() / self._count
+
+    def _sum_up(self) -> None:
+        if self._losses:
+            losses = torch.stack(self._losses).double()
+            counts = torch.tensor(self._counts, dtype=torch.float64, device=losses.device)
+            self._sums.append(losses @ counts)
+            self._count += sum(self._counts)
+            self._losses, self._counts = [], []
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from trainer.disk import append_durably, replace_file, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from trainer.history import Point
@@ -22,6 +23,17 @@ CHECKPOINTS = "checkpoints"
 PROGRESS = "progress.json"
 METRICS = "metrics.jsonl"
 RESULTS = "results.json"
+
+BLOCK = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Hold how far a run is: `iteration` of `iterations`, and the points of the last one."""
+
+    iteration: int
+    iterations: int
+    points: Sequence[Point]
 
 
 class Outputs:
@@ -34,35 +46,50 @@ class Outputs:
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
         self.checkpoints = run_dir / CHECKPOINTS
-        self._written: set[tuple[str, int]] = set()
+        self._keys_written: dict[int, set[str]] = {}
 
-    def open(self) -> None:
-        """Read which metrics are written already, and cut off a last line that a kill left torn."""
+    def open(self, since: int) -> None:
+        """Read which metrics of an iteration and later ones are there, and cut off a torn last line.
+
+        Only the end of the file is read: steps never decrease from line to line.
+        """
+        self._keys_written = {}
         path = self.run_dir / METRICS
-        content = path.read_bytes() if path.exists() else b""
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            os.truncate(path, len(whole))
-        self._written = {place for line in whole.splitlines() if (place := _place_of(line))}
-
-    def append_metrics(self, points: Iterable[Point]) -> None:
-        """Append the points that are not there yet, in one durable write."""
-        new = [point for point in points if (point.key, point.step) not in self._written]
-        if not new:
+        if not path.exists():
             return
-        lines = [json.dumps(point._asdict() | {"value": json_number(point.value)}) for point in new]
-        append_durably(self.run_dir / METRICS, ("\n".join(lines) + "\n").encode())
-        self._written.update((point.key, point.step) for point in new)
+        size = path.stat().st_size
+        whole_lines, torn = _last_lines(path, size, since)
+        if torn:
+            os.truncate(path, size - torn)
+        for key, step in filter(None, map(_place_of, whole_lines)):
+            self._keys_written.setdefault(step, set()).add(key)
 
-    def write_progress(self, iteration: int, iterations: int, metrics: Mapping[str, float]) -> None:
+    def publish(self, progress: Progress) -> None:
+        """Append the iteration's points that are not there yet, then replace `progress.json`."""
+        self._append(progress.points)
+        self._write_progress(progress)
+
+    def _append(self, points: Sequence[Point]) -> None:
+        """Append in one durable write."""
+        written = self._keys_written
+        new = [point for point in points if point.key not in written.get(point.step, ())]
+        if new:
+            append_durably(self.run_dir / METRICS, "".join(map(_line, new)).encode())
+        for point in new:
+            written.setdefault(point.step, set()).add(point.key)
+            # The step before does not come again: what is remembered must not grow with the run.
+            written.pop(point.step - 1, None)
+
+    def _write_progress(self, progress: Progress) -> None:
         """Replace `progress.json`: whole at any moment, but not worth waiting for the disk."""
-        progress = {
-            "iteration": iteration,
-            "iterations": iterations,
+        metrics = {point.key: point.value for point in progress.points}
+        document = {
+            "iteration": progress.iteration,
+            "iterations": progress.iterations,
             "metrics": json_numbers(metrics),
             "updated_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
-        replace_file(self.run_dir / PROGRESS, _encoded(progress), durable=False)
+        replace_file(self.run_dir / PROGRESS, _encoded(document), durable=False)
 
     def write_results(self, results: Mapping[str, object]) -> None:
         """Replace `results.json`, and return when it is on the disk."""
@@ -92,6 +119,34 @@ def json_numbers(metrics: Mapping[str, float]) -> dict[str, float | str]:
 
 def _encoded(document: Mapping[str, object]) -> bytes:
     return (json.dumps(document, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _line(point: Point) -> str:
+    """Return a point as a line of JSON; `json.dumps` of a dictionary takes four times as long."""
+    value = json_number(point.value)
+    shown = repr(value) if isinstance(value, float) else f'"{value}"'
+    return (
+        f'{{"key": {json.dumps(point.key)}, "value": {shown}, '
+        f'"step": {point.step}, "timestamp": {point.timestamp}}}\n'
+    )
+
+
+def _last_lines(path: Path, size: int, since: int) -> tuple[list[bytes], int]:
+    """Return the last whole lines, all with a step of at least `since` among them.
+
+    The second value is the number of bytes behind the last whole line.
+    """
+    length = BLOCK
+    with path.open("rb") as file:
+        while True:
+            start = max(0, size - length)
+            file.seek(start)
+            *lines, torn = file.read(size - start).split(b"\n")
+            whole = lines if start == 0 else lines[1:]
+            earliest = next(filter(None, map(_place_of, whole)), None)
+            if start == 0 or (earliest is not None and earliest[1] < since):
+                return whole, len(torn)
+            length *= 8
 
 
 def _place_of(line: bytes) -> tuple[str, int] | None:

@@ -65,13 +65,16 @@ def _restore_cpu_rng_state(state: State) -> None:
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002 - as above
 
 
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seed the CPU generators inside the block and put them back after it."""
-    before = _cpu_rng_state()
+def _seed_cpu(seed: int) -> None:
     torch.default_generator.manual_seed(seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - as above
+
+
+@contextmanager
+def _kept_rng_state() -> Iterator[None]:
+    """Put the CPU generators back after the block."""
+    before = _cpu_rng_state()
     try:
         yield
     finally:
@@ -91,9 +94,16 @@ class SeededSamples(Dataset[Any]):
 
     def __getitem__(self, place: tuple[int, int]) -> Any:  # noqa: ANN401 - a sample is the user's
         """Make the sample at (epoch, index)."""
-        epoch, index = place
-        with _seeded(derive(self.seed, epoch, index)):
-            return self.samples[index]
+        return self.__getitems__([place])[0]
+
+    def __getitems__(self, places: list[tuple[int, int]]) -> list[Any]:
+        """Make the samples at several (epoch, index); a loader asks for a batch at once."""
+        with _kept_rng_state():
+            return [self._make(*place) for place in places]
+
+    def _make(self, epoch: int, index: int) -> Any:  # noqa: ANN401 - as above
+        _seed_cpu(derive(self.seed, epoch, index))
+        return self.samples[index]
 
 
 def draws_random_numbers(samples: Dataset[Any]) -> bool:
@@ -146,11 +156,16 @@ class EpochOrder(Sampler[list[Any]]):
         return (count + extra) // self.batch_size
 
     def __iter__(self) -> Iterator[list[Any]]:
-        """Yield the epoch's batches, beginning with `first_batch`."""
-        order = self._order()
-        for batch in range(self.first_batch, len(self)):
-            indices = order[batch * self.batch_size : (batch + 1) * self.batch_size].tolist()
+        """Yield the epoch's batches as lists, beginning with `first_batch`."""
+        for batch in self.batches():
+            indices = batch.tolist()
             yield [(self.epoch, index) for index in indices] if self.with_epoch else indices
+
+    def batches(self) -> Iterator[Tensor]:
+        """Yield the epoch's batches as integers (batch,), beginning with `first_batch`."""
+        if self.first_batch < len(self):
+            first, end = (batch * self.batch_size for batch in (self.first_batch, len(self)))
+            yield from torch.split(self._order()[first:end], self.batch_size)
 
     def _order(self) -> Tensor:
         order = self._whole_order()

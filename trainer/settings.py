@@ -1,5 +1,6 @@
 """Owns the trainer's own configuration keys: their names, defaults and limits."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -12,10 +13,20 @@ from trainer.errors import ConfigError
 Config = Mapping[str, object]
 
 REQUIRED = object()
+DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 # What decides the bits of a run; a checkpoint that was made with anything else is another run's.
 DECIDING_GROUPS = ("data", "model", "optimizer", "scheduler", "criterion", "curriculum")
-DECIDING_KEYS = ("seed", "batch_size", "training_type", "eval_every")
+DECIDING_KEYS = (
+    "seed",
+    "batch_size",
+    "training_type",
+    "eval_every",
+    "accumulate",
+    "clip_norm",
+    "precision",
+    "compile",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +34,9 @@ class Settings:
     """Hold what the trainer itself reads of a configuration; the groups belong to the modules.
 
     `training_type` says what an iteration is: `epoch`, a pass over the training set, or `step`,
-    `eval_every` optimizer steps. `threads` is the number of CPU threads, `None` leaves PyTorch's.
+    `eval_every` optimizer steps. A step takes `accumulate` batches, and gradients whose norm is
+    greater than `clip_norm` are scaled down to it. `threads` is the number of CPU threads, `None`
+    leaves PyTorch's; `deterministic` is about a GPU's kernels.
     """
 
     seed: int
@@ -31,8 +44,13 @@ class Settings:
     training_type: str
     eval_every: int
     batch_size: int
+    accumulate: int
+    clip_norm: float | None
+    precision: str
+    compile: bool
     threads: int | None
     device: str
+    deterministic: bool
     keep_last: int
     metric: str
     mode: str
@@ -71,8 +89,13 @@ def read_settings(config: Config) -> Settings:
         training_type=_choice(config, "training_type", ("epoch", "step")),
         eval_every=_number(config, "eval_every", 100, least=1),
         batch_size=_number(config, "batch_size", 32, least=1),
+        accumulate=_number(config, "accumulate", 1, least=1),
+        clip_norm=_clip_norm(config),
+        precision=_choice(config, "precision", ("float32", "bfloat16")),
+        compile=_switch(config, "compile", default=False),
         threads=_threads(config),
-        device=_choice(config, "device", ("auto", "cpu", "cuda")),
+        device=_device(config),
+        deterministic=_switch(config, "deterministic", default=True),
         keep_last=_number(checkpoint, "keep_last", 2, least=1, within="checkpoint."),
         metric=str(checkpoint.get("metric", "validation/accuracy")),
         mode=_choice(checkpoint, "mode", ("max", "min"), within="checkpoint."),
@@ -105,6 +128,29 @@ def _threads(config: Config) -> int | None:
     if config.get("threads", 1) is None:
         return None
     return _number(config, "threads", 1, least=1)
+
+
+def _clip_norm(config: Config) -> float | None:
+    value = config.get("clip_norm")
+    if value is None:
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
+        raise ConfigError(f"clip_norm: {value!r} is no number above 0. Set one, or null for none.")
+    return float(value)
+
+
+def _device(config: Config) -> str:
+    device = config.get("device", "auto")
+    if not isinstance(device, str) or not DEVICE.fullmatch(device):
+        raise ConfigError(f"device: {device!r} is none of auto, cpu, cuda, cuda:0, cuda:1 ...")
+    return device
+
+
+def _switch(config: Config, key: str, *, default: bool) -> bool:
+    value = config.get(key, default)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{key}: {value!r} is none of true, false.")
+    return value
 
 
 def _number(config: Config, key: str, default: object, *, least: int, within: str = "") -> int:

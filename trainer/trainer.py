@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from math import isfinite
+from math import ceil, isfinite
 from typing import TYPE_CHECKING
 
-import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from trainer.batches import TrainingBatches, make_loader
@@ -14,20 +13,30 @@ from trainer.build import PARTS, build_modules
 from trainer.callbacks import collect_callbacks
 from trainer.checkpoint import Checkpoints
 from trainer.digest import digest_of
-from trainer.environment import choose_device, compare, describe_environment, fix_arithmetic
+from trainer.environment import (
+    choose_autocast,
+    choose_device,
+    compare,
+    describe_environment,
+    fix_arithmetic,
+)
 from trainer.errors import Diverged, Stopped
 from trainer.history import History
-from trainer.metrics import evaluate
-from trainer.outputs import Outputs, json_numbers, say
+from trainer.metrics import MeanLoss, evaluate
+from trainer.outputs import Outputs, Progress, json_numbers, say
+from trainer.recorder import Recorder
 from trainer.seeding import seed_everything
 from trainer.settings import deciding_keys, plain_config, read_settings
 from trainer.state import restore, state_of
+from trainer.update import Update
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from omegaconf import DictConfig
-    from torch import Tensor
+
+    from trainer.history import Point
 
 
 class ModularTaskTrainer:
@@ -51,7 +60,8 @@ class ModularTaskTrainer:
         config = plain_config(cfg)
         self.settings = read_settings(config)
         self.device = choose_device(self.settings.device)
-        fix_arithmetic(self.device, self.settings.threads)
+        fix_arithmetic(self.device, self.settings)
+        self.autocast = choose_autocast(self.device, self.settings.precision)
         seed_everything(self.settings.seed, "modules")
         modules = build_modules(config, self.device)
         self.data = modules.data
@@ -62,16 +72,19 @@ class ModularTaskTrainer:
         self.curriculum = modules.curriculum
         self.modules = modules.by_role()
         self.callbacks = collect_callbacks(self.modules)
+        if self.settings.compile:
+            # By shape: what is compiled must not depend on which batch a process begins with.
+            self.model.compile(dynamic=False)
+        self.update = Update(modules, self.device, self.autocast, self.settings.clip_norm)
         self.loaders = {
             part: make_loader(getattr(self.data, part), part, self.settings) for part in PARTS
         }
         self.batches = TrainingBatches(self.loaders["train"])
         self.history = History(self.settings.metric, self.settings.mode)
         self.outputs = Outputs(run_dir)
+        fingerprint = digest_of(deciding_keys(config, self.settings))
         self.checkpoints = Checkpoints(
-            self.outputs.checkpoints,
-            self.settings.keep_last,
-            digest_of(deciding_keys(config, self.settings)),
+            self.outputs.checkpoints, self.settings.keep_last, fingerprint
         )
         self.environment = describe_environment(self.device)
         self.environment_changes: list[str] = []
@@ -95,7 +108,8 @@ class ModularTaskTrainer:
                         cb_on_loader_exhausted(trainer, iteration)
                 # validate, step the scheduler
                 cb_on_iteration_end(trainer, iteration, metrics)
-                # checkpoint, then metrics.jsonl and progress.json; stop here if asked to
+                # stop here if asked to; meanwhile, on a thread of its own:
+                # checkpoint, then metrics.jsonl and progress.json
             # test, with the best weights
             cb_on_train_end(trainer, test_results)
             # results.json
@@ -110,28 +124,30 @@ class ModularTaskTrainer:
         for begin in self.callbacks.cb_on_train_begin:
             begin(self)
         self._resume()
-        for iteration in range(self.iteration + 1, self.settings.iterations + 1):
+        with Recorder(self.checkpoints, self.outputs) as recorder:
+            for iteration in range(self.iteration + 1, self.settings.iterations + 1):
+                self._stop_if_asked()
+                for iteration_begin in self.callbacks.cb_on_iteration_begin:
+                    iteration_begin(self, iteration)
+                metrics = self._run_iteration(iteration)
+                for iteration_end in self.callbacks.cb_on_iteration_end:
+                    iteration_end(self, iteration, metrics)
+                self._save(recorder, iteration, metrics)
             self._stop_if_asked()
-            for iteration_begin in self.callbacks.cb_on_iteration_begin:
-                iteration_begin(self, iteration)
-            metrics = self._run_iteration(iteration)
-            for iteration_end in self.callbacks.cb_on_iteration_end:
-                iteration_end(self, iteration, metrics)
-            self._save(iteration, metrics)
-        self._stop_if_asked()
+        # Leaving the recorder has waited: the last iteration is on the disk.
         final_state = digest_of([self.model.state_dict(), self.optimizer.state_dict()])
-        final_metrics = self.history.metrics
+        final_points = self.history.points
         test_results = self._test()
         for end in self.callbacks.cb_on_train_end:
             end(self, test_results)
-        self._report(test_results, final_metrics, final_state)
+        self._report(test_results, final_points, final_state)
         return test_results
 
     def _resume(self) -> None:
         """Restore the newest checkpoint, if any, and bring the files that follow it up to date."""
-        self.outputs.open()
         found = self.checkpoints.newest()
         if found is None:
+            self.outputs.open(since=0)
             return
         path, state = found
         restore(self, state)
@@ -139,7 +155,8 @@ class ModularTaskTrainer:
         if changed := compare(state["environment"], self.environment):
             say(f"what this run is computed with has changed: {changed}")
             self.environment_changes.append(f"after iteration {self.iteration}: {changed}")
-        self._publish()
+        self.outputs.open(since=self.iteration)
+        self.outputs.publish(self._progress(self.history.points))
 
     def _stop_if_asked(self) -> None:
         if self.stop_requested:
@@ -160,17 +177,13 @@ class ModularTaskTrainer:
     def _train_iteration(self, iteration: int) -> float:
         """Take the iteration's steps and return the mean loss of their samples."""
         callbacks = self.callbacks
-        loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
-        count = 0
+        losses = MeanLoss()
         self.model.train()
-        is_epoch = self.settings.training_type == "epoch"
-        for batch_idx in range(len(self.batches) if is_epoch else self.settings.eval_every):
+        for batch_idx in range(self._steps()):
             for begin in callbacks.cb_on_step_begin:
                 begin(self, iteration, batch_idx)
-            samples, targets = self.batches.take()
-            loss = self._step(samples, targets)
-            loss_sum += loss * len(targets)
-            count += len(targets)
+            loss, count = self.update.take(self.batches.take(self.settings.accumulate))
+            losses.add(loss, count)
             if callbacks.cb_on_step_end:
                 loss_value = loss.item()
                 for end in callbacks.cb_on_step_end:
@@ -178,40 +191,35 @@ class ModularTaskTrainer:
             if self.batches.end_pass():
                 for exhausted in callbacks.cb_on_loader_exhausted:
                     exhausted(self, iteration)
-        mean = loss_sum.item() / count
+        mean = losses.mean()
         if not isfinite(mean):
             raise Diverged(
                 f"iteration {iteration}: the training loss is {mean}. Lower optimizer.lr, or look at the data."
             )
         return mean
 
-    def _step(self, samples: Tensor, targets: Tensor) -> Tensor:
-        """Take one optimizer step and return the batch's loss, still on the device."""
-        samples = samples.to(self.device, non_blocking=True)
-        targets = targets.to(self.device, non_blocking=True)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = self.criterion(self.model(samples), targets)
-        loss.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
-        self.optimizer.step()
-        return loss.detach()
+    def _steps(self) -> int:
+        """Count the iteration's steps; none takes batches of two passes."""
+        if self.settings.training_type == "epoch":
+            return ceil(len(self.batches) / self.settings.accumulate)
+        return self.settings.eval_every
 
     def _evaluate(self, part: str) -> dict[str, float]:
-        values = evaluate(self.model, self.criterion, self.loaders[part], self.device)
+        with self.autocast:
+            values = evaluate(self.model, self.criterion, self.loaders[part], self.device)
         return {f"{part}/{key}": value for key, value in values.items()}
 
-    def _save(self, iteration: int, metrics: dict[str, float]) -> None:
-        """Make the iteration durable, and only then tell others about it."""
+    def _save(self, recorder: Recorder, iteration: int, metrics: dict[str, float]) -> None:
+        """Hand the iteration over to be made durable, and only then told to other programs."""
         self.iteration = iteration
         self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)
-        self.checkpoints.save(iteration, state_of(self), self.history.best_iteration)
-        self._publish()
+        progress = self._progress(self.history.points)
+        recorder.record(progress, state_of(self), self.history.best_iteration)
         shown = "  ".join(f"{key} {value:.4g}" for key, value in metrics.items())
         say(f"iteration {iteration} of {self.settings.iterations}: {shown}")
 
-    def _publish(self) -> None:
-        self.outputs.append_metrics(self.history.points)
-        iterations = self.settings.iterations
-        self.outputs.write_progress(self.iteration, iterations, self.history.metrics)
+    def _progress(self, points: Sequence[Point]) -> Progress:
+        return Progress(self.iteration, self.settings.iterations, points)
 
     def _test(self) -> dict[str, float]:
         """Test the best weights, or the last ones if the configuration says so."""
@@ -221,20 +229,18 @@ class ModularTaskTrainer:
         return self._evaluate("test")
 
     def _report(
-        self, test_results: dict[str, float], final_metrics: dict[str, float], final_state: str
+        self, test_results: dict[str, float], final_points: list[Point], final_state: str
     ) -> None:
         """Write the results; when this returns they are on the disk."""
         history = self.history
         history.add_test(self.iteration, test_results, timestamp=time.time_ns() // 1_000_000)
-        self.outputs.append_metrics(history.points)
-        iterations = self.settings.iterations
-        self.outputs.write_progress(self.iteration, iterations, final_metrics | test_results)
+        self.outputs.publish(self._progress([*final_points, *history.points]))
         best = {"iteration": history.best_iteration, history.metric: history.best_value}
         self.outputs.write_results(
             {
                 "test": json_numbers(test_results),
                 "best": best,
-                "final": json_numbers(final_metrics),
+                "final": json_numbers({point.key: point.value for point in final_points}),
                 "iterations": self.iteration,
                 "digest": digest_of([final_state, history.digest]),
                 "environment": self.environment,

@@ -29,13 +29,13 @@ def test_batches_go_on_from_a_saved_place(samples: Any) -> None:
     assert batches.state_dict() == place
     others = TrainingBatches(make_loader(samples, "train", settings()))
     others.load_state_dict(batches.state_dict())
-    assert torch.equal(others.take()[0], batches.take()[0])
+    assert torch.equal(others.take()[0][0], batches.take()[0][0])
 
 
 def test_pass_ends_with_its_last_batch() -> None:
     """44 samples are 6 batches, the last one smaller."""
     batches = TrainingBatches(make_loader(labelled(0), "train", settings()))
-    taken = [(len(batches.take()[0]), batches.end_pass()) for _ in range(7)]
+    taken = [(len(batches.take()[0][0]), batches.end_pass()) for _ in range(7)]
     assert taken == [(8, False)] * 5 + [(4, True), (8, False)]
 
 
@@ -63,9 +63,9 @@ def test_wrong_option_is_an_error(option: dict[str, Any]) -> None:
 
 def indices_of(batches: TrainingBatches) -> list[int]:
     """Walk through a pass of numbered samples and return their numbers."""
-    taken = [*batches.take()[0].flatten().tolist()]
+    taken = [*batches.take()[0][0].flatten().tolist()]
     while not batches.end_pass():
-        taken += batches.take()[0].flatten().tolist()
+        taken += batches.take()[0][0].flatten().tolist()
     return taken
 
 
@@ -94,7 +94,7 @@ def test_pass_that_has_begun_keeps_its_samples() -> None:
     """A restriction in the middle of a pass holds from the next one on, in any process."""
     batches = TrainingBatches(make_loader(numbered(), "train", settings()))
     batches.restrict(torch.arange(10))
-    first = batches.take()[0].flatten().tolist()
+    first = batches.take()[0][0].flatten().tolist()
     batches.restrict(torch.arange(12))
     others = TrainingBatches(make_loader(numbered(), "train", settings()))
     others.load_state_dict(batches.state_dict())

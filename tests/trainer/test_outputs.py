@@ -10,17 +10,17 @@ from run_files import MakeRun, Train, points_of, results_of
 
 from trainer.disk import append_durably
 from trainer.history import Point
-from trainer.outputs import Outputs, json_number
+from trainer.outputs import Outputs, Progress, json_number
 
 
 def test_point_is_written_once_with_its_first_timestamp(tmp_path: Path) -> None:
     """What a resumed run computes again is not written again."""
     outputs = Outputs(tmp_path)
-    outputs.open()
-    outputs.append_metrics([Point("loss", 0.5, 1, 1000)])
+    outputs.open(since=0)
+    outputs.publish(Progress(1, 1, [Point("loss", 0.5, 1, 1000)]))
     again = Outputs(tmp_path)
-    again.open()
-    again.append_metrics([Point("loss", 0.5, 1, 2000), Point("loss", 0.25, 2, 3000)])
+    again.open(since=0)
+    again.publish(Progress(2, 2, [Point("loss", 0.5, 1, 2000), Point("loss", 0.25, 2, 3000)]))
     assert points_of(tmp_path) == [
         {"key": "loss", "value": 0.5, "step": 1, "timestamp": 1000},
         {"key": "loss", "value": 0.25, "step": 2, "timestamp": 3000},
@@ -31,12 +31,12 @@ def test_line_cut_at_any_byte_is_written_again_whole(tmp_path: Path) -> None:
     """However much of a line a kill left, the file ends with whole lines."""
     path = tmp_path / "metrics.jsonl"
     outputs = Outputs(tmp_path)
-    outputs.append_metrics([Point("a", 1, 1, 5), Point("b", 2, 1, 5)])
+    outputs.publish(Progress(1, 1, [Point("a", 1, 1, 5), Point("b", 2, 1, 5)]))
     whole = path.read_bytes()
     for end in range(len(whole)):
         path.write_bytes(whole[:end])
-        outputs.open()
-        outputs.append_metrics([Point("a", 1, 1, 5), Point("b", 2, 1, 5)])
+        outputs.open(since=0)
+        outputs.publish(Progress(1, 1, [Point("a", 1, 1, 5), Point("b", 2, 1, 5)]))
         assert path.read_bytes() == whole
 
 
@@ -44,8 +44,8 @@ def test_foreign_line_is_left_alone(tmp_path: Path) -> None:
     """What we did not write neither stops us nor is lost."""
     append_durably(tmp_path / "metrics.jsonl", b'garbage\n[]\n{"key": "x"}\n')
     outputs = Outputs(tmp_path)
-    outputs.open()
-    outputs.append_metrics([Point("a", 1, 1, 5)])
+    outputs.open(since=0)
+    outputs.publish(Progress(1, 1, [Point("a", 1, 1, 5)]))
     assert (tmp_path / "metrics.jsonl").read_bytes().startswith(b"garbage\n[]\n")
 
 
@@ -79,5 +79,6 @@ def test_results_hold_what_a_comparison_needs(make_run: MakeRun, train: Train) -
     assert [*results["best"]] == ["iteration", "validation/accuracy"]
     assert results["final"]["lr"] == 0.1
     assert (results["iterations"], len(results["digest"])) == (4, 64)
-    assert [*results["environment"]] == ["python", "torch", "device", "threads"]
+    assert results["environment"]["threads"] == 1
+    assert {"python", "torch", "device", "deterministic"} < {*results["environment"]}
     assert results["environment_changes"] == []

@@ -5,6 +5,7 @@
 import errno
 import os
 import random
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -121,11 +122,16 @@ def _fill_the_memory() -> None:
     torch.empty(2**60)
 
 
+def _limit_file_size() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+
 DEEDS: dict[str, Callable[[], None]] = {
     "raise": _raise,
     "fill_the_disk": _fill_the_disk,
     "fill_the_memory": _fill_the_memory,
     "fill_pythons_memory": _fill_pythons_memory,
+    "limit_file_size": _limit_file_size,
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "terminate": lambda: os.kill(os.getpid(), signal.SIGTERM),
     "interrupt": lambda: os.kill(os.getpid(), signal.SIGINT),
