@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib
 import multiprocessing
 import os
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+
+    from orchestrator.capture import Pipe
 
 # What a runner handles itself, and a program must find as the system has it.
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -37,17 +39,19 @@ class Program(Protocol):
     # Whether a request to stop goes to its whole process group: a shell would sit on it, but a
     # trainer wants its loader workers to live until the iteration is over.
     asked_as_group: ClassVar[bool]
+    # Whether it writes the stacks of its threads to its output when it gets SIGUSR1.
+    tells_its_stacks: ClassVar[bool]
 
     @property
     def name(self) -> str:
         """What to call it in messages."""
 
-    def start(self, environment: Mapping[str, str], output: Path, lock: int) -> Started:
+    def start(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Started:
         """Start it; it and what it starts keep the descriptor ``lock`` open.
 
         Args:
             environment: Its whole environment.
-            output: The file that its stdout and stderr are appended to.
+            output: What its stdout and stderr are written to.
             lock: The descriptor that is locked for as long as any of its processes lives.
 
         Raises:
@@ -60,6 +64,7 @@ class Command:
     """Any program, with its arguments."""
 
     asked_as_group: ClassVar[bool] = True
+    tells_its_stacks: ClassVar[bool] = False
 
     arguments: tuple[str, ...]
 
@@ -68,18 +73,17 @@ class Command:
         """The program's file."""
         return self.arguments[0]
 
-    def start(self, environment: Mapping[str, str], output: Path, lock: int) -> Started:
+    def start(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Started:
         """Start the program in a new session."""
-        with output.open("ab") as file:
-            return subprocess.Popen(
-                self.arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                pass_fds=(lock,),
-                start_new_session=True,
-            )
+        return subprocess.Popen(
+            self.arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=output.writing,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            pass_fds=(lock,),
+            start_new_session=True,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +95,12 @@ class EntryPoint:
     """
 
     asked_as_group: ClassVar[bool] = False
+    tells_its_stacks: ClassVar[bool] = True
 
     name: str
     arguments: tuple[str, ...]
 
-    def start(self, environment: Mapping[str, str], output: Path, lock: int) -> Started:
+    def start(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Started:
         """Fork, and call the function in a new session; the fork inherits the lock."""
         del lock
         context = multiprocessing.get_context("fork")
@@ -108,10 +113,13 @@ class EntryPoint:
                 os.setpgid(forked.pid, forked.pid)
         return forked
 
-    def _call(self, environment: Mapping[str, str], output: Path) -> None:
+    def _call(self, environment: Mapping[str, str], output: Pipe) -> None:
         with contextlib.suppress(OSError):
             os.setpgid(0, 0)
-        redirect(output)
+        redirect(output.writing)
+        output.close_reading()
+        output.close_writing()
+        faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
         os.environ.clear()
         os.environ.update(environment)
         for number in SIGNALS:
@@ -157,14 +165,12 @@ def signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def redirect(output: Path) -> None:
-    """Let this process read nothing and write to a file, descriptors and Python's streams alike."""
+def redirect(output: int) -> None:
+    """Let this process read nothing, and write to a descriptor; Python's streams follow."""
     nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    written = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    for source, target in ((nothing, 0), (written, 1), (written, 2)):
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
     os.close(nothing)
-    os.close(written)
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout, sys.stderr = (
         os.fdopen(number, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)

@@ -34,6 +34,8 @@ _CONFIG: Final = "config.yaml"
 _IDENTITY: Final = "run.json"
 _LOCK: Final = "run.lock"
 _STATUS: Final = "status.json"
+_PROGRESS: Final = "progress.json"
+_METRICS: Final = "metrics.jsonl"
 # What the orchestrator reads in a config; the run has no use for it.
 _NOT_TRAINED: Final = ("hydra", "_filters", "orch")
 _MEND: Final = "Move this directory away, and the run starts anew."
@@ -69,7 +71,7 @@ class RunDirectory:
     @property
     def metrics(self) -> Path:
         """The points that the trainer appends."""
-        return self.path / "metrics.jsonl"
+        return self.path / _METRICS
 
     @property
     def delivery(self) -> Path:
@@ -81,10 +83,8 @@ class RunDirectory:
         return self.path / _STATUS
 
     def attempt_log(self, attempt: int) -> Path:
-        """Return the file for the output of an attempt; its folder exists afterwards."""
-        folder = self.path / "logs"
-        folder.mkdir(exist_ok=True)
-        return folder / f"attempt-{attempt:03d}.log"
+        """Return the file for the output of an attempt."""
+        return self.path / "logs" / f"attempt-{attempt:03d}.log"
 
     def observe(self) -> Observation:
         """Look at the status, the lock and the progress; change nothing.
@@ -136,7 +136,7 @@ class RunDirectory:
     def read_progress(self) -> Progress | None:
         """Return how far the trainer says it is; None where it says nothing."""
         with contextlib.suppress(OSError):
-            return records.parse_progress(durable.read_file(self.path / "progress.json"))
+            return records.parse_progress(durable.read_file(self.path / _PROGRESS))
         return None
 
     def read_overrides(self) -> Mapping[str, Value]:
@@ -198,6 +198,23 @@ class RunDirectory:
             RunDirectoryError: Something else stands under this name; it is left alone.
         """
         return _open_lock(self.path / _LOCK, os.O_RDWR)
+
+    def holds(self, lock: int) -> bool:
+        """Tell whether a descriptor of ``run.lock`` still is the one of this directory.
+
+        It is not where the directory was removed, moved away or made anew meanwhile.
+        """
+        try:
+            named = (self.path / _LOCK).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True  # the disk does not answer: that says nothing about the directory
+        return os.path.samestat(named, os.fstat(lock))
+
+    def signs_of_progress(self) -> tuple[tuple[int, int] | None, ...]:
+        """Return something that changes whenever the trainer reports."""
+        return tuple(_trace(self.path / name) for name in (_PROGRESS, _METRICS))
 
     def is_locked(self) -> bool:
         """Tell whether a process of an attempt lives.
@@ -290,6 +307,14 @@ def _open_lock(path: Path, mode: int) -> int:
         os.close(descriptor)
         raise RunDirectoryError(f"{path}: it is no plain file of its own. {_MEND}")
     return descriptor
+
+
+def _trace(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _names(path: Path) -> list[str]:

@@ -7,33 +7,35 @@ counts as running until the last process of the attempt is gone, even if the run
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from filelock import lock_descriptor
 
+from orchestrator import descendants
+from orchestrator.capture import CappedLog, Pipe
 from orchestrator.errors import RunDirectoryError
+from orchestrator.failures import ERROR, NO_PROGRESS, TIMEOUT, Traces, classify
+from orchestrator.limits import Limits
 from orchestrator.programs import SIGNALS, Command
 from orchestrator.rundir import RunDirectory, now
 from orchestrator.state import Failure, Record, State, Status
+from orchestrator.watch import Cut, Ending, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-    from orchestrator.programs import Program, Started
+    from orchestrator.programs import Program
 
 _LOCK_PAUSE: Final = 0.001
-_TAIL: Final = 8192
-_LONGEST_MESSAGE: Final = 500
 
 
 class Verdict(IntEnum):
@@ -45,30 +47,25 @@ class Verdict(IntEnum):
     NOT_OURS = 4  # another orchestrator runs it, or has run it since this one looked
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How the program ended: its exit code, negative for a signal, and whether it was asked to."""
-
-    exit_code: int
-    asked: bool
-
-
 class Runner:
     """Carries out one attempt of one run."""
 
-    def __init__(self, directory: RunDirectory, attempt: int, program: Program) -> None:
+    def __init__(
+        self, directory: RunDirectory, attempt: int, program: Program, limits: Limits
+    ) -> None:
         self._directory = directory
         self._attempt = attempt
         self._program = program
-        self._started: Started | None = None
-        self._asked: signal.Signals | None = None
+        self._limits = limits
+        self._watch: Watch | None = None
+        self._request: signal.Signals | None = None
 
     def carry_out(self) -> Verdict:
         """Take the lock, look again, run the program and record how it ended.
 
         Raises:
             OSError: The run directory is gone, or the disk takes no records.
-            RunDirectoryError: Something else stands in place of the lock.
+            RunDirectoryError: Something else stands in place of the lock, or of the directory.
         """
         lock = self._directory.open_lock()
         if not _take(lock, self._directory):
@@ -85,29 +82,23 @@ class Runner:
             pid=os.getpid(),
         )
         self._directory.write_status(status)
-        log = self._directory.attempt_log(self._attempt)
-        try:
-            ending = self._run_program(lock, log)
-        except OSError as error:
-            failure = Failure("error", f"cannot start {self._program.name!r}: {error.strerror}")
-            ended = replace(status, record=Record.FAILED, failure=failure)
-        else:
-            ended = _judge(status, ending, log)
+        ended = self._run_program(lock, status)
+        if not self._directory.holds(lock):
+            raise RunDirectoryError(
+                f"{self._directory.path}: it was removed, moved or replaced while the run was"
+                " working in it, so the run was ended."
+            )
         self._directory.write_status(replace(ended, ended_at=now()))
         return _VERDICTS[ended.record]
 
     def stop(self, number: int, _frame: FrameType | None = None) -> None:
         """Pass a signal on: SIGQUIT kills the program, the others ask it to stop."""
-        self._asked = signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM
-        self._pass_on()
+        self._request = signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM
+        if self._watch is not None:
+            self._watch.ask(self._request)
 
-    def _pass_on(self) -> None:
-        if self._started is not None and self._asked:
-            is_alone = self._asked == signal.SIGTERM and not self._program.asked_as_group
-            with contextlib.suppress(ProcessLookupError):
-                (os.kill if is_alone else os.killpg)(self._started.pid, self._asked)
-
-    def _run_program(self, lock: int, log: Path) -> Ending:
+    def _run_program(self, lock: int, status: Status) -> Status:
+        """Run the program to its end and return what is to be recorded of it."""
         run_dir = self._directory.path.resolve()
         environment = {
             **os.environ,
@@ -117,10 +108,33 @@ class Runner:
             "ORCH_EXPERIMENT": run_dir.parent.parent.name,
             "ORCH_LOCK_FD": str(lock),
         }
-        self._started = self._program.start(environment, log, lock)
-        self._pass_on()  # the signal may have come before there was a program to ask
-        exit_code = self._started.wait()
-        return Ending(exit_code, asked=bool(self._asked))
+        descendants.adopt_orphans()
+        kills = descendants.kernel_kills()
+        output = Pipe()
+        with CappedLog(self._directory.attempt_log(self._attempt)) as log:
+            try:
+                started = self._program.start(environment, output, lock)
+            except OSError as error:
+                failure = Failure(ERROR, f"cannot start {self._program.name!r}: {error.strerror}")
+                return replace(status, record=Record.FAILED, failure=failure)
+            finally:
+                output.close_writing()
+            self._watch = Watch(self._program, self._directory, lock, self._limits)
+            if self._request:
+                self._watch.ask(self._request)
+            ending = self._watch.over(started, output, log)
+            output.close_reading()
+        reported = self._directory.read_progress()
+        return judge(
+            replace(status, exit_code=ending.exit_code),
+            ending,
+            self._limits,
+            Traces(
+                log.last_words,
+                reported.metrics if reported else {},
+                memory_ran_out=descendants.kernel_kills() > kills,
+            ),
+        )
 
 
 _VERDICTS: Final = {
@@ -133,28 +147,20 @@ _ASKING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _STOPPED_CODES: Final = frozenset(code for n in _ASKING for code in (-n, 128 + n))
 
 
-def _judge(status: Status, ending: Ending, log: Path) -> Status:
+def judge(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Status:
     """Decide what the program's end means; only exit code 0 is done."""
-    code = ending.exit_code
-    status = replace(status, exit_code=code)
-    if code == 0:
+    failure = None
+    if ending.exit_code == 0:
         return replace(status, record=Record.DONE)
-    if ending.asked or code in _STOPPED_CODES:
+    if ending.cut is Cut.TIMEOUT:
+        failure = Failure(TIMEOUT, f"it took longer than {limits.timeout:g} s")
+    elif ending.cut is Cut.NO_PROGRESS:
+        failure = Failure(NO_PROGRESS, f"no sign of progress for {limits.no_progress:g} s")
+    elif ending.cut is Cut.ASKED or ending.exit_code in _STOPPED_CODES:
         return replace(status, record=Record.INTERRUPTED, reason="it was asked to stop")
-    if code < 0:
-        failure = Failure("killed", f"by {signal.Signals(-code).name}")
-    else:
-        failure = Failure("error", _last_line(log) or f"exit code {code}, and no output")
-    return replace(status, record=Record.FAILED, failure=failure)
-
-
-def _last_line(log: Path) -> str:
-    """Return the last line of the output, which for Python is the error, without control codes."""
-    with log.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
-        lines = file.read().decode(errors="replace").split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return "".join(char if char.isprintable() else "?" for char in last)[:_LONGEST_MESSAGE]
+    return replace(
+        status, record=Record.FAILED, failure=failure or classify(ending.exit_code, traces)
+    )
 
 
 def _take(lock: int, directory: RunDirectory) -> bool:
@@ -167,12 +173,14 @@ def _take(lock: int, directory: RunDirectory) -> bool:
     return True
 
 
-def work(directory: RunDirectory, attempt: int, program: Program) -> tuple[Verdict, str]:
+def work(
+    directory: RunDirectory, attempt: int, program: Program, limits: Limits
+) -> tuple[Verdict, str]:
     """Carry out an attempt as this process' only work; return the verdict, and any complaint.
 
     Expects the signals to be held back, and lets them in when it can answer to them.
     """
-    runner = Runner(directory, attempt, program)
+    runner = Runner(directory, attempt, program, limits)
     for number in SIGNALS:
         signal.signal(number, runner.stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -183,10 +191,11 @@ def work(directory: RunDirectory, attempt: int, program: Program) -> tuple[Verdi
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carry out ``RUN_DIR ATTEMPT COMMAND...`` and return the verdict as exit code."""
-    run_dir, attempt, *command = arguments
+    """Carry out ``RUN_DIR ATTEMPT TIMEOUT NO_PROGRESS GRACE COMMAND...``; return the verdict."""
+    run_dir, attempt, timeout, no_progress, grace, *command = arguments
+    limits = Limits.from_arguments((timeout, no_progress, grace))
     program = Command(tuple(command))
-    verdict, complaint = work(RunDirectory(Path(run_dir)), int(attempt), program)
+    verdict, complaint = work(RunDirectory(Path(run_dir)), int(attempt), program, limits)
     sys.stderr.write(complaint)
     return verdict
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import ConfigError
+from orchestrator.limits import NO_LIMITS, Limits
 
 if TYPE_CHECKING:
     from orchestrator.grid import Value
+
+_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?) *([smhd]) *")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +33,14 @@ class Settings:
 
     ``identity_exclude`` are dotted keys that do not count for the run ID; ``command`` is the
     program that carries out an attempt (none: ours), ``workers`` how many at once (none: one a
-    processor).
+    processor), ``limits`` what an attempt may take before it is ended.
     """
 
     workers: int | None = None
     command: tuple[str, ...] | None = None
     identity_exclude: tuple[str, ...] = ()
     tracking: Tracking = Tracking()
+    limits: Limits = NO_LIMITS
 
 
 def parse_settings(node: Value) -> Settings:
@@ -42,7 +49,11 @@ def parse_settings(node: Value) -> Settings:
     Raises:
         ConfigError: A key is unknown, or a value has the wrong type.
     """
-    orch = _section(node, "orch", ("workers", "command", "identity", "tracking"))
+    orch = _section(
+        node,
+        "orch",
+        ("workers", "command", "identity", "tracking", "timeout", "no_progress", "grace"),
+    )
     identity = _section(orch.get("identity"), "orch.identity", ("exclude",))
     tracking = _section(orch.get("tracking"), "orch.tracking", ("enabled", "uri"))
     enabled, uri = tracking.get("enabled", True), tracking.get("uri")
@@ -56,6 +67,13 @@ def parse_settings(node: Value) -> Settings:
         command=None if command is None else _texts(command, "orch.command"),
         identity_exclude=_texts(identity.get("exclude") or [], "orch.identity.exclude"),
         tracking=Tracking(enabled, uri),
+        limits=Limits(
+            **{
+                name: parse_duration(orch[name], f"orch.{name}")
+                for name in ("timeout", "no_progress", "grace")
+                if orch.get(name) is not None
+            }
+        ),
     )
 
 
@@ -68,6 +86,22 @@ def parse_workers(value: Value, where: str) -> int | None:
     if value is None or (isinstance(value, int) and value is not True and value >= 1):
         return value
     raise ConfigError(f"{where} is {value!r}. Make it a whole number, 1 or more.")
+
+
+def parse_duration(value: Value, where: str) -> float:
+    """Return a duration in seconds; ``where`` names its place for the error.
+
+    Raises:
+        ConfigError: It is neither a positive number of seconds nor a text such as ``1h30m``.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf:
+        return float(value)
+    text = value.strip() if isinstance(value, str) else ""
+    if text and not _PART.sub("", text):
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+        if seconds > 0:
+            return seconds
+    raise ConfigError(f"{where} is {value!r}. Make it seconds, or a text such as 90s or 1h 30m.")
 
 
 def _section(node: Value, where: str, known: tuple[str, ...]) -> Mapping[str, Value]:

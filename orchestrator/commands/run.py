@@ -50,7 +50,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
         return 0
     slots = make_slots(workers or planned.settings.workers or len(os.sched_getaffinity(0)))
     command = planned.settings.command
-    launcher = CommandLauncher(command) if command else WarmLauncher()
+    limits = planned.settings.limits
+    launcher = CommandLauncher(command, limits) if command else WarmLauncher(limits=limits)
     with StopRequests() as stop:
         reporter = ReporterProcess(planned.experiment, uri) if uri else None
         if reporter:

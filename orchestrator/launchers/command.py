@@ -10,11 +10,13 @@ import tempfile
 from typing import IO, TYPE_CHECKING, Final
 
 from orchestrator.launchers.placeholders import fill_in
+from orchestrator.limits import NO_LIMITS
 from orchestrator.programs import signals_blocked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from orchestrator.limits import Limits
     from orchestrator.rundir import RunDirectory
 
 # In the environment that orch runs in, and (-P) whatever stands in the current folder.
@@ -57,8 +59,9 @@ class CommandAttempt:
 class CommandLauncher:
     """Starts one program for every attempt, with ``{run_dir}`` and ``{run_id}`` filled in."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], limits: Limits = NO_LIMITS) -> None:
         self._command = command
+        self._limits = limits
 
     def start(
         self, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
@@ -73,7 +76,13 @@ class CommandLauncher:
         try:
             with signals_blocked():
                 runner = subprocess.Popen(
-                    [*_RUNNER, str(directory.path), str(attempt), *command],
+                    [
+                        *_RUNNER,
+                        str(directory.path),
+                        str(attempt),
+                        *self._limits.as_arguments(),
+                        *command,
+                    ],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=complaints,

@@ -7,13 +7,15 @@ CUDA contexts nor threads would survive the fork.
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.launchers.placeholders import fill_in
+from orchestrator.limits import NO_LIMITS
 from orchestrator.programs import EntryPoint, redirect, signals_blocked
 from orchestrator.rundir import RunDirectory
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerProcess
+    from pathlib import Path
+
+    from orchestrator.limits import Limits
 
 TRAINER: Final = EntryPoint("trainer.__main__:main", ("{run_dir}",))
 # The first optimizer imports torch._dynamo; whoever runs first would pay for it in every run.
@@ -64,9 +69,13 @@ class WarmLauncher:
     """Calls one entry point for every attempt, with ``{run_dir}`` and ``{run_id}`` filled in."""
 
     def __init__(
-        self, entry_point: EntryPoint = TRAINER, preload: tuple[str, ...] = TRAINING_STACK
+        self,
+        entry_point: EntryPoint = TRAINER,
+        preload: tuple[str, ...] = TRAINING_STACK,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self._entry_point = entry_point
+        self._limits = limits
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
 
@@ -81,28 +90,39 @@ class WarmLauncher:
         arguments = tuple(fill_in(part, directory) for part in self._entry_point.arguments)
         program = EntryPoint(self._entry_point.name, arguments)
         receiver, sender = self._context.Pipe(duplex=False)
-        runner = self._context.Process(
-            target=_work, args=(str(directory.path), attempt, program, environment, sender)
-        )
+        order = _Order(directory.path, attempt, program, self._limits, environment)
+        runner = self._context.Process(target=_work, args=(order, sender))
         with sender, signals_blocked():
-            runner.start()
+            try:
+                runner.start()
+            except EOFError:  # it could not fork, and died of that; the next start makes another
+                receiver.close()
+                raise OSError(errno.EAGAIN, "the process that forks runners died") from None
         return WarmAttempt(runner, receiver)
 
 
-def _work(
-    run_dir: str,
-    attempt: int,
-    program: EntryPoint,
-    environment: Mapping[str, str],
-    complaints: Connection,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What a forked runner is to do."""
+
+    run_dir: Path
+    attempt: int
+    program: EntryPoint
+    limits: Limits
+    environment: Mapping[str, str]
+
+
+def _work(order: _Order, complaints: Connection) -> None:
     """Be the runner, in the forked process."""
     from orchestrator.runner import work  # noqa: PLC0415 # loaded before the fork
 
     # The terminal's signals, and the terminal, are for the orchestrator.
     os.setsid()
-    redirect(Path(os.devnull))
-    os.environ.update(environment)
-    _, complaint = work(RunDirectory(Path(run_dir)), attempt, program)
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    redirect(nowhere)
+    os.close(nowhere)
+    os.environ.update(order.environment)
+    directory = RunDirectory(order.run_dir)
+    _, complaint = work(directory, order.attempt, order.program, order.limits)
     if complaint:
         complaints.send(complaint)

@@ -3,11 +3,11 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import pytest
 
+from orchestrator.capture import Pipe
 from orchestrator.programs import EntryPoint
 
 HERE = __name__
@@ -38,40 +38,49 @@ def stop_oneself(_arguments: Sequence[str]) -> int:
 
 
 @pytest.fixture
-def output(tmp_path: Path) -> Path:
-    """Return the file that takes the output."""
-    return tmp_path / "attempt-001.log"
+def output() -> Iterator[Pipe]:
+    """Return the pipe that takes the output."""
+    pipe = Pipe()
+    yield pipe
+    pipe.close_reading()
 
 
-def run(function: str, output: Path, *arguments: str) -> int:
+def run(function: str, output: Pipe, *arguments: str) -> int:
     program = EntryPoint(f"{HERE}:{function}", arguments)
-    return program.start({"GREETING": "hello"}, output, lock=-1).wait()
+    started = program.start({"GREETING": "hello"}, output, lock=-1)
+    output.close_writing()
+    return started.wait()
 
 
-def test_output_arguments_and_environment_are_its_own(output: Path) -> None:
+def read(output: Pipe) -> str:
+    return (output.read() or b"").decode()
+
+
+def test_output_arguments_and_environment_are_its_own(output: Pipe) -> None:
     """Both streams go to the file; of the environment only what is given is there."""
     assert run("succeed", output, "a", "b") == 0
-    assert output.read_text() == "a b hello None\ntrouble\n"
+    assert read(output) == "a b hello None\ntrouble\n"
 
 
-def test_uncaught_exception_is_a_traceback_and_exit_code_1(output: Path) -> None:
+def test_uncaught_exception_is_a_traceback_and_exit_code_1(output: Pipe) -> None:
     """It ends like any Python program."""
     assert run("fail", output) == 1
-    assert output.read_text().endswith("ValueError: lr\n")
+    assert read(output).endswith("ValueError: lr\n")
 
 
 @pytest.mark.parametrize(
     ("function", "code"),
     [("leave", 5), ("crash", -signal.SIGKILL), ("stop_oneself", -signal.SIGTERM)],
 )
-def test_exit_codes_and_signals_come_back(output: Path, function: str, code: int) -> None:
+def test_exit_codes_and_signals_come_back(output: Pipe, function: str, code: int) -> None:
     """The runner sees what the kernel saw."""
     assert run(function, output) == code
 
 
-def test_it_leads_a_process_group_of_its_own(output: Path) -> None:
+def test_it_leads_a_process_group_of_its_own(output: Pipe) -> None:
     """Its group can be signalled as soon as it is started."""
     program = EntryPoint(f"{HERE}:leave", ())
     started = program.start({}, output, lock=-1)
+    output.close_writing()
     assert os.getpgid(started.pid) == started.pid
     started.wait()

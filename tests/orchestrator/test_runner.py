@@ -13,6 +13,7 @@ from filelock import lock_descriptor
 
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run
+from orchestrator.limits import NO_LIMITS, Limits
 from orchestrator.rundir import RunDirectory
 from orchestrator.runner import Verdict
 from orchestrator.state import Record, State, Status
@@ -26,10 +27,20 @@ def directory(experiment: ExperimentDirectory, runs: list[Run]) -> RunDirectory:
     return experiment.create(runs[0])
 
 
-def start(directory: RunDirectory, *command: str, attempt: int = 1) -> subprocess.Popen[str]:
+def start(
+    directory: RunDirectory, *command: str, attempt: int = 1, limits: Limits = NO_LIMITS
+) -> subprocess.Popen[str]:
     """Start a runner, as a launcher does."""
     return subprocess.Popen(
-        [PYTHON, "-m", "orchestrator.runner", str(directory.path), str(attempt), *command],
+        [
+            PYTHON,
+            "-m",
+            "orchestrator.runner",
+            str(directory.path),
+            str(attempt),
+            *limits.as_arguments(),
+            *command,
+        ],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -37,9 +48,11 @@ def start(directory: RunDirectory, *command: str, attempt: int = 1) -> subproces
     )
 
 
-def carry_out(directory: RunDirectory, *command: str, attempt: int = 1) -> Verdict:
+def carry_out(
+    directory: RunDirectory, *command: str, attempt: int = 1, limits: Limits = NO_LIMITS
+) -> Verdict:
     """Run a runner to its end."""
-    with start(directory, *command, attempt=attempt) as runner:
+    with start(directory, *command, attempt=attempt, limits=limits) as runner:
         _, complaint = runner.communicate()
     assert complaint == ""
     return Verdict(runner.returncode)
@@ -192,3 +205,81 @@ def test_directory_that_is_gone_is_one_line(
     assert runner.returncode == Verdict.FAILED
     assert "No such file or directory" in complaint
     assert not directory.path.exists()
+
+
+def failure_of(directory: RunDirectory) -> tuple[str, str]:
+    failure = recorded(directory).failure
+    assert failure is not None
+    return failure.kind, failure.message
+
+
+def test_flood_of_output_is_cut_and_the_program_goes_on(directory: RunDirectory) -> None:
+    """The beginning and the end are kept; the last line still says what went wrong."""
+    script = "echo first; yes | head -c 100000000; echo 'ValueError: last'; exit 1"
+    assert carry_out(directory, "sh", "-c", script) is Verdict.FAILED
+    log = directory.attempt_log(1).read_bytes()
+    assert len(log) < 9 << 20
+    assert log.startswith(b"first\ny\n")
+    assert log.endswith(b"y\nValueError: last\n")
+    assert b"bytes were left out here" in log
+    assert failure_of(directory) == ("error", "ValueError: last")
+
+
+def test_run_that_takes_too_long_is_ended(directory: RunDirectory) -> None:
+    """Whether it listens or not; all that it started goes with it."""
+    script = "trap '' TERM; sleep 1000 & wait; sleep 1000"
+    limits = Limits(timeout=0.2, grace=0.1)
+    assert carry_out(directory, "sh", "-c", script, limits=limits) is Verdict.FAILED
+    assert failure_of(directory) == ("timeout", "it took longer than 0.2 s")
+    assert not directory.is_locked()
+
+
+def test_run_without_progress_is_ended(directory: RunDirectory) -> None:
+    """Reporting is progress, for a program that reports; printing is not."""
+    script = "touch $ORCH_RUN_DIR/progress.json; while :; do echo busy; sleep 0.05; done"
+    limits = Limits(no_progress=0.4, grace=0.1)
+    assert carry_out(directory, "sh", "-c", script, limits=limits) is Verdict.FAILED
+    assert failure_of(directory) == ("no-progress", "no sign of progress for 0.4 s")
+
+
+def test_output_is_progress_for_a_program_that_reports_nothing_else(
+    directory: RunDirectory,
+) -> None:
+    """A foreign program that prints lives."""
+    script = "for i in 1 2 3 4 5 6; do echo $i; sleep 0.15; done"
+    assert carry_out(directory, "sh", "-c", script, limits=Limits(no_progress=0.5)) is Verdict.DONE
+
+
+def test_daemon_of_a_killed_program_is_ended_with_it(directory: RunDirectory) -> None:
+    """Also one that made a session of its own; the run does not live on in it."""
+    script = "setsid sleep 1000 & sleep 0.1; kill -9 $$"
+    assert carry_out(directory, "sh", "-c", script) is Verdict.FAILED
+    assert failure_of(directory) == ("killed", "by SIGKILL")
+    assert not directory.is_locked()
+
+
+def test_what_a_program_leaves_may_finish_its_work(directory: RunDirectory) -> None:
+    """The run is over when it is; its output belongs to the log."""
+    script = "(sleep 0.3; echo uploaded) & echo trained"
+    assert carry_out(directory, "sh", "-c", script) is Verdict.DONE
+    assert directory.attempt_log(1).read_text() == "trained\nuploaded\n"
+
+
+@pytest.mark.parametrize("then", ["moved", "made anew"])
+def test_program_ends_when_its_run_directory_is_taken_away(
+    directory: RunDirectory,
+    experiment: ExperimentDirectory,
+    runs: list[Run],
+    told: Path,
+    then: str,
+) -> None:
+    """It is ended, one line says why, and nothing is written into a new directory."""
+    script = f"echo ready > {told}; sleep 1000"
+    with start(directory, "sh", "-c", script) as runner:
+        assert told.read_text() == "ready\n"
+        directory.path.rename(directory.path.with_name("aside"))
+        if then == "made anew":
+            experiment.create(runs[0])
+        _, complaint = runner.communicate()
+    assert "it was removed, moved or replaced" in complaint
+    assert directory.read_status() is None

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import ConfigError
+from orchestrator.limits import Limits
 from orchestrator.settings import Settings, Tracking, parse_settings, parse_workers
 
 
@@ -48,6 +49,11 @@ def test_everything_said_is_kept() -> None:
         ({"workers": True}, "orch.workers is True"),
         ({"workers": "2"}, "orch.workers is '2'"),
         ({"workers": 1.5}, "orch.workers is 1.5"),
+        ({"timeout": 0}, "orch.timeout is 0. Make it seconds, or a text such as 90s"),
+        ({"timeout": "soon"}, "orch.timeout is 'soon'"),
+        ({"timeout": "10"}, "orch.timeout is '10'"),
+        ({"no_progress": "0m"}, "orch.no_progress is '0m'"),
+        ({"no_progress": True}, "orch.no_progress is True"),
     ],
 )
 def test_wrong_setting_is_refused_with_its_name_and_the_remedy(node: Any, message: str) -> None:
@@ -62,3 +68,14 @@ def test_workers_may_be_left_open() -> None:
     """Nothing means: one a processor, which is decided where runs start."""
     assert parse_workers(None, "--workers") is None
     assert parse_workers(4, "--workers") == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(90, 90), (0.5, 0.5), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("1d 2 h", 93_600)],
+)
+def test_limits_are_seconds_or_read_like_them(value: Any, seconds: float) -> None:
+    """What is not limited may take for ever."""
+    limits = parse_settings({"timeout": value}).limits
+    assert limits == Limits(timeout=seconds)
+    assert limits.no_progress == float("inf")

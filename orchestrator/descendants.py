@@ -1,0 +1,68 @@
+"""The processes below this one: found, waited for and ended, daemons included.
+
+A process group misses what called ``setsid``. The kernel gives the children of a dead process to
+the nearest subreaper above it, so whatever an attempt starts stays below its runner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PR_SET_CHILD_SUBREAPER: Final = 36  # <linux/prctl.h>; Python has no name for it
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every process below this one whose own parent ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def below(pid: int) -> list[int]:
+    """Return the processes below one, nearest first; those that come and go meanwhile are luck."""
+    found = list(_children(pid))
+    for child in found:  # it grows while we walk
+        found.extend(_children(child))
+    return found
+
+
+def _children(pid: int) -> Iterator[int]:
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                yield from map(int, (thread / "children").read_text().split())
+
+
+def send(number: int) -> None:
+    """Send a signal to every process below this one."""
+    for pid in below(os.getpid()):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def reap(besides: int | None = None) -> bool:
+    """Collect children that have ended, but not ``besides``; return whether there are others left."""
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        if ended is None or ended.si_pid == besides:
+            return True
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(ended.si_pid, 0)
+
+
+def kernel_kills() -> int:
+    """Count how often the kernel has killed for memory on this machine, in any cgroup."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return 0
