@@ -62,6 +62,9 @@ def main() -> None:
         # Who read our output has gone (orch plan | head); there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:  # the machine refuses something that every command needs
+        sys.stderr.write(f"orch: {error}\n")
+        sys.exit(WRONG)
     finally:
         gc.freeze()
 

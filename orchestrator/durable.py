@@ -7,6 +7,7 @@ cut on ext4: without the first fsync the file comes back as zeros, without the s
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -21,8 +22,16 @@ LARGEST_RECORD: Final = 1_000_000
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
+_SHORTAGES: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN))
+
+
 class NotRegularError(OSError):
     """What stands under the name is no plain file of a sensible size."""
+
+
+def is_shortage(error: OSError) -> bool:
+    """Tell whether we lack descriptors, memory or processes: it says nothing about the file."""
+    return error.errno in _SHORTAGES
 
 
 def write_file(path: Path, content: bytes, *, lasting: bool = True) -> None:

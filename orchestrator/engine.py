@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from orchestrator.durable import is_shortage
 from orchestrator.errors import RunDirectoryError
 from orchestrator.events import Adopted, Ended, Live, Started, Stopping
 from orchestrator.plan import Action, decide
@@ -112,6 +113,7 @@ class Engine:
         self._running: dict[Slot, _Running] = {}
         self._elsewhere: dict[RunId, Decision] = {}
         self._ended: dict[RunId, Ended] = {}
+        self._is_short = False
         self._obeyed = 0
         self._deadline = float("inf")
 
@@ -126,10 +128,9 @@ class Engine:
             if decision.action is Action.WAIT:
                 self._adopt(decision)
         while self._running or (not stop.asked and (self._waiting or self._elsewhere)):
+            self._start_what_fits(stop)
             if stop.asked:
                 self._pass_on(stop.asked)
-            else:
-                self._start_what_fits()
             if self._running or self._elsewhere:
                 for running in self._wait(stop):
                     self._finish(running, stopped=bool(stop.asked))
@@ -139,24 +140,31 @@ class Engine:
         left += sum(ended.state is State.STALE for ended in self._ended.values())
         return Outcome(self._ended, left, stopped=bool(stop.asked))
 
-    def _start_what_fits(self) -> None:
-        while assignments := assign(self._waiting, self._slots, self._running):
-            for assignment in assignments:
-                self._waiting.popleft()
-                self._start(assignment)
+    def _start_what_fits(self, stop: StopRequests) -> None:
+        """Fill the slots, one by one: the user may ask to stop while the first is being started."""
+        while not (stop.asked or self._is_short):
+            assignments = assign(self._waiting, self._slots, self._running)
+            if not assignments:
+                return
+            self._waiting.popleft()
+            self._start(assignments[0])
 
     def _start(self, assignment: Assignment) -> None:
         decision, slot = assignment.decision, assignment.slot
         run = decision.run
-        seen = self._observe(decision)
-        if seen is None or not self._is_ours(decision, seen):
-            return
-        number = seen.attempts + 1
         try:
+            seen = self._experiment.run(run.run_id).observe()
+            if not self._is_ours(decision, seen):
+                return
+            number = seen.attempts + 1
             directory = self._experiment.create(run)
             attempt = self._launcher.start(directory, number, slot.environment)
         except (OSError, RunDirectoryError) as error:
-            self._end(run, State.FAILED, f"it could not be started: {error}")
+            if self._running and isinstance(error, OSError) and is_shortage(error):
+                self._is_short = True  # fewer at once, then: until the next end there is no room
+                self._waiting.appendleft(decision)
+            else:
+                self._end(run, State.FAILED, f"it could not be started: {error}")
             return
         started = Started(run, decision.action, number, slot, decision.reason)
         self._running[slot] = _Running(attempt, decision, started, time.monotonic())
@@ -172,6 +180,9 @@ class Engine:
         if now.action is Action.WAIT:
             self._adopt(now)
             return False
+        if seen.damage:
+            self._end(decision.run, State.FAILED, seen.damage)
+            return False
         news = decision.action is Action.WAIT or seen.attempts > decision.seen.attempts
         if now.action is Action.SKIP or (now.action is Action.RETRY and news):
             self._end(decision.run, seen.state, seen.reason, seen=seen)
@@ -180,7 +191,7 @@ class Engine:
 
     def _wait(self, stop: StopRequests) -> list[_Running]:
         """Wait until an attempt is over, the user asks to stop, or it is time for a look."""
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:  # it takes no descriptor
             selector.register(stop, selectors.EVENT_READ)
             for running in self._running.values():
                 selector.register(running.attempt, selectors.EVENT_READ, running)
@@ -190,12 +201,13 @@ class Engine:
 
     def _finish(self, running: _Running, *, stopped: bool) -> None:
         del self._running[running.started.slot]
+        self._is_short = False
         decision, attempt = running.decision, running.started.attempt
         complaint = running.attempt.close()
         seen = self._observe(decision)
         if seen is None:
-            return
-        if seen.state is State.RUNNING:  # the runner is gone, or another one holds the lock
+            self._elsewhere[decision.run.run_id] = decision
+        elif seen.state is State.RUNNING:  # the runner is gone, or another one holds the lock
             self._adopt(decide(decision.run, seen))
         elif seen.attempts == attempt and not complaint:
             self._end(decision.run, seen.state, seen.reason, running=running, seen=seen)
@@ -209,11 +221,10 @@ class Engine:
             self._end(decision.run, State.FAILED, reason, running=running)
 
     def _observe(self, decision: Decision) -> Observation | None:
-        """Look at a run; one whose directory is no run directory any more has failed."""
+        """Look at a run; return nothing where that cannot be done just now."""
         try:
             return self._experiment.run(decision.run.run_id).observe()
-        except RunDirectoryError as error:
-            self._end(decision.run, State.FAILED, str(error))
+        except OSError:
             return None
 
     def _end(
@@ -243,10 +254,10 @@ class Engine:
     def _look_elsewhere(self) -> None:
         for run_id, decision in list(self._elsewhere.items()):
             seen = self._observe(decision)
-            if seen is not None and seen.state is State.RUNNING:
+            if seen is None or seen.state is State.RUNNING:
                 continue
             del self._elsewhere[run_id]
-            if seen is not None and self._is_ours(decision, seen):
+            if self._is_ours(decision, seen):
                 self._waiting.append(decide(decision.run, seen))
 
     def _pass_on(self, asked: int) -> None:

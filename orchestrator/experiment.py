@@ -59,11 +59,7 @@ class ExperimentDirectory:
         return [RunId(name) for name in sorted(names) if _is_run(name)]
 
     def observe(self, run_ids: Iterable[RunId]) -> dict[RunId, Observation]:
-        """Look at many runs as each run directory would; pass over the progress of those done.
-
-        Raises:
-            RunDirectoryError: Something else stands in place of a lock.
-        """
+        """Look at many runs as each run directory would; pass over the progress of those done."""
         try:
             training = os.open(self.training, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:  # it has gone, or is hardly readable: every run directory sees for itself

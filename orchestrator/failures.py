@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.state import Failure
+from orchestrator.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,11 +99,6 @@ def _message(words: str) -> str:
         after = (line for line in lines[start + 1 :] if not line[0].isspace())
         last = next((line for line in after if _EXCEPTION.match(line)), last)
     return printable(last)[:_LONGEST_MESSAGE]
-
-
-def printable(text: str) -> str:
-    """Return a text without what could harm a terminal, or a record."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _has_diverged(metrics: Mapping[str, float | str]) -> bool:

@@ -6,12 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from orchestrator.state import Failure, Progress, Record, Status, Unreadable
+from orchestrator.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMA: Final = 1
 T = TypeVar("T")
+# Beyond these, a number was not written by a program that counts.
+_MOST_ATTEMPTS: Final = 10**6
+_LARGEST: Final = 2**63
 
 
 def dump_status(status: Status) -> bytes:
@@ -44,8 +48,8 @@ def parse_status(content: bytes) -> Status | Unreadable:
     if (
         found.get("schema") == SCHEMA
         and record is not None
-        and isinstance(attempt, int)
-        and attempt >= 1
+        and type(attempt) is int  # true is one as well, for isinstance
+        and 1 <= attempt <= _MOST_ATTEMPTS
         and isinstance(started_at, str)
         and isinstance(host, str)
         and isinstance(pid, int)
@@ -53,13 +57,13 @@ def parse_status(content: bytes) -> Status | Unreadable:
         return Status(
             record=record,
             attempt=attempt,
-            started_at=started_at,
-            host=host,
+            started_at=printable(started_at),
+            host=printable(host),
             pid=pid,
-            ended_at=_optional(found.get("ended_at"), str),
+            ended_at=_text(found.get("ended_at")),
             exit_code=_optional(found.get("exit_code"), int),
             failure=_parse_failure(found.get("error")),
-            reason=_optional(found.get("reason"), str),
+            reason=_text(found.get("reason")),
         )
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
@@ -71,14 +75,24 @@ def parse_progress(content: bytes) -> Progress | None:
     """Read ``progress.json``; what does not say how far a run is says nothing."""
     match parse(content):
         case {"iteration": int(iteration), "iterations": int(iterations)} as found:
+            if abs(iteration) > _LARGEST or abs(iterations) > _LARGEST:
+                return None
             metrics = found.get("metrics")
-            numbers = metrics.items() if isinstance(metrics, dict) else ()
-            kept = {
-                str(key): value for key, value in numbers if isinstance(value, int | float | str)
-            }
-            return Progress(iteration, iterations, kept)
+            pairs = metrics.items() if isinstance(metrics, dict) else ()
+            kept = {printable(key): value for key, value in map(_metric, pairs) if value != ""}
+            return Progress(int(iteration), int(iterations), kept)
         case _:
             return None
+
+
+def _metric(pair: tuple[str, object]) -> tuple[str, float | str]:
+    """Return a metric as it may be shown; an empty text for what is none."""
+    key, value = pair
+    if isinstance(value, str):
+        return key, printable(value)
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) <= _LARGEST):
+        return key, value
+    return key, ""
 
 
 def dump(value: Mapping[str, object]) -> bytes:
@@ -105,9 +119,13 @@ def _parse_failure(found: object) -> Failure | None:
         return None
     match found:
         case {"class": str(kind), "message": str(message)}:
-            return Failure(kind, message)
+            return Failure(printable(kind), printable(message))
         case _:
             return None
+
+
+def _text(value: object) -> str | None:
+    return printable(value) if isinstance(value, str) else None
 
 
 def _optional(value: object, kind: type[T]) -> T | None:

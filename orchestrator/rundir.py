@@ -8,8 +8,8 @@ process of an attempt lives: the kernel's word, which no pid, clock or heartbeat
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -93,12 +93,15 @@ class RunDirectory:
         is not taken for one that died.
 
         Raises:
-            RunDirectoryError: Something else stands in place of the lock.
+            OSError: This process lacks what it needs to look: descriptors, memory.
         """
         status = self.read_status()
         if _is_done(status):  # nothing changes that any more
             return self._observation(status, locked=False)
-        locked = self.is_locked()
+        try:
+            locked = self.is_locked()
+        except RunDirectoryError as error:
+            return Observation(status, attempts=self._count_attempts(status), damage=str(error))
         return self._observation(status if locked else self.read_status(), locked=locked)
 
     def observe_locked(self) -> Observation:
@@ -118,12 +121,18 @@ class RunDirectory:
             return Report(self.run_id, {}, "", Observation(status=Unreadable(str(error))))
 
     def read_status(self) -> Status | Unreadable | None:
-        """Return what the last attempt wrote of itself; None if there was none."""
+        """Return what the last attempt wrote of itself; None if there was none.
+
+        Raises:
+            OSError: This process lacks what it needs to look: descriptors, memory.
+        """
         try:
             return records.parse_status(durable.read_file(f"{self.path}/{_STATUS}"))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
+            if durable.is_shortage(error):
+                raise
             return Unreadable(error.strerror or str(error))
 
     def write_status(self, status: Status) -> None:
@@ -168,16 +177,28 @@ class RunDirectory:
         return cast("Mapping[str, Value]", found) if isinstance(found, dict) else {}
 
     def check_identity(self, run: Run) -> None:
-        """Make sure that the directory belongs to this run.
+        """Make sure that the directory belongs to this run, and holds the config it was made with.
 
         Raises:
             RunDirectoryError: It belongs to another config, or cannot say to which.
         """
-        digest = self._read_identity()["digest"]
+        identity = self._read_identity()
+        digest = identity["digest"]
         if digest != run.digest:
             raise RunDirectoryError(
                 f"{self.path}: it belongs to another config (digest {digest}, not {run.digest})."
                 f" {_MEND}"
+            )
+        try:
+            found = hashlib.sha256(durable.read_file(self.config)).hexdigest()
+        except OSError as error:
+            if durable.is_shortage(error):
+                raise
+            raise RunDirectoryError(f"{self.config}: {error.strerror or error}. {_MEND}") from None
+        if identity.get("config_sha256", found) != found:
+            raise RunDirectoryError(
+                f"{self.config}: it was edited after the run had been made. Undo that, or move"
+                " this directory away, and the run starts anew."
             )
 
     def _read_identity(self) -> Mapping[str, Any]:
@@ -195,9 +216,10 @@ class RunDirectory:
 
         Raises:
             FileNotFoundError: The run directory is gone.
-            RunDirectoryError: Something else stands under this name; it is left alone.
+            RunDirectoryError: Something else stands under this name, which is left alone; or
+                nothing does, and nobody can know whether the run lives.
         """
-        return _open_lock(self.path / _LOCK, os.O_RDWR)
+        return self._open_lock(os.O_RDWR)
 
     def holds(self, lock: int) -> bool:
         """Tell whether a descriptor of ``run.lock`` still is the one of this directory.
@@ -221,9 +243,12 @@ class RunDirectory:
 
         The answer comes from asking for a shared lock, which is given back at once; whoever takes
         the lock for an attempt therefore asks more than once.
+
+        Raises:
+            RunDirectoryError: As for ``open_lock``.
         """
         try:
-            descriptor = _open_lock(self.path / _LOCK, os.O_RDONLY)
+            descriptor = self._open_lock(os.O_RDONLY)
         except FileNotFoundError:
             return False
         try:
@@ -233,6 +258,27 @@ class RunDirectory:
         finally:
             os.close(descriptor)
         return False
+
+    def _open_lock(self, mode: int) -> int:
+        path = self.path / _LOCK
+        try:
+            descriptor = os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if not self.path.exists():
+                raise
+            raise RunDirectoryError(
+                f"{path}: it is missing, so nobody can tell whether this run is being worked on."
+                f" If no process of it lives: touch {path}"
+            ) from None
+        except OSError as error:
+            if durable.is_shortage(error):
+                raise
+            raise RunDirectoryError(f"{path}: {error.strerror}. {_MEND}") from None
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+            os.close(descriptor)
+            raise RunDirectoryError(f"{path}: it is no plain file of its own. {_MEND}")
+        return descriptor
 
     def _count_attempts(self, status: Status | Unreadable | None) -> int:
         if isinstance(status, Status):
@@ -269,17 +315,18 @@ def build(run: Run, path: Path, workshop: Path) -> None:
     from omegaconf import OmegaConf  # noqa: PLC0415 # only who makes directories pays for it
 
     config = {key: value for key, value in run.config.items() if key not in _NOT_TRAINED}
+    text = OmegaConf.to_yaml(OmegaConf.create(config)).encode()
     identity = {
         "schema": records.SCHEMA,
         "run_id": run.run_id,
         "digest": run.digest,
         "overrides": dict(run.overrides),
         "created_at": now(),
+        "config_sha256": hashlib.sha256(text).hexdigest(),
     }
     workshop.mkdir()
     try:
-        text = OmegaConf.to_yaml(OmegaConf.create(config))
-        durable.write_file(workshop / _CONFIG, text.encode())
+        durable.write_file(workshop / _CONFIG, text)
         durable.write_file(workshop / _IDENTITY, records.dump(identity))
         (workshop / _LOCK).touch()
         durable.sync_directory(workshop)
@@ -293,20 +340,6 @@ def build(run: Run, path: Path, workshop: Path) -> None:
 def now() -> str:
     """Return the time as it stands in records: ISO 8601, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _open_lock(path: Path, mode: int) -> int:
-    try:
-        descriptor = os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno == errno.ENOENT:
-            raise
-        raise RunDirectoryError(f"{path}: {error.strerror}. {_MEND}") from None
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-        os.close(descriptor)
-        raise RunDirectoryError(f"{path}: it is no plain file of its own. {_MEND}")
-    return descriptor
 
 
 def _trace(path: Path) -> tuple[int, int] | None:

@@ -75,16 +75,20 @@ class Observation:
     """What was seen of one run directory at one moment.
 
     ``attempts`` counts the attempts that have begun; it is known even where the status is not.
+    ``damage`` says why no attempt can be made: something else stands in place of the lock.
     """
 
     status: Status | Unreadable | None = None
     locked: bool = False
     attempts: int = 0
     progress: Progress | None = None
+    damage: str = ""
 
     @property
     def state(self) -> State:
         """The state that follows from the two facts, the status and the lock."""
+        if self.damage:
+            return State.FAILED
         return judge(self.status, locked=self.locked)
 
     @property
@@ -111,6 +115,8 @@ def judge(status: Status | Unreadable | None, *, locked: bool) -> State:
 
 def explain(seen: Observation) -> str:
     """Say in one clause why a run is in its state."""
+    if seen.damage:
+        return seen.damage
     status = seen.status
     match seen.state:
         case State.PENDING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from trainer.errors import ConfigError, Stopped, TrainerError, is_out_of_memory
+from trainer.errors import ConfigError, Diverged, Stopped, TrainerError, is_out_of_memory
 from trainer.outputs import CONFIG, say
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if len(arguments) != 1:
             raise ConfigError(f"expected one run directory. Use: {USAGE}")
         run_training(Path(arguments[0]), signals)
+    except Diverged as error:
+        sys.stderr.write(f"diverged: {error}\n")
+        return error.exit_code
     except TrainerError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

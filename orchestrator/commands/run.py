@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from rich.text import Text
 
@@ -17,6 +17,7 @@ from orchestrator.selection import describe_point
 from orchestrator.settings import parse_workers
 from orchestrator.state import State
 from orchestrator.stop import StopRequests
+from orchestrator.streams import DispensableStream
 from orchestrator.tables import print_summary
 from orchestrator.tracking.process import ReporterProcess, count_behind, store_uri
 
@@ -37,6 +38,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
     """Execute the plan and return the exit code that tells how it went."""
     workers = parse_workers(options.workers, "--workers")
     planned = load_plan(options)
+    # A closed terminal, or a reader that has read enough, is no reason to stop a grid.
+    console.file = cast("IO[str]", DispensableStream(console.file))
     if options.json:
         console.quiet = True
     uri = _tracking_uri(planned)

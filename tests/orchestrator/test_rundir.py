@@ -96,6 +96,7 @@ def test_unreadable_status_is_stale_and_kept_aside(directory: RunDirectory) -> N
     """The next writer keeps what it could not read."""
     path = directory.path / "status.json"
     path.write_bytes(b"\0" * 30)
+    directory.attempt_log(4).parent.mkdir()
     directory.attempt_log(4).touch()
     seen = directory.observe()
     assert seen.state is State.STALE
