@@ -62,7 +62,7 @@ def test_signal_in_the_last_iteration_leaves_the_test_to_the_next_process(
         (
             {"criterion": {"_target_": "user_modules.Exploding"}},
             1,
-            "iteration 1: the training loss is nan.",
+            "diverged: iteration 1: the training loss is nan.",
         ),
         ({"model": {"name": "none"}}, 2, "model._target_: missing."),
         (
