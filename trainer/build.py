@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from trainer.errors import ConfigError
-from trainer.settings import read_group
+from trainer.targets import build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import torch
     from torch import Tensor
@@ -85,54 +82,6 @@ def build_modules(config: Config, device: torch.device) -> Modules:
         else cast("Any", criterion),
         curriculum=build(config, "curriculum"),
     )
-
-
-def build(config: Config, group: str, **handed: object) -> object | None:
-    """Build the module that a group's `_target_` names, or none where there is no `_target_`.
-
-    Args:
-        config: The whole configuration, resolved.
-        group: The group; its keys are the arguments, but for `name`, which is only a label.
-        **handed: Arguments that the trainer adds to the group's own.
-
-    Raises:
-        ConfigError: If `_target_` is not there, or its arguments are wrong.
-    """
-    settings = read_group(config, group)
-    target = settings.get("_target_")
-    if target is None:
-        return None
-    try:
-        factory = instantiate(settings, _partial_=True, _convert_="all")
-    except InstantiationException as error:
-        reason = str(error.__cause__ or error).partition("\n")[0].rstrip(".")
-        raise ConfigError(
-            f"{group}._target_: cannot use {target!r}: {reason}. Correct it."
-        ) from error
-    check_arguments(factory.func, {**factory.keywords, **handed}, f"{group}: {target}")
-    try:
-        return cast("object", factory(**handed))
-    except ValueError as error:
-        raise ConfigError(f"{group}: {target}: {error}. Correct conf/{group}/.") from error
-
-
-def check_arguments(
-    target: Callable[..., object], arguments: Mapping[str, object], where: str
-) -> None:
-    """Tell the user which argument is missing or unknown, before anything is called.
-
-    Raises:
-        ConfigError: If the target cannot be called with these arguments.
-    """
-    try:
-        signature = inspect.signature(target)
-    except ValueError:  # some built-in functions have none
-        return
-    try:
-        signature.bind(**arguments)
-    except TypeError as error:
-        takes = ", ".join(signature.parameters)
-        raise ConfigError(f"{where}: {error}. It takes: {takes}.") from None
 
 
 def required(module: object | None, group: str) -> object:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from trainer.measures import Measures
+
 
 # Losses that are summed up at once.
 TOGETHER = 1024
@@ -52,23 +54,35 @@ def evaluate(
     criterion: Callable[[Tensor, Tensor], Tensor],
     batches: Iterable[tuple[Tensor, Tensor]],
     device: torch.device,
+    measures: Measures,
 ) -> dict[str, float]:
-    """Return the mean loss and the accuracy over all samples, with the model in evaluation mode.
+    """Return the mean loss and the metrics over all samples, with the model in evaluation mode.
+
+    The accuracy is among them where it means something: for outputs (batch, classes, ...) and
+    targets (batch, ...) that are whole numbers.
 
     Args:
-        model: Maps samples (batch, ...) to logits (batch, classes).
-        criterion: Maps logits and targets (batch,) to the batch's mean loss.
+        model: Maps samples (batch, ...) to outputs (batch, ...).
+        criterion: Maps outputs and targets (batch, ...) to the batch's mean loss.
         batches: Pairs of samples and targets.
         device: Where the model is.
+        measures: What else is measured.
     """
     model.eval()
+    measures.reset()
     loss = torch.zeros((), dtype=torch.float64, device=device)
     correct = torch.zeros((), dtype=torch.int64, device=device)
-    count = 0
+    count = guesses = 0
     for samples, on_host in batches:
         targets = on_host.to(device, non_blocking=True)
-        logits = model(samples.to(device, non_blocking=True))
-        loss += criterion(logits, targets) * len(targets)
-        correct += (logits.argmax(dim=1) == targets).sum()
+        outputs = model(samples.to(device, non_blocking=True))
+        loss += criterion(outputs, targets) * len(targets)
         count += len(targets)
-    return {"loss": loss.item() / count, "accuracy": correct.item() / count}
+        if outputs.dim() == targets.dim() + 1 and not targets.is_floating_point():
+            correct += (outputs.argmax(dim=1) == targets).sum()
+            guesses += targets.numel()
+        measures.update(outputs, targets)
+    accuracy = {"accuracy": correct.item() / guesses} if guesses else {}
+    values = {"loss": loss.item() / count, **accuracy, **measures.compute()}
+    measures.reset()
+    return values

@@ -16,7 +16,7 @@ REQUIRED = object()
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 # What decides the bits of a run; a checkpoint that was made with anything else is another run's.
-DECIDING_GROUPS = ("data", "model", "optimizer", "scheduler", "criterion", "curriculum")
+DECIDING_GROUPS = ("data", "model", "optimizer", "scheduler", "criterion", "curriculum", "metrics")
 DECIDING_KEYS = (
     "seed",
     "batch_size",

@@ -22,6 +22,7 @@ from trainer.environment import (
 )
 from trainer.errors import Diverged, Stopped
 from trainer.history import History
+from trainer.measures import build_measures
 from trainer.metrics import MeanLoss, evaluate
 from trainer.outputs import Outputs, Progress, json_numbers, say
 from trainer.recorder import Recorder
@@ -76,6 +77,7 @@ class ModularTaskTrainer:
             # By shape: what is compiled must not depend on which batch a process begins with.
             self.model.compile(dynamic=False)
         self.update = Update(modules, self.device, self.autocast, self.settings.clip_norm)
+        self.measures = build_measures(config, self.device)
         self.loaders = {
             part: make_loader(getattr(self.data, part), part, self.settings) for part in PARTS
         }
@@ -205,8 +207,9 @@ class ModularTaskTrainer:
         return self.settings.eval_every
 
     def _evaluate(self, part: str) -> dict[str, float]:
+        batches = self.loaders[part]
         with self.autocast:
-            values = evaluate(self.model, self.criterion, self.loaders[part], self.device)
+            values = evaluate(self.model, self.criterion, batches, self.device, self.measures)
         return {f"{part}/{key}": value for key, value in values.items()}
 
     def _save(self, recorder: Recorder, iteration: int, metrics: dict[str, float]) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from trainer.build import build, build_modules
+from trainer.build import build_modules
 from trainer.errors import ConfigError
+from trainer.targets import build
 
 CPU = torch.device("cpu")
 GOOD: dict[str, Any] = {
@@ -48,9 +49,29 @@ def test_lists_reach_a_module_as_lists() -> None:
         (
             "model",
             {"_target_": "torch.nn.Linaer"},
-            r"^model\._target_: cannot use 'torch.nn.Linaer'",
+            "'torch.nn.Linaer': torch.nn has no 'Linaer'; the nearest is torch.nn.Linear. Correct",
         ),
         ("model", {"_target_": "no.such.Model"}, r"^model\._target_: cannot use 'no.such.Model'"),
+        ("model", {"_target_": "no.such.Model"}, "there is no module 'no', neither installed nor"),
+        (
+            "model",
+            {"_target_": "broken_module.Model"},
+            r"NameError: .* \(broken_module.py, line 3\)",
+        ),
+        ("curriculum", {"_target_": "builtins.dict", "a": {"_target_": "x.y"}}, "^curriculum.a._t"),
+        (
+            "curriculum",
+            {"_target_": "builtins.dict", "a": {"_target_": "torch.nn.Linear"}},
+            r"^curriculum\.a\._target_: .* missing 2 required positional arguments",
+        ),
+        (
+            "curriculum",
+            {
+                "_target_": "builtins.dict",
+                "a": {"_target_": "trainer.data.digits.Digits", "held_out": 0},
+            },
+            "^data: held_out 0",
+        ),
         ("model", {"_target_": "torch.nn.Linear", "in_features": 1}, "argument: 'out_features'"),
         ("model", {"_target_": "user_modules.Tiny"}, "^model._target_: it gives a Tiny, not a"),
         ("model", {"_target_": "math.pi"}, r"^model\._target_: cannot use 'math.pi'"),

@@ -219,6 +219,25 @@ class Exploding(nn.CrossEntropyLoss):
         return super().forward(logits, targets) * torch.nan
 
 
+class Margin:
+    """Measure how far apart the outputs are on average: a metric of a user's own."""
+
+    def __init__(self) -> None:
+        self.margins: list[Tensor] = []
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.margins = []
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Take in a batch."""
+        self.margins.append((preds[:, 1] - preds[:, 0]) * (2 * target - 1))
+
+    def compute(self) -> float:
+        """Return the mean, of all that came since it was reset."""
+        return torch.cat(self.margins).mean().item()
+
+
 class Misspelt:
     """Have a callback that does not exist."""
 

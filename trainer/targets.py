@@ -1,0 +1,142 @@
+"""Owns how what a `_target_` names is found and called, and what is said if that is impossible."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import traceback
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import hydra
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from trainer.errors import ConfigError, TrainerError
+from trainer.settings import read_group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from trainer.settings import Config
+
+
+# An error from elsewhere is one of the user's own code.
+SEARCHERS = [Path(str(package.__file__)).parent for package in (hydra, importlib)]
+
+
+def build(config: Config, group: str, **handed: object) -> object | None:
+    """Build the module that a group's `_target_` names, or none where there is no `_target_`.
+
+    Args:
+        config: The whole configuration, resolved.
+        group: The group; its keys are the arguments, but for `name`, which is only a label.
+        **handed: Arguments that the trainer adds to the group's own.
+
+    Raises:
+        ConfigError: If `_target_` is not there, or its arguments are wrong.
+    """
+    settings = read_group(config, group)
+    return call_target(settings, group, **handed) if settings.get("_target_") is not None else None
+
+
+def call_target(settings: Config, key: str, **handed: object) -> object:
+    """Call what `_target_` names with the other settings, once those with a `_target_` are called.
+
+    Args:
+        settings: `_target_` and its arguments.
+        key: Where the settings stand in the configuration, for error messages.
+        **handed: More arguments.
+
+    Raises:
+        ConfigError: If `_target_` is not there, or its arguments are wrong.
+    """
+    target = settings["_target_"]
+    try:
+        factory = instantiate(settings, _partial_=True, _convert_="all")
+    except InstantiationException as error:
+        raise _mendable(error, target, key) from error
+    check_arguments(factory.func, {**factory.keywords, **handed}, f"{key}: {target}")
+    try:
+        return cast("object", factory(**handed))
+    except ValueError as error:
+        raise ConfigError(f"{key}: {target}: {error}. Correct conf/{_group(key)}/.") from error
+
+
+def check_arguments(
+    target: Callable[..., object], arguments: Mapping[str, object], where: str
+) -> None:
+    """Tell the user which argument is missing or unknown, before anything is called.
+
+    Raises:
+        ConfigError: If the target cannot be called with these arguments.
+    """
+    try:
+        signature = inspect.signature(target)
+    except ValueError:  # some built-in functions have none
+        return
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        takes = ", ".join(signature.parameters)
+        raise ConfigError(f"{where}: {error}. It takes: {takes}.") from None
+
+
+def find_function(name: str, key: str) -> Callable[..., object]:
+    """Return the function or class that a dotted name means.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    try:
+        factory = instantiate({"_target_": name}, _partial_=True)
+    except InstantiationException as error:
+        raise ConfigError(f"{key}: cannot use {name!r}: {_reason(error)}. Correct it.") from error
+    return cast("Callable[..., object]", factory.func)
+
+
+def _mendable(error: InstantiationException, target: object, key: str) -> Exception:
+    """Return the error as one line, if a line says enough: not for a bug in the user's own class."""
+    cause = error.__cause__
+    if isinstance(cause, TrainerError):
+        return cause
+    if cause is not None and not isinstance(cause, (ImportError, ValueError, TypeError)):
+        return error
+    place = str(error).partition("full_key: ")[2]
+    where = f"{key}.{place}" if place else key
+    what = "what is named there" if place else repr(target)
+    return ConfigError(f"{where}._target_: cannot use {what}: {_reason(error)}. Correct it.")
+
+
+def _reason(error: BaseException) -> str:
+    """Return in one line what the first of a chain of errors was, and where in the user's code."""
+    root = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    message = (str(root) or type(root).__name__).partition("\n")[0].rstrip(".:")
+    if isinstance(root, SyntaxError):
+        return f"{type(root).__name__}: {root}"
+    last = [each for each in traceback.extract_tb(root.__traceback__) if each.filename[0] != "<"][
+        -1
+    ]
+    if not any(Path(last.filename).is_relative_to(folder) for folder in SEARCHERS):
+        return f"{type(root).__name__}: {message} ({Path(last.filename).name}, line {last.lineno})"
+    if isinstance(root, ModuleNotFoundError) and root.name:
+        return _not_found(root.name)
+    return message
+
+
+def _not_found(name: str) -> str:
+    """Say what of a dotted name is not there, and what was probably meant."""
+    parent, _, last = name.rpartition(".")
+    if not parent:
+        return f"there is no module {name!r}, neither installed nor in {Path.cwd()}"
+    near = get_close_matches(last, dir(sys.modules.get(parent)), n=1)
+    meant = f"; the nearest is {parent}.{near[0]}" if near else ""
+    return f"{parent} has no {last!r}{meant}"
+
+
+def _group(key: str) -> str:
+    return key.partition(".")[0]
