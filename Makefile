@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 GRID := training=grid_search
 
-.PHONY: help venv demo test lint bench clean
+.PHONY: help venv demo test soak lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -32,6 +32,9 @@ demo: venv ## plan and run a small grid on handwritten digits
 
 test: venv ## run the tests
 	$(BIN)/pytest
+
+soak: venv ## run the long tests, which take many minutes
+	$(BIN)/pytest -m soak
 
 lint: venv ## check style, types and import contracts
 	$(BIN)/ruff check

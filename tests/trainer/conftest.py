@@ -1,8 +1,12 @@
 """Run directories to train in, and processes to train in them."""
 
 import multiprocessing
+import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ from trainer.trainer import ModularTaskTrainer
 # Configurations name the modules of this folder, and tests import them.
 sys.path.append(str(Path(__file__).parent / "user_code"))
 
-from run_files import MakeRun, Start, Train
+from run_files import Launch, MakeRun, Start, Train
 
 TINY: dict[str, Any] = {
     "seed": 7,
@@ -62,19 +66,42 @@ def train() -> Train:
 
 
 @pytest.fixture
-def start() -> Start:
-    """Return what calls a function in a process of its own and returns the exit code.
+def launch() -> Iterator[Launch]:
+    """Return what calls a function in a process of its own, with a process group of its own.
 
     The processes are forked from one that has imported everything, as the orchestrator does it.
+    What is left of a group at the end is killed.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         ["pytest", "torch._dynamo", "trainer.__main__", "trainer.trainer"]
     )
+    started: list[BaseProcess] = []
+
+    def begin(function: Callable[..., None], *arguments: object) -> BaseProcess:
+        process = context.Process(target=call_in_group, args=(function, *arguments))
+        process.start()
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid or 0, signal.SIGKILL)
+
+
+def call_in_group(function: Callable[..., None], *arguments: object) -> None:
+    """Call a function as the leader of a process group."""
+    os.setpgid(0, 0)
+    function(*arguments)
+
+
+@pytest.fixture
+def start(launch: Launch) -> Start:
+    """Return what calls a function in a process of its own and returns the exit code."""
 
     def run(function: Callable[..., None], *arguments: object) -> int:
-        process = context.Process(target=function, args=arguments)
-        process.start()
+        process = launch(function, *arguments)
         process.join(50)
         assert process.exitcode is not None
         return process.exitcode

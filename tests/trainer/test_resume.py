@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 from run_files import MakeRun, Start, Train, checkpoints_of, places_of, points_of, results_of
 from user_modules import Interrupted, run_program, run_program_and_die, sabotage
 
@@ -98,9 +99,9 @@ def test_random_samples_are_the_same_after_an_interruption(
 def test_number_of_loader_workers_changes_nothing(
     make_run: MakeRun, start: Start, data: str, training_type: str
 ) -> None:
-    """Two worker processes give the digest that none give."""
+    """One worker process or four give the digest that none give."""
     digests = set()
-    for workers in (0, 2):
+    for workers in (0, 1, 4):
         run_dir = make_run(
             f"workers-{workers}",
             iterations=2,
@@ -111,6 +112,32 @@ def test_number_of_loader_workers_changes_nothing(
         assert start(run_program, str(run_dir)) == 0
         digests.add(results_of(run_dir)["digest"])
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(4, 0), (0, 2)])
+def test_number_of_loader_workers_may_change_at_a_resume(
+    make_run: MakeRun, start: Start, tmp_path: Path, before: int, after: int
+) -> None:
+    """Samples that workers had fetched ahead are made again by others, or by none."""
+    changes = {"training_type": "step", "data": {"_target_": "user_modules.Noisy"}}
+    whole = make_run("whole", **changes)
+    assert start(run_program, str(whole)) == 0
+    killed = make_run(
+        "killed",
+        dataloader={"num_workers": before},
+        curriculum=sabotage(tmp_path, "step_end", 3, "kill"),
+        **changes,
+    )
+    assert start(run_program, str(killed)) == -9
+    OmegaConf.save(
+        OmegaConf.merge(
+            OmegaConf.load(killed / "config.yaml"), {"dataloader": {"num_workers": after}}
+        ),
+        killed / "config.yaml",
+    )
+    assert start(run_program, str(killed)) == 0
+    assert "\nresuming after iteration " in (killed / "out.log").read_text()
+    assert results_of(killed)["digest"] == results_of(whole)["digest"]
 
 
 @pytest.mark.parametrize("event", EVENTS)

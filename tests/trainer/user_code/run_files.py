@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 MakeRun = Callable[..., Path]
 Train = Callable[[Path], dict[str, float]]
 Start = Callable[..., int]
+Launch = Callable[..., BaseProcess]
 
 
 def results_of(run_dir: Path) -> dict[str, Any]:

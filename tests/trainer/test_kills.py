@@ -1,0 +1,112 @@
+"""A run that is killed at random moments ends with the same bits as one that never was."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+from random import Random
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from run_files import MakeRun, Start, places_of, results_of
+from user_modules import run_program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from run_files import Launch
+
+ADAM = {"_target_": "torch.optim.Adam", "lr": 0.01, "fused": True}
+SGD = {"_target_": "torch.optim.SGD", "lr": 0.1, "momentum": 0.9, "fused": True}
+SAM = {
+    "_target_": "trainer.optimizers.sam.Sam",
+    "lr": 0.1,
+    "base": {"_target_": "torch.optim.SGD", "_partial_": True, "momentum": 0.9},
+}
+COSINE = {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 3}
+PLATEAU = {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau", "patience": 0}
+AXES: dict[str, list[Any]] = {
+    "model__dropout": [0.0, 0.4],
+    "data": [{"_target_": "user_modules.Tiny"}, {"_target_": "user_modules.Noisy"}],
+    "dataloader": [{"num_workers": 0}, {"num_workers": 2}],
+    "training_type": ["epoch", "step"],
+    "optimizer": [ADAM, SGD, SAM],
+    "curriculum": [None, {"_target_": "user_modules.Counter"}],
+    "scheduler": [None, COSINE, PLATEAU],
+}
+KILLS = 2
+
+
+def grid() -> list[tuple[int, ...]]:
+    """Return every point of the axes, as the numbers of its choices, in a random order."""
+    points = [*product(*(range(len(choices)) for choices in AXES.values()))]
+    Random(0).shuffle(points)  # noqa: S311 - no secret
+    return points
+
+
+def pairs_of(point: tuple[int, ...]) -> set[tuple[tuple[int, int], ...]]:
+    """Return every two choices that meet in a point."""
+    return {*combinations(enumerate(point), 2)}
+
+
+def covering() -> Iterator[tuple[int, ...]]:
+    """Yield few points in which every two choices of different axes meet."""
+    points = grid()
+    missing = set().union(*map(pairs_of, points))
+    while missing:
+        point = max(points, key=lambda each: len(pairs_of(each) & missing))
+        missing -= pairs_of(point)
+        yield point
+
+
+def kill_and_resume(
+    run_dir: Path, launch: Launch, random: Random, duration: float, kills: int
+) -> int:
+    """Kill a run so many times at random moments, let it end, and count the kills that hit."""
+    hits = 0
+    for _ in range(kills):
+        process = launch(run_program, str(run_dir))
+        process.join(random.uniform(0, duration))
+        process.kill()
+        process.join()
+        hits += process.exitcode == -9
+    last = launch(run_program, str(run_dir))
+    last.join(50)
+    assert last.exitcode == 0, (run_dir / "err.log").read_text()
+    return hits
+
+
+def check(point: tuple[int, ...], make_run: MakeRun, start: Start, launch: Launch) -> int:
+    """Compare a run that is killed with one that is not, and count the kills that hit."""
+    changes = {key: AXES[key][choice] for key, choice in zip(AXES, point, strict=True)}
+    name = "-".join(map(str, point))
+    whole, killed = (make_run(f"{name}-{end}", iterations=3, **changes) for end in "ab")
+    begun = monotonic()
+    assert start(run_program, str(whole)) == 0
+    duration = monotonic() - begun
+    hits = kill_and_resume(killed, launch, Random(name), duration, KILLS)  # noqa: S311
+    assert results_of(killed)["digest"] == results_of(whole)["digest"]
+    assert results_of(killed)["test"] == results_of(whole)["test"]
+    assert places_of(killed) == places_of(whole)
+    return hits
+
+
+@pytest.mark.parametrize("point", [*covering()])
+def test_killed_run_ends_with_the_same_digest(
+    make_run: MakeRun, start: Start, launch: Launch, point: tuple[int, ...]
+) -> None:
+    """Every two choices meet: of dropout, data, workers, kind of iteration, optimizer, schedule."""
+    check(point, make_run, start, launch)
+
+
+@pytest.mark.soak
+def test_three_hundred_kills_make_no_difference(
+    make_run: MakeRun, start: Start, launch: Launch
+) -> None:
+    """Every combination of all choices, and at least so many kills that hit."""
+    points = grid()
+    hits = 0
+    for point in points:
+        hits += check(point, make_run, start, launch)
+    assert hits >= 300
