@@ -8,6 +8,11 @@ class TrainerError(Exception):
 
     exit_code: ClassVar[int] = 2
 
+    def __str__(self) -> str:
+        """Return the line alone: from a loader worker it arrives behind the worker's traceback."""
+        text = super().__str__()
+        return text.rpartition(f".{type(self).__name__}: ")[2].strip() if "\n" in text else text
+
 
 class ConfigError(TrainerError):
     """Report a key of the configuration that is missing or cannot be right."""

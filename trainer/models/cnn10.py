@@ -6,6 +6,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainer.models.shapes import channels_of
+
 
 class Cnn10(nn.Module):
     """Classify spectrograms, or any image read as (time, frequency), with four blocks of two convolutions.
@@ -31,7 +33,7 @@ class Cnn10(nn.Module):
     ) -> None:
         super().__init__()
         filters = [max(1, round(width * count)) for count in (64, 128, 256, 512)]
-        pairs = pairwise([input_shape[0], *filters])
+        pairs = pairwise([channels_of(input_shape, "Cnn10"), *filters])
         self.blocks = nn.Sequential(*(ConvBlock(*pair, block_dropout) for pair in pairs))
         self.hidden = nn.Linear(filters[-1], filters[-1])
         self.classifier = nn.Linear(filters[-1], classes)

@@ -238,6 +238,11 @@ class Margin:
         return torch.cat(self.margins).mean().item()
 
 
+def load_text(path: str) -> list[float]:
+    """Load numbers from a text file, some noise added, as a user's loader would."""
+    return [float(word) + random.gauss(0, 0.01) for word in Path(path).read_text().split()]
+
+
 class Misspelt:
     """Have a callback that does not exist."""
 

@@ -1,0 +1,78 @@
+"""Owns the class-balanced cross-entropy, for data sets in which some classes are rare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from trainer.trainer import ModularTaskTrainer
+
+
+class ClassBalancedCrossEntropy(nn.Module):
+    """Weigh the cross-entropy of each sample by how rare its class is among the training samples.
+
+    A class with n samples is weighted with (1 - beta) / (1 - beta^n), the inverse of its effective
+    number of samples, and the weights are scaled so that their sum is the number of classes: Cui et
+    al. 2019, "Class-Balanced Loss Based on Effective Number of Samples", equation 10. A class
+    without any sample is weighted as if it had one.
+
+    Args:
+        classes: The number of classes.
+        beta: From 0, all classes the same, to below 1, the inverse of their frequency; the paper
+            has 0.9, 0.99, 0.999 and 0.9999.
+    """
+
+    weights: Tensor
+
+    def __init__(self, classes: int, beta: float = 0.999) -> None:
+        super().__init__()
+        if not 0 <= beta < 1:
+            raise ConfigError(
+                f"criterion.beta: {beta!r} is not at least 0 and below 1. Correct it."
+            )
+        self.beta = beta
+        self.register_buffer("weights", torch.ones(classes))
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Map logits (batch, classes) and classes (batch,) to the mean of the weighted losses."""
+        losses = functional.cross_entropy(logits, targets, reduction="none")
+        return (losses * self.weights[targets]).mean()
+
+    def cb_on_train_begin(self, trainer: ModularTaskTrainer) -> None:
+        """Count the classes of the training set."""
+        counts = count_classes(trainer.data.train, len(self.weights))
+        effective = (1 - self.beta ** counts.double().clamp(min=1)) / (1 - self.beta)
+        weights = 1 / effective
+        self.weights.copy_(weights * len(weights) / weights.sum())
+
+
+def count_classes(samples: Any, classes: int) -> Tensor:  # noqa: ANN401 - a data set may be anything
+    """Count the samples of each class (classes,), without making a sample where that is possible.
+
+    A data set tells its targets as `tensors[1]`, PyTorch's way, or `targets`, torchvision's.
+
+    Raises:
+        ConfigError: If a target is no class.
+    """
+    targets = getattr(samples, "targets", None)
+    if targets is None and hasattr(samples, "tensors"):
+        targets = samples.tensors[1]
+    if targets is None:
+        targets = [int(samples[index][1]) for index in range(len(samples))]
+    found = torch.as_tensor(targets)
+    if (
+        found.dim() != 1
+        or found.is_floating_point()
+        or not 0 <= found.min() <= found.max() < classes
+    ):
+        raise ConfigError(
+            f"criterion: the targets of the training set are no classes from 0 to {classes - 1}. "
+            "Correct criterion.classes, or choose another criterion."
+        )
+    return torch.bincount(found.long(), minlength=classes)
