@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig, OmegaConf
-from yaml import YAMLError
-
 from trainer.errors import ConfigError, Diverged, Stopped, TrainerError, is_out_of_memory
 from trainer.outputs import CONFIG, say
+from trainer.settings import read_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,24 +93,6 @@ def run_training(run_dir: Path, signals: StopSignals) -> None:
     trainer = ModularTaskTrainer(cfg, run_dir)
     signals.tell(trainer)
     trainer.train()
-
-
-def read_config(path: Path) -> DictConfig:
-    """Read a run's configuration.
-
-    Raises:
-        ConfigError: If the file is missing or is not YAML with keys.
-    """
-    try:
-        cfg = OmegaConf.load(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}. Use: {USAGE}") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not YAML: {reason}. Correct the file.") from None
-    if not isinstance(cfg, DictConfig):
-        raise ConfigError(f"{path}: expected keys with values. See conf/config.yaml.")
-    return cfg
 
 
 def find_modules_of_the_project() -> None:

@@ -7,6 +7,7 @@ import pickle
 import re
 import zlib
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 
@@ -108,18 +109,8 @@ class Checkpoints:
         return state
 
     def _read(self, path: Path) -> State:
-        """Read a checkpoint, its content verified before it is interpreted."""
-        found = NAME.fullmatch(path.name)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise Unusable(f"{path.name}: {error.strerror}") from None
-        if found is None or zlib.crc32(content) != int(found[2], 16):
-            raise Unusable(f"{path.name} is damaged")
-        try:
-            checkpoint: State = torch.load(io.BytesIO(content), "cpu", weights_only=True)
-        except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-            raise Unusable(f"{path.name}: {str(error).partition('.')[0]}") from None
+        """Read a checkpoint of ours."""
+        checkpoint = _read_verified(path, path.name)
         if checkpoint.get("fingerprint") != self.fingerprint:
             raise Unusable(f"{path.name} belongs to a run with another configuration")
         return checkpoint
@@ -160,3 +151,41 @@ class Checkpoints:
             )
             if iteration not in kept or overtaken:
                 path.unlink()
+
+
+def read_model_state(path: Path) -> State:
+    """Return what a checkpoint of any run holds of the model: its `state_dict`, on the CPU.
+
+    Raises:
+        CheckpointError: If it is damaged, or no checkpoint.
+    """
+    try:
+        # `best.pt` is another name of a file whose own name says what its content must be.
+        names = [each.name for each in path.parent.iterdir() if NAME.fullmatch(each.name)]
+        same = [name for name in names if path.samefile(path.with_name(name))]
+        state: State = _read_verified(path, same[0] if same else path.name)["state"]
+        model: State = state["modules"]["model"]
+    except (Unusable, KeyError, TypeError) as reason:
+        raise CheckpointError(f"{path}: it cannot be used: {reason}. Name another.") from None
+    return model
+
+
+def _read_verified(path: Path, name: str) -> State:
+    """Read a checkpoint, its content verified by the name that a run gave it, then interpreted.
+
+    Under another name its parts are verified, though not that they belong to each other.
+    """
+    found = NAME.fullmatch(name)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Unusable(f"{path.name}: {error.strerror}") from None
+    if found is not None and zlib.crc32(content) != int(found[2], 16):
+        raise Unusable(f"{path.name} is damaged")
+    try:
+        if found is None and ZipFile(io.BytesIO(content)).testzip() is not None:
+            raise Unusable(f"{path.name} is damaged")
+        checkpoint: State = torch.load(io.BytesIO(content), "cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, BadZipFile) as error:
+        raise Unusable(f"{path.name}: {str(error).partition('.')[0]}") from None
+    return checkpoint

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from trainer.errors import ConfigError
 
@@ -56,6 +58,24 @@ class Settings:
     mode: str
     test_with: str
     dataloader: Config
+
+
+def read_config(path: Path) -> DictConfig:
+    """Read a run's configuration.
+
+    Raises:
+        ConfigError: If the file is missing or is not YAML with keys.
+    """
+    try:
+        cfg = OmegaConf.load(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}. Name a run directory.") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not YAML: {reason}. Correct the file.") from None
+    if not isinstance(cfg, DictConfig):
+        raise ConfigError(f"{path}: expected keys with values. See conf/config.yaml.")
+    return cfg
 
 
 def plain_config(cfg: DictConfig) -> Config:

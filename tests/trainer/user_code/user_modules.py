@@ -59,6 +59,41 @@ class Noisy:
         self.validation, self.test = NoisySamples(labelled(1)), NoisySamples(labelled(2))
 
 
+class WatchedSamples(Dataset[tuple[Tensor, Tensor]]):
+    """Remember which samples were asked for, a list for each pass."""
+
+    def __init__(self, samples: TensorDataset) -> None:
+        self.samples = samples
+        self.taken: list[list[int]] = [[]]
+
+    def __len__(self) -> int:
+        """Count the samples."""
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Remember the index."""
+        self.taken[-1].append(index)
+        sample, label = self.samples[index]
+        return sample, label
+
+
+class Watched:
+    """Offer three small data sets, and know what was taken of the first."""
+
+    def __init__(self) -> None:
+        self.train = WatchedSamples(labelled(0))
+        self.validation, self.test = labelled(1), labelled(2)
+
+    @property
+    def taken(self) -> list[list[int]]:
+        """Return the indices that each pass took."""
+        return self.train.taken[:-1]
+
+    def cb_on_loader_exhausted(self, trainer: object, iteration: int) -> None:
+        """Begin another list."""
+        self.train.taken.append([])
+
+
 class Saboteur:
     """Do something bad at an event of an iteration, once: only while its marker file is there."""
 

@@ -1,0 +1,105 @@
+"""Owns scores that are losses: how hard a model that was trained before finds each sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from trainer.batches import make_loader
+from trainer.build import playing, required
+from trainer.checkpoint import BEST, read_model_state
+from trainer.curriculum.scores import checked_scores, count_samples
+from trainer.errors import ConfigError
+from trainer.outputs import CHECKPOINTS, CONFIG, RESULTS
+from trainer.seeding import restore_rng_state, rng_state
+from trainer.settings import plain_config, read_config
+from trainer.targets import build
+
+if TYPE_CHECKING:
+    from trainer.trainer import ModularTaskTrainer
+
+
+class LossScores:
+    """Score each training sample by the loss that a trained model has on it.
+
+    So do Hacohen and Weinshall 2019, "On The Power of Curriculum Learning in Training Deep
+    Networks", with a model trained on the same data (self-taught) or a larger one (transfer).
+
+    Args:
+        path: The directory of a run that is done, for its best weights, or one checkpoint. The model
+            is the one of the `config.yaml` of that run; a checkpoint without a run has ours.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def score(self, trainer: ModularTaskTrainer) -> Tensor:
+        """Return the loss of our criterion on each sample (samples,), with nothing dropped out.
+
+        Nothing is taken from the training's random numbers.
+
+        Raises:
+            TrainerError: If there is no such run or checkpoint, the run is not done, or its model
+                does not fit our samples or their targets.
+        """
+        state = rng_state()
+        try:
+            losses = self._losses(trainer)
+        finally:
+            restore_rng_state(state)
+        return checked_scores(losses, count_samples(trainer), self.path)
+
+    def _losses(self, trainer: ModularTaskTrainer) -> Tensor:
+        checkpoint = checkpoint_of(Path(self.path))
+        config = checkpoint.parent.parent / CONFIG
+        cfg = read_config(config) if config.exists() else trainer.cfg
+        built = required(build(plain_config(cfg), "model"), "model")
+        model = playing(built, "model", nn.Module).to(trainer.device).eval()
+        try:
+            model.load_state_dict(read_model_state(checkpoint))
+            return self._sample_by_sample(model, trainer)
+        except (RuntimeError, IndexError) as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise ConfigError(
+                f"curriculum.scores: the model of {self.path} cannot score our samples: {reason}. "
+                "Name a run with a model for this data set."
+            ) from error
+
+    @torch.no_grad()
+    def _sample_by_sample(self, model: nn.Module, trainer: ModularTaskTrainer) -> Tensor:
+        """Return a loss for each sample, for criteria know only the mean of a batch."""
+        losses = []
+        for samples, targets in make_loader(trainer.data.train, "scores", trainer.settings):
+            with trainer.autocast:
+                outputs = model(samples.to(trainer.device))
+                pairs = zip(outputs.split(1), targets.to(trainer.device).split(1), strict=True)
+                losses += [trainer.criterion(*pair) for pair in pairs]
+        return torch.stack(losses).double().cpu()
+
+
+def checkpoint_of(path: Path) -> Path:
+    """Return a checkpoint: the path itself, or the best one of the run whose directory it is.
+
+    Raises:
+        ConfigError: If there is none, or the run is not done.
+    """
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise ConfigError(
+            f"curriculum.scores: {path.absolute()}: there is no such run directory or checkpoint. "
+            "Correct path."
+        )
+    if not (path / CONFIG).exists():
+        raise ConfigError(f"curriculum.scores: {path} is no run directory. Correct path.")
+    if not (path / RESULTS).exists():
+        raise ConfigError(
+            f"curriculum.scores: the run {path} is not done. Run it to its end, or name a checkpoint."
+        )
+    best = path / CHECKPOINTS / BEST
+    if not best.exists():
+        raise ConfigError(f"curriculum.scores: {best} is gone. Run {path.name} again.")
+    return best
