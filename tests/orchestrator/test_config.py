@@ -1,7 +1,16 @@
-"""Tests of orchestrator.config; Hydra is the oracle."""
+"""Tests of orchestrator.config; Hydra is the oracle.
 
+Random config folders meet random overrides of every kind: values, lists, mappings, quoted text,
+``choice()``, ``range()``, ``glob()``, ``interval()``, casts, ``sort()``, ``tag()``; keys that are
+set, added (``+``), set or added (``++``), removed (``~``) or missing; group choices, packages, nested
+and optional defaults, overrides in defaults lists; interpolations between axes, groups and lists,
+resolvers, ``oc.env``, ``???``; given on the command line or in ``hydra.sweeper.params``.
+"""
+
+import contextlib
+import functools
 import itertools
-import os
+import pickle
 import tempfile
 import warnings
 from pathlib import Path
@@ -10,9 +19,14 @@ from typing import Any
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.importlib_resources_config_source import (
+    ImportlibResourcesConfigSource,
+)
+from hydra._internal.core_plugins.structured_config_source import StructuredConfigSource
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -41,49 +55,84 @@ def _write(folder: Path, files: Any) -> Any:
 
 
 def _ours(folder: Path, overrides: list[str]) -> Any:
-    """Return the configs of all points, each with the values of its axes; None where refused."""
+    """Return the configs of some points; None where refused."""
     try:
         experiment = load_experiment(folder, "config", overrides)
-        return [
-            (dict(point.values), experiment.composer.resolve(point))
-            for point in expand(experiment.axes)
-        ]
+        return [experiment.composer.resolve(point) for point in _some(expand(experiment.axes))]
     except OrchestratorError as error:
         assert "\n" not in str(error)  # noqa: PT017 # every refusal is one line
         return None
 
 
-def _hydras(folder: Path, overrides: list[str]) -> Any:
-    """Return what Hydra makes of every point, written as its own sweeper writes it."""
+def _hydras(overrides: list[str]) -> Any:
+    """Return what Hydra makes of these points, written as its own sweeper writes it."""
     try:
-        with warnings.catch_warnings(), initialize_config_dir(str(folder), version_base=None):
-            warnings.simplefilter("ignore")  # Hydra's advice about defaults lists
-            parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-            swept = [
-                [f"{item.get_key_element()}={text}" for text in item.sweep_string_iterator()]
-                if item.is_sweep_override()
-                else [item.input_line]
-                for item in parser.parse_overrides(overrides)
-            ]
-            return [
-                OmegaConf.to_container(
-                    compose("config", list(lines)), resolve=True, throw_on_missing=True
-                )
-                for lines in itertools.product(*swept)
-            ]
+        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+        swept = [
+            [f"{item.get_key_element()}={text}" for text in item.sweep_string_iterator()]
+            if item.is_sweep_override()
+            else [item.input_line]
+            for item in parser.parse_overrides(overrides)
+        ]
+        return [
+            OmegaConf.to_container(
+                compose("config", list(lines)), resolve=True, throw_on_missing=True
+            )
+            for lines in _some(itertools.product(*swept))
+        ]
     except Exception:  # noqa: BLE001 # whatever Hydra raises, it is a refusal
         return None
 
 
-def _assert_agreement(files: Any, overrides: list[str]) -> None:
+@contextlib.contextmanager
+def _oracle(folder: Path) -> Any:
+    """Have Hydra compose from a folder; it reads each file once, or it would do little else."""
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Hydra's advice about defaults lists
+        for source in (FileConfigSource, ImportlibResourcesConfigSource, StructuredConfigSource):
+            patch.setattr(source, "load_config", _reading_once(source.load_config))
+        with initialize_config_dir(str(folder), version_base=None):
+            yield
+
+
+def _reading_once(load: Any) -> Any:
+    known: dict[Any, Any] = {}
+
+    @functools.wraps(load)
+    def load_config(source: Any, config_path: str) -> Any:
+        found = known if isinstance(source, FileConfigSource) else _OF_HYDRA
+        key = source.path, config_path
+        if key not in found:
+            found[key] = pickle.dumps(load(source, config_path))
+        return pickle.loads(found[key])  # noqa: S301 # what was written two lines above
+
+    return load_config
+
+
+_OF_HYDRA: dict[Any, Any] = {}
+
+
+def _some(points: Any) -> Any:
+    """Pick the first and the last, for Hydra takes its time with each."""
+    found = list(points)
+    return [found[at] for at in sorted({0, len(found) - 1})]
+
+
+def _assert_agreement(files: Any, declared: Any, cases: Any) -> None:
+    """Compare on one folder, each of the cases a list of overrides."""
+    grid = yaml.safe_dump({"hydra": {"sweeper": {"params": declared}}}) if declared else ""
     with tempfile.TemporaryDirectory() as name:
-        folder = _write(name, files)
-        ours, hydras = _ours(folder, overrides), _hydras(folder, overrides)
-    event("refused" if hydras is None else f"{min(len(hydras), 2)} or more points")
-    assert (ours is None) == (hydras is None)
-    if ours is not None:
-        # As text: types and the order of keys count as well, and NaN is NaN.
-        assert repr([config for _, config in ours]) == repr(hydras)
+        folder = _write(Path(name), files | {"config.yaml": files["config.yaml"] + grid})
+        given = [f"{key}={value}" for key, value in declared.items()]
+        with _oracle(folder):
+            hydras = [_hydras([*given, *overrides]) for overrides in cases]
+        ours = [_ours(folder, overrides) for overrides in cases]
+    for overrides, mine, its in zip(cases, ours, hydras, strict=True):
+        event("refused" if its is None else f"{min(len(its), 2)} or more points")
+        assert (mine is None) == (its is None), overrides
+        if mine is not None:
+            # As text: types and the order of keys count as well, and NaN is NaN.
+            assert repr(mine) == repr(its), overrides
 
 
 KEYS = ["x", "y", "z"]
@@ -241,6 +290,7 @@ RARE = [
     "x=[",
     "n.x.y=1",
     "l=[1],[2]",
+    "x=interval(0,1)",
 ]
 ANY_PATH = st.sampled_from(PATHS * 3 + RARE_PATHS)
 OVERRIDES = st.one_of(
@@ -252,16 +302,47 @@ OVERRIDES = st.one_of(
 )
 
 
-# A swept key that is given again: here the last counts, Hydra multiplies both.
-@given(_trees(), st.lists(OVERRIDES, max_size=3, unique_by=_name))
-@settings(
-    max_examples=int(os.environ.get("ORACLE_EXAMPLES", "500")),
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-def test_any_config_resolves_to_what_hydra_composes(files: Any, overrides: list[str]) -> None:
-    """Random trees with random overrides give Hydra's config at every point, or its refusal."""
-    _assert_agreement(files, overrides)
+# In the file: values for keys and groups that are mostly there, as people write them.
+DECLARED = st.dictionaries(
+    st.sampled_from(["x", "n.y", "g.x", "seed", "++n.new", "h.z"]), SWEPT, max_size=1
+) | st.sampled_from([{"g": "a,b"}, {"h": "glob(*)"}, {"g": "b", "h": "b,c"}])
+
+
+@st.composite
+def _cases(draw: st.DrawFn) -> Any:
+    """Return the files of a folder, the grid in it, and some lists of overrides."""
+    declared = draw(st.just({}) | st.just({}) | DECLARED)
+    # A swept key that is given again: here the last counts, Hydra multiplies both.
+    taken = [_name(key) for key in declared]
+    overrides = st.lists(OVERRIDES, max_size=3, unique_by=_name)
+    drawn = draw(st.lists(overrides, min_size=4, max_size=4))
+    cases = [[item for item in case if _name(item) not in taken] for case in drawn]
+    return draw(_trees()), declared, cases
+
+
+def _many(folders: int) -> Any:
+    # Not shrunk: that would compose for many minutes, and the folder is small enough to read.
+    return settings(
+        max_examples=folders,
+        phases=[Phase.generate],
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@given(_cases())
+@_many(125)
+def test_any_config_resolves_to_what_hydra_composes(cases: Any) -> None:
+    """500 cases, four a folder, give Hydra's config at every point, or its refusal."""
+    _assert_agreement(*cases)
+
+
+@pytest.mark.soak
+@given(_cases())
+@_many(2_500)
+def test_thousands_of_configs_resolve_to_what_hydra_composes(cases: Any) -> None:
+    """The same, 10,000 times."""
+    _assert_agreement(*cases)
 
 
 def _experiment(tmp_path: Path, overrides: list[str] = (), **files: Any) -> Any:
