@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "plan": "show what run would do and why, and what each filter dropped",
     "run": "do it; the same command again continues where things stood",
     "status": "show the state, progress and metrics of an experiment's runs",
+    "sync": "send to MLflow what has not arrived yet",
     "ui": "open MLflow's page on the experiment's store, on this machine only",
 }
 _EPILOG: Final = """\

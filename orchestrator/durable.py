@@ -69,6 +69,22 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def open_plain(path: Path | str, *, folder: int | None = None) -> tuple[int, os.stat_result]:
+    """Open a plain file for reading and return its descriptor and what it is.
+
+    Raises:
+        FileNotFoundError: There is nothing under this name.
+        NotRegularError: It is a link, a pipe or a directory.
+        OSError: It cannot be read.
+    """
+    descriptor = os.open(path, _READ, dir_fd=folder)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise NotRegularError("it is no plain file")
+    return descriptor, found
+
+
 def read_file(path: Path | str, *, folder: int | None = None) -> bytes:
     """Return the content of a small regular file.
 
@@ -81,11 +97,8 @@ def read_file(path: Path | str, *, folder: int | None = None) -> bytes:
         NotRegularError: It is a link, a pipe, a directory, or far too large.
         OSError: It cannot be read.
     """
-    descriptor = os.open(path, _READ, dir_fd=folder)
+    descriptor, found = open_plain(path, folder=folder)
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise NotRegularError("it is no plain file")
         if found.st_size > LARGEST_RECORD:
             raise NotRegularError(f"it has {found.st_size} bytes")
         # No file object: plans read 10,000 of these files, and it costs more than the reading.

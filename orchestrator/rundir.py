@@ -74,6 +74,30 @@ class RunDirectory:
         return self.path / _METRICS
 
     @property
+    def results(self) -> Path:
+        """What the trainer leaves at the end: its test results."""
+        return self.path / "results.json"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """The checkpoint of the best iteration, where the trainer keeps one."""
+        return self.path / "checkpoints/best.pt"
+
+    def attempt_logs(self) -> list[Path]:
+        """Return the outputs of the attempts so far, in order."""
+        folder = self.path / "logs"
+        return [folder / name for name in sorted(_names(folder)) if _ATTEMPT_LOG.fullmatch(name)]
+
+    def look(self) -> tuple[object, ...]:
+        """Return what changes whenever an attempt or its points do, at the price of two stats."""
+        return tuple(_stat(f"{self.path}/{name}") for name in (_STATUS, "metrics.jsonl"))
+
+    def was_made_after(self, path: Path) -> bool:
+        """Tell whether the directory was made after a file was written, at the price of two stats."""
+        made, written = _stat(f"{self.path}/{_IDENTITY}"), _stat(str(path))
+        return bool(made and written and made[-1] > written[-1])
+
+    @property
     def delivery(self) -> Path:
         """What of this run has arrived at MLflow: beside it, for a finished run is never touched."""
         return self.path.parents[1] / "tracking" / f"{self.run_id}.json"
@@ -115,8 +139,9 @@ class RunDirectory:
     def report(self) -> Report:
         """Return what there is to tell; damage is told as the reason, never raised."""
         try:
-            created_at = str(self._read_identity().get("created_at"))
-            return Report(self.run_id, self.read_overrides(), created_at, self.observe())
+            return Report(
+                self.run_id, self.read_overrides(), self.read_created_at(), self.observe()
+            )
         except RunDirectoryError as error:
             return Report(self.run_id, {}, "", Observation(status=Unreadable(str(error))))
 
@@ -175,6 +200,14 @@ class RunDirectory:
             what = str(error).partition("\n")[0]
             raise RunDirectoryError(f"{self.config}: {what}. {_MEND}") from None
         return cast("Mapping[str, Value]", found) if isinstance(found, dict) else {}
+
+    def read_created_at(self) -> str:
+        """Return when the directory was made; another one under its name has another time.
+
+        Raises:
+            RunDirectoryError: ``run.json`` is missing or damaged.
+        """
+        return str(self._read_identity().get("created_at"))
 
     def check_identity(self, run: Run) -> None:
         """Make sure that the directory belongs to this run, and holds the config it was made with.
@@ -348,6 +381,14 @@ def _trace(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
+
+
+def _stat(path: str) -> tuple[int, ...]:
+    try:
+        found = os.stat(path, follow_symlinks=False)  # noqa: PTH116 # 10,000 times a look
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _names(path: Path) -> list[str]:

@@ -21,10 +21,15 @@ _PART: Final = re.compile(r"(\d+(?:\.\d+)?) *([smhd]) *")
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
-    """Whether and where runs are reported; no ``uri`` means SQLite under ``results_dir``."""
+    """Whether and where runs are reported; no ``uri`` means SQLite under ``results_dir``.
+
+    ``artifacts``: config, results and logs are kept with the run, ``checkpoint``: the best one too.
+    """
 
     enabled: bool = True
     uri: str | None = None
+    artifacts: bool = True
+    checkpoint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +60,12 @@ def parse_settings(node: Value) -> Settings:
         ("workers", "command", "identity", "tracking", "timeout", "no_progress", "grace"),
     )
     identity = _section(orch.get("identity"), "orch.identity", ("exclude",))
-    tracking = _section(orch.get("tracking"), "orch.tracking", ("enabled", "uri"))
-    enabled, uri = tracking.get("enabled", True), tracking.get("uri")
-    if not isinstance(enabled, bool):
-        raise ConfigError(f"orch.tracking.enabled is {enabled!r}. Make it true or false.")
-    if not (uri is None or isinstance(uri, str)):
-        raise ConfigError("orch.tracking.uri is no text. Make it an MLflow tracking URI, or null.")
     command = orch.get("command")
     return Settings(
         workers=parse_workers(orch.get("workers"), "orch.workers"),
         command=None if command is None else _texts(command, "orch.command"),
         identity_exclude=_texts(identity.get("exclude") or [], "orch.identity.exclude"),
-        tracking=Tracking(enabled, uri),
+        tracking=_parse_tracking(orch.get("tracking")),
         limits=Limits(
             **{
                 name: parse_duration(orch[name], f"orch.{name}")
@@ -75,6 +74,20 @@ def parse_settings(node: Value) -> Settings:
             }
         ),
     )
+
+
+def _parse_tracking(node: Value) -> Tracking:
+    tracking = _section(node, "orch.tracking", ("enabled", "uri", "artifacts", "checkpoint"))
+    switches = {"enabled": True, "artifacts": True, "checkpoint": False}
+    for name, default in switches.items():
+        value = tracking.get(name, default)
+        if not isinstance(value, bool):
+            raise ConfigError(f"orch.tracking.{name} is {value!r}. Make it true or false.")
+        switches[name] = value
+    uri = tracking.get("uri")
+    if not (uri is None or isinstance(uri, str)):
+        raise ConfigError("orch.tracking.uri is no text. Make it an MLflow tracking URI, or null.")
+    return Tracking(uri=uri, **switches)
 
 
 def parse_workers(value: Value, where: str) -> int | None:

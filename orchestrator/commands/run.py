@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from rich.text import Text
 
 from orchestrator.board import JsonBoard, LiveBoard, PlainBoard
 from orchestrator.commands.plan import load_plan
+from orchestrator.commands.sync import sync_command
 from orchestrator.engine import Engine
 from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.warm import WarmLauncher
@@ -19,15 +22,18 @@ from orchestrator.state import State
 from orchestrator.stop import StopRequests
 from orchestrator.streams import DispensableStream
 from orchestrator.tables import print_summary
-from orchestrator.tracking.process import ReporterProcess, count_behind, store_uri
+from orchestrator.tracking.process import Patience, ReporterProcess, look_at_waiting
+from orchestrator.tracking.source import look_at_source, note_source
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from rich.console import Console
 
     from orchestrator.commands.plan import Planned
     from orchestrator.engine import Outcome
+    from orchestrator.events import Event, Live
 
 FAILED: Final = 1
 LEFT: Final = 3
@@ -42,9 +48,9 @@ def run(options: argparse.Namespace, console: Console) -> int:
     console.file = cast("IO[str]", DispensableStream(console.file))
     if options.json:
         console.quiet = True
-    uri = _tracking_uri(planned)
+    tracking = planned.settings.tracking
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
-    if total or (uri and count_behind(planned.experiment, uri)):
+    if total or (tracking.enabled and look_at_waiting(planned.experiment, tracking).runs):
         planned.experiment.prepare()
         print_summary(planned.plan, console)
     else:
@@ -56,14 +62,13 @@ def run(options: argparse.Namespace, console: Console) -> int:
     limits = planned.settings.limits
     launcher = CommandLauncher(command, limits) if command else WarmLauncher(limits=limits)
     with StopRequests() as stop:
-        reporter = ReporterProcess(planned.experiment, uri) if uri else None
-        if reporter:
-            reporter.start()
+        reporter = _start_reporter(planned) if tracking.enabled else None
         with _board(options, console, total) as board:
-            engine = Engine(planned.experiment, launcher, board, slots)
+            shown = _Tending(board, reporter) if reporter else board
+            engine = Engine(planned.experiment, launcher, shown, slots)
             outcome = engine.execute(planned.plan, stop)
         if reporter:
-            _finish(reporter, stop, console)
+            _finish(reporter, planned, stop, console, options)
     _summarize(outcome, planned, console)
     return exit_code(outcome)
 
@@ -77,9 +82,30 @@ def exit_code(outcome: Outcome) -> int:
     return LEFT if outcome.left else 0
 
 
-def _tracking_uri(planned: Planned) -> str | None:
-    tracking = planned.settings.tracking
-    return store_uri(planned.experiment, tracking.uri) if tracking.enabled else None
+def _start_reporter(planned: Planned) -> ReporterProcess:
+    source = look_at_source(Path.cwd())
+    if source:
+        note_source(planned.experiment.path, source)
+    reporter = ReporterProcess(planned.experiment, planned.settings.tracking)
+    reporter.start()
+    return reporter
+
+
+class _Tending:
+    """A board that looks after the reporter whenever it is drawn."""
+
+    def __init__(self, board: PlainBoard, reporter: ReporterProcess) -> None:
+        self._board = board
+        self._reporter = reporter
+
+    def show(self, event: Event) -> None:
+        """Show an event."""
+        self._board.show(event)
+
+    def refresh(self, live: Sequence[Live]) -> None:
+        """Show how far the live attempts are, and start the reporter anew if it died."""
+        self._board.refresh(live)
+        self._reporter.tend()
 
 
 def _board(options: argparse.Namespace, console: Console, total: int) -> PlainBoard:
@@ -88,13 +114,26 @@ def _board(options: argparse.Namespace, console: Console, total: int) -> PlainBo
     return LiveBoard(console, total) if console.is_terminal else PlainBoard(console, total)
 
 
-def _finish(reporter: ReporterProcess, stop: StopRequests, console: Console) -> None:
+def _finish(
+    reporter: ReporterProcess,
+    planned: Planned,
+    stop: StopRequests,
+    console: Console,
+    options: argparse.Namespace,
+) -> None:
+    """Have the rest sent, and say in one line what could not be."""
     with console.status("sending the rest to MLflow"):
-        arrived = reporter.finish(give_up=lambda: stop.asked > 1)
-    if not arrived:
-        text = (
-            f"not everything has reached MLflow, see {reporter.log}; repeat the command to send it"
-        )
+        problem = reporter.finish(Patience(), give_up=lambda: stop.asked > 1)
+    if not problem:
+        return
+    waiting = look_at_waiting(planned.experiment, planned.settings.tracking)
+    if waiting.runs:
+        command = sync_command(options)
+        if options.json:
+            counts = {"runs": waiting.runs, "points": waiting.points}
+            event = {"event": "waiting", **counts, "problem": problem, "command": command}
+            console.file.write(json.dumps(event) + "\n")
+        text = f"MLflow: {problem}; {waiting} wait. {command} delivers them"
         console.print(Text(text, style="yellow"), soft_wrap=True)
 
 

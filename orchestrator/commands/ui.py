@@ -19,7 +19,7 @@ from orchestrator.config import load_experiment
 from orchestrator.errors import UsageError
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.stop import StopRequests
-from orchestrator.tracking.process import store_uri
+from orchestrator.tracking.process import MLFLOW_MANNERS, sqlite_file, store_uri
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _HOST: Final = "127.0.0.1"
-_SQLITE: Final = "sqlite:///"
 _SERVER: Final = (sys.executable, "-m", "mlflow", "ui")
 _PAUSE: Final = 0.25
 _GRACE: Final = 5.0
@@ -41,13 +40,14 @@ def ui(options: argparse.Namespace, console: Console) -> int:
     """
     described = load_experiment(Path(options.config_dir), options.config_name, options.overrides)
     experiment = ExperimentDirectory(described.results_dir, described.experiment_id)
-    uri = store_uri(experiment, described.settings.tracking.uri)
+    uri = store_uri(experiment, described.settings.tracking)
     if uri.startswith(("http://", "https://")):
         console.print(
             "The runs are reported to a tracking server (orch.tracking.uri): open its page."
         )
         return 0
-    if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists():
+    file = sqlite_file(uri)
+    if file and not file.exists():
         raise UsageError(
             f"there is no MLflow store in {experiment.results_dir} yet. First: orch run"
         )
@@ -66,6 +66,7 @@ def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
         # The address of the store may hold a password, so it is no argument. The page needs none
         # of the server's background services, which would be ten processes more.
         env={
+            **MLFLOW_MANNERS,
             **os.environ,
             "MLFLOW_BACKEND_STORE_URI": uri,
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

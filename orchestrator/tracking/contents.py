@@ -1,103 +1,147 @@
-"""What a run has to tell: its name, parameters and points, read from its directory."""
+"""What a run has to tell besides its points: name, parameters, tags, times, results and files."""
 
 from __future__ import annotations
 
-import json
-import logging
+import contextlib
+import math
+import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from omegaconf import OmegaConf
-
+from orchestrator import durable, records
+from orchestrator.filters import show
 from orchestrator.selection import describe_point
-from orchestrator.state import Observation, Status
-from orchestrator.tracking.store import Sample
+from orchestrator.state import State, Status
+from orchestrator.tracking.names import metric_name, parameter_value, run_name, tag_value
+from orchestrator.tracking.points import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from orchestrator.rundir import RunDirectory
+    from orchestrator.state import Observation
+    from orchestrator.tracking.source import Source
 
-_CHUNK: Final = 4_000_000
-
-logger = logging.getLogger(__name__)
+OVER: Final = frozenset({State.DONE, State.FAILED, State.STALE})
 
 
 def name_of(directory: RunDirectory) -> str:
     """Return a name for people: the values of the axes, or the run ID where there are none."""
     overrides = directory.read_overrides()
-    return describe_point(overrides) if overrides else directory.run_id
+    return run_name(describe_point(overrides)) if overrides else directory.run_id
 
 
-def read_params(directory: RunDirectory) -> Mapping[str, str]:
-    """Return the resolved config, flattened to dotted keys."""
-    return dict(_flatten(OmegaConf.to_container(OmegaConf.load(directory.config))))
+def read_params(directory: RunDirectory) -> dict[str, str]:
+    """Return the config that the run trains with, flattened to dotted keys.
 
-
-def read_samples(directory: RunDirectory, offset: int) -> tuple[list[Sample], int]:
-    """Return the points behind ``offset``, and the offset behind them.
-
-    A last line without its end is still being written and waits for the next time; a line that
-    is no point is passed over.
+    Raises:
+        RunDirectoryError: It is missing or damaged.
     """
-    try:
-        with directory.metrics.open("rb") as file:
-            file.seek(offset)
-            content = file.read(_CHUNK)
-    except FileNotFoundError:
-        return [], offset
-    lines = content[: content.rfind(b"\n") + 1]
-    samples = [sample for line in lines.splitlines() if (sample := _parse_sample(line))]
-    return samples, offset + len(lines)
+    params: dict[str, str] = {}
+    for key, value in _flatten(directory.read_config()):
+        name = metric_name(key)
+        # a.b as one key and b inside a: both are kept.
+        params[name if name not in params else metric_name(f"{key}?")] = parameter_value(value)
+    return params
 
 
-def attempt_tags(seen: Observation) -> dict[str, str]:
-    """Return the tags that tell of the last attempt."""
+def axis_tags(directory: RunDirectory) -> dict[str, str]:
+    """Return a tag for each axis."""
+    return {
+        metric_name(f"orch.axis.{key}"): tag_value(value if isinstance(value, str) else show(value))
+        for key, value in directory.read_overrides().items()
+    }
+
+
+def attempt_tags(seen: Observation, source: Source | None) -> dict[str, str]:
+    """Return the tags that tell of the last attempt, and of the code it ran."""
     tags = {"orch.state": seen.state.value, "orch.attempt": str(seen.attempts)}
     if isinstance(seen.status, Status):
-        tags["orch.host"] = seen.status.host
-        if seen.status.failure:
-            tags["orch.error"] = f"{seen.status.failure.kind}: {seen.status.failure.message}"
+        status = seen.status
+        tags["orch.host"] = tag_value(status.host)
+        tags["orch.reason"] = tag_value(seen.reason)
+        when = f"{status.started_at} to {status.ended_at or '?'}, {seen.state.value}"
+        tags[f"orch.attempt.{seen.attempts}"] = tag_value(when)
+    if source is not None:
+        tags["orch.git_commit"] = tags["mlflow.source.git.commit"] = source.commit
+        tags["orch.git_dirty"] = str(source.is_dirty).lower()
     return tags
 
 
-def start_time(directory: RunDirectory) -> int:
-    """Return when the attempt began, in ms."""
-    status = directory.read_status()
-    return _milliseconds(status.started_at) if isinstance(status, Status) else 0
+def started_at(directory: RunDirectory, seen: Observation) -> int:
+    """Return when the first attempt began, in ms: its directory was made just before."""
+    if isinstance(seen.status, Status) and seen.status.attempt == 1:
+        return milliseconds(seen.status.started_at)
+    return milliseconds(directory.read_created_at())
 
 
-def end_time(seen: Observation) -> int | None:
-    """Return when the attempt ended, in ms; None where nobody could write it down."""
+def ended_at(directory: RunDirectory, seen: Observation) -> int:
+    """Return when the last attempt ended, in ms; of one that died without a word, its last sign."""
     status = seen.status
-    return (
-        _milliseconds(status.ended_at) if isinstance(status, Status) and status.ended_at else None
-    )
+    if isinstance(status, Status) and status.ended_at:
+        return milliseconds(status.ended_at)
+    return _last_sign(directory)
 
 
-def _milliseconds(moment: str) -> int:
-    return int(datetime.fromisoformat(moment).timestamp() * 1000)
+def read_results(directory: RunDirectory, seen: Observation) -> list[Sample]:
+    """Return the numbers in ``results.json`` under ``test`` as points at the last iteration."""
+    found: Any = None
+    with contextlib.suppress(OSError):
+        found = records.parse(durable.read_file(directory.results))
+    test = found.get("test") if isinstance(found, dict) else None
+    if not isinstance(test, dict):
+        return []
+    step = seen.progress.iteration if seen.progress else 0
+    numbers = ((str(key), _number(value)) for key, value in test.items())
+    at = ended_at(directory, seen)
+    return [
+        Sample(metric_name(key), number, step, at) for key, number in numbers if number is not None
+    ]
 
 
-def _parse_sample(line: bytes) -> Sample | None:
+def files_of(directory: RunDirectory, *, checkpoint: bool) -> dict[str, Path]:
+    """Return the files to keep with the run, by the names they get, where they exist."""
+    files = {directory.config.name: directory.config, directory.results.name: directory.results}
+    files |= {f"logs/{path.name}": path for path in directory.attempt_logs()}
+    if checkpoint:
+        files["checkpoints/best.pt"] = directory.best_checkpoint
+    return {name: path for name, path in files.items() if path.is_file() and not path.is_symlink()}
+
+
+def signature(path: Path) -> str:
+    """Return what changes whenever a file does."""
+    found = path.stat()
+    return f"{found.st_size}:{found.st_mtime_ns}"
+
+
+def milliseconds(moment: str) -> int:
+    """Return a time of a record in ms; 0 where it is none."""
     try:
-        match json.loads(line):
-            case {
-                "key": str(key),
-                "value": float() | int() | str() as value,
-                "step": int(step),
-                "timestamp": int(timestamp),
-            }:
-                return Sample(key, float(value), step, timestamp)
-    except (ValueError, RecursionError):
-        pass
-    logger.warning("not a point: %r", line[:80])
-    return None
+        return max(0, int(datetime.fromisoformat(moment).timestamp() * 1000))
+    except (ValueError, OverflowError):
+        return 0
+
+
+def _last_sign(directory: RunDirectory) -> int:
+    moments = [0]
+    for path in (directory.metrics, *directory.attempt_logs()):
+        with contextlib.suppress(OSError):
+            moments.append(os.lstat(path).st_mtime_ns // 1_000_000)
+    return max(moments)
+
+
+def _number(value: object) -> float | None:
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return number if isinstance(value, int | float | str) else None
 
 
 def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 # a YAML tree
     if isinstance(node, dict) and node:
         for key, value in node.items():
             yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
-    else:
+    elif prefix:
         yield prefix, str(node)

@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+import re
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from orchestrator import durable, records
 from orchestrator.state import State
+from orchestrator.tracking.points import START, Place, count_points_behind, has_points_behind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestrator.rundir import RunDirectory
     from orchestrator.state import Observation
+
+_PASSWORD: Final = re.compile(r"(?<=://)[^/@]*@")
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What has arrived.
 
-    ``store`` names the MLflow store without giving its address away, ``offset`` counts the bytes
-    of ``metrics.jsonl`` that have arrived, ``told`` is the state and attempt that MLflow knows.
+    ``store`` names the MLflow store, ``experiment`` the experiment in it, ``created_at`` the run
+    directory that was reported. ``place`` is how far ``metrics.jsonl`` has arrived, ``told`` the
+    state and attempt that MLflow knows, ``files`` the artifacts with their sizes and times.
     """
 
     store: str
+    experiment: str
+    created_at: str
     mlflow_run_id: str
-    offset: int = 0
+    place: Place = START
     told: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_delivery(directory: RunDirectory, store: str) -> Delivery | None:
@@ -35,11 +45,15 @@ def read_delivery(directory: RunDirectory, store: str) -> Delivery | None:
         match records.parse(durable.read_file(directory.delivery)):
             case {
                 "store": str(known),
+                "experiment": str(experiment),
+                "created_at": str(created_at),
                 "mlflow_run_id": str(run_id),
-                "offset": int(offset),
+                "place": {"offset": int(offset), "tail": int(tail)},
                 "told": str(told),
+                "files": dict(files),
             } if known == store:
-                return Delivery(known, run_id, offset, told)
+                place = Place(offset, tail)
+                return Delivery(known, experiment, created_at, run_id, place, told, files)
     return None
 
 
@@ -60,17 +74,17 @@ def is_behind(directory: RunDirectory, seen: Observation, delivery: Delivery | N
         return False
     if delivery is None or delivery.told != what_to_tell(seen):
         return True
-    return _has_line_behind(directory, delivery.offset)
+    if directory.was_made_after(directory.delivery):
+        return True  # the sender reads whether it really is another one
+    is_over = seen.state is State.DONE
+    return has_points_behind(directory.metrics, delivery.place.offset, is_over=is_over)
 
 
-def _has_line_behind(directory: RunDirectory, offset: int) -> bool:
-    """Tell whether a whole line stands behind the offset; a torn one may never be completed."""
-    with contextlib.suppress(OSError), directory.metrics.open("rb") as file:
-        file.seek(offset)
-        return file.readline().endswith(b"\n")
-    return False
+def count_waiting(directory: RunDirectory, delivery: Delivery | None) -> int:
+    """Return how many points of a run have not arrived yet."""
+    return count_points_behind(directory.metrics, delivery.place.offset if delivery else 0)
 
 
 def store_name(uri: str) -> str:
-    """Name a store without giving its address away."""
-    return hashlib.sha256(uri.encode()).hexdigest()[:16]
+    """Name a store without giving its address away; a new password makes no new store."""
+    return hashlib.sha256(_PASSWORD.sub("", uri).encode()).hexdigest()[:16]

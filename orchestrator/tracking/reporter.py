@@ -2,44 +2,48 @@
 
 One reporter works for an experiment at a time, under a lock on the experiment's folder; others wait
 for their turn. It is told of the end on its standard input; if its orchestrator is killed instead,
-it goes on for as long as a run lives.
+it goes on for as long as a run lives. It spends little: what it may use of a processor is limited,
+and what did not change since its last look costs no more than two stats.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
 import select
 import sys
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.state import Observation, RunId, State
-from orchestrator.tracking import contents
-from orchestrator.tracking.delivery import (
-    Delivery,
-    is_behind,
-    read_delivery,
-    store_name,
-    what_to_tell,
-    write_delivery,
-)
+from orchestrator.tracking.delivery import is_behind, read_delivery, store_name
+from orchestrator.tracking.failures import explain, without_passwords
+from orchestrator.tracking.news import News, tell
+from orchestrator.tracking.sender import Scope, Sender
+from orchestrator.tracking.source import read_sources
 from orchestrator.tracking.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.rundir import RunDirectory
+    from orchestrator.tracking.delivery import Delivery
 
 _PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 10.0
+_SHARE: Final = 0.03  # of a processor, while runs live
 _LAST_TRIES: Final = 3
+_LAST_PAUSE: Final = 1.0
 _NICENESS: Final = 10
-_OVER: Final = frozenset({State.DONE, State.FAILED, State.STALE})
+_NO_TURN: Final = "another reporter is at work on this experiment"
 
 logger = logging.getLogger(__name__)
 
@@ -52,90 +56,162 @@ class Orders(Enum):
     ORPHANED = "orphaned"
 
 
-class Reporter:
-    """Sends the runs of one experiment to one store."""
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a look at all runs amounts to: how many live, how many are behind, what went wrong."""
 
-    def __init__(self, experiment: ExperimentDirectory, store: Store, name: str) -> None:
+    living: int
+    behind: int
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a run since it was looked at last."""
+
+    look: tuple[object, ...]
+    sender: Sender
+    seen: Observation
+    behind: bool
+
+
+class Reporter:
+    """Sends the runs of one experiment to one store; ``news`` is a descriptor to tell on."""
+
+    def __init__(
+        self, experiment: ExperimentDirectory, store: Store, scope: Scope, news: int
+    ) -> None:
         self._experiment = experiment
         self._store = store
-        self._store_name = name
-        self._finished: set[RunId] = set()
+        self._scope = scope
+        self._descriptor = news
+        self._news = News()
+        self._known: dict[RunId, _Known] = {}
+        self._complained = ""
+        self._mark = ""
+        self._told = False
 
-    def round(self, *, send: bool) -> tuple[int, int]:
-        """Look at every run once, and send what is new; return how many live and are behind.
+    def round(self, *, send: bool) -> Round:
+        """Look at every run once, and send what is new.
 
-        Raises:
-            Exception: MLflow did not take it; what has arrived until then is remembered.
+        What is wrong with one run, or with what MLflow thinks of it, does not keep the others from
+        being sent; but after two refusals in a row the rest waits for the next round.
         """
-        living = behind = 0
+        living = behind = in_a_row = 0
+        problem = self._open() if send else ""
+        send = send and not problem
         for directory in self._experiment.runs():
-            if directory.run_id in self._finished:
-                continue
             try:
-                seen = directory.observe()
-            except RunDirectoryError:
-                continue  # the orchestrator tells of it
-            living += seen.state is State.RUNNING
-            delivery = read_delivery(directory, self._store_name)
-            if send and is_behind(directory, seen, delivery):
-                delivery = self._deliver(directory, seen, delivery)
-            if is_behind(directory, seen, delivery):
-                behind += 1
-            elif seen.state is State.DONE:
-                self._finished.add(directory.run_id)
-        return living, behind
+                known = self._look(directory)
+            except (RunDirectoryError, OSError) as error:
+                self._complain(str(error))
+                continue
+            living += known.seen.state is State.RUNNING
+            if known.behind and send and in_a_row < 2:  # noqa: PLR2004 # one may be its own fault
+                refusal = self._send(directory, known)
+                problem = problem or refusal
+                in_a_row = in_a_row + 1 if refusal else 0
+            behind += known.behind
+        if not send and behind:
+            problem = problem or _NO_TURN
+        self._complain(problem)
+        self.tell(behind, problem)
+        return Round(living, behind, problem)
 
-    def _deliver(
-        self, directory: RunDirectory, seen: Observation, delivery: Delivery | None
-    ) -> Delivery:
-        if delivery is None:
-            delivery = self._introduce(directory)
-        samples, offset = contents.read_samples(directory, delivery.offset)
-        self._store.send_samples(delivery.mlflow_run_id, samples)
-        if what_to_tell(seen) != delivery.told:
-            self._store.set_tags(delivery.mlflow_run_id, contents.attempt_tags(seen))
-            end = contents.end_time(seen) if seen.state in _OVER else None
-            self._store.set_state(delivery.mlflow_run_id, seen.state, end)
-        delivery = replace(delivery, offset=offset, told=what_to_tell(seen))
-        write_delivery(directory, delivery)
-        return delivery
+    def _open(self) -> str:
+        """Open the store, the first time; return what was wrong, in one line.
 
-    def _introduce(self, directory: RunDirectory) -> Delivery:
-        """Find the MLflow run, or create it; if we die in between, the next search finds it."""
-        found = self._store.find_run(directory.run_id)
-        if found is None:
-            found = self._store.create_run(
-                directory.run_id,
-                name=contents.name_of(directory),
-                start=contents.start_time(directory),
-                tags={"orch.experiment": self._experiment.experiment_id},
-            )
-        self._store.send_params(found, contents.read_params(directory))
-        delivery = Delivery(self._store_name, found)
-        write_delivery(directory, delivery)
-        return delivery
+        A new SQLite store takes seconds, which are better spent before the first run is over.
+        """
+        try:
+            self._mark = self._store.mark
+        except Exception as error:  # noqa: BLE001 # MLflow may fail in any way; training goes on
+            return explain(error)
+        return ""
+
+    def tell(self, behind: int, problem: str) -> None:
+        """Tell the news, if there are any."""
+        news = replace(self._news, behind=behind, problem=problem)
+        if news != self._news or not self._told:
+            self._news = news
+            self._told = tell(self._descriptor, news)
+
+    def _look(self, directory: RunDirectory) -> _Known:
+        look = directory.look()
+        known = self._known.get(directory.run_id)
+        if known and not known.behind and known.look == look and _is_quiet(known.seen):
+            return known
+        seen = directory.observe()
+        sender = known.sender if known else self._new_sender(directory)
+        behind = is_behind(directory, seen, sender.delivery) or self._is_of_another(sender.delivery)
+        known = _Known(look, sender, seen, behind)
+        self._known[directory.run_id] = known
+        return known
+
+    def _is_of_another(self, delivery: Delivery | None) -> bool:
+        """Tell whether a delivery was made to an experiment that stood here before."""
+        return bool(delivery and self._mark and delivery.experiment != self._mark)
+
+    def _new_sender(self, directory: RunDirectory) -> Sender:
+        delivery = read_delivery(directory, self._scope.store_name)
+        return Sender(directory, self._store, self._scope, delivery)
+
+    def _send(self, directory: RunDirectory, known: _Known) -> str:
+        """Send what is new of a run; return what was wrong, in one line."""
+        before = known.sender.points
+        try:
+            known.sender.send(known.seen)
+            known.behind = is_behind(directory, known.seen, known.sender.delivery)
+        except RunDirectoryError as error:
+            known.behind = False  # nobody can send it; the orchestrator tells of the damage, too
+            logger.warning("%s", error)
+            return ""
+        except Exception as error:  # noqa: BLE001 # MLflow may fail in any way; training goes on
+            return explain(error)
+        finally:
+            sent = known.sender.points - before
+            self._news = replace(self._news, points=self._news.points + sent)
+        self._news = replace(self._news, runs=self._news.runs + 1)
+        self._told = tell(self._descriptor, self._news)
+        return ""
+
+    def _complain(self, problem: str) -> None:
+        """Write down what is wrong, once for as long as it lasts."""
+        if problem and problem != self._complained:
+            logger.warning("%s", problem)
+        self._complained = problem
 
 
-def report(reporter: Reporter, folder: Path) -> int:
+def _is_quiet(seen: Observation) -> bool:
+    """Tell whether nothing happens to a run unless one of its files changes."""
+    return seen.state is not State.RUNNING
+
+
+def report(reporter: Reporter, folder: Path, orders: Orders) -> int:
     """Send until the end is ordered and everything has arrived; return 0 then, 1 if it has not."""
+    reporter.tell(0, "")
     turn = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    has_turn, failures, orders = False, 0, Orders.GO_ON
+    has_turn, failures = False, 0
     while True:
         has_turn = has_turn or _take_turn(turn)
-        living, behind = 0, 0
-        try:
-            living, behind = reporter.round(send=has_turn)
-        except Exception as error:  # noqa: BLE001 # MLflow may fail in any way; training goes on
-            logger.warning("MLflow does not take it: %s: %s", type(error).__name__, error)
-            failures, behind = failures + 1, 1
-        else:
-            failures = 0
+        begun = time.process_time()
+        found = reporter.round(send=has_turn)
+        spent = time.process_time() - begun
+        failures = failures + 1 if found.problem else 0
         if orders is not Orders.GO_ON:
-            if not behind and (orders is Orders.END or not living):
+            if not found.behind and (orders is Orders.END or not found.living):
                 return 0
-            if failures >= _LAST_TRIES:
+            if failures >= _LAST_TRIES and (orders is Orders.END or not found.living):
                 return 1
-        orders = _listen(orders)
+        orders = _listen(orders, _pause(orders, spent, failures))
+
+
+def _pause(orders: Orders, spent: float, failures: int) -> float:
+    """Decide for how many seconds to rest: by what the round cost, or how often it failed."""
+    if orders is Orders.END:
+        return _LAST_PAUSE if failures else 0.0
+    longest = max(spent / _SHARE, _PAUSE * 2**failures if failures else _PAUSE)
+    return min(longest, _LONGEST_PAUSE)
 
 
 def _take_turn(turn: int) -> bool:
@@ -146,26 +222,80 @@ def _take_turn(turn: int) -> bool:
     return True
 
 
-def _listen(orders: Orders) -> Orders:
+def _listen(orders: Orders, pause: float) -> Orders:
     """Wait for a moment, or for orders."""
     if orders is not Orders.GO_ON:
-        select.select([], [], [], _PAUSE)
+        time.sleep(pause)
         return orders
-    readable, _, _ = select.select([sys.stdin], [], [], _PAUSE)
+    readable, _, _ = select.select([sys.stdin], [], [], pause)
     if not readable:
         return Orders.GO_ON
     return Orders.END if sys.stdin.readline().strip() == "end" else Orders.ORPHANED
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Report ``RESULTS_DIR EXPERIMENT_ID`` to the store that ``ORCH_TRACKING_URI`` names."""
-    results_dir, experiment_id = Path(arguments[0]), arguments[1]
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+class _Discreet(logging.Formatter):
+    """Writes a line without the passwords that an address in it may have."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_passwords(super().format(record))
+
+
+def _keep_quiet() -> int:
+    """Let MLflow write to the log only, and only what matters; return a descriptor for the news."""
+    news = os.dup(1)
+    os.dup2(2, 1)
+    os.set_blocking(news, False)
+    written = logging.StreamHandler()
+    written.setFormatter(_Discreet("%(asctime)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[written], force=True)
+    for name in list(logging.root.manager.loggerDict):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    for name in ("mlflow", "alembic", "urllib3", "sqlalchemy"):
+        # What goes wrong there is raised, too, and told in one line.
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return news
+
+
+def _be_modest() -> None:
+    """Let the trainings have the processors."""
     os.nice(_NICENESS)
+    with contextlib.suppress(OSError):  # where sessions are scheduled as groups, that alone counts
+        Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="utf-8")
+
+
+def log_in(uri: str) -> str:
+    """Give user and password of a server's address to MLflow apart; return the address without."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or parts.username is None:
+        return uri
+    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Report ``RESULTS_DIR EXPERIMENT_ID`` to the store that ``ORCH_TRACKING_URI`` names.
+
+    ``ORCH_TRACKING_OPTIONS`` has words: ``end`` (send what is there and end), ``artifacts``,
+    ``checkpoint``.
+    """
+    results_dir, experiment_id = Path(arguments[0]), arguments[1]
+    _be_modest()
+    news = _keep_quiet()
     uri = os.environ["ORCH_TRACKING_URI"]
+    options = os.environ.get("ORCH_TRACKING_OPTIONS", "").split()
     experiment = ExperimentDirectory(results_dir, experiment_id)
-    store = Store(uri, experiment_id, results_dir)
-    return report(Reporter(experiment, store, store_name(uri)), experiment.path)
+    scope = Scope(
+        store_name(uri),
+        experiment_id,
+        lambda: read_sources(experiment.path),
+        artifacts="artifacts" in options,
+        checkpoint="checkpoint" in options,
+    )
+    reporter = Reporter(experiment, Store(log_in(uri), experiment_id, results_dir), scope, news)
+    orders = Orders.END if "end" in options else Orders.GO_ON
+    return report(reporter, experiment.path, orders)
 
 
 if __name__ == "__main__":

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import unquote, urlsplit
 
-from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.entities import LifecycleStage, Metric, Param, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking import MlflowClient
 
 from orchestrator import durable
+from orchestrator.errors import OrchestratorError
 from orchestrator.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-MAXIMUM_METRICS: Final = 1000
+    from orchestrator.tracking.points import Sample
+
+T = TypeVar("T")
+RUN_ID_TAG: Final = "orch.run_id"
+_MAXIMUM_METRICS: Final = 1000
 _MAXIMUM_PARAMS: Final = 100
-_LONGEST_VALUE: Final = 6000
-_CUT: Final = " ... (cut; config.yaml has it whole)"
-_RUN_ID_TAG: Final = "orch.run_id"
+_MAXIMUM_BYTES: Final = 900_000  # of a request; MLflow's limit is a million
+_MAXIMUM_NAMESAKES: Final = 100
+_LONGEST_NAME: Final = 500
 _STATUSES: Final[Mapping[State, str]] = {
     State.PENDING: "SCHEDULED",
     State.RUNNING: "RUNNING",
@@ -29,25 +38,42 @@ _STATUSES: Final[Mapping[State, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One point of a metric; ``timestamp`` in ms never changes, so sending it again adds nothing."""
+class StoreError(OrchestratorError):
+    """The store says clearly what the user has to do."""
 
-    key: str
-    value: float
-    step: int
-    timestamp: int
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run that is in the store: its MLflow ID, tags and parameters."""
+
+    mlflow_run_id: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
 
 
 class Store:
-    """One experiment in an MLflow store."""
+    """One experiment in an MLflow store, which is opened when it is needed first."""
 
     def __init__(self, uri: str, experiment: str, results_dir: Path) -> None:
         self._uri = uri
-        self._experiment = experiment
+        self._name = experiment[:_LONGEST_NAME]
         self._results_dir = results_dir
         self._client: MlflowClient | None = None
         self._experiment_id = ""
+        self._mark = ""
+        self._artifacts = ""
+
+    @property
+    def mark(self) -> str:
+        """What tells this experiment from one of the same name that was made anew."""
+        _ = self._opened
+        return self._mark
+
+    @property
+    def _opened(self) -> MlflowClient:
+        if self._client is None:
+            self._client = self._open()
+        return self._client
 
     def _open(self) -> MlflowClient:
         """Open the store, and create it and the experiment where they do not exist.
@@ -56,24 +82,45 @@ class Store:
         """
         with durable.exclusive(self._results_dir):
             client = MlflowClient(tracking_uri=self._uri)
-            known = client.get_experiment_by_name(self._experiment)
+            known = client.get_experiment_by_name(self._name)
             if known is None:
                 # MLflow's own default would be a folder wherever orch happens to be called.
                 is_local = self._uri.startswith("sqlite:")
                 artifacts = (self._results_dir / "mlartifacts").absolute().as_uri()
-                self._experiment_id = client.create_experiment(
-                    self._experiment, artifact_location=artifacts if is_local else None
+                made = client.create_experiment(
+                    self._name, artifact_location=artifacts if is_local else None
                 )
-            else:
-                self._experiment_id = known.experiment_id
+                known = client.get_experiment(made)
+        if known.lifecycle_stage != LifecycleStage.ACTIVE:
+            raise StoreError(
+                f"the experiment {self._name!r} was deleted in MLflow. Restore it there"
+                f" (mlflow experiments restore --experiment-id {known.experiment_id}),"
+                " or choose another experiment_id"
+            )
+        self._artifacts = str(known.artifact_location)
+        self._experiment_id = str(known.experiment_id)
+        self._mark = f"{known.experiment_id}:{known.creation_time}"
         return client
 
-    def find_run(self, run_id: str) -> str | None:
-        """Return the MLflow run of a run, or None if there is none yet."""
+    def find_runs(self, run_id: str) -> list[Found]:
+        """Return what is in the store of a run, the oldest first."""
         found = self._opened.search_runs(
-            [self._experiment_id], f"tags.`{_RUN_ID_TAG}` = '{run_id}'", max_results=1
+            [self._experiment_id],
+            f"tags.`{RUN_ID_TAG}` = '{run_id}'",
+            max_results=_MAXIMUM_NAMESAKES,
+            order_by=["attributes.start_time ASC"],
         )
-        return str(found[0].info.run_id) if found else None
+        return [Found(str(run.info.run_id), run.data.tags, run.data.params) for run in found]
+
+    def has_run(self, mlflow_run_id: str) -> bool:
+        """Tell whether an MLflow run is there, and not deleted."""
+        try:
+            run = self._opened.get_run(mlflow_run_id)
+        except MlflowException as error:
+            if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                return False
+            raise
+        return bool(run.info.lifecycle_stage == LifecycleStage.ACTIVE)
 
     def create_run(self, run_id: str, name: str, start: int, tags: Mapping[str, str]) -> str:
         """Create the MLflow run of a run that began at ``start`` (ms) and return its MLflow ID."""
@@ -81,27 +128,39 @@ class Store:
             self._experiment_id,
             start_time=start,
             run_name=name,
-            tags={_RUN_ID_TAG: run_id, **tags},
+            tags={RUN_ID_TAG: run_id, **tags},
         )
         return str(run.info.run_id)
+
+    def discard_run(self, mlflow_run_id: str) -> None:
+        """Delete an MLflow run, as its page does: it can be restored."""
+        self._opened.delete_run(mlflow_run_id)
+
+    def read_points(self, mlflow_run_id: str) -> dict[tuple[str, int], float]:
+        """Return the value of every point that the store has of a run, by key and step."""
+        keys = self._opened.get_run(mlflow_run_id).data.metrics
+        return {
+            (str(key), int(point.step)): float(point.value)
+            for key in keys
+            for point in self._opened.get_metric_history(mlflow_run_id, key)
+        }
 
     def set_tags(self, mlflow_run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags, replacing older values."""
         items = [RunTag(key, value) for key, value in tags.items()]
-        self._opened.log_batch(mlflow_run_id, tags=items)
+        for batch in _batches(items, _MAXIMUM_PARAMS, lambda tag: _size(tag.key, tag.value)):
+            self._opened.log_batch(mlflow_run_id, tags=batch)
 
     def send_params(self, mlflow_run_id: str, params: Mapping[str, str]) -> None:
         """Send the parameters; what has arrived already is left as it is."""
-        items = [Param(key, _fit(value)) for key, value in params.items()]
-        for start in range(0, len(items), _MAXIMUM_PARAMS):
-            batch = items[start : start + _MAXIMUM_PARAMS]
+        items = [Param(key, value) for key, value in params.items()]
+        for batch in _batches(items, _MAXIMUM_PARAMS, lambda item: _size(item.key, item.value)):
             self._opened.log_batch(mlflow_run_id, params=batch)
 
     def send_samples(self, mlflow_run_id: str, samples: Sequence[Sample]) -> None:
         """Send points; those that have arrived already are not added again."""
         items = [Metric(each.key, each.value, each.timestamp, each.step) for each in samples]
-        for start in range(0, len(items), MAXIMUM_METRICS):
-            batch = items[start : start + MAXIMUM_METRICS]
+        for batch in _batches(items, _MAXIMUM_METRICS, lambda item: _size(item.key, "")):
             self._opened.log_batch(mlflow_run_id, metrics=batch)
 
     def set_state(self, mlflow_run_id: str, state: State, end: int | None) -> None:
@@ -112,14 +171,47 @@ class Store:
         else:
             self._opened.update_run(mlflow_run_id, status)
 
-    @property
-    def _opened(self) -> MlflowClient:
-        if self._client is None:
-            self._client = self._open()
-        return self._client
+    def send_file(self, mlflow_run_id: str, path: Path, name: str) -> None:
+        """Keep a file with the run, under a name that may have folders.
+
+        Raises:
+            StoreError: The files would go to a place that is not the store's any more.
+        """
+        self._require_place()
+        folder = str(PurePosixPath(name).parent)
+        self._opened.log_artifact(mlflow_run_id, str(path), None if folder == "." else folder)
+
+    def _require_place(self) -> None:
+        """Make sure that our own store, if it was moved, does not write where it was before."""
+        place = urlsplit(self._artifacts)
+        folder = Path(unquote(place.path))
+        is_ours = self._uri.startswith("sqlite:") and place.scheme == "file"
+        if is_ours and not _nearest(folder).is_relative_to(self._results_dir.resolve()):
+            raise StoreError(
+                f"the store keeps its files in {folder}, which is not here any more."
+                " Choose another experiment_id, or orch.tracking.artifacts=false"
+            )
 
 
-def _fit(value: str) -> str:
-    if len(value) <= _LONGEST_VALUE:
-        return value
-    return value[: _LONGEST_VALUE - len(_CUT)] + _CUT
+def _nearest(path: Path) -> Path:
+    return next((each for each in (path, *path.parents) if each.exists()), path).resolve()
+
+
+def _batches(items: Sequence[T], most: int, size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Yield the items in batches that fit into one request."""
+    batch: list[T] = []
+    total = 0
+    for item in items:
+        needed = size(item)
+        if batch and (len(batch) == most or total + needed > _MAXIMUM_BYTES):
+            yield batch
+            batch, total = [], 0
+        batch.append(item)
+        total += needed
+    if batch:
+        yield batch
+
+
+def _size(key: str, value: str) -> int:
+    """Return how many bytes a key with a value takes in a request, about."""
+    return len(json.dumps(key)) + len(json.dumps(value)) + 150

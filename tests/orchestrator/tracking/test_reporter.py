@@ -1,211 +1,162 @@
-"""The reporter sends every point once, in whatever state it finds things."""
+"""The reporter looks at every run, sends what is new, and spends little when nothing is."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run
 from orchestrator.rundir import RunDirectory
-from orchestrator.state import Record, State, Status
-from orchestrator.tracking.delivery import read_delivery
-from orchestrator.tracking.reporter import Reporter
-from orchestrator.tracking.store import Sample
+from orchestrator.state import Record, Status
+from orchestrator.tracking.news import News, hear
+from orchestrator.tracking.reporter import Orders, Reporter, Round, _pause, log_in, report
+from orchestrator.tracking.sender import Scope
 
-NAME = "0123456789abcdef"
-
-
-@dataclass
-class FakeStore:
-    """Keeps what MLflow keeps, by MLflow's rules; ``fails_at`` counts calls until it breaks."""
-
-    runs: dict[str, str] = field(default_factory=dict)
-    samples: set[tuple[str, Sample]] = field(default_factory=set)
-    params: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    states: dict[str, tuple[State, int | None]] = field(default_factory=dict)
-    calls: int = 0
-    fails_at: int = 0
-
-    def _call(self) -> None:
-        self.calls += 1
-        if self.calls == self.fails_at:
-            raise ConnectionError("the store is away")
-
-    def find_run(self, run_id: str) -> str | None:
-        self._call()
-        return self.runs.get(run_id)
-
-    def create_run(self, run_id: str, name: str, start: int, tags: Mapping[str, str]) -> str:
-        del name, start, tags
-        assert run_id not in self.runs
-        self.runs[run_id] = f"mlflow-{run_id}"
-        self._call()
-        return self.runs[run_id]
-
-    def set_tags(self, mlflow_run_id: str, tags: Mapping[str, str]) -> None:
-        del mlflow_run_id, tags
-        self._call()
-
-    def send_params(self, mlflow_run_id: str, params: Mapping[str, str]) -> None:
-        self._call()
-        assert self.params.setdefault(mlflow_run_id, params) == params
-
-    def send_samples(self, mlflow_run_id: str, samples: Sequence[Sample]) -> None:
-        self.samples.update((mlflow_run_id, sample) for sample in samples)
-        self._call()
-
-    def set_state(self, mlflow_run_id: str, state: State, end: int | None) -> None:
-        self.states[mlflow_run_id] = (state, end)
-        self._call()
-
-
-def append(directory: RunDirectory, *steps: int, end: str = "\n") -> None:
-    """Append a point a step, as a trainer does."""
-    points = (
-        json.dumps({"key": "loss", "value": 1 / step, "step": step, "timestamp": 1000 + step})
-        for step in steps
-    )
-    with directory.metrics.open("a") as file:
-        file.write("\n".join(points) + end)
-
-
-def ended(record: Record, attempt: int = 1) -> Status:
-    moment = "2026-01-01T00:00:00.000+00:00"
-    return Status(record, attempt, moment, "box", 1, ended_at=moment)
+SCOPE = Scope("0123456789abcdef", "first", list)
 
 
 @pytest.fixture
-def directory(experiment: ExperimentDirectory, runs: list[Run]) -> RunDirectory:
-    """Return the directory of a run that is done and has reported three points."""
-    made = experiment.create(runs[0])
-    append(made, 1, 2, 3)
-    made.write_status(ended(Record.DONE))
-    return made
+def channel() -> Iterator[tuple[int, int]]:
+    """Return a pipe that nobody waits for."""
+    ends = os.pipe()
+    for end in ends:
+        os.set_blocking(end, False)
+    yield ends
+    for end in ends:
+        os.close(end)
 
 
-def report(experiment: ExperimentDirectory, store: FakeStore) -> tuple[int, int]:
-    """Let a reporter that knows nothing make one round."""
-    return Reporter(experiment, store, NAME).round(send=True)  # type: ignore[arg-type]
+@pytest.fixture
+def reporter(experiment: ExperimentDirectory, store: Any, channel: tuple[int, int]) -> Reporter:
+    """Return a reporter that knows nothing yet."""
+    return Reporter(experiment, store, SCOPE, channel[1])
 
 
-def steps(store: FakeStore) -> list[int]:
-    return sorted(sample.step for _, sample in store.samples)
-
-
-def test_done_run_arrives_whole(experiment: ExperimentDirectory, directory: RunDirectory) -> None:
-    """Its points, parameters, state and end are there, and nothing is left to send."""
-    store = FakeStore()
-    assert report(experiment, store) == (0, 0)
-    (run,) = store.runs.values()
-    assert steps(store) == [1, 2, 3]
-    assert store.params[run] == {"seed": "0", "lr": "0.1"}
-    assert store.states[run] == (State.DONE, 1767225600000)
-    assert read_delivery(directory, NAME) is not None
-
-
-def test_second_round_sends_nothing(
-    experiment: ExperimentDirectory, directory: RunDirectory
+def test_round_sends_what_is_there_and_tells_of_it(
+    directory: RunDirectory, reporter: Reporter, store: Any, channel: tuple[int, int]
 ) -> None:
-    """What has arrived is remembered beside the run, and the run itself is not touched."""
-    before = {path: path.stat().st_mtime_ns for path in [directory.path, *directory.path.iterdir()]}
-    store = FakeStore()
-    report(experiment, store)
+    """Afterwards nothing is behind."""
+    del directory
+    assert reporter.round(send=True) == Round(living=0, behind=0)
+    assert store.steps == [1, 2, 3]
+    assert hear(channel[0], News()) == News(runs=1, points=3)
     calls = store.calls
-    report(experiment, store)
+    reporter.round(send=True)
     assert store.calls == calls
-    assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_store_that_breaks_at_any_call_ends_with_each_point_once(
-    experiment: ExperimentDirectory, directory: RunDirectory
+def test_new_points_of_a_run_are_seen(
+    experiment: ExperimentDirectory,
+    runs: list[Run],
+    reporter: Reporter,
+    store: Any,
+    append: Callable[..., None],
+    ended: Callable[..., Status],
 ) -> None:
-    """A reporter that dies anywhere is followed by one that finishes its work."""
-    reference = FakeStore()
-    report(experiment, reference)
-    total = reference.calls
-    for fails_at in range(1, total + 1):
-        directory.delivery.unlink(missing_ok=True)
-        store = FakeStore(fails_at=fails_at)
-        with pytest.raises(ConnectionError):
-            report(experiment, store)
-        assert report(experiment, store) == (0, 0)
-        assert store.samples == reference.samples
-        assert store.states == reference.states
-        assert len(store.runs) == 1
-
-
-def test_point_that_is_still_being_written_waits(
-    experiment: ExperimentDirectory, runs: list[Run]
-) -> None:
-    """Only whole lines are sent; the rest is sent when its line is whole."""
+    """Whole lines only; and a new attempt of a run that had failed."""
     directory = experiment.create(runs[0])
-    directory.write_status(ended(Record.RUNNING))
+    assert reporter.round(send=True) == Round(living=0, behind=0)
+    assert store.runs == {}  # there is nothing to tell of a run that has not begun
+    directory.write_status(ended(Record.FAILED))
     append(directory, 1, 2, end="")
-    store = FakeStore()
-    report(experiment, store)
-    assert steps(store) == [1]
+    reporter.round(send=True)
+    assert store.steps == [1]
     append(directory, 3, end="")
-    report(experiment, store)
-    assert steps(store) == [1]
-
-
-def test_torn_last_line_of_a_dead_run_is_not_waited_for(
-    experiment: ExperimentDirectory, runs: list[Run]
-) -> None:
-    """Nobody will complete it; everything that can arrive has arrived."""
-    directory = experiment.create(runs[0])
-    directory.write_status(ended(Record.RUNNING))
-    append(directory, 1, 2, end="")
-    assert report(experiment, FakeStore()) == (0, 0)
-
-
-def test_run_that_goes_on_is_told_again(experiment: ExperimentDirectory, runs: list[Run]) -> None:
-    """Interrupted, then done: MLflow learns of both, in the same MLflow run."""
-    directory = experiment.create(runs[0])
-    store = FakeStore()
-    for record, attempt, state in (
-        (Record.INTERRUPTED, 1, State.STALE),
-        (Record.FAILED, 2, State.FAILED),
-        (Record.DONE, 3, State.DONE),
-    ):
-        directory.write_status(ended(record, attempt))
-        append(directory, attempt)
-        report(experiment, store)
-        assert [told for told, _ in store.states.values()] == [state]
-    assert steps(store) == [1, 2, 3]
-
-
-def test_run_that_has_not_begun_is_not_reported(
-    experiment: ExperimentDirectory, runs: list[Run]
-) -> None:
-    """There is nothing to tell of it."""
-    experiment.create(runs[0])
-    store = FakeStore()
-    assert report(experiment, store) == (0, 0)
-    assert store.runs == {}
-
-
-def test_another_store_gets_everything(
-    experiment: ExperimentDirectory, directory: RunDirectory
-) -> None:
-    """What has arrived at one store has not arrived at another."""
-    report(experiment, FakeStore())
-    assert read_delivery(directory, "another store") is None
-
-
-def test_line_that_is_no_point_is_passed_over(
-    experiment: ExperimentDirectory, directory: RunDirectory, tmp_path: Path
-) -> None:
-    """Foreign programs may write anything; the points around it arrive."""
-    del tmp_path
+    reporter.round(send=True)
+    assert store.steps == [1]
     with directory.metrics.open("a") as file:
-        file.write('nonsense\n{"key": "loss"}\n')
-        file.write('{"key": "loss", "value": "NaN", "step": 4, "timestamp": 5}\n')
-    store = FakeStore()
-    assert report(experiment, store) == (0, 0)
-    assert steps(store) == [1, 2, 3, 4]
+        file.write("\n")
+    directory.write_status(ended(Record.DONE, attempt=2))
+    reporter.round(send=True)
+    assert store.run.tags["orch.attempt"] == "2"
+
+
+def test_what_is_wrong_is_said_once(
+    directory: RunDirectory,
+    reporter: Reporter,
+    store: Any,
+    caplog: pytest.LogCaptureFixture,
+    channel: tuple[int, int],
+) -> None:
+    """In one line, for as long as it lasts, without the name of a class."""
+    del directory
+    store.is_away = True
+    for _ in range(3):
+        assert reporter.round(send=True).behind == 1
+    line = "the tracking server does not answer (connection refused)"
+    assert [record.message for record in caplog.records] == [line]
+    assert hear(channel[0], News()) == News(behind=1, problem=line)
+    store.is_away = False
+    assert reporter.round(send=True) == Round(living=0, behind=0)
+    assert hear(channel[0], News()).problem == ""
+
+
+def test_run_that_mlflow_refuses_does_not_keep_the_others(
+    experiment: ExperimentDirectory,
+    runs: list[Run],
+    reporter: Reporter,
+    store: Any,
+    append: Callable[..., None],
+    ended: Callable[..., Status],
+) -> None:
+    """Nor does one whose directory is damaged."""
+    for run in runs:
+        directory = experiment.create(run)
+        append(directory, 1)
+        directory.write_status(ended(Record.DONE))
+    _, second, _ = experiment.runs()
+    (second.path / "run.json").write_text("damaged")
+    store.fails_at = 2  # creating the first
+    assert reporter.round(send=True).behind == 1
+    assert reporter.round(send=True).behind == 0
+    finished = [run for run in store.runs.values() if run.state]
+    assert len(finished) == 2
+
+
+def test_without_its_turn_a_reporter_sends_nothing(
+    directory: RunDirectory, reporter: Reporter, store: Any
+) -> None:
+    """Two writers would be two too many; it says what it waits for."""
+    del directory
+    found = reporter.round(send=False)
+    assert (found.behind, found.problem) == (1, "another reporter is at work on this experiment")
+    assert store.calls == 0
+
+
+def test_report_ends_when_everything_has_arrived(
+    experiment: ExperimentDirectory, directory: RunDirectory, reporter: Reporter, store: Any
+) -> None:
+    """Ordered to end, it sends what is there first."""
+    del directory
+    assert report(reporter, experiment.path, Orders.END) == 0
+    assert store.steps == [1, 2, 3]
+
+
+def test_rest_is_as_long_as_the_work_was_dear() -> None:
+    """A look that cost 60 ms is followed by 2 s; failures double it; at the end there is none."""
+    assert _pause(Orders.GO_ON, spent=0.0001, failures=0) == 0.5
+    assert _pause(Orders.GO_ON, spent=0.06, failures=0) == pytest.approx(2.0)
+    assert _pause(Orders.GO_ON, spent=0.0, failures=3) == 4.0
+    assert _pause(Orders.ORPHANED, spent=9.0, failures=20) == 10.0
+    assert _pause(Orders.END, spent=9.0, failures=0) == 0.0
+
+
+def test_password_of_a_server_leaves_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow writes addresses into errors; user and password it takes apart."""
+    for name in ("USERNAME", "PASSWORD"):
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", "")
+    assert log_in("https://me:p%40ss@server:5000/x") == "https://server:5000/x"
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == "me"
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "p@ss"  # noqa: S105 # no real one
+    assert log_in("sqlite:////x/mlflow.db") == "sqlite:////x/mlflow.db"
+
+
+def test_news_that_are_no_news_are_passed_over(channel: tuple[int, int]) -> None:
+    """Nothing that comes through the pipe can hurt who listens."""
+    os.write(channel[1], b"nonsense\n" + json.dumps({"runs": 1}).encode() + b"\n")
+    assert hear(channel[0], News(runs=7)) == News(runs=7)

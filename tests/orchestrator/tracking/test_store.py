@@ -6,7 +6,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from orchestrator.state import State
-from orchestrator.tracking.store import Sample, Store
+from orchestrator.tracking.names import parameter_value
+from orchestrator.tracking.points import Sample
+from orchestrator.tracking.store import Store, StoreError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
 
@@ -15,17 +17,24 @@ def test_store_is_created_and_keeps_each_thing_once(tmp_path: Path) -> None:
     """Sending again adds nothing; long values are cut visibly, many parameters arrive."""
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     store = Store(uri, "first", tmp_path)
-    assert store.find_run("abc") is None
+    assert store.find_runs("abc") == []
     run = store.create_run("abc", "seed=0", 1000, {"orch.experiment": "first"})
-    params = {f"key{number}": str(number) for number in range(250)} | {"long": "x" * 7000}
+    params = {f"key{number}": str(number) for number in range(250)} | {
+        "long": parameter_value("é" * 7000)
+    }
     samples = [Sample("train/loss", 1 / step, step, 1000 + step) for step in range(1, 1500)]
     for _ in range(2):
         store.send_params(run, params)
         store.send_samples(run, samples)
         store.set_tags(run, {"orch.attempt": "1"})
         store.set_state(run, State.DONE, 5000)
-    # Another process finds the same run.
-    assert Store(uri, "first", tmp_path).find_run("abc") == run
+    # Another process finds the same run, and what has arrived.
+    again = Store(uri, "first", tmp_path)
+    assert [each.mlflow_run_id for each in again.find_runs("abc")] == [run]
+    assert again.mark == store.mark
+    assert again.read_points(run) == {("train/loss", each.step): each.value for each in samples}
+    assert again.has_run(run)
+    assert not again.has_run("0" * 32)
     found = MlflowClient(uri).get_run(run)
     assert found.info.status == "FINISHED"
     assert (found.info.start_time, found.info.end_time) == (1000, 5000)
@@ -35,3 +44,32 @@ def test_store_is_created_and_keeps_each_thing_once(tmp_path: Path) -> None:
     history = MlflowClient(uri).get_metric_history(run, "train/loss")
     assert [(each.step, each.value) for each in history] == [(s.step, s.value) for s in samples]
     assert not (Path.cwd() / "mlruns").exists()
+
+
+def test_files_are_kept_beside_the_store_and_nowhere_else(tmp_path: Path) -> None:
+    """Nor where the store stood before it was moved."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    store = Store(f"sqlite:///{first / 'mlflow.db'}", "first", first)
+    run = store.create_run("abc", "seed=0", 1000, {})
+    (tmp_path / "out.log").write_text("hello")
+    store.send_file(run, tmp_path / "out.log", "logs/out.log")
+    (kept,) = first.rglob("out.log")
+    assert kept.parent.name == "logs"
+    store.discard_run(run)
+    assert not store.has_run(run)
+    assert store.find_runs("abc") == []
+    first.rename(second)
+    moved = Store(f"sqlite:///{second / 'mlflow.db'}", "first", second)
+    with pytest.raises(StoreError, match="is not here any more"):
+        moved.send_file(moved.create_run("abc", "", 1, {}), tmp_path / "out.log", "out.log")
+    assert not first.exists()
+
+
+def test_deleted_experiment_is_told_with_what_to_do(tmp_path: Path) -> None:
+    """It is not brought back behind the user's back."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    number = Store(uri, "first", tmp_path).mark.partition(":")[0]
+    MlflowClient(uri).delete_experiment(number)
+    with pytest.raises(StoreError, match=f"restore --experiment-id {number}"):
+        Store(uri, "first", tmp_path).find_runs("abc")

@@ -1,0 +1,53 @@
+"""Names and texts as MLflow takes them: what it refuses is written differently, and visibly so."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from typing import Final
+
+LONGEST_VALUE: Final = 6000
+_LONGEST_NAME: Final = 250
+_LONGEST_TAG: Final = 5000
+_REFUSED: Final = re.compile(r"[^/\w.\- :]")
+_CUT: Final = " ... (cut; {} has it whole)"
+
+
+def metric_name(key: str) -> str:
+    """Return a key as MLflow takes it: unchanged if it can be, else with a mark of the original.
+
+    Different keys stay different. MLflow wants letters, digits, and ``/_.- :``, 250 characters at
+    most, and no path that could be written shorter.
+    """
+    if len(key) <= _LONGEST_NAME and not _REFUSED.search(key) and _is_plain_path(key):
+        return key
+    mark = hashlib.sha256(key.encode(errors="backslashreplace")).hexdigest()[:8]
+    path = posixpath.normpath(_REFUSED.sub("_", key)).strip("/.")
+    return f"{path[: _LONGEST_NAME - 9].rstrip('/')}-{mark}".lstrip("-")
+
+
+def parameter_value(text: str) -> str:
+    """Return a parameter's value, cut visibly where MLflow would cut it."""
+    return _fit(text, LONGEST_VALUE, "config.yaml")
+
+
+def tag_value(text: str) -> str:
+    """Return a tag's value, cut visibly where MLflow would cut it."""
+    return _fit(text, _LONGEST_TAG, "status.json")
+
+
+def run_name(text: str) -> str:
+    """Return a run's name, cut visibly where a database would refuse it."""
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 4]} ..."
+
+
+def _is_plain_path(key: str) -> bool:
+    normal = posixpath.normpath(key)
+    return normal == key and normal != "." and not normal.startswith(("..", "/"))
+
+
+def _fit(text: str, longest: int, where: str) -> str:
+    text = text.replace("\0", "\\0")  # PostgreSQL takes no NUL
+    note = _CUT.format(where)
+    return text if len(text) <= longest else text[: longest - len(note)] + note

@@ -1,0 +1,271 @@
+"""The sender: brings one run to MLflow, from wherever an earlier sender was interrupted.
+
+A point is what MLflow has of it: its key, step, value and timestamp. Sent again, it adds nothing;
+so whatever is in doubt is sent again. Where the same timestamps can not be relied on, because the
+file or the whole directory was made anew, the sender asks MLflow first what has arrived.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from orchestrator.state import State, Status
+from orchestrator.tracking import contents
+from orchestrator.tracking.delivery import Delivery, what_to_tell, write_delivery
+from orchestrator.tracking.names import tag_value
+from orchestrator.tracking.points import Place, is_same_value, read_points
+from orchestrator.tracking.source import source_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from orchestrator.rundir import RunDirectory
+    from orchestrator.state import Observation
+    from orchestrator.tracking.points import Sample
+    from orchestrator.tracking.source import Source
+    from orchestrator.tracking.store import Found, Store
+
+_CREATED_TAG: Final = "orch.created_at"
+_DIRECTORY_TAG: Final = "orch.directory"
+_EXPERIMENT_TAG: Final = "orch.experiment"
+
+logger = logging.getLogger(__name__)
+
+
+class Scope(NamedTuple):
+    """What is reported of every run, besides its points.
+
+    ``store_name`` names the store, ``sources`` are the commits runs were made from, the oldest first.
+    """
+
+    store_name: str
+    experiment_id: str
+    sources: Callable[[], Sequence[Source]]
+    artifacts: bool = True
+    checkpoint: bool = False
+
+
+class _ConflictError(Exception):
+    """MLflow has another value for a point or a parameter than the run directory."""
+
+
+class Sender:
+    """Brings one run to one store; ``points`` counts what it has sent."""
+
+    def __init__(
+        self, directory: RunDirectory, store: Store, scope: Scope, delivery: Delivery | None
+    ) -> None:
+        self.points = 0
+        self.delivery = delivery
+        self._directory = directory
+        self._store = store
+        self._scope = scope
+        # The steps of every key that stand before the place that was read last; None: not known.
+        self._seen: defaultdict[str, set[int]] | None = None
+        # What MLflow has, where the timestamps in the file may not be those that it has.
+        self._arrived: Mapping[tuple[str, int], float] = {}
+
+    def send(self, seen: Observation) -> None:
+        """Send what has not arrived yet, and remember how far that is.
+
+        ``seen`` was observed before this call, so the points of a run that is over are all there.
+
+        Raises:
+            RunDirectoryError: The run directory is damaged.
+            Exception: MLflow does not take it; what has arrived until then is remembered.
+        """
+        try:
+            try:
+                self._send(seen)
+            except _ConflictError as conflict:
+                self._discard(conflict)
+                self._send(seen)
+        except Exception:
+            if self.delivery and not self._store.has_run(self.delivery.mlflow_run_id):
+                self._forget()  # somebody deleted it in MLflow; the next call makes another one
+            raise
+
+    def _send(self, seen: Observation) -> None:
+        created_at = self._directory.read_created_at()
+        known = self.delivery
+        if known is None or (known.experiment, known.created_at) != (
+            self._store.mark,
+            created_at,
+        ):
+            self._introduce(seen, created_at)
+        self._send_points(seen)
+        if self.delivery and self.delivery.told != what_to_tell(seen):
+            self._tell(seen)
+        if self.delivery and self._directory.was_made_after(self._directory.delivery):
+            self._remember(self.delivery)  # a copy of the directory: nothing is new but the times
+
+    def _introduce(self, seen: Observation, created_at: str) -> None:
+        """Find the MLflow run, or create it; if we die in between, the next search finds it."""
+        store, directory = self._store, self._directory
+        params = contents.read_params(directory)
+        found = _choose(store.find_runs(directory.run_id), created_at, _address(directory))
+        if found is None:
+            run = store.create_run(
+                directory.run_id,
+                name=contents.name_of(directory),
+                start=contents.started_at(directory, seen),
+                tags=self._marks(created_at) | contents.axis_tags(directory),
+            )
+            self._arrived = {}
+        else:
+            run = found.mlflow_run_id
+            for key, value in found.params.items():
+                if params.get(key, value) != value:
+                    raise _ConflictError(run, f"parameter {key}")
+            store.set_tags(run, self._marks(created_at))
+            self._arrived = store.read_points(run)
+        store.send_params(run, params)
+        self._seen = defaultdict(set)
+        self._remember(Delivery(self._scope.store_name, store.mark, created_at, run))
+
+    def _marks(self, created_at: str) -> dict[str, str]:
+        return {
+            _EXPERIMENT_TAG: tag_value(self._scope.experiment_id),
+            _CREATED_TAG: created_at,
+            _DIRECTORY_TAG: tag_value(_address(self._directory)),
+        }
+
+    def _send_points(self, seen: Observation) -> None:
+        if self._seen is None:
+            self._reread()
+        while self.delivery is not None:
+            reading = read_points(
+                self._directory.metrics,
+                self.delivery.place,
+                is_over=seen.state is State.DONE,
+                timeless=contents.milliseconds(self.delivery.created_at),
+            )
+            if reading.rewritten:
+                # What stands there now may have other timestamps, so MLflow has to be asked.
+                self._arrived = self._store.read_points(self.delivery.mlflow_run_id)
+                self._seen = defaultdict(set)
+            elif reading.place == self.delivery.place:
+                return
+            if reading.garbage:
+                logger.warning(
+                    "%s: %d lines behind byte %d are no points and were passed over",
+                    self._directory.metrics,
+                    reading.garbage,
+                    self.delivery.place.offset,
+                )
+            self._send_new(reading.samples)
+            self._remember(replace(self.delivery, place=reading.place))
+
+    def _reread(self) -> None:
+        """Learn which points stand before the place where an earlier sender was interrupted."""
+        self._seen = defaultdict(set)
+        at, end = Place(), self.delivery.place.offset if self.delivery else 0
+        while at.offset < end:
+            reading = read_points(self._directory.metrics, at, is_over=True, timeless=0, until=end)
+            if reading.place.offset <= at.offset:
+                return  # it was rewritten, as reading on will tell
+            for sample in reading.samples:
+                self._seen[sample.key].add(sample.step)
+            at = reading.place
+
+    def _send_new(self, samples: Iterable[Sample]) -> None:
+        """Send the points that do not stand further up in the file, and that MLflow does not have."""
+        if self._seen is None or self.delivery is None:
+            return
+        run = self.delivery.mlflow_run_id
+        first: dict[tuple[str, int], Sample] = {}
+        for sample in samples:
+            if sample.step not in self._seen[sample.key]:
+                first.setdefault((sample.key, sample.step), sample)
+        new = []
+        for place, sample in first.items():
+            before = self._arrived.get(place)
+            if before is None:
+                new.append(sample)
+            elif not is_same_value(before, sample.value):
+                raise _ConflictError(run, f"{sample.key} at step {sample.step}")
+        self._store.send_samples(run, new)
+        # Only now: what was refused is read and sent again.
+        for key, step in first:
+            self._seen[key].add(step)
+        self.points += len(new)
+
+    def _tell(self, seen: Observation) -> None:
+        """Tell the state of the last attempt and, if it is over, send what it left."""
+        if self.delivery is None:
+            return
+        run, directory = self.delivery.mlflow_run_id, self._directory
+        is_over = seen.state in contents.OVER
+        if seen.state is State.DONE:
+            results = contents.read_results(directory, seen)
+            self._send_new([each for each in results if each.key not in (self._seen or ())])
+        started = seen.status.started_at if isinstance(seen.status, Status) else ""
+        source = source_at(self._scope.sources(), started)
+        self._store.set_tags(run, contents.attempt_tags(seen, source))
+        end = contents.ended_at(directory, seen) if is_over else None
+        self._store.set_state(run, seen.state, end)
+        if is_over:
+            self._send_files()
+            self._settle()
+        self._remember(replace(self.delivery, told=what_to_tell(seen)))
+
+    def _send_files(self) -> None:
+        if not self._scope.artifacts or self.delivery is None:
+            return
+        for name, path in contents.files_of(
+            self._directory, checkpoint=self._scope.checkpoint
+        ).items():
+            now = contents.signature(path)
+            if self.delivery.files.get(name) != now:
+                self._store.send_file(self.delivery.mlflow_run_id, path, name)
+                self._remember(replace(self.delivery, files={**self.delivery.files, name: now}))
+
+    def _settle(self) -> None:
+        """Remove what a server made twice, because it was slow and its first answer was lost."""
+        if self.delivery is None:
+            return
+        for found in self._store.find_runs(self._directory.run_id):
+            is_ours = found.tags.get(_CREATED_TAG) == self.delivery.created_at
+            if is_ours and found.mlflow_run_id != self.delivery.mlflow_run_id:
+                self._store.discard_run(found.mlflow_run_id)
+
+    def _discard(self, conflict: _ConflictError) -> None:
+        run, what = conflict.args
+        logger.warning(
+            "%s: MLflow has another value for %s, from a directory of before;"
+            " its run %s is deleted there and made anew",
+            self._directory.path,
+            what,
+            run,
+        )
+        self._store.discard_run(run)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.delivery, self._seen, self._arrived = None, None, {}
+        self._directory.delivery.unlink(missing_ok=True)
+
+    def _remember(self, delivery: Delivery) -> None:
+        write_delivery(self._directory, delivery)
+        self.delivery = delivery
+
+
+def _choose(found: Sequence[Found], created_at: str, address: str) -> Found | None:
+    """Return the MLflow run of this directory, or of one that was in its place before.
+
+    Others with the same ID belong to directories elsewhere, which report to the same store.
+    """
+    for tag, value in ((_CREATED_TAG, created_at), (_DIRECTORY_TAG, tag_value(address))):
+        for each in found:
+            if each.tags.get(tag) == value:
+                return each
+    return None
+
+
+def _address(directory: RunDirectory) -> str:
+    return f"{socket.gethostname()}:{os.path.realpath(directory.path)}"

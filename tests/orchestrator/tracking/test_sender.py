@@ -1,0 +1,309 @@
+"""A sender ends with each thing at MLflow once, however often it is interrupted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.experiment import ExperimentDirectory
+from orchestrator.identity import Run, identify
+from orchestrator.rundir import RunDirectory
+from orchestrator.state import Record, State, Status
+from orchestrator.tracking.delivery import is_behind, read_delivery, store_name
+from orchestrator.tracking.sender import Scope, Sender
+from orchestrator.tracking.source import Source
+
+NAME = "0123456789abcdef"
+SCOPE = Scope(NAME, "first", list)
+Ended = Callable[..., Status]
+Append = Callable[..., None]
+
+
+def send(directory: RunDirectory, store: Any, scope: Scope = SCOPE) -> int:
+    """Let a sender that knows only what is remembered send; return how many points it sent."""
+    sender = Sender(directory, store, scope, read_delivery(directory, NAME))
+    seen = directory.observe()
+    sender.send(seen)
+    assert not is_behind(directory, seen, sender.delivery)
+    return sender.points
+
+
+def rewrite(directory: RunDirectory, *points: Mapping[str, object], mode: str = "w") -> None:
+    with directory.metrics.open(mode) as file:
+        file.writelines(json.dumps(point) + "\n" for point in points)
+
+
+def point(step: int, value: float, timestamp: int = 5) -> dict[str, object]:
+    return {"key": "loss", "value": value, "step": step, "timestamp": timestamp}
+
+
+def test_done_run_arrives_whole(directory: RunDirectory, store: Any) -> None:
+    """Its name, points, parameters, tags, times, state and files are there."""
+    directory.results.write_text('{"test": {"test/accuracy": 0.9, "note": "good"}}')
+    directory.attempt_log(1).parent.mkdir()
+    directory.attempt_log(1).write_text("hello\n")
+    send(directory, store)
+    run = store.run
+    assert (run.name, run.state, run.end) == ("seed=0", State.DONE, 1767225600000)
+    assert sorted((each.key, each.step) for each in run.samples) == [
+        ("loss", 1),
+        ("loss", 2),
+        ("loss", 3),
+        ("test/accuracy", 0),
+    ]
+    assert run.params == {"seed": "0", "lr": "0.1"}
+    assert run.start == run.end
+    tags = {key: run.tags[key] for key in ("orch.run_id", "orch.experiment", "orch.axis.seed")}
+    assert tags == {
+        "orch.run_id": directory.run_id,
+        "orch.experiment": "first",
+        "orch.axis.seed": "0",
+    }
+    assert (run.tags["orch.state"], run.tags["orch.attempt"]) == ("done", "1")
+    assert run.tags["orch.host"] == "box"
+    assert set(run.files) == {"config.yaml", "results.json", "logs/attempt-001.log"}
+
+
+def test_second_time_nothing_is_sent(directory: RunDirectory, store: Any) -> None:
+    """What has arrived is remembered beside the run, and the run itself is not touched."""
+    before = {path: path.stat().st_mtime_ns for path in [directory.path, *directory.path.iterdir()]}
+    assert send(directory, store) == 3
+    calls = store.calls
+    assert send(directory, store) == 0
+    assert store.calls == calls
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_store_that_breaks_at_any_call_ends_with_each_thing_once(
+    directory: RunDirectory, new_store: Any
+) -> None:
+    """A sender that dies anywhere is followed by one that finishes its work."""
+    directory.results.write_text('{"test": {"test/accuracy": 0.9}}')
+    reference = new_store()
+    send(directory, reference)
+    for fails_at in range(1, reference.calls + 1):
+        directory.delivery.unlink(missing_ok=True)
+        store = new_store(fails_at=fails_at)
+        with pytest.raises(ConnectionError):
+            send(directory, store)
+        send(directory, store)
+        assert store.run == reference.run
+
+
+def test_points_that_were_refused_are_sent_again_by_the_same_sender(
+    directory: RunDirectory, store: Any
+) -> None:
+    """A refusal is no arrival."""
+    sender = Sender(directory, store, SCOPE, None)
+    store.is_away = True
+    with pytest.raises(ConnectionError):
+        sender.send(directory.observe())
+    store.is_away = False
+    store.fails_at = store.calls + 4  # search, create, parameters, points
+    with pytest.raises(ConnectionError):
+        sender.send(directory.observe())
+    store.run.samples.clear()
+    sender.send(directory.observe())
+    assert store.steps == [1, 2, 3]
+
+
+def test_run_that_goes_on_is_told_again(
+    experiment: ExperimentDirectory, runs: list[Run], store: Any, append: Append, ended: Ended
+) -> None:
+    """Interrupted, failed, then done: MLflow learns of all three, in the same MLflow run."""
+    directory = experiment.create(runs[0])
+    for record, attempt, state in (
+        (Record.INTERRUPTED, 1, State.STALE),
+        (Record.FAILED, 2, State.FAILED),
+        (Record.DONE, 3, State.DONE),
+    ):
+        directory.write_status(ended(record, attempt))
+        append(directory, attempt)
+        send(directory, store)
+        assert store.run.state is state
+    assert store.steps == [1, 2, 3]
+    assert len([key for key in store.run.tags if key.startswith("orch.attempt.")]) == 3
+
+
+def test_run_that_died_without_a_word_ends_with_its_last_sign(
+    experiment: ExperimentDirectory, runs: list[Run], store: Any, append: Append
+) -> None:
+    """Nobody wrote down when that was; the last point was written then at the latest."""
+    directory = experiment.create(runs[0])
+    directory.write_status(Status(Record.RUNNING, 1, "2026-01-01T00:00:00.000+00:00", "box", 1))
+    append(directory, 1)
+    send(directory, store)
+    assert store.run.state is State.STALE
+    assert store.run.end == directory.metrics.stat().st_mtime_ns // 1_000_000
+
+
+def test_point_that_stands_twice_in_the_file_is_sent_once(
+    directory: RunDirectory, store: Any
+) -> None:
+    """A foreign program may write again what it computes again; the first stays."""
+    rewrite(directory, point(2, 0.7, 8), point(4, 0.1), point(4, 0.2), mode="a")
+    send(directory, store)
+    assert store.steps == [1, 2, 3, 4]
+    rewrite(directory, point(1, 0.9, 9), point(5, 0.3), mode="a")
+    assert send(directory, store) == 1  # by a sender that has to read again what was sent before
+    values = {each.step: each.value for each in store.run.samples}
+    assert values == {1: 1.0, 2: 0.5, 3: 1 / 3, 4: 0.1, 5: 0.3}
+
+
+def test_file_that_is_written_anew_with_the_same_values_changes_nothing(
+    directory: RunDirectory, store: Any, append: Append
+) -> None:
+    """New timestamps would make new points; only what MLflow does not have is sent."""
+    send(directory, store)
+    directory.metrics.unlink()
+    append(directory, 1, 2, 3, 4, at=9000)
+    assert send(directory, store) == 1
+    assert store.steps == [1, 2, 3, 4]
+    assert len(store.runs) == 1
+
+
+def test_file_that_is_written_anew_with_other_values_makes_a_new_mlflow_run(
+    directory: RunDirectory, store: Any
+) -> None:
+    """MLflow cannot replace points, so the run is deleted there, and made anew."""
+    send(directory, store)
+    rewrite(directory, point(1, 0.25), point(2, 0.125))
+    send(directory, store)
+    assert {each.step: each.value for each in store.run.samples} == {1: 0.25, 2: 0.125}
+    assert [run.is_deleted for run in store.runs.values()] == [True, False]
+
+
+@pytest.mark.parametrize("at", [1000, 9000])
+def test_directory_that_was_made_anew_keeps_its_mlflow_run(
+    experiment: ExperimentDirectory,
+    directory: RunDirectory,
+    runs: list[Run],
+    store: Any,
+    append: Append,
+    ended: Ended,
+    at: int,
+) -> None:
+    """The same run ID, the same values: what has arrived has arrived, whenever it was computed."""
+    send(directory, store)
+    shutil.rmtree(directory.path)
+    again = experiment.create(runs[0])
+    append(again, 1, 2, 3, 4, at=at)
+    again.write_status(ended(Record.DONE))
+    assert is_behind(again, again.observe(), read_delivery(again, NAME))
+    assert send(again, store) == 1
+    assert store.steps == [1, 2, 3, 4]
+
+
+def test_directory_that_was_made_anew_with_another_device_gets_a_new_mlflow_run(
+    experiment: ExperimentDirectory, store: Any, ended: Ended
+) -> None:
+    """What does not count for the identity may differ, but MLflow's parameters never change."""
+    for device in ("cpu", "cuda"):
+        run = identify({"seed": 0, "device": device}, {}, ["device"])
+        directory = experiment.create(run)
+        directory.write_status(ended(Record.DONE))
+        send(directory, store)
+        assert store.run.params["device"] == device
+        if device == "cpu":
+            shutil.rmtree(directory.path)
+
+
+def test_runs_with_the_same_id_elsewhere_are_other_runs(
+    tmp_path: Path, directory: RunDirectory, runs: list[Run], store: Any, ended: Ended
+) -> None:
+    """Two results folders may report to one server."""
+    send(directory, store)
+    elsewhere = ExperimentDirectory(tmp_path / "elsewhere", "first")
+    elsewhere.prepare()
+    other = elsewhere.create(runs[0])
+    other.write_status(ended(Record.DONE))
+    send(other, store)
+    assert len(store.runs) == 2
+
+
+def test_folder_that_was_moved_finds_its_mlflow_runs(
+    tmp_path: Path, experiment: ExperimentDirectory, directory: RunDirectory, store: Any
+) -> None:
+    """Also where the record beside the run was lost."""
+    send(directory, store)
+    experiment.results_dir.rename(tmp_path / "moved")
+    moved = ExperimentDirectory(tmp_path / "moved", "first").run(directory.run_id)
+    moved.delivery.unlink()
+    assert send(moved, store) == 0
+    assert len(store.runs) == 1
+
+
+def test_what_a_slow_server_made_twice_is_removed(directory: RunDirectory, store: Any) -> None:
+    """Its answer came too late, so it was asked again."""
+    sender = Sender(directory, store, SCOPE, None)
+    sender.send(directory.observe())
+    twin = store.create_run(directory.run_id, "late", 0, dict(store.run.tags))
+    directory.write_status(
+        Status(Record.DONE, 2, "2026-01-01T00:00:00.000+00:00", "box", 1, ended_at="2026-01-02")
+    )
+    sender.send(directory.observe())
+    assert store.runs[twin].is_deleted
+    assert store.steps == [1, 2, 3]
+
+
+def test_run_that_was_deleted_in_mlflow_is_made_anew_when_there_is_news(
+    directory: RunDirectory, store: Any, append: Append
+) -> None:
+    """Who deletes a run whose training goes on gets it back whole; a finished one stays deleted."""
+    send(directory, store)
+    store.discard_run("mlflow-0")
+    assert send(directory, store) == 0
+    append(directory, 4)
+    with pytest.raises(AssertionError):
+        send(directory, store)  # MLflow refuses it
+    send(directory, store)
+    assert store.steps == [1, 2, 3, 4]
+
+
+def test_experiment_that_was_made_anew_gets_everything(directory: RunDirectory, store: Any) -> None:
+    """The store was thrown away, and another one stands in its place."""
+    send(directory, store)
+    store.runs.clear()
+    store.mark = "1:2"
+    sender = Sender(directory, store, SCOPE, read_delivery(directory, NAME))
+    sender.send(directory.observe())
+    assert store.steps == [1, 2, 3]
+
+
+def test_commit_is_the_one_that_the_attempt_was_started_from(
+    directory: RunDirectory, store: Any
+) -> None:
+    """Not the one that is checked out when the run is reported."""
+    sources = [
+        Source("2025-12-31T00:00:00.000+00:00", "a" * 40, is_dirty=True),
+        Source("2026-02-01T00:00:00.000+00:00", "b" * 40, is_dirty=False),
+    ]
+    send(directory, store, SCOPE._replace(sources=lambda: sources))
+    assert store.run.tags["orch.git_commit"] == "a" * 40
+    assert store.run.tags["orch.git_dirty"] == "true"
+
+
+def test_best_checkpoint_is_kept_where_that_is_asked_for(
+    directory: RunDirectory, store: Any, new_store: Any
+) -> None:
+    """It may be large; nothing but points and parameters need be kept."""
+    directory.best_checkpoint.parent.mkdir()
+    directory.best_checkpoint.write_bytes(b"weights")
+    send(directory, store, SCOPE._replace(checkpoint=True))
+    assert store.run.files["checkpoints/best.pt"] == b"weights"
+    directory.delivery.unlink()
+    bare = new_store()
+    send(directory, bare, SCOPE._replace(artifacts=False))
+    assert bare.run.files == {}
+
+
+def test_store_is_named_without_its_password() -> None:
+    """A new password makes no new store; another server does."""
+    names = {store_name(f"http://{user}server/") for user in ("", "me:old@", "me:new@")}
+    assert len(names) == 1
+    assert store_name("http://other/") not in names
