@@ -46,7 +46,7 @@ class Patience:
     """
 
     unheard: float = 60.0
-    working: float = 20.0
+    working: float = 60.0
     troubled: float = 2.5
     hopeless: float = 0.3
 
