@@ -1,0 +1,145 @@
+"""Whatever process is killed, or refused, at whatever point: the next call heals it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+from oracle import Ends, Undisturbed, healing, over, violations
+from world import FOREIGN_COMMAND, MakeWorld, World
+
+EXPECTED = (
+    "orchestrator:flock:faults/training",
+    "orchestrator:rename:RUN",
+    "runner:flock:run.lock",
+    "runner:fork:process",
+    "runner:rename:status.json",
+    "trainer:rename:checkpoints/000001-CRC.pt",
+    "trainer:link:checkpoints/best.pt.tmp",
+    "trainer:remove:checkpoints/000001-CRC.pt",
+    "trainer:write:metrics.jsonl",
+    "trainer:rename:progress.json",
+    "trainer:rename:results.json",
+)
+ONE = ("seed=0", "--workers=1")
+TWO = ("seed=0,1", "--workers=2")
+FOREIGN = ("seed=0,1", "--workers=2", FOREIGN_COMMAND)
+FEW = {
+    "torn": (
+        "orchestrator:write:.new-RUN/.run.json.new#1",
+        "runner:write:.status.json.new#2",
+        "trainer:write:checkpoints/000002-CRC.pt.tmp#1",
+        "trainer:write:metrics.jsonl#1",
+        "trainer:write:progress.json.tmp#2",
+        "trainer:write:results.json.tmp#1",
+    ),
+    "massacre": (
+        "runner:rename:status.json#2",
+        "trainer:rename:checkpoints/000002-CRC.pt#1",
+        "trainer:rename:results.json#1",
+    ),
+    "ENOSPC": (
+        "orchestrator:write:.new-RUN/.config.yaml.new#1",
+        "runner:write:.status.json.new#1",
+        "runner:open:logs/attempt-001.log#1",
+        "trainer:write:checkpoints/000001-CRC.pt.tmp#1",
+        "trainer:write:metrics.jsonl#1",
+    ),
+    "EIO": (
+        "orchestrator:fsync:faults/training#1",
+        "runner:flock:run.lock#1",
+        "runner:fsync:.status.json.new#2",
+        "trainer:fsync:checkpoints/000002-CRC.pt.tmp#1",
+        "trainer:fsync:metrics.jsonl#2",
+        "trainer:fsync:RUN#1",
+    ),
+    "EAGAIN": (
+        "runner:fork:process#1",
+        "runner:open:run.lock#1",
+    ),
+    "full": (
+        "orchestrator:mkdir:.new-RUN#1",
+        "runner:write:.status.json.new#2",
+        "trainer:write:checkpoints/000002-CRC.pt.tmp#1",
+    ),
+}
+# How often the runner looks at the output is a matter of chance.
+CHANCE = "runner:pwrite:logs/"
+
+
+async def disturb(world: World, fault: str, undisturbed: Ends) -> list[str]:
+    """Run the grid with a fault, and return what it violates."""
+    world.order(fault)
+    await over(world.begin())
+    found = violations(world)
+    if not world.happened and not fault.startswith(CHANCE):
+        found.append("it never came to it")
+    (world.folder / "faults/order").unlink(missing_ok=True)
+    (world.folder / "faults/full").unlink(missing_ok=True)
+    found += await healing(world, undisturbed)
+    return [f"{fault}: {each}" for each in found]
+
+
+def disturb_all(
+    make_world: MakeWorld, grid: tuple[str, ...], faults: list[str], undisturbed: Ends
+) -> list[str]:
+    """Disturb a grid for every fault, as many at a time as there are processors."""
+
+    async def all_of_them() -> list[str]:
+        room = asyncio.Semaphore(len(os.sched_getaffinity(0)))
+
+        async def one(fault: str) -> list[str]:
+            async with room:
+                return await disturb(make_world(*grid), fault, undisturbed)
+
+        found = await asyncio.gather(*map(one, faults))
+        return [each for one in found for each in one]
+
+    return asyncio.run(all_of_them())
+
+
+def test_points_of_all_that_is_written_are_known(undisturbed: Undisturbed) -> None:
+    """The list of points cannot become empty, or lose a role, without a word."""
+    points = undisturbed(*ONE)[0].points()
+    assert {name for name in EXPECTED if f"{name}#1" not in points} == set()
+
+
+def test_kill_at_every_point(make_world: MakeWorld, undisturbed: Undisturbed) -> None:
+    """Killed before each write, rename, link and lock; before the next one is after this one."""
+    world, ends = undisturbed(*ONE)
+    faults = [f"{point}=kill" for point in world.points()]
+    assert disturb_all(make_world, ONE, faults, ends) == []
+
+
+@pytest.mark.parametrize("act", ["torn", "massacre", "ENOSPC", "EIO", "EAGAIN", "full"])
+def test_other_faults_at_some_points(
+    make_world: MakeWorld, undisturbed: Undisturbed, act: str
+) -> None:
+    """A write that is torn, the death of all, an error, a full disk: each where it hurts."""
+    world, ends = undisturbed(*ONE)
+    places = FEW[act]
+    assert set(places) <= set(world.points())
+    assert disturb_all(make_world, ONE, [f"{place}={act}" for place in places], ends) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("act", ["kill", "torn", "massacre", "ENOSPC", "EIO", "EAGAIN", "full"])
+def test_every_fault_at_every_point(
+    make_world: MakeWorld, undisturbed: Undisturbed, act: str
+) -> None:
+    """All that the short form leaves out, on two runs at once."""
+    world, ends = undisturbed(*TWO)
+    points = [each for each in world.points() if act != "torn" or "write:" in each]
+    assert disturb_all(make_world, TWO, [f"{point}={act}" for point in points], ends) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("act", ["kill", "massacre", "EIO"])
+def test_every_fault_with_a_program_of_somebody_else(
+    make_world: MakeWorld, undisturbed: Undisturbed, act: str
+) -> None:
+    """The runner is a process that was started, and so is the program."""
+    world, ends = undisturbed(*FOREIGN)
+    faults = [f"{point}={act}" for point in world.points()]
+    assert disturb_all(make_world, FOREIGN, faults, ends) == []
