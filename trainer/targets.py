@@ -36,10 +36,18 @@ def build(config: Config, group: str, **handed: object) -> object | None:
         **handed: Arguments that the trainer adds to the group's own.
 
     Raises:
-        ConfigError: If `_target_` is not there, or its arguments are wrong.
+        ConfigError: If what `_target_` names is not there, if its arguments are wrong, or if there
+            are arguments and no `_target_`.
     """
     settings = read_group(config, group)
-    return call_target(settings, group, **handed) if settings.get("_target_") is not None else None
+    if settings.get("_target_") is not None:
+        return call_target(settings, group, **handed)
+    if arguments := [key for key in settings if key != "_target_"]:
+        raise ConfigError(
+            f"{group}._target_: missing, but there is {', '.join(arguments)}. Choose one of "
+            f"conf/{group}/, or name a class."
+        )
+    return None
 
 
 def call_target(settings: Config, key: str, **handed: object) -> object:

@@ -45,6 +45,12 @@ def test_lists_reach_a_module_as_lists() -> None:
     ("group", "changes", "message"),
     [
         ("model", {"name": "none"}, r"^model\._target_: missing"),
+        (
+            "model",
+            {"name": "M", "_taget_": "x"},
+            "^model._target_: missing, but there is _taget_. ",
+        ),
+        ("curriculum", {"initial": 1}, "^curriculum._target_: missing, but there is initial. "),
         ("model", "mlp", "^model: expected keys with values, not 'mlp'"),
         (
             "model",
