@@ -278,6 +278,11 @@ def load_text(path: str) -> list[float]:
     return [float(word) + random.gauss(0, 0.01) for word in Path(path).read_text().split()]
 
 
+def load_image(path: str) -> Tensor:
+    """Load an image (1, 6, 6) from a text file, some noise added."""
+    return torch.tensor(load_text(path)).reshape(1, 6, 6)
+
+
 class Misspelt:
     """Have a callback that does not exist."""
 
