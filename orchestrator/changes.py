@@ -7,13 +7,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.filters import Missing, same, show
+from orchestrator.differences import find_differences
+from orchestrator.filters import Missing, same
 from orchestrator.grid import Point
-from orchestrator.identity import NEVER_IDENTITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from orchestrator.differences import Difference
     from orchestrator.grid import Axis, Value
 
 _ABSENT: Final = Missing()
@@ -64,22 +65,20 @@ def find_changes(
     The nearest point has the former run's own values on every axis that knows them; on the others,
     the value that leaves the fewest differences.
     """
-    left_out = frozenset((*NEVER_IDENTITY, *exclude))
-    counts: Counter[tuple[str, str, str]] = Counter()
-    resolved: dict[str, dict[str, Value]] = {}
+    counts: Counter[Difference] = Counter()
+    resolved: dict[str, Mapping[str, Value]] = {}
     dropped = 0
     for run in looked_into:
-        before = dict(_leaves(run.config, left_out))
         differences = []
         for point in itertools.islice(_near(run, axes), _GUESSES):
             name = repr(point)
             if name not in resolved:
-                resolved[name] = dict(_leaves(resolve(point), left_out))
-            differences.append(_compare(before, resolved[name]))
+                resolved[name] = resolve(point)
+            differences.append(find_differences(run.config, resolved[name], exclude))
         nearest = min(differences, key=len)
         counts.update(nearest)
         dropped += not nearest
-    changes = (Change(*change, runs) for change, runs in counts.most_common())
+    changes = (Change(it.key, it.before, it.now, runs) for it, runs in counts.most_common())
     return Changes(former, len(looked_into), dropped, tuple(changes))
 
 
@@ -104,29 +103,3 @@ def _near(run: Former, axes: Sequence[Axis]) -> Iterator[Point]:
         choices.append(known[:1] or list(axis.values))
     for values in itertools.product(*choices):
         yield Point(dict(zip((axis.key for axis in axes), values, strict=True)))
-
-
-def _compare(before: Mapping[str, Value], now: Mapping[str, Value]) -> list[tuple[str, str, str]]:
-    found = []
-    for key in dict.fromkeys((*before, *now)):
-        one, other = before.get(key, _ABSENT), now.get(key, _ABSENT)
-        if not same(one, other):
-            found.append((key, _show(one), _show(other)))
-    return found
-
-
-def _show(value: Value | Missing) -> str:
-    return "nothing" if isinstance(value, Missing) else show(value)
-
-
-def _leaves(
-    config: Mapping[str, Value], left_out: frozenset[str], prefix: str = ""
-) -> Iterator[tuple[str, Value]]:
-    for key, value in config.items():
-        path = f"{prefix}{key}"
-        if path in left_out:
-            continue
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, left_out, f"{path}.")
-        else:
-            yield path, value

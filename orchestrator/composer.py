@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from orchestrator.config_errors import refusals_of_hydra
 from orchestrator.dependencies import find_parts, is_certain
 from orchestrator.family import Family, combinations
+from orchestrator.filters import dotted_keys
 from orchestrator.grid import Axis, Point, Value
 from orchestrator.overrides import choose
 
@@ -141,11 +142,3 @@ def _plain(cfg: DictConfig) -> dict[str, Value]:
     return cast(
         "dict[str, Value]", OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     )
-
-
-def dotted_keys(node: object, prefix: str = "") -> Iterator[str]:
-    """Yield the dotted paths of everything in nested mappings."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield f"{prefix}{key}"
-            yield from dotted_keys(value, f"{prefix}{key}.")

@@ -25,6 +25,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from orchestrator.config_files import check_config_file
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class ConfigFolder:
             self._loader = cast("ConfigLoaderImpl", GlobalHydra.instance().config_loader())
         self._config_name = config_name
         self._parser = OverridesParser.create(config_loader=self._loader)
-        self._pristine = CachingConfigRepository(self._loader.repository)
+        self._pristine = _Checked(self._loader.repository)
         self._groups: dict[str, bool] = {}
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
@@ -89,12 +90,14 @@ class ConfigFolder:
         Raises:
             HydraException: Hydra refuses it.
         """
+        plain = [choice for choice in choices if not choice.is_hydra_override()]
         with _quiet():
-            if not any(choice.is_hydra_override() for choice in choices):
-                try:
-                    return self._compose_without_hydra(choices, open_ended=open_ended)
-                except (HydraException, OmegaConfBaseException, ValueError, _DoubtError):
-                    pass  # Hydra decides, and says why
+            try:
+                found = self._compose_without_hydra(plain, open_ended=open_ended)
+                if len(plain) == len(choices):
+                    return found
+            except (HydraException, OmegaConfBaseException, ValueError, _DoubtError):
+                pass  # Hydra decides, and says why
             return self._compose_all(choices, open_ended=open_ended)
 
     def _compose_without_hydra(self, choices: Sequence[Override], *, open_ended: bool) -> Composed:
@@ -122,6 +125,18 @@ class ConfigFolder:
         with open_dict(cfg):
             del cfg["hydra"]
         return Composed(cfg, cast("dict[str, object]", known), written)
+
+
+class _Checked(CachingConfigRepository):
+    """Reads each config once, and looks at a file before Hydra does."""
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        if config_path not in self.cache:
+            for source in self.get_sources():
+                if source.scheme() == "file" and source.is_config(config_path):
+                    name = source._normalize_file_name(config_path)
+                    check_config_file(Path(source.path, name))
+        return super().load_config(config_path)
 
 
 class _Copies(CachingConfigRepository):

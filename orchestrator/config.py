@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Final, cast
 from hydra.errors import HydraException
 from omegaconf import Container, DictConfig, OmegaConf
 
-from orchestrator.composer import Composer, dotted_keys
+from orchestrator.composer import Composer
 from orchestrator.composition import Composed, ConfigFolder
 from orchestrator.config_errors import refusals_of_hydra
 from orchestrator.errors import ConfigError
-from orchestrator.grid import Axis, Value, expand
+from orchestrator.filters import dotted_keys, show
+from orchestrator.grid import Axis, Value, check_size, expand
 from orchestrator.overrides import choose, make_axis, merge
 from orchestrator.settings import Settings, parse_settings
+from orchestrator.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hydra.core.override_parser.types import Override
 
-_LONGEST: Final = 255  # what file systems allow for a name
+_LONGEST: Final = 255  # the bytes that file systems allow for a name
+_SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ def load_experiment(config_dir: Path, config_name: str, overrides: Sequence[str]
         composer = Composer(folder, merge(declared, given), master)
         swept = (item for item in composer.overrides if item.is_sweep_override())
         axes = tuple(make_axis(item, folder) for item in swept)
+        check_size(axes)
         # What is one for all runs is read where the first of them reads it.
         cfg = composer.compose(next(expand(axes)))
     return Experiment(
@@ -103,9 +107,9 @@ def _experiment_id(value: Value) -> str:
     if value is None:
         raise ConfigError("the config has no experiment_id. Give the experiment a name.")
     name = str(value)
-    if not name.isprintable() or "/" in name or name in ("", ".", "..") or len(name) > _LONGEST:
+    if not _is_name(name) or "/" in name or name in ("", ".", ".."):
         raise ConfigError(
-            f"experiment_id {name[:_LONGEST]!r} can not name a folder."
+            f"experiment_id {name[:_SHOWN]!r} can not name a folder."
             " Use letters, digits, '-' and '_'."
         )
     return name
@@ -114,12 +118,25 @@ def _experiment_id(value: Value) -> str:
 def _results_dir(value: Value) -> Path:
     if value is None or not str(value) or not str(value).isprintable():
         raise ConfigError("the config has no results_dir. Name the folder for all results.")
-    return Path(str(value))
+    path = Path(str(value))
+    if not all(map(_is_name, path.parts)):
+        raise ConfigError(f"results_dir {str(path)[:_SHOWN]!r} is too long a name. Shorten it.")
+    return path
+
+
+def _is_name(part: str) -> bool:
+    return part.isprintable() and len(part.encode()) <= _LONGEST
 
 
 def _filters(value: Value) -> tuple[str, ...]:
     if value is None:
         return ()
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, list):
         raise ConfigError("_filters is no list of texts. Write one filter a line, after '- '.")
+    for number, item in enumerate(value, 1):
+        if not isinstance(item, str):
+            raise ConfigError(
+                f"_filters, number {number}: {printable(show(item))[:_SHOWN]} is no text."
+                " Write the filter in single quotes."
+            )
     return tuple(str(item) for item in value)

@@ -20,6 +20,7 @@ _REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, Va
 # What Hydra takes for impossible, and what it does not expect; some configs bring it about.
 _STUMBLES = (AssertionError, AttributeError, KeyError, TypeError)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
+_OPEN_GROUP = re.compile(r"You must specify '([^']+)', e\.g, .* Available options: (\S.*)")
 _LONGEST = 400
 
 
@@ -68,14 +69,17 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
             return _say_missing(error)
         case OverrideParseException(override=str(override)):
             what = str(error).partition("\n")[0].partition("See https")[0].strip(" .")
-            return (
-                f"{override!r} is no override: {what}. Write key=value; quote special characters."
-            )
-        case UnicodeDecodeError():
-            return f"a config file is not UTF-8 text ({error.reason} at byte {error.start})."
+            return f"{_shorten(override)!r} is no override: {_shorten(what)}. Write key=value; quote special characters."
     text = _flatten(error)
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         text = f"{error.full_key}: {text}"
+    open_group = _OPEN_GROUP.search(text)
+    if open_group:
+        group, options = open_group[1], open_group[2].split()
+        return (
+            f"{group} has no choice (???). Choose one, {group}={options[0]},"
+            f" or several as an axis: {group}={','.join(options)}."
+        )
     unknown = _UNKNOWN_KEY.search(text)
     if unknown:
         text = _say_unknown(unknown[1], known_keys())
@@ -107,6 +111,10 @@ def _flatten(error: BaseException) -> str:
             parts.append(line)
         step = step.__cause__ or step.__context__
     text = ": ".join(parts) or type(error).__name__
+    return _shorten(text)
+
+
+def _shorten(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -128,6 +128,14 @@ def look_up(config: Mapping[str, Value], path: str) -> Value | Missing:
 def is_known(config: Mapping[str, Value], path: str) -> bool:
     """Tell whether a config has a key, whatever its value."""
     return not isinstance(look_up(config, path), Missing)
+
+
+def dotted_keys(node: object, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted paths of everything in nested mappings."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield f"{prefix}{key}"
+            yield from dotted_keys(value, f"{prefix}{key}.")
 
 
 def same(left: object, right: object) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from orchestrator.errors import GridError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+MOST_POINTS: Final = 10_000_000
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
@@ -45,12 +48,19 @@ def expand(axes: Sequence[Axis]) -> Iterator[Point]:
         yield Point(dict(zip(keys, values, strict=True)))
 
 
-def count_points(axes: Sequence[Axis]) -> int:
-    """Return how many points the axes span."""
-    total = 1
-    for axis in axes:
-        total *= len(axis.values)
-    return total
+def check_size(axes: Sequence[Axis]) -> None:
+    """Make sure that the points of a grid can be counted out.
+
+    Raises:
+        GridError: There are more than ``MOST_POINTS``.
+    """
+    points = math.prod(len(axis.values) for axis in axes)
+    if points > MOST_POINTS:
+        sizes = ", ".join(f"{axis.key} {len(axis.values):,}" for axis in axes)
+        raise GridError(
+            f"the grid has {points:,} points ({sizes}); {MOST_POINTS:,} is the most."
+            " Give the axes fewer values."
+        )
 
 
 def point_at(axes: Sequence[Axis], number: int) -> Point:

@@ -6,6 +6,7 @@ Swept overrides span axes; for a point, each of them becomes an override with on
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from typing import TYPE_CHECKING, Final, cast
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Text that Hydra's grammar reads as this very text, without a look at the rest of the grammar.
 _PLAIN: Final = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w/-]*", re.IGNORECASE)
+_MOST_VALUES: Final = 1_000_000
 _NEVER_SWEPT: Final = ("experiment_id", "results_dir", "_filters", "orch")
 
 
@@ -73,7 +75,12 @@ def make_axis(override: Override, folder: ConfigFolder) -> Axis:
             " Use choice(...), range(...), glob(...) or a list of values with commas."
         )
     with refusals_of_hydra():
-        values = [_reread(element, folder) for element in override.sweep_iterator()]
+        elements = list(itertools.islice(override.sweep_iterator(), _MOST_VALUES + 1))
+        if len(elements) > _MOST_VALUES:
+            raise GridError(
+                f"{override.input_line}: more than {_MOST_VALUES:,} values. Give it fewer."
+            )
+        values = [_reread(element, folder) for element in elements]
     return Axis(name, tuple(values))
 
 

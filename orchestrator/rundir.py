@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
 from orchestrator import durable, records
+from orchestrator.differences import find_differences
 from orchestrator.errors import RunDirectoryError
 from orchestrator.state import Observation, Record, RunId, Status, Unreadable
 
@@ -38,6 +39,7 @@ _PROGRESS: Final = "progress.json"
 _METRICS: Final = "metrics.jsonl"
 # What the orchestrator reads in a config; the run has no use for it.
 _NOT_TRAINED: Final = ("hydra", "_filters", "orch")
+_MOST_KEYS: Final = 5
 _MEND: Final = "Move this directory away, and the run starts anew."
 _ATTEMPT_LOG = re.compile(r"attempt-(\d+)\.log")
 
@@ -219,8 +221,7 @@ class RunDirectory:
         digest = identity["digest"]
         if digest != run.digest:
             raise RunDirectoryError(
-                f"{self.path}: it belongs to another config (digest {digest}, not {run.digest})."
-                f" {_MEND}"
+                f"{self.path}: it belongs to another config, {self._compare(run)}. {_MEND}"
             )
         try:
             found = hashlib.sha256(durable.read_file(self.config)).hexdigest()
@@ -233,6 +234,14 @@ class RunDirectory:
                 f"{self.config}: it was edited after the run had been made. Undo that, or move"
                 " this directory away, and the run starts anew."
             )
+
+    def _compare(self, run: Run) -> str:
+        """Say in which keys the config here differs from a run's."""
+        found = find_differences(self.read_config(), run.config)
+        named = [f"{it.key} is {it.before} there, {it.now} here" for it in found[:_MOST_KEYS]]
+        rest = len(found) - len(named)
+        named += [f"and {rest} more"] if rest else []
+        return "; ".join(named) or f"its digest is not {run.digest}"
 
     def _read_identity(self) -> Mapping[str, Any]:
         path = self.path / _IDENTITY

@@ -5,19 +5,20 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import FilterError, IdentityError
+from orchestrator.errors import IdentityError
 from orchestrator.family import combinations
 from orchestrator.filter_grammar import parse_filter
-from orchestrator.filters import is_known, show
+from orchestrator.filters import dotted_keys, is_known, show
 from orchestrator.grid import point_at
 from orchestrator.identity import identify
 from orchestrator.runs import Exclusions, Runs
-from orchestrator.sieve import Sieve, Sifted, strides
+from orchestrator.sieve import Sieve, Sifted, find_culprit, strides
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.family import Family
     from orchestrator.filters import Filter
@@ -145,7 +146,8 @@ class _Reader:
             config = self._example = self._resolve(point)
             for key in [key for key in self._unseen if is_known(config, key)]:
                 del self._unseen[key]
-            culprit = self._first_that_excludes(number, config)
+            verdicts = (item.excludes(config) for item in self._filters)
+            culprit = find_culprit(verdicts, partial(self._describe, number))
             if culprit is None:
                 kept.append(number)
                 digest = identify(config, point.values, self._exclude).digest
@@ -153,16 +155,6 @@ class _Reader:
             else:
                 dropped.append((number, culprit))
         return Sifted(kept, digests, dropped)
-
-    def _first_that_excludes(self, point: int, config: Mapping[str, Value]) -> int | None:
-        for number, item in enumerate(self._filters):
-            try:
-                if item.excludes(config):
-                    return number
-            except FilterError as error:
-                text = f"{error}\n    at the point {self._describe(point)}"
-                raise FilterError(text) from None
-        return None
 
     def _describe(self, number: int) -> str:
         return describe_point(point_at(self._axes, number).values)
@@ -202,13 +194,6 @@ def _without_duplicates(
 
 
 def _misspelt(key: str, item: Filter, config: Mapping[str, Value]) -> str:
-    near = difflib.get_close_matches(key, list(_dotted_keys(config)), n=1)
+    near = difflib.get_close_matches(key, list(dotted_keys(config)), n=1)
     hint = f"Did you mean '{near[0]}'?" if near else "If it is text, put it in quotes."
     return f"no point has the key '{key}' of the filter {item.text!r}. {hint}"
-
-
-def _dotted_keys(config: Mapping[str, Value], prefix: str = "") -> Iterator[str]:
-    for key, value in config.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, dict):
-            yield from _dotted_keys(value, f"{prefix}{key}.")

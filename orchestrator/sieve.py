@@ -19,7 +19,7 @@ from orchestrator.filters import is_known
 from orchestrator.identity import Gap, canonical_pieces, canonical_value, encode_form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from orchestrator.family import Family, Part, Path, Positions
     from orchestrator.filters import Filter
@@ -111,14 +111,9 @@ class Sieve:
         return kept, dropped
 
     def _culprit(self, at: dict[int, int], point: int) -> int:
-        for number, question in enumerate(self._questions):
-            try:
-                if question.excludes(at):
-                    return number
-            except FilterError as error:
-                text = f"{error}\n    at the point {self._locate(point)}"
-                raise FilterError(text) from None
-        return -1
+        verdicts = (question.excludes(at) for question in self._questions)
+        found = find_culprit(verdicts, lambda: self._locate(point))
+        return -1 if found is None else found
 
     def _knows(self, key: str) -> bool:
         if is_known(self._family.config, key):
@@ -226,6 +221,22 @@ class _Forms:
                 ]
             )
         return list(zip(*columns, strict=True))
+
+
+def find_culprit(verdicts: Iterable[bool], describe: Callable[[], str]) -> int | None:
+    """Return the number of the first filter that drops a point.
+
+    Args:
+        verdicts: What each filter says, asked only as far as it is needed.
+        describe: Writes the point in words.
+
+    Raises:
+        FilterError: One of them orders what has no order; the point is named.
+    """
+    try:
+        return next((number for number, drops in enumerate(verdicts) if drops), None)
+    except FilterError as error:
+        raise FilterError(f"{error}\n    at the point {describe()}") from None
 
 
 def strides(sizes: Sequence[int]) -> list[int]:

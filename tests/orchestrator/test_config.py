@@ -427,7 +427,9 @@ def test_swept_choice_fills_in_a_group_that_has_none(tmp_path: Path) -> None:
     }
     assert _experiment(tmp_path, ["model=mlp"], **files).experiment_id == "of-mlp"
     assert _experiment(tmp_path, ["model=glob(*)"], **files).experiment_id == "of-mlp"
-    with pytest.raises(ConfigError, match="You must specify 'model'"):
+    with pytest.raises(
+        ConfigError, match=r"model has no choice \(\?\?\?\). Choose one, model=mlp, or"
+    ):
         _experiment(tmp_path, [], **files)
 
 
@@ -480,6 +482,18 @@ def test_config_names_and_folders_may_be_others(tmp_path: Path) -> None:
         (["experiment_id=null"], "the config has no experiment_id"),
         (["results_dir=''"], "the config has no results_dir"),
         (["+_filters=5"], "_filters is no list of texts"),
+        (["+_filters=[a,5]"], "_filters, number 2: 5 is no text"),
+        (["+_filters=[null]"], "_filters, number 1: null is no text"),
+        (["+_filters=[{a:1}]"], "_filters, number 1: {'a': 1} is no text"),
+        (["experiment_id='" + "é" * 200 + "'"], "can not name a folder"),
+        (["experiment_id=.."], "experiment_id '..' can not name a folder"),
+        (["results_dir=" + "x" * 4096], "is too long a name"),
+        (["lr=" + "[" * 100], "'lr=[[["),
+        (["lr=range(1000000000)"], "lr=range(1000000000): more than 1,000,000 values"),
+        (
+            ["lr=range(10000)", "seed=range(10000)"],
+            "the grid has 100,000,000 points (lr 10,000, seed 10,000); 10,000,000 is the most",
+        ),
         (["+orch.worker=5"], "orch has no setting 'worker'. Did you mean 'workers'?"),
     ],
 )
@@ -498,7 +512,7 @@ def test_what_is_wrong_with_an_override_is_said_in_one_line(
     [
         (b"a: [1\nb: 2", "config.yaml, line 2, column 2: expected ',' or ']', but got ':'"),
         (b"a: 1\na: 2", "config.yaml, line 2, column 1: found duplicate key a"),
-        (b"\xff\xfe\x00", "a config file is not UTF-8 text"),
+        (b"\xff\xfe\x00", "config.yaml: it is not UTF-8 text"),
         (b"- 1\n- 2", "primary config 'config' must be a DictConfig, got ListConfig"),
         (b"5", "Invalid loaded object type: int"),
         (b"", "the config has no experiment_id. Give the experiment a name."),

@@ -1,5 +1,6 @@
 """Tests of orchestrator.filter_grammar: what is a filter, and where it goes wrong."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -192,6 +193,57 @@ HOSTILE = [
     "a == 1_000 ! b == 1",
     "a == \u0661 ! b == \u0662",
 ]
+CODE = [
+    *["__import__('os').system('touch {mark}')", "open('{mark}', 'w')", "exec('open(\"{mark}\")')"],
+    *["(lambda: open('{mark}', 'w'))()", "$(touch {mark})", "`touch {mark}`", "; touch {mark} #"],
+    *[
+        "| touch {mark} |",
+        "${{oc.env:HOME}}",
+        "{{{{7*7}}}}",
+        "%(mark)s",
+        "{{0.__class__}}",
+        "f'{{a}}'",
+    ],
+    *["!!python/object/apply:os.system ['touch {mark}']", "!!python/name:os.system", "*alias"],
+    *["&anchor x", "<<: *a", "a\x00b", "\x1b]0;x\x07", "\x1b[2J", "\u202e", "\ufeff", "\u200b"],
+    *[
+        "\ud800",
+        "\udfff\ud800",
+        "\U0001f4a3",
+        "\uff11",
+        "\uff41",
+        "a\u0301",
+        "\x85",
+        "\u2028",
+        "\r",
+        "\x0b",
+    ],
+    *[
+        "1e309",
+        "-1e309",
+        "9" * 5_000,
+        "0x7f",
+        "1_0",
+        "1e",
+        ".",
+        "-",
+        "+-1",
+        "NaN",
+        ".inf",
+        "\u0661",
+    ],
+    *["[" * 2_000, "]" * 2_000, "(" * 2_000, "{{" * 2_000, "[" + "1," * 2_000 + "]", "'" * 2_001],
+    *['"' * 2_001, "\\" * 2_001, "a." * 2_000 + "a", "." * 2_000, "x" * 9_000, "!" * 5, "\ta\n"],
+]
+PLACES = [
+    "{} ! a == 1",
+    "a == {} ! b.c == 1",
+    "a == 1 ! b.c == {}",
+    '"{}" == a ! a == 1',
+    "a == '{}' ! a == 1",
+    "a in [{}] ! a == 1",
+    "a == 1 & {} ! a == 1",
+]
 PIECES = st.sampled_from(
     ["a", "b.c", "==", "!=", "<", ">=", "in", "!", "&", "|", "[", "]", ",", '"x"', "'", '"', "=",
      "1", "-1e3", "true", "null", " ", "(", ")", ".", "\\", "\n", "__import__", "eval", "{", "}"]
@@ -212,6 +264,21 @@ def _survives(text: str) -> None:
 def test_hostile_text_gives_an_error_or_a_verdict(text: str) -> None:
     """Nothing is executed, nothing hangs, and no other exception comes out."""
     _survives(text)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("number", range(len(CODE)))
+def test_no_place_in_a_filter_lets_code_in(tmp_path: Path, number: int, place: str) -> None:
+    """Hundreds of texts, each tried where a key, a value, text or a list may stand."""
+    mark = tmp_path / "mark"
+    _survives(place.replace("{}", CODE[number].format(mark=mark)))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("piece", ["a", "[", '"', "'", "&", " ", "\x00", "(", "1", "!", "\ud800"])
+def test_megabyte_is_refused_at_once(piece: str) -> None:
+    """Whatever it is made of; nothing of it is repeated to the user."""
+    assert len(_refusal(piece * 1_000_000)) < 200
 
 
 @given(st.lists(PIECES, max_size=25).map("".join) | st.text(max_size=60))

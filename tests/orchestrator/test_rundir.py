@@ -143,8 +143,12 @@ def test_directory_of_another_config_is_refused(
 ) -> None:
     """A digest that differs is an error that says what to do, not a silent reuse."""
     other = experiment.create(runs[1])
-    (directory.path / "run.json").write_bytes((other.path / "run.json").read_bytes())
-    with pytest.raises(RunDirectoryError, match="another config"):
+    for name in ("run.json", "config.yaml"):
+        (directory.path / name).write_bytes((other.path / name).read_bytes())
+    with pytest.raises(
+        RunDirectoryError,
+        match=r"another config, seed is 1 there, 0 here\. Move this directory away",
+    ):
         experiment.create(runs[0])
 
 

@@ -1,0 +1,77 @@
+"""Config files that are fit to be read: neither huge, nor huge once their aliases are unfolded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from orchestrator.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_LARGEST: Final = 1_000_000
+_DEEPEST: Final = 50
+_MOST_VALUES: Final = 100_000
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tenth of the time
+
+
+def check_config_file(path: Path) -> None:
+    """Make sure that a config file can be read within reason.
+
+    Raises:
+        ConfigError: It is too large or too deep, is no text, or its aliases make too much of it.
+        OSError: It cannot be read.
+        YAMLError: It is no YAML.
+    """
+    size = path.stat().st_size
+    if size > _LARGEST:
+        raise ConfigError(
+            f"{path}: a config file of {size:,} bytes; {_LARGEST:,} is the most."
+            " Keep data in files of their own, and name them in the config."
+        )
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: it is not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
+        ) from None
+    try:
+        _check(yaml.parse(text, _LOADER))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except yaml.YAMLError:
+        return  # whoever reads it says it better
+
+
+def _check(events: Iterable[yaml.Event]) -> None:
+    """Measure a file while it is parsed: unfolding it first would fill the memory."""
+    sizes: dict[str, int] = {}  # of what the anchors name
+    opened: list[tuple[str | None, int]] = []
+    size = 0  # how many values there are so far, aliases unfolded
+    for event in events:
+        match event:
+            case yaml.CollectionStartEvent():
+                opened.append((event.anchor, size))
+                if event.anchor:
+                    sizes[event.anchor] = _MOST_VALUES + 1  # an alias to it inside has no end
+                size += 1
+            case yaml.CollectionEndEvent():
+                anchor, before = opened.pop()
+                if anchor:
+                    sizes[anchor] = size - before
+            case yaml.AliasEvent():
+                size += sizes.get(str(event.anchor), 1)
+            case yaml.ScalarEvent():
+                size += 1
+        if len(opened) > _DEEPEST:
+            raise ConfigError(
+                f"it is nested too deeply, {_DEEPEST} is the most. Write it more simply."
+            )
+        if size > _MOST_VALUES:
+            raise ConfigError(
+                f"more than {_MOST_VALUES:,} values, its aliases (*name) unfolded."
+                " Write out what is meant."
+            )
