@@ -45,6 +45,7 @@ lint: venv ## check style, types and import contracts
 bench: venv ## measure what the README claims
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/plan.py
+	$(BIN)/python benchmarks/trainer.py
 
 clean: ## remove the environment and all caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -6,12 +6,12 @@ import io
 import pickle
 import re
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 from zipfile import BadZipFile, ZipFile
 
 import torch
 
-from trainer.disk import TEMPORARY, replace_file, sync_folder
+from trainer.disk import TEMPORARY, NewFile, sync_folder
 from trainer.errors import CheckpointError
 from trainer.outputs import say
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     State = dict[str, Any]
 
 BEST = "best.pt"
+NEW = f"new.pt{TEMPORARY}"
 NAME = re.compile(r"(\d{6,})-([0-9a-f]{8})\.pt")
 
 
@@ -60,12 +61,12 @@ class Checkpoints:
         first = iteration - self.keep_last + 1
         kept = {known: its for known, its in self._best_of.items() if first <= known < iteration}
         self._best_of = {**kept, iteration: best}
-        content = io.BytesIO()
-        identity = {"iteration": iteration, "fingerprint": self.fingerprint}
-        torch.save({**identity, "best_of": self._best_of, "state": state}, content)
-        path = self.folder / f"{iteration:06d}-{zlib.crc32(content.getbuffer()):08x}.pt"
+        content = {"iteration": iteration, "fingerprint": self.fingerprint, "state": state}
         self.folder.mkdir(exist_ok=True)
-        replace_file(path, content.getbuffer(), durable=True)
+        with NewFile(self.folder / NEW) as file:
+            torch.save(content | {"best_of": self._best_of}, cast("IO[bytes]", file))
+            path = self.folder / f"{iteration:06d}-{file.checksum:08x}.pt"
+            file.become(path, durable=True)
         if best == iteration:
             self._link_best(path)
         sync_folder(self.folder)

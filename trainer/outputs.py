@@ -89,11 +89,14 @@ class Outputs:
             "metrics": json_numbers(metrics),
             "updated_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
-        replace_file(self.run_dir / PROGRESS, _encoded(document), durable=False)
+        # In one line: `json.dumps` is ten times as fast as with an indentation.
+        line = json.dumps(document, allow_nan=False) + "\n"
+        replace_file(self.run_dir / PROGRESS, line.encode(), durable=False)
 
     def write_results(self, results: Mapping[str, object]) -> None:
         """Replace `results.json`, and return when it is on the disk."""
-        replace_file(self.run_dir / RESULTS, _encoded({"schema": 1, **results}), durable=True)
+        document = json.dumps({"schema": 1, **results}, indent=2, allow_nan=False) + "\n"
+        replace_file(self.run_dir / RESULTS, document.encode(), durable=True)
         sync_folder(self.run_dir)
 
 
@@ -115,10 +118,6 @@ def json_number(value: float) -> float | str:
 def json_numbers(metrics: Mapping[str, float]) -> dict[str, float | str]:
     """Return metrics as JSON can hold them."""
     return {key: json_number(value) for key, value in metrics.items()}
-
-
-def _encoded(document: Mapping[str, object]) -> bytes:
-    return (json.dumps(document, indent=2, allow_nan=False) + "\n").encode()
 
 
 def _line(point: Point) -> str:

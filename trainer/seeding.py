@@ -52,15 +52,18 @@ def restore_rng_state(state: State) -> None:
 
 
 def _cpu_rng_state() -> State:
+    # As tensors: weights_only loading refuses NumPy's arrays, and 625 numbers take their time.
+    version, keys, *rest = random.getstate()
+    python_state = [version, torch.tensor(keys), *rest]
     name, keys, *rest = cast("tuple[Any, ...]", np.random.get_state())  # noqa: NPY002 - as above
-    # weights_only loading refuses NumPy's arrays and scalars.
     numpy_state = [name, torch.from_numpy(keys.astype(np.int64)), *rest]
-    return {"torch": torch.get_rng_state(), "python": random.getstate(), "numpy": numpy_state}
+    return {"torch": torch.get_rng_state(), "python": python_state, "numpy": numpy_state}
 
 
 def _restore_cpu_rng_state(state: State) -> None:
     torch.set_rng_state(state["torch"])
-    random.setstate(state["python"])
+    version, keys, *rest = state["python"]
+    random.setstate((version, tuple(keys.tolist()), *rest))
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002 - as above
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
 
     State = dict[str, Any]
 
-PLAIN = (type(None), bool, int, float, str, bytes, torch.Size, torch.dtype, torch.device)
+PLAIN = {type(None), bool, int, float, str, bytes, torch.Size, torch.dtype, torch.device}
+
+# In bytes, of tensors in memory; PyTorch's own.
+ALIGNMENT = 64
+
+
+class Strange(Exception):  # noqa: N818 - it never leaves this module
+    """Say that a value could not be loaded without running code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,7 @@ class Snapshots:
     def __init__(self) -> None:
         self._buffers: list[Tensor] = []
         self._used = 0
+        self._is_new = False
 
     @torch.no_grad()
     def take(self, state: State) -> Snapshot:
@@ -52,52 +61,86 @@ class Snapshots:
             CheckpointError: If it holds anything that could not be loaded without running code; it
                 says where.
         """
-        self._used = 0
-        copy = self._copy(state, "state")
+        self._used, self._is_new = 0, False
+        try:
+            copy = self._copy(state)
+        except Strange:
+            raise CheckpointError(
+                f"{_first_strange(state, 'state')}. Keep tensors and plain values in state_dict()."
+            ) from None
         arrived = None
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # PyTorch left it untyped
             arrived = torch.cuda.current_stream().record_event()
+        if self._is_new:
+            self._buffers = _side_by_side(self._buffers[: self._used])
         return Snapshot(copy, arrived)
 
-    def _copy(self, value: Any, where: str) -> Any:  # noqa: ANN401 - states are made of anything
+    def _copy(self, value: Any) -> Any:  # noqa: ANN401 - states are made of anything
         kind = type(value)
-        if isinstance(value, torch.Tensor):
-            return self._copy_tensor(value)
         if kind in PLAIN:
             return value
+        if isinstance(value, torch.Tensor):
+            return self._copy_tensor(value)
         if kind in (dict, OrderedDict):
-            items = ((key, self._copy(item, f"{where}[{key!r}]")) for key, item in value.items())
-            copy = kind((self._copy(key, where), item) for key, item in items)
+            copy = kind((self._copy(key), self._copy(item)) for key, item in value.items())
             if kind is OrderedDict:  # PyTorch keeps the versions of modules in an attribute
                 copy.__dict__.update(value.__dict__)
             return copy
         if kind in (list, tuple, set):
-            return kind(self._copy(item, f"{where}[{at}]") for at, item in enumerate(value))
-        name = f"{kind.__module__}.{kind.__qualname__}"
-        raise CheckpointError(
-            f"{where} is a {name}. Keep tensors and plain values in state_dict()."
-        )
+            return kind(map(self._copy, value))
+        raise Strange
 
     def _copy_tensor(self, tensor: Tensor) -> Tensor:
         """Copy a tensor into the memory that its predecessor had, if it fits."""
         if tensor.layout is not torch.strided:
             return tensor.detach().cpu().clone()
-        if self._used == len(self._buffers):
-            self._buffers.append(_room_for(tensor))
-        elif not _fits(tensor, self._buffers[self._used]):
-            self._buffers[self._used] = _room_for(tensor)
+        if self._used == len(self._buffers) or not _fits(tensor, self._buffers[self._used]):
+            # Only from pinned memory can a GPU be read while it works on.
+            is_far = tensor.device.type == "cuda"
+            room = torch.empty_like(tensor, device="cpu", requires_grad=False, pin_memory=is_far)
+            self._buffers[self._used : self._used + 1] = [room]
+            self._is_new = True
         copy = self._buffers[self._used].copy_(tensor, non_blocking=True)
         self._used += 1
         return copy
 
 
-def _room_for(tensor: Tensor) -> Tensor:
-    # Only from pinned memory can a GPU be read while it works on.
-    return torch.empty_like(
-        tensor, device="cpu", requires_grad=False, pin_memory=tensor.device.type == "cuda"
-    )
+def _side_by_side(buffers: list[Tensor]) -> list[Tensor]:
+    """Return buffers like these, for the next state, in one piece of memory for each kind of value.
+
+    A few large pieces are written several times as fast as many small ones.
+    """
+    ends: dict[tuple[torch.dtype, bool], int] = {}
+    places = []
+    for buffer in buffers:
+        kind = (buffer.dtype, buffer.is_pinned())
+        places.append((kind, ends.get(kind, 0)))
+        aligned = ceil(buffer.numel() * buffer.itemsize / ALIGNMENT) * ALIGNMENT
+        ends[kind] = ends.get(kind, 0) + aligned // buffer.itemsize
+    pieces = {
+        kind: torch.empty(end, dtype=kind[0], pin_memory=kind[1]) for kind, end in ends.items()
+    }
+    return [
+        pieces[kind].as_strided(buffer.shape, buffer.stride(), start)
+        for buffer, (kind, start) in zip(buffers, places, strict=True)
+    ]
 
 
 def _fits(tensor: Tensor, buffer: Tensor) -> bool:
     same_values = tensor.dtype == buffer.dtype and tensor.shape == buffer.shape
     return same_values and tensor.stride() == buffer.stride()
+
+
+def _first_strange(value: object, where: str) -> str:
+    """Return where the first value is that could not be loaded safely, and what it is, or nothing."""
+    kind = type(value)
+    if isinstance(value, dict):
+        inside = [each for key, item in value.items() for each in ((key, key), (key, item))]
+    elif isinstance(value, (list, tuple, set)):
+        inside = [*enumerate(value)]
+    else:
+        inside = []
+    if kind in {*PLAIN, dict, OrderedDict, list, tuple, set} or isinstance(value, torch.Tensor):
+        found = (_first_strange(item, f"{where}[{place!r}]") for place, item in inside)
+        return next(filter(None, found), "")
+    return f"{where} is a {kind.__module__}.{kind.__qualname__}"

@@ -26,13 +26,19 @@ SAM = {
 }
 COSINE = {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 3}
 PLATEAU = {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau", "patience": 0}
+PACED = {
+    "_target_": "trainer.curriculum.paced.PacedCurriculum",
+    "scores": {"_target_": "trainer.curriculum.scores.RandomScores"},
+    "initial": 0.3,
+    "full_at": 3,
+}
 AXES: dict[str, list[Any]] = {
     "model__dropout": [0.0, 0.4],
     "data": [{"_target_": "user_modules.Tiny"}, {"_target_": "user_modules.Noisy"}],
     "dataloader": [{"num_workers": 0}, {"num_workers": 2}],
     "training_type": ["epoch", "step"],
     "optimizer": [ADAM, SGD, SAM],
-    "curriculum": [None, {"_target_": "user_modules.Counter"}],
+    "curriculum": [None, {"_target_": "user_modules.Counter"}, PACED],
     "scheduler": [None, COSINE, PLATEAU],
 }
 KILLS = 2

@@ -54,11 +54,33 @@ def test_state_may_change_when_its_snapshot_is_taken() -> None:
 def test_memory_is_used_again_where_it_fits() -> None:
     """A state of the same shape costs no new memory; another one gets its own."""
     snapshots = Snapshots()
-    first = snapshots.take({"a": torch.zeros(3), "b": torch.zeros(2)}).wait()
-    place = first["a"].data_ptr()
-    second = snapshots.take({"a": torch.ones(3), "b": torch.ones(5), "c": torch.ones(1)}).wait()
-    assert second["a"].data_ptr() == place
-    assert [second[key].tolist() for key in "abc"] == [[1] * 3, [1] * 5, [1]]
+    places = []
+    for number in range(4):
+        values = {"a": torch.full((3,), number), "b": torch.full((2,), number)}
+        copy = snapshots.take(values).wait()
+        assert {key: each.tolist() for key, each in copy.items()} == {
+            "a": [number] * 3,
+            "b": [number] * 2,
+        }
+        places.append(copy["a"].data_ptr())
+    assert places[1] == places[2] == places[3]
+    larger = snapshots.take({"a": torch.ones(3), "b": torch.ones(5), "c": torch.ones(1)}).wait()
+    assert [larger[key].tolist() for key in "abc"] == [[1] * 3, [1] * 5, [1]]
+    smaller = snapshots.take({"a": torch.zeros(3)}).wait()
+    assert smaller["a"].tolist() == [0] * 3
+
+
+def test_tensors_of_a_kind_lie_side_by_side_from_the_second_snapshot_on() -> None:
+    """So that they are written in one piece, each where it may begin, in its order in memory."""
+    snapshots = Snapshots()
+    for _ in range(2):
+        original = state()
+        copy = snapshots.take(original).wait()
+    floats = [copy["weights"]["0.weight"], copy["strided"], copy["leaf"]]
+    assert len({each.untyped_storage().data_ptr() for each in floats}) == 1
+    assert {each.data_ptr() % 64 for each in floats} == {0}
+    assert torch.equal(copy["strided"], original["strided"])
+    assert copy["strided"].stride() == original["strided"].stride()
 
 
 @pytest.mark.parametrize("value", [np.float64(1), np.zeros(1), Path(), object(), {1: [Path()]}])
