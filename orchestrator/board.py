@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
 from rich.live import Live as LiveDisplay
@@ -12,19 +13,22 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.colours import COLOURS
-from orchestrator.events import Adopted, Ended, Live, Started, Stopping
+from orchestrator.estimate import describe_seconds
+from orchestrator.events import Adopted, Blocked, Ended, Paused, Retrying, Started, Stopping
 from orchestrator.selection import describe_point
 from orchestrator.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
     from rich.console import Console
 
-    from orchestrator.events import Event
+    from orchestrator.estimate import Pace
+    from orchestrator.events import Event, Sight
     from orchestrator.state import Progress as Saved
+
+_PER_MINUTE: Final = 600.0  # runs an hour, from which on they are counted by the minute
 
 
 class PlainBoard:
@@ -44,7 +48,7 @@ class PlainBoard:
         brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
         self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
 
-    def refresh(self, live: Sequence[Live]) -> None:
+    def refresh(self, sight: Sight) -> None:
         """Do nothing: lines stay as they are."""
 
     def __enter__(self) -> Self:
@@ -60,6 +64,15 @@ class PlainBoard:
         """End."""
 
 
+class QuietBoard(PlainBoard):
+    """Only what went wrong, a line each."""
+
+    def show(self, event: Event) -> None:
+        """Print a failure, and what keeps runs from starting."""
+        if isinstance(event, Paused) or (isinstance(event, Ended) and event.state is State.FAILED):
+            super().show(event)
+
+
 class LiveBoard(PlainBoard):
     """The ends of runs as lines, and below them the grid's bar and a line for every slot."""
 
@@ -70,10 +83,11 @@ class LiveBoard(PlainBoard):
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[pace]}", style="dim"),
             console=console,
             expand=True,
         )
-        self._task = self._bar.add_task("runs", total=total)
+        self._task = self._bar.add_task("runs", total=total, pace="")
         self._display = LiveDisplay(self._bar, console=console, refresh_per_second=8)
 
     def show(self, event: Event) -> None:
@@ -83,18 +97,25 @@ class LiveBoard(PlainBoard):
         super().show(event)
         self._bar.update(self._task, completed=self._over)
 
-    def refresh(self, live: Sequence[Live]) -> None:
+    def refresh(self, sight: Sight) -> None:
         """Draw the slots anew."""
         rows = Table.grid(padding=(0, 2), expand=True)
+        # Numbers keep their width; on a narrow terminal what distinguishes a run keeps most of it.
         for ratio, justify in ((None, "left"), (3, "left"), (None, "right"), (2, "left")):
             rows.add_column(ratio=ratio, justify=justify, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type] # a literal, seen through a loop
-        for item in sorted(live, key=lambda item: item.started.slot.number):
+        has_gpus = any(item.started.slot.gpu for item in sight.live)
+        if has_gpus:
+            rows.add_column(no_wrap=True)
+        for item in sorted(sight.live, key=lambda item: item.started.slot.number):
+            gpu = item.started.slot.gpu
             rows.add_row(
                 Text(item.started.run.run_id[:8], style="cyan"),
                 Text(describe_point(item.started.run.overrides)),
                 Text(_count(item.progress)),
                 Text(describe_metrics(item.progress), style="dim"),
+                *([Text(f"GPU {gpu.number}" if gpu else "CPU", style="dim")] if has_gpus else []),
             )
+        self._bar.update(self._task, pace=describe_pace(sight.pace))
         self._display.update(Group(rows, self._bar), refresh=True)
 
     def __enter__(self) -> Self:
@@ -123,7 +144,7 @@ class JsonBoard(PlainBoard):
         stream.flush()
 
 
-def describe(event: Event, over: int, total: int) -> Text:
+def describe(event: Event, over: int, total: int) -> Text:  # noqa: PLR0911 # one a kind of event
     """Write an event as one line of text."""
     match event:
         case Started(run=run, action=action, attempt=attempt):
@@ -146,6 +167,22 @@ def describe(event: Event, over: int, total: int) -> Text:
             return Text(
                 f"     wait  {run.run_id[:8]}  {describe_point(run.overrides)}  ({event.reason})"
             )
+        case Retrying(run=run, attempt=attempt, delay=delay, alone=alone):
+            when = "alone on its GPU" if alone else f"in {describe_seconds(delay)}"
+            return Text(
+                f"    again  {run.run_id[:8]}  {when}: {event.reason}  "
+                f"{describe_point(run.overrides)}  (attempt {attempt + 1})",
+                style="yellow",
+            )
+        case Blocked(slot=slot):
+            return Text(f"  waiting  slot {slot.number}: {event.reason}", style="yellow")
+        case Paused(reason=reason, seconds=seconds):
+            then = (
+                f"nothing starts for {describe_seconds(seconds)}, then one is tried"
+                if seconds < inf
+                else "the rest is left to the next call"
+            )
+            return Text(f"   paused  {reason}: {then}", style="yellow")
         case Stopping(live=live, at_once=True):
             return Text(f"ending {live} runs at once", style="yellow")
         case Stopping(live=live):
@@ -165,9 +202,38 @@ def describe_metrics(saved: Saved | None) -> str:
     )
 
 
-def event_as_json(event: Event) -> dict[str, object]:
+def describe_pace(pace: Pace) -> str:
+    """Write how fast the grid goes and how long it takes, where that is known."""
+    parts = []
+    if pace.rate is not None:
+        parts.append(
+            f"{pace.rate:.3g}/h" if pace.rate < _PER_MINUTE else f"{pace.rate / 60:.0f}/min"
+        )
+    if pace.remaining is not None:
+        parts.append(f"{describe_seconds(pace.remaining)} left")
+    return "  ".join(parts)
+
+
+def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one a kind of event
     """Return an event as ``orch run --json`` prints it."""
     match event:
+        case Retrying(run=run):
+            return {
+                "event": "retrying",
+                "run_id": run.run_id,
+                "attempt": event.attempt,
+                "reason": event.reason,
+                "delay": event.delay,
+                "alone": event.alone,
+            }
+        case Blocked(slot=slot):
+            return {"event": "blocked", "slot": slot.number, "reason": event.reason}
+        case Paused(reason=reason, seconds=seconds):
+            return {
+                "event": "paused",
+                "reason": reason,
+                "seconds": seconds if seconds < inf else None,
+            }
         case Stopping(live=live, at_once=at_once):
             return {"event": "stopping", "live": live, "at_once": at_once}
         case Adopted(run=run, reason=reason):
@@ -180,6 +246,7 @@ def event_as_json(event: Event) -> dict[str, object]:
                 "action": event.action.value,
                 "attempt": event.attempt,
                 "slot": event.slot.number,
+                "gpu": event.slot.gpu.uuid if event.slot.gpu else None,
                 "reason": event.reason,
             }
         case Ended(run=run):

@@ -117,10 +117,12 @@ def _command_parser(command: str) -> argparse.ArgumentParser:
         )
     if command == "plan":
         _add_plan_options(parser)
-    if command == "run":
+    if command in ("plan", "run"):
         parser.add_argument(
-            "--workers", type=int, metavar="N", help="how many runs at once (default: one a CPU)"
+            "--only", metavar="EXPR", help="only the runs for which this comparison holds"
         )
+    if command == "run":
+        _add_run_options(parser)
     parser.add_argument(
         "overrides", nargs="*", metavar="OVERRIDE", help="key=value, as for any Hydra program"
     )
@@ -142,6 +144,30 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reasons", action="store_true", help="count the runs with each action and reason"
     )
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    share = parser.add_argument_group("the machine")
+    share.add_argument(
+        "--workers", type=int, metavar="N", help="runs at once (default: one a GPU, or one a CPU)"
+    )
+    share.add_argument("--gpus", metavar="WHICH", help="all, none, or numbers such as 0,1")
+    share.add_argument("--threads", type=int, metavar="N", help="CPU threads of a run")
+    order = parser.add_argument_group("order and limits")
+    order.add_argument(
+        "--order", metavar="HOW", help="declared, cheap:KEY (small numbers first), round-robin:AXIS"
+    )
+    order.add_argument("--timeout", metavar="TIME", help="end a run after 90s, 10m, 1h30m, ...")
+    order.add_argument(
+        "--no-progress", metavar="TIME", help="end a run that shows no progress for so long"
+    )
+    failures = parser.add_argument_group("failures")
+    failures.add_argument(
+        "--retries", type=int, metavar="N", help="try a run again that was killed, or lacked room"
+    )
+    failures.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    failures.add_argument("--max-failures", type=int, metavar="N", help="stop at the Nth failure")
+    parser.add_argument("--quiet", action="store_true", help="print failures and the end only")
 
 
 def _add_config_options(parser: argparse.ArgumentParser, folder: str, name: str) -> None:

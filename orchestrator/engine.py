@@ -5,23 +5,36 @@ from __future__ import annotations
 import selectors
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from orchestrator.durable import is_shortage
-from orchestrator.errors import RunDirectoryError
-from orchestrator.events import Adopted, Ended, Live, Started, Stopping
+from orchestrator.errors import OrchestratorError
+from orchestrator.estimate import LiveRun, estimate
+from orchestrator.events import (
+    Adopted,
+    Blocked,
+    Ended,
+    Live,
+    Paused,
+    Retrying,
+    Sight,
+    Started,
+    Stopping,
+)
+from orchestrator.failures import ERROR
 from orchestrator.plan import Action, decide
-from orchestrator.scheduler import assign
-from orchestrator.state import State
+from orchestrator.policy import Breaker, Histories, Policy
+from orchestrator.scheduler import Waiting, assign, shares_gpu
+from orchestrator.state import Failure, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.events import Event
     from orchestrator.experiment import ExperimentDirectory
     from orchestrator.identity import Run
-    from orchestrator.plan import Decision, Plan
+    from orchestrator.plan import Decision
     from orchestrator.rundir import RunDirectory
     from orchestrator.scheduler import Assignment, Slot
     from orchestrator.state import Observation, RunId
@@ -29,6 +42,7 @@ if TYPE_CHECKING:
 
 _TICK: Final = 0.25
 _GRACE: Final = 4.0
+_REMEMBERED: Final = 200  # ends that the pace is learnt from
 
 
 class Attempt(Protocol):
@@ -54,12 +68,13 @@ class Launcher(Protocol):
     """Starts attempts."""
 
     def start(
-        self, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
+        self, run: Run, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
     ) -> Attempt:
         """Start an attempt and return at once.
 
         Raises:
             OSError: No process could be started.
+            OrchestratorError: The config does not say what to start.
         """
 
 
@@ -69,20 +84,38 @@ class Board(Protocol):
     def show(self, event: Event) -> None:
         """Show an event."""
 
-    def refresh(self, live: Sequence[Live]) -> None:
-        """Show how far the live attempts are; called several times a second."""
+    def refresh(self, sight: Sight) -> None:
+        """Show how things stand; called several times a second."""
+
+
+class Gate(Protocol):
+    """Knows whether a slot can take a run now."""
+
+    def obstacle(self, slot: Slot) -> str:
+        """Say why no run should start in a slot; an empty text where one may."""
+
+
+class OpenGate:
+    """Lets every run start."""
+
+    def obstacle(self, slot: Slot) -> str:
+        """Say nothing."""
+        del slot
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How every run ended that had to be executed, and whether the user stopped it all.
 
-    ``left`` counts the runs that this call neither finished nor saw finished.
+    ``left`` counts the runs that this call neither finished nor saw finished; ``gave_up`` says why
+    it did not go on with them, if it was not the user who wanted that.
     """
 
     ended: Mapping[RunId, Ended]
     left: int
     stopped: bool
+    gave_up: str = ""
 
 
 @dataclass(slots=True)
@@ -90,9 +123,24 @@ class _Running:
     """An attempt of ours, between its start and its end."""
 
     attempt: Attempt
-    decision: Decision
+    waiting: Waiting
     started: Started
     since: float
+    before: int  # iterations that were saved when it began
+    shared: bool = False
+
+    @property
+    def decision(self) -> Decision:
+        return self.waiting.decision
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What runs are executed with, and by which rules."""
+
+    slots: Sequence[Slot]
+    policy: Policy = field(default_factory=Policy)
+    gate: Gate = field(default_factory=OpenGate)
 
 
 class Engine:
@@ -103,54 +151,94 @@ class Engine:
         experiment: ExperimentDirectory,
         launcher: Launcher,
         board: Board,
-        slots: Sequence[Slot],
+        resources: Resources,
     ) -> None:
         self._experiment = experiment
         self._launcher = launcher
         self._board = board
-        self._slots = slots
-        self._waiting: deque[Decision] = deque()
+        self._slots = resources.slots
+        self._policy = resources.policy
+        self._gate = resources.gate
+        self._waiting: deque[Waiting] = deque()
+        self._delayed: list[tuple[float, Waiting]] = []
         self._running: dict[Slot, _Running] = {}
         self._elsewhere: dict[RunId, Decision] = {}
         self._ended: dict[RunId, Ended] = {}
+        self._finished: deque[float] = deque(maxlen=_REMEMBERED)
+        self._histories = Histories(resources.policy)
+        self._breaker = Breaker()
+        self._blocked: dict[Slot, str] = {}
+        self._failures = 0
+        self._gave_up = ""
+        self._paused_until = 0.0
         self._is_short = False
         self._obeyed = 0
         self._deadline = float("inf")
 
-    def execute(self, plan: Plan, stop: StopRequests) -> Outcome:
-        """Start what the plan starts, wait for what lives elsewhere, until nothing is left.
+    def execute(
+        self, starts: Iterable[Decision], waits: Iterable[Decision], stop: StopRequests
+    ) -> Outcome:
+        """Start runs in their order, wait for those that live elsewhere, until nothing is left.
 
         Asked to stop once, starts nothing more and lets every run end at its next checkpoint;
         twice, kills them. Runs that others execute are looked at, never started twice.
         """
-        self._waiting.extend(plan.starts())
-        for decision in plan.decisions:
-            if decision.action is Action.WAIT:
-                self._adopt(decision)
-        while self._running or (not stop.asked and (self._waiting or self._elsewhere)):
+        self._waiting.extend(map(Waiting, starts))
+        for decision in waits:
+            self._adopt(decision)
+        while self._running or (not self._is_ending(stop) and self._is_anything_left()):
             self._start_what_fits(stop)
-            if stop.asked:
-                self._pass_on(stop.asked)
-            if self._running or self._elsewhere:
+            if stop.asked or self._gave_up:
+                self._pass_on(max(stop.asked, 1))
+            if self._running or (not self._is_ending(stop) and self._is_anything_left()):
                 for running in self._wait(stop):
-                    self._finish(running, stopped=bool(stop.asked))
+                    self._finish(running, stopped=self._is_ending(stop))
                 self._look_elsewhere()
-            self._board.refresh([self._live(running) for running in self._running.values()])
-        left = len(self._waiting) + len(self._elsewhere)
+            self._board.refresh(self._look())
+        left = len(self._waiting) + len(self._delayed) + len(self._elsewhere)
         left += sum(ended.state is State.STALE for ended in self._ended.values())
-        return Outcome(self._ended, left, stopped=bool(stop.asked))
+        return Outcome(self._ended, left, bool(stop.asked), self._gave_up)
+
+    def _is_ending(self, stop: StopRequests) -> bool:
+        return bool(stop.asked or self._gave_up)
+
+    def _is_anything_left(self) -> bool:
+        return bool(self._waiting or self._delayed or self._elsewhere)
 
     def _start_what_fits(self, stop: StopRequests) -> None:
         """Fill the slots, one by one: the user may ask to stop while the first is being started."""
-        while not (stop.asked or self._is_short):
-            assignments = assign(self._waiting, self._slots, self._running)
-            if not assignments:
+        moment = time.monotonic()
+        due = [waiting for at, waiting in self._delayed if at <= moment]
+        self._delayed = [(at, waiting) for at, waiting in self._delayed if at > moment]
+        self._waiting.extendleft(reversed(due))
+        while not (self._is_ending(stop) or self._is_short or moment < self._paused_until):
+            busy = {slot: running.waiting for slot, running in self._running.items()}
+            assignment = assign(self._waiting, self._open_slots(), busy)
+            if assignment is None:
                 return
             self._waiting.popleft()
-            self._start(assignments[0])
+            self._start(assignment)
+
+    def _open_slots(self) -> list[Slot]:
+        """Return the slots that can take a run now, and tell of those that have become blocked."""
+        if not self._waiting:
+            return []
+        open_slots = []
+        for slot in self._slots:
+            why = "" if slot in self._running else self._gate.obstacle(slot)
+            if not why:
+                open_slots.append(slot)
+            elif slot not in self._blocked:
+                self._board.show(Blocked(slot, why))
+            if why:
+                self._blocked[slot] = why
+            else:
+                self._blocked.pop(slot, None)
+        return open_slots
 
     def _start(self, assignment: Assignment) -> None:
-        decision, slot = assignment.decision, assignment.slot
+        waiting, slot = assignment.waiting, assignment.slot
+        decision = waiting.decision
         run = decision.run
         try:
             seen = self._experiment.run(run.run_id).observe()
@@ -158,16 +246,21 @@ class Engine:
                 return
             number = seen.attempts + 1
             directory = self._experiment.create(run)
-            attempt = self._launcher.start(directory, number, slot.environment)
-        except (OSError, RunDirectoryError) as error:
+            attempt = self._launcher.start(run, directory, number, slot.environment)
+        except (OSError, OrchestratorError) as error:
             if self._running and isinstance(error, OSError) and is_shortage(error):
                 self._is_short = True  # fewer at once, then: until the next end there is no room
-                self._waiting.appendleft(decision)
+                self._waiting.appendleft(waiting)
             else:
                 self._end(run, State.FAILED, f"it could not be started: {error}")
+                self._weigh(Failure(ERROR, str(error)))
             return
         started = Started(run, decision.action, number, slot, decision.reason)
-        self._running[slot] = _Running(attempt, decision, started, time.monotonic())
+        before = seen.progress.iteration if seen.progress else 0
+        running = _Running(attempt, waiting, started, time.monotonic(), before)
+        self._running[slot] = running
+        for other in self._running.values():
+            other.shared |= shares_gpu(other.started.slot, self._running)
         self._board.show(started)
 
     def _is_ours(self, decision: Decision, seen: Observation) -> bool:
@@ -210,15 +303,47 @@ class Engine:
         elif seen.state is State.RUNNING:  # the runner is gone, or another one holds the lock
             self._adopt(decide(decision.run, seen))
         elif seen.attempts == attempt and not complaint:
-            self._end(decision.run, seen.state, seen.reason, running=running, seen=seen)
+            self._conclude(running, seen, stopped=stopped)
         elif seen.attempts > attempt - 1 and not complaint:  # another one was faster
             if self._is_ours(decision, seen):
-                self._waiting.append(decide(decision.run, seen))
+                self._waiting.append(Waiting(decide(decision.run, seen)))
         elif stopped and not complaint:
-            self._waiting.append(decision)
+            self._waiting.append(running.waiting)
         else:
             reason = f"its runner failed: {complaint or 'it died without a word'}"
             self._end(decision.run, State.FAILED, reason, running=running)
+            self._weigh(Failure(ERROR, reason))
+
+    def _conclude(self, running: _Running, seen: Observation, *, stopped: bool) -> None:
+        """Take the end of an attempt that recorded it: as the run's, or as a reason to try again."""
+        run = running.decision.run
+        failure = seen.failure
+        if failure is not None and not stopped:
+            saved = seen.progress.iteration if seen.progress else 0
+            retry = self._histories.retry(run.run_id, failure, saved, shared=running.shared)
+            if retry is not None:
+                attempt = running.started.attempt
+                self._board.show(Retrying(run, attempt, seen.reason, retry.delay, retry.alone))
+                waiting = Waiting(decide(run, seen), alone=retry.alone)
+                self._delayed.append((time.monotonic() + retry.delay, waiting))
+                return
+        self._end(run, seen.state, seen.reason, running=running, seen=seen)
+        if seen.state is State.DONE:
+            self._finished.append(time.monotonic() - running.since)
+        self._weigh(failure)
+
+    def _weigh(self, failure: Failure | None) -> None:
+        """Decide whether the rest goes on after the end of a run."""
+        pause = self._breaker.note(failure)
+        if failure is not None:
+            self._failures += 1
+        if self._failures >= (self._policy.most_failures or float("inf")):
+            self._gave_up = self._gave_up or f"{self._failures} failed, which is the most allowed"
+        elif pause is not None and self._waiting:
+            self._paused_until = time.monotonic() + pause
+            self._board.show(Paused(self._breaker.says, pause))
+            if pause == float("inf"):
+                self._gave_up = self._breaker.says
 
     def _observe(self, decision: Decision) -> Observation | None:
         """Look at a run; return nothing where that cannot be done just now."""
@@ -258,7 +383,7 @@ class Engine:
                 continue
             del self._elsewhere[run_id]
             if self._is_ours(decision, seen):
-                self._waiting.append(decide(decision.run, seen))
+                self._waiting.append(Waiting(decide(decision.run, seen)))
 
     def _pass_on(self, asked: int) -> None:
         """Hand the user's wish to the attempts, each level once."""
@@ -276,6 +401,18 @@ class Engine:
         if time.monotonic() > self._deadline:
             for running in self._running.values():
                 running.attempt.abandon()
+
+    def _look(self) -> Sight:
+        """Return how things stand, for the board."""
+        live = [self._live(running) for running in self._running.values()]
+        paced = [
+            LiveRun(item.seconds, running.before, item.progress.iteration, item.progress.iterations)
+            if item.progress
+            else LiveRun(item.seconds)
+            for item, running in zip(live, self._running.values(), strict=True)
+        ]
+        waiting = len(self._waiting) + len(self._delayed)
+        return Sight(live, waiting, estimate(self._finished, paced, waiting, len(self._slots)))
 
     def _live(self, running: _Running) -> Live:
         directory = self._experiment.run(running.decision.run.run_id)

@@ -27,3 +27,7 @@ class IdentityError(OrchestratorError):
 
 class RunDirectoryError(OrchestratorError):
     """A run directory, or a folder above it, is not what it has to be."""
+
+
+class PreloadError(OrchestratorError):
+    """A module that every run needs cannot be imported; the message ends with the traceback."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.estimate import Pace
     from orchestrator.identity import Run
     from orchestrator.plan import Action
     from orchestrator.scheduler import Slot
@@ -54,7 +57,34 @@ class Stopping:
     at_once: bool
 
 
-Event = Started | Ended | Adopted | Stopping
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """An attempt failed in a way that may pass; the run is tried again after some seconds."""
+
+    run: Run
+    attempt: int
+    reason: str
+    delay: float
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """No run starts in a slot for now, because others use its GPU."""
+
+    slot: Slot
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Nothing starts for some seconds, or (infinity) any more in this call."""
+
+    reason: str
+    seconds: float
+
+
+Event = Started | Ended | Adopted | Stopping | Retrying | Blocked | Paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +94,12 @@ class Live:
     started: Started
     seconds: float
     progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a board shows of a moment: the live attempts, how many runs wait, and the pace."""
+
+    live: Sequence[Live]
+    waiting: int
+    pace: Pace

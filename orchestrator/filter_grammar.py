@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from orchestrator.errors import FilterError
-from orchestrator.filters import OPERATORS, Comparison, Filter, Key, Side, fail_at
+from orchestrator.filters import OPERATORS, Comparison, Condition, Filter, Key, Side, fail_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +61,15 @@ def parse_filter(text: str) -> Filter:
     return _Parser(text).filter()
 
 
+def parse_condition(text: str) -> Condition:
+    """Parse one side of a filter on its own.
+
+    Raises:
+        FilterError: It does not follow the grammar; the message marks the place.
+    """
+    return _Parser(text[:_MAXIMUM_LENGTH]).condition()
+
+
 def _tokenize(text: str) -> Iterator[_Token]:
     place = 0
     while place < len(text):
@@ -100,6 +109,12 @@ class _Parser:
         if self._token.kind != "end":
             self._fail(f"expected '&', '|' or the end, not {self._token.text!r}")
         return Filter(self._text, case, condition)
+
+    def condition(self) -> Condition:
+        side = self._side("the condition")
+        if self._token.kind != "end":
+            self._fail(f"expected '&', '|' or the end, not {self._token.text!r}")
+        return Condition(self._text, side)
 
     def _side(self, name: str) -> Side:
         if self._token.kind == "end" or self._token.text == "!":

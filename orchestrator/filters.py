@@ -73,36 +73,55 @@ class Filter:
         Raises:
             FilterError: It orders values that have no order.
         """
-        return self._holds(self.case, config) and self._holds(self.condition, config)
+        return _holds(self.text, self.case, config) and _holds(self.text, self.condition, config)
 
-    def _holds(self, side: Side, config: Mapping[str, Value]) -> bool:
-        combine = any if side.any_of else all
-        return combine(self._compare(comparison, config) for comparison in side.comparisons)
 
-    def _compare(self, comparison: Comparison, config: Mapping[str, Value]) -> bool:
-        left = look_up(config, comparison.key.path)
-        operand = comparison.operand
-        right = look_up(config, operand.path) if isinstance(operand, Key) else operand
-        if isinstance(left, Missing) or isinstance(right, Missing):
-            return False
-        match comparison.operator:
-            case "==":
-                return same(left, right)
-            case "!=":
-                return not same(left, right)
-            case "in":
-                if not isinstance(right, list):
-                    self._refuse(comparison, f"{show(right)} is no list to look in")
-                return any(same(left, item) for item in right)
-            case ordering:
-                if not (_is_number(left) and _is_number(right)) and not (
-                    isinstance(left, str) and isinstance(right, str)
-                ):
-                    self._refuse(comparison, f"{show(left)} and {show(right)} have no order")
-                return _ORDERINGS[ordering](left, right)
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What ``--only`` says: one side of a filter, which a run has to meet."""
 
-    def _refuse(self, comparison: Comparison, why: str) -> NoReturn:
-        fail_at(self.text, comparison.place, f"{comparison.key.path}: {why}")
+    text: str
+    side: Side
+
+    def holds(self, config: Mapping[str, Value]) -> bool:
+        """Tell whether the run with this resolved config is meant.
+
+        Raises:
+            FilterError: It orders values that have no order.
+        """
+        return _holds(self.text, self.side, config)
+
+
+def _holds(text: str, side: Side, config: Mapping[str, Value]) -> bool:
+    combine = any if side.any_of else all
+    return combine(_compare(text, comparison, config) for comparison in side.comparisons)
+
+
+def _compare(text: str, comparison: Comparison, config: Mapping[str, Value]) -> bool:
+    left = look_up(config, comparison.key.path)
+    operand = comparison.operand
+    right = look_up(config, operand.path) if isinstance(operand, Key) else operand
+    if isinstance(left, Missing) or isinstance(right, Missing):
+        return False
+    match comparison.operator:
+        case "==":
+            return same(left, right)
+        case "!=":
+            return not same(left, right)
+        case "in":
+            if not isinstance(right, list):
+                _refuse(text, comparison, f"{show(right)} is no list to look in")
+            return any(same(left, item) for item in right)
+        case ordering:
+            if not (_is_number(left) and _is_number(right)) and not (
+                isinstance(left, str) and isinstance(right, str)
+            ):
+                _refuse(text, comparison, f"{show(left)} and {show(right)} have no order")
+            return _ORDERINGS[ordering](left, right)
+
+
+def _refuse(text: str, comparison: Comparison, why: str) -> NoReturn:
+    fail_at(text, comparison.place, f"{comparison.key.path}: {why}")
 
 
 class Missing:

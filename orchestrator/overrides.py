@@ -106,6 +106,12 @@ def choose(override: Override, point: Point) -> Override:
     )
 
 
+def as_override(key: str, value: Value) -> str:
+    """Write an override that sets a key to a value, for any program with Hydra's grammar."""
+    is_plain = isinstance(value, str) and _PLAIN.fullmatch(value)
+    return f"{key}={value if is_plain else _write(value)}"
+
+
 def _write(value: Value) -> str:
     """Write a value so that Hydra's grammar reads this very value."""
     match value:

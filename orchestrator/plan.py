@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final, overload
 
@@ -14,6 +14,7 @@ from orchestrator.state import NOTHING_THERE, Observation, State
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from orchestrator.filters import Condition
     from orchestrator.identity import Run
     from orchestrator.selection import Selection
     from orchestrator.state import RunId
@@ -98,12 +99,16 @@ class Decisions(Sequence[Decision]):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that ``orch run`` will do, in order, and what was left out of it."""
+    """Everything that ``orch run`` will do, in order, and what was left out of it.
+
+    ``only`` is the condition that the decisions were restricted to, if they were.
+    """
 
     experiment_id: str
     directory: str
     selection: Selection
     decisions: Decisions
+    only: str = ""
 
     @property
     def states(self) -> Mapping[State, int]:
@@ -127,6 +132,18 @@ def make_plan(
     places = find_places(selection.runs, seen.keys())
     decisions = Decisions(selection.runs, {at: seen[run_id] for run_id, at in places.items()})
     return Plan(experiment_id, directory, selection, decisions)
+
+
+def restrict(plan: Plan, condition: Condition) -> Plan:
+    """Return the part of a plan whose runs meet a condition.
+
+    Raises:
+        FilterError: The condition orders values that have no order.
+    """
+    kept = [item for item in plan.decisions if condition.holds(item.run.config)]
+    seen = {at: item.seen for at, item in enumerate(kept) if item.seen != NOTHING_THERE}
+    decisions = Decisions([item.run for item in kept], seen)
+    return replace(plan, decisions=decisions, only=condition.text)
 
 
 def decide(run: Run, seen: Observation) -> Decision:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import importlib
+import inspect
 import multiprocessing
 import os
 import signal
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from orchestrator.capture import Pipe
 
@@ -90,8 +91,8 @@ class Command:
 class EntryPoint:
     """A Python function ``package.module:function``, called in a fork of this process.
 
-    It gets ``arguments`` as a list and returns an exit code, or None. Where its modules are loaded
-    already, starting it takes milliseconds.
+    It finds ``arguments`` in ``sys.argv``, gets them as a list as well if it cannot do without, and
+    returns an exit code, or None. Where its modules are loaded already, starting it takes milliseconds.
     """
 
     asked_as_group: ClassVar[bool] = False
@@ -125,7 +126,10 @@ class EntryPoint:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        sys.exit(load(self.name)(list(self.arguments)))
+        sys.argv = [self.name.partition(":")[0], *self.arguments]
+        function = load(self.name)
+        returned = function(list(self.arguments)) if _takes_arguments(function) else function()
+        sys.exit(returned if isinstance(returned, int) else 0)
 
 
 class _Forked:
@@ -143,13 +147,20 @@ class _Forked:
         return int(self._process.exitcode or 0)
 
 
-def load(entry_point: str) -> Callable[[Sequence[str]], int | None]:
+def load(entry_point: str) -> Callable[..., object]:
     """Import the function that ``package.module:function`` names."""
     module, _, function = entry_point.partition(":")
-    loaded: Callable[[Sequence[str]], int | None] = getattr(
-        importlib.import_module(module), function
-    )
+    loaded: Callable[..., object] = getattr(importlib.import_module(module), function)
     return loaded
+
+
+def _takes_arguments(function: Callable[..., object]) -> bool:
+    """Tell whether a function needs the list of arguments; the others look at sys.argv."""
+    try:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError):  # built-in functions may not tell
+        return True
+    return False
 
 
 @contextlib.contextmanager

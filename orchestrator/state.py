@@ -92,6 +92,11 @@ class Observation:
         return judge(self.status, locked=self.locked)
 
     @property
+    def failure(self) -> Failure | None:
+        """How the last attempt failed, if it did."""
+        return self.status.failure if isinstance(self.status, Status) else None
+
+    @property
     def reason(self) -> str:
         """Why the run is in this state, in words for the user."""
         return explain(self)
@@ -126,7 +131,7 @@ def explain(seen: Observation) -> str:
         case State.DONE:
             return "it has finished"
         case State.FAILED:
-            failure = status.failure if isinstance(status, Status) else None
+            failure = seen.failure
             what = f"{failure.kind}: {failure.message}" if failure else "no cause was recorded"
             return f"attempt {seen.attempts} failed, {what}"
         case State.STALE:

@@ -104,6 +104,9 @@ def print_summary(plan: Plan, console: Console) -> None:
         console.print(Text(f"{count:>7} {'duplicate' if count == 1 else 'duplicates'}: {why}"))
     for warning in selection.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"))
+    if plan.only:
+        chosen = f"{len(plan.decisions):>7} of them chosen by  "
+        console.print(Text.assemble(chosen, (plan.only, "cyan")))
     console.print(_states(plan.states))
 
 

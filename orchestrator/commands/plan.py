@@ -12,7 +12,9 @@ from orchestrator.changes import Changes, Former, changes_as_json, find_changes
 from orchestrator.config import Experiment, load_experiment
 from orchestrator.errors import RunDirectoryError
 from orchestrator.experiment import ExperimentDirectory
-from orchestrator.plan import Plan, make_plan, plan_as_json
+from orchestrator.filter_grammar import parse_condition
+from orchestrator.launchers.placeholders import fill_in
+from orchestrator.plan import Plan, make_plan, plan_as_json, restrict
 from orchestrator.runs import find_places
 from orchestrator.selection import select_runs
 from orchestrator.state import State
@@ -91,6 +93,11 @@ def load_plan(options: argparse.Namespace) -> Planned:
     named = find_places(selection.runs, existing)
     seen = experiment.observe(named)
     made = make_plan(described.experiment_id, str(experiment.training), selection, seen)
+    if options.only:
+        made = restrict(made, parse_condition(options.only))
+    if described.settings.program.command and made.decisions:
+        run = made.decisions[0].run  # a misspelt placeholder is an error before anything starts
+        fill_in(described.settings.program.command, run, experiment.training / run.run_id)
     former = [run_id for run_id in existing if run_id not in named]
     return Planned(made, experiment, described.settings, described, former)
 

@@ -9,15 +9,19 @@ from typing import IO, TYPE_CHECKING, Final, cast
 
 from rich.text import Text
 
-from orchestrator.board import JsonBoard, LiveBoard, PlainBoard
+from orchestrator.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
+from orchestrator.command_line import next_command
 from orchestrator.commands.plan import load_plan
-from orchestrator.commands.sync import sync_command
-from orchestrator.engine import Engine
+from orchestrator.devices import NO_GPUS, GpuGate, Nvml, choose
+from orchestrator.engine import Engine, OpenGate, Resources
+from orchestrator.flags import parse_flags, with_flags
 from orchestrator.launchers.command import CommandLauncher
-from orchestrator.launchers.warm import WarmLauncher
+from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher
+from orchestrator.ordering import arrange
+from orchestrator.plan import Action
+from orchestrator.programs import EntryPoint
 from orchestrator.scheduler import make_slots
 from orchestrator.selection import describe_point
-from orchestrator.settings import parse_workers
 from orchestrator.state import State
 from orchestrator.stop import StopRequests
 from orchestrator.streams import DispensableStream
@@ -32,45 +36,83 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.commands.plan import Planned
+    from orchestrator.devices import Gpu, Gpus
     from orchestrator.engine import Outcome
-    from orchestrator.events import Event, Live
+    from orchestrator.events import Event, Sight
+    from orchestrator.settings import Settings
 
 FAILED: Final = 1
 LEFT: Final = 3
 INTERRUPTED: Final = 130
+_SHORT: Final = 8
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Execute the plan and return the exit code that tells how it went."""
-    workers = parse_workers(options.workers, "--workers")
+    flags = parse_flags(options)
     planned = load_plan(options)
+    settings = with_flags(planned.settings, flags)
     # A closed terminal, or a reader that has read enough, is no reason to stop a grid.
     console.file = cast("IO[str]", DispensableStream(console.file))
     if options.json:
         console.quiet = True
     tracking = planned.settings.tracking
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
-    if total or (tracking.enabled and look_at_waiting(planned.experiment, tracking).runs):
-        planned.experiment.prepare()
-        print_summary(planned.plan, console)
-    else:
-        print_summary(planned.plan, console)
+    if not (total or (tracking.enabled and look_at_waiting(planned.experiment, tracking).runs)):
+        _print_summary(planned, options, console)
         console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
         return 0
-    slots = make_slots(workers or planned.settings.workers or len(os.sched_getaffinity(0)))
-    command = planned.settings.command
-    limits = planned.settings.limits
-    launcher = CommandLauncher(command, limits) if command else WarmLauncher(limits=limits)
+    gpus = Nvml()
+    resources = _resources(settings, gpus, gpus.found() if total else ())
+    starts = arrange(planned.plan.starts(), settings.order)
+    waits = [item for item in planned.plan.decisions if item.action is Action.WAIT]
+    planned.experiment.prepare()
+    _print_summary(planned, options, console)
+    launcher = _launcher(settings)
     with StopRequests() as stop:
         reporter = _start_reporter(planned) if tracking.enabled else None
+        if total:
+            with console.status("loading what runs need"):
+                launcher.warm_up(stop)
         with _board(options, console, total) as board:
             shown = _Tending(board, reporter) if reporter else board
-            engine = Engine(planned.experiment, launcher, shown, slots)
-            outcome = engine.execute(planned.plan, stop)
+            engine = Engine(planned.experiment, launcher, shown, resources)
+            outcome = engine.execute(starts, waits, stop)
         if reporter:
             _finish(reporter, planned, stop, console, options)
-    _summarize(outcome, planned, console)
+    _summarize(outcome, planned, options, console)
     return exit_code(outcome)
+
+
+def _resources(settings: Settings, gpus: Gpus, found: Sequence[Gpu]) -> Resources:
+    share = settings.share
+    chosen = choose(found, share.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    processors = len(os.sched_getaffinity(0))
+    count = share.workers or len(chosen) or processors
+    environment = {}
+    if share.threads or "OMP_NUM_THREADS" not in os.environ:
+        threads = str(share.threads or max(1, processors // count))
+        environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    if share.gpus == NO_GPUS:
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    gate = GpuGate(gpus, share.gpu_memory) if chosen else OpenGate()
+    return Resources(make_slots(count, chosen, environment), settings.policy, gate)
+
+
+def _launcher(settings: Settings) -> CommandLauncher | WarmLauncher:
+    program, limits = settings.program, settings.limits
+    if program.command:
+        return CommandLauncher(program.command, limits)
+    if program.entry_point:
+        entry_point = EntryPoint(program.entry_point, program.arguments)
+        module = program.entry_point.partition(":")[0]
+        return WarmLauncher(entry_point, (*program.preload, module), limits)
+    return WarmLauncher(modules=(*TRAINING_STACK, *program.preload), limits=limits)
+
+
+def _print_summary(planned: Planned, options: argparse.Namespace, console: Console) -> None:
+    if not options.quiet:
+        print_summary(planned.plan, console)
 
 
 def exit_code(outcome: Outcome) -> int:
@@ -102,15 +144,17 @@ class _Tending:
         """Show an event."""
         self._board.show(event)
 
-    def refresh(self, live: Sequence[Live]) -> None:
-        """Show how far the live attempts are, and start the reporter anew if it died."""
-        self._board.refresh(live)
+    def refresh(self, sight: Sight) -> None:
+        """Show how things stand, and start the reporter anew if it died."""
+        self._board.refresh(sight)
         self._reporter.tend()
 
 
 def _board(options: argparse.Namespace, console: Console, total: int) -> PlainBoard:
     if options.json:
         return JsonBoard(console, total)
+    if options.quiet:
+        return QuietBoard(console, total)
     return LiveBoard(console, total) if console.is_terminal else PlainBoard(console, total)
 
 
@@ -128,7 +172,7 @@ def _finish(
         return
     waiting = look_at_waiting(planned.experiment, planned.settings.tracking)
     if waiting.runs:
-        command = sync_command(options)
+        command = next_command(options, "sync")
         if options.json:
             counts = {"runs": waiting.runs, "points": waiting.points}
             event = {"event": "waiting", **counts, "problem": problem, "command": command}
@@ -137,23 +181,27 @@ def _finish(
         console.print(Text(text, style="yellow"), soft_wrap=True)
 
 
-def _summarize(outcome: Outcome, planned: Planned, console: Console) -> None:
-    """Print every failure with the file to look at, and how the experiment stands."""
-    for ended in outcome.ended.values():
-        if ended.state is State.FAILED:
-            directory = planned.experiment.run(ended.run.run_id)
-            console.print(
-                Text.assemble(
-                    ("failed ", "red"),
-                    f"{ended.run.run_id}  {describe_point(ended.run.overrides)}: {ended.reason}",
-                    f"\n       see {directory.path / 'logs'}",
-                ),
-                soft_wrap=True,
-            )
+def _summarize(
+    outcome: Outcome, planned: Planned, options: argparse.Namespace, console: Console
+) -> None:
+    """Print every failure with the command to look at it, and how the experiment stands."""
+    failed = [ended for ended in outcome.ended.values() if ended.state is State.FAILED]
+    for ended in failed:
+        look = next_command(options, "logs", ended.run.run_id[:_SHORT])
+        console.print(
+            Text.assemble(
+                ("failed ", "red"),
+                f"{ended.run.run_id[:_SHORT]}  {describe_point(ended.run.overrides)}: {ended.reason}",
+                (f"\n       {look}", "dim"),
+            ),
+            soft_wrap=True,
+        )
+    if outcome.gave_up:
+        console.print(Text(f"ended early: {outcome.gave_up}", style="yellow"), soft_wrap=True)
     ends = [ended.state for ended in outcome.ended.values()]
-    done = planned.plan.states[State.DONE] + sum(state is State.DONE for state in ends)
-    failed = sum(state is State.FAILED for state in ends)
+    skipped = sum(decision.action is Action.SKIP for decision in planned.plan.decisions)
+    done = skipped + sum(state is State.DONE for state in ends)
     parts = [f"{done} of {len(planned.plan.decisions)} runs are done"]
-    parts += [f"{failed} failed"] if failed else []
+    parts += [f"{len(failed)} failed"] if failed else []
     parts += [f"{outcome.left} left, the same command continues them"] if outcome.left else []
     console.print(Text(", ".join(parts) + "."), soft_wrap=True)

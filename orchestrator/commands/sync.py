@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from orchestrator.command_line import next_command
 from orchestrator.config import load_experiment
 from orchestrator.errors import UsageError
 from orchestrator.experiment import ExperimentDirectory
@@ -67,16 +67,6 @@ def sync(options: argparse.Namespace, console: Console) -> int:
     return LEFT if problem else 0
 
 
-def sync_command(options: argparse.Namespace) -> str:
-    """Return the command that sends what waits, to be typed as it stands."""
-    words = ["orch", "sync"]
-    if options.config_dir != "conf":
-        words.append(f"--config-dir={options.config_dir}")
-    if options.config_name != "config":
-        words.append(f"--config-name={options.config_name}")
-    return shlex.join([*words, *options.overrides])
-
-
 def _progress(news: News) -> str:
     text = f"sending to MLflow: {Waiting(news.runs, news.points)} sent, {news.behind} to go"
     return f"{text}; {news.problem}" if news.problem else text
@@ -90,5 +80,5 @@ def _print(
     elif not problem:
         console.print("Nothing to send: everything has arrived at MLflow.")
     if problem:
-        text = f"{problem}; {waiting} wait. Later: {sync_command(options)}"
+        text = f"{problem}; {waiting} wait. Later: {next_command(options, 'sync')}"
         console.print(Text(text, style="yellow"), soft_wrap=True)

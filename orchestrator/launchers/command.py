@@ -16,8 +16,10 @@ from orchestrator.programs import signals_blocked
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from orchestrator.identity import Run
     from orchestrator.limits import Limits
     from orchestrator.rundir import RunDirectory
+    from orchestrator.stop import StopRequests
 
 # In the environment that orch runs in, and (-P) whatever stands in the current folder.
 _RUNNER: Final = (sys.executable, "-P", "-m", "orchestrator.runner")
@@ -57,21 +59,25 @@ class CommandAttempt:
 
 
 class CommandLauncher:
-    """Starts one program for every attempt, with ``{run_dir}`` and ``{run_id}`` filled in."""
+    """Starts one program for every attempt, with its placeholders filled in."""
 
     def __init__(self, command: Sequence[str], limits: Limits = NO_LIMITS) -> None:
         self._command = command
         self._limits = limits
 
+    def warm_up(self, stop: StopRequests) -> None:
+        """Do nothing: a command loads what it needs when it starts."""
+
     def start(
-        self, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
+        self, run: Run, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
     ) -> CommandAttempt:
         """Start an attempt and return at once.
 
         Raises:
             OSError: No process could be started.
+            ConfigError: A placeholder names no key of the run's config.
         """
-        command = [fill_in(part, directory) for part in self._command]
+        command = fill_in(self._command, run, directory.path)
         complaints = tempfile.TemporaryFile()  # noqa: SIM115 # the attempt closes it
         try:
             with signals_blocked():

@@ -1,14 +1,78 @@
-"""The placeholders that a command may hold: ``{run_dir}`` and ``{run_id}``."""
+"""The placeholders of a command: ``{run_dir}``, ``{run_id}``, ``{overrides}`` and the config's keys.
+
+Braces around anything else are left alone, for shells and JSON; ``{{name}}`` is the text ``{name}``.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.errors import ConfigError
+from orchestrator.filters import show
+from orchestrator.overrides import as_override
 
 if TYPE_CHECKING:
-    from orchestrator.rundir import RunDirectory
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from orchestrator.grid import Value
+    from orchestrator.identity import Run
+
+_PLACE: Final = re.compile(r"\{\{([\w.]+)\}\}|(?<!\$)\{([A-Za-z_][\w.]*)\}")
+_OVERRIDES: Final = "overrides"
 
 
-def fill_in(part: str, directory: RunDirectory) -> str:
-    """Return one argument of a command with its placeholders filled in."""
-    run_dir = str(directory.path.resolve())
-    return part.replace("{run_dir}", run_dir).replace("{run_id}", directory.run_id)
+def fill_in(parts: Sequence[str], run: Run, run_dir: Path) -> tuple[str, ...]:
+    """Return the arguments of a command with their placeholders filled in.
+
+    An argument that is ``{overrides}`` and nothing else becomes one argument for each axis.
+
+    Raises:
+        ConfigError: A placeholder names no key of the run's config.
+    """
+    overrides = [as_override(key, value) for key, value in run.overrides.items()]
+    known: dict[str, Value] = {
+        **dict(_leaves(run.config)),
+        "run_dir": str(run_dir.resolve()),
+        "run_id": run.run_id,
+        _OVERRIDES: " ".join(overrides),
+    }
+
+    def value(found: re.Match[str]) -> str:
+        literal, name = found.groups()
+        if literal is not None:
+            return "{" + literal + "}"
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {{{near[0]}}}?" if near else ""
+            raise ConfigError(
+                f"orch.command: the config has no key '{name}' for the placeholder {{{name}}}.{hint}"
+                f" For this very text write {{{{{name}}}}}."
+            )
+        return _text(known[name])
+
+    filled: list[str] = []
+    for part in parts:
+        if part == f"{{{_OVERRIDES}}}":
+            filled += overrides
+        else:
+            filled.append(_PLACE.sub(value, part))
+    return tuple(filled)
+
+
+def _leaves(config: Mapping[str, Value], above: str = "") -> Iterator[tuple[str, Value]]:
+    for key, value in config.items():
+        yield f"{above}{key}", value
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{key}.")
+
+
+def _text(value: Value) -> str:
+    """Write a value as a program expects it: text as it is, lists and mappings as JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, list | dict) else show(value)

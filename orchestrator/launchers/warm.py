@@ -10,10 +10,14 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import selectors
 import signal
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.errors import PreloadError
+from orchestrator.launchers import preload
 from orchestrator.launchers.placeholders import fill_in
 from orchestrator.limits import NO_LIMITS
 from orchestrator.programs import EntryPoint, redirect, signals_blocked
@@ -25,11 +29,12 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
     from pathlib import Path
 
+    from orchestrator.identity import Run
     from orchestrator.limits import Limits
+    from orchestrator.stop import StopRequests
 
 TRAINER: Final = EntryPoint("trainer.__main__:main", ("{run_dir}",))
-# The first optimizer imports torch._dynamo; whoever runs first would pay for it in every run.
-TRAINING_STACK: Final = ("orchestrator.runner", "torch._dynamo", "trainer.trainer")
+TRAINING_STACK: Final = ("trainer.trainer",)
 
 
 class WarmAttempt:
@@ -63,41 +68,79 @@ class WarmAttempt:
                 return str(self._complaints.recv()) if self._complaints.poll() else ""
             except EOFError:
                 return ""
+            finally:
+                self._runner.close()
 
 
 class WarmLauncher:
-    """Calls one entry point for every attempt, with ``{run_dir}`` and ``{run_id}`` filled in."""
+    """Calls one entry point for every attempt, with the placeholders of its arguments filled in."""
 
     def __init__(
         self,
         entry_point: EntryPoint = TRAINER,
-        preload: tuple[str, ...] = TRAINING_STACK,
+        modules: tuple[str, ...] = TRAINING_STACK,
         limits: Limits = NO_LIMITS,
     ) -> None:
         self._entry_point = entry_point
         self._limits = limits
+        self._modules = ("orchestrator.runner", *modules)
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))
+        self._context.set_forkserver_preload([preload.__name__])
+
+    def warm_up(self, stop: StopRequests) -> None:
+        """Wait until what runs need is loaded, or the user asks to stop.
+
+        Raises:
+            PreloadError: A module cannot be loaded; every run would fail of it.
+            OSError: No process could be started.
+        """
+        receiver, sender = self._context.Pipe(duplex=False)
+        os.environ[preload.MODULES] = ",".join(self._modules)
+        # On a thread: the first process is there only when everything is loaded.
+        probe = self._context.Process(target=_tell_failure, args=(sender,), daemon=True)
+        thread = threading.Thread(target=_start, args=(probe, sender), daemon=True)
+        thread.start()
+        with receiver, selectors.PollSelector() as selector:
+            selector.register(receiver, selectors.EVENT_READ)
+            selector.register(stop, selectors.EVENT_READ)
+            while not (stop.asked or receiver.poll()):
+                selector.select()
+                stop.drain()
+            if stop.asked:
+                return
+            try:
+                failure = str(receiver.recv())
+            except EOFError:
+                failure = "the process that loads them died; what it said is above\n"
+        thread.join()
+        if failure:
+            raise PreloadError(
+                f"cannot load what every run needs ({', '.join(self._modules[1:])}):\n{failure}"
+            )
 
     def start(
-        self, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
+        self, run: Run, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
     ) -> WarmAttempt:
-        """Start an attempt; the first call waits until the training stack is loaded.
+        """Start an attempt and return at once.
 
         Raises:
             OSError: No process could be started.
+            ConfigError: A placeholder names no key of the run's config.
         """
-        arguments = tuple(fill_in(part, directory) for part in self._entry_point.arguments)
-        program = EntryPoint(self._entry_point.name, arguments)
+        arguments = fill_in(self._entry_point.arguments, run, directory.path)
+        program = replace(self._entry_point, arguments=arguments)
         receiver, sender = self._context.Pipe(duplex=False)
         order = _Order(directory.path, attempt, program, self._limits, environment)
         runner = self._context.Process(target=_work, args=(order, sender))
         with sender, signals_blocked():
             try:
                 runner.start()
-            except EOFError:  # it could not fork, and died of that; the next start makes another
+            except (EOFError, ConnectionError):  # it died; the next start makes another
                 receiver.close()
                 raise OSError(errno.EAGAIN, "the process that forks runners died") from None
+            except BaseException:
+                receiver.close()
+                raise
         return WarmAttempt(runner, receiver)
 
 
@@ -112,6 +155,20 @@ class _Order:
     environment: Mapping[str, str]
 
 
+def _start(probe: ForkServerProcess, sender: Connection) -> None:
+    """Start the process that tells whether everything is loaded; its end is told by the pipe."""
+    with sender:
+        try:
+            probe.start()
+        except (OSError, EOFError):
+            return
+    probe.join()
+
+
+def _tell_failure(sender: Connection) -> None:
+    sender.send(preload.FAILURE)
+
+
 def _work(order: _Order, complaints: Connection) -> None:
     """Be the runner, in the forked process."""
     from orchestrator.runner import work  # noqa: PLC0415 # loaded before the fork
@@ -121,6 +178,7 @@ def _work(order: _Order, complaints: Connection) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     redirect(nowhere)
     os.close(nowhere)
+    os.environ.pop(preload.MODULES, None)
     os.environ.update(order.environment)
     directory = RunDirectory(order.run_dir)
     _, complaint = work(directory, order.attempt, order.program, order.limits)

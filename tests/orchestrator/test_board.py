@@ -8,7 +8,19 @@ import pytest
 from rich.console import Console
 
 from orchestrator.board import JsonBoard, LiveBoard, PlainBoard
-from orchestrator.events import Adopted, Ended, Event, Live, Started, Stopping
+from orchestrator.estimate import Pace
+from orchestrator.events import (
+    Adopted,
+    Blocked,
+    Ended,
+    Event,
+    Live,
+    Paused,
+    Retrying,
+    Sight,
+    Started,
+    Stopping,
+)
 from orchestrator.identity import Run, identify
 from orchestrator.plan import Action
 from orchestrator.scheduler import Slot
@@ -24,6 +36,10 @@ EVENTS: list[Event] = [
     Adopted(RUN, "its process lives"),
     Stopping(2, at_once=False),
     Stopping(2, at_once=True),
+    Retrying(RUN, 1, "attempt 1 failed, killed: by SIGKILL", 2.0, alone=False),
+    Blocked(Slot(1), "GPU 0 is full"),
+    Paused("5 runs in a row failed in the same way", 10.0),
+    Paused("8 runs in a row failed in the same way", float("inf")),
 ]
 
 MakeBoard = Callable[[Console, int], PlainBoard]
@@ -34,7 +50,8 @@ def shown(make: MakeBoard, *, terminal: bool = False, width: int = 200) -> str:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=terminal, width=width, color_system=None)
     with make(console, 3) as board:
-        board.refresh([Live(STARTED, 1.0, SAVED), Live(STARTED, 1.0, None)])
+        live = [Live(STARTED, 1.0, SAVED), Live(STARTED, 1.0, None)]
+        board.refresh(Sight(live, 3, Pace(36.0, 900.0)))
         for event in EVENTS:
             board.show(event)
     return stream.getvalue()
@@ -67,6 +84,7 @@ def test_json_board_writes_an_object_a_line() -> None:
     """Scripts get every event with its run and its state."""
     events = [json.loads(line) for line in shown(JsonBoard).splitlines()]
     kinds = ["started", "ended", "ended", "adopted", "stopping", "stopping"]
+    kinds += ["retrying", "blocked", "paused", "paused"]
     assert [event["event"] for event in events] == kinds
     assert events[0]["run_id"] == RUN.run_id
     assert events[1]["metrics"] == {"loss": 0.123456, "accuracy": "NaN"}

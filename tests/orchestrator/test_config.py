@@ -446,7 +446,7 @@ def test_everything_that_is_read_for_all_runs_arrives(tmp_path: Path) -> None:
     assert experiment.experiment_id == "a-1"
     assert experiment.results_dir == Path("out")
     assert experiment.filters == ("lr > 1 ! lr > 2",)
-    assert experiment.settings.workers == 3
+    assert experiment.settings.share.workers == 3
 
 
 def test_config_names_and_folders_may_be_others(tmp_path: Path) -> None:

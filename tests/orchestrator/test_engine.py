@@ -11,20 +11,33 @@ from typing import Self
 
 import pytest
 
-from orchestrator.engine import Engine, Outcome
-from orchestrator.events import Adopted, Ended, Event, Live, Started, Stopping
+from orchestrator.devices import Gpu
+from orchestrator.engine import Engine, Outcome, Resources
+from orchestrator.events import (
+    Adopted,
+    Blocked,
+    Ended,
+    Event,
+    Paused,
+    Retrying,
+    Sight,
+    Started,
+    Stopping,
+)
 from orchestrator.experiment import ExperimentDirectory
-from orchestrator.identity import Run
-from orchestrator.plan import Decisions, Plan
+from orchestrator.identity import Run, identify
+from orchestrator.plan import Action, Decisions, Plan
+from orchestrator.policy import NO_RETRIES, Policy
 from orchestrator.rundir import RunDirectory
-from orchestrator.scheduler import make_slots
+from orchestrator.scheduler import Slot, make_slots
 from orchestrator.selection import select_runs
 from orchestrator.state import Failure, Record, State, Status
 from orchestrator.stop import StopRequests
 
 
-def status(record: Record, attempt: int) -> Status:
-    failure = Failure("error", "ValueError: lr") if record is Record.FAILED else None
+def status(record: Record, attempt: int, failure: Failure | None = None) -> Status:
+    if record is Record.FAILED:
+        failure = failure or Failure("error", "ValueError: lr")
     return Status(record, attempt, "then", "box", 1, failure=failure)
 
 
@@ -74,9 +87,8 @@ class FakeLauncher:
     attempts: list[FakeAttempt] = field(default_factory=list)
 
     def start(
-        self, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
+        self, _run: Run, directory: RunDirectory, attempt: int, _environment: Mapping[str, str]
     ) -> FakeAttempt:
-        assert environment == {}
         started = FakeAttempt(directory, attempt)
         self.attempts.append(started)
         self.script(started)
@@ -94,8 +106,8 @@ class FakeBoard:
     def show(self, event: Event) -> None:
         self.events.append(event)
 
-    def refresh(self, live: Sequence[Live]) -> None:
-        self.most_live = max(self.most_live, len(live))
+    def refresh(self, sight: Sight) -> None:
+        self.most_live = max(self.most_live, len(sight.live))
         self.on_refresh()
 
     def of(self, kind: type[Event]) -> list[Event]:
@@ -109,16 +121,20 @@ def plan_of(experiment: ExperimentDirectory, runs: Sequence[Run]) -> Plan:
     return Plan("first", str(experiment.training), nothing_dropped, Decisions(runs, seen))
 
 
-def execute(
+def execute(  # a plan and all that it may be executed with
     experiment: ExperimentDirectory,
     plan: Plan,
     launcher: FakeLauncher,
+    *,
     board: FakeBoard | None = None,
     workers: int = 1,
+    policy: Policy = NO_RETRIES,
 ) -> Outcome:
-    engine = Engine(experiment, launcher, board or FakeBoard(), make_slots(workers))
+    resources = Resources(make_slots(workers), policy)
+    engine = Engine(experiment, launcher, board or FakeBoard(), resources)
+    waits = [item for item in plan.decisions if item.action is Action.WAIT]
     with StopRequests() as stop:
-        return engine.execute(plan, stop)
+        return engine.execute(plan.starts(), waits, stop)
 
 
 def states(outcome: Outcome, runs: Sequence[Run]) -> list[State]:
@@ -187,7 +203,7 @@ def test_as_many_run_at_once_as_there_are_workers(
             live[0].end(Record.DONE)
 
     board = FakeBoard(on_refresh=end_one)
-    outcome = execute(experiment, plan_of(experiment, runs), launcher, board, workers=2)
+    outcome = execute(experiment, plan_of(experiment, runs), launcher, board=board, workers=2)
     assert states(outcome, runs) == [State.DONE] * 3
     assert board.most_live == 2
 
@@ -207,7 +223,7 @@ def test_run_that_lives_elsewhere_is_waited_for_and_never_started(
 
     board = FakeBoard(on_refresh=finish_elsewhere)
     launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
-    outcome = execute(experiment, plan, launcher, board)
+    outcome = execute(experiment, plan, launcher, board=board)
     os.close(lock)
     assert launcher.attempts == []
     assert states(outcome, runs[:1]) == [State.DONE]
@@ -226,7 +242,7 @@ def test_run_whose_other_owner_dies_is_resumed(
     plan = plan_of(experiment, runs[:1])
     board = FakeBoard(on_refresh=lambda: [os.close(locks.pop()) for _ in locks[:]])
     launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
-    outcome = execute(experiment, plan, launcher, board)
+    outcome = execute(experiment, plan, launcher, board=board)
     assert [attempt.number for attempt in launcher.attempts] == [2]
     assert states(outcome, runs[:1]) == [State.DONE]
 
@@ -289,7 +305,7 @@ def test_asked_to_stop_it_asks_the_runs_and_starts_nothing_more(
     """What was begun is interrupted and resumable; the rest is left for the next call."""
     launcher = FakeLauncher(lambda _: os.kill(os.getpid(), signal.SIGINT))
     board = FakeBoard()
-    outcome = execute(experiment, plan_of(experiment, runs), launcher, board)
+    outcome = execute(experiment, plan_of(experiment, runs), launcher, board=board)
     assert [attempt.heard for attempt in launcher.attempts] == [["ask"]]
     assert outcome.stopped
     assert outcome.left == 3
@@ -313,9 +329,8 @@ def test_asked_twice_it_ends_the_runs_at_once(
 
     class StubbornLauncher(FakeLauncher):
         def start(
-            self, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
+            self, _run: Run, directory: RunDirectory, attempt: int, _: Mapping[str, str]
         ) -> FakeAttempt:
-            del environment
             self.attempts.append(Stubborn(directory, attempt))
             os.kill(os.getpid(), signal.SIGINT)
             return self.attempts[-1]
@@ -332,9 +347,117 @@ def test_board_is_told_every_start_and_end(
     """What happens is shown, with the attempt's number and slot."""
     board = FakeBoard()
     launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
-    execute(experiment, plan_of(experiment, runs[:1]), launcher, board)
+    execute(experiment, plan_of(experiment, runs[:1]), launcher, board=board)
     started, ended = board.events
     assert isinstance(started, Started)
     assert (started.run, started.attempt, started.slot.number) == (runs[0], 1, 0)
     assert isinstance(ended, Ended)
     assert ended.executed
+
+
+def fail_as(kind: str) -> Script:
+    """Return a script in which every attempt fails with a class."""
+
+    def script(attempt: FakeAttempt) -> None:
+        attempt.directory.write_status(status(Record.FAILED, attempt.number, Failure(kind, "why")))
+        attempt.end(None)
+
+    return script
+
+
+def test_killed_run_is_tried_again_and_an_error_is_not(
+    experiment: ExperimentDirectory, runs: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What may pass is repeated, as often as allowed; what comes again is left to the user."""
+    monkeypatch.setattr("orchestrator.policy._FIRST_DELAY", 0.0)
+    for kind, attempts in (("killed", 2), ("error", 1)):
+        launcher, board = FakeLauncher(fail_as(kind)), FakeBoard()
+        plan = plan_of(experiment, [runs[len(kind) % 2]])
+        outcome = execute(experiment, plan, launcher, board=board, policy=Policy(retries=5))
+        # Neither attempt saved anything: trying a third time would not help.
+        assert [attempt.number for attempt in launcher.attempts] == [1, 2][:attempts]
+        assert len(board.of(Retrying)) == attempts - 1
+        assert [ended.state for ended in outcome.ended.values()] == [State.FAILED]
+
+
+def test_enough_failures_end_the_call_and_leave_the_rest(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Nothing is lost: what was not started, or asked to stop, is for the next call."""
+
+    def script(attempt: FakeAttempt) -> None:
+        if len(launcher.attempts) == 2:
+            fail_as("error")(attempt)
+
+    launcher = FakeLauncher(script)
+    outcome = execute(
+        experiment, plan_of(experiment, runs), launcher, workers=2, policy=Policy(most_failures=1)
+    )
+    assert launcher.attempts[0].heard == ["ask"]
+    assert len(launcher.attempts) == 2
+    assert (outcome.stopped, outcome.left) == (False, 2)
+    assert "1 failed" in outcome.gave_up
+
+
+def test_same_error_in_run_after_run_pauses_the_grid(
+    experiment: ExperimentDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What every run would fail of is found out with a few, not with all."""
+    monkeypatch.setattr("orchestrator.policy._PAUSES", (0.01, 0.01))
+    many = [identify({"seed": seed}, {"seed": seed}) for seed in range(20)]
+    launcher, board = FakeLauncher(fail_as("error")), FakeBoard()
+    outcome = execute(experiment, plan_of(experiment, many), launcher, board=board)
+    assert len(launcher.attempts) == 7
+    assert [event.seconds for event in board.of(Paused)] == [0.01, 0.01, float("inf")]
+    assert "7 runs in a row failed in the same way (error: why)" in outcome.gave_up
+    assert outcome.left == 13
+
+
+def test_run_that_lacked_gpu_memory_beside_others_gets_a_gpu_alone(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """It waits until the GPU is free, and nothing joins it there; alone, a lack is a failure."""
+    gpu = Gpu(0, "GPU-1", "H200", 1 << 37)
+    alive: list[FakeAttempt] = []
+
+    def script(attempt: FakeAttempt) -> None:
+        if attempt.directory.run_id == runs[0].run_id:
+            beside.append(len(alive))
+            fail_as("out-of-memory")(attempt)
+        else:
+            alive.append(attempt)
+
+    def end_one() -> None:
+        if (alive and len(launcher.attempts) > 2) or (alive and board.of(Retrying)):
+            alive.pop().end(Record.DONE)
+
+    beside: list[int] = []
+    launcher, board = FakeLauncher(script), FakeBoard(on_refresh=end_one)
+    resources = Resources(make_slots(2, [gpu]))
+    engine = Engine(experiment, launcher, board, resources)
+    order = [runs[1], runs[0], runs[2]]
+    with StopRequests() as stop:
+        outcome = engine.execute(plan_of(experiment, order).starts(), [], stop)
+    assert beside == [1, 0]
+    assert states(outcome, runs) == [State.FAILED, State.DONE, State.DONE]
+    assert [event.alone for event in board.of(Retrying)] == [True]
+
+
+def test_gpu_that_others_fill_keeps_its_slot_empty(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """The board says why, once; the run starts when there is room."""
+
+    class Gate:
+        looks = 0
+
+        def obstacle(self, slot: Slot) -> str:
+            self.looks += slot.number
+            return "full" if slot.number == 1 and self.looks < 3 else ""
+
+    launcher, board = FakeLauncher(lambda each: each.end(Record.DONE)), FakeBoard()
+    engine = Engine(experiment, launcher, board, Resources(make_slots(2), gate=Gate()))
+    with StopRequests() as stop:
+        engine.execute(plan_of(experiment, runs).starts(), [], stop)
+    assert [(event.slot.number, event.reason) for event in board.of(Blocked)] == [(1, "full")]
+    assert len(launcher.attempts) == 3

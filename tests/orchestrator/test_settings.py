@@ -6,7 +6,9 @@ import pytest
 
 from orchestrator.errors import ConfigError
 from orchestrator.limits import Limits
-from orchestrator.settings import Settings, Tracking, parse_settings, parse_workers
+from orchestrator.ordering import Order
+from orchestrator.policy import Policy
+from orchestrator.settings import Program, Settings, Share, Tracking, parse_count, parse_settings
 
 
 @pytest.mark.parametrize("node", [None, {}, {"workers": None, "identity": None, "tracking": None}])
@@ -22,10 +24,17 @@ def test_everything_said_is_kept() -> None:
         "command": ["python", "train.py", "{run_dir}"],
         "identity": {"exclude": ["device"]},
         "tracking": {"enabled": False, "uri": "sqlite:///x.db"},
+        "gpus": [0, 1],
+        "gpu_memory": "8 GiB",
+        "retries": 3,
+        "max_failures": 2,
+        "order": "cheap:iterations",
     }
     assert parse_settings(node) == Settings(
-        workers=2,
-        command=("python", "train.py", "{run_dir}"),
+        program=Program(command=("python", "train.py", "{run_dir}")),
+        share=Share(workers=2, gpus="0,1", gpu_memory=8 << 30),
+        policy=Policy(retries=3, most_failures=2),
+        order=Order("cheap", "iterations"),
         identity_exclude=("device",),
         tracking=Tracking(enabled=False, uri="sqlite:///x.db"),
     )
@@ -36,7 +45,7 @@ def test_everything_said_is_kept() -> None:
     [
         (3, "orch is no mapping"),
         ({"worker": 2}, "orch has no setting 'worker'. Did you mean 'workers'?"),
-        ({"zzz": 2}, "orch has no setting 'zzz'. Known are workers"),
+        ({"zzz": 2}, "orch has no setting 'zzz'. Known are command"),
         ({7: 2}, "orch has no setting '7'"),
         ({"identity": []}, "orch.identity is no mapping"),
         ({"identity": {"exclud": []}}, "Did you mean 'exclude'?"),
@@ -49,6 +58,13 @@ def test_everything_said_is_kept() -> None:
         ({"workers": True}, "orch.workers is True"),
         ({"workers": "2"}, "orch.workers is '2'"),
         ({"workers": 1.5}, "orch.workers is 1.5"),
+        ({"retries": -1}, "orch.retries is -1. Make it a whole number, 0 or more"),
+        ({"max_failures": 0}, "orch.max_failures is 0"),
+        ({"gpu_memory": "8"}, "orch.gpu_memory is '8'. Make it bytes, or a text such as 8 GiB"),
+        ({"order": "fast"}, "orch.order is 'fast'. Make it declared"),
+        ({"command": []}, "orch.command is empty"),
+        ({"entry_point": "train.py"}, "Make it a function, as package.module:function"),
+        ({"entry_point": "a:b", "command": ["a"]}, "both given. Choose one"),
         ({"timeout": 0}, "orch.timeout is 0. Make it seconds, or a text such as 90s"),
         ({"timeout": "soon"}, "orch.timeout is 'soon'"),
         ({"timeout": "10"}, "orch.timeout is '10'"),
@@ -66,8 +82,8 @@ def test_wrong_setting_is_refused_with_its_name_and_the_remedy(node: Any, messag
 
 def test_workers_may_be_left_open() -> None:
     """Nothing means: one a processor, which is decided where runs start."""
-    assert parse_workers(None, "--workers") is None
-    assert parse_workers(4, "--workers") == 4
+    assert parse_count(None, "--workers") is None
+    assert parse_count(4, "--workers") == 4
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""Loads what runs will need, in the process that forks them; imported there before the first fork.
+
+What goes wrong is kept for whoever asks: the process itself goes on, and can say what it was.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+MODULES: Final = "ORCH_PRELOAD"
+
+
+def find_modules_of_the_project() -> None:
+    """Let a config name modules of the current folder; what is installed goes before."""
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+def _load(modules: list[str]) -> str:
+    find_modules_of_the_project()
+    # What a module prints when it is imported must not get between the lines of our output.
+    os.dup2(2, 1)
+    try:
+        for module in modules:
+            import_module(module)
+        if "torch" in sys.modules:  # whoever makes the first optimizer would wait for this one
+            import_module("torch._dynamo")
+    except BaseException:  # noqa: BLE001 # also what calls sys.exit
+        return traceback.format_exc()
+    return ""
+
+
+FAILURE: Final = _load(os.environ[MODULES].split(",")) if MODULES in os.environ else ""

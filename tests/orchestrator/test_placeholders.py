@@ -1,0 +1,67 @@
+"""The placeholders of a command."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import ConfigError
+from orchestrator.identity import identify
+from orchestrator.launchers.placeholders import fill_in
+
+CONFIG = {
+    "optimizer": {"lr": 0.1, "betas": [0.9, 0.99]},
+    "name": "a b",
+    "flag": True,
+    "none": None,
+    "flow": {"a": 1},
+}
+RUN = identify(CONFIG, {"optimizer.lr": 0.1, "name": "a b", "model": "mlp"})  # type: ignore[arg-type]
+
+
+def filled(*parts: str) -> tuple[str, ...]:
+    return fill_in(parts, RUN, Path("/results/x/training/1"))
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ("{run_dir}/config.yaml", "/results/x/training/1/config.yaml"),
+        ("--id={run_id}", f"--id={RUN.run_id}"),
+        ("--lr={optimizer.lr}", "--lr=0.1"),
+        ("{name}", "a b"),
+        ("{flag} {none}", "true null"),
+        ("{optimizer.betas}", "[0.9, 0.99]"),
+        ("{flow}", '{"a": 1}'),
+        ("{{name}} {name}", "{name} a b"),
+        ("awk {print} {{print}}", None),
+        ('{"json": {"a": 1}}', '{"json": {"a": 1}}'),
+        ("${HOME} { x } {1}", "${HOME} { x } {1}"),
+    ],
+)
+def test_placeholders_are_filled_and_other_braces_stay(part: str, text: str | None) -> None:
+    """A value is written as a program expects it."""
+    if text is None:
+        with pytest.raises(ConfigError, match="no key 'print'"):
+            filled(part)
+    else:
+        assert filled(part) == (text,)
+
+
+def test_overrides_are_an_argument_for_each_axis() -> None:
+    """For programs with Hydra's grammar; within a longer argument they are one text."""
+    assert filled("train.py", "{overrides}", "-v") == (
+        "train.py",
+        "optimizer.lr=0.1",
+        "name='a b'",
+        "model=mlp",
+        "-v",
+    )
+    assert filled("x {overrides}") == ("x optimizer.lr=0.1 name='a b' model=mlp",)
+
+
+def test_unknown_key_is_one_line_with_the_nearest() -> None:
+    """It says how to write the text itself."""
+    with pytest.raises(ConfigError) as refusal:
+        filled("{optimizer.rl}")
+    assert "Did you mean {optimizer.lr}?" in str(refusal.value)
+    assert "{{optimizer.rl}}" in str(refusal.value)
