@@ -182,7 +182,8 @@ def test_after_the_death_of_everything_the_same_command_continues(tmp_path: Path
     for each in run_directories(disturbed):
         if read(each / "run.json")["overrides"]["seed"] == 1:
             log = (each / "logs/attempt-002.log").read_text()
-            assert log.startswith("resuming after iteration 2, ")
+            # The checkpoint of iteration 2 may still have been on its way to the disk.
+            assert log.startswith(("resuming after iteration 1, ", "resuming after iteration 2, "))
     assert digests(disturbed) == digests(undisturbed)
 
 
