@@ -11,14 +11,17 @@ if TYPE_CHECKING:
 
 BEGIN = (
     *("begin", "beginning", "begins", "begun", "start", "started", "starts", "enter"),
-    *("before", "pre", "setup"),
+    *("before", "pre", "setup", "init"),
 )
 END = (
-    *("end", "ending", "ends", "ended", "finish", "finished", "stop", "complete", "completed"),
+    *("end", "ending", "ends", "ended", "finish", "finished", "stopped", "complete", "completed"),
     *("done", "exit", "after", "post", "teardown"),
 )
 TRAIN = ("train", "training", "fit", "run", "")
-ITERATION = ("iteration", "iter", "it", "epoch", "trainepoch", "trainingepoch", "round")
+ITERATION = (
+    *("iteration", "iter", "it", "epoch", "round"),
+    *("trainiteration", "trainingiteration", "trainepoch", "trainingepoch"),
+)
 STEP = ("step", "batch", "minibatch", "trainbatch", "trainstep", "trainingstep", "optimizerstep")
 # What other frameworks call the moments that ours are called at: (what, when) in their words.
 WORDS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
@@ -27,11 +30,11 @@ WORDS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "cb_on_iteration_begin": (ITERATION, BEGIN),
     "cb_on_iteration_end": ((*ITERATION, "validation", "val", "eval", "evaluation"), END),
     "cb_on_loader_exhausted": (
-        ("loader", "dataloader", "trainloader", "data", "dataset", "batches", "pass"),
+        ("loader", "dataloader", "trainloader", "iterator", "data", "dataset", "batches", "pass"),
         ("exhausted", "exhaust", "exhaustion", "empty", "consumed", "over", "stopiteration", *END),
     ),
     "cb_on_step_begin": (STEP, BEGIN),
-    "cb_on_step_end": ((*STEP, "update", "backward", "loss"), END),
+    "cb_on_step_end": ((*STEP, "update", "backward", "loss"), (*END, "")),
 }
 PREFIX = re.compile("(callback|cb)?(on)?")
 # The right parameters outweigh two or three letters, such as those between "begin" and "end".

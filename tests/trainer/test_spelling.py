@@ -47,6 +47,7 @@ MEANINGS = {
     "cb_on_step_end": (
         *("cb_on_batch_end", "cb_after_batch", "cb_on_train_batch_end", "cb_on_optimizer_step_end"),
         *("cb_after_step", "cb_step_end", "cb_on_minibatch_end", "cb_on_steps_end"),
+        "cb_on_step",
     ),
 }
 
