@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import zlib
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Self
@@ -78,6 +80,21 @@ def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
     with NewFile(path.with_name(path.name + TEMPORARY)) as file:
         file.write(content)
         file.become(path, durable=durable)
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a file is there.
+
+    Raises:
+        OSError: If something else is: a pipe would keep us waiting, a link lead elsewhere.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EEXIST, "it is no plain file", str(path))
+    return True
 
 
 def append_durably(path: Path, content: bytes) -> None:

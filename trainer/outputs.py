@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
-from trainer.disk import append_durably, replace_file, sync_folder
+from trainer.disk import append_durably, is_there, replace_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,10 +52,13 @@ class Outputs:
         """Read which metrics of an iteration and later ones are there, and cut off a torn last line.
 
         Only the end of the file is read: steps never decrease from line to line.
+
+        Raises:
+            OSError: If it cannot be read, or is no plain file.
         """
         self._keys_written = {}
         path = self.run_dir / METRICS
-        if not path.exists():
+        if not is_there(path):
             return
         size = path.stat().st_size
         whole_lines, torn = _last_lines(path, size, since)

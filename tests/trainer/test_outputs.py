@@ -1,6 +1,8 @@
 """What the trainer leaves in a run directory can be read by any program at any moment."""
 
 import json
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from math import inf, nan
 from pathlib import Path
@@ -82,3 +84,11 @@ def test_results_hold_what_a_comparison_needs(make_run: MakeRun, train: Train) -
     assert results["environment"]["threads"] == 1
     assert {"python", "torch", "device", "deterministic"} < {*results["environment"]}
     assert results["environment_changes"] == []
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/null")])
+def test_what_is_no_plain_file_is_refused(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """A pipe would keep the training waiting for ever, a link let it write elsewhere."""
+    make(tmp_path / "metrics.jsonl")
+    with pytest.raises(OSError, match="it is no plain file"):
+        Outputs(tmp_path).open(since=0)

@@ -38,7 +38,7 @@ def violations(world: World) -> list[str]:
     for directory in world.directories():
         status = read(directory / "status.json") or {}
         begun = [int(number) for run_id, number in executed if run_id == directory.name]
-        if max(begun, default=0) > status.get("attempt", 0):
+        if begun and max(begun) > status.get("attempt", 0):
             found.append(f"{directory.name}: attempt {max(begun)} stands nowhere")
         if status.get("state") == "done":
             found += [f"{directory.name}: done without {lack}" for lack in lacking(directory)]

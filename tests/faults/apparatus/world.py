@@ -6,6 +6,7 @@ import contextlib
 import json
 import multiprocessing.forkserver
 import os
+import pty
 import select
 import signal
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import fault_points
 
@@ -79,42 +80,89 @@ class Ended:
     said: str
 
 
-class Call:
-    """A call of ``orch`` in a process of its own, forked from this one to save its imports."""
+Before = Callable[[], object]
 
-    def __init__(self, world: World, arguments: list[str]) -> None:
+
+class Call:
+    """A call of ``orch`` in a process of its own, forked from this one to save its imports.
+
+    ``before`` is called in it first: it may take something away from the process.
+    """
+
+    def __init__(self, world: World, arguments: list[str], before: Before = bool) -> None:
+        self.world = world
         self.output = world.folder / "said" / f"{time.monotonic_ns()}"
-        self.pid = os.fork()
+        self.pid = self._fork()
         if self.pid == 0:
-            _be_orch(world, arguments, self.output)
+            _be_orch(world, arguments, before)
         self.end = os.pidfd_open(self.pid)
+
+    def _fork(self) -> int:
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            target = os.open(self.output, os.O_WRONLY | os.O_CREAT)
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            for source, number in ((nothing, 0), (target, 1), (target, 2)):
+                os.dup2(source, number)
+        return pid
+
+    @property
+    def said(self) -> str:
+        """What it has printed so far."""
+        return self.output.read_text(errors="replace") if self.output.exists() else ""
 
     def wait(self, longest: float = LONGEST) -> Ended:
         """Return when it has ended; whoever takes too long is killed, and the test fails."""
         if not select.select([self.end], [], [], longest)[0]:
-            os.kill(self.pid, signal.SIGABRT)
-            self.collect()
-            raise AssertionError(f"orch did not end:\n{self.output.read_text()}")
+            os.kill(self.pid, signal.SIGKILL)
+            raise AssertionError(f"orch did not end:\n{self.collect().said}")
         return self.collect()
 
     def collect(self) -> Ended:
         """Return how it ended, which it has."""
         _, status = os.waitpid(self.pid, 0)
         os.close(self.end)
-        return Ended(os.waitstatus_to_exitcode(status), self.output.read_text())
+        return Ended(os.waitstatus_to_exitcode(status), self.said)
 
 
-def _be_orch(world: World, arguments: list[str], output: Path) -> None:
+class TerminalCall(Call):
+    """A call of ``orch`` at a terminal."""
+
+    def _fork(self) -> int:
+        pid, self.terminal = pty.fork()
+        if pid:
+            os.set_blocking(self.terminal, False)
+        return pid
+
+    @property
+    def said(self) -> str:
+        """What it has printed so far, with all that steers the terminal."""
+        with contextlib.suppress(OSError), self.output.open("ab") as output:
+            while piece := os.read(self.terminal, 1 << 16):
+                output.write(piece)
+        return super().said
+
+    def press_ctrl_c(self) -> None:
+        """Let the terminal send its signal."""
+        os.write(self.terminal, b"\x03")
+
+    def hang_up(self) -> None:
+        """Close the terminal."""
+        os.close(self.terminal)
+
+    def wait(self, longest: float = LONGEST) -> Ended:
+        """Return when it has ended; a terminal has to be read meanwhile."""
+        until(lambda: self.said and select.select([self.end], [], [], 0.005)[0], longest)
+        return super().wait(0)
+
+
+def _be_orch(world: World, arguments: list[str], before: Before) -> None:
     """Be ``orch`` in a fork of this process; does not return."""
     code = 70
     try:
-        os.setsid()
         os.environ.update(environment())
         os.chdir(world.folder)
-        target = os.open(output, os.O_WRONLY | os.O_CREAT)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        for source, number in ((nothing, 0), (target, 1), (target, 2)):
-            os.dup2(source, number)
         sys.stdin, sys.stdout, sys.stderr = (
             os.fdopen(number, mode, encoding="utf-8", closefd=False)
             for number, mode in ((0, "r"), (1, "w"), (2, "w"))
@@ -124,6 +172,7 @@ def _be_orch(world: World, arguments: list[str], output: Path) -> None:
         sys.argv = ["orch", *arguments]
         world.stable.serve_this_process()
         fault_points.install()
+        before()
         cli.main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
@@ -136,6 +185,9 @@ def _be_orch(world: World, arguments: list[str], output: Path) -> None:
         os._exit(code)
 
 
+C = TypeVar("C", bound=Call)
+
+
 class World:
     """A folder with ``results``, the orders for ``faults``, and what the ``witness`` saw."""
 
@@ -146,13 +198,13 @@ class World:
         for name in ("faults", "witness", "said"):
             (folder / name).mkdir(parents=True)
 
-    def call(self, *arguments: str) -> Call:
+    def call(self, *arguments: str, before: Before = bool, kind: type[C] = Call) -> C:
         """Begin a call of ``orch``, for the experiment of the tests."""
-        return Call(self, [*arguments, f"--config-dir={PROJECT / 'conf'}"])
+        return kind(self, [*arguments, f"--config-dir={PROJECT / 'conf'}"], before)
 
-    def begin(self, *more: str) -> Call:
+    def begin(self, *more: str, before: Before = bool, kind: type[C] = Call) -> C:
         """Begin ``orch run`` on this world's grid."""
-        return self.call("run", *self.grid, *more)
+        return self.call("run", *self.grid, *more, before=before, kind=kind)
 
     def run(self, *more: str) -> Ended:
         """Carry ``orch run`` out to its end."""
@@ -197,6 +249,16 @@ class World:
     def release(self) -> None:
         """Let trainings go on."""
         (self.folder / "witness/hold").unlink()
+
+    @property
+    def executed(self) -> list[tuple[str, int, int]]:
+        """Return what was begun: run ID, attempt and process ID of the trainer."""
+        lines = (line.split() for line in self.notes("witness/executed"))
+        return [(run_id, int(attempt), int(pid)) for run_id, attempt, pid in lines]
+
+    def statuses(self) -> list[Any]:
+        """Return what stands in each ``status.json``."""
+        return [read(directory / "status.json") or {} for directory in self.directories()]
 
     def kill_all(self) -> None:
         """End what a failed test would leave."""
