@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import os
 
 import pytest
@@ -25,43 +26,41 @@ EXPECTED = (
 ONE = ("seed=0", "--workers=1")
 TWO = ("seed=0,1", "--workers=2")
 FOREIGN = ("seed=0,1", "--workers=2", FOREIGN_COMMAND)
+# Where it hurts: the last point of each kind.
 FEW = {
     "torn": (
-        "orchestrator:write:.new-RUN/.run.json.new#1",
-        "runner:write:.status.json.new#2",
-        "trainer:write:checkpoints/000002-CRC.pt.tmp#1",
-        "trainer:write:metrics.jsonl#1",
-        "trainer:write:progress.json.tmp#2",
-        "trainer:write:results.json.tmp#1",
+        "orchestrator:write:*/.run.json.new#*",
+        "runner:write:.status.json.new#*",
+        "trainer:write:checkpoints/*",
+        "trainer:write:metrics.jsonl#*",
+        "trainer:write:progress.json*",
+        "trainer:write:results.json*",
     ),
     "massacre": (
-        "runner:rename:status.json#2",
-        "trainer:rename:checkpoints/000002-CRC.pt#1",
-        "trainer:rename:results.json#1",
+        "runner:rename:status.json#*",
+        "trainer:rename:checkpoints/0*",
+        "trainer:rename:results.json#*",
     ),
     "ENOSPC": (
-        "orchestrator:write:.new-RUN/.config.yaml.new#1",
-        "runner:write:.status.json.new#1",
-        "runner:open:logs/attempt-001.log#1",
-        "trainer:write:checkpoints/000001-CRC.pt.tmp#1",
-        "trainer:write:metrics.jsonl#1",
+        "orchestrator:write:*/.config.yaml.new#*",
+        "runner:write:.status.json.new#*",
+        "runner:open:logs/*",
+        "trainer:write:checkpoints/*",
+        "trainer:write:metrics.jsonl#*",
     ),
     "EIO": (
-        "orchestrator:fsync:faults/training#1",
-        "runner:flock:run.lock#1",
-        "runner:fsync:.status.json.new#2",
-        "trainer:fsync:checkpoints/000002-CRC.pt.tmp#1",
-        "trainer:fsync:metrics.jsonl#2",
-        "trainer:fsync:RUN#1",
+        "orchestrator:fsync:faults/training#*",
+        "runner:flock:run.lock#*",
+        "runner:fsync:.status.json.new#*",
+        "trainer:fsync:checkpoints/*",
+        "trainer:fsync:metrics.jsonl#*",
+        "trainer:fsync:RUN#*",
     ),
-    "EAGAIN": (
-        "runner:fork:process#1",
-        "runner:open:run.lock#1",
-    ),
+    "EAGAIN": ("runner:fork:process#*", "runner:open:run.lock#*"),
     "full": (
-        "orchestrator:mkdir:.new-RUN#1",
-        "runner:write:.status.json.new#2",
-        "trainer:write:checkpoints/000002-CRC.pt.tmp#1",
+        "orchestrator:mkdir:.new-RUN#*",
+        "runner:write:.status.json.new#1",
+        "trainer:write:checkpoints/*",
     ),
 }
 # How often the runner looks at the output is a matter of chance.
@@ -118,9 +117,8 @@ def test_other_faults_at_some_points(
 ) -> None:
     """A write that is torn, the death of all, an error, a full disk: each where it hurts."""
     world, ends = undisturbed(*ONE)
-    places = FEW[act]
-    assert set(places) <= set(world.points())
-    assert disturb_all(make_world, ONE, [f"{place}={act}" for place in places], ends) == []
+    points = [fnmatch.filter(world.points(), kind)[-1] for kind in FEW[act]]
+    assert disturb_all(make_world, ONE, [f"{point}={act}" for point in points], ends) == []
 
 
 @pytest.mark.soak
