@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from hashlib import sha256
 from math import isnan
 from typing import Any, NamedTuple
@@ -60,10 +61,13 @@ class History:
         self._take(step, results, timestamp)
 
     def _take(self, step: int, metrics: dict[str, float], timestamp: int) -> None:
-        self.points = [Point(key, float(metrics[key]), step, timestamp) for key in metrics]
-        without_times = [(point.key, point.step, point.value) for point in self.points]
+        values = [*map(float, metrics.values())]
+        self.points = [
+            Point(key, value, step, timestamp) for key, value in zip(metrics, values, strict=True)
+        ]
         # A chain: each digest covers the one before, so that a checkpoint need not hold them all.
-        self.digest = sha256(repr([self.digest, *without_times]).encode()).hexdigest()
+        place = repr((self.digest, step, [*metrics])).encode()
+        self.digest = sha256(place + array("d", values).tobytes()).hexdigest()
 
     def state_dict(self) -> dict[str, Any]:
         """Return all of it in plain values."""

@@ -29,7 +29,7 @@ BLOCK = 1 << 14
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Hold how far a run is: `iteration` of `iterations`, and the points of the last one."""
+    """Hold how far a run is: `iteration` of `iterations`, and the points whose step is that one."""
 
     iteration: int
     iterations: int
@@ -69,19 +69,18 @@ class Outputs:
 
     def publish(self, progress: Progress) -> None:
         """Append the iteration's points that are not there yet, then replace `progress.json`."""
-        self._append(progress.points)
+        self._append(progress)
         self._write_progress(progress)
 
-    def _append(self, points: Sequence[Point]) -> None:
+    def _append(self, progress: Progress) -> None:
         """Append in one durable write."""
-        written = self._keys_written
-        new = [point for point in points if point.key not in written.get(point.step, ())]
+        written = self._keys_written.setdefault(progress.iteration, set())
+        new = [point for point in progress.points if point.key not in written]
         if new:
             append_durably(self.run_dir / METRICS, "".join(map(_line, new)).encode())
-        for point in new:
-            written.setdefault(point.step, set()).add(point.key)
-            # The step before does not come again: what is remembered must not grow with the run.
-            written.pop(point.step - 1, None)
+            written.update(point.key for point in new)
+        # The iteration before does not come again: what is remembered must not grow with the run.
+        self._keys_written.pop(progress.iteration - 1, None)
 
     def _write_progress(self, progress: Progress) -> None:
         """Replace `progress.json`: whole at any moment, but not worth waiting for the disk."""

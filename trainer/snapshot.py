@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -81,8 +81,8 @@ class Snapshots:
             return value
         if isinstance(value, torch.Tensor):
             return self._copy_tensor(value)
-        if kind in (dict, OrderedDict):
-            copy = kind((self._copy(key), self._copy(item)) for key, item in value.items())
+        if kind in (dict, OrderedDict, Counter):
+            copy = kind({self._copy(key): self._copy(item) for key, item in value.items()})
             if kind is OrderedDict:  # PyTorch keeps the versions of modules in an attribute
                 copy.__dict__.update(value.__dict__)
             return copy
@@ -140,7 +140,9 @@ def _first_strange(value: object, where: str) -> str:
         inside = [*enumerate(value)]
     else:
         inside = []
-    if kind in {*PLAIN, dict, OrderedDict, list, tuple, set} or isinstance(value, torch.Tensor):
+    if kind in {*PLAIN, dict, OrderedDict, Counter, list, tuple, set} or isinstance(
+        value, torch.Tensor
+    ):
         found = (_first_strange(item, f"{where}[{place!r}]") for place, item in inside)
         return next(filter(None, found), "")
     return f"{where} is a {kind.__module__}.{kind.__qualname__}"

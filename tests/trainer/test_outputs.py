@@ -22,7 +22,8 @@ def test_point_is_written_once_with_its_first_timestamp(tmp_path: Path) -> None:
     outputs.publish(Progress(1, 1, [Point("loss", 0.5, 1, 1000)]))
     again = Outputs(tmp_path)
     again.open(since=0)
-    again.publish(Progress(2, 2, [Point("loss", 0.5, 1, 2000), Point("loss", 0.25, 2, 3000)]))
+    again.publish(Progress(1, 2, [Point("loss", 0.5, 1, 2000)]))
+    again.publish(Progress(2, 2, [Point("loss", 0.25, 2, 3000)]))
     assert points_of(tmp_path) == [
         {"key": "loss", "value": 0.5, "step": 1, "timestamp": 1000},
         {"key": "loss", "value": 0.25, "step": 2, "timestamp": 3000},
@@ -40,6 +41,21 @@ def test_line_cut_at_any_byte_is_written_again_whole(tmp_path: Path) -> None:
         outputs.open(since=0)
         outputs.publish(Progress(1, 1, [Point("a", 1, 1, 5), Point("b", 2, 1, 5)]))
         assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("since", [0, 1, 1_000, 1_999])
+def test_end_of_a_long_file_is_enough_to_write_each_point_once(tmp_path: Path, since: int) -> None:
+    """Wherever a resumed run begins, what is there already is found, in one read or in several."""
+    lines = [
+        f'{{"key": "a", "value": 1.0, "step": {step}, "timestamp": 5}}\n' for step in range(2_000)
+    ]
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(lines) + '{"key": "b", "val')
+    outputs = Outputs(tmp_path)
+    outputs.open(since=since)
+    for step in (since, 1_999, 2_000):
+        outputs.publish(Progress(step, 2_000, [Point("a", 1.0, step, 5)]))
+    assert path.read_text() == "".join(lines) + lines[0].replace('"step": 0', '"step": 2000')
 
 
 def test_foreign_line_is_left_alone(tmp_path: Path) -> None:

@@ -59,3 +59,37 @@ def test_interpolations_are_resolved() -> None:
         plain_config(OmegaConf.create({"a": "${c}"}))
     with pytest.raises(ConfigError, match=r"^b: Missing mandatory value"):
         plain_config(OmegaConf.create({"b": "???"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"accumulate": 0}, "^accumulate: 0 is not a whole number of at least 1"),
+        ({"clip_norm": 0}, "^clip_norm: 0 is no number above 0. Set one, or null"),
+        ({"clip_norm": "1"}, "^clip_norm: '1' is no number"),
+        ({"clip_norm": True}, "^clip_norm: True is no number"),
+        ({"clip_norm": float("nan")}, "^clip_norm: nan is no number"),
+        ({"precision": "bf16"}, "^precision: 'bf16' is none of float32, bfloat16"),
+        ({"compile": 1}, "^compile: 1 is none of true, false"),
+        ({"deterministic": "no"}, "^deterministic: 'no' is none of true, false"),
+        ({"device": "gpu"}, "^device: 'gpu' is none of auto, cpu, cuda, cuda:0"),
+        ({"device": 0}, "^device: 0 is none of"),
+    ],
+)
+def test_wrong_key_of_the_update_is_an_error(changes: dict[str, Any], message: str) -> None:
+    """The message names the key, the value and what it may be."""
+    with pytest.raises(ConfigError, match=message):
+        read_settings(LEAST | changes)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"accumulate": 2}, {"clip_norm": 1}, {"precision": "bfloat16"}, {"compile": True}]
+)
+def test_keys_of_the_update_tell_one_runs_checkpoints_from_anothers(
+    changes: dict[str, Any],
+) -> None:
+    """They change the bits of a run."""
+    config = LEAST | changes
+    assert deciding_keys(config, read_settings(config)) != deciding_keys(
+        LEAST, read_settings(LEAST)
+    )

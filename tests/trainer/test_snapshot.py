@@ -1,6 +1,6 @@
 """A snapshot stays as it was, whatever becomes of the state, and holds nothing that runs code."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +88,9 @@ def test_state_that_could_not_be_loaded_is_refused(value: object) -> None:
     """The error comes before the state is needed, and says where the culprit is."""
     with pytest.raises(CheckpointError, match=r"^state\['x'\]"):
         Snapshots().take({"x": value})
+
+
+def test_counts_stay_counts() -> None:
+    """A schedule of milestones keeps them so."""
+    counts = Counter([5, 5, 7])
+    assert Snapshots().take({"milestones": counts}).wait() == {"milestones": counts}
