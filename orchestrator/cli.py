@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from orchestrator.errors import OrchestratorError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
 
@@ -26,6 +26,11 @@ COMMANDS: Final[Mapping[str, str]] = {
     "plan": "show what run would do and why, and what each filter dropped",
     "run": "do it; the same command again continues where things stood",
     "status": "show the state, progress and metrics of an experiment's runs",
+    "show": "show all that is known of one run, and the command that continues it",
+    "logs": "print the output of a run's last attempt; --follow to its end",
+    "diff": "show in what two runs differ",
+    "results": "compare metrics by axis, mean and deviation over seeds, the best first",
+    "prune": "show, and with --yes remove, run directories that the grid no longer names",
     "sync": "send to MLflow what has not arrived yet",
     "ui": "open MLflow's page on the experiment's store, on this machine only",
 }
@@ -111,25 +116,22 @@ def _command_parser(command: str) -> argparse.ArgumentParser:
     _add_config_options(parser, argparse.SUPPRESS, argparse.SUPPRESS)
     if command != "ui":
         parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
-    if command == "ui":
-        parser.add_argument(
-            "--port", type=int, default=5000, help="the page's port (default: 5000)"
-        )
-    if command == "plan":
-        _add_plan_options(parser)
-    if command in ("plan", "run"):
-        parser.add_argument(
-            "--only", metavar="EXPR", help="only the runs for which this comparison holds"
-        )
-    if command == "run":
-        _add_run_options(parser)
+    if command in _OPTIONS:
+        _OPTIONS[command](parser)
     parser.add_argument(
         "overrides", nargs="*", metavar="OVERRIDE", help="key=value, as for any Hydra program"
     )
     return parser
 
 
+def _add_only_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--only", metavar="EXPR", help="only the runs for which this comparison holds"
+    )
+
+
 def _add_plan_options(parser: argparse.ArgumentParser) -> None:
+    _add_only_option(parser)
     parser.add_argument("--all", action="store_true", help="list every run, however many")
     parser.add_argument(
         "--state",
@@ -147,6 +149,7 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    _add_only_option(parser)
     share = parser.add_argument_group("the machine")
     share.add_argument(
         "--workers", type=int, metavar="N", help="runs at once (default: one a GPU, or one a CPU)"
@@ -168,6 +171,75 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     failures.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
     failures.add_argument("--max-failures", type=int, metavar="N", help="stop at the Nth failure")
     parser.add_argument("--quiet", action="store_true", help="print failures and the end only")
+
+
+def _add_status_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="list every run, however many")
+    parser.add_argument(
+        "--watch", action="store_true", help="show it anew, until all runs have ended or Ctrl-C"
+    )
+
+
+def _add_show_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run ID, or how it begins")
+
+
+def _add_diff_options(parser: argparse.ArgumentParser) -> None:
+    _add_show_options(parser)
+    parser.add_argument("other", metavar="RUN", help="the run to compare it with")
+
+
+def _add_logs_options(parser: argparse.ArgumentParser) -> None:
+    _add_show_options(parser)
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="go on printing until the run has ended"
+    )
+    parser.add_argument(
+        "--attempt", type=int, metavar="N", help="of this attempt (default: the last one)"
+    )
+    parser.add_argument("--tail", type=_count, metavar="N", help="only the last N lines")
+
+
+def _add_results_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--over",
+        action="append",
+        default=[],
+        metavar="AXIS",
+        help="average over this axis (default: seed); may be given several times",
+    )
+    parser.add_argument("--sort", metavar="METRIC", help="sort by this metric (default: the first)")
+    parser.add_argument("--csv", action="store_true", help="print CSV, for spreadsheets")
+
+
+def _add_prune_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="remove them, for good")
+    parser.set_defaults(only=None)
+
+
+def _add_ui_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=5000, help="the page's port (default: 5000)")
+
+
+_OPTIONS: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "plan": _add_plan_options,
+    "run": _add_run_options,
+    "status": _add_status_options,
+    "show": _add_show_options,
+    "logs": _add_logs_options,
+    "diff": _add_diff_options,
+    "results": _add_results_options,
+    "prune": _add_prune_options,
+    "ui": _add_ui_options,
+}
+
+
+def _count(text: str) -> int:
+    """Read a number of 0 or more; argparse tells when it is none."""
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
 
 
 def _add_config_options(parser: argparse.ArgumentParser, folder: str, name: str) -> None:

@@ -106,6 +106,33 @@ class ExperimentDirectory:
         directory.check_identity(run)
         return directory
 
+    def remove(self, run_id: RunId) -> str:
+        """Remove a run directory for good, unless a process of it lives; return why it stays.
+
+        It is renamed first, to a name that is swept: whoever is killed in between leaves nothing
+        that counts as a run.
+        """
+        directory = self.run(run_id)
+        aside = self.training / f"{_WORKSHOP}removed-{run_id}"
+        try:
+            with exclusive(self.training):
+                lock = directory.open_lock()
+                try:
+                    if not directory.take(lock):
+                        return "a process of it lives"
+                    shutil.rmtree(aside, ignore_errors=True)
+                    directory.path.rename(aside)
+                    shutil.rmtree(aside)
+                finally:
+                    os.close(lock)
+        except FileNotFoundError:
+            return ""  # somebody else has removed it
+        except OSError as error:
+            return error.strerror or str(error)
+        except RunDirectoryError as error:
+            return str(error)
+        return ""
+
 
 def _is_run(name: str) -> bool:
     return _RUN_ID.fullmatch(name) is not None

@@ -78,11 +78,15 @@ def parse_progress(content: bytes) -> Progress | None:
             if abs(iteration) > _LARGEST or abs(iterations) > _LARGEST:
                 return None
             metrics = found.get("metrics")
-            pairs = metrics.items() if isinstance(metrics, dict) else ()
-            kept = {printable(key): value for key, value in map(_metric, pairs) if value != ""}
+            kept = _metrics(metrics) if isinstance(metrics, dict) else {}
             return Progress(int(iteration), int(iterations), kept)
         case _:
             return None
+
+
+def _metrics(found: Mapping[str, object]) -> Mapping[str, float | str]:
+    pairs = map(_metric, found.items())
+    return {printable(key): value for key, value in pairs if value != ""}
 
 
 def _metric(pair: tuple[str, object]) -> tuple[str, float | str]:
@@ -93,6 +97,15 @@ def _metric(pair: tuple[str, object]) -> tuple[str, float | str]:
     if isinstance(value, float) or (isinstance(value, int) and abs(value) <= _LARGEST):
         return key, value
     return key, ""
+
+
+def parse_results(content: bytes) -> Mapping[str, float | str]:
+    """Read the test results in ``results.json``; what does not tell them tells nothing."""
+    match parse(content):
+        case {"test": dict(test)}:
+            return _metrics(test)
+        case _:
+            return {}
 
 
 def dump(value: Mapping[str, object]) -> bytes:

@@ -175,6 +175,12 @@ class RunDirectory:
             return records.parse_progress(durable.read_file(self.path / _PROGRESS))
         return None
 
+    def read_results(self) -> Mapping[str, float | str]:
+        """Return what the trainer left under ``test``; nothing where it left nothing."""
+        with contextlib.suppress(OSError):
+            return records.parse_results(durable.read_file(self.results))
+        return {}
+
     def read_overrides(self) -> Mapping[str, Value]:
         """Return the values of the axes that the run was made for.
 
@@ -262,6 +268,18 @@ class RunDirectory:
                 nothing does, and nobody can know whether the run lives.
         """
         return self._open_lock(os.O_RDWR)
+
+    def take(self, lock: int) -> bool:
+        """Lock a descriptor of ``run.lock``; False: a process of an attempt lives."""
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # Who only looks whether a run lives shares the lock for microseconds.
+                if self.is_locked():
+                    return False
+            else:
+                return True
 
     def holds(self, lock: int) -> bool:
         """Tell whether a descriptor of ``run.lock`` still is the one of this directory.

@@ -1,4 +1,4 @@
-"""The tables that ``orch plan`` and ``orch status`` print."""
+"""The tables that commands print."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.text import Text
 from orchestrator.colours import COLOURS
 from orchestrator.filters import show
 from orchestrator.state import State
+from orchestrator.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from orchestrator.changes import Changes
+    from orchestrator.comparison import Cell, Comparison
+    from orchestrator.differences import Difference
     from orchestrator.plan import Plan
     from orchestrator.rundir import Report
     from orchestrator.selection import Selection
@@ -110,15 +113,23 @@ def print_summary(plan: Plan, console: Console) -> None:
     console.print(_states(plan.states))
 
 
-def print_status(reports: Sequence[Report], console: Console) -> None:
-    """Print a line for every run directory, and how many are in each state."""
-    axes = _axes(report.overrides for report in reports)
-    metrics = _axes(report.seen.progress.metrics for report in reports if report.seen.progress)
-    over = all(report.seen.state is State.DONE for report in reports)
+def print_status(reports: Sequence[Report], console: Console, *, everything: bool) -> None:
+    """Print a line for every run directory, and how many are in each state.
+
+    Of many, only those that are neither done nor pending, unless ``everything`` is asked for.
+    """
+    shown = reports
+    if not everything and len(reports) > ROWS_WITHOUT_ASKING:
+        quiet = (State.DONE, State.PENDING)
+        shown = [report for report in reports if report.seen.state not in quiet]
+        shown = shown[:ROWS_WITHOUT_ASKING]
+    axes = _axes(report.overrides for report in shown)
+    metrics = _axes(report.seen.progress.metrics for report in shown if report.seen.progress)
+    over = all(report.seen.state is State.DONE for report in shown)
     table = _table(
         "run", *axes, "state", "iteration", *metrics, *([] if over else ["why"]), console=console
     )
-    for report in reports:
+    for report in shown:
         saved = report.seen.progress
         table.add_row(
             report.run_id[:_SHORT],
@@ -128,9 +139,52 @@ def print_status(reports: Sequence[Report], console: Console) -> None:
             *_values(saved.metrics if saved else {}, metrics),
             *([] if over else [Text(report.seen.reason, style="dim")]),
         )
-    console.print(table)
+    if shown:
+        console.print(table)
+    if len(shown) < len(reports):
+        console.print(f"{len(shown)} of {len(reports)} runs are shown; --all lists them.")
     counts = Counter(report.seen.state for report in reports)
-    console.print(_states(counts))
+    console.print(_states({state: counts[state] for state in State}))
+
+
+def print_differences(
+    one: str,
+    other: str,
+    configs: Sequence[Difference],
+    outcomes: Sequence[Difference],
+    console: Console,
+) -> None:
+    """Print the keys in which two runs differ, their configs first, then what came of them."""
+    table = _table("", one[:_SHORT], other[:_SHORT], console=console)
+    for item in (*configs, *outcomes):
+        key, values = Text(printable(item.key)), (item.before, item.now)
+        table.add_row(key, *(Text(printable(value)) for value in values))
+    if configs or outcomes:
+        console.print(table)
+    if not configs:
+        console.print("their configs are the same")
+
+
+def print_comparison(compared: Comparison, console: Console) -> None:
+    """Print a row for the runs that differ in nothing but what is averaged over."""
+    table = _table(*compared.axes, "runs", *compared.metrics, console=console)
+    for row in compared.rows:
+        all_there = row.runs == row.with_results
+        runs = f"{row.runs}" if all_there else f"{row.with_results} of {row.runs}"
+        cells = (row.cells.get(metric) for metric in compared.metrics)
+        table.add_row(
+            *_values(row.overrides, compared.axes),
+            Text(runs, style="" if all_there else "yellow"),
+            *("-" if cell is None else _cell(cell) for cell in cells),
+        )
+    console.print(table)
+    over = f"mean ± standard deviation over {', '.join(compared.over)}" if compared.over else ""
+    best = f"best {compared.sorted_by} first" if compared.sorted_by else "no run has results yet"
+    console.print(Text(", ".join(part for part in (over, best) if part), style="dim"))
+
+
+def _cell(cell: Cell) -> str:
+    return f"{cell.mean:.4g}" if cell.std is None else f"{cell.mean:.4g} ± {cell.std:.2g}"
 
 
 def _table(*headers: str, console: Console) -> Table:
@@ -140,7 +194,7 @@ def _table(*headers: str, console: Console) -> Table:
     style = box.SIMPLE_HEAD if console.is_terminal else None
     table = Table(box=style, pad_edge=False, header_style="bold")
     for header in headers:
-        table.add_column(header, no_wrap=True, overflow="ellipsis")
+        table.add_column(Text(printable(header)), no_wrap=True, overflow="ellipsis")
     return table
 
 
@@ -149,8 +203,9 @@ def _axes(overrides: Iterable[Mapping[str, object]]) -> list[str]:
     return list(dict.fromkeys(key for values in overrides for key in values))
 
 
-def _values(overrides: Mapping[str, object], axes: Sequence[str]) -> list[str]:
-    return [_value(overrides[axis]) if axis in overrides else "" for axis in axes]
+def _values(overrides: Mapping[str, object], axes: Sequence[str]) -> list[Text]:
+    # Texts: in a string, rich would take [red] for a colour.
+    return [Text(printable(_value(overrides[axis])) if axis in overrides else "") for axis in axes]
 
 
 def _value(value: object) -> str:

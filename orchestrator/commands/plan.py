@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.changes import Changes, Former, changes_as_json, find_changes
-from orchestrator.config import Experiment, load_experiment
 from orchestrator.errors import RunDirectoryError
-from orchestrator.experiment import ExperimentDirectory
 from orchestrator.filter_grammar import parse_condition
 from orchestrator.launchers.placeholders import fill_in
+from orchestrator.opening import open_experiment
 from orchestrator.plan import Plan, make_plan, plan_as_json, restrict
 from orchestrator.runs import find_places
 from orchestrator.selection import select_runs
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from orchestrator.config import Experiment
+    from orchestrator.experiment import ExperimentDirectory
     from orchestrator.settings import Settings
     from orchestrator.state import RunId
 
@@ -80,7 +80,7 @@ def load_plan(options: argparse.Namespace) -> Planned:
     Raises:
         OrchestratorError: The config, the grid, a filter or a folder is wrong.
     """
-    described = load_experiment(Path(options.config_dir), options.config_name, options.overrides)
+    described, experiment = open_experiment(options)
     selection = select_runs(
         described.axes,
         described.composer.families(described.axes),
@@ -88,7 +88,6 @@ def load_plan(options: argparse.Namespace) -> Planned:
         described.filters,
         described.settings.identity_exclude,
     )
-    experiment = ExperimentDirectory(described.results_dir, described.experiment_id)
     existing = experiment.run_ids()
     named = find_places(selection.runs, existing)
     seen = experiment.observe(named)

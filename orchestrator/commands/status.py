@@ -3,36 +3,67 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING
+import select
+from typing import TYPE_CHECKING, Final
 
-from orchestrator.config import load_experiment
-from orchestrator.experiment import ExperimentDirectory
-from orchestrator.state import Status
+from orchestrator.opening import open_experiment
+from orchestrator.state import State, Status
+from orchestrator.stop import StopRequests
 from orchestrator.tables import print_status
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from rich.console import Console
 
+    from orchestrator.experiment import ExperimentDirectory
     from orchestrator.rundir import Report
+
+INTERRUPTED: Final = 130
+_BETWEEN: Final = 2.0
 
 
 def status(options: argparse.Namespace, console: Console) -> int:
-    """Print what is known of every run directory."""
-    described = load_experiment(Path(options.config_dir), options.config_name, options.overrides)
-    experiment = ExperimentDirectory(described.results_dir, described.experiment_id)
+    """Print what is known of every run directory, once or until all runs have ended."""
+    _, experiment = open_experiment(options)
+    if not options.watch:
+        _print(_look(experiment), experiment, options, console)
+        return 0
+    with StopRequests() as stop:
+        while True:
+            reports = _look(experiment)
+            if console.is_terminal and not options.json:
+                console.clear()
+            _print(reports, experiment, options, console)
+            console.file.flush()
+            if not any(report.seen.state is State.RUNNING for report in reports):
+                return 0
+            select.select([stop], [], [], _BETWEEN)
+            if stop.asked:
+                return INTERRUPTED
+
+
+def _look(experiment: ExperimentDirectory) -> list[Report]:
     reports = [directory.report() for directory in experiment.runs()]
-    reports.sort(key=lambda report: (report.created_at, report.run_id))
+    return sorted(reports, key=lambda report: (report.created_at, report.run_id))
+
+
+def _print(
+    reports: Sequence[Report],
+    experiment: ExperimentDirectory,
+    options: argparse.Namespace,
+    console: Console,
+) -> None:
     if options.json:
         content = {"schema": 1, "runs": [report_as_json(report) for report in reports]}
-        console.file.write(json.dumps(content, indent=2) + "\n")
+        # A line each time where it is said again and again, for programs that read lines.
+        indent = None if options.watch else 2
+        console.file.write(json.dumps(content, indent=indent) + "\n")
     elif reports:
-        print_status(reports, console)
+        print_status(reports, console, everything=options.all)
     else:
         console.print(f"no runs in {experiment.training} yet; orch run starts them")
-    return 0
 
 
 def report_as_json(report: Report) -> dict[str, object]:

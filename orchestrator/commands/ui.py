@@ -10,14 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.config import load_experiment
 from orchestrator.errors import UsageError
-from orchestrator.experiment import ExperimentDirectory
+from orchestrator.opening import open_experiment
 from orchestrator.stop import StopRequests
 from orchestrator.tracking.process import MLFLOW_MANNERS, sqlite_file, store_uri
 
@@ -38,8 +36,7 @@ def ui(options: argparse.Namespace, console: Console) -> int:
     Raises:
         UsageError: Nothing has been reported yet, or the port is taken.
     """
-    described = load_experiment(Path(options.config_dir), options.config_name, options.overrides)
-    experiment = ExperimentDirectory(described.results_dir, described.experiment_id)
+    described, experiment = open_experiment(options)
     uri = store_uri(experiment, described.settings.tracking)
     if uri.startswith(("http://", "https://")):
         console.print(

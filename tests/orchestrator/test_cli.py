@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import call, parse_arguments
+from orchestrator.cli import COMMANDS, call, parse_arguments
 from orchestrator.errors import OrchestratorError, UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +90,27 @@ def test_unreadable_config_names_file_and_line(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert "config.yaml, line 3" in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what the command does, and takes overrides."""
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments([command, "--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert "[OVERRIDE ...]" in told
+    assert " ".join(COMMANDS[command].split()[:3]) in " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    "line", ["show", "diff 8d6b", "logs a --tail -1", "logs a --attempt x", "results --over"]
+)
+def test_missing_or_odd_operand_is_one_line(line: str) -> None:
+    """A command that is about a run wants one."""
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(line.split())
+    assert "\n" not in str(caught.value)
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -1,0 +1,47 @@
+"""``orch diff``: in what two runs differ, their configs and what came of them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from orchestrator.differences import find_differences
+from orchestrator.opening import open_runs
+from orchestrator.tables import print_differences
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+    from orchestrator.differences import Difference
+    from orchestrator.grid import Value
+    from orchestrator.rundir import RunDirectory
+
+
+def diff(options: argparse.Namespace, console: Console) -> int:
+    """Print the keys in which two runs differ."""
+    one, other = open_runs(options, [options.run, options.other])
+    configs = find_differences(one.read_config(), other.read_config())
+    outcomes = find_differences(_outcome(one), _outcome(other))
+    if options.json:
+        content = {
+            "schema": 1,
+            "runs": [one.run_id, other.run_id],
+            "config": [_as_json(item) for item in configs],
+            "outcome": [_as_json(item) for item in outcomes],
+        }
+        console.file.write(json.dumps(content, indent=2) + "\n")
+        return 0
+    print_differences(one.run_id, other.run_id, configs, outcomes, console)
+    return 0
+
+
+def _outcome(directory: RunDirectory) -> dict[str, Value]:
+    seen = directory.observe()
+    metrics = seen.progress.metrics if seen.progress else {}
+    return {"state": seen.state.value, **metrics, **directory.read_results()}
+
+
+def _as_json(item: Difference) -> dict[str, str]:
+    return {"key": item.key, "before": item.before, "now": item.now}

@@ -1,0 +1,30 @@
+"""``orch diff`` tells in what two runs differ."""
+
+import json
+from collections.abc import Callable
+
+from .conftest import Grid, leave
+
+
+def test_configs_and_outcomes_are_compared(grid: Grid, output: Callable[[], str]) -> None:
+    """What is the same is not told."""
+    one, other = grid.make(0.1, 0), grid.make(0.2, 0)
+    leave(one, loss=1.5, same=1)
+    leave(other, loss=2.5, same=1)
+    assert grid.orch("diff", one.run_id, other.run_id, "--json") == 0
+    assert json.loads(output()) == {
+        "schema": 1,
+        "runs": [one.run_id, other.run_id],
+        "config": [{"key": "lr", "before": "0.1", "now": "0.2"}],
+        "outcome": [{"key": "loss", "before": "1.5", "now": "2.5"}],
+    }
+    grid.orch("diff", one.run_id, other.run_id)
+    lines = [line.split() for line in output().splitlines()]
+    assert lines == [[one.run_id[:8], other.run_id[:8]], ["lr", "0.1", "0.2"], ["loss", "1.5", "2.5"]]  # fmt: skip
+
+
+def test_run_does_not_differ_from_itself(grid: Grid, output: Callable[[], str]) -> None:
+    """That is said, and no empty table drawn."""
+    run_id = grid.make(0.1, 0).run_id
+    grid.orch("diff", run_id, run_id)
+    assert output() == "their configs are the same\n"
