@@ -99,6 +99,7 @@ class TrainingBatches:
             getattr(loader, name, None) for name in ("batch_sampler", "sampler")
         )
         self._order = cast("EpochOrder", batch_sampler or sampler)
+        self._last = 0
         self._iterator: Iterator[Batch] | None = None
         self._allowed_next: Tensor | None = None
 
@@ -149,6 +150,7 @@ class TrainingBatches:
         if self._iterator is None:
             self._order.epoch = self.epoch
             self._order.first_batch = self.batch
+            self._last = len(self)
             self._iterator = iter(self._loader)
         taken = [*islice(self._iterator, count)]
         self.batch += len(taken)
@@ -156,7 +158,7 @@ class TrainingBatches:
 
     def end_pass(self) -> bool:
         """Begin the next pass if this one is exhausted, and tell whether it was."""
-        if self.batch < len(self):
+        if self.batch < self._last:
             return False
         self.epoch, self.batch, self._iterator = self.epoch + 1, 0, None
         self._order.restrict(self._allowed_next)

@@ -54,7 +54,7 @@ def restore_rng_state(state: State) -> None:
 def _cpu_rng_state() -> State:
     # As tensors: weights_only loading refuses NumPy's arrays, and 625 numbers take their time.
     version, keys, *rest = random.getstate()
-    python_state = [version, torch.tensor(keys), *rest]
+    python_state = [version, torch.from_numpy(np.array(keys, dtype=np.int64)), *rest]
     name, keys, *rest = cast("tuple[Any, ...]", np.random.get_state())  # noqa: NPY002 - as above
     numpy_state = [name, torch.from_numpy(keys.astype(np.int64)), *rest]
     return {"torch": torch.get_rng_state(), "python": python_state, "numpy": numpy_state}

@@ -47,6 +47,7 @@ class Update:
         self.device = device
         self.autocast = autocast
         self.clip_norm = clip_norm
+        self._is_far = device.type != "cpu"
         self._takes_closure = len(inspect.signature(type(self.optimizer).step).parameters) > 1
 
     def take(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
@@ -55,13 +56,16 @@ class Update:
         Returns:
             The loss before the step, still on the device, and the number of samples.
         """
-        count = sum(len(targets) for _, targets in batches)
+        if self._is_far:
+            batches = [self._brought(*batch) for batch in batches]
+        count = sum([len(targets) for _, targets in batches])
         losses: list[Tensor] = []
 
         def evaluate() -> Tensor:
             self.optimizer.zero_grad()
-            losses.append(self._accumulate(batches, count))
-            return losses[-1]
+            loss = self._accumulate(batches, count)
+            losses.append(loss)
+            return loss
 
         if self._takes_closure:
             self.optimizer.step(evaluate)  # type: ignore[arg-type]  # PyTorch's type wants a float
@@ -74,8 +78,9 @@ class Update:
         """Compute the gradients of the mean loss over all samples, and return that loss."""
         shares = []
         for samples, targets in batches:
-            loss = self._loss(samples, targets)
-            if len(targets) < count:
+            with self.autocast:
+                loss = self.criterion(self.model(samples), targets)
+            if len(batches) > 1:
                 loss = loss * (len(targets) / count)
             loss.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
             shares.append(loss.detach())
@@ -83,10 +88,7 @@ class Update:
             clip_grad_norm_(self.model.parameters(), self.clip_norm)
         return shares[0] if len(shares) == 1 else torch.stack(shares).sum()
 
-    def _loss(self, samples: Tensor, targets: Tensor) -> Tensor:
-        if samples.device != self.device:
-            samples = samples.to(self.device, non_blocking=True)
-        if targets.device != self.device:
-            targets = targets.to(self.device, non_blocking=True)
-        with self.autocast:
-            return self.criterion(self.model(samples), targets)
+    def _brought(self, samples: Tensor, targets: Tensor) -> Batch:
+        """Return a batch on the model's device."""
+        far = self.device
+        return samples.to(far, non_blocking=True), targets.to(far, non_blocking=True)
