@@ -13,28 +13,28 @@ import os
 import selectors
 import signal
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import PreloadError
-from orchestrator.launchers import preload
+from orchestrator.launchers import forked, preload
 from orchestrator.launchers.placeholders import fill_in
 from orchestrator.limits import NO_LIMITS
-from orchestrator.programs import EntryPoint, redirect, signals_blocked
-from orchestrator.rundir import RunDirectory
+from orchestrator.programs import EntryPoint, signals_blocked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerProcess
-    from pathlib import Path
 
     from orchestrator.identity import Run
     from orchestrator.limits import Limits
+    from orchestrator.rundir import RunDirectory
     from orchestrator.stop import StopRequests
 
 TRAINER: Final = EntryPoint("trainer.__main__:main", ("{run_dir}",))
 TRAINING_STACK: Final = ("trainer.trainer",)
+_OURS: Final = ("orchestrator.runner", "multiprocessing.popen_fork")
 
 
 class WarmAttempt:
@@ -83,7 +83,7 @@ class WarmLauncher:
     ) -> None:
         self._entry_point = entry_point
         self._limits = limits
-        self._modules = ("orchestrator.runner", *modules)
+        self._modules = (*_OURS, *modules)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([preload.__name__])
 
@@ -97,7 +97,7 @@ class WarmLauncher:
         receiver, sender = self._context.Pipe(duplex=False)
         os.environ[preload.MODULES] = ",".join(self._modules)
         # On a thread: the first process is there only when everything is loaded.
-        probe = self._context.Process(target=_tell_failure, args=(sender,), daemon=True)
+        probe = self._context.Process(target=forked.tell_failure, args=(sender,), daemon=True)
         thread = threading.Thread(target=_start, args=(probe, sender), daemon=True)
         thread.start()
         with receiver, selectors.PollSelector() as selector:
@@ -115,7 +115,7 @@ class WarmLauncher:
         thread.join()
         if failure:
             raise PreloadError(
-                f"cannot load what every run needs ({', '.join(self._modules[1:])}):\n{failure}"
+                f"cannot load what every run needs ({', '.join(self._modules[len(_OURS) :])}):\n{failure}"
             )
 
     def start(
@@ -130,8 +130,8 @@ class WarmLauncher:
         arguments = fill_in(self._entry_point.arguments, run, directory.path)
         program = replace(self._entry_point, arguments=arguments)
         receiver, sender = self._context.Pipe(duplex=False)
-        order = _Order(directory.path, attempt, program, self._limits, environment)
-        runner = self._context.Process(target=_work, args=(order, sender))
+        order = forked.Order(directory.path, attempt, program, self._limits, environment)
+        runner = self._context.Process(target=forked.be_runner, args=(order, sender))
         with sender, signals_blocked():
             try:
                 runner.start()
@@ -144,17 +144,6 @@ class WarmLauncher:
         return WarmAttempt(runner, receiver)
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What a forked runner is to do."""
-
-    run_dir: Path
-    attempt: int
-    program: EntryPoint
-    limits: Limits
-    environment: Mapping[str, str]
-
-
 def _start(probe: ForkServerProcess, sender: Connection) -> None:
     """Start the process that tells whether everything is loaded; its end is told by the pipe."""
     with sender:
@@ -163,24 +152,3 @@ def _start(probe: ForkServerProcess, sender: Connection) -> None:
         except (OSError, EOFError):
             return
     probe.join()
-
-
-def _tell_failure(sender: Connection) -> None:
-    sender.send(preload.FAILURE)
-
-
-def _work(order: _Order, complaints: Connection) -> None:
-    """Be the runner, in the forked process."""
-    from orchestrator.runner import work  # noqa: PLC0415 # loaded before the fork
-
-    # The terminal's signals, and the terminal, are for the orchestrator.
-    os.setsid()
-    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    redirect(nowhere)
-    os.close(nowhere)
-    os.environ.pop(preload.MODULES, None)
-    os.environ.update(order.environment)
-    directory = RunDirectory(order.run_dir)
-    _, complaint = work(directory, order.attempt, order.program, order.limits)
-    if complaint:
-        complaints.send(complaint)

@@ -1,0 +1,113 @@
+"""How long a grid of small trainings takes, whole processes: ours beside two common ways.
+
+``python benchmarks/grid.py [RUNS] [--without-cold]``: so many trainings of the digits (32), five
+epochs each with a durable checkpoint and MLflow, two at once. The peers are Hydra's joblib launcher
+(if ``hydra-joblib-launcher`` is importable) and one process a run (``xargs -P2``). The MLflow store
+exists beforehand for all. Read the ratios, for the seconds are the machine's.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PEER = ROOT / "benchmarks/peers/digits.py"
+HAS_JOBLIB = importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is not None
+# Of one process a run only a few are measured: they take the same time each.
+COLD_RUNS = 8
+
+
+def main() -> None:
+    """Measure each way once, in turn, and print the seconds and the ratios."""
+    numbers = [int(word) for word in sys.argv[1:] if word.isdecimal()]
+    runs = numbers[0] if numbers else 32
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "results"
+        make_store(results)
+        one = measure(ours(results, "warm_up", 1))
+        own = measure(ours(results, "grid", runs))
+        again = measure(ours(results, "grid", runs))
+        rows = [("ours", own, runs), ("ours, nothing to do", again, runs), ("ours, 1 run", one, 1)]
+        if HAS_JOBLIB:
+            rows.append(("Hydra joblib", measure(joblib(results, runs)), runs))
+        else:
+            print("Hydra's joblib launcher is not installed: pip install hydra-joblib-launcher")
+        if "--without-cold" not in sys.argv:
+            seconds = measure(cold(results, COLD_RUNS)) * runs / COLD_RUNS
+            rows.append((f"one process a run (x{runs / COLD_RUNS:g})", seconds, runs))
+    print(f"{runs} runs, 2 at once{'seconds':>23}{'a run':>10}{'ours / it':>12}")
+    for name, seconds, count in rows:
+        ratio = f"{own / seconds:12.3f}" if count == runs else ""
+        print(f"{name:32}{seconds:10.2f}{seconds / count:10.3f}{ratio}")
+    extra = (own - one) / (runs - 1)
+    print(f"one more run beside its slot-mates costs {extra * 1000:.0f} ms of the box")
+
+
+def make_store(results: Path) -> None:
+    """Create the MLflow store with our own reporter, so that nobody pays for that below."""
+    subprocess.run(ours(results, "first", 1), cwd=ROOT, check=True, capture_output=True)
+
+
+def ours(results: Path, experiment: str, runs: int) -> list[str]:
+    """Return our command line."""
+    return [
+        str(Path(sys.executable).with_name("orch")),
+        "run",
+        f"--config-dir={ROOT / 'conf'}",
+        f"results_dir={results}",
+        f"experiment_id={experiment}",
+        f"seed=range({runs})",
+        "iterations=5",
+        "--workers=2",
+    ]
+
+
+def joblib(results: Path, runs: int) -> list[str]:
+    """Return the command line of Hydra's joblib launcher."""
+    return [
+        *peer(results),
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+        "hydra.launcher.verbose=0",
+        f"seed=range({runs})",
+        "--multirun",
+    ]
+
+
+def cold(results: Path, runs: int) -> list[str]:
+    """Return a command line that starts one process a run, two at once."""
+    one = " ".join([*peer(results), "seed={}"])
+    return ["sh", "-c", f"seq {runs} | xargs -P2 -I{{}} {one}"]
+
+
+def peer(results: Path) -> list[str]:
+    """Return the command line of the training that the peers share."""
+    return [
+        sys.executable,
+        str(PEER),
+        f"uri=sqlite:///{results}/mlflow.db",
+        f"checkpoints={results}/peers",
+    ]
+
+
+def measure(command: list[str]) -> float:
+    """Return the wall time of one process, in seconds."""
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    start = time.perf_counter()
+    ended = subprocess.run(
+        command, cwd=ROOT, check=False, capture_output=True, text=True, env=environment
+    )
+    seconds = time.perf_counter() - start
+    if ended.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{ended.stdout}{ended.stderr}")
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
