@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from orchestrator.family import Family
+from orchestrator.filter_grammar import parse_condition
 from orchestrator.grid import Axis
 from orchestrator.identity import identify
-from orchestrator.plan import STARTS, Action, decide, make_plan, plan_as_json
+from orchestrator.plan import STARTS, Action, decide, make_plan, plan_as_json, restrict
 from orchestrator.selection import select_runs
 from orchestrator.state import (
     NOTHING_THERE,
@@ -108,3 +109,12 @@ def test_json_shows_every_run_with_state_action_and_reason() -> None:
         for decision in plan.decisions
     ]
     assert [row["action"] for row in rows] == ["run", "wait", "resume", "retry", "skip"]
+
+
+def test_plan_can_be_restricted_to_the_runs_that_meet_a_condition() -> None:
+    """What was seen of a run stays with it; the selection still tells of the whole grid."""
+    plan = _plan()
+    part = restrict(plan, parse_condition("seed >= 3"))
+    assert [item.action for item in part.decisions] == [Action.RETRY, Action.SKIP]
+    assert part.selection == plan.selection
+    assert part.only == "seed >= 3"

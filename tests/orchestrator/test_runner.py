@@ -146,7 +146,7 @@ def test_attempt_that_another_orchestrator_made_is_not_repeated(directory: RunDi
 
 def test_signal_reaches_the_program_and_is_recorded(directory: RunDirectory, told: Path) -> None:
     """Asked to stop, the runner asks the program, and waits for its end."""
-    script = f"trap 'echo saved; exit 9' TERM; echo ready > {told}; while :; do :; done"
+    script = f"trap 'echo saved; exit 9' TERM; echo ready > {told}; while :; do sleep 0.02; done"
     with start(directory, "sh", "-c", script) as runner:
         assert told.read_text() == "ready\n"
         runner.send_signal(signal.SIGTERM)
@@ -157,7 +157,7 @@ def test_signal_reaches_the_program_and_is_recorded(directory: RunDirectory, tol
 
 def test_quit_kills_a_program_that_does_not_listen(directory: RunDirectory, told: Path) -> None:
     """The second request ends the whole process group, and that is recorded too."""
-    script = f"trap '' TERM; echo ready > {told}; while :; do :; done"
+    script = f"trap '' TERM; echo ready > {told}; while :; do sleep 1; done"
     with start(directory, "sh", "-c", script) as runner:
         assert told.read_text() == "ready\n"
         runner.send_signal(signal.SIGTERM)

@@ -1,0 +1,198 @@
+"""Programs that are not ours: one config key orchestrates them, and none harms the others."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+CONFIG = """\
+results_dir: results
+experiment_id: foreign
+{keys}
+orch:
+  tracking: {{enabled: false}}
+  {orch}
+"""
+LOOP = """\
+import argparse, json, os, pathlib
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lr", type=float)
+    parser.add_argument("--out", type=pathlib.Path)
+    options = parser.parse_args()
+    state = options.out / "state.json"
+    epoch = json.loads(state.read_text()) if state.exists() else 0
+    while epoch < 4:
+        epoch += 1
+        state.write_text(json.dumps(epoch))
+        progress = {"iteration": epoch, "iterations": 4, "metrics": {"loss": options.lr / epoch}}
+        (options.out / "progress.json").write_text(json.dumps(progress))
+        print("epoch", epoch, "loss", options.lr / epoch, flush=True)
+        if epoch == 2 and os.environ["ORCH_ATTEMPT"] == "1" and options.lr > 0.1:
+            raise RuntimeError("the license server is away")
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def project(folder: Path, keys: str, orch: str) -> Path:
+    (folder / "conf").mkdir()
+    (folder / "conf/config.yaml").write_text(CONFIG.format(keys=keys, orch=orch))
+    return folder
+
+
+def orch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Call orch in a folder; no traceback of ours may reach the user."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("orch"), *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def statuses(folder: Path) -> dict[str, Any]:
+    """Return every run's status by the values of its axes."""
+    return {
+        " ".join(map(str, read(each / "run.json")["overrides"].values())): read(
+            each / "status.json"
+        )
+        for each in (folder / "results/foreign/training").glob("[0-9a-f]*")
+    }
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def test_training_loop_of_somebody_else_fails_resumes_and_is_shown(tmp_path: Path) -> None:
+    """A script in a file and one key: plan, run in parallel, resume, status, logs."""
+    command = f"command: [{sys.executable}, train.py, '--lr={{lr}}', --out, '{{run_dir}}']"
+    folder = project(tmp_path, "lr: 0.1", command)
+    (folder / "train.py").write_text(LOOP)
+    assert "pending" in orch(folder, "plan", "lr=0.1,0.2").stdout
+    first = orch(folder, "run", "lr=0.1,0.2", "--workers=2")
+    assert first.returncode == 1
+    assert "RuntimeError: the license server is away" in first.stdout
+    assert "orch logs" in first.stdout
+    assert statuses(folder)["0.2"]["error"]["class"] == "error"
+    second = orch(folder, "run", "lr=0.1,0.2", "--workers=2")
+    assert second.returncode == 0, second.stdout + second.stderr
+    status = json.loads(orch(folder, "status", "--json").stdout)
+    assert [(run["state"], run["iteration"]) for run in status["runs"]] == [("done", 4)] * 2
+    (again,) = (folder / "results/foreign/training").glob("*/logs/attempt-002.log")
+    assert again.read_text().startswith("epoch 3 ")
+
+
+def test_function_that_the_config_names_is_loaded_once(tmp_path: Path) -> None:
+    """What the module prints or counts when it is imported happens once for all runs."""
+    arguments = "entry_point: train:main\n  arguments: ['--lr={lr}', --out, '{run_dir}']"
+    folder = project(tmp_path, "lr: 0.1", arguments)
+    counted = (
+        "import os\nos.write(os.open('imports', os.O_CREAT | os.O_APPEND | os.O_WRONLY), b'x')\n"
+    )
+    (folder / "train.py").write_text(counted + "print('a banner')\n" + LOOP)
+    ended = orch(folder, "run", "lr=0.01,0.02,0.03", "--workers=2", "--json")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert all(json.loads(line) for line in ended.stdout.splitlines())
+    assert (folder / "imports").read_text() == "x"
+    assert {status["state"] for status in statuses(folder).values()} == {"done"}
+    logs = (folder / "results/foreign/training").glob("*/logs/attempt-001.log")
+    assert {len(log.read_text().splitlines()) for log in logs} == {4}
+
+
+def test_module_that_cannot_be_loaded_is_told_once_and_in_full(tmp_path: Path) -> None:
+    """Not once for every run; nothing was started."""
+    folder = project(tmp_path, "lr: 0.1", "entry_point: train:main")
+    (folder / "train.py").write_text("def find():\n    return {}['torch']\n\nfind()\n")
+    ended = orch(folder, "run", "lr=0.01,0.02,0.03", "--workers=2")
+    assert ended.returncode == 2
+    assert ended.stderr.count("Traceback") == 1
+    assert "line 2, in find" in ended.stderr
+    assert "KeyError: 'torch'" in ended.stderr
+    assert list((folder / "results/foreign/training").iterdir()) == []
+
+
+def test_misspelt_placeholder_is_one_line_before_anything_starts(tmp_path: Path) -> None:
+    """In the plan as well."""
+    folder = project(tmp_path, "optimizer: {lr: 0.1}", "command: [echo, '{optimizer.rl}']")
+    for command in ("plan", "run"):
+        ended = orch(folder, command)
+        assert ended.returncode == 2
+        assert "Did you mean {optimizer.lr}?" in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1
+    assert not (folder / "results").exists()
+
+
+HOSTILE = {
+    "segfault": "kill -SEGV $$",
+    "daemon": "setsid sh -c 'trap \"\" TERM; sleep 1000' & echo trained",
+    "deaf": "trap '' TERM; while :; do sleep 1000; done",
+    "flood": "yes | head -c 30000000; exit 3",
+    "memory": f"exec {sys.executable} -c 'bytearray(1 << 50)'",
+    "disk": "echo 'OSError: [Errno 28] No space left on device' >&2; exit 1",
+    "group": "kill -9 0",
+    "good": "echo done",
+}
+
+
+def test_hostile_runs_end_classified_and_harm_nobody(tmp_path: Path) -> None:
+    """Every slot is free again, every end is told, and the others finish."""
+    folder = project(tmp_path, "how: good", "command: [sh, -c, '{script}']")
+    (folder / "conf/how").mkdir()
+    for name, script in HOSTILE.items():
+        (folder / f"conf/how/{name}.yaml").write_text(
+            f"# @package _global_\nhow: {name}\nscript: {json.dumps(script)}\n"
+        )
+    config = folder / "conf/config.yaml"
+    config.write_text(
+        "defaults: [how: good, _self_]\n" + config.read_text().replace("how: good\n", "")
+    )
+    with (folder / "conf/config.yaml").open("a") as file:
+        file.write("  timeout: 2\n  grace: 0.2\n")
+    marker = f"ORCH_TEST_MARK={os.getpid()}-{tmp_path.name}"
+    os.environ["ORCH_TEST_MARK"] = marker.partition("=")[2]
+    try:
+        ended = orch(folder, "run", f"how={','.join(HOSTILE)}", "--workers=2")
+    finally:
+        del os.environ["ORCH_TEST_MARK"]
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    found = statuses(folder)
+    kinds = {name: (status["error"] or {}).get("class") for name, status in found.items()}
+    assert kinds == {
+        "segfault": "killed",
+        "daemon": None,
+        "deaf": "timeout",
+        "flood": "error",
+        "memory": "out-of-memory",
+        "disk": "disk-full",
+        "group": "killed",
+        "good": None,
+    }
+    assert {name for name, status in found.items() if status["state"] == "done"} == {
+        "daemon",
+        "good",
+    }
+    assert "2 of 8 runs are done, 6 failed." in ended.stdout
+    assert processes_with(marker) == []
+
+
+def processes_with(marker: str) -> list[str]:
+    """Return the command lines of the processes that have something in their environment."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if marker.encode() in environ.read_bytes():
+                found.append(environ.with_name("cmdline").read_text())
+        except OSError:
+            continue
+    return found
