@@ -46,6 +46,7 @@ bench: venv ## measure what the README claims
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/trainer.py
+	$(BIN)/python benchmarks/grid.py
 
 clean: ## remove the environment and all caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
