@@ -5,6 +5,7 @@ Every run pays for every import in here, so the launcher itself, and Hydra with 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -35,7 +36,8 @@ class Order:
 
 def tell_failure(sender: Connection) -> None:
     """Tell what went wrong when the modules were loaded; an empty text if nothing did."""
-    sender.send(preload.FAILURE)
+    with contextlib.suppress(BrokenPipeError):  # whoever asked has been stopped meanwhile
+        sender.send(preload.FAILURE)
 
 
 def be_runner(order: Order, complaints: Connection) -> None:

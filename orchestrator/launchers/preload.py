@@ -10,7 +10,7 @@ import sys
 import traceback
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 MODULES: Final = "ORCH_PRELOAD"
 
@@ -36,4 +36,12 @@ def _load(modules: list[str]) -> str:
     return ""
 
 
+def _say_what_is_wrong(kind: type[BaseException], error: BaseException, trace: Any) -> None:  # noqa: ANN401 # the type of a hook
+    """Say nothing of a caller that was gone before it had said what it wanted: nobody listens."""
+    if not issubclass(kind, (EOFError, ConnectionError)):
+        sys.__excepthook__(kind, error, trace)
+
+
+if MODULES in os.environ:
+    sys.excepthook = _say_what_is_wrong
 FAILURE: Final = _load(os.environ[MODULES].split(",")) if MODULES in os.environ else ""

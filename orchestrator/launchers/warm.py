@@ -149,6 +149,9 @@ def _start(probe: ForkServerProcess, sender: Connection) -> None:
     with sender:
         try:
             probe.start()
-        except (OSError, EOFError):
+        except EOFError:
+            return
+        except OSError as error:
+            sender.send(f"{error}\n")
             return
     probe.join()

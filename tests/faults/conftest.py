@@ -16,10 +16,10 @@ from world import MakeWorld, Stable, World
 
 
 @pytest.fixture(scope="session")
-def stable() -> Iterator[Stable]:
+def stable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stable]:
     """Return the process that forks the runners of all orchestrators."""
     os.environ[fault_points.WATCHER] = str(os.getpid())
-    stable = Stable()
+    stable = Stable(tmp_path_factory.mktemp("stable") / "log")
     yield stable
     stable.close()
     del os.environ[fault_points.WATCHER]

@@ -24,10 +24,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing import reduction
 from pathlib import Path
 from typing import IO, Any
 
 WATCHER = "FAULTS_WATCHER"  # the variable with the process ID of the test, which looks into worlds
+SHARED = "FAULTS_SHARED"  # the variable that says to serve on when a caller dies in mid-sentence
 _RESULTS = "/results/"
 _DESCRIPTORS = Path("/proc/self/fd")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -46,7 +48,21 @@ def install() -> None:
     sys.addaudithook(_watch)
     for name in ("write", "pwrite", "fsync"):
         setattr(os, name, _wrapped(name, getattr(os, name)))
+    if os.environ.pop(SHARED, ""):
+        reduction.recvfds = _patiently(reduction.recvfds)
     io.open = builtins.open = _open  # type: ignore[assignment] # reading is left to the original
+
+
+def _patiently(receive: Callable[..., list[int]]) -> Callable[..., list[int]]:
+    """Return what tells a server that serves one caller, and may die with it, to wait for the next."""
+
+    def call(*arguments: Any) -> list[int]:
+        try:
+            return receive(*arguments)
+        except EOFError:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the caller died") from None
+
+    return call
 
 
 def role() -> str:

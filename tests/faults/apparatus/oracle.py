@@ -42,7 +42,8 @@ def violations(world: World) -> list[str]:
             found.append(f"{directory.name}: attempt {max(begun)} stands nowhere")
         if status.get("state") == "done":
             found += [f"{directory.name}: done without {lack}" for lack in lacking(directory)]
-    for path in (*world.folder.glob("said/*"), *world.folder.glob("results/*/tracking.log")):
+    logs = (*world.folder.glob("said/*"), *world.folder.glob("results/*/tracking.log"))
+    for path in (*logs, world.stable.log):
         if "Traceback" in path.read_text(errors="replace"):
             found.append(f"a traceback:\n{path.read_text()}")
     return found

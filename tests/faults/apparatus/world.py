@@ -35,18 +35,23 @@ class Stable:
     Each ``orch run`` has one of its own otherwise; sharing it saves seconds a call.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log: Path) -> None:
+        self.log = log  # what users would see at their terminal
         self._server = multiprocessing.forkserver.ForkServer()
         self._server.set_forkserver_preload(
             ["orchestrator.runner", "torch._dynamo", "trainer.trainer", "trainer.__main__"]
         )
-        before = dict(os.environ)
-        os.environ.update(environment())
+        before, stderr = dict(os.environ), os.dup(2)
+        os.environ.update(environment() | {fault_points.SHARED: "yes"})
         try:
+            with log.open("wb") as file:
+                os.dup2(file.fileno(), 2)
             self._server.ensure_running()
         finally:
             os.environ.clear()
             os.environ.update(before)
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
     def close(self) -> None:
         """End it."""
@@ -91,6 +96,7 @@ class Call:
 
     def __init__(self, world: World, arguments: list[str], before: Before = bool) -> None:
         self.world = world
+        self.arguments = arguments
         self.output = world.folder / "said" / f"{time.monotonic_ns()}"
         self.pid = self._fork()
         if self.pid == 0:
@@ -157,6 +163,18 @@ class TerminalCall(Call):
         return super().wait(0)
 
 
+class ProcessCall(Call):
+    """A call of ``orch`` as a user makes it: a new process, which loads everything itself."""
+
+    def _fork(self) -> int:
+        pid = super()._fork()
+        if pid == 0:
+            os.chdir(self.world.folder)
+            command = [sys.executable, "-m", "orchestrator", *self.arguments]
+            os.execve(command[0], command, {**os.environ, **environment()})  # noqa: S606 # as a shell does
+        return pid
+
+
 def _be_orch(world: World, arguments: list[str], before: Before) -> None:
     """Be ``orch`` in a fork of this process; does not return."""
     code = 70
@@ -206,9 +224,9 @@ class World:
         """Begin ``orch run`` on this world's grid."""
         return self.call("run", *self.grid, *more, before=before, kind=kind)
 
-    def run(self, *more: str) -> Ended:
+    def run(self, *more: str, before: Before = bool) -> Ended:
         """Carry ``orch run`` out to its end."""
-        return self.begin(*more).wait()
+        return self.begin(*more, before=before).wait()
 
     def order(self, fault: str) -> None:
         """Say what is to happen at which point, such as ``runner:fsync:status.json#1=EIO``."""
