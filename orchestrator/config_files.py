@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 _LARGEST: Final = 1_000_000
 _DEEPEST: Final = 50
 _MOST_VALUES: Final = 100_000
+# An alias, or a line that begins far to the right.
+_SUSPECT: Final = re.compile(rf"(?:^|[\s\[{{,:?-])\*\w|^[\s:?-]{{{_DEEPEST}}}", re.MULTILINE)
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tenth of the time
 
 
@@ -38,6 +41,8 @@ def check_config_file(path: Path) -> None:
         raise ConfigError(
             f"{path}: it is not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
         ) from None
+    if not _SUSPECT.search(text) and text.count("[") + text.count("{") <= _DEEPEST:
+        return  # it can neither be deep nor unfold; nearly all files are like this
     try:
         _check(yaml.parse(text, _LOADER))
     except ConfigError as error:
