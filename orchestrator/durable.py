@@ -121,3 +121,16 @@ def exclusive(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def join(path: Path) -> bool:
+    """Be among the holders of a lock file until this process ends; return whether it is alone there."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        is_alone = False
+    else:
+        is_alone = True
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return is_alone

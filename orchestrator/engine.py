@@ -136,11 +136,15 @@ class _Running:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What runs are executed with, and by which rules."""
+    """What runs are executed with, and by which rules.
+
+    ``orphans`` are live runs whose orchestrator is gone: nobody else counts what they take.
+    """
 
     slots: Sequence[Slot]
     policy: Policy = field(default_factory=Policy)
     gate: Gate = field(default_factory=OpenGate)
+    orphans: frozenset[RunId] = frozenset()
 
 
 class Engine:
@@ -157,6 +161,7 @@ class Engine:
         self._launcher = launcher
         self._board = board
         self._slots = resources.slots
+        self._orphans = resources.orphans
         self._policy = resources.policy
         self._gate = resources.gate
         self._waiting: deque[Waiting] = deque()
@@ -221,7 +226,8 @@ class Engine:
 
     def _open_slots(self) -> list[Slot]:
         """Return the slots that can take a run now, and tell of those that have become blocked."""
-        if not self._waiting:
+        taken = len(self._running) + len(self._orphans & self._elsewhere.keys())
+        if not self._waiting or taken >= len(self._slots):
             return []
         open_slots = []
         for slot in self._slots:

@@ -7,7 +7,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.durable import exclusive
+from orchestrator.durable import exclusive, join
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import RunDirectory, build, observe_done
 from orchestrator.state import RunId
@@ -91,6 +91,14 @@ class ExperimentDirectory:
                 f"{self.training}: cannot write here ({error.strerror})."
                 " Mend the permissions or the disk, or choose another results_dir."
             ) from None
+
+    def join(self) -> bool:
+        """Be one of the experiment's orchestrators until this process ends; tell if it is the only one.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        return join(self.path / "orchestrators.lock")
 
     def create(self, run: Run) -> RunDirectory:
         """Make the run directory of a run, or find the one that is there already.

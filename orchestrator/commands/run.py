@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
@@ -67,6 +68,9 @@ def run(options: argparse.Namespace, console: Console) -> int:
     starts = arrange(planned.plan.starts(), settings.order)
     waits = [item for item in planned.plan.decisions if item.action is Action.WAIT]
     planned.experiment.prepare()
+    if planned.experiment.join():
+        orphans = frozenset(item.run.run_id for item in waits)
+        resources = replace(resources, orphans=orphans)
     _print_summary(planned, options, console)
     launcher = _launcher(settings)
     with StopRequests() as stop:

@@ -461,3 +461,32 @@ def test_gpu_that_others_fill_keeps_its_slot_empty(
         engine.execute(plan_of(experiment, runs).starts(), [], stop)
     assert [(event.slot.number, event.reason) for event in board.of(Blocked)] == [(1, "full")]
     assert len(launcher.attempts) == 3
+
+
+def test_run_whose_orchestrator_is_gone_takes_up_a_slot(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """The box has no more room than before; when that run is over, its place is used."""
+    lock = experiment.create(runs[0]).open_lock()
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    plan = plan_of(experiment, runs)
+    started_beside = []
+
+    def script(attempt: FakeAttempt) -> None:
+        started_beside.append(attempt.directory.run_id)
+        attempt.end(Record.DONE)
+
+    def let_go() -> None:
+        if experiment.run(runs[0].run_id).is_locked():
+            experiment.run(runs[0].run_id).write_status(status(Record.DONE, 1))
+            assert started_beside == []
+            os.close(lock)
+
+    board = FakeBoard(on_refresh=let_go)
+    resources = Resources(make_slots(1), orphans=frozenset([runs[0].run_id]))
+    engine = Engine(experiment, FakeLauncher(script), board, resources)
+    waits = [item for item in plan.decisions if item.action is Action.WAIT]
+    with StopRequests() as stop:
+        outcome = engine.execute(plan.starts(), waits, stop)
+    assert started_beside == [run.run_id for run in runs[1:]]
+    assert states(outcome, runs) == [State.DONE] * 3

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,3 +115,27 @@ def test_many_runs_of_a_folder_that_is_not_there_are_pending(
     run_id = RunId("0123456789abcdef")
     seen = ExperimentDirectory(experiment.results_dir, "elsewhere").observe([run_id])
     assert seen[run_id].state is State.PENDING
+
+
+def test_orchestrators_of_an_experiment_know_whether_they_are_alone(
+    experiment: ExperimentDirectory,
+) -> None:
+    """The kernel forgets the dead ones."""
+    script = (
+        "import sys; from pathlib import Path; from orchestrator.experiment import *;"
+        f"print(ExperimentDirectory(Path({str(experiment.results_dir)!r}), 'first').join(), flush=True);"
+        "sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    answers = []
+    with subprocess.Popen(command, **pipes) as first:  # type: ignore[call-overload]
+        answers.append(first.stdout.readline())
+        with subprocess.Popen(command, **pipes) as second:  # type: ignore[call-overload]
+            answers.append(second.stdout.readline())
+            second.kill()
+        first.kill()
+    with subprocess.Popen(command, **pipes) as third:  # type: ignore[call-overload]
+        answers.append(third.stdout.readline())
+        third.kill()
+    assert answers == ["True\n", "False\n", "True\n"]
