@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -17,10 +18,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+ORCH = str(Path(sys.executable).with_name("orch"))
 PEER = ROOT / "benchmarks/peers/digits.py"
 HAS_JOBLIB = importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is not None
 # Of one process a run only a few are measured: they take the same time each.
 COLD_RUNS = 8
+MANY = 1000
 
 
 def main() -> None:
@@ -41,12 +44,41 @@ def main() -> None:
         if "--without-cold" not in sys.argv:
             seconds = measure(cold(results, COLD_RUNS)) * runs / COLD_RUNS
             rows.append((f"one process a run (x{runs / COLD_RUNS:g})", seconds, runs))
+    print_table(runs, own, one, rows)
+    print_many()
+
+
+def print_table(runs: int, own: float, one: float, rows: list[tuple[str, float, int]]) -> None:
+    """Print the seconds and the ratios."""
     print(f"{runs} runs, 2 at once{'seconds':>23}{'a run':>10}{'ours / it':>12}")
     for name, seconds, count in rows:
         ratio = f"{own / seconds:12.3f}" if count == runs else ""
         print(f"{name:32}{seconds:10.2f}{seconds / count:10.3f}{ratio}")
     extra = (own - one) / (runs - 1)
     print(f"one more run beside its slot-mates costs {extra * 1000:.0f} ms of the box")
+
+
+def print_many() -> None:
+    """Print what runs of 10 ms cost, which are all overhead."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        (place / "conf").mkdir()
+        (place / "conf/config.yaml").write_text(
+            "results_dir: results\nexperiment_id: many\nn: 0\n"
+            "orch: {entry_point: 'quick:main', tracking: {enabled: false}}\n"
+        )
+        (place / "quick.py").write_text("import time\n\ndef main():\n    time.sleep(0.01)\n")
+        command = [ORCH, "run", f"n=range({MANY})", "--workers=2", "--quiet"]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        start = time.perf_counter()
+        subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
+        seconds = time.perf_counter() - start
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    print(
+        f"{MANY} runs of 10 ms: {seconds:.1f} s, {seconds / MANY * 1000:.1f} ms a run; of the"
+        f" orchestrator's own processor time {processor / MANY * 1000:.1f} ms a run"
+    )
 
 
 def make_store(results: Path) -> None:
@@ -57,7 +89,7 @@ def make_store(results: Path) -> None:
 def ours(results: Path, experiment: str, runs: int) -> list[str]:
     """Return our command line."""
     return [
-        str(Path(sys.executable).with_name("orch")),
+        ORCH,
         "run",
         f"--config-dir={ROOT / 'conf'}",
         f"results_dir={results}",

@@ -196,3 +196,34 @@ def processes_with(marker: str) -> list[str]:
         except OSError:
             continue
     return found
+
+
+QUICK = """\
+import os
+from pathlib import Path
+
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+def main():
+    orchestrator = parent_of(parent_of(os.getppid()))
+    descriptors = len(os.listdir(f"/proc/{orchestrator}/fd"))
+    pages = int(Path(f"/proc/{orchestrator}/statm").read_text().split()[1])
+    line = f"{descriptors} {pages} {os.environ['OMP_NUM_THREADS']}\\n"
+    os.write(os.open("seen", os.O_CREAT | os.O_APPEND | os.O_WRONLY), line.encode())
+"""
+
+
+def test_orchestrator_neither_leaks_nor_grows_with_the_number_of_runs(tmp_path: Path) -> None:
+    """Descriptors and memory are the same for the last runs as for the first."""
+    folder = project(tmp_path, "n: 0", "entry_point: quick:main")
+    (folder / "quick.py").write_text(QUICK)
+    ended = orch(folder, "run", "n=range(60)", "--workers=2", "--threads=3", "--quiet")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    lines = (folder / "seen").read_text().splitlines()
+    assert len(lines) == 60
+    seen = [tuple(map(int, line.split())) for line in lines]
+    assert {threads for _, _, threads in seen} == {3}
+    first, last = seen[10:20], seen[-10:]
+    assert max(count for count, _, _ in last) <= max(count for count, _, _ in first) + 1
+    assert max(pages for _, pages, _ in last) <= 1.05 * max(pages for _, pages, _ in first)
