@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 ROWS_WITHOUT_ASKING: Final = 40
 _SHORT: Final = 8
+_STATE: Final = 22  # the columns state and iteration
+_STATE_AND_WHY: Final = 44
+_RUNS: Final = 8
+_MAY_BREAK: Final = ("why", "excluded by")
 _MOST_CHANGES: Final = 10
 
 
@@ -124,8 +129,12 @@ def print_status(reports: Sequence[Report], console: Console, *, everything: boo
         shown = [report for report in reports if report.seen.state not in quiet]
         shown = shown[:ROWS_WITHOUT_ASKING]
     axes = _axes(report.overrides for report in shown)
-    metrics = _axes(report.seen.progress.metrics for report in shown if report.seen.progress)
     over = all(report.seen.state is State.DONE for report in shown)
+    saved_metrics = [report.seen.progress.metrics for report in shown if report.seen.progress]
+    all_metrics = _axes(saved_metrics)
+    cells = {key: [_value(found.get(key, "")) for found in saved_metrics] for key in all_metrics}
+    taken = _SHORT + _width((report.overrides for report in shown), axes, console)
+    metrics = _fit(cells, taken + (_STATE if over else _STATE_AND_WHY), console)
     table = _table(
         "run", *axes, "state", "iteration", *metrics, *([] if over else ["why"]), console=console
     )
@@ -141,6 +150,7 @@ def print_status(reports: Sequence[Report], console: Console, *, everything: boo
         )
     if shown:
         console.print(table)
+    _tell_left_out(len(all_metrics) - len(metrics), console)
     if len(shown) < len(reports):
         console.print(f"{len(shown)} of {len(reports)} runs are shown; --all lists them.")
     counts = Counter(report.seen.state for report in reports)
@@ -167,17 +177,25 @@ def print_differences(
 
 def print_comparison(compared: Comparison, console: Console) -> None:
     """Print a row for the runs that differ in nothing but what is averaged over."""
-    table = _table(*compared.axes, "runs", *compared.metrics, console=console)
+    first = [compared.sorted_by] if compared.sorted_by else []
+    ordered = list(dict.fromkeys([*first, *compared.metrics]))
+    texts = {
+        key: [_cell(row.cells[key]) for row in compared.rows if key in row.cells] for key in ordered
+    }
+    taken = _width((row.overrides for row in compared.rows), compared.axes, console) + _RUNS
+    metrics = _fit(texts, taken, console)
+    table = _table(*compared.axes, "runs", *metrics, console=console)
     for row in compared.rows:
         all_there = row.runs == row.with_results
         runs = f"{row.runs}" if all_there else f"{row.with_results} of {row.runs}"
-        cells = (row.cells.get(metric) for metric in compared.metrics)
+        cells = (row.cells.get(metric) for metric in metrics)
         table.add_row(
             *_values(row.overrides, compared.axes),
             Text(runs, style="" if all_there else "yellow"),
             *("-" if cell is None else _cell(cell) for cell in cells),
         )
     console.print(table)
+    _tell_left_out(len(ordered) - len(metrics), console)
     over = f"mean ± standard deviation over {', '.join(compared.over)}" if compared.over else ""
     best = f"best {compared.sorted_by} first" if compared.sorted_by else "no run has results yet"
     console.print(Text(", ".join(part for part in (over, best) if part), style="dim"))
@@ -188,14 +206,48 @@ def _cell(cell: Cell) -> str:
 
 
 def _table(*headers: str, console: Console) -> Table:
-    from rich import box  # noqa: PLC0415 # large plans show no table, and need not wait for it
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 # large plans show no table, and need not wait for it
 
-    style = box.SIMPLE_HEAD if console.is_terminal else None
-    table = Table(box=style, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        table.add_column(Text(printable(header)), no_wrap=True, overflow="ellipsis")
+        # Of a line that is too long, the reason is what may be broken; a number never is.
+        is_text = header in _MAY_BREAK
+        table.add_column(Text(_header(header, console)), no_wrap=not is_text, overflow="ellipsis")
     return table
+
+
+def _header(name: str, console: Console) -> str:
+    """Break a long name where it has joints; in a file it stays one word."""
+    name = printable(name)
+    return re.sub(r"([/._])(?=.)", r"\1\n", name) if console.is_terminal else name
+
+
+def _fit(columns: Mapping[str, Sequence[str]], taken: int, console: Console) -> list[str]:
+    """Return the first of some columns, as many as there is room for beside what is taken."""
+    fitting: list[str] = []
+    for name, cells in columns.items():
+        taken += 2 + max(map(len, (*_header(name, console).split("\n"), *cells)), default=0)
+        if taken > console.width:
+            break
+        fitting.append(name)
+    return fitting
+
+
+def _width(rows: Iterable[Mapping[str, object]], axes: Sequence[str], console: Console) -> int:
+    """Return how many characters the columns of some axes take, with the gaps between them."""
+    columns: dict[str, list[int]] = {
+        axis: [max(map(len, _header(axis, console).split("\n")))] for axis in axes
+    }
+    for values in rows:
+        for axis, text in zip(axes, _values(values, axes), strict=True):
+            columns[axis].append(len(text))
+    return sum(2 + max(lengths) for lengths in columns.values())
+
+
+def _tell_left_out(left_out: int, console: Console) -> None:
+    if left_out:
+        text = f"{_count(left_out, 'metric')} more: widen the terminal, or use --json"
+        console.print(Text(text, style="dim"))
 
 
 def _axes(overrides: Iterable[Mapping[str, object]]) -> list[str]:

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from orchestrator import tables
 from orchestrator.changes import Change, Changes
+from orchestrator.comparison import Outcome, compare
 from orchestrator.family import Family
-from orchestrator.grid import Axis
+from orchestrator.grid import Axis, Value
 from orchestrator.plan import Plan, make_plan
 from orchestrator.selection import select_runs
 from orchestrator.state import Observation, Record, State, Status
@@ -93,3 +94,34 @@ def test_changes_say_what_is_different_now_and_in_how_many_runs() -> None:
         "  optimizer.weight_decay 0 -> 0.01 in all 18",
         "  kept out by a filter or as a duplicate: 2 of all 18",
     ]
+
+
+def _on_80_columns(show: Callable[[Console], None]) -> str:
+    text = io.StringIO()
+    show(Console(file=text, width=80, force_terminal=True, color_system=None))
+    assert max(map(len, text.getvalue().splitlines())) <= 80
+    return text.getvalue()
+
+
+def test_terminal_of_80_columns_shows_every_number_whole() -> None:
+    """Names are broken at their joints, and metrics that have no room are counted."""
+    axes: dict[str, Value] = {"model": "cnn10", "optimizer.lr": 0.001, "loader.batch_size": 64}
+    metrics = {f"validation/metric_{number}": 0.123456 for number in range(9)}
+    outcomes = [Outcome({**axes, "seed": seed}, metrics) for seed in range(2)]
+    text = _on_80_columns(lambda console: tables.print_comparison(compare(outcomes), console))
+    shown = text.count("0.1235 ± 0")
+    assert "…" not in text
+    assert 1 <= shown < 9
+    assert f"{9 - shown} metrics more: widen the terminal" in text
+
+
+def test_plan_on_80_columns_cuts_no_id_and_no_state() -> None:
+    """The reason is what gives way, between its words."""
+    axes = [Axis("optimizer.weight_decay", (0.001,)), Axis("loader.batch_size", (16, 64))]
+    whole = [Family({}, {}, None)]
+    selection = select_runs(axes, whole, lambda p: dict(p.values), [])
+    plan = make_plan("digits", "results", selection, {})
+    text = _on_80_columns(lambda console: tables.print_runs(plan, console, None))
+    for run in selection.runs:
+        assert f"{run.run_id[:8]}  0.001 " in text
+    assert text.count("pending  run ") == 2
