@@ -15,17 +15,21 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
+from orchestrator.concealment import conceal, identity_of, put
 from orchestrator.config_errors import refusals_of_hydra
 from orchestrator.dependencies import find_parts, is_certain
 from orchestrator.family import Family, combinations
 from orchestrator.filters import dotted_keys
 from orchestrator.grid import Axis, Point, Value
+from orchestrator.origins import find_hidden
 from orchestrator.overrides import choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from orchestrator.composition import Composed, ConfigFolder
+    from orchestrator.concealment import Concealed
+    from orchestrator.family import Path
 
 _SIMPLE_KEY: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 
@@ -65,7 +69,11 @@ class Composer:
             certain = certain and is_certain(cfg, item)
             ConfigLoaderImpl._apply_overrides_to_config([item], cfg)
         found = find_parts(cfg, axes, free) if certain else None
-        return Family(fixed, *found) if found else Family(fixed, _plain(cfg), None)
+        config, parts = found or (_plain(cfg), None)
+        references = identity_of(find_hidden(cfg))
+        if any(_lie_within(part.path, path) for part in parts or () for path in references):
+            parts = None
+        return Family(fixed, config, parts, references)
 
     def _binds(self, override: Override, axis: Axis) -> bool:
         """Tell whether another value of an axis may change more of a config than its own place."""
@@ -88,6 +96,26 @@ class Composer:
         """
         with refusals_of_hydra(self._known_keys):
             return _plain(self.compose(point))
+
+    def resolve_for_identity(self, point: Point) -> dict[str, Value]:
+        """Return what counts for a point's run ID: of credentials the references, not the values.
+
+        Raises:
+            ConfigError: As ``resolve``.
+        """
+        with refusals_of_hydra(self._known_keys):
+            cfg = self.compose(point)
+            return put(_plain(cfg), identity_of(find_hidden(cfg)))
+
+    def conceal(self, point: Point) -> Concealed:
+        """Return the config of a point as it is written down, without its secrets.
+
+        Raises:
+            ConfigError: As ``resolve``, or a secret can not be handed over.
+        """
+        with refusals_of_hydra(self._known_keys):
+            cfg = self.compose(point)
+            return conceal(_plain(cfg), find_hidden(cfg))
 
     def compose(self, point: Point) -> DictConfig:
         """Return the config of a point before interpolations are resolved.
@@ -127,6 +155,11 @@ class Composer:
     def _known_keys(self) -> Iterator[str]:
         for cfg in (self._master.cfg, *self._composed.values()):
             yield from dotted_keys(OmegaConf.to_container(cfg))
+
+
+def _lie_within(one: Path, other: Path) -> bool:
+    """Tell whether one of two different places lies within the other."""
+    return one != other and all(a == b for a, b in zip(one, other, strict=False))
 
 
 def _overlap(keys: Sequence[str], free: Sequence[str]) -> bool:

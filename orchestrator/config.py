@@ -16,6 +16,7 @@ from orchestrator.config_errors import refusals_of_hydra
 from orchestrator.errors import ConfigError
 from orchestrator.filters import dotted_keys, show
 from orchestrator.grid import Axis, Value, check_size, expand
+from orchestrator.origins import check_command
 from orchestrator.overrides import choose, make_axis, merge
 from orchestrator.settings import Settings, parse_settings
 from orchestrator.text import printable
@@ -70,6 +71,7 @@ def load_experiment(config_dir: Path, config_name: str, overrides: Sequence[str]
         check_size(axes)
         # What is one for all runs is read where the first of them reads it.
         cfg = composer.compose(next(expand(axes)))
+        check_command(cfg)
     return Experiment(
         experiment_id=_experiment_id(_select(cfg, "experiment_id")),
         results_dir=_results_dir(_select(cfg, "results_dir")),

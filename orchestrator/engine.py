@@ -252,7 +252,9 @@ class Engine:
                 return
             number = seen.attempts + 1
             directory = self._experiment.create(run)
-            attempt = self._launcher.start(run, directory, number, slot.environment)
+            attempt = self._launcher.start(
+                run, directory, number, {**slot.environment, **run.environment}
+            )
         except (OSError, OrchestratorError) as error:
             if self._running and isinstance(error, OSError) and is_shortage(error):
                 self._is_short = True  # fewer at once, then: until the next end there is no room

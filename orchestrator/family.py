@@ -7,7 +7,7 @@ each of which depends on few axes, and is known for each combination of their va
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ class Family:
     """The points with ``fixed`` positions on some axes, given by their numbers.
 
     ``config`` is the resolved config of the first of them. ``parts`` is None where it is not
-    known what depends on what; then every point has to be resolved by itself.
+    known what depends on what; then every point has to be resolved by itself. ``references`` are
+    what counts for the run ID in place of credentials, by their paths.
     """
 
     fixed: Mapping[int, int]
     config: Mapping[str, Value]
     parts: tuple[Part, ...] | None
+    references: Mapping[Path, Value] = field(default_factory=dict)
 
     def free(self, count: int) -> Positions:
         """Return the numbers of the axes on which points of this family differ."""

@@ -30,13 +30,16 @@ class Run:
     """A point that was kept: the unit of work.
 
     ``config`` is the resolved config it trains with, ``overrides`` the values of its axes,
-    ``digest`` the full SHA-256 behind the run ID.
+    ``digest`` the full SHA-256 behind the run ID. ``written`` is the config as it is written down,
+    without secrets, ``environment`` the variables that this refers to besides those of the user.
     """
 
     run_id: RunId
     digest: str
     overrides: Mapping[str, Value]
     config: Mapping[str, Value] = field(repr=False)
+    written: Mapping[str, Value] = field(repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def identify(
@@ -53,7 +56,7 @@ def identify(
         IdentityError: A value has no stable form: NaN, infinity, an object.
     """
     digest = hashlib.sha256(canonical_form(config, exclude)).hexdigest()
-    return Run(RunId(digest[:RUN_ID_DIGITS]), digest, overrides, config)
+    return Run(RunId(digest[:RUN_ID_DIGITS]), digest, overrides, config, config)
 
 
 def canonical_form(config: Mapping[str, Value], exclude: Sequence[str] = ()) -> bytes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString, ValueType
 
 from orchestrator.config_errors import refusals_of_hydra
+from orchestrator.credentials import is_secret
 from orchestrator.errors import GridError
 from orchestrator.grid import Axis, Point, Value
 
@@ -81,6 +82,11 @@ def make_axis(override: Override, folder: ConfigFolder) -> Axis:
                 f"{override.input_line}: more than {_MOST_VALUES:,} values. Give it fewer."
             )
         values = [_reread(element, folder) for element in elements]
+    if any(is_secret(name.split("."), value) for value in values if "${" not in str(value)):
+        raise GridError(
+            f"{name} looks like a credential, and the values of an axis are shown everywhere."
+            " Give it one value, or values from the environment: '${oc.env:FIRST}','${oc.env:SECOND}'."
+        )
     return Axis(name, tuple(values))
 
 

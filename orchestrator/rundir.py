@@ -243,7 +243,7 @@ class RunDirectory:
 
     def _compare(self, run: Run) -> str:
         """Say in which keys the config here differs from a run's."""
-        found = find_differences(self.read_config(), run.config)
+        found = find_differences(self.read_config(), run.written)
         named = [f"{it.key} is {it.before} there, {it.now} here" for it in found[:_MOST_KEYS]]
         rest = len(found) - len(named)
         named += [f"and {rest} more"] if rest else []
@@ -374,7 +374,7 @@ def build(run: Run, path: Path, workshop: Path) -> None:
     """
     from omegaconf import OmegaConf  # noqa: PLC0415 # only who makes directories pays for it
 
-    config = {key: value for key, value in run.config.items() if key not in _NOT_TRAINED}
+    config = {key: value for key, value in run.written.items() if key not in _NOT_TRAINED}
     text = OmegaConf.to_yaml(OmegaConf.create(config)).encode()
     identity = {
         "schema": records.SCHEMA,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias, overload
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, overload
 
+from orchestrator.concealment import Concealed
 from orchestrator.grid import Axis, Point, Value, point_at
 from orchestrator.identity import RUN_ID_DIGITS, Run
 from orchestrator.state import RunId
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 Resolve: TypeAlias = Callable[[Point], Mapping[str, Value]]
+Conceal: TypeAlias = Callable[[Point], Concealed]
+V = TypeVar("V")
 _ID_BYTES: Final = RUN_ID_DIGITS // 2
 
 
@@ -25,30 +28,46 @@ class Exclusion:
     filter: str
 
 
-class ResolvedLater(Mapping[str, "Value"]):
-    """The config of a point, which is resolved when somebody looks at it for the first time."""
+class _WrittenLater:
+    """The config of a point, made when somebody looks at it."""
 
-    def __init__(self, point: Point, resolve: Resolve) -> None:
+    def __init__(self, point: Point, conceal: Conceal) -> None:
         self._point = point
-        self._resolve = resolve
-        self._config: Mapping[str, Value] | None = None
+        self._conceal = conceal
+        self._made: Concealed | None = None
 
-    def __getitem__(self, key: str) -> Value:
-        """Return what stands under a key at the top."""
-        return self._resolved()[key]
+    def resolved(self) -> Mapping[str, Value]:
+        return self._get().resolved
+
+    def written(self) -> Mapping[str, Value]:
+        return self._get().written
+
+    def environment(self) -> Mapping[str, str]:
+        return self._get().environment
+
+    def _get(self) -> Concealed:
+        if self._made is None:
+            self._made = self._conceal(self._point)
+        return self._made
+
+
+class Later(Mapping[str, V]):
+    """A mapping that is made when somebody looks at it for the first time."""
+
+    def __init__(self, make: Callable[[], Mapping[str, V]]) -> None:
+        self._make = make
+
+    def __getitem__(self, key: str) -> V:
+        """Return what stands under a key."""
+        return self._make()[key]
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the keys at the top."""
-        return iter(self._resolved())
+        """Yield the keys."""
+        return iter(self._make())
 
     def __len__(self) -> int:
-        """Count the keys at the top."""
-        return len(self._resolved())
-
-    def _resolved(self) -> Mapping[str, Value]:
-        if self._config is None:
-            self._config = self._resolve(self._point)
-        return self._config
+        """Count the keys."""
+        return len(self._make())
 
 
 class Runs(Sequence[Run]):
@@ -62,12 +81,12 @@ class Runs(Sequence[Run]):
         axes: Sequence[Axis],
         numbers: Sequence[int],
         digests: Sequence[bytes],
-        resolve: Resolve,
+        conceal: Conceal,
     ) -> None:
         self._axes = axes
         self._numbers = numbers
         self._digests = digests
-        self._resolve = resolve
+        self._conceal = conceal
 
     def __len__(self) -> int:
         """Count the runs."""
@@ -80,11 +99,13 @@ class Runs(Sequence[Run]):
     def __getitem__(self, at: int | slice) -> Run | Sequence[Run]:
         """Return the run at a place, or several."""
         if isinstance(at, slice):
-            return Runs(self._axes, self._numbers[at], self._digests[at], self._resolve)
+            return Runs(self._axes, self._numbers[at], self._digests[at], self._conceal)
         point = point_at(self._axes, self._numbers[at])
         digest = self._digests[at].hex()
-        config = ResolvedLater(point, self._resolve)
-        return Run(RunId(digest[:RUN_ID_DIGITS]), digest, point.values, config)
+        later = _WrittenLater(point, self._conceal)
+        run_id = RunId(digest[:RUN_ID_DIGITS])
+        made = (Later(later.resolved), Later(later.written), Later(later.environment))
+        return Run(run_id, digest, point.values, *made)
 
     def run_ids(self) -> Iterator[bytes]:
         """Yield the run IDs as bytes, without making the runs."""

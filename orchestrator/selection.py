@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from orchestrator.concealment import Concealed, put
 from orchestrator.errors import IdentityError
 from orchestrator.family import combinations
 from orchestrator.filter_grammar import parse_filter
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
     from orchestrator.family import Family
     from orchestrator.filters import Filter
-    from orchestrator.grid import Axis, Value
+    from orchestrator.grid import Axis, Point, Value
     from orchestrator.identity import Run
-    from orchestrator.runs import Exclusion, Resolve
+    from orchestrator.runs import Conceal, Exclusion, Resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,13 @@ class Selection:
     repeats: Mapping[tuple[str, ...], int] = field(default_factory=dict)
 
 
-def select_runs(
+def select_runs(  # noqa: PLR0913, PLR0917 # all that a selection depends on
     axes: Sequence[Axis],
     families: Iterable[Family],
     resolve: Resolve,
     filters: Sequence[str],
     exclude: Sequence[str] = (),
+    conceal: Conceal | None = None,
 ) -> Selection:
     """Drop the points that a filter excludes, then those that repeat an earlier run.
 
@@ -68,6 +70,7 @@ def select_runs(
         resolve: Gives the resolved config of a point, where its family does not.
         filters: The texts of the filters.
         exclude: Dotted keys that do not count for the identity.
+        conceal: Gives the config of a point as it is written down; as it is resolved, if None.
 
     Raises:
         FilterError: A filter cannot be parsed, or orders what has no order.
@@ -91,12 +94,17 @@ def select_runs(
     return Selection(
         points=points,
         duplicates=sum(repeats.values()),
-        runs=Runs(axes, numbers, digests, resolve),
+        runs=Runs(axes, numbers, digests, conceal or partial(_hide_nothing, resolve)),
         filters=tuple(FilterCount(text, counts[number]) for number, text in enumerate(texts)),
         exclusions=Exclusions(axes, dropped, texts),
         warnings=reader.warnings(),
         repeats=repeats,
     )
+
+
+def _hide_nothing(resolve: Resolve, point: Point) -> Concealed:
+    config = resolve(point)
+    return Concealed(config, config)
 
 
 class _Reader:
@@ -150,7 +158,8 @@ class _Reader:
             culprit = find_culprit(verdicts, partial(self._describe, number))
             if culprit is None:
                 kept.append(number)
-                digest = identify(config, point.values, self._exclude).digest
+                counted = put(config, family.references)
+                digest = identify(counted, point.values, self._exclude).digest
                 digests.append(bytes.fromhex(digest))
             else:
                 dropped.append((number, culprit))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.concealment import put
 from orchestrator.errors import FilterError
 from orchestrator.family import combinations, fill
 from orchestrator.filters import is_known
@@ -163,8 +164,9 @@ class _Forms:
         block: Positions,
         places: Sequence[Positions],
     ) -> None:
+        parts = [part for part in parts if part.path not in family.references]
         gaps = {id(part): Gap(number) for number, part in enumerate(parts)}
-        config = fill(family.config, parts, lambda part: gaps[id(part)])  # type: ignore[arg-type,return-value] # gaps stand for values
+        config = fill(put(family.config, family.references), parts, lambda part: gaps[id(part)])  # type: ignore[arg-type,return-value] # gaps stand for values
         self._pieces = canonical_pieces(config, exclude)
         self._parts = parts
         self._block, self._places = block, places

@@ -96,6 +96,14 @@ def plain_config(cfg: DictConfig) -> Config:
     return cast("Config", plain)
 
 
+def written_config(cfg: DictConfig) -> Config:
+    """Return the configuration as it is written, with references to the environment as they are.
+
+    A renewed token, which is only referred to, makes no other run.
+    """
+    return cast("Config", OmegaConf.to_container(cfg))
+
+
 def read_settings(config: Config) -> Settings:
     """Read and check the trainer's own keys; what is absent gets its default.
 

@@ -27,7 +27,7 @@ from trainer.metrics import MeanLoss, evaluate
 from trainer.outputs import Outputs, Progress, json_numbers, say
 from trainer.recorder import Recorder
 from trainer.seeding import seed_everything
-from trainer.settings import deciding_keys, plain_config, read_settings
+from trainer.settings import deciding_keys, plain_config, read_settings, written_config
 from trainer.state import restore, state_of
 from trainer.update import Update
 
@@ -84,7 +84,7 @@ class ModularTaskTrainer:
         self.batches = TrainingBatches(self.loaders["train"])
         self.history = History(self.settings.metric, self.settings.mode)
         self.outputs = Outputs(run_dir)
-        fingerprint = digest_of(deciding_keys(config, self.settings))
+        fingerprint = digest_of(deciding_keys(written_config(cfg), self.settings))
         self.checkpoints = Checkpoints(
             self.outputs.checkpoints, self.settings.keep_last, fingerprint
         )

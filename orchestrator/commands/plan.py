@@ -26,12 +26,13 @@ from orchestrator.tables import (
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
     from orchestrator.config import Experiment
     from orchestrator.experiment import ExperimentDirectory
+    from orchestrator.grid import Point, Value
     from orchestrator.settings import Settings
     from orchestrator.state import RunId
 
@@ -87,6 +88,7 @@ def load_plan(options: argparse.Namespace) -> Planned:
         described.composer.resolve,
         described.filters,
         described.settings.identity_exclude,
+        described.composer.conceal,
     )
     existing = experiment.run_ids()
     named = find_places(selection.runs, existing)
@@ -110,5 +112,8 @@ def look_back(planned: Planned) -> Changes:
             looked_into.append(Former(directory.read_overrides(), directory.read_config()))
     described = planned.described
     exclude = planned.settings.identity_exclude
-    resolve = described.composer.resolve
+
+    def resolve(point: Point) -> Mapping[str, Value]:
+        return described.composer.conceal(point).written
+
     return find_changes(len(planned.former), looked_into, described.axes, resolve, exclude)

@@ -126,7 +126,7 @@ def _command(options: argparse.Namespace, report: Report) -> str:
         folder = Path(options.config_dir)
         described = load_experiment(folder, options.config_name, [*others, *own])
         points = list(expand(described.axes))
-        config = described.composer.resolve(points[0])
+        config = described.composer.resolve_for_identity(points[0])
         run = identify(config, {}, described.settings.identity_exclude)
         if len(points) == 1 and run.run_id == report.run_id:
             overrides = [*others, *own]

@@ -17,7 +17,8 @@ from rich.text import Text
 from orchestrator.errors import UsageError
 from orchestrator.opening import open_experiment
 from orchestrator.stop import StopRequests
-from orchestrator.tracking.process import MLFLOW_MANNERS, sqlite_file, store_uri
+from orchestrator.tracking.delivery import sqlite_file
+from orchestrator.tracking.process import MLFLOW_MANNERS, store_uri
 
 if TYPE_CHECKING:
     import argparse

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.concealment import HANDED_OVER
+from orchestrator.credentials import is_credential
 from orchestrator.errors import ConfigError
 from orchestrator.filters import show
 from orchestrator.overrides import as_override
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.identity import Run
 
 _PLACE: Final = re.compile(r"\{\{([\w.]+)\}\}|(?<!\$)\{([A-Za-z_][\w.]*)\}")
+_VARIABLE: Final = re.compile(r"\$\{oc\.env:\s*(\w+)")
 _OVERRIDES: Final = "overrides"
 
 
@@ -35,6 +38,7 @@ def fill_in(parts: Sequence[str], run: Run, run_dir: Path) -> tuple[str, ...]:
         ConfigError: A placeholder names no key of the run's config.
     """
     overrides = [as_override(key, value) for key, value in run.overrides.items()]
+    written = dict(_leaves(run.written))
     known: dict[str, Value] = {
         **dict(_leaves(run.config)),
         "run_dir": str(run_dir.resolve()),
@@ -53,6 +57,11 @@ def fill_in(parts: Sequence[str], run: Run, run_dir: Path) -> tuple[str, ...]:
                 f"orch.command: the config has no key '{name}' for the placeholder {{{name}}}.{hint}"
                 f" For this very text write {{{{{name}}}}}."
             )
+        if _is_credential_hidden(name, written.get(name)):
+            raise ConfigError(
+                f"orch.command: {{{name}}} is a secret, which would show in the list of processes."
+                " Let the program read it in config.yaml in its run directory."
+            )
         return _text(known[name])
 
     filled: list[str] = []
@@ -62,6 +71,15 @@ def fill_in(parts: Sequence[str], run: Run, run_dir: Path) -> tuple[str, ...]:
         else:
             filled.append(_PLACE.sub(value, part))
     return tuple(filled)
+
+
+def _is_credential_hidden(name: str, written: Value) -> bool:
+    """Tell whether a value is written down by a reference, and as a credential."""
+    text = str(written)
+    if HANDED_OVER in text:
+        return True
+    names = _VARIABLE.findall(text)
+    return bool(names) and any(map(is_credential, (*names, *name.split("."))))
 
 
 def _leaves(config: Mapping[str, Value], above: str = "") -> Iterator[tuple[str, Value]]:

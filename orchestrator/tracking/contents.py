@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator import durable, records
+from orchestrator.concealment import HANDED_OVER
+from orchestrator.credentials import is_secret
 from orchestrator.filters import show
 from orchestrator.selection import describe_point
 from orchestrator.state import State, Status
@@ -16,13 +18,14 @@ from orchestrator.tracking.names import metric_name, parameter_value, run_name, 
 from orchestrator.tracking.points import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from orchestrator.rundir import RunDirectory
     from orchestrator.state import Observation
     from orchestrator.tracking.source import Source
 
+_HIDDEN: Final = "(not written down)"
 OVER: Final = frozenset({State.DONE, State.FAILED, State.STALE})
 
 
@@ -39,17 +42,21 @@ def read_params(directory: RunDirectory) -> dict[str, str]:
         RunDirectoryError: It is missing or damaged.
     """
     params: dict[str, str] = {}
-    for key, value in _flatten(directory.read_config()):
+    for path, value in _flatten(directory.read_config()):
+        key = ".".join(path)
+        text = _discreet(path, value)
         name = metric_name(key)
         # a.b as one key and b inside a: both are kept.
-        params[name if name not in params else metric_name(f"{key}?")] = parameter_value(value)
+        params[name if name not in params else metric_name(f"{key}?")] = parameter_value(text)
     return params
 
 
 def axis_tags(directory: RunDirectory) -> dict[str, str]:
     """Return a tag for each axis."""
     return {
-        metric_name(f"orch.axis.{key}"): tag_value(value if isinstance(value, str) else show(value))
+        metric_name(f"orch.axis.{key}"): tag_value(
+            _discreet(key.split("."), value if isinstance(value, str) else show(value))
+        )
         for key, value in directory.read_overrides().items()
     }
 
@@ -139,9 +146,17 @@ def _number(value: object) -> float | None:
     return number if isinstance(value, int | float | str) else None
 
 
-def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 # a YAML tree
+def _discreet(path: Sequence[str], value: object) -> str:
+    """Return a value as text, unless it is a secret; directories of before may hold some."""
+    text = str(value)
+    if "${oc.env:" in text:
+        return _HIDDEN if HANDED_OVER in text else text
+    return _HIDDEN if is_secret(path, value) else text
+
+
+def _flatten(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:  # noqa: ANN401 # a YAML tree
     if isinstance(node, dict) and node:
         for key, value in node.items():
-            yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
-    elif prefix:
-        yield prefix, str(node)
+            yield from _flatten(value, (*path, str(key)))
+    elif path:
+        yield path, node

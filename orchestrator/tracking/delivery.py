@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import re
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator import durable, records
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from orchestrator.rundir import RunDirectory
     from orchestrator.state import Observation
 
-_PASSWORD: Final = re.compile(r"(?<=://)[^/@]*@")
+
+SQLITE: Final = "sqlite:///"
+_USER: Final = re.compile(r"(?<=://)[^/@]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +90,9 @@ def count_waiting(directory: RunDirectory, delivery: Delivery | None) -> int:
 
 def store_name(uri: str) -> str:
     """Name a store without giving its address away; a new password makes no new store."""
-    return hashlib.sha256(_PASSWORD.sub("", uri).encode()).hexdigest()[:16]
+    return hashlib.sha256(_USER.sub("", uri).encode()).hexdigest()[:16]
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of a store in SQLite."""
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.credentials import without_passwords
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LONGEST: Final = 200
-_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]*@")
 _SAYINGS: Final = (
     # What a message holds, in lower case, and what that means for the user.
     ("connection refused", "the tracking server does not answer (connection refused)"),
@@ -47,11 +48,6 @@ def explain(error: BaseException) -> str:
             if piece in lower:
                 return saying
     return texts[0][:_LONGEST] or type(error).__name__
-
-
-def without_passwords(text: str) -> str:
-    """Return a text in which addresses have lost user and password."""
-    return _PASSWORD.sub("", text)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -8,10 +8,16 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.tracking.delivery import count_waiting, is_behind, read_delivery, store_name
+from orchestrator.tracking.delivery import (
+    SQLITE,
+    count_waiting,
+    is_behind,
+    read_delivery,
+    sqlite_file,
+    store_name,
+)
 from orchestrator.tracking.news import News, hear
 
 if TYPE_CHECKING:
@@ -21,7 +27,6 @@ if TYPE_CHECKING:
     from orchestrator.settings import Tracking
 
 _REPORTER: Final = (sys.executable, "-P", "-W", "ignore", "-m", "orchestrator.tracking.reporter")
-_SQLITE: Final = "sqlite:///"
 _SLICE: Final = 0.05
 _REBIRTHS: Final = 20
 _BETWEEN_REBIRTHS: Final = 5.0
@@ -230,11 +235,6 @@ def _can_exist(experiment: ExperimentDirectory, tracking: Tracking) -> bool:
     return file is None or file.exists()
 
 
-def sqlite_file(uri: str) -> Path | None:
-    """Return the file of a store in SQLite."""
-    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
-
-
 def store_uri(experiment: ExperimentDirectory, tracking: Tracking) -> str:
     """Return the address of the store: the one given, or SQLite under ``results_dir``."""
-    return tracking.uri or f"{_SQLITE}{(experiment.results_dir / 'mlflow.db').absolute()}"
+    return tracking.uri or f"{SQLITE}{(experiment.results_dir / 'mlflow.db').absolute()}"

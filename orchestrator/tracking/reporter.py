@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from orchestrator.credentials import without_passwords
 from orchestrator.errors import RunDirectoryError
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.state import Observation, RunId, State
 from orchestrator.tracking.delivery import is_behind, read_delivery, store_name
-from orchestrator.tracking.failures import explain, without_passwords
+from orchestrator.tracking.failures import explain
 from orchestrator.tracking.news import News, tell
 from orchestrator.tracking.sender import Scope, Sender
 from orchestrator.tracking.source import read_sources

@@ -16,6 +16,7 @@ from mlflow.tracking import MlflowClient
 from orchestrator import durable
 from orchestrator.errors import OrchestratorError
 from orchestrator.state import State
+from orchestrator.tracking.delivery import sqlite_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,6 +82,7 @@ class Store:
         Two processes that create one SQLite store break it for good, hence the lock.
         """
         with durable.exclusive(self._results_dir):
+            _make_whole(self._uri)
             client = MlflowClient(tracking_uri=self._uri)
             known = client.get_experiment_by_name(self._name)
             if known is None:
@@ -191,6 +193,21 @@ class Store:
                 f"the store keeps its files in {folder}, which is not here any more."
                 " Choose another experiment_id, or orch.tracking.artifacts=false"
             )
+
+
+def _make_whole(uri: str) -> None:
+    """Create a new SQLite store beside its place, and rename it: half a store is broken for good."""
+    path = sqlite_file(uri)
+    if path is None or path.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # noqa: PLC0415 # not for servers
+
+    unfinished = path.with_name(f".{path.name}.new")
+    for leftover in unfinished.parent.glob(f"{unfinished.name}*"):
+        leftover.unlink()
+    made = SqlAlchemyStore(f"sqlite:///{unfinished}", "mlruns")  # type: ignore[no-untyped-call] # MLflow left it untyped
+    made.engine.dispose()
+    unfinished.rename(path)
 
 
 def _nearest(path: Path) -> Path:

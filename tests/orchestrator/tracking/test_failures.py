@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from orchestrator.tracking.failures import explain, without_passwords
+from orchestrator.tracking.failures import explain
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,3 @@ def test_cause_is_looked_for_below() -> None:
     error = RuntimeError("it failed")
     error.__cause__ = sqlite3.OperationalError("attempt to write a readonly database")
     assert explain(error) == "the store can not be written"
-
-
-def test_passwords_leave_addresses() -> None:
-    """Wherever they stand in a text."""
-    text = "at http://a:b@c/d and mysql://e:f@g, not at http://h/i@j"
-    assert without_passwords(text) == "at http://c/d and mysql://g, not at http://h/i@j"
