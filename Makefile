@@ -47,6 +47,7 @@ bench: venv ## measure what the README claims
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/trainer.py
 	$(BIN)/python benchmarks/grid.py
+	$(BIN)/python benchmarks/tracking.py
 
 clean: ## remove the environment and all caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

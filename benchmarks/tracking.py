@@ -1,0 +1,131 @@
+"""What reporting costs: the processor's time of a reporter, and a grid whose server is away.
+
+``reporter``: eight simulated runs append ten metrics an iteration, two iterations a second, for
+twenty seconds, to a store in SQLite; counted is the reporter's time on the processor after its
+imports and the making of the store. ``outage``: the same grid of commands, paired, without tracking
+and with a tracking server that is away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from orchestrator.experiment import ExperimentDirectory
+from orchestrator.identity import identify
+from orchestrator.rundir import RunDirectory, now
+from orchestrator.settings import Tracking
+from orchestrator.state import Record, Status
+from orchestrator.tracking.process import Patience, ReporterProcess
+
+RUNS, METRICS, PER_SECOND, SECONDS = 8, 10, 2, 20
+PAIRS = 3
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    """Measure both and print their figures."""
+    measure_reporter()
+    measure_outage()
+
+
+def measure_reporter() -> None:
+    """Print which share of a processor the reporter takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        experiment = ExperimentDirectory(Path(folder), "bench")
+        experiment.prepare()
+        runs = [experiment.create(identify({"seed": seed}, {"seed": seed})) for seed in range(RUNS)]
+        locks = [begin(run) for run in runs]
+        reporter = ReporterProcess(experiment, Tracking())
+        reporter.start()
+        while len(list(experiment.path.glob("tracking/*.json"))) < RUNS:
+            time.sleep(0.1)
+        pid = reporter._process.pid if reporter._process else 0  # noqa: SLF001 # the measured one
+        before, begun = cpu_seconds(pid), time.monotonic()
+        for iteration in range(1, SECONDS * PER_SECOND + 1):
+            for run in runs:
+                append(run, iteration)
+            time.sleep(max(0.0, begun + iteration / PER_SECOND - time.monotonic()))
+        spent, took = cpu_seconds(pid) - before, time.monotonic() - begun
+        for run, lock in zip(runs, locks, strict=True):
+            run.write_status(Status(Record.DONE, 1, now(), "box", 1, ended_at=now()))
+            os.close(lock)
+        ended = time.monotonic()
+        problem = reporter.finish(Patience(), lambda: False)
+        late = time.monotonic() - ended
+        print(f"{'reporter of 8 runs, 160 points/s':40}{100 * spent / took:8.1f} % of a core")
+        print(f"{'all there after the last end':40}{late:8.2f} s  {problem}")
+
+
+def begin(run: RunDirectory) -> int:
+    """Let a run look alive; return the descriptor that keeps it so."""
+    import fcntl  # noqa: PLC0415
+
+    lock = run.open_lock()
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    run.write_status(Status(Record.RUNNING, 1, now(), "box", os.getpid()))
+    return lock
+
+
+def append(run: RunDirectory, iteration: int) -> None:
+    """Append the points of an iteration."""
+    moment = int(time.time() * 1000)
+    points = (
+        {"key": f"metric/{each}", "value": each / iteration, "step": iteration, "timestamp": moment}
+        for each in range(METRICS)
+    )
+    with run.metrics.open("a") as file:
+        file.writelines(json.dumps(point) + "\n" for point in points)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return how long a process has been on a processor."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def measure_outage() -> None:
+    """Print how much longer a grid takes while its tracking server is away."""
+    ratios = []
+    for _ in range(PAIRS):
+        without = grid("orch.tracking.enabled=false")
+        away = grid("orch.tracking.uri=http://127.0.0.1:9")
+        ratios.append(away / without)
+        print(f"{'grid without tracking / server away':40}{without:8.2f} s /{away:6.2f} s")
+    print(f"{'longer, median':40}{100 * (statistics.median(ratios) - 1):8.1f} %")
+
+
+def grid(override: str) -> float:
+    """Return the seconds that a grid of 16 runs of 4 seconds takes, two at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "conf").mkdir()
+        (Path(folder) / "conf/config.yaml").write_text(
+            "results_dir: results\nexperiment_id: bench\nseed: 0\n"
+            "orch:\n  command: [sleep, '4']\n  tracking: {enabled: true, uri: null}\n"
+        )
+        begun = time.perf_counter()
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "orchestrator",
+                "run",
+                "seed=range(16)",
+                "--workers=2",
+                override,
+            ],
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    main()
