@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).parent / "apparatus"))
 
 import fault_points
 from oracle import Ends, Undisturbed, ends
-from world import MakeWorld, Stable, World
+from world import LONGEST, MakeWorld, Stable, World
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, stable: Stable) -> Und
     @cache
     def run(*grid: str) -> tuple[World, Ends]:
         world = World(tmp_path_factory.mktemp("undisturbed") / "world", stable, grid)
-        ended = world.run()
+        ended = world.begin().wait(10 * LONGEST)
         assert ended.code == 0, ended.said
         return world, ends(world)
 

@@ -1,7 +1,7 @@
 """A run that was interrupted ends with the same bits as one that never was."""
 
 from collections.abc import Callable
-from itertools import count, product
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 from run_files import MakeRun, Start, Train, checkpoints_of, places_of, points_of, results_of
-from user_modules import Interrupted, run_program, run_program_and_die, sabotage
+from user_modules import Interrupted, run_program, sabotage
 
 SCHEDULERS: dict[str, dict[str, Any]] = {
     "none": {"name": "none"},
@@ -154,26 +154,6 @@ def test_killed_run_is_resumed(
     assert results_of(killed)["digest"] == results_of(whole)["digest"]
     assert places_of(killed) == places_of(whole)
     assert points_of(killed)[: len(before)] == before
-
-
-def test_run_killed_before_any_change_of_its_directory_is_resumed(
-    make_run: MakeRun, train: Train, start: Start
-) -> None:
-    """Whichever file is being opened, renamed, linked or removed, nothing is lost or doubled."""
-    changes = {"iterations": 3, "checkpoint": {"keep_last": 1}}
-    whole = make_run("whole", **changes)
-    train(whole)
-    for change in count(1):
-        killed = make_run(f"killed-{change}", **changes)
-        if start(run_program_and_die, str(killed), change) == 0:
-            break
-        before = points_of(killed) if (killed / "metrics.jsonl").exists() else []
-        train(killed)
-        assert results_of(killed)["digest"] == results_of(whole)["digest"]
-        assert places_of(killed) == places_of(whole)
-        assert points_of(killed)[: len(before)] == before
-        assert not [*killed.rglob("*.tmp")]
-    assert change > 20
 
 
 def cut(path: Path) -> None:

@@ -74,14 +74,23 @@ def ends(world: World) -> Ends:
     }
 
 
+def reported(world: World) -> dict[Path, bytes]:
+    """Return the whole lines of each run's metrics, which a reader may have passed on."""
+    paths = [directory / "metrics.jsonl" for directory in world.directories()]
+    return {path: path.read_bytes().rpartition(b"\n")[0] for path in paths if path.is_file()}
+
+
 async def healing(world: World, undisturbed: Ends) -> list[str]:
     """Repeat the command twice: the first finishes the grid, the second does nothing."""
+    told = reported(world)
     second = await over(world.begin())
     found = violations(world)
     if second.code:
         found.append(f"the next call ended with {second.code}:\n{second.said}")
     if ends(world) != undisturbed:
         found.append(f"it ended otherwise than undisturbed: {ends(world)}")
+    now = reported(world)
+    found += [f"{path} was rewritten" for path in told if not now[path].startswith(told[path])]
     results = world.folder / "results"
     found += [f"{path} is left" for name in _LEFTOVERS for path in results.rglob(name)]
     before, executed = times(results), world.notes("witness/executed")

@@ -304,28 +304,3 @@ def run_program(run_dir: str) -> None:
     with Path(run_dir, "out.log").open("a") as out, Path(run_dir, "err.log").open("a") as err:
         sys.stdout, sys.stderr = out, err
         sys.exit(main([run_dir]))
-
-
-def run_program_and_die(run_dir: str, at_change: int) -> None:
-    """Be the program, and be killed just before the given change of the run directory."""
-    changes = 0
-
-    def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal changes
-        if _is_change(event, arguments, run_dir):
-            changes += 1
-            if changes == at_change:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(watch)
-    run_program(run_dir)
-
-
-def _is_change(event: str, arguments: tuple[Any, ...], run_dir: str) -> bool:
-    if event == "open":
-        path, _, flags = arguments
-        # A folder is opened to be synced.
-        changes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_DIRECTORY))
-        return changes and str(path).startswith(run_dir) and not str(path).endswith(".log")
-    changing = ("os.rename", "os.link", "os.remove", "os.truncate", "os.mkdir")
-    return event in changing and run_dir in str(arguments[0])
