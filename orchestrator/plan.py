@@ -127,9 +127,14 @@ def make_plan(
     directory: str,
     selection: Selection,
     seen: Mapping[RunId, Observation],
+    places: Mapping[RunId, int] | None = None,
 ) -> Plan:
-    """Decide what happens to every run; a run that was not seen is pending."""
-    places = find_places(selection.runs, seen.keys())
+    """Decide what happens to every run; a run that was not seen is pending.
+
+    ``places`` are those of the runs that were seen, for who knows them already.
+    """
+    if places is None:
+        places = find_places(selection.runs, seen.keys())
     decisions = Decisions(selection.runs, {at: seen[run_id] for run_id, at in places.items()})
     return Plan(experiment_id, directory, selection, decisions)
 

@@ -93,7 +93,7 @@ def load_plan(options: argparse.Namespace) -> Planned:
     existing = experiment.run_ids()
     named = find_places(selection.runs, existing)
     seen = experiment.observe(named)
-    made = make_plan(described.experiment_id, str(experiment.training), selection, seen)
+    made = make_plan(described.experiment_id, str(experiment.training), selection, seen, named)
     if options.only:
         made = restrict(made, parse_condition(options.only))
     if described.settings.program.command and made.decisions:
