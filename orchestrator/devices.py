@@ -19,8 +19,6 @@ from orchestrator.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from orchestrator.scheduler import Slot
-
 ALL: Final = "all"
 NO_GPUS: Final = "none"
 _GIB: Final = 1 << 30
@@ -166,11 +164,8 @@ class GpuGate:
         self._needed = needed
         self._said: dict[Gpu, tuple[float, str]] = {}
 
-    def obstacle(self, slot: Slot) -> str:
-        """Say why no run should start in a slot; an empty text where one may."""
-        gpu = slot.gpu
-        if gpu is None:
-            return ""
+    def obstacle(self, gpu: Gpu) -> str:
+        """Say why no run should start on a GPU now; an empty text where one may."""
         moment = time.monotonic()
         at, said = self._said.get(gpu, (-_BETWEEN_LOOKS, ""))
         if moment - at >= _BETWEEN_LOOKS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import selectors
 import time
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.durable import is_shortage
 from orchestrator.errors import OrchestratorError
@@ -24,18 +24,17 @@ from orchestrator.events import (
 )
 from orchestrator.failures import ERROR
 from orchestrator.plan import Action, decide
-from orchestrator.policy import Breaker, Histories, Policy
+from orchestrator.policy import Breaker, Histories
 from orchestrator.scheduler import Waiting, assign, shares_gpu
 from orchestrator.state import Failure, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from orchestrator.events import Event
     from orchestrator.experiment import ExperimentDirectory
     from orchestrator.identity import Run
+    from orchestrator.parts import Attempt, Board, Launcher, Resources
     from orchestrator.plan import Decision
-    from orchestrator.rundir import RunDirectory
     from orchestrator.scheduler import Assignment, Slot
     from orchestrator.state import Observation, RunId
     from orchestrator.stop import StopRequests
@@ -43,65 +42,6 @@ if TYPE_CHECKING:
 _TICK: Final = 0.25
 _GRACE: Final = 4.0
 _REMEMBERED: Final = 200  # ends that the pace is learnt from
-
-
-class Attempt(Protocol):
-    """An attempt that a launcher started."""
-
-    def fileno(self) -> int:
-        """Return a descriptor that becomes readable when the attempt is over."""
-
-    def ask_to_stop(self) -> None:
-        """Ask for an end at the next checkpoint."""
-
-    def end_at_once(self) -> None:
-        """Kill the program and have that recorded."""
-
-    def abandon(self) -> None:
-        """Kill the runner, which did not obey."""
-
-    def close(self) -> str:
-        """Release the attempt, which is over, and return what its runner complained of."""
-
-
-class Launcher(Protocol):
-    """Starts attempts."""
-
-    def start(
-        self, run: Run, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
-    ) -> Attempt:
-        """Start an attempt and return at once.
-
-        Raises:
-            OSError: No process could be started.
-            OrchestratorError: The config does not say what to start.
-        """
-
-
-class Board(Protocol):
-    """Shows what happens."""
-
-    def show(self, event: Event) -> None:
-        """Show an event."""
-
-    def refresh(self, sight: Sight) -> None:
-        """Show how things stand; called several times a second."""
-
-
-class Gate(Protocol):
-    """Knows whether a slot can take a run now."""
-
-    def obstacle(self, slot: Slot) -> str:
-        """Say why no run should start in a slot; an empty text where one may."""
-
-
-class OpenGate:
-    """Lets every run start."""
-
-    def obstacle(self, slot: Slot) -> str:
-        """Say nothing."""
-        del slot
-        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +72,6 @@ class _Running:
     @property
     def decision(self) -> Decision:
         return self.waiting.decision
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What runs are executed with, and by which rules.
-
-    ``orphans`` are live runs whose orchestrator is gone: nobody else counts what they take.
-    """
-
-    slots: Sequence[Slot]
-    policy: Policy = field(default_factory=Policy)
-    gate: Gate = field(default_factory=OpenGate)
-    orphans: frozenset[RunId] = frozenset()
 
 
 class Engine:
@@ -231,7 +158,8 @@ class Engine:
             return []
         open_slots = []
         for slot in self._slots:
-            why = "" if slot in self._running else self._gate.obstacle(slot)
+            is_asked = self._gate and slot.gpu and slot not in self._running
+            why = self._gate.obstacle(slot.gpu) if is_asked else ""
             if not why:
                 open_slots.append(slot)
             elif slot not in self._blocked:

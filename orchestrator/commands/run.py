@@ -14,11 +14,12 @@ from orchestrator.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
 from orchestrator.command_line import next_command
 from orchestrator.commands.plan import load_plan
 from orchestrator.devices import NO_GPUS, GpuGate, Nvml, choose
-from orchestrator.engine import Engine, OpenGate, Resources
+from orchestrator.engine import Engine
 from orchestrator.flags import parse_flags, with_flags
 from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher
 from orchestrator.ordering import arrange
+from orchestrator.parts import Resources
 from orchestrator.plan import Action
 from orchestrator.programs import EntryPoint
 from orchestrator.scheduler import make_slots
@@ -99,7 +100,7 @@ def _resources(settings: Settings, gpus: Gpus, found: Sequence[Gpu]) -> Resource
         environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     if share.gpus == NO_GPUS:
         environment["CUDA_VISIBLE_DEVICES"] = ""
-    gate = GpuGate(gpus, share.gpu_memory) if chosen else OpenGate()
+    gate = GpuGate(gpus, share.gpu_memory) if chosen else None
     return Resources(make_slots(count, chosen, environment), settings.policy, gate)
 
 

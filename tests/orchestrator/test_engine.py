@@ -12,7 +12,7 @@ from typing import Self
 import pytest
 
 from orchestrator.devices import Gpu
-from orchestrator.engine import Engine, Outcome, Resources
+from orchestrator.engine import Engine, Outcome
 from orchestrator.events import (
     Adopted,
     Blocked,
@@ -26,10 +26,11 @@ from orchestrator.events import (
 )
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run, identify
+from orchestrator.parts import Resources
 from orchestrator.plan import Action, Decisions, Plan
 from orchestrator.policy import NO_RETRIES, Policy
 from orchestrator.rundir import RunDirectory
-from orchestrator.scheduler import Slot, make_slots
+from orchestrator.scheduler import make_slots
 from orchestrator.selection import select_runs
 from orchestrator.state import Failure, Record, State, Status
 from orchestrator.stop import StopRequests
@@ -447,16 +448,17 @@ def test_gpu_that_others_fill_keeps_its_slot_empty(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
     """The board says why, once; the run starts when there is room."""
+    gpus = [Gpu(number, f"GPU-{number}", "H200", 1 << 37) for number in range(2)]
 
     class Gate:
         looks = 0
 
-        def obstacle(self, slot: Slot) -> str:
-            self.looks += slot.number
-            return "full" if slot.number == 1 and self.looks < 3 else ""
+        def obstacle(self, gpu: Gpu) -> str:
+            self.looks += gpu.number
+            return "full" if gpu.number == 1 and self.looks < 3 else ""
 
     launcher, board = FakeLauncher(lambda each: each.end(Record.DONE)), FakeBoard()
-    engine = Engine(experiment, launcher, board, Resources(make_slots(2), gate=Gate()))
+    engine = Engine(experiment, launcher, board, Resources(make_slots(2, gpus), gate=Gate()))
     with StopRequests() as stop:
         engine.execute(plan_of(experiment, runs).starts(), [], stop)
     assert [(event.slot.number, event.reason) for event in board.of(Blocked)] == [(1, "full")]
