@@ -99,7 +99,7 @@ class Engine:
         self._finished: deque[float] = deque(maxlen=_REMEMBERED)
         self._histories = Histories(resources.policy)
         self._breaker = Breaker()
-        self._blocked: dict[Slot, str] = {}
+        self._blocked: set[Slot] = set()
         self._failures = 0
         self._gave_up = ""
         self._paused_until = 0.0
@@ -158,17 +158,19 @@ class Engine:
             return []
         open_slots = []
         for slot in self._slots:
-            is_asked = self._gate and slot.gpu and slot not in self._running
-            why = self._gate.obstacle(slot.gpu) if is_asked else ""
-            if not why:
-                open_slots.append(slot)
-            elif slot not in self._blocked:
-                self._board.show(Blocked(slot, why))
-            if why:
-                self._blocked[slot] = why
+            if why := self._obstacle(slot):
+                if slot not in self._blocked:
+                    self._board.show(Blocked(slot, why))
+                self._blocked.add(slot)
             else:
-                self._blocked.pop(slot, None)
+                self._blocked.discard(slot)
+                open_slots.append(slot)
         return open_slots
+
+    def _obstacle(self, slot: Slot) -> str:
+        if self._gate is None or slot.gpu is None or slot in self._running:
+            return ""
+        return self._gate.obstacle(slot.gpu)
 
     def _start(self, assignment: Assignment) -> None:
         waiting, slot = assignment.waiting, assignment.slot
