@@ -331,7 +331,7 @@ def _many(folders: int) -> Any:
 
 
 @given(_cases())
-@_many(80)
+@_many(100)
 def test_any_config_resolves_to_what_hydra_composes(cases: Any) -> None:
     """400 cases, five a folder, give Hydra's config at every point, or its refusal."""
     _assert_agreement(*cases)
