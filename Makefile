@@ -30,8 +30,9 @@ demo: venv ## plan and run a small grid on handwritten digits
 	@$(BIN)/orch status $(GRID)
 	@echo; echo 'The curves, parameters and test results, in a browser: $(BIN)/orch ui $(GRID)'
 
+# Three at once: half of the time is spent waiting for disks, locks and processes.
 test: venv ## run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3 --dist loadfile
 
 soak: venv ## run the long tests, which take many minutes
 	$(BIN)/pytest -m soak
