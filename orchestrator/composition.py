@@ -40,12 +40,14 @@ if TYPE_CHECKING:
 class Composed:
     """A config before values are set in it, and the config groups' choices that made it.
 
-    ``params`` is what it says in ``hydra.sweeper.params``.
+    ``params`` is what it says in ``hydra.sweeper.params``; ``refers`` tells whether some of that
+    refers to other keys.
     """
 
     cfg: DictConfig
     choices: Mapping[str, object]
     params: Mapping[str, str]
+    refers: bool = False
 
 
 class ConfigFolder:
@@ -100,17 +102,27 @@ class ConfigFolder:
                 pass  # Hydra decides, and says why
             return self._compose_all(choices, open_ended=open_ended)
 
+    def read_grid(self, overrides: Sequence[Override]) -> Mapping[str, str]:
+        """Return ``hydra.sweeper.params`` as it is with these overrides, values included.
+
+        Raises:
+            HydraException: Hydra refuses them.
+            OmegaConfBaseException: The same.
+        """
+        with _quiet():
+            return self._compose_all(overrides, open_ended=True).params
+
     def _compose_without_hydra(self, choices: Sequence[Override], *, open_ended: bool) -> Composed:
         repository = _Copies(self._pristine)
         found = create_defaults_list(
             repository, self._config_name, list(choices), False, open_ended
         )
         cfg = self._loader._compose_config_from_defaults_list(found.defaults, repository)
-        params = _only_params(cfg)
+        params, refers = _only_params(cfg), _refers(cfg)
         with open_dict(cfg):
             cfg.pop("hydra", None)
         OmegaConf.set_struct(cfg, True)
-        return Composed(cfg, found.overrides.known_choices, params)
+        return Composed(cfg, found.overrides.known_choices, params, refers)
 
     def _compose_all(self, choices: Sequence[Override], *, open_ended: bool) -> Composed:
         cfg = self._loader.load_configuration(
@@ -122,9 +134,10 @@ class ConfigFolder:
         known = OmegaConf.to_container(cfg.hydra.runtime.choices)
         params = OmegaConf.select(cfg, "hydra.sweeper.params") or {}
         written = {str(key): str(value) for key, value in params.items()}
+        refers = _refers(cfg)
         with open_dict(cfg):
             del cfg["hydra"]
-        return Composed(cfg, cast("dict[str, object]", known), written)
+        return Composed(cfg, cast("dict[str, object]", known), written, refers)
 
 
 class _Checked(CachingConfigRepository):
@@ -173,6 +186,13 @@ def _only_params(cfg: DictConfig) -> dict[str, str]:
             if all(isinstance(value, str | bool | int | float) for value in found.values()):
                 return {str(key): str(value) for key, value in found.items()}
     raise _DoubtError
+
+
+def _refers(cfg: DictConfig) -> bool:
+    """Tell whether the grid in a config refers to other keys."""
+    params = OmegaConf.select(cfg, "hydra.sweeper.params")
+    raw = OmegaConf.to_container(params) if isinstance(params, DictConfig) else {}
+    return "${" in str(raw)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from orchestrator.settings import Settings, parse_settings
 from orchestrator.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hydra.core.override_parser.types import Override
 
@@ -64,7 +64,8 @@ def load_experiment(config_dir: Path, config_name: str, overrides: Sequence[str]
     with refusals_of_hydra(known_keys):
         given = folder.parse(overrides)
         master = _compose_master(folder, given)
-        declared = folder.parse([f"{key}={value}" for key, value in master.params.items()])
+        params = _read_grid(folder, given, master) if master.refers else master.params
+        declared = folder.parse([f"{key}={value}" for key, value in params.items()])
         composer = Composer(folder, merge(declared, given), master)
         swept = (item for item in composer.overrides if item.is_sweep_override())
         axes = tuple(make_axis(item, folder) for item in swept)
@@ -96,6 +97,16 @@ def _compose_master(folder: ConfigFolder, given: Sequence[Override]) -> Composed
     axes = [make_axis(item, folder) for item in swept]
     point = next(expand(axes))
     return folder.compose([choose(item, point) for item in choices], open_ended=True)
+
+
+def _read_grid(
+    folder: ConfigFolder, given: Sequence[Override], master: Composed
+) -> Mapping[str, str]:
+    """Read a grid that refers to other keys: it means what they are on the command line."""
+    try:
+        return folder.read_grid([item for item in given if not item.is_sweep_override()])
+    except HydraException:  # a value need not go together with the default of a swept group
+        return master.params
 
 
 def _select(cfg: DictConfig, key: str) -> Value:

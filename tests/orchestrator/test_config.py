@@ -26,6 +26,7 @@ from hydra._internal.core_plugins.importlib_resources_config_source import (
 from hydra._internal.core_plugins.structured_config_source import StructuredConfigSource
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -64,19 +65,22 @@ def _ours(folder: Path, overrides: list[str]) -> Any:
         return None
 
 
-def _hydras(declared: list[str], given: list[str]) -> Any:
+def _hydras(given: list[str], *, has_grid: bool) -> Any:
     """Return what Hydra makes of these points, written as its own sweeper writes it.
 
-    Args:
-        declared: The grid in the file, which Hydra reads from a config composed without it.
-        given: What stands on the command line.
+    It reads the grid in the file from a config composed with what the command line fixes.
     """
-    overrides = [*declared, *given]
+    overrides = given
     try:
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-        if declared:
+        if has_grid:
             parsed = parser.parse_overrides(given)
-            compose("config", [item.input_line for item in parsed if not item.is_sweep_override()])
+            fixed = [item for item in parsed if not item.is_sweep_override()]
+            try:
+                params = _params(fixed)
+            except HydraException:  # a value need not go together with a default that is swept over
+                params = _params([item for item in fixed if item.key_or_group in ("g", "h")])
+            overrides = [*(f"{key}={value}" for key, value in params.items()), *given]
         swept = [
             [f"{item.get_key_element()}={text}" for text in item.sweep_string_iterator()]
             if item.is_sweep_override()
@@ -91,6 +95,12 @@ def _hydras(declared: list[str], given: list[str]) -> Any:
         ]
     except Exception:  # noqa: BLE001 # whatever Hydra raises, it is a refusal
         return None
+
+
+def _params(overrides: Any) -> Any:
+    lines = [item.input_line for item in overrides]
+    params = compose("config", lines, return_hydra_config=True).hydra.sweeper.params
+    return {key: params[key] for key in params}
 
 
 @contextlib.contextmanager
@@ -132,9 +142,8 @@ def _assert_agreement(files: Any, declared: Any, cases: Any) -> None:
     grid = yaml.safe_dump({"hydra": {"sweeper": {"params": declared}}}) if declared else ""
     with tempfile.TemporaryDirectory() as name:
         folder = _write(Path(name), files | {"config.yaml": files["config.yaml"] + grid})
-        given = [f"{key}={value}" for key, value in declared.items()]
         with _oracle(folder):
-            hydras = [_hydras(given, overrides) for overrides in cases]
+            hydras = [_hydras(overrides, has_grid=bool(declared)) for overrides in cases]
         ours = [_ours(folder, overrides) for overrides in cases]
     for overrides, mine, its in zip(cases, ours, hydras, strict=True):
         event("refused" if its is None else f"{min(len(its), 2)} or more points")
@@ -311,12 +320,9 @@ OVERRIDES = st.one_of(
 )
 
 
-# In the file: values for keys and groups that are mostly there, as people write them. What refers
-# to another key there is resolved when the grid is read, and not, as in an override, at every point.
+# In the file: values for keys and groups that are mostly there, as people write them.
 DECLARED = st.dictionaries(
-    st.sampled_from(["x", "n.y", "g.x", "seed", "++n.new", "h.z"]),
-    SWEPT.filter(lambda swept: "${" not in swept),
-    max_size=1,
+    st.sampled_from(["x", "n.y", "g.x", "seed", "++n.new", "h.z"]), SWEPT, max_size=1
 ) | st.sampled_from([{"g": "a,b"}, {"h": "glob(*)"}, {"g": "b", "h": "b,c"}])
 
 
@@ -584,3 +590,12 @@ def test_searchpath_finds_groups_in_another_folder(tmp_path: Path) -> None:
     experiment = _experiment(tmp_path / "conf", [path, "model=big,mlp"], **GRID)
     names = [experiment.composer.resolve(p)["model"]["name"] for p in expand(experiment.axes)]
     assert names == ["Big", "Mlp"]
+
+
+def test_grid_in_the_file_may_refer_to_what_the_command_line_sets(tmp_path: Path) -> None:
+    """As Hydra reads it: with the values that the command line fixes, and not those it sweeps."""
+    text = "results_dir: r\nexperiment_id: e\nbase: 1\nlr: 0\nhydra: {sweeper: {params: {lr: '${base},5'}}}\n"
+    (tmp_path / "config.yaml").write_text(text)
+    for typed, values in ((["base=3"], (3, 5)), ([], (1, 5)), (["base=7,8"], (1, 5))):
+        axes = load_experiment(tmp_path, "config", typed).axes
+        assert {axis.key: axis.values for axis in axes}["lr"] == values
