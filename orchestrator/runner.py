@@ -93,7 +93,9 @@ class Runner:
 
     def stop(self, number: int, _frame: FrameType | None = None) -> None:
         """Pass a signal on: SIGQUIT kills the program, the others ask it to stop."""
-        self._request = signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM
+        # Signals that come together are handled in the order of their numbers: the end stays ordered.
+        if self._request != signal.SIGKILL:
+            self._request = signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM
         if self._watch is not None:
             self._watch.ask(self._request)
 

@@ -14,8 +14,9 @@ from filelock import lock_descriptor
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run
 from orchestrator.limits import NO_LIMITS, Limits
+from orchestrator.programs import Command
 from orchestrator.rundir import RunDirectory
-from orchestrator.runner import Verdict
+from orchestrator.runner import Runner, Verdict
 from orchestrator.state import Record, State, Status
 
 PYTHON = sys.executable
@@ -283,3 +284,12 @@ def test_program_ends_when_its_run_directory_is_taken_away(
         _, complaint = runner.communicate()
     assert "it was removed, moved or replaced" in complaint
     assert directory.read_status() is None
+
+
+def test_order_to_end_stands_whatever_comes_with_it(directory: RunDirectory) -> None:
+    """Signals that come together are handled by their numbers: the second request comes first."""
+    script = "trap '' TERM; while :; do sleep 1; done"
+    runner = Runner(directory, 1, Command(("sh", "-c", script)), NO_LIMITS)
+    for number in (signal.SIGQUIT, signal.SIGTERM):
+        runner.stop(number)
+    assert runner.carry_out() is Verdict.INTERRUPTED
