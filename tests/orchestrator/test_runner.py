@@ -14,9 +14,8 @@ from filelock import lock_descriptor
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run
 from orchestrator.limits import NO_LIMITS, Limits
-from orchestrator.programs import Command
 from orchestrator.rundir import RunDirectory
-from orchestrator.runner import Runner, Verdict
+from orchestrator.runner import Verdict
 from orchestrator.state import Record, State, Status
 
 PYTHON = sys.executable
@@ -288,8 +287,13 @@ def test_program_ends_when_its_run_directory_is_taken_away(
 
 def test_order_to_end_stands_whatever_comes_with_it(directory: RunDirectory) -> None:
     """Signals that come together are handled by their numbers: the second request comes first."""
-    script = "trap '' TERM; while :; do sleep 1; done"
-    runner = Runner(directory, 1, Command(("sh", "-c", script)), NO_LIMITS)
-    for number in (signal.SIGQUIT, signal.SIGTERM):
-        runner.stop(number)
-    assert runner.carry_out() is Verdict.INTERRUPTED
+    script = (
+        "import sys; from pathlib import Path; from signal import SIGQUIT, SIGTERM;"
+        "from orchestrator.limits import NO_LIMITS; from orchestrator.programs import Command;"
+        "from orchestrator.rundir import RunDirectory; from orchestrator.runner import Runner;"
+        "deaf = Command(('sh', '-c', \"trap '' TERM; while :; do sleep 1; done\"));"
+        "runner = Runner(RunDirectory(Path(sys.argv[1])), 1, deaf, NO_LIMITS);"
+        "runner.stop(SIGQUIT); runner.stop(SIGTERM); sys.exit(runner.carry_out())"
+    )
+    ended = subprocess.run([PYTHON, "-c", script, directory.path], check=False, timeout=30)
+    assert ended.returncode == Verdict.INTERRUPTED
