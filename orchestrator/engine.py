@@ -88,7 +88,7 @@ class Engine:
         self._launcher = launcher
         self._board = board
         self._slots = resources.slots
-        self._orphans = resources.orphans
+        self._orphans = set(resources.orphans)
         self._policy = resources.policy
         self._gate = resources.gate
         self._waiting: deque[Waiting] = deque()
@@ -194,8 +194,7 @@ class Engine:
                 self._weigh(Failure(ERROR, str(error)))
             return
         started = Started(run, decision.action, number, slot, decision.reason)
-        before = seen.progress.iteration if seen.progress else 0
-        running = _Running(attempt, waiting, started, time.monotonic(), before)
+        running = _Running(attempt, waiting, started, time.monotonic(), seen.saved)
         self._running[slot] = running
         for other in self._running.values():
             other.shared |= shares_gpu(other.started.slot, self._running)
@@ -220,6 +219,11 @@ class Engine:
             return False
         return True
 
+    def _line_up(self, decision: Decision, seen: Observation) -> None:
+        """Let a run wait again whose attempt somebody else has made, if it is still to be started."""
+        if self._is_ours(decision, seen):
+            self._waiting.append(Waiting(decide(decision.run, seen)))
+
     def _wait(self, stop: StopRequests) -> list[_Running]:
         """Wait until an attempt is over, the user asks to stop, or it is time for a look."""
         with selectors.PollSelector() as selector:  # it takes no descriptor
@@ -239,12 +243,13 @@ class Engine:
         if seen is None:
             self._elsewhere[decision.run.run_id] = decision
         elif seen.state is State.RUNNING:  # the runner is gone, or another one holds the lock
+            if seen.attempts == attempt:
+                self._orphans.add(decision.run.run_id)
             self._adopt(decide(decision.run, seen))
         elif seen.attempts == attempt and not complaint:
             self._conclude(running, seen, stopped=stopped)
         elif seen.attempts > attempt - 1 and not complaint:  # another one was faster
-            if self._is_ours(decision, seen):
-                self._waiting.append(Waiting(decide(decision.run, seen)))
+            self._line_up(decision, seen)
         elif stopped and not complaint:
             self._waiting.append(running.waiting)
         else:
@@ -257,8 +262,7 @@ class Engine:
         run = running.decision.run
         failure = seen.failure
         if failure is not None and not stopped:
-            saved = seen.progress.iteration if seen.progress else 0
-            retry = self._histories.retry(run.run_id, failure, saved, shared=running.shared)
+            retry = self._histories.retry(run.run_id, failure, seen.saved, shared=running.shared)
             if retry is not None:
                 attempt = running.started.attempt
                 self._board.show(Retrying(run, attempt, seen.reason, retry.delay, retry.alone))
@@ -320,8 +324,7 @@ class Engine:
             if seen is None or seen.state is State.RUNNING:
                 continue
             del self._elsewhere[run_id]
-            if self._is_ours(decision, seen):
-                self._waiting.append(Waiting(decide(decision.run, seen)))
+            self._line_up(decision, seen)
 
     def _pass_on(self, asked: int) -> None:
         """Hand the user's wish to the attempts, each level once."""

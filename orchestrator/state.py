@@ -92,6 +92,11 @@ class Observation:
         return judge(self.status, locked=self.locked)
 
     @property
+    def saved(self) -> int:
+        """The iterations that are saved, as far as the trainer tells."""
+        return self.progress.iteration if self.progress else 0
+
+    @property
     def failure(self) -> Failure | None:
         """How the last attempt failed, if it did."""
         return self.status.failure if isinstance(self.status, Status) else None

@@ -248,6 +248,39 @@ def test_run_whose_other_owner_dies_is_resumed(
     assert states(outcome, runs[:1]) == [State.DONE]
 
 
+def test_run_whose_runner_alone_was_killed_keeps_its_slot_until_its_program_ends(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """The program still holds the lock, and the box has no more room than before."""
+    locks: list[int] = []
+    begun: list[tuple[str, int]] = []
+
+    def script(attempt: FakeAttempt) -> None:
+        begun.append((attempt.directory.run_id, attempt.number))
+        if len(begun) > 1:
+            attempt.end(Record.DONE)
+            return
+        attempt.directory.write_status(status(Record.RUNNING, attempt.number))
+        locks.append(attempt.directory.open_lock())
+        fcntl.flock(locks[0], fcntl.LOCK_EX)
+        attempt.end(None)
+
+    looks: list[int] = []
+
+    def let_go() -> None:
+        if board.of(Adopted) and locks:
+            assert len(begun) == 1
+            looks.append(len(begun))
+            if len(looks) == 3:
+                os.close(locks.pop())
+
+    board = FakeBoard(on_refresh=let_go)
+    outcome = execute(experiment, plan_of(experiment, runs), FakeLauncher(script), board=board)
+    # Of its one slot the engine makes use again: the others first, for they waited longer.
+    assert sorted(begun[1:]) == sorted([(run.run_id, 1) for run in runs[1:]] + [(begun[0][0], 2)])
+    assert states(outcome, runs) == [State.DONE] * 3
+
+
 @pytest.mark.parametrize("record", [Record.DONE, Record.FAILED])
 def test_run_that_another_orchestrator_ended_since_the_plan_is_not_repeated(
     experiment: ExperimentDirectory, runs: list[Run], record: Record
