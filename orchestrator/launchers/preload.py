@@ -5,6 +5,7 @@ What goes wrong is kept for whoever asks: the process itself goes on, and can sa
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -33,6 +34,9 @@ def _load(modules: list[str]) -> str:
             import_module("torch._dynamo")
     except BaseException:  # noqa: BLE001 # also what calls sys.exit
         return traceback.format_exc()
+    # What is here stays: a fork that looked for garbage in it would copy all of its memory.
+    gc.collect()
+    gc.freeze()
     return ""
 
 

@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -33,8 +34,14 @@ if TYPE_CHECKING:
     from orchestrator.stop import StopRequests
 
 TRAINER: Final = EntryPoint("trainer.__main__:main", ("{run_dir}",))
-TRAINING_STACK: Final = ("trainer.trainer",)
-_OURS: Final = ("orchestrator.runner", "multiprocessing.popen_fork")
+TRAINING_STACK: Final = ("trainer.trainer", "trainer.__main__")
+_OURS: Final = (
+    *("orchestrator.runner", "orchestrator.launchers.forked", "filelock"),
+    *("multiprocessing.popen_fork", "multiprocessing.popen_forkserver"),
+)
+_TRIES: Final = 6
+_PAUSE: Final = 0.1  # for the system to notice that a process is gone
+_DIED: Final = "the process that loads them died; what it said is above\n"
 
 
 class WarmAttempt:
@@ -94,8 +101,18 @@ class WarmLauncher:
             PreloadError: A module cannot be loaded; every run would fail of it.
             OSError: No process could be started.
         """
-        receiver, sender = self._context.Pipe(duplex=False)
         os.environ[preload.MODULES] = ",".join(self._modules)
+        # Whoever loads or tells may be killed by chance; modules that crash do so every time.
+        told = (self._ask_for_failure(stop) for _ in range(_TRIES))
+        failure = next((each for each in told if each is not None), _DIED)
+        if failure and not stop.asked:
+            raise PreloadError(
+                f"cannot load what every run needs ({', '.join(self._modules[len(_OURS) :])}):\n{failure}"
+            )
+
+    def _ask_for_failure(self, stop: StopRequests) -> str | None:
+        """Return what went wrong, an empty text if nothing did, None if nobody lived to tell."""
+        receiver, sender = self._context.Pipe(duplex=False)
         # On a thread: the first process is there only when everything is loaded.
         probe = self._context.Process(target=forked.tell_failure, args=(sender,), daemon=True)
         thread = threading.Thread(target=_start, args=(probe, sender), daemon=True)
@@ -107,16 +124,14 @@ class WarmLauncher:
                 selector.select()
                 stop.drain()
             if stop.asked:
-                return
+                return ""
             try:
                 failure = str(receiver.recv())
             except EOFError:
-                failure = "the process that loads them died; what it said is above\n"
+                failure = None
+                time.sleep(_PAUSE)
         thread.join()
-        if failure:
-            raise PreloadError(
-                f"cannot load what every run needs ({', '.join(self._modules[len(_OURS) :])}):\n{failure}"
-            )
+        return failure
 
     def start(
         self, run: Run, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
@@ -149,7 +164,7 @@ def _start(probe: ForkServerProcess, sender: Connection) -> None:
     with sender:
         try:
             probe.start()
-        except EOFError:
+        except (EOFError, ConnectionError):
             return
         except OSError as error:
             sender.send(f"{error}\n")

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 CONFIG = """\
 results_dir: results
 experiment_id: foreign
@@ -119,6 +121,31 @@ def test_module_that_cannot_be_loaded_is_told_once_and_in_full(tmp_path: Path) -
     assert "line 2, in find" in ended.stderr
     assert "KeyError: 'torch'" in ended.stderr
     assert list((folder / "results/foreign/training").iterdir()) == []
+
+
+DIES_WHEN_LOADED = """\
+import os, signal
+
+count = os.path.getsize("loaded") if os.path.exists("loaded") else 0
+open("loaded", "a").write("x")
+if count < {times}:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def main():
+    pass
+"""
+
+
+@pytest.mark.parametrize(("times", "code"), [(2, 0), (99, 2)])
+def test_loading_is_tried_again_if_it_was_killed(tmp_path: Path, times: int, code: int) -> None:
+    """By chance, that is; a module that crashes every time is told of."""
+    folder = project(tmp_path, "lr: 0.1", "entry_point: train:main")
+    (folder / "train.py").write_text(DIES_WHEN_LOADED.format(times=times))
+    ended = orch(folder, "run", "lr=0.01")
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    assert (folder / "loaded").read_text().startswith("xxx")
+    assert ("the process that loads them died" in ended.stderr) == (code == 2)
+    assert "Traceback" not in ended.stderr
 
 
 def test_misspelt_placeholder_is_one_line_before_anything_starts(tmp_path: Path) -> None:

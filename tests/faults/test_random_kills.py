@@ -79,8 +79,7 @@ def test_random_kills_cost_nothing(
                 killer.strike(world, [call])
             ended = call.wait()
             found += violations(world)
-            # The process that looks whether all modules can be loaded may be the victim, too.
-            assert ended.code != 2 or "the process that loads them died" in ended.said, ended.said
+            assert ended.code != 2, ended.said
             if ended.code == 0 or killer.kills.total() == kills:
                 break
         found += asyncio.run(healing(world, undisturbed(*grid)[1]))
