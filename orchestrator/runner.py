@@ -11,13 +11,10 @@ import os
 import signal
 import socket
 import sys
-import time
 from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-from filelock import lock_descriptor
 
 from orchestrator import descendants
 from orchestrator.capture import CappedLog, Pipe
@@ -34,8 +31,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from orchestrator.programs import Program
-
-_LOCK_PAUSE: Final = 0.001
 
 
 class Verdict(IntEnum):
@@ -57,8 +52,7 @@ class Runner:
         self._attempt = attempt
         self._program = program
         self._limits = limits
-        self._watch: Watch | None = None
-        self._request: signal.Signals | None = None
+        self._watch = Watch(program, directory, limits)
 
     def carry_out(self) -> Verdict:
         """Take the lock, look again, run the program and record how it ended.
@@ -68,7 +62,7 @@ class Runner:
             RunDirectoryError: Something else stands in place of the lock, or of the directory.
         """
         lock = self._directory.open_lock()
-        if not _take(lock, self._directory):
+        if not self._directory.take(lock):
             return Verdict.NOT_OURS
         # Look again: another orchestrator may have run it since this one planned.
         seen = self._directory.observe_locked()
@@ -93,11 +87,7 @@ class Runner:
 
     def stop(self, number: int, _frame: FrameType | None = None) -> None:
         """Pass a signal on: SIGQUIT kills the program, the others ask it to stop."""
-        # Signals that come together are handled in the order of their numbers: the end stays ordered.
-        if self._request != signal.SIGKILL:
-            self._request = signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM
-        if self._watch is not None:
-            self._watch.ask(self._request)
+        self._watch.ask(signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM)
 
     def _run_program(self, lock: int, status: Status) -> Status:
         """Run the program to its end and return what is to be recorded of it."""
@@ -121,10 +111,7 @@ class Runner:
                 return replace(status, record=Record.FAILED, failure=failure)
             finally:
                 output.close_writing()
-            self._watch = Watch(self._program, self._directory, lock, self._limits)
-            if self._request:
-                self._watch.ask(self._request)
-            ending = self._watch.over(started, output, log)
+            ending = self._watch.over(started, lock, output, log)
             output.close_reading()
         reported = self._directory.read_progress()
         return judge(
@@ -163,16 +150,6 @@ def judge(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Sta
     return replace(
         status, record=Record.FAILED, failure=failure or classify(ending.exit_code, traces)
     )
-
-
-def _take(lock: int, directory: RunDirectory) -> bool:
-    """Lock the run for this attempt, unless another attempt lives."""
-    while not lock_descriptor(lock, blocking=False):
-        # Who only looks whether a run lives shares the lock for microseconds; an attempt does not.
-        if directory.is_locked():
-            return False
-        time.sleep(_LOCK_PAUSE)
-    return True
 
 
 def work(

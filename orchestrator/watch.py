@@ -54,13 +54,11 @@ class Ending:
 class Watch:
     """Watches one program, from before its start to the end of its last process."""
 
-    def __init__(
-        self, program: Program, directory: RunDirectory, lock: int, limits: Limits
-    ) -> None:
+    def __init__(self, program: Program, directory: RunDirectory, limits: Limits) -> None:
         self._program = program
         self._directory = directory
-        self._lock = lock
         self._limits = limits
+        self._lock = -1
         self._started: Started | None = None
         self._cut: Cut | None = None
         self._request: signal.Signals | None = None
@@ -72,12 +70,16 @@ class Watch:
     def ask(self, request: signal.Signals) -> None:
         """Ask the program to end (SIGTERM), or end it and all below it (SIGKILL), now or at once."""
         self._cut = self._cut or Cut.ASKED
-        self._request = request
+        # Signals that come together are handled in the order of their numbers: the end stays ordered.
+        if self._request != signal.SIGKILL:
+            self._request = request
         if self._started is not None:
             self._pass_on(self._started)
 
-    def over(self, started: Started, output: Pipe, log: CappedLog) -> Ending:
+    def over(self, started: Started, lock: int, output: Pipe, log: CappedLog) -> Ending:
         """Watch over a program that was started, until all that belongs to it is gone."""
+        self._seen_at = self._began_at = time.monotonic()
+        self._lock = lock
         self._started = started
         if self._request:  # it may have come before there was a program to ask
             self._pass_on(started)
