@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.experiment import ExperimentDirectory
     from orchestrator.settings import Tracking
 
-_REPORTER: Final = (sys.executable, "-P", "-W", "ignore", "-m", "orchestrator.tracking.reporter")
+_REPORTER: Final = (sys.executable, "-P", "-W", "ignore", "-m", "orchestrator.tracking")
 _SLICE: Final = 0.05
 _REBIRTHS: Final = 20
 _BETWEEN_REBIRTHS: Final = 5.0

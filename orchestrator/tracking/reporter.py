@@ -1,4 +1,4 @@
-"""The reporter: the process that sends an experiment's runs to MLflow while they run.
+"""The reporter: sends an experiment's runs to MLflow while they run, in a process of its own.
 
 One reporter works for an experiment at a time, under a lock on the experiment's folder; others wait
 for their turn. It is told of the end on its standard input; if its orchestrator is killed instead,
@@ -19,24 +19,20 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit, urlunsplit
 
-from orchestrator.credentials import without_passwords
 from orchestrator.errors import RunDirectoryError
-from orchestrator.experiment import ExperimentDirectory
 from orchestrator.state import Observation, RunId, State
-from orchestrator.tracking.delivery import is_behind, read_delivery, store_name
+from orchestrator.tracking.delivery import is_behind, read_delivery
 from orchestrator.tracking.failures import explain
 from orchestrator.tracking.news import News, tell
-from orchestrator.tracking.sender import Scope, Sender
-from orchestrator.tracking.source import read_sources
-from orchestrator.tracking.store import Store
+from orchestrator.tracking.sender import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from orchestrator.experiment import ExperimentDirectory
     from orchestrator.rundir import RunDirectory
     from orchestrator.tracking.delivery import Delivery
+    from orchestrator.tracking.sender import Scope
+    from orchestrator.tracking.store import Store
 
 _PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
@@ -44,6 +40,8 @@ _SHARE: Final = 0.03  # of a processor, while runs live
 _LAST_TRIES: Final = 3
 _LAST_PAUSE: Final = 1.0
 _NICENESS: Final = 10
+# In seconds; a run that is over before is sent at once and whole, for half of what it costs twice.
+_YOUTH: Final = 1.5
 _NO_TURN: Final = "another reporter is at work on this experiment"
 
 logger = logging.getLogger(__name__)
@@ -74,6 +72,7 @@ class _Known:
     sender: Sender
     seen: Observation
     behind: bool
+    since: float
 
 
 class Reporter:
@@ -145,7 +144,11 @@ class Reporter:
         seen = directory.observe()
         sender = known.sender if known else self._new_sender(directory)
         behind = is_behind(directory, seen, sender.delivery) or self._is_of_another(sender.delivery)
-        known = _Known(look, sender, seen, behind)
+        since = known.since if known else time.monotonic()
+        is_young = time.monotonic() - since < _YOUTH and seen.state is State.RUNNING
+        if is_young and sender.delivery is None:
+            behind = False
+        known = _Known(look, sender, seen, behind, since)
         self._known[directory.run_id] = known
         return known
 
@@ -192,13 +195,16 @@ def report(reporter: Reporter, folder: Path, orders: Orders) -> int:
     """Send until the end is ordered and everything has arrived; return 0 then, 1 if it has not."""
     reporter.tell(0, "")
     turn = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    has_turn, failures = False, 0
+    has_turn, is_modest, failures = False, False, 0
     while True:
         has_turn = has_turn or _take_turn(turn)
         begun = time.process_time()
         found = reporter.round(send=has_turn)
         spent = time.process_time() - begun
         failures = failures + 1 if found.problem else 0
+        if not (is_modest or found.behind):
+            _be_modest()
+            is_modest = True
         if orders is not Orders.GO_ON:
             if not found.behind and (orders is Orders.END or not found.living):
                 return 0
@@ -234,70 +240,12 @@ def _listen(orders: Orders, pause: float) -> Orders:
     return Orders.END if sys.stdin.readline().strip() == "end" else Orders.ORPHANED
 
 
-class _Discreet(logging.Formatter):
-    """Writes a line without the passwords that an address in it may have."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return without_passwords(super().format(record))
-
-
-def _keep_quiet() -> int:
-    """Let MLflow write to the log only, and only what matters; return a descriptor for the news."""
-    news = os.dup(1)
-    os.dup2(2, 1)
-    os.set_blocking(news, False)
-    written = logging.StreamHandler()
-    written.setFormatter(_Discreet("%(asctime)s %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[written], force=True)
-    for name in list(logging.root.manager.loggerDict):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    for name in ("mlflow", "alembic", "urllib3", "sqlalchemy"):
-        # What goes wrong there is raised, too, and told in one line.
-        logging.getLogger(name).handlers = []
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    return news
-
-
 def _be_modest() -> None:
-    """Let the trainings have the processors."""
+    """Let the trainings have the processors, from the first time on that nothing is behind.
+
+    Until then there is work that must be done anyway, and much of it where many runs start at once:
+    put off, it would keep the user waiting at the end.
+    """
     os.nice(_NICENESS)
     with contextlib.suppress(OSError):  # where sessions are scheduled as groups, that alone counts
         Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="utf-8")
-
-
-def log_in(uri: str) -> str:
-    """Give user and password of a server's address to MLflow apart; return the address without."""
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https") or parts.username is None:
-        return uri
-    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
-    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Report ``RESULTS_DIR EXPERIMENT_ID`` to the store that ``ORCH_TRACKING_URI`` names.
-
-    ``ORCH_TRACKING_OPTIONS`` has words: ``end`` (send what is there and end), ``artifacts``,
-    ``checkpoint``.
-    """
-    results_dir, experiment_id = Path(arguments[0]), arguments[1]
-    _be_modest()
-    news = _keep_quiet()
-    uri = os.environ["ORCH_TRACKING_URI"]
-    options = os.environ.get("ORCH_TRACKING_OPTIONS", "").split()
-    experiment = ExperimentDirectory(results_dir, experiment_id)
-    scope = Scope(
-        store_name(uri),
-        experiment_id,
-        lambda: read_sources(experiment.path),
-        artifacts="artifacts" in options,
-        checkpoint="checkpoint" in options,
-    )
-    reporter = Reporter(experiment, Store(log_in(uri), experiment_id, results_dir), scope, news)
-    orders = Orders.END if "end" in options else Orders.GO_ON
-    return report(reporter, experiment.path, orders)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

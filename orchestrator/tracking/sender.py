@@ -11,14 +11,14 @@ import logging
 import os
 import socket
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestrator.state import State, Status
 from orchestrator.tracking import contents
 from orchestrator.tracking.delivery import Delivery, what_to_tell, write_delivery
 from orchestrator.tracking.names import tag_value
-from orchestrator.tracking.points import Place, is_same_value, read_points
+from orchestrator.tracking.points import START, Place, is_same_value, read_points
 from orchestrator.tracking.source import source_at
 
 if TYPE_CHECKING:
@@ -54,6 +54,19 @@ class _ConflictError(Exception):
     """MLflow has another value for a point or a parameter than the run directory."""
 
 
+@dataclass(slots=True)
+class _Parcel:
+    """What goes to MLflow together: points, the places in the file that they stand for, and tags.
+
+    ``place`` is how far the file has arrived with it.
+    """
+
+    place: Place
+    samples: list[Sample] = field(default_factory=list)
+    steps: list[tuple[str, int]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
 class Sender:
     """Brings one run to one store; ``points`` counts what it has sent."""
 
@@ -69,6 +82,8 @@ class Sender:
         self._seen: defaultdict[str, set[int]] | None = None
         # What MLflow has, where the timestamps in the file may not be those that it has.
         self._arrived: Mapping[tuple[str, int], float] = {}
+        # Goes with the first parcel.
+        self._params: Mapping[str, str] = {}
 
     def send(self, seen: Observation) -> None:
         """Send what has not arrived yet, and remember how far that is.
@@ -98,9 +113,11 @@ class Sender:
             created_at,
         ):
             self._introduce(seen, created_at)
-        self._send_points(seen)
+        parcel = self._send_points(seen)
         if self.delivery and self.delivery.told != what_to_tell(seen):
-            self._tell(seen)
+            self._tell(seen, parcel)
+        else:
+            self._post(parcel)
         if self.delivery and self._directory.was_made_after(self._directory.delivery):
             self._remember(self.delivery)  # a copy of the directory: nothing is new but the times
 
@@ -122,11 +139,12 @@ class Sender:
             for key, value in found.params.items():
                 if params.get(key, value) != value:
                     raise _ConflictError(run, f"parameter {key}")
-            store.set_tags(run, self._marks(created_at))
+            store.send(run, tags=self._marks(created_at))
             self._arrived = store.read_points(run)
-        store.send_params(run, params)
+        # Remembered only when the parameters have arrived: until then, the next search finds it.
+        self.delivery = Delivery(self._scope.store_name, store.mark, created_at, run)
+        self._params = params
         self._seen = defaultdict(set)
-        self._remember(Delivery(self._scope.store_name, store.mark, created_at, run))
 
     def _marks(self, created_at: str) -> dict[str, str]:
         return {
@@ -135,13 +153,15 @@ class Sender:
             _DIRECTORY_TAG: tag_value(_address(self._directory)),
         }
 
-    def _send_points(self, seen: Observation) -> None:
+    def _send_points(self, seen: Observation) -> _Parcel:
+        """Send the points that have not arrived, but for the last ones: those are returned."""
         if self._seen is None:
             self._reread()
+        parcel = _Parcel(self.delivery.place if self.delivery else START)
         while self.delivery is not None:
             reading = read_points(
                 self._directory.metrics,
-                self.delivery.place,
+                parcel.place,
                 is_over=seen.state is State.DONE,
                 timeless=contents.milliseconds(self.delivery.created_at),
             )
@@ -149,17 +169,20 @@ class Sender:
                 # What stands there now may have other timestamps, so MLflow has to be asked.
                 self._arrived = self._store.read_points(self.delivery.mlflow_run_id)
                 self._seen = defaultdict(set)
-            elif reading.place == self.delivery.place:
-                return
+            elif reading.place == parcel.place:
+                break
             if reading.garbage:
                 logger.warning(
                     "%s: %d lines behind byte %d are no points and were passed over",
                     self._directory.metrics,
                     reading.garbage,
-                    self.delivery.place.offset,
+                    parcel.place.offset,
                 )
-            self._send_new(reading.samples)
-            self._remember(replace(self.delivery, place=reading.place))
+            if parcel.steps:
+                self._post(parcel)
+            parcel = _Parcel(reading.place)
+            self._pack(parcel, reading.samples)
+        return parcel
 
     def _reread(self) -> None:
         """Learn which points stand before the place where an earlier sender was interrupted."""
@@ -173,42 +196,57 @@ class Sender:
                 self._seen[sample.key].add(sample.step)
             at = reading.place
 
-    def _send_new(self, samples: Iterable[Sample]) -> None:
-        """Send the points that do not stand further up in the file, and that MLflow does not have."""
+    def _pack(self, parcel: _Parcel, samples: Iterable[Sample]) -> None:
+        """Add the points that do not stand further up in the file, and that MLflow does not have."""
         if self._seen is None or self.delivery is None:
             return
-        run = self.delivery.mlflow_run_id
         first: dict[tuple[str, int], Sample] = {}
         for sample in samples:
             if sample.step not in self._seen[sample.key]:
                 first.setdefault((sample.key, sample.step), sample)
-        new = []
         for place, sample in first.items():
             before = self._arrived.get(place)
             if before is None:
-                new.append(sample)
+                parcel.samples.append(sample)
             elif not is_same_value(before, sample.value):
+                run = self.delivery.mlflow_run_id
                 raise _ConflictError(run, f"{sample.key} at step {sample.step}")
-        self._store.send_samples(run, new)
-        # Only now: what was refused is read and sent again.
-        for key, step in first:
-            self._seen[key].add(step)
-        self.points += len(new)
+        parcel.steps.extend(first)
 
-    def _tell(self, seen: Observation) -> None:
+    def _post(self, parcel: _Parcel) -> None:
+        """Send a parcel, and remember that it has arrived."""
+        if self._seen is None or self.delivery is None:
+            return
+        is_new = bool(self._params or parcel.place != self.delivery.place)
+        if not (is_new or parcel.samples or parcel.tags):
+            return
+        run, samples = self.delivery.mlflow_run_id, parcel.samples
+        self._store.send(run, params=self._params, tags=parcel.tags, samples=samples)
+        # Only now: what was refused is read and sent again.
+        self._params = {}
+        for key, step in parcel.steps:
+            self._seen[key].add(step)
+        self.points += len(samples)
+        if is_new:
+            self._remember(replace(self.delivery, place=parcel.place))
+
+    def _tell(self, seen: Observation, parcel: _Parcel) -> None:
         """Tell the state of the last attempt and, if it is over, send what it left."""
         if self.delivery is None:
             return
         run, directory = self.delivery.mlflow_run_id, self._directory
         is_over = seen.state in contents.OVER
         if seen.state is State.DONE:
+            known = {*(self._seen or ()), *(key for key, _ in parcel.steps)}
             results = contents.read_results(directory, seen)
-            self._send_new([each for each in results if each.key not in (self._seen or ())])
+            self._pack(parcel, [each for each in results if each.key not in known])
         started = seen.status.started_at if isinstance(seen.status, Status) else ""
         source = source_at(self._scope.sources(), started)
-        self._store.set_tags(run, contents.attempt_tags(seen, source))
-        end = contents.ended_at(directory, seen) if is_over else None
-        self._store.set_state(run, seen.state, end)
+        parcel.tags |= contents.attempt_tags(seen, source)
+        self._post(parcel)
+        self._store.set_state(
+            run, seen.state, contents.ended_at(directory, seen) if is_over else None
+        )
         if is_over:
             self._send_files()
             self._settle()
@@ -227,7 +265,7 @@ class Sender:
 
     def _settle(self) -> None:
         """Remove what a server made twice, because it was slow and its first answer was lost."""
-        if self.delivery is None:
+        if self.delivery is None or not self._store.answers_late:
             return
         for found in self._store.find_runs(self._directory.run_id):
             is_ours = found.tags.get(_CREATED_TAG) == self.delivery.created_at
@@ -247,7 +285,7 @@ class Sender:
         self._forget()
 
     def _forget(self) -> None:
-        self.delivery, self._seen, self._arrived = None, None, {}
+        self.delivery, self._seen, self._arrived, self._params = None, None, {}, {}
         self._directory.delivery.unlink(missing_ok=True)
 
     def _remember(self, delivery: Delivery) -> None:

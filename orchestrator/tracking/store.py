@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from mlflow.entities import LifecycleStage, Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
 from orchestrator import durable
@@ -19,14 +20,17 @@ from orchestrator.state import State
 from orchestrator.tracking.delivery import sqlite_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.tracking.points import Sample
 
-T = TypeVar("T")
+Item: TypeAlias = "Param | RunTag | Metric"
 RUN_ID_TAG: Final = "orch.run_id"
-_MAXIMUM_METRICS: Final = 1000
-_MAXIMUM_PARAMS: Final = 100
+# Lets MLflow's page show trainings, where it would ask for conversations otherwise.
+_KIND_TAG: Final = "mlflow.experimentKind"
+_KIND: Final = "custom_model_development"
+_MOST: Final[Mapping[type[Item], int]] = {Param: 100, RunTag: 100, Metric: 1000}
+_MOST_TOGETHER: Final = 1000
 _MAXIMUM_BYTES: Final = 900_000  # of a request; MLflow's limit is a million
 _MAXIMUM_NAMESAKES: Final = 100
 _LONGEST_NAME: Final = 500
@@ -63,6 +67,13 @@ class Store:
         self._experiment_id = ""
         self._mark = ""
         self._artifacts = ""
+        self._is_new = False
+        self._folders: dict[str, str] = {}  # of the runs' files, by MLflow run ID
+
+    @property
+    def answers_late(self) -> bool:
+        """Tell whether what it was asked may happen after it was given up: so servers do."""
+        return sqlite_file(self._uri) is None
 
     @property
     def mark(self) -> str:
@@ -90,9 +101,12 @@ class Store:
                 is_local = self._uri.startswith("sqlite:")
                 artifacts = (self._results_dir / "mlartifacts").absolute().as_uri()
                 made = client.create_experiment(
-                    self._name, artifact_location=artifacts if is_local else None
+                    self._name,
+                    artifact_location=artifacts if is_local else None,
+                    tags={_KIND_TAG: _KIND},
                 )
                 known = client.get_experiment(made)
+                self._is_new = True
         if known.lifecycle_stage != LifecycleStage.ACTIVE:
             raise StoreError(
                 f"the experiment {self._name!r} was deleted in MLflow. Restore it there"
@@ -106,7 +120,10 @@ class Store:
 
     def find_runs(self, run_id: str) -> list[Found]:
         """Return what is in the store of a run, the oldest first."""
-        found = self._opened.search_runs(
+        client = self._opened
+        if self._is_new:
+            return []  # whoever reports these directories waits for its turn: nobody else was here
+        found = client.search_runs(
             [self._experiment_id],
             f"tags.`{RUN_ID_TAG}` = '{run_id}'",
             max_results=_MAXIMUM_NAMESAKES,
@@ -126,13 +143,18 @@ class Store:
 
     def create_run(self, run_id: str, name: str, start: int, tags: Mapping[str, str]) -> str:
         """Create the MLflow run of a run that began at ``start`` (ms) and return its MLflow ID."""
-        run = self._opened.create_run(
+        client = self._opened
+        was_new, self._is_new = self._is_new, False
+        run = client.create_run(
             self._experiment_id,
             start_time=start,
             run_name=name,
             tags={RUN_ID_TAG: run_id, **tags},
         )
-        return str(run.info.run_id)
+        self._is_new = was_new  # whose creation was refused may be there all the same
+        made = str(run.info.run_id)
+        self._folders[made] = str(run.info.artifact_uri)
+        return made
 
     def discard_run(self, mlflow_run_id: str) -> None:
         """Delete an MLflow run, as its page does: it can be restored."""
@@ -147,23 +169,29 @@ class Store:
             for point in self._opened.get_metric_history(mlflow_run_id, key)
         }
 
-    def set_tags(self, mlflow_run_id: str, tags: Mapping[str, str]) -> None:
-        """Set tags, replacing older values."""
-        items = [RunTag(key, value) for key, value in tags.items()]
-        for batch in _batches(items, _MAXIMUM_PARAMS, lambda tag: _size(tag.key, tag.value)):
-            self._opened.log_batch(mlflow_run_id, tags=batch)
+    def send(
+        self,
+        mlflow_run_id: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        samples: Sequence[Sample] = (),
+    ) -> None:
+        """Send parameters, tags and points, in as few requests as they fit into.
 
-    def send_params(self, mlflow_run_id: str, params: Mapping[str, str]) -> None:
-        """Send the parameters; what has arrived already is left as it is."""
-        items = [Param(key, value) for key, value in params.items()]
-        for batch in _batches(items, _MAXIMUM_PARAMS, lambda item: _size(item.key, item.value)):
-            self._opened.log_batch(mlflow_run_id, params=batch)
-
-    def send_samples(self, mlflow_run_id: str, samples: Sequence[Sample]) -> None:
-        """Send points; those that have arrived already are not added again."""
-        items = [Metric(each.key, each.value, each.timestamp, each.step) for each in samples]
-        for batch in _batches(items, _MAXIMUM_METRICS, lambda item: _size(item.key, "")):
-            self._opened.log_batch(mlflow_run_id, metrics=batch)
+        Tags replace older values; parameters and points that have arrived already are left as they
+        are, and not added again.
+        """
+        items: list[Item] = [Param(key, value) for key, value in (params or {}).items()]
+        items += [RunTag(key, value) for key, value in (tags or {}).items()]
+        items += [Metric(each.key, each.value, each.timestamp, each.step) for each in samples]
+        for batch in _batches(items):
+            self._opened.log_batch(
+                mlflow_run_id,
+                metrics=[each for each in batch if isinstance(each, Metric)],
+                params=[each for each in batch if isinstance(each, Param)],
+                tags=[each for each in batch if isinstance(each, RunTag)],
+            )
 
     def set_state(self, mlflow_run_id: str, state: State, end: int | None) -> None:
         """Say how the run stands; ``end`` in ms, where it has ended."""
@@ -180,8 +208,12 @@ class Store:
             StoreError: The files would go to a place that is not the store's any more.
         """
         self._require_place()
-        folder = str(PurePosixPath(name).parent)
-        self._opened.log_artifact(mlflow_run_id, str(path), None if folder == "." else folder)
+        if mlflow_run_id not in self._folders:
+            self._folders[mlflow_run_id] = self._opened.get_run(mlflow_run_id).info.artifact_uri
+        # What `log_artifact` does too, but for asking the store again where the folder is.
+        folder = get_artifact_repository(self._folders[mlflow_run_id], tracking_uri=self._uri)
+        inside = str(PurePosixPath(name).parent)
+        folder.log_artifact(str(path), None if inside == "." else inside)  # type: ignore[no-untyped-call] # MLflow left it untyped
 
     def _require_place(self) -> None:
         """Make sure that our own store, if it was moved, does not write where it was before."""
@@ -214,21 +246,24 @@ def _nearest(path: Path) -> Path:
     return next((each for each in (path, *path.parents) if each.exists()), path).resolve()
 
 
-def _batches(items: Sequence[T], most: int, size: Callable[[T], int]) -> Iterator[list[T]]:
-    """Yield the items in batches that fit into one request."""
-    batch: list[T] = []
+def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """Yield the items in batches that fit into one request, in their order."""
+    batch: list[Item] = []
+    left = dict(_MOST)
     total = 0
     for item in items:
-        needed = size(item)
-        if batch and (len(batch) == most or total + needed > _MAXIMUM_BYTES):
+        needed = _size(item)
+        is_full = len(batch) == _MOST_TOGETHER or not left[type(item)]
+        if batch and (is_full or total + needed > _MAXIMUM_BYTES):
             yield batch
-            batch, total = [], 0
+            batch, left, total = [], dict(_MOST), 0
         batch.append(item)
+        left[type(item)] -= 1
         total += needed
     if batch:
         yield batch
 
 
-def _size(key: str, value: str) -> int:
-    """Return how many bytes a key with a value takes in a request, about."""
-    return len(json.dumps(key)) + len(json.dumps(value)) + 150
+def _size(item: Item) -> int:
+    """Return how many bytes an item takes in a request, about."""
+    return len(json.dumps(item.key)) + len(json.dumps(item.value)) + 150

@@ -70,7 +70,7 @@ def role() -> str:
     if "ORCH_ATTEMPT" in os.environ:
         return "trainer"
     words = " ".join(sys.orig_argv)
-    if "orchestrator.tracking.reporter" in words:
+    if "orchestrator.tracking" in words:
         return "reporter"
     if "orchestrator.runner" in words or "multiprocessing.forkserver" in words:
         return "runner"

@@ -41,6 +41,7 @@ class FakeStore:
     calls: int = 0
     fails_at: int = 0
     is_away: bool = False
+    answers_late: bool = True
 
     def _call(self) -> None:
         self.calls += 1
@@ -79,18 +80,19 @@ class FakeStore:
         self._call()
         return {(each.key, each.step): each.value for each in self._active(mlflow_run_id).samples}
 
-    def set_tags(self, mlflow_run_id: str, tags: Mapping[str, str]) -> None:
-        self._active(mlflow_run_id).tags.update(tags)
-        self._call()
-
-    def send_params(self, mlflow_run_id: str, params: Mapping[str, str]) -> None:
+    def send(
+        self,
+        mlflow_run_id: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        samples: Sequence[Sample] = (),
+    ) -> None:
         run = self._active(mlflow_run_id)
-        for key, value in params.items():
+        for key, value in (params or {}).items():
             assert run.params.setdefault(key, value) == value
-        self._call()
-
-    def send_samples(self, mlflow_run_id: str, samples: Sequence[Sample]) -> None:
-        self._active(mlflow_run_id).samples.update(samples)
+        run.tags.update(tags or {})
+        run.samples.update(samples)
         self._call()
 
     def set_state(self, mlflow_run_id: str, state: State, end: int | None) -> None:

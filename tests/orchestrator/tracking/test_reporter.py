@@ -13,8 +13,9 @@ from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run
 from orchestrator.rundir import RunDirectory
 from orchestrator.state import Record, Status
+from orchestrator.tracking.__main__ import log_in
 from orchestrator.tracking.news import News, hear
-from orchestrator.tracking.reporter import Orders, Reporter, Round, _pause, log_in, report
+from orchestrator.tracking.reporter import Orders, Reporter, Round, _pause, report
 from orchestrator.tracking.sender import Scope
 
 SCOPE = Scope("0123456789abcdef", "first", list)

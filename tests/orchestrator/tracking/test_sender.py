@@ -104,7 +104,7 @@ def test_points_that_were_refused_are_sent_again_by_the_same_sender(
     with pytest.raises(ConnectionError):
         sender.send(directory.observe())
     store.is_away = False
-    store.fails_at = store.calls + 4  # search, create, parameters, points
+    store.fails_at = store.calls + 3  # search, create, parameters with points
     with pytest.raises(ConnectionError):
         sender.send(directory.observe())
     store.run.samples.clear()

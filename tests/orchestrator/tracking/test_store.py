@@ -1,6 +1,7 @@
 """A real MLflow store in SQLite holds what it was sent, once."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -24,9 +25,7 @@ def test_store_is_created_and_keeps_each_thing_once(tmp_path: Path) -> None:
     }
     samples = [Sample("train/loss", 1 / step, step, 1000 + step) for step in range(1, 1500)]
     for _ in range(2):
-        store.send_params(run, params)
-        store.send_samples(run, samples)
-        store.set_tags(run, {"orch.attempt": "1"})
+        store.send(run, params=params, tags={"orch.attempt": "1"}, samples=samples)
         store.set_state(run, State.DONE, 5000)
     # Another process finds the same run, and what has arrived.
     again = Store(uri, "first", tmp_path)
@@ -73,3 +72,23 @@ def test_deleted_experiment_is_told_with_what_to_do(tmp_path: Path) -> None:
     MlflowClient(uri).delete_experiment(number)
     with pytest.raises(StoreError, match=f"restore --experiment-id {number}"):
         Store(uri, "first", tmp_path).find_runs("abc")
+
+
+def test_new_experiment_is_searched_only_once_an_answer_was_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else was there; but what was refused may have been made all the same."""
+    store = Store(f"sqlite:///{tmp_path / 'mlflow.db'}", "first", tmp_path)
+    run = store.create_run("abc", "seed=0", 1000, {})
+    assert store.find_runs("abc") == []
+    create = MlflowClient.create_run
+
+    def create_unheard(*arguments: Any, **options: Any) -> None:
+        create(*arguments, **options)
+        raise ConnectionError("Connection reset")
+
+    monkeypatch.setattr(MlflowClient, "create_run", create_unheard)
+    with pytest.raises(ConnectionError):
+        store.create_run("def", "seed=1", 2000, {})
+    assert len(store.find_runs("def")) == 1
+    assert [found.mlflow_run_id for found in store.find_runs("abc")] == [run]

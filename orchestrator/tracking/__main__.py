@@ -1,0 +1,88 @@
+"""``python -m orchestrator.tracking RESULTS_DIR EXPERIMENT_ID`` is the reporter's process.
+
+The store's address is in ``ORCH_TRACKING_URI``; what to send, in ``ORCH_TRACKING_OPTIONS``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from orchestrator.credentials import without_passwords
+from orchestrator.experiment import ExperimentDirectory
+from orchestrator.tracking.delivery import store_name
+from orchestrator.tracking.reporter import Orders, Reporter, report
+from orchestrator.tracking.sender import Scope
+from orchestrator.tracking.source import read_sources
+from orchestrator.tracking.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class _Discreet(logging.Formatter):
+    """Writes a line without the passwords that an address in it may have."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_passwords(super().format(record))
+
+
+def _keep_quiet() -> int:
+    """Let MLflow write to the log only, and only what matters; return a descriptor for the news."""
+    news = os.dup(1)
+    os.dup2(2, 1)
+    os.set_blocking(news, False)
+    written = logging.StreamHandler()
+    written.setFormatter(_Discreet("%(asctime)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[written], force=True)
+    for name in list(logging.root.manager.loggerDict):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    for name in ("mlflow", "alembic", "urllib3", "sqlalchemy"):
+        # What goes wrong there is raised, too, and told in one line.
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return news
+
+
+def log_in(uri: str) -> str:
+    """Give user and password of a server's address to MLflow apart; return the address without."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or parts.username is None:
+        return uri
+    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Report ``RESULTS_DIR EXPERIMENT_ID`` to the store that ``ORCH_TRACKING_URI`` names.
+
+    ``ORCH_TRACKING_OPTIONS`` has words: ``end`` (send what is there and end), ``artifacts``,
+    ``checkpoint``.
+    """
+    results_dir, experiment_id = Path(arguments[0]), arguments[1]
+    news = _keep_quiet()
+    uri = os.environ["ORCH_TRACKING_URI"]
+    options = os.environ.get("ORCH_TRACKING_OPTIONS", "").split()
+    experiment = ExperimentDirectory(results_dir, experiment_id)
+    scope = Scope(
+        store_name(uri),
+        experiment_id,
+        lambda: read_sources(experiment.path),
+        artifacts="artifacts" in options,
+        checkpoint="checkpoint" in options,
+    )
+    reporter = Reporter(experiment, Store(log_in(uri), experiment_id, results_dir), scope, news)
+    orders = Orders.END if "end" in options else Orders.GO_ON
+    return report(reporter, experiment.path, orders)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    logging.shutdown()
+    # Everything is delivered and remembered; taking MLflow's thousands of modules down takes long.
+    os._exit(code)
