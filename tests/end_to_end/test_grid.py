@@ -160,6 +160,13 @@ def test_cold_process_gives_the_same_bits_as_a_warm_one(finished: Path, tmp_path
     assert read(cold / "results.json")["digest"] == read(warm / "results.json")["digest"]
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+def test_number_of_workers_changes_no_bit(finished: Path, tmp_path: Path, workers: int) -> None:
+    """Runs that have the box for themselves and runs that share it end alike."""
+    orch(tmp_path, "run", *GRID, f"--workers={workers}", "orch.tracking.enabled=false")
+    assert digests(tmp_path) == digests(finished)
+
+
 def test_after_the_death_of_everything_the_same_command_continues(tmp_path: Path) -> None:
     """Finished runs are untouched, the others go on where they were, with the same results."""
     grid = [*GRID, "+curriculum._target_=saboteur.KillEverything", "+curriculum.seed=${seed}"]
