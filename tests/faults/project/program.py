@@ -20,6 +20,12 @@ def replace(path: Path, content: str) -> None:
     new.replace(path)
 
 
+def publish(run_dir: Path, iteration: int, iterations: int) -> None:
+    """Tell how far the run is."""
+    progress = {"iteration": iteration, "iterations": iterations, "metrics": {}}
+    replace(run_dir / "progress.json", json.dumps(progress | {"updated_at": str(time.time())}))
+
+
 def main(run_dir: Path, iterations: int) -> None:
     """Compute a chain of digests, one an iteration, and save each."""
     folder = run_dir / "checkpoints"
@@ -33,8 +39,9 @@ def main(run_dir: Path, iterations: int) -> None:
         witness.cb_on_iteration_begin(None, iteration)
         value = hashlib.sha256(f"{value} {iteration}".encode()).hexdigest()
         replace(folder / f"{iteration:06d}-{value[:8]}.pt", value)
-        progress = {"iteration": iteration, "iterations": iterations, "metrics": {}}
-        replace(run_dir / "progress.json", json.dumps(progress | {"updated_at": str(time.time())}))
+        publish(run_dir, iteration, iterations)
+    if done == iterations:  # ended between its last checkpoint and telling of it
+        publish(run_dir, iterations, iterations)
     replace(run_dir / "results.json", json.dumps({"schema": 1, "digest": value}))
 
 
