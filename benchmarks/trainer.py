@@ -264,6 +264,7 @@ def measure_checkpoints() -> None:
     state, step = ten_megabytes(), make_step()
     with tempfile.TemporaryDirectory(dir=".") as folder:
         checkpoints = Checkpoints(Path(folder, "checkpoints"), 2, "")
+        longer = longer_by_the_clock(checkpoints, Path(folder), state, step)
         begun = time.perf_counter()
         checkpoints.save(1, state(), None)
         alone = time.perf_counter() - begun
@@ -283,6 +284,40 @@ def measure_checkpoints() -> None:
     row("... while training: copying", f"{copied * 1e3:.1f} ms")
     row("... while training: waiting", f"{held * 1e3:.1f} ms")
     row("... both, of an iteration of 1 s", f"{(copied + held) * 100:.2f} %", "", "0.5 %")
+    row("... by the clock, iterations of 1 s", f"{longer * 100:+.2f} %", "median of 20 pairs")
+
+
+def longer_by_the_clock(
+    checkpoints: Checkpoints,
+    folder: Path,
+    state: Callable[[], dict[str, Any]],
+    step: Callable[[], None],
+) -> float:
+    """Return by which share iterations of about 1 s are longer that begin with a checkpoint."""
+    train_for(step, seconds=0.5)
+    steps = count_steps(step, 1.0)
+    ratios = []
+    with Recorder(checkpoints, Outputs(folder)) as recorder:
+        for iteration in range(1, 21):
+            seconds = []
+            for is_recorded in (False, True):
+                begun = time.perf_counter()
+                if is_recorded:
+                    recorder.record(Progress(iteration, 99, []), state(), None)
+                for _ in range(steps):
+                    step()
+                seconds.append(time.perf_counter() - begun)
+            ratios.append(seconds[1] / seconds[0] - 1)
+    return statistics.median(ratios)
+
+
+def count_steps(step: Callable[[], None], seconds: float) -> int:
+    """Return how many steps fit into a time."""
+    end, steps = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end:
+        step()
+        steps += 1
+    return steps
 
 
 def waited() -> float:

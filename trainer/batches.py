@@ -78,9 +78,9 @@ class TensorBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the order."""
+        samples, targets = self.dataset.tensors
         for indices in self.sampler.batches():
-            batch = tuple(tensor.index_select(0, indices) for tensor in self.dataset.tensors)
-            yield cast("Batch", batch)
+            yield samples.index_select(0, indices), targets.index_select(0, indices)
 
 
 class TrainingBatches:

@@ -113,8 +113,7 @@ class ModularTaskTrainer:
                 # stop here if asked to; meanwhile, on a thread of its own:
                 # checkpoint, then metrics.jsonl and progress.json
             # test, with the best weights
-            cb_on_train_end(trainer, test_results)
-            # results.json
+            cb_on_train_end(trainer, test_results)  # then results.json
 
         Callbacks may add numbers to `metrics` and `test_results`; they are reported too.
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from torch import Tensor
+    from torch.optim import Optimizer
 
     from trainer.batches import Batch
     from trainer.build import Modules
@@ -48,7 +49,7 @@ class Update:
         self.autocast = autocast
         self.clip_norm = clip_norm
         self._is_far = device.type != "cpu"
-        self._takes_closure = len(inspect.signature(type(self.optimizer).step).parameters) > 1
+        self._takes_closure = wants_closure(self.optimizer)
 
     def take(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
         """Take one step with the gradient of the mean loss over the samples of all batches.
@@ -58,37 +59,51 @@ class Update:
         """
         if self._is_far:
             batches = [self._brought(*batch) for batch in batches]
-        count = sum([len(targets) for _, targets in batches])
-        losses: list[Tensor] = []
+        if not self._takes_closure:
+            loss, count = self._evaluate(batches)
+            self.optimizer.step()
+            return loss, count
+        evaluations: list[tuple[Tensor, int]] = []
 
         def evaluate() -> Tensor:
-            self.optimizer.zero_grad()
-            loss = self._accumulate(batches, count)
-            losses.append(loss)
-            return loss
+            evaluations.append(self._evaluate(batches))
+            return evaluations[-1][0]
 
-        if self._takes_closure:
-            self.optimizer.step(evaluate)  # type: ignore[arg-type]  # PyTorch's type wants a float
-        else:
-            evaluate()
-            self.optimizer.step()
-        return losses[0], count
+        self.optimizer.step(evaluate)  # type: ignore[arg-type]  # PyTorch's type wants a float
+        return evaluations[0]
 
-    def _accumulate(self, batches: Sequence[Batch], count: int) -> Tensor:
-        """Compute the gradients of the mean loss over all samples, and return that loss."""
+    def _evaluate(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
+        """Compute anew the gradients of the mean loss over all samples; return it, and their number."""
+        is_alone = len(batches) == 1
+        count = 0 if is_alone else sum(targets.size(0) for _, targets in batches)
         shares = []
+        self.optimizer.zero_grad()
         for samples, targets in batches:
             with self.autocast:
                 loss = self.criterion(self.model(samples), targets)
-            if len(batches) > 1:
-                loss = loss * (len(targets) / count)
+            if not is_alone:
+                loss = loss * (targets.size(0) / count)
             loss.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
             shares.append(loss.detach())
         if self.clip_norm is not None:
             clip_grad_norm_(self.model.parameters(), self.clip_norm)
-        return shares[0] if len(shares) == 1 else torch.stack(shares).sum()
+        if is_alone:
+            return shares[0], targets.size(0)
+        return torch.stack(shares).sum(), count
 
     def _brought(self, samples: Tensor, targets: Tensor) -> Batch:
         """Return a batch on the model's device."""
         far = self.device
         return samples.to(far, non_blocking=True), targets.to(far, non_blocking=True)
+
+
+def wants_closure(optimizer: Optimizer) -> bool:
+    """Return whether an optimizer is to be handed a closure.
+
+    Whoever takes one gets one, but for those of PyTorch's own that can do without: they would only
+    call it before they begin.
+    """
+    step = type(optimizer).step
+    _self, *parameters = inspect.signature(step).parameters.values()
+    is_torchs = step.__module__.startswith("torch.optim.")
+    return any(parameter.default is parameter.empty or not is_torchs for parameter in parameters)
