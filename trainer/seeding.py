@@ -32,9 +32,10 @@ def derive(seed: int, *place: str | int) -> int:
 def seed_everything(seed: int, *place: str | int) -> None:
     """Seed the global generators of PyTorch (all devices), Python and NumPy for one place."""
     derived = derive(seed, *place)
-    torch.manual_seed(derived)
-    random.seed(derived)
-    np.random.seed(derived % 2**32)  # noqa: NPY002 - the generator that augmentations use unasked
+    _seed_cpu(derived)
+    if torch.accelerator.is_available():
+        # Not without one: it would write down, for later, from where it was called.
+        torch.manual_seed(derived)
 
 
 def rng_state() -> State:
@@ -71,7 +72,7 @@ def _restore_cpu_rng_state(state: State) -> None:
 def _seed_cpu(seed: int) -> None:
     torch.default_generator.manual_seed(seed)
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - as above
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the generator that augmentations use unasked
 
 
 @contextmanager

@@ -64,5 +64,6 @@ def read_digits() -> tuple[Tensor, Tensor]:
         raise ConfigError("data: Digits needs scikit-learn. Install it: pip install scikit-learn.")
     path = Path(package.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")
     with gzip.open(path, "rt") as file:
-        table = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.float32))
-    return table[:, :-1].reshape(-1, *SHAPE) / BRIGHTEST, table[:, -1].long()
+        # As whole numbers: parsing decimal ones takes five times as long.
+        table = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.uint8))
+    return table[:, :-1].reshape(-1, *SHAPE).float() / BRIGHTEST, table[:, -1].long()
