@@ -12,6 +12,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from orchestrator.errors import ConfigError
+from orchestrator.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -127,5 +128,4 @@ def _line(error: BaseException) -> str:
     lines = (line.strip() for line in str(error).splitlines())
     # What follows names OmegaConf's own classes and repeats the key.
     kept = [line for line in lines if line and not line.startswith(("full_key:", "object_type="))]
-    joined = " ".join(kept)
-    return "".join(character if character.isprintable() else "?" for character in joined)
+    return printable(" ".join(kept))

@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 
 from orchestrator.errors import FilterError
 from orchestrator.grid import Value  # noqa: TC001 # dataclasses keep it as a type
+from orchestrator.text import printable
 
 _ORDERINGS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt,
@@ -182,7 +183,7 @@ def show(value: object) -> str:
 def fail_at(text: str, place: int, why: str) -> NoReturn:
     """Raise the error with the filter and a caret under the character it is about."""
     # Control characters would move the caret, or the user's terminal.
-    shown = "".join(character if character.isprintable() else "?" for character in text)
+    shown = printable(text)
     start = max(0, place - 60)
     line = shown[start : place + 60]
     raise FilterError(

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from orchestrator.colours import COLOURS
 from orchestrator.command_line import next_command
+from orchestrator.commands.status import report_as_json
 from orchestrator.config import load_experiment
 from orchestrator.errors import OrchestratorError, RunDirectoryError
 from orchestrator.filters import show as show_value
@@ -79,8 +80,7 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
 
 
 def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
-    seen = report.seen
-    status = seen.status if isinstance(seen.status, Status) else None
+    status = report.seen.status if isinstance(report.seen.status, Status) else None
     failure = status.failure if status else None
     try:
         config: Mapping[str, object] | None = directory.read_config()
@@ -88,22 +88,13 @@ def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
         config = None
     return {
         "schema": 1,
-        "run_id": report.run_id,
+        **report_as_json(report),
         "directory": str(directory.path),
-        "overrides": dict(report.overrides),
         "created_at": report.created_at or None,
-        "state": seen.state.value,
-        "reason": seen.reason,
-        "attempt": seen.attempts,
-        "started_at": status.started_at if status else None,
-        "ended_at": status.ended_at if status else None,
         "host": status.host if status else None,
         "pid": status.pid if status else None,
         "exit_code": status.exit_code if status else None,
         "error": {"class": failure.kind, "message": failure.message} if failure else None,
-        "iteration": seen.progress.iteration if seen.progress else None,
-        "iterations": seen.progress.iterations if seen.progress else None,
-        "metrics": dict(seen.progress.metrics) if seen.progress else {},
         "results": dict(directory.read_results()),
         "logs": [str(log) for log in directory.attempt_logs()],
         "config": config,
