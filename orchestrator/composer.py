@@ -7,7 +7,7 @@ certain what values depend on, not even that is done for every point: see ``fami
 
 from __future__ import annotations
 
-import copy
+import pickle
 import re
 from typing import TYPE_CHECKING, Final, cast
 
@@ -43,7 +43,8 @@ class Composer:
         self._folder = folder
         self.overrides = overrides
         self._master = master
-        self._composed: dict[tuple[str, ...], DictConfig] = {}
+        # By their choices; pickled, for a copy made from that takes a tenth of the time of another.
+        self._composed: dict[tuple[str, ...], bytes] = {}
 
     def families(self, axes: Sequence[Axis]) -> Iterator[Family]:
         """Yield the grid's families, each by its first point, in the order of the points.
@@ -132,13 +133,13 @@ class Composer:
         chosen = [choose(override, point) for override in self.overrides]
         early = [item for item in chosen if self._folder.is_choice(item)]
         late = [item for item in chosen if not self._folder.is_choice(item)]
-        return copy.deepcopy(self._compose(early)), late
+        return _copy(self._compose(early)), late
 
-    def _compose(self, choices: list[Override]) -> DictConfig:
+    def _compose(self, choices: list[Override]) -> bytes:
         key = tuple(str(choice.input_line) for choice in choices)
         if key not in self._composed:
             made = self._master if self._is_master(choices) else self._folder.compose(choices)
-            self._composed[key] = made.cfg
+            self._composed[key] = pickle.dumps(made.cfg, pickle.HIGHEST_PROTOCOL)
         return self._composed[key]
 
     def _is_master(self, choices: list[Override]) -> bool:
@@ -153,8 +154,12 @@ class Composer:
         )
 
     def _known_keys(self) -> Iterator[str]:
-        for cfg in (self._master.cfg, *self._composed.values()):
+        for cfg in (self._master.cfg, *map(_copy, self._composed.values())):
             yield from dotted_keys(OmegaConf.to_container(cfg))
+
+
+def _copy(pickled: bytes) -> DictConfig:
+    return cast("DictConfig", pickle.loads(pickled))  # noqa: S301 # we have made it ourselves
 
 
 def _lie_within(one: Path, other: Path) -> bool:

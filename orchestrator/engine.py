@@ -5,7 +5,9 @@ from __future__ import annotations
 import selectors
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.durable import is_shortage
@@ -93,6 +95,7 @@ class Engine:
         self._gate = resources.gate
         self._waiting: deque[Waiting] = deque()
         self._delayed: list[tuple[float, Waiting]] = []
+        self._built: set[RunId] = set()
         self._running: dict[Slot, _Running] = {}
         self._elsewhere: dict[RunId, Decision] = {}
         self._ended: dict[RunId, Ended] = {}
@@ -123,10 +126,14 @@ class Engine:
             if stop.asked or self._gave_up:
                 self._pass_on(max(stop.asked, 1))
             if self._running or (not self._is_ending(stop) and self._is_anything_left()):
+                self._build_ahead(stop)
                 for running in self._wait(stop):
                     self._finish(running, stopped=self._is_ending(stop))
                 self._look_elsewhere()
             self._board.refresh(self._look())
+        for run_id in self._built:
+            with suppress(OSError):
+                self._experiment.tear_down(run_id)
         left = len(self._waiting) + len(self._delayed) + len(self._elsewhere)
         left += sum(ended.state is State.STALE for ended in self._ended.values())
         return Outcome(self._ended, left, bool(stop.asked), self._gave_up)
@@ -182,6 +189,7 @@ class Engine:
                 return
             number = seen.attempts + 1
             directory = self._experiment.create(run)
+            self._built.discard(run.run_id)
             attempt = self._launcher.start(
                 run, directory, number, {**slot.environment, **run.environment}
             )
@@ -199,6 +207,20 @@ class Engine:
         for other in self._running.values():
             other.shared |= shares_gpu(other.started.slot, self._running)
         self._board.show(started)
+
+    def _build_ahead(self, stop: StopRequests) -> None:
+        """Build the directories of the runs that come next, while the slots are busy.
+
+        A slot would wait for the disk otherwise. What goes wrong here is told when the run starts.
+        """
+        if self._is_ending(stop) or self._is_short:
+            return
+        for waiting in islice(self._waiting, len(self._slots)):
+            run = waiting.decision.run
+            if run.run_id not in self._built:
+                self._built.add(run.run_id)
+                with suppress(OSError, OrchestratorError):
+                    self._experiment.build_ahead(run)
 
     def _is_ours(self, decision: Decision, seen: Observation) -> bool:
         """Tell whether the run is still to be started; if not, put it where it belongs.

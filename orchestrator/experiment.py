@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.durable import exclusive, join
 from orchestrator.errors import RunDirectoryError
-from orchestrator.rundir import RunDirectory, build, observe_done
+from orchestrator.rundir import RunDirectory, build, observe_done, publish
 from orchestrator.state import RunId
 
 if TYPE_CHECKING:
@@ -108,11 +108,38 @@ class ExperimentDirectory:
             OSError: The disk does not take it; nothing is left behind.
         """
         directory = self.run(run.run_id)
+        workshop = self._workshop(run.run_id)
         with exclusive(self.training):
-            if not directory.path.is_dir():
-                build(run, directory.path, self.training / f"{_WORKSHOP}{run.run_id}")
+            if directory.path.is_dir():
+                shutil.rmtree(workshop, ignore_errors=True)  # another orchestrator was faster
+            else:
+                if not workshop.is_dir():
+                    build(run, workshop)
+                publish(workshop, directory.path)
         directory.check_identity(run)
         return directory
+
+    def build_ahead(self, run: Run) -> None:
+        """Build a run directory beside its place, where only ``create`` finds it.
+
+        Whoever holds the lock finds it complete or not at all: it is built, swept and renamed
+        under the lock, and of two orchestrators each has its own.
+
+        Raises:
+            OSError: The disk does not take it; nothing is left behind.
+        """
+        workshop = self._workshop(run.run_id)
+        with exclusive(self.training):
+            if not (workshop.is_dir() or self.run(run.run_id).path.is_dir()):
+                build(run, workshop)
+
+    def tear_down(self, run_id: RunId) -> None:
+        """Remove what was built ahead, if ``create`` has not used it."""
+        with exclusive(self.training):
+            shutil.rmtree(self._workshop(run_id), ignore_errors=True)
+
+    def _workshop(self, run_id: RunId) -> Path:
+        return self.training / f"{_WORKSHOP}{run_id}-{os.getpid()}"
 
     def remove(self, run_id: RunId) -> str:
         """Remove a run directory for good, unless a process of it lives; return why it stays.

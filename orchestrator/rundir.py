@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import hashlib
 import os
 import re
@@ -18,9 +17,9 @@ import stat
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from orchestrator import durable, records
+from orchestrator import config_text, durable, records
 from orchestrator.differences import find_differences
 from orchestrator.errors import RunDirectoryError
 from orchestrator.state import Observation, Record, RunId, Status, Unreadable
@@ -199,14 +198,11 @@ class RunDirectory:
         Raises:
             RunDirectoryError: It is missing or damaged.
         """
-        from yaml import YAMLError, load  # noqa: PLC0415 # as in build
-
         try:
-            found = load(durable.read_file(self.config).decode(), _yaml_loader())  # noqa: S506 # a safe one
-        except (OSError, ValueError, YAMLError) as error:
+            return config_text.read(durable.read_file(self.config))
+        except (OSError, ValueError) as error:
             what = str(error).partition("\n")[0]
             raise RunDirectoryError(f"{self.config}: {what}. {_MEND}") from None
-        return cast("Mapping[str, Value]", found) if isinstance(found, dict) else {}
 
     def read_created_at(self) -> str:
         """Return when the directory was made; another one under its name has another time.
@@ -364,16 +360,15 @@ def observe_done(run_id: RunId, training: int) -> Observation | None:
     return Observation(status, attempts=status.attempt) if _is_done(status) else None
 
 
-def build(run: Run, path: Path, workshop: Path) -> None:
-    """Make a run directory in ``workshop``, then rename it to ``path``, where it is complete.
+def build(run: Run, workshop: Path) -> None:
+    """Make a run directory in ``workshop``, complete and on the disk, for ``publish``.
 
     Raises:
         OSError: The disk does not take it; nothing is left behind.
     """
-    from omegaconf import OmegaConf  # noqa: PLC0415 # only who makes directories pays for it
-
-    config = {key: value for key, value in run.written.items() if key not in _NOT_TRAINED}
-    text = OmegaConf.to_yaml(OmegaConf.create(config)).encode()
+    text = config_text.write(
+        {key: value for key, value in run.written.items() if key not in _NOT_TRAINED}
+    )
     identity = {
         "schema": records.SCHEMA,
         "run_id": run.run_id,
@@ -388,32 +383,19 @@ def build(run: Run, path: Path, workshop: Path) -> None:
         durable.write_file(workshop / _IDENTITY, records.dump(identity))
         (workshop / _LOCK).touch()
         durable.sync_directory(workshop)
-        workshop.rename(path)
     except BaseException:
         shutil.rmtree(workshop, ignore_errors=True)
         raise
+
+
+def publish(workshop: Path, path: Path) -> None:
+    """Rename a run directory that was built to ``path``, where it is complete at once.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    workshop.rename(path)
     durable.sync_directory(path.parent)
-
-
-@functools.cache
-def _yaml_loader() -> Any:  # noqa: ANN401 # a class made of two that are not typed
-    """Return what reads YAML as OmegaConf does, with the parser in C: in a tenth of the time."""
-    from omegaconf._utils import get_yaml_loader  # noqa: PLC0415 # as in build
-    from yaml.constructor import SafeConstructor  # noqa: PLC0415
-    from yaml.resolver import Resolver  # noqa: PLC0415
-
-    try:
-        from yaml.cyaml import CParser  # type: ignore[attr-defined] # noqa: PLC0415
-    except ImportError:  # PyYAML was built without it
-        return get_yaml_loader()
-
-    class Loader(CParser, get_yaml_loader()):  # type: ignore[misc]
-        def __init__(self, stream: str) -> None:
-            CParser.__init__(self, stream)
-            SafeConstructor.__init__(self)
-            Resolver.__init__(self)
-
-    return Loader
 
 
 def now() -> str:

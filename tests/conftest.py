@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run, identify
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture

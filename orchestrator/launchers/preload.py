@@ -13,6 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from orchestrator.launchers import memory
+
 MODULES: Final = "ORCH_PRELOAD"
 
 
@@ -37,6 +39,7 @@ def _load(modules: list[str]) -> str:
     # What is here stays: a fork that looked for garbage in it would copy all of its memory.
     gc.collect()
     gc.freeze()
+    memory.gather()
     return ""
 
 

@@ -38,6 +38,7 @@ TRAINING_STACK: Final = ("trainer.trainer", "trainer.__main__")
 _OURS: Final = (
     *("orchestrator.runner", "orchestrator.launchers.forked", "filelock"),
     *("multiprocessing.popen_fork", "multiprocessing.popen_forkserver"),
+    "orchestrator.cli",  # a fork imports the main module again, and that imports this
 )
 _TRIES: Final = 6
 _PAUSE: Final = 0.1  # for the system to notice that a process is gone

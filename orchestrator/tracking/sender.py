@@ -84,6 +84,8 @@ class Sender:
         self._arrived: Mapping[tuple[str, int], float] = {}
         # Goes with the first parcel.
         self._params: Mapping[str, str] = {}
+        # What MLflow has of the tags, as far as this sender has sent them.
+        self._tags: Mapping[str, str] = {}
 
     def send(self, seen: Observation) -> None:
         """Send what has not arrived yet, and remember how far that is.
@@ -127,20 +129,22 @@ class Sender:
         params = contents.read_params(directory)
         found = _choose(store.find_runs(directory.run_id), created_at, _address(directory))
         if found is None:
+            tags = self._marks(created_at) | contents.axis_tags(directory)
+            tags |= self._attempt_tags(seen)
             run = store.create_run(
                 directory.run_id,
                 name=contents.name_of(directory),
                 start=contents.started_at(directory, seen),
-                tags=self._marks(created_at) | contents.axis_tags(directory),
+                tags=tags,
             )
-            self._arrived = {}
+            self._arrived, self._tags = {}, tags
         else:
             run = found.mlflow_run_id
             for key, value in found.params.items():
                 if params.get(key, value) != value:
                     raise _ConflictError(run, f"parameter {key}")
             store.send(run, tags=self._marks(created_at))
-            self._arrived = store.read_points(run)
+            self._arrived, self._tags = store.read_points(run), {}
         # Remembered only when the parameters have arrived: until then, the next search finds it.
         self.delivery = Delivery(self._scope.store_name, store.mark, created_at, run)
         self._params = params
@@ -152,6 +156,10 @@ class Sender:
             _CREATED_TAG: created_at,
             _DIRECTORY_TAG: tag_value(_address(self._directory)),
         }
+
+    def _attempt_tags(self, seen: Observation) -> dict[str, str]:
+        started = seen.status.started_at if isinstance(seen.status, Status) else ""
+        return contents.attempt_tags(seen, source_at(self._scope.sources(), started))
 
     def _send_points(self, seen: Observation) -> _Parcel:
         """Send the points that have not arrived, but for the last ones: those are returned."""
@@ -224,6 +232,7 @@ class Sender:
         self._store.send(run, params=self._params, tags=parcel.tags, samples=samples)
         # Only now: what was refused is read and sent again.
         self._params = {}
+        self._tags = {**self._tags, **parcel.tags}
         for key, step in parcel.steps:
             self._seen[key].add(step)
         self.points += len(samples)
@@ -240,9 +249,8 @@ class Sender:
             known = {*(self._seen or ()), *(key for key, _ in parcel.steps)}
             results = contents.read_results(directory, seen)
             self._pack(parcel, [each for each in results if each.key not in known])
-        started = seen.status.started_at if isinstance(seen.status, Status) else ""
-        source = source_at(self._scope.sources(), started)
-        parcel.tags |= contents.attempt_tags(seen, source)
+        tags = self._attempt_tags(seen)
+        parcel.tags |= {key: tags[key] for key in tags if self._tags.get(key) != tags[key]}
         self._post(parcel)
         self._store.set_state(
             run, seen.state, contents.ended_at(directory, seen) if is_over else None
@@ -261,7 +269,9 @@ class Sender:
             now = contents.signature(path)
             if self.delivery.files.get(name) != now:
                 self._store.send_file(self.delivery.mlflow_run_id, path, name)
-                self._remember(replace(self.delivery, files={**self.delivery.files, name: now}))
+                # Written down with the rest: a file that is sent twice is there once.
+                files = {**self.delivery.files, name: now}
+                self.delivery = replace(self.delivery, files=files)
 
     def _settle(self) -> None:
         """Remove what a server made twice, because it was slow and its first answer was lost."""
@@ -285,7 +295,8 @@ class Sender:
         self._forget()
 
     def _forget(self) -> None:
-        self.delivery, self._seen, self._arrived, self._params = None, None, {}, {}
+        self.delivery, self._seen = None, None
+        self._arrived, self._params, self._tags = {}, {}, {}
         self._directory.delivery.unlink(missing_ok=True)
 
     def _remember(self, delivery: Delivery) -> None:

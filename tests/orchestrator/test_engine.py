@@ -347,6 +347,22 @@ def test_asked_to_stop_it_asks_the_runs_and_starts_nothing_more(
     assert board.of(Stopping) == [Stopping(1, at_once=False)]
 
 
+def test_directories_of_the_next_runs_are_built_while_a_run_is_busy_and_gone_when_it_ends_there(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """The user stops the grid: what never started leaves nothing."""
+    beside: list[int] = []
+
+    def stop() -> None:
+        beside.append(len([*experiment.training.glob(".new-*")]))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    launcher, board = FakeLauncher(lambda _: None), FakeBoard(on_refresh=stop)
+    execute(experiment, plan_of(experiment, runs), launcher, board=board)
+    assert beside[0] == 1  # as many as there are slots
+    assert [path.name for path in experiment.training.iterdir()] == [runs[0].run_id]
+
+
 def test_asked_twice_it_ends_the_runs_at_once(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:

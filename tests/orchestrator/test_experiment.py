@@ -117,6 +117,39 @@ def test_many_runs_of_a_folder_that_is_not_there_are_pending(
     assert seen[run_id].state is State.PENDING
 
 
+def test_run_directory_that_was_built_ahead_is_nowhere_to_be_seen_until_it_is_created(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Then it is there whole, and nothing else is."""
+    experiment.build_ahead(runs[0])
+    experiment.build_ahead(runs[0])
+    assert experiment.runs() == []
+    assert len(list(experiment.training.iterdir())) == 1
+    directory = experiment.create(runs[0])
+    assert directory.read_config() == {"seed": 0, "lr": 0.1}
+    assert [path.name for path in experiment.training.iterdir()] == [runs[0].run_id]
+
+
+def test_what_was_built_ahead_in_vain_is_removed(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """By whoever built it, if another one was faster, or by the next one, if that is dead."""
+    for run in runs:
+        experiment.build_ahead(run)
+    workshops = {path.name.split("-")[1]: path for path in experiment.training.iterdir()}
+    (kept,) = (path for run_id, path in workshops.items() if run_id == runs[0].run_id)
+    kept.rename(experiment.training / runs[0].run_id)  # as the other one does
+    experiment.build_ahead(runs[0])
+    experiment.create(runs[0])
+    experiment.tear_down(runs[1].run_id)
+    assert {path.name for path in experiment.training.iterdir()} == {
+        runs[0].run_id,
+        workshops[runs[2].run_id].name,
+    }
+    experiment.prepare()
+    assert [path.name for path in experiment.training.iterdir()] == [runs[0].run_id]
+
+
 def test_orchestrators_of_an_experiment_know_whether_they_are_alone(
     experiment: ExperimentDirectory,
 ) -> None:

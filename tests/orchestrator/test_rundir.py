@@ -2,14 +2,10 @@
 
 import fcntl
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, reject
-from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.experiment import ExperimentDirectory
@@ -162,30 +158,3 @@ def test_damaged_identity_is_told_as_the_reason(directory: RunDirectory) -> None
     report = directory.report()
     assert report.seen.state is State.STALE
     assert "run.json" in report.seen.reason
-
-
-SCALARS = ["1e-3", "1_000", "0x10", "yes", "null", "~", "2001-01-01", "1:30", "${a.b}", "a: b", "é"]
-KEYS = st.text("abcdef_", min_size=1, max_size=6)
-VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text(max_size=12)
-    | st.sampled_from(SCALARS),
-    lambda value: st.lists(value, max_size=4) | st.dictionaries(KEYS, value, max_size=4),
-    max_leaves=12,
-)
-
-
-@given(config=st.dictionaries(KEYS, VALUES, max_size=5))
-def test_config_is_read_as_omegaconf_reads_it(config: dict[str, object]) -> None:
-    """Only faster: numbers, texts that look like others, and references."""
-    try:
-        text = OmegaConf.to_yaml(OmegaConf.create(config))
-    except OmegaConfBaseException:
-        reject()
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "config.yaml").write_text(text, encoding="utf-8")
-        read = RunDirectory(Path(folder)).read_config()
-    assert read == OmegaConf.to_container(OmegaConf.create(text))
