@@ -8,7 +8,8 @@ new write of the product is a new point by itself.
 A world is a folder with ``results`` and ``faults`` in it. ``faults/points`` lists the points in the
 order in which they were come by, ``faults/order`` says what happens at which one, once, and
 ``faults/happened`` by whom it was done. While there is a file ``faults/full``, nothing can be
-written below ``results`` at all.
+written below ``results`` at all. While ``faults/disk`` is a link to the image of the disk that
+``results`` is on, ``cuts`` gets a copy of it before each rename and sync.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import io
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -154,6 +156,8 @@ def _come_by(
         if operation in _GROWING and (faults / "full").exists():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         act = _note(faults, point)
+        if operation in ("rename", "fsync"):
+            _keep_disk(faults, point)
         if act:
             _act(act, world, half)
     finally:
@@ -175,6 +179,17 @@ def _note(faults: Path, point: str) -> str:
                 (faults / "happened").write_text(f"{point}#{count}={act} {os.getpid()}")
                 return act
     return ""
+
+
+def _keep_disk(faults: Path, point: str) -> None:
+    """Copy the disk that the results are on, if it is to be known what a power cut would leave."""
+    with contextlib.suppress(FileNotFoundError):
+        disk = (faults / "disk").readlink()
+        with _original_open(faults / "points", "r") as points:
+            fcntl.flock(points, fcntl.LOCK_EX)
+            number = len(list((faults.parent / "cuts").iterdir()))
+            copy = faults.parent / f"cuts/{number:04d} {point.replace('/', '|')}"
+            subprocess.run(["cp", "--sparse=always", disk, copy], check=True)
 
 
 def _act(act: str, world: str, half: Callable[[], object] | None) -> None:
