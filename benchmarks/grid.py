@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,17 @@ HAS_JOBLIB = importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is 
 # Of one process a run only a few are measured: they take the same time each.
 COLD_RUNS = 8
 MANY = 1000
+FEW = 4
+# Trains runs that were made but have no results, one after the other, in one process.
+TRAIN = """\
+import sys, time
+from pathlib import Path
+from trainer.__main__ import StopSignals, run_training
+for run_dir in sys.argv[1:]:
+    begun = time.perf_counter()
+    run_training(Path(run_dir), StopSignals())
+    print("took", time.perf_counter() - begun)
+"""
 
 
 def main() -> None:
@@ -44,7 +57,8 @@ def main() -> None:
         if "--without-cold" not in sys.argv:
             seconds = measure(cold(results, COLD_RUNS)) * runs / COLD_RUNS
             rows.append((f"one process a run (x{runs / COLD_RUNS:g})", seconds, runs))
-    print_table(runs, own, one, rows)
+        print_table(runs, own, one, rows)
+        print_overhead(results)
     print_many()
 
 
@@ -56,6 +70,41 @@ def print_table(runs: int, own: float, one: float, rows: list[tuple[str, float, 
         print(f"{name:32}{seconds:10.2f}{seconds / count:10.3f}{ratio}")
     extra = (own - one) / (runs - 1)
     print(f"one more run beside its slot-mates costs {extra * 1000:.0f} ms of the box")
+
+
+def print_overhead(results: Path) -> None:
+    """Print what one more run takes in a slot by itself, beyond its training.
+
+    The training alone is timed in a process that has trained before; both in turn.
+    """
+    slots, trainings = [], []
+    for turn in range(3):
+        few = measure(ours(results, f"few-{turn}", FEW, workers=1))
+        more = measure(ours(results, f"more-{turn}", 5 * FEW, workers=1))
+        slots.append((more - few) / (4 * FEW))
+        trainings.append(training_alone(results / f"few-{turn}" / "training"))
+    slot, training = statistics.median(slots), statistics.median(trainings)
+    beyond = statistics.median(a - b for a, b in zip(slots, trainings, strict=True))
+    print(
+        f"one more run in a slot by itself {slot * 1000:.0f} ms, its training {training * 1000:.0f} ms:"
+        f" {beyond * 1000:.0f} ms beyond it"
+    )
+
+
+def training_alone(training: Path) -> float:
+    """Return the seconds that the training of such a run takes where everything is warm."""
+    run_dirs = sorted(training.iterdir())
+    for run_dir in run_dirs:
+        for path in [run_dir / "results.json", run_dir / "metrics.jsonl"]:
+            path.unlink()
+        shutil.rmtree(run_dir / "checkpoints")
+    command = [sys.executable, "-c", TRAIN, *map(str, run_dirs)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    told = subprocess.run(
+        command, cwd=ROOT, check=True, capture_output=True, text=True, env=environment
+    )
+    took = [float(line.split()[1]) for line in told.stdout.splitlines() if line.startswith("took")]
+    return statistics.median(took[1:])
 
 
 def print_many() -> None:
@@ -86,7 +135,7 @@ def make_store(results: Path) -> None:
     subprocess.run(ours(results, "first", 1), cwd=ROOT, check=True, capture_output=True)
 
 
-def ours(results: Path, experiment: str, runs: int) -> list[str]:
+def ours(results: Path, experiment: str, runs: int, workers: int = 2) -> list[str]:
     """Return our command line."""
     return [
         ORCH,
@@ -96,7 +145,7 @@ def ours(results: Path, experiment: str, runs: int) -> list[str]:
         f"experiment_id={experiment}",
         f"seed=range({runs})",
         "iterations=5",
-        "--workers=2",
+        f"--workers={workers}",
     ]
 
 

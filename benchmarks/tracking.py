@@ -1,6 +1,7 @@
 """What reporting costs: the processor's time of a reporter, and a grid whose server is away.
 
-``reporter``: eight simulated runs append ten metrics an iteration, two iterations a second, for
+``many``: 32 trainings of the digits at once, with a new store; counted is the time from the end of
+the last one to the end of ``orch run``, which waits for the reporter. ``reporter``: eight simulated runs append ten metrics an iteration, two iterations a second, for
 twenty seconds, to a store in SQLite; counted is the reporter's time on the processor after its
 imports and the making of the store. ``outage``: the same grid of commands, paired, without tracking
 and with a tracking server that is away.
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 from orchestrator.experiment import ExperimentDirectory
@@ -26,13 +28,33 @@ from orchestrator.tracking.process import Patience, ReporterProcess
 
 RUNS, METRICS, PER_SECOND, SECONDS = 8, 10, 2, 20
 PAIRS = 3
+MANY = 32
+ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
-    """Measure both and print their figures."""
+    """Measure all and print their figures."""
+    for _ in range(PAIRS):
+        measure_many()
     measure_reporter()
     measure_outage()
+
+
+def measure_many() -> None:
+    """Print how long after the last of many runs, all at once, everything has arrived."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            *(sys.executable, "-m", "orchestrator", "run", f"results_dir={folder}"),
+            *(f"seed=range({MANY})", "iterations=5", f"--workers={MANY}"),
+        ]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        over = time.time()
+        ends = [
+            datetime.fromisoformat(json.loads(path.read_text())["ended_at"]).timestamp()
+            for path in Path(folder).glob("*/training/*/status.json")
+        ]
+    print(f"{f'all there after {len(ends)} trainings at once':40}{over - max(ends):8.2f} s")
 
 
 def measure_reporter() -> None:
@@ -67,7 +89,7 @@ def begin(run: RunDirectory) -> int:
     """Let a run look alive; return the descriptor that keeps it so."""
     import fcntl  # noqa: PLC0415
 
-    lock = run.open_lock()
+    lock = run.lock.open()
     fcntl.flock(lock, fcntl.LOCK_EX)
     run.write_status(Status(Record.RUNNING, 1, now(), "box", os.getpid()))
     return lock

@@ -95,7 +95,6 @@ class Engine:
         self._gate = resources.gate
         self._waiting: deque[Waiting] = deque()
         self._delayed: list[tuple[float, Waiting]] = []
-        self._built: set[RunId] = set()
         self._running: dict[Slot, _Running] = {}
         self._elsewhere: dict[RunId, Decision] = {}
         self._ended: dict[RunId, Ended] = {}
@@ -131,9 +130,7 @@ class Engine:
                     self._finish(running, stopped=self._is_ending(stop))
                 self._look_elsewhere()
             self._board.refresh(self._look())
-        for run_id in self._built:
-            with suppress(OSError):
-                self._experiment.tear_down(run_id)
+        self._experiment.tear_down()
         left = len(self._waiting) + len(self._delayed) + len(self._elsewhere)
         left += sum(ended.state is State.STALE for ended in self._ended.values())
         return Outcome(self._ended, left, bool(stop.asked), self._gave_up)
@@ -189,7 +186,6 @@ class Engine:
                 return
             number = seen.attempts + 1
             directory = self._experiment.create(run)
-            self._built.discard(run.run_id)
             attempt = self._launcher.start(
                 run, directory, number, {**slot.environment, **run.environment}
             )
@@ -213,14 +209,10 @@ class Engine:
 
         A slot would wait for the disk otherwise. What goes wrong here is told when the run starts.
         """
-        if self._is_ending(stop) or self._is_short:
-            return
-        for waiting in islice(self._waiting, len(self._slots)):
-            run = waiting.decision.run
-            if run.run_id not in self._built:
-                self._built.add(run.run_id)
-                with suppress(OSError, OrchestratorError):
-                    self._experiment.build_ahead(run)
+        if not (self._is_ending(stop) or self._is_short):
+            following = islice(self._waiting, len(self._slots))
+            with suppress(OSError, OrchestratorError):
+                self._experiment.build_ahead(waiting.decision.run for waiting in following)
 
     def _is_ours(self, decision: Decision, seen: Observation) -> bool:
         """Tell whether the run is still to be started; if not, put it where it belongs.

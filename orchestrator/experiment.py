@@ -119,26 +119,27 @@ class ExperimentDirectory:
         directory.check_identity(run)
         return directory
 
-    def build_ahead(self, run: Run) -> None:
-        """Build a run directory beside its place, where only ``create`` finds it.
+    def build_ahead(self, runs: Iterable[Run]) -> None:
+        """Build run directories beside their places, where only ``create`` finds them.
 
-        Whoever holds the lock finds it complete or not at all: it is built, swept and renamed
+        Whoever holds the lock finds each complete or not at all: it is built, swept and renamed
         under the lock, and of two orchestrators each has its own.
 
         Raises:
-            OSError: The disk does not take it; nothing is left behind.
+            OSError: The disk does not take one; nothing is left behind of it.
         """
-        workshop = self._workshop(run.run_id)
-        with exclusive(self.training):
+        for run in runs:
+            workshop = self._workshop(run.run_id)
             if not (workshop.is_dir() or self.run(run.run_id).path.is_dir()):
-                build(run, workshop)
+                with exclusive(self.training):
+                    build(run, workshop)
 
-    def tear_down(self, run_id: RunId) -> None:
-        """Remove what was built ahead, if ``create`` has not used it."""
-        with exclusive(self.training):
-            shutil.rmtree(self._workshop(run_id), ignore_errors=True)
+    def tear_down(self) -> None:
+        """Remove what this process has built ahead, and ``create`` has not used."""
+        for workshop in self.training.glob(self._workshop("*").name):
+            shutil.rmtree(workshop, ignore_errors=True)
 
-    def _workshop(self, run_id: RunId) -> Path:
+    def _workshop(self, run_id: str) -> Path:
         return self.training / f"{_WORKSHOP}{run_id}-{os.getpid()}"
 
     def remove(self, run_id: RunId) -> str:
@@ -151,9 +152,9 @@ class ExperimentDirectory:
         aside = self.training / f"{_WORKSHOP}removed-{run_id}"
         try:
             with exclusive(self.training):
-                lock = directory.open_lock()
+                lock = directory.lock.open()
                 try:
-                    if not directory.take(lock):
+                    if not directory.lock.take(lock):
                         return "a process of it lives"
                     shutil.rmtree(aside, ignore_errors=True)
                     directory.path.rename(aside)

@@ -1,20 +1,16 @@
-"""The run directory: the only place that spells the names of its files and touches its lock.
+"""The run directory: the only place that spells the names of its files.
 
 ``<results_dir>/<experiment_id>/training/<run_id>/`` is built beside its place and renamed into it,
-so it is complete whenever it can be seen. ``run.lock`` is locked with ``flock`` for as long as any
-process of an attempt lives: the kernel's word, which no pid, clock or heartbeat can beat.
+so it is complete whenever it can be seen.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
 import shutil
-import stat
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
@@ -22,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from orchestrator import config_text, durable, records
 from orchestrator.differences import find_differences
 from orchestrator.errors import RunDirectoryError
+from orchestrator.run_lock import MEND, RunLock
 from orchestrator.state import Observation, Record, RunId, Status, Unreadable
 
 if TYPE_CHECKING:
@@ -41,8 +38,6 @@ _METRICS: Final = "metrics.jsonl"
 # What the orchestrator reads in a config; the run has no use for it.
 _NOT_TRAINED: Final = ("hydra", "_filters", "orch")
 _MOST_KEYS: Final = 5
-_LOCK_PAUSE: Final = 0.001
-_MEND: Final = "Move this directory away, and the run starts anew."
 _ATTEMPT_LOG = re.compile(r"attempt-(\d+)\.log")
 
 
@@ -66,6 +61,11 @@ class RunDirectory:
     def run_id(self) -> RunId:
         """The run's ID, which is the directory's name."""
         return RunId(self.path.name)
+
+    @property
+    def lock(self) -> RunLock:
+        """What tells whether a process of an attempt lives."""
+        return RunLock(self.path / _LOCK)
 
     @property
     def config(self) -> Path:
@@ -127,7 +127,7 @@ class RunDirectory:
         if _is_done(status):  # nothing changes that any more
             return self._observation(status, locked=False)
         try:
-            locked = self.is_locked()
+            locked = self.lock.is_held()
         except RunDirectoryError as error:
             return Observation(status, attempts=self._count_attempts(status), damage=str(error))
         return self._observation(status if locked else self.read_status(), locked=locked)
@@ -202,7 +202,7 @@ class RunDirectory:
             return config_text.read(durable.read_file(self.config))
         except (OSError, ValueError) as error:
             what = str(error).partition("\n")[0]
-            raise RunDirectoryError(f"{self.config}: {what}. {_MEND}") from None
+            raise RunDirectoryError(f"{self.config}: {what}. {MEND}") from None
 
     def read_created_at(self) -> str:
         """Return when the directory was made; another one under its name has another time.
@@ -222,14 +222,14 @@ class RunDirectory:
         digest = identity["digest"]
         if digest != run.digest:
             raise RunDirectoryError(
-                f"{self.path}: it belongs to another config, {self._compare(run)}. {_MEND}"
+                f"{self.path}: it belongs to another config, {self._compare(run)}. {MEND}"
             )
         try:
             found = hashlib.sha256(durable.read_file(self.config)).hexdigest()
         except OSError as error:
             if durable.is_shortage(error):
                 raise
-            raise RunDirectoryError(f"{self.config}: {error.strerror or error}. {_MEND}") from None
+            raise RunDirectoryError(f"{self.config}: {error.strerror or error}. {MEND}") from None
         if identity.get("config_sha256", found) != found:
             raise RunDirectoryError(
                 f"{self.config}: it was edited after the run had been made. Undo that, or move"
@@ -249,90 +249,14 @@ class RunDirectory:
         try:
             found = records.parse(durable.read_file(path))
         except OSError as error:
-            raise RunDirectoryError(f"{path}: {error.strerror or error}. {_MEND}") from None
+            raise RunDirectoryError(f"{path}: {error.strerror or error}. {MEND}") from None
         if not isinstance(found, dict) or not isinstance(found.get("digest"), str):
-            raise RunDirectoryError(f"{path}: it does not say which run this is. {_MEND}")
+            raise RunDirectoryError(f"{path}: it does not say which run this is. {MEND}")
         return found
-
-    def open_lock(self) -> int:
-        """Open ``run.lock`` and return its descriptor, which is not locked yet.
-
-        Raises:
-            FileNotFoundError: The run directory is gone.
-            RunDirectoryError: Something else stands under this name, which is left alone; or
-                nothing does, and nobody can know whether the run lives.
-        """
-        return self._open_lock(os.O_RDWR)
-
-    def take(self, lock: int) -> bool:
-        """Lock a descriptor of ``run.lock``; False: a process of an attempt lives."""
-        from filelock import lock_descriptor  # noqa: PLC0415 # only who takes locks pays for it
-
-        while not lock_descriptor(lock, blocking=False):
-            # Who only looks whether a run lives shares the lock for microseconds; an attempt does not.
-            if self.is_locked():
-                return False
-            time.sleep(_LOCK_PAUSE)
-        return True
-
-    def holds(self, lock: int) -> bool:
-        """Tell whether a descriptor of ``run.lock`` still is the one of this directory.
-
-        It is not where the directory was removed, moved away or made anew meanwhile.
-        """
-        try:
-            named = (self.path / _LOCK).lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError:
-            return True  # the disk does not answer: that says nothing about the directory
-        return os.path.samestat(named, os.fstat(lock))
 
     def signs_of_progress(self) -> tuple[tuple[int, int] | None, ...]:
         """Return something that changes whenever the trainer reports."""
         return tuple(_trace(self.path / name) for name in (_PROGRESS, _METRICS))
-
-    def is_locked(self) -> bool:
-        """Tell whether a process of an attempt lives.
-
-        The answer comes from asking for a shared lock, which is given back at once; whoever takes
-        the lock for an attempt therefore asks more than once.
-
-        Raises:
-            RunDirectoryError: As for ``open_lock``.
-        """
-        try:
-            descriptor = self._open_lock(os.O_RDONLY)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
-
-    def _open_lock(self, mode: int) -> int:
-        path = self.path / _LOCK
-        try:
-            descriptor = os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
-            if not self.path.exists():
-                raise
-            raise RunDirectoryError(
-                f"{path}: it is missing, so nobody can tell whether this run is being worked on."
-                f" If no process of it lives: touch {path}"
-            ) from None
-        except OSError as error:
-            if durable.is_shortage(error):
-                raise
-            raise RunDirectoryError(f"{path}: {error.strerror}. {_MEND}") from None
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-            os.close(descriptor)
-            raise RunDirectoryError(f"{path}: it is no plain file of its own. {_MEND}")
-        return descriptor
 
     def _count_attempts(self, status: Status | Unreadable | None) -> int:
         if isinstance(status, Status):

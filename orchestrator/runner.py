@@ -61,8 +61,8 @@ class Runner:
             OSError: The run directory is gone, or the disk takes no records.
             RunDirectoryError: Something else stands in place of the lock, or of the directory.
         """
-        lock = self._directory.open_lock()
-        if not self._directory.take(lock):
+        lock = self._directory.lock.open()
+        if not self._directory.lock.take(lock):
             return Verdict.NOT_OURS
         # Look again: another orchestrator may have run it since this one planned.
         seen = self._directory.observe_locked()
@@ -77,7 +77,7 @@ class Runner:
         )
         self._directory.write_status(status)
         ended = self._run_program(lock, status)
-        if not self._directory.holds(lock):
+        if not self._directory.lock.is_of(lock):
             raise RunDirectoryError(
                 f"{self._directory.path}: it was removed, moved or replaced while the run was"
                 " working in it, so the run was ended."

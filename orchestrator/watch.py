@@ -147,7 +147,7 @@ class Watch:
         signs = self._directory.signs_of_progress()
         if signs != self._seen:
             self._seen, self._seen_at = signs, moment
-        if not self._directory.holds(self._lock):
+        if not self._directory.lock.is_of(self._lock):
             return Cut.LOST
         if moment >= self._began_at + self._limits.timeout:
             return Cut.TIMEOUT

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LARGE: Final = 2 << 20  # bytes; of every processor that PyTorch has a build for
+_LARGE: Final = 2 << 20  # bytes; where large pages are larger, the kernel gathers nothing
 _MADV_COLLAPSE: Final = 25  # <linux/mman.h>, from Linux 6.1 on; Python has no name for it
 
 

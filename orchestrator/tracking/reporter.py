@@ -202,7 +202,7 @@ def report(reporter: Reporter, folder: Path, orders: Orders) -> int:
         found = reporter.round(send=has_turn)
         spent = time.process_time() - begun
         failures = failures + 1 if found.problem else 0
-        if not (is_modest or found.behind):
+        if not is_modest and (found.problem or not found.behind):
             _be_modest()
             is_modest = True
         if orders is not Orders.GO_ON:
@@ -241,7 +241,7 @@ def _listen(orders: Orders, pause: float) -> Orders:
 
 
 def _be_modest() -> None:
-    """Let the trainings have the processors, from the first time on that nothing is behind.
+    """Let the trainings have the processors, from the first time on that nothing can be done.
 
     Until then there is work that must be done anyway, and much of it where many runs start at once:
     put off, it would keep the user waiting at the end.

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,48 @@ def test_hostile_runs_end_classified_and_harm_nobody(tmp_path: Path) -> None:
     }
     assert "2 of 8 runs are done, 6 failed." in ended.stdout
     assert processes_with(marker) == []
+
+
+@pytest.fixture
+def small_memory() -> Iterator[Path]:
+    """Return a group of processes that share 64 MB of memory, where this machine makes one."""
+    root = Path("/sys/fs/cgroup")
+    name = f"orch-test-{os.getpid()}"
+    is_old = (root / "memory").is_dir()
+    group = root / "memory" / name if is_old else root / name
+    limits = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes") if is_old else ("memory.max",)
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no group of processes can be made here: {error}")
+    try:
+        if not (group / limits[0]).exists():
+            pytest.skip("groups of processes have no limit of memory here")
+        for limit in limits:
+            if (group / limit).exists():
+                (group / limit).write_text(str(64 << 20))
+        yield group
+    finally:
+        group.rmdir()
+
+
+def test_run_that_eats_its_memory_is_told_from_one_that_was_killed(
+    tmp_path: Path, small_memory: Path
+) -> None:
+    """The kernel's word counts, not the signal; the other runs finish."""
+    enter = f"echo $$ > {small_memory}/cgroup.procs"
+    eat = f"exec {sys.executable} -c 'b\"x\" * (1 << 28)'"
+    scripts = {"hungry": f"{enter}; {eat}", "killed": "kill -9 $$", "modest": f"{enter}; echo done"}
+    folder = project(
+        tmp_path,
+        f"how: modest\nscripts: {json.dumps(scripts)}\nscript: ${{scripts[${{how}}]}}",
+        "command: [sh, -c, '{script}']",
+    )
+    ended = orch(folder, "run", "how=hungry,killed,modest", "--workers=1")
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    found = statuses(folder)
+    kinds = {name: (status["error"] or {}).get("class") for name, status in found.items()}
+    assert kinds == {"hungry": "out-of-memory", "killed": "killed", "modest": None}
 
 
 def processes_with(marker: str) -> list[str]:

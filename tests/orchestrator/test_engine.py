@@ -215,7 +215,7 @@ def test_run_that_lives_elsewhere_is_waited_for_and_never_started(
     """When its other owner has finished it, it counts as done."""
     directory = experiment.create(runs[0])
     directory.write_status(status(Record.RUNNING, 1))
-    lock = directory.open_lock()
+    lock = directory.lock.open()
     fcntl.flock(lock, fcntl.LOCK_EX)
     plan = plan_of(experiment, runs[:1])
 
@@ -238,7 +238,7 @@ def test_run_whose_other_owner_dies_is_resumed(
     """The lock falls free without an end in the record: it is ours now."""
     directory = experiment.create(runs[0])
     directory.write_status(status(Record.RUNNING, 1))
-    locks = [directory.open_lock()]
+    locks = [directory.lock.open()]
     fcntl.flock(locks[0], fcntl.LOCK_EX)
     plan = plan_of(experiment, runs[:1])
     board = FakeBoard(on_refresh=lambda: [os.close(locks.pop()) for _ in locks[:]])
@@ -261,7 +261,7 @@ def test_run_whose_runner_alone_was_killed_keeps_its_slot_until_its_program_ends
             attempt.end(Record.DONE)
             return
         attempt.directory.write_status(status(Record.RUNNING, attempt.number))
-        locks.append(attempt.directory.open_lock())
+        locks.append(attempt.directory.lock.open())
         fcntl.flock(locks[0], fcntl.LOCK_EX)
         attempt.end(None)
 
@@ -518,7 +518,7 @@ def test_run_whose_orchestrator_is_gone_takes_up_a_slot(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
     """The box has no more room than before; when that run is over, its place is used."""
-    lock = experiment.create(runs[0]).open_lock()
+    lock = experiment.create(runs[0]).lock.open()
     fcntl.flock(lock, fcntl.LOCK_EX)
     plan = plan_of(experiment, runs)
     started_beside = []
@@ -528,7 +528,7 @@ def test_run_whose_orchestrator_is_gone_takes_up_a_slot(
         attempt.end(Record.DONE)
 
     def let_go() -> None:
-        if experiment.run(runs[0].run_id).is_locked():
+        if experiment.run(runs[0].run_id).lock.is_held():
             experiment.run(runs[0].run_id).write_status(status(Record.DONE, 1))
             assert started_beside == []
             os.close(lock)

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.errors import RunDirectoryError
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run
-from orchestrator.rundir import now
+from orchestrator.rundir import build, now, publish
 from orchestrator.state import Record, RunId, State, Status
 
 
@@ -121,8 +121,8 @@ def test_run_directory_that_was_built_ahead_is_nowhere_to_be_seen_until_it_is_cr
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
     """Then it is there whole, and nothing else is."""
-    experiment.build_ahead(runs[0])
-    experiment.build_ahead(runs[0])
+    for _ in range(2):
+        experiment.build_ahead(runs[:1])
     assert experiment.runs() == []
     assert len(list(experiment.training.iterdir())) == 1
     directory = experiment.create(runs[0])
@@ -133,19 +133,23 @@ def test_run_directory_that_was_built_ahead_is_nowhere_to_be_seen_until_it_is_cr
 def test_what_was_built_ahead_in_vain_is_removed(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
-    """By whoever built it, if another one was faster, or by the next one, if that is dead."""
-    for run in runs:
-        experiment.build_ahead(run)
-    workshops = {path.name.split("-")[1]: path for path in experiment.training.iterdir()}
-    (kept,) = (path for run_id, path in workshops.items() if run_id == runs[0].run_id)
-    kept.rename(experiment.training / runs[0].run_id)  # as the other one does
-    experiment.build_ahead(runs[0])
+    """By whoever built it, if another one was faster or it is not needed any more."""
+    experiment.build_ahead(runs)
+    build(runs[0], experiment.training / ".new-by-another")
+    publish(experiment.training / ".new-by-another", experiment.run(runs[0].run_id).path)
     experiment.create(runs[0])
-    experiment.tear_down(runs[1].run_id)
-    assert {path.name for path in experiment.training.iterdir()} == {
-        runs[0].run_id,
-        workshops[runs[2].run_id].name,
-    }
+    assert len(list(experiment.training.glob(".new-*"))) == 2
+    experiment.tear_down()
+    assert [path.name for path in experiment.training.iterdir()] == [runs[0].run_id]
+
+
+def test_what_was_built_ahead_by_a_dead_process_is_swept_and_not_used(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """It may be half built."""
+    half_built = experiment.training / f".new-{runs[0].run_id}-1"
+    half_built.mkdir()
+    assert experiment.create(runs[0]).read_config()
     experiment.prepare()
     assert [path.name for path in experiment.training.iterdir()] == [runs[0].run_id]
 

@@ -68,7 +68,7 @@ def test_state_with_a_free_lock_follows_from_the_record(
 def test_held_lock_means_running_until_the_last_holder_is_gone(directory: RunDirectory) -> None:
     """A child that inherited the descriptor keeps the run alive after its parent's end."""
     directory.write_status(status(Record.RUNNING))
-    descriptor = directory.open_lock()
+    descriptor = directory.lock.open()
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     reader, writer = os.pipe()
     child = os.fork()
@@ -134,7 +134,7 @@ def test_link_in_place_of_the_lock_is_refused_and_its_target_untouched(
         lock.unlink()
         make(victim)
         with pytest.raises(RunDirectoryError, match=r"run\.lock"):
-            directory.open_lock()
+            directory.lock.open()
     assert victim.read_text() == "precious"
 
 

@@ -177,7 +177,7 @@ def test_run_lives_for_as_long_as_its_program_when_the_runner_is_killed(
         runner.wait()
         assert directory.observe().state is State.RUNNING
         told.write_text("end\n")
-    waiting = directory.open_lock()
+    waiting = directory.lock.open()
     lock_descriptor(waiting)
     os.close(waiting)
     assert directory.observe().state is State.STALE
@@ -187,7 +187,7 @@ def test_held_lock_is_left_alone_and_a_look_at_it_is_not_in_the_way(
     directory: RunDirectory,
 ) -> None:
     """An attempt is never begun beside another one; who only looks does not prevent it."""
-    other = directory.open_lock()
+    other = directory.lock.open()
     fcntl.flock(other, fcntl.LOCK_EX)
     assert carry_out(directory, "true") is Verdict.NOT_OURS
     assert directory.read_status() is None
@@ -231,7 +231,7 @@ def test_run_that_takes_too_long_is_ended(directory: RunDirectory) -> None:
     limits = Limits(timeout=0.2, grace=0.1)
     assert carry_out(directory, "sh", "-c", script, limits=limits) is Verdict.FAILED
     assert failure_of(directory) == ("timeout", "it took longer than 0.2 s")
-    assert not directory.is_locked()
+    assert not directory.lock.is_held()
 
 
 def test_run_without_progress_is_ended(directory: RunDirectory) -> None:
@@ -255,7 +255,7 @@ def test_daemon_of_a_killed_program_is_ended_with_it(directory: RunDirectory) ->
     script = "setsid sleep 1000 & sleep 0.1; kill -9 $$"
     assert carry_out(directory, "sh", "-c", script) is Verdict.FAILED
     assert failure_of(directory) == ("killed", "by SIGKILL")
-    assert not directory.is_locked()
+    assert not directory.lock.is_held()
 
 
 def test_what_a_program_leaves_may_finish_its_work(directory: RunDirectory) -> None:

@@ -73,7 +73,7 @@ def test_following_ends_with_the_run(grid: Grid) -> None:
     """What is written before the end is printed, the very last of it as well."""
     directory = grid.make(0.1, 0, record=Record.RUNNING)
     write_log(directory, b"begun\n")
-    lock = directory.open_lock()
+    lock = directory.lock.open()
     fcntl.flock(lock, fcntl.LOCK_EX)
     screen = io.StringIO()
 

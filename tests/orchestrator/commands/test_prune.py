@@ -37,7 +37,7 @@ def test_only_what_the_grid_does_not_name_is_removed(grid: Grid, output: Callabl
 def test_run_that_lives_is_never_removed(grid: Grid, output: Callable[[], str]) -> None:
     """The lock decides; the exit code tells that something was left."""
     lives = grid.make(0.3, 0)
-    lock = lives.open_lock()
+    lock = lives.lock.open()
     fcntl.flock(lock, fcntl.LOCK_EX)
     assert grid.orch("prune", "--yes") == 3
     assert f"kept {lives.run_id}  lr=0.3 seed=0: a process of it lives" in output()

@@ -35,7 +35,7 @@ def test_watching_ends_when_nothing_runs_any_more(
 ) -> None:
     """It looks again for as long as a run lives; as JSON, a line each time."""
     directory = grid.make(0.1, 0, record=Record.RUNNING)
-    lock = directory.open_lock()
+    lock = directory.lock.open()
     fcntl.flock(lock, fcntl.LOCK_EX)
 
     def look_away(*_: object) -> None:
