@@ -25,6 +25,7 @@ EXPECTED = (
 )
 ONE = ("seed=0", "--workers=1")
 TWO = ("seed=0,1", "--workers=2")
+QUEUE = ("seed=0,1", "--workers=1")
 FOREIGN = ("seed=0,1", "--workers=2", FOREIGN_COMMAND)
 # Where it hurts: the last point of each kind.
 FEW = {
@@ -114,6 +115,17 @@ def test_kill_at_every_point(make_world: MakeWorld, undisturbed: Undisturbed) ->
     assert disturb_all(make_world, ONE, [f"{point}=kill" for point in last.values()], ends) == []
 
 
+def test_kill_of_the_orchestrator_while_it_builds_ahead(
+    make_world: MakeWorld, undisturbed: Undisturbed
+) -> None:
+    """The run that lives meanwhile goes on, and what is half built is no run."""
+    world, ends = undisturbed(*QUEUE)
+    points = [each for each in world.points() if each.startswith("orchestrator:")]
+    built = [each for each in points if each.endswith("#2")]
+    assert any(":mkdir:.new-RUN#2" in each for each in built)
+    assert disturb_all(make_world, QUEUE, [f"{point}=kill" for point in built], ends) == []
+
+
 @pytest.mark.parametrize("act", ["torn", "massacre", "ENOSPC", "EIO", "EAGAIN", "full"])
 def test_other_faults_at_some_points(
     make_world: MakeWorld, undisturbed: Undisturbed, act: str
@@ -129,10 +141,11 @@ def test_other_faults_at_some_points(
 def test_every_fault_at_every_point(
     make_world: MakeWorld, undisturbed: Undisturbed, act: str
 ) -> None:
-    """All that the short form leaves out, on two runs at once."""
-    world, ends = undisturbed(*TWO)
-    points = [each for each in world.points() if act != "torn" or "write:" in each]
-    assert disturb_all(make_world, TWO, [f"{point}={act}" for point in points], ends) == []
+    """All that the short form leaves out, on two runs at once and one after the other."""
+    for grid in (TWO, QUEUE):
+        world, ends = undisturbed(*grid)
+        points = [each for each in world.points() if act != "torn" or "write:" in each]
+        assert disturb_all(make_world, grid, [f"{point}={act}" for point in points], ends) == []
 
 
 @pytest.mark.soak
