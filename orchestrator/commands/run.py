@@ -17,7 +17,7 @@ from orchestrator.devices import NO_GPUS, GpuGate, Nvml, choose
 from orchestrator.engine import Engine
 from orchestrator.flags import parse_flags, with_flags
 from orchestrator.launchers.command import CommandLauncher
-from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher
+from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher, modules_named_by
 from orchestrator.ordering import arrange
 from orchestrator.parts import Resources
 from orchestrator.plan import Action
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from orchestrator.devices import Gpu, Gpus
     from orchestrator.engine import Outcome
     from orchestrator.events import Event, Sight
+    from orchestrator.plan import Decision
     from orchestrator.settings import Settings
 
 FAILED: Final = 1
@@ -66,14 +67,15 @@ def run(options: argparse.Namespace, console: Console) -> int:
         return 0
     gpus = Nvml()
     resources = _resources(settings, gpus, gpus.found() if total else ())
-    starts = arrange(planned.plan.starts(), settings.order)
+    to_start = planned.plan.starts()
+    starts = arrange(to_start, settings.order)
     waits = [item for item in planned.plan.decisions if item.action is Action.WAIT]
     planned.experiment.prepare()
     if planned.experiment.join():
         orphans = frozenset(item.run.run_id for item in waits)
         resources = replace(resources, orphans=orphans)
     _print_summary(planned, options, console)
-    launcher = _launcher(settings)
+    launcher = _launcher(settings, to_start)
     with StopRequests() as stop:
         reporter = _start_reporter(planned) if tracking.enabled else None
         if total:
@@ -104,7 +106,7 @@ def _resources(settings: Settings, gpus: Gpus, found: Sequence[Gpu]) -> Resource
     return Resources(make_slots(count, chosen, environment), settings.policy, gate)
 
 
-def _launcher(settings: Settings) -> CommandLauncher | WarmLauncher:
+def _launcher(settings: Settings, starts: Sequence[Decision]) -> CommandLauncher | WarmLauncher:
     program, limits = settings.program, settings.limits
     if program.command:
         return CommandLauncher(program.command, limits)
@@ -112,7 +114,8 @@ def _launcher(settings: Settings) -> CommandLauncher | WarmLauncher:
         entry_point = EntryPoint(program.entry_point, program.arguments)
         module = program.entry_point.partition(":")[0]
         return WarmLauncher(entry_point, (*program.preload, module), limits)
-    return WarmLauncher(modules=(*TRAINING_STACK, *program.preload), limits=limits)
+    named = modules_named_by(decision.run.config for decision in (*starts[:1], *starts[-1:]))
+    return WarmLauncher(modules=(*TRAINING_STACK, *named, *program.preload), limits=limits)
 
 
 def _print_summary(planned: Planned, options: argparse.Namespace, console: Console) -> None:

@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 import traceback
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from typing import Any, Final
 from orchestrator.launchers import memory
 
 MODULES: Final = "ORCH_PRELOAD"
+OPTIONAL: Final = "?"  # before the name of a module that need not be there
 
 
 def find_modules_of_the_project() -> None:
@@ -31,7 +33,8 @@ def _load(modules: list[str]) -> str:
     os.dup2(2, 1)
     try:
         for module in modules:
-            import_module(module)
+            with suppress(ImportError) if module.startswith(OPTIONAL) else nullcontext():
+                import_module(module.removeprefix(OPTIONAL))
         if "torch" in sys.modules:  # whoever makes the first optimizer would wait for this one
             import_module("torch._dynamo")
     except BaseException:  # noqa: BLE001 # also what calls sys.exit

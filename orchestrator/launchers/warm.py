@@ -14,6 +14,7 @@ import selectors
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -24,10 +25,11 @@ from orchestrator.limits import NO_LIMITS
 from orchestrator.programs import EntryPoint, signals_blocked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerProcess
 
+    from orchestrator.grid import Value
     from orchestrator.identity import Run
     from orchestrator.limits import Limits
     from orchestrator.rundir import RunDirectory
@@ -40,9 +42,33 @@ _OURS: Final = (
     *("multiprocessing.popen_fork", "multiprocessing.popen_forkserver"),
     "orchestrator.cli",  # a fork imports the main module again, and that imports this
 )
+# What may be imported here unasked: it starts no threads, and leaves the GPU alone.
+_HARMLESS: Final = ("trainer.", "torchmetrics.")
 _TRIES: Final = 6
 _PAUSE: Final = 0.1  # for the system to notice that a process is gone
 _DIED: Final = "the process that loads them died; what it said is above\n"
+
+
+def modules_named_by(configs: Iterable[Mapping[str, Value]]) -> tuple[str, ...]:
+    """Return the modules that runs with these configs import, as far as they may be loaded before.
+
+    Others of the user's own choice are loaded before if ``orch.preload`` says so.
+    """
+    targets = (target for config in configs for target in _targets(config))
+    modules = {target.rpartition(".")[0] for target in targets if target.startswith(_HARMLESS)}
+    return tuple(f"{preload.OPTIONAL}{module}" for module in sorted(modules))
+
+
+def _targets(node: object) -> Iterator[str]:
+    """Yield what stands under ``_target_``, anywhere in a config."""
+    if isinstance(node, Mapping):
+        if isinstance(target := node.get("_target_"), str):
+            yield target
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)
 
 
 class WarmAttempt:

@@ -1,0 +1,44 @@
+"""The warm launcher loads once what runs need, and only what may be loaded before a fork."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from orchestrator.launchers import preload
+from orchestrator.launchers.warm import modules_named_by
+
+CONFIG = {
+    "data": {"_target_": "trainer.data.digits.Digits"},
+    "metrics": {"f1": {"_target_": "torchmetrics.classification.MulticlassF1Score"}},
+    "model": {"_target_": "mine.Model", "layers": [{"_target_": "trainer.models.mlp.Mlp"}]},
+    "optimizer": {"_target_": None, "lr": 0.1},
+}
+
+
+def test_modules_of_targets_are_loaded_where_that_is_harmless() -> None:
+    """Wherever a target stands; a module of the user's own may touch the GPU when it is imported."""
+    assert modules_named_by([CONFIG, CONFIG]) == (
+        "?torchmetrics.classification",
+        "?trainer.data.digits",
+        "?trainer.models.mlp",
+    )
+
+
+@pytest.mark.parametrize(
+    ("modules", "said"),
+    [("json,?nowhere.at_all", ""), ("?json.decoder", ""), ("nowhere", "ModuleNotFoundError")],
+)
+def test_module_that_need_not_be_there_is_passed_over(modules: str, said: str) -> None:
+    """The run that wants it says what is missing; another that is not there is told at once."""
+    script = "from orchestrator.launchers import preload; print(preload.FAILURE[-200:])"
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, preload.MODULES: modules},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said in told.stdout + told.stderr
+    assert bool(said) == bool((told.stdout + told.stderr).strip())
