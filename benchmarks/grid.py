@@ -9,6 +9,8 @@ exists beforehand for all. Read the ratios, for the seconds are the machine's.
 from __future__ import annotations
 
 import importlib.util
+import itertools
+import json
 import os
 import resource
 import shutil
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +29,7 @@ HAS_JOBLIB = importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is 
 # Of one process a run only a few are measured: they take the same time each.
 COLD_RUNS = 8
 MANY = 1000
-FEW = 4
+FEW = 16
 # Trains runs that were made but have no results, one after the other, in one process.
 TRAIN = """\
 import sys, time
@@ -75,20 +78,26 @@ def print_table(runs: int, own: float, one: float, rows: list[tuple[str, float, 
 def print_overhead(results: Path) -> None:
     """Print what one more run takes in a slot by itself, beyond its training.
 
-    The training alone is timed in a process that has trained before; both in turn.
+    The training alone is timed in a process that has trained before, right after the grid.
     """
     slots, trainings = [], []
     for turn in range(3):
-        few = measure(ours(results, f"few-{turn}", FEW, workers=1))
-        more = measure(ours(results, f"more-{turn}", 5 * FEW, workers=1))
-        slots.append((more - few) / (4 * FEW))
-        trainings.append(training_alone(results / f"few-{turn}" / "training"))
-    slot, training = statistics.median(slots), statistics.median(trainings)
+        measure(ours(results, f"alone-{turn}", FEW, workers=1))
+        training = results / f"alone-{turn}/training"
+        begun = sorted(map(began_at, training.glob("*/status.json")))
+        slots.append(statistics.median(b - a for a, b in itertools.pairwise(begun)))
+        trainings.append(training_alone(training))
+    slot, alone = statistics.median(slots), statistics.median(trainings)
     beyond = statistics.median(a - b for a, b in zip(slots, trainings, strict=True))
     print(
-        f"one more run in a slot by itself {slot * 1000:.0f} ms, its training {training * 1000:.0f} ms:"
+        f"one more run in a slot by itself {slot * 1000:.0f} ms, its training {alone * 1000:.0f} ms:"
         f" {beyond * 1000:.0f} ms beyond it"
     )
+
+
+def began_at(status: Path) -> float:
+    """Return when a run began, in seconds."""
+    return datetime.fromisoformat(json.loads(status.read_text())["started_at"]).timestamp()
 
 
 def training_alone(training: Path) -> float:

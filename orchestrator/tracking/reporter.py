@@ -8,16 +8,14 @@ and what did not change since its last look costs no more than two stats.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import logging
 import os
 import select
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
@@ -28,6 +26,8 @@ from orchestrator.tracking.news import News, tell
 from orchestrator.tracking.sender import Sender
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrator.experiment import ExperimentDirectory
     from orchestrator.rundir import RunDirectory
     from orchestrator.tracking.delivery import Delivery
@@ -39,7 +39,6 @@ _LONGEST_PAUSE: Final = 10.0
 _SHARE: Final = 0.03  # of a processor, while runs live
 _LAST_TRIES: Final = 3
 _LAST_PAUSE: Final = 1.0
-_NICENESS: Final = 10
 # In seconds; a run that is over before is sent at once and whole, for half of what it costs twice.
 _YOUTH: Final = 1.5
 _NO_TURN: Final = "another reporter is at work on this experiment"
@@ -57,11 +56,16 @@ class Orders(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a look at all runs amounts to: how many live, how many are behind, what went wrong."""
+    """What a look at all runs amounts to: how many live, how many are behind, what went wrong.
+
+    ``needed`` are the seconds on a processor that went into runs that are over: put off, they would
+    keep the user waiting at the end.
+    """
 
     living: int
     behind: int
     problem: str = ""
+    needed: float = field(default=0.0, compare=False)
 
 
 @dataclass(slots=True)
@@ -98,6 +102,7 @@ class Reporter:
         being sent; but after two refusals in a row the rest waits for the next round.
         """
         living = behind = in_a_row = 0
+        needed = 0.0
         problem = self._open() if send else ""
         send = send and not problem
         for directory in self._experiment.runs():
@@ -108,7 +113,10 @@ class Reporter:
                 continue
             living += known.seen.state is State.RUNNING
             if known.behind and send and in_a_row < 2:  # noqa: PLR2004 # one may be its own fault
+                begun = time.process_time()
                 refusal = self._send(directory, known)
+                if known.seen.state is not State.RUNNING:
+                    needed += time.process_time() - begun
                 problem = problem or refusal
                 in_a_row = in_a_row + 1 if refusal else 0
             behind += known.behind
@@ -116,7 +124,7 @@ class Reporter:
             problem = problem or _NO_TURN
         self._complain(problem)
         self.tell(behind, problem)
-        return Round(living, behind, problem)
+        return Round(living, behind, problem, needed)
 
     def _open(self) -> str:
         """Open the store, the first time; return what was wrong, in one line.
@@ -195,16 +203,13 @@ def report(reporter: Reporter, folder: Path, orders: Orders) -> int:
     """Send until the end is ordered and everything has arrived; return 0 then, 1 if it has not."""
     reporter.tell(0, "")
     turn = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    has_turn, is_modest, failures = False, False, 0
+    has_turn, failures = False, 0
     while True:
         has_turn = has_turn or _take_turn(turn)
         begun = time.process_time()
         found = reporter.round(send=has_turn)
-        spent = time.process_time() - begun
+        spent = time.process_time() - begun - found.needed
         failures = failures + 1 if found.problem else 0
-        if not is_modest and (found.problem or not found.behind):
-            _be_modest()
-            is_modest = True
         if orders is not Orders.GO_ON:
             if not found.behind and (orders is Orders.END or not found.living):
                 return 0
@@ -238,14 +243,3 @@ def _listen(orders: Orders, pause: float) -> Orders:
     if not readable:
         return Orders.GO_ON
     return Orders.END if sys.stdin.readline().strip() == "end" else Orders.ORPHANED
-
-
-def _be_modest() -> None:
-    """Let the trainings have the processors, from the first time on that nothing can be done.
-
-    Until then there is work that must be done anyway, and much of it where many runs start at once:
-    put off, it would keep the user waiting at the end.
-    """
-    os.nice(_NICENESS)
-    with contextlib.suppress(OSError):  # where sessions are scheduled as groups, that alone counts
-        Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="utf-8")
