@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.durable import exclusive, join
@@ -136,8 +137,10 @@ class ExperimentDirectory:
 
     def tear_down(self) -> None:
         """Remove what this process has built ahead, and ``create`` has not used."""
-        for workshop in self.training.glob(self._workshop("*").name):
-            shutil.rmtree(workshop, ignore_errors=True)
+        # What stays where the disk does not answer is swept by the next ``prepare``.
+        with suppress(OSError), exclusive(self.training):
+            for workshop in self.training.glob(self._workshop("*").name):
+                shutil.rmtree(workshop)
 
     def _workshop(self, run_id: str) -> Path:
         return self.training / f"{_WORKSHOP}{run_id}-{os.getpid()}"
