@@ -15,10 +15,11 @@ from rich.text import Text
 from orchestrator.colours import COLOURS
 from orchestrator.estimate import describe_seconds
 from orchestrator.events import Adopted, Blocked, Ended, Paused, Retrying, Started, Stopping
-from orchestrator.selection import describe_point
+from orchestrator.selection import describe_briefly, describe_point
 from orchestrator.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from orchestrator.estimate import Pace
     from orchestrator.events import Event, Sight
+    from orchestrator.grid import Value
     from orchestrator.state import Progress as Saved
 
 _PER_MINUTE: Final = 600.0  # runs an hour, from which on they are counted by the minute
@@ -38,12 +40,13 @@ class PlainBoard:
         self._console = console
         self._total = total
         self._over = 0
+        self._name = describe_briefly if console.is_terminal else describe_point
 
     def show(self, event: Event) -> None:
         """Print the event."""
         if isinstance(event, Ended) and event.state in (State.DONE, State.FAILED):
             self._over += 1
-        line = describe(event, self._over, self._total)
+        line = describe(event, self._over, self._total, self._name)
         # On a terminal a good end keeps to its line; what went wrong is always told in full.
         brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
         self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
@@ -100,8 +103,8 @@ class LiveBoard(PlainBoard):
     def refresh(self, sight: Sight) -> None:
         """Draw the slots anew."""
         rows = Table.grid(padding=(0, 2), expand=True)
-        # Numbers keep their width; on a narrow terminal what distinguishes a run keeps most of it.
-        for ratio, justify in ((None, "left"), (3, "left"), (None, "right"), (2, "left")):
+        # What distinguishes a run and its numbers keep their width; the metrics get what is left.
+        for ratio, justify in ((None, "left"), (None, "left"), (None, "right"), (1, "left")):
             rows.add_column(ratio=ratio, justify=justify, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type] # a literal, seen through a loop
         has_gpus = any(item.started.slot.gpu for item in sight.live)
         if has_gpus:
@@ -110,7 +113,7 @@ class LiveBoard(PlainBoard):
             gpu = item.started.slot.gpu
             rows.add_row(
                 Text(item.started.run.run_id[:8], style="cyan"),
-                Text(describe_point(item.started.run.overrides)),
+                Text(self._name(item.started.run.overrides)),
                 Text(_count(item.progress)),
                 Text(describe_metrics(item.progress), style="dim"),
                 *([Text(f"GPU {gpu.number}" if gpu else "CPU", style="dim")] if has_gpus else []),
@@ -144,14 +147,14 @@ class JsonBoard(PlainBoard):
         stream.flush()
 
 
-def describe(event: Event, over: int, total: int) -> Text:  # noqa: PLR0911 # one a kind of event
-    """Write an event as one line of text."""
+def describe(  # noqa: PLR0911 # one a kind of event
+    event: Event, over: int, total: int, name: Callable[[Mapping[str, Value]], str] = describe_point
+) -> Text:
+    """Write an event as one line of text; ``name`` writes the values of a run's axes."""
     match event:
         case Started(run=run, action=action, attempt=attempt):
             note = "" if attempt == 1 else f"  (attempt {attempt}: {event.reason})"
-            return Text(
-                f"{action.value:>9}  {run.run_id[:8]}  {describe_point(run.overrides)}{note}"
-            )
+            return Text(f"{action.value:>9}  {run.run_id[:8]}  {name(run.overrides)}{note}")
         case Ended(run=run, state=state):
             what = describe_metrics(event.progress) if state is State.DONE else event.reason
             took = f"  {event.seconds:.1f} s" if event.executed else ""
@@ -160,18 +163,16 @@ def describe(event: Event, over: int, total: int) -> Text:  # noqa: PLR0911 # on
                 (f"{place:>9}  ", "dim"),
                 f"{run.run_id[:8]}  ",
                 (state.value, COLOURS[state]),
-                f"{took}  {describe_point(run.overrides)}  ",
+                f"{took}  {name(run.overrides)}  ",
                 (what, "dim" if state is State.DONE else ""),
             )
         case Adopted(run=run):
-            return Text(
-                f"     wait  {run.run_id[:8]}  {describe_point(run.overrides)}  ({event.reason})"
-            )
+            return Text(f"     wait  {run.run_id[:8]}  {name(run.overrides)}  ({event.reason})")
         case Retrying(run=run, attempt=attempt, delay=delay, alone=alone):
             when = "alone on its GPU" if alone else f"in {describe_seconds(delay)}"
             return Text(
                 f"    again  {run.run_id[:8]}  {when}: {event.reason}  "
-                f"{describe_point(run.overrides)}  (attempt {attempt + 1})",
+                f"{name(run.overrides)}  (attempt {attempt + 1})",
                 style="yellow",
             )
         case Blocked(slot=slot):

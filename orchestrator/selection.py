@@ -178,6 +178,21 @@ def describe_point(values: Mapping[str, Value]) -> str:
     return " ".join(texts) or "the only point"
 
 
+def describe_briefly(values: Mapping[str, Value]) -> str:
+    """Write the same for a narrow place: of keys only the last parts, where these are told apart."""
+    shorts = Counter(map(_last_part, values))
+    return describe_point(
+        {
+            short if shorts[short := _last_part(key)] == 1 else key: value
+            for key, value in values.items()
+        }
+    )
+
+
+def _last_part(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
 def _in_order(numbers: list[int], digests: list[bytes]) -> tuple[list[int], list[bytes]]:
     """Sort by the numbers of the points; families may lie across each other."""
     if all(map(int.__lt__, numbers, numbers[1:])):

@@ -80,6 +80,19 @@ def test_live_board_draws_slots_and_bar_at_any_width(width: int) -> None:
     assert "2/3" in text
 
 
+def test_live_board_tells_runs_apart_on_a_narrow_terminal() -> None:
+    """Keys are cut down to their last parts before a value is cut off."""
+    point = {"model": "cnn10", "optimizer.lr": 0.001, "batch_size": 16, "seed": 1}
+    run = identify(point, point)
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, color_system=None)
+    with LiveBoard(console, 1) as board:
+        started = Started(run, Action.RUN, 1, Slot(0), "it has not run yet")
+        board.refresh(Sight([Live(started, 1.0, SAVED)], 0, Pace(1.0, 1.0)))
+        board.show(Ended(run, State.DONE, "", 1.2, executed=True, progress=SAVED))
+    assert stream.getvalue().count("model=cnn10 lr=0.001 batch_size=16 seed=1") >= 2
+
+
 def test_json_board_writes_an_object_a_line() -> None:
     """Scripts get every event with its run and its state."""
     events = [json.loads(line) for line in shown(JsonBoard).splitlines()]

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.errors import FilterError, IdentityError
 from orchestrator.family import Family
 from orchestrator.grid import Axis, Point
-from orchestrator.selection import FilterCount, describe_point, select_runs
+from orchestrator.selection import FilterCount, describe_briefly, describe_point, select_runs
 
 
 def _select(axes: Any, filters: Any = (), exclude: Any = (), resolve: Any = None) -> Any:
@@ -134,3 +134,9 @@ def test_value_without_a_stable_form_does_not_matter_at_a_point_that_is_dropped(
 def test_point_is_described_as_overrides_are_written(values: Any, text: str) -> None:
     """A point can be copied back to the command line."""
     assert describe_point(Point(values).values) == text
+
+
+def test_keys_that_end_alike_keep_their_whole_names_in_brief() -> None:
+    """Of the others the last part is enough."""
+    values = {"optimizer.lr": 0.1, "scheduler.lr": 0.2, "model.width": 8, "seed": 1}
+    assert describe_briefly(values) == "optimizer.lr=0.1 scheduler.lr=0.2 width=8 seed=1"
