@@ -33,7 +33,8 @@ def _load(modules: list[str]) -> str:
     os.dup2(2, 1)
     try:
         for module in modules:
-            with suppress(ImportError) if module.startswith(OPTIONAL) else nullcontext():
+            # A run that wants an optional one says itself what is wrong with it; the others go on.
+            with suppress(Exception) if module.startswith(OPTIONAL) else nullcontext():
                 import_module(module.removeprefix(OPTIONAL))
         if "torch" in sys.modules:  # whoever makes the first optimizer would wait for this one
             import_module("torch._dynamo")

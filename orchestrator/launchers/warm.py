@@ -133,9 +133,9 @@ class WarmLauncher:
         told = (self._ask_for_failure(stop) for _ in range(_TRIES))
         failure = next((each for each in told if each is not None), _DIED)
         if failure and not stop.asked:
-            raise PreloadError(
-                f"cannot load what every run needs ({', '.join(self._modules[len(_OURS) :])}):\n{failure}"
-            )
+            wanted = self._modules[len(_OURS) :]
+            needed = ", ".join(each for each in wanted if not each.startswith(preload.OPTIONAL))
+            raise PreloadError(f"cannot load what every run needs ({needed}):\n{failure}")
 
     def _ask_for_failure(self, stop: StopRequests) -> str | None:
         """Return what went wrong, an empty text if nothing did, None if nobody lived to tell."""

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,13 +29,23 @@ def test_modules_of_targets_are_loaded_where_that_is_harmless() -> None:
 
 @pytest.mark.parametrize(
     ("modules", "said"),
-    [("json,?nowhere.at_all", ""), ("?json.decoder", ""), ("nowhere", "ModuleNotFoundError")],
+    [
+        ("json,?nowhere.at_all", ""),
+        ("?json.decoder", ""),
+        ("json,?broken", ""),
+        ("nowhere", "ModuleNotFoundError"),
+        ("broken", "RuntimeError: no license"),
+    ],
 )
-def test_module_that_need_not_be_there_is_passed_over(modules: str, said: str) -> None:
+def test_module_that_need_not_be_there_is_passed_over(
+    tmp_path: Path, modules: str, said: str
+) -> None:
     """The run that wants it says what is missing; another that is not there is told at once."""
+    (tmp_path / "broken.py").write_text("raise RuntimeError('no license')")
     script = "from orchestrator.launchers import preload; print(preload.FAILURE[-200:])"
     told = subprocess.run(
         [sys.executable, "-c", script],
+        cwd=tmp_path,
         env={**os.environ, preload.MODULES: modules},
         capture_output=True,
         text=True,
