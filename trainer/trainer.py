@@ -13,6 +13,7 @@ from trainer.build import PARTS, build_modules
 from trainer.callbacks import collect_callbacks
 from trainer.checkpoint import Checkpoints
 from trainer.digest import digest_of
+from trainer.dynamo import load_late
 from trainer.environment import (
     choose_autocast,
     choose_device,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from trainer.history import Point
+
+# Before anybody makes an optimizer, or forks what was imported.
+load_late()
 
 
 class ModularTaskTrainer:

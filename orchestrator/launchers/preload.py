@@ -36,8 +36,8 @@ def _load(modules: list[str]) -> str:
             # A run that wants an optional one says itself what is wrong with it; the others go on.
             with suppress(Exception) if module.startswith(OPTIONAL) else nullcontext():
                 import_module(module.removeprefix(OPTIONAL))
-        if "torch" in sys.modules:  # whoever makes the first optimizer would wait for this one
-            import_module("torch._dynamo")
+        if "torch" in sys.modules:  # whoever makes the first optimizer waits for this one, without
+            import_module("torch._dynamo")  # our trainer, which has it loaded late
     except BaseException:  # noqa: BLE001 # also what calls sys.exit
         return traceback.format_exc()
     # What is here stays: a fork that looked for garbage in it would copy all of its memory.

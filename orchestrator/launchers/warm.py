@@ -44,6 +44,7 @@ _OURS: Final = (
 )
 # What may be imported here unasked: it starts no threads, and leaves the GPU alone.
 _HARMLESS: Final = ("trainer.", "torchmetrics.")
+_COMPILER: Final = "torch._dynamo.eval_frame"  # the package alone the trainer has loaded late
 _TRIES: Final = 6
 _PAUSE: Final = 0.1  # for the system to notice that a process is gone
 _DIED: Final = "the process that loads them died; what it said is above\n"
@@ -54,8 +55,11 @@ def modules_named_by(configs: Iterable[Mapping[str, Value]]) -> tuple[str, ...]:
 
     Others of the user's own choice are loaded before if ``orch.preload`` says so.
     """
+    configs = list(configs)
     targets = (target for config in configs for target in _targets(config))
     modules = {target.rpartition(".")[0] for target in targets if target.startswith(_HARMLESS)}
+    if any(config.get("compile") is True for config in configs):
+        modules.add(_COMPILER)
     return tuple(f"{preload.OPTIONAL}{module}" for module in sorted(modules))
 
 

@@ -27,6 +27,12 @@ def test_modules_of_targets_are_loaded_where_that_is_harmless() -> None:
     )
 
 
+def test_compiler_is_loaded_for_runs_that_compile() -> None:
+    """It takes a second, which every such run would pay for."""
+    assert modules_named_by([{}, {"compile": False}]) == ()
+    assert modules_named_by([{}, {"compile": True}]) == ("?torch._dynamo.eval_frame",)
+
+
 @pytest.mark.parametrize(
     ("modules", "said"),
     [
