@@ -11,6 +11,7 @@ from zipfile import BadZipFile, ZipFile
 
 import torch
 
+from trainer import pickling
 from trainer.disk import TEMPORARY, NewFile, sync_folder
 from trainer.errors import CheckpointError
 from trainer.outputs import say
@@ -64,7 +65,8 @@ class Checkpoints:
         content = {"iteration": iteration, "fingerprint": self.fingerprint, "state": state}
         self.folder.mkdir(exist_ok=True)
         with NewFile(self.folder / NEW) as file:
-            torch.save(content | {"best_of": self._best_of}, cast("IO[bytes]", file))
+            content |= {"best_of": self._best_of}
+            torch.save(content, cast("IO[bytes]", file), pickle_module=pickling)
             path = self.folder / f"{iteration:06d}-{file.checksum:08x}.pt"
             file.become(path, durable=True)
         if best == iteration:
