@@ -31,7 +31,6 @@ from trainer.history import History
 from trainer.models.mlp import Mlp
 from trainer.outputs import Outputs, Progress
 from trainer.recorder import Recorder
-from trainer.seeding import rng_state
 from trainer.trainer import ModularTaskTrainer
 
 if TYPE_CHECKING:
@@ -240,7 +239,7 @@ def measure_digits() -> None:
     """Print how long a training takes in all, and how well it ends, over some seeds."""
     ways = {"the tutorial's loop": tutorial, "our defaults": ours}
     measured = {name: [] for name in ways}
-    for seed in range(ROUNDS):
+    for seed in range(3 * ROUNDS):
         for name, way in ways.items():
             measured[name].append(way(seed, 15))
     for name, each in measured.items():
@@ -334,7 +333,6 @@ def ten_megabytes() -> Callable[[], dict[str, Any]]:
     optimizer.step()
     return lambda: {
         "modules": {"model": model.state_dict(), "optimizer": optimizer.state_dict()},
-        "rng": rng_state(),
     }
 
 
@@ -389,7 +387,7 @@ def measure_resuming() -> None:
             quietly(ModularTaskTrainer(cfg, run_dir).train)
             runs[batch] = (small_run(eval_every=eval_every, iterations=iterations + 1), run_dir)
         Clock.stop_at_step = True
-        for _ in range(3 * ROUNDS):
+        for _ in range(9 * ROUNDS):
             for batch, (cfg, run_dir) in runs.items():
                 seconds[batch].append(quietly(lambda cfg=cfg, at=run_dir: first_step(cfg, at)))
         Clock.stop_at_step = False

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     Batch = tuple[Tensor, Tensor]
     Loader: TypeAlias = "DataLoader[Any] | TensorBatches"
 
+# Batches of the training's size that make one where no gradients are kept: they have room enough.
+EVALUATED_TOGETHER = 2
+
 
 def make_loader(samples: Dataset[Any], part: str, settings: Settings) -> Loader:
     """Make the loader of one part of the data, with generators of its own; only `train` is shuffled.
@@ -37,7 +40,7 @@ def make_loader(samples: Dataset[Any], part: str, settings: Settings) -> Loader:
     is_random = draws_random_numbers(samples)
     order = EpochOrder(
         cast("Sized", samples),
-        settings.batch_size,
+        settings.batch_size * (1 if is_train else EVALUATED_TOGETHER),
         seed if is_train else None,
         drop_last=is_train and bool(settings.dataloader.get("drop_last", False)),
         with_epoch=is_random,

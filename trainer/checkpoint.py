@@ -6,18 +6,22 @@ import io
 import pickle
 import re
 import zlib
-from typing import IO, TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
 import torch
 
-from trainer import pickling
 from trainer.disk import TEMPORARY, NewFile, sync_folder
 from trainer.errors import CheckpointError
 from trainer.outputs import say
+from trainer.snapshot import Snapshots
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from trainer.snapshot import Snapshot
 
     State = dict[str, Any]
 
@@ -28,6 +32,15 @@ NAME = re.compile(r"(\d{6,})-([0-9a-f]{8})\.pt")
 
 class Unusable(Exception):  # noqa: N818 - it says what a checkpoint is, and never leaves this module
     """Say why a checkpoint cannot be resumed from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Hold an iteration that is on its way to the disk."""
+
+    iteration: int
+    snapshot: Snapshot
+    is_best: bool
 
 
 class Checkpoints:
@@ -47,9 +60,15 @@ class Checkpoints:
         self.keep_last = keep_last
         self.fingerprint = fingerprint
         self._best_of: dict[int, int | None] = {}
+        self._snapshots = Snapshots()
+        self._new = folder / NEW
+        self._best = folder / BEST
+        self._new_best = folder / f"{BEST}{TEMPORARY}"
+        # What is in the folder, once we write to it: from then on nobody else does.
+        self._present: list[tuple[int, Path]] | None = None
 
-    def save(self, iteration: int, state: State, best: int | None) -> Path:
-        """Write an iteration's checkpoint, and return when it is on the disk.
+    def take(self, iteration: int, state: State, best: int | None) -> Taken:
+        """Copy an iteration's state, which may change afterwards; the one before must be written.
 
         Args:
             iteration: The iteration that is complete.
@@ -57,23 +76,38 @@ class Checkpoints:
             best: The best iteration so far, this one included.
 
         Raises:
-            OSError: If the disk refuses; what was there before is still there.
+            CheckpointError: If the state holds something that could not be loaded safely.
         """
         first = iteration - self.keep_last + 1
         kept = {known: its for known, its in self._best_of.items() if first <= known < iteration}
         self._best_of = {**kept, iteration: best}
         content = {"iteration": iteration, "fingerprint": self.fingerprint, "state": state}
-        self.folder.mkdir(exist_ok=True)
-        with NewFile(self.folder / NEW) as file:
-            content |= {"best_of": self._best_of}
-            torch.save(content, cast("IO[bytes]", file), pickle_module=pickling)
-            path = self.folder / f"{iteration:06d}-{file.checksum:08x}.pt"
+        snapshot = self._snapshots.take(content | {"best_of": self._best_of})
+        return Taken(iteration, snapshot, is_best=best == iteration)
+
+    def write(self, taken: Taken) -> Path:
+        """Write what was taken, and return when it is on the disk.
+
+        Raises:
+            OSError: If the disk refuses; what was there before is still there.
+        """
+        if self._present is None:
+            self.folder.mkdir(exist_ok=True)
+            self._present = self._files()
+        with NewFile(self._new) as file:
+            for piece in taken.snapshot.pieces():
+                file.write(piece)
+            path = self.folder / f"{taken.iteration:06d}-{file.checksum:08x}.pt"
             file.become(path, durable=True)
-        if best == iteration:
+        if taken.is_best:
             self._link_best(path)
         sync_folder(self.folder)
-        self._remove_all_but(path)
+        self._present = [*self._only_kept(self._present, path), (taken.iteration, path)]
         return path
+
+    def save(self, iteration: int, state: State, best: int | None) -> Path:
+        """Take and write an iteration at once; see there."""
+        return self.write(self.take(iteration, state, best))
 
     def newest(self) -> tuple[Path, State] | None:
         """Return the newest checkpoint that is whole, and whose best one is; say what is not."""
@@ -84,12 +118,12 @@ class Checkpoints:
                 checkpoint = self._read(path)
                 best = checkpoint["best_of"][iteration]
                 if best not in (None, iteration):
-                    self._read(self._path_of(best))
+                    _verified(self._path_of(best))
             except Unusable as reason:
                 say(f"{path.parent.name}/{path.name} cannot be used: {reason}")
                 continue
             self._best_of = checkpoint["best_of"]
-            if best == iteration:
+            if best == iteration and not self._is_best(path):
                 self._link_best(path)
             return path, checkpoint["state"]
         if files:
@@ -135,25 +169,29 @@ class Checkpoints:
                 return path
         raise Unusable(f"iteration {iteration} is gone")
 
-    def _link_best(self, path: Path) -> None:
-        """Name a checkpoint the best one, in one step; nothing happens if it has that name."""
-        best = self.folder / BEST
-        if best.exists() and best.samefile(path):
-            return
-        temporary = self.folder / f"{BEST}{TEMPORARY}"
-        temporary.unlink(missing_ok=True)
-        temporary.hardlink_to(path)
-        temporary.replace(best)
+    def _is_best(self, path: Path) -> bool:
+        return self._best.exists() and self._best.samefile(path)
 
-    def _remove_all_but(self, newest: Path) -> None:
-        """Remove what is older than we keep, and what a resumed run has overtaken."""
+    def _link_best(self, path: Path) -> None:
+        """Name a checkpoint, which must not have the name, the best one, in one step."""
+        try:
+            self._new_best.hardlink_to(path)
+        except FileExistsError:
+            self._new_best.unlink()
+            self._new_best.hardlink_to(path)
+        self._new_best.replace(self._best)
+
+    def _only_kept(
+        self, present: list[tuple[int, Path]], newest: Path
+    ) -> Iterator[tuple[int, Path]]:
+        """Remove what is older than we keep, and what a resumed run has overtaken; yield the rest."""
         kept = {*self._best_of, *self._best_of.values()}
-        for iteration, path in self._files():
-            overtaken = (
-                iteration in self._best_of and iteration == max(self._best_of) and path != newest
-            )
-            if iteration not in kept or overtaken:
-                path.unlink()
+        latest = max(self._best_of)
+        for iteration, path in present:
+            if iteration in kept and iteration != latest:
+                yield iteration, path
+            elif path != newest:
+                path.unlink(missing_ok=True)
 
 
 def read_model_state(path: Path) -> State:
@@ -178,17 +216,24 @@ def _read_verified(path: Path, name: str) -> State:
 
     Under another name its parts are verified, though not that they belong to each other.
     """
-    found = NAME.fullmatch(name)
+    content = _verified(path, name)
+    try:
+        if NAME.fullmatch(name) is None and ZipFile(io.BytesIO(content)).testzip() is not None:
+            raise Unusable(f"{path.name} is damaged")
+        with torch.serialization.safe_globals([bytes]):  # no bytes at all; others are known to it
+            checkpoint: State = torch.load(io.BytesIO(content), "cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, BadZipFile) as error:
+        raise Unusable(f"{path.name}: {str(error).partition('.')[0]}") from None
+    return checkpoint
+
+
+def _verified(path: Path, name: str = "") -> bytes:
+    """Read a checkpoint, verified by its name or another, if that holds its checksum."""
+    found = NAME.fullmatch(name or path.name)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise Unusable(f"{path.name}: {error.strerror}") from None
     if found is not None and zlib.crc32(content) != int(found[2], 16):
         raise Unusable(f"{path.name} is damaged")
-    try:
-        if found is None and ZipFile(io.BytesIO(content)).testzip() is not None:
-            raise Unusable(f"{path.name} is damaged")
-        checkpoint: State = torch.load(io.BytesIO(content), "cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, BadZipFile) as error:
-        raise Unusable(f"{path.name}: {str(error).partition('.')[0]}") from None
-    return checkpoint
+    return content

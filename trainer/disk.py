@@ -14,22 +14,30 @@ if TYPE_CHECKING:
 
 TEMPORARY = ".tmp"
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_LARGE = 1 << 16  # bytes
+
 
 class NewFile:
     """Write a file under a temporary name; it is there, whole, only once it is given its own.
 
-    `checksum` is the CRC-32 of what was written so far. Used as a context, it leaves nothing
-    behind after an error. Large pieces are written and summed without holding up other threads.
-    What the disk refuses is raised by `become`, for a library that writes may hide it.
+    Used as a context, it leaves nothing behind after an error. Large pieces are written and summed
+    without holding up other threads. What the disk refuses is raised by `become`, for a library that
+    writes may hide it.
     """
 
     def __init__(self, temporary: Path) -> None:
         self.temporary = temporary
-        self.checksum = 0
+        self._checksum = 0
         self._refusal: OSError | None = None
-        # A file left by a killed process is not opened again: a failed fsync may have marked it clean.
-        temporary.unlink(missing_ok=True)
-        self._file = temporary.open("xb")
+        # Small pieces wait for each other: calls of the kernel hold up whoever else runs Python.
+        self._gathered = bytearray()
+        try:
+            self._descriptor = os.open(temporary, _NEW, 0o666)
+        except FileExistsError:
+            # What a killed process left is not opened: a failed fsync may have marked it clean.
+            temporary.unlink()
+            self._descriptor = os.open(temporary, _NEW, 0o666)
 
     def __enter__(self) -> Self:
         """Begin; the file is open already."""
@@ -39,19 +47,35 @@ class NewFile:
         """Close the file, and remove it after an error."""
         # After an error, closing may meet it again; the first one is on its way.
         with suppress(OSError) if kind is not None else nullcontext():
-            self._file.close()
+            os.close(self._descriptor)
         if kind is not None:
             self.temporary.unlink(missing_ok=True)
 
+    @property
+    def checksum(self) -> int:
+        """The CRC-32 of what was written so far."""
+        return zlib.crc32(self._gathered, self._checksum)
+
     def write(self, content: bytes | memoryview) -> int:
         """Append, and return how many bytes there were."""
-        self.checksum = zlib.crc32(content, self.checksum)
-        if self._refusal is None:
-            try:
-                self._file.write(content)
-            except OSError as error:
-                self._refusal = error
+        if len(content) >= _LARGE:
+            self._hand_over(content)
+        else:
+            self._gathered += content
+            if len(self._gathered) >= _LARGE:
+                self._hand_over()
         return len(content)
+
+    def _hand_over(self, content: bytes | memoryview = b"") -> None:
+        """Write what was gathered, and more."""
+        gathered, self._gathered = self._gathered, bytearray()
+        for piece in (gathered, content):
+            self._checksum = zlib.crc32(piece, self._checksum)
+            if self._refusal is None:
+                try:
+                    write_all(self._descriptor, piece)
+                except OSError as error:
+                    self._refusal = error
 
     def flush(self) -> None:
         """Do nothing: libraries call this, and `become` hands everything to the disk."""
@@ -64,12 +88,12 @@ class NewFile:
         Raises:
             OSError: If the disk refused a part of it.
         """
+        self._hand_over()
         if self._refusal is not None:
             raise self._refusal
-        self._file.flush()
         if durable:
-            os.fsync(self._file.fileno())
-        self.temporary.replace(path)
+            os.fsync(self._descriptor)
+        os.replace(self.temporary, path)  # noqa: PTH105 - that of a path makes it anew first
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
@@ -101,12 +125,17 @@ def append_durably(path: Path, content: bytes) -> None:
     """Append, and return when it is on the disk; a kill or a full disk may leave a torn last line."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        # A disk that takes only a part says at the next write why.
-        while content:
-            content = content[os.write(descriptor, content) :]
+        write_all(descriptor, content)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_all(descriptor: int, content: bytes | bytearray | memoryview) -> None:
+    """Write everything; a disk that takes only a part says at the next call of the kernel why."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def sync_folder(folder: Path) -> None:

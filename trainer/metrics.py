@@ -70,19 +70,18 @@ def evaluate(
     """
     model.eval()
     measures.reset()
-    loss = torch.zeros((), dtype=torch.float64, device=device)
-    correct = torch.zeros((), dtype=torch.int64, device=device)
-    count = guesses = 0
+    losses = MeanLoss()
+    right: list[Tensor] = []
+    guesses = 0
     for samples, on_host in batches:
         targets = on_host.to(device, non_blocking=True)
         outputs = model(samples.to(device, non_blocking=True))
-        loss += criterion(outputs, targets) * len(targets)
-        count += len(targets)
+        losses.add(criterion(outputs, targets), len(targets))
         if outputs.dim() == targets.dim() + 1 and not targets.is_floating_point():
-            correct += (outputs.argmax(dim=1) == targets).sum()
+            right.append((outputs.argmax(dim=1) == targets).sum())
             guesses += targets.numel()
         measures.update(outputs, targets)
-    accuracy = {"accuracy": correct.item() / guesses} if guesses else {}
-    values = {"loss": loss.item() / count, **accuracy, **measures.compute()}
+    accuracy = {"accuracy": torch.stack(right).sum().item() / guesses} if guesses else {}
+    values = {"loss": losses.mean(), **accuracy, **measures.compute()}
     measures.reset()
     return values

@@ -46,6 +46,8 @@ class Outputs:
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
         self.checkpoints = run_dir / CHECKPOINTS
+        self._metrics = run_dir / METRICS
+        self._progress = run_dir / PROGRESS
         self._keys_written: dict[int, set[str]] = {}
 
     def open(self, since: int) -> None:
@@ -57,14 +59,16 @@ class Outputs:
             OSError: If it cannot be read, or is no plain file.
         """
         self._keys_written = {}
-        path = self.run_dir / METRICS
+        path = self._metrics
         if not is_there(path):
             return
         size = path.stat().st_size
         whole_lines, torn = _last_lines(path, size, since)
         if torn:
             os.truncate(path, size - torn)
-        for key, step in filter(None, map(_place_of, whole_lines)):
+        for key, step in filter(None, map(_place_of, reversed(whole_lines))):
+            if step < since:
+                break
             self._keys_written.setdefault(step, set()).add(key)
 
     def publish(self, progress: Progress) -> None:
@@ -77,7 +81,7 @@ class Outputs:
         written = self._keys_written.setdefault(progress.iteration, set())
         new = [point for point in progress.points if point.key not in written]
         if new:
-            append_durably(self.run_dir / METRICS, "".join(map(_line, new)).encode())
+            append_durably(self._metrics, "".join(map(_line, new)).encode())
             written.update(point.key for point in new)
         # The iteration before does not come again: what is remembered must not grow with the run.
         self._keys_written.pop(progress.iteration - 1, None)
@@ -93,7 +97,7 @@ class Outputs:
         }
         # In one line: `json.dumps` is ten times as fast as with an indentation.
         line = json.dumps(document, allow_nan=False) + "\n"
-        replace_file(self.run_dir / PROGRESS, line.encode(), durable=False)
+        replace_file(self._progress, line.encode(), durable=False)
 
     def write_results(self, results: Mapping[str, object]) -> None:
         """Replace `results.json`, and return when it is on the disk."""

@@ -6,14 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
 from trainer.errors import Stopped
-from trainer.snapshot import Snapshots
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from trainer.checkpoint import Checkpoints
+    from trainer.checkpoint import Checkpoints, Taken
     from trainer.outputs import Outputs, Progress
-    from trainer.snapshot import Snapshot
 
     State = dict[str, Any]
 
@@ -29,7 +27,6 @@ class Recorder:
     def __init__(self, checkpoints: Checkpoints, outputs: Outputs) -> None:
         self._checkpoints = checkpoints
         self._outputs = outputs
-        self._snapshots = Snapshots()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
         self._on_its_way: Future[None] | None = None
 
@@ -60,8 +57,8 @@ class Recorder:
             OSError: If the disk refused the iteration before.
         """
         self.wait()
-        snapshot = self._snapshots.take(state)
-        self._on_its_way = self._thread.submit(self._write, progress, snapshot, best)
+        taken = self._checkpoints.take(progress.iteration, state, best)
+        self._on_its_way = self._thread.submit(self._write, progress, taken)
 
     def wait(self) -> None:
         """Return when all that was taken over is on the disk.
@@ -73,6 +70,6 @@ class Recorder:
             on_its_way, self._on_its_way = self._on_its_way, None
             on_its_way.result()
 
-    def _write(self, progress: Progress, snapshot: Snapshot, best: int | None) -> None:
-        self._checkpoints.save(progress.iteration, snapshot.wait(), best)
+    def _write(self, progress: Progress, taken: Taken) -> None:
+        self._checkpoints.write(taken)
         self._outputs.publish(progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from math import ceil
@@ -9,35 +10,33 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainer.archive import ALIGNMENT, archive
 from trainer.errors import CheckpointError
+from trainer.pickling import Memory, Room, StatePickler, Strange
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from torch import Tensor
 
     State = dict[str, Any]
 
 PLAIN = {type(None), bool, int, float, str, bytes, torch.Size, torch.dtype, torch.device}
 
-# In bytes, of tensors in memory; PyTorch's own.
-ALIGNMENT = 64
-
-
-class Strange(Exception):  # noqa: N818 - it never leaves this module
-    """Say that a value could not be loaded without running code."""
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Hold a state as it was; `arrived` is set where its tensors are still on their way from a GPU."""
 
-    state: State
+    pickle: bytes
+    memories: Sequence[Memory]
     arrived: torch.Event | None
 
-    def wait(self) -> State:
-        """Return the state when all of it is here."""
+    def pieces(self) -> Iterator[bytes | memoryview]:
+        """Yield a file for `torch.load`, when all of the state is here."""
         if self.arrived is not None:
             self.arrived.synchronize()
-        return self.state
+        return archive(self.pickle, [memory.content for memory in self.memories])
 
 
 class Snapshots:
@@ -49,9 +48,10 @@ class Snapshots:
     """
 
     def __init__(self) -> None:
-        self._buffers: list[Tensor] = []
+        self._rooms: list[Room] = []
         self._used = 0
-        self._is_new = False
+        self._has_new = False
+        self._memories: list[Memory] = []
 
     @torch.no_grad()
     def take(self, state: State) -> Snapshot:
@@ -61,68 +61,58 @@ class Snapshots:
             CheckpointError: If it holds anything that could not be loaded without running code; it
                 says where.
         """
-        self._used, self._is_new = 0, False
+        self._used, self._has_new, self._memories = 0, False, []
+        file = io.BytesIO()
         try:
-            copy = self._copy(state)
-        except Strange:
+            StatePickler(file, self._copy).dump(state)
+        except Strange as strange:
+            culprit = _first_strange(state, "state") or f"state has a {strange} somewhere"
             raise CheckpointError(
-                f"{_first_strange(state, 'state')}. Keep tensors and plain values in state_dict()."
+                f"{culprit}. Keep tensors and plain values in state_dict()."
             ) from None
         arrived = None
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # PyTorch left it untyped
             arrived = torch.cuda.current_stream().record_event()
-        if self._is_new:
-            self._buffers = _side_by_side(self._buffers[: self._used])
-        return Snapshot(copy, arrived)
+        if self._has_new or self._used < len(self._rooms):
+            self._rooms = _side_by_side(self._rooms[: self._used])
+        return Snapshot(file.getvalue(), self._memories, arrived)
 
-    def _copy(self, value: Any) -> Any:  # noqa: ANN401 - states are made of anything
-        kind = type(value)
-        if kind in PLAIN:
-            return value
-        if isinstance(value, torch.Tensor):
-            return self._copy_tensor(value)
-        if kind in (dict, OrderedDict, Counter):
-            copy = kind({self._copy(key): self._copy(item) for key, item in value.items()})
-            if kind is OrderedDict:  # PyTorch keeps the versions of modules in an attribute
-                copy.__dict__.update(value.__dict__)
-            return copy
-        if kind in (list, tuple, set):
-            return kind(map(self._copy, value))
-        raise Strange
-
-    def _copy_tensor(self, tensor: Tensor) -> Tensor:
-        """Copy a tensor into the memory that its predecessor had, if it fits."""
-        if tensor.layout is not torch.strided:
-            return tensor.detach().cpu().clone()
-        if self._used == len(self._buffers) or not _fits(tensor, self._buffers[self._used]):
+    def _copy(self, tensor: Tensor) -> Room:
+        """Copy a tensor to where its predecessor was, if it fits."""
+        if self._used == len(self._rooms) or not _fits(tensor, self._rooms[self._used].copy):
             # Only from pinned memory can a GPU be read while it works on.
             is_far = tensor.device.type == "cuda"
-            room = torch.empty_like(tensor, device="cpu", requires_grad=False, pin_memory=is_far)
-            self._buffers[self._used : self._used + 1] = [room]
-            self._is_new = True
-        copy = self._buffers[self._used].copy_(tensor, non_blocking=True)
+            copy = torch.empty_like(tensor, device="cpu", requires_grad=False, pin_memory=is_far)
+            self._rooms[self._used : self._used + 1] = [Room(copy, Memory(copy))]
+            self._has_new = True
+        room = self._rooms[self._used]
         self._used += 1
-        return copy
+        if room.memory not in self._memories:
+            room.memory.give_number(len(self._memories))
+            self._memories.append(room.memory)
+        room.copy.copy_(tensor, non_blocking=True)
+        return room
 
 
-def _side_by_side(buffers: list[Tensor]) -> list[Tensor]:
-    """Return buffers like these, for the next state, in one piece of memory for each kind of value.
+def _side_by_side(rooms: list[Room]) -> list[Room]:
+    """Return rooms like these, for the next state, in one piece of memory for each kind of value.
 
     A few large pieces are written several times as fast as many small ones.
     """
     ends: dict[tuple[torch.dtype, bool], int] = {}
     places = []
-    for buffer in buffers:
-        kind = (buffer.dtype, buffer.is_pinned())
+    for copy in (room.copy for room in rooms):
+        kind = (copy.dtype, copy.is_pinned())
         places.append((kind, ends.get(kind, 0)))
-        aligned = ceil(buffer.numel() * buffer.itemsize / ALIGNMENT) * ALIGNMENT
-        ends[kind] = ends.get(kind, 0) + aligned // buffer.itemsize
+        aligned = ceil(copy.numel() * copy.itemsize / ALIGNMENT) * ALIGNMENT
+        ends[kind] = ends.get(kind, 0) + aligned // copy.itemsize
     pieces = {
         kind: torch.empty(end, dtype=kind[0], pin_memory=kind[1]) for kind, end in ends.items()
     }
+    memories = {kind: Memory(piece) for kind, piece in pieces.items()}
     return [
-        pieces[kind].as_strided(buffer.shape, buffer.stride(), start)
-        for buffer, (kind, start) in zip(buffers, places, strict=True)
+        Room(pieces[kind].as_strided(old.copy.shape, old.copy.stride(), start), memories[kind])
+        for old, (kind, start) in zip(rooms, places, strict=True)
     ]
 
 

@@ -1,10 +1,11 @@
-"""Owns what of a training must survive a crash; nothing else does."""
+"""Owns what of a training must survive a crash; nothing else does.
+
+Random numbers are not among it: they depend on the place where they are drawn, see `trainer.seeding`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-
-from trainer.seeding import restore_rng_state, rng_state
 
 if TYPE_CHECKING:
     from trainer.trainer import ModularTaskTrainer
@@ -22,7 +23,6 @@ def state_of(trainer: ModularTaskTrainer) -> State:
         "modules": {role: each.state_dict() for role, each in _stateful(trainer).items()},
         "batches": trainer.batches.state_dict(),
         "history": trainer.history.state_dict(),
-        "rng": rng_state(),
         "environment": trainer.environment,
         "environment_changes": trainer.environment_changes,
     }
@@ -36,8 +36,6 @@ def restore(trainer: ModularTaskTrainer, state: State) -> None:
     trainer.batches.load_state_dict(state["batches"])
     trainer.history.load_state_dict(state["history"])
     trainer.environment_changes = state["environment_changes"]
-    # Last, because restoring a module may draw random numbers.
-    restore_rng_state(state["rng"])
 
 
 def _stateful(trainer: ModularTaskTrainer) -> dict[str, Any]:

@@ -132,6 +132,7 @@ class ModularTaskTrainer:
         with Recorder(self.checkpoints, self.outputs) as recorder:
             for iteration in range(self.iteration + 1, self.settings.iterations + 1):
                 self._stop_if_asked()
+                seed_everything(self.settings.seed, "iteration", iteration)
                 for iteration_begin in self.callbacks.cb_on_iteration_begin:
                     iteration_begin(self, iteration)
                 metrics = self._run_iteration(iteration)
@@ -139,10 +140,10 @@ class ModularTaskTrainer:
                     iteration_end(self, iteration, metrics)
                 self._save(recorder, iteration, metrics)
             self._stop_if_asked()
+            final_state = digest_of([self.model.state_dict(), self.optimizer.state_dict()])
+            final_points = self.history.points
+            test_results = self._test()
         # Leaving the recorder has waited: the last iteration is on the disk.
-        final_state = digest_of([self.model.state_dict(), self.optimizer.state_dict()])
-        final_points = self.history.points
-        test_results = self._test()
         for end in self.callbacks.cb_on_train_end:
             end(self, test_results)
         self._report(test_results, final_points, final_state)
@@ -229,6 +230,7 @@ class ModularTaskTrainer:
 
     def _test(self) -> dict[str, float]:
         """Test the best weights, or the last ones if the configuration says so."""
+        seed_everything(self.settings.seed, "test")
         best = self.history.best_iteration
         if self.settings.test_with == "best" and best not in (None, self.iteration):
             self.model.load_state_dict(self.checkpoints.state_at(best)["modules"]["model"])

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from torch import Tensor
-    from torch.optim import Optimizer
 
     from trainer.batches import Batch
     from trainer.build import Modules
@@ -50,6 +50,7 @@ class Update:
         self.clip_norm = clip_norm
         self._is_far = device.type != "cpu"
         self._takes_closure = wants_closure(self.optimizer)
+        self._forgets_plainly = type(self.optimizer).zero_grad is Optimizer.zero_grad
 
     def take(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
         """Take one step with the gradient of the mean loss over the samples of all batches.
@@ -77,7 +78,7 @@ class Update:
         is_alone = len(batches) == 1
         count = 0 if is_alone else sum(targets.size(0) for _, targets in batches)
         shares = []
-        self.optimizer.zero_grad()
+        self._forget_gradients()
         for samples, targets in batches:
             with self.autocast:
                 loss = self.criterion(self.model(samples), targets)
@@ -90,6 +91,15 @@ class Update:
         if is_alone:
             return shares[0], targets.size(0)
         return torch.stack(shares).sum(), count
+
+    def _forget_gradients(self) -> None:
+        """Do what `zero_grad` does, without telling a profiler each time, which takes 8 µs."""
+        if not self._forgets_plainly:
+            self.optimizer.zero_grad()
+            return
+        for group in self.optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
 
     def _brought(self, samples: Tensor, targets: Tensor) -> Batch:
         """Return a batch on the model's device."""

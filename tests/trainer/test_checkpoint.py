@@ -72,6 +72,15 @@ def test_best_is_another_name_of_the_best_checkpoint(make_run: MakeRun, train: T
     assert torch.load(best, weights_only=True)["iteration"] == 1
 
 
+def test_no_bytes_at_all_are_kept_too(tmp_path: Path) -> None:
+    """PyTorch writes them, but does not read them unasked."""
+    state = {"nothing": b"", "something": b"1"}
+    Checkpoints(tmp_path, 2, "fingerprint").save(1, state, None)
+    found = Checkpoints(tmp_path, 2, "fingerprint").newest()
+    assert found is not None
+    assert found[1] == state
+
+
 def test_newest_is_restored_with_its_place(tmp_path: Path) -> None:
     """A new process sees what the last one saved."""
     saved(tmp_path, [1, 1, 3])

@@ -34,11 +34,14 @@ class SlowDisk:
         self.allowed = Event()
         self.written: list[Any] = []
 
-    def save(self, iteration: int, state: dict[str, Any], best: int | None) -> None:
+    def take(self, iteration: int, state: dict[str, Any], best: int | None) -> tuple[Any, ...]:
+        return ("checkpoint", iteration, state["weights"].tolist(), best)
+
+    def write(self, taken: tuple[Any, ...]) -> None:
         assert self.allowed.wait(PATIENCE)
         if self.error is not None:
             raise self.error
-        self.written.append(("checkpoint", iteration, state["weights"].tolist(), best))
+        self.written.append(taken)
 
     def publish(self, progress: Progress) -> None:
         self.written.append(("progress", progress.iteration))

@@ -1,17 +1,31 @@
 """A snapshot stays as it was, whatever becomes of the state, and holds nothing that runs code."""
 
-from collections import Counter, OrderedDict
+import io
+from collections import Counter, OrderedDict, defaultdict
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
 
 from trainer.digest import digest_of
 from trainer.errors import CheckpointError
-from trainer.snapshot import Snapshots
+from trainer.snapshot import Snapshot, Snapshots
+
+
+def read(snapshot: Snapshot) -> Any:
+    """Read what would be on the disk."""
+    return torch.load(io.BytesIO(b"".join(snapshot.pieces())), weights_only=True)
+
+
+def places(snapshot: Snapshot) -> list[int]:
+    """Return where the snapshot's memory is."""
+    return [np.frombuffer(each.content, np.uint8).ctypes.data for each in snapshot.memories]
 
 
 def state() -> dict[str, Any]:
@@ -30,7 +44,7 @@ def state() -> dict[str, Any]:
 def test_snapshot_has_the_values_of_the_state() -> None:
     """Shapes, kinds, order in memory and the versions of modules are kept."""
     original = state()
-    copy = Snapshots().take(original).wait()
+    copy = read(Snapshots().take(original))
     sparse, its_copy = original.pop("sparse"), copy.pop("sparse")
     assert torch.equal(sparse.to_dense(), its_copy.to_dense())
     assert digest_of(copy) == digest_of(original)
@@ -43,7 +57,7 @@ def test_snapshot_has_the_values_of_the_state() -> None:
 def test_state_may_change_when_its_snapshot_is_taken() -> None:
     """Neither tensors nor containers are shared with the state."""
     original = {"tensor": torch.zeros(3), "list": [1], "dict": {"a": [2]}}
-    copy = Snapshots().take(original).wait()
+    copy = read(Snapshots().take(original))
     original["tensor"] += 1  # type: ignore[operator]
     original["list"].append(3)  # type: ignore[union-attr]
     original["dict"]["a"].append(4)  # type: ignore[call-overload]
@@ -54,20 +68,19 @@ def test_state_may_change_when_its_snapshot_is_taken() -> None:
 def test_memory_is_used_again_where_it_fits() -> None:
     """A state of the same shape costs no new memory; another one gets its own."""
     snapshots = Snapshots()
-    places = []
+    found = []
     for number in range(4):
         values = {"a": torch.full((3,), number), "b": torch.full((2,), number)}
-        copy = snapshots.take(values).wait()
-        assert {key: each.tolist() for key, each in copy.items()} == {
-            "a": [number] * 3,
-            "b": [number] * 2,
-        }
-        places.append(copy["a"].data_ptr())
-    assert places[1] == places[2] == places[3]
-    larger = snapshots.take({"a": torch.ones(3), "b": torch.ones(5), "c": torch.ones(1)}).wait()
-    assert [larger[key].tolist() for key in "abc"] == [[1] * 3, [1] * 5, [1]]
-    smaller = snapshots.take({"a": torch.zeros(3)}).wait()
-    assert smaller["a"].tolist() == [0] * 3
+        snapshot = snapshots.take(values)
+        assert digest_of(read(snapshot)) == digest_of(values)
+        found.append(places(snapshot))
+    assert found[1] == found[2] == found[3]
+    for values in (
+        {"a": torch.ones(3), "b": torch.ones(5), "c": torch.ones(1)},
+        {"a": torch.zeros(3)},
+        {"a": torch.zeros(3), "d": torch.ones(2, dtype=torch.int64)},
+    ):
+        assert digest_of(read(snapshots.take(values))) == digest_of(values)
 
 
 def test_tensors_of_a_kind_lie_side_by_side_from_the_second_snapshot_on() -> None:
@@ -75,15 +88,114 @@ def test_tensors_of_a_kind_lie_side_by_side_from_the_second_snapshot_on() -> Non
     snapshots = Snapshots()
     for _ in range(2):
         original = state()
-        copy = snapshots.take(original).wait()
+        snapshot = snapshots.take(original)
+    copy = read(snapshot)
     floats = [copy["weights"]["0.weight"], copy["strided"], copy["leaf"]]
     assert len({each.untyped_storage().data_ptr() for each in floats}) == 1
-    assert {each.data_ptr() % 64 for each in floats} == {0}
+    assert {each.storage_offset() * each.itemsize % 64 for each in floats} == {0}
     assert torch.equal(copy["strided"], original["strided"])
     assert copy["strided"].stride() == original["strided"].stride()
 
 
-@pytest.mark.parametrize("value", [np.float64(1), np.zeros(1), Path(), object(), {1: [Path()]}])
+def shown(value: object) -> object:
+    """Show all of a value that a snapshot keeps, so that two of them can be compared."""
+    if isinstance(value, Tensor):
+        return type(value), value.dtype, value.shape, value.requires_grad, value.tolist()
+    if isinstance(value, dict):
+        return type(value), getattr(value, "__dict__", {}), shown([*value.items()])
+    if isinstance(value, (list, tuple)):
+        return type(value), [shown(each) for each in value]
+    return type(value), value
+
+
+def tensors() -> st.SearchStrategy[Tensor]:
+    """Make tensors of many kinds, some of which are views of a larger piece of memory."""
+    kinds = [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.uint8, torch.bool]
+    sizes = st.lists(st.integers(0, 4), max_size=3)
+
+    def make(dtype: torch.dtype, size: list[int], *, is_turned: bool, is_cut: bool) -> Tensor:
+        whole = torch.arange(200).to(dtype)
+        count = prod(size)
+        part = (whole[7 : 7 + count] if is_cut else whole[:count].clone()).reshape(size)
+        return part.permute([*reversed(range(len(size)))]) if is_turned else part
+
+    return st.builds(
+        make, st.sampled_from(kinds), sizes, is_turned=st.booleans(), is_cut=st.booleans()
+    )
+
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+    | st.binary(min_size=1, max_size=5)
+    | st.sampled_from([torch.float32, torch.Size([2, 3]), torch.device("cpu")])
+    | tensors()
+)
+KEYS = st.text(max_size=3) | st.integers(0, 5)
+STATES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(KEYS, inner, max_size=4)
+        | st.dictionaries(KEYS, inner, max_size=4).map(OrderedDict)
+        | st.dictionaries(KEYS, st.integers(), max_size=4).map(Counter)
+        | st.sets(st.integers() | st.text(max_size=3), max_size=3)
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.lists(STATES, min_size=1, max_size=3))
+def test_a_file_of_ours_says_what_one_of_pytorchs_says(states: list[Any]) -> None:
+    """For everything of which a state may be made, whatever was copied to the same memory before."""
+    snapshots = Snapshots()
+    for each in (*states, *states):
+        file = io.BytesIO()
+        torch.save(each, file)
+        file.seek(0)
+        assert shown(read(snapshots.take(each))) == shown(torch.load(file, weights_only=True))
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        nn.Parameter(torch.ones(2)),
+        torch.tensor([1 + 2j]).conj(),
+        torch.tensor([1 + 2j]).conj().imag,
+        torch.ones(2, 3).expand(4, 2, 3),
+        torch.arange(24.0).reshape(2, 3, 4).permute(2, 0, 1)[:, 1:],
+        torch.tensor(5),
+        torch.zeros(0, 3),
+    ],
+)
+def test_values_of_special_tensors_are_kept(tensor: Tensor) -> None:
+    """In an ordinary tensor."""
+    copy = read(Snapshots().take({"tensor": tensor}))["tensor"]
+    assert type(copy) is Tensor
+    assert copy.dtype == tensor.dtype
+    assert torch.equal(copy, tensor)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.float64(1),
+        np.zeros(1),
+        Path(),
+        object(),
+        {1: [Path()]},
+        nn.Linear,
+        torch.save,
+        frozenset([1]),
+        1j,
+        defaultdict(int),
+        ...,
+    ],
+)
 def test_state_that_could_not_be_loaded_is_refused(value: object) -> None:
     """The error comes before the state is needed, and says where the culprit is."""
     with pytest.raises(CheckpointError, match=r"^state\['x'\]"):
@@ -93,4 +205,4 @@ def test_state_that_could_not_be_loaded_is_refused(value: object) -> None:
 def test_counts_stay_counts() -> None:
     """A schedule of milestones keeps them so."""
     counts = Counter([5, 5, 7])
-    assert Snapshots().take({"milestones": counts}).wait() == {"milestones": counts}
+    assert read(Snapshots().take({"milestones": counts})) == {"milestones": counts}
