@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +17,20 @@ Config = Mapping[str, object]
 
 REQUIRED = object()
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+# Reads YAML as OmegaConf does; by the parser in C, in a twentieth of the time.
+Loader: Any = get_yaml_loader()
+if yaml.__with_libyaml__:
+
+    class QuickLoader(yaml.cyaml.CParser, Loader):  # type: ignore[misc, name-defined]
+        """Parse in C, and make OmegaConf's values of it."""
+
+        def __init__(self, stream: str) -> None:
+            yaml.cyaml.CParser.__init__(self, stream)  # type: ignore[attr-defined]
+            yaml.constructor.SafeConstructor.__init__(self)
+            yaml.resolver.Resolver.__init__(self)
+
+    Loader = QuickLoader
 
 # What decides the bits of a run; a checkpoint that was made with anything else is another run's.
 DECIDING_GROUPS = ("data", "model", "optimizer", "scheduler", "criterion", "curriculum", "metrics")
@@ -69,7 +82,7 @@ def read_config(path: Path) -> DictConfig:
         ConfigError: If the file is missing or is not YAML with keys.
     """
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), _loader())  # noqa: S506 - a safe one
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a safe one
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}. Name a run directory.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -78,21 +91,6 @@ def read_config(path: Path) -> DictConfig:
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: expected keys with values. See conf/config.yaml.")
     return OmegaConf.create(found)
-
-
-@cache
-def _loader() -> Any:  # noqa: ANN401 - a class made of two that are not typed
-    """Return what reads YAML as OmegaConf does, by the parser in C: in a twentieth of the time."""
-    if not yaml.__with_libyaml__:
-        return get_yaml_loader()
-
-    class Loader(yaml.cyaml.CParser, get_yaml_loader()):  # type: ignore[misc, name-defined]
-        def __init__(self, stream: str) -> None:
-            yaml.cyaml.CParser.__init__(self, stream)  # type: ignore[attr-defined]
-            yaml.constructor.SafeConstructor.__init__(self)
-            yaml.resolver.Resolver.__init__(self)
-
-    return Loader
 
 
 def plain_config(cfg: DictConfig) -> Config:

@@ -19,6 +19,9 @@ from orchestrator.launchers import memory
 MODULES: Final = "ORCH_PRELOAD"
 OPTIONAL: Final = "?"  # before the name of a module that need not be there
 
+# By the first optimizer (but our trainer has it loaded late), its first step, and the first seed.
+_LOADED_AT_FIRST_USE: Final = ("torch._dynamo", "torch.profiler._cupti_monitor", "numpy.random")
+
 
 def find_modules_of_the_project() -> None:
     """Let a config name modules of the current folder; what is installed goes before."""
@@ -36,8 +39,10 @@ def _load(modules: list[str]) -> str:
             # A run that wants an optional one says itself what is wrong with it; the others go on.
             with suppress(Exception) if module.startswith(OPTIONAL) else nullcontext():
                 import_module(module.removeprefix(OPTIONAL))
-        if "torch" in sys.modules:  # whoever makes the first optimizer waits for this one, without
-            import_module("torch._dynamo")  # our trainer, which has it loaded late
+        for module in _LOADED_AT_FIRST_USE:
+            if module.partition(".")[0] in sys.modules:
+                with suppress(ImportError):  # of another version
+                    import_module(module)
     except BaseException:  # noqa: BLE001 # also what calls sys.exit
         return traceback.format_exc()
     # What is here stays: a fork that looked for garbage in it would copy all of its memory.
