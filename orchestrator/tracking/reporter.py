@@ -58,8 +58,8 @@ class Orders(Enum):
 class Round:
     """What a look at all runs amounts to: how many live, how many are behind, what went wrong.
 
-    ``needed`` are the seconds on a processor that went into runs that are over: put off, they would
-    keep the user waiting at the end.
+    ``needed`` are the seconds on a processor that went into opening the store, and into runs that
+    are over: put off, they would keep the user waiting at the end.
     """
 
     living: int
@@ -102,8 +102,9 @@ class Reporter:
         being sent; but after two refusals in a row the rest waits for the next round.
         """
         living = behind = in_a_row = 0
-        needed = 0.0
+        begun = time.process_time()
         problem = self._open() if send else ""
+        needed = time.process_time() - begun
         send = send and not problem
         for directory in self._experiment.runs():
             try:

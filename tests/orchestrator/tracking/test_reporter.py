@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -145,6 +146,20 @@ def test_rest_is_as_long_as_the_work_was_dear() -> None:
     assert _pause(Orders.GO_ON, spent=0.0, failures=3) == 4.0
     assert _pause(Orders.ORPHANED, spent=9.0, failures=20) == 10.0
     assert _pause(Orders.END, spent=9.0, failures=0) == 0.0
+
+
+def test_opening_the_store_calls_for_no_rest(
+    experiment: ExperimentDirectory, channel: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a second of a processor: rationed, a short grid would be over before the next round."""
+    clock = iter([0.0, 1.25])
+
+    class Dear:
+        mark = "1:1"
+
+    reporter = Reporter(experiment, cast("Any", Dear()), SCOPE, channel[1])
+    monkeypatch.setattr(time, "process_time", lambda: next(clock))
+    assert reporter.round(send=True).needed == 1.25
 
 
 def test_password_of_a_server_leaves_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
