@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.durable import exclusive, join
 from orchestrator.errors import RunDirectoryError
-from orchestrator.rundir import RunDirectory, build, observe_done, publish
+from orchestrator.rundir import RunDirectory, observe_done
 from orchestrator.state import RunId
+from orchestrator.workshop import build, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from orchestrator.state import Failure, Progress, Record, Status, Unreadable
@@ -16,6 +17,11 @@ T = TypeVar("T")
 # Beyond these, a number was not written by a program that counts.
 _MOST_ATTEMPTS: Final = 10**6
 _LARGEST: Final = 2**63
+
+
+def now() -> str:
+    """Return the time as it stands in records: ISO 8601, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def dump_status(status: Status) -> bytes:

@@ -26,7 +26,7 @@ class RunLock:
     """The file that is locked; it is made with the run directory, and never removed from it."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def open(self) -> int:
         """Open the file and return its descriptor, which is not locked yet.
@@ -76,7 +76,7 @@ class RunLock:
         It is not where the directory was removed, moved away or made anew meanwhile.
         """
         try:
-            named = self._path.lstat()
+            named = self.path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:
@@ -84,7 +84,7 @@ class RunLock:
         return os.path.samestat(named, os.fstat(descriptor))
 
     def _open(self, mode: int) -> int:
-        path = self._path
+        path = self.path
         try:
             descriptor = os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:

@@ -1,7 +1,7 @@
 """The run directory: the only place that spells the names of its files.
 
-``<results_dir>/<experiment_id>/training/<run_id>/`` is built beside its place and renamed into it,
-so it is complete whenever it can be seen.
+``<results_dir>/<experiment_id>/training/<run_id>/`` is complete whenever it can be seen; ``workshop``
+builds it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
@@ -35,8 +34,6 @@ _LOCK: Final = "run.lock"
 _STATUS: Final = "status.json"
 _PROGRESS: Final = "progress.json"
 _METRICS: Final = "metrics.jsonl"
-# What the orchestrator reads in a config; the run has no use for it.
-_NOT_TRAINED: Final = ("hydra", "_filters", "orch")
 _MOST_KEYS: Final = 5
 _ATTEMPT_LOG = re.compile(r"attempt-(\d+)\.log")
 
@@ -71,6 +68,11 @@ class RunDirectory:
     def config(self) -> Path:
         """The resolved config that the run trains with."""
         return self.path / _CONFIG
+
+    @property
+    def identity(self) -> Path:
+        """Which run this is, by its digest, and since when."""
+        return self.path / _IDENTITY
 
     @property
     def metrics(self) -> Path:
@@ -245,7 +247,7 @@ class RunDirectory:
         return "; ".join(named) or f"its digest is not {run.digest}"
 
     def _read_identity(self) -> Mapping[str, Any]:
-        path = self.path / _IDENTITY
+        path = self.identity
         try:
             found = records.parse(durable.read_file(path))
         except OSError as error:
@@ -282,49 +284,6 @@ def observe_done(run_id: RunId, training: int) -> Observation | None:
     except OSError:
         return None
     return Observation(status, attempts=status.attempt) if _is_done(status) else None
-
-
-def build(run: Run, workshop: Path) -> None:
-    """Make a run directory in ``workshop``, complete and on the disk, for ``publish``.
-
-    Raises:
-        OSError: The disk does not take it; nothing is left behind.
-    """
-    text = config_text.write(
-        {key: value for key, value in run.written.items() if key not in _NOT_TRAINED}
-    )
-    identity = {
-        "schema": records.SCHEMA,
-        "run_id": run.run_id,
-        "digest": run.digest,
-        "overrides": dict(run.overrides),
-        "created_at": now(),
-        "config_sha256": hashlib.sha256(text).hexdigest(),
-    }
-    workshop.mkdir()
-    try:
-        durable.write_file(workshop / _CONFIG, text)
-        durable.write_file(workshop / _IDENTITY, records.dump(identity))
-        (workshop / _LOCK).touch()
-        durable.sync_directory(workshop)
-    except BaseException:
-        shutil.rmtree(workshop, ignore_errors=True)
-        raise
-
-
-def publish(workshop: Path, path: Path) -> None:
-    """Rename a run directory that was built to ``path``, where it is complete at once.
-
-    Raises:
-        OSError: The disk does not take it.
-    """
-    workshop.rename(path)
-    durable.sync_directory(path.parent)
-
-
-def now() -> str:
-    """Return the time as it stands in records: ISO 8601, UTC, milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _trace(path: Path) -> tuple[int, int] | None:

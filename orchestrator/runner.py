@@ -22,7 +22,8 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.failures import ERROR, NO_PROGRESS, TIMEOUT, Traces, classify
 from orchestrator.limits import Limits
 from orchestrator.programs import SIGNALS, Command
-from orchestrator.rundir import RunDirectory, now
+from orchestrator.records import now
+from orchestrator.rundir import RunDirectory
 from orchestrator.state import Failure, Record, State, Status
 from orchestrator.watch import Cut, Ending, Watch
 

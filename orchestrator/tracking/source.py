@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator import durable, records
-from orchestrator.rundir import now
+from orchestrator.records import now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

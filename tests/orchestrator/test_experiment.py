@@ -11,8 +11,9 @@ import pytest
 from orchestrator.errors import RunDirectoryError
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run
-from orchestrator.rundir import build, now, publish
+from orchestrator.records import now
 from orchestrator.state import Record, RunId, State, Status
+from orchestrator.workshop import build, publish
 
 
 def test_experiment_that_does_not_exist_has_no_runs(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from orchestrator.cli import call, parse_arguments
 from orchestrator.commands.plan import load_plan
 from orchestrator.experiment import ExperimentDirectory
-from orchestrator.rundir import RunDirectory, now
+from orchestrator.records import now
+from orchestrator.rundir import RunDirectory
 from orchestrator.state import Failure, Record, Status
 
 CONFIG = """\
