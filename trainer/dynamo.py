@@ -10,17 +10,20 @@ import sys
 from importlib import import_module
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec, module_from_spec
 from threading import Lock
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 NAME: Final = "torch._dynamo"
-ASKS_TO_BE_LEFT_ALONE: Final = "torch._compile"
+# Who asks to be left alone, and by which function.
+OPTIMIZER_STEP: Final = ("torch.optim.optimizer", "graph_break")
+OTHER_METHODS: Final = ("torch._compile", "disable")
 
 
 def load_late() -> None:
@@ -32,7 +35,8 @@ def load_late() -> None:
 class LateDynamo(ModuleType):
     """Stand for `torch._dynamo` until more is asked of it than to leave something alone.
 
-    Then the real module takes the place, and this one passes everything on to it.
+    Then the real module takes the place, and this one passes everything on to it. Nobody but PyTorch
+    is ever given anything else than what the real one has.
     """
 
     def __init__(self) -> None:
@@ -64,29 +68,36 @@ class LateDynamo(ModuleType):
                     vars(function).pop("__dynamo_disable", None)
         return import_module(NAME)
 
-    def graph_break(self, message: str = "") -> None:
-        """Do nothing, as the real one does outside of what is compiled."""
-
-    def disable(self, function: Any = None, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - passed on
-        """Return a function that nothing compiles: as it is, as long as nothing is compiled."""
-        caller = sys._getframe(1).f_globals.get("__name__")  # noqa: SLF001 - public, but for its name
-        if caller != ASKS_TO_BE_LEFT_ALONE or not isinstance(function, FunctionType):
-            return self.load().disable(function, *args, **options)
-        # It is kept there under `__dynamo_disable`, until the real module is loaded.
-        self._left_alone.append(function)
-        return function
-
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a module has anything
-        """Return what the real module has."""
+        """Return what the real module has, unless PyTorch only asks to be left alone."""
+        asking = (sys._getframe(1).f_globals.get("__name__"), name)  # noqa: SLF001 - public, but for its name
+        if sys.modules.get(NAME) is self:
+            if asking == OPTIMIZER_STEP:
+                return break_nothing
+            if asking == OTHER_METHODS:
+                return self._leave_alone
         return getattr(self.load(), name)
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set it in the real module."""
         setattr(self.load(), name, value)
 
+    def _leave_alone(self, function: Callable[..., Any], *_how: Any, **_else: Any) -> Any:  # noqa: ANN401 - PyTorch's
+        """Return a function that nothing compiles: as it is, as long as nothing is compiled.
+
+        PyTorch keeps what it gets under `__dynamo_disable`; from the function that we give back it
+        is taken away when the real module is loaded.
+        """
+        self._left_alone.append(function)
+        return function
+
+
+def break_nothing() -> None:
+    """Do what `graph_break` does outside of what is compiled."""
+
 
 class Finder:
-    """Load the real `torch._dynamo` before anything that is in it."""
+    """Have the real `torch._dynamo` loaded before anything that is in it."""
 
     def __init__(self, late: LateDynamo) -> None:
         self.late = late
@@ -94,29 +105,32 @@ class Finder:
     def find_spec(
         self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return how to import a module: it may have come along with the package."""
-        if not name.startswith(f"{NAME}."):
-            return None
+        """Return how to import a module in it; nothing is loaded yet, for Python holds a lock here."""
+        return ModuleSpec(name, Inside(self.late)) if name.startswith(f"{NAME}.") else None
+
+
+class Inside(Loader):
+    """Import one module in `torch._dynamo`: it may have come along with the package."""
+
+    def __init__(self, late: LateDynamo) -> None:
+        self.late = late
+        self.spec: ModuleSpec | None = None
+        self.is_new = False
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Load the package, and return the module."""
         self.late.load()
-        module = sys.modules.get(name)
+        module = sys.modules.get(spec.name)
         if module is None:
-            return None
-        # For a module that is there by now, Python takes its own `__spec__`, and would run it again.
-        spec = vars(module)["__spec__"] = ModuleSpec(name, Loaded(module))
-        return spec
-
-
-class Loaded(Loader):
-    """Import a module that is there as it is."""
-
-    def __init__(self, module: ModuleType) -> None:
-        self.module = module
+            found = find_spec(spec.name)
+            if found is None:
+                raise ModuleNotFoundError(f"No module named {spec.name!r}", name=spec.name)
+            module, self.is_new = module_from_spec(found), True
         self.spec = module.__spec__
-
-    def create_module(self, _spec: ModuleSpec) -> ModuleType:
-        """Return the module."""
-        return self.module
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put back what a finder has replaced."""
+        """Put back what Python has replaced, and run the module, unless it is there."""
         vars(module)["__spec__"] = self.spec
+        if self.is_new and self.spec is not None and self.spec.loader is not None:
+            self.spec.loader.exec_module(module)

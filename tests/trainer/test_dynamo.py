@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+PATIENCE = 120
+
 PREPARE = """
 import sys
 import torch
@@ -28,7 +30,7 @@ def step():
 
 step()
 import torch._dynamo
-from torch._dynamo import disable as early
+early = sys.modules["torch._dynamo"]
 assert isinstance(sys.modules["torch._dynamo"], LateDynamo)
 assert sys.modules["torch._dynamo"] is torch._dynamo
 assert "torch._dynamo.eval_frame" not in sys.modules
@@ -48,8 +50,11 @@ for name, module in [*sys.modules.items()]:
         assert all(sys.modules.get(value.__name__, value) is value for value in held), name
         # Some names are taken by what the module of that name has in it.
         assert known is module or type(known) is not type(sys), name
-for disable in (early, torch._dynamo.disable):
-    assert hasattr(disable(lambda: 1), "_torchdynamo_disable")
+for module in (early, real):
+    assert module.disable is real.disable
+    assert module.graph_break is real.graph_break
+assert hasattr(early.disable(fn=lambda: 1), "_torchdynamo_disable")
+early.graph_break(msg="here")
 step()
 kept = torch.optim.Optimizer.zero_grad.__wrapped__.__dynamo_disable
 assert hasattr(kept, "_torchdynamo_disable")
@@ -64,23 +69,50 @@ USES = {
     "a module in it": "import torch._dynamo.config",
     "a module deep in it": "from torch._dynamo.backends.registry import lookup_backend",
     "a name in it": "from torch._dynamo import optimize",
-    "the decorator": "assert hasattr(early(lambda: 1), '_torchdynamo_disable')",
+    "the decorator": "assert hasattr(early.disable(lambda: 1), '_torchdynamo_disable')",
+    "a break": "torch._dynamo.graph_break(msg='here')",
+    "a break bound early": """
+from torch._dynamo import graph_break
+import torch._dynamo.testing
+
+def broken(x):
+    y = x + 1
+    graph_break()
+    return y * 2
+
+counter = torch._dynamo.testing.CompileCounter()
+torch.compile(broken, backend=counter)(torch.ones(1))
+assert counter.frame_count == 2
+""",
     "export": "torch.export.export(model, (torch.ones(1, 3),))",
-    "two threads": """
-import importlib, threading
-threads = [
-    threading.Thread(target=importlib.import_module, args=(name,))
-    for name in ("torch._dynamo.config", "torch._dynamo.utils", "torch._dynamo.eval_frame")
-]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
+    "another thread imports what it needs": """
+import threading
+assert "sympy" not in sys.modules
+begun = threading.Event()
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("sympy."):
+            begun.set()
+
+sys.meta_path.insert(0, Finder())
+thread = threading.Thread(target=__import__, args=("sympy",))
+thread.start()
+begun.wait()
+from torch._dynamo.backends.registry import lookup_backend
+thread.join()
 """,
 }
 
 
 def run(script: str, folder: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
 
