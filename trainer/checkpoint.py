@@ -118,11 +118,14 @@ class Checkpoints:
                 checkpoint = self._read(path)
                 best = checkpoint["best_of"][iteration]
                 if best not in (None, iteration):
-                    _verified(self._path_of(best))
+                    self._first_whole(best)
             except Unusable as reason:
                 say(f"{path.parent.name}/{path.name} cannot be used: {reason}")
                 continue
             self._best_of = checkpoint["best_of"]
+            for number, other in files:
+                if number == iteration and other != path:
+                    other.unlink()  # a killed process had overtaken it, and did not come to this
             if best == iteration and not self._is_best(path):
                 self._link_best(path)
             return path, checkpoint["state"]
@@ -137,7 +140,7 @@ class Checkpoints:
             CheckpointError: If it is gone or damaged.
         """
         try:
-            state: State = self._read(self._path_of(iteration))["state"]
+            state: State = self._read(self._first_whole(iteration))["state"]
         except Unusable as reason:
             raise CheckpointError(
                 f"{self.folder}: the checkpoint of iteration {iteration} is needed: {reason}. "
@@ -163,11 +166,17 @@ class Checkpoints:
         for path in self.folder.glob(f"*{TEMPORARY}"):
             path.unlink()
 
-    def _path_of(self, iteration: int) -> Path:
-        for number, path in self._files():
-            if number == iteration:
+    def _first_whole(self, iteration: int) -> Path:
+        """Return the checkpoint of an iteration; of two, as a kill may leave them, one that is whole."""
+        reason = Unusable(f"iteration {iteration} is gone")
+        for path in [path for number, path in self._files() if number == iteration]:
+            try:
+                _verified(path)
+            except Unusable as damage:
+                reason = damage
+            else:
                 return path
-        raise Unusable(f"iteration {iteration} is gone")
+        raise reason
 
     def _is_best(self, path: Path) -> bool:
         return self._best.exists() and self._best.samefile(path)
@@ -220,7 +229,7 @@ def _read_verified(path: Path, name: str) -> State:
     try:
         if NAME.fullmatch(name) is None and ZipFile(io.BytesIO(content)).testzip() is not None:
             raise Unusable(f"{path.name} is damaged")
-        with torch.serialization.safe_globals([bytes]):  # no bytes at all; others are known to it
+        with torch.serialization.safe_globals([bytes]):  # an empty one is written as a call of it
             checkpoint: State = torch.load(io.BytesIO(content), "cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, BadZipFile) as error:
         raise Unusable(f"{path.name}: {str(error).partition('.')[0]}") from None
@@ -228,7 +237,7 @@ def _read_verified(path: Path, name: str) -> State:
 
 
 def _verified(path: Path, name: str = "") -> bytes:
-    """Read a checkpoint, verified by its name or another, if that holds its checksum."""
+    """Read a checkpoint, verified by the checksum in its name, or in another that it has."""
     found = NAME.fullmatch(name or path.name)
     try:
         content = path.read_bytes()

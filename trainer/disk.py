@@ -22,14 +22,12 @@ class NewFile:
     """Write a file under a temporary name; it is there, whole, only once it is given its own.
 
     Used as a context, it leaves nothing behind after an error. Large pieces are written and summed
-    without holding up other threads. What the disk refuses is raised by `become`, for a library that
-    writes may hide it.
+    without holding up other threads.
     """
 
     def __init__(self, temporary: Path) -> None:
         self.temporary = temporary
         self._checksum = 0
-        self._refusal: OSError | None = None
         # Small pieces wait for each other: calls of the kernel hold up whoever else runs Python.
         self._gathered = bytearray()
         try:
@@ -56,29 +54,25 @@ class NewFile:
         """The CRC-32 of what was written so far."""
         return zlib.crc32(self._gathered, self._checksum)
 
-    def write(self, content: bytes | memoryview) -> int:
-        """Append, and return how many bytes there were."""
+    def write(self, content: bytes | memoryview) -> None:
+        """Append.
+
+        Raises:
+            OSError: If the disk refuses it; it may do so only later.
+        """
         if len(content) >= _LARGE:
             self._hand_over(content)
         else:
             self._gathered += content
             if len(self._gathered) >= _LARGE:
                 self._hand_over()
-        return len(content)
 
     def _hand_over(self, content: bytes | memoryview = b"") -> None:
         """Write what was gathered, and more."""
         gathered, self._gathered = self._gathered, bytearray()
         for piece in (gathered, content):
             self._checksum = zlib.crc32(piece, self._checksum)
-            if self._refusal is None:
-                try:
-                    write_all(self._descriptor, piece)
-                except OSError as error:
-                    self._refusal = error
-
-    def flush(self) -> None:
-        """Do nothing: libraries call this, and `become` hands everything to the disk."""
+            write_all(self._descriptor, piece)
 
     def become(self, path: Path, *, durable: bool) -> None:
         """Replace the file of that name.
@@ -89,8 +83,6 @@ class NewFile:
             OSError: If the disk refused a part of it.
         """
         self._hand_over()
-        if self._refusal is not None:
-            raise self._refusal
         if durable:
             os.fsync(self._descriptor)
         os.replace(self.temporary, path)  # noqa: PTH105 - that of a path makes it anew first

@@ -66,9 +66,8 @@ class Outputs:
         whole_lines, torn = _last_lines(path, size, since)
         if torn:
             os.truncate(path, size - torn)
-        for key, step in filter(None, map(_place_of, reversed(whole_lines))):
-            if step < since:
-                break
+        late = (line for line in whole_lines if _step_of(line) >= since)
+        for key, step in filter(None, map(_place_of, late)):
             self._keys_written.setdefault(step, set()).add(key)
 
     def publish(self, progress: Progress) -> None:
@@ -152,6 +151,15 @@ def _last_lines(path: Path, size: int, since: int) -> tuple[list[bytes], int]:
             if start == 0 or (earliest is not None and earliest[1] < since):
                 return whole, len(torn)
             length *= 8
+
+
+def _step_of(line: bytes) -> int:
+    """Return the step in a line, of one that `_line` wrote without reading the rest; 0 if it has none."""
+    digits = line.rpartition(b'"step": ')[2].partition(b",")[0]
+    if digits.isdigit():
+        return int(digits)
+    place = _place_of(line)
+    return place[1] if place else 0
 
 
 def _place_of(line: bytes) -> tuple[str, int] | None:

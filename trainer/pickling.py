@@ -1,7 +1,8 @@
 """Owns how a state becomes a pickle, apart from the memory of its tensors.
 
-In PyTorch's files a tensor is a view of a piece of memory that has a number. Here it is looked up,
-where `torch.save` describes it, and its memory, anew: that takes a third of the time.
+In PyTorch's files a tensor is a view of a piece of memory that has a number. `torch.save` describes
+both anew for each tensor, each time; here the description was made when the tensor got its room, and
+is looked up: that takes a third of the time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch._utils import _rebuild_sparse_tensor, _rebuild_tensor_v2
+from torch._utils import _rebuild_sparse_tensor, _rebuild_tensor_v2, _rebuild_tensor_v3
 from torch.serialization import _get_layout
 from torch.storage import TypedStorage
 
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
     Name = tuple[str, type, str, str, int]
 
 PROTOCOL = 2  # of pickle; what PyTorch reads without running code
-# What else pickle knows by itself is made of.
-PLAIN = {torch.Size, torch.dtype, torch.device, torch.layout, OrderedDict, Counter}
-# What makes values anew, and what may stand for itself; PyTorch calls nothing else unasked.
-MAKERS = {_rebuild_tensor_v2, _rebuild_sparse_tensor, _get_layout, _codecs.encode, set, bytes}
-
-NO_HOOKS: OrderedDict[str, Any] = OrderedDict()
+# What pickle writes by itself, what it asks its values how to write, and what may hold more.
+ATOMS = {type(None), bool, int, float, str, bytes}
+TELLING = {torch.Size, torch.dtype, torch.device, torch.layout}
+CONTAINERS = {dict, OrderedDict, Counter, list, tuple, set}
+# What stands in a pickle for what it makes; PyTorch calls nothing else unasked.
+MAKERS = {
+    *(_rebuild_tensor_v2, _rebuild_tensor_v3, _rebuild_sparse_tensor, _get_layout),
+    *(_codecs.encode, bytes, set, OrderedDict, Counter, torch.Size, torch.device),
+}
 
 
 class Strange(Exception):  # noqa: N818 - no error yet
@@ -46,16 +50,28 @@ class Memory:
 
     def __init__(self, piece: Tensor) -> None:
         storage = piece.untyped_storage()
-        typed = TypedStorage(wrap_storage=storage, dtype=piece.dtype, _internal=True)  # type: ignore[no-untyped-call]
-        self._kind = getattr(torch, typed._pickle_storage_type())  # type: ignore[no-untyped-call]  # noqa: SLF001
-        self._length = storage.nbytes() // piece.itemsize
         flat = torch.empty(0, dtype=torch.uint8).set_(storage)
         self.content: memoryview = flat.numpy().data
+        self.kind, itemsize = kind_of_memory(storage, piece.dtype)
+        self._length = storage.nbytes() // itemsize
         self.name: Name | None = None
 
     def give_number(self, number: int) -> None:
         """Take part in a state as its piece of that number."""
-        self.name = ("storage", self._kind, str(number), "cpu", self._length)
+        self.name = ("storage", self.kind, str(number), "cpu", self._length)
+
+
+def kind_of_memory(storage: torch.UntypedStorage, dtype: torch.dtype) -> tuple[type, int]:
+    """Return the class that PyTorch's files name for memory, and the size of what it counts, in bytes.
+
+    Data types that are younger than these classes are kept in memory that has none.
+    """
+    typed = TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)  # type: ignore[no-untyped-call]
+    try:
+        name = typed._pickle_storage_type()  # type: ignore[no-untyped-call]  # noqa: SLF001 - it has no other
+    except KeyError:
+        return torch.UntypedStorage, 1
+    return getattr(torch, name), dtype.itemsize
 
 
 class Room:
@@ -64,8 +80,11 @@ class Room:
     def __init__(self, copy: Tensor, memory: Memory) -> None:
         self.copy = copy
         self.memory = memory
-        place = (copy.storage_offset(), tuple(copy.shape), copy.stride())
-        self.made_by = (_rebuild_tensor_v2, (memory, *place, False, NO_HOOKS))
+        # Neither a gradient nor hooks.
+        rest = (copy.storage_offset(), tuple(copy.shape), copy.stride(), False, None)
+        self.made_by: tuple[Any, ...] = (_rebuild_tensor_v2, (memory, *rest))
+        if memory.kind is torch.UntypedStorage:
+            self.made_by = (_rebuild_tensor_v3, (memory, *rest, copy.dtype))
 
 
 class StatePickler(pickle.Pickler):
@@ -89,13 +108,26 @@ class StatePickler(pickle.Pickler):
 
     def reducer_override(self, value: object) -> Any:  # noqa: ANN401 - what pickle takes
         """Return how a tensor is made anew; of the rest, let pickle go on with what is harmless."""
-        if isinstance(value, Tensor):
+        if is_harmless(value):
+            if not isinstance(value, Tensor):
+                return NotImplemented
             if value.layout is torch.strided:
                 return self._find_room(value).made_by
             return value.detach().cpu().__reduce_ex__(PROTOCOL)  # type: ignore[no-untyped-call]
-        if type(value) in PLAIN or _is_maker(value):
+        if _is_maker(value):
             return NotImplemented
         raise Strange(type(value))
+
+
+def is_harmless(value: object) -> bool:
+    """Tell whether a value can be saved and loaded, apart from what is in it, without running code.
+
+    A tensor that is made of others, or counts in quanta, has no memory of its own to copy.
+    """
+    if isinstance(value, Tensor):
+        has_own = type(value).__torch_dispatch__ is Tensor.__torch_dispatch__
+        return has_own and not (value.is_quantized or value.is_nested)
+    return any(type(value) in kinds for kinds in (ATOMS, TELLING, CONTAINERS))
 
 
 def _is_maker(value: object) -> bool:
@@ -103,4 +135,4 @@ def _is_maker(value: object) -> bool:
     if not isinstance(value, (type, FunctionType, BuiltinFunctionType)):
         return False
     is_kind_of_memory = isinstance(value, type) and issubclass(value, TypedStorage)
-    return is_kind_of_memory or value in PLAIN or value in MAKERS
+    return is_kind_of_memory or value is torch.UntypedStorage or value in MAKERS

@@ -1,8 +1,9 @@
 """Owns randomness: every random number is a function of the run's seed and of where it is used.
 
 Order of samples = f(seed, epoch); randomness of a sample = f(seed, epoch, index); what else is drawn
-from the global generators, as by dropout or a callback = f(seed, iteration). So neither the number of
-loader workers nor an interruption changes anything, and resuming needs no replay.
+from the global generators, as by dropout or a callback = f(seed, iteration), and before the first
+and after the last one f(seed, "training") and f(seed, "test"). So neither the number of loader workers
+nor an interruption changes anything, and resuming needs no replay.
 """
 
 from __future__ import annotations

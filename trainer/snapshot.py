@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import torch
 
 from trainer.archive import ALIGNMENT, archive
 from trainer.errors import CheckpointError
-from trainer.pickling import Memory, Room, StatePickler, Strange
+from trainer.pickling import CONTAINERS, Memory, Room, StatePickler, Strange, is_harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     State = dict[str, Any]
-
-PLAIN = {type(None), bool, int, float, str, bytes, torch.Size, torch.dtype, torch.device}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +104,9 @@ def _side_by_side(rooms: list[Room]) -> list[Room]:
         aligned = ceil(copy.numel() * copy.itemsize / ALIGNMENT) * ALIGNMENT
         ends[kind] = ends.get(kind, 0) + aligned // copy.itemsize
     pieces = {
-        kind: torch.empty(end, dtype=kind[0], pin_memory=kind[1]) for kind, end in ends.items()
+        # Zeros: what lies between the copies is written too.
+        kind: torch.zeros(end, dtype=kind[0], pin_memory=kind[1])
+        for kind, end in ends.items()
     }
     memories = {kind: Memory(piece) for kind, piece in pieces.items()}
     return [
@@ -124,15 +123,12 @@ def _fits(tensor: Tensor, buffer: Tensor) -> bool:
 def _first_strange(value: object, where: str) -> str:
     """Return where the first value is that could not be loaded safely, and what it is, or nothing."""
     kind = type(value)
+    if not is_harmless(value):
+        return f"{where} is a {kind.__module__}.{kind.__qualname__}"
+    inside: list[tuple[object, object]] = []
     if isinstance(value, dict):
         inside = [each for key, item in value.items() for each in ((key, key), (key, item))]
-    elif isinstance(value, (list, tuple, set)):
+    elif kind in CONTAINERS and isinstance(value, (list, tuple, set)):
         inside = [*enumerate(value)]
-    else:
-        inside = []
-    if kind in {*PLAIN, dict, OrderedDict, Counter, list, tuple, set} or isinstance(
-        value, torch.Tensor
-    ):
-        found = (_first_strange(item, f"{where}[{place!r}]") for place, item in inside)
-        return next(filter(None, found), "")
-    return f"{where} is a {kind.__module__}.{kind.__qualname__}"
+    found = (_first_strange(item, f"{where}[{place!r}]") for place, item in inside)
+    return next(filter(None, found), "")

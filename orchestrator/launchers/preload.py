@@ -19,7 +19,8 @@ from orchestrator.launchers import memory
 MODULES: Final = "ORCH_PRELOAD"
 OPTIONAL: Final = "?"  # before the name of a module that need not be there
 
-# By the first optimizer (but our trainer has it loaded late), its first step, and the first seed.
+# What PyTorch imports with the first optimizer (our trainer has a stand-in for it) and its first
+# step, and NumPy with its first random number.
 _LOADED_AT_FIRST_USE: Final = ("torch._dynamo", "torch.profiler._cupti_monitor", "numpy.random")
 
 
@@ -49,7 +50,7 @@ def _load(modules: list[str]) -> str:
         return traceback.format_exc()
     finally:
         gc.enable()
-    # A fork that looked for garbage in it would copy all of its memory.
+    # A fork that looked for garbage in what is here would copy all of its memory.
     gc.collect()
     gc.freeze()
     memory.gather()

@@ -72,6 +72,35 @@ def test_best_is_another_name_of_the_best_checkpoint(make_run: MakeRun, train: T
     assert torch.load(best, weights_only=True)["iteration"] == 1
 
 
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_overtaken_checkpoint_is_removed_by_the_next_resume(
+    tmp_path: Path, *, is_damaged: bool
+) -> None:
+    """A kill may leave two of one iteration: the one that was damaged, and the one made instead."""
+    checkpoints = saved(tmp_path, [1, 1, 3])
+    (old,) = tmp_path.glob("000003-*.pt")
+    content = old.read_bytes()
+    checkpoints.save(3, {"weights": torch.full((3,), 7)}, 3)
+    old.write_bytes(content[:-1] if is_damaged else content)
+    found = Checkpoints(tmp_path, 2, "fingerprint").newest()
+    assert found is not None
+    assert [*tmp_path.glob("000003-*.pt")] == [found[0]]
+    assert (tmp_path / "best.pt").samefile(found[0])
+
+
+def test_of_two_checkpoints_of_the_best_iteration_the_whole_one_is_used(tmp_path: Path) -> None:
+    """Whatever the order in which the folder lists them."""
+    for name in ("00000000", "ffffffff"):
+        folder = tmp_path / name
+        folder.mkdir()
+        checkpoints = saved(folder, [1, 1, 1])
+        (folder / f"000001-{name}.pt").write_bytes(b"damaged")
+        found = Checkpoints(folder, 2, "fingerprint").newest()
+        assert found is not None
+        assert found[0].name.startswith("000003")
+        assert checkpoints.state_at(1)["weights"].tolist() == [1, 1, 1]
+
+
 def test_no_bytes_at_all_are_kept_too(tmp_path: Path) -> None:
     """PyTorch writes them, but does not read them unasked."""
     state = {"nothing": b"", "something": b"1"}

@@ -58,6 +58,41 @@ def test_end_of_a_long_file_is_enough_to_write_each_point_once(tmp_path: Path, s
     assert path.read_text() == "".join(lines) + lines[0].replace('"step": 0', '"step": 2000')
 
 
+def test_metric_that_came_later_hides_no_point(tmp_path: Path) -> None:
+    """A run that was begun anew with one metric more has written it behind the last steps of others."""
+    steps = range(1, 6)
+    outputs = Outputs(tmp_path)
+    for step in steps:
+        outputs.publish(Progress(step, 5, [Point("a", 1.0, step, 5)]))
+    outputs.open(since=0)
+    for step in (1, 2):
+        outputs.publish(Progress(step, 5, [Point("a", 1.0, step, 5), Point("b", 1.0, step, 5)]))
+    outputs.open(since=2)
+    for step in (2, 3, 4, 5):
+        outputs.publish(Progress(step, 5, [Point("a", 1.0, step, 5), Point("b", 1.0, step, 5)]))
+    places = [(point["key"], point["step"]) for point in points_of(tmp_path)]
+    assert sorted(places) == [(key, step) for key in "ab" for step in steps]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"key": "a", "value": 1.0, "step": 7, "timestamp": 5}',
+        '{"key":"a","value":1.0,"step":7,"timestamp":5}',
+        '{"timestamp": 5, "value": 1.0, "key": "a", "step": 7}',
+        '{"key": "a", "step": 7, "note": "the \\"step\\": 3, is another"}',
+    ],
+)
+def test_point_counts_however_it_is_written(tmp_path: Path, line: str) -> None:
+    """A program of the user's own may have written it."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(line + "\n")
+    outputs = Outputs(tmp_path)
+    outputs.open(since=5)
+    outputs.publish(Progress(7, 9, [Point("a", 1.0, 7, 9)]))
+    assert path.read_text() == line + "\n"
+
+
 def test_foreign_line_is_left_alone(tmp_path: Path) -> None:
     """What we did not write neither stops us nor is lost."""
     append_durably(tmp_path / "metrics.jsonl", b'garbage\n[]\n{"key": "x"}\n')

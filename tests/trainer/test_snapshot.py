@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.testing._internal.two_tensor import TwoTensor
 
 from trainer.digest import digest_of
 from trainer.errors import CheckpointError
@@ -100,7 +101,8 @@ def test_tensors_of_a_kind_lie_side_by_side_from_the_second_snapshot_on() -> Non
 def shown(value: object) -> object:
     """Show all of a value that a snapshot keeps, so that two of them can be compared."""
     if isinstance(value, Tensor):
-        return type(value), value.dtype, value.shape, value.requires_grad, value.tolist()
+        plain = value.double() if value.dtype.is_floating_point else value
+        return type(value), value.dtype, value.shape, value.requires_grad, plain.tolist()
     if isinstance(value, dict):
         return type(value), getattr(value, "__dict__", {}), shown([*value.items()])
     if isinstance(value, (list, tuple)):
@@ -110,7 +112,10 @@ def shown(value: object) -> object:
 
 def tensors() -> st.SearchStrategy[Tensor]:
     """Make tensors of many kinds, some of which are views of a larger piece of memory."""
-    kinds = [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.uint8, torch.bool]
+    kinds = [
+        *(torch.float32, torch.float64, torch.bfloat16, torch.float8_e4m3fn, torch.complex64),
+        *(torch.int64, torch.uint8, torch.uint16, torch.uint64, torch.bool),
+    ]
     sizes = st.lists(st.integers(0, 4), max_size=3)
 
     def make(dtype: torch.dtype, size: list[int], *, is_turned: bool, is_cut: bool) -> Tensor:
@@ -173,11 +178,37 @@ def test_a_file_of_ours_says_what_one_of_pytorchs_says(states: list[Any]) -> Non
     ],
 )
 def test_values_of_special_tensors_are_kept(tensor: Tensor) -> None:
-    """In an ordinary tensor."""
-    copy = read(Snapshots().take({"tensor": tensor}))["tensor"]
-    assert type(copy) is Tensor
-    assert copy.dtype == tensor.dtype
-    assert torch.equal(copy, tensor)
+    """In an ordinary tensor, wherever its copy is."""
+    snapshots = Snapshots()
+    for _ in range(3):
+        copy = read(snapshots.take({"tensor": tensor, "other": torch.ones(3)}))["tensor"]
+        assert type(copy) is Tensor
+        assert copy.dtype == tensor.dtype
+        assert torch.equal(copy, tensor)
+
+
+def test_tensor_made_of_others_is_refused() -> None:
+    """What seems to be its memory is somebody else's."""
+    wrapper = TwoTensor(torch.ones(2), torch.zeros(2))
+    with pytest.raises(CheckpointError, match=r"^state\['x'\]\['y'\] is a .*TwoTensor"):
+        Snapshots().take({"x": {"y": wrapper}})
+
+
+def test_culprit_is_named_among_harmless_values() -> None:
+    """What a state may hold is said in one place."""
+    state: dict[str, Any] = {"layout": torch.strided, "dtype": torch.float32, "culprit": 1j}
+    with pytest.raises(CheckpointError, match=r"^state\['culprit'\] is a builtins.complex"):
+        Snapshots().take(state)
+
+
+def test_loaded_tensors_share_no_hooks() -> None:
+    """A hook on one of them is none on the other."""
+    copy = read(Snapshots().take({"a": torch.ones(2), "b": torch.ones(2)}))
+    for each in copy.values():
+        each.requires_grad_()
+    copy["a"].register_hook(lambda gradient: gradient * 2)
+    (copy["a"] + copy["b"]).sum().backward()
+    assert (copy["a"].grad.tolist(), copy["b"].grad.tolist()) == ([2, 2], [1, 1])
 
 
 @pytest.mark.parametrize(

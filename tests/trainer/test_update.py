@@ -110,6 +110,23 @@ def test_optimizer_has_the_closure_that_it_asks_for(optimizer: type[Optimizer]) 
     assert torch.equal(weights_of(update), weights_of(plain))
 
 
+def test_own_way_to_forget_gradients_is_taken() -> None:
+    """Whether a class or somebody in between has it, at any time."""
+    calls: list[str] = []
+
+    class Forgetting(SGD):
+        def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - PyTorch's
+            calls.append("class")
+            super().zero_grad(set_to_none)
+
+    make(Forgetting).take([batch(4)])
+    update = make()
+    update.take([batch(4)])
+    update.optimizer.zero_grad = lambda: calls.append("object")  # type: ignore[method-assign, misc, assignment]
+    update.take([batch(4)])
+    assert calls == ["class", "object"]
+
+
 def test_optimizer_that_searches_along_a_line_finds_a_lower_loss() -> None:
     """L-BFGS evaluates many times in one step; the loss is that of the first."""
     update = make(LBFGS, lr=1, line_search_fn="strong_wolfe")
