@@ -18,13 +18,17 @@ import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import identify
-from orchestrator.rundir import RunDirectory, now
+from orchestrator.records import now
 from orchestrator.settings import Tracking
 from orchestrator.state import Record, Status
 from orchestrator.tracking.process import Patience, ReporterProcess
+
+if TYPE_CHECKING:
+    from orchestrator.rundir import RunDirectory
 
 RUNS, METRICS, PER_SECOND, SECONDS = 8, 10, 2, 20
 PAIRS = 3
