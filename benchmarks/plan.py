@@ -23,7 +23,7 @@ from omegaconf import OmegaConf
 
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import identify
-from orchestrator.rundir import now
+from orchestrator.records import now
 from orchestrator.state import Record, RunId, Status
 
 if TYPE_CHECKING:
