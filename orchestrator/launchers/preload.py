@@ -49,9 +49,9 @@ def _load(modules: list[str]) -> str:
     except BaseException:  # noqa: BLE001 # also what calls sys.exit
         return traceback.format_exc()
     finally:
-        gc.enable()
-    # A fork that looked for garbage in what is here would copy all of its memory.
-    gc.collect()
+        gc.enable()  # for what is made from now on
+    # A fork that looked for garbage in what is here would copy all of its memory. None is looked for
+    # before either: Python would give up its free lists, and each fork make them anew.
     gc.freeze()
     memory.gather()
     return ""
