@@ -265,7 +265,7 @@ def measure_checkpoints() -> None:
         checkpoints = Checkpoints(Path(folder, "checkpoints"), 2, "")
         longer = longer_by_the_clock(checkpoints, Path(folder), state, step)
         begun = time.perf_counter()
-        checkpoints.save(1, state(), None)
+        checkpoints.write(checkpoints.take(1, state(), None))
         alone = time.perf_counter() - begun
         copying, waiting = [], []
         with Recorder(checkpoints, Outputs(Path(folder))) as recorder:

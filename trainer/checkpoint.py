@@ -7,7 +7,7 @@ import pickle
 import re
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import BadZipFile, ZipFile
 
 import torch
@@ -18,12 +18,14 @@ from trainer.outputs import say
 from trainer.snapshot import Snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from trainer.snapshot import Snapshot
 
     State = dict[str, Any]
+
+Content = TypeVar("Content")
 
 BEST = "best.pt"
 NEW = f"new.pt{TEMPORARY}"
@@ -105,10 +107,6 @@ class Checkpoints:
         self._present = [*self._only_kept(self._present, path), (taken.iteration, path)]
         return path
 
-    def save(self, iteration: int, state: State, best: int | None) -> Path:
-        """Take and write an iteration at once; see there."""
-        return self.write(self.take(iteration, state, best))
-
     def newest(self) -> tuple[Path, State] | None:
         """Return the newest checkpoint that is whole, and whose best one is; say what is not."""
         self._remove_leftovers()
@@ -118,7 +116,7 @@ class Checkpoints:
                 checkpoint = self._read(path)
                 best = checkpoint["best_of"][iteration]
                 if best not in (None, iteration):
-                    self._first_whole(best)
+                    self._first_whole(best, _verified)
             except Unusable as reason:
                 say(f"{path.parent.name}/{path.name} cannot be used: {reason}")
                 continue
@@ -140,7 +138,7 @@ class Checkpoints:
             CheckpointError: If it is gone or damaged.
         """
         try:
-            state: State = self._read(self._first_whole(iteration))["state"]
+            state: State = self._first_whole(iteration, self._read)["state"]
         except Unusable as reason:
             raise CheckpointError(
                 f"{self.folder}: the checkpoint of iteration {iteration} is needed: {reason}. "
@@ -166,16 +164,14 @@ class Checkpoints:
         for path in self.folder.glob(f"*{TEMPORARY}"):
             path.unlink()
 
-    def _first_whole(self, iteration: int) -> Path:
-        """Return the checkpoint of an iteration; of two, as a kill may leave them, one that is whole."""
+    def _first_whole(self, iteration: int, read: Callable[[Path], Content]) -> Content:
+        """Read the checkpoint of an iteration; of two, as a kill may leave them, one that is whole."""
         reason = Unusable(f"iteration {iteration} is gone")
         for path in [path for number, path in self._files() if number == iteration]:
             try:
-                _verified(path)
+                return read(path)
             except Unusable as damage:
                 reason = damage
-            else:
-                return path
         raise reason
 
     def _is_best(self, path: Path) -> bool:

@@ -11,7 +11,7 @@ import torch
 
 from trainer.archive import ALIGNMENT, archive
 from trainer.errors import CheckpointError
-from trainer.pickling import CONTAINERS, Memory, Room, StatePickler, Strange, is_harmless
+from trainer.pickling import Memory, Room, StatePickler, Strange, is_harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,7 +128,7 @@ def _first_strange(value: object, where: str) -> str:
     inside: list[tuple[object, object]] = []
     if isinstance(value, dict):
         inside = [each for key, item in value.items() for each in ((key, key), (key, item))]
-    elif kind in CONTAINERS and isinstance(value, (list, tuple, set)):
+    elif isinstance(value, (list, tuple, set)):
         inside = [*enumerate(value)]
     found = (_first_strange(item, f"{where}[{place!r}]") for place, item in inside)
     return next(filter(None, found), "")

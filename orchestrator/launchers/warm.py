@@ -44,9 +44,8 @@ _OURS: Final = (
 )
 # What may be imported here unasked: it starts no threads, and leaves the GPU alone.
 _HARMLESS: Final = ("trainer.", "torchmetrics.")
-_COMPILER: Final = (
-    "torch._dynamo.eval_frame"  # by a module in it: the trainer has a stand-in for it
-)
+# By a module in it: for the package alone the trainer has a stand-in.
+_COMPILER: Final = "torch._dynamo.eval_frame"
 _TRIES: Final = 6
 _PAUSE: Final = 0.1  # for the system to notice that a process is gone
 _DIED: Final = "the process that loads them died; what it said is above\n"

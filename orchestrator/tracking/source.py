@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator import durable, records
-from orchestrator.records import now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,7 @@ def look_at_source(folder: Path) -> Source | None:
     if not commit:
         return None
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return Source(now(), commit, bool(changes))
+    return Source(records.now(), commit, bool(changes))
 
 
 def note_source(experiment: Path, source: Source) -> None:

@@ -29,7 +29,9 @@ def saved(folder: Path, bests: list[int | None], keep_last: int = 2) -> Checkpoi
     """Save a checkpoint for each iteration, given the best one at that time."""
     checkpoints = Checkpoints(folder, keep_last, "fingerprint")
     for iteration, best in enumerate(bests, start=1):
-        checkpoints.save(iteration, {"weights": torch.full((3,), iteration)}, best)
+        checkpoints.write(
+            checkpoints.take(iteration, {"weights": torch.full((3,), iteration)}, best)
+        )
     return checkpoints
 
 
@@ -80,7 +82,7 @@ def test_overtaken_checkpoint_is_removed_by_the_next_resume(
     checkpoints = saved(tmp_path, [1, 1, 3])
     (old,) = tmp_path.glob("000003-*.pt")
     content = old.read_bytes()
-    checkpoints.save(3, {"weights": torch.full((3,), 7)}, 3)
+    checkpoints.write(checkpoints.take(3, {"weights": torch.full((3,), 7)}, 3))
     old.write_bytes(content[:-1] if is_damaged else content)
     found = Checkpoints(tmp_path, 2, "fingerprint").newest()
     assert found is not None
@@ -104,7 +106,8 @@ def test_of_two_checkpoints_of_the_best_iteration_the_whole_one_is_used(tmp_path
 def test_no_bytes_at_all_are_kept_too(tmp_path: Path) -> None:
     """PyTorch writes them, but does not read them unasked."""
     state = {"nothing": b"", "something": b"1"}
-    Checkpoints(tmp_path, 2, "fingerprint").save(1, state, None)
+    checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
+    checkpoints.write(checkpoints.take(1, state, None))
     found = Checkpoints(tmp_path, 2, "fingerprint").newest()
     assert found is not None
     assert found[1] == state
@@ -129,9 +132,9 @@ def test_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     checkpoints = saved(tmp_path, [1])
     before = sorted(tmp_path.iterdir())
     with file_size_limit(1000), pytest.raises(OSError, match=r"File too large"):
-        checkpoints.save(2, {"weights": torch.zeros(10_000)}, best=2)
+        checkpoints.write(checkpoints.take(2, {"weights": torch.zeros(10_000)}, best=2))
     assert sorted(tmp_path.iterdir()) == before
-    checkpoints.save(2, {"weights": torch.zeros(10_000)}, best=2)
+    checkpoints.write(checkpoints.take(2, {"weights": torch.zeros(10_000)}, best=2))
     assert kept(tmp_path) == [1, 2]
 
 

@@ -42,7 +42,7 @@ def test_every_damage_is_noticed_and_the_one_before_is_used(
     """Of 2,000 random damages to a checkpoint of several pages, not one gets through."""
     checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
     for iteration in (1, 2):
-        checkpoints.save(iteration, {"weights": torch.randn(4000)}, best=1)
+        checkpoints.write(checkpoints.take(iteration, {"weights": torch.randn(4000)}, best=1))
     before, newest = sorted(tmp_path.glob("0*.pt"))
     whole = newest.read_bytes()
     random = Random(0)  # noqa: S311 - no secret

@@ -201,6 +201,14 @@ def test_culprit_is_named_among_harmless_values() -> None:
         Snapshots().take(state)
 
 
+def test_attribute_that_could_not_be_loaded_is_refused_too() -> None:
+    """PyTorch keeps the versions of modules in one; there is no place to name."""
+    state: dict[str, Any] = {"model": OrderedDict(weight=torch.ones(1))}
+    state["model"].strange = 1j
+    with pytest.raises(CheckpointError, match=r"^state has a .*complex.* somewhere"):
+        Snapshots().take(state)
+
+
 def test_loaded_tensors_share_no_hooks() -> None:
     """A hook on one of them is none on the other."""
     copy = read(Snapshots().take({"a": torch.ones(2), "b": torch.ones(2)}))
