@@ -6,7 +6,7 @@ import selectors
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -325,7 +325,7 @@ class Engine:
             executed=running is not None,
             progress=seen.progress if seen else None,
         )
-        self._ended[run.run_id] = ended
+        self._ended[run.run_id] = replace(ended, progress=None)  # for the board only
         self._board.show(ended)
 
     def _adopt(self, decision: Decision) -> None:

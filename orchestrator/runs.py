@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, overload
 
 from orchestrator.concealment import Concealed
@@ -18,6 +19,7 @@ Resolve: TypeAlias = Callable[[Point], Mapping[str, Value]]
 Conceal: TypeAlias = Callable[[Point], Concealed]
 V = TypeVar("V")
 _ID_BYTES: Final = RUN_ID_DIGITS // 2
+_KEPT: Final = 64  # configs: those of the runs that live, or come next
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +30,25 @@ class Exclusion:
     filter: str
 
 
+@dataclass(frozen=True, slots=True)
 class _WrittenLater:
     """The config of a point, made when somebody looks at it."""
 
-    def __init__(self, point: Point, conceal: Conceal) -> None:
-        self._point = point
-        self._conceal = conceal
-        self._made: Concealed | None = None
+    number: int
+    write: Callable[[int], Concealed]
 
     def resolved(self) -> Mapping[str, Value]:
-        return self._get().resolved
+        return self.write(self.number).resolved
 
     def written(self) -> Mapping[str, Value]:
-        return self._get().written
+        return self.write(self.number).written
 
     def environment(self) -> Mapping[str, str]:
-        return self._get().environment
-
-    def _get(self) -> Concealed:
-        if self._made is None:
-            self._made = self._conceal(self._point)
-        return self._made
+        return self.write(self.number).environment
 
 
 class Later(Mapping[str, V]):
-    """A mapping that is made when somebody looks at it for the first time."""
+    """A mapping that is made when somebody looks at it."""
 
     def __init__(self, make: Callable[[], Mapping[str, V]]) -> None:
         self._make = make
@@ -73,7 +69,8 @@ class Later(Mapping[str, V]):
 class Runs(Sequence[Run]):
     """The runs of a grid, in the order of its points; each is made when it is asked for.
 
-    A million runs are two lists: the numbers of their points, and their digests.
+    A million runs are two lists: the numbers of their points, and their digests. Of their configs
+    only those that were looked at last are kept.
     """
 
     def __init__(
@@ -87,6 +84,7 @@ class Runs(Sequence[Run]):
         self._numbers = numbers
         self._digests = digests
         self._conceal = conceal
+        self._write = lru_cache(_KEPT)(lambda number: conceal(point_at(axes, number)))
 
     def __len__(self) -> int:
         """Count the runs."""
@@ -100,12 +98,12 @@ class Runs(Sequence[Run]):
         """Return the run at a place, or several."""
         if isinstance(at, slice):
             return Runs(self._axes, self._numbers[at], self._digests[at], self._conceal)
-        point = point_at(self._axes, self._numbers[at])
+        number = self._numbers[at]
         digest = self._digests[at].hex()
-        later = _WrittenLater(point, self._conceal)
+        later = _WrittenLater(number, self._write)
         run_id = RunId(digest[:RUN_ID_DIGITS])
         made = (Later(later.resolved), Later(later.written), Later(later.environment))
-        return Run(run_id, digest, point.values, *made)
+        return Run(run_id, digest, point_at(self._axes, number).values, *made)
 
     def run_ids(self) -> Iterator[bytes]:
         """Yield the run IDs as bytes, without making the runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from dataclasses import replace
@@ -48,6 +49,7 @@ FAILED: Final = 1
 LEFT: Final = 3
 INTERRUPTED: Final = 130
 _SHORT: Final = 8
+_GARBAGE: Final = 700  # new objects before the newest are looked through
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
@@ -84,6 +86,9 @@ def run(options: argparse.Namespace, console: Console) -> int:
         with _board(options, console, total) as board:
             shown = _Tending(board, reporter) if reporter else board
             engine = Engine(planned.experiment, launcher, shown, resources)
+            # The plan stays to the end; what each run leaves behind must not add up until then.
+            gc.freeze()
+            gc.set_threshold(_GARBAGE)
             outcome = engine.execute(starts, waits, stop)
         if reporter:
             _finish(reporter, planned, stop, console, options)
