@@ -26,6 +26,8 @@ RESULTS = "results.json"
 
 BLOCK = 1 << 14
 
+_encode = json.JSONEncoder().encode  # for texts twice as fast as `json.dumps`
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -72,30 +74,35 @@ class Outputs:
 
     def publish(self, progress: Progress) -> None:
         """Append the iteration's points that are not there yet, then replace `progress.json`."""
-        self._append(progress)
-        self._write_progress(progress)
+        # Each number is made a text once, for both files: that takes as long as all the rest.
+        written_out = [
+            (point, _encode(point.key), _encode_number(point.value)) for point in progress.points
+        ]
+        self._append(progress.iteration, written_out)
+        self._write_progress(progress, {key: value for _, key, value in written_out})
 
-    def _append(self, progress: Progress) -> None:
+    def _append(self, iteration: int, points: Sequence[tuple[Point, str, str]]) -> None:
         """Append in one durable write."""
-        written = self._keys_written.setdefault(progress.iteration, set())
-        new = [point for point in progress.points if point.key not in written]
-        if new:
-            append_durably(self._metrics, "".join(map(_line, new)).encode())
-            written.update(point.key for point in new)
+        written = self._keys_written.setdefault(iteration, set())
+        lines = [
+            f'{{"key": {key}, "value": {value}, "step": {point.step}, "timestamp": {point.timestamp}}}\n'
+            for point, key, value in points
+            if point.key not in written
+        ]
+        if lines:
+            append_durably(self._metrics, "".join(lines).encode())
+            written.update(point.key for point, _, _ in points)
         # The iteration before does not come again: what is remembered must not grow with the run.
-        self._keys_written.pop(progress.iteration - 1, None)
+        self._keys_written.pop(iteration - 1, None)
 
-    def _write_progress(self, progress: Progress) -> None:
+    def _write_progress(self, progress: Progress, metrics: Mapping[str, str]) -> None:
         """Replace `progress.json`: whole at any moment, but not worth waiting for the disk."""
-        metrics = {point.key: point.value for point in progress.points}
-        document = {
-            "iteration": progress.iteration,
-            "iterations": progress.iterations,
-            "metrics": json_numbers(metrics),
-            "updated_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        }
-        # In one line: `json.dumps` is ten times as fast as with an indentation.
-        line = json.dumps(document, allow_nan=False) + "\n"
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        shown = ", ".join([f"{key}: {value}" for key, value in metrics.items()])
+        line = (
+            f'{{"iteration": {progress.iteration}, "iterations": {progress.iterations}, '
+            f'"metrics": {{{shown}}}, "updated_at": "{now}"}}\n'
+        )
         replace_file(self._progress, line.encode(), durable=False)
 
     def write_results(self, results: Mapping[str, object]) -> None:
@@ -125,14 +132,9 @@ def json_numbers(metrics: Mapping[str, float]) -> dict[str, float | str]:
     return {key: json_number(value) for key, value in metrics.items()}
 
 
-def _line(point: Point) -> str:
-    """Return a point as a line of JSON; `json.dumps` of a dictionary takes four times as long."""
-    value = json_number(point.value)
-    shown = repr(value) if isinstance(value, float) else f'"{value}"'
-    return (
-        f'{{"key": {json.dumps(point.key)}, "value": {shown}, '
-        f'"step": {point.step}, "timestamp": {point.timestamp}}}\n'
-    )
+def _encode_number(value: float) -> str:
+    """Return a number as a text of JSON."""
+    return repr(value) if isfinite(value) else f'"{json_number(value)}"'
 
 
 def _last_lines(path: Path, size: int, since: int) -> tuple[list[bytes], int]:
@@ -154,7 +156,7 @@ def _last_lines(path: Path, size: int, since: int) -> tuple[list[bytes], int]:
 
 
 def _step_of(line: bytes) -> int:
-    """Return the step in a line, of one that `_line` wrote without reading the rest; 0 if it has none."""
+    """Return the step in a line, of one that `_append` wrote without reading the rest; 0 if it has none."""
     digits = line.rpartition(b'"step": ')[2].partition(b",")[0]
     if digits.isdigit():
         return int(digits)
