@@ -7,12 +7,12 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.durable import is_shortage
 from orchestrator.errors import OrchestratorError
-from orchestrator.estimate import LiveRun, estimate
+from orchestrator.estimate import Effort, Estimator
 from orchestrator.events import (
     Adopted,
     Blocked,
@@ -38,12 +38,11 @@ if TYPE_CHECKING:
     from orchestrator.parts import Attempt, Board, Launcher, Resources
     from orchestrator.plan import Decision
     from orchestrator.scheduler import Assignment, Slot
-    from orchestrator.state import Observation, RunId
+    from orchestrator.state import Observation, Progress, RunId
     from orchestrator.stop import StopRequests
 
 _TICK: Final = 0.25
 _GRACE: Final = 4.0
-_REMEMBERED: Final = 200  # ends that the pace is learnt from
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ class Engine:
         self._running: dict[Slot, _Running] = {}
         self._elsewhere: dict[RunId, Decision] = {}
         self._ended: dict[RunId, Ended] = {}
-        self._finished: deque[float] = deque(maxlen=_REMEMBERED)
+        self._estimator = Estimator(len(resources.slots))
         self._histories = Histories(resources.policy)
         self._breaker = Breaker()
         self._blocked: set[Slot] = set()
@@ -285,7 +284,7 @@ class Engine:
                 return
         self._end(run, seen.state, seen.reason, running=running, seen=seen)
         if seen.state is State.DONE:
-            self._finished.append(time.monotonic() - running.since)
+            self._estimator.note(self._effort(running, seen.progress))
         self._weigh(failure)
 
     def _weigh(self, failure: Failure | None) -> None:
@@ -360,14 +359,22 @@ class Engine:
     def _look(self) -> Sight:
         """Return how things stand, for the board."""
         live = [self._live(running) for running in self._running.values()]
-        paced = [
-            LiveRun(item.seconds, running.before, item.progress.iteration, item.progress.iterations)
-            if item.progress
-            else LiveRun(item.seconds)
+        efforts = [
+            self._effort(running, item.progress)
             for item, running in zip(live, self._running.values(), strict=True)
         ]
-        waiting = len(self._waiting) + len(self._delayed)
-        return Sight(live, waiting, estimate(self._finished, paced, waiting, len(self._slots)))
+        waiting = chain(self._waiting, (waiting for _, waiting in self._delayed))
+        points = (each.decision.run.overrides for each in waiting)
+        count = len(self._waiting) + len(self._delayed)
+        pace = self._estimator.pace(efforts, points, count, time.monotonic())
+        return Sight(live, count, pace)
+
+    def _effort(self, running: _Running, progress: Progress | None) -> Effort:
+        seconds = time.monotonic() - running.since
+        point = running.decision.run.overrides
+        if progress is None:
+            return Effort(point, seconds)
+        return Effort(point, seconds, running.before, progress.iteration, progress.iterations)
 
     def _live(self, running: _Running) -> Live:
         directory = self._experiment.run(running.decision.run.run_id)
