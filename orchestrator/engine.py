@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import selectors
 import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from orchestrator.attempts import Attempts
 from orchestrator.durable import is_shortage
 from orchestrator.errors import OrchestratorError
-from orchestrator.estimate import Effort, Estimator
-from orchestrator.events import (
-    Adopted,
-    Blocked,
-    Ended,
-    Live,
-    Paused,
-    Retrying,
-    Sight,
-    Started,
-    Stopping,
-)
+from orchestrator.events import Adopted, Blocked, Ended, Paused, Retrying, Started
 from orchestrator.failures import ERROR
 from orchestrator.plan import Action, decide
 from orchestrator.policy import Breaker, Histories
-from orchestrator.scheduler import Waiting, assign, shares_gpu
+from orchestrator.scheduler import Waiting, assign
 from orchestrator.state import Failure, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from orchestrator.attempts import Running
     from orchestrator.experiment import ExperimentDirectory
     from orchestrator.identity import Run
-    from orchestrator.parts import Attempt, Board, Launcher, Resources
+    from orchestrator.parts import Board, Launcher, Resources
     from orchestrator.plan import Decision
     from orchestrator.scheduler import Assignment, Slot
-    from orchestrator.state import Observation, Progress, RunId
+    from orchestrator.state import Observation, RunId
     from orchestrator.stop import StopRequests
-
-_TICK: Final = 0.25
-_GRACE: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +44,6 @@ class Outcome:
     left: int
     stopped: bool
     gave_up: str = ""
-
-
-@dataclass(slots=True)
-class _Running:
-    """An attempt of ours, between its start and its end."""
-
-    attempt: Attempt
-    waiting: Waiting
-    started: Started
-    since: float
-    before: int  # iterations that were saved when it began
-    shared: bool = False
-
-    @property
-    def decision(self) -> Decision:
-        return self.waiting.decision
 
 
 class Engine:
@@ -94,10 +65,9 @@ class Engine:
         self._gate = resources.gate
         self._waiting: deque[Waiting] = deque()
         self._delayed: list[tuple[float, Waiting]] = []
-        self._running: dict[Slot, _Running] = {}
+        self._attempts = Attempts(experiment, board, len(resources.slots))
         self._elsewhere: dict[RunId, Decision] = {}
         self._ended: dict[RunId, Ended] = {}
-        self._estimator = Estimator(len(resources.slots))
         self._histories = Histories(resources.policy)
         self._breaker = Breaker()
         self._blocked: set[Slot] = set()
@@ -105,8 +75,6 @@ class Engine:
         self._gave_up = ""
         self._paused_until = 0.0
         self._is_short = False
-        self._obeyed = 0
-        self._deadline = float("inf")
 
     def execute(
         self, starts: Iterable[Decision], waits: Iterable[Decision], stop: StopRequests
@@ -119,16 +87,16 @@ class Engine:
         self._waiting.extend(map(Waiting, starts))
         for decision in waits:
             self._adopt(decision)
-        while self._running or (not self._is_ending(stop) and self._is_anything_left()):
+        while self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
             self._start_what_fits(stop)
             if stop.asked or self._gave_up:
-                self._pass_on(max(stop.asked, 1))
-            if self._running or (not self._is_ending(stop) and self._is_anything_left()):
+                self._attempts.pass_on(max(stop.asked, 1))
+            if self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
                 self._build_ahead(stop)
-                for running in self._wait(stop):
+                for running in self._attempts.wait(stop):
                     self._finish(running, stopped=self._is_ending(stop))
                 self._look_elsewhere()
-            self._board.refresh(self._look())
+            self._show_how_things_stand()
         self._experiment.tear_down()
         left = len(self._waiting) + len(self._delayed) + len(self._elsewhere)
         left += sum(ended.state is State.STALE for ended in self._ended.values())
@@ -140,6 +108,12 @@ class Engine:
     def _is_anything_left(self) -> bool:
         return bool(self._waiting or self._delayed or self._elsewhere)
 
+    def _show_how_things_stand(self) -> None:
+        waiting = chain(self._waiting, (waiting for _, waiting in self._delayed))
+        points = (each.decision.run.overrides for each in waiting)
+        count = len(self._waiting) + len(self._delayed)
+        self._board.refresh(self._attempts.look(points, count))
+
     def _start_what_fits(self, stop: StopRequests) -> None:
         """Fill the slots, one by one: the user may ask to stop while the first is being started."""
         moment = time.monotonic()
@@ -147,8 +121,7 @@ class Engine:
         self._delayed = [(at, waiting) for at, waiting in self._delayed if at > moment]
         self._waiting.extendleft(reversed(due))
         while not (self._is_ending(stop) or self._is_short or moment < self._paused_until):
-            busy = {slot: running.waiting for slot, running in self._running.items()}
-            assignment = assign(self._waiting, self._open_slots(), busy)
+            assignment = assign(self._waiting, self._open_slots(), self._attempts.busy)
             if assignment is None:
                 return
             self._waiting.popleft()
@@ -156,7 +129,7 @@ class Engine:
 
     def _open_slots(self) -> list[Slot]:
         """Return the slots that can take a run now, and tell of those that have become blocked."""
-        taken = len(self._running) + len(self._orphans & self._elsewhere.keys())
+        taken = len(self._attempts) + len(self._orphans & self._elsewhere.keys())
         if not self._waiting or taken >= len(self._slots):
             return []
         open_slots = []
@@ -171,7 +144,7 @@ class Engine:
         return open_slots
 
     def _obstacle(self, slot: Slot) -> str:
-        if self._gate is None or slot.gpu is None or slot in self._running:
+        if self._gate is None or slot.gpu is None or slot in self._attempts.busy:
             return ""
         return self._gate.obstacle(slot.gpu)
 
@@ -189,7 +162,7 @@ class Engine:
                 run, directory, number, {**slot.environment, **run.environment}
             )
         except (OSError, OrchestratorError) as error:
-            if self._running and isinstance(error, OSError) and is_shortage(error):
+            if self._attempts and isinstance(error, OSError) and is_shortage(error):
                 self._is_short = True  # fewer at once, then: until the next end there is no room
                 self._waiting.appendleft(waiting)
             else:
@@ -197,11 +170,7 @@ class Engine:
                 self._weigh(Failure(ERROR, str(error)))
             return
         started = Started(run, decision.action, number, slot, decision.reason)
-        running = _Running(attempt, waiting, started, time.monotonic(), seen.saved)
-        self._running[slot] = running
-        for other in self._running.values():
-            other.shared |= shares_gpu(other.started.slot, self._running)
-        self._board.show(started)
+        self._attempts.begin(attempt, waiting, started, seen.saved)
 
     def _build_ahead(self, stop: StopRequests) -> None:
         """Build the directories of the runs that come next, while the slots are busy.
@@ -237,18 +206,7 @@ class Engine:
         if self._is_ours(decision, seen):
             self._waiting.append(Waiting(decide(decision.run, seen)))
 
-    def _wait(self, stop: StopRequests) -> list[_Running]:
-        """Wait until an attempt is over, the user asks to stop, or it is time for a look."""
-        with selectors.PollSelector() as selector:  # it takes no descriptor
-            selector.register(stop, selectors.EVENT_READ)
-            for running in self._running.values():
-                selector.register(running.attempt, selectors.EVENT_READ, running)
-            ready = [key.data for key, _ in selector.select(_TICK)]
-        stop.drain()
-        return [running for running in ready if running is not None]
-
-    def _finish(self, running: _Running, *, stopped: bool) -> None:
-        del self._running[running.started.slot]
+    def _finish(self, running: Running, *, stopped: bool) -> None:
         self._is_short = False
         decision, attempt = running.decision, running.started.attempt
         complaint = running.attempt.close()
@@ -270,7 +228,7 @@ class Engine:
             self._end(decision.run, State.FAILED, reason, running=running)
             self._weigh(Failure(ERROR, reason))
 
-    def _conclude(self, running: _Running, seen: Observation, *, stopped: bool) -> None:
+    def _conclude(self, running: Running, seen: Observation, *, stopped: bool) -> None:
         """Take the end of an attempt that recorded it: as the run's, or as a reason to try again."""
         run = running.decision.run
         failure = seen.failure
@@ -284,7 +242,7 @@ class Engine:
                 return
         self._end(run, seen.state, seen.reason, running=running, seen=seen)
         if seen.state is State.DONE:
-            self._estimator.note(self._effort(running, seen.progress))
+            self._attempts.learn(running, seen.progress)
         self._weigh(failure)
 
     def _weigh(self, failure: Failure | None) -> None:
@@ -313,14 +271,14 @@ class Engine:
         state: State,
         reason: str,
         *,
-        running: _Running | None = None,
+        running: Running | None = None,
         seen: Observation | None = None,
     ) -> None:
         ended = Ended(
             run,
             state,
             reason,
-            seconds=time.monotonic() - running.since if running else 0.0,
+            seconds=running.seconds if running else 0.0,
             executed=running is not None,
             progress=seen.progress if seen else None,
         )
@@ -338,45 +296,3 @@ class Engine:
                 continue
             del self._elsewhere[run_id]
             self._line_up(decision, seen)
-
-    def _pass_on(self, asked: int) -> None:
-        """Hand the user's wish to the attempts, each level once."""
-        wanted = min(asked, 2)
-        if wanted > self._obeyed:
-            self._obeyed = wanted
-            self._board.show(Stopping(len(self._running), at_once=wanted > 1))
-            for running in self._running.values():
-                if wanted > 1:
-                    running.attempt.end_at_once()
-                else:
-                    running.attempt.ask_to_stop()
-            if wanted > 1:
-                self._deadline = time.monotonic() + _GRACE
-        if time.monotonic() > self._deadline:
-            for running in self._running.values():
-                running.attempt.abandon()
-
-    def _look(self) -> Sight:
-        """Return how things stand, for the board."""
-        live = [self._live(running) for running in self._running.values()]
-        efforts = [
-            self._effort(running, item.progress)
-            for item, running in zip(live, self._running.values(), strict=True)
-        ]
-        waiting = chain(self._waiting, (waiting for _, waiting in self._delayed))
-        points = (each.decision.run.overrides for each in waiting)
-        count = len(self._waiting) + len(self._delayed)
-        pace = self._estimator.pace(efforts, points, count, time.monotonic())
-        return Sight(live, count, pace)
-
-    def _effort(self, running: _Running, progress: Progress | None) -> Effort:
-        seconds = time.monotonic() - running.since
-        point = running.decision.run.overrides
-        if progress is None:
-            return Effort(point, seconds)
-        return Effort(point, seconds, running.before, progress.iteration, progress.iterations)
-
-    def _live(self, running: _Running) -> Live:
-        directory = self._experiment.run(running.decision.run.run_id)
-        seconds = time.monotonic() - running.since
-        return Live(running.started, seconds, directory.read_progress())
