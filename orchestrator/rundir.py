@@ -96,7 +96,7 @@ class RunDirectory:
 
     def look(self) -> tuple[object, ...]:
         """Return what changes whenever an attempt or its points do, at the price of two stats."""
-        return tuple(_stat(f"{self.path}/{name}") for name in (_STATUS, "metrics.jsonl"))
+        return tuple(_stat(f"{self.path}/{name}") for name in (_STATUS, _METRICS))
 
     def was_made_after(self, path: Path) -> bool:
         """Tell whether the directory was made after a file was written, at the price of two stats."""
@@ -221,8 +221,7 @@ class RunDirectory:
             RunDirectoryError: It belongs to another config, or cannot say to which.
         """
         identity = self._read_identity()
-        digest = identity["digest"]
-        if digest != run.digest:
+        if identity["digest"] != run.digest:
             raise RunDirectoryError(
                 f"{self.path}: it belongs to another config, {self._compare(run)}. {MEND}"
             )
@@ -256,9 +255,9 @@ class RunDirectory:
             raise RunDirectoryError(f"{path}: it does not say which run this is. {MEND}")
         return found
 
-    def signs_of_progress(self) -> tuple[tuple[int, int] | None, ...]:
+    def signs_of_progress(self) -> tuple[object, ...]:
         """Return something that changes whenever the trainer reports."""
-        return tuple(_trace(self.path / name) for name in (_PROGRESS, _METRICS))
+        return tuple(_stat(f"{self.path}/{name}") for name in (_PROGRESS, _METRICS))
 
     def _count_attempts(self, status: Status | Unreadable | None) -> int:
         if isinstance(status, Status):
@@ -284,14 +283,6 @@ def observe_done(run_id: RunId, training: int) -> Observation | None:
     except OSError:
         return None
     return Observation(status, attempts=status.attempt) if _is_done(status) else None
-
-
-def _trace(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.lstat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
 
 
 def _stat(path: str) -> tuple[int, ...]:

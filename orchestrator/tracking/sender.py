@@ -8,16 +8,14 @@ file or the whole directory was made anew, the sender asks MLflow first what has
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.state import State, Status
 from orchestrator.tracking import contents
 from orchestrator.tracking.delivery import Delivery, what_to_tell, write_delivery
-from orchestrator.tracking.names import tag_value
+from orchestrator.tracking.marks import choose, is_marked, marks_of
 from orchestrator.tracking.points import START, Place, is_same_value, read_points
 from orchestrator.tracking.source import source_at
 
@@ -28,11 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.state import Observation
     from orchestrator.tracking.points import Sample
     from orchestrator.tracking.source import Source
-    from orchestrator.tracking.store import Found, Store
-
-_CREATED_TAG: Final = "orch.created_at"
-_DIRECTORY_TAG: Final = "orch.directory"
-_EXPERIMENT_TAG: Final = "orch.experiment"
+    from orchestrator.tracking.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +121,7 @@ class Sender:
         """Find the MLflow run, or create it; if we die in between, the next search finds it."""
         store, directory = self._store, self._directory
         params = contents.read_params(directory)
-        found = _choose(store.find_runs(directory.run_id), created_at, _address(directory))
+        found = choose(store.find_runs(directory.run_id), directory, created_at)
         if found is None:
             tags = self._marks(created_at) | contents.axis_tags(directory)
             tags |= self._attempt_tags(seen)
@@ -151,11 +145,7 @@ class Sender:
         self._seen = defaultdict(set)
 
     def _marks(self, created_at: str) -> dict[str, str]:
-        return {
-            _EXPERIMENT_TAG: tag_value(self._scope.experiment_id),
-            _CREATED_TAG: created_at,
-            _DIRECTORY_TAG: tag_value(_address(self._directory)),
-        }
+        return marks_of(self._directory, created_at, self._scope.experiment_id)
 
     def _attempt_tags(self, seen: Observation) -> dict[str, str]:
         started = seen.status.started_at if isinstance(seen.status, Status) else ""
@@ -278,7 +268,7 @@ class Sender:
         if self.delivery is None or not self._store.answers_late:
             return
         for found in self._store.find_runs(self._directory.run_id):
-            is_ours = found.tags.get(_CREATED_TAG) == self.delivery.created_at
+            is_ours = is_marked(found, self.delivery.created_at)
             if is_ours and found.mlflow_run_id != self.delivery.mlflow_run_id:
                 self._store.discard_run(found.mlflow_run_id)
 
@@ -302,19 +292,3 @@ class Sender:
     def _remember(self, delivery: Delivery) -> None:
         write_delivery(self._directory, delivery)
         self.delivery = delivery
-
-
-def _choose(found: Sequence[Found], created_at: str, address: str) -> Found | None:
-    """Return the MLflow run of this directory, or of one that was in its place before.
-
-    Others with the same ID belong to directories elsewhere, which report to the same store.
-    """
-    for tag, value in ((_CREATED_TAG, created_at), (_DIRECTORY_TAG, tag_value(address))):
-        for each in found:
-            if each.tags.get(tag) == value:
-                return each
-    return None
-
-
-def _address(directory: RunDirectory) -> str:
-    return f"{socket.gethostname()}:{os.path.realpath(directory.path)}"
