@@ -6,16 +6,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset
 
+from trainer.build import playing
 from trainer.errors import ConfigError
-from trainer.seeding import EpochOrder, SeededSamples, derive, draws_random_numbers
+from trainer.seeding import EpochOrder, SeededSamples, are_plain_tensors, derive
+from trainer.targets import call_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sized
 
     from torch import Tensor
-    from torch.utils.data import Dataset
+    from torch.utils.data import Dataset, TensorDataset
 
     from trainer.settings import Settings
 
@@ -24,56 +26,105 @@ if TYPE_CHECKING:
 
 # Batches of the training's size that make one where no gradients are kept: they have room enough.
 EVALUATED_TOGETHER = 2
+PAIR = 2  # a sample and its target
 
 
-def make_loader(samples: Dataset[Any], part: str, settings: Settings) -> Loader:
+def make_loader(
+    samples: Dataset[Any], part: str, settings: Settings, *, is_watched: bool = False
+) -> Loader:
     """Make the loader of one part of the data, with generators of its own; only `train` is shuffled.
 
     Iterating over it takes nothing from the global generators, so evaluating never changes training.
-    Tensors are cut into batches right here, unless `dataloader` asks for workers or pinned memory.
+    Tensors are cut into batches right here, unless `dataloader` asks for workers, pinned memory or
+    a way of its own to collate samples.
+
+    Args:
+        samples: The data set.
+        part: Which of `trainer.build.PARTS` it is.
+        settings: The trainer's settings.
+        is_watched: Whether callbacks may change the data set: workers live for one iteration then.
 
     Raises:
-        ConfigError: If a key of `dataloader` is none of `DataLoader`'s, or the trainer's to decide.
+        ConfigError: If a key of `dataloader` is none of the loader's, or the trainer's to decide, or
+            if the samples make no batch.
     """
     is_train = part == "train"
     seed = derive(settings.seed, part)
-    is_random = draws_random_numbers(samples)
-    order = EpochOrder(
-        cast("Sized", samples),
-        settings.batch_size * (1 if is_train else EVALUATED_TOGETHER),
-        seed if is_train else None,
-        drop_last=is_train and bool(settings.dataloader.get("drop_last", False)),
-        with_epoch=is_random,
-    )
-    # Tensors are indexed a batch at a time; other samples are made one by one, then collated.
-    batching = {"batch_sampler": order} if is_random else {"sampler": order, "batch_size": None}
     options = {key: value for key, value in settings.dataloader.items() if key != "drop_last"}
     if options.get("num_workers"):
         # A process from a forkserver would start its workers from another forkserver: seconds each.
         options = {"multiprocessing_context": "fork"} | options
+    if is_watched:
+        options.pop("persistent_workers", None)
+    # Tensors are indexed a batch at a time; other samples are made one by one, then collated.
+    is_plain = are_plain_tensors(samples) and not options.keys() & {"collate_fn", "_target_"}
+    order = EpochOrder(
+        cast("Sized", samples),
+        settings.batch_size * (1 if is_train else EVALUATED_TOGETHER),
+        seed if is_train else None,
+        drop_last=is_train and settings.drop_last,
+        with_epoch=not is_plain,
+    )
+    check_samples(samples, part, order)
+    batching = {"sampler": order, "batch_size": None} if is_plain else {"batch_sampler": order}
+    handed = {
+        "dataset": samples if is_plain else SeededSamples(samples, seed),
+        "generator": torch.Generator().manual_seed(derive(seed, "loader")),
+        **batching,
+    }
+    loader = _call_loader(options, handed)
+    if is_plain and not (loader.num_workers or loader.pin_memory):
+        return TensorBatches(cast("TensorDataset", samples), order)
+    return loader
+
+
+def _call_loader(options: dict[str, object], handed: dict[str, Any]) -> DataLoader[Any]:
+    """Make a loader of the class that `_target_` names: PyTorch's, if it names none."""
+    if any(isinstance(value, dict) for value in options.values()) or "_target_" in options:
+        options = {"_target_": "torch.utils.data.DataLoader"} | options
+        loader = call_target(options, "dataloader", **handed)
+        return playing(loader, "dataloader", DataLoader)
     try:
-        loader = DataLoader(
-            SeededSamples(samples, seed) if is_random else samples,
-            generator=torch.Generator().manual_seed(derive(seed, "loader")),
-            **cast("dict[str, Any]", batching),
-            **cast("dict[str, Any]", options),
-        )
+        return DataLoader(**handed, **cast("dict[str, Any]", options))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"dataloader: {error}. Correct or remove the key.") from error
-    if isinstance(samples, TensorDataset) and not (loader.num_workers or loader.pin_memory):
-        return TensorBatches(samples, order)
-    return loader
+
+
+def check_samples(samples: Dataset[Any], part: str, order: EpochOrder) -> None:
+    """Make sure that a data set has a length, and makes at least one batch of pairs.
+
+    Raises:
+        ConfigError: If not.
+    """
+    if isinstance(samples, IterableDataset) or not hasattr(samples, "__len__"):
+        raise ConfigError(
+            f"data: {part} is a {type(samples).__name__}, whose samples have no numbers. Give it"
+            " __len__ and __getitem__: the order of samples is the trainer's to decide."
+        )
+    count = len(samples)
+    if len(order) == 0:
+        mend = ", lower batch_size, or set dataloader.drop_last: false" if order.drop_last else ""
+        raise ConfigError(f"data: {part} has {count} samples, no batch. Give it more{mend}.")
+    if (
+        are_plain_tensors(samples)
+        and (found := len(cast("TensorDataset", samples).tensors)) != PAIR
+    ):
+        raise ConfigError(
+            f"data: a sample of {part} has {found} parts, not two. Make it a sample and a target."
+        )
 
 
 class TensorBatches:
     """Cut the batches of an order out of tensors: the same ones as a `DataLoader`, ten times faster.
 
-    Every batch is a copy, which a model may change.
+    Every batch is a copy, which a model may change. It lies in memory as a `DataLoader`'s does, for
+    kernels round otherwise in another order: what was permuted stays so.
     """
 
     def __init__(self, dataset: TensorDataset, order: EpochOrder) -> None:
         self.dataset = dataset
         self.sampler = order
+        self._are_selected = [_is_selected_alike(values) for values in dataset.tensors]
 
     def __len__(self) -> int:
         """Count the batches of a whole pass."""
@@ -82,8 +133,18 @@ class TensorBatches:
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the order."""
         samples, targets = self.dataset.tensors
-        for indices in self.sampler.batches():
-            yield samples.index_select(0, indices), targets.index_select(0, indices)
+        if all(self._are_selected):
+            for indices in self.sampler.batches():
+                yield samples.index_select(0, indices), targets.index_select(0, indices)
+        else:
+            for indices in self.sampler.batches():
+                yield samples[indices], targets[indices]
+
+
+def _is_selected_alike(values: Tensor) -> bool:
+    """Tell whether `index_select`, which is quicker, lays out what it takes as indexing does."""
+    first = torch.arange(min(len(values), PAIR))
+    return values.index_select(0, first).stride() == values[first].stride()
 
 
 class TrainingBatches:
@@ -105,6 +166,7 @@ class TrainingBatches:
         self._last = 0
         self._iterator: Iterator[Batch] | None = None
         self._allowed_next: Tensor | None = None
+        self._has_begun = False
 
     def __len__(self) -> int:
         """Count the batches of a whole pass."""
@@ -124,8 +186,18 @@ class TrainingBatches:
         """
         allowed = None if indices is None else self._mask(indices)
         self._allowed_next = allowed
-        if self.batch == 0:
+        if not (self.batch or self._has_begun):
             self._order.restrict(allowed)
+
+    def begin_pass(self) -> int:
+        """Begin a pass, if none has begun, and return how many batches are left of it."""
+        self._has_begun = True
+        return len(self) - self.batch
+
+    def renew(self) -> None:
+        """Let loader workers see how the data set is now; those that there are know it as it was."""
+        if getattr(self._loader, "num_workers", 0):
+            self._iterator = None
 
     def _mask(self, indices: Tensor) -> Tensor:
         count = len(self._order.samples)
@@ -164,6 +236,7 @@ class TrainingBatches:
         if self.batch < self._last:
             return False
         self.epoch, self.batch, self._iterator = self.epoch + 1, 0, None
+        self._has_begun = False
         self._order.restrict(self._allowed_next)
         return True
 
@@ -179,5 +252,6 @@ class TrainingBatches:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a place that `state_dict` returned."""
         self.epoch, self.batch, self._iterator = state["epoch"], state["batch"], None
+        self._has_begun = False
         self._order.restrict(state["allowed"])
         self._allowed_next = state["allowed_next"]

@@ -52,6 +52,18 @@ class Callbacks:
     cb_on_step_begin: tuple[StepBegin, ...]
     cb_on_step_end: tuple[StepEnd, ...]
 
+    @property
+    def may_change_data(self) -> bool:
+        """Whether somebody listens who could change what samples are like, while training goes on."""
+        watched = (
+            self.cb_on_iteration_begin,
+            self.cb_on_iteration_end,
+            self.cb_on_loader_exhausted,
+            self.cb_on_step_begin,
+            self.cb_on_step_end,
+        )
+        return any(watched)
+
 
 def collect_callbacks(modules: Mapping[str, object]) -> Callbacks:
     """Collect and check every module's callbacks, in the order of the modules.

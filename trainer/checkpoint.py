@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import re
+import shutil
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -115,8 +116,9 @@ class Checkpoints:
             try:
                 checkpoint = self._read(path)
                 best = checkpoint["best_of"][iteration]
+                best_path = path
                 if best not in (None, iteration):
-                    self._first_whole(best, _verified)
+                    best_path = self._first_whole(best, _path_verified)
             except Unusable as reason:
                 say(f"{path.parent.name}/{path.name} cannot be used: {reason}")
                 continue
@@ -124,8 +126,8 @@ class Checkpoints:
             for number, other in files:
                 if number == iteration and other != path:
                     other.unlink()  # a killed process had overtaken it, and did not come to this
-            if best == iteration and not self._is_best(path):
-                self._link_best(path)
+            if best is not None and not self._is_best(best_path):
+                self._link_best(best_path)
             return path, checkpoint["state"]
         if files:
             say("no checkpoint can be used: starting from the beginning")
@@ -151,18 +153,23 @@ class Checkpoints:
         checkpoint = _read_verified(path, path.name)
         if checkpoint.get("fingerprint") != self.fingerprint:
             raise Unusable(f"{path.name} belongs to a run with another configuration")
+        if max(checkpoint["best_of"]) != int(path.name.partition("-")[0]):
+            raise Unusable(f"{path.name} holds another iteration")
         return checkpoint
 
     def _files(self) -> list[tuple[int, Path]]:
         if not self.folder.is_dir():
             return []
         names = ((NAME.fullmatch(path.name), path) for path in self.folder.iterdir())
-        return [(int(found[1]), path) for found, path in names if found]
+        return [(int(found[1]), path) for found, path in names if found and path.is_file()]
 
     def _remove_leftovers(self) -> None:
         """Remove what a process that was killed while writing has left."""
         for path in self.folder.glob(f"*{TEMPORARY}"):
-            path.unlink()
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def _first_whole(self, iteration: int, read: Callable[[Path], Content]) -> Content:
         """Read the checkpoint of an iteration; of two, as a kill may leave them, one that is whole."""
@@ -230,6 +237,12 @@ def _read_verified(path: Path, name: str) -> State:
     except (RuntimeError, pickle.UnpicklingError, EOFError, BadZipFile) as error:
         raise Unusable(f"{path.name}: {str(error).partition('.')[0]}") from None
     return checkpoint
+
+
+def _path_verified(path: Path) -> Path:
+    """Return the path of a checkpoint, once it is verified."""
+    _verified(path)
+    return path
 
 
 def _verified(path: Path, name: str = "") -> bytes:

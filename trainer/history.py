@@ -50,7 +50,7 @@ class History:
             known = ", ".join(metrics)
             raise ConfigError(f"checkpoint.metric: no metric {self.metric!r}. Choose of: {known}.")
         self._take(step, metrics, timestamp)
-        value = metrics[self.metric]
+        value = float(metrics[self.metric])
         if isnan(value):
             return
         if self.best_value is None or self.sign * value > self.sign * self.best_value:

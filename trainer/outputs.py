@@ -128,8 +128,8 @@ def json_number(value: float) -> float | str:
 
 
 def json_numbers(metrics: Mapping[str, float]) -> dict[str, float | str]:
-    """Return metrics as JSON can hold them."""
-    return {key: json_number(value) for key, value in metrics.items()}
+    """Return metrics as JSON can hold them, whatever kind of number a callback made of one."""
+    return {key: json_number(float(value)) for key, value in metrics.items()}
 
 
 def _encode_number(value: float) -> str:

@@ -78,13 +78,20 @@ def _seed_cpu(seed: int) -> None:
 
 
 @contextmanager
-def _kept_rng_state() -> Iterator[None]:
-    """Put the CPU generators back after the block."""
-    before = _cpu_rng_state()
+def _as_in_a_worker() -> Iterator[None]:
+    """Compute on one thread, as a loader's worker does, and put the CPU generators back after it.
+
+    Sums that are shared out among threads are rounded in another order.
+    """
+    before, threads = _cpu_rng_state(), torch.get_num_threads()
+    if threads > 1:
+        torch.set_num_threads(1)
     try:
         yield
     finally:
         _restore_cpu_rng_state(before)
+        if threads > 1:
+            torch.set_num_threads(threads)
 
 
 class SeededSamples(Dataset[Any]):
@@ -104,7 +111,7 @@ class SeededSamples(Dataset[Any]):
 
     def __getitems__(self, places: list[tuple[int, int]]) -> list[Any]:
         """Make the samples at several (epoch, index); a loader asks for a batch at once."""
-        with _kept_rng_state():
+        with _as_in_a_worker():
             return [self._make(*place) for place in places]
 
     def _make(self, epoch: int, index: int) -> Any:  # noqa: ANN401 - as above
@@ -112,9 +119,16 @@ class SeededSamples(Dataset[Any]):
         return self.samples[index]
 
 
-def draws_random_numbers(samples: Dataset[Any]) -> bool:
-    """Tell whether making a sample may draw random numbers; only of tensors it is known not to."""
-    return not isinstance(samples, TensorDataset)
+def are_plain_tensors(samples: Dataset[Any]) -> bool:
+    """Tell whether samples are just cut out of tensors, drawing no random numbers.
+
+    A subclass that makes its samples itself, such as one that augments them, is none of these.
+    """
+    makers = ("__getitem__", "__getitems__")
+    return isinstance(samples, TensorDataset) and all(
+        getattr(type(samples), maker, None) is getattr(TensorDataset, maker, None)
+        for maker in makers
+    )
 
 
 class EpochOrder(Sampler[list[Any]]):

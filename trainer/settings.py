@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +11,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
+from omegaconf.resolvers import oc
 
 from trainer.errors import ConfigError
 
@@ -46,6 +48,9 @@ DECIDING_KEYS = (
 )
 
 
+CHECKPOINT_KEYS = ("keep_last", "metric", "mode")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Hold what the trainer itself reads of a configuration; the groups belong to the modules.
@@ -73,6 +78,7 @@ class Settings:
     mode: str
     test_with: str
     dataloader: Config
+    drop_last: bool
 
 
 def read_config(path: Path) -> DictConfig:
@@ -90,7 +96,11 @@ def read_config(path: Path) -> DictConfig:
         raise ConfigError(f"{path}: not YAML: {reason}. Correct the file.") from None
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: expected keys with values. See conf/config.yaml.")
-    return OmegaConf.create(found)
+    try:
+        return OmegaConf.create(found)
+    except (OmegaConfBaseException, RecursionError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ConfigError(f"{path}: {reason}. Correct the file.") from None
 
 
 def plain_config(cfg: DictConfig) -> Config:
@@ -112,11 +122,21 @@ def plain_config(cfg: DictConfig) -> Config:
 
 
 def written_config(cfg: DictConfig) -> Config:
-    """Return the configuration as it is written, with references to the environment as they are.
+    """Return the configuration with references to the environment as they are written.
 
-    A renewed token, which is only referred to, makes no other run.
+    A renewed token, which is only referred to, makes no other run; another value of a key does.
     """
-    return cast("Config", OmegaConf.to_container(cfg))
+    written = OmegaConf.to_container(cfg)
+    if "${" in str(written):
+        OmegaConf.register_new_resolver("oc.env", _reference, replace=True)
+        with suppress(OmegaConfBaseException):  # a resolver that wants the value has to do without
+            written = OmegaConf.to_container(cfg, resolve=True)
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+    return cast("Config", written)
+
+
+def _reference(*arguments: object) -> str:
+    return f"${{oc.env:{','.join(map(str, arguments))}}}"
 
 
 def read_settings(config: Config) -> Settings:
@@ -126,6 +146,10 @@ def read_settings(config: Config) -> Settings:
         ConfigError: If `seed` or `iterations` is absent, or a value is out of its limits.
     """
     checkpoint = read_group(config, "checkpoint")
+    if unknown := [key for key in checkpoint if key not in CHECKPOINT_KEYS]:
+        raise ConfigError(
+            f"checkpoint.{unknown[0]}: there is no such key. Choose of: {', '.join(CHECKPOINT_KEYS)}."
+        )
     return Settings(
         seed=_number(config, "seed", REQUIRED, least=0),
         iterations=_number(config, "iterations", REQUIRED, least=1),
@@ -144,13 +168,18 @@ def read_settings(config: Config) -> Settings:
         mode=_choice(checkpoint, "mode", ("max", "min"), within="checkpoint."),
         test_with=_choice(config, "test_with", ("best", "last")),
         dataloader=read_group(config, "dataloader"),
+        drop_last=_switch(
+            read_group(config, "dataloader"), "drop_last", default=False, within="dataloader."
+        ),
     )
 
 
 def deciding_keys(config: Config, settings: Settings) -> Config:
     """Return the part of a configuration that decides the bits of a run."""
     groups = {group: read_group(config, group) for group in DECIDING_GROUPS}
-    return groups | {key: getattr(settings, key) for key in DECIDING_KEYS}
+    # What is as it always was does not count: older checkpoints do not know of it.
+    later = {"drop_last": True} if settings.drop_last else {}
+    return groups | {key: getattr(settings, key) for key in DECIDING_KEYS} | later
 
 
 def read_group(config: Config, group: str) -> Config:
@@ -189,10 +218,10 @@ def _device(config: Config) -> str:
     return device
 
 
-def _switch(config: Config, key: str, *, default: bool) -> bool:
+def _switch(config: Config, key: str, *, default: bool, within: str = "") -> bool:
     value = config.get(key, default)
     if not isinstance(value, bool):
-        raise ConfigError(f"{key}: {value!r} is none of true, false.")
+        raise ConfigError(f"{within}{key}: {value!r} is none of true, false.")
     return value
 
 

@@ -14,7 +14,7 @@ import hydra
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from trainer.errors import ConfigError, TrainerError
+from trainer.errors import ConfigError, TrainerError, is_out_of_memory
 from trainer.settings import read_group
 
 if TYPE_CHECKING:
@@ -66,15 +66,27 @@ def call_target(settings: Config, key: str, **handed: object) -> object:
         factory = instantiate(settings, _partial_=True, _convert_="all")
     except InstantiationException as error:
         raise _mendable(error, target, key) from error
-    check_arguments(factory.func, {**factory.keywords, **handed}, f"{key}: {target}")
+    if settings.get("_partial_") and not handed:
+        return cast("object", factory)  # a function with some arguments, as a criterion
+    check_arguments(factory.func, {**factory.keywords, **handed}, f"{key}: {target}", *factory.args)
     try:
         return cast("object", factory(**handed))
-    except ValueError as error:
-        raise ConfigError(f"{key}: {target}: {error}. Correct conf/{_group(key)}/.") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        # In the user's own code anything but a ValueError may be a bug: the traceback tells where.
+        is_known = isinstance(error, ValueError) or _is_known(factory.func)
+        if not is_known or is_out_of_memory(error):
+            raise
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ConfigError(f"{key}: {target}: {reason}. Correct conf/{_group(key)}/.") from error
+
+
+def _is_known(target: object) -> bool:
+    """Tell whether a class or function is PyTorch's or ours, whose errors are about arguments."""
+    return str(getattr(target, "__module__", "")).partition(".")[0] in ("torch", "trainer")
 
 
 def check_arguments(
-    target: Callable[..., object], arguments: Mapping[str, object], where: str
+    target: Callable[..., object], arguments: Mapping[str, object], where: str, *places: object
 ) -> None:
     """Tell the user which argument is missing or unknown, before anything is called.
 
@@ -86,7 +98,7 @@ def check_arguments(
     except ValueError:  # some built-in functions have none
         return
     try:
-        signature.bind(**arguments)
+        signature.bind(*places, **arguments)
     except TypeError as error:
         takes = ", ".join(signature.parameters)
         raise ConfigError(f"{where}: {error}. It takes: {takes}.") from None

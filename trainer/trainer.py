@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from math import ceil, isfinite
-from typing import TYPE_CHECKING
-
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from trainer.batches import TrainingBatches, make_loader
 from trainer.build import PARTS, build_modules
@@ -29,12 +28,11 @@ from trainer.outputs import Outputs, Progress, json_numbers, say
 from trainer.recorder import Recorder
 from trainer.seeding import seed_everything
 from trainer.settings import deciding_keys, plain_config, read_settings, written_config
-from trainer.state import restore, state_of
-from trainer.update import Update
+from trainer.state import check_states, restore, state_of
+from trainer.update import Update, wants_metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from omegaconf import DictConfig
 
@@ -61,7 +59,7 @@ class ModularTaskTrainer:
 
     def __init__(self, cfg: DictConfig, run_dir: Path) -> None:
         self.cfg = cfg
-        self.run_dir = run_dir
+        self.run_dir = run_dir = Path(run_dir)
         config = plain_config(cfg)
         self.settings = read_settings(config)
         self.device = choose_device(self.settings.device)
@@ -76,14 +74,22 @@ class ModularTaskTrainer:
         self.criterion = modules.criterion
         self.curriculum = modules.curriculum
         self.modules = modules.by_role()
+        check_states(self.modules)
         self.callbacks = collect_callbacks(self.modules)
         if self.settings.compile:
             # By shape: what is compiled must not depend on which batch a process begins with.
             self.model.compile(dynamic=False)
+        self._is_metric_wanted = wants_metric(self.scheduler)
         self.update = Update(modules, self.device, self.autocast, self.settings.clip_norm)
         self.measures = build_measures(config, self.device)
         self.loaders = {
-            part: make_loader(getattr(self.data, part), part, self.settings) for part in PARTS
+            part: make_loader(
+                getattr(self.data, part),
+                part,
+                self.settings,
+                is_watched=self.callbacks.may_change_data,
+            )
+            for part in PARTS
         }
         self.batches = TrainingBatches(self.loaders["train"])
         self.history = History(self.settings.metric, self.settings.mode)
@@ -135,6 +141,8 @@ class ModularTaskTrainer:
                 seed_everything(self.settings.seed, "iteration", iteration)
                 for iteration_begin in self.callbacks.cb_on_iteration_begin:
                     iteration_begin(self, iteration)
+                if self.callbacks.may_change_data:
+                    self.batches.renew()
                 metrics = self._run_iteration(iteration)
                 for iteration_end in self.callbacks.cb_on_iteration_end:
                     iteration_end(self, iteration, metrics)
@@ -174,10 +182,9 @@ class ModularTaskTrainer:
         metrics = {"train/loss": self._train_iteration(iteration)}
         metrics |= self._evaluate("validation")
         metrics["lr"] = float(self.optimizer.param_groups[0]["lr"])
-        if isinstance(self.scheduler, ReduceLROnPlateau):
-            self.scheduler.step(metrics["validation/loss"])
-        elif self.scheduler is not None:
-            self.scheduler.step()
+        if self.scheduler is not None:
+            wanted: list[Any] = [metrics["validation/loss"]] if self._is_metric_wanted else []
+            self.scheduler.step(*wanted)
         return metrics
 
     def _train_iteration(self, iteration: int) -> float:
@@ -207,7 +214,7 @@ class ModularTaskTrainer:
     def _steps(self) -> int:
         """Count the iteration's steps; none takes batches of two passes."""
         if self.settings.training_type == "epoch":
-            return ceil(len(self.batches) / self.settings.accumulate)
+            return ceil(self.batches.begin_pass() / self.settings.accumulate)
         return self.settings.eval_every
 
     def _evaluate(self, part: str) -> dict[str, float]:
@@ -243,11 +250,11 @@ class ModularTaskTrainer:
         history = self.history
         history.add_test(self.iteration, test_results, timestamp=time.time_ns() // 1_000_000)
         self.outputs.publish(self._progress([*final_points, *history.points]))
-        best = {"iteration": history.best_iteration, history.metric: history.best_value}
+        best = {} if history.best_value is None else {history.metric: history.best_value}
         self.outputs.write_results(
             {
                 "test": json_numbers(test_results),
-                "best": best,
+                "best": {"iteration": history.best_iteration, **json_numbers(best)},
                 "final": json_numbers({point.key: point.value for point in final_points}),
                 "iterations": self.iteration,
                 "digest": digest_of([final_state, history.digest]),

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from trainer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from torch import Tensor
+    from torch.optim.lr_scheduler import LRScheduler
 
     from trainer.batches import Batch
     from trainer.build import Modules
@@ -22,9 +26,10 @@ if TYPE_CHECKING:
 class Update:
     """Take optimizer steps with a model.
 
-    The optimizer is handed a closure that computes loss and gradients anew, as is PyTorch's own
-    protocol. So an optimizer that looks at several places before it steps, such as SAM or L-BFGS,
-    needs nothing more; each of its evaluations is accumulated, clipped and cast alike.
+    An optimizer whose `step` demands a closure, by a parameter without a default, is handed one that
+    computes loss and gradients anew, as is PyTorch's own protocol. So one that looks at several
+    places before it steps, such as SAM or L-BFGS, needs nothing more; each of its evaluations is
+    accumulated, clipped and cast alike. Every other one finds the gradients, as in a loop by hand.
 
     Args:
         modules: The model, which maps samples (batch, ...) to what the criterion takes, the
@@ -49,7 +54,7 @@ class Update:
         self.autocast = autocast
         self.clip_norm = clip_norm
         self._is_far = device.type != "cpu"
-        self._takes_closure = wants_closure(self.optimizer)
+        self._closure = closure_parameter(self.optimizer)
 
     def take(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
         """Take one step with the gradient of the mean loss over the samples of all batches.
@@ -59,7 +64,7 @@ class Update:
         """
         if self._is_far:
             batches = [self._brought(*batch) for batch in batches]
-        if not self._takes_closure:
+        if self._closure is None:
             loss, count = self._evaluate(batches)
             self.optimizer.step()
             return loss, count
@@ -69,7 +74,15 @@ class Update:
             evaluations.append(self._evaluate(batches))
             return evaluations[-1][0]
 
-        self.optimizer.step(evaluate)  # type: ignore[arg-type]  # PyTorch's type wants a float
+        if self._closure.kind is self._closure.KEYWORD_ONLY:
+            self.optimizer.step(**{self._closure.name: evaluate})  # type: ignore[arg-type]  # as below
+        else:
+            self.optimizer.step(evaluate)  # type: ignore[arg-type]  # PyTorch's type wants a float
+        if not evaluations:
+            raise ConfigError(
+                f"optimizer: {type(self.optimizer).__name__}.step never called the closure that it"
+                " demands. Call it, or give the parameter a default: then it finds the gradients."
+            )
         return evaluations[0]
 
     def _evaluate(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
@@ -106,13 +119,21 @@ class Update:
         return samples.to(far, non_blocking=True), targets.to(far, non_blocking=True)
 
 
-def wants_closure(optimizer: Optimizer) -> bool:
-    """Return whether an optimizer is to be handed a closure.
+def wants_metric(scheduler: LRScheduler | None) -> bool:
+    """Return whether a scheduler's `step` demands a metric, as `ReduceLROnPlateau`'s does."""
+    if scheduler is None or isinstance(scheduler, ReduceLROnPlateau):
+        return scheduler is not None
+    return _demanded(type(scheduler).step) is not None
 
-    Whoever takes one gets one, but for those of PyTorch's own that can do without: they would only
-    call it before they begin.
-    """
-    step = type(optimizer).step
-    _self, *parameters = inspect.signature(step).parameters.values()
-    is_torchs = step.__module__.startswith("torch.optim.")
-    return any(parameter.default is parameter.empty or not is_torchs for parameter in parameters)
+
+def closure_parameter(optimizer: Optimizer) -> inspect.Parameter | None:
+    """Return the parameter by which an optimizer's `step` demands a closure; `None` if it does not."""
+    return _demanded(type(optimizer).step)
+
+
+def _demanded(method: Callable[..., object]) -> inspect.Parameter | None:
+    """Return the first parameter that a method cannot be called without, besides its object."""
+    _self, *parameters = inspect.signature(method).parameters.values()
+    rest = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    demanded = (each for each in parameters if each.default is each.empty and each.kind not in rest)
+    return next(demanded, None)

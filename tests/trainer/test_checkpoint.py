@@ -162,3 +162,46 @@ def test_module_with_an_unsavable_state_is_named(make_run: MakeRun, train: Train
     run_dir = make_run(curriculum={"_target_": "user_modules.Unsavable"})
     with pytest.raises(CheckpointError, match=r"\['curriculum'\]\['steps'\] is a numpy.float64"):
         train(run_dir)
+
+
+def test_directories_in_the_way_are_passed_over(tmp_path: Path) -> None:
+    """A directory is no checkpoint, and none keeps the next one from being written."""
+    saved(tmp_path, [1, 2, 3])
+    newest = max(tmp_path.glob("0*.pt"))
+    newest.unlink()
+    newest.mkdir()
+    (tmp_path / "new.pt.tmp").mkdir()
+    checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
+    found = checkpoints.newest()
+    assert found is not None
+    assert found[0].name.startswith("000002-")
+    for iteration in (3, 4, 5):
+        state = {"weights": torch.full((3,), iteration)}
+        checkpoints.write(checkpoints.take(iteration, state, iteration))
+    assert newest.is_dir()
+
+
+def test_checkpoint_under_another_number_is_not_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its content says which iteration it is."""
+    saved(tmp_path, [1, 2])
+    newest = max(tmp_path.glob("0*.pt"))
+    newest.rename(newest.with_name(newest.name.replace("000002", "000009")))
+    found = Checkpoints(tmp_path, 2, "fingerprint").newest()
+    assert found is not None
+    assert found[0].name.startswith("000001-")
+    assert "holds another iteration" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("is_stale", [True, False])
+def test_best_is_linked_again(tmp_path: Path, *, is_stale: bool) -> None:
+    """Whether its link is gone or means another file, and whichever iteration it is."""
+    saved(tmp_path, [1, 2, 2])
+    best = tmp_path / "best.pt"
+    best.unlink()
+    if is_stale:
+        best.write_bytes(b"of before")
+    Checkpoints(tmp_path, 2, "fingerprint").newest()
+    (second,) = tmp_path.glob("000002-*.pt")
+    assert best.samefile(second)

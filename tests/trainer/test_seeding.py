@@ -10,8 +10,8 @@ from user_modules import NoisySamples, labelled
 from trainer.seeding import (
     EpochOrder,
     SeededSamples,
+    are_plain_tensors,
     derive,
-    draws_random_numbers,
     restore_rng_state,
     rng_state,
     seed_everything,
@@ -80,5 +80,5 @@ def test_sample_depends_on_its_place_and_takes_nothing_from_the_training() -> No
 
 def test_tensors_need_no_seeds_of_their_own() -> None:
     """What cannot be random costs nothing."""
-    assert not draws_random_numbers(labelled(0))
-    assert draws_random_numbers(NoisySamples(labelled(0)))
+    assert are_plain_tensors(labelled(0))
+    assert not are_plain_tensors(NoisySamples(labelled(0)))

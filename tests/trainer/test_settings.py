@@ -1,12 +1,19 @@
 """The trainer's own keys have defaults and limits."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
 from trainer.errors import ConfigError
-from trainer.settings import deciding_keys, plain_config, read_settings
+from trainer.settings import (
+    deciding_keys,
+    plain_config,
+    read_config,
+    read_settings,
+    written_config,
+)
 
 LEAST = {"seed": 0, "iterations": 3}
 
@@ -29,6 +36,14 @@ def test_only_seed_and_iterations_are_required() -> None:
         ({"training_type": "epochs"}, "^training_type: 'epochs' is none of epoch, step"),
         ({"checkpoint": {"mode": "best"}}, r"^checkpoint\.mode: 'best' is none of max, min"),
         ({"checkpoint": {"keep_last": 0}}, r"^checkpoint\.keep_last: 0 is not"),
+        (
+            {"checkpoint": {"keep_lst": 5}},
+            r"^checkpoint\.keep_lst: there is no such key. Choose of:",
+        ),
+        (
+            {"dataloader": {"drop_last": "no"}},
+            r"^dataloader\.drop_last: 'no' is none of true, false",
+        ),
         ({"checkpoint": 3}, "^checkpoint: expected keys with values"),
         ({"threads": 0}, "^threads: 0 is not"),
     ],
@@ -93,3 +108,40 @@ def test_keys_of_the_update_tell_one_runs_checkpoints_from_anothers(
     assert deciding_keys(config, read_settings(config)) != deciding_keys(
         LEAST, read_settings(LEAST)
     )
+
+
+def test_another_value_is_written_as_another_and_another_token_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a key refers to counts, what the environment holds does not."""
+    written = []
+    for lr, token in ((0.1, "a"), (0.1, "b"), (0.2, "b")):
+        monkeypatch.setenv("TOKEN_OF_MINE", token)
+        cfg = OmegaConf.create(
+            {"lr": lr, "optimizer": {"lr": "${lr}"}, "data": {"token": "${oc.env:TOKEN_OF_MINE}"}}
+        )
+        written.append(written_config(cfg))
+        assert plain_config(cfg)["data"] == {"token": token}
+    assert written[0] == written[1]
+    assert written[1]["optimizer"] != written[2]["optimizer"]
+
+
+def test_dropping_the_last_batch_decides_only_if_it_is_asked_for() -> None:
+    """Checkpoints from before the key counted stay usable."""
+    plain, dropping = (
+        LEAST | {"dataloader": {"drop_last": drop_last}} for drop_last in (False, True)
+    )
+    known = deciding_keys(LEAST, read_settings(LEAST))
+    assert deciding_keys(plain, read_settings(plain)) == known
+    assert deciding_keys(dropping, read_settings(dropping)) != known
+
+
+@pytest.mark.parametrize("text", ['a: "${"', "null: 3", "a: &a [*a]", "- 1", "a: ["])
+def test_config_that_cannot_be_read_is_one_line(tmp_path: Path, text: str) -> None:
+    """Whoever finds the fault: YAML's parser or OmegaConf."""
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        read_config(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)

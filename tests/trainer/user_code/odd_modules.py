@@ -1,0 +1,239 @@
+"""Modules as users write them who know PyTorch well, and do some things in ways of their own."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader, TensorDataset
+from user_modules import NoisySamples, Tiny, labelled
+
+
+class AugmentedTensors(TensorDataset):
+    """Keep samples in tensors, and add noise to each that is taken."""
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        """Make a sample."""
+        sample, label = super().__getitem__(index)
+        return sample + 0.3 * torch.randn_like(sample), label
+
+
+class Augmented(Tiny):
+    """Augment the training set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.train = AugmentedTensors(*self.train.tensors)
+
+
+def picture_set(seed: int) -> TensorDataset:
+    """Make images (samples, 3, 8, 8) that lie in memory with the channels last."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(44) % 2
+    images = torch.randn(44, 8, 8, 3, generator=generator) + labels[:, None, None, None]
+    return TensorDataset(images.permute(0, 3, 1, 2), labels)
+
+
+class Pictures:
+    """Offer images as cameras give them, permuted for PyTorch."""
+
+    def __init__(self) -> None:
+        self.train, self.validation, self.test = map(picture_set, range(3))
+
+
+class Convolved(nn.Sequential):
+    """Look at images."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 2))
+
+
+class Ramp(Augmented):
+    """Augment more strongly from iteration to iteration."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.train = Ramped(*self.train.tensors)
+
+    def cb_on_iteration_begin(self, trainer: object, iteration: int) -> None:
+        """Turn it up."""
+        del trainer
+        self.train.strength = 0.2 * iteration
+
+
+class Ramped(TensorDataset):
+    """Shift samples by as much as somebody says."""
+
+    strength = 0.0
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        """Make a sample."""
+        sample, label = super().__getitem__(index)
+        return sample + self.strength, label
+
+
+def mean_of(samples: Tensor) -> Tensor:
+    """Sum up so much that several threads share it."""
+    return (samples - samples.mean()) / samples.std()
+
+
+class Normalized(Tiny):
+    """Normalize large samples one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.train = LargeSamples(labelled(0))
+        self.validation, self.test = LargeSamples(labelled(1)), LargeSamples(labelled(2))
+
+
+class LargeSamples(NoisySamples):
+    """Blow samples up, and normalize them."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Make a sample (6,) of sums over many numbers."""
+        sample, label = self.samples[index]
+        large = sample[:, None] * torch.linspace(0.1, 1.7, 60_000)
+        return mean_of(large).std() * large.mean(dim=1), label
+
+
+class WideMomentum(torch.optim.Optimizer):
+    """Sum up gradients in float64, and count steps in an integer tensor."""
+
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Step."""
+        del closure
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                if not state:
+                    state["momentum"] = torch.zeros_like(parameter, dtype=torch.float64)
+                    state["step"] = torch.zeros((), dtype=torch.int64)
+                    state["both"] = [torch.ones(1, dtype=torch.float64) / 3]
+                state["step"] += 1
+                state["both"][0] /= 3
+                state["momentum"].mul_(0.9).add_(parameter.grad.double() / 3)
+                parameter.sub_(group["lr"] * state["momentum"].float() / state["step"].sqrt())
+
+
+class Signed(torch.optim.SGD):
+    """Work on the gradients before the step, as in a loop by hand."""
+
+    def step(self, closure: Any = None) -> Any:
+        """Keep the signs of the gradients only."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad.sign_()
+        return super().step(closure)
+
+
+class Scaled(torch.optim.SGD):
+    """Take something optional that is no closure."""
+
+    def step(self, scale: float = 1.0) -> None:  # type: ignore[override]
+        """Scale gradients."""
+        for parameter in self.param_groups[0]["params"]:
+            parameter.grad *= scale
+        super().step()
+
+
+class Named(torch.optim.SGD):
+    """Demand a closure by name."""
+
+    def step(self, *, closure: Any) -> Tensor:  # type: ignore[override]
+        """Evaluate, then step."""
+        with torch.enable_grad():
+            loss: Tensor = closure()
+        super().step()
+        return loss
+
+
+class Deaf(torch.optim.SGD):
+    """Demand a closure, and never call it."""
+
+    def step(self, closure: Any) -> None:  # type: ignore[override]
+        """Do nothing."""
+
+
+class Halving(LRScheduler):
+    """Halve the learning rate when a metric has risen; the metric is demanded."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.lowest = float("inf")
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float]:
+        """Leave them."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def _initial_step(self) -> None:
+        """Wait for the first metric."""
+
+    def step(self, metric: float) -> None:  # type: ignore[override]
+        """Take in the metric of an iteration."""
+        if metric > self.lowest:
+            for group in self.optimizer.param_groups:
+                group["lr"] /= 2
+        self.lowest = min(self.lowest, metric)
+
+
+def double_up(samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Collate samples, each twice."""
+    batch = torch.utils.data.default_collate(samples)
+    return torch.cat([batch[0], batch[0]]), torch.cat([batch[1], batch[1]])
+
+
+class CountingLoader(DataLoader[Any]):
+    """Load, and know in how many passes."""
+
+    passes = 0
+
+    def __iter__(self) -> Any:
+        """Count a pass."""
+        type(self).passes += 1
+        return super().__iter__()
+
+
+class Forgetful:
+    """Save a state, and never take it back."""
+
+    def state_dict(self) -> dict[str, int]:
+        """Return something."""
+        return {"n": 1}
+
+
+class Numbers:
+    """Report numbers of many kinds, and one that is beyond all bounds."""
+
+    def cb_on_iteration_end(self, trainer: object, iteration: int, metrics: dict[str, Any]) -> None:
+        """Add some."""
+        del trainer
+        metrics["mine"] = (
+            torch.tensor(float("inf")) if iteration < 3 else torch.tensor(1.5).double()
+        )
+
+    def cb_on_train_end(self, trainer: object, test_results: dict[str, Any]) -> None:
+        """Add some more."""
+        del trainer
+        test_results["a"], test_results["b"] = torch.tensor(0.25), torch.tensor(3).numpy()[()]
+
+
+class Restricting:
+    """Leave two batches of the training set, at the first step of an iteration."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def cb_on_step_begin(self, trainer: Any, iteration: int, batch_idx: int) -> None:
+        """Restrict, once."""
+        if (iteration, batch_idx) == (1, 0):
+            trainer.batches.restrict(torch.arange(16))
+        self.steps += 1
+
+    def cb_on_iteration_end(self, trainer: object, iteration: int, metrics: dict[str, Any]) -> None:
+        """Tell how many steps there were."""
+        del trainer, iteration
+        metrics["mine/steps"], self.steps = self.steps, 0
