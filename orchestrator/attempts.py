@@ -72,6 +72,11 @@ class Attempts:
         """The slots that are occupied, and by what."""
         return {slot: running.waiting for slot, running in self._by_slot.items()}
 
+    @property
+    def begun(self) -> list[float]:
+        """When they began."""
+        return [running.since for running in self._by_slot.values()]
+
     def begin(self, attempt: Attempt, waiting: Waiting, started: Started, before: int) -> None:
         """Take in an attempt that has just been started."""
         running = Running(attempt, waiting, started, time.monotonic(), before)

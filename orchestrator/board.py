@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from orchestrator.grid import Value
     from orchestrator.state import Progress as Saved
 
+_NAME: Final = 10  # columns for what distinguishes a run, at the least
+_BESIDE_NAME: Final = 30
+_ROWS_BESIDES: Final = 4  # the bar, and some ends above the slots
 _PER_MINUTE: Final = 600.0  # runs an hour, from which on they are counted by the minute
 
 
@@ -103,13 +106,20 @@ class LiveBoard(PlainBoard):
     def refresh(self, sight: Sight) -> None:
         """Draw the slots anew."""
         rows = Table.grid(padding=(0, 2), expand=True)
-        # What distinguishes a run and its numbers keep their width; the metrics get what is left.
-        for ratio, justify in ((None, "left"), (None, "left"), (None, "right"), (1, "left")):
-            rows.add_column(ratio=ratio, justify=justify, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type] # a literal, seen through a loop
+        # The run, its count and a part of its metrics are seen on the narrowest terminal.
+        widest = max(_NAME, self._console.width - _BESIDE_NAME)
+        rows.add_column(no_wrap=True, min_width=8)
+        rows.add_column(no_wrap=True, overflow="ellipsis", max_width=widest)
+        rows.add_column(no_wrap=True, justify="right")
+        rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         has_gpus = any(item.started.slot.gpu for item in sight.live)
         if has_gpus:
             rows.add_column(no_wrap=True)
-        for item in sorted(sight.live, key=lambda item: item.started.slot.number):
+        live = sorted(sight.live, key=lambda item: item.started.slot.number)
+        # The bar stands below the slots, and the last ends above them: both want to be seen.
+        room = max(1, self._console.height - _ROWS_BESIDES)
+        shown = live if len(live) <= room else live[: room - 1]
+        for item in shown:
             gpu = item.started.slot.gpu
             rows.add_row(
                 Text(item.started.run.run_id[:8], style="cyan"),
@@ -118,6 +128,8 @@ class LiveBoard(PlainBoard):
                 Text(describe_metrics(item.progress), style="dim"),
                 *([Text(f"GPU {gpu.number}" if gpu else "CPU", style="dim")] if has_gpus else []),
             )
+        if more := len(live) - len(shown):
+            rows.add_row(Text("..."), Text(f"{more} more", style="dim"))
         self._bar.update(self._task, pace=describe_pace(sight.pace))
         self._display.update(Group(rows, self._bar), refresh=True)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
 import os
 import sys
 from importlib import import_module
@@ -57,6 +58,11 @@ def main() -> None:
     # What is imported and planned lives to the end: looking through it for garbage again and again,
     # and once more on the way out, would take a fifth of the time of a small plan.
     gc.set_threshold(_GARBAGE)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever called us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(call(sys.argv[1:]))
     except OrchestratorError as error:

@@ -63,7 +63,12 @@ class Nvml:
         nvml = _library()
         if nvml is None:
             return ()
-        return tuple(self._describe(nvml, number) for number in range(nvml.nvmlDeviceGetCount()))
+        found = []
+        with contextlib.suppress(nvml.NVMLError):
+            for number in range(nvml.nvmlDeviceGetCount()):
+                with contextlib.suppress(nvml.NVMLError):  # a card that is lost is not there
+                    found.append(self._describe(nvml, number))
+        return tuple(found)
 
     def use(self, gpu: Gpu) -> Use | None:
         """Return what is used of a GPU now; None where the driver does not tell."""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from orchestrator.attempts import Attempts
 from orchestrator.durable import is_shortage
+from orchestrator.elsewhere import Elsewhere
 from orchestrator.errors import OrchestratorError
-from orchestrator.events import Adopted, Blocked, Ended, Paused, Retrying, Started
-from orchestrator.failures import ERROR
+from orchestrator.events import Blocked, Ended, Paused, Retrying, Started
+from orchestrator.failures import Traces, classify
 from orchestrator.plan import Action, decide
-from orchestrator.policy import Breaker, Histories
+from orchestrator.policy import Brake, Histories
 from orchestrator.scheduler import Waiting, assign
-from orchestrator.state import Failure, State
+from orchestrator.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.parts import Board, Launcher, Resources
     from orchestrator.plan import Decision
     from orchestrator.scheduler import Assignment, Slot
-    from orchestrator.state import Observation, RunId
+    from orchestrator.state import Failure, Observation, RunId
     from orchestrator.stop import StopRequests
 
 
@@ -60,20 +61,15 @@ class Engine:
         self._launcher = launcher
         self._board = board
         self._slots = resources.slots
-        self._orphans = set(resources.orphans)
-        self._policy = resources.policy
         self._gate = resources.gate
         self._waiting: deque[Waiting] = deque()
         self._delayed: list[tuple[float, Waiting]] = []
         self._attempts = Attempts(experiment, board, len(resources.slots))
-        self._elsewhere: dict[RunId, Decision] = {}
+        self._elsewhere = Elsewhere(experiment, board, resources.orphans)
         self._ended: dict[RunId, Ended] = {}
         self._histories = Histories(resources.policy)
-        self._breaker = Breaker()
+        self._brake = Brake(resources.policy)
         self._blocked: set[Slot] = set()
-        self._failures = 0
-        self._gave_up = ""
-        self._paused_until = 0.0
         self._is_short = False
 
     def execute(
@@ -86,10 +82,10 @@ class Engine:
         """
         self._waiting.extend(map(Waiting, starts))
         for decision in waits:
-            self._adopt(decision)
+            self._elsewhere.adopt(decision)
         while self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
             self._start_what_fits(stop)
-            if stop.asked or self._gave_up:
+            if self._is_ending(stop):
                 self._attempts.pass_on(max(stop.asked, 1))
             if self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
                 self._build_ahead(stop)
@@ -100,10 +96,10 @@ class Engine:
         self._experiment.tear_down()
         left = len(self._waiting) + len(self._delayed) + len(self._elsewhere)
         left += sum(ended.state is State.STALE for ended in self._ended.values())
-        return Outcome(self._ended, left, bool(stop.asked), self._gave_up)
+        return Outcome(self._ended, left, bool(stop.asked), self._brake.gave_up)
 
     def _is_ending(self, stop: StopRequests) -> bool:
-        return bool(stop.asked or self._gave_up)
+        return bool(stop.asked or self._brake.gave_up)
 
     def _is_anything_left(self) -> bool:
         return bool(self._waiting or self._delayed or self._elsewhere)
@@ -120,7 +116,9 @@ class Engine:
         due = [waiting for at, waiting in self._delayed if at <= moment]
         self._delayed = [(at, waiting) for at, waiting in self._delayed if at > moment]
         self._waiting.extendleft(reversed(due))
-        while not (self._is_ending(stop) or self._is_short or moment < self._paused_until):
+        while not (self._is_ending(stop) or self._is_short):
+            if self._brake.holds(moment, self._attempts.begun):
+                return
             assignment = assign(self._waiting, self._open_slots(), self._attempts.busy)
             if assignment is None:
                 return
@@ -129,7 +127,7 @@ class Engine:
 
     def _open_slots(self) -> list[Slot]:
         """Return the slots that can take a run now, and tell of those that have become blocked."""
-        taken = len(self._attempts) + len(self._orphans & self._elsewhere.keys())
+        taken = len(self._attempts) + self._elsewhere.orphans
         if not self._waiting or taken >= len(self._slots):
             return []
         open_slots = []
@@ -166,8 +164,10 @@ class Engine:
                 self._is_short = True  # fewer at once, then: until the next end there is no room
                 self._waiting.appendleft(waiting)
             else:
-                self._end(run, State.FAILED, f"it could not be started: {error}")
-                self._weigh(Failure(ERROR, str(error)))
+                failure = classify(1, Traces(str(error)))
+                if not self._tries_again(decision, failure, saved=decision.seen.saved):
+                    self._end(run, State.FAILED, f"it could not be started: {error}")
+                    self._weigh(failure, time.monotonic())
             return
         started = Started(run, decision.action, number, slot, decision.reason)
         self._attempts.begin(attempt, waiting, started, seen.saved)
@@ -190,7 +190,7 @@ class Engine:
         """
         now = decide(decision.run, seen)
         if now.action is Action.WAIT:
-            self._adopt(now)
+            self._elsewhere.adopt(now)
             return False
         if seen.damage:
             self._end(decision.run, State.FAILED, seen.damage)
@@ -210,13 +210,12 @@ class Engine:
         self._is_short = False
         decision, attempt = running.decision, running.started.attempt
         complaint = running.attempt.close()
-        seen = self._observe(decision)
+        seen = self._elsewhere.observe(decision)
         if seen is None:
-            self._elsewhere[decision.run.run_id] = decision
-        elif seen.state is State.RUNNING:  # the runner is gone, or another one holds the lock
-            if seen.attempts == attempt:
-                self._orphans.add(decision.run.run_id)
-            self._adopt(decide(decision.run, seen))
+            return
+        if seen.state is State.RUNNING:  # the runner is gone, or another one holds the lock
+            is_orphan = seen.attempts == attempt
+            self._elsewhere.adopt(decide(decision.run, seen), is_orphan=is_orphan)
         elif seen.attempts == attempt and not complaint:
             self._conclude(running, seen, stopped=stopped)
         elif seen.attempts > attempt - 1 and not complaint:  # another one was faster
@@ -224,46 +223,50 @@ class Engine:
         elif stopped and not complaint:
             self._waiting.append(running.waiting)
         else:
-            reason = f"its runner failed: {complaint or 'it died without a word'}"
-            self._end(decision.run, State.FAILED, reason, running=running)
-            self._weigh(Failure(ERROR, reason))
+            failure = classify(1, Traces(complaint or "it died without a word"))
+            if not self._tries_again(decision, failure, saved=seen.saved, seen=seen):
+                reason = f"its runner failed: {failure.message}"
+                self._end(decision.run, State.FAILED, reason, running=running)
+                self._weigh(failure, running.since)
 
     def _conclude(self, running: Running, seen: Observation, *, stopped: bool) -> None:
         """Take the end of an attempt that recorded it: as the run's, or as a reason to try again."""
-        run = running.decision.run
-        failure = seen.failure
+        decision, failure = running.decision, seen.failure
         if failure is not None and not stopped:
-            retry = self._histories.retry(run.run_id, failure, seen.saved, shared=running.shared)
-            if retry is not None:
-                attempt = running.started.attempt
-                self._board.show(Retrying(run, attempt, seen.reason, retry.delay, retry.alone))
-                waiting = Waiting(decide(run, seen), alone=retry.alone)
-                self._delayed.append((time.monotonic() + retry.delay, waiting))
+            shared = running.shared
+            if self._tries_again(decision, failure, saved=seen.saved, seen=seen, shared=shared):
                 return
-        self._end(run, seen.state, seen.reason, running=running, seen=seen)
+        self._end(decision.run, seen.state, seen.reason, running=running, seen=seen)
         if seen.state is State.DONE:
             self._attempts.learn(running, seen.progress)
-        self._weigh(failure)
+        self._weigh(failure, running.since)
 
-    def _weigh(self, failure: Failure | None) -> None:
-        """Decide whether the rest goes on after the end of a run."""
-        pause = self._breaker.note(failure)
-        if failure is not None:
-            self._failures += 1
-        if self._failures >= (self._policy.most_failures or float("inf")):
-            self._gave_up = self._gave_up or f"{self._failures} failed, which is the most allowed"
-        elif pause is not None and self._waiting:
-            self._paused_until = time.monotonic() + pause
-            self._board.show(Paused(self._breaker.says, pause))
-            if pause == float("inf"):
-                self._gave_up = self._breaker.says
+    def _tries_again(
+        self,
+        decision: Decision,
+        failure: Failure,
+        *,
+        saved: int,
+        seen: Observation | None = None,
+        shared: bool = False,
+    ) -> bool:
+        """Let a run wait for another attempt, if the policy grants one; tell whether it does."""
+        retry = self._histories.retry(decision.run.run_id, failure, saved, shared=shared)
+        if retry is None:
+            return False
+        seen = seen or decision.seen
+        reason = f"{failure.kind}: {failure.message}"
+        self._board.show(Retrying(decision.run, seen.attempts, reason, retry.delay, retry.alone))
+        waiting = Waiting(decide(decision.run, seen), alone=retry.alone)
+        self._delayed.append((time.monotonic() + retry.delay, waiting))
+        return True
 
-    def _observe(self, decision: Decision) -> Observation | None:
-        """Look at a run; return nothing where that cannot be done just now."""
-        try:
-            return self._experiment.run(decision.run.run_id).observe()
-        except OSError:
-            return None
+    def _weigh(self, failure: Failure | None, began: float) -> None:
+        """Decide whether the rest goes on after the end of an attempt."""
+        moment, is_more = time.monotonic(), bool(self._waiting)
+        pause = self._brake.note(failure, began, moment, is_more=is_more)
+        if pause is not None:
+            self._board.show(Paused(self._brake.says, pause))
 
     def _end(
         self,
@@ -285,14 +288,10 @@ class Engine:
         self._ended[run.run_id] = replace(ended, progress=None)  # for the board only
         self._board.show(ended)
 
-    def _adopt(self, decision: Decision) -> None:
-        self._elsewhere[decision.run.run_id] = decision
-        self._board.show(Adopted(decision.run, decision.reason))
-
     def _look_elsewhere(self) -> None:
-        for run_id, decision in list(self._elsewhere.items()):
-            seen = self._observe(decision)
-            if seen is None or seen.state is State.RUNNING:
-                continue
-            del self._elsewhere[run_id]
-            self._line_up(decision, seen)
+        for decision, seen in self._elsewhere.over():
+            if self._elsewhere.is_hopeless(decision, seen):
+                reason = f"its runner was killed again, and nothing saved since: {seen.reason}"
+                self._end(decision.run, seen.state, reason, seen=seen)
+            else:
+                self._line_up(decision, seen)

@@ -68,7 +68,7 @@ def classify(exit_code: int, traces: Traces) -> Failure:
     """Return why a program failed that ended by itself; the code is negative for a signal."""
     number = deadly_signal(exit_code)
     if number is not None:
-        name = signal.Signals(number).name
+        name = _name(number)
         if number == signal.SIGKILL and traces.memory_ran_out:
             return Failure(OUT_OF_MEMORY, f"killed by the kernel ({name}): the memory was used up")
         what = _message(traces.last_words) if _TRACEBACK in traces.last_words else ""
@@ -81,6 +81,13 @@ def classify(exit_code: int, traces: Traces) -> Failure:
             return Failure(kind, message)
     message = message or f"exit code {exit_code}, and no output"
     return Failure(DIVERGED if _has_diverged(traces.metrics) else ERROR, message)
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have none
+        return f"signal {number}"
 
 
 def deadly_signal(exit_code: int) -> int | None:

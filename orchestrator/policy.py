@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.failures import DISK_FULL, ERROR, KILLED, OUT_OF_MEMORY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from orchestrator.state import Failure, RunId
 
 # What may pass by itself. An error comes again, and so does a loss that diverges.
@@ -109,6 +111,11 @@ class Breaker:
         return _PAUSES[self._pauses - 1] if self._pauses <= len(_PAUSES) else inf
 
     @property
+    def is_testing(self) -> bool:
+        """Whether a pause was asked for, and no run has told since that it is over."""
+        return self._pauses > 0
+
+    @property
     def says(self) -> str:
         """What to tell the user."""
         what = f"{self._last.kind}: {self._last.message}" if self._last else ""
@@ -120,3 +127,49 @@ class Breaker:
             return False
         before, now = (_OWN.sub("#", each.message) for each in (self._last, failure))
         return before == now
+
+
+@dataclass(slots=True)
+class Brake:
+    """Decides after the end of each run how the rest goes on: at once, one by one, later, or not at all.
+
+    ``gave_up`` says why not at all. Moments are seconds since some moment.
+    """
+
+    policy: Policy
+    gave_up: str = ""
+    _breaker: Breaker = field(default_factory=Breaker)
+    _failures: int = 0
+    _until: float = 0.0
+
+    def note(
+        self, failure: Failure | None, began: float, moment: float, *, is_more: bool
+    ) -> float | None:
+        """Take the end of an attempt that began at a moment; return for how long nothing starts now.
+
+        What had begun before a pause says nothing new about what the pause was for.
+        """
+        self._failures += failure is not None
+        pause = None
+        if failure is None or began >= self._until:
+            pause = self._breaker.note(failure)
+        if self._failures >= (self.policy.most_failures or inf):
+            self.gave_up = self.gave_up or f"{self._failures} failed, which is the most allowed"
+        elif pause is not None and is_more:
+            self._until = moment + pause
+            self.gave_up = self.says if pause == inf else self.gave_up
+            return pause
+        return None
+
+    def holds(self, moment: float, begun: Iterable[float]) -> bool:
+        """Tell whether nothing starts now: in a pause, and after it, while one is being tried.
+
+        ``begun`` is when the live attempts began.
+        """
+        is_tried = self._breaker.is_testing and any(began >= self._until for began in begun)
+        return is_tried or moment < self._until
+
+    @property
+    def says(self) -> str:
+        """What to tell the user."""
+        return self._breaker.says

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import faulthandler
 import importlib
 import inspect
+import logging
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 if TYPE_CHECKING:
@@ -127,8 +130,12 @@ class EntryPoint:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         sys.argv = [self.name.partition(":")[0], *self.arguments]
+        _begin_anew()
         function = load(self.name)
-        returned = function(list(self.arguments)) if _takes_arguments(function) else function()
+        try:
+            returned = function(list(self.arguments)) if _takes_arguments(function) else function()
+        finally:
+            atexit._run_exitfuncs()  # noqa: SLF001 # a fork is left without them
         sys.exit(returned if isinstance(returned, int) else 0)
 
 
@@ -145,6 +152,31 @@ class _Forked:
     def wait(self) -> int:
         self._process.join()
         return int(self._process.exitcode or 0)
+
+
+def find_modules_of_the_project() -> None:
+    """Let a config name modules of the current folder; what is installed goes before."""
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+def _begin_anew() -> None:
+    """Be like a process that has just been started, as far as a fork can tell the difference.
+
+    What nobody seeds draws other numbers in each run; Python's own generator sees to that itself.
+    """
+    find_modules_of_the_project()  # also what is imported late, or by a process below
+    if numpy_random := sys.modules.get("numpy.random"):
+        numpy_random.seed()
+    if torch := sys.modules.get("torch"):
+        torch.default_generator.seed()  # those of GPUs are not there yet
+        if threads := os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]:
+            with contextlib.suppress(ValueError, RuntimeError):
+                torch.set_num_threads(int(threads))  # it read the variable when it was loaded
+    multiprocessing.set_start_method(None, force=True)
+    atexit._clear()  # noqa: SLF001 # what is done at the end is what the run asks for
+    atexit.register(logging.shutdown)
 
 
 def load(entry_point: str) -> Callable[..., object]:

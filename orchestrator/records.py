@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -100,6 +101,8 @@ def _metric(pair: tuple[str, object]) -> tuple[str, float | str]:
     key, value = pair
     if isinstance(value, str):
         return key, printable(value)
+    if isinstance(value, float) and not math.isfinite(value):  # JSON has only texts for these
+        return key, "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, float) or (isinstance(value, int) and abs(value) <= _LARGEST):
         return key, value
     return key, ""

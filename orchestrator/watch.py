@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _TICK: Final = 1.0
 _TICK_BEHIND: Final = 0.5  # the log is
+_STACKS_TAKE: Final = 0.2  # to be written
 _TICK_LAST: Final = 0.02  # for what the program leaves behind
 # What a program leaves behind may finish what it is at, a loader worker or an upload.
 _LEFTOVER_GRACE: Final = 5.0
@@ -63,7 +64,7 @@ class Watch:
         self._cut: Cut | None = None
         self._request: signal.Signals | None = None
         self._exit_code: int | None = None
-        self._ask_all_at = self._kill_all_at = inf
+        self._ask_at = self._ask_all_at = self._kill_all_at = inf
         self._seen: tuple[object, ...] = ()
         self._seen_at = self._began_at = time.monotonic()
 
@@ -109,6 +110,7 @@ class Watch:
         ends = (
             self._began_at + self._limits.timeout,
             self._seen_at + self._limits.no_progress,
+            self._ask_at,
             self._kill_all_at,
         )
         due = min((end - moment for end in ends if end > moment), default=_TICK)
@@ -126,16 +128,20 @@ class Watch:
     def _enforce(self, started: Started) -> None:
         moment = time.monotonic()
         descendants.reap(besides=started.pid)
-        if self._cut is None and self._exit_code is None:
-            self._cut = self._look(moment)
-            if self._cut is Cut.LOST:
+        # One that was asked to stop and does not has no more time than any other.
+        if self._exit_code is None and self._kill_all_at == inf and (why := self._look(moment)):
+            self._cut = why if self._cut is None or why is Cut.LOST else self._cut
+            if why is Cut.LOST:
                 self._kill_all_at = moment
-            elif self._cut is not None:
-                if self._program.tells_its_stacks:
+            else:
+                self._ask_at = moment
+                if self._program.tells_its_stacks:  # before a signal that it may die of
                     _signal(os.kill, started.pid, signal.SIGUSR1)
-                self._request = signal.SIGTERM
-                self._pass_on(started)
-                self._kill_all_at = moment + self._limits.grace
+                    self._ask_at += _STACKS_TAKE
+                self._kill_all_at = self._ask_at + self._limits.grace
+        if moment >= self._ask_at and self._exit_code is None:
+            self._ask_at, self._request = inf, signal.SIGTERM
+            self._pass_on(started)
         if moment >= self._ask_all_at:
             self._ask_all_at = inf
             descendants.send(signal.SIGTERM)

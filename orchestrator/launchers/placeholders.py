@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from orchestrator.grid import Value
     from orchestrator.identity import Run
 
-_PLACE: Final = re.compile(r"\{\{([\w.]+)\}\}|(?<!\$)\{([A-Za-z_][\w.]*)\}")
+# A name that is a key's, or looks like one: what else stands in braces is no business of ours.
+_PLACE: Final = re.compile(r"\{\{([^{}\s]+)\}\}|(?<!\$)\{([^{}\s,:\"'$]+)\}")
+_NAME: Final = re.compile(r"[A-Za-z_][\w.]*(\[\d+\])?")
+_LITERAL: Final = re.compile(r"[\w.]+")
 _VARIABLE: Final = re.compile(r"\$\{oc\.env:\s*(\w+)")
 _OVERRIDES: Final = "overrides"
 
@@ -49,7 +52,10 @@ def fill_in(parts: Sequence[str], run: Run, run_dir: Path) -> tuple[str, ...]:
     def value(found: re.Match[str]) -> str:
         literal, name = found.groups()
         if literal is not None:
-            return "{" + literal + "}"
+            is_name = literal in known or _LITERAL.fullmatch(literal)
+            return "{" + literal + "}" if is_name else found.group()
+        if name not in known and not _NAME.fullmatch(name):
+            return found.group()
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {{{near[0]}}}?" if near else ""
@@ -70,6 +76,12 @@ def fill_in(parts: Sequence[str], run: Run, run_dir: Path) -> tuple[str, ...]:
             filled += overrides
         else:
             filled.append(_PLACE.sub(value, part))
+    for part, argument in zip(parts, filled, strict=False):
+        if "\0" in argument:
+            raise ConfigError(
+                f"orch.command: {part!r} becomes a text with a NUL in it, which no program can be"
+                " given. Let it read the value in config.yaml in its run directory."
+            )
     return tuple(filled)
 
 

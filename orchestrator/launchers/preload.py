@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import traceback
 from contextlib import nullcontext, suppress
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.launchers import memory
+from orchestrator.programs import find_modules_of_the_project
 
 MODULES: Final = "ORCH_PRELOAD"
 OPTIONAL: Final = "?"  # before the name of a module that need not be there
@@ -22,13 +23,6 @@ OPTIONAL: Final = "?"  # before the name of a module that need not be there
 # What PyTorch imports with the first optimizer (our trainer has a stand-in for it) and its first
 # step, and NumPy with its first random number.
 _LOADED_AT_FIRST_USE: Final = ("torch._dynamo", "torch.profiler._cupti_monitor", "numpy.random")
-
-
-def find_modules_of_the_project() -> None:
-    """Let a config name modules of the current folder; what is installed goes before."""
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.append(folder)
 
 
 def _load(modules: list[str]) -> str:
@@ -54,6 +48,10 @@ def _load(modules: list[str]) -> str:
     # before either: Python would give up its free lists, and each fork make them anew.
     gc.freeze()
     memory.gather()
+    # Who ends the group means the orchestrator, which ends the runs in good order, and then us. The
+    # runs have these signals back.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
     return ""
 
 

@@ -7,6 +7,7 @@ CUDA contexts nor threads would survive the fork.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import multiprocessing
 import os
@@ -89,15 +90,19 @@ class WarmAttempt:
 
     def ask_to_stop(self) -> None:
         """Ask for an end at the next checkpoint."""
-        os.kill(int(self._runner.pid or 0), signal.SIGTERM)
+        self._send(signal.SIGTERM)
 
     def end_at_once(self) -> None:
         """Have the runner kill the program, and record it."""
-        os.kill(int(self._runner.pid or 0), signal.SIGQUIT)
+        self._send(signal.SIGQUIT)
 
     def abandon(self) -> None:
         """Kill the runner, which did not obey."""
-        self._runner.kill()
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it has just ended, as we shall see
+            os.kill(int(self._runner.pid or 0), number)
 
     def close(self) -> str:
         """Release the runner, which has ended, and return what it complained of, if anything."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -308,3 +309,110 @@ def test_orchestrator_neither_leaks_nor_grows_with_the_number_of_runs(tmp_path: 
     assert staying <= before
     grown = max(pages for _, pages, _ in last) - max(pages for _, pages, _ in first)
     assert grown * os.sysconf("SC_PAGE_SIZE") <= 90 * 4_000
+
+
+ALIKE = """\
+import atexit, json, multiprocessing, os, pathlib, random
+import numpy, torch
+
+def child(path):
+    pathlib.Path(path).write_text("spawned")
+
+def main():
+    run_dir = pathlib.Path(os.environ["ORCH_RUN_DIR"])
+    atexit.register((run_dir / "over").touch)
+    multiprocessing.set_start_method("spawn")
+    process = multiprocessing.Process(target=child, args=(run_dir / "child",))
+    process.start()
+    process.join()
+    drawn = [random.random(), numpy.random.rand(), torch.rand(1).item()]
+    told = {"drawn": drawn, "threads": torch.get_num_threads()}
+    (run_dir / "told.json").write_text(json.dumps(told))
+"""
+
+
+def test_fork_is_like_a_process_of_its_own(tmp_path: Path) -> None:
+    """It draws numbers of its own, has its share of threads, may spawn, and is told of its end."""
+    folder = project(tmp_path, "n: 0", "entry_point: alike:main")
+    (folder / "alike.py").write_text(ALIKE)
+    ended = orch(folder, "run", "n=1,2,3", "--workers=2", "--threads=1")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    run_dirs = [*(folder / "results/foreign/training").iterdir()]
+    told = [json.loads((run_dir / "told.json").read_text()) for run_dir in run_dirs]
+    assert {each["threads"] for each in told} == {1}
+    for numbers in zip(*(each["drawn"] for each in told), strict=True):
+        assert len({*numbers}) == 3
+    assert all((run_dir / "child").read_text() == "spawned" for run_dir in run_dirs)
+    assert all((run_dir / "over").exists() for run_dir in run_dirs)
+
+
+PATIENT = """\
+import os, pathlib, signal, sys, time
+
+def main():
+    run_dir = pathlib.Path(os.environ["ORCH_RUN_DIR"])
+
+    def stop(*_):
+        (run_dir / "asked").touch()
+        sys.exit(143)
+
+    signal.signal(signal.SIGTERM, stop)
+    (run_dir / "ready").touch()
+    if (run_dir.parent / "go").exists():
+        return
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signal_to_the_whole_group_asks_every_run(tmp_path: Path, number: int) -> None:
+    """The process that forks is in the group too: it must not go before the runs have been asked."""
+    folder = project(tmp_path, "n: 0", "entry_point: patient:main")
+    (folder / "patient.py").write_text(PATIENT)
+    command = [Path(sys.executable).with_name("orch"), "run", "n=range(3)", "--workers=3"]
+    training = folder / "results/foreign/training"
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True
+    ) as call:
+        while len([*training.glob("*/ready")]) < 3:
+            assert call.poll() is None
+        os.killpg(call.pid, number)
+    assert call.returncode == 130
+    assert len([*training.glob("*/asked")]) == 3
+    assert {status["state"] for status in statuses(folder).values()} == {"interrupted"}
+    (training / "go").touch()
+    assert orch(folder, "run", "n=range(3)", "--workers=3").returncode == 0
+
+
+def test_stacks_are_told_before_a_run_is_ended(tmp_path: Path) -> None:
+    """Where it hangs stands in its log."""
+    folder = project(tmp_path, "n: 0", "entry_point: hanging:main\n  timeout: 1")
+    (folder / "hanging.py").write_text("import time\n\ndef main():\n    time.sleep(1000)\n")
+    assert orch(folder, "run").returncode == 1
+    (log,) = folder.glob("results/foreign/training/*/logs/*.log")
+    assert "hanging.py" in log.read_text()
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_output_may_be_closed_or_know_few_letters(tmp_path: Path, command: str) -> None:
+    """Neither is a reason to end."""
+    folder = project(tmp_path, "n: 0", "command: [echo, '{n}']")
+    program = Path(sys.executable).with_name("orch")
+    closed = subprocess.run(
+        ["sh", "-c", f"exec {program} {command} n=1,2 >&-"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (closed.returncode, closed.stderr) == (0, "")
+    few = subprocess.run(
+        [program, command, 'n="é","→"'],
+        cwd=folder,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (few.returncode, few.stderr) == (0, "")
+    assert "\\xe9" in few.stdout

@@ -93,6 +93,27 @@ def test_live_board_tells_runs_apart_on_a_narrow_terminal() -> None:
     assert stream.getvalue().count("model=cnn10 lr=0.001 batch_size=16 seed=1") >= 2
 
 
+@pytest.mark.parametrize(("width", "height"), [(40, 10), (80, 24)])
+def test_live_board_shows_the_bar_below_more_slots_than_there_are_rows(
+    width: int, height: int
+) -> None:
+    """Slots give way before the bar, and metrics before a run's count."""
+    stream = io.StringIO()
+    console = Console(
+        file=stream, force_terminal=True, width=width, height=height, color_system=None
+    )
+    point = {"model": "some_quite_long_model_name", "seed": 1}
+    run = identify(point, point)
+    live = [Live(Started(run, Action.RUN, 1, Slot(n), ""), 1.0, SAVED) for n in range(30)]
+    with LiveBoard(console, 60) as board:
+        board.refresh(Sight(live, 30, Pace(36.0, 900.0)))
+        drawn = stream.getvalue()
+    assert "0/60" in drawn
+    assert f"{30 - (height - 5)} more" in drawn
+    assert drawn.count(run.run_id[:8]) == height - 5
+    assert drawn.count("3/10") == height - 5
+
+
 def test_json_board_writes_an_object_a_line() -> None:
     """Scripts get every event with its run and its state."""
     events = [json.loads(line) for line in shown(JsonBoard).splitlines()]

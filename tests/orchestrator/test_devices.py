@@ -125,3 +125,20 @@ def test_machine_without_a_driver_has_no_gpus(monkeypatch: pytest.MonkeyPatch) -
     assert Nvml().found() == ()
     assert Nvml().use(FOUND[0]) is None
     _library.cache_clear()
+
+
+@pytest.mark.parametrize("call", ["nvmlDeviceGetMemoryInfo", "nvmlDeviceGetHandleByIndex"])
+def test_card_that_does_not_answer_is_not_there(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """The others are, and a run on a CPU starts all the same."""
+    nvml = fake_nvml()
+    answer = getattr(nvml, call)
+
+    def lose_the_first(what: object) -> object:
+        if str(what) in ("0", "card 0"):
+            raise nvml.NVMLError
+        return answer(what)
+
+    nvml.nvmlDeviceGetCount = lambda: 2
+    setattr(nvml, call, lose_the_first)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    assert [gpu.number for gpu in Nvml().found()] == [1]

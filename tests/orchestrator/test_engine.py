@@ -541,3 +541,46 @@ def test_run_whose_orchestrator_is_gone_takes_up_a_slot(
         outcome = engine.execute(plan.starts(), waits, stop)
     assert started_beside == [run.run_id for run in runs[1:]]
     assert states(outcome, runs) == [State.DONE] * 3
+
+
+def test_full_disk_is_waited_for(
+    experiment: ExperimentDirectory, runs: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the runner itself cannot write its records, too."""
+    monkeypatch.setattr("orchestrator.policy._FIRST_DELAY", 0.01)
+
+    def fill_once(attempt: FakeAttempt) -> None:
+        is_first = len(launcher.attempts) == 1
+        attempt.complaint = "[Errno 28] No space left on device" if is_first else ""
+        attempt.end(None if is_first else Record.DONE)
+
+    launcher, board = FakeLauncher(fill_once), FakeBoard()
+    plan = plan_of(experiment, runs[:1])
+    outcome = execute(experiment, plan, launcher, board=board, policy=Policy(retries=1))
+    assert states(outcome, runs[:1]) == [State.DONE]
+    assert "disk-full" in board.of(Retrying)[0].reason
+
+
+def test_run_that_loses_its_runner_again_and_again_is_let_be(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """It is resumed once, and again only for as long as it gets on."""
+    held: list[int] = []
+
+    def lose_the_runner(attempt: FakeAttempt) -> None:
+        attempt.directory.write_status(status(Record.RUNNING, attempt.number))
+        held.append(attempt.directory.lock.open())
+        assert attempt.directory.lock.take(held[-1])  # the program lives on
+        attempt.end(None)
+
+    def let_programs_end() -> None:
+        while held:
+            os.close(held.pop())
+
+    launcher = FakeLauncher(lose_the_runner)
+    board = FakeBoard(on_refresh=let_programs_end)
+    outcome = execute(experiment, plan_of(experiment, runs[:1]), launcher, board=board)
+    assert len(launcher.attempts) == 2
+    assert states(outcome, runs[:1]) == [State.STALE]
+    assert "killed again" in outcome.ended[runs[0].run_id].reason
+    assert outcome.left == 1

@@ -80,3 +80,11 @@ def test_any_output_gives_a_class_and_one_printable_line(words: str, code: int) 
     failure = classify(code, Traces(words))
     assert failure.kind in CLASSES
     assert failure.message.isprintable()
+
+
+@pytest.mark.parametrize("number", range(1, 65))
+def test_any_signal_is_named(number: int) -> None:
+    """Most real-time signals have no name."""
+    failure = classify(-number, Traces())
+    assert failure.kind == "killed"
+    assert failure.message.startswith(("by SIG", f"by signal {number}"))

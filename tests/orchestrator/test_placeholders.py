@@ -14,6 +14,9 @@ CONFIG = {
     "flag": True,
     "none": None,
     "flow": {"a": 1},
+    "learning-rate": 0.5,
+    "élan": {"lr-decay": 7},
+    "zero": "a\0b",
 }
 RUN = identify(CONFIG, {"optimizer.lr": 0.1, "name": "a b", "model": "mlp"})  # type: ignore[arg-type]
 
@@ -35,6 +38,8 @@ def filled(*parts: str) -> tuple[str, ...]:
         ("{{name}} {name}", "{name} a b"),
         ("awk {print} {{print}}", None),
         ('{"json": {"a": 1}}', '{"json": {"a": 1}}'),
+        ("{learning-rate} {élan.lr-decay}", "0.5 7"),
+        ("{1..5} {a,b} {{a,b}} {x-y}", "{1..5} {a,b} {{a,b}} {x-y}"),
         ("${HOME} { x } {1}", "${HOME} { x } {1}"),
     ],
 )
@@ -65,3 +70,13 @@ def test_unknown_key_is_one_line_with_the_nearest() -> None:
         filled("{optimizer.rl}")
     assert "Did you mean {optimizer.lr}?" in str(refusal.value)
     assert "{{optimizer.rl}}" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [("x={zero}", "'x={zero}' becomes a text with a NUL"), ("{flow[0]}", "no key 'flow\\[0\\]'")],
+)
+def test_what_no_program_can_be_given_is_one_line(part: str, message: str) -> None:
+    """Before a process is started."""
+    with pytest.raises(ConfigError, match=message):
+        filled(part)

@@ -5,7 +5,7 @@ from math import inf
 import pytest
 
 from orchestrator.failures import CLASSES
-from orchestrator.policy import Breaker, Histories, Policy, Retry
+from orchestrator.policy import Brake, Breaker, Histories, Policy, Retry
 from orchestrator.state import Failure, RunId
 
 RUN = RunId("0" * 16)
@@ -70,3 +70,30 @@ def test_what_is_a_runs_own_fate_never_pauses_the_grid(kind: str) -> None:
     """Ten learning rates that are too high are a result."""
     breaker = Breaker()
     assert {breaker.note(Failure(kind, "same")) for _ in range(10)} == {None}
+
+
+SAME = Failure("error", "KeyError")
+
+
+def test_what_began_before_a_pause_does_not_make_it_longer() -> None:
+    """Eight that fail at once are one reason to pause; then one is tried, and only one."""
+    brake = Brake(Policy())
+    pauses = [brake.note(SAME, began=0.5, moment=1.0, is_more=True) for _ in range(8)]
+    assert pauses == [None] * 4 + [5, None, None, None]
+    assert brake.holds(5.9, [])
+    assert not brake.holds(6.1, [])
+    assert not brake.holds(6.1, [0.5])  # a long one from before keeps nobody waiting
+    assert brake.holds(6.2, [0.5, 6.1])
+    assert brake.note(SAME, began=6.1, moment=7.0, is_more=True) == 10
+    assert brake.note(None, began=17.1, moment=18.0, is_more=True) is None
+    assert not brake.holds(18.0, [17.5])
+    assert brake.gave_up == ""
+
+
+def test_most_failures_are_the_end() -> None:
+    """Whatever they are."""
+    brake = Brake(Policy(most_failures=2))
+    for _ in range(2):
+        assert brake.gave_up == ""
+        brake.note(Failure("killed", "by SIGKILL"), began=1.0, moment=2.0, is_more=True)
+    assert brake.gave_up == "2 failed, which is the most allowed"

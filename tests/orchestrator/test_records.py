@@ -67,3 +67,13 @@ def test_progress_keeps_numbers_and_texts_only() -> None:
     content = b'{"iteration": 1, "iterations": 5, "metrics": {"a": 0.5, "b": "NaN", "c": []}}'
     assert parse_progress(content) == Progress(1, 5, {"a": 0.5, "b": "NaN"})
     assert parse_progress(b"[]") is None
+
+
+def test_number_that_json_does_not_know_becomes_a_text() -> None:
+    """Python's own writer makes numbers of them, which scripts in other languages refuse."""
+    content = (
+        b'{"iteration": 1, "iterations": 5, "metrics": {"a": NaN, "b": Infinity, "c": -Infinity}}'
+    )
+    progress = parse_progress(content)
+    assert progress is not None
+    assert progress.metrics == {"a": "NaN", "b": "Infinity", "c": "-Infinity"}

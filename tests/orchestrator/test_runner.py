@@ -297,3 +297,15 @@ def test_order_to_end_stands_whatever_comes_with_it(directory: RunDirectory) -> 
     )
     ended = subprocess.run([PYTHON, "-c", script, directory.path], check=False, timeout=30)
     assert ended.returncode == Verdict.INTERRUPTED
+
+
+def test_limits_hold_for_a_program_that_was_asked_to_stop(
+    directory: RunDirectory, told: Path
+) -> None:
+    """One that does not listen has no more time than any other; it is resumed all the same."""
+    script = f"trap '' TERM; echo ready > {told}; while :; do sleep 0.05; done"
+    with start(directory, "sh", "-c", script, limits=Limits(timeout=1.0, grace=0.1)) as runner:
+        assert told.read_text() == "ready\n"
+        runner.send_signal(signal.SIGTERM)
+    assert runner.returncode == Verdict.INTERRUPTED
+    assert not directory.lock.is_held()
