@@ -48,6 +48,16 @@ class Side:
     comparisons: tuple[Comparison, ...]
     any_of: bool
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The dotted paths that it looks at."""
+        return frozenset(
+            key.path
+            for comparison in self.comparisons
+            for key in (comparison.key, comparison.operand)
+            if isinstance(key, Key)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -60,13 +70,7 @@ class Filter:
     @property
     def keys(self) -> frozenset[str]:
         """The dotted paths that the filter looks at."""
-        return frozenset(
-            key.path
-            for side in (self.case, self.condition)
-            for comparison in side.comparisons
-            for key in (comparison.key, comparison.operand)
-            if isinstance(key, Key)
-        )
+        return self.case.keys | self.condition.keys
 
     def excludes(self, config: Mapping[str, Value]) -> bool:
         """Tell whether the point with this resolved config is dropped.

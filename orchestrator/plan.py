@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final, overload
 
+from orchestrator.errors import FilterError
+from orchestrator.filters import dotted_keys, is_known
 from orchestrator.runs import find_places
 from orchestrator.state import NOTHING_THERE, Observation, State
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from orchestrator.filters import Condition
+    from orchestrator.grid import Value
     from orchestrator.identity import Run
     from orchestrator.selection import Selection
     from orchestrator.state import RunId
@@ -143,9 +147,20 @@ def restrict(plan: Plan, condition: Condition) -> Plan:
     """Return the part of a plan whose runs meet a condition.
 
     Raises:
-        FilterError: The condition orders values that have no order.
+        FilterError: The condition orders values that have no order, or looks at a key of no run.
     """
-    kept = [item for item in plan.decisions if condition.holds(item.run.config)]
+    kept, unknown = [], condition.side.keys
+    config: Mapping[str, Value] = {}
+    for item in plan.decisions:
+        config = item.run.config
+        unknown = frozenset(key for key in unknown if not is_known(config, key))
+        if condition.holds(config):
+            kept.append(item)
+    if config and unknown:
+        key = min(unknown)
+        near = difflib.get_close_matches(key, dotted_keys(config), n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise FilterError(f"--only {condition.text!r}: no run has the key {key!r}.{hint}")
     seen = {at: item.seen for at, item in enumerate(kept) if item.seen != NOTHING_THERE}
     decisions = Decisions([item.run for item in kept], seen)
     return replace(plan, decisions=decisions, only=condition.text)

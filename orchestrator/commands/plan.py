@@ -94,7 +94,7 @@ def load_plan(options: argparse.Namespace) -> Planned:
     named = find_places(selection.runs, existing)
     seen = experiment.observe(named)
     made = make_plan(described.experiment_id, str(experiment.training), selection, seen, named)
-    if options.only:
+    if options.only is not None:
         made = restrict(made, parse_condition(options.only))
     if described.settings.program.command and made.decisions:
         run = made.decisions[0].run  # a misspelt placeholder is an error before anything starts

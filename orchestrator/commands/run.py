@@ -68,7 +68,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
         return 0
     gpus = Nvml()
-    resources = _resources(settings, gpus, gpus.found() if total else ())
+    resources = _resources(settings, gpus, gpus.found() if total else (), total)
     to_start = planned.plan.starts()
     starts = arrange(to_start, settings.order)
     waits = [item for item in planned.plan.decisions if item.action is Action.WAIT]
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     return exit_code(outcome)
 
 
-def _resources(settings: Settings, gpus: Gpus, found: Sequence[Gpu]) -> Resources:
+def _resources(settings: Settings, gpus: Gpus, found: Sequence[Gpu], runs: int) -> Resources:
     share = settings.share
     chosen = choose(found, share.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     processors = len(os.sched_getaffinity(0))
@@ -108,7 +108,9 @@ def _resources(settings: Settings, gpus: Gpus, found: Sequence[Gpu]) -> Resource
     if share.gpus == NO_GPUS:
         environment["CUDA_VISIBLE_DEVICES"] = ""
     gate = GpuGate(gpus, share.gpu_memory) if chosen else None
-    return Resources(make_slots(count, chosen, environment), settings.policy, gate)
+    # More slots than runs would only be looked through; a run's share of the threads is as asked for.
+    slots = make_slots(min(count, max(runs, 1)), chosen, environment)
+    return Resources(slots, settings.policy, gate)
 
 
 def _launcher(settings: Settings, starts: Sequence[Decision]) -> CommandLauncher | WarmLauncher:
@@ -117,8 +119,7 @@ def _launcher(settings: Settings, starts: Sequence[Decision]) -> CommandLauncher
         return CommandLauncher(program.command, limits)
     if program.entry_point:
         entry_point = EntryPoint(program.entry_point, program.arguments)
-        module = program.entry_point.partition(":")[0]
-        return WarmLauncher(entry_point, (*program.preload, module), limits)
+        return WarmLauncher(entry_point, (*program.preload, program.entry_point), limits)
     named = modules_named_by(decision.run.config for decision in (*starts[:1], *starts[-1:]))
     return WarmLauncher(modules=(*TRAINING_STACK, *named, *program.preload), limits=limits)
 

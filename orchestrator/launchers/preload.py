@@ -35,7 +35,10 @@ def _load(modules: list[str]) -> str:
         for module in modules:
             # A run that wants an optional one says itself what is wrong with it; the others go on.
             with suppress(Exception) if module.startswith(OPTIONAL) else nullcontext():
-                import_module(module.removeprefix(OPTIONAL))
+                name, _, function = module.removeprefix(OPTIONAL).partition(":")
+                loaded = import_module(name)
+                if function:  # one that is not there is told once, not by every run
+                    getattr(loaded, function)
         for module in _LOADED_AT_FIRST_USE:
             if module.partition(".")[0] in sys.modules:
                 with suppress(ImportError):  # of another version

@@ -125,6 +125,16 @@ def test_module_that_cannot_be_loaded_is_told_once_and_in_full(tmp_path: Path) -
     assert list((folder / "results/foreign/training").iterdir()) == []
 
 
+def test_function_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
+    """Once, and not by every run."""
+    folder = project(tmp_path, "lr: 0.1", "entry_point: train:mian")
+    (folder / "train.py").write_text("def main():\n    pass\n")
+    ended = orch(folder, "run", "lr=0.01,0.02,0.03")
+    assert ended.returncode == 2
+    assert ended.stderr.count("has no attribute 'mian'") == 1
+    assert list((folder / "results/foreign/training").iterdir()) == []
+
+
 DIES_WHEN_LOADED = """\
 import os, signal
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.errors import FilterError
 from orchestrator.family import Family
 from orchestrator.filter_grammar import parse_condition
 from orchestrator.grid import Axis
@@ -118,3 +119,9 @@ def test_plan_can_be_restricted_to_the_runs_that_meet_a_condition() -> None:
     assert [item.action for item in part.decisions] == [Action.RETRY, Action.SKIP]
     assert part.selection == plan.selection
     assert part.only == "seed >= 3"
+
+
+def test_key_that_no_run_has_is_probably_misspelt() -> None:
+    """Nothing is chosen by it, which would look like a grid that is done."""
+    with pytest.raises(FilterError, match=r"no run has the key 'sede'. Did you mean seed\?"):
+        restrict(_plan(), parse_condition("sede >= 3 | seed == 0"))
