@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+from trainer.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,6 +50,17 @@ class MeanLoss:
             self._losses, self._counts = [], []
 
 
+def bring(value: Any, device: torch.device) -> Any:  # noqa: ANN401 - samples are the user's
+    """Return samples on a device: a tensor, or dictionaries, lists and tuples of such."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, dict):
+        return {key: bring(item, device) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [bring(item, device) for item in value]
+    return value
+
+
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
@@ -75,8 +88,15 @@ def evaluate(
     guesses = 0
     for samples, on_host in batches:
         targets = on_host.to(device, non_blocking=True)
-        outputs = model(samples.to(device, non_blocking=True))
+        outputs = model(bring(samples, device))
         losses.add(criterion(outputs, targets), len(targets))
+        if not isinstance(outputs, torch.Tensor):
+            if measures.metrics:
+                raise ConfigError(
+                    f"metrics: the model gives a {type(outputs).__name__}, and metrics measure a"
+                    " tensor. Remove them, or measure in the criterion or a callback."
+                )
+            continue  # what the criterion makes of it is all that can be told
         if outputs.dim() == targets.dim() + 1 and not targets.is_floating_point():
             right.append((outputs.argmax(dim=1) == targets).sum())
             guesses += targets.numel()

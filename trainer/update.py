@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from trainer.errors import ConfigError
+from trainer.metrics import bring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,8 +116,7 @@ class Update:
 
     def _brought(self, samples: Tensor, targets: Tensor) -> Batch:
         """Return a batch on the model's device."""
-        far = self.device
-        return samples.to(far, non_blocking=True), targets.to(far, non_blocking=True)
+        return bring(samples, self.device), targets.to(self.device, non_blocking=True)
 
 
 def wants_metric(scheduler: LRScheduler | None) -> bool:

@@ -199,3 +199,17 @@ def test_restricting_at_the_first_step_counts_from_the_next_pass(
     train(run_dir)
     steps = [point["value"] for point in points_of(run_dir) if point["key"] == "mine/steps"]
     assert steps == [6, 2, 2]
+
+
+def test_samples_and_outputs_may_have_a_structure(make_run: MakeRun, train: Train) -> None:
+    """Dictionaries in, tuples out: whatever model and criterion agree on."""
+    changes = {
+        "data": {"_target_": "odd_modules.NamedData"},
+        "model": {"_target_": "odd_modules.TwoHeaded"},
+        "criterion": {"_target_": "odd_modules.TwoHeadedLoss"},
+        "checkpoint": {"metric": "validation/loss", "mode": "min"},
+    }
+    assert [*train(make_run(**changes))] == ["test/loss"]
+    recall = {"_target_": "torchmetrics.classification.BinaryRecall"}
+    with pytest.raises(ConfigError, match="^metrics: the model gives a tuple"):
+        train(make_run("measured", metrics={"recall": recall}, **changes))

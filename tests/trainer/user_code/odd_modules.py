@@ -237,3 +237,39 @@ class Restricting:
         """Tell how many steps there were."""
         del trainer, iteration
         metrics["mine/steps"], self.steps = self.steps, 0
+
+
+class NamedSamples(NoisySamples):
+    """Offer samples as dictionaries."""
+
+    def __getitem__(self, index: int) -> Any:
+        """Make a sample."""
+        sample, label = self.samples[index]
+        return {"all": sample, "first": [sample[0], float(sample[1])]}, label
+
+
+class NamedData:
+    """Offer three data sets of dictionaries."""
+
+    def __init__(self) -> None:
+        self.train, self.validation, self.test = (NamedSamples(labelled(n)) for n in range(3))
+
+
+class TwoHeaded(nn.Module):
+    """Map a dictionary to two outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+
+    def forward(self, samples: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Map samples to logits (batch, 2) and something else."""
+        return self.layer(samples["all"]), samples["first"][0]
+
+
+class TwoHeadedLoss(nn.CrossEntropyLoss):
+    """Look at the first of two outputs."""
+
+    def forward(self, outputs: Any, targets: Tensor) -> Tensor:
+        """Return the mean loss."""
+        return super().forward(outputs[0], targets)
