@@ -46,9 +46,12 @@ class PlainBoard:
         self._name = describe_briefly if console.is_terminal else describe_point
 
     def show(self, event: Event) -> None:
-        """Print the event."""
+        """Count the event, and print it."""
         if isinstance(event, Ended) and event.state in (State.DONE, State.FAILED):
             self._over += 1
+        self._print(event)
+
+    def _print(self, event: Event) -> None:
         line = describe(event, self._over, self._total, self._name)
         # On a terminal a good end keeps to its line; what went wrong is always told in full.
         brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
@@ -73,10 +76,11 @@ class PlainBoard:
 class QuietBoard(PlainBoard):
     """Only what went wrong, a line each."""
 
-    def show(self, event: Event) -> None:
+    def _print(self, event: Event) -> None:
         """Print a failure, and what keeps runs from starting."""
-        if isinstance(event, Paused) or (isinstance(event, Ended) and event.state is State.FAILED):
-            super().show(event)
+        is_failure = isinstance(event, Ended) and event.state is State.FAILED
+        if is_failure or isinstance(event, Paused | Blocked):
+            super()._print(event)
 
 
 class LiveBoard(PlainBoard):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from orchestrator.board import JsonBoard, LiveBoard, PlainBoard
+from orchestrator.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
 from orchestrator.estimate import Pace
 from orchestrator.events import (
     Adopted,
@@ -112,6 +112,12 @@ def test_live_board_shows_the_bar_below_more_slots_than_there_are_rows(
     assert f"{30 - (height - 5)} more" in drawn
     assert drawn.count(run.run_id[:8]) == height - 5
     assert drawn.count("3/10") == height - 5
+
+
+def test_quiet_board_tells_what_went_wrong_and_what_is_waited_for() -> None:
+    """Who asked for quiet wants to know why nothing happens."""
+    lines = [line.strip() for line in shown(QuietBoard).splitlines()]
+    assert [line.partition(" ")[0] for line in lines] == ["2/3", "waiting", "paused", "paused"]
 
 
 def test_json_board_writes_an_object_a_line() -> None:

@@ -211,5 +211,5 @@ def test_samples_and_outputs_may_have_a_structure(make_run: MakeRun, train: Trai
     }
     assert [*train(make_run(**changes))] == ["test/loss"]
     recall = {"_target_": "torchmetrics.classification.BinaryRecall"}
-    with pytest.raises(ConfigError, match="^metrics: the model gives a tuple"):
+    with pytest.raises(ConfigError, match=r"^metrics: the model gives a tuple"):
         train(make_run("measured", metrics={"recall": recall}, **changes))
