@@ -36,7 +36,8 @@ WORDS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "cb_on_step_begin": (STEP, BEGIN),
     "cb_on_step_end": ((*STEP, "update", "backward", "loss"), (*END, "")),
 }
-PREFIX = re.compile("(callback|cb)?(on)?")
+PREFIX = re.compile("(callback|cb|oncb)?(on)?")
+OWN_BEGINNING = re.compile("(callback|cb)_?on_|on_?(callback|cb)_", re.IGNORECASE)
 # The right parameters outweigh two or three letters, such as those between "begin" and "end".
 RIGHT_PARAMETERS = 2.5
 # A name that is so far from all others is no misspelling of them.
@@ -65,7 +66,12 @@ def nearest_event(name: str, with_right_parameters: Collection[str] = ()) -> tup
 
 
 def looks_like_an_event(name: str) -> bool:
-    """Tell whether a name is an event's but for case, underscores and a typing error or two."""
+    """Tell whether a name is an event's but for case, underscores and a typing error or two.
+
+    One with our own beginning, in whatever order and case, was meant as one of ours all the same.
+    """
+    if OWN_BEGINNING.match(name):
+        return True
     letters = re.sub("^callback", "cb", _letters(name))
     if letters.startswith("on"):  # the names of many frameworks, for things of their own
         return False

@@ -195,6 +195,23 @@ def test_parameters_decide_what_a_name_leaves_open(parameters: str, event: str) 
         collect_callbacks({"data": module})
 
 
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [
+        ("on_cb_step_end", "cb_on_step_end"),
+        ("on_cb_train_begin", "cb_on_train_begin"),
+        ("CB_on_batch_end", "cb_on_step_end"),
+        ("callback_on_epoch_end", "cb_on_iteration_end"),
+        ("Cb_On_loader_end", "cb_on_loader_exhausted"),
+    ],
+)
+def test_own_beginning_is_known_in_any_order_and_case(name: str, event: str) -> None:
+    """However far the rest is from an event's name."""
+    module = make_module("curriculum", {name: declared("self, *values")})
+    with pytest.raises(CallbackError, match=f"Did you mean '{event}'"):
+        collect_callbacks({"curriculum": module})
+
+
 def test_helper_that_is_no_callback_is_told_how_to_be_called() -> None:
     """A name that is near to nothing was probably not meant as a callback."""
     module = make_module("data", {"cb_plot_confusion_matrix": declared("self")})
