@@ -1,6 +1,7 @@
 """Which GPUs runs may use, and when one of them is full; NVML itself is stood in for."""
 
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -107,8 +108,10 @@ def fake_nvml(*, works: bool = True) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _library_anew() -> None:
+def _library_anew() -> Iterator[None]:
     _library.cache_clear()
+    yield
+    _library.cache_clear()  # what other tests fork must not know it
 
 
 def test_nvml_tells_the_cards_and_their_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +119,6 @@ def test_nvml_tells_the_cards_and_their_use(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml())
     assert Nvml().found() == (FOUND[0],)
     assert Nvml().use(FOUND[0]) == Use(7 * GIB, frozenset({7}))
-    _library.cache_clear()
 
 
 def test_machine_without_a_driver_has_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
