@@ -67,6 +67,10 @@ class Attempts:
         """Count them."""
         return len(self._by_slot)
 
+    def __contains__(self, slot: Slot) -> bool:
+        """Tell whether a slot is occupied."""
+        return slot in self._by_slot
+
     @property
     def busy(self) -> Mapping[Slot, Waiting]:
         """The slots that are occupied, and by what."""

@@ -59,9 +59,10 @@ def main() -> None:
     # and once more on the way out, would take a fifth of the time of a small plan.
     gc.set_threshold(_GARBAGE)
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever called us
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever called us
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
-        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(call(sys.argv[1:]))

@@ -142,7 +142,7 @@ class Engine:
         return open_slots
 
     def _obstacle(self, slot: Slot) -> str:
-        if self._gate is None or slot.gpu is None or slot in self._attempts.busy:
+        if self._gate is None or slot.gpu is None or slot in self._attempts:
             return ""
         return self._gate.obstacle(slot.gpu)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -152,6 +153,11 @@ def look_up(config: Mapping[str, Value], path: str) -> Value | Missing:
 def is_known(config: Mapping[str, Value], path: str) -> bool:
     """Tell whether a config has a key, whatever its value."""
     return not isinstance(look_up(config, path), Missing)
+
+
+def nearest_key(config: Mapping[str, Value], path: str) -> str | None:
+    """Return the key of a config that was probably meant; none if no one is near."""
+    return next(iter(difflib.get_close_matches(path, list(dotted_keys(config)), n=1)), None)
 
 
 def dotted_keys(node: object, prefix: str = "") -> Iterator[str]:

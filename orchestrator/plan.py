@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, overload
 
 from orchestrator.errors import FilterError
-from orchestrator.filters import dotted_keys, is_known
+from orchestrator.filters import is_known, nearest_key
 from orchestrator.runs import find_places
 from orchestrator.state import NOTHING_THERE, Observation, State
 
@@ -158,8 +157,8 @@ def restrict(plan: Plan, condition: Condition) -> Plan:
             kept.append(item)
     if config and unknown:
         key = min(unknown)
-        near = difflib.get_close_matches(key, dotted_keys(config), n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        near = nearest_key(config, key)
+        hint = f" Did you mean {near}?" if near else ""
         raise FilterError(f"--only {condition.text!r}: no run has the key {key!r}.{hint}")
     seen = {at: item.seen for at, item in enumerate(kept) if item.seen != NOTHING_THERE}
     decisions = Decisions([item.run for item in kept], seen)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +11,7 @@ from orchestrator.concealment import Concealed, put
 from orchestrator.errors import IdentityError
 from orchestrator.family import combinations
 from orchestrator.filter_grammar import parse_filter
-from orchestrator.filters import dotted_keys, is_known, show
+from orchestrator.filters import is_known, nearest_key, show
 from orchestrator.grid import point_at
 from orchestrator.identity import identify
 from orchestrator.runs import Exclusions, Runs
@@ -218,6 +217,6 @@ def _without_duplicates(
 
 
 def _misspelt(key: str, item: Filter, config: Mapping[str, Value]) -> str:
-    near = difflib.get_close_matches(key, list(dotted_keys(config)), n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else "If it is text, put it in quotes."
+    near = nearest_key(config, key)
+    hint = f"Did you mean '{near}'?" if near else "If it is text, put it in quotes."
     return f"no point has the key '{key}' of the filter {item.text!r}. {hint}"

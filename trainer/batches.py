@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from operator import getitem
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
@@ -14,7 +15,7 @@ from trainer.seeding import EpochOrder, SeededSamples, are_plain_tensors, derive
 from trainer.targets import call_target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sized
+    from collections.abc import Callable, Iterator, Sized
 
     from torch import Tensor
     from torch.utils.data import Dataset, TensorDataset
@@ -50,7 +51,7 @@ def make_loader(
     """
     is_train = part == "train"
     seed = derive(settings.seed, part)
-    options = {key: value for key, value in settings.dataloader.items() if key != "drop_last"}
+    options = {**settings.dataloader}
     if options.get("num_workers"):
         # A process from a forkserver would start its workers from another forkserver: seconds each.
         options = {"multiprocessing_context": "fork"} | options
@@ -124,7 +125,8 @@ class TensorBatches:
     def __init__(self, dataset: TensorDataset, order: EpochOrder) -> None:
         self.dataset = dataset
         self.sampler = order
-        self._are_selected = [_is_selected_alike(values) for values in dataset.tensors]
+        alike = all(map(_is_selected_alike, dataset.tensors))
+        self._cut: Callable[[Tensor, Tensor], Tensor] = _select if alike else getitem
 
     def __len__(self) -> int:
         """Count the batches of a whole pass."""
@@ -133,18 +135,18 @@ class TensorBatches:
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the order."""
         samples, targets = self.dataset.tensors
-        if all(self._are_selected):
-            for indices in self.sampler.batches():
-                yield samples.index_select(0, indices), targets.index_select(0, indices)
-        else:
-            for indices in self.sampler.batches():
-                yield samples[indices], targets[indices]
+        for indices in self.sampler.batches():
+            yield self._cut(samples, indices), self._cut(targets, indices)
+
+
+def _select(values: Tensor, indices: Tensor) -> Tensor:
+    return values.index_select(0, indices)
 
 
 def _is_selected_alike(values: Tensor) -> bool:
     """Tell whether `index_select`, which is quicker, lays out what it takes as indexing does."""
     first = torch.arange(min(len(values), PAIR))
-    return values.index_select(0, first).stride() == values[first].stride()
+    return _select(values, first).stride() == values[first].stride()
 
 
 class TrainingBatches:

@@ -57,7 +57,8 @@ def bring(value: Any, device: torch.device) -> Any:  # noqa: ANN401 - samples ar
     if isinstance(value, dict):
         return {key: bring(item, device) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [bring(item, device) for item in value]
+        items = [bring(item, device) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     return value
 
 

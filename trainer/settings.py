@@ -129,9 +129,11 @@ def written_config(cfg: DictConfig) -> Config:
     written = OmegaConf.to_container(cfg)
     if "${" in str(written):
         OmegaConf.register_new_resolver("oc.env", _reference, replace=True)
-        with suppress(OmegaConfBaseException):  # a resolver that wants the value has to do without
-            written = OmegaConf.to_container(cfg, resolve=True)
-        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+        try:
+            with suppress(OmegaConfBaseException):  # a resolver that wants the value does without
+                written = OmegaConf.to_container(cfg, resolve=True)
+        finally:
+            OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
     return cast("Config", written)
 
 
@@ -146,6 +148,7 @@ def read_settings(config: Config) -> Settings:
         ConfigError: If `seed` or `iterations` is absent, or a value is out of its limits.
     """
     checkpoint = read_group(config, "checkpoint")
+    dataloader = read_group(config, "dataloader")
     if unknown := [key for key in checkpoint if key not in CHECKPOINT_KEYS]:
         raise ConfigError(
             f"checkpoint.{unknown[0]}: there is no such key. Choose of: {', '.join(CHECKPOINT_KEYS)}."
@@ -167,10 +170,8 @@ def read_settings(config: Config) -> Settings:
         metric=str(checkpoint.get("metric", "validation/accuracy")),
         mode=_choice(checkpoint, "mode", ("max", "min"), within="checkpoint."),
         test_with=_choice(config, "test_with", ("best", "last")),
-        dataloader=read_group(config, "dataloader"),
-        drop_last=_switch(
-            read_group(config, "dataloader"), "drop_last", default=False, within="dataloader."
-        ),
+        dataloader={key: value for key, value in dataloader.items() if key != "drop_last"},
+        drop_last=_switch(dataloader, "drop_last", default=False, within="dataloader."),
     )
 
 

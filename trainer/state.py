@@ -71,11 +71,9 @@ def _with_type(loaded: Any, saved: Any) -> Any:  # noqa: ANN401 - tensors, or wh
 
 
 def _stateful(trainer: ModularTaskTrainer) -> dict[str, Any]:
-    """Return the modules that say what of them must survive."""
+    """Return the modules that say what of them must survive; `check_states` has seen them."""
     return {
-        role: module
-        for role, module in trainer.modules.items()
-        if hasattr(module, "state_dict") and hasattr(module, "load_state_dict")
+        role: module for role, module in trainer.modules.items() if hasattr(module, "state_dict")
     }
 
 

@@ -141,8 +141,6 @@ class ModularTaskTrainer:
                 seed_everything(self.settings.seed, "iteration", iteration)
                 for iteration_begin in self.callbacks.cb_on_iteration_begin:
                     iteration_begin(self, iteration)
-                if self.callbacks.may_change_data:
-                    self.batches.renew()
                 metrics = self._run_iteration(iteration)
                 for iteration_end in self.callbacks.cb_on_iteration_end:
                     iteration_end(self, iteration, metrics)
@@ -179,6 +177,8 @@ class ModularTaskTrainer:
 
     def _run_iteration(self, iteration: int) -> dict[str, float]:
         """Train for one iteration, validate, step the scheduler, and return the metrics."""
+        if self.callbacks.may_change_data:
+            self.batches.renew()
         metrics = {"train/loss": self._train_iteration(iteration)}
         metrics |= self._evaluate("validation")
         metrics["lr"] = float(self.optimizer.param_groups[0]["lr"])

@@ -9,6 +9,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.concealment import HANDED_OVER
@@ -38,7 +39,7 @@ def fill_in(parts: Sequence[str], run: Run, run_dir: Path) -> tuple[str, ...]:
     An argument that is ``{overrides}`` and nothing else becomes one argument for each axis.
 
     Raises:
-        ConfigError: A placeholder names no key of the run's config.
+        ConfigError: A placeholder names no key of the run's config, or a secret, or holds a NUL.
     """
     overrides = [as_override(key, value) for key, value in run.overrides.items()]
     written = dict(_leaves(run.written))
@@ -48,41 +49,41 @@ def fill_in(parts: Sequence[str], run: Run, run_dir: Path) -> tuple[str, ...]:
         "run_id": run.run_id,
         _OVERRIDES: " ".join(overrides),
     }
-
-    def value(found: re.Match[str]) -> str:
-        literal, name = found.groups()
-        if literal is not None:
-            is_name = literal in known or _LITERAL.fullmatch(literal)
-            return "{" + literal + "}" if is_name else found.group()
-        if name not in known and not _NAME.fullmatch(name):
-            return found.group()
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {{{near[0]}}}?" if near else ""
+    replace = partial(_replace, known=known, written=written)
+    filled: list[str] = []
+    for part in parts:
+        whole = part == f"{{{_OVERRIDES}}}"
+        arguments = overrides if whole else [_PLACE.sub(replace, part)]
+        if any("\0" in argument for argument in arguments):
             raise ConfigError(
-                f"orch.command: the config has no key '{name}' for the placeholder {{{name}}}.{hint}"
-                f" For this very text write {{{{{name}}}}}."
+                f"orch.command: {part!r} becomes a text with a NUL in it, which no program can be"
+                " given. Let it read the value in config.yaml in its run directory."
             )
+        filled += arguments
+    return tuple(filled)
+
+
+def _replace(found: re.Match[str], known: Mapping[str, Value], written: Mapping[str, Value]) -> str:
+    """Return what stands in a placeholder's place: the text itself where it is none."""
+    literal, name = found.groups()
+    if literal is not None:
+        is_name = literal in known or _LITERAL.fullmatch(literal)
+        return "{" + literal + "}" if is_name else found.group()
+    if name in known:
         if _is_credential_hidden(name, written.get(name)):
             raise ConfigError(
                 f"orch.command: {{{name}}} is a secret, which would show in the list of processes."
                 " Let the program read it in config.yaml in its run directory."
             )
         return _text(known[name])
-
-    filled: list[str] = []
-    for part in parts:
-        if part == f"{{{_OVERRIDES}}}":
-            filled += overrides
-        else:
-            filled.append(_PLACE.sub(value, part))
-    for part, argument in zip(parts, filled, strict=False):
-        if "\0" in argument:
-            raise ConfigError(
-                f"orch.command: {part!r} becomes a text with a NUL in it, which no program can be"
-                " given. Let it read the value in config.yaml in its run directory."
-            )
-    return tuple(filled)
+    if not _NAME.fullmatch(name):
+        return found.group()
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {{{near[0]}}}?" if near else ""
+    raise ConfigError(
+        f"orch.command: the config has no key '{name}' for the placeholder {{{name}}}.{hint}"
+        f" For this very text write {{{{{name}}}}}."
+    )
 
 
 def _is_credential_hidden(name: str, written: Value) -> bool:

@@ -80,3 +80,10 @@ def test_what_no_program_can_be_given_is_one_line(part: str, message: str) -> No
     """Before a process is started."""
     with pytest.raises(ConfigError, match=message):
         filled(part)
+
+
+def test_nul_is_found_in_any_override() -> None:
+    """Behind an argument that became several, too."""
+    run = identify(CONFIG, {"model": "mlp", "name": "a\0b"})  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"'\{overrides\}' becomes a text with a NUL"):
+        fill_in(("{overrides}",), run, Path("/results/x/training/1"))
