@@ -88,7 +88,7 @@ class Engine:
             if self._is_ending(stop):
                 self._attempts.pass_on(max(stop.asked, 1))
             if self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
-                self._build_ahead(stop)
+                self._prepare_ahead(stop)
                 for running in self._attempts.wait(stop):
                     self._finish(running, stopped=self._is_ending(stop))
                 self._look_elsewhere()
@@ -172,14 +172,15 @@ class Engine:
         started = Started(run, decision.action, number, slot, decision.reason)
         self._attempts.begin(attempt, waiting, started, seen.saved)
 
-    def _build_ahead(self, stop: StopRequests) -> None:
-        """Build the directories of the runs that come next, while the slots are busy.
+    def _prepare_ahead(self, stop: StopRequests) -> None:
+        """Have ready what the next runs need, directories and a runner, while the slots are busy.
 
-        A slot would wait for the disk otherwise. What goes wrong here is told when the run starts.
+        They would wait for it otherwise. What goes wrong here is told when the run starts.
         """
-        if not (self._is_ending(stop) or self._is_short):
+        if self._waiting and not (self._is_ending(stop) or self._is_short):
             following = islice(self._waiting, len(self._slots))
             with suppress(OSError, OrchestratorError):
+                self._launcher.make_ready()
                 self._experiment.build_ahead(waiting.decision.run for waiting in following)
 
     def _is_ours(self, decision: Decision, seen: Observation) -> bool:

@@ -50,6 +50,13 @@ class Launcher(Protocol):
             OrchestratorError: The config does not say what to start.
         """
 
+    def make_ready(self) -> None:
+        """Prepare for the next start, while the slots are busy.
+
+        Raises:
+            OSError: No process could be started.
+        """
+
 
 class Board(Protocol):
     """Shows what happens."""

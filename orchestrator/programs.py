@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import faulthandler
-import importlib
-import inspect
-import logging
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.capture import Pipe
 
@@ -88,111 +81,6 @@ class Command:
             pass_fds=(lock,),
             start_new_session=True,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class EntryPoint:
-    """A Python function ``package.module:function``, called in a fork of this process.
-
-    It finds ``arguments`` in ``sys.argv``, gets them as a list as well if it cannot do without, and
-    returns an exit code, or None. Where its modules are loaded already, starting it takes milliseconds.
-    """
-
-    asked_as_group: ClassVar[bool] = False
-    tells_its_stacks: ClassVar[bool] = True
-
-    name: str
-    arguments: tuple[str, ...]
-
-    def start(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Started:
-        """Fork, and call the function in a new session; the fork inherits the lock."""
-        del lock
-        context = multiprocessing.get_context("fork")
-        process = context.Process(target=self._call, args=(environment, output))
-        with signals_blocked():
-            process.start()
-            forked = _Forked(process)
-            # Here as well as in the fork: whoever comes first, the group is there when we return.
-            with contextlib.suppress(OSError):
-                os.setpgid(forked.pid, forked.pid)
-        return forked
-
-    def _call(self, environment: Mapping[str, str], output: Pipe) -> None:
-        with contextlib.suppress(OSError):
-            os.setpgid(0, 0)
-        redirect(output.writing)
-        output.close_reading()
-        output.close_writing()
-        faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
-        os.environ.clear()
-        os.environ.update(environment)
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        sys.argv = [self.name.partition(":")[0], *self.arguments]
-        _begin_anew()
-        function = load(self.name)
-        try:
-            returned = function(list(self.arguments)) if _takes_arguments(function) else function()
-        finally:
-            atexit._run_exitfuncs()  # noqa: SLF001 # a fork is left without them
-        sys.exit(returned if isinstance(returned, int) else 0)
-
-
-class _Forked:
-    """A fork, seen from the process that made it."""
-
-    def __init__(self, process: multiprocessing.process.BaseProcess) -> None:
-        self._process = process
-
-    @property
-    def pid(self) -> int:
-        return int(self._process.pid or 0)
-
-    def wait(self) -> int:
-        self._process.join()
-        return int(self._process.exitcode or 0)
-
-
-def find_modules_of_the_project() -> None:
-    """Let a config name modules of the current folder; what is installed goes before."""
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.append(folder)
-
-
-def _begin_anew() -> None:
-    """Be like a process that has just been started, as far as a fork can tell the difference.
-
-    What nobody seeds draws other numbers in each run; Python's own generator sees to that itself.
-    """
-    find_modules_of_the_project()  # also what is imported late, or by a process below
-    if numpy_random := sys.modules.get("numpy.random"):
-        numpy_random.seed()
-    if torch := sys.modules.get("torch"):
-        torch.default_generator.seed()  # those of GPUs are not there yet
-        if threads := os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]:
-            with contextlib.suppress(ValueError, RuntimeError):
-                torch.set_num_threads(int(threads))  # it read the variable when it was loaded
-    multiprocessing.set_start_method(None, force=True)
-    atexit._clear()  # noqa: SLF001 # what is done at the end is what the run asks for
-    atexit.register(logging.shutdown)
-
-
-def load(entry_point: str) -> Callable[..., object]:
-    """Import the function that ``package.module:function`` names."""
-    module, _, function = entry_point.partition(":")
-    loaded: Callable[..., object] = getattr(importlib.import_module(module), function)
-    return loaded
-
-
-def _takes_arguments(function: Callable[..., object]) -> bool:
-    """Tell whether a function needs the list of arguments; the others look at sys.argv."""
-    try:
-        inspect.signature(function).bind()
-    except (TypeError, ValueError):  # built-in functions may not tell
-        return True
-    return False
 
 
 @contextlib.contextmanager

@@ -63,6 +63,12 @@ class Runner:
             RunDirectoryError: Something else stands in place of the lock, or of the directory.
         """
         lock = self._directory.lock.open()
+        try:
+            return self._carry_out(lock)
+        finally:
+            os.close(lock)
+
+    def _carry_out(self, lock: int) -> Verdict:
         if not self._directory.lock.take(lock):
             return Verdict.NOT_OURS
         # Look again: another orchestrator may have run it since this one planned.
@@ -156,9 +162,10 @@ def judge(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Sta
 def work(
     directory: RunDirectory, attempt: int, program: Program, limits: Limits
 ) -> tuple[Verdict, str]:
-    """Carry out an attempt as this process' only work; return the verdict, and any complaint.
+    """Carry out an attempt as all that this process does; return the verdict, and any complaint.
 
-    Expects the signals to be held back, and lets them in when it can answer to them.
+    Expects the signals to be held back, lets them in when it can answer to them, and holds them back
+    again afterwards.
     """
     runner = Runner(directory, attempt, program, limits)
     for number in SIGNALS:
@@ -168,6 +175,8 @@ def work(
         return runner.carry_out(), ""
     except (OSError, RunDirectoryError) as error:
         return Verdict.FAILED, str(error)
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
@@ -16,13 +17,13 @@ from orchestrator.command_line import next_command
 from orchestrator.commands.plan import load_plan
 from orchestrator.devices import NO_GPUS, GpuGate, Nvml, choose
 from orchestrator.engine import Engine
+from orchestrator.entry_point import EntryPoint
 from orchestrator.flags import parse_flags, with_flags
 from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher, modules_named_by
 from orchestrator.ordering import arrange
 from orchestrator.parts import Resources
 from orchestrator.plan import Action
-from orchestrator.programs import EntryPoint
 from orchestrator.scheduler import make_slots
 from orchestrator.selection import describe_point
 from orchestrator.state import State
@@ -77,8 +78,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         orphans = frozenset(item.run.run_id for item in waits)
         resources = replace(resources, orphans=orphans)
     _print_summary(planned, options, console)
-    launcher = _launcher(settings, to_start)
-    with StopRequests() as stop:
+    with StopRequests() as stop, closing(_launcher(settings, to_start)) as launcher:
         reporter = _start_reporter(planned) if tracking.enabled else None
         if total:
             with console.status("loading what runs need"):

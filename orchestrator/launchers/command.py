@@ -68,6 +68,12 @@ class CommandLauncher:
     def warm_up(self, stop: StopRequests) -> None:
         """Do nothing: a command loads what it needs when it starts."""
 
+    def make_ready(self) -> None:
+        """Do nothing: a program can not be started ahead."""
+
+    def close(self) -> None:
+        """Do nothing: nothing stands by."""
+
     def start(
         self, run: Run, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
     ) -> CommandAttempt:

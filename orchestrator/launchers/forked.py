@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.entry_point import Standby
 from orchestrator.launchers import preload
 from orchestrator.programs import redirect
 from orchestrator.rundir import RunDirectory
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
+    from orchestrator.entry_point import EntryPoint
     from orchestrator.limits import Limits
-    from orchestrator.programs import EntryPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,13 @@ def tell_failure(sender: Connection) -> None:
         sender.send(preload.FAILURE)
 
 
-def be_runner(order: Order, complaints: Connection) -> None:
-    """Be the runner, in the forked process."""
+def be_runner(line: Connection) -> None:
+    """Be a runner, in the forked process: carry out orders, until nobody is left to give them.
+
+    The orders come on ``line``, and what there was to complain of goes back, an empty text if nothing;
+    by then the run is not locked any more. Signals are held back from before the fork on, for a
+    request to stop may come right behind an order.
+    """
     from orchestrator.runner import work  # noqa: PLC0415 # loaded before the fork
 
     # The terminal's signals, and the terminal, are for the orchestrator.
@@ -50,8 +56,22 @@ def be_runner(order: Order, complaints: Connection) -> None:
     redirect(nowhere)
     os.close(nowhere)
     os.environ.pop(preload.MODULES, None)
-    os.environ.update(order.environment)
-    directory = RunDirectory(order.run_dir)
-    _, complaint = work(directory, order.attempt, order.program, order.limits)
-    if complaint:
-        complaints.send(complaint)
+    environment = dict(os.environ)
+    with line, contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            with _stand_by(line) as standby:
+                order: Order = line.recv()
+                os.environ.clear()
+                os.environ.update(environment | dict(order.environment))
+                program = replace(order.program, standby=standby)
+                directory = RunDirectory(order.run_dir)
+                _, complaint = work(directory, order.attempt, program, order.limits)
+            line.send(complaint)
+
+
+def _stand_by(line: Connection) -> Standby | contextlib.nullcontext[None]:
+    """Fork the next program ahead; where there is no room for it now, it is forked when needed."""
+    try:
+        return Standby(besides=(line.fileno(),))
+    except OSError:
+        return contextlib.nullcontext()

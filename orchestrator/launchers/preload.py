@@ -14,8 +14,9 @@ from contextlib import nullcontext, suppress
 from importlib import import_module
 from typing import Any, Final
 
+from orchestrator.entry_point import find_modules_of_the_project
 from orchestrator.launchers import memory
-from orchestrator.programs import find_modules_of_the_project
+from orchestrator.programs import SIGNALS
 
 MODULES: Final = "ORCH_PRELOAD"
 OPTIONAL: Final = "?"  # before the name of a module that need not be there
@@ -51,10 +52,9 @@ def _load(modules: list[str]) -> str:
     # before either: Python would give up its free lists, and each fork make them anew.
     gc.freeze()
     memory.gather()
-    # Who ends the group means the orchestrator, which ends the runs in good order, and then us. The
-    # runs have these signals back.
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)
+    # Who ends the group means the orchestrator, which ends the runs in good order, and then us. Held
+    # back here, no request is lost in a fork either, however early it comes.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     return ""
 
 

@@ -7,8 +7,6 @@ CUDA contexts nor threads would survive the fork.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import multiprocessing
 import os
 import selectors
@@ -19,11 +17,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.entry_point import EntryPoint
 from orchestrator.errors import PreloadError
 from orchestrator.launchers import forked, preload
 from orchestrator.launchers.placeholders import fill_in
+from orchestrator.launchers.pool import Pool
 from orchestrator.limits import NO_LIMITS
-from orchestrator.programs import EntryPoint, signals_blocked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from orchestrator.grid import Value
     from orchestrator.identity import Run
+    from orchestrator.launchers.pool import ForkedRunner
     from orchestrator.limits import Limits
     from orchestrator.rundir import RunDirectory
     from orchestrator.stop import StopRequests
@@ -78,42 +78,33 @@ def _targets(node: object) -> Iterator[str]:
 
 
 class WarmAttempt:
-    """An attempt whose runner was forked."""
+    """An attempt that a forked runner carries out."""
 
-    def __init__(self, runner: ForkServerProcess, complaints: Connection) -> None:
+    def __init__(self, runner: ForkedRunner, pool: Pool) -> None:
         self._runner = runner
-        self._complaints = complaints
+        self._pool = pool
 
     def fileno(self) -> int:
-        """Return a descriptor that becomes readable when the runner has ended."""
-        return self._runner.sentinel
+        """Return a descriptor that becomes readable when the attempt is over."""
+        return self._runner.fileno()
 
     def ask_to_stop(self) -> None:
         """Ask for an end at the next checkpoint."""
-        self._send(signal.SIGTERM)
+        self._runner.send(signal.SIGTERM)
 
     def end_at_once(self) -> None:
         """Have the runner kill the program, and record it."""
-        self._send(signal.SIGQUIT)
+        self._runner.send(signal.SIGQUIT)
 
     def abandon(self) -> None:
         """Kill the runner, which did not obey."""
-        self._send(signal.SIGKILL)
-
-    def _send(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):  # it has just ended, as we shall see
-            os.kill(int(self._runner.pid or 0), number)
+        self._runner.send(signal.SIGKILL)
 
     def close(self) -> str:
-        """Release the runner, which has ended, and return what it complained of, if anything."""
-        self._runner.join()
-        with self._complaints:
-            try:
-                return str(self._complaints.recv()) if self._complaints.poll() else ""
-            except EOFError:
-                return ""
-            finally:
-                self._runner.close()
+        """Let the runner have other orders, and return what it complained of, if anything."""
+        complaint = self._runner.answer()
+        self._pool.take_back(self._runner)
+        return complaint
 
 
 class WarmLauncher:
@@ -130,6 +121,7 @@ class WarmLauncher:
         self._modules = (*_OURS, *modules)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([preload.__name__])
+        self._pool = Pool()
 
     def warm_up(self, stop: StopRequests) -> None:
         """Wait until what runs need is loaded, or the user asks to stop.
@@ -181,19 +173,20 @@ class WarmLauncher:
         """
         arguments = fill_in(self._entry_point.arguments, run, directory.path)
         program = replace(self._entry_point, arguments=arguments)
-        receiver, sender = self._context.Pipe(duplex=False)
         order = forked.Order(directory.path, attempt, program, self._limits, environment)
-        runner = self._context.Process(target=forked.be_runner, args=(order, sender))
-        with sender, signals_blocked():
-            try:
-                runner.start()
-            except (EOFError, ConnectionError):  # it died; the next start makes another
-                receiver.close()
-                raise OSError(errno.EAGAIN, "the process that forks runners died") from None
-            except BaseException:
-                receiver.close()
-                raise
-        return WarmAttempt(runner, receiver)
+        return WarmAttempt(self._pool.give(order), self._pool)
+
+    def make_ready(self) -> None:
+        """Have a runner wait, which has forked the next program already.
+
+        Raises:
+            OSError: No process could be started.
+        """
+        self._pool.keep_one_ready()
+
+    def close(self) -> None:
+        """Wait until all runners are gone."""
+        self._pool.close()
 
 
 def _start(probe: ForkServerProcess, sender: Connection) -> None:

@@ -86,6 +86,10 @@ class FakeLauncher:
 
     script: Script
     attempts: list[FakeAttempt] = field(default_factory=list)
+    made_ready: int = 0
+
+    def make_ready(self) -> None:
+        self.made_ready += 1
 
     def start(
         self, _run: Run, directory: RunDirectory, attempt: int, _environment: Mapping[str, str]
@@ -389,6 +393,17 @@ def test_asked_twice_it_ends_the_runs_at_once(
     outcome = execute(experiment, plan_of(experiment, runs), launcher)
     assert [attempt.heard for attempt in launcher.attempts] == [["ask", "end"]]
     assert outcome.stopped
+
+
+def test_next_start_is_made_ready_only_where_there_is_one(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Whoever makes ready what nobody needs works for nothing."""
+    launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
+    execute(experiment, plan_of(experiment, runs[:1]), launcher)
+    assert launcher.made_ready == 0
+    execute(experiment, plan_of(experiment, runs[1:3]), launcher)
+    assert launcher.made_ready == 1
 
 
 def test_board_is_told_every_start_and_end(

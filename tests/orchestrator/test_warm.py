@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.launchers import preload
 from orchestrator.launchers.warm import modules_named_by
+from orchestrator.programs import SIGNALS
 
 CONFIG = {
     "data": {"_target_": "trainer.data.digits.Digits"},
@@ -59,3 +60,20 @@ def test_module_that_need_not_be_there_is_passed_over(
     )
     assert said in told.stdout + told.stderr
     assert bool(said) == bool((told.stdout + told.stderr).strip())
+
+
+def test_process_that_forks_holds_signals_back() -> None:
+    """It must outlive a signal to its whole group, and a fork must not lose a request to stop."""
+    script = (
+        "import signal; from orchestrator.launchers import preload;"
+        "print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, preload.MODULES: "json"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "", told.stdout  # nothing that a module prints gets between our lines
+    assert told.stderr.strip() == str(sorted(SIGNALS))

@@ -1,0 +1,143 @@
+"""The pool of forked runners: each carries out one attempt after the other, and is told of each.
+
+A run is a fork of its own, below its runner; the runner is our own code, and what it has loaded and
+copied once serves all of its attempts. One that waits has forked the next program already.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import multiprocessing
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.launchers import forked
+from orchestrator.programs import signals_blocked
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerProcess
+
+_TRIES: Final = 6
+
+
+class ForkedRunner:
+    """A runner that was forked, seen from the process that gives it orders.
+
+    Raises:
+        OSError: No process could be started.
+    """
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("forkserver")
+        self._line, theirs = context.Pipe()
+        self._process: ForkServerProcess = context.Process(target=forked.be_runner, args=(theirs,))
+        self._is_reusable = True
+        with theirs, signals_blocked():
+            try:
+                self._process.start()
+            except (EOFError, ConnectionError):  # it died; the next start makes another
+                self.release()
+                raise OSError(errno.EAGAIN, "the process that forks runners died") from None
+            except BaseException:
+                self.release()
+                raise
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether it can be given another order: nothing went wrong, and no signal is on its way."""
+        return self._is_reusable
+
+    def fileno(self) -> int:
+        """Return a descriptor that becomes readable when it has something to say, or is gone."""
+        return self._line.fileno()
+
+    def order(self, order: forked.Order) -> None:
+        """Tell it what to do.
+
+        Raises:
+            ConnectionError: It is not there any more.
+        """
+        self._line.send(order)
+
+    def answer(self) -> str:
+        """Return what it complains of after an attempt, an empty text also if it was killed."""
+        try:
+            complaint = str(self._line.recv())
+        except (EOFError, ConnectionError):
+            self._is_reusable, complaint = False, ""
+        self._is_reusable &= not complaint
+        return complaint
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        self._is_reusable = False
+        with contextlib.suppress(ProcessLookupError):  # it has just ended, as we shall see
+            os.kill(int(self._process.pid or 0), number)
+
+    def release(self) -> None:
+        """Have nothing to do with it any more; it ends when it has nothing to do."""
+        self._line.close()
+
+    def is_gone(self) -> bool:
+        """Tell whether it has ended, and collect it."""
+        return not self._process.is_alive()
+
+    def join(self) -> None:
+        """Wait for its end."""
+        self._process.join()
+
+
+class Pool:
+    """The runners that wait for an order, those that wait longest first."""
+
+    def __init__(self) -> None:
+        self._idle: deque[ForkedRunner] = deque()
+        self._leaving: list[ForkedRunner] = []
+
+    def give(self, order: forked.Order) -> ForkedRunner:
+        """Give an order to a runner, and return the runner.
+
+        Raises:
+            OSError: No process could be started.
+        """
+        for _ in range(_TRIES):
+            runner = self._idle.popleft() if self._idle else ForkedRunner()
+            try:
+                runner.order(order)
+            except ConnectionError:  # somebody has killed it
+                self._let_go(runner)
+            else:
+                return runner
+        raise OSError(errno.EAGAIN, "runners die as soon as they are forked")
+
+    def take_back(self, runner: ForkedRunner) -> None:
+        """Take a runner whose attempt is over."""
+        if runner.is_reusable:
+            self._idle.append(runner)
+        else:
+            self._let_go(runner)
+
+    def keep_one_ready(self) -> None:
+        """Have one runner wait, and no more than that.
+
+        Raises:
+            OSError: No process could be started.
+        """
+        while len(self._idle) > 1:
+            self._let_go(self._idle.pop())
+        if not self._idle:
+            self._idle.append(ForkedRunner())
+
+    def close(self) -> None:
+        """Let go of all, and wait for their end."""
+        while self._idle:
+            self._let_go(self._idle.pop())
+        for runner in self._leaving:
+            runner.join()
+
+    def _let_go(self, runner: ForkedRunner) -> None:
+        runner.release()
+        self._leaving = [each for each in self._leaving if not each.is_gone()]
+        self._leaving.append(runner)

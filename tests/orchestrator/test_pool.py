@@ -1,0 +1,151 @@
+"""Forked runners carry out one attempt after the other, and nothing of one reaches the next."""
+
+import os
+import select
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.entry_point import EntryPoint
+from orchestrator.experiment import ExperimentDirectory
+from orchestrator.identity import Run
+from orchestrator.launchers.forked import Order
+from orchestrator.launchers.pool import ForkedRunner, Pool
+from orchestrator.limits import NO_LIMITS
+from orchestrator.rundir import RunDirectory
+from orchestrator.state import State
+
+PAUSE, SUCCEED = "signal:pause", "os:getcwd"
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    """Return a pool, which is closed in the end."""
+    pool = Pool()
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def directories(experiment: ExperimentDirectory, runs: list[Run]) -> list[RunDirectory]:
+    """Return some run directories."""
+    return [experiment.create(run) for run in runs]
+
+
+def order(
+    directory: RunDirectory, function: str = SUCCEED, attempt: int = 1, **environment: str
+) -> Order:
+    """Return the order to call a function."""
+    return Order(directory.path, attempt, EntryPoint(function, ()), NO_LIMITS, environment)
+
+
+def answer(runner: ForkedRunner) -> str:
+    """Return the runner's answer, which has to come."""
+    assert select.select([runner], [], [], 60)[0]
+    return runner.answer()
+
+
+def pid_of(directory: RunDirectory) -> int:
+    """Return the runner that carried out the last attempt."""
+    status = directory.read_status()
+    return getattr(status, "pid", 0)
+
+
+def test_one_runner_carries_out_several_attempts(
+    pool: Pool, directories: list[RunDirectory]
+) -> None:
+    """The directory is locked no more when it answers."""
+    for directory in directories[:3]:
+        runner = pool.give(order(directory))
+        assert answer(runner) == ""
+        assert directory.observe().state is State.DONE
+        pool.take_back(runner)
+    assert len({pid_of(directory) for directory in directories[:3]}) == 1
+
+
+def test_environment_is_that_of_the_order(
+    pool: Pool, directories: list[RunDirectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the run before was given is not there any more."""
+    (tmp_path / "teller.py").write_text(
+        "import os\ndef main():\n    print([os.environ.get(key) for key in 'AB'])\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for directory, given in zip(directories, ({"A": "1"}, {"B": "2"}), strict=False):
+        runner = pool.give(order(directory, "teller:main", **given))
+        assert answer(runner) == ""
+        pool.take_back(runner)
+    logs = [each.attempt_log(1).read_text() for each in directories[:2]]
+    assert logs == ["['1', None]\n", "[None, '2']\n"]
+
+
+def test_request_right_behind_the_order_is_not_lost(
+    pool: Pool, directories: list[RunDirectory]
+) -> None:
+    """The runner may not have begun when the user presses Ctrl-C; such a one has no other order."""
+    runner = pool.give(order(directories[0]))
+    assert answer(runner) == ""
+    pool.take_back(runner)
+    assert pool.give(order(directories[1], PAUSE)) is runner
+    runner.send(signal.SIGTERM)
+    assert answer(runner) == ""
+    assert directories[1].observe().reason.startswith("it was asked to stop")
+    pool.take_back(runner)
+    runner.join()
+
+
+def test_killed_one_is_replaced(pool: Pool, directories: list[RunDirectory]) -> None:
+    """Whether it waits for an order, or is at work."""
+    first = pool.give(order(directories[0]))
+    assert answer(first) == ""
+    pool.take_back(first)
+    first.send(signal.SIGKILL)
+    while not first.is_gone():
+        pass
+    second = pool.give(order(directories[1], PAUSE))
+    second.send(signal.SIGKILL)
+    assert answer(second) == ""
+    assert not second.is_reusable
+    pool.take_back(second)
+    third = pool.give(order(directories[2]))
+    assert answer(third) == ""
+    assert directories[2].observe().state is State.DONE
+    pool.take_back(third)
+
+
+def test_one_that_complained_is_not_asked_again(
+    pool: Pool, directories: list[RunDirectory]
+) -> None:
+    """What was wrong may be wrong with itself."""
+    (directories[0].path / "orch.lock").unlink(missing_ok=True)
+    directories[0].lock.path.unlink(missing_ok=True)
+    runner = pool.give(order(directories[0]))
+    assert "is missing" in answer(runner)
+    assert not runner.is_reusable
+    pool.take_back(runner)
+
+
+def test_one_waits_ready_and_no_more(pool: Pool, directories: list[RunDirectory]) -> None:
+    """Others are let go: each takes memory."""
+    busy = [pool.give(order(directory)) for directory in directories[:3]]
+    for runner in busy:
+        assert answer(runner) == ""
+        pool.take_back(runner)
+    pool.keep_one_ready()
+    for runner in busy[1:]:
+        runner.join()
+    os.kill(pid_of(directories[0]), 0)  # this one lives
+    pool.close()
+    assert busy[0].is_gone()
+
+
+def test_it_ends_with_whoever_gives_the_orders(directories: list[RunDirectory]) -> None:
+    """Nobody else could end it."""
+    runner = ForkedRunner()
+    runner.order(order(directories[0]))
+    assert answer(runner) == ""
+    runner.release()
+    runner.join()
+    assert directories[0].observe().state is State.DONE
