@@ -13,7 +13,6 @@ import itertools
 import json
 import os
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -29,17 +28,7 @@ HAS_JOBLIB = importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is 
 # Of one process a run only a few are measured: they take the same time each.
 COLD_RUNS = 8
 MANY = 1000
-FEW = 16
-# Trains runs that were made but have no results, one after the other, in one process.
-TRAIN = """\
-import sys, time
-from pathlib import Path
-from trainer.__main__ import StopSignals, run_training
-for run_dir in sys.argv[1:]:
-    begun = time.perf_counter()
-    run_training(Path(run_dir), StopSignals())
-    print("took", time.perf_counter() - begun)
-"""
+FEW = 40
 
 
 def main() -> None:
@@ -78,42 +67,31 @@ def print_table(runs: int, own: float, one: float, rows: list[tuple[str, float, 
 def print_overhead(results: Path) -> None:
     """Print what one more run takes in a slot by itself, beyond its training.
 
-    The training alone is timed in a process that has trained before, right after the grid.
+    Every second run trains once more in its own process, which is warm then: so both are measured
+    in the same moments, on a machine whose speed changes from one to the next.
     """
-    slots, trainings = [], []
+    slots, alone, beyond = [], [], []
     for turn in range(3):
-        measure(ours(results, f"alone-{turn}", FEW, workers=1))
-        training = results / f"alone-{turn}/training"
-        begun = sorted(map(began_at, training.glob("*/status.json")))
-        slots.append(statistics.median(b - a for a, b in itertools.pairwise(begun)))
-        trainings.append(training_alone(training))
-    slot, alone = statistics.median(slots), statistics.median(trainings)
-    beyond = statistics.median(a - b for a, b in zip(slots, trainings, strict=True))
+        command = [*ours(results, f"alone-{turn}", FEW, workers=1), "orch.entry_point=twice:main"]
+        measure(command, PEER.parent)
+        run_dirs = sorted((results / f"alone-{turn}/training").iterdir(), key=began_at)
+        for run_dir, following in itertools.pairwise(run_dirs):
+            again = following / "again.txt"
+            if again.exists() and not (run_dir / "again.txt").exists():
+                slots.append(began_at(following) - began_at(run_dir))
+                alone.append(float(again.read_text()))
+                beyond.append(slots[-1] - alone[-1])
+    slot, training, rest = (statistics.median(each) * 1000 for each in (slots, alone, beyond))
     print(
-        f"one more run in a slot by itself {slot * 1000:.0f} ms, its training {alone * 1000:.0f} ms:"
-        f" {beyond * 1000:.0f} ms beyond it"
+        f"one more run in a slot by itself {slot:.0f} ms, its training {training:.0f} ms:"
+        f" {rest:.0f} ms beyond it ({rest / training:.2f} of it)"
     )
 
 
-def began_at(status: Path) -> float:
+def began_at(run_dir: Path) -> float:
     """Return when a run began, in seconds."""
-    return datetime.fromisoformat(json.loads(status.read_text())["started_at"]).timestamp()
-
-
-def training_alone(training: Path) -> float:
-    """Return the seconds that the training of such a run takes where everything is warm."""
-    run_dirs = sorted(training.iterdir())
-    for run_dir in run_dirs:
-        for path in [run_dir / "results.json", run_dir / "metrics.jsonl"]:
-            path.unlink()
-        shutil.rmtree(run_dir / "checkpoints")
-    command = [sys.executable, "-c", TRAIN, *map(str, run_dirs)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    told = subprocess.run(
-        command, cwd=ROOT, check=True, capture_output=True, text=True, env=environment
-    )
-    took = [float(line.split()[1]) for line in told.stdout.splitlines() if line.startswith("took")]
-    return statistics.median(took[1:])
+    status = json.loads((run_dir / "status.json").read_text())
+    return datetime.fromisoformat(status["started_at"]).timestamp()
 
 
 def print_many() -> None:
@@ -186,12 +164,12 @@ def peer(results: Path) -> list[str]:
     ]
 
 
-def measure(command: list[str]) -> float:
+def measure(command: list[str], folder: Path = ROOT) -> float:
     """Return the wall time of one process, in seconds."""
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     start = time.perf_counter()
     ended = subprocess.run(
-        command, cwd=ROOT, check=False, capture_output=True, text=True, env=environment
+        command, cwd=folder, check=False, capture_output=True, text=True, env=environment
     )
     seconds = time.perf_counter() - start
     if ended.returncode:

@@ -34,10 +34,11 @@ def is_shortage(error: OSError) -> bool:
     return error.errno in _SHORTAGES
 
 
-def write_file(path: Path, content: bytes, *, lasting: bool = True) -> None:
+def write_file(path: Path, content: bytes, *, lasting: bool = True, named: bool = True) -> None:
     """Replace a file so that it holds the old content or the new, and survives a power cut.
 
-    Without ``lasting`` it is cheap, and a power cut may leave the old content, or none.
+    Without ``named`` a power cut may bring the old content back, until somebody has called
+    ``sync_directory``. Without ``lasting`` it is cheap, and may leave no content either.
     Only one process may write a file at a time: each of ours has one owner, or stands under a lock.
 
     Raises:
@@ -56,7 +57,7 @@ def write_file(path: Path, content: bytes, *, lasting: bool = True) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if lasting:
+    if lasting and named:
         sync_directory(path.parent)
 
 

@@ -166,12 +166,12 @@ class RunDirectory:
                 raise
             return Unreadable(error.strerror or str(error))
 
-    def write_status(self, status: Status) -> None:
+    def write_status(self, status: Status, *, named: bool = True) -> None:
         """Replace the status, durably; what cannot be read is kept aside. Only under the lock."""
         if isinstance(self.read_status(), Unreadable):
             moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
             self._status.rename(self.path / f"status.json.unreadable-{moment}")
-        durable.write_file(self._status, records.dump_status(status))
+        durable.write_file(self._status, records.dump_status(status), named=named)
 
     def read_progress(self) -> Progress | None:
         """Return how far the trainer says it is; None where it says nothing."""

@@ -7,6 +7,7 @@ counts as running until the last process of the attempt is gone, even if the run
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from orchestrator import descendants
+from orchestrator import descendants, durable
 from orchestrator.capture import CappedLog, Pipe
 from orchestrator.errors import RunDirectoryError
 from orchestrator.failures import ERROR, NO_PROGRESS, TIMEOUT, Traces, classify
@@ -82,7 +83,7 @@ class Runner:
             host=socket.gethostname(),
             pid=os.getpid(),
         )
-        self._directory.write_status(status)
+        self._directory.write_status(status, named=False)
         ended = self._run_program(lock, status)
         if not self._directory.lock.is_of(lock):
             raise RunDirectoryError(
@@ -118,6 +119,11 @@ class Runner:
                 return replace(status, record=Record.FAILED, failure=failure)
             finally:
                 output.close_writing()
+            # While it loads what it needs: it has nothing to lose yet. A disk that refuses says so
+            # again when the end is recorded.
+            with contextlib.suppress(OSError):
+                durable.sync_directory(run_dir)
+                durable.sync_directory(run_dir.parent)
             ending = self._watch.over(started, lock, output, log)
             output.close_reading()
         reported = self._directory.read_progress()

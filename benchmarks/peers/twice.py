@@ -1,0 +1,35 @@
+"""What ``grid.py`` has runs do to compare one with its training alone, in the same moments.
+
+Every second run trains once more, in the same process, which is warm then.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trainer.data.digits
+import trainer.models.mlp
+import trainer.trainer  # noqa: F401 # the launcher loads these before the forks, so we do
+from trainer.__main__ import StopSignals, run_training
+from trainer.__main__ import main as train
+from trainer.settings import read_config
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Train a run; one with an odd seed once more, and write down how many seconds that takes."""
+    run_dir = Path(arguments[0])
+    code = train(arguments)
+    if read_config(run_dir / "config.yaml").seed % 2:
+        again = run_dir / "again"
+        again.mkdir()
+        shutil.copy(run_dir / "config.yaml", again)
+        begun = time.perf_counter()
+        run_training(again, StopSignals())
+        (run_dir / "again.txt").write_text(str(time.perf_counter() - begun))
+    return code
