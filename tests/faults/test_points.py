@@ -50,7 +50,7 @@ FEW = {
         "trainer:write:metrics.jsonl#*",
     ),
     "EIO": (
-        "orchestrator:fsync:faults/training#*",
+        "runner:fsync:faults/training#*",
         "runner:flock:run.lock#*",
         "runner:fsync:.status.json.new#*",
         "trainer:fsync:checkpoints/*",
