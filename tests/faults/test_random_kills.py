@@ -103,7 +103,8 @@ def test_eight_orchestrators_on_two_hundred_runs(
         calls += [world.begin() for code in codes if code != 0]
         if not calls:
             break
-    assert {call.wait().code for call in calls} <= {0, 1}
+    # The last strike may have hit one that had nothing left to do.
+    assert {call.wait().code for call in calls} <= {0, 1, -signal.SIGKILL}
     assert world.run().code == 0
     executed = Counter(run_id for run_id, _, _ in world.executed)
     attempts = {
