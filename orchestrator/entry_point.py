@@ -18,9 +18,9 @@ import pickle
 import signal
 import socket
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from orchestrator.programs import SIGNALS, redirect, signals_blocked
 
@@ -48,24 +48,15 @@ class EntryPoint:
 
     def start(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Started:
         """Have the function called in a new process group, which holds the lock as well."""
-        call = _Call(self.name, self.arguments, environment)
+        order = replace(self, standby=None)
         if self.standby is not None:
             with contextlib.suppress(ConnectionError):  # somebody has killed it
-                return self.standby.order(call, output, lock)
+                return self.standby.order(order, environment, output, lock)
         with Standby(besides=(output.reading, output.writing, lock)) as standby:
-            return standby.order(call, output, lock)
+            return standby.order(order, environment, output, lock)
 
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """What a fork is to call, and with which environment."""
-
-    name: str
-    arguments: tuple[str, ...]
-    environment: Mapping[str, str]
-
-    def make(self) -> int:
-        """Call the function, and return its exit code."""
+    def call(self) -> int:
+        """Call the function in this process, and return its exit code."""
         sys.argv = [self.name.partition(":")[0], *self.arguments]
         function = load(self.name)
         try:
@@ -105,15 +96,17 @@ class Standby:
         """Its process ID, and that of its group."""
         return int(self._process.pid or 0)
 
-    def order(self, call: _Call, output: Pipe, lock: int) -> Started:
-        """Have it make the call, once, with the descriptors for its output and of the lock.
+    def order(
+        self, entry_point: EntryPoint, environment: Mapping[str, str], output: Pipe, lock: int
+    ) -> Started:
+        """Have it call an entry point, once, with the descriptors for its output and of the lock.
 
         Raises:
             ConnectionError: It is not there any more.
         """
         with self._socket:
             socket.send_fds(self._socket, [b"!"], [output.writing, lock])
-            self._socket.sendall(pickle.dumps(call))
+            self._socket.sendall(pickle.dumps((entry_point, environment)))
         return self
 
     def wait(self) -> int:
@@ -142,11 +135,12 @@ def _stand_by(orders: socket.socket, not_ours: Iterable[int]) -> None:
         if not sign:
             return
         try:
-            call: _Call = pickle.load(stream)  # noqa: S301 # from our own parent
+            order = pickle.load(stream)  # noqa: S301 # from our own parent
         except EOFError:
             return
-    _become_a_program(call, *descriptors)
-    sys.exit(call.make())
+    entry_point, environment = cast("tuple[EntryPoint, Mapping[str, str]]", order)
+    _become_a_program(environment, *descriptors)
+    sys.exit(entry_point.call())
 
 
 def _begin_anew() -> None:
@@ -164,14 +158,14 @@ def _begin_anew() -> None:
     atexit.register(logging.shutdown)
 
 
-def _become_a_program(call: _Call, output: int, lock: int) -> None:
+def _become_a_program(environment: Mapping[str, str], output: int, lock: int) -> None:
     """Take on the output, the environment and the signals that a program finds when it is started."""
     redirect(output)
     os.close(output)
     os.set_inheritable(lock, False)
     faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
     os.environ.clear()
-    os.environ.update(call.environment)
+    os.environ.update(environment)
     os.environ["ORCH_LOCK_FD"] = str(lock)  # it has a number of its own here
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)

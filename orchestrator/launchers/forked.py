@@ -56,10 +56,11 @@ def be_runner(line: Connection) -> None:
     redirect(nowhere)
     os.close(nowhere)
     os.environ.pop(preload.MODULES, None)
+    os.register_at_fork(after_in_child=line.close)  # the line is the runner's, not the program's
     environment = dict(os.environ)
     with line, contextlib.suppress(EOFError, ConnectionError):
         while True:
-            with _stand_by(line) as standby:
+            with _stand_by() as standby:
                 order: Order = line.recv()
                 os.environ.clear()
                 os.environ.update(environment | dict(order.environment))
@@ -69,9 +70,9 @@ def be_runner(line: Connection) -> None:
             line.send(complaint)
 
 
-def _stand_by(line: Connection) -> Standby | contextlib.nullcontext[None]:
+def _stand_by() -> Standby | contextlib.nullcontext[None]:
     """Fork the next program ahead; where there is no room for it now, it is forked when needed."""
     try:
-        return Standby(besides=(line.fileno(),))
+        return Standby()
     except OSError:
         return contextlib.nullcontext()

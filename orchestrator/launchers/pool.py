@@ -25,6 +25,9 @@ _TRIES: Final = 6
 class ForkedRunner:
     """A runner that was forked, seen from the process that gives it orders.
 
+    ``is_reusable`` tells whether it can be given another order: nothing went wrong, and no signal is
+    on its way.
+
     Raises:
         OSError: No process could be started.
     """
@@ -33,7 +36,7 @@ class ForkedRunner:
         context = multiprocessing.get_context("forkserver")
         self._line, theirs = context.Pipe()
         self._process: ForkServerProcess = context.Process(target=forked.be_runner, args=(theirs,))
-        self._is_reusable = True
+        self.is_reusable = True
         with theirs, signals_blocked():
             try:
                 self._process.start()
@@ -43,11 +46,6 @@ class ForkedRunner:
             except BaseException:
                 self.release()
                 raise
-
-    @property
-    def is_reusable(self) -> bool:
-        """Whether it can be given another order: nothing went wrong, and no signal is on its way."""
-        return self._is_reusable
 
     def fileno(self) -> int:
         """Return a descriptor that becomes readable when it has something to say, or is gone."""
@@ -66,13 +64,13 @@ class ForkedRunner:
         try:
             complaint = str(self._line.recv())
         except (EOFError, ConnectionError):
-            self._is_reusable, complaint = False, ""
-        self._is_reusable &= not complaint
+            self.is_reusable, complaint = False, ""
+        self.is_reusable &= not complaint
         return complaint
 
     def send(self, number: int) -> None:
         """Send it a signal."""
-        self._is_reusable = False
+        self.is_reusable = False
         with contextlib.suppress(ProcessLookupError):  # it has just ended, as we shall see
             os.kill(int(self._process.pid or 0), number)
 

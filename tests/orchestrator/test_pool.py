@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import descendants
 from orchestrator.entry_point import EntryPoint
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run
@@ -102,8 +103,7 @@ def test_killed_one_is_replaced(pool: Pool, directories: list[RunDirectory]) -> 
     assert answer(first) == ""
     pool.take_back(first)
     first.send(signal.SIGKILL)
-    while not first.is_gone():
-        pass
+    first.join()
     second = pool.give(order(directories[1], PAUSE))
     second.send(signal.SIGKILL)
     assert answer(second) == ""
@@ -115,12 +115,36 @@ def test_killed_one_is_replaced(pool: Pool, directories: list[RunDirectory]) -> 
     pool.take_back(third)
 
 
+def test_line_is_the_runners_alone(
+    pool: Pool, directories: list[RunDirectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its death is noticed while its program lives on, also one that was forked when needed."""
+    os.mkfifo(tmp_path / "told")
+    (tmp_path / "stayer.py").write_text(
+        "import os, signal\n"
+        "def main():\n    open('told', 'w').write(str(os.getpid()))\n    signal.pause()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    first = pool.give(order(directories[0]))
+    assert answer(first) == ""
+    pool.take_back(first)
+    looks = iter(lambda: descendants.below(pid_of(directories[0])), None)
+    standby = next(pid for below in looks for pid in below)
+    os.kill(standby, signal.SIGKILL)
+    assert pool.give(order(directories[1], "stayer:main")) is first
+    program = int((tmp_path / "told").read_text())
+    assert program != standby
+    first.send(signal.SIGKILL)
+    assert answer(first) == ""
+    os.kill(program, signal.SIGKILL)  # it lived
+    pool.take_back(first)
+
+
 def test_one_that_complained_is_not_asked_again(
     pool: Pool, directories: list[RunDirectory]
 ) -> None:
     """What was wrong may be wrong with itself."""
-    (directories[0].path / "orch.lock").unlink(missing_ok=True)
-    directories[0].lock.path.unlink(missing_ok=True)
+    directories[0].lock.path.unlink()
     runner = pool.give(order(directories[0]))
     assert "is missing" in answer(runner)
     assert not runner.is_reusable
