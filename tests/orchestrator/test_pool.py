@@ -120,6 +120,7 @@ def test_line_is_the_runners_alone(
 ) -> None:
     """Its death is noticed while its program lives on, also one that was forked when needed."""
     os.mkfifo(tmp_path / "told")
+    told = os.open(tmp_path / "told", os.O_RDONLY | os.O_NONBLOCK)
     (tmp_path / "stayer.py").write_text(
         "import os, signal\n"
         "def main():\n    open('told', 'w').write(str(os.getpid()))\n    signal.pause()\n"
@@ -130,9 +131,14 @@ def test_line_is_the_runners_alone(
     pool.take_back(first)
     looks = iter(lambda: descendants.below(pid_of(directories[0])), None)
     standby = next(pid for below in looks for pid in below)
+    end = os.pidfd_open(standby)
     os.kill(standby, signal.SIGKILL)
+    assert select.select([end], [], [], 60)[0]
+    os.close(end)
     assert pool.give(order(directories[1], "stayer:main")) is first
-    program = int((tmp_path / "told").read_text())
+    assert select.select([told], [], [], 60)[0]
+    program = int(os.read(told, 20))
+    os.close(told)
     assert program != standby
     first.send(signal.SIGKILL)
     assert answer(first) == ""
