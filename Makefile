@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 GRID := training=grid_search
 
-.PHONY: help venv demo test soak lint bench clean
+.PHONY: help venv demo test soak gpu lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -36,6 +36,9 @@ test: venv ## run the tests
 
 soak: venv ## run the long tests, which take many minutes
 	$(BIN)/pytest -m soak
+
+gpu: venv ## run the tests that need a GPU
+	$(BIN)/pytest -m gpu
 
 lint: venv ## check style, types and import contracts
 	$(BIN)/ruff check

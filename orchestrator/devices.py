@@ -29,7 +29,7 @@ _BETWEEN_LOOKS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A graphics card; ``number`` is NVML's, ``memory`` in bytes."""
+    """A graphics card; ``number`` is NVML's, ``memory`` in bytes (0: it shares the processor's)."""
 
     number: int
     uuid: str
@@ -87,9 +87,11 @@ class Nvml:
     @staticmethod
     def _describe(nvml: Any, number: int) -> Gpu:  # noqa: ANN401 # the library has no types
         device = nvml.nvmlDeviceGetHandleByIndex(number)
-        memory = nvml.nvmlDeviceGetMemoryInfo(device)
         uuid, name = nvml.nvmlDeviceGetUUID(device), nvml.nvmlDeviceGetName(device)
-        return Gpu(number, str(uuid), str(name), int(memory.total))
+        memory = 0
+        with contextlib.suppress(nvml.NVMLError_NotSupported):
+            memory = int(nvml.nvmlDeviceGetMemoryInfo(device).total)
+        return Gpu(number, str(uuid), str(name), memory)
 
 
 @functools.cache
@@ -141,7 +143,9 @@ def _named(found: Sequence[Gpu], names: str) -> Iterator[Gpu]:
                 break
 
 
-def obstacle(gpu: Gpu, use: Use | None, ours: Collection[int], needed: int | None) -> str:
+def obstacle(
+    gpu: Gpu, use: Use | None, ours: Collection[int], needed: int | None, *, is_taken: bool
+) -> str:
     """Say why no run should start on a GPU now; an empty text where one may.
 
     Args:
@@ -149,8 +153,10 @@ def obstacle(gpu: Gpu, use: Use | None, ours: Collection[int], needed: int | Non
         use: What is used of it; None where nobody knows, which is no obstacle.
         ours: The processes that runs of ours consist of.
         needed: The memory in bytes that a run needs; None for a tenth of the GPU's.
+        is_taken: Whether a run of ours is on it. If none is, all that is used is used by others,
+            also where their processes are not seen: from inside a container, and on a desktop.
     """
-    if use is None or not use.processes - set(ours):
+    if use is None or (is_taken and not use.processes - set(ours)):
         return ""
     least = needed if needed is not None else int(gpu.memory * _LEAST_SHARE)
     if use.free >= least:
@@ -169,12 +175,13 @@ class GpuGate:
         self._needed = needed
         self._said: dict[Gpu, tuple[float, str]] = {}
 
-    def obstacle(self, gpu: Gpu) -> str:
-        """Say why no run should start on a GPU now; an empty text where one may."""
+    def obstacle(self, gpu: Gpu, *, is_taken: bool) -> str:
+        """Say why no run should start on a GPU now, on which there may be others of ours already."""
         moment = time.monotonic()
         at, said = self._said.get(gpu, (-_BETWEEN_LOOKS, ""))
         if moment - at >= _BETWEEN_LOOKS:
             ours = descendants.below(os.getpid())
-            said = obstacle(gpu, self._gpus.use(gpu), ours, self._needed)
+            use = self._gpus.use(gpu)
+            said = obstacle(gpu, use, ours, self._needed, is_taken=is_taken)
             self._said[gpu] = moment, said
         return said

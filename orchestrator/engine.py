@@ -17,7 +17,7 @@ from orchestrator.events import Blocked, Ended, Paused, Retrying, Started
 from orchestrator.failures import Traces, classify
 from orchestrator.plan import Action, decide
 from orchestrator.policy import Brake, Histories
-from orchestrator.scheduler import Waiting, assign
+from orchestrator.scheduler import Waiting, assign, shares_gpu
 from orchestrator.state import State
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Engine:
     def _obstacle(self, slot: Slot) -> str:
         if self._gate is None or slot.gpu is None or slot in self._attempts:
             return ""
-        return self._gate.obstacle(slot.gpu)
+        return self._gate.obstacle(slot.gpu, is_taken=shares_gpu(slot, self._attempts.busy))
 
     def _start(self, assignment: Assignment) -> None:
         waiting, slot = assignment.waiting, assignment.slot

@@ -71,8 +71,8 @@ class Board(Protocol):
 class Gate(Protocol):
     """Knows whether a GPU can take a run now."""
 
-    def obstacle(self, gpu: Gpu) -> str:
-        """Say why no run should start on a GPU; an empty text where one may."""
+    def obstacle(self, gpu: Gpu, *, is_taken: bool) -> str:
+        """Say why no run should start on a GPU, perhaps beside others; an empty text where one may."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from orchestrator.experiment import ExperimentDirectory
 from orchestrator.identity import Run, identify
@@ -16,6 +17,22 @@ if TYPE_CHECKING:
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+class _Scheduling(LoadFileScheduling):
+    """Keep the tests of a file in one process, for they share what is made once.
+
+    The parts of a long test share nothing: whichever process is free takes the next one.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if "[part " in nodeid else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling | None:
+    """Schedule ``--dist loadfile`` our way."""
+    return _Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture

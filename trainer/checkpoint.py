@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from torch import Tensor
+    from torch.types import Storage
+
     from trainer.snapshot import Snapshot
 
     State = dict[str, Any]
@@ -35,6 +38,18 @@ NAME = re.compile(r"(\d{6,})-([0-9a-f]{8})\.pt")
 
 class Unusable(Exception):  # noqa: N818 - it says what a checkpoint is, and never leaves this module
     """Say why a checkpoint cannot be resumed from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Hold a state as it was read, all of it on the CPU; `far` is the memory that was on a GPU."""
+
+    state: State
+    far: frozenset[int]
+
+    def is_far(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor of the state was on a GPU when it was saved."""
+        return tensor.layout is torch.strided and tensor.untyped_storage().data_ptr() in self.far
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,27 +123,28 @@ class Checkpoints:
         self._present = [*self._only_kept(self._present, path), (taken.iteration, path)]
         return path
 
-    def newest(self) -> tuple[Path, State] | None:
+    def newest(self) -> tuple[Path, Saved] | None:
         """Return the newest checkpoint that is whole, and whose best one is; say what is not."""
         self._remove_leftovers()
         files = self._files()
         for iteration, path in sorted(files, reverse=True):
             try:
-                checkpoint = self._read(path)
-                best = checkpoint["best_of"][iteration]
+                saved = self._read(path)
+                best_of = saved.state["best_of"]
+                best = best_of[iteration]
                 best_path = path
                 if best not in (None, iteration):
                     best_path = self._first_whole(best, _path_verified)
             except Unusable as reason:
                 say(f"{path.parent.name}/{path.name} cannot be used: {reason}")
                 continue
-            self._best_of = checkpoint["best_of"]
+            self._best_of = best_of
             for number, other in files:
                 if number == iteration and other != path:
                     other.unlink()  # a killed process had overtaken it, and did not come to this
             if best is not None and not self._is_best(best_path):
                 self._link_best(best_path)
-            return path, checkpoint["state"]
+            return path, Saved(saved.state["state"], saved.far)
         if files:
             say("no checkpoint can be used: starting from the beginning")
         return None
@@ -140,7 +156,7 @@ class Checkpoints:
             CheckpointError: If it is gone or damaged.
         """
         try:
-            state: State = self._first_whole(iteration, self._read)["state"]
+            state: State = self._first_whole(iteration, self._read).state["state"]
         except Unusable as reason:
             raise CheckpointError(
                 f"{self.folder}: the checkpoint of iteration {iteration} is needed: {reason}. "
@@ -148,14 +164,14 @@ class Checkpoints:
             ) from None
         return state
 
-    def _read(self, path: Path) -> State:
+    def _read(self, path: Path) -> Saved:
         """Read a checkpoint of ours."""
-        checkpoint = _read_verified(path, path.name)
-        if checkpoint.get("fingerprint") != self.fingerprint:
+        saved = _read_verified(path, path.name)
+        if saved.state.get("fingerprint") != self.fingerprint:
             raise Unusable(f"{path.name} belongs to a run with another configuration")
-        if max(checkpoint["best_of"]) != int(path.name.partition("-")[0]):
+        if max(saved.state["best_of"]) != int(path.name.partition("-")[0]):
             raise Unusable(f"{path.name} holds another iteration")
-        return checkpoint
+        return saved
 
     def _files(self) -> list[tuple[int, Path]]:
         if not self.folder.is_dir():
@@ -216,27 +232,34 @@ def read_model_state(path: Path) -> State:
         # `best.pt` is another name of a file whose own name says what its content must be.
         names = [each.name for each in path.parent.iterdir() if NAME.fullmatch(each.name)]
         same = [name for name in names if path.samefile(path.with_name(name))]
-        state: State = _read_verified(path, same[0] if same else path.name)["state"]
-        model: State = state["modules"]["model"]
+        saved = _read_verified(path, same[0] if same else path.name)
+        model: State = saved.state["state"]["modules"]["model"]
     except (Unusable, KeyError, TypeError) as reason:
         raise CheckpointError(f"{path}: it cannot be used: {reason}. Name another.") from None
     return model
 
 
-def _read_verified(path: Path, name: str) -> State:
+def _read_verified(path: Path, name: str) -> Saved:
     """Read a checkpoint, its content verified by the name that a run gave it, then interpreted.
 
     Under another name its parts are verified, though not that they belong to each other.
     """
     content = _verified(path, name)
+    far = set()
+
+    def stay(storage: Storage, origin: str) -> Storage:
+        if origin != "cpu":
+            far.add(storage.data_ptr())
+        return storage
+
     try:
         if NAME.fullmatch(name) is None and ZipFile(io.BytesIO(content)).testzip() is not None:
             raise Unusable(f"{path.name} is damaged")
         with torch.serialization.safe_globals([bytes]):  # an empty one is written as a call of it
-            checkpoint: State = torch.load(io.BytesIO(content), "cpu", weights_only=True)
+            checkpoint: State = torch.load(io.BytesIO(content), stay, weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, BadZipFile) as error:
         raise Unusable(f"{path.name}: {str(error).partition('.')[0]}") from None
-    return checkpoint
+    return Saved(checkpoint, frozenset(far))
 
 
 def _path_verified(path: Path) -> Path:

@@ -42,23 +42,30 @@ class Strange(Exception):  # noqa: N818 - no error yet
 
 
 class Memory:
-    """Be a piece of memory, in which tensors of one data type lie on the CPU.
+    """Be a piece of memory, in which copies of tensors of one data type lie on the CPU.
 
     Args:
         piece: All of it, as a tensor.
+        origin: Where the tensors are that it has copies of, in the words of PyTorch's files.
     """
 
-    def __init__(self, piece: Tensor) -> None:
+    def __init__(self, piece: Tensor, origin: str) -> None:
         storage = piece.untyped_storage()
         flat = torch.empty(0, dtype=torch.uint8).set_(storage)
         self.content: memoryview = flat.numpy().data
         self.kind, itemsize = kind_of_memory(storage, piece.dtype)
+        self.origin = origin
         self._length = storage.nbytes() // itemsize
         self.name: Name | None = None
 
     def give_number(self, number: int) -> None:
         """Take part in a state as its piece of that number."""
-        self.name = ("storage", self.kind, str(number), "cpu", self._length)
+        self.name = ("storage", self.kind, str(number), self.origin, self._length)
+
+
+def origin_of(tensor: Tensor) -> str:
+    """Return where a tensor is, in the words of PyTorch's files: `cpu`, or `cuda:0`."""
+    return "cpu" if tensor.device.type == "cpu" else str(tensor.device)
 
 
 def kind_of_memory(storage: torch.UntypedStorage, dtype: torch.dtype) -> tuple[type, int]:

@@ -11,7 +11,7 @@ import torch
 
 from trainer.archive import ALIGNMENT, archive
 from trainer.errors import CheckpointError
-from trainer.pickling import Memory, Room, StatePickler, Strange, is_harmless
+from trainer.pickling import Memory, Room, StatePickler, Strange, is_harmless, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,8 +40,9 @@ class Snapshots:
     """Copy states, one after the other, into the same memory: each copy ends the one before.
 
     A state is made of tensors and plain values in dictionaries, lists, tuples and sets. Copies are
-    on the CPU; those from a GPU are queued behind the work that was given to it before, so that
-    whoever takes a snapshot may go on at once and change what was copied.
+    on the CPU, and name the place of the original; those from a GPU are queued behind the work that
+    was given to it before, so that whoever takes a snapshot may go on at once and change what was
+    copied.
     """
 
     def __init__(self) -> None:
@@ -76,11 +77,11 @@ class Snapshots:
 
     def _copy(self, tensor: Tensor) -> Room:
         """Copy a tensor to where its predecessor was, if it fits."""
-        if self._used == len(self._rooms) or not _fits(tensor, self._rooms[self._used].copy):
+        if self._used == len(self._rooms) or not _fits(tensor, self._rooms[self._used]):
             # Only from pinned memory can a GPU be read while it works on.
             is_far = tensor.device.type == "cuda"
             copy = torch.empty_like(tensor, device="cpu", requires_grad=False, pin_memory=is_far)
-            self._rooms[self._used : self._used + 1] = [Room(copy, Memory(copy))]
+            self._rooms[self._used : self._used + 1] = [Room(copy, Memory(copy, origin_of(tensor)))]
             self._has_new = True
         room = self._rooms[self._used]
         self._used += 1
@@ -96,28 +97,30 @@ def _side_by_side(rooms: list[Room]) -> list[Room]:
 
     A few large pieces are written several times as fast as many small ones.
     """
-    ends: dict[tuple[torch.dtype, bool], int] = {}
+    ends: dict[tuple[torch.dtype, str], int] = {}
     places = []
-    for copy in (room.copy for room in rooms):
-        kind = (copy.dtype, copy.is_pinned())
+    for copy, origin in ((room.copy, room.memory.origin) for room in rooms):
+        kind = (copy.dtype, origin)
         places.append((kind, ends.get(kind, 0)))
         aligned = ceil(copy.numel() * copy.itemsize / ALIGNMENT) * ALIGNMENT
         ends[kind] = ends.get(kind, 0) + aligned // copy.itemsize
     pieces = {
         # Zeros: what lies between the copies is written too.
-        kind: torch.zeros(end, dtype=kind[0], pin_memory=kind[1])
+        kind: torch.zeros(end, dtype=kind[0], pin_memory=kind[1].startswith("cuda"))
         for kind, end in ends.items()
     }
-    memories = {kind: Memory(piece) for kind, piece in pieces.items()}
+    memories = {kind: Memory(piece, kind[1]) for kind, piece in pieces.items()}
     return [
         Room(pieces[kind].as_strided(old.copy.shape, old.copy.stride(), start), memories[kind])
         for old, (kind, start) in zip(rooms, places, strict=True)
     ]
 
 
-def _fits(tensor: Tensor, buffer: Tensor) -> bool:
-    same_values = tensor.dtype == buffer.dtype and tensor.shape == buffer.shape
-    return same_values and tensor.stride() == buffer.stride()
+def _fits(tensor: Tensor, room: Room) -> bool:
+    copy = room.copy
+    same_values = tensor.dtype == copy.dtype and tensor.shape == copy.shape
+    is_alike = same_values and tensor.stride() == copy.stride()
+    return is_alike and room.memory.origin == origin_of(tensor)
 
 
 def _first_strange(value: object, where: str) -> str:

@@ -161,10 +161,10 @@ class ModularTaskTrainer:
         if found is None:
             self.outputs.open(since=0)
             return
-        path, state = found
-        restore(self, state)
+        path, saved = found
+        restore(self, saved)
         say(f"resuming after iteration {self.iteration}, from {path.relative_to(self.run_dir)}")
-        if changed := compare(state["environment"], self.environment):
+        if changed := compare(saved.state["environment"], self.environment):
             say(f"what this run is computed with has changed: {changed}")
             self.environment_changes.append(f"after iteration {self.iteration}: {changed}")
         self.outputs.open(since=self.iteration)

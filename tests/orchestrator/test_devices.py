@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,14 +53,22 @@ def test_all_gpus_of_a_machine_without_one_is_an_error() -> None:
 def test_only_what_others_use_is_an_obstacle() -> None:
     """Our own runs may fill a GPU as they like."""
     full = Use(free=5 * GIB, processes=frozenset({10, 20}))
-    assert obstacle(FOUND[0], full, ours={10, 20}, needed=None) == ""
-    assert obstacle(FOUND[0], None, ours=(), needed=None) == ""
-    said = obstacle(FOUND[0], full, ours={10}, needed=None)
+    on_it = partial(obstacle, FOUND[0], is_taken=True)
+    assert on_it(full, ours={10, 20}, needed=None) == ""
+    assert on_it(None, ours=(), needed=None) == ""
+    said = on_it(full, ours={10}, needed=None)
     assert said == (
         "GPU 0: 5.0 of 100.0 GiB are free, other programs use the rest; a run needs 10.0"
     )
-    assert obstacle(FOUND[0], full, ours=(), needed=4 * GIB) == ""
-    assert "a run needs 6.0" in obstacle(FOUND[0], full, ours=(), needed=6 * GIB)
+    assert on_it(full, ours=(), needed=4 * GIB) == ""
+    assert "a run needs 6.0" in on_it(full, ours=(), needed=6 * GIB)
+
+
+def test_what_is_used_where_we_have_no_run_is_used_by_others() -> None:
+    """From inside a container their processes are not seen."""
+    full = Use(free=5 * GIB, processes=frozenset())
+    assert obstacle(FOUND[0], full, (), None, is_taken=True) == ""
+    assert "other programs" in obstacle(FOUND[0], full, (), None, is_taken=False)
 
 
 class Cards:
@@ -79,13 +88,17 @@ def test_gate_looks_at_each_gpu_and_not_too_often() -> None:
     """Slots that share one get the same answer."""
     cards = Cards()
     gate = GpuGate(cards, None)
-    said = [gate.obstacle(gpu) for gpu in (*FOUND, *FOUND)]
+    said = [gate.obstacle(gpu, is_taken=False) for gpu in (*FOUND, *FOUND)]
     assert [bool(each) for each in said] == [False, True, False, True]
     assert cards.looks == 2
 
 
 class FakeNvmlError(Exception):
     """The library's own error."""
+
+
+class FakeNotSupportedError(FakeNvmlError):
+    """What it says of a card that cannot answer."""
 
 
 def fake_nvml(*, works: bool = True) -> Any:
@@ -96,6 +109,7 @@ def fake_nvml(*, works: bool = True) -> Any:
     memory = SimpleNamespace(total=100 * GIB, free=7 * GIB)
     return SimpleNamespace(
         NVMLError=FakeNvmlError,
+        NVMLError_NotSupported=FakeNotSupportedError,
         nvmlInit=init,
         nvmlDeviceGetCount=lambda: 1,
         nvmlDeviceGetHandleByIndex=lambda number: f"card {number}",
@@ -144,3 +158,17 @@ def test_card_that_does_not_answer_is_not_there(monkeypatch: pytest.MonkeyPatch,
     setattr(nvml, call, lose_the_first)
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
     assert [gpu.number for gpu in Nvml().found()] == [1]
+
+
+def test_card_without_memory_of_its_own_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shares the processor's, so nobody knows what is free, and nothing waits for it."""
+    nvml = fake_nvml()
+
+    def refuse(_: object) -> None:
+        raise nvml.NVMLError_NotSupported
+
+    nvml.nvmlDeviceGetMemoryInfo = refuse
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    (gpu,) = Nvml().found()
+    assert gpu.memory == 0
+    assert Nvml().use(gpu) is None

@@ -517,7 +517,8 @@ def test_gpu_that_others_fill_keeps_its_slot_empty(
     class Gate:
         looks = 0
 
-        def obstacle(self, gpu: Gpu) -> str:
+        def obstacle(self, gpu: Gpu, *, is_taken: bool) -> str:
+            assert not is_taken  # each of the two slots has a GPU of its own
             self.looks += gpu.number
             return "full" if gpu.number == 1 and self.looks < 3 else ""
 

@@ -4,6 +4,7 @@ import os
 import select
 import signal
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ from orchestrator.rundir import RunDirectory
 from orchestrator.state import State
 
 PAUSE, SUCCEED = "signal:pause", "os:getcwd"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _process_that_forks() -> Iterator[None]:
+    """Fork from a process that holds signals back, as runners expect it, and leave it to nobody else."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    yield
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
 @pytest.fixture

@@ -110,7 +110,28 @@ def test_no_bytes_at_all_are_kept_too(tmp_path: Path) -> None:
     checkpoints.write(checkpoints.take(1, state, None))
     found = Checkpoints(tmp_path, 2, "fingerprint").newest()
     assert found is not None
-    assert found[1] == state
+    assert found[1].state == state
+
+
+def test_what_was_on_a_gpu_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of a state is read to the CPU; PyTorch, which reads it too, would bring it to the GPU."""
+    far = torch.full((3,), 2.0)
+    monkeypatch.setattr(
+        "trainer.snapshot.origin_of", lambda tensor: "mps:0" if tensor is far else "cpu"
+    )
+    checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
+    for iteration in (1, 2):  # from the second on tensors lie side by side
+        state = {"far": far, "near": torch.ones(3), "sparse": torch.eye(2).to_sparse()}
+        path = checkpoints.write(checkpoints.take(iteration, state, None))
+        found = Checkpoints(tmp_path, 2, "fingerprint").newest()
+        assert found is not None
+        saved = found[1]
+        assert {key for key, tensor in saved.state.items() if saved.is_far(tensor)} == {"far"}
+        assert saved.state["far"].tolist() == [2, 2, 2]
+        assert path == found[0]
+    origins = []
+    torch.load(path, lambda storage, origin: (storage, origins.append(origin))[0])  # type: ignore[func-returns-value]
+    assert {*origins} == {"cpu", "mps:0"}
 
 
 def test_newest_is_restored_with_its_place(tmp_path: Path) -> None:
@@ -119,7 +140,7 @@ def test_newest_is_restored_with_its_place(tmp_path: Path) -> None:
     found = Checkpoints(tmp_path, 2, "fingerprint").newest()
     assert found is not None
     assert found[0].name.startswith("000003")
-    assert found[1]["weights"].tolist() == [3, 3, 3]
+    assert found[1].state["weights"].tolist() == [3, 3, 3]
 
 
 def test_nothing_is_found_where_nothing_was_saved(tmp_path: Path) -> None:
