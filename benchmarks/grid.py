@@ -72,8 +72,9 @@ def print_overhead(results: Path) -> None:
     """
     slots, alone, beyond = [], [], []
     for turn in range(3):
-        command = [*ours(results, f"alone-{turn}", FEW, workers=1), "orch.entry_point=twice:main"]
-        measure(command, PEER.parent)
+        command = ours(results, f"alone-{turn}", FEW, workers=1)
+        entry_point = ["orch.entry_point=twice:main", 'orch.arguments=["{run_dir}","{seed}"]']
+        measure([*command, *entry_point], PEER.parent)
         run_dirs = sorted((results / f"alone-{turn}/training").iterdir(), key=began_at)
         for run_dir, following in itertools.pairwise(run_dirs):
             again = following / "again.txt"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from orchestrator.capture import Pipe
+    from orchestrator.memory import Footprint
     from orchestrator.programs import Started
 
 
@@ -71,16 +72,17 @@ class Standby:
 
     Args:
         besides: Descriptors of this process that are no business of the fork.
+        footprint: Which memory forks write to; while it waits, it copies that.
 
     Raises:
         OSError: No process could be started.
     """
 
-    def __init__(self, besides: Iterable[int] = ()) -> None:
+    def __init__(self, besides: Iterable[int] = (), footprint: Footprint | None = None) -> None:
         self._socket, theirs = socket.socketpair()
         not_theirs = (self._socket.fileno(), *besides)
         context = multiprocessing.get_context("fork")
-        self._process = context.Process(target=_stand_by, args=(theirs, not_theirs))
+        self._process = context.Process(target=_stand_by, args=(theirs, not_theirs, footprint))
         try:
             with theirs, signals_blocked():
                 self._process.start()
@@ -123,7 +125,7 @@ class Standby:
         self._socket.close()
 
 
-def _stand_by(orders: socket.socket, not_ours: Iterable[int]) -> None:
+def _stand_by(orders: socket.socket, not_ours: Iterable[int], footprint: Footprint | None) -> None:
     """Be the fork that waits."""
     for each in not_ours:
         os.close(each)
@@ -131,6 +133,8 @@ def _stand_by(orders: socket.socket, not_ours: Iterable[int]) -> None:
         os.setpgid(0, 0)
     _begin_anew()
     with orders, orders.makefile("rb") as stream:
+        if footprint:
+            footprint.follow(until=orders)
         sign, descriptors, _, _ = socket.recv_fds(orders, 1, 2)
         if not sign:
             return
@@ -140,7 +144,10 @@ def _stand_by(orders: socket.socket, not_ours: Iterable[int]) -> None:
             return
     entry_point, environment = cast("tuple[EntryPoint, Mapping[str, str]]", order)
     _become_a_program(environment, *descriptors)
-    sys.exit(entry_point.call())
+    code = entry_point.call()
+    if footprint:
+        footprint.leave()
+    sys.exit(code)
 
 
 def _begin_anew() -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf._utils import get_yaml_loader
+from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
@@ -81,8 +82,8 @@ class Settings:
     drop_last: bool
 
 
-def read_config(path: Path) -> DictConfig:
-    """Read a run's configuration.
+def read_config(path: Path) -> Config | DictConfig:
+    """Read a run's configuration: plain where nothing in it is to be resolved, which is quicker.
 
     Raises:
         ConfigError: If the file is missing or is not YAML with keys.
@@ -97,18 +98,31 @@ def read_config(path: Path) -> DictConfig:
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: expected keys with values. See conf/config.yaml.")
     try:
-        return OmegaConf.create(found)
+        return cast("Config", found) if _is_literal(found) else OmegaConf.create(found)
     except (OmegaConfBaseException, RecursionError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ConfigError(f"{path}: {reason}. Correct the file.") from None
 
 
-def plain_config(cfg: DictConfig) -> Config:
+def _is_literal(value: object) -> bool:
+    """Tell whether OmegaConf would make the same of a value."""
+    if isinstance(value, str):
+        return "${" not in value and value != "???"
+    if isinstance(value, dict):
+        return all(type(key) is str for key in value) and all(map(_is_literal, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_literal, value))
+    return value is None or type(value) in (bool, int, float)
+
+
+def plain_config(cfg: Config | DictConfig) -> Config:
     """Resolve every interpolation and return plain dictionaries, lists and values.
 
     Raises:
         ConfigError: If an interpolation leads nowhere or a mandatory value is missing.
     """
+    if not isinstance(cfg, BaseContainer):
+        return cfg
     try:
         plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -121,11 +135,13 @@ def plain_config(cfg: DictConfig) -> Config:
     return cast("Config", plain)
 
 
-def written_config(cfg: DictConfig) -> Config:
+def written_config(cfg: Config | DictConfig) -> Config:
     """Return the configuration with references to the environment as they are written.
 
     A renewed token, which is only referred to, makes no other run; another value of a key does.
     """
+    if not isinstance(cfg, BaseContainer):
+        return cfg
     written = OmegaConf.to_container(cfg)
     if "${" in str(written):
         OmegaConf.register_new_resolver("oc.env", _reference, replace=True)

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import sys
 import traceback
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -62,9 +63,13 @@ def call_target(settings: Config, key: str, **handed: object) -> object:
         ConfigError: If `_target_` is not there, or its arguments are wrong.
     """
     target = settings["_target_"]
+    # Given apart, these two would be merged into a copy, which takes as long as all the rest.
+    asked = {**settings, "_partial_": True, "_convert_": "all"}
+    if not _is_for_hydra(settings):  # which would take three times as long with the arguments
+        asked = {"_target_": target, "_partial_": True}
+        handed = {**_arguments(settings), **handed}
     try:
-        # Given apart, these two would be merged into a copy, which takes as long as all the rest.
-        factory = instantiate({**settings, "_partial_": True, "_convert_": "all"})
+        factory = instantiate(asked)
     except InstantiationException as error:
         raise _mendable(error, target, key) from error
     if settings.get("_partial_") and not handed:
@@ -79,6 +84,24 @@ def call_target(settings: Config, key: str, **handed: object) -> object:
             raise
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ConfigError(f"{key}: {target}: {reason}. Correct conf/{_group(key)}/.") from error
+
+
+def _is_for_hydra(settings: Config) -> bool:
+    """Tell whether arguments have something for Hydra in them: a target, or a word of its own."""
+    return any(key.startswith("_") for key in settings if key != "_target_") or any(
+        map(_holds_target, _arguments(settings).values())
+    )
+
+
+def _holds_target(value: object) -> bool:
+    if isinstance(value, dict):
+        return "_target_" in value or any(map(_holds_target, value.values()))
+    return isinstance(value, list) and any(map(_holds_target, value))
+
+
+def _arguments(settings: Config) -> dict[str, object]:
+    """Return copies of the arguments, which are the module's own."""
+    return {key: deepcopy(value) for key, value in settings.items() if key != "_target_"}
 
 
 def _is_known(target: object) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
 
 from trainer.batches import TrainingBatches, make_loader
 from trainer.build import PARTS, build_modules
@@ -34,9 +37,8 @@ from trainer.update import Update, wants_metric
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from omegaconf import DictConfig
-
     from trainer.history import Point
+    from trainer.settings import Config
 
 # Before anybody makes an optimizer, or forks what was imported.
 load_late()
@@ -49,7 +51,7 @@ class ModularTaskTrainer:
     one that never was. Callbacks may read every attribute.
 
     Args:
-        cfg: The run's configuration. Required are `data`, `model`, `optimizer`, `criterion`,
+        cfg: The run's configuration, of OmegaConf or plain. Required are `data`, `model`, `optimizer`, `criterion`,
             `iterations` and `seed`; `trainer.settings` has the other keys and their defaults.
         run_dir: The run directory, where `trainer.outputs` writes.
 
@@ -57,8 +59,8 @@ class ModularTaskTrainer:
         TrainerError: If the configuration or a module's callback is wrong.
     """
 
-    def __init__(self, cfg: DictConfig, run_dir: Path) -> None:
-        self.cfg = cfg
+    def __init__(self, cfg: DictConfig | Config, run_dir: Path) -> None:
+        self._given = cfg
         self.run_dir = run_dir = Path(run_dir)
         config = plain_config(cfg)
         self.settings = read_settings(config)
@@ -102,6 +104,12 @@ class ModularTaskTrainer:
         self.environment_changes: list[str] = []
         self.iteration = 0
         self.stop_requested = False
+
+    @cached_property
+    def cfg(self) -> DictConfig:
+        """The run's configuration, as OmegaConf has it; made only if somebody asks for it."""
+        given = self._given
+        return given if isinstance(given, DictConfig) else OmegaConf.create(dict(given))
 
     def train(self) -> dict[str, float]:
         """Train, test, and return the test results.

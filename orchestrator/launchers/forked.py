@@ -73,6 +73,6 @@ def be_runner(line: Connection) -> None:
 def _stand_by() -> Standby | contextlib.nullcontext[None]:
     """Fork the next program ahead; where there is no room for it now, it is forked when needed."""
     try:
-        return Standby()
+        return Standby(footprint=preload.FOOTPRINT)
     except OSError:
         return contextlib.nullcontext()

@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from orchestrator.entry_point import find_modules_of_the_project
-from orchestrator.launchers import memory
+from orchestrator.memory import Footprint, gather
 from orchestrator.programs import SIGNALS
 
 MODULES: Final = "ORCH_PRELOAD"
@@ -51,7 +51,7 @@ def _load(modules: list[str]) -> str:
     # A fork that looked for garbage in what is here would copy all of its memory. None is looked for
     # before either: Python would give up its free lists, and each fork make them anew.
     gc.freeze()
-    memory.gather()
+    gather()
     # Who ends the group means the orchestrator, which ends the runs in good order, and then us. Held
     # back here, no request is lost in a fork either, however early it comes.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -67,3 +67,5 @@ def _say_what_is_wrong(kind: type[BaseException], error: BaseException, trace: A
 if MODULES in os.environ:
     sys.excepthook = _say_what_is_wrong
 FAILURE: Final = _load(os.environ[MODULES].split(",")) if MODULES in os.environ else ""
+# Made last: what is written to of all that is loaded now.
+FOOTPRINT: Final = Footprint() if MODULES in os.environ else None
