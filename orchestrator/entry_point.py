@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from orchestrator.capture import Pipe
     from orchestrator.memory import Footprint
-    from orchestrator.programs import Started
+    from orchestrator.programs import Ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,14 @@ class EntryPoint:
     arguments: tuple[str, ...]
     standby: Standby | None = field(default=None, compare=False)
 
-    def start(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Started:
-        """Have the function called in a new process group, which holds the lock as well."""
+    def prepare(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Ready:
+        """Have a process, in a group of its own, become the program; it holds the lock as well."""
         order = replace(self, standby=None)
         if self.standby is not None:
             with contextlib.suppress(ConnectionError):  # somebody has killed it
                 return self.standby.order(order, environment, output, lock)
-        with Standby(besides=(output.reading, output.writing, lock)) as standby:
-            return standby.order(order, environment, output, lock)
+        standby = Standby(besides=(output.reading, output.writing, lock))
+        return standby.order(order, environment, output, lock)
 
     def call(self) -> int:
         """Call the function in this process, and return its exit code."""
@@ -100,16 +100,26 @@ class Standby:
 
     def order(
         self, entry_point: EntryPoint, environment: Mapping[str, str], output: Pipe, lock: int
-    ) -> Started:
-        """Have it call an entry point, once, with the descriptors for its output and of the lock.
+    ) -> Self:
+        """Tell it what to call, once, with the descriptors for its output and of the lock.
 
         Raises:
             ConnectionError: It is not there any more.
         """
-        with self._socket:
-            socket.send_fds(self._socket, [b"!"], [output.writing, lock])
-            self._socket.sendall(pickle.dumps((entry_point, environment)))
+        socket.send_fds(self._socket, [b"!"], [output.writing, lock])
+        self._socket.sendall(pickle.dumps((entry_point, environment)))
         return self
+
+    def start(self) -> Self:
+        """Give the word to call it."""
+        with contextlib.suppress(ConnectionError), self._socket:  # whoever waits for it is told
+            self._socket.sendall(b"!")
+        return self
+
+    def drop(self) -> None:
+        """Let it go, and wait for its end: it makes no call, but holds the lock until then."""
+        self._socket.close()
+        self._process.join()
 
     def wait(self) -> int:
         """Wait for its end and return its exit code, negative for a signal."""
@@ -142,8 +152,10 @@ def _stand_by(orders: socket.socket, not_ours: Iterable[int], footprint: Footpri
             order = pickle.load(stream)  # noqa: S301 # from our own parent
         except EOFError:
             return
-    entry_point, environment = cast("tuple[EntryPoint, Mapping[str, str]]", order)
-    _become_a_program(environment, *descriptors)
+        entry_point, environment = cast("tuple[EntryPoint, Mapping[str, str]]", order)
+        _become_a_program(environment, *descriptors)
+        if not stream.read(1):
+            return
     code = entry_point.call()
     if footprint:
         footprint.leave()

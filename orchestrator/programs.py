@@ -30,6 +30,20 @@ class Started(Protocol):
         """Wait for its end and return its exit code, negative for a signal."""
 
 
+class Ready(Protocol):
+    """A program that has all it needs, and waits for the word."""
+
+    def start(self) -> Started:
+        """Start it.
+
+        Raises:
+            OSError: It cannot be started.
+        """
+
+    def drop(self) -> None:
+        """Do without it."""
+
+
 class Program(Protocol):
     """Something that carries out a run, in a process of its own."""
 
@@ -43,8 +57,8 @@ class Program(Protocol):
     def name(self) -> str:
         """What to call it in messages."""
 
-    def start(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Started:
-        """Start it; it and what it starts keep the descriptor ``lock`` open.
+    def prepare(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Ready:
+        """Make it ready; it and what it starts keep the descriptor ``lock`` open.
 
         Args:
             environment: Its whole environment.
@@ -52,7 +66,7 @@ class Program(Protocol):
             lock: The descriptor that is locked for as long as any of its processes lives.
 
         Raises:
-            OSError: It cannot be started.
+            OSError: There is no room for it.
         """
 
 
@@ -70,17 +84,32 @@ class Command:
         """The program's file."""
         return self.arguments[0]
 
-    def start(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Started:
-        """Start the program in a new session."""
+    def prepare(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Ready:
+        """Put together what it is started with."""
+        return _ReadyCommand(self.arguments, environment, output, lock)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadyCommand:
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    output: Pipe
+    lock: int
+
+    def start(self) -> Started:
+        """Start it in a new session."""
         return subprocess.Popen(
             self.arguments,
             stdin=subprocess.DEVNULL,
-            stdout=output.writing,
+            stdout=self.output.writing,
             stderr=subprocess.STDOUT,
-            env=environment,
-            pass_fds=(lock,),
+            env=self.environment,
+            pass_fds=(self.lock,),
             start_new_session=True,
         )
+
+    def drop(self) -> None:
+        """Do without it: nothing is there yet."""
 
 
 @contextlib.contextmanager

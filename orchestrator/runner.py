@@ -83,7 +83,6 @@ class Runner:
             host=socket.gethostname(),
             pid=os.getpid(),
         )
-        self._directory.write_status(status, named=False)
         ended = self._run_program(lock, status)
         if not self._directory.lock.is_of(lock):
             raise RunDirectoryError(
@@ -98,7 +97,10 @@ class Runner:
         self._watch.ask(signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM)
 
     def _run_program(self, lock: int, status: Status) -> Status:
-        """Run the program to its end and return what is to be recorded of it."""
+        """Run the program to its end and return what is to be recorded of it.
+
+        That it runs is recorded before its own code does; until then it makes itself ready.
+        """
         run_dir = self._directory.path.resolve()
         environment = {
             **os.environ,
@@ -111,12 +113,20 @@ class Runner:
         descendants.adopt_orphans()
         kills = descendants.kernel_kills()
         output = Pipe()
+        try:
+            ready = self._program.prepare(environment, output, lock)
+        except OSError as error:
+            return self._not_started(status, error)
+        try:
+            self._directory.write_status(status, named=False)
+        except BaseException:
+            ready.drop()
+            raise
         with CappedLog(self._directory.attempt_log(self._attempt)) as log:
             try:
-                started = self._program.start(environment, output, lock)
+                started = ready.start()
             except OSError as error:
-                failure = Failure(ERROR, f"cannot start {self._program.name!r}: {error.strerror}")
-                return replace(status, record=Record.FAILED, failure=failure)
+                return self._not_started(status, error)
             finally:
                 output.close_writing()
             # While it loads what it needs: it has nothing to lose yet. A disk that refuses says so
@@ -137,6 +147,10 @@ class Runner:
                 memory_ran_out=descendants.kernel_kills() > kills,
             ),
         )
+
+    def _not_started(self, status: Status, error: OSError) -> Status:
+        failure = Failure(ERROR, f"cannot start {self._program.name!r}: {error.strerror}")
+        return replace(status, record=Record.FAILED, failure=failure)
 
 
 _VERDICTS: Final = {

@@ -98,7 +98,7 @@ def run(standby: Standby | None, output: Pipe, lock: int) -> Run:
 
     def call(function: str, *arguments: str) -> int:
         program = EntryPoint(f"{HERE}:{function}", arguments, standby)
-        started = program.start({"GREETING": "hello"}, output, lock)
+        started = program.prepare({"GREETING": "hello"}, output, lock).start()
         output.close_writing()
         return started.wait()
 
@@ -135,7 +135,7 @@ def test_it_leads_a_process_group_of_its_own(
 ) -> None:
     """Its group can be signalled as soon as it is started."""
     program = EntryPoint(f"{HERE}:leave", (), standby)
-    started = program.start({}, output, lock)
+    started = program.prepare({}, output, lock).start()
     output.close_writing()
     assert os.getpgid(started.pid) == started.pid
     started.wait()
@@ -158,7 +158,7 @@ def test_one_that_was_killed_is_replaced(output: Pipe, lock: int) -> None:
     with Standby() as standby:
         os.kill(standby.pid, signal.SIGKILL)
         assert standby.wait() == -signal.SIGKILL
-        started = EntryPoint(f"{HERE}:succeed", ("a",), standby).start({}, output, lock)
+        started = EntryPoint(f"{HERE}:succeed", ("a",), standby).prepare({}, output, lock).start()
         output.close_writing()
         assert started.wait() == 0
     assert started.pid != standby.pid
@@ -176,6 +176,16 @@ def test_signals_wait_for_the_program(output: Pipe, lock: int) -> None:
     """A request to stop that comes while it becomes a program is not lost."""
     with Standby() as standby:
         os.kill(standby.pid, signal.SIGTERM)
-        started = EntryPoint(f"{HERE}:succeed", (), standby).start({}, output, lock)
+        started = EntryPoint(f"{HERE}:succeed", (), standby).prepare({}, output, lock).start()
         output.close_writing()
         assert started.wait() == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("is_ahead", [True, False])
+def test_nothing_is_called_before_the_word(output: Pipe, lock: int, *, is_ahead: bool) -> None:
+    """A program that is ready, and not needed after all, ends without a call, and with it its lock."""
+    with Standby() as standby:
+        program = EntryPoint(f"{HERE}:succeed", ("a",), standby if is_ahead else None)
+        program.prepare({}, output, lock).drop()
+    output.close_writing()
+    assert read(output) == ""
