@@ -102,19 +102,11 @@ class Runner:
         That it runs is recorded before its own code does; until then it makes itself ready.
         """
         run_dir = self._directory.path.resolve()
-        environment = {
-            **os.environ,
-            "ORCH_RUN_DIR": str(run_dir),
-            "ORCH_RUN_ID": self._directory.run_id,
-            "ORCH_ATTEMPT": str(self._attempt),
-            "ORCH_EXPERIMENT": run_dir.parent.parent.name,
-            "ORCH_LOCK_FD": str(lock),
-        }
         descendants.adopt_orphans()
         kills = descendants.kernel_kills()
         output = Pipe()
         try:
-            ready = self._program.prepare(environment, output, lock)
+            ready = self._program.prepare(self._environment(run_dir, lock), output, lock)
         except OSError as error:
             return self._not_started(status, error)
         try:
@@ -147,6 +139,17 @@ class Runner:
                 memory_ran_out=descendants.kernel_kills() > kills,
             ),
         )
+
+    def _environment(self, run_dir: Path, lock: int) -> dict[str, str]:
+        """Return what the program gets to know of its run."""
+        return {
+            **os.environ,
+            "ORCH_RUN_DIR": str(run_dir),
+            "ORCH_RUN_ID": self._directory.run_id,
+            "ORCH_ATTEMPT": str(self._attempt),
+            "ORCH_EXPERIMENT": run_dir.parent.parent.name,
+            "ORCH_LOCK_FD": str(lock),
+        }
 
     def _not_started(self, status: Status, error: OSError) -> Status:
         failure = Failure(ERROR, f"cannot start {self._program.name!r}: {error.strerror}")

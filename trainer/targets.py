@@ -67,7 +67,8 @@ def call_target(settings: Config, key: str, **handed: object) -> object:
     asked = {**settings, "_partial_": True, "_convert_": "all"}
     if not _is_for_hydra(settings):  # which would take three times as long with the arguments
         asked = {"_target_": target, "_partial_": True}
-        handed = {**_arguments(settings), **handed}
+        arguments = {name: value for name, value in settings.items() if name != "_target_"}
+        handed = {**deepcopy(arguments), **handed}  # a module may change its own
     try:
         factory = instantiate(asked)
     except InstantiationException as error:
@@ -88,20 +89,14 @@ def call_target(settings: Config, key: str, **handed: object) -> object:
 
 def _is_for_hydra(settings: Config) -> bool:
     """Tell whether arguments have something for Hydra in them: a target, or a word of its own."""
-    return any(key.startswith("_") for key in settings if key != "_target_") or any(
-        map(_holds_target, _arguments(settings).values())
-    )
+    has_word = any(key.startswith("_") for key in settings if key != "_target_")
+    return has_word or any(map(_holds_target, settings.values()))
 
 
 def _holds_target(value: object) -> bool:
     if isinstance(value, dict):
         return "_target_" in value or any(map(_holds_target, value.values()))
     return isinstance(value, list) and any(map(_holds_target, value))
-
-
-def _arguments(settings: Config) -> dict[str, object]:
-    """Return copies of the arguments, which are the module's own."""
-    return {key: deepcopy(value) for key, value in settings.items() if key != "_target_"}
 
 
 def _is_known(target: object) -> bool:

@@ -51,8 +51,9 @@ class ModularTaskTrainer:
     one that never was. Callbacks may read every attribute.
 
     Args:
-        cfg: The run's configuration, of OmegaConf or plain. Required are `data`, `model`, `optimizer`, `criterion`,
-            `iterations` and `seed`; `trainer.settings` has the other keys and their defaults.
+        cfg: The run's configuration, of OmegaConf or plain. Required are `data`, `model`,
+            `optimizer`, `criterion`, `iterations` and `seed`; `trainer.settings` has the other keys
+            and their defaults.
         run_dir: The run directory, where `trainer.outputs` writes.
 
     Raises:
