@@ -20,15 +20,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.experiment import ExperimentDirectory
-from orchestrator.identity import identify
-from orchestrator.records import now
-from orchestrator.settings import Tracking
-from orchestrator.state import Record, Status
-from orchestrator.tracking.process import Patience, ReporterProcess
+from orchestrator.config.settings import Tracking
+from orchestrator.grid.identity import identify
+from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.records import now
+from orchestrator.rundir.state import Record, Status
+from orchestrator.tracking.reporter_process import Patience, ReporterProcess
 
 if TYPE_CHECKING:
-    from orchestrator.rundir import RunDirectory
+    from orchestrator.rundir.directory import RunDirectory
 
 RUNS, METRICS, PER_SECOND, SECONDS = 8, 10, 2, 20
 PAIRS = 3

@@ -25,12 +25,12 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
-from trainer.checkpoint import Checkpoints
+from trainer.checkpoints.background_writer import Recorder
+from trainer.checkpoints.store import Checkpoints
 from trainer.data.digits import Digits
 from trainer.history import History
 from trainer.models.mlp import Mlp
 from trainer.outputs import Outputs, Progress
-from trainer.recorder import Recorder
 from trainer.trainer import ModularTaskTrainer
 
 if TYPE_CHECKING:

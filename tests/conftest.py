@@ -8,8 +8,8 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
-from orchestrator.experiment import ExperimentDirectory
-from orchestrator.identity import Run, identify
+from orchestrator.grid.identity import Run, identify
+from orchestrator.rundir.experiment import ExperimentDirectory
 
 if TYPE_CHECKING:
     from pathlib import Path

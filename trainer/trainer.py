@@ -12,10 +12,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from trainer.batches import TrainingBatches, make_loader
 from trainer.build import PARTS, build_modules
-from trainer.callbacks import collect_callbacks
-from trainer.checkpoint import Checkpoints
+from trainer.callbacks.events import collect_callbacks
+from trainer.checkpoints.background_writer import Recorder
+from trainer.checkpoints.state import check_states, restore, state_of
+from trainer.checkpoints.store import Checkpoints
+from trainer.configured_metrics import build_measures
 from trainer.digest import digest_of
-from trainer.dynamo import load_late
 from trainer.environment import (
     choose_autocast,
     choose_device,
@@ -24,14 +26,12 @@ from trainer.environment import (
     fix_arithmetic,
 )
 from trainer.errors import Diverged, Stopped
+from trainer.evaluation import MeanLoss, evaluate
 from trainer.history import History
-from trainer.measures import build_measures
-from trainer.metrics import MeanLoss, evaluate
+from trainer.lazy_compiler import load_late
 from trainer.outputs import Outputs, Progress, json_numbers, say
-from trainer.recorder import Recorder
 from trainer.seeding import seed_everything
 from trainer.settings import deciding_keys, plain_config, read_settings, written_config
-from trainer.state import check_states, restore, state_of
 from trainer.update import Update, wants_metric
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from trainer.errors import ConfigError
-from trainer.metrics import bring
+from trainer.evaluation import bring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,17 +9,17 @@ import sys
 import tempfile
 from typing import IO, TYPE_CHECKING, Final
 
-from orchestrator.launchers.placeholders import fill_in
-from orchestrator.limits import NO_LIMITS
-from orchestrator.programs import signals_blocked
+from orchestrator.config.placeholders import fill_in
+from orchestrator.runner.limits import NO_LIMITS
+from orchestrator.runner.programs import signals_blocked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.identity import Run
-    from orchestrator.limits import Limits
-    from orchestrator.rundir import RunDirectory
-    from orchestrator.stop import StopRequests
+    from orchestrator.execution.stop import StopRequests
+    from orchestrator.grid.identity import Run
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.runner.limits import Limits
 
 # In the environment that orch runs in, and (-P) whatever stands in the current folder.
 _RUNNER: Final = (sys.executable, "-P", "-m", "orchestrator.runner")

@@ -13,8 +13,8 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.launchers import forked
-from orchestrator.programs import signals_blocked
+from orchestrator.runner import forked_runner
+from orchestrator.runner.programs import signals_blocked
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
@@ -35,7 +35,9 @@ class ForkedRunner:
     def __init__(self) -> None:
         context = multiprocessing.get_context("forkserver")
         self._line, theirs = context.Pipe()
-        self._process: ForkServerProcess = context.Process(target=forked.be_runner, args=(theirs,))
+        self._process: ForkServerProcess = context.Process(
+            target=forked_runner.be_runner, args=(theirs,)
+        )
         self.is_reusable = True
         with theirs, signals_blocked():
             try:
@@ -51,7 +53,7 @@ class ForkedRunner:
         """Return a descriptor that becomes readable when it has something to say, or is gone."""
         return self._line.fileno()
 
-    def order(self, order: forked.Order) -> None:
+    def order(self, order: forked_runner.Order) -> None:
         """Tell it what to do.
 
         Raises:
@@ -94,7 +96,7 @@ class Pool:
         self._idle: deque[ForkedRunner] = deque()
         self._leaving: list[ForkedRunner] = []
 
-    def give(self, order: forked.Order) -> ForkedRunner:
+    def give(self, order: forked_runner.Order) -> ForkedRunner:
         """Give an order to a runner, and return the runner.
 
         Raises:

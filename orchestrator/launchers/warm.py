@@ -17,31 +17,31 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.entry_point import EntryPoint
+from orchestrator.config.placeholders import fill_in
 from orchestrator.errors import PreloadError
-from orchestrator.launchers import forked, preload
-from orchestrator.launchers.placeholders import fill_in
 from orchestrator.launchers.pool import Pool
-from orchestrator.limits import NO_LIMITS
+from orchestrator.runner import forked_runner, forkserver_preload
+from orchestrator.runner.entry_point import EntryPoint
+from orchestrator.runner.limits import NO_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerProcess
 
-    from orchestrator.grid import Value
-    from orchestrator.identity import Run
+    from orchestrator.execution.stop import StopRequests
+    from orchestrator.grid.axes import Value
+    from orchestrator.grid.identity import Run
     from orchestrator.launchers.pool import ForkedRunner
-    from orchestrator.limits import Limits
-    from orchestrator.rundir import RunDirectory
-    from orchestrator.stop import StopRequests
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.runner.limits import Limits
 
 TRAINER: Final = EntryPoint("trainer.__main__:main", ("{run_dir}",))
 TRAINING_STACK: Final = ("trainer.trainer", "trainer.__main__")
 _OURS: Final = (
-    *("orchestrator.runner", "orchestrator.launchers.forked", "filelock"),
+    *("orchestrator.runner.runner", "orchestrator.runner.forked_runner", "filelock"),
     *("multiprocessing.popen_fork", "multiprocessing.popen_forkserver"),
-    "orchestrator.cli",  # a fork imports the main module again, and that imports this
+    "orchestrator.cli.main",  # a fork imports the main module again, and that imports this
 )
 # What may be imported here unasked: it starts no threads, and leaves the GPU alone.
 _HARMLESS: Final = ("trainer.", "torchmetrics.")
@@ -62,7 +62,7 @@ def modules_named_by(configs: Iterable[Mapping[str, Value]]) -> tuple[str, ...]:
     modules = {target.rpartition(".")[0] for target in targets if target.startswith(_HARMLESS)}
     if any(config.get("compile") is True for config in configs):
         modules.add(_COMPILER)
-    return tuple(f"{preload.OPTIONAL}{module}" for module in sorted(modules))
+    return tuple(f"{forkserver_preload.OPTIONAL}{module}" for module in sorted(modules))
 
 
 def _targets(node: object) -> Iterator[str]:
@@ -120,7 +120,7 @@ class WarmLauncher:
         self._limits = limits
         self._modules = (*_OURS, *modules)
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([preload.__name__])
+        self._context.set_forkserver_preload([forkserver_preload.__name__])
         self._pool = Pool()
 
     def warm_up(self, stop: StopRequests) -> None:
@@ -130,20 +130,24 @@ class WarmLauncher:
             PreloadError: A module cannot be loaded; every run would fail of it.
             OSError: No process could be started.
         """
-        os.environ[preload.MODULES] = ",".join(self._modules)
+        os.environ[forkserver_preload.MODULES] = ",".join(self._modules)
         # Whoever loads or tells may be killed by chance; modules that crash do so every time.
         told = (self._ask_for_failure(stop) for _ in range(_TRIES))
         failure = next((each for each in told if each is not None), _DIED)
         if failure and not stop.asked:
             wanted = self._modules[len(_OURS) :]
-            needed = ", ".join(each for each in wanted if not each.startswith(preload.OPTIONAL))
+            needed = ", ".join(
+                each for each in wanted if not each.startswith(forkserver_preload.OPTIONAL)
+            )
             raise PreloadError(f"cannot load what every run needs ({needed}):\n{failure}")
 
     def _ask_for_failure(self, stop: StopRequests) -> str | None:
         """Return what went wrong, an empty text if nothing did, None if nobody lived to tell."""
         receiver, sender = self._context.Pipe(duplex=False)
         # On a thread: the first process is there only when everything is loaded.
-        probe = self._context.Process(target=forked.tell_failure, args=(sender,), daemon=True)
+        probe = self._context.Process(
+            target=forked_runner.tell_failure, args=(sender,), daemon=True
+        )
         thread = threading.Thread(target=_start, args=(probe, sender), daemon=True)
         thread.start()
         with receiver, selectors.PollSelector() as selector:
@@ -173,7 +177,7 @@ class WarmLauncher:
         """
         arguments = fill_in(self._entry_point.arguments, run, directory.path)
         program = replace(self._entry_point, arguments=arguments)
-        order = forked.Order(directory.path, attempt, program, self._limits, environment)
+        order = forked_runner.Order(directory.path, attempt, program, self._limits, environment)
         return WarmAttempt(self._pool.give(order), self._pool)
 
     def make_ready(self) -> None:

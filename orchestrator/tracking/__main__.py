@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from orchestrator.credentials import without_passwords
-from orchestrator.experiment import ExperimentDirectory
+from orchestrator.config.secret_patterns import without_passwords
+from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.tracking.delivery import store_name
+from orchestrator.tracking.git_source import read_sources
 from orchestrator.tracking.reporter import Orders, Reporter, report
 from orchestrator.tracking.sender import Scope
-from orchestrator.tracking.source import read_sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

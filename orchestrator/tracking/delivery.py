@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from orchestrator import durable, records
-from orchestrator.state import State
-from orchestrator.tracking.points import START, Place, count_points_behind, has_points_behind
+from orchestrator.rundir import durable, records
+from orchestrator.rundir.state import State
+from orchestrator.tracking.metric_points import START, Place, count_points_behind, has_points_behind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.rundir import RunDirectory
-    from orchestrator.state import Observation
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.state import Observation
 
 
 SQLITE: Final = "sqlite:///"

@@ -19,17 +19,17 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.state import Observation, RunId, State
+from orchestrator.rundir.state import Observation, RunId, State
 from orchestrator.tracking.delivery import is_behind, read_delivery
-from orchestrator.tracking.failures import explain
-from orchestrator.tracking.news import News, tell
+from orchestrator.tracking.progress_messages import News, tell
 from orchestrator.tracking.sender import Sender
+from orchestrator.tracking.store_errors import explain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchestrator.experiment import ExperimentDirectory
-    from orchestrator.rundir import RunDirectory
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.tracking.delivery import Delivery
     from orchestrator.tracking.sender import Scope
     from orchestrator.tracking.store import Store

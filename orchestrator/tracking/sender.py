@@ -12,20 +12,20 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.state import State, Status
-from orchestrator.tracking import contents
+from orchestrator.rundir.state import State, Status
+from orchestrator.tracking import run_data
 from orchestrator.tracking.delivery import Delivery, what_to_tell, write_delivery
-from orchestrator.tracking.marks import choose, is_marked, marks_of
-from orchestrator.tracking.points import START, Place, is_same_value, read_points
-from orchestrator.tracking.source import source_at
+from orchestrator.tracking.git_source import source_at
+from orchestrator.tracking.metric_points import START, Place, is_same_value, read_points
+from orchestrator.tracking.run_tags import choose, is_marked, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from orchestrator.rundir import RunDirectory
-    from orchestrator.state import Observation
-    from orchestrator.tracking.points import Sample
-    from orchestrator.tracking.source import Source
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.state import Observation
+    from orchestrator.tracking.git_source import Source
+    from orchestrator.tracking.metric_points import Sample
     from orchestrator.tracking.store import Store
 
 logger = logging.getLogger(__name__)
@@ -120,15 +120,15 @@ class Sender:
     def _introduce(self, seen: Observation, created_at: str) -> None:
         """Find the MLflow run, or create it; if we die in between, the next search finds it."""
         store, directory = self._store, self._directory
-        params = contents.read_params(directory)
+        params = run_data.read_params(directory)
         found = choose(store.find_runs(directory.run_id), directory, created_at)
         if found is None:
-            tags = self._marks(created_at) | contents.axis_tags(directory)
+            tags = self._marks(created_at) | run_data.axis_tags(directory)
             tags |= self._attempt_tags(seen)
             run = store.create_run(
                 directory.run_id,
-                name=contents.name_of(directory),
-                start=contents.started_at(directory, seen),
+                name=run_data.name_of(directory),
+                start=run_data.started_at(directory, seen),
                 tags=tags,
             )
             self._arrived, self._tags = {}, tags
@@ -149,7 +149,7 @@ class Sender:
 
     def _attempt_tags(self, seen: Observation) -> dict[str, str]:
         started = seen.status.started_at if isinstance(seen.status, Status) else ""
-        return contents.attempt_tags(seen, source_at(self._scope.sources(), started))
+        return run_data.attempt_tags(seen, source_at(self._scope.sources(), started))
 
     def _send_points(self, seen: Observation) -> _Parcel:
         """Send the points that have not arrived, but for the last ones: those are returned."""
@@ -161,7 +161,7 @@ class Sender:
                 self._directory.metrics,
                 parcel.place,
                 is_over=seen.state is State.DONE,
-                timeless=contents.milliseconds(self.delivery.created_at),
+                timeless=run_data.milliseconds(self.delivery.created_at),
             )
             if reading.rewritten:
                 # What stands there now may have other timestamps, so MLflow has to be asked.
@@ -234,16 +234,16 @@ class Sender:
         if self.delivery is None:
             return
         run, directory = self.delivery.mlflow_run_id, self._directory
-        is_over = seen.state in contents.OVER
+        is_over = seen.state in run_data.OVER
         if seen.state is State.DONE:
             known = {*(self._seen or ()), *(key for key, _ in parcel.steps)}
-            results = contents.read_results(directory, seen)
+            results = run_data.read_results(directory, seen)
             self._pack(parcel, [each for each in results if each.key not in known])
         tags = self._attempt_tags(seen)
         parcel.tags |= {key: tags[key] for key in tags if self._tags.get(key) != tags[key]}
         self._post(parcel)
         self._store.set_state(
-            run, seen.state, contents.ended_at(directory, seen) if is_over else None
+            run, seen.state, run_data.ended_at(directory, seen) if is_over else None
         )
         if is_over:
             self._send_files()
@@ -253,10 +253,10 @@ class Sender:
     def _send_files(self) -> None:
         if not self._scope.artifacts or self.delivery is None:
             return
-        for name, path in contents.files_of(
+        for name, path in run_data.files_of(
             self._directory, checkpoint=self._scope.checkpoint
         ).items():
-            now = contents.signature(path)
+            now = run_data.signature(path)
             if self.delivery.files.get(name) != now:
                 self._store.send_file(self.delivery.mlflow_run_id, path, name)
                 # Written down with the rest: a file that is sent twice is there once.

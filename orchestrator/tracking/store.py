@@ -14,15 +14,15 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
-from orchestrator import durable
 from orchestrator.errors import OrchestratorError
-from orchestrator.state import State
+from orchestrator.rundir import durable
+from orchestrator.rundir.state import State
 from orchestrator.tracking.delivery import sqlite_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from orchestrator.tracking.points import Sample
+    from orchestrator.tracking.metric_points import Sample
 
 Item: TypeAlias = "Param | RunTag | Metric"
 RUN_ID_TAG: Final = "orch.run_id"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from orchestrator.config import load_experiment
-from orchestrator.grid import expand
+from orchestrator.config.load import load_experiment
+from orchestrator.grid.axes import expand
 from trainer.trainer import ModularTaskTrainer
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.identity import canonical_form, identify
+from orchestrator.grid.identity import canonical_form, identify
 
 GOLDEN = [
     ({}, "{}", "44136fa355b3678a"),

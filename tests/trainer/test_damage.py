@@ -11,7 +11,7 @@ import torch
 from run_files import checkpoints_of, places_of, results_of
 from user_modules import Interrupted, sabotage
 
-from trainer.checkpoint import Checkpoints
+from trainer.checkpoints.store import Checkpoints
 
 if TYPE_CHECKING:
     from pathlib import Path

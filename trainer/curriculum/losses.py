@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainer.batches import make_loader
 from trainer.build import playing, required
-from trainer.checkpoint import BEST, read_model_state
+from trainer.checkpoints.store import BEST, read_model_state
 from trainer.curriculum.scores import checked_scores, count_samples
 from trainer.errors import ConfigError
 from trainer.outputs import CHECKPOINTS, CONFIG, RESULTS

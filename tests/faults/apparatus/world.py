@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import fault_points
 
-from orchestrator import cli
+from orchestrator.cli import main
 
 FAULTS = Path(__file__).parents[1]
 PROJECT = FAULTS / "project"
@@ -39,7 +39,7 @@ class Stable:
         self.log = log  # what users would see at their terminal
         self._server = multiprocessing.forkserver.ForkServer()
         self._server.set_forkserver_preload(
-            ["orchestrator.runner", "trainer.trainer", "trainer.__main__"]
+            ["orchestrator.runner.runner", "trainer.trainer", "trainer.__main__"]
         )
         before, stderr = dict(os.environ), os.dup(2)
         os.environ.update(environment() | {fault_points.SHARED: "yes"})
@@ -191,7 +191,7 @@ def _be_orch(world: World, arguments: list[str], before: Before) -> None:
         world.stable.serve_this_process()
         fault_points.install()
         before()
-        cli.main()
+        main.main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException:  # noqa: BLE001 # a bug, which the oracle has to find

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.experiment import ExperimentDirectory
-from orchestrator.identity import Run
-from orchestrator.rundir import RunDirectory
-from orchestrator.state import Record, State, Status
-from orchestrator.tracking.points import Sample
+from orchestrator.grid.identity import Run
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.state import Record, State, Status
+from orchestrator.tracking.metric_points import Sample
 from orchestrator.tracking.store import Found
 
 Append = Callable[..., None]

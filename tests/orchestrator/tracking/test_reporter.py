@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import pytest
 
-from orchestrator.experiment import ExperimentDirectory
-from orchestrator.identity import Run
-from orchestrator.rundir import RunDirectory
-from orchestrator.state import Record, Status
+from orchestrator.grid.identity import Run
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.state import Record, Status
 from orchestrator.tracking.__main__ import log_in
-from orchestrator.tracking.news import News, hear
+from orchestrator.tracking.progress_messages import News, hear
 from orchestrator.tracking.reporter import Orders, Reporter, Round, _pause, report
 from orchestrator.tracking.sender import Scope
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator.experiment import ExperimentDirectory
-from orchestrator.identity import Run, identify
-from orchestrator.rundir import RunDirectory
-from orchestrator.state import Record, State, Status
+from orchestrator.grid.identity import Run, identify
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.state import Record, State, Status
 from orchestrator.tracking.delivery import is_behind, read_delivery, store_name
+from orchestrator.tracking.git_source import Source
 from orchestrator.tracking.sender import Scope, Sender
-from orchestrator.tracking.source import Source
 
 NAME = "0123456789abcdef"
 SCOPE = Scope(NAME, "first", list)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
-from orchestrator.state import State
-from orchestrator.tracking.names import parameter_value
-from orchestrator.tracking.points import Sample
+from orchestrator.rundir.state import State
+from orchestrator.tracking.metric_points import Sample
+from orchestrator.tracking.mlflow_names import parameter_value
 from orchestrator.tracking.store import Store, StoreError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own

@@ -1,0 +1,290 @@
+"""The boards: show what happens while a plan is executed, each to its own kind of reader."""
+
+from __future__ import annotations
+
+import json
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Group
+from rich.live import Live as LiveDisplay
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.colours import COLOURS
+from orchestrator.execution.estimate import describe_seconds
+from orchestrator.execution.events import (
+    Adopted,
+    Blocked,
+    Ended,
+    Paused,
+    Retrying,
+    Started,
+    Stopping,
+)
+from orchestrator.grid.selection import describe_briefly, describe_point
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from rich.console import Console
+
+    from orchestrator.execution.estimate import Pace
+    from orchestrator.execution.events import Event, Sight
+    from orchestrator.grid.axes import Value
+    from orchestrator.rundir.state import Progress as Saved
+
+_NAME: Final = 10  # columns for what distinguishes a run, at the least
+_BESIDE_NAME: Final = 30
+_ROWS_BESIDES: Final = 4  # the bar, and some ends above the slots
+_PER_MINUTE: Final = 600.0  # runs an hour, from which on they are counted by the minute
+
+
+class PlainBoard:
+    """A line an event, for logs, pipes and terminals without colours."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._over = 0
+        self._name = describe_briefly if console.is_terminal else describe_point
+
+    def show(self, event: Event) -> None:
+        """Count the event, and print it."""
+        if isinstance(event, Ended) and event.state in (State.DONE, State.FAILED):
+            self._over += 1
+        self._print(event)
+
+    def _print(self, event: Event) -> None:
+        line = describe(event, self._over, self._total, self._name)
+        # On a terminal a good end keeps to its line; what went wrong is always told in full.
+        brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
+        self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
+
+    def refresh(self, sight: Sight) -> None:
+        """Do nothing: lines stay as they are."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End."""
+
+
+class QuietBoard(PlainBoard):
+    """Only what went wrong, a line each."""
+
+    def _print(self, event: Event) -> None:
+        """Print a failure, and what keeps runs from starting."""
+        is_failure = isinstance(event, Ended) and event.state is State.FAILED
+        if is_failure or isinstance(event, Paused | Blocked):
+            super()._print(event)
+
+
+class LiveBoard(PlainBoard):
+    """The ends of runs as lines, and below them the grid's bar and a line for every slot."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        super().__init__(console, total)
+        self._bar = Progress(
+            TextColumn("[bold]runs[/]"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[pace]}", style="dim"),
+            console=console,
+            expand=True,
+        )
+        self._task = self._bar.add_task("runs", total=total, pace="")
+        self._display = LiveDisplay(self._bar, console=console, refresh_per_second=8)
+
+    def show(self, event: Event) -> None:
+        """Print what is over above the bar; what begins shows in its slot."""
+        if isinstance(event, Started):
+            return
+        super().show(event)
+        self._bar.update(self._task, completed=self._over)
+
+    def refresh(self, sight: Sight) -> None:
+        """Draw the slots anew."""
+        rows = Table.grid(padding=(0, 2), expand=True)
+        # The run, its count and a part of its metrics are seen on the narrowest terminal.
+        widest = max(_NAME, self._console.width - _BESIDE_NAME)
+        rows.add_column(no_wrap=True, min_width=8)
+        rows.add_column(no_wrap=True, overflow="ellipsis", max_width=widest)
+        rows.add_column(no_wrap=True, justify="right")
+        rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        has_gpus = any(item.started.slot.gpu for item in sight.live)
+        if has_gpus:
+            rows.add_column(no_wrap=True)
+        live = sorted(sight.live, key=lambda item: item.started.slot.number)
+        # The bar stands below the slots, and the last ends above them: both want to be seen.
+        room = max(1, self._console.height - _ROWS_BESIDES)
+        shown = live if len(live) <= room else live[: room - 1]
+        for item in shown:
+            gpu = item.started.slot.gpu
+            rows.add_row(
+                Text(item.started.run.run_id[:8], style="cyan"),
+                Text(self._name(item.started.run.overrides)),
+                Text(_count(item.progress)),
+                Text(describe_metrics(item.progress), style="dim"),
+                *([Text(f"GPU {gpu.number}" if gpu else "CPU", style="dim")] if has_gpus else []),
+            )
+        if more := len(live) - len(shown):
+            rows.add_row(Text("..."), Text(f"{more} more", style="dim"))
+        self._bar.update(self._task, pace=describe_pace(sight.pace))
+        self._display.update(Group(rows, self._bar), refresh=True)
+
+    def __enter__(self) -> Self:
+        """Take the last lines of the terminal."""
+        self._display.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the bar as it ended."""
+        self._display.update(self._bar)
+        self._display.stop()
+
+
+class JsonBoard(PlainBoard):
+    """A JSON object a line, for scripts."""
+
+    def show(self, event: Event) -> None:
+        """Write the event as one line."""
+        stream = self._console.file
+        stream.write(json.dumps(event_as_json(event), ensure_ascii=False) + "\n")
+        stream.flush()
+
+
+def describe(  # noqa: PLR0911 # one a kind of event
+    event: Event, over: int, total: int, name: Callable[[Mapping[str, Value]], str] = describe_point
+) -> Text:
+    """Write an event as one line of text; ``name`` writes the values of a run's axes."""
+    match event:
+        case Started(run=run, action=action, attempt=attempt):
+            note = "" if attempt == 1 else f"  (attempt {attempt}: {event.reason})"
+            return Text(f"{action.value:>9}  {run.run_id[:8]}  {name(run.overrides)}{note}")
+        case Ended(run=run, state=state):
+            what = describe_metrics(event.progress) if state is State.DONE else event.reason
+            took = f"  {event.seconds:.1f} s" if event.executed else ""
+            place = f"{over}/{total}" if state in (State.DONE, State.FAILED) else ""
+            return Text.assemble(
+                (f"{place:>9}  ", "dim"),
+                f"{run.run_id[:8]}  ",
+                (state.value, COLOURS[state]),
+                f"{took}  {name(run.overrides)}  ",
+                (what, "dim" if state is State.DONE else ""),
+            )
+        case Adopted(run=run):
+            return Text(f"     wait  {run.run_id[:8]}  {name(run.overrides)}  ({event.reason})")
+        case Retrying(run=run, attempt=attempt, delay=delay, alone=alone):
+            when = "alone on its GPU" if alone else f"in {describe_seconds(delay)}"
+            return Text(
+                f"    again  {run.run_id[:8]}  {when}: {event.reason}  "
+                f"{name(run.overrides)}  (attempt {attempt + 1})",
+                style="yellow",
+            )
+        case Blocked(slot=slot):
+            return Text(f"  waiting  slot {slot.number}: {event.reason}", style="yellow")
+        case Paused(reason=reason, seconds=seconds):
+            then = (
+                f"nothing starts for {describe_seconds(seconds)}, then one is tried"
+                if seconds < inf
+                else "the rest is left to the next call"
+            )
+            return Text(f"   paused  {reason}: {then}", style="yellow")
+        case Stopping(live=live, at_once=True):
+            return Text(f"ending {live} runs at once", style="yellow")
+        case Stopping(live=live):
+            return Text(
+                f"stopping: {live} runs end at their next checkpoint (once more: end them at once)",
+                style="yellow",
+            )
+
+
+def describe_metrics(saved: Saved | None) -> str:
+    """Write the newest metrics in one line."""
+    if saved is None:
+        return ""
+    return "  ".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in saved.metrics.items()
+    )
+
+
+def describe_pace(pace: Pace) -> str:
+    """Write how fast the grid goes and how long it takes, where that is known."""
+    parts = []
+    if pace.rate is not None:
+        parts.append(
+            f"{pace.rate:.3g}/h" if pace.rate < _PER_MINUTE else f"{pace.rate / 60:.0f}/min"
+        )
+    if pace.remaining is not None:
+        parts.append(f"{describe_seconds(pace.remaining)} left")
+    return "  ".join(parts)
+
+
+def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one a kind of event
+    """Return an event as ``orch run --json`` prints it."""
+    match event:
+        case Retrying(run=run):
+            return {
+                "event": "retrying",
+                "run_id": run.run_id,
+                "attempt": event.attempt,
+                "reason": event.reason,
+                "delay": event.delay,
+                "alone": event.alone,
+            }
+        case Blocked(slot=slot):
+            return {"event": "blocked", "slot": slot.number, "reason": event.reason}
+        case Paused(reason=reason, seconds=seconds):
+            return {
+                "event": "paused",
+                "reason": reason,
+                "seconds": seconds if seconds < inf else None,
+            }
+        case Stopping(live=live, at_once=at_once):
+            return {"event": "stopping", "live": live, "at_once": at_once}
+        case Adopted(run=run, reason=reason):
+            return {"event": "adopted", "run_id": run.run_id, "reason": reason}
+        case Started(run=run):
+            return {
+                "event": "started",
+                "run_id": run.run_id,
+                "overrides": dict(run.overrides),
+                "action": event.action.value,
+                "attempt": event.attempt,
+                "slot": event.slot.number,
+                "gpu": event.slot.gpu.uuid if event.slot.gpu else None,
+                "reason": event.reason,
+            }
+        case Ended(run=run):
+            return {
+                "event": "ended",
+                "run_id": run.run_id,
+                "state": event.state.value,
+                "reason": event.reason,
+                "seconds": round(event.seconds, 3),
+                "executed": event.executed,
+                "metrics": dict(event.progress.metrics) if event.progress else {},
+            }
+
+
+def _count(saved: Saved | None) -> str:
+    return f"{saved.iteration}/{saved.iterations}" if saved else "starting"

@@ -1,0 +1,47 @@
+"""``orch diff``: in what two runs differ, their configs and what came of them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.lookup import open_runs
+from orchestrator.cli.tables import print_differences
+from orchestrator.grid.config_diff import find_differences
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+    from orchestrator.grid.axes import Value
+    from orchestrator.grid.config_diff import Difference
+    from orchestrator.rundir.directory import RunDirectory
+
+
+def diff(options: argparse.Namespace, console: Console) -> int:
+    """Print the keys in which two runs differ."""
+    one, other = open_runs(options, [options.run, options.other])
+    configs = find_differences(one.read_config(), other.read_config())
+    outcomes = find_differences(_outcome(one), _outcome(other))
+    if options.json:
+        content = {
+            "schema": 1,
+            "runs": [one.run_id, other.run_id],
+            "config": [_as_json(item) for item in configs],
+            "outcome": [_as_json(item) for item in outcomes],
+        }
+        console.file.write(json.dumps(content, indent=2) + "\n")
+        return 0
+    print_differences(one.run_id, other.run_id, configs, outcomes, console)
+    return 0
+
+
+def _outcome(directory: RunDirectory) -> dict[str, Value]:
+    seen = directory.observe()
+    metrics = seen.progress.metrics if seen.progress else {}
+    return {"state": seen.state.value, **metrics, **directory.read_results()}
+
+
+def _as_json(item: Difference) -> dict[str, str]:
+    return {"key": item.key, "before": item.before, "now": item.now}

@@ -1,0 +1,81 @@
+"""``orch prune``: remove the run directories that the grid no longer names."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.commands.plan import load_plan, look_back
+from orchestrator.cli.tables import print_changes, print_status
+from orchestrator.grid.selection import describe_point
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from orchestrator.cli.commands.plan import Planned
+    from orchestrator.rundir.directory import Report
+    from orchestrator.rundir.experiment import ExperimentDirectory
+
+LEFT = 3
+
+
+def prune(options: argparse.Namespace, console: Console) -> int:
+    """Show what the grid does not name; with ``--yes`` remove it, unless it lives."""
+    planned = load_plan(options)
+    reports = [planned.experiment.run(run_id).report() for run_id in planned.former]
+    kept = _remove(planned.experiment, reports) if options.yes else {}
+    if options.json:
+        content = {
+            "schema": 1,
+            "runs": [
+                {
+                    "run_id": report.run_id,
+                    "overrides": dict(report.overrides),
+                    "state": report.seen.state.value,
+                    "removed": options.yes and report.run_id not in kept,
+                    "why_not": kept.get(report.run_id),
+                }
+                for report in reports
+            ],
+        }
+        console.file.write(json.dumps(content, indent=2) + "\n")
+    else:
+        _tell(options, planned, reports, kept, console)
+    return LEFT if kept else 0
+
+
+def _remove(experiment: ExperimentDirectory, reports: Sequence[Report]) -> dict[str, str]:
+    """Remove run directories; return those that stay, with the reason."""
+    reasons = ((report.run_id, experiment.remove(report.run_id)) for report in reports)
+    return {run_id: reason for run_id, reason in reasons if reason}
+
+
+def _tell(
+    options: argparse.Namespace,
+    planned: Planned,
+    reports: Sequence[Report],
+    kept: dict[str, str],
+    console: Console,
+) -> None:
+    folder = planned.experiment.training
+    if not reports:
+        console.print(Text(f"Nothing to remove: this grid names all runs in {folder}."))
+        return
+    if not options.yes:
+        print_status(reports, console, everything=True)
+        print_changes(look_back(planned), console)
+        text = f"These {len(reports)} of {folder} would go: --yes removes them for good."
+        console.print(Text(text), soft_wrap=True)
+        return
+    for report in reports:
+        if report.run_id in kept:
+            point = describe_point(report.overrides)
+            line = f"kept {report.run_id}  {point}: {kept[report.run_id]}"
+            console.print(Text(line, style="yellow"), soft_wrap=True)
+    removed = len(reports) - len(kept)
+    console.print(Text(f"{removed} of {len(reports)} run directories were removed."))

@@ -1,0 +1,86 @@
+"""``orch results``: the comparison table of an experiment, metrics by axis."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.lookup import open_experiment
+from orchestrator.cli.tables import print_comparison
+from orchestrator.errors import RunDirectoryError, UsageError
+from orchestrator.planning.comparison import Comparison, Outcome, compare, comparison_as_json
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+    from orchestrator.rundir.directory import RunDirectory
+
+
+def results(options: argparse.Namespace, console: Console) -> int:
+    """Print a row for the runs that differ only in their seed, the best first.
+
+    Raises:
+        UsageError: There is no such axis or metric, or two formats are asked for.
+    """
+    if options.json and options.csv:
+        raise UsageError("--json and --csv are two formats. Choose one.")
+    _, experiment = open_experiment(options)
+    outcomes = [_outcome(directory) for directory in experiment.runs()]
+    compared = compare(outcomes, options.over, options.sort)
+    if options.json:
+        console.file.write(json.dumps(comparison_as_json(compared), indent=2) + "\n")
+    elif options.csv:
+        _write_csv(compared, console)
+    elif outcomes:
+        print_comparison(compared, console)
+    else:
+        console.print(f"no runs in {experiment.training} yet; orch run starts them")
+    return 0
+
+
+def _outcome(directory: RunDirectory) -> Outcome:
+    """Return what a run came to: its results, or for other programs its last metrics."""
+    try:
+        overrides = directory.read_overrides()
+    except RunDirectoryError:
+        return Outcome({}, None)  # orch status tells of damage
+    seen = directory.observe()
+    if seen.state is not State.DONE:
+        return Outcome(overrides, None)
+    found = {**directory.read_results(), **(seen.progress.metrics if seen.progress else {})}
+    numbers = ((key, _number(value)) for key, value in found.items())
+    return Outcome(overrides, {key: number for key, number in numbers if number is not None})
+
+
+def _number(value: object) -> float | None:
+    """Return a metric as a number; records keep NaN and infinity as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _write_csv(compared: Comparison, console: Console) -> None:
+    """Write two columns a metric, mean and standard deviation, unrounded."""
+    columns = [f"{metric}{part}" for metric in compared.metrics for part in ("", "_std")]
+    writer = csv.writer(console.file, lineterminator="\n")
+    writer.writerow([*compared.axes, "runs", "with_results", *columns])
+    for row in compared.rows:
+        numbers: list[float | None] = []
+        for metric in compared.metrics:
+            cell = row.cells.get(metric)
+            numbers += [cell.mean, cell.std] if cell else [None, None]
+        values = [_plain(row.overrides.get(axis)) for axis in compared.axes]
+        shown = ["" if number is None or math.isnan(number) else number for number in numbers]
+        writer.writerow([*values, row.runs, row.with_results, *shown])
+
+
+def _plain(value: object) -> object:
+    return json.dumps(value) if isinstance(value, list | dict | bool) else value

@@ -1,0 +1,221 @@
+"""``orch run``: execute the plan; the same command again continues where things stood."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, cast
+
+from rich.text import Text
+
+from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
+from orchestrator.cli.commands.plan import load_plan
+from orchestrator.cli.flags import parse_flags, with_flags
+from orchestrator.cli.next_command import next_command
+from orchestrator.cli.tables import print_summary
+from orchestrator.cli.tolerant_stream import DispensableStream
+from orchestrator.execution.engine import Engine
+from orchestrator.execution.gpus import NO_GPUS, GpuGate, Nvml, choose
+from orchestrator.execution.ordering import arrange
+from orchestrator.execution.protocols import Resources
+from orchestrator.execution.scheduler import make_slots
+from orchestrator.execution.stop import StopRequests
+from orchestrator.grid.selection import describe_point
+from orchestrator.launchers.command import CommandLauncher
+from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher, modules_named_by
+from orchestrator.planning.plan import Action
+from orchestrator.rundir.state import State
+from orchestrator.runner.entry_point import EntryPoint
+from orchestrator.tracking.git_source import look_at_source, note_source
+from orchestrator.tracking.reporter_process import Patience, ReporterProcess, look_at_waiting
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from orchestrator.cli.commands.plan import Planned
+    from orchestrator.config.settings import Settings
+    from orchestrator.execution.engine import Outcome
+    from orchestrator.execution.events import Event, Sight
+    from orchestrator.execution.gpus import Gpu, Gpus
+    from orchestrator.planning.plan import Decision
+
+FAILED: Final = 1
+LEFT: Final = 3
+INTERRUPTED: Final = 130
+_SHORT: Final = 8
+_GARBAGE: Final = 700  # new objects before the newest are looked through
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    """Execute the plan and return the exit code that tells how it went."""
+    flags = parse_flags(options)
+    planned = load_plan(options)
+    settings = with_flags(planned.settings, flags)
+    # A closed terminal, or a reader that has read enough, is no reason to stop a grid.
+    console.file = cast("IO[str]", DispensableStream(console.file))
+    if options.json:
+        console.quiet = True
+    tracking = planned.settings.tracking
+    total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
+    if not (total or (tracking.enabled and look_at_waiting(planned.experiment, tracking).runs)):
+        _print_summary(planned, options, console)
+        console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
+        return 0
+    gpus = Nvml()
+    resources = _resources(settings, gpus, gpus.found() if total else (), total)
+    to_start = planned.plan.starts()
+    starts = arrange(to_start, settings.order)
+    waits = [item for item in planned.plan.decisions if item.action is Action.WAIT]
+    planned.experiment.prepare()
+    if planned.experiment.join():
+        orphans = frozenset(item.run.run_id for item in waits)
+        resources = replace(resources, orphans=orphans)
+    _print_summary(planned, options, console)
+    with StopRequests() as stop, closing(_launcher(settings, to_start)) as launcher:
+        reporter = _start_reporter(planned) if tracking.enabled else None
+        if total:
+            with console.status("loading what runs need"):
+                launcher.warm_up(stop)
+        with _board(options, console, total) as board:
+            shown = _Tending(board, reporter) if reporter else board
+            engine = Engine(planned.experiment, launcher, shown, resources)
+            # The plan stays to the end; what each run leaves behind must not add up until then.
+            gc.freeze()
+            gc.set_threshold(_GARBAGE)
+            outcome = engine.execute(starts, waits, stop)
+        if reporter:
+            _finish(reporter, planned, stop, console, options)
+    _summarize(outcome, planned, options, console)
+    return exit_code(outcome)
+
+
+def _resources(settings: Settings, gpus: Gpus, found: Sequence[Gpu], runs: int) -> Resources:
+    share = settings.share
+    chosen = choose(found, share.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    processors = len(os.sched_getaffinity(0))
+    count = share.workers or len(chosen) or processors
+    environment = {}
+    if share.threads or "OMP_NUM_THREADS" not in os.environ:
+        threads = str(share.threads or max(1, processors // count))
+        environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    if share.gpus == NO_GPUS:
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    gate = GpuGate(gpus, share.gpu_memory) if chosen else None
+    # More slots than runs would only be looked through; a run's share of the threads is as asked for.
+    slots = make_slots(min(count, max(runs, 1)), chosen, environment)
+    return Resources(slots, settings.policy, gate)
+
+
+def _launcher(settings: Settings, starts: Sequence[Decision]) -> CommandLauncher | WarmLauncher:
+    program, limits = settings.program, settings.limits
+    if program.command:
+        return CommandLauncher(program.command, limits)
+    if program.entry_point:
+        entry_point = EntryPoint(program.entry_point, program.arguments)
+        return WarmLauncher(entry_point, (*program.preload, program.entry_point), limits)
+    named = modules_named_by(decision.run.config for decision in (*starts[:1], *starts[-1:]))
+    return WarmLauncher(modules=(*TRAINING_STACK, *named, *program.preload), limits=limits)
+
+
+def _print_summary(planned: Planned, options: argparse.Namespace, console: Console) -> None:
+    if not options.quiet:
+        print_summary(planned.plan, console)
+
+
+def exit_code(outcome: Outcome) -> int:
+    """Return the exit code that tells how a plan was executed; a contract."""
+    if outcome.stopped:
+        return INTERRUPTED
+    if any(ended.state is State.FAILED for ended in outcome.ended.values()):
+        return FAILED
+    return LEFT if outcome.left else 0
+
+
+def _start_reporter(planned: Planned) -> ReporterProcess:
+    source = look_at_source(Path.cwd())
+    if source:
+        note_source(planned.experiment.path, source)
+    reporter = ReporterProcess(planned.experiment, planned.settings.tracking)
+    reporter.start()
+    return reporter
+
+
+class _Tending:
+    """A board that looks after the reporter whenever it is drawn."""
+
+    def __init__(self, board: PlainBoard, reporter: ReporterProcess) -> None:
+        self._board = board
+        self._reporter = reporter
+
+    def show(self, event: Event) -> None:
+        """Show an event."""
+        self._board.show(event)
+
+    def refresh(self, sight: Sight) -> None:
+        """Show how things stand, and start the reporter anew if it died."""
+        self._board.refresh(sight)
+        self._reporter.tend()
+
+
+def _board(options: argparse.Namespace, console: Console, total: int) -> PlainBoard:
+    if options.json:
+        return JsonBoard(console, total)
+    if options.quiet:
+        return QuietBoard(console, total)
+    return LiveBoard(console, total) if console.is_terminal else PlainBoard(console, total)
+
+
+def _finish(
+    reporter: ReporterProcess,
+    planned: Planned,
+    stop: StopRequests,
+    console: Console,
+    options: argparse.Namespace,
+) -> None:
+    """Have the rest sent, and say in one line what could not be."""
+    with console.status("sending the rest to MLflow"):
+        problem = reporter.finish(Patience(), give_up=lambda: stop.asked > 1)
+    if not problem:
+        return
+    waiting = look_at_waiting(planned.experiment, planned.settings.tracking)
+    if waiting.runs:
+        command = next_command(options, "sync")
+        if options.json:
+            counts = {"runs": waiting.runs, "points": waiting.points}
+            event = {"event": "waiting", **counts, "problem": problem, "command": command}
+            console.file.write(json.dumps(event) + "\n")
+        text = f"MLflow: {problem}; {waiting} wait. {command} delivers them"
+        console.print(Text(text, style="yellow"), soft_wrap=True)
+
+
+def _summarize(
+    outcome: Outcome, planned: Planned, options: argparse.Namespace, console: Console
+) -> None:
+    """Print every failure with the command to look at it, and how the experiment stands."""
+    failed = [ended for ended in outcome.ended.values() if ended.state is State.FAILED]
+    for ended in failed:
+        look = next_command(options, "logs", ended.run.run_id[:_SHORT])
+        console.print(
+            Text.assemble(
+                ("failed ", "red"),
+                f"{ended.run.run_id[:_SHORT]}  {describe_point(ended.run.overrides)}: {ended.reason}",
+                (f"\n       {look}", "dim"),
+            ),
+            soft_wrap=True,
+        )
+    if outcome.gave_up:
+        console.print(Text(f"ended early: {outcome.gave_up}", style="yellow"), soft_wrap=True)
+    ends = [ended.state for ended in outcome.ended.values()]
+    skipped = sum(decision.action is Action.SKIP for decision in planned.plan.decisions)
+    done = skipped + sum(state is State.DONE for state in ends)
+    parts = [f"{done} of {len(planned.plan.decisions)} runs are done"]
+    parts += [f"{len(failed)} failed"] if failed else []
+    parts += [f"{outcome.left} left, the same command continues them"] if outcome.left else []
+    console.print(Text(", ".join(parts) + "."), soft_wrap=True)

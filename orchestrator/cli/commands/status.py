@@ -1,0 +1,85 @@
+"""``orch status``: the state, progress and metrics of an experiment's run directories."""
+
+from __future__ import annotations
+
+import json
+import select
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.cli.lookup import open_experiment
+from orchestrator.cli.tables import print_status
+from orchestrator.execution.stop import StopRequests
+from orchestrator.rundir.state import State, Status
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from orchestrator.rundir.directory import Report
+    from orchestrator.rundir.experiment import ExperimentDirectory
+
+INTERRUPTED: Final = 130
+_BETWEEN: Final = 2.0
+
+
+def status(options: argparse.Namespace, console: Console) -> int:
+    """Print what is known of every run directory, once or until all runs have ended."""
+    _, experiment = open_experiment(options)
+    if not options.watch:
+        _print(_look(experiment), experiment, options, console)
+        return 0
+    with StopRequests() as stop:
+        while True:
+            reports = _look(experiment)
+            if console.is_terminal and not options.json:
+                console.clear()
+            _print(reports, experiment, options, console)
+            console.file.flush()
+            if not any(report.seen.state is State.RUNNING for report in reports):
+                return 0
+            select.select([stop], [], [], _BETWEEN)
+            if stop.asked:
+                return INTERRUPTED
+
+
+def _look(experiment: ExperimentDirectory) -> list[Report]:
+    reports = [directory.report() for directory in experiment.runs()]
+    return sorted(reports, key=lambda report: (report.created_at, report.run_id))
+
+
+def _print(
+    reports: Sequence[Report],
+    experiment: ExperimentDirectory,
+    options: argparse.Namespace,
+    console: Console,
+) -> None:
+    if options.json:
+        content = {"schema": 1, "runs": [report_as_json(report) for report in reports]}
+        # A line each time where it is said again and again, for programs that read lines.
+        indent = None if options.watch else 2
+        console.file.write(json.dumps(content, indent=indent) + "\n")
+    elif reports:
+        print_status(reports, console, everything=options.all)
+    else:
+        console.print(f"no runs in {experiment.training} yet; orch run starts them")
+
+
+def report_as_json(report: Report) -> dict[str, object]:
+    """Return a run as ``orch status --json`` prints it; a contract."""
+    seen = report.seen
+    recorded = seen.status if isinstance(seen.status, Status) else None
+    saved = seen.progress
+    return {
+        "run_id": report.run_id,
+        "overrides": dict(report.overrides),
+        "state": seen.state.value,
+        "reason": seen.reason,
+        "attempt": seen.attempts,
+        "iteration": saved.iteration if saved else None,
+        "iterations": saved.iterations if saved else None,
+        "metrics": dict(saved.metrics) if saved else {},
+        "started_at": recorded.started_at if recorded else None,
+        "ended_at": recorded.ended_at if recorded else None,
+    }

@@ -1,0 +1,89 @@
+"""``orch sync``: send to MLflow what has not arrived yet, as after an outage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from orchestrator.cli.next_command import next_command
+from orchestrator.config.load import load_experiment
+from orchestrator.errors import UsageError
+from orchestrator.execution.stop import StopRequests
+from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.tracking.reporter_process import (
+    STUBBORN,
+    ReporterProcess,
+    Waiting,
+    look_at_waiting,
+)
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+    from orchestrator.tracking.progress_messages import News
+
+LEFT: Final = 3
+INTERRUPTED: Final = 130
+
+
+def sync(options: argparse.Namespace, console: Console) -> int:
+    """Send what waits and return 0 if everything has arrived, 3 if something still waits.
+
+    Raises:
+        UsageError: The config says that nothing is reported.
+    """
+    described = load_experiment(Path(options.config_dir), options.config_name, options.overrides)
+    tracking = described.settings.tracking
+    if not tracking.enabled:
+        raise UsageError("orch.tracking.enabled is false, so nothing is reported. Make it true.")
+    experiment = ExperimentDirectory(described.results_dir, described.experiment_id)
+    sent, problem, stopped = Waiting(), "", False
+    if experiment.run_ids():
+        with StopRequests() as stop:
+            reporter = ReporterProcess(experiment, tracking)
+            with console.status("sending to MLflow") as shown:
+
+                def watch() -> bool:
+                    if not options.json:
+                        shown.update(_progress(reporter.news))
+                    return bool(stop.asked)
+
+                problem = reporter.finish(STUBBORN, give_up=watch)
+            stopped = bool(stop.asked)
+        sent = Waiting(reporter.news.runs, reporter.news.points)
+    waiting = look_at_waiting(experiment, tracking) if problem else Waiting()
+    if options.json:
+        content = {
+            "schema": 1,
+            "sent": {"runs": sent.runs, "points": sent.points},
+            "waiting": {"runs": waiting.runs, "points": waiting.points},
+            "problem": problem or None,
+        }
+        console.file.write(json.dumps(content, indent=2) + "\n")
+    else:
+        _print(sent, waiting, problem, console, options)
+    if stopped:
+        return INTERRUPTED
+    return LEFT if problem else 0
+
+
+def _progress(news: News) -> str:
+    text = f"sending to MLflow: {Waiting(news.runs, news.points)} sent, {news.behind} to go"
+    return f"{text}; {news.problem}" if news.problem else text
+
+
+def _print(
+    sent: Waiting, waiting: Waiting, problem: str, console: Console, options: argparse.Namespace
+) -> None:
+    if sent.runs:
+        console.print(Text(f"Sent to MLflow: {sent}."), soft_wrap=True)
+    elif not problem:
+        console.print("Nothing to send: everything has arrived at MLflow.")
+    if problem:
+        text = f"{problem}; {waiting} wait. Later: {next_command(options, 'sync')}"
+        console.print(Text(text, style="yellow"), soft_wrap=True)

@@ -1,0 +1,116 @@
+"""``orch ui``: MLflow's web page on the experiment's store, on this machine only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from orchestrator.cli.lookup import open_experiment
+from orchestrator.errors import UsageError
+from orchestrator.execution.stop import StopRequests
+from orchestrator.tracking.delivery import sqlite_file
+from orchestrator.tracking.reporter_process import MLFLOW_MANNERS, store_uri
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+_HOST: Final = "127.0.0.1"
+_SERVER: Final = (sys.executable, "-m", "mlflow", "ui")
+_PAUSE: Final = 0.25
+_GRACE: Final = 5.0
+
+
+def ui(options: argparse.Namespace, console: Console) -> int:
+    """Serve the page until Ctrl-C.
+
+    Raises:
+        UsageError: Nothing has been reported yet, or the port is taken.
+    """
+    described, experiment = open_experiment(options)
+    uri = store_uri(experiment, described.settings.tracking)
+    if uri.startswith(("http://", "https://")):
+        console.print(
+            "The runs are reported to a tracking server (orch.tracking.uri): open its page."
+        )
+        return 0
+    file = sqlite_file(uri)
+    if file and not file.exists():
+        raise UsageError(
+            f"there is no MLflow store in {experiment.results_dir} yet. First: orch run"
+        )
+    _require_free(options.port)
+    with StopRequests() as stop:
+        server = _start(uri, options.port)
+        try:
+            return _watch(server, stop, options.port, console)
+        finally:
+            _end(server)
+
+
+def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*_SERVER, "--host", _HOST, "--port", str(port), "--workers", "1"],
+        # The address of the store may hold a password, so it is no argument. The page needs none
+        # of the server's background services, which would be ten processes more.
+        env={
+            **MLFLOW_MANNERS,
+            **os.environ,
+            "MLFLOW_BACKEND_STORE_URI": uri,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _watch(server: subprocess.Popen[bytes], stop: StopRequests, port: int, console: Console) -> int:
+    """Tell the address when the page is there, and wait for the user to end it."""
+    told = False
+    while not stop.asked:
+        if server.poll() is not None:
+            raise UsageError(
+                f"MLflow's server ended with code {server.returncode}."
+                f" To see why: {shlex.join(_SERVER)} --port {port}"
+            )
+        if not told and _answers(port):
+            console.print(Text(f"MLflow's page: http://{_HOST}:{port}  (Ctrl-C ends it)"))
+            told = True
+        select.select([stop], [], [], _PAUSE)
+    return 0
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(_GRACE)
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((_HOST, port), timeout=_PAUSE):
+        return True
+    return False
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            raise UsageError(
+                f"port {port} cannot be used ({error.strerror}). Choose another one with --port."
+            ) from None

@@ -1,0 +1,64 @@
+"""Opening: from a command line to the experiment it means, and to one of its runs."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.config.load import Experiment, load_experiment
+from orchestrator.errors import UsageError
+from orchestrator.rundir.experiment import ExperimentDirectory
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.state import RunId
+
+_MOST_CANDIDATES: Final = 5
+
+
+def open_experiment(options: argparse.Namespace) -> tuple[Experiment, ExperimentDirectory]:
+    """Read the config and return what it describes, with the experiment's folder.
+
+    Raises:
+        OrchestratorError: The config or an override is wrong.
+    """
+    described = load_experiment(Path(options.config_dir), options.config_name, options.overrides)
+    return described, ExperimentDirectory(described.results_dir, described.experiment_id)
+
+
+def open_runs(options: argparse.Namespace, names: Sequence[str]) -> list[RunDirectory]:
+    """Return the run directories that names mean, in the experiment of a command line.
+
+    Raises:
+        UsageError: A name means none, or several.
+        OrchestratorError: The config or an override is wrong.
+    """
+    _, experiment = open_experiment(options)
+    run_ids = experiment.run_ids()
+    if not run_ids:
+        raise UsageError(f"no runs in {experiment.training} yet; orch run starts them.")
+    return [experiment.run(find_run(name, run_ids)) for name in names]
+
+
+def find_run(name: str, run_ids: Sequence[RunId]) -> RunId:
+    """Return the run ID that begins with a name.
+
+    Raises:
+        UsageError: None does, or several do.
+    """
+    found = [run_id for run_id in run_ids if run_id.startswith(name.lower())] if name else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown = ", ".join(found[:_MOST_CANDIDATES])
+        more = f" and {len(found) - _MOST_CANDIDATES} more" if len(found) > _MOST_CANDIDATES else ""
+        raise UsageError(
+            f"{len(found)} runs begin with {name!r}: {shown}{more}. Give more of its ID."
+        )
+    near = difflib.get_close_matches(name, run_ids, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise UsageError(f"no run begins with {name[:40]!r}.{hint} orch status lists the runs.")

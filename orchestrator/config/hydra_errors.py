@@ -1,0 +1,131 @@
+"""What Hydra, OmegaConf and YAML refuse, said in one line that tells the user what to do."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import yaml
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from orchestrator.errors import ConfigError
+from orchestrator.sanitize import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+_REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError)
+# What Hydra takes for impossible, and what it does not expect; some configs bring it about.
+_STUMBLES = (AssertionError, AttributeError, KeyError, TypeError)
+_UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
+_OPEN_GROUP = re.compile(r"You must specify '([^']+)', e\.g, .* Available options: (\S.*)")
+_LONGEST = 400
+
+
+@contextmanager
+def refusals_of_hydra(known_keys: Callable[[], Iterable[str]] = tuple) -> Iterator[None]:
+    """Turn what the libraries below refuse into a ``ConfigError`` of one line.
+
+    Args:
+        known_keys: Gives the dotted keys that exist, to suggest the nearest one.
+
+    Raises:
+        ConfigError: Something inside the block was refused.
+    """
+    try:
+        yield
+    except _REFUSALS as error:
+        raise ConfigError(_say(error, known_keys)) from error
+    except _STUMBLES as error:
+        if not _is_of_hydra(error):
+            raise
+        raise ConfigError(
+            f"Hydra stumbles over this config ({_flatten(error)})."
+            " Look at its defaults lists and at the last override."
+        ) from error
+    except RecursionError as error:
+        raise ConfigError("the config is nested too deeply, or refers to itself.") from error
+
+
+def _is_of_hydra(error: BaseException) -> bool:
+    """Tell whether an error was raised inside the libraries, not in our own code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return module.partition(".")[0] in ("hydra", "omegaconf")
+
+
+def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
+    match error:
+        case MissingMandatoryValue(full_key=str(key)) if key:
+            return (
+                f"{key} has no value (???). Give it one, {key}=... on the command line,"
+                f" or several as an axis: {key}=first,second."
+            )
+        case MissingConfigException():
+            return _say_missing(error)
+        case OverrideParseException(override=str(override)):
+            what = str(error).partition("\n")[0].partition("See https")[0].strip(" .")
+            return f"{_shorten(override)!r} is no override: {_shorten(what)}. Write key=value; quote special characters."
+    text = _flatten(error)
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        text = f"{error.full_key}: {text}"
+    open_group = _OPEN_GROUP.search(text)
+    if open_group:
+        group, options = open_group[1], open_group[2].split()
+        return (
+            f"{group} has no choice (???). Choose one, {group}={options[0]},"
+            f" or several as an axis: {group}={','.join(options)}."
+        )
+    unknown = _UNKNOWN_KEY.search(text)
+    if unknown:
+        text = _say_unknown(unknown[1], known_keys())
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _say_missing(error: MissingConfigException) -> str:
+    missing = error.missing_cfg_file
+    if not error.options:
+        return f"there is no config '{missing}' in the config folder."
+    near = difflib.get_close_matches(str(missing).rpartition("/")[2], error.options, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"there is no config '{missing}'; known are {', '.join(error.options)}.{hint}"
+
+
+def _say_unknown(key: str, known_keys: Iterable[str]) -> str:
+    near = difflib.get_close_matches(key, set(known_keys), n=1)
+    hint = f"did you mean '{near[0]}'?" if near else "there is no such key."
+    return f"cannot override '{key}', {hint} To add a new key write +{key}=..."
+
+
+def _flatten(error: BaseException) -> str:
+    """Join the message and those of its causes, each once, without line breaks."""
+    parts: list[str] = []
+    step: BaseException | None = error
+    while step is not None:
+        line = _line(step)
+        if line not in ("", "None") and not any(line in part for part in parts):
+            parts.append(line)
+        step = step.__cause__ or step.__context__
+    text = ": ".join(parts) or type(error).__name__
+    return _shorten(text)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
+def _line(error: BaseException) -> str:
+    match error:
+        case OSError(strerror=str(what)):
+            return f"{error.filename}: {what}" if error.filename else what
+        case yaml.MarkedYAMLError(problem_mark=yaml.Mark() as mark):
+            return f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    lines = (line.strip() for line in str(error).splitlines())
+    # What follows names OmegaConf's own classes and repeats the key.
+    kept = [line for line in lines if line and not line.startswith(("full_key:", "object_type="))]
+    return printable(" ".join(kept))

@@ -1,0 +1,155 @@
+"""The config: what the config folder and the overrides say of an experiment."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from hydra.errors import HydraException
+from omegaconf import Container, DictConfig, OmegaConf
+
+from orchestrator.config.composer import Composer
+from orchestrator.config.hydra_errors import refusals_of_hydra
+from orchestrator.config.hydra_folder import Composed, ConfigFolder
+from orchestrator.config.overrides import choose, make_axis, merge
+from orchestrator.config.secret_detection import check_command
+from orchestrator.config.settings import Settings, parse_settings
+from orchestrator.errors import ConfigError
+from orchestrator.grid.axes import Axis, Value, check_size, expand
+from orchestrator.grid.filters import dotted_keys, show
+from orchestrator.sanitize import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from hydra.core.override_parser.types import Override
+
+_LONGEST: Final = 255  # the bytes that file systems allow for a name
+_SHOWN: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What the config folder and the overrides describe.
+
+    ``filters`` are the texts of ``_filters``; ``composer`` gives the config of every point.
+    """
+
+    experiment_id: str
+    results_dir: Path
+    axes: tuple[Axis, ...]
+    filters: tuple[str, ...]
+    settings: Settings
+    composer: Composer
+
+
+def load_experiment(config_dir: Path, config_name: str, overrides: Sequence[str]) -> Experiment:
+    """Read the config folder and work out the axes, the filters and the settings.
+
+    Overrides win over ``hydra.sweeper.params``, key by key.
+
+    Raises:
+        ConfigError: The folder, a config, an override or a setting is wrong.
+        GridError: An axis cannot be expanded.
+    """
+    with refusals_of_hydra():
+        folder = ConfigFolder(config_dir, config_name)
+
+    def known_keys() -> Iterator[str]:
+        with contextlib.suppress(Exception):  # a second error would only hide the first
+            yield from dotted_keys(OmegaConf.to_container(folder.compose([], open_ended=True).cfg))
+
+    with refusals_of_hydra(known_keys):
+        given = folder.parse(overrides)
+        master = _compose_master(folder, given)
+        params = _read_grid(folder, given, master) if master.refers else master.params
+        declared = folder.parse([f"{key}={value}" for key, value in params.items()])
+        composer = Composer(folder, merge(declared, given), master)
+        swept = (item for item in composer.overrides if item.is_sweep_override())
+        axes = tuple(make_axis(item, folder) for item in swept)
+        check_size(axes)
+        # What is one for all runs is read where the first of them reads it.
+        cfg = composer.compose(next(expand(axes)))
+        check_command(cfg)
+    return Experiment(
+        experiment_id=_experiment_id(_select(cfg, "experiment_id")),
+        results_dir=_results_dir(_select(cfg, "results_dir")),
+        axes=axes,
+        filters=_filters(_select(cfg, "_filters")),
+        settings=parse_settings(_select(cfg, "orch")),
+        composer=composer,
+    )
+
+
+def _compose_master(folder: ConfigFolder, given: Sequence[Override]) -> Composed:
+    """Compose what says how the grid looks: sweeps are left open, and so are missing choices."""
+    choices = [item for item in given if folder.is_choice(item)]
+    swept = [item for item in choices if item.is_sweep_override() and not item.is_hydra_override()]
+    fixed = [item for item in choices if item not in swept]
+    try:
+        return folder.compose(fixed, open_ended=True)
+    except HydraException:
+        if not swept:
+            raise
+    # The default choice of a group that is swept over need not go together with the rest.
+    axes = [make_axis(item, folder) for item in swept]
+    point = next(expand(axes))
+    return folder.compose([choose(item, point) for item in choices], open_ended=True)
+
+
+def _read_grid(
+    folder: ConfigFolder, given: Sequence[Override], master: Composed
+) -> Mapping[str, str]:
+    """Read a grid that refers to other keys: it means what they are on the command line."""
+    try:
+        return folder.read_grid([item for item in given if not item.is_sweep_override()])
+    except HydraException:  # a value need not go together with the default of a swept group
+        return master.params
+
+
+def _select(cfg: DictConfig, key: str) -> Value:
+    with refusals_of_hydra():
+        node = OmegaConf.select(cfg, key)
+        is_node = isinstance(node, Container)
+        return cast("Value", OmegaConf.to_container(node, resolve=True) if is_node else node)
+
+
+def _experiment_id(value: Value) -> str:
+    if value is None:
+        raise ConfigError("the config has no experiment_id. Give the experiment a name.")
+    name = str(value)
+    if not _is_name(name) or "/" in name or name in ("", ".", ".."):
+        raise ConfigError(
+            f"experiment_id {name[:_SHOWN]!r} can not name a folder."
+            " Use letters, digits, '-' and '_'."
+        )
+    return name
+
+
+def _results_dir(value: Value) -> Path:
+    if value is None or not str(value) or not str(value).isprintable():
+        raise ConfigError("the config has no results_dir. Name the folder for all results.")
+    path = Path(str(value))
+    if not all(map(_is_name, path.parts)):
+        raise ConfigError(f"results_dir {str(path)[:_SHOWN]!r} is too long a name. Shorten it.")
+    return path
+
+
+def _is_name(part: str) -> bool:
+    return part.isprintable() and len(part.encode()) <= _LONGEST
+
+
+def _filters(value: Value) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise ConfigError("_filters is no list of texts. Write one filter a line, after '- '.")
+    for number, item in enumerate(value, 1):
+        if not isinstance(item, str):
+            raise ConfigError(
+                f"_filters, number {number}: {printable(show(item))[:_SHOWN]} is no text."
+                " Write the filter in single quotes."
+            )
+    return tuple(str(item) for item in value)

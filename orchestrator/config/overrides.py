@@ -1,0 +1,132 @@
+"""Overrides: what the grid in the file and the command line set, in Hydra's grammar.
+
+Swept overrides span axes; for a point, each of them becomes an override with one value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from typing import TYPE_CHECKING, Final, cast
+
+from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString, ValueType
+
+from orchestrator.config.hydra_errors import refusals_of_hydra
+from orchestrator.config.secret_patterns import is_secret
+from orchestrator.errors import GridError
+from orchestrator.grid.axes import Axis, Point, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.config.hydra_folder import ConfigFolder
+
+# Text that Hydra's grammar reads as this very text, without a look at the rest of the grammar.
+_PLAIN: Final = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w/-]*", re.IGNORECASE)
+_MOST_VALUES: Final = 1_000_000
+_NEVER_SWEPT: Final = ("experiment_id", "results_dir", "_filters", "orch")
+
+
+def merge(declared: Sequence[Override], given: Sequence[Override]) -> tuple[Override, ...]:
+    """Let the command line win over the file, key by key, each key where it first stood."""
+    merged = list(declared)
+    for override in given:
+        places = [at for at, before in enumerate(merged) if name_of(before) == name_of(override)]
+        if not places or not _replaces(override, merged[places[-1]], declared):
+            merged.append(override)
+            continue
+        before = merged[places[-1]]
+        if override.type is OverrideType.CHANGE and before.type is not OverrideType.DEL:
+            # The file may have added the key (+key=...); then the new value is added as well.
+            text = f"{before.get_key_element()}={override.get_value_string()}"
+            override = dataclasses.replace(override, type=before.type, input_line=text)  # noqa: PLW2901 # the same override, said in the other's way
+        merged[places[-1]] = override
+    return tuple(merged)
+
+
+def _replaces(override: Override, before: Override, declared: Sequence[Override]) -> bool:
+    """Tell whether an override takes the place of one before it, or is applied after it."""
+    if any(before is item for item in declared) or before.is_sweep_override():
+        return True
+    return override.is_sweep_override() and override.type is OverrideType.CHANGE
+
+
+def name_of(override: Override) -> str:
+    """Return the key or group that an override is about, without a sign."""
+    return override.get_key_element().lstrip("+~")
+
+
+def make_axis(override: Override, folder: ConfigFolder) -> Axis:
+    """Return the axis that a swept override spans.
+
+    Raises:
+        GridError: It has no values, or none that can be enumerated.
+        ConfigError: A value cannot be read.
+    """
+    name = name_of(override)
+    if name.partition(".")[0] in _NEVER_SWEPT:
+        raise GridError(
+            f"{override.input_line}: {name} is one for all runs, it can not be an axis."
+            " Give it one value."
+        )
+    if not override.is_discrete_sweep():
+        raise GridError(
+            f"{override.input_line}: a range without steps cannot be enumerated."
+            " Use choice(...), range(...), glob(...) or a list of values with commas."
+        )
+    with refusals_of_hydra():
+        elements = list(itertools.islice(override.sweep_iterator(), _MOST_VALUES + 1))
+        if len(elements) > _MOST_VALUES:
+            raise GridError(
+                f"{override.input_line}: more than {_MOST_VALUES:,} values. Give it fewer."
+            )
+        values = [_reread(element, folder) for element in elements]
+    if any(is_secret(name.split("."), value) for value in values if "${" not in str(value)):
+        raise GridError(
+            f"{name} looks like a credential, and the values of an axis are shown everywhere."
+            " Give it one value, or values from the environment: '${oc.env:FIRST}','${oc.env:SECOND}'."
+        )
+    return Axis(name, tuple(values))
+
+
+def _reread(element: object, folder: ConfigFolder) -> Value:
+    """Return a swept value as Hydra's sweeper passes it on: written out, and read again."""
+    is_plain = isinstance(element, str) and _PLAIN.fullmatch(element)
+    if is_plain or element is None or isinstance(element, bool | int | float | QuotedString):
+        return cast("Value", Override._convert_value(cast("str", element)))
+    text = Override._get_value_element_as_str(cast("str", element))
+    return cast("Value", folder.parse([f"key={text}"])[0].value())
+
+
+def choose(override: Override, point: Point) -> Override:
+    """Return the override that sets an axis to the point's value; others stay as they are."""
+    if not override.is_sweep_override():
+        return override
+    value = point.values[name_of(override)]
+    return dataclasses.replace(
+        override,
+        value_type=ValueType.ELEMENT,
+        _value=value,
+        input_line=f"{override.get_key_element()}={_write(value)}",
+    )
+
+
+def as_override(key: str, value: Value) -> str:
+    """Write an override that sets a key to a value, for any program with Hydra's grammar."""
+    is_plain = isinstance(value, str) and _PLAIN.fullmatch(value)
+    return f"{key}={value if is_plain else _write(value)}"
+
+
+def _write(value: Value) -> str:
+    """Write a value so that Hydra's grammar reads this very value."""
+    match value:
+        case str():
+            return QuotedString(value, Quote.single).with_quotes()
+        case list():
+            return f"[{','.join(map(_write, value))}]"
+        case dict():
+            members = (f"{key}:{_write(item)}" for key, item in value.items())
+            return f"{{{','.join(members)}}}"
+        case _:
+            return Override._get_value_element_as_str(value)

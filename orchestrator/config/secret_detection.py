@@ -1,0 +1,185 @@
+"""Origins: which values of a config came from the environment, or are secrets of its own.
+
+What is read here is OmegaConf's raw nodes. Each interpolation is resolved once more, by itself,
+while it is watched whether it asks for the environment, in whatever way.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from omegaconf import Container, DictConfig, ListConfig, OmegaConf
+from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
+from omegaconf.grammar_parser import parse
+from omegaconf.resolvers import oc
+
+from orchestrator.config.secret_patterns import has_password, is_credential, is_secret
+from orchestrator.config.secret_references import Hidden
+from orchestrator.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from omegaconf import Node
+
+    from orchestrator.grid.template import Path
+
+_ENVIRONMENT: Final = "oc.env"
+# What the trainer can resolve without the rest of the config.
+_ALONE: Final = (_ENVIRONMENT, "oc.decode")
+_NOT_WRITTEN: Final = ("hydra", "_filters", "orch")
+_NOTHING_BUT_A_NAME: Final = re.compile(r"\$\{oc\.env:\s*\w+\s*\}")
+_SHORTEST: Final = 4
+_NO_COINCIDENCE: Final = 12
+
+
+def find_hidden(cfg: DictConfig) -> dict[Path, Hidden]:
+    """Return the values that are not to be written down, by their paths in the resolved config.
+
+    Raises:
+        OmegaConfBaseException: A value can not be resolved.
+    """
+    with _watch_environment() as asked:
+        leaves = list(_walk(cfg, (), asked, tainted=()))
+    secrets = [leaf.text for leaf in leaves if leaf.hidden and not leaf.hidden.reference]
+    return {
+        leaf.path: leaf.hidden or Hidden("")
+        for leaf in leaves
+        if leaf.hidden or any(_repeats(leaf, secret) for secret in secrets)
+    }
+
+
+class _Leaf(NamedTuple):
+    """A value of the resolved config; ``hidden`` says why it is not to be written down."""
+
+    path: Path
+    text: str
+    is_derived: bool
+    hidden: Hidden | None
+
+
+def _repeats(leaf: _Leaf, secret: str) -> bool:
+    """Tell whether a value was made from a secret, or holds one that is no coincidence."""
+    return len(secret) >= (_SHORTEST if leaf.is_derived else _NO_COINCIDENCE) and (
+        secret in leaf.text
+    )
+
+
+def check_command(cfg: DictConfig) -> None:
+    """Make sure that ``orch.command`` holds no credential: every user of the machine can read it.
+
+    Raises:
+        ConfigError: It does.
+        OmegaConfBaseException: A value can not be resolved.
+    """
+    command = OmegaConf.select(cfg, "orch.command")
+    if not isinstance(command, ListConfig):
+        return
+    with _watch_environment() as asked:
+        parts = [str(command[key]) for key in range(len(command))]
+        named = [name for name in asked if is_credential(name)]
+        secrets = _secrets(cfg)
+    shown = [f"${{oc.env:{name}}}" for name in named]
+    shown += [key for key, value in secrets if any(value in part for part in parts)]
+    shown += ["a password"] if any(map(has_password, parts)) else []
+    if shown:
+        raise ConfigError(
+            f"orch.command would show {shown[0]} in the list of processes. The program has the"
+            " environment, and config.yaml in its run directory: let it read that there."
+        )
+
+
+def _secrets(cfg: DictConfig) -> list[tuple[str, str]]:
+    """Return the credentials that are long enough to be told from other text, by their keys."""
+    config = OmegaConf.to_container(cfg, resolve=False)
+    found = []
+    for path in _walk_paths(config, ()):
+        if any(isinstance(step, str) and is_credential(step) for step in path):
+            key = ".".join(map(str, path))
+            value = OmegaConf.select(cfg, key)
+            if isinstance(value, str) and len(value) >= _SHORTEST and is_secret(path, value):
+                found.append((key, value))
+    return found
+
+
+def _walk_paths(node: object, path: Path) -> Iterator[Path]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _walk_paths(value, (*path, key))
+    elif path and path[0] not in _NOT_WRITTEN:
+        yield path
+
+
+def _walk(
+    container: Container, path: Path, asked: list[str], *, tainted: tuple[str, ...]
+) -> Iterator[_Leaf]:
+    """Yield the values below a container; ``tainted``: it came from these variables."""
+    if container._is_none() or container._is_missing():
+        return
+    for key in _keys(container):
+        here = (*path, key)
+        if len(here) == 1 and key in _NOT_WRITTEN:
+            continue
+        node = target = cast("Node", cast("Any", container)._get_node(key))
+        names = tainted
+        if node._is_interpolation():
+            asked.clear()
+            target = node._dereference_node()
+            names = (*tainted, *asked)
+        if isinstance(target, Container):
+            yield from _walk(target, here, asked, tainted=names)
+            continue
+        value, is_derived = target._value(), node is not target
+        hidden = Hidden("") if is_secret(here, value) else None
+        if names:
+            hidden = _hide(here, str(node._value()) if is_derived else "", value, names)
+        yield _Leaf(here, value if isinstance(value, str) else "", is_derived, hidden)
+
+
+def _hide(path: Path, raw: str, value: object, names: Iterable[str]) -> Hidden:
+    """Decide what is written of a value that came from the environment."""
+    is_credentials = is_secret(path, value) or any(map(is_credential, names))
+    can_stay = _stands_alone(raw) and not has_password(raw)
+    # What else stands there, a default for one, may be a secret as well.
+    if is_credentials and not _NOTHING_BUT_A_NAME.fullmatch(raw):
+        can_stay = False
+    return Hidden(raw if can_stay else "", (raw or "${}") if is_credentials else None)
+
+
+def _stands_alone(raw: str) -> bool:
+    """Tell whether an interpolation needs nothing of the config around it."""
+    waiting: list[Any] = [parse(raw)] if raw else []
+    while waiting:
+        context = waiting.pop()
+        if isinstance(context, OmegaConfGrammarParser.InterpolationNodeContext):
+            return False
+        is_resolver = isinstance(context, OmegaConfGrammarParser.InterpolationResolverContext)
+        if is_resolver and context.resolverName().getText() not in _ALONE:
+            return False
+        if hasattr(context, "getChildren"):
+            waiting.extend(context.getChildren())
+    return bool(raw)
+
+
+@contextmanager
+def _watch_environment() -> Iterator[list[str]]:
+    """Write down the variables that interpolations ask for, while inside."""
+    asked: list[str] = []
+
+    def watched(key: str, *default: object) -> object:
+        asked.append(str(key))
+        return oc.env(key, *default)
+
+    OmegaConf.register_new_resolver(_ENVIRONMENT, watched, replace=True)
+    try:
+        yield asked
+    finally:
+        OmegaConf.register_new_resolver(_ENVIRONMENT, oc.env, replace=True)
+
+
+def _keys(container: Container) -> Iterable[object]:
+    if isinstance(container, DictConfig):
+        return container.keys()
+    return range(len(cast("ListConfig", container)))

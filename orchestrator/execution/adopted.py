@@ -1,0 +1,74 @@
+"""The runs that live elsewhere: begun by another orchestrator, or by one of ours that is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.execution.events import Adopted
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orchestrator.execution.protocols import Board
+    from orchestrator.planning.plan import Decision
+    from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.state import Observation, RunId
+
+
+class Elsewhere:
+    """Waits for runs that others execute, and knows which of them nobody else counts.
+
+    These are orphans: their orchestrator, or their runner, is gone, and they take room on the box.
+    """
+
+    def __init__(
+        self, experiment: ExperimentDirectory, board: Board, orphans: Iterable[RunId]
+    ) -> None:
+        self._experiment = experiment
+        self._board = board
+        self._orphans = set(orphans)
+        self._live: dict[RunId, Decision] = {}
+        self._lost: dict[RunId, int] = {}  # what was saved when a run's runner was last lost
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._live)
+
+    @property
+    def orphans(self) -> int:
+        """How many of them nobody else counts."""
+        return len(self._orphans & self._live.keys())
+
+    def adopt(self, decision: Decision, *, is_orphan: bool = False) -> None:
+        """Wait for a run."""
+        self._live[decision.run.run_id] = decision
+        if is_orphan:
+            self._orphans.add(decision.run.run_id)
+        self._board.show(Adopted(decision.run, decision.reason))
+
+    def observe(self, decision: Decision) -> Observation | None:
+        """Look at a run; one that cannot be looked at just now is looked at again later."""
+        try:
+            return self._experiment.run(decision.run.run_id).observe()
+        except OSError:
+            self._live[decision.run.run_id] = decision
+            return None
+
+    def over(self) -> list[tuple[Decision, Observation]]:
+        """Return those that are over, as they were seen; they are waited for no more."""
+        looked_at = [(decision, self.observe(decision)) for decision in [*self._live.values()]]
+        over = [
+            (each, seen) for each, seen in looked_at if seen and seen.state is not State.RUNNING
+        ]
+        for decision, _ in over:
+            del self._live[decision.run.run_id]
+        return over
+
+    def is_hopeless(self, decision: Decision, seen: Observation) -> bool:
+        """Tell whether a run lost its runner again, and saved nothing since: it would never end."""
+        run_id = decision.run.run_id
+        if run_id not in self._orphans or seen.state is not State.STALE:
+            return False
+        before, self._lost[run_id] = self._lost.get(run_id, -1), seen.saved
+        return seen.saved <= before

@@ -1,0 +1,298 @@
+"""The engine: executes a plan by joining the scheduler, a launcher, the run directories, a board."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.execution.adopted import Elsewhere
+from orchestrator.execution.attempts import Attempts
+from orchestrator.execution.events import Blocked, Ended, Paused, Retrying, Started
+from orchestrator.execution.failure_policy import Brake, Histories
+from orchestrator.execution.scheduler import Waiting, assign, shares_gpu
+from orchestrator.planning.plan import Action, decide
+from orchestrator.rundir.durable import is_shortage
+from orchestrator.rundir.state import State
+from orchestrator.runner.failure_classes import Traces, classify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from orchestrator.execution.attempts import Running
+    from orchestrator.execution.protocols import Board, Launcher, Resources
+    from orchestrator.execution.scheduler import Assignment, Slot
+    from orchestrator.execution.stop import StopRequests
+    from orchestrator.grid.identity import Run
+    from orchestrator.planning.plan import Decision
+    from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.state import Failure, Observation, RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How every run ended that had to be executed, and whether the user stopped it all.
+
+    ``left`` counts the runs that this call neither finished nor saw finished; ``gave_up`` says why
+    it did not go on with them, if it was not the user who wanted that.
+    """
+
+    ended: Mapping[RunId, Ended]
+    left: int
+    stopped: bool
+    gave_up: str = ""
+
+
+class Engine:
+    """Executes one plan. Runs are independent: what goes wrong with one ends that one only."""
+
+    def __init__(
+        self,
+        experiment: ExperimentDirectory,
+        launcher: Launcher,
+        board: Board,
+        resources: Resources,
+    ) -> None:
+        self._experiment = experiment
+        self._launcher = launcher
+        self._board = board
+        self._slots = resources.slots
+        self._gate = resources.gate
+        self._waiting: deque[Waiting] = deque()
+        self._delayed: list[tuple[float, Waiting]] = []
+        self._attempts = Attempts(experiment, board, len(resources.slots))
+        self._elsewhere = Elsewhere(experiment, board, resources.orphans)
+        self._ended: dict[RunId, Ended] = {}
+        self._histories = Histories(resources.policy)
+        self._brake = Brake(resources.policy)
+        self._blocked: set[Slot] = set()
+        self._is_short = False
+
+    def execute(
+        self, starts: Iterable[Decision], waits: Iterable[Decision], stop: StopRequests
+    ) -> Outcome:
+        """Start runs in their order, wait for those that live elsewhere, until nothing is left.
+
+        Asked to stop once, starts nothing more and lets every run end at its next checkpoint;
+        twice, kills them. Runs that others execute are looked at, never started twice.
+        """
+        self._waiting.extend(map(Waiting, starts))
+        for decision in waits:
+            self._elsewhere.adopt(decision)
+        while self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
+            self._start_what_fits(stop)
+            if self._is_ending(stop):
+                self._attempts.pass_on(max(stop.asked, 1))
+            if self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
+                self._prepare_ahead(stop)
+                for running in self._attempts.wait(stop):
+                    self._finish(running, stopped=self._is_ending(stop))
+                self._look_elsewhere()
+            self._show_how_things_stand()
+        self._experiment.tear_down()
+        left = len(self._waiting) + len(self._delayed) + len(self._elsewhere)
+        left += sum(ended.state is State.STALE for ended in self._ended.values())
+        return Outcome(self._ended, left, bool(stop.asked), self._brake.gave_up)
+
+    def _is_ending(self, stop: StopRequests) -> bool:
+        return bool(stop.asked or self._brake.gave_up)
+
+    def _is_anything_left(self) -> bool:
+        return bool(self._waiting or self._delayed or self._elsewhere)
+
+    def _show_how_things_stand(self) -> None:
+        waiting = chain(self._waiting, (waiting for _, waiting in self._delayed))
+        points = (each.decision.run.overrides for each in waiting)
+        count = len(self._waiting) + len(self._delayed)
+        self._board.refresh(self._attempts.look(points, count))
+
+    def _start_what_fits(self, stop: StopRequests) -> None:
+        """Fill the slots, one by one: the user may ask to stop while the first is being started."""
+        moment = time.monotonic()
+        due = [waiting for at, waiting in self._delayed if at <= moment]
+        self._delayed = [(at, waiting) for at, waiting in self._delayed if at > moment]
+        self._waiting.extendleft(reversed(due))
+        while not (self._is_ending(stop) or self._is_short):
+            if self._brake.holds(moment, self._attempts.begun):
+                return
+            assignment = assign(self._waiting, self._open_slots(), self._attempts.busy)
+            if assignment is None:
+                return
+            self._waiting.popleft()
+            self._start(assignment)
+
+    def _open_slots(self) -> list[Slot]:
+        """Return the slots that can take a run now, and tell of those that have become blocked."""
+        taken = len(self._attempts) + self._elsewhere.orphans
+        if not self._waiting or taken >= len(self._slots):
+            return []
+        open_slots = []
+        for slot in self._slots:
+            if why := self._obstacle(slot):
+                if slot not in self._blocked:
+                    self._board.show(Blocked(slot, why))
+                self._blocked.add(slot)
+            else:
+                self._blocked.discard(slot)
+                open_slots.append(slot)
+        return open_slots
+
+    def _obstacle(self, slot: Slot) -> str:
+        if self._gate is None or slot.gpu is None or slot in self._attempts:
+            return ""
+        return self._gate.obstacle(slot.gpu, is_taken=shares_gpu(slot, self._attempts.busy))
+
+    def _start(self, assignment: Assignment) -> None:
+        waiting, slot = assignment.waiting, assignment.slot
+        decision = waiting.decision
+        run = decision.run
+        try:
+            seen = self._experiment.run(run.run_id).observe()
+            if not self._is_ours(decision, seen):
+                return
+            number = seen.attempts + 1
+            directory = self._experiment.create(run)
+            attempt = self._launcher.start(
+                run, directory, number, {**slot.environment, **run.environment}
+            )
+        except (OSError, OrchestratorError) as error:
+            if self._attempts and isinstance(error, OSError) and is_shortage(error):
+                self._is_short = True  # fewer at once, then: until the next end there is no room
+                self._waiting.appendleft(waiting)
+            else:
+                failure = classify(1, Traces(str(error)))
+                if not self._tries_again(decision, failure, saved=decision.seen.saved):
+                    self._end(run, State.FAILED, f"it could not be started: {error}")
+                    self._weigh(failure, time.monotonic())
+            return
+        started = Started(run, decision.action, number, slot, decision.reason)
+        self._attempts.begin(attempt, waiting, started, seen.saved)
+
+    def _prepare_ahead(self, stop: StopRequests) -> None:
+        """Have ready what the next runs need, directories and a runner, while the slots are busy.
+
+        They would wait for it otherwise. What goes wrong here is told when the run starts.
+        """
+        if self._waiting and not (self._is_ending(stop) or self._is_short):
+            following = islice(self._waiting, len(self._slots))
+            with suppress(OSError, OrchestratorError):
+                self._launcher.make_ready()
+                self._experiment.build_ahead(waiting.decision.run for waiting in following)
+
+    def _is_ours(self, decision: Decision, seen: Observation) -> bool:
+        """Tell whether the run is still to be started; if not, put it where it belongs.
+
+        Another orchestrator may have begun, or even ended it, since the decision was made. Its
+        failure is an answer too: every run is executed once, not once for each orchestrator.
+        """
+        now = decide(decision.run, seen)
+        if now.action is Action.WAIT:
+            self._elsewhere.adopt(now)
+            return False
+        if seen.damage:
+            self._end(decision.run, State.FAILED, seen.damage)
+            return False
+        news = decision.action is Action.WAIT or seen.attempts > decision.seen.attempts
+        if now.action is Action.SKIP or (now.action is Action.RETRY and news):
+            self._end(decision.run, seen.state, seen.reason, seen=seen)
+            return False
+        return True
+
+    def _line_up(self, decision: Decision, seen: Observation) -> None:
+        """Let a run wait again whose attempt somebody else has made, if it is still to be started."""
+        if self._is_ours(decision, seen):
+            self._waiting.append(Waiting(decide(decision.run, seen)))
+
+    def _finish(self, running: Running, *, stopped: bool) -> None:
+        self._is_short = False
+        decision, attempt = running.decision, running.started.attempt
+        complaint = running.attempt.close()
+        seen = self._elsewhere.observe(decision)
+        if seen is None:
+            return
+        if seen.state is State.RUNNING:  # the runner is gone, or another one holds the lock
+            is_orphan = seen.attempts == attempt
+            self._elsewhere.adopt(decide(decision.run, seen), is_orphan=is_orphan)
+        elif seen.attempts == attempt and not complaint:
+            self._conclude(running, seen, stopped=stopped)
+        elif seen.attempts > attempt - 1 and not complaint:  # another one was faster
+            self._line_up(decision, seen)
+        elif stopped and not complaint:
+            self._waiting.append(running.waiting)
+        else:
+            failure = classify(1, Traces(complaint or "it died without a word"))
+            if not self._tries_again(decision, failure, saved=seen.saved, seen=seen):
+                reason = f"its runner failed: {failure.message}"
+                self._end(decision.run, State.FAILED, reason, running=running)
+                self._weigh(failure, running.since)
+
+    def _conclude(self, running: Running, seen: Observation, *, stopped: bool) -> None:
+        """Take the end of an attempt that recorded it: as the run's, or as a reason to try again."""
+        decision, failure = running.decision, seen.failure
+        if failure is not None and not stopped:
+            shared = running.shared
+            if self._tries_again(decision, failure, saved=seen.saved, seen=seen, shared=shared):
+                return
+        self._end(decision.run, seen.state, seen.reason, running=running, seen=seen)
+        if seen.state is State.DONE:
+            self._attempts.learn(running, seen.progress)
+        self._weigh(failure, running.since)
+
+    def _tries_again(
+        self,
+        decision: Decision,
+        failure: Failure,
+        *,
+        saved: int,
+        seen: Observation | None = None,
+        shared: bool = False,
+    ) -> bool:
+        """Let a run wait for another attempt, if the policy grants one; tell whether it does."""
+        retry = self._histories.retry(decision.run.run_id, failure, saved, shared=shared)
+        if retry is None:
+            return False
+        seen = seen or decision.seen
+        reason = f"{failure.kind}: {failure.message}"
+        self._board.show(Retrying(decision.run, seen.attempts, reason, retry.delay, retry.alone))
+        waiting = Waiting(decide(decision.run, seen), alone=retry.alone)
+        self._delayed.append((time.monotonic() + retry.delay, waiting))
+        return True
+
+    def _weigh(self, failure: Failure | None, began: float) -> None:
+        """Decide whether the rest goes on after the end of an attempt."""
+        moment, is_more = time.monotonic(), bool(self._waiting)
+        pause = self._brake.note(failure, began, moment, is_more=is_more)
+        if pause is not None:
+            self._board.show(Paused(self._brake.says, pause))
+
+    def _end(
+        self,
+        run: Run,
+        state: State,
+        reason: str,
+        *,
+        running: Running | None = None,
+        seen: Observation | None = None,
+    ) -> None:
+        ended = Ended(
+            run,
+            state,
+            reason,
+            seconds=running.seconds if running else 0.0,
+            executed=running is not None,
+            progress=seen.progress if seen else None,
+        )
+        self._ended[run.run_id] = replace(ended, progress=None)  # for the board only
+        self._board.show(ended)
+
+    def _look_elsewhere(self) -> None:
+        for decision, seen in self._elsewhere.over():
+            if self._elsewhere.is_hopeless(decision, seen):
+                reason = f"its runner was killed again, and nothing saved since: {seen.reason}"
+                self._end(decision.run, seen.state, reason, seen=seen)
+            else:
+                self._line_up(decision, seen)

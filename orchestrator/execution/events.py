@@ -1,0 +1,105 @@
+"""What happens while a plan is executed, as values: the engine says it, the boards show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.execution.estimate import Pace
+    from orchestrator.execution.scheduler import Slot
+    from orchestrator.grid.identity import Run
+    from orchestrator.planning.plan import Action
+    from orchestrator.rundir.state import Progress, State
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An attempt began in a slot."""
+
+    run: Run
+    action: Action
+    attempt: int
+    slot: Slot
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run is over for this call: in which state, why, after how many seconds here.
+
+    ``executed`` is False where this call only saw that the run is over.
+    """
+
+    run: Run
+    state: State
+    reason: str
+    seconds: float
+    executed: bool
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A run lives already, begun by another orchestrator; it is waited for."""
+
+    run: Run
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The user asked to stop: once, and runs end at their next checkpoint; twice, at once."""
+
+    live: int
+    at_once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """An attempt failed in a way that may pass; the run is tried again after some seconds."""
+
+    run: Run
+    attempt: int
+    reason: str
+    delay: float
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """No run starts in a slot for now, because others use its GPU."""
+
+    slot: Slot
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Nothing starts for some seconds, or (infinity) any more in this call."""
+
+    reason: str
+    seconds: float
+
+
+Event = Started | Ended | Adopted | Stopping | Retrying | Blocked | Paused
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """An attempt that is being carried out, as it was seen last."""
+
+    started: Started
+    seconds: float
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a board shows of a moment: the live attempts, how many runs wait, and the pace."""
+
+    live: Sequence[Live]
+    waiting: int
+    pace: Pace

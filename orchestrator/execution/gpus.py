@@ -1,0 +1,187 @@
+"""The GPUs of this machine, as NVML sees them, and which of them a command may use.
+
+Only ``Nvml`` talks to the driver; everything else works on values. A GPU is known by its UUID:
+numbers change with the order in which CUDA finds the cards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from orchestrator.errors import UsageError
+from orchestrator.runner import process_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+ALL: Final = "all"
+NO_GPUS: Final = "none"
+_GIB: Final = 1 << 30
+# Below this much free memory a GPU that others use is full, if the config does not say more.
+_LEAST_SHARE: Final = 0.1
+_BETWEEN_LOOKS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A graphics card; ``number`` is NVML's, ``memory`` in bytes (0: it shares the processor's)."""
+
+    number: int
+    uuid: str
+    name: str
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What is used of a GPU now: free memory in bytes, and the processes that compute on it."""
+
+    free: int
+    processes: frozenset[int]
+
+
+class Gpus(Protocol):
+    """What this project has to know about GPUs; NVML, or a stand-in for it."""
+
+    def found(self) -> tuple[Gpu, ...]:
+        """Return the GPUs of this machine, by their numbers; none where there is no driver."""
+
+    def use(self, gpu: Gpu) -> Use | None:
+        """Return what is used of a GPU now; None where the driver does not tell."""
+
+
+class Nvml:
+    """The GPUs as NVIDIA's management library tells of them."""
+
+    def found(self) -> tuple[Gpu, ...]:
+        """Return the GPUs of this machine, by their numbers; none where there is no driver."""
+        nvml = _library()
+        if nvml is None:
+            return ()
+        found = []
+        with contextlib.suppress(nvml.NVMLError):
+            for number in range(nvml.nvmlDeviceGetCount()):
+                with contextlib.suppress(nvml.NVMLError):  # a card that is lost is not there
+                    found.append(self._describe(nvml, number))
+        return tuple(found)
+
+    def use(self, gpu: Gpu) -> Use | None:
+        """Return what is used of a GPU now; None where the driver does not tell."""
+        nvml = _library()
+        if nvml is None:
+            return None
+        with contextlib.suppress(nvml.NVMLError):
+            device = nvml.nvmlDeviceGetHandleByUUID(gpu.uuid)
+            processes = nvml.nvmlDeviceGetComputeRunningProcesses(device)
+            return Use(
+                int(nvml.nvmlDeviceGetMemoryInfo(device).free),
+                frozenset(int(process.pid) for process in processes),
+            )
+        return None
+
+    @staticmethod
+    def _describe(nvml: Any, number: int) -> Gpu:  # noqa: ANN401 # the library has no types
+        device = nvml.nvmlDeviceGetHandleByIndex(number)
+        uuid, name = nvml.nvmlDeviceGetUUID(device), nvml.nvmlDeviceGetName(device)
+        memory = 0
+        with contextlib.suppress(nvml.NVMLError_NotSupported):
+            memory = int(nvml.nvmlDeviceGetMemoryInfo(device).total)
+        return Gpu(number, str(uuid), str(name), memory)
+
+
+@functools.cache
+def _library() -> Any:  # noqa: ANN401 # the library has no types
+    """Load NVML once; None where there is no driver for it."""
+    import pynvml  # noqa: PLC0415 # nobody else pays for it
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    return pynvml
+
+
+def choose(found: Sequence[Gpu], wanted: str | None, visible: str | None) -> tuple[Gpu, ...]:
+    """Return the GPUs that runs may use.
+
+    Args:
+        found: The GPUs of this machine.
+        wanted: ``all``, ``none``, or numbers and UUIDs with commas between; None for all there are.
+        visible: The value of ``CUDA_VISIBLE_DEVICES``, which bounds what ``all`` means.
+
+    Raises:
+        UsageError: There is no such GPU.
+    """
+    if wanted == NO_GPUS:
+        return ()
+    allowed = found if visible is None else tuple(_named(found, visible))
+    if wanted is None:
+        return tuple(allowed)
+    if wanted == ALL:
+        if not allowed:
+            raise UsageError("--gpus all: this machine shows no GPU. Use --gpus none.")
+        return tuple(allowed)
+    chosen = tuple(_named(found, wanted))
+    names = [part.strip() for part in wanted.split(",")]
+    if len(chosen) != len(names):
+        known = ", ".join(f"{gpu.number} ({gpu.name})" for gpu in found) or "none"
+        raise UsageError(f"--gpus {wanted}: not every one is there. This machine has {known}.")
+    return chosen
+
+
+def _named(found: Sequence[Gpu], names: str) -> Iterator[Gpu]:
+    """Find GPUs by their numbers or UUIDs, whose beginnings are enough, as for CUDA."""
+    for name in dict.fromkeys(part.strip() for part in names.split(",")):
+        for gpu in found:
+            if name and (name == str(gpu.number) or gpu.uuid.startswith(name)):
+                yield gpu
+                break
+
+
+def obstacle(
+    gpu: Gpu, use: Use | None, ours: Collection[int], needed: int | None, *, is_taken: bool
+) -> str:
+    """Say why no run should start on a GPU now; an empty text where one may.
+
+    Args:
+        gpu: The GPU.
+        use: What is used of it; None where nobody knows, which is no obstacle.
+        ours: The processes that runs of ours consist of.
+        needed: The memory in bytes that a run needs; None for a tenth of the GPU's.
+        is_taken: Whether a run of ours is on it. If none is, all that is used is used by others,
+            also where their processes are not seen: from inside a container, and on a desktop.
+    """
+    if use is None or (is_taken and not use.processes - set(ours)):
+        return ""
+    least = needed if needed is not None else int(gpu.memory * _LEAST_SHARE)
+    if use.free >= least:
+        return ""
+    return (
+        f"GPU {gpu.number}: {use.free / _GIB:.1f} of {gpu.memory / _GIB:.1f} GiB are free,"
+        f" other programs use the rest; a run needs {least / _GIB:.1f}"
+    )
+
+
+class GpuGate:
+    """Keeps runs from GPUs that others have filled; looks at each once a second at most."""
+
+    def __init__(self, gpus: Gpus, needed: int | None) -> None:
+        self._gpus = gpus
+        self._needed = needed
+        self._said: dict[Gpu, tuple[float, str]] = {}
+
+    def obstacle(self, gpu: Gpu, *, is_taken: bool) -> str:
+        """Say why no run should start on a GPU now, on which there may be others of ours already."""
+        moment = time.monotonic()
+        at, said = self._said.get(gpu, (-_BETWEEN_LOOKS, ""))
+        if moment - at >= _BETWEEN_LOOKS:
+            ours = process_tree.below(os.getpid())
+            use = self._gpus.use(gpu)
+            said = obstacle(gpu, use, ours, self._needed, is_taken=is_taken)
+            self._said[gpu] = moment, said
+        return said

@@ -1,0 +1,83 @@
+"""The order in which runs start: as declared, the cheap ones first, or an axis' values in turn."""
+
+from __future__ import annotations
+
+import difflib
+from collections import deque
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.errors import ConfigError
+from orchestrator.grid.filters import Missing, look_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from orchestrator.planning.plan import Decision
+
+DECLARED: Final = "declared"
+CHEAP: Final = "cheap"
+ROUND_ROBIN: Final = "round-robin"
+_FORMS: Final = f"{DECLARED}, {CHEAP}:KEY or {ROUND_ROBIN}:AXIS"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How to order runs; ``key`` is the dotted key to order by."""
+
+    kind: str = DECLARED
+    key: str = ""
+
+
+AS_DECLARED: Final = Order()
+
+
+def parse_order(value: object, where: str) -> Order:
+    """Return what a text such as ``cheap:iterations`` means; ``where`` names its place.
+
+    Raises:
+        ConfigError: It has none of the forms.
+    """
+    kind, _, key = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if (kind == DECLARED and not key) or (kind in (CHEAP, ROUND_ROBIN) and key):
+        return Order(kind, key)
+    raise ConfigError(f"{where} is {value!r}. Make it {_FORMS}.")
+
+
+def arrange(decisions: Sequence[Decision], order: Order) -> Iterable[Decision]:
+    """Return the decisions in the order in which they start.
+
+    ``cheap`` puts the smallest numbers under the key first; ``round-robin`` takes one run of each
+    value of the key in turn, so that comparable results come early.
+
+    Raises:
+        ConfigError: A run has no such key, or no number under it.
+    """
+    if order.kind == CHEAP:
+        return sorted(decisions, key=lambda decision: _cost(decision, order.key))
+    if order.kind == ROUND_ROBIN:
+        groups: dict[str, deque[Decision]] = {}
+        for decision in decisions:
+            groups.setdefault(repr(_value(decision, order.key)), deque()).append(decision)
+        turns = zip_longest(*groups.values())
+        return [decision for decision in chain.from_iterable(turns) if decision is not None]
+    return decisions
+
+
+def _cost(decision: Decision, key: str) -> float:
+    value = _value(decision, key)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    raise ConfigError(
+        f"{CHEAP}:{key}: run {decision.run.run_id} has {value!r} there. Name a key with numbers."
+    )
+
+
+def _value(decision: Decision, key: str) -> object:
+    value = look_up(decision.run.config, key)
+    if isinstance(value, Missing):
+        near = difflib.get_close_matches(key, decision.run.config, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise ConfigError(f"the order by '{key}': run {decision.run.run_id} has no such key.{hint}")
+    return value

@@ -1,0 +1,62 @@
+"""Differences: the keys in which two configs have other values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.grid.filters import Missing, same, show
+from orchestrator.grid.identity import NEVER_IDENTITY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from orchestrator.grid.axes import Value
+
+_ABSENT: Final = Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A key that has another value in the second config, both as text; ``nothing``: no such key."""
+
+    key: str
+    before: str
+    now: str
+
+
+def find_differences(
+    before: Mapping[str, Value], now: Mapping[str, Value], exclude: Sequence[str] = ()
+) -> list[Difference]:
+    """Return the differences in the order of the keys; what never counts for identity is left out.
+
+    Args:
+        before: The one config.
+        now: The other.
+        exclude: Dotted keys that are left out as well.
+    """
+    left_out = frozenset((*NEVER_IDENTITY, *exclude))
+    ones, others = dict(_leaves(before, left_out)), dict(_leaves(now, left_out))
+    found = []
+    for key in dict.fromkeys((*ones, *others)):
+        one, other = ones.get(key, _ABSENT), others.get(key, _ABSENT)
+        if not same(one, other):
+            found.append(Difference(key, _show(one), _show(other)))
+    return found
+
+
+def _show(value: Value | Missing) -> str:
+    return "nothing" if isinstance(value, Missing) else show(value)
+
+
+def _leaves(
+    config: Mapping[str, Value], left_out: frozenset[str], prefix: str = ""
+) -> Iterator[tuple[str, Value]]:
+    for key, value in config.items():
+        path = f"{prefix}{key}"
+        if path in left_out:
+            continue
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, left_out, f"{path}.")
+        else:
+            yield path, value

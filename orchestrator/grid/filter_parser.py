@@ -1,0 +1,197 @@
+"""The grammar of filters, and the parser that reads it.
+
+With spaces optional::
+
+    filter     = side "!" side
+    side       = comparison { "&" comparison } | comparison { "|" comparison }
+    comparison = key operator operand
+    operator   = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in"
+    operand    = literal | "[" [ literal { "," literal } ] "]" | key
+    literal    = quoted text | number | "true" | "false" | "null"
+
+One filter chains with ``&`` or with ``|``, never with both. Nothing is ever evaluated as code.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from orchestrator.errors import FilterError
+from orchestrator.grid.filters import OPERATORS, Comparison, Condition, Filter, Key, Side, fail_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from orchestrator.grid.axes import Value
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)
+      | (?P<text>"(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*')
+      | (?P<operator>==|!=|<=|>=|<|>)
+      | (?P<mark>[!&|\[\],])
+      | (?P<word>[^\s!&|\[\],<>="']+)""",
+    re.VERBOSE | re.DOTALL,
+)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_INTEGER = re.compile(r"[+-]?\d+")
+_KEY = re.compile(r"[^\W\d][\w-]*([./@]?[\w-]+)*")
+_CONSTANTS: Final[Mapping[str, Value]] = {"true": True, "false": False, "null": None}
+_MAXIMUM_LENGTH: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    place: int
+
+
+def parse_filter(text: str) -> Filter:
+    """Parse one filter.
+
+    Raises:
+        FilterError: It does not follow the grammar; the message marks the place.
+    """
+    if len(text) > _MAXIMUM_LENGTH:
+        raise FilterError(
+            f"a filter has {len(text)} characters; {_MAXIMUM_LENGTH} is the most. Split it."
+        )
+    return _Parser(text).filter()
+
+
+def parse_condition(text: str) -> Condition:
+    """Parse one side of a filter on its own.
+
+    Raises:
+        FilterError: It does not follow the grammar; the message marks the place.
+    """
+    return _Parser(text[:_MAXIMUM_LENGTH]).condition()
+
+
+def _tokenize(text: str) -> Iterator[_Token]:
+    place = 0
+    while place < len(text):
+        found = _TOKEN.match(text, place)
+        if found is None:
+            character = text[place]
+            match character:
+                case '"' | "'":
+                    fail_at(text, place, "the quotation mark is never closed")
+                case "=":
+                    fail_at(text, place, "'=' is no operator; equality is '=='")
+                case _:
+                    fail_at(text, place, f"{character!r} has no meaning here")
+        if found.lastgroup != "space":
+            yield _Token(str(found.lastgroup), found.group(), place)
+        place = found.end()
+    yield _Token("end", "the end", place)
+
+
+class _Parser:
+    """A recursive descent over the tokens of one filter."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = iter(tuple(_tokenize(text)))
+        self._token = next(self._tokens)
+        self._chain: str | None = None
+
+    def filter(self) -> Filter:
+        case = self._side("the case before '!'")
+        if self._token.text != "!":
+            self._fail("a filter is 'case ! condition', and here the '!' is missing")
+        self._advance()
+        condition = self._side("the condition after '!'")
+        if self._token.text == "!":
+            self._fail("a filter has one '!', and this is a second one")
+        if self._token.kind != "end":
+            self._fail(f"expected '&', '|' or the end, not {self._token.text!r}")
+        return Filter(self._text, case, condition)
+
+    def condition(self) -> Condition:
+        side = self._side("the condition")
+        if self._token.kind != "end":
+            self._fail(f"expected '&', '|' or the end, not {self._token.text!r}")
+        return Condition(self._text, side)
+
+    def _side(self, name: str) -> Side:
+        if self._token.kind == "end" or self._token.text == "!":
+            self._fail(f"{name} is empty")
+        comparisons = [self._comparison()]
+        chain = None
+        while self._token.text in ("&", "|") and self._token.kind == "mark":
+            chain = self._token.text
+            if self._chain not in (None, chain):
+                self._fail("'&' and '|' can not be mixed in one filter; write two filters")
+            self._chain = chain
+            self._advance()
+            comparisons.append(self._comparison())
+        return Side(tuple(comparisons), any_of=chain == "|")
+
+    def _comparison(self) -> Comparison:
+        start = self._token
+        key = self._operand()
+        if not isinstance(key, Key):
+            self._fail("a comparison begins with a key: key, operator, value", start)
+        sign = self._token
+        if sign.text not in OPERATORS or sign.kind not in ("operator", "word"):
+            self._fail(f"expected one of {' '.join(OPERATORS)}, not {_name(sign)}")
+        self._advance()
+        return Comparison(key, sign.text, self._operand(), sign.place)
+
+    def _operand(self) -> Key | Value:
+        token = self._token
+        if token.text == "[" and token.kind == "mark":
+            return self._list()
+        if token.kind == "text":
+            value: Key | Value = re.sub(r"\\(.)", r"\1", token.text[1:-1], flags=re.DOTALL)
+        elif token.kind != "word":
+            self._fail(f"expected a key or a value, not {_name(token)}")
+        elif token.text in _CONSTANTS:
+            value = _CONSTANTS[token.text]
+        elif _NUMBER.fullmatch(token.text):
+            value = self._number(token)
+        elif _KEY.fullmatch(token.text):
+            value = Key(token.text, token.place)
+        else:
+            self._fail(f"{token.text!r} is no key; if it is text, put it in quotes")
+        self._advance()
+        return value
+
+    def _number(self, token: _Token) -> Value:
+        if not _INTEGER.fullmatch(token.text):
+            return float(token.text)
+        try:
+            return int(token.text)
+        except ValueError:  # Python refuses to read integers of more than 4,300 digits
+            self._fail("the number is too long")
+
+    def _list(self) -> Value:
+        self._advance()
+        items: list[Value] = []
+        while self._token.text != "]":
+            start = self._token
+            if start.text == "[":
+                self._fail("a list holds no lists", start)
+            item = self._operand()
+            if isinstance(item, Key):
+                self._fail("a list holds values only; put text in quotes", start)
+            items.append(item)
+            if self._token.text == ",":
+                self._advance()
+            elif self._token.text != "]":
+                self._fail(f"expected ',' or ']', not {_name(self._token)}")
+        self._advance()
+        return items
+
+    def _advance(self) -> None:
+        self._token = next(self._tokens, self._token)
+
+    def _fail(self, why: str, token: _Token | None = None) -> NoReturn:
+        fail_at(self._text, (token or self._token).place, why)
+
+
+def _name(token: _Token) -> str:
+    return token.text if token.kind == "end" else repr(token.text)

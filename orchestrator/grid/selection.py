@@ -1,0 +1,222 @@
+"""The selection: which points of a grid are runs, and what became of the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from orchestrator.config.secret_references import Concealed, put
+from orchestrator.errors import IdentityError
+from orchestrator.grid.axes import point_at
+from orchestrator.grid.block_selection import Sieve, Sifted, find_culprit, strides
+from orchestrator.grid.filter_parser import parse_filter
+from orchestrator.grid.filters import is_known, nearest_key, show
+from orchestrator.grid.identity import identify
+from orchestrator.grid.lazy_runs import Exclusions, Runs
+from orchestrator.grid.template import combinations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from orchestrator.grid.axes import Axis, Point, Value
+    from orchestrator.grid.filters import Filter
+    from orchestrator.grid.identity import Run
+    from orchestrator.grid.lazy_runs import Conceal, Exclusion, Resolve
+    from orchestrator.grid.template import Family
+
+
+@dataclass(frozen=True, slots=True)
+class FilterCount:
+    """How many points a filter dropped; a point that several drop counts for the first."""
+
+    filter: str
+    excluded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What became of every point: ``points == len(runs) + duplicates + len(exclusions)``.
+
+    ``repeats`` counts the duplicates by the axes in which they differ from the run they repeat;
+    no axes at all: an axis has a value twice. ``warnings`` name keys that a filter looks at and no
+    point has.
+    """
+
+    points: int
+    duplicates: int
+    runs: Sequence[Run]
+    filters: tuple[FilterCount, ...]
+    exclusions: Sequence[Exclusion]
+    warnings: tuple[str, ...]
+    repeats: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+
+
+def select_runs(  # noqa: PLR0913, PLR0917 # all that a selection depends on
+    axes: Sequence[Axis],
+    families: Iterable[Family],
+    resolve: Resolve,
+    filters: Sequence[str],
+    exclude: Sequence[str] = (),
+    conceal: Conceal | None = None,
+) -> Selection:
+    """Drop the points that a filter excludes, then those that repeat an earlier run.
+
+    Args:
+        axes: The axes of the grid; runs stand in the order of its points.
+        families: What is known of the points' configs; every point is in one of them.
+        resolve: Gives the resolved config of a point, where its family does not.
+        filters: The texts of the filters.
+        exclude: Dotted keys that do not count for the identity.
+        conceal: Gives the config of a point as it is written down; as it is resolved, if None.
+
+    Raises:
+        FilterError: A filter cannot be parsed, or orders what has no order.
+        IdentityError: A config has no stable form.
+    """
+    texts = list(dict.fromkeys(filters))
+    reader = _Reader(axes, resolve, [parse_filter(text) for text in texts], exclude)
+    numbers: list[int] = []
+    digests: list[bytes] = []
+    dropped: list[tuple[int, int]] = []
+    for family in families:
+        for block in reader.read(family):
+            numbers.extend(block.kept)
+            digests.extend(block.digests)
+            dropped.extend(block.dropped)
+    points = len(numbers) + len(dropped)
+    numbers, digests = _in_order(numbers, digests)
+    dropped.sort()
+    numbers, digests, repeats = _without_duplicates(axes, numbers, digests)
+    counts = Counter(culprit for _, culprit in dropped)
+    return Selection(
+        points=points,
+        duplicates=sum(repeats.values()),
+        runs=Runs(axes, numbers, digests, conceal or partial(_hide_nothing, resolve)),
+        filters=tuple(FilterCount(text, counts[number]) for number, text in enumerate(texts)),
+        exclusions=Exclusions(axes, dropped, texts),
+        warnings=reader.warnings(),
+        repeats=repeats,
+    )
+
+
+def _hide_nothing(resolve: Resolve, point: Point) -> Concealed:
+    config = resolve(point)
+    return Concealed(config, config)
+
+
+class _Reader:
+    """Reads families, the fast way where their parts are known, and point by point elsewhere."""
+
+    def __init__(
+        self,
+        axes: Sequence[Axis],
+        resolve: Resolve,
+        filters: Sequence[Filter],
+        exclude: Sequence[str],
+    ) -> None:
+        self._axes = axes
+        self._sizes = [len(axis.values) for axis in axes]
+        self._resolve = resolve
+        self._filters = filters
+        self._exclude = exclude
+        self._unseen = {key: item for item in reversed(filters) for key in sorted(item.keys)}
+        self._example: Mapping[str, Value] = {}
+
+    def read(self, family: Family) -> Iterable[Sifted]:
+        """Return what becomes of the points of a family."""
+        if family.parts is None:
+            return [self._one_by_one(family)]
+        self._example = family.config
+        sieve = Sieve(family, self._sizes, self._filters, self._describe)
+        kept = sieve.unknown(list(self._unseen))
+        self._unseen = {key: self._unseen[key] for key in kept}
+        try:
+            return list(sieve.sift(self._exclude))
+        except IdentityError:
+            # Somewhere a value has no stable form; it may belong to points that are dropped.
+            return [self._one_by_one(family)]
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what is to be said about keys that no point had."""
+        return tuple(_misspelt(key, item, self._example) for key, item in self._unseen.items())
+
+    def _one_by_one(self, family: Family) -> Sifted:
+        kept, digests, dropped = [], [], []
+        steps = strides(self._sizes)
+        free = family.free(len(self._axes))
+        first = sum(steps[number] * at for number, at in family.fixed.items())
+        for positions in combinations(free, self._sizes):
+            number = first + sum(steps[n] * at for n, at in zip(free, positions, strict=True))
+            point = point_at(self._axes, number)
+            config = self._example = self._resolve(point)
+            for key in [key for key in self._unseen if is_known(config, key)]:
+                del self._unseen[key]
+            verdicts = (item.excludes(config) for item in self._filters)
+            culprit = find_culprit(verdicts, partial(self._describe, number))
+            if culprit is None:
+                kept.append(number)
+                counted = put(config, family.references)
+                digest = identify(counted, point.values, self._exclude).digest
+                digests.append(bytes.fromhex(digest))
+            else:
+                dropped.append((number, culprit))
+        return Sifted(kept, digests, dropped)
+
+    def _describe(self, number: int) -> str:
+        return describe_point(point_at(self._axes, number).values)
+
+
+def describe_point(values: Mapping[str, Value]) -> str:
+    """Write the values of a point's axes in one line: ``model=mlp seed=0``."""
+    texts = (
+        f"{key}={value}" if isinstance(value, str) else f"{key}={show(value)}"
+        for key, value in values.items()
+    )
+    return " ".join(texts) or "the only point"
+
+
+def describe_briefly(values: Mapping[str, Value]) -> str:
+    """Write the same for a narrow place: of keys only the last parts, where these are told apart."""
+    shorts = Counter(map(_last_part, values))
+    return describe_point(
+        {
+            short if shorts[short := _last_part(key)] == 1 else key: value
+            for key, value in values.items()
+        }
+    )
+
+
+def _last_part(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _in_order(numbers: list[int], digests: list[bytes]) -> tuple[list[int], list[bytes]]:
+    """Sort by the numbers of the points; families may lie across each other."""
+    if all(map(int.__lt__, numbers, numbers[1:])):
+        return numbers, digests
+    order = sorted(range(len(numbers)), key=numbers.__getitem__)
+    return [numbers[at] for at in order], [digests[at] for at in order]
+
+
+def _without_duplicates(
+    axes: Sequence[Axis], numbers: list[int], digests: list[bytes]
+) -> tuple[list[int], list[bytes], Counter[tuple[str, ...]]]:
+    """Keep the first point of each digest, and count the others by the axes they differ in."""
+    repeats: Counter[tuple[str, ...]] = Counter()
+    if len(set(digests)) == len(digests):
+        return numbers, digests, repeats
+    first: dict[bytes, int] = {}
+    for number, digest in zip(numbers, digests, strict=True):
+        original = first.setdefault(digest, number)
+        if original != number:
+            one, other = (point_at(axes, at).values for at in (original, number))
+            repeats[tuple(key for key in one if one[key] != other[key])] += 1
+    return list(first.values()), list(first), repeats
+
+
+def _misspelt(key: str, item: Filter, config: Mapping[str, Value]) -> str:
+    near = nearest_key(config, key)
+    hint = f"Did you mean '{near}'?" if near else "If it is text, put it in quotes."
+    return f"no point has the key '{key}' of the filter {item.text!r}. {hint}"

@@ -1,0 +1,152 @@
+"""The comparison: metrics by axis, over the runs that differ in nothing else but their seed."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from orchestrator.grid.axes import Value
+
+SEED: Final = "seed"
+# Of a metric with one of these words in its name less is better.
+_LESS_IS_BETTER: Final = ("loss", "error", "mae", "mse", "perplexity", "seconds", "time")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run came to; ``metrics`` is None while it has no results."""
+
+    overrides: Mapping[str, Value]
+    metrics: Mapping[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A metric over the runs of a row that have it; ``std`` is that of a sample, None for one."""
+
+    mean: float
+    std: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The runs with the same values on the axes: how many there are, and how many have results."""
+
+    overrides: Mapping[str, Value]
+    runs: int
+    with_results: int
+    cells: Mapping[str, Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The rows, best first, of a table with these axes and metrics; ``over`` are averaged away."""
+
+    axes: tuple[str, ...]
+    over: tuple[str, ...]
+    metrics: tuple[str, ...]
+    sorted_by: str | None
+    rows: tuple[Row, ...]
+
+
+def compare(
+    outcomes: Sequence[Outcome], over: Sequence[str] = (), sort_by: str | None = None
+) -> Comparison:
+    """Group runs by their axes, and sort the groups by a metric, those without results last.
+
+    Args:
+        outcomes: The runs.
+        over: The axes to average over; none: each that is called ``seed``.
+        sort_by: The metric to sort by; None: the first there is.
+
+    Raises:
+        UsageError: There is no such axis, or no such metric.
+    """
+    keys = _names(outcome.overrides for outcome in outcomes)
+    metrics = _names(outcome.metrics or {} for outcome in outcomes)
+    averaged = tuple(over) or tuple(key for key in keys if key.rpartition(".")[2] == SEED)
+    if outcomes:
+        _require("axis", averaged, keys)
+        _require("metric", [sort_by] if sort_by else [], metrics)
+    axes = tuple(key for key in keys if key not in averaged)
+    groups: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        mine = [outcome.overrides.get(axis) for axis in axes]
+        groups.setdefault(json.dumps(mine), []).append(outcome)
+    rows = [_row(group, axes, metrics) for group in groups.values()]
+    chosen = sort_by or next(iter(metrics), None)
+    if chosen:
+        rows.sort(key=lambda row: _rank(row.cells.get(chosen), chosen))
+    return Comparison(axes, averaged, metrics, chosen, tuple(rows))
+
+
+def comparison_as_json(comparison: Comparison) -> dict[str, object]:
+    """Return the comparison as ``orch results --json`` prints it."""
+    return {
+        "schema": 1,
+        "axes": list(comparison.axes),
+        "over": list(comparison.over),
+        "sorted_by": comparison.sorted_by,
+        "rows": [
+            {
+                "overrides": dict(row.overrides),
+                "runs": row.runs,
+                "with_results": row.with_results,
+                "metrics": {
+                    key: {"mean": _finite(cell.mean), "std": cell.std and _finite(cell.std)}
+                    for key, cell in row.cells.items()
+                },
+            }
+            for row in comparison.rows
+        ],
+    }
+
+
+def _row(group: Sequence[Outcome], axes: Sequence[str], metrics: Sequence[str]) -> Row:
+    finished = [outcome.metrics for outcome in group if outcome.metrics is not None]
+    cells = {}
+    for metric in metrics:
+        values = [found[metric] for found in finished if metric in found]
+        if values:
+            cells[metric] = _cell(values)
+    overrides = {axis: group[0].overrides[axis] for axis in axes if axis in group[0].overrides}
+    return Row(overrides, len(group), len(finished), cells)
+
+
+def _cell(values: Sequence[float]) -> Cell:
+    if len(values) == 1:
+        return Cell(values[0], None)
+    if not all(map(math.isfinite, values)):
+        return Cell(sum(values) / len(values), math.nan)
+    return Cell(statistics.fmean(values), statistics.stdev(values))
+
+
+def _rank(cell: Cell | None, metric: str) -> tuple[bool, float]:
+    """Return what to sort by: the best first, and last what has no number."""
+    if cell is None or math.isnan(cell.mean):
+        return True, 0.0
+    less = any(word in metric.lower() for word in _LESS_IS_BETTER)
+    return False, cell.mean if less else -cell.mean
+
+
+def _finite(number: float) -> float | str:
+    return number if math.isfinite(number) else str(number)
+
+
+def _names(mappings: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key for mapping in mappings for key in mapping))
+
+
+def _require(what: str, names: Iterable[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            there = f"there are {', '.join(known)}" if known else "there is none yet"
+            raise UsageError(f"no run has the {what} {name!r}; {there}.")

@@ -1,0 +1,200 @@
+"""The plan: what will happen to every run, and why. ``orch run`` executes what ``orch plan`` shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Final, overload
+
+from orchestrator.errors import FilterError
+from orchestrator.grid.filters import is_known, nearest_key
+from orchestrator.grid.lazy_runs import find_places
+from orchestrator.rundir.state import NOTHING_THERE, Observation, State
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from orchestrator.grid.axes import Value
+    from orchestrator.grid.filters import Condition
+    from orchestrator.grid.identity import Run
+    from orchestrator.grid.selection import Selection
+    from orchestrator.rundir.state import RunId
+
+
+class Action(Enum):
+    """What happens to a run."""
+
+    RUN = "run"
+    RESUME = "resume"
+    RETRY = "retry"
+    WAIT = "wait"
+    SKIP = "skip"
+
+
+ACTIONS: Final[Mapping[State, Action]] = {
+    State.PENDING: Action.RUN,
+    State.RUNNING: Action.WAIT,
+    State.STALE: Action.RESUME,
+    State.FAILED: Action.RETRY,
+    State.DONE: Action.SKIP,
+}
+STARTS: Final = frozenset({Action.RUN, Action.RESUME, Action.RETRY})
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What happens to one run, with the observation it rests on."""
+
+    run: Run
+    action: Action
+    reason: str
+    seen: Observation
+
+
+class Decisions(Sequence[Decision]):
+    """What happens to each of many runs; a decision is made when it is asked for.
+
+    ``seen`` has an observation for each run, by its place, that is not simply pending.
+    """
+
+    def __init__(self, runs: Sequence[Run], seen: Mapping[int, Observation]) -> None:
+        self._runs = runs
+        self._seen = seen
+
+    def __len__(self) -> int:
+        """Count the decisions."""
+        return len(self._runs)
+
+    @overload
+    def __getitem__(self, at: int) -> Decision: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Decision]: ...
+    def __getitem__(self, at: int | slice) -> Decision | Sequence[Decision]:
+        """Return the decision on the run at a place, or several."""
+        if isinstance(at, slice):
+            return [self[place] for place in range(*at.indices(len(self)))]
+        place = at if at >= 0 else at + len(self)
+        return decide(self._runs[place], self._seen.get(place, NOTHING_THERE))
+
+    def count_states(self) -> Counter[State]:
+        """Count the runs in each state, without making a decision for each."""
+        counts = Counter(seen.state for seen in self._seen.values())
+        counts[State.PENDING] += len(self._runs) - len(self._seen)
+        return counts
+
+    def count_reasons(self) -> Counter[tuple[State, Action, str]]:
+        """Count the runs with each state, action and reason."""
+        seen = Counter((s.state, ACTIONS[s.state], s.reason) for s in self._seen.values())
+        waiting = len(self._runs) - len(self._seen)
+        if waiting:
+            seen[State.PENDING, Action.RUN, NOTHING_THERE.reason] += waiting
+        return seen
+
+    def places(self, states: Collection[State]) -> Sequence[int]:
+        """Return the places of the runs in certain states, in order."""
+        if State.PENDING in states:
+            others = {at for at, seen in self._seen.items() if seen.state not in states}
+            return [at for at in range(len(self._runs)) if at not in others]
+        return sorted(at for at, seen in self._seen.items() if seen.state in states)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that ``orch run`` will do, in order, and what was left out of it.
+
+    ``only`` is the condition that the decisions were restricted to, if they were.
+    """
+
+    experiment_id: str
+    directory: str
+    selection: Selection
+    decisions: Decisions
+    only: str = ""
+
+    @property
+    def states(self) -> Mapping[State, int]:
+        """How many runs are in each state, every state named."""
+        counts = self.decisions.count_states()
+        return {state: counts[state] for state in State}
+
+    def starts(self) -> tuple[Decision, ...]:
+        """Return the decisions that start an attempt."""
+        states = [state for state in State if ACTIONS[state] in STARTS]
+        return tuple(self.decisions[place] for place in self.decisions.places(states))
+
+
+def make_plan(
+    experiment_id: str,
+    directory: str,
+    selection: Selection,
+    seen: Mapping[RunId, Observation],
+    places: Mapping[RunId, int] | None = None,
+) -> Plan:
+    """Decide what happens to every run; a run that was not seen is pending.
+
+    ``places`` are those of the runs that were seen, for who knows them already.
+    """
+    if places is None:
+        places = find_places(selection.runs, seen.keys())
+    decisions = Decisions(selection.runs, {at: seen[run_id] for run_id, at in places.items()})
+    return Plan(experiment_id, directory, selection, decisions)
+
+
+def restrict(plan: Plan, condition: Condition) -> Plan:
+    """Return the part of a plan whose runs meet a condition.
+
+    Raises:
+        FilterError: The condition orders values that have no order, or looks at a key of no run.
+    """
+    kept, unknown = [], condition.side.keys
+    config: Mapping[str, Value] = {}
+    for item in plan.decisions:
+        config = item.run.config
+        unknown = frozenset(key for key in unknown if not is_known(config, key))
+        if condition.holds(config):
+            kept.append(item)
+    if config and unknown:
+        key = min(unknown)
+        near = nearest_key(config, key)
+        hint = f" Did you mean {near}?" if near else ""
+        raise FilterError(f"--only {condition.text!r}: no run has the key {key!r}.{hint}")
+    seen = {at: item.seen for at, item in enumerate(kept) if item.seen != NOTHING_THERE}
+    decisions = Decisions([item.run for item in kept], seen)
+    return replace(plan, decisions=decisions, only=condition.text)
+
+
+def decide(run: Run, seen: Observation) -> Decision:
+    """Decide what happens to one run."""
+    return Decision(run, ACTIONS[seen.state], seen.reason, seen)
+
+
+def plan_as_json(plan: Plan) -> dict[str, object]:
+    """Return the plan as ``orch plan --json`` prints it; a contract."""
+    selection = plan.selection
+    return {
+        "schema": 1,
+        "experiment_id": plan.experiment_id,
+        "directory": plan.directory,
+        "points": selection.points,
+        "duplicates": selection.duplicates,
+        "states": {state.value: count for state, count in plan.states.items()},
+        "filters": [
+            {"filter": item.filter, "excluded": item.excluded} for item in selection.filters
+        ],
+        "warnings": list(selection.warnings),
+        "repeats": [
+            {"axes": list(axes), "duplicates": count} for axes, count in selection.repeats.items()
+        ],
+        "runs": [
+            {
+                "run_id": decision.run.run_id,
+                "overrides": dict(decision.run.overrides),
+                "state": decision.seen.state.value,
+                "action": decision.action.value,
+                "reason": decision.reason,
+            }
+            for decision in plan.decisions
+        ],
+    }

@@ -1,0 +1,78 @@
+"""What a fork of the warm process does; it imports nothing that is not loaded there already.
+
+Every run pays for every import in here, so the launcher itself, and Hydra with it, stay out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.runner import forkserver_preload
+from orchestrator.runner.entry_point import Standby
+from orchestrator.runner.programs import redirect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+    from orchestrator.runner.entry_point import EntryPoint
+    from orchestrator.runner.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a forked runner is to do."""
+
+    run_dir: Path
+    attempt: int
+    program: EntryPoint
+    limits: Limits
+    environment: Mapping[str, str]
+
+
+def tell_failure(sender: Connection) -> None:
+    """Tell what went wrong when the modules were loaded; an empty text if nothing did."""
+    with contextlib.suppress(BrokenPipeError):  # whoever asked has been stopped meanwhile
+        sender.send(forkserver_preload.FAILURE)
+
+
+def be_runner(line: Connection) -> None:
+    """Be a runner, in the forked process: carry out orders, until nobody is left to give them.
+
+    The orders come on ``line``, and what there was to complain of goes back, an empty text if nothing;
+    by then the run is not locked any more. Signals are held back from before the fork on, for a
+    request to stop may come right behind an order.
+    """
+    from orchestrator.runner.runner import work  # noqa: PLC0415 # loaded before the fork
+
+    # The terminal's signals, and the terminal, are for the orchestrator.
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    redirect(nowhere)
+    os.close(nowhere)
+    os.environ.pop(forkserver_preload.MODULES, None)
+    os.register_at_fork(after_in_child=line.close)  # the line is the runner's, not the program's
+    environment = dict(os.environ)
+    with line, contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            with _stand_by() as standby:
+                order: Order = line.recv()
+                os.environ.clear()
+                os.environ.update(environment | dict(order.environment))
+                program = replace(order.program, standby=standby)
+                directory = RunDirectory(order.run_dir)
+                _, complaint = work(directory, order.attempt, program, order.limits)
+            line.send(complaint)
+
+
+def _stand_by() -> Standby | contextlib.nullcontext[None]:
+    """Fork the next program ahead; where there is no room for it now, it is forked when needed."""
+    try:
+        return Standby(footprint=forkserver_preload.FOOTPRINT)
+    except OSError:
+        return contextlib.nullcontext()

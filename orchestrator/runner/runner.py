@@ -1,0 +1,213 @@
+"""The runner: the process that carries out one attempt and records how it ended.
+
+Every launcher starts this same runner, so there is one place that takes the lock, writes
+``status.json`` and keeps the output. The program it starts inherits the locked descriptor: the run
+counts as running until the last process of the attempt is gone, even if the runner dies first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+from dataclasses import replace
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.errors import RunDirectoryError
+from orchestrator.rundir import durable
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.records import now
+from orchestrator.rundir.state import Failure, Record, State, Status
+from orchestrator.runner import process_tree
+from orchestrator.runner.failure_classes import ERROR, NO_PROGRESS, TIMEOUT, Traces, classify
+from orchestrator.runner.limits import Limits
+from orchestrator.runner.output import CappedLog, Pipe
+from orchestrator.runner.programs import SIGNALS, Command
+from orchestrator.runner.supervisor import Cut, Ending, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+    from orchestrator.runner.programs import Program
+
+
+class Verdict(IntEnum):
+    """The runner's own exit code: what became of the attempt."""
+
+    DONE = 0
+    FAILED = 1
+    INTERRUPTED = 3
+    NOT_OURS = 4  # another orchestrator runs it, or has run it since this one looked
+
+
+class Runner:
+    """Carries out one attempt of one run."""
+
+    def __init__(
+        self, directory: RunDirectory, attempt: int, program: Program, limits: Limits
+    ) -> None:
+        self._directory = directory
+        self._attempt = attempt
+        self._program = program
+        self._limits = limits
+        self._watch = Watch(program, directory, limits)
+
+    def carry_out(self) -> Verdict:
+        """Take the lock, look again, run the program and record how it ended.
+
+        Raises:
+            OSError: The run directory is gone, or the disk takes no records.
+            RunDirectoryError: Something else stands in place of the lock, or of the directory.
+        """
+        lock = self._directory.lock.open()
+        try:
+            return self._carry_out(lock)
+        finally:
+            os.close(lock)
+
+    def _carry_out(self, lock: int) -> Verdict:
+        if not self._directory.lock.take(lock):
+            return Verdict.NOT_OURS
+        # Look again: another orchestrator may have run it since this one planned.
+        seen = self._directory.observe_locked()
+        if seen.attempts != self._attempt - 1 or seen.state is State.DONE:
+            return Verdict.NOT_OURS
+        status = Status(
+            record=Record.RUNNING,
+            attempt=self._attempt,
+            started_at=now(),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+        )
+        ended = self._run_program(lock, status)
+        if not self._directory.lock.is_of(lock):
+            raise RunDirectoryError(
+                f"{self._directory.path}: it was removed, moved or replaced while the run was"
+                " working in it, so the run was ended."
+            )
+        self._directory.write_status(replace(ended, ended_at=now()))
+        return _VERDICTS[ended.record]
+
+    def stop(self, number: int, _frame: FrameType | None = None) -> None:
+        """Pass a signal on: SIGQUIT kills the program, the others ask it to stop."""
+        self._watch.ask(signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM)
+
+    def _run_program(self, lock: int, status: Status) -> Status:
+        """Run the program to its end and return what is to be recorded of it.
+
+        That it runs is recorded before its own code does; until then it makes itself ready.
+        """
+        run_dir = self._directory.path.resolve()
+        process_tree.adopt_orphans()
+        kills = process_tree.kernel_kills()
+        output = Pipe()
+        try:
+            ready = self._program.prepare(self._environment(run_dir, lock), output, lock)
+        except OSError as error:
+            return self._not_started(status, error)
+        try:
+            self._directory.write_status(status, named=False)
+        except BaseException:
+            ready.drop()
+            raise
+        with CappedLog(self._directory.attempt_log(self._attempt)) as log:
+            try:
+                started = ready.start()
+            except OSError as error:
+                return self._not_started(status, error)
+            finally:
+                output.close_writing()
+            # While it loads what it needs: it has nothing to lose yet. A disk that refuses says so
+            # again when the end is recorded.
+            with contextlib.suppress(OSError):
+                durable.sync_directory(run_dir)
+                durable.sync_directory(run_dir.parent)
+            ending = self._watch.over(started, lock, output, log)
+            output.close_reading()
+        reported = self._directory.read_progress()
+        return judge(
+            replace(status, exit_code=ending.exit_code),
+            ending,
+            self._limits,
+            Traces(
+                log.last_words,
+                reported.metrics if reported else {},
+                memory_ran_out=process_tree.kernel_kills() > kills,
+            ),
+        )
+
+    def _environment(self, run_dir: Path, lock: int) -> dict[str, str]:
+        """Return what the program gets to know of its run."""
+        return {
+            **os.environ,
+            "ORCH_RUN_DIR": str(run_dir),
+            "ORCH_RUN_ID": self._directory.run_id,
+            "ORCH_ATTEMPT": str(self._attempt),
+            "ORCH_EXPERIMENT": run_dir.parent.parent.name,
+            "ORCH_LOCK_FD": str(lock),
+        }
+
+    def _not_started(self, status: Status, error: OSError) -> Status:
+        failure = Failure(ERROR, f"cannot start {self._program.name!r}: {error.strerror}")
+        return replace(status, record=Record.FAILED, failure=failure)
+
+
+_VERDICTS: Final = {
+    Record.DONE: Verdict.DONE,
+    Record.FAILED: Verdict.FAILED,
+    Record.INTERRUPTED: Verdict.INTERRUPTED,
+}
+_ASKING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# A shell, and our own trainer, end with 128 and the number of the signal.
+_STOPPED_CODES: Final = frozenset(code for n in _ASKING for code in (-n, 128 + n))
+
+
+def judge(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Status:
+    """Decide what the program's end means; only exit code 0 is done."""
+    failure = None
+    if ending.exit_code == 0:
+        return replace(status, record=Record.DONE)
+    if ending.cut is Cut.TIMEOUT:
+        failure = Failure(TIMEOUT, f"it took longer than {limits.timeout:g} s")
+    elif ending.cut is Cut.NO_PROGRESS:
+        failure = Failure(NO_PROGRESS, f"no sign of progress for {limits.no_progress:g} s")
+    elif ending.cut is Cut.ASKED or ending.exit_code in _STOPPED_CODES:
+        return replace(status, record=Record.INTERRUPTED, reason="it was asked to stop")
+    return replace(
+        status, record=Record.FAILED, failure=failure or classify(ending.exit_code, traces)
+    )
+
+
+def work(
+    directory: RunDirectory, attempt: int, program: Program, limits: Limits
+) -> tuple[Verdict, str]:
+    """Carry out an attempt as all that this process does; return the verdict, and any complaint.
+
+    Expects the signals to be held back, lets them in when it can answer to them, and holds them back
+    again afterwards.
+    """
+    runner = Runner(directory, attempt, program, limits)
+    for number in SIGNALS:
+        signal.signal(number, runner.stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    try:
+        return runner.carry_out(), ""
+    except (OSError, RunDirectoryError) as error:
+        return Verdict.FAILED, str(error)
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out ``RUN_DIR ATTEMPT TIMEOUT NO_PROGRESS GRACE COMMAND...``; return the verdict."""
+    run_dir, attempt, timeout, no_progress, grace, *command = arguments
+    limits = Limits.from_arguments((timeout, no_progress, grace))
+    program = Command(tuple(command))
+    verdict, complaint = work(RunDirectory(Path(run_dir)), int(attempt), program, limits)
+    sys.stderr.write(complaint)
+    return verdict

@@ -1,0 +1,188 @@
+"""Watches over the program of an attempt until the last of its processes is gone.
+
+It empties the program's output, keeps its limits, passes requests to stop on, and ends what the
+program leaves behind. It decides nothing about the run: what it saw is an ``Ending``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import time
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.runner import process_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.runner.limits import Limits
+    from orchestrator.runner.output import CappedLog, Pipe
+    from orchestrator.runner.programs import Program, Started
+
+_TICK: Final = 1.0
+_TICK_BEHIND: Final = 0.5  # the log is
+_STACKS_TAKE: Final = 0.2  # to be written
+_TICK_LAST: Final = 0.02  # for what the program leaves behind
+# What a program leaves behind may finish what it is at, a loader worker or an upload.
+_LEFTOVER_GRACE: Final = 5.0
+_LAST_GRACE: Final = 1.0
+
+
+class Cut(Enum):
+    """Why a program was ended that had not ended by itself."""
+
+    ASKED = "asked"
+    TIMEOUT = "timeout"
+    NO_PROGRESS = "no-progress"
+    LOST = "lost"  # its run directory was removed, or replaced by another one
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a program ended: its exit code, negative for a signal, and why it was ended, if it was."""
+
+    exit_code: int
+    cut: Cut | None
+
+
+class Watch:
+    """Watches one program, from before its start to the end of its last process."""
+
+    def __init__(self, program: Program, directory: RunDirectory, limits: Limits) -> None:
+        self._program = program
+        self._directory = directory
+        self._limits = limits
+        self._lock = -1
+        self._started: Started | None = None
+        self._cut: Cut | None = None
+        self._request: signal.Signals | None = None
+        self._exit_code: int | None = None
+        self._ask_at = self._ask_all_at = self._kill_all_at = inf
+        self._seen: tuple[object, ...] = ()
+        self._seen_at = self._began_at = time.monotonic()
+
+    def ask(self, request: signal.Signals) -> None:
+        """Ask the program to end (SIGTERM), or end it and all below it (SIGKILL), now or at once."""
+        self._cut = self._cut or Cut.ASKED
+        # Signals that come together are handled in the order of their numbers: the end stays ordered.
+        if self._request != signal.SIGKILL:
+            self._request = request
+        if self._started is not None:
+            self._pass_on(self._started)
+
+    def over(self, started: Started, lock: int, output: Pipe, log: CappedLog) -> Ending:
+        """Watch over a program that was started, until all that belongs to it is gone."""
+        self._seen_at = self._began_at = time.monotonic()
+        self._lock = lock
+        self._started = started
+        if self._request:  # it may have come before there was a program to ask
+            self._pass_on(started)
+        end = os.pidfd_open(started.pid)
+        with selectors.DefaultSelector() as selector:
+            selector.register(output, selectors.EVENT_READ)
+            selector.register(end, selectors.EVENT_READ)
+            while self._exit_code is None or process_tree.reap():
+                for key, _ in selector.select(self._pause(log)):
+                    if key.fileobj is output:
+                        if not self._capture(output, log):
+                            selector.unregister(output)
+                    elif self._exit_code is None:
+                        self._exit_code = started.wait()
+                        selector.unregister(end)
+                        self._give_the_rest_time()
+                log.catch_up()
+                self._enforce(started)
+        os.close(end)
+        self._capture(output, log)
+        return Ending(self._exit_code, self._cut)
+
+    def _pause(self, log: CappedLog) -> float:
+        if self._exit_code is not None:
+            return _TICK_LAST
+        moment = time.monotonic()
+        ends = (
+            self._began_at + self._limits.timeout,
+            self._seen_at + self._limits.no_progress,
+            self._ask_at,
+            self._kill_all_at,
+        )
+        due = min((end - moment for end in ends if end > moment), default=_TICK)
+        return min(_TICK_BEHIND if log.is_behind else _TICK, due)
+
+    def _capture(self, output: Pipe, log: CappedLog) -> bool:
+        """Take what is there of the output; return whether there may be more."""
+        piece = output.read()
+        if piece:
+            log.add(piece)
+            if not any(self._seen):  # a program that reports nothing else shows a sign of life
+                self._seen_at = time.monotonic()
+        return piece != b""
+
+    def _enforce(self, started: Started) -> None:
+        moment = time.monotonic()
+        process_tree.reap(besides=started.pid)
+        # One that was asked to stop and does not has no more time than any other.
+        if self._exit_code is None and self._kill_all_at == inf and (why := self._look(moment)):
+            self._cut = why if self._cut is None or why is Cut.LOST else self._cut
+            if why is Cut.LOST:
+                self._kill_all_at = moment
+            else:
+                self._ask_at = moment
+                if self._program.tells_its_stacks:  # before a signal that it may die of
+                    _signal(os.kill, started.pid, signal.SIGUSR1)
+                    self._ask_at += _STACKS_TAKE
+                self._kill_all_at = self._ask_at + self._limits.grace
+        if moment >= self._ask_at and self._exit_code is None:
+            self._ask_at, self._request = inf, signal.SIGTERM
+            self._pass_on(started)
+        if moment >= self._ask_all_at:
+            self._ask_all_at = inf
+            process_tree.send(signal.SIGTERM)
+        if moment >= self._kill_all_at:
+            process_tree.send(signal.SIGKILL)
+
+    def _look(self, moment: float) -> Cut | None:
+        """Decide whether the program may go on; if not, why."""
+        signs = self._directory.signs_of_progress()
+        if signs != self._seen:
+            self._seen, self._seen_at = signs, moment
+        if not self._directory.lock.is_of(self._lock):
+            return Cut.LOST
+        if moment >= self._began_at + self._limits.timeout:
+            return Cut.TIMEOUT
+        if moment >= self._seen_at + self._limits.no_progress:
+            return Cut.NO_PROGRESS
+        return None
+
+    def _pass_on(self, started: Started) -> None:
+        if self._request == signal.SIGKILL:
+            self._kill_all_at = time.monotonic()
+            process_tree.send(signal.SIGKILL)
+        else:
+            _signal(
+                os.killpg if self._program.asked_as_group else os.kill, started.pid, signal.SIGTERM
+            )
+
+    def _give_the_rest_time(self) -> None:
+        """Say when what the program leaves behind has to be gone."""
+        moment = time.monotonic()
+        if self._cut is not None:  # it may still be saving: a shell is gone before its children
+            self._ask_all_at = moment
+            self._kill_all_at = min(self._kill_all_at, moment + self._limits.grace)
+        elif (self._exit_code or 0) < 0:  # nothing good comes from the workers of a dead trainer
+            self._kill_all_at = moment
+        else:
+            self._ask_all_at = moment + _LEFTOVER_GRACE
+            self._kill_all_at = self._ask_all_at + _LAST_GRACE
+
+
+def _signal(send: Callable[[int, int], None], pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        send(pid, number)

@@ -1,0 +1,41 @@
+"""News: what a reporter says of its work, a JSON object a line, to the process that started it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass
+
+from orchestrator.rundir import records
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """How far a reporter is: what it has sent, how many runs it knows to be behind, what is wrong."""
+
+    runs: int = 0
+    points: int = 0
+    behind: int = 0
+    problem: str = ""
+
+
+def tell(descriptor: int, news: News) -> bool:
+    """Write news, unless nobody reads them; tell whether they were written. Never wait."""
+    with contextlib.suppress(OSError):
+        os.write(descriptor, json.dumps(asdict(news)).encode() + b"\n")
+        return True
+    return False
+
+
+def hear(descriptor: int, before: News) -> News:
+    """Return the newest news, or those from before where there are none; never wait."""
+    lines: list[bytes] = []
+    with contextlib.suppress(OSError):
+        while piece := os.read(descriptor, 65536):
+            lines.extend(piece.splitlines())
+    for line in reversed(lines):
+        match records.parse(line):
+            case {"runs": int(r), "points": int(p), "behind": int(b), "problem": str(problem)}:
+                return News(r, p, b, problem)
+    return before

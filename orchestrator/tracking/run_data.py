@@ -1,0 +1,162 @@
+"""What a run has to tell besides its points: name, parameters, tags, times, results and files."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestrator.config.secret_patterns import is_secret
+from orchestrator.config.secret_references import HANDED_OVER
+from orchestrator.grid.filters import show
+from orchestrator.grid.selection import describe_point
+from orchestrator.rundir import durable, records
+from orchestrator.rundir.state import State, Status
+from orchestrator.tracking.metric_points import Sample
+from orchestrator.tracking.mlflow_names import metric_name, parameter_value, run_name, tag_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.state import Observation
+    from orchestrator.tracking.git_source import Source
+
+_HIDDEN: Final = "(not written down)"
+OVER: Final = frozenset({State.DONE, State.FAILED, State.STALE})
+
+
+def name_of(directory: RunDirectory) -> str:
+    """Return a name for people: the values of the axes, or the run ID where there are none."""
+    overrides = directory.read_overrides()
+    return run_name(describe_point(overrides)) if overrides else directory.run_id
+
+
+def read_params(directory: RunDirectory) -> dict[str, str]:
+    """Return the config that the run trains with, flattened to dotted keys.
+
+    Raises:
+        RunDirectoryError: It is missing or damaged.
+    """
+    params: dict[str, str] = {}
+    for path, value in _flatten(directory.read_config()):
+        key = ".".join(path)
+        text = _discreet(path, value)
+        name = metric_name(key)
+        # a.b as one key and b inside a: both are kept.
+        params[name if name not in params else metric_name(f"{key}?")] = parameter_value(text)
+    return params
+
+
+def axis_tags(directory: RunDirectory) -> dict[str, str]:
+    """Return a tag for each axis."""
+    return {
+        metric_name(f"orch.axis.{key}"): tag_value(
+            _discreet(key.split("."), value if isinstance(value, str) else show(value))
+        )
+        for key, value in directory.read_overrides().items()
+    }
+
+
+def attempt_tags(seen: Observation, source: Source | None) -> dict[str, str]:
+    """Return the tags that tell of the last attempt, and of the code it ran."""
+    tags = {"orch.state": seen.state.value, "orch.attempt": str(seen.attempts)}
+    if isinstance(seen.status, Status):
+        status = seen.status
+        tags["orch.host"] = tag_value(status.host)
+        tags["orch.reason"] = tag_value(seen.reason)
+        when = f"{status.started_at} to {status.ended_at or '?'}, {seen.state.value}"
+        tags[f"orch.attempt.{seen.attempts}"] = tag_value(when)
+    if source is not None:
+        tags["orch.git_commit"] = tags["mlflow.source.git.commit"] = source.commit
+        tags["orch.git_dirty"] = str(source.is_dirty).lower()
+    return tags
+
+
+def started_at(directory: RunDirectory, seen: Observation) -> int:
+    """Return when the first attempt began, in ms: its directory was made just before."""
+    if isinstance(seen.status, Status) and seen.status.attempt == 1:
+        return milliseconds(seen.status.started_at)
+    return milliseconds(directory.read_created_at())
+
+
+def ended_at(directory: RunDirectory, seen: Observation) -> int:
+    """Return when the last attempt ended, in ms; of one that died without a word, its last sign."""
+    status = seen.status
+    if isinstance(status, Status) and status.ended_at:
+        return milliseconds(status.ended_at)
+    return _last_sign(directory)
+
+
+def read_results(directory: RunDirectory, seen: Observation) -> list[Sample]:
+    """Return the numbers in ``results.json`` under ``test`` as points at the last iteration."""
+    found: Any = None
+    with contextlib.suppress(OSError):
+        found = records.parse(durable.read_file(directory.results))
+    test = found.get("test") if isinstance(found, dict) else None
+    if not isinstance(test, dict):
+        return []
+    step = seen.progress.iteration if seen.progress else 0
+    numbers = ((str(key), _number(value)) for key, value in test.items())
+    at = ended_at(directory, seen)
+    return [
+        Sample(metric_name(key), number, step, at) for key, number in numbers if number is not None
+    ]
+
+
+def files_of(directory: RunDirectory, *, checkpoint: bool) -> dict[str, Path]:
+    """Return the files to keep with the run, by the names they get, where they exist."""
+    files = {directory.config.name: directory.config, directory.results.name: directory.results}
+    files |= {f"logs/{path.name}": path for path in directory.attempt_logs()}
+    if checkpoint:
+        files["checkpoints/best.pt"] = directory.best_checkpoint
+    return {name: path for name, path in files.items() if path.is_file() and not path.is_symlink()}
+
+
+def signature(path: Path) -> str:
+    """Return what changes whenever a file does."""
+    found = path.stat()
+    return f"{found.st_size}:{found.st_mtime_ns}"
+
+
+def milliseconds(moment: str) -> int:
+    """Return a time of a record in ms; 0 where it is none."""
+    try:
+        return max(0, int(datetime.fromisoformat(moment).timestamp() * 1000))
+    except (ValueError, OverflowError):
+        return 0
+
+
+def _last_sign(directory: RunDirectory) -> int:
+    moments = [0]
+    for path in (directory.metrics, *directory.attempt_logs()):
+        with contextlib.suppress(OSError):
+            moments.append(os.lstat(path).st_mtime_ns // 1_000_000)
+    return max(moments)
+
+
+def _number(value: object) -> float | None:
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return number if isinstance(value, int | float | str) else None
+
+
+def _discreet(path: Sequence[str], value: object) -> str:
+    """Return a value as text, unless it is a secret; directories of before may hold some."""
+    text = str(value)
+    if "${oc.env:" in text:
+        return _HIDDEN if HANDED_OVER in text else text
+    return _HIDDEN if is_secret(path, value) else text
+
+
+def _flatten(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:  # noqa: ANN401 # a YAML tree
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from _flatten(value, (*path, str(key)))
+    elif path:
+        yield path, node

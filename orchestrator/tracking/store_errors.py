@@ -1,0 +1,62 @@
+"""What can be wrong with an MLflow store, said in one line that gives nothing away."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.config.secret_patterns import without_passwords
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LONGEST: Final = 200
+_SAYINGS: Final = (
+    # What a message holds, in lower case, and what that means for the user.
+    ("connection refused", "the tracking server does not answer (connection refused)"),
+    ("timed out", "the tracking server did not answer in time"),
+    ("name or service not known", "the tracking server's name is unknown"),
+    ("failed to resolve", "the tracking server's name is unknown"),
+    ("remote end closed", "the tracking server broke the connection off"),
+    ("connection reset", "the tracking server broke the connection off"),
+    ("connection aborted", "the tracking server broke the connection off"),
+    ("database is locked", "the store is locked by another process"),
+    ("database or disk is full", "the disk of the store is full"),
+    ("no space left", "the disk of the store is full"),
+    ("disk i/o error", "the disk of the store fails (I/O error)"),
+    ("readonly database", "the store can not be written"),
+    ("unable to open database", "the store can not be opened"),
+    ("file is not a database", "the store is damaged: it is no database"),
+    ("database disk image is malformed", "the store is damaged"),
+    ("out-of-date database schema", "the store is of an older MLflow: mlflow db upgrade"),
+)
+_CODE: Final = re.compile(r"(?:error code|status code|http response code) ?:? ?(\d{3})")
+_CODES: Final = {
+    "401": "the tracking server refuses the credentials (401)",
+    "403": "the tracking server forbids it (403)",
+}
+
+
+def explain(error: BaseException) -> str:
+    """Return in one line what is wrong, without passwords."""
+    texts = [_clean(step) for step in _chain(error)]
+    for text in texts:
+        lower = text.lower()
+        if code := _CODE.search(lower):
+            return _CODES.get(code[1], f"the tracking server answers with an error ({code[1]})")
+        for piece, saying in _SAYINGS:
+            if piece in lower:
+                return saying
+    return texts[0][:_LONGEST] or type(error).__name__
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    for _ in range(8):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _clean(error: BaseException) -> str:
+    return without_passwords(" ".join(f"{type(error).__name__}: {error}".split()))

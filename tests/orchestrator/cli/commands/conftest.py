@@ -1,0 +1,72 @@
+"""What the tests of the commands share: a config folder with a grid, and runs of it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.commands.plan import load_plan
+from orchestrator.cli.main import call, parse_arguments
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.records import now
+from orchestrator.rundir.state import Failure, Record, Status
+
+CONFIG = """\
+results_dir: {folder}/results
+experiment_id: grid
+lr: 0.1
+seed: 0
+"""
+GRID = ("lr=0.1,0.2", "seed=0,1")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid of four runs, none of which exists yet; ``orch`` calls a command on it."""
+
+    folder: Path
+    experiment: ExperimentDirectory
+
+    def orch(self, command: str, *arguments: str) -> int:
+        return call(["--config-dir", str(self.folder / "conf"), command, *arguments])
+
+    def make(self, lr: float, seed: int, *, record: Record = Record.DONE) -> RunDirectory:
+        """Make the directory of a run, with an attempt that ended."""
+        axes = [f"lr={lr},9", f"seed={seed},9"]  # the first of these four runs
+        where = ["--config-dir", str(self.folder / "conf")]
+        planned = load_plan(parse_arguments([*where, "plan", *axes]))
+        self.experiment.prepare()
+        directory = self.experiment.create(planned.plan.selection.runs[0])
+        failure = Failure("error", "it was not to be") if record is Record.FAILED else None
+        directory.write_status(
+            Status(record, 1, now(), "box", 1, ended_at=now(), exit_code=0, failure=failure)
+        )
+        return directory
+
+
+def leave(directory: RunDirectory, **test: float | str) -> None:
+    """Leave results in a run directory, as a trainer does."""
+    directory.results.write_text(json.dumps({"schema": 1, "test": test}))
+
+
+def write_log(directory: RunDirectory, content: bytes, attempt: int = 1) -> None:
+    """Write the output of an attempt."""
+    log = directory.attempt_log(attempt)
+    log.parent.mkdir(exist_ok=True)
+    log.write_bytes(content)
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Grid:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/config.yaml").write_text(CONFIG.format(folder=tmp_path))
+    return Grid(tmp_path, ExperimentDirectory(tmp_path / "results", "grid"))
+
+
+@pytest.fixture
+def output(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """Return a function that tells what has been printed since it was asked last."""
+    return lambda: capsys.readouterr().out

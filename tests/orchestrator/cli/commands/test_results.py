@@ -1,0 +1,64 @@
+"""``orch results`` compares what runs came to."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+
+from orchestrator.errors import UsageError
+from orchestrator.rundir.state import Record
+
+from .conftest import Grid, leave
+
+
+def _fill(grid: Grid) -> None:
+    for lr, seed, loss in ((0.1, 0, 3.0), (0.1, 1, 1.0), (0.2, 0, 1.0)):
+        leave(grid.make(lr, seed), **{"test/loss": loss})
+    leave(grid.make(0.2, 1, record=Record.FAILED), **{"test/loss": 0.0})
+
+
+def test_table_has_a_row_for_each_set_of_axes(grid: Grid, output: Callable[[], str]) -> None:
+    """Seeds are averaged; a run that failed has no results, whatever it left."""
+    _fill(grid)
+    assert grid.orch("results") == 0
+    lines = [line.split() for line in output().splitlines()]
+    assert lines[:3] == [
+        ["lr", "runs", "test/loss"],
+        ["0.2", "1", "of", "2", "1"],
+        ["0.1", "2", "2", "±", "1.4"],
+    ]
+
+
+def test_csv_is_for_spreadsheets(grid: Grid, output: Callable[[], str]) -> None:
+    """A column for the mean, one for the deviation, unrounded; what is not there is empty."""
+    _fill(grid)
+    grid.orch("results", "--csv")
+    rows = list(csv.reader(io.StringIO(output())))
+    assert rows[0] == ["lr", "runs", "with_results", "test/loss", "test/loss_std"]
+    assert rows[1] == ["0.2", "2", "1", "1.0", ""]
+    assert float(rows[2][4]) == pytest.approx(2**0.5)
+
+
+def test_json_is_for_programs(grid: Grid, output: Callable[[], str]) -> None:
+    """The same, with the names of the axes that were averaged over."""
+    _fill(grid)
+    grid.orch("results", "--json", "--over", "lr", "--sort", "test/loss")
+    told = json.loads(output())
+    assert (told["axes"], told["over"]) == (["seed"], ["lr"])
+    assert [row["overrides"] for row in told["rows"]] == [{"seed": 1}, {"seed": 0}]
+
+
+def test_results_before_the_first_run_are_no_error(grid: Grid, output: Callable[[], str]) -> None:
+    """It says what to do, and JSON is JSON."""
+    grid.orch("results")
+    assert "orch run starts them" in output()
+    grid.orch("results", "--json")
+    assert json.loads(output())["rows"] == []
+
+
+def test_two_formats_at_once_are_refused(grid: Grid) -> None:
+    """Nobody could read both."""
+    with pytest.raises(UsageError, match="Choose one"):
+        grid.orch("results", "--json", "--csv")

@@ -1,0 +1,155 @@
+"""The command line: what it understands, and how it says no."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.main import COMMANDS, call, parse_arguments
+from orchestrator.errors import OrchestratorError, UsageError
+
+ROOT = Path(__file__).parents[3]
+
+
+def orch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "orchestrator", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_overrides_and_options_stand_in_any_order() -> None:
+    """Options may come before, between and behind the overrides."""
+    for line in (
+        "--config-dir other run a=1 --workers 2 b=2 --json",
+        "run --workers 2 a=1 b=2 --config-dir other --json",
+        "run a=1 --json --config-dir other b=2 --workers=2",
+    ):
+        options = parse_arguments(line.split())
+        assert options.command == "run"
+        assert options.overrides == ["a=1", "b=2"]
+        assert (options.workers, options.json) == (2, True)
+        assert (options.config_dir, options.config_name) == ("other", "config")
+
+
+@pytest.mark.parametrize("override", ["~model", "+a=1", "++a=1", "a=[1,2]", "a={b:1}", "a=-1"])
+def test_overrides_of_every_kind_are_passed_on(override: str) -> None:
+    """Hydra decides what they mean, not the command line."""
+    assert parse_arguments(["plan", override]).overrides == [override]
+
+
+@pytest.mark.parametrize(
+    "line", ["", "pln", "plan --jsn", "run --workers", "run --workers two", "plan --workers 2"]
+)
+def test_wrong_usage_is_one_line(line: str) -> None:
+    """It says what is wrong and where to read on."""
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(line.split())
+    assert "\n" not in str(caught.value)
+    assert "--help" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ("optimizr.lr=1", "did you mean 'optimizer.lr'?"),
+        ("model=mlpp", "Did you mean 'mlp'?"),
+        ("nogroup=mlp", "no such key"),
+        ("training=grid_search optimizer.lrr=1,2", "did you mean 'optimizer.lr'?"),
+        ("orch.worker=2", "did you mean 'orch.workers'?"),
+        ("orch.workers=many", "whole number"),
+        ("experiment_id=../other", "can not name a folder"),
+        ("seed=???", "seed has no value"),
+        ("seed=interval(0,1)", "cannot be enumerated"),
+        ("--config-dir nowhere", "--config-dir"),
+        ("--config-name other", "no config 'other'"),
+        ("results_dir=/dev/null/here", "cannot write here"),
+    ],
+)
+def test_mistake_is_one_line_and_exit_code_2(arguments: str, hint: str) -> None:
+    """What, where, what next; no traceback, nothing on stdout, nothing left behind."""
+    before = sorted(ROOT.iterdir())
+    ended = orch("run", *arguments.split())
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("orch: ")
+    assert hint in ended.stderr
+    assert sorted(ROOT.iterdir()) == before
+
+
+def test_unreadable_config_names_file_and_line(tmp_path: Path) -> None:
+    """A YAML error says where it is."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/config.yaml").write_text("a: 1\nb: [1\nc: 2\n")
+    ended = orch("plan", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "config.yaml, line 3" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what the command does, and takes overrides."""
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments([command, "--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert "[OVERRIDE ...]" in told
+    assert " ".join(COMMANDS[command].split()[:3]) in " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    "line", ["show", "diff 8d6b", "logs a --tail -1", "logs a --attempt x", "results --over"]
+)
+def test_missing_or_odd_operand_is_one_line(line: str) -> None:
+    """A command that is about a run wants one."""
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(line.split())
+    assert "\n" not in str(caught.value)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """``orch --help`` answers without Hydra, rich, PyTorch or MLflow."""
+    script = (
+        "import sys; from orchestrator.cli.main import call\n"
+        "try: call(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'hydra', 'omegaconf', 'rich', 'torch', 'mlflow'} & set(sys.modules)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert ended.stdout.splitlines()[-1] == "[]"
+
+
+def test_planning_loads_no_training_stack(tmp_path: Path) -> None:
+    """``orch plan`` imports neither PyTorch nor MLflow, and writes nothing."""
+    script = (
+        "import sys; from orchestrator.cli.main import call\n"
+        f"call(['plan', 'training=grid_search', 'results_dir={tmp_path / 'results'}'])\n"
+        "print(sorted({'torch', 'mlflow', 'sklearn'} & set(sys.modules)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert ended.stdout.splitlines()[-1] == "[]"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_before_the_first_run_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An experiment without runs is no error."""
+    call(["status", f"--config-dir={ROOT / 'conf'}", f"results_dir={tmp_path}"])
+    assert "orch run starts them" in capsys.readouterr().out
+
+
+def test_page_without_a_store_says_what_to_do_first(tmp_path: Path) -> None:
+    """There is nothing to show before the first run."""
+    with pytest.raises(OrchestratorError, match="First: orch run"):
+        call(["ui", f"--config-dir={ROOT / 'conf'}", f"results_dir={tmp_path}"])

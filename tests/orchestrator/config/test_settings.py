@@ -1,0 +1,104 @@
+"""Tests of orchestrator.config.settings."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.config.settings import (
+    Program,
+    Settings,
+    Share,
+    Tracking,
+    parse_count,
+    parse_settings,
+)
+from orchestrator.errors import ConfigError
+from orchestrator.execution.failure_policy import Policy
+from orchestrator.execution.ordering import Order
+from orchestrator.runner.limits import Limits
+
+
+@pytest.mark.parametrize("node", [None, {}, {"workers": None, "identity": None, "tracking": None}])
+def test_nothing_said_gives_the_defaults(node: Any) -> None:
+    """A config folder need not have any setting."""
+    assert parse_settings(node) == Settings()
+
+
+def test_everything_said_is_kept() -> None:
+    """Every setting arrives with its type."""
+    node = {
+        "workers": 2,
+        "command": ["python", "train.py", "{run_dir}"],
+        "identity": {"exclude": ["device"]},
+        "tracking": {"enabled": False, "uri": "sqlite:///x.db"},
+        "gpus": [0, 1],
+        "gpu_memory": "8 GiB",
+        "retries": 3,
+        "max_failures": 2,
+        "order": "cheap:iterations",
+    }
+    assert parse_settings(node) == Settings(
+        program=Program(command=("python", "train.py", "{run_dir}")),
+        share=Share(workers=2, gpus="0,1", gpu_memory=8 << 30),
+        policy=Policy(retries=3, most_failures=2),
+        order=Order("cheap", "iterations"),
+        identity_exclude=("device",),
+        tracking=Tracking(enabled=False, uri="sqlite:///x.db"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (3, "orch is no mapping"),
+        ({"worker": 2}, "orch has no setting 'worker'. Did you mean 'workers'?"),
+        ({"zzz": 2}, "orch has no setting 'zzz'. Known are command"),
+        ({7: 2}, "orch has no setting '7'"),
+        ({"identity": []}, "orch.identity is no mapping"),
+        ({"identity": {"exclud": []}}, "Did you mean 'exclude'?"),
+        ({"identity": {"exclude": "device"}}, "orch.identity.exclude is no list of texts"),
+        ({"command": "python train.py"}, "orch.command is no list of texts"),
+        ({"command": ["python", 3]}, "orch.command is no list of texts"),
+        ({"tracking": {"enabled": "yes"}}, "orch.tracking.enabled is 'yes'. Make it true or false"),
+        ({"tracking": {"uri": 5}}, "orch.tracking.uri is no text"),
+        ({"workers": 0}, "orch.workers is 0. Make it a whole number, 1 or more"),
+        ({"workers": True}, "orch.workers is True"),
+        ({"workers": "2"}, "orch.workers is '2'"),
+        ({"workers": 1.5}, "orch.workers is 1.5"),
+        ({"retries": -1}, "orch.retries is -1. Make it a whole number, 0 or more"),
+        ({"max_failures": 0}, "orch.max_failures is 0"),
+        ({"gpu_memory": "8"}, "orch.gpu_memory is '8'. Make it bytes, or a text such as 8 GiB"),
+        ({"order": "fast"}, "orch.order is 'fast'. Make it declared"),
+        ({"command": []}, "orch.command is empty"),
+        ({"entry_point": "train.py"}, "Make it a function, as package.module:function"),
+        ({"entry_point": "a:b", "command": ["a"]}, "both given. Choose one"),
+        ({"timeout": 0}, "orch.timeout is 0. Make it seconds, or a text such as 90s"),
+        ({"timeout": "soon"}, "orch.timeout is 'soon'"),
+        ({"timeout": "10"}, "orch.timeout is '10'"),
+        ({"no_progress": "0m"}, "orch.no_progress is '0m'"),
+        ({"no_progress": True}, "orch.no_progress is True"),
+    ],
+)
+def test_wrong_setting_is_refused_with_its_name_and_the_remedy(node: Any, message: str) -> None:
+    """The message says which setting, what it is, and what it should be."""
+    with pytest.raises(ConfigError) as refusal:
+        parse_settings(node)
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_workers_may_be_left_open() -> None:
+    """Nothing means: one a processor, which is decided where runs start."""
+    assert parse_count(None, "--workers") is None
+    assert parse_count(4, "--workers") == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(90, 90), (0.5, 0.5), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("1d 2 h", 93_600)],
+)
+def test_limits_are_seconds_or_read_like_them(value: Any, seconds: float) -> None:
+    """What is not limited may take for ever."""
+    limits = parse_settings({"timeout": value}).limits
+    assert limits == Limits(timeout=seconds)
+    assert limits.no_progress == float("inf")

@@ -1,0 +1,190 @@
+"""Forked runners carry out one attempt after the other, and nothing of one reaches the next."""
+
+import os
+import select
+import signal
+from collections.abc import Iterator
+from multiprocessing import forkserver
+from pathlib import Path
+
+import pytest
+
+from orchestrator.grid.identity import Run
+from orchestrator.launchers.pool import ForkedRunner, Pool
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.state import State
+from orchestrator.runner import process_tree
+from orchestrator.runner.entry_point import EntryPoint
+from orchestrator.runner.forked_runner import Order
+from orchestrator.runner.limits import NO_LIMITS
+
+PAUSE, SUCCEED = "signal:pause", "os:getcwd"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _process_that_forks() -> Iterator[None]:
+    """Fork from a process that holds signals back, as runners expect it, and leave it to nobody else."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    yield
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    """Return a pool, which is closed in the end."""
+    pool = Pool()
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def directories(experiment: ExperimentDirectory, runs: list[Run]) -> list[RunDirectory]:
+    """Return some run directories."""
+    return [experiment.create(run) for run in runs]
+
+
+def order(
+    directory: RunDirectory, function: str = SUCCEED, attempt: int = 1, **environment: str
+) -> Order:
+    """Return the order to call a function."""
+    return Order(directory.path, attempt, EntryPoint(function, ()), NO_LIMITS, environment)
+
+
+def answer(runner: ForkedRunner) -> str:
+    """Return the runner's answer, which has to come."""
+    assert select.select([runner], [], [], 60)[0]
+    return runner.answer()
+
+
+def pid_of(directory: RunDirectory) -> int:
+    """Return the runner that carried out the last attempt."""
+    status = directory.read_status()
+    return getattr(status, "pid", 0)
+
+
+def test_one_runner_carries_out_several_attempts(
+    pool: Pool, directories: list[RunDirectory]
+) -> None:
+    """The directory is locked no more when it answers."""
+    for directory in directories[:3]:
+        runner = pool.give(order(directory))
+        assert answer(runner) == ""
+        assert directory.observe().state is State.DONE
+        pool.take_back(runner)
+    assert len({pid_of(directory) for directory in directories[:3]}) == 1
+
+
+def test_environment_is_that_of_the_order(
+    pool: Pool, directories: list[RunDirectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the run before was given is not there any more."""
+    (tmp_path / "teller.py").write_text(
+        "import os\ndef main():\n    print([os.environ.get(key) for key in 'AB'])\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for directory, given in zip(directories, ({"A": "1"}, {"B": "2"}), strict=False):
+        runner = pool.give(order(directory, "teller:main", **given))
+        assert answer(runner) == ""
+        pool.take_back(runner)
+    logs = [each.attempt_log(1).read_text() for each in directories[:2]]
+    assert logs == ["['1', None]\n", "[None, '2']\n"]
+
+
+def test_request_right_behind_the_order_is_not_lost(
+    pool: Pool, directories: list[RunDirectory]
+) -> None:
+    """The runner may not have begun when the user presses Ctrl-C; such a one has no other order."""
+    runner = pool.give(order(directories[0]))
+    assert answer(runner) == ""
+    pool.take_back(runner)
+    assert pool.give(order(directories[1], PAUSE)) is runner
+    runner.send(signal.SIGTERM)
+    assert answer(runner) == ""
+    assert directories[1].observe().reason.startswith("it was asked to stop")
+    pool.take_back(runner)
+    runner.join()
+
+
+def test_killed_one_is_replaced(pool: Pool, directories: list[RunDirectory]) -> None:
+    """Whether it waits for an order, or is at work."""
+    first = pool.give(order(directories[0]))
+    assert answer(first) == ""
+    pool.take_back(first)
+    first.send(signal.SIGKILL)
+    first.join()
+    second = pool.give(order(directories[1], PAUSE))
+    second.send(signal.SIGKILL)
+    assert answer(second) == ""
+    assert not second.is_reusable
+    pool.take_back(second)
+    third = pool.give(order(directories[2]))
+    assert answer(third) == ""
+    assert directories[2].observe().state is State.DONE
+    pool.take_back(third)
+
+
+def test_line_is_the_runners_alone(
+    pool: Pool, directories: list[RunDirectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its death is noticed while its program lives on, also one that was forked when needed."""
+    os.mkfifo(tmp_path / "told")
+    told = os.open(tmp_path / "told", os.O_RDONLY | os.O_NONBLOCK)
+    (tmp_path / "stayer.py").write_text(
+        "import os, signal\n"
+        "def main():\n    open('told', 'w').write(str(os.getpid()))\n    signal.pause()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    first = pool.give(order(directories[0]))
+    assert answer(first) == ""
+    pool.take_back(first)
+    looks = iter(lambda: process_tree.below(pid_of(directories[0])), None)
+    standby = next(pid for below in looks for pid in below)
+    end = os.pidfd_open(standby)
+    os.kill(standby, signal.SIGKILL)
+    assert select.select([end], [], [], 60)[0]
+    os.close(end)
+    assert pool.give(order(directories[1], "stayer:main")) is first
+    assert select.select([told], [], [], 60)[0]
+    program = int(os.read(told, 20))
+    os.close(told)
+    assert program != standby
+    first.send(signal.SIGKILL)
+    assert answer(first) == ""
+    os.kill(program, signal.SIGKILL)  # it lived
+    pool.take_back(first)
+
+
+def test_one_that_complained_is_not_asked_again(
+    pool: Pool, directories: list[RunDirectory]
+) -> None:
+    """What was wrong may be wrong with itself."""
+    directories[0].lock.path.unlink()
+    runner = pool.give(order(directories[0]))
+    assert "is missing" in answer(runner)
+    assert not runner.is_reusable
+    pool.take_back(runner)
+
+
+def test_one_waits_ready_and_no_more(pool: Pool, directories: list[RunDirectory]) -> None:
+    """Others are let go: each takes memory."""
+    busy = [pool.give(order(directory)) for directory in directories[:3]]
+    for runner in busy:
+        assert answer(runner) == ""
+        pool.take_back(runner)
+    pool.keep_one_ready()
+    for runner in busy[1:]:
+        runner.join()
+    os.kill(pid_of(directories[0]), 0)  # this one lives
+    pool.close()
+    assert busy[0].is_gone()
+
+
+def test_it_ends_with_whoever_gives_the_orders(directories: list[RunDirectory]) -> None:
+    """Nobody else could end it."""
+    runner = ForkedRunner()
+    runner.order(order(directories[0]))
+    assert answer(runner) == ""
+    runner.release()
+    runner.join()
+    assert directories[0].observe().state is State.DONE

@@ -1,0 +1,94 @@
+"""Runs that differ only in their seed make a row, the best row stands first."""
+
+import math
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import UsageError
+from orchestrator.planning.comparison import Cell, Outcome, compare, comparison_as_json
+
+
+def _outcome(lr: float, seed: int, metrics: Any) -> Outcome:
+    return Outcome({"lr": lr, "seed": seed}, metrics)
+
+
+OUTCOMES = [
+    _outcome(0.1, 0, {"accuracy": 0.5, "loss": 3.0}),
+    _outcome(0.1, 1, {"accuracy": 0.7, "loss": 1.0}),
+    _outcome(0.2, 0, {"accuracy": 0.9, "loss": 2.5}),
+    _outcome(0.2, 1, None),
+    _outcome(0.3, 0, None),
+]
+
+
+def test_row_has_the_mean_and_the_deviation_of_a_sample() -> None:
+    """What has no results counts among the runs, and in no mean."""
+    first, second, third = compare(OUTCOMES).rows
+    assert (first.overrides, first.runs, first.with_results) == ({"lr": 0.2}, 2, 1)
+    assert first.cells["accuracy"] == Cell(0.9, None)
+    cell = second.cells["accuracy"]
+    assert (cell.mean, cell.std) == (pytest.approx(0.6), pytest.approx(math.sqrt(0.02)))
+    assert (third.runs, third.with_results, third.cells) == (1, 0, {})
+
+
+@pytest.mark.parametrize(
+    ("metric", "order"),
+    [(None, [0.2, 0.1, 0.3]), ("accuracy", [0.2, 0.1, 0.3]), ("loss", [0.1, 0.2, 0.3])],
+)
+def test_best_row_stands_first_and_the_empty_one_last(metric: Any, order: list[float]) -> None:
+    """Of a loss less is better, of anything else more."""
+    rows = compare(OUTCOMES, sort_by=metric).rows
+    assert [row.overrides["lr"] for row in rows] == order
+
+
+def test_any_axis_may_be_averaged_over() -> None:
+    """The seeds are an axis like others then."""
+    compared = compare(OUTCOMES, ["lr"], "accuracy")
+    assert (compared.axes, compared.over) == (("seed",), ("lr",))
+    assert [(row.overrides, row.runs) for row in compared.rows] == [
+        ({"seed": 0}, 3),
+        ({"seed": 1}, 2),
+    ]
+
+
+def test_seed_inside_of_a_group_is_a_seed() -> None:
+    """``data.seed`` is averaged over without asking, ``seeds`` is not."""
+    outcomes = [Outcome({"data.seed": n, "seeds": n}, {"x": 1.0}) for n in (1, 2)]
+    assert compare(outcomes).over == ("data.seed",)
+
+
+def test_runs_of_grids_with_other_axes_stand_side_by_side() -> None:
+    """An axis that a run does not have is empty, and no reason to leave it out."""
+    rows = compare([Outcome({"lr": 1}, {"x": 1.0}), Outcome({"width": 2}, {"x": 2.0})]).rows
+    assert [row.overrides for row in rows] == [{"width": 2}, {"lr": 1}]
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_number_that_is_none_spoils_no_table(number: float) -> None:
+    """NaN stands last; JSON stays JSON."""
+    outcomes = [_outcome(lr, seed, {"x": value}) for lr, seed, value in
+                ((0.1, 0, number), (0.1, 1, 1.0), (0.2, 0, 1.0), (0.2, 1, 1.0))]  # fmt: skip
+    compared = compare(outcomes)
+    assert len(compared.rows) == 2
+    if math.isnan(number):
+        assert [row.overrides["lr"] for row in compared.rows] == [0.2, 0.1]
+    assert str(number) in str(comparison_as_json(compared))
+
+
+@pytest.mark.parametrize(
+    ("over", "metric", "message"),
+    [
+        (["sede"], None, "no run has the axis 'sede'; there are lr, seed"),
+        ([], "acuracy", "no run has the metric 'acuracy'; there are accuracy, loss"),
+    ],
+)
+def test_axis_or_metric_that_no_run_has_is_refused(over: Any, metric: Any, message: str) -> None:
+    """The message names those there are."""
+    with pytest.raises(UsageError, match=message):
+        compare(OUTCOMES, over, metric)
+
+
+def test_nothing_at_all_is_compared_to_nothing() -> None:
+    """An experiment without runs is no error."""
+    assert compare([]).rows == ()

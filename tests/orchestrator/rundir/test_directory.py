@@ -1,0 +1,160 @@
+"""A run directory says what is true, whatever was done to it."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from orchestrator.errors import RunDirectoryError
+from orchestrator.grid.identity import Run, identify
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.state import Record, State, Status, Unreadable
+
+
+def status(record: Record, attempt: int = 1) -> Status:
+    return Status(record=record, attempt=attempt, started_at="then", host="box", pid=1)
+
+
+@pytest.fixture
+def directory(experiment: ExperimentDirectory, runs: list[Run]) -> RunDirectory:
+    """Return the run directory of a run that has not run yet."""
+    return experiment.create(runs[0])
+
+
+def test_new_directory_is_complete_and_pending(directory: RunDirectory) -> None:
+    """It has its config, its identity and its lock, and nothing has run."""
+    names = sorted(path.name for path in directory.path.iterdir())
+    assert names == ["config.yaml", "run.json", "run.lock"]
+    assert OmegaConf.load(directory.config) == {"seed": 0, "lr": 0.1}
+    assert directory.observe().state is State.PENDING
+    assert directory.read_overrides() == {"seed": 0}
+
+
+def test_config_leaves_out_what_only_the_orchestrator_reads(
+    experiment: ExperimentDirectory,
+) -> None:
+    """Filters and orchestrator settings are not the run's business."""
+    run = identify({"seed": 1, "_filters": ["a == 1 ! b == 1"], "orch": {"workers": 2}}, {})
+    assert OmegaConf.load(experiment.create(run).config) == {"seed": 1}
+
+
+def test_text_that_looks_like_a_number_stays_text(experiment: ExperimentDirectory) -> None:
+    """The trainer reads the values that were hashed, not what YAML makes of them."""
+    config = {"a": "1e-3", "b": "true", "c": "null", "d": "0x10", "e": 1e-5, "f": "12:30:00"}
+    directory = experiment.create(identify(config, {}))
+    assert OmegaConf.to_container(OmegaConf.load(directory.config)) == config
+
+
+@pytest.mark.parametrize(
+    ("record", "state"),
+    [
+        (Record.RUNNING, State.STALE),
+        (Record.INTERRUPTED, State.STALE),
+        (Record.FAILED, State.FAILED),
+        (Record.DONE, State.DONE),
+    ],
+)
+def test_state_with_a_free_lock_follows_from_the_record(
+    directory: RunDirectory, record: Record, state: State
+) -> None:
+    """What the last attempt wrote decides when nobody lives."""
+    directory.write_status(status(record))
+    assert directory.observe().state is state
+
+
+def test_held_lock_means_running_until_the_last_holder_is_gone(directory: RunDirectory) -> None:
+    """A child that inherited the descriptor keeps the run alive after its parent's end."""
+    directory.write_status(status(Record.RUNNING))
+    descriptor = directory.lock.open()
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writer)
+        os.read(reader, 1)
+        os._exit(0)
+    os.close(descriptor)
+    assert directory.observe().state is State.RUNNING
+    os.close(writer)
+    os.waitpid(child, 0)
+    os.close(reader)
+    assert directory.observe().state is State.STALE
+
+
+def test_looking_changes_nothing(directory: RunDirectory) -> None:
+    """Observing leaves every file's time as it was."""
+    directory.write_status(status(Record.RUNNING))
+    before = {path: path.stat().st_mtime_ns for path in directory.path.rglob("*")}
+    directory.observe()
+    assert {path: path.stat().st_mtime_ns for path in directory.path.rglob("*")} == before
+
+
+def test_unreadable_status_is_stale_and_kept_aside(directory: RunDirectory) -> None:
+    """The next writer keeps what it could not read."""
+    path = directory.path / "status.json"
+    path.write_bytes(b"\0" * 30)
+    directory.attempt_log(4).parent.mkdir()
+    directory.attempt_log(4).touch()
+    seen = directory.observe()
+    assert seen.state is State.STALE
+    assert seen.attempts == 4
+    directory.write_status(status(Record.RUNNING, attempt=5))
+    aside = list(directory.path.glob("status.json.unreadable-*"))
+    assert [each.read_bytes() for each in aside] == [b"\0" * 30]
+    assert directory.read_status() == status(Record.RUNNING, attempt=5)
+
+
+def test_link_pipe_and_folder_in_place_of_the_status_are_unreadable(
+    directory: RunDirectory, tmp_path: Path
+) -> None:
+    """None of them is followed, opened for good or an error."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    path = directory.path / "status.json"
+    for make in (lambda: path.symlink_to(victim), lambda: os.mkfifo(path)):
+        make()
+        assert isinstance(directory.read_status(), Unreadable)
+        path.unlink()
+    path.mkdir()
+    assert isinstance(directory.read_status(), Unreadable)
+    assert victim.read_text() == "precious"
+
+
+def test_link_in_place_of_the_lock_is_refused_and_its_target_untouched(
+    directory: RunDirectory, tmp_path: Path
+) -> None:
+    """A lock that is not a plain file of its own is an error that names it."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    lock = directory.path / "run.lock"
+    for make in (lock.symlink_to, lock.hardlink_to):
+        lock.unlink()
+        make(victim)
+        with pytest.raises(RunDirectoryError, match=r"run\.lock"):
+            directory.lock.open()
+    assert victim.read_text() == "precious"
+
+
+def test_directory_of_another_config_is_refused(
+    experiment: ExperimentDirectory, directory: RunDirectory, runs: list[Run]
+) -> None:
+    """A digest that differs is an error that says what to do, not a silent reuse."""
+    other = experiment.create(runs[1])
+    for name in ("run.json", "config.yaml"):
+        (directory.path / name).write_bytes((other.path / name).read_bytes())
+    with pytest.raises(
+        RunDirectoryError,
+        match=r"another config, seed is 1 there, 0 here\. Move this directory away",
+    ):
+        experiment.create(runs[0])
+
+
+def test_damaged_identity_is_told_as_the_reason(directory: RunDirectory) -> None:
+    """A report never raises: one damaged run does not hide the others."""
+    (directory.path / "run.json").write_text("{")
+    report = directory.report()
+    assert report.seen.state is State.STALE
+    assert "run.json" in report.seen.reason

@@ -1,0 +1,179 @@
+"""The folder of an experiment holds complete run directories, whoever makes them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import RunDirectoryError
+from orchestrator.grid.identity import Run
+from orchestrator.rundir.build import build, publish
+from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.records import now
+from orchestrator.rundir.state import Record, RunId, State, Status
+
+
+def test_experiment_that_does_not_exist_has_no_runs(tmp_path: Path) -> None:
+    """Looking at nothing finds nothing and makes nothing."""
+    experiment = ExperimentDirectory(tmp_path / "results", "first")
+    assert experiment.runs() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_are_found_and_foreign_names_passed_over(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Only names that can be run IDs are run directories."""
+    for run in runs:
+        experiment.create(run)
+    (experiment.training / "notes.txt").touch()
+    (experiment.training / ".new-0123456789abcdef").mkdir()
+    found = [directory.run_id for directory in experiment.runs()]
+    assert found == sorted(run.run_id for run in runs)
+
+
+def test_making_a_directory_twice_keeps_the_first(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Nothing in a run directory is made anew."""
+    directory = experiment.create(runs[0])
+    (directory.path / "kept").touch()
+    assert (experiment.create(runs[0]).path / "kept").exists()
+
+
+def test_two_makers_at_once_make_one_directory(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Several processes may create the same run; none fails, and one directory is there."""
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                for run in runs:
+                    experiment.create(run)
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    assert len(list(experiment.training.iterdir())) == len(runs)
+
+
+def test_what_a_killed_maker_left_is_swept(experiment: ExperimentDirectory) -> None:
+    """An unfinished directory of a dead process is gone after the next preparation."""
+    (experiment.training / ".new-0123456789abcdef").mkdir()
+    experiment.prepare()
+    assert list(experiment.training.iterdir()) == []
+
+
+def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    """The error names the folder and what to do, and nothing is left behind."""
+    (tmp_path / "file").touch()
+    with pytest.raises(RunDirectoryError, match="cannot write here") as caught:
+        ExperimentDirectory(tmp_path / "file", "first").prepare()
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+FAULTS = {
+    "nothing": lambda path: path,
+    "truncated": lambda path: path.write_bytes(b'{"schema": 1, "state": "done"'),
+    "two records": lambda path: path.write_bytes(path.read_bytes() * 2),
+    "no text": lambda path: path.write_bytes(b"\xff\xfe"),
+    "zeros": lambda path: path.write_bytes(bytes(30)),
+    "empty": lambda path: path.write_bytes(b""),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "a link": lambda path: (path.rename(path.with_name("kept")), path.symlink_to("kept")),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "huge": lambda path: os.truncate(path, 1_000_000_000),
+    "gone": lambda path: path.unlink(),
+    "without a folder": lambda path: shutil.rmtree(path.parent),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("record", Record)
+def test_many_runs_are_seen_as_each_run_directory_sees_itself(
+    experiment: ExperimentDirectory, runs: list[Run], record: Record, fault: str
+) -> None:
+    """The quick look at what is done never says anything else than the thorough one."""
+    directory = experiment.create(runs[0])
+    directory.write_status(Status(record, 2, now(), "box", 1, ended_at=now(), exit_code=0))
+    FAULTS[fault](directory.path / "status.json")
+    seen = experiment.observe([directory.run_id])
+    assert seen == {directory.run_id: directory.observe()}
+
+
+def test_many_runs_of_a_folder_that_is_not_there_are_pending(
+    experiment: ExperimentDirectory,
+) -> None:
+    """Somebody may move the folder away between two looks at it."""
+    run_id = RunId("0123456789abcdef")
+    seen = ExperimentDirectory(experiment.results_dir, "elsewhere").observe([run_id])
+    assert seen[run_id].state is State.PENDING
+
+
+def test_run_directory_that_was_built_ahead_is_nowhere_to_be_seen_until_it_is_created(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Then it is there whole, and nothing else is."""
+    for _ in range(2):
+        experiment.build_ahead(runs[:1])
+    assert experiment.runs() == []
+    assert len(list(experiment.training.iterdir())) == 1
+    directory = experiment.create(runs[0])
+    assert directory.read_config() == {"seed": 0, "lr": 0.1}
+    assert [path.name for path in experiment.training.iterdir()] == [runs[0].run_id]
+
+
+def test_what_was_built_ahead_in_vain_is_removed(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """By whoever built it, if another one was faster or it is not needed any more."""
+    experiment.build_ahead(runs)
+    build(runs[0], experiment.training / ".new-by-another")
+    publish(experiment.training / ".new-by-another", experiment.run(runs[0].run_id).path)
+    experiment.create(runs[0])
+    assert len(list(experiment.training.glob(".new-*"))) == 2
+    experiment.tear_down()
+    assert [path.name for path in experiment.training.iterdir()] == [runs[0].run_id]
+
+
+def test_what_was_built_ahead_by_a_dead_process_is_swept_and_not_used(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """It may be half built."""
+    half_built = experiment.training / f".new-{runs[0].run_id}-1"
+    half_built.mkdir()
+    assert experiment.create(runs[0]).read_config()
+    experiment.prepare()
+    assert [path.name for path in experiment.training.iterdir()] == [runs[0].run_id]
+
+
+def test_orchestrators_of_an_experiment_know_whether_they_are_alone(
+    experiment: ExperimentDirectory,
+) -> None:
+    """The kernel forgets the dead ones."""
+    script = (
+        "import sys; from pathlib import Path; from orchestrator.rundir.experiment import *;"
+        f"print(ExperimentDirectory(Path({str(experiment.results_dir)!r}), 'first').join(), flush=True);"
+        "sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    answers = []
+    with subprocess.Popen(command, **pipes) as first:  # type: ignore[call-overload]
+        answers.append(first.stdout.readline())
+        with subprocess.Popen(command, **pipes) as second:  # type: ignore[call-overload]
+            answers.append(second.stdout.readline())
+            second.kill()
+        first.kill()
+    with subprocess.Popen(command, **pipes) as third:  # type: ignore[call-overload]
+        answers.append(third.stdout.readline())
+        third.kill()
+    assert answers == ["True\n", "False\n", "True\n"]

@@ -1,0 +1,79 @@
+"""Records survive the way through JSON, and damaged ones are told from whole ones."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.rundir.records import dump_status, parse_progress, parse_status
+from orchestrator.rundir.state import Failure, Progress, Record, Status, Unreadable
+
+STATUS = Status(
+    record=Record.FAILED,
+    attempt=3,
+    started_at="2026-01-01T00:00:00.000+00:00",
+    host="box",
+    pid=12,
+    ended_at="2026-01-01T00:00:01.000+00:00",
+    exit_code=1,
+    failure=Failure("error", "ValueError: lr"),
+    reason="why not",
+)
+
+
+def test_status_comes_back_as_it_was_written() -> None:
+    """Reading what was written gives the same value."""
+    assert parse_status(dump_status(STATUS)) == STATUS
+
+
+def test_status_has_the_fields_of_the_contract() -> None:
+    """The names in the file are those that scripts depend on."""
+    assert list(json.loads(dump_status(STATUS))) == [
+        "schema",
+        "state",
+        "attempt",
+        "started_at",
+        "ended_at",
+        "host",
+        "pid",
+        "exit_code",
+        "error",
+        "reason",
+    ]
+
+
+def test_status_cut_at_any_byte_is_unreadable() -> None:
+    """A torn status is never taken for a whole one."""
+    content = dump_status(STATUS).rstrip()
+    for end in range(len(content)):
+        assert isinstance(parse_status(content[:end]), Unreadable)
+
+
+@given(st.binary())
+def test_garbage_is_unreadable_and_never_an_error(content: bytes) -> None:
+    """Whatever stands in the file, reading it gives an answer."""
+    assert isinstance(parse_status(content), Unreadable)
+
+
+def test_status_from_the_future_says_so() -> None:
+    """A newer schema is not guessed at."""
+    found = parse_status(dump_status(STATUS).replace(b'"schema": 1', b'"schema": 2'))
+    assert isinstance(found, Unreadable)
+    assert "newer version" in found.why
+
+
+def test_progress_keeps_numbers_and_texts_only() -> None:
+    """A metric that is NaN is a text in JSON; other things are no metrics."""
+    content = b'{"iteration": 1, "iterations": 5, "metrics": {"a": 0.5, "b": "NaN", "c": []}}'
+    assert parse_progress(content) == Progress(1, 5, {"a": 0.5, "b": "NaN"})
+    assert parse_progress(b"[]") is None
+
+
+def test_number_that_json_does_not_know_becomes_a_text() -> None:
+    """Python's own writer makes numbers of them, which scripts in other languages refuse."""
+    content = (
+        b'{"iteration": 1, "iterations": 5, "metrics": {"a": NaN, "b": Infinity, "c": -Infinity}}'
+    )
+    progress = parse_progress(content)
+    assert progress is not None
+    assert progress.metrics == {"a": "NaN", "b": "Infinity", "c": "-Infinity"}

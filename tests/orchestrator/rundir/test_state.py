@@ -1,0 +1,98 @@
+"""Tests of orchestrator.rundir.state."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from orchestrator.rundir.state import (
+    NOTHING_THERE,
+    Failure,
+    Observation,
+    Progress,
+    Record,
+    State,
+    Status,
+    Unreadable,
+    explain,
+    judge,
+)
+
+STARTED = "2026-01-01T00:00:00.000+00:00"
+# The table of the run directory's contract, row by row.
+TABLE = [
+    (None, False, State.PENDING),
+    (Record.DONE, False, State.DONE),
+    (Record.DONE, True, State.DONE),
+    (None, True, State.RUNNING),
+    (Record.RUNNING, True, State.RUNNING),
+    (Record.INTERRUPTED, True, State.RUNNING),
+    (Record.FAILED, True, State.RUNNING),
+    ("unreadable", True, State.RUNNING),
+    (Record.RUNNING, False, State.STALE),
+    (Record.INTERRUPTED, False, State.STALE),
+    ("unreadable", False, State.STALE),
+    (Record.FAILED, False, State.FAILED),
+]
+
+
+def _status(record: Any, failure: Any = None) -> Any:
+    if record is None:
+        return None
+    if record == "unreadable":
+        return Unreadable("it is no complete status")
+    return Status(record, attempt=1, started_at=STARTED, host="box", pid=1, failure=failure)
+
+
+@pytest.mark.parametrize(("record", "locked", "state"), TABLE)
+def test_state_follows_from_the_status_and_the_lock(record: Any, locked: Any, state: Any) -> None:
+    """Every row of the contract's table holds."""
+    assert judge(_status(record), locked=locked) is state
+
+
+def test_table_names_every_combination_of_the_two_facts() -> None:
+    """No combination of status and lock is left undecided."""
+    facts = set(itertools.product([None, "unreadable", *Record], [False, True]))
+    assert {(record, locked) for record, locked, _ in TABLE} == facts
+
+
+def test_nothing_there_is_a_pending_run() -> None:
+    """A run without a directory is pending, and its reason says why."""
+    assert NOTHING_THERE.state is State.PENDING
+    assert NOTHING_THERE.reason == "it has not run yet"
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (Observation(_status(Record.DONE), attempts=1), "it has finished"),
+        (
+            Observation(_status(Record.RUNNING), attempts=1, progress=Progress(3, 10, {})),
+            "its process is gone, 3 of 10 iterations are saved",
+        ),
+        (
+            Observation(_status(Record.INTERRUPTED), attempts=1),
+            "it was asked to stop, nothing is saved yet",
+        ),
+        (
+            Observation(_status("unreadable"), attempts=1),
+            "its status cannot be read (it is no complete status), nothing is saved yet",
+        ),
+        (
+            Observation(_status(Record.RUNNING), locked=True, attempts=1),
+            "its process lives, nothing is saved yet",
+        ),
+        (
+            Observation(_status(Record.FAILED, Failure("exit", "code 3")), attempts=2),
+            "attempt 2 failed, exit: code 3",
+        ),
+        (
+            Observation(_status(Record.FAILED), attempts=1),
+            "attempt 1 failed, no cause was recorded",
+        ),
+    ],
+)
+def test_reason_tells_why_a_run_is_in_its_state(seen: Any, reason: Any) -> None:
+    """The reason names what was seen, in one clause."""
+    assert explain(seen) == reason
+    assert seen.reason == reason

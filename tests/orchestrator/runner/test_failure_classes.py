@@ -1,0 +1,90 @@
+"""The class of a failure follows from what the program left."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.runner.failure_classes import CLASSES, Traces, classify
+
+TRACEBACK = (
+    "Traceback (most recent call last):\n  File 'train.py', line 3, in <module>\n    {}\n{}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "message"),
+    [
+        ("", "error", "exit code 1, and no output"),
+        ("epoch 1\nbad argument\n\n", "error", "bad argument"),
+        (TRACEBACK.format("f()", "ValueError: lr"), "error", "ValueError: lr"),
+        (
+            TRACEBACK.format("f()", "RuntimeError: sizes differ\nexpected 3, got 4"),
+            "error",
+            "RuntimeError: sizes differ",
+        ),
+        (
+            TRACEBACK.format("f()", "torch.OutOfMemoryError: CUDA out of memory. Tried 2 GiB"),
+            "out-of-memory",
+            "torch.OutOfMemoryError: CUDA out of memory. Tried 2 GiB",
+        ),
+        (TRACEBACK.format("f()", "MemoryError"), "out-of-memory", "MemoryError"),
+        (
+            TRACEBACK.format("f()", "OSError: [Errno 28] No space left on device: 'a.pt'"),
+            "disk-full",
+            "OSError: [Errno 28] No space left on device: 'a.pt'",
+        ),
+        ("diverged: the loss is nan\n", "diverged", "the loss is nan"),
+        ("disk-full: results: no room\n", "disk-full", "results: no room"),
+        ("timeout: of the license server\n", "timeout", "of the license server"),
+        (TRACEBACK.format("f()", "FloatingPointError: nan"), "diverged", "FloatingPointError: nan"),
+        ("  50%|#####     |\r 100%|##########|\nKeyError: 'x'\n", "error", "KeyError: 'x'"),
+        ("\x1b[31mred\x1b[0m\n", "error", "?[31mred?[0m"),
+        ("x" * 10_000, "error", "x" * 500),
+    ],
+)
+def test_last_words_tell_the_class_and_the_message(words: str, kind: str, message: str) -> None:
+    """The message is the line that a person would look for."""
+    failure = classify(1, Traces(words))
+    assert (failure.kind, failure.message) == (kind, message)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [(-9, "by SIGKILL"), (-11, "by SIGSEGV"), (137, "by SIGKILL"), (139, "by SIGSEGV")],
+)
+def test_signal_is_named_also_by_a_shell(code: int, message: str) -> None:
+    """128 and the number is how a shell says it."""
+    failure = classify(code, Traces("epoch 3\n"))
+    assert (failure.kind, failure.message) == ("killed", message)
+
+
+def test_kernel_that_kills_for_memory_is_told_from_somebody_who_kills() -> None:
+    """Only SIGKILL is what the kernel uses."""
+    assert classify(-9, Traces(memory_ran_out=True)).kind == "out-of-memory"
+    assert classify(-11, Traces(memory_ran_out=True)).kind == "killed"
+
+
+@pytest.mark.parametrize("loss", ["NaN", "Infinity", "-Infinity", float("nan"), "inf"])
+def test_loss_that_is_no_number_is_divergence(loss: float | str) -> None:
+    """For programs that only crash because of it."""
+    traces = Traces("ValueError: bad input\n", {"train/loss": loss, "accuracy": 0.1})
+    assert classify(1, traces).kind == "diverged"
+    assert (
+        classify(1, Traces("ValueError: bad\n", {"accuracy": loss, "loss": "low"})).kind == "error"
+    )
+
+
+@given(words=st.text(), code=st.integers(-31, 255).filter(bool))
+def test_any_output_gives_a_class_and_one_printable_line(words: str, code: int) -> None:
+    """No program can put into a record what harms its reader."""
+    failure = classify(code, Traces(words))
+    assert failure.kind in CLASSES
+    assert failure.message.isprintable()
+
+
+@pytest.mark.parametrize("number", range(1, 65))
+def test_any_signal_is_named(number: int) -> None:
+    """Most real-time signals have no name."""
+    failure = classify(-number, Traces())
+    assert failure.kind == "killed"
+    assert failure.message.startswith(("by SIG", f"by signal {number}"))

@@ -1,0 +1,311 @@
+"""The runner carries out an attempt and records how it ended, whatever the program does."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import lock_descriptor
+
+from orchestrator.grid.identity import Run
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.state import Record, State, Status
+from orchestrator.runner.limits import NO_LIMITS, Limits
+from orchestrator.runner.runner import Verdict
+
+PYTHON = sys.executable
+
+
+@pytest.fixture
+def directory(experiment: ExperimentDirectory, runs: list[Run]) -> RunDirectory:
+    """Return the run directory of a run that has not run yet."""
+    return experiment.create(runs[0])
+
+
+def start(
+    directory: RunDirectory, *command: str, attempt: int = 1, limits: Limits = NO_LIMITS
+) -> subprocess.Popen[str]:
+    """Start a runner, as a launcher does."""
+    return subprocess.Popen(
+        [
+            PYTHON,
+            "-m",
+            "orchestrator.runner",
+            str(directory.path),
+            str(attempt),
+            *limits.as_arguments(),
+            *command,
+        ],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def carry_out(
+    directory: RunDirectory, *command: str, attempt: int = 1, limits: Limits = NO_LIMITS
+) -> Verdict:
+    """Run a runner to its end."""
+    with start(directory, *command, attempt=attempt, limits=limits) as runner:
+        _, complaint = runner.communicate()
+    assert complaint == ""
+    return Verdict(runner.returncode)
+
+
+def recorded(directory: RunDirectory) -> Status:
+    """Return the status, which has to be readable."""
+    status = directory.read_status()
+    assert isinstance(status, Status)
+    return status
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Path:
+    """Return a pipe through which a program tells that it has come to a place."""
+    path = tmp_path / "told"
+    os.mkfifo(path)
+    return path
+
+
+def test_exit_code_zero_is_done(directory: RunDirectory) -> None:
+    """The record has the attempt, its times and its exit code; the output is kept."""
+    assert carry_out(directory, "sh", "-c", "echo hello; echo trouble >&2") is Verdict.DONE
+    status = recorded(directory)
+    assert (status.record, status.attempt, status.exit_code) == (Record.DONE, 1, 0)
+    assert status.ended_at is not None
+    assert status.started_at <= status.ended_at
+    assert (directory.path / "logs/attempt-001.log").read_text() == "hello\ntrouble\n"
+    assert directory.observe().state is State.DONE
+
+
+def test_program_gets_to_know_its_run(directory: RunDirectory) -> None:
+    """The environment of the contract is there."""
+    script = "import json, os; print(json.dumps(dict(os.environ)))"
+    carry_out(directory, PYTHON, "-c", script)
+    environment = json.loads((directory.path / "logs/attempt-001.log").read_text())
+    assert environment["ORCH_RUN_DIR"] == str(directory.path)
+    assert environment["ORCH_RUN_ID"] == directory.run_id
+    assert environment["ORCH_ATTEMPT"] == "1"
+    assert environment["ORCH_EXPERIMENT"] == "first"
+
+
+def test_failure_tells_the_last_line_of_the_traceback(directory: RunDirectory) -> None:
+    """What the user wants to know stands in the record."""
+    assert carry_out(directory, PYTHON, "-c", "raise ValueError('lr')") is Verdict.FAILED
+    failure = recorded(directory).failure
+    assert failure is not None
+    assert (failure.kind, failure.message) == ("error", "ValueError: lr")
+    assert directory.observe().state is State.FAILED
+
+
+def test_killed_program_tells_the_signal(directory: RunDirectory) -> None:
+    """A program that is killed, by the kernel for memory for example, has failed."""
+    assert carry_out(directory, "sh", "-c", "kill -9 $$") is Verdict.FAILED
+    failure = recorded(directory).failure
+    assert failure is not None
+    assert (failure.kind, failure.message) == ("killed", "by SIGKILL")
+
+
+@pytest.mark.parametrize("end", ["kill -TERM $$", "exit 143", "kill -INT $$", "exit 130"])
+def test_program_that_somebody_asked_to_stop_is_interrupted(
+    directory: RunDirectory, end: str
+) -> None:
+    """It has not failed: the next call resumes it."""
+    assert carry_out(directory, "sh", "-c", end) is Verdict.INTERRUPTED
+    assert directory.observe().state is State.STALE
+
+
+def test_program_that_does_not_exist_has_failed(directory: RunDirectory) -> None:
+    """The message names it."""
+    assert carry_out(directory, "/no/such/program") is Verdict.FAILED
+    failure = recorded(directory).failure
+    assert failure is not None
+    assert failure.message == "cannot start '/no/such/program': No such file or directory"
+
+
+def test_done_run_is_not_run_again(directory: RunDirectory) -> None:
+    """Whoever planned before it was done looks again, and leaves it."""
+    carry_out(directory, "true")
+    before = (directory.path / "status.json").read_bytes()
+    assert carry_out(directory, "false", attempt=2) is Verdict.NOT_OURS
+    assert (directory.path / "status.json").read_bytes() == before
+
+
+def test_attempt_that_another_orchestrator_made_is_not_repeated(directory: RunDirectory) -> None:
+    """An attempt number that is taken means that somebody was faster."""
+    carry_out(directory, "false")
+    assert carry_out(directory, "true", attempt=1) is Verdict.NOT_OURS
+    assert carry_out(directory, "true", attempt=2) is Verdict.DONE
+
+
+def test_signal_reaches_the_program_and_is_recorded(directory: RunDirectory, told: Path) -> None:
+    """Asked to stop, the runner asks the program, and waits for its end."""
+    script = f"trap 'echo saved; exit 9' TERM; echo ready > {told}; while :; do :; done"
+    with start(directory, "sh", "-c", script) as runner:
+        assert told.read_text() == "ready\n"
+        runner.send_signal(signal.SIGTERM)
+    assert runner.returncode == Verdict.INTERRUPTED
+    assert recorded(directory).exit_code == 9
+    assert (directory.path / "logs/attempt-001.log").read_text() == "saved\n"
+
+
+def test_quit_kills_a_program_that_does_not_listen(directory: RunDirectory, told: Path) -> None:
+    """The second request ends the whole process group, and that is recorded too."""
+    script = f"trap '' TERM; echo ready > {told}; while :; do sleep 1; done"
+    with start(directory, "sh", "-c", script) as runner:
+        assert told.read_text() == "ready\n"
+        runner.send_signal(signal.SIGTERM)
+        runner.send_signal(signal.SIGQUIT)
+    assert runner.returncode == Verdict.INTERRUPTED
+    assert recorded(directory).reason == "it was asked to stop"
+
+
+def test_run_lives_for_as_long_as_its_program_when_the_runner_is_killed(
+    directory: RunDirectory, told: Path
+) -> None:
+    """The lock is the program's as well; when it ends without a record, the run is stale."""
+    script = f"echo ready > {told}; read x < {told}"
+    with start(directory, "sh", "-c", script) as runner:
+        assert told.read_text() == "ready\n"
+        runner.kill()
+        runner.wait()
+        assert directory.observe().state is State.RUNNING
+        told.write_text("end\n")
+    waiting = directory.lock.open()
+    lock_descriptor(waiting)
+    os.close(waiting)
+    assert directory.observe().state is State.STALE
+
+
+def test_held_lock_is_left_alone_and_a_look_at_it_is_not_in_the_way(
+    directory: RunDirectory,
+) -> None:
+    """An attempt is never begun beside another one; who only looks does not prevent it."""
+    other = directory.lock.open()
+    fcntl.flock(other, fcntl.LOCK_EX)
+    assert carry_out(directory, "true") is Verdict.NOT_OURS
+    assert directory.read_status() is None
+    os.close(other)
+    assert carry_out(directory, "true") is Verdict.DONE
+
+
+def test_directory_that_is_gone_is_one_line(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """The launcher gets to know what happened; nothing is made."""
+    directory = experiment.run(runs[0].run_id)
+    with start(directory, "true") as runner:
+        _, complaint = runner.communicate()
+    assert runner.returncode == Verdict.FAILED
+    assert "No such file or directory" in complaint
+    assert not directory.path.exists()
+
+
+def failure_of(directory: RunDirectory) -> tuple[str, str]:
+    failure = recorded(directory).failure
+    assert failure is not None
+    return failure.kind, failure.message
+
+
+def test_flood_of_output_is_cut_and_the_program_goes_on(directory: RunDirectory) -> None:
+    """The beginning and the end are kept; the last line still says what went wrong."""
+    script = "echo first; yes | head -c 100000000; echo 'ValueError: last'; exit 1"
+    assert carry_out(directory, "sh", "-c", script) is Verdict.FAILED
+    log = directory.attempt_log(1).read_bytes()
+    assert len(log) < 9 << 20
+    assert log.startswith(b"first\ny\n")
+    assert log.endswith(b"y\nValueError: last\n")
+    assert b"bytes were left out here" in log
+    assert failure_of(directory) == ("error", "ValueError: last")
+
+
+def test_run_that_takes_too_long_is_ended(directory: RunDirectory) -> None:
+    """Whether it listens or not; all that it started goes with it."""
+    script = "trap '' TERM; sleep 1000 & wait; sleep 1000"
+    limits = Limits(timeout=0.2, grace=0.1)
+    assert carry_out(directory, "sh", "-c", script, limits=limits) is Verdict.FAILED
+    assert failure_of(directory) == ("timeout", "it took longer than 0.2 s")
+    assert not directory.lock.is_held()
+
+
+def test_run_without_progress_is_ended(directory: RunDirectory) -> None:
+    """Reporting is progress, for a program that reports; printing is not."""
+    script = "touch $ORCH_RUN_DIR/progress.json; while :; do echo busy; sleep 0.05; done"
+    limits = Limits(no_progress=0.4, grace=0.1)
+    assert carry_out(directory, "sh", "-c", script, limits=limits) is Verdict.FAILED
+    assert failure_of(directory) == ("no-progress", "no sign of progress for 0.4 s")
+
+
+def test_output_is_progress_for_a_program_that_reports_nothing_else(
+    directory: RunDirectory,
+) -> None:
+    """A foreign program that prints lives."""
+    script = "for i in 1 2 3 4 5 6; do echo $i; sleep 0.15; done"
+    assert carry_out(directory, "sh", "-c", script, limits=Limits(no_progress=0.5)) is Verdict.DONE
+
+
+def test_daemon_of_a_killed_program_is_ended_with_it(directory: RunDirectory) -> None:
+    """Also one that made a session of its own; the run does not live on in it."""
+    script = "setsid sleep 1000 & sleep 0.1; kill -9 $$"
+    assert carry_out(directory, "sh", "-c", script) is Verdict.FAILED
+    assert failure_of(directory) == ("killed", "by SIGKILL")
+    assert not directory.lock.is_held()
+
+
+def test_what_a_program_leaves_may_finish_its_work(directory: RunDirectory) -> None:
+    """The run is over when it is; its output belongs to the log."""
+    script = "(sleep 0.3; echo uploaded) & echo trained"
+    assert carry_out(directory, "sh", "-c", script) is Verdict.DONE
+    assert directory.attempt_log(1).read_text() == "trained\nuploaded\n"
+
+
+@pytest.mark.parametrize("then", ["moved", "made anew"])
+def test_program_ends_when_its_run_directory_is_taken_away(
+    directory: RunDirectory,
+    experiment: ExperimentDirectory,
+    runs: list[Run],
+    told: Path,
+    then: str,
+) -> None:
+    """It is ended, one line says why, and nothing is written into a new directory."""
+    script = f"echo ready > {told}; sleep 1000"
+    with start(directory, "sh", "-c", script) as runner:
+        assert told.read_text() == "ready\n"
+        directory.path.rename(directory.path.with_name("aside"))
+        if then == "made anew":
+            experiment.create(runs[0])
+        _, complaint = runner.communicate()
+    assert "it was removed, moved or replaced" in complaint
+    assert directory.read_status() is None
+
+
+def test_order_to_end_stands_whatever_comes_with_it(directory: RunDirectory) -> None:
+    """Signals that come together are handled by their numbers: the second request comes first."""
+    script = (
+        "import sys; from pathlib import Path; from signal import SIGQUIT, SIGTERM;"
+        "from orchestrator.runner.limits import NO_LIMITS; from orchestrator.runner.programs import Command;"
+        "from orchestrator.rundir.directory import RunDirectory; from orchestrator.runner.runner import Runner;"
+        "deaf = Command(('sh', '-c', \"trap '' TERM; while :; do sleep 1; done\"));"
+        "runner = Runner(RunDirectory(Path(sys.argv[1])), 1, deaf, NO_LIMITS);"
+        "runner.stop(SIGQUIT); runner.stop(SIGTERM); sys.exit(runner.carry_out())"
+    )
+    ended = subprocess.run([PYTHON, "-c", script, directory.path], check=False, timeout=30)
+    assert ended.returncode == Verdict.INTERRUPTED
+
+
+def test_limits_hold_for_a_program_that_was_asked_to_stop(
+    directory: RunDirectory, told: Path
+) -> None:
+    """One that does not listen has no more time than any other; it is resumed all the same."""
+    script = f"trap '' TERM; echo ready > {told}; while :; do sleep 0.05; done"
+    with start(directory, "sh", "-c", script, limits=Limits(timeout=1.0, grace=0.1)) as runner:
+        assert told.read_text() == "ready\n"
+        runner.send_signal(signal.SIGTERM)
+    assert runner.returncode == Verdict.INTERRUPTED
+    assert not directory.lock.is_held()

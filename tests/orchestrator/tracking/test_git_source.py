@@ -1,0 +1,61 @@
+"""The commit of the project's folder is noted when runs start."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.tracking.git_source import (
+    Source,
+    look_at_source,
+    note_source,
+    read_sources,
+    source_at,
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with one commit."""
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "me")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "me@example.org")
+    (tmp_path / "train.py").write_text("pass\n")
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run(["git", "-C", str(tmp_path), *arguments], check=True)
+    return tmp_path
+
+
+def test_commit_and_changes_are_seen(project: Path) -> None:
+    """A file that git does not know changes nothing: results stand in the folder, too."""
+    (project / "results").mkdir()
+    clean = look_at_source(project)
+    assert clean is not None
+    assert (len(clean.commit), clean.is_dirty) == (40, False)
+    (project / "train.py").write_text("fail\n")
+    dirty = look_at_source(project)
+    assert dirty is not None
+    assert dirty.is_dirty
+
+
+def test_folder_without_git_has_no_source(tmp_path: Path) -> None:
+    """Nothing is said then."""
+    assert look_at_source(tmp_path) is None
+
+
+def test_sources_are_noted_when_they_change(tmp_path: Path) -> None:
+    """The last one noted before an attempt began is the attempt's; damage is passed over."""
+    first, second = (
+        Source("2026-01-01", "a", is_dirty=False),
+        Source("2026-01-03", "b", is_dirty=True),
+    )
+    assert read_sources(tmp_path) == []
+    for source in (first, first, second):
+        note_source(tmp_path, source)
+    with (tmp_path / "tracking/sources.jsonl").open("a") as file:
+        file.write("nonsense\n")
+    sources = read_sources(tmp_path)
+    assert sources == [first, second]
+    assert source_at(sources, "2026-01-02") == first
+    assert source_at(sources, "2026-01-04") == second
+    assert source_at(sources, "2025-12-31") is None

@@ -1,0 +1,120 @@
+"""Metrics that a configuration names are measured anew each time, and nobody else pays for them."""
+
+import sys
+from typing import Any
+
+import pytest
+import torch
+from run_files import MakeRun, Start, Train, points_of, results_of
+from sklearn.metrics import f1_score
+from torch import nn
+from user_modules import Interrupted, run_program, sabotage
+
+from trainer.configured_metrics import build_measures
+from trainer.errors import ConfigError
+from trainer.evaluation import evaluate
+
+CPU = torch.device("cpu")
+F1 = {
+    "_target_": "torchmetrics.classification.MulticlassF1Score",
+    "num_classes": 3,
+    "average": "macro",
+}
+
+
+def test_metric_of_torchmetrics_is_measured_anew_each_time() -> None:
+    """Two evaluations after each other give what scikit-learn gives for each."""
+    measures = build_measures({"metrics": {"f1": F1, "each": F1 | {"average": None}}}, CPU)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(2):
+        logits = torch.randn(50, 3, generator=generator)
+        labels = torch.randint(3, (50,), generator=generator)
+        batches = [*zip(logits.split(7), labels.split(7), strict=True)]
+        values = evaluate(nn.Identity(), nn.CrossEntropyLoss(), batches, CPU, measures)
+        guesses = logits.argmax(dim=1)
+        assert values["f1"] == pytest.approx(f1_score(labels, guesses, average="macro"))
+        each = [values[f"each/{place}"] for place in range(3)]
+        assert each == pytest.approx(f1_score(labels, guesses, average=None).tolist())
+
+
+def test_chosen_metric_decides_which_iteration_is_the_best(
+    make_run: MakeRun, train: Train, tmp_path: Any
+) -> None:
+    """It is reported, tested, and the same after an interruption."""
+    changes: dict[str, Any] = {
+        "metrics": {"name": "mine", "margin": {"_target_": "user_modules.Margin"}},
+        "checkpoint": {"metric": "validation/margin", "mode": "min"},
+    }
+    whole = make_run("whole", **changes)
+    assert "test/margin" in train(whole)
+    margins = {
+        point["step"]: point["value"]
+        for point in points_of(whole)
+        if point["key"] == "validation/margin"
+    }
+    assert len(margins) == 4
+    best = results_of(whole)["best"]
+    assert best["iteration"] == min(margins, key=lambda step: margins[step])
+    broken = make_run("broken", curriculum=sabotage(tmp_path, "step_end", 3, "raise"), **changes)
+    with pytest.raises(Interrupted):
+        train(broken)
+    train(broken)
+    assert results_of(broken)["digest"] == results_of(whole)["digest"]
+
+
+def run_without_metrics(run_dir: str) -> None:
+    """Train, and end with another code if that has imported torchmetrics."""
+    try:
+        run_program(run_dir)
+    except SystemExit as end:
+        sys.exit(3 if "torchmetrics" in sys.modules else end.code)
+
+
+def test_whoever_names_no_metric_does_not_wait_for_torchmetrics(
+    make_run: MakeRun, start: Start
+) -> None:
+    """It takes seconds to import, so only a configuration that names it does."""
+    assert start(run_without_metrics, str(make_run(iterations=1))) == 0
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ({"f1": F1 | {"num_clases": 2}}, "^metrics.f1: torchmetrics.*num_clases"),
+        ({"f1": F1 | {"average": "mean"}}, "^metrics.f1: torchmetrics.*average"),
+        ({"f1": F1 | {"_target_": "torchmetrics.F2"}}, "^metrics.f1._target_: .* has no 'F2'"),
+        ({"f1": {"name": "F1"}}, "^metrics.f1._target_: missing"),
+        ({"f1": "f1"}, "^metrics.f1._target_: missing"),
+        ({"loss": F1}, "^metrics.loss: the trainer measures this itself"),
+        ({"x": {"_target_": "builtins.dict"}}, r"it gives a dict, which has no reset\(\)"),
+        ("f1", "^metrics: expected keys with values, not 'f1'"),
+    ],
+)
+def test_metric_that_cannot_be_built_is_an_error(metrics: Any, message: str) -> None:
+    """The line names the metric, and what is wrong with it."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        build_measures({"metrics": metrics}, CPU)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (
+            "MulticlassF1Score",
+            r"^metrics.mine: it cannot measure outputs \[2, 5\] against targets ",
+        ),
+        ("MulticlassConfusionMatrix", r"^metrics.mine: it gives an array \[5, 5\], not a number"),
+    ],
+)
+def test_metric_that_does_not_fit_is_an_error(target: str, message: str) -> None:
+    """The line says what was to be measured, or what came out."""
+    settings = {
+        "_target_": f"torchmetrics.classification.{target}",
+        "num_classes": 3 if target == "MulticlassF1Score" else 5,
+    }
+    measures = build_measures({"metrics": {"mine": settings}}, CPU)
+    batches = [(torch.zeros(2, 5), torch.tensor([4, 4]))]
+    with pytest.raises(ConfigError, match=message) as caught:
+        evaluate(nn.Identity(), nn.CrossEntropyLoss(), batches, CPU, measures)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,179 @@
+"""PyTorch's compiler is loaded when something is compiled, and is then the real one for everybody.
+
+Each case is a process of its own, for what is imported stays.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PATIENCE = 120
+
+PREPARE = """
+import sys
+import torch
+from trainer.lazy_compiler import LateDynamo, load_late
+
+load_late()
+model = torch.nn.Linear(3, 2)
+optimizer = torch.optim.Adam(model.parameters(), fused=True)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+
+def step():
+    optimizer.zero_grad()
+    model(torch.ones(4, 3)).sum().backward()
+    optimizer.step()
+    scheduler.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+
+step()
+import torch._dynamo
+early = sys.modules["torch._dynamo"]
+assert isinstance(sys.modules["torch._dynamo"], LateDynamo)
+assert sys.modules["torch._dynamo"] is torch._dynamo
+assert "torch._dynamo.eval_frame" not in sys.modules
+"""
+
+CHECK = """
+real = sys.modules["torch._dynamo"]
+assert torch._dynamo is real and type(real) is type(sys)
+assert not any(type(finder).__module__ == "trainer.lazy_compiler" for finder in sys.meta_path)
+for name, module in [*sys.modules.items()]:
+    if name.startswith("torch._dynamo."):
+        assert type(module.__spec__.loader).__module__ != "trainer.lazy_compiler", name
+        above, _, own = name.rpartition(".")
+        known = getattr(sys.modules[above], own)
+        # Nobody holds one that was run another time.
+        held = [value for value in vars(module).values() if type(value) is type(sys)]
+        assert all(sys.modules.get(value.__name__, value) is value for value in held), name
+        # Some names are taken by what the module of that name has in it.
+        assert known is module or type(known) is not type(sys), name
+for module in (early, real):
+    assert module.disable is real.disable
+    assert module.graph_break is real.graph_break
+assert hasattr(early.disable(fn=lambda: 1), "_torchdynamo_disable")
+early.graph_break(msg="here")
+step()
+kept = torch.optim.Optimizer.zero_grad.__wrapped__.__dynamo_disable
+assert hasattr(kept, "_torchdynamo_disable")
+"""
+
+USES = {
+    "compiling": "assert torch.compile(lambda x: x + 1, backend='eager')(torch.ones(1)).item() == 2",
+    "compiling a step": "torch.compile(step, backend='eager')()",
+    "a module's compile": "model.compile(backend='eager'); step()",
+    "an attribute": "torch._dynamo.config.suppress_errors = True",
+    "a new attribute": "torch._dynamo.mine = 1; assert sys.modules['torch._dynamo'].mine == 1",
+    "a module in it": "import torch._dynamo.config",
+    "a module deep in it": "from torch._dynamo.backends.registry import lookup_backend",
+    "a name in it": "from torch._dynamo import optimize",
+    "the decorator": "assert hasattr(early.disable(lambda: 1), '_torchdynamo_disable')",
+    "a break": "torch._dynamo.graph_break(msg='here')",
+    "a break bound early": """
+from torch._dynamo import graph_break
+import torch._dynamo.testing
+
+def broken(x):
+    y = x + 1
+    graph_break()
+    return y * 2
+
+counter = torch._dynamo.testing.CompileCounter()
+torch.compile(broken, backend=counter)(torch.ones(1))
+assert counter.frame_count == 2
+""",
+    "export": "torch.export.export(model, (torch.ones(1, 3),))",
+    "another thread imports what it needs": """
+import threading
+assert "sympy" not in sys.modules
+begun = threading.Event()
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("sympy."):
+            begun.set()
+
+sys.meta_path.insert(0, Finder())
+thread = threading.Thread(target=__import__, args=("sympy",))
+thread.start()
+begun.wait()
+from torch._dynamo.backends.registry import lookup_backend
+thread.join()
+""",
+}
+
+
+def run(script: str, folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("use", USES)
+def test_first_use_loads_the_real_one(use: str, tmp_path: Path) -> None:
+    """Whoever had the stand-in before goes on with the real one."""
+    run(f"{PREPARE}\n{USES[use]}\n{CHECK}", tmp_path)
+
+
+def test_missing_module_in_it_is_missing(tmp_path: Path) -> None:
+    """With Python's own words."""
+    run(
+        f"""{PREPARE}
+try:
+    import torch._dynamo.nowhere
+except ModuleNotFoundError as error:
+    assert str(error) == "No module named 'torch._dynamo.nowhere'", error
+else:
+    raise AssertionError
+{CHECK}""",
+        tmp_path,
+    )
+
+
+def test_nothing_changes_where_it_is_loaded_already(tmp_path: Path) -> None:
+    """As in a notebook that has compiled something before."""
+    run(
+        """
+import sys
+import torch._dynamo
+before = torch._dynamo
+from trainer.lazy_compiler import load_late
+load_late()
+assert sys.modules["torch._dynamo"] is torch._dynamo is before
+""",
+        tmp_path,
+    )
+
+
+def test_training_does_without_it(tmp_path: Path) -> None:
+    """The whole of one, schedulers, curriculum, checkpoints, resume and test included."""
+    run(
+        f"""
+import sys
+from pathlib import Path
+from omegaconf import OmegaConf
+from trainer.trainer import ModularTaskTrainer
+
+conf = Path({str(Path(__file__).parents[2] / "conf")!r})
+cfg = OmegaConf.load(conf / "config.yaml")
+groups = {{
+    "data": "digits", "model": "mlp", "optimizer": "adam", "scheduler": "cosine",
+    "criterion": "cross_entropy", "curriculum": "random",
+}}
+for group, name in groups.items():
+    cfg[group] = OmegaConf.load(conf / group / f"{{name}}.yaml")
+for cfg.iterations in (1, 2):
+    ModularTaskTrainer(cfg, Path.cwd()).train()
+loaded = [name for name in sys.modules if name.startswith(("torch._dynamo.", "torch._inductor"))]
+assert not loaded, loaded
+""",
+        tmp_path,
+    )

@@ -1,0 +1,1 @@
+"""The events of a training, and which methods of modules are called at them."""

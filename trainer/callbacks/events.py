@@ -1,0 +1,146 @@
+"""Owns the callbacks: which exist, what they take, and which modules define them."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, fields
+from functools import cached_property
+from types import MemberDescriptorType
+from typing import TYPE_CHECKING
+
+from trainer.callbacks.signatures import Way, never_runs, way_to_call
+from trainer.callbacks.suggestions import looks_like_an_event, nearest_event
+from trainer.errors import CallbackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from trainer.trainer import ModularTaskTrainer
+
+    TrainBegin = Callable[[ModularTaskTrainer], None]
+    TrainEnd = Callable[[ModularTaskTrainer, dict[str, float]], None]
+    IterationBegin = Callable[[ModularTaskTrainer, int], None]
+    IterationEnd = Callable[[ModularTaskTrainer, int, dict[str, float]], None]
+    LoaderExhausted = Callable[[ModularTaskTrainer, int], None]
+    StepBegin = Callable[[ModularTaskTrainer, int, int], None]
+    StepEnd = Callable[[ModularTaskTrainer, int, int, float], None]
+
+PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "cb_on_train_begin": ("trainer",),
+    "cb_on_train_end": ("trainer", "test_results"),
+    "cb_on_iteration_begin": ("trainer", "iteration"),
+    "cb_on_iteration_end": ("trainer", "iteration", "metrics"),
+    "cb_on_loader_exhausted": ("trainer", "iteration"),
+    "cb_on_step_begin": ("trainer", "iteration", "batch_idx"),
+    "cb_on_step_end": ("trainer", "iteration", "batch_idx", "loss"),
+}
+PROPERTIES = (property, cached_property)
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Hold the listeners of each event, in the order in which they are called.
+
+    The loop iterates over these tuples, so an event that nobody listens to costs nothing.
+    """
+
+    cb_on_train_begin: tuple[TrainBegin, ...]
+    cb_on_train_end: tuple[TrainEnd, ...]
+    cb_on_iteration_begin: tuple[IterationBegin, ...]
+    cb_on_iteration_end: tuple[IterationEnd, ...]
+    cb_on_loader_exhausted: tuple[LoaderExhausted, ...]
+    cb_on_step_begin: tuple[StepBegin, ...]
+    cb_on_step_end: tuple[StepEnd, ...]
+
+    @property
+    def may_change_data(self) -> bool:
+        """Whether somebody listens who could change what samples are like, while training goes on."""
+        watched = (
+            self.cb_on_iteration_begin,
+            self.cb_on_iteration_end,
+            self.cb_on_loader_exhausted,
+            self.cb_on_step_begin,
+            self.cb_on_step_end,
+        )
+        return any(watched)
+
+
+def collect_callbacks(modules: Mapping[str, object]) -> Callbacks:
+    """Collect and check every module's callbacks, in the order of the modules.
+
+    Args:
+        modules: The modules by their role. An object with two roles is asked once, as the first.
+
+    Raises:
+        CallbackError: If an attribute begins with `cb_`, or was probably meant to, but is no
+            callback, or if a callback cannot take the parameters of its event.
+    """
+    listeners: dict[str, list[Callable[..., None]]] = {event: [] for event in PARAMETERS}
+    seen: set[int] = set()
+    for role, module in modules.items():
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        for name in dir(module):
+            if name in PARAMETERS:
+                listeners[name] += _listeners(module, name, role)
+            elif _is_meant_as_callback(module, name):
+                raise _unknown(module, name, role)
+    return Callbacks(**{event.name: tuple(listeners[event.name]) for event in fields(Callbacks)})
+
+
+def _is_meant_as_callback(module: object, name: str) -> bool:
+    """Tell whether an attribute would be a callback if its name were spelt right.
+
+    Other frameworks have an `on_train_end`, which is none of our business unless it takes just
+    what our event gives.
+    """
+    if name.startswith("_"):
+        return False
+    if (event := f"cb_{name}") in PARAMETERS:
+        return event in _fitting_events(module, name)
+    return name.startswith("cb_") or looks_like_an_event(name)
+
+
+def _unknown(module: object, name: str, role: str) -> CallbackError:
+    """Return the error that says which callback was probably meant."""
+    nearest, is_near = nearest_event(name, _fitting_events(module, name))
+    hint = "" if is_near else " What is no callback needs a name that does not begin with cb_."
+    return CallbackError(f"{role}: there is no callback {name!r}. Did you mean {nearest!r}?{hint}")
+
+
+def _fitting_events(module: object, name: str) -> list[str]:
+    """Return the events whose parameters a method takes."""
+    if isinstance(inspect.getattr_static(module, name, None), PROPERTIES):
+        return []
+    method = getattr(module, name, None)
+    return [
+        event
+        for event, parameters in PARAMETERS.items()
+        if callable(method) and way_to_call(method, parameters) is not None
+    ]
+
+
+def _listeners(module: object, event: str, role: str) -> list[Callable[..., None]]:
+    """Return what to call, by place, with the values of an event's parameters."""
+    names = PARAMETERS[event]
+    declared = inspect.getattr_static(module, event, None)
+    if isinstance(declared, MemberDescriptorType) and not hasattr(module, event):
+        return []  # a place in `__slots__` that holds nothing
+    fault = "has the wrong parameters"
+    if isinstance(declared, PROPERTIES):
+        fault = "is a property"
+    elif not callable(callback := getattr(module, event, None)):
+        fault = f"is a {type(callback).__name__}, and no method"
+    elif never_runs(callback):
+        fault = "is async or a generator, which nobody would run"
+    else:
+        match way_to_call(callback, names):
+            case Way.BY_PLACE:
+                return [callback]
+            case Way.BY_NAME:
+                return [lambda *values: callback(**dict(zip(names, values, strict=True)))]
+    right = f"def {event}(self, {', '.join(names)})"
+    plainly = ", without @staticmethod" if isinstance(declared, staticmethod) else ""
+    where = f"{role} ({type(module).__name__})"
+    raise CallbackError(f"{where}: {event} {fault}. Write it as `{right}`{plainly}.")

@@ -1,0 +1,127 @@
+"""Owns what of a training must survive a crash; nothing else does.
+
+Random numbers are not among it: they depend on the place where they are drawn, see `trainer.seeding`.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from trainer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+    from trainer.checkpoints.store import Saved
+    from trainer.trainer import ModularTaskTrainer
+
+    State = dict[str, Any]
+
+
+def state_of(trainer: ModularTaskTrainer) -> State:
+    """Return all that another process needs to go on, in tensors and plain values.
+
+    The tensors are the trainer's own, not copies: save them before the next step.
+    """
+    return {
+        "iteration": trainer.iteration,
+        "modules": {role: each.state_dict() for role, each in _stateful(trainer).items()},
+        "batches": trainer.batches.state_dict(),
+        "history": trainer.history.state_dict(),
+        "environment": trainer.environment,
+        "environment_changes": trainer.environment_changes,
+    }
+
+
+def restore(trainer: ModularTaskTrainer, saved: Saved) -> None:
+    """Make the trainer go on, to the bit, from where `state_of` was called.
+
+    What was on a GPU is brought to the trainer's, one module's part after the other.
+    """
+    state = saved.state
+    trainer.iteration = state["iteration"]
+    for role, module in _stateful(trainer).items():
+        part = state["modules"][role]
+        if saved.far:
+            part = _brought(part, saved, trainer.device)
+        module.load_state_dict(part)
+        if isinstance(module, Optimizer):
+            _restore_kinds(module, part, is_placed=bool(saved.far))
+    trainer.batches.load_state_dict(state["batches"])
+    trainer.history.load_state_dict(state["history"])
+    trainer.environment_changes = state["environment_changes"]
+
+
+def _brought(value: Any, saved: Saved, device: torch.device) -> Any:  # noqa: ANN401 - what holds tensors
+    """Return a part of what was saved, with the tensors that were on a GPU brought to a device."""
+    if isinstance(value, Tensor):
+        return value.to(device) if saved.is_far(value) else value
+    if isinstance(value, dict):
+        brought = copy(value)  # of the same type, and with the versions of a model's modules
+        for key, item in value.items():
+            brought[key] = _brought(item, saved, device)
+        return brought
+    if isinstance(value, list | tuple):
+        return type(value)(_brought(item, saved, device) for item in value)
+    return value
+
+
+def _restore_kinds(optimizer: Optimizer, saved: State, *, is_placed: bool) -> None:
+    """Give an optimizer's tensors the types that were saved: PyTorch gives them their parameters'.
+
+    So it does with the place. That is right where the training moved to another kind of device; if
+    not (`is_placed`), what was kept on the CPU stays there: a GPU divides otherwise.
+    """
+    numbers = [number for group in saved.get("param_groups", ()) for number in group["params"]]
+    parameters = [each for group in optimizer.param_groups for each in group["params"]]
+    for number, parameter in zip(numbers, parameters, strict=False):
+        loaded = optimizer.state.get(parameter, {})
+        for key, value in saved["state"].get(number, {}).items():
+            if key in loaded:
+                loaded[key] = _as_saved(loaded[key], value, is_placed=is_placed)
+
+
+def _as_saved(loaded: Any, saved: Any, *, is_placed: bool) -> Any:  # noqa: ANN401 - tensors, or what holds them
+    """Return what was loaded, but as it was saved where the types, or the places, differ."""
+    if isinstance(saved, Tensor) and isinstance(loaded, Tensor):
+        device = saved.device if is_placed else loaded.device
+        is_alike = (loaded.dtype, loaded.device) == (saved.dtype, device)
+        return loaded if is_alike else saved.to(device, copy=True)
+    if isinstance(saved, dict) and isinstance(loaded, dict):
+        return {
+            key: _as_saved(loaded[key], value, is_placed=is_placed) for key, value in saved.items()
+        }
+    if isinstance(saved, list | tuple) and isinstance(loaded, list | tuple):
+        pairs = zip(loaded, saved, strict=True)
+        return type(saved)(_as_saved(*pair, is_placed=is_placed) for pair in pairs)
+    return loaded
+
+
+def _stateful(trainer: ModularTaskTrainer) -> dict[str, Any]:
+    """Return the modules that say what of them must survive; `check_states` has seen them."""
+    return {
+        role: module for role, module in trainer.modules.items() if hasattr(module, "state_dict")
+    }
+
+
+def check_states(modules: Mapping[str, object]) -> None:
+    """Make sure that whatever a module saves it can also take back.
+
+    Raises:
+        ConfigError: If it has only one of the two methods.
+    """
+    pair = ("state_dict", "load_state_dict")
+    for role, module in modules.items():
+        has = [method for method in pair if hasattr(module, method)]
+        if len(has) == 1:
+            (missing,) = {*pair} - {*has}
+            raise ConfigError(
+                f"{role}: {type(module).__name__} has {has[0]}() and no {missing}(), so its state"
+                " would be lost when the run is resumed. Give it both, or none."
+            )
