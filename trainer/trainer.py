@@ -37,6 +37,7 @@ from trainer.update import Update, wants_metric
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from trainer.callbacks.events import Callbacks
     from trainer.history import Point
     from trainer.settings import Config
 
@@ -78,7 +79,7 @@ class ModularTaskTrainer:
         self.curriculum = modules.curriculum
         self.modules = modules.by_role()
         check_states(self.modules)
-        self.callbacks = collect_callbacks(self.modules)
+        self.callbacks: Callbacks[ModularTaskTrainer] = collect_callbacks(self.modules)
         if self.settings.compile:
             # By shape: what is compiled must not depend on which batch a process begins with.
             self.model.compile(dynamic=False)

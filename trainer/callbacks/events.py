@@ -6,7 +6,7 @@ import inspect
 from dataclasses import dataclass, fields
 from functools import cached_property
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from trainer.callbacks.signatures import Way, never_runs, way_to_call
 from trainer.callbacks.suggestions import looks_like_an_event, nearest_event
@@ -15,15 +15,7 @@ from trainer.errors import CallbackError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from trainer.trainer import ModularTaskTrainer
-
-    TrainBegin = Callable[[ModularTaskTrainer], None]
-    TrainEnd = Callable[[ModularTaskTrainer, dict[str, float]], None]
-    IterationBegin = Callable[[ModularTaskTrainer, int], None]
-    IterationEnd = Callable[[ModularTaskTrainer, int, dict[str, float]], None]
-    LoaderExhausted = Callable[[ModularTaskTrainer, int], None]
-    StepBegin = Callable[[ModularTaskTrainer, int, int], None]
-    StepEnd = Callable[[ModularTaskTrainer, int, int, float], None]
+T = TypeVar("T")  # what the callbacks are handed: the trainer
 
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "cb_on_train_begin": ("trainer",),
@@ -38,19 +30,19 @@ PROPERTIES = (property, cached_property)
 
 
 @dataclass(frozen=True, slots=True)
-class Callbacks:
+class Callbacks(Generic[T]):
     """Hold the listeners of each event, in the order in which they are called.
 
     The loop iterates over these tuples, so an event that nobody listens to costs nothing.
     """
 
-    cb_on_train_begin: tuple[TrainBegin, ...]
-    cb_on_train_end: tuple[TrainEnd, ...]
-    cb_on_iteration_begin: tuple[IterationBegin, ...]
-    cb_on_iteration_end: tuple[IterationEnd, ...]
-    cb_on_loader_exhausted: tuple[LoaderExhausted, ...]
-    cb_on_step_begin: tuple[StepBegin, ...]
-    cb_on_step_end: tuple[StepEnd, ...]
+    cb_on_train_begin: tuple[Callable[[T], None], ...]
+    cb_on_train_end: tuple[Callable[[T, dict[str, float]], None], ...]
+    cb_on_iteration_begin: tuple[Callable[[T, int], None], ...]
+    cb_on_iteration_end: tuple[Callable[[T, int, dict[str, float]], None], ...]
+    cb_on_loader_exhausted: tuple[Callable[[T, int], None], ...]
+    cb_on_step_begin: tuple[Callable[[T, int, int], None], ...]
+    cb_on_step_end: tuple[Callable[[T, int, int, float], None], ...]
 
     @property
     def may_change_data(self) -> bool:
@@ -65,7 +57,7 @@ class Callbacks:
         return any(watched)
 
 
-def collect_callbacks(modules: Mapping[str, object]) -> Callbacks:
+def collect_callbacks(modules: Mapping[str, object]) -> Callbacks[Any]:
     """Collect and check every module's callbacks, in the order of the modules.
 
     Args:

@@ -6,7 +6,7 @@ Random numbers are not among it: they depend on the place where they are drawn, 
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -18,13 +18,27 @@ if TYPE_CHECKING:
 
     import torch
 
+    from trainer.batches import TrainingBatches
     from trainer.checkpoints.store import Saved
-    from trainer.trainer import ModularTaskTrainer
+    from trainer.environment import Environment
+    from trainer.history import History
 
     State = dict[str, Any]
 
 
-def state_of(trainer: ModularTaskTrainer) -> State:
+class Resumable(Protocol):
+    """Hold everything of a training that a checkpoint is made of."""
+
+    iteration: int
+    modules: dict[str, object]
+    batches: TrainingBatches
+    history: History
+    environment: Environment
+    environment_changes: list[str]
+    device: torch.device
+
+
+def state_of(trainer: Resumable) -> State:
     """Return all that another process needs to go on, in tensors and plain values.
 
     The tensors are the trainer's own, not copies: save them before the next step.
@@ -39,7 +53,7 @@ def state_of(trainer: ModularTaskTrainer) -> State:
     }
 
 
-def restore(trainer: ModularTaskTrainer, saved: Saved) -> None:
+def restore(trainer: Resumable, saved: Saved) -> None:
     """Make the trainer go on, to the bit, from where `state_of` was called.
 
     What was on a GPU is brought to the trainer's, one module's part after the other.
@@ -103,7 +117,7 @@ def _as_saved(loaded: Any, saved: Any, *, is_placed: bool) -> Any:  # noqa: ANN4
     return loaded
 
 
-def _stateful(trainer: ModularTaskTrainer) -> dict[str, Any]:
+def _stateful(trainer: Resumable) -> dict[str, Any]:
     """Return the modules that say what of them must survive; `check_states` has seen them."""
     return {
         role: module for role, module in trainer.modules.items() if hasattr(module, "state_dict")
