@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from orchestrator.grid.identity import identify
+from orchestrator.grid.identity import RunId, identify
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now
-from orchestrator.rundir.state import Record, RunId, Status
+from orchestrator.rundir.state import Record, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

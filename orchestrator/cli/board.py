@@ -23,7 +23,7 @@ from orchestrator.execution.events import (
     Started,
     Stopping,
 )
-from orchestrator.grid.selection import describe_briefly, describe_point
+from orchestrator.grid.axes import describe_briefly, describe_point
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from orchestrator.execution.estimate import Pace
     from orchestrator.execution.events import Event, Sight
-    from orchestrator.grid.axes import Value
+    from orchestrator.grid.values import Value
     from orchestrator.rundir.state import Progress as Saved
 
 _NAME: Final = 10  # columns for what distinguishes a run, at the least

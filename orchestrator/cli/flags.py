@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
 
     from orchestrator.config.settings import Settings
-    from orchestrator.grid.axes import Value
+    from orchestrator.grid.values import Value
 
 # The settings that have a flag of the same name.
 FLAGS: Final = (

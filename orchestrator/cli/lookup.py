@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.load import Experiment, load_experiment
 from orchestrator.errors import UsageError
-from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.planning.load import open_experiment
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from orchestrator.grid.identity import RunId
     from orchestrator.rundir.directory import RunDirectory
-    from orchestrator.rundir.state import RunId
 
 _MOST_CANDIDATES: Final = 5
-
-
-def open_experiment(options: argparse.Namespace) -> tuple[Experiment, ExperimentDirectory]:
-    """Read the config and return what it describes, with the experiment's folder.
-
-    Raises:
-        OrchestratorError: The config or an override is wrong.
-    """
-    described = load_experiment(Path(options.config_dir), options.config_name, options.overrides)
-    return described, ExperimentDirectory(described.results_dir, described.experiment_id)
 
 
 def open_runs(options: argparse.Namespace, names: Sequence[str]) -> list[RunDirectory]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from orchestrator.cli.colours import COLOURS
-from orchestrator.grid.filters import show
+from orchestrator.grid.values import show
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 

@@ -19,16 +19,16 @@ from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.interpolations import find_parts, is_certain
 from orchestrator.config.overrides import choose
 from orchestrator.config.secret_detection import find_hidden
-from orchestrator.config.secret_references import conceal, identity_of, put
-from orchestrator.grid.axes import Axis, Point, Value
-from orchestrator.grid.filters import dotted_keys
-from orchestrator.grid.template import Family, combinations
+from orchestrator.config.secret_references import conceal, identity_of
+from orchestrator.grid.axes import Axis, Point
+from orchestrator.grid.template import Family, combinations, put
+from orchestrator.grid.values import Value, dotted_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from orchestrator.config.hydra_folder import Composed, ConfigFolder
-    from orchestrator.config.secret_references import Concealed
+    from orchestrator.grid.identity import Concealed
     from orchestrator.grid.template import Path
 
 _SIMPLE_KEY: Final = re.compile(r"[\w-]+(\.[\w-]+)*")

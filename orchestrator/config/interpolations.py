@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from hydra.core.override_parser.types import Override
 
-    from orchestrator.grid.axes import Axis, Value
+    from orchestrator.grid.axes import Axis
     from orchestrator.grid.template import Path, Positions
+    from orchestrator.grid.values import Value
 
 _CONFIG_ONLY: Final = ("oc.env",)  # resolvers that look at nothing in the config
 

@@ -17,8 +17,8 @@ from orchestrator.config.overrides import choose, make_axis, merge
 from orchestrator.config.secret_detection import check_command
 from orchestrator.config.settings import Settings, parse_settings
 from orchestrator.errors import ConfigError
-from orchestrator.grid.axes import Axis, Value, check_size, expand
-from orchestrator.grid.filters import dotted_keys, show
+from orchestrator.grid.axes import Axis, check_size, expand
+from orchestrator.grid.values import Value, dotted_keys, show
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:

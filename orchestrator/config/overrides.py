@@ -15,12 +15,13 @@ from hydra.core.override_parser.types import Override, OverrideType, Quote, Quot
 from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.secret_patterns import is_secret
 from orchestrator.errors import GridError
-from orchestrator.grid.axes import Axis, Point, Value
+from orchestrator.grid.axes import Axis, Point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.config.hydra_folder import ConfigFolder
+    from orchestrator.grid.values import Value
 
 # Text that Hydra's grammar reads as this very text, without a look at the rest of the grammar.
 _PLAIN: Final = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w/-]*", re.IGNORECASE)

@@ -16,14 +16,14 @@ from orchestrator.config.overrides import as_override
 from orchestrator.config.secret_patterns import is_credential
 from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.errors import ConfigError
-from orchestrator.grid.filters import show
+from orchestrator.grid.values import show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from orchestrator.grid.axes import Value
     from orchestrator.grid.identity import Run
+    from orchestrator.grid.values import Value
 
 # A name that is a key's, or looks like one: what else stands in braces is no business of ours.
 _PLACE: Final = re.compile(r"\{\{([^{}\s]+)\}\}|(?<!\$)\{([^{}\s,:\"'$]+)\}")

@@ -8,17 +8,18 @@ the attempt in a variable of the environment, and written as a reference to that
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import ConfigError
-from orchestrator.grid.template import Part, fill
+from orchestrator.grid.identity import Concealed
+from orchestrator.grid.template import put
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.grid.axes import Value
     from orchestrator.grid.template import Path
+    from orchestrator.grid.values import Value
 
 HANDED_OVER: Final = "ORCH_VALUE_"
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Z0-9_]")
@@ -35,15 +36,6 @@ class Hidden:
 
     reference: str
     identity: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Concealed:
-    """A config, how it is written down, and the variables that this needs besides the user's."""
-
-    resolved: Mapping[str, Value] = field(repr=False)
-    written: Mapping[str, Value]
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def conceal(config: Mapping[str, Value], hidden: Mapping[Path, Hidden]) -> Concealed:
@@ -66,11 +58,6 @@ def conceal(config: Mapping[str, Value], hidden: Mapping[Path, Hidden]) -> Conce
 def identity_of(hidden: Mapping[Path, Hidden]) -> dict[Path, Value]:
     """Return what counts for the run ID in place of credentials that come from the environment."""
     return {path: item.identity for path, item in hidden.items() if item.identity is not None}
-
-
-def put(config: Mapping[str, Value], values: Mapping[Path, Value]) -> dict[str, Value]:
-    """Return a config with other values in some places."""
-    return fill(config, [Part(path, (), {}) for path in values], lambda part: values[part.path])
 
 
 def _value_at(config: Mapping[str, Value], path: Path) -> Value:

@@ -10,12 +10,16 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import ConfigError
-from orchestrator.execution.failure_policy import NO_RETRIES, Policy
-from orchestrator.execution.ordering import AS_DECLARED, DECLARED, Order, parse_order
 from orchestrator.runner.limits import NO_LIMITS, Limits
 
 if TYPE_CHECKING:
-    from orchestrator.grid.axes import Value
+    from orchestrator.grid.values import Value
+
+
+DECLARED: Final = "declared"
+CHEAP: Final = "cheap"
+ROUND_ROBIN: Final = "round-robin"
+_FORMS: Final = f"{DECLARED}, {CHEAP}:KEY or {ROUND_ROBIN}:AXIS"
 
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _BYTES: Final = {"MB": 10**6, "MIB": 1 << 20, "GB": 10**9, "GIB": 1 << 30}
@@ -81,6 +85,28 @@ class Share:
     gpus: str | None = None
     threads: int | None = None
     gpu_memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How often a run is repeated within one call, and after how many failures the call ends."""
+
+    retries: int = 0
+    most_failures: int | None = None
+
+
+NO_RETRIES: Final = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How to order runs; ``key`` is the dotted key to order by."""
+
+    kind: str = DECLARED
+    key: str = ""
+
+
+AS_DECLARED: Final = Order()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,3 +267,15 @@ def _texts(node: Value, where: str) -> tuple[str, ...]:
     if not isinstance(node, list) or not all(isinstance(item, str) for item in node):
         raise ConfigError(f"{where} is no list of texts. Write it as [first, second].")
     return tuple(str(item) for item in node)
+
+
+def parse_order(value: object, where: str) -> Order:
+    """Return what a text such as ``cheap:iterations`` means; ``where`` names its place.
+
+    Raises:
+        ConfigError: It has none of the forms.
+    """
+    kind, _, key = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if (kind == DECLARED and not key) or (kind in (CHEAP, ROUND_ROBIN) and key):
+        return Order(kind, key)
+    raise ConfigError(f"{where} is {value!r}. Make it {_FORMS}.")

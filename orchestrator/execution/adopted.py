@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from orchestrator.execution.protocols import Board
+    from orchestrator.grid.identity import RunId
     from orchestrator.planning.plan import Decision
     from orchestrator.rundir.experiment import ExperimentDirectory
-    from orchestrator.rundir.state import Observation, RunId
+    from orchestrator.rundir.state import Observation
 
 
 class Elsewhere:

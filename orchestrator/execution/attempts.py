@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.estimate import Effort, Estimator
 from orchestrator.execution.events import Live, Sight, Started, Stopping
-from orchestrator.execution.scheduler import shares_gpu
+from orchestrator.execution.slots import shares_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from orchestrator.execution.protocols import Attempt, Board
-    from orchestrator.execution.scheduler import Slot, Waiting
+    from orchestrator.execution.scheduler import Waiting
+    from orchestrator.execution.slots import Slot
     from orchestrator.execution.stop import StopRequests
-    from orchestrator.grid.axes import Value
+    from orchestrator.grid.values import Value
     from orchestrator.planning.plan import Decision
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.state import Progress

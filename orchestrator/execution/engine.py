@@ -14,7 +14,8 @@ from orchestrator.execution.adopted import Elsewhere
 from orchestrator.execution.attempts import Attempts
 from orchestrator.execution.events import Blocked, Ended, Paused, Retrying, Started
 from orchestrator.execution.failure_policy import Brake, Histories
-from orchestrator.execution.scheduler import Waiting, assign, shares_gpu
+from orchestrator.execution.scheduler import Waiting, assign
+from orchestrator.execution.slots import shares_gpu
 from orchestrator.planning.plan import Action, decide
 from orchestrator.rundir.durable import is_shortage
 from orchestrator.rundir.state import State
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 
     from orchestrator.execution.attempts import Running
     from orchestrator.execution.protocols import Board, Launcher, Resources
-    from orchestrator.execution.scheduler import Assignment, Slot
+    from orchestrator.execution.scheduler import Assignment
+    from orchestrator.execution.slots import Slot
     from orchestrator.execution.stop import StopRequests
-    from orchestrator.grid.identity import Run
+    from orchestrator.grid.identity import Run, RunId
     from orchestrator.planning.plan import Decision
     from orchestrator.rundir.experiment import ExperimentDirectory
-    from orchestrator.rundir.state import Failure, Observation, RunId
+    from orchestrator.rundir.state import Failure, Observation
 
 
 @dataclass(frozen=True, slots=True)

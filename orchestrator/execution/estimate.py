@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from orchestrator.grid.axes import Value
+    from orchestrator.grid.values import Value
 
 Marks: TypeAlias = "tuple[tuple[str, str], ...]"  # the values of a run's axes, as keys
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.execution.estimate import Pace
-    from orchestrator.execution.scheduler import Slot
+    from orchestrator.execution.slots import Slot
     from orchestrator.grid.identity import Run
     from orchestrator.planning.plan import Action
     from orchestrator.rundir.state import Progress, State

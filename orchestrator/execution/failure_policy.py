@@ -12,7 +12,9 @@ from orchestrator.runner.failure_classes import DISK_FULL, ERROR, KILLED, OUT_OF
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from orchestrator.rundir.state import Failure, RunId
+    from orchestrator.config.settings import Policy
+    from orchestrator.grid.identity import RunId
+    from orchestrator.rundir.state import Failure
 
 # What may pass by itself. An error comes again, and so does a loss that diverges.
 _PASSING: Final = frozenset((KILLED, OUT_OF_MEMORY, DISK_FULL))
@@ -23,17 +25,6 @@ _LONGEST_DELAY: Final = 60.0
 _IN_A_ROW: Final = 5
 _PAUSES: Final = (5.0, 10.0, 20.0)
 _OWN: Final = re.compile(r"'[^']*'|[0-9a-f]{8,}|\d+")
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How often a run is repeated within one call, and after how many failures the call ends."""
-
-    retries: int = 0
-    most_failures: int | None = None
-
-
-NO_RETRIES: Final = Policy()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orchestrator.errors import UsageError
+from orchestrator.execution.slots import Gpu
 from orchestrator.runner import process_tree
 
 if TYPE_CHECKING:
@@ -25,16 +26,6 @@ _GIB: Final = 1 << 30
 # Below this much free memory a GPU that others use is full, if the config does not say more.
 _LEAST_SHARE: Final = 0.1
 _BETWEEN_LOOKS: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """A graphics card; ``number`` is NVML's, ``memory`` in bytes (0: it shares the processor's)."""
-
-    number: int
-    uuid: str
-    name: str
-    memory: int
 
 
 @dataclass(frozen=True, slots=True)

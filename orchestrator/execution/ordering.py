@@ -4,45 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections import deque
-from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from orchestrator.config.settings import CHEAP, ROUND_ROBIN, Order
 from orchestrator.errors import ConfigError
-from orchestrator.grid.filters import Missing, look_up
+from orchestrator.grid.values import Missing, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from orchestrator.planning.plan import Decision
-
-DECLARED: Final = "declared"
-CHEAP: Final = "cheap"
-ROUND_ROBIN: Final = "round-robin"
-_FORMS: Final = f"{DECLARED}, {CHEAP}:KEY or {ROUND_ROBIN}:AXIS"
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """How to order runs; ``key`` is the dotted key to order by."""
-
-    kind: str = DECLARED
-    key: str = ""
-
-
-AS_DECLARED: Final = Order()
-
-
-def parse_order(value: object, where: str) -> Order:
-    """Return what a text such as ``cheap:iterations`` means; ``where`` names its place.
-
-    Raises:
-        ConfigError: It has none of the forms.
-    """
-    kind, _, key = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if (kind == DECLARED and not key) or (kind in (CHEAP, ROUND_ROBIN) and key):
-        return Order(kind, key)
-    raise ConfigError(f"{where} is {value!r}. Make it {_FORMS}.")
 
 
 def arrange(decisions: Sequence[Decision], order: Order) -> Iterable[Decision]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.execution.failure_policy import NO_RETRIES, Policy
+from orchestrator.config.settings import NO_RETRIES, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.execution.events import Event, Sight
-    from orchestrator.execution.gpus import Gpu
-    from orchestrator.execution.scheduler import Slot
-    from orchestrator.grid.identity import Run
+    from orchestrator.execution.slots import Gpu, Slot
+    from orchestrator.grid.identity import Run, RunId
     from orchestrator.rundir.directory import RunDirectory
-    from orchestrator.rundir.state import RunId
 
 
 class Attempt(Protocol):

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from orchestrator.execution.gpus import Gpu
+    from orchestrator.execution.slots import Slot
     from orchestrator.planning.plan import Decision
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A place for one run; ``environment`` is what an attempt in it gets to see."""
-
-    number: int
-    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
-    gpu: Gpu | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +28,6 @@ class Assignment:
     slot: Slot
 
 
-def make_slots(
-    count: int, gpus: Sequence[Gpu] = (), environment: Mapping[str, str] | None = None
-) -> tuple[Slot, ...]:
-    """Return so many slots, spread over the GPUs, if there are any.
-
-    ``environment`` is what the attempts in all of them get to see.
-    """
-    slots = []
-    for number in range(count):
-        gpu = gpus[number % len(gpus)] if gpus else None
-        own = {"CUDA_VISIBLE_DEVICES": gpu.uuid} if gpu else {}
-        slots.append(Slot(number, {**(environment or {}), **own}, gpu))
-    return tuple(slots)
-
-
 def assign(
     waiting: Sequence[Waiting], slots: Sequence[Slot], busy: Mapping[Slot, Waiting]
 ) -> Assignment | None:
@@ -68,8 +44,3 @@ def assign(
     free = (slot for slot in slots if slot not in busy and slot.gpu not in refused)
     slot = next(free, None)
     return Assignment(waiting[0], slot) if slot else None
-
-
-def shares_gpu(slot: Slot, busy: Collection[Slot]) -> bool:
-    """Tell whether a run in another slot uses the same GPU."""
-    return slot.gpu is not None and any(other.gpu == slot.gpu and other != slot for other in busy)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import GridError
+from orchestrator.grid.values import Value, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-MOST_POINTS: Final = 10_000_000
 
-Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
+MOST_POINTS: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +71,27 @@ def point_at(axes: Sequence[Axis], number: int) -> Point:
         number, at = divmod(number, len(axis.values))
         values[axis.key] = axis.values[at]
     return Point(dict(reversed(values.items())))
+
+
+def describe_point(values: Mapping[str, Value]) -> str:
+    """Write the values of a point's axes in one line: ``model=mlp seed=0``."""
+    texts = (
+        f"{key}={value}" if isinstance(value, str) else f"{key}={show(value)}"
+        for key, value in values.items()
+    )
+    return " ".join(texts) or "the only point"
+
+
+def describe_briefly(values: Mapping[str, Value]) -> str:
+    """Write the same for a narrow place: of keys only the last parts, where these are told apart."""
+    shorts = Counter(map(_last_part, values))
+    return describe_point(
+        {
+            short if shorts[short := _last_part(key)] == 1 else key: value
+            for key, value in values.items()
+        }
+    )
+
+
+def _last_part(key: str) -> str:
+    return key.rpartition(".")[2]

@@ -13,18 +13,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.secret_references import put
 from orchestrator.errors import FilterError
-from orchestrator.grid.filters import is_known
 from orchestrator.grid.identity import Gap, canonical_pieces, canonical_value, encode_form
-from orchestrator.grid.template import combinations, fill
+from orchestrator.grid.template import combinations, fill, put
+from orchestrator.grid.values import is_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from orchestrator.grid.axes import Value
     from orchestrator.grid.filters import Filter
     from orchestrator.grid.template import Family, Part, Path, Positions
+    from orchestrator.grid.values import Value
 
 _BLOCK: Final = 4096
 

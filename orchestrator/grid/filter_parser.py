@@ -24,7 +24,7 @@ from orchestrator.grid.filters import OPERATORS, Comparison, Condition, Filter, 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.grid.axes import Value
+    from orchestrator.grid.values import Value
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)

@@ -5,15 +5,23 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from orchestrator.errors import FilterError
-from orchestrator.grid.axes import Value  # noqa: TC001 # dataclasses keep it as a type
+from orchestrator.grid.values import (
+    Missing,
+    Value,  # dataclasses keep it as a type
+    _is_number,
+    look_up,
+    same,
+    show,
+)
 from orchestrator.sanitize import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 _ORDERINGS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt,
@@ -128,66 +136,6 @@ def _compare(text: str, comparison: Comparison, config: Mapping[str, Value]) -> 
 
 def _refuse(text: str, comparison: Comparison, why: str) -> NoReturn:
     fail_at(text, comparison.place, f"{comparison.key.path}: {why}")
-
-
-class Missing:
-    """Stands for a key that a config does not have."""
-
-
-_MISSING = Missing()
-
-
-def look_up(config: Mapping[str, Value], path: str) -> Value | Missing:
-    """Return the value at a dotted path, list items by their number; ``Missing`` if not there."""
-    node: Value | Mapping[str, Value] = config
-    for part in path.split("."):
-        if isinstance(node, Mapping) and part in node:
-            node = node[part]
-        elif isinstance(node, list) and part.isdecimal() and int(part) < len(node):
-            node = node[int(part)]
-        else:
-            return _MISSING
-    return node  # type: ignore[return-value] # the loop leaves a value of the config
-
-
-def is_known(config: Mapping[str, Value], path: str) -> bool:
-    """Tell whether a config has a key, whatever its value."""
-    return not isinstance(look_up(config, path), Missing)
-
-
-def nearest_key(config: Mapping[str, Value], path: str) -> str | None:
-    """Return the key of a config that was probably meant; none if no one is near."""
-    return next(iter(difflib.get_close_matches(path, list(dotted_keys(config)), n=1)), None)
-
-
-def dotted_keys(node: object, prefix: str = "") -> Iterator[str]:
-    """Yield the dotted paths of everything in nested mappings."""
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            yield f"{prefix}{key}"
-            yield from dotted_keys(value, f"{prefix}{key}.")
-
-
-def same(left: object, right: object) -> bool:
-    """Compare two config values: numbers by value, everything else only within its own type."""
-    if _is_number(left) and _is_number(right):
-        return left == right
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
-    return type(left) is type(right) and left == right
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def show(value: object) -> str:
-    """Write a config value as a filter would: text in quotes, ``true``, ``null``."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def fail_at(text: str, place: int, why: str) -> NoReturn:

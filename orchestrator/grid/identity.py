@@ -12,13 +12,15 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NewType
 
 from orchestrator.errors import IdentityError
-from orchestrator.rundir.state import RunId
 
 if TYPE_CHECKING:
-    from orchestrator.grid.axes import Value
+    from orchestrator.grid.values import Value
+
+
+RunId = NewType("RunId", str)
 
 RUN_ID_DIGITS = 16
 _GAP: Final = "\0"
@@ -144,3 +146,12 @@ def _scalar(value: object, path: str) -> str:
             )
         value = int(value) if value.is_integer() else value
     return json.dumps(value, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Concealed:
+    """A config, how it is written down, and the variables that this needs besides the user's."""
+
+    resolved: Mapping[str, Value] = field(repr=False)
+    written: Mapping[str, Value]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)

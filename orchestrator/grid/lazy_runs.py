@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, overload
 
-from orchestrator.config.secret_references import Concealed
-from orchestrator.grid.axes import Axis, Point, Value, point_at
-from orchestrator.grid.identity import RUN_ID_DIGITS, Run
-from orchestrator.rundir.state import RunId
+from orchestrator.grid.axes import Axis, Point, point_at
+from orchestrator.grid.identity import RUN_ID_DIGITS, Concealed, Run, RunId
+from orchestrator.grid.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from orchestrator.config.secret_references import Concealed, put
 from orchestrator.errors import IdentityError
-from orchestrator.grid.axes import point_at
+from orchestrator.grid.axes import describe_point, point_at
 from orchestrator.grid.block_selection import Sieve, Sifted, find_culprit, strides
 from orchestrator.grid.filter_parser import parse_filter
-from orchestrator.grid.filters import is_known, nearest_key, show
-from orchestrator.grid.identity import identify
+from orchestrator.grid.identity import Concealed, identify
 from orchestrator.grid.lazy_runs import Exclusions, Runs
-from orchestrator.grid.template import combinations
+from orchestrator.grid.template import combinations, put
+from orchestrator.grid.values import is_known, nearest_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from orchestrator.grid.axes import Axis, Point, Value
+    from orchestrator.grid.axes import Axis, Point
     from orchestrator.grid.filters import Filter
     from orchestrator.grid.identity import Run
     from orchestrator.grid.lazy_runs import Conceal, Exclusion, Resolve
     from orchestrator.grid.template import Family
+    from orchestrator.grid.values import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,30 +166,6 @@ class _Reader:
 
     def _describe(self, number: int) -> str:
         return describe_point(point_at(self._axes, number).values)
-
-
-def describe_point(values: Mapping[str, Value]) -> str:
-    """Write the values of a point's axes in one line: ``model=mlp seed=0``."""
-    texts = (
-        f"{key}={value}" if isinstance(value, str) else f"{key}={show(value)}"
-        for key, value in values.items()
-    )
-    return " ".join(texts) or "the only point"
-
-
-def describe_briefly(values: Mapping[str, Value]) -> str:
-    """Write the same for a narrow place: of keys only the last parts, where these are told apart."""
-    shorts = Counter(map(_last_part, values))
-    return describe_point(
-        {
-            short if shorts[short := _last_part(key)] == 1 else key: value
-            for key, value in values.items()
-        }
-    )
-
-
-def _last_part(key: str) -> str:
-    return key.rpartition(".")[2]
 
 
 def _in_order(numbers: list[int], digests: list[bytes]) -> tuple[list[int], list[bytes]]:

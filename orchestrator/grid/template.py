@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from orchestrator.grid.axes import Value
+    from orchestrator.grid.values import Value
+
 
 Positions: TypeAlias = tuple[int, ...]
 Path: TypeAlias = tuple[object, ...]
@@ -69,3 +70,8 @@ def fill(
             node = child
         node[part.path[-1]] = at(part)  # type: ignore[index]
     return filled
+
+
+def put(config: Mapping[str, Value], values: Mapping[Path, Value]) -> dict[str, Value]:
+    """Return a config with other values in some places."""
+    return fill(config, [Part(path, (), {}) for path in values], lambda part: values[part.path])

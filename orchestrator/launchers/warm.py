@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
     from orchestrator.execution.stop import StopRequests
-    from orchestrator.grid.axes import Value
     from orchestrator.grid.identity import Run
+    from orchestrator.grid.values import Value
     from orchestrator.launchers.pool import ForkedRunner
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.runner.limits import Limits

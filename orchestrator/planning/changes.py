@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.grid.axes import Point
 from orchestrator.grid.config_diff import find_differences
-from orchestrator.grid.filters import Missing, same
+from orchestrator.grid.values import Missing, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from orchestrator.grid.axes import Axis, Value
+    from orchestrator.grid.axes import Axis
     from orchestrator.grid.config_diff import Difference
+    from orchestrator.grid.values import Value
 
 _ABSENT: Final = Missing()
 _GUESSES: Final = 8

@@ -13,7 +13,7 @@ from orchestrator.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from orchestrator.grid.axes import Value
+    from orchestrator.grid.values import Value
 
 SEED: Final = "seed"
 # Of a metric with one of these words in its name less is better.

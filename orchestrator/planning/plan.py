@@ -9,18 +9,17 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, overload
 
 from orchestrator.errors import FilterError
-from orchestrator.grid.filters import is_known, nearest_key
 from orchestrator.grid.lazy_runs import find_places
+from orchestrator.grid.values import is_known, nearest_key
 from orchestrator.rundir.state import NOTHING_THERE, Observation, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from orchestrator.grid.axes import Value
     from orchestrator.grid.filters import Condition
-    from orchestrator.grid.identity import Run
+    from orchestrator.grid.identity import Run, RunId
     from orchestrator.grid.selection import Selection
-    from orchestrator.rundir.state import RunId
+    from orchestrator.grid.values import Value
 
 
 class Action(Enum):

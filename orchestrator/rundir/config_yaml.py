@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.grid.axes import Value
+    from orchestrator.grid.values import Value
 
 
 def write(config: Mapping[str, Value]) -> bytes:

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_diff import find_differences
+from orchestrator.grid.identity import RunId
 from orchestrator.rundir import config_yaml, durable, records
 from orchestrator.rundir.lock import MEND, RunLock
-from orchestrator.rundir.state import Observation, Record, RunId, Status, Unreadable
+from orchestrator.rundir.state import Observation, Record, Status, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from orchestrator.grid.axes import Value
     from orchestrator.grid.identity import Run
+    from orchestrator.grid.values import Value
     from orchestrator.rundir.state import Progress
 
 _CONFIG: Final = "config.yaml"

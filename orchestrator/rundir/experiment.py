@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
+from orchestrator.grid.identity import RunId
 from orchestrator.rundir.build import build, publish
 from orchestrator.rundir.directory import RunDirectory, observe_done
 from orchestrator.rundir.durable import exclusive, join
-from orchestrator.rundir.state import RunId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,7 +19,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.rundir.state import Observation, RunId, State
+from orchestrator.rundir.state import Observation, State
 from orchestrator.tracking.delivery import is_behind, read_delivery
 from orchestrator.tracking.progress_messages import News, tell
 from orchestrator.tracking.sender import Sender
@@ -28,6 +28,7 @@ from orchestrator.tracking.store_errors import explain
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orchestrator.grid.identity import RunId
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.tracking.delivery import Delivery

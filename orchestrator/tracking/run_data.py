@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.config.secret_patterns import is_secret
 from orchestrator.config.secret_references import HANDED_OVER
-from orchestrator.grid.filters import show
-from orchestrator.grid.selection import describe_point
+from orchestrator.grid.axes import describe_point
+from orchestrator.grid.values import show
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.state import State, Status
 from orchestrator.tracking.metric_points import Sample

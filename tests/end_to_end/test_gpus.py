@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execution.gpus import Gpu, Nvml
+from orchestrator.execution.gpus import Nvml
+from orchestrator.execution.slots import Gpu
 
 pytestmark = pytest.mark.gpu
 

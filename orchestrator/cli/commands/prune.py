@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.commands.plan import load_plan, look_back
 from orchestrator.cli.tables import print_changes, print_status
-from orchestrator.grid.selection import describe_point
+from orchestrator.grid.axes import describe_point
+from orchestrator.planning.load import load_plan, look_back
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.cli.commands.plan import Planned
+    from orchestrator.planning.load import Planned
     from orchestrator.rundir.directory import Report
     from orchestrator.rundir.experiment import ExperimentDirectory
 

@@ -7,10 +7,10 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.lookup import open_experiment
 from orchestrator.cli.tables import print_comparison
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.planning.comparison import Comparison, Outcome, compare, comparison_as_json
+from orchestrator.planning.load import open_experiment
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from typing import IO, TYPE_CHECKING, Final, cast
 from rich.text import Text
 
 from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
-from orchestrator.cli.commands.plan import load_plan
 from orchestrator.cli.flags import parse_flags, with_flags
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.tables import print_summary
@@ -22,11 +21,12 @@ from orchestrator.execution.engine import Engine
 from orchestrator.execution.gpus import NO_GPUS, GpuGate, Nvml, choose
 from orchestrator.execution.ordering import arrange
 from orchestrator.execution.protocols import Resources
-from orchestrator.execution.scheduler import make_slots
+from orchestrator.execution.slots import make_slots
 from orchestrator.execution.stop import StopRequests
-from orchestrator.grid.selection import describe_point
+from orchestrator.grid.axes import describe_point
 from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher, modules_named_by
+from orchestrator.planning.load import load_plan
 from orchestrator.planning.plan import Action
 from orchestrator.rundir.state import State
 from orchestrator.runner.entry_point import EntryPoint
@@ -39,11 +39,12 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.cli.commands.plan import Planned
     from orchestrator.config.settings import Settings
     from orchestrator.execution.engine import Outcome
     from orchestrator.execution.events import Event, Sight
-    from orchestrator.execution.gpus import Gpu, Gpus
+    from orchestrator.execution.gpus import Gpus
+    from orchestrator.execution.slots import Gpu
+    from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decision
 
 FAILED: Final = 1

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from orchestrator.cli.colours import COLOURS
-from orchestrator.cli.commands.status import report_as_json
 from orchestrator.cli.lookup import open_runs
 from orchestrator.cli.next_command import next_command
+from orchestrator.cli.report_json import report_as_json
 from orchestrator.config.load import load_experiment
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError, RunDirectoryError
 from orchestrator.grid.axes import expand
-from orchestrator.grid.filters import show as show_value
 from orchestrator.grid.identity import identify
+from orchestrator.grid.values import show as show_value
 from orchestrator.rundir.state import State, Status
 from orchestrator.sanitize import printable
 

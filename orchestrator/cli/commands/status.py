@@ -6,10 +6,11 @@ import json
 import select
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.lookup import open_experiment
+from orchestrator.cli.report_json import report_as_json
 from orchestrator.cli.tables import print_status
 from orchestrator.execution.stop import StopRequests
-from orchestrator.rundir.state import State, Status
+from orchestrator.planning.load import open_experiment
+from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     import argparse
@@ -64,22 +65,3 @@ def _print(
         print_status(reports, console, everything=options.all)
     else:
         console.print(f"no runs in {experiment.training} yet; orch run starts them")
-
-
-def report_as_json(report: Report) -> dict[str, object]:
-    """Return a run as ``orch status --json`` prints it; a contract."""
-    seen = report.seen
-    recorded = seen.status if isinstance(seen.status, Status) else None
-    saved = seen.progress
-    return {
-        "run_id": report.run_id,
-        "overrides": dict(report.overrides),
-        "state": seen.state.value,
-        "reason": seen.reason,
-        "attempt": seen.attempts,
-        "iteration": saved.iteration if saved else None,
-        "iterations": saved.iterations if saved else None,
-        "metrics": dict(saved.metrics) if saved else {},
-        "started_at": recorded.started_at if recorded else None,
-        "ended_at": recorded.ended_at if recorded else None,
-    }

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.cli.lookup import open_experiment
 from orchestrator.errors import UsageError
 from orchestrator.execution.stop import StopRequests
+from orchestrator.planning.load import open_experiment
 from orchestrator.tracking.delivery import sqlite_file
 from orchestrator.tracking.reporter_process import MLFLOW_MANNERS, store_uri
 

@@ -21,7 +21,7 @@ from orchestrator.execution.events import (
     Started,
     Stopping,
 )
-from orchestrator.execution.scheduler import Slot
+from orchestrator.execution.slots import Slot
 from orchestrator.grid.identity import Run, identify
 from orchestrator.planning.plan import Action
 from orchestrator.rundir.state import Progress, State

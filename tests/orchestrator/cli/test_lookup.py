@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.cli.lookup import find_run
 from orchestrator.errors import UsageError
-from orchestrator.rundir.state import RunId
+from orchestrator.grid.identity import RunId
 
 RUNS = [RunId(f"{start}{'0' * 12}") for start in ("8d6b", "8d70", "2fa1", "abcd")]
 

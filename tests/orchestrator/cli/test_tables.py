@@ -7,9 +7,10 @@ import pytest
 from rich.console import Console
 
 from orchestrator.cli import tables
-from orchestrator.grid.axes import Axis, Value
+from orchestrator.grid.axes import Axis
 from orchestrator.grid.selection import select_runs
 from orchestrator.grid.template import Family
+from orchestrator.grid.values import Value
 from orchestrator.planning.changes import Change, Changes
 from orchestrator.planning.comparison import Outcome, compare
 from orchestrator.planning.plan import Plan, make_plan

@@ -14,10 +14,11 @@ from omegaconf import OmegaConf
 
 from orchestrator.config.load import Experiment, load_experiment
 from orchestrator.errors import ConfigError, OrchestratorError
-from orchestrator.grid.axes import Point, Value
+from orchestrator.grid.axes import Point
 from orchestrator.grid.lazy_runs import Resolve
 from orchestrator.grid.selection import select_runs
 from orchestrator.grid.template import Family
+from orchestrator.grid.values import Value
 
 PRIMARY = {"results_dir": "results", "experiment_id": "oracle"}
 VALUES = [0, 1, 1.0, 2.5, "b", "two words", True, None, "1", "100%", "é", 1e22]

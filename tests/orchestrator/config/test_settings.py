@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from orchestrator.config.settings import (
+    Order,
+    Policy,
     Program,
     Settings,
     Share,
@@ -13,8 +15,6 @@ from orchestrator.config.settings import (
     parse_settings,
 )
 from orchestrator.errors import ConfigError
-from orchestrator.execution.failure_policy import Policy
-from orchestrator.execution.ordering import Order
 from orchestrator.runner.limits import Limits
 
 

@@ -11,6 +11,7 @@ from typing import Self
 
 import pytest
 
+from orchestrator.config.settings import NO_RETRIES, Policy
 from orchestrator.execution.engine import Engine, Outcome
 from orchestrator.execution.events import (
     Adopted,
@@ -23,10 +24,8 @@ from orchestrator.execution.events import (
     Started,
     Stopping,
 )
-from orchestrator.execution.failure_policy import NO_RETRIES, Policy
-from orchestrator.execution.gpus import Gpu
 from orchestrator.execution.protocols import Resources
-from orchestrator.execution.scheduler import make_slots
+from orchestrator.execution.slots import Gpu, make_slots
 from orchestrator.execution.stop import StopRequests
 from orchestrator.grid.identity import Run, identify
 from orchestrator.grid.selection import select_runs

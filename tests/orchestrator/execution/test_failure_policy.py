@@ -4,8 +4,10 @@ from math import inf
 
 import pytest
 
-from orchestrator.execution.failure_policy import Brake, Breaker, Histories, Policy, Retry
-from orchestrator.rundir.state import Failure, RunId
+from orchestrator.config.settings import Policy
+from orchestrator.execution.failure_policy import Brake, Breaker, Histories, Retry
+from orchestrator.grid.identity import RunId
+from orchestrator.rundir.state import Failure
 from orchestrator.runner.failure_classes import CLASSES
 
 RUN = RunId("0" * 16)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.execution.gpus import Gpu, GpuGate, Nvml, Use, _library, choose, obstacle
+from orchestrator.execution.gpus import GpuGate, Nvml, Use, _library, choose, obstacle
+from orchestrator.execution.slots import Gpu
 
 GIB = 1 << 30
 FOUND = [Gpu(0, "GPU-aaaa", "H200", 100 * GIB), Gpu(1, "GPU-bbbb", "A100", 40 * GIB)]

@@ -2,8 +2,9 @@
 
 import pytest
 
+from orchestrator.config.settings import Order, parse_order
 from orchestrator.errors import ConfigError
-from orchestrator.execution.ordering import Order, arrange, parse_order
+from orchestrator.execution.ordering import arrange
 from orchestrator.grid.identity import identify
 from orchestrator.planning.plan import Decision, decide
 from orchestrator.rundir.state import NOTHING_THERE

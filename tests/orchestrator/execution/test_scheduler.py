@@ -1,7 +1,7 @@
 """The scheduler puts waiting runs into free slots, in order."""
 
-from orchestrator.execution.gpus import Gpu
-from orchestrator.execution.scheduler import Waiting, assign, make_slots, shares_gpu
+from orchestrator.execution.scheduler import Waiting, assign
+from orchestrator.execution.slots import Gpu, make_slots, shares_gpu
 from orchestrator.grid.identity import Run
 from orchestrator.planning.plan import decide
 from orchestrator.rundir.state import NOTHING_THERE

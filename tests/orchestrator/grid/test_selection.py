@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import FilterError, IdentityError
-from orchestrator.grid.axes import Axis, Point
-from orchestrator.grid.selection import FilterCount, describe_briefly, describe_point, select_runs
+from orchestrator.grid.axes import Axis, Point, describe_briefly, describe_point
+from orchestrator.grid.selection import FilterCount, select_runs
 from orchestrator.grid.template import Family
 
 

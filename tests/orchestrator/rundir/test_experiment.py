@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.grid.identity import Run
+from orchestrator.grid.identity import Run, RunId
 from orchestrator.rundir.build import build, publish
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now
-from orchestrator.rundir.state import Record, RunId, State, Status
+from orchestrator.rundir.state import Record, State, Status
 
 
 def test_experiment_that_does_not_exist_has_no_runs(tmp_path: Path) -> None:

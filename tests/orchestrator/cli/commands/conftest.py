@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.commands.plan import load_plan
 from orchestrator.cli.main import call, parse_arguments
+from orchestrator.planning.load import load_plan
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now

@@ -1,0 +1,98 @@
+"""From config folder and overrides to a plan: reads both, and decides nothing itself."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.config.load import Experiment, load_experiment
+from orchestrator.config.placeholders import fill_in
+from orchestrator.errors import RunDirectoryError
+from orchestrator.grid.filter_parser import parse_condition
+from orchestrator.grid.lazy_runs import find_places
+from orchestrator.grid.selection import select_runs
+from orchestrator.planning.changes import Changes, Former, find_changes
+from orchestrator.planning.plan import Plan, make_plan, restrict
+from orchestrator.rundir.experiment import ExperimentDirectory
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.config.settings import Settings
+    from orchestrator.grid.axes import Point
+    from orchestrator.grid.identity import RunId
+    from orchestrator.grid.values import Value
+
+
+_LOOKED_INTO: Final = 20  # of the former runs; reading a config takes milliseconds
+
+
+def open_experiment(options: argparse.Namespace) -> tuple[Experiment, ExperimentDirectory]:
+    """Read the config and return what it describes, with the experiment's folder.
+
+    Raises:
+        OrchestratorError: The config or an override is wrong.
+    """
+    described = load_experiment(Path(options.config_dir), options.config_name, options.overrides)
+    return described, ExperimentDirectory(described.results_dir, described.experiment_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, with the folder it is about, the settings to execute it by, and its origin.
+
+    ``former`` are the runs in the folder that the plan does not name.
+    """
+
+    plan: Plan
+    experiment: ExperimentDirectory
+    settings: Settings
+    described: Experiment
+    former: Sequence[RunId]
+
+
+def load_plan(options: argparse.Namespace) -> Planned:
+    """Read the config, expand the grid, look at the run directories and decide.
+
+    Raises:
+        OrchestratorError: The config, the grid, a filter or a folder is wrong.
+    """
+    described, experiment = open_experiment(options)
+    selection = select_runs(
+        described.axes,
+        described.composer.families(described.axes),
+        described.composer.resolve,
+        described.filters,
+        described.settings.identity_exclude,
+        described.composer.conceal,
+    )
+    existing = experiment.run_ids()
+    named = find_places(selection.runs, existing)
+    seen = experiment.observe(named)
+    made = make_plan(described.experiment_id, str(experiment.training), selection, seen, named)
+    if options.only is not None:
+        made = restrict(made, parse_condition(options.only))
+    if described.settings.program.command and made.decisions:
+        run = made.decisions[0].run  # a misspelt placeholder is an error before anything starts
+        fill_in(described.settings.program.command, run, experiment.training / run.run_id)
+    former = [run_id for run_id in existing if run_id not in named]
+    return Planned(made, experiment, described.settings, described, former)
+
+
+def look_back(planned: Planned) -> Changes:
+    """Compare the run directories that the grid no longer names with the grid of now."""
+    looked_into = []
+    for run_id in planned.former[:_LOOKED_INTO]:
+        directory = planned.experiment.run(run_id)
+        with contextlib.suppress(RunDirectoryError):  # orch status tells of damage
+            looked_into.append(Former(directory.read_overrides(), directory.read_config()))
+    described = planned.described
+    exclude = planned.settings.identity_exclude
+
+    def resolve(point: Point) -> Mapping[str, Value]:
+        return described.composer.conceal(point).written
+
+    return find_changes(len(planned.former), looked_into, described.axes, resolve, exclude)
