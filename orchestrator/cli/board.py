@@ -16,11 +16,11 @@ from orchestrator.cli.colours import COLOURS
 from orchestrator.execution.estimate import describe_seconds
 from orchestrator.execution.events import (
     Adopted,
+    AttemptStarted,
     Blocked,
     Ended,
     Paused,
     Retrying,
-    Started,
     Stopping,
 )
 from orchestrator.grid.axes import describe_briefly, describe_point
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.execution.estimate import Pace
-    from orchestrator.execution.events import Event, Sight
+    from orchestrator.execution.events import Event, Snapshot
     from orchestrator.grid.values import Value
     from orchestrator.rundir.state import Progress as Saved
 
@@ -65,7 +65,7 @@ class PlainBoard:
         brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
         self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
 
-    def refresh(self, sight: Sight) -> None:
+    def refresh(self, sight: Snapshot) -> None:
         """Do nothing: lines stay as they are."""
 
     def __enter__(self) -> Self:
@@ -110,12 +110,12 @@ class LiveBoard(PlainBoard):
 
     def show(self, event: Event) -> None:
         """Print what is over above the bar; what begins shows in its slot."""
-        if isinstance(event, Started):
+        if isinstance(event, AttemptStarted):
             return
         super().show(event)
         self._bar.update(self._task, completed=self._over)
 
-    def refresh(self, sight: Sight) -> None:
+    def refresh(self, sight: Snapshot) -> None:
         """Draw the slots anew."""
         rows = Table.grid(padding=(0, 2), expand=True)
         # The run, its count and a part of its metrics are seen on the narrowest terminal.
@@ -176,7 +176,7 @@ def describe(  # noqa: PLR0911 # one a kind of event
 ) -> Text:
     """Write an event as one line of text; ``name`` writes the values of a run's axes."""
     match event:
-        case Started(run=run, action=action, attempt=attempt):
+        case AttemptStarted(run=run, action=action, attempt=attempt):
             note = "" if attempt == 1 else f"  (attempt {attempt}: {event.reason})"
             return Text(f"{action.value:>9}  {run.run_id[:8]}  {name(run.overrides)}{note}")
         case Ended(run=run, state=state):
@@ -263,7 +263,7 @@ def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one a k
             return {"event": "stopping", "live": live, "at_once": at_once}
         case Adopted(run=run, reason=reason):
             return {"event": "adopted", "run_id": run.run_id, "reason": reason}
-        case Started(run=run):
+        case AttemptStarted(run=run):
             return {
                 "event": "started",
                 "run_id": run.run_id,

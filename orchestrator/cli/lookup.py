@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
-from orchestrator.planning.load import open_experiment
+from orchestrator.planning.load import ConfigSource, open_experiment
 
 if TYPE_CHECKING:
     import argparse
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 _MOST_CANDIDATES: Final = 5
 
 
+def source_of(options: argparse.Namespace) -> ConfigSource:
+    """Return where the experiment of a command line is described."""
+    return ConfigSource(Path(options.config_dir), options.config_name, options.overrides)
+
+
 def open_runs(options: argparse.Namespace, names: Sequence[str]) -> list[RunDirectory]:
     """Return the run directories that names mean, in the experiment of a command line.
 
@@ -25,7 +31,7 @@ def open_runs(options: argparse.Namespace, names: Sequence[str]) -> list[RunDire
         UsageError: A name means none, or several.
         OrchestratorError: The config or an override is wrong.
     """
-    _, experiment = open_experiment(options)
+    _, experiment = open_experiment(source_of(options))
     run_ids = experiment.run_ids()
     if not run_ids:
         raise UsageError(f"no runs in {experiment.training} yet; orch run starts them.")

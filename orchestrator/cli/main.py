@@ -13,6 +13,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.errors import OrchestratorError, UsageError
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-WRONG: Final = 2
-INTERRUPTED: Final = 130
 _GARBAGE: Final = 100_000  # new objects before anything is looked through
 COMMANDS: Final[Mapping[str, str]] = {
     "plan": "show what run would do and why, and what each filter dropped",
@@ -68,16 +67,16 @@ def main() -> None:
         sys.exit(call(sys.argv[1:]))
     except OrchestratorError as error:
         sys.stderr.write(f"orch: {error}\n")
-        sys.exit(WRONG)
+        sys.exit(ExitCode.WRONG)
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # Who read our output has gone (orch plan | head); there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:  # the machine refuses something that every command needs
         sys.stderr.write(f"orch: {error}\n")
-        sys.exit(WRONG)
+        sys.exit(ExitCode.WRONG)
     finally:
         gc.freeze()
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_diff import Difference
     from orchestrator.grid.selection import Selection
     from orchestrator.planning.changes import Changes
-    from orchestrator.planning.comparison import Cell, Comparison
+    from orchestrator.planning.comparison import Cell, ResultsTable
     from orchestrator.planning.plan import Plan
     from orchestrator.rundir.directory import Report
 
@@ -175,7 +175,7 @@ def print_differences(
         console.print("their configs are the same")
 
 
-def print_comparison(compared: Comparison, console: Console) -> None:
+def print_comparison(compared: ResultsTable, console: Console) -> None:
     """Print a row for the runs that differ in nothing but what is averaged over."""
     first = [compared.sorted_by] if compared.sorted_by else []
     ordered = list(dict.fromkeys([*first, *compared.metrics]))

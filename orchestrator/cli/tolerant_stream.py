@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class DispensableStream:
+class TolerantStream:
     """Writes like the stream it is made from, until that fails: a closed terminal, a full disk.
 
     From then on everything goes to the null device, also what others write to this descriptor.

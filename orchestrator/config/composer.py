@@ -21,7 +21,7 @@ from orchestrator.config.overrides import choose
 from orchestrator.config.secret_detection import find_hidden
 from orchestrator.config.secret_references import conceal, identity_of
 from orchestrator.grid.axes import Axis, Point
-from orchestrator.grid.template import Family, combinations, put
+from orchestrator.grid.template import ConfigTemplate, combinations, put
 from orchestrator.grid.values import Value, dotted_keys
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Composer:
         # By their choices; pickled, for a copy made from that takes a tenth of the time of another.
         self._composed: dict[tuple[str, ...], bytes] = {}
 
-    def families(self, axes: Sequence[Axis]) -> Iterator[Family]:
+    def families(self, axes: Sequence[Axis]) -> Iterator[ConfigTemplate]:
         """Yield the grid's families, each by its first point, in the order of the points.
 
         Raises:
@@ -60,7 +60,7 @@ class Composer:
             with refusals_of_hydra(self._known_keys):
                 yield self._family(axes, fixed)
 
-    def _family(self, axes: Sequence[Axis], fixed: dict[int, int]) -> Family:
+    def _family(self, axes: Sequence[Axis], fixed: dict[int, int]) -> ConfigTemplate:
         at = (axis.values[fixed.get(number, 0)] for number, axis in enumerate(axes))
         point = Point(dict(zip((axis.key for axis in axes), at, strict=True)))
         cfg, late = self._start(point)
@@ -74,7 +74,7 @@ class Composer:
         references = identity_of(find_hidden(cfg))
         if any(_lie_within(part.path, path) for part in parts or () for path in references):
             parts = None
-        return Family(fixed, config, parts, references)
+        return ConfigTemplate(fixed, config, parts, references)
 
     def _binds(self, override: Override, axis: Axis) -> bool:
         """Tell whether another value of an axis may change more of a config than its own place."""

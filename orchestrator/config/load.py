@@ -31,7 +31,7 @@ _SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment:
+class ExperimentConfig:
     """What the config folder and the overrides describe.
 
     ``filters`` are the texts of ``_filters``; ``composer`` gives the config of every point.
@@ -45,7 +45,9 @@ class Experiment:
     composer: Composer
 
 
-def load_experiment(config_dir: Path, config_name: str, overrides: Sequence[str]) -> Experiment:
+def load_experiment(
+    config_dir: Path, config_name: str, overrides: Sequence[str]
+) -> ExperimentConfig:
     """Read the config folder and work out the axes, the filters and the settings.
 
     Overrides win over ``hydra.sweeper.params``, key by key.
@@ -73,7 +75,7 @@ def load_experiment(config_dir: Path, config_name: str, overrides: Sequence[str]
         # What is one for all runs is read where the first of them reads it.
         cfg = composer.compose(next(expand(axes)))
         check_command(cfg)
-    return Experiment(
+    return ExperimentConfig(
         experiment_id=_experiment_id(_select(cfg, "experiment_id")),
         results_dir=_results_dir(_select(cfg, "results_dir")),
         axes=axes,

@@ -60,7 +60,7 @@ class Tracking:
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class ProgramSettings:
     """What carries out an attempt: a command, or a Python function, or (neither) our trainer.
 
     ``preload`` are the modules that are loaded once for all calls of the function.
@@ -99,14 +99,14 @@ NO_RETRIES: Final = Policy()
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunOrder:
     """How to order runs; ``key`` is the dotted key to order by."""
 
     kind: str = DECLARED
     key: str = ""
 
 
-AS_DECLARED: Final = Order()
+AS_DECLARED: Final = RunOrder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,11 @@ class Settings:
     attempt may take before it is ended.
     """
 
-    program: Program = Program()
+    program: ProgramSettings = ProgramSettings()
     share: Share = Share()
     limits: Limits = NO_LIMITS
     policy: Policy = NO_RETRIES
-    order: Order = AS_DECLARED
+    order: RunOrder = AS_DECLARED
     identity_exclude: tuple[str, ...] = ()
     tracking: Tracking = Tracking()
 
@@ -150,7 +150,7 @@ def parse_settings(node: Value) -> Settings:
     )
 
 
-def _parse_program(orch: Mapping[str, Value]) -> Program:
+def _parse_program(orch: Mapping[str, Value]) -> ProgramSettings:
     command, entry_point = orch.get("command"), orch.get("entry_point")
     if command is not None and entry_point is not None:
         raise ConfigError("orch.command and orch.entry_point are both given. Choose one.")
@@ -161,7 +161,7 @@ def _parse_program(orch: Mapping[str, Value]) -> Program:
             f"orch.entry_point is {entry_point!r}. Make it a function, as package.module:function."
         )
     arguments = orch.get("arguments")
-    return Program(
+    return ProgramSettings(
         command=None if command is None else _command(command),
         entry_point=entry_point,
         arguments=("{run_dir}",) if arguments is None else _texts(arguments, "orch.arguments"),
@@ -269,7 +269,7 @@ def _texts(node: Value, where: str) -> tuple[str, ...]:
     return tuple(str(item) for item in node)
 
 
-def parse_order(value: object, where: str) -> Order:
+def parse_order(value: object, where: str) -> RunOrder:
     """Return what a text such as ``cheap:iterations`` means; ``where`` names its place.
 
     Raises:
@@ -277,5 +277,5 @@ def parse_order(value: object, where: str) -> Order:
     """
     kind, _, key = value.partition(":") if isinstance(value, str) else ("", "", "")
     if (kind == DECLARED and not key) or (kind in (CHEAP, ROUND_ROBIN) and key):
-        return Order(kind, key)
+        return RunOrder(kind, key)
     raise ConfigError(f"{where} is {value!r}. Make it {_FORMS}.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.state import Observation
 
 
-class Elsewhere:
+class AdoptedRuns:
     """Waits for runs that others execute, and knows which of them nobody else counts.
 
     These are orphans: their orchestrator, or their runner, is gone, and they take room on the box.

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.estimate import Effort, Estimator
-from orchestrator.execution.events import Live, Sight, Started, Stopping
+from orchestrator.execution.events import AttemptStarted, Live, Snapshot, Stopping
 from orchestrator.execution.slots import shares_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from orchestrator.execution.protocols import Attempt, Board
-    from orchestrator.execution.scheduler import Waiting
+    from orchestrator.execution.scheduler import QueuedRun
     from orchestrator.execution.slots import Slot
     from orchestrator.execution.stop import StopRequests
     from orchestrator.grid.values import Value
@@ -36,8 +36,8 @@ class Running:
     """
 
     attempt: Attempt
-    waiting: Waiting
-    started: Started
+    waiting: QueuedRun
+    started: AttemptStarted
     since: float
     before: int
     shared: bool = False
@@ -73,7 +73,7 @@ class Attempts:
         return slot in self._by_slot
 
     @property
-    def busy(self) -> Mapping[Slot, Waiting]:
+    def busy(self) -> Mapping[Slot, QueuedRun]:
         """The slots that are occupied, and by what."""
         return {slot: running.waiting for slot, running in self._by_slot.items()}
 
@@ -82,7 +82,9 @@ class Attempts:
         """When they began."""
         return [running.since for running in self._by_slot.values()]
 
-    def begin(self, attempt: Attempt, waiting: Waiting, started: Started, before: int) -> None:
+    def begin(
+        self, attempt: Attempt, waiting: QueuedRun, started: AttemptStarted, before: int
+    ) -> None:
         """Take in an attempt that has just been started."""
         running = Running(attempt, waiting, started, time.monotonic(), before)
         self._by_slot[started.slot] = running
@@ -127,7 +129,7 @@ class Attempts:
             for running in self._by_slot.values():
                 running.attempt.abandon()
 
-    def look(self, waiting: Iterable[Mapping[str, Value]], count: int) -> Sight:
+    def look(self, waiting: Iterable[Mapping[str, Value]], count: int) -> Snapshot:
         """Return how things stand, for the board.
 
         Args:
@@ -140,7 +142,7 @@ class Attempts:
             live.append(Live(running.started, running.seconds, progress))
             efforts.append(_effort(running, progress))
         pace = self._estimator.pace(efforts, waiting, count, time.monotonic())
-        return Sight(live, count, pace)
+        return Snapshot(live, count, pace)
 
 
 def _effort(running: Running, progress: Progress | None) -> Effort:

@@ -10,11 +10,11 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.execution.adopted import Elsewhere
+from orchestrator.execution.adopted import AdoptedRuns
 from orchestrator.execution.attempts import Attempts
-from orchestrator.execution.events import Blocked, Ended, Paused, Retrying, Started
-from orchestrator.execution.failure_policy import Brake, Histories
-from orchestrator.execution.scheduler import Waiting, assign
+from orchestrator.execution.events import AttemptStarted, Blocked, Ended, Paused, Retrying
+from orchestrator.execution.failure_policy import Histories, Pacing
+from orchestrator.execution.scheduler import QueuedRun, assign
 from orchestrator.execution.slots import shares_gpu
 from orchestrator.planning.plan import Action, decide
 from orchestrator.rundir.durable import is_shortage
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ExecutionResult:
     """How every run ended that had to be executed, and whether the user stopped it all.
 
     ``left`` counts the runs that this call neither finished nor saw finished; ``gave_up`` says why
@@ -64,25 +64,25 @@ class Engine:
         self._board = board
         self._slots = resources.slots
         self._gate = resources.gate
-        self._waiting: deque[Waiting] = deque()
-        self._delayed: list[tuple[float, Waiting]] = []
+        self._waiting: deque[QueuedRun] = deque()
+        self._delayed: list[tuple[float, QueuedRun]] = []
         self._attempts = Attempts(experiment, board, len(resources.slots))
-        self._elsewhere = Elsewhere(experiment, board, resources.orphans)
+        self._elsewhere = AdoptedRuns(experiment, board, resources.orphans)
         self._ended: dict[RunId, Ended] = {}
         self._histories = Histories(resources.policy)
-        self._brake = Brake(resources.policy)
+        self._brake = Pacing(resources.policy)
         self._blocked: set[Slot] = set()
         self._is_short = False
 
     def execute(
         self, starts: Iterable[Decision], waits: Iterable[Decision], stop: StopRequests
-    ) -> Outcome:
+    ) -> ExecutionResult:
         """Start runs in their order, wait for those that live elsewhere, until nothing is left.
 
         Asked to stop once, starts nothing more and lets every run end at its next checkpoint;
         twice, kills them. Runs that others execute are looked at, never started twice.
         """
-        self._waiting.extend(map(Waiting, starts))
+        self._waiting.extend(map(QueuedRun, starts))
         for decision in waits:
             self._elsewhere.adopt(decision)
         while self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
@@ -98,7 +98,7 @@ class Engine:
         self._experiment.tear_down()
         left = len(self._waiting) + len(self._delayed) + len(self._elsewhere)
         left += sum(ended.state is State.STALE for ended in self._ended.values())
-        return Outcome(self._ended, left, bool(stop.asked), self._brake.gave_up)
+        return ExecutionResult(self._ended, left, bool(stop.asked), self._brake.gave_up)
 
     def _is_ending(self, stop: StopRequests) -> bool:
         return bool(stop.asked or self._brake.gave_up)
@@ -171,7 +171,7 @@ class Engine:
                     self._end(run, State.FAILED, f"it could not be started: {error}")
                     self._weigh(failure, time.monotonic())
             return
-        started = Started(run, decision.action, number, slot, decision.reason)
+        started = AttemptStarted(run, decision.action, number, slot, decision.reason)
         self._attempts.begin(attempt, waiting, started, seen.saved)
 
     def _prepare_ahead(self, stop: StopRequests) -> None:
@@ -207,7 +207,7 @@ class Engine:
     def _line_up(self, decision: Decision, seen: Observation) -> None:
         """Let a run wait again whose attempt somebody else has made, if it is still to be started."""
         if self._is_ours(decision, seen):
-            self._waiting.append(Waiting(decide(decision.run, seen)))
+            self._waiting.append(QueuedRun(decide(decision.run, seen)))
 
     def _finish(self, running: Running, *, stopped: bool) -> None:
         self._is_short = False
@@ -260,7 +260,7 @@ class Engine:
         seen = seen or decision.seen
         reason = f"{failure.kind}: {failure.message}"
         self._board.show(Retrying(decision.run, seen.attempts, reason, retry.delay, retry.alone))
-        waiting = Waiting(decide(decision.run, seen), alone=retry.alone)
+        waiting = QueuedRun(decide(decision.run, seen), alone=retry.alone)
         self._delayed.append((time.monotonic() + retry.delay, waiting))
         return True
 

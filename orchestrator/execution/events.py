@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class AttemptStarted:
     """An attempt began in a slot."""
 
     run: Run
@@ -84,20 +84,20 @@ class Paused:
     seconds: float
 
 
-Event = Started | Ended | Adopted | Stopping | Retrying | Blocked | Paused
+Event = AttemptStarted | Ended | Adopted | Stopping | Retrying | Blocked | Paused
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
     """An attempt that is being carried out, as it was seen last."""
 
-    started: Started
+    started: AttemptStarted
     seconds: float
     progress: Progress | None
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Snapshot:
     """What a board shows of a moment: the live attempts, how many runs wait, and the pace."""
 
     live: Sequence[Live]

@@ -36,7 +36,7 @@ class Retry:
 
 
 @dataclass(slots=True)
-class History:
+class RetryHistory:
     """What came of the attempts that this call has made at one run."""
 
     failures: int = 0
@@ -49,7 +49,7 @@ class Histories:
     """The attempts of this call that failed, by run; most runs have none."""
 
     policy: Policy
-    _of: dict[RunId, History] = field(default_factory=dict)
+    _of: dict[RunId, RetryHistory] = field(default_factory=dict)
 
     def retry(self, run_id: RunId, failure: Failure, saved: int, *, shared: bool) -> Retry | None:
         """Decide whether a run whose attempt has failed is tried again.
@@ -62,7 +62,7 @@ class Histories:
         """
         if failure.kind not in _PASSING:
             return None
-        history = self._of.setdefault(run_id, History())
+        history = self._of.setdefault(run_id, RetryHistory())
         has_progressed = history.saved is None or saved > history.saved
         history.failures += 1
         history.saved = saved
@@ -78,7 +78,7 @@ class Histories:
 
 
 @dataclass(slots=True)
-class Breaker:
+class CircuitBreaker:
     """Notices when run after run fails with the same error: something that all of them need is broken.
 
     It asks for a pause before the next run is tried, then for a longer one, and in the end to let
@@ -121,7 +121,7 @@ class Breaker:
 
 
 @dataclass(slots=True)
-class Brake:
+class Pacing:
     """Decides after the end of each run how the rest goes on: at once, one by one, later, or not at all.
 
     ``gave_up`` says why not at all. Moments are seconds since some moment.
@@ -129,7 +129,7 @@ class Brake:
 
     policy: Policy
     gave_up: str = ""
-    _breaker: Breaker = field(default_factory=Breaker)
+    _breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     _failures: int = 0
     _until: float = 0.0
 

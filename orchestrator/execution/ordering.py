@@ -7,7 +7,7 @@ from collections import deque
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
-from orchestrator.config.settings import CHEAP, ROUND_ROBIN, Order
+from orchestrator.config.settings import CHEAP, ROUND_ROBIN, RunOrder
 from orchestrator.errors import ConfigError
 from orchestrator.grid.values import Missing, look_up
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.planning.plan import Decision
 
 
-def arrange(decisions: Sequence[Decision], order: Order) -> Iterable[Decision]:
+def arrange(decisions: Sequence[Decision], order: RunOrder) -> Iterable[Decision]:
     """Return the decisions in the order in which they start.
 
     ``cheap`` puts the smallest numbers under the key first; ``round-robin`` takes one run of each

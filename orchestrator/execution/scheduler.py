@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueuedRun:
     """A run that is to start: ``alone`` on a GPU, if it ran out of memory beside others."""
 
     decision: Decision
@@ -24,12 +24,12 @@ class Waiting:
 class Assignment:
     """A run that starts now, and where."""
 
-    waiting: Waiting
+    waiting: QueuedRun
     slot: Slot
 
 
 def assign(
-    waiting: Sequence[Waiting], slots: Sequence[Slot], busy: Mapping[Slot, Waiting]
+    waiting: Sequence[QueuedRun], slots: Sequence[Slot], busy: Mapping[Slot, QueuedRun]
 ) -> Assignment | None:
     """Return what starts next: the first run that waits, in the first slot that is free for it.
 

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from orchestrator.grid.filters import Filter
-    from orchestrator.grid.template import Family, Part, Path, Positions
+    from orchestrator.grid.template import ConfigTemplate, Part, Path, Positions
     from orchestrator.grid.values import Value
 
 _BLOCK: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Sifted:
+class Selected:
     """What became of a block: point numbers and digests of those kept, culprits of the others.
 
     ``dropped`` has, for each point that was excluded, its number and the number of the filter.
@@ -40,7 +40,7 @@ class Sifted:
     dropped: Sequence[tuple[int, int]]
 
 
-class Sieve:
+class BlockSelection:
     """Sifts the points of one family, whose parts are known.
 
     ``locate`` writes the point with a number in words, for the message of an error.
@@ -48,7 +48,7 @@ class Sieve:
 
     def __init__(
         self,
-        family: Family,
+        family: ConfigTemplate,
         sizes: Sequence[int],
         filters: Sequence[Filter],
         locate: Callable[[int], str],
@@ -70,7 +70,7 @@ class Sieve:
         """Return those of some dotted keys that no point of the family has."""
         return [key for key in keys if not self._knows(key)]
 
-    def sift(self, exclude: Sequence[str]) -> Iterator[Sifted]:
+    def sift(self, exclude: Sequence[str]) -> Iterator[Selected]:
         """Yield what becomes of the points, block by block; ``exclude`` does not count for identity.
 
         Raises:
@@ -87,7 +87,7 @@ class Sieve:
             if key not in verdicts:
                 verdicts[key] = self._judge(outer, first)
             kept, dropped = verdicts[key]
-            yield Sifted(
+            yield Selected(
                 [first + self._offsets[at] for at in kept],
                 forms.digests(outer, kept) if kept else (),
                 [(first + self._offsets[at], culprit) for at, culprit in dropped],
@@ -133,7 +133,7 @@ class _Question:
     """One filter, which is asked once for each combination of the values it looks at."""
 
     def __init__(
-        self, item: Filter, parts: Sequence[Part], family: Family, free: Sequence[int]
+        self, item: Filter, parts: Sequence[Part], family: ConfigTemplate, free: Sequence[int]
     ) -> None:
         self._filter = item
         self._family = family
@@ -157,7 +157,7 @@ class _Forms:
 
     def __init__(
         self,
-        family: Family,
+        family: ConfigTemplate,
         parts: Sequence[Part],
         exclude: Sequence[str],
         block: Positions,
@@ -269,7 +269,9 @@ def _concerns(path: Path, key: str) -> bool:
     return all(str(mine) == its for mine, its in zip(path, key.split("."), strict=False))
 
 
-def _config_at(family: Family, parts: Sequence[Part], at: dict[int, int]) -> dict[str, Value]:
+def _config_at(
+    family: ConfigTemplate, parts: Sequence[Part], at: dict[int, int]
+) -> dict[str, Value]:
     return fill(
         family.config, parts, lambda part: part.values[tuple(at[number] for number in part.axes)]
     )

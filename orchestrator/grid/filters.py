@@ -13,7 +13,7 @@ from orchestrator.errors import FilterError
 from orchestrator.grid.values import (
     Missing,
     Value,  # dataclasses keep it as a type
-    _is_number,
+    is_number,
     look_up,
     same,
     show,
@@ -127,7 +127,7 @@ def _compare(text: str, comparison: Comparison, config: Mapping[str, Value]) -> 
                 _refuse(text, comparison, f"{show(right)} is no list to look in")
             return any(same(left, item) for item in right)
         case ordering:
-            if not (_is_number(left) and _is_number(right)) and not (
+            if not (is_number(left) and is_number(right)) and not (
                 isinstance(left, str) and isinstance(right, str)
             ):
                 _refuse(text, comparison, f"{show(left)} and {show(right)} have no order")

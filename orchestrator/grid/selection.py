@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import IdentityError
 from orchestrator.grid.axes import describe_point, point_at
-from orchestrator.grid.block_selection import Sieve, Sifted, find_culprit, strides
+from orchestrator.grid.block_selection import BlockSelection, Selected, find_culprit, strides
 from orchestrator.grid.filter_parser import parse_filter
 from orchestrator.grid.identity import Concealed, identify
 from orchestrator.grid.lazy_runs import Exclusions, Runs
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.filters import Filter
     from orchestrator.grid.identity import Run
     from orchestrator.grid.lazy_runs import Conceal, Exclusion, Resolve
-    from orchestrator.grid.template import Family
+    from orchestrator.grid.template import ConfigTemplate
     from orchestrator.grid.values import Value
 
 
@@ -55,7 +55,7 @@ class Selection:
 
 def select_runs(  # noqa: PLR0913, PLR0917 # all that a selection depends on
     axes: Sequence[Axis],
-    families: Iterable[Family],
+    families: Iterable[ConfigTemplate],
     resolve: Resolve,
     filters: Sequence[str],
     exclude: Sequence[str] = (),
@@ -124,12 +124,12 @@ class _Reader:
         self._unseen = {key: item for item in reversed(filters) for key in sorted(item.keys)}
         self._example: Mapping[str, Value] = {}
 
-    def read(self, family: Family) -> Iterable[Sifted]:
+    def read(self, family: ConfigTemplate) -> Iterable[Selected]:
         """Return what becomes of the points of a family."""
         if family.parts is None:
             return [self._one_by_one(family)]
         self._example = family.config
-        sieve = Sieve(family, self._sizes, self._filters, self._describe)
+        sieve = BlockSelection(family, self._sizes, self._filters, self._describe)
         kept = sieve.unknown(list(self._unseen))
         self._unseen = {key: self._unseen[key] for key in kept}
         try:
@@ -142,7 +142,7 @@ class _Reader:
         """Return what is to be said about keys that no point had."""
         return tuple(_misspelt(key, item, self._example) for key, item in self._unseen.items())
 
-    def _one_by_one(self, family: Family) -> Sifted:
+    def _one_by_one(self, family: ConfigTemplate) -> Selected:
         kept, digests, dropped = [], [], []
         steps = strides(self._sizes)
         free = family.free(len(self._axes))
@@ -162,7 +162,7 @@ class _Reader:
                 digests.append(bytes.fromhex(digest))
             else:
                 dropped.append((number, culprit))
-        return Sifted(kept, digests, dropped)
+        return Selected(kept, digests, dropped)
 
     def _describe(self, number: int) -> str:
         return describe_point(point_at(self._axes, number).values)

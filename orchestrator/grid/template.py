@@ -33,7 +33,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class ConfigTemplate:
     """The points with ``fixed`` positions on some axes, given by their numbers.
 
     ``config`` is the resolved config of the first of them. ``parts`` is None where it is not

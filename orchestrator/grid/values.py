@@ -46,7 +46,7 @@ def dotted_keys(node: object, prefix: str = "") -> Iterator[str]:
 
 def same(left: object, right: object) -> bool:
     """Compare two config values: numbers by value, everything else only within its own type."""
-    if _is_number(left) and _is_number(right):
+    if is_number(left) and is_number(right):
         return left == right
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(same, left, right))
@@ -55,7 +55,8 @@ def same(left: object, right: object) -> bool:
     return type(left) is type(right) and left == right
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Tell whether a config value is a number; booleans are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -53,7 +53,7 @@ class ForkedRunner:
         """Return a descriptor that becomes readable when it has something to say, or is gone."""
         return self._line.fileno()
 
-    def order(self, order: forked_runner.Order) -> None:
+    def order(self, order: forked_runner.AttemptRequest) -> None:
         """Tell it what to do.
 
         Raises:
@@ -96,7 +96,7 @@ class Pool:
         self._idle: deque[ForkedRunner] = deque()
         self._leaving: list[ForkedRunner] = []
 
-    def give(self, order: forked_runner.Order) -> ForkedRunner:
+    def give(self, order: forked_runner.AttemptRequest) -> ForkedRunner:
         """Give an order to a runner, and return the runner.
 
         Raises:

@@ -177,7 +177,9 @@ class WarmLauncher:
         """
         arguments = fill_in(self._entry_point.arguments, run, directory.path)
         program = replace(self._entry_point, arguments=arguments)
-        order = forked_runner.Order(directory.path, attempt, program, self._limits, environment)
+        order = forked_runner.AttemptRequest(
+            directory.path, attempt, program, self._limits, environment
+        )
         return WarmAttempt(self._pool.give(order), self._pool)
 
     def make_ready(self) -> None:

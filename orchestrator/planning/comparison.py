@@ -21,7 +21,7 @@ _LESS_IS_BETTER: Final = ("loss", "error", "mae", "mse", "perplexity", "seconds"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunResults:
     """What one run came to; ``metrics`` is None while it has no results."""
 
     overrides: Mapping[str, Value]
@@ -47,7 +47,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ResultsTable:
     """The rows, best first, of a table with these axes and metrics; ``over`` are averaged away."""
 
     axes: tuple[str, ...]
@@ -58,8 +58,8 @@ class Comparison:
 
 
 def compare(
-    outcomes: Sequence[Outcome], over: Sequence[str] = (), sort_by: str | None = None
-) -> Comparison:
+    outcomes: Sequence[RunResults], over: Sequence[str] = (), sort_by: str | None = None
+) -> ResultsTable:
     """Group runs by their axes, and sort the groups by a metric, those without results last.
 
     Args:
@@ -77,7 +77,7 @@ def compare(
         _require("axis", averaged, keys)
         _require("metric", [sort_by] if sort_by else [], metrics)
     axes = tuple(key for key in keys if key not in averaged)
-    groups: dict[str, list[Outcome]] = {}
+    groups: dict[str, list[RunResults]] = {}
     for outcome in outcomes:
         mine = [outcome.overrides.get(axis) for axis in axes]
         groups.setdefault(json.dumps(mine), []).append(outcome)
@@ -85,10 +85,10 @@ def compare(
     chosen = sort_by or next(iter(metrics), None)
     if chosen:
         rows.sort(key=lambda row: _rank(row.cells.get(chosen), chosen))
-    return Comparison(axes, averaged, metrics, chosen, tuple(rows))
+    return ResultsTable(axes, averaged, metrics, chosen, tuple(rows))
 
 
-def comparison_as_json(comparison: Comparison) -> dict[str, object]:
+def comparison_as_json(comparison: ResultsTable) -> dict[str, object]:
     """Return the comparison as ``orch results --json`` prints it."""
     return {
         "schema": 1,
@@ -110,7 +110,7 @@ def comparison_as_json(comparison: Comparison) -> dict[str, object]:
     }
 
 
-def _row(group: Sequence[Outcome], axes: Sequence[str], metrics: Sequence[str]) -> Row:
+def _row(group: Sequence[RunResults], axes: Sequence[str], metrics: Sequence[str]) -> Row:
     finished = [outcome.metrics for outcome in group if outcome.metrics is not None]
     cells = {}
     for metric in metrics:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.load import Experiment, load_experiment
+from orchestrator.config.load import ExperimentConfig, load_experiment
 from orchestrator.config.placeholders import fill_in
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.filter_parser import parse_condition
@@ -18,8 +17,8 @@ from orchestrator.planning.plan import Plan, make_plan, restrict
 from orchestrator.rundir.experiment import ExperimentDirectory
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from orchestrator.config.settings import Settings
     from orchestrator.grid.axes import Point
@@ -30,13 +29,22 @@ if TYPE_CHECKING:
 _LOOKED_INTO: Final = 20  # of the former runs; reading a config takes milliseconds
 
 
-def open_experiment(options: argparse.Namespace) -> tuple[Experiment, ExperimentDirectory]:
+@dataclass(frozen=True, slots=True)
+class ConfigSource:
+    """Where an experiment is described: a config folder, its primary config, and overrides."""
+
+    folder: Path
+    name: str
+    overrides: Sequence[str] = ()
+
+
+def open_experiment(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentDirectory]:
     """Read the config and return what it describes, with the experiment's folder.
 
     Raises:
         OrchestratorError: The config or an override is wrong.
     """
-    described = load_experiment(Path(options.config_dir), options.config_name, options.overrides)
+    described = load_experiment(source.folder, source.name, source.overrides)
     return described, ExperimentDirectory(described.results_dir, described.experiment_id)
 
 
@@ -50,17 +58,21 @@ class Planned:
     plan: Plan
     experiment: ExperimentDirectory
     settings: Settings
-    described: Experiment
+    described: ExperimentConfig
     former: Sequence[RunId]
 
 
-def load_plan(options: argparse.Namespace) -> Planned:
+def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
     """Read the config, expand the grid, look at the run directories and decide.
+
+    Args:
+        source: The experiment's description.
+        only: A condition, one side of a filter, that the planned runs must meet; None for all.
 
     Raises:
         OrchestratorError: The config, the grid, a filter or a folder is wrong.
     """
-    described, experiment = open_experiment(options)
+    described, experiment = open_experiment(source)
     selection = select_runs(
         described.axes,
         described.composer.families(described.axes),
@@ -73,8 +85,8 @@ def load_plan(options: argparse.Namespace) -> Planned:
     named = find_places(selection.runs, existing)
     seen = experiment.observe(named)
     made = make_plan(described.experiment_id, str(experiment.training), selection, seen, named)
-    if options.only is not None:
-        made = restrict(made, parse_condition(options.only))
+    if only is not None:
+        made = restrict(made, parse_condition(only))
     if described.settings.program.command and made.decisions:
         run = made.decisions[0].run  # a misspelt placeholder is an error before anything starts
         fill_in(described.settings.program.command, run, experiment.training / run.run_id)

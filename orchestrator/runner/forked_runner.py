@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class AttemptRequest:
     """What a forked runner is to do."""
 
     run_dir: Path
@@ -61,7 +61,7 @@ def be_runner(line: Connection) -> None:
     with line, contextlib.suppress(EOFError, ConnectionError):
         while True:
             with _stand_by() as standby:
-                order: Order = line.recv()
+                order: AttemptRequest = line.recv()
                 os.environ.clear()
                 os.environ.update(environment | dict(order.environment))
                 program = replace(order.program, standby=standby)

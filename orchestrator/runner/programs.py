@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
-class Started(Protocol):
+class StartedProgram(Protocol):
     """A program that was started, the leader of its own process group."""
 
     @property
@@ -33,7 +33,7 @@ class Started(Protocol):
 class Ready(Protocol):
     """A program that has all it needs, and waits for the word."""
 
-    def start(self) -> Started:
+    def start(self) -> StartedProgram:
         """Start it.
 
         Raises:
@@ -96,7 +96,7 @@ class _ReadyCommand:
     output: Pipe
     lock: int
 
-    def start(self) -> Started:
+    def start(self) -> StartedProgram:
         """Start it in a new session."""
         return subprocess.Popen(
             self.arguments,

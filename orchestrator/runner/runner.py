@@ -27,7 +27,7 @@ from orchestrator.runner.failure_classes import ERROR, NO_PROGRESS, TIMEOUT, Tra
 from orchestrator.runner.limits import Limits
 from orchestrator.runner.output import CappedLog, Pipe
 from orchestrator.runner.programs import SIGNALS, Command
-from orchestrator.runner.supervisor import Cut, Ending, Watch
+from orchestrator.runner.supervisor import Cut, Ending, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ class Runner:
         self._attempt = attempt
         self._program = program
         self._limits = limits
-        self._watch = Watch(program, directory, limits)
+        self._watch = Supervisor(program, directory, limits)
 
     def carry_out(self) -> Verdict:
         """Take the lock, look again, run the program and record how it ended.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.runner.limits import Limits
     from orchestrator.runner.output import CappedLog, Pipe
-    from orchestrator.runner.programs import Program, Started
+    from orchestrator.runner.programs import Program, StartedProgram
 
 _TICK: Final = 1.0
 _TICK_BEHIND: Final = 0.5  # the log is
@@ -52,7 +52,7 @@ class Ending:
     cut: Cut | None
 
 
-class Watch:
+class Supervisor:
     """Watches one program, from before its start to the end of its last process."""
 
     def __init__(self, program: Program, directory: RunDirectory, limits: Limits) -> None:
@@ -60,7 +60,7 @@ class Watch:
         self._directory = directory
         self._limits = limits
         self._lock = -1
-        self._started: Started | None = None
+        self._started: StartedProgram | None = None
         self._cut: Cut | None = None
         self._request: signal.Signals | None = None
         self._exit_code: int | None = None
@@ -77,7 +77,7 @@ class Watch:
         if self._started is not None:
             self._pass_on(self._started)
 
-    def over(self, started: Started, lock: int, output: Pipe, log: CappedLog) -> Ending:
+    def over(self, started: StartedProgram, lock: int, output: Pipe, log: CappedLog) -> Ending:
         """Watch over a program that was started, until all that belongs to it is gone."""
         self._seen_at = self._began_at = time.monotonic()
         self._lock = lock
@@ -125,7 +125,7 @@ class Watch:
                 self._seen_at = time.monotonic()
         return piece != b""
 
-    def _enforce(self, started: Started) -> None:
+    def _enforce(self, started: StartedProgram) -> None:
         moment = time.monotonic()
         process_tree.reap(besides=started.pid)
         # One that was asked to stop and does not has no more time than any other.
@@ -161,7 +161,7 @@ class Watch:
             return Cut.NO_PROGRESS
         return None
 
-    def _pass_on(self, started: Started) -> None:
+    def _pass_on(self, started: StartedProgram) -> None:
         if self._request == signal.SIGKILL:
             self._kill_all_at = time.monotonic()
             process_tree.send(signal.SIGKILL)

@@ -61,7 +61,7 @@ STUBBORN: Final = Patience(unheard=60.0, working=60.0, troubled=45.0, hopeless=4
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Backlog:
     """What has not arrived yet: so many points of so many runs."""
 
     runs: int = 0
@@ -215,7 +215,7 @@ def replace_problem(news: News) -> News:
     return News(news.runs, news.points)
 
 
-def look_at_waiting(experiment: ExperimentDirectory, tracking: Tracking) -> Waiting:
+def look_at_waiting(experiment: ExperimentDirectory, tracking: Tracking) -> Backlog:
     """Return what has not arrived yet, as the run directories and what stands beside them say."""
     name = store_name(store_uri(experiment, tracking))
     is_lost = not _can_exist(experiment, tracking)
@@ -226,7 +226,7 @@ def look_at_waiting(experiment: ExperimentDirectory, tracking: Tracking) -> Wait
         if is_behind(directory, seen, delivery):
             runs += 1
             points += count_waiting(directory, delivery)
-    return Waiting(runs, points)
+    return Backlog(runs, points)
 
 
 def _can_exist(experiment: ExperimentDirectory, tracking: Tracking) -> bool:

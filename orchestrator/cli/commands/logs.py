@@ -9,6 +9,7 @@ import select
 import sys
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import open_runs
 from orchestrator.errors import UsageError
 from orchestrator.execution.stop import StopRequests
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from orchestrator.rundir.directory import RunDirectory
 
-INTERRUPTED: Final = 130
 _PIECE: Final = 1 << 16
 _PAUSE: Final = 0.2
 
@@ -53,7 +53,7 @@ def logs(options: argparse.Namespace, console: Console) -> int:
             return 0
         with StopRequests() as stop:
             _write(_follow(directory, file, stop), console)
-    return INTERRUPTED if stop.asked else 0
+    return ExitCode.INTERRUPTED if stop.asked else 0
 
 
 def _choose(directory: RunDirectory, attempt: int | None) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.lookup import source_of
 from orchestrator.cli.tables import (
     print_changes,
     print_exclusions,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def plan(options: argparse.Namespace, console: Console) -> int:
     """Print the plan."""
     states = {State(name) for name in options.state} or (set(State) if options.all else None)
-    planned = load_plan(options)
+    planned = load_plan(source_of(options), only=options.only)
     changes = look_back(planned)
     if options.json:
         content = plan_as_json(planned.plan) | {"changes": changes_as_json(changes)}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.lookup import source_of
 from orchestrator.cli.tables import print_changes, print_status
 from orchestrator.grid.axes import describe_point
 from orchestrator.planning.load import load_plan, look_back
@@ -21,12 +23,10 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import Report
     from orchestrator.rundir.experiment import ExperimentDirectory
 
-LEFT = 3
-
 
 def prune(options: argparse.Namespace, console: Console) -> int:
     """Show what the grid does not name; with ``--yes`` remove it, unless it lives."""
-    planned = load_plan(options)
+    planned = load_plan(source_of(options), only=options.only)
     reports = [planned.experiment.run(run_id).report() for run_id in planned.former]
     kept = _remove(planned.experiment, reports) if options.yes else {}
     if options.json:
@@ -46,7 +46,7 @@ def prune(options: argparse.Namespace, console: Console) -> int:
         console.file.write(json.dumps(content, indent=2) + "\n")
     else:
         _tell(options, planned, reports, kept, console)
-    return LEFT if kept else 0
+    return ExitCode.LEFT if kept else 0
 
 
 def _remove(experiment: ExperimentDirectory, reports: Sequence[Report]) -> dict[str, str]:

@@ -7,9 +7,10 @@ import json
 import math
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.lookup import source_of
 from orchestrator.cli.tables import print_comparison
 from orchestrator.errors import RunDirectoryError, UsageError
-from orchestrator.planning.comparison import Comparison, Outcome, compare, comparison_as_json
+from orchestrator.planning.comparison import ResultsTable, RunResults, compare, comparison_as_json
 from orchestrator.planning.load import open_experiment
 from orchestrator.rundir.state import State
 
@@ -29,7 +30,7 @@ def results(options: argparse.Namespace, console: Console) -> int:
     """
     if options.json and options.csv:
         raise UsageError("--json and --csv are two formats. Choose one.")
-    _, experiment = open_experiment(options)
+    _, experiment = open_experiment(source_of(options))
     outcomes = [_outcome(directory) for directory in experiment.runs()]
     compared = compare(outcomes, options.over, options.sort)
     if options.json:
@@ -43,18 +44,18 @@ def results(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _outcome(directory: RunDirectory) -> Outcome:
+def _outcome(directory: RunDirectory) -> RunResults:
     """Return what a run came to: its results, or for other programs its last metrics."""
     try:
         overrides = directory.read_overrides()
     except RunDirectoryError:
-        return Outcome({}, None)  # orch status tells of damage
+        return RunResults({}, None)  # orch status tells of damage
     seen = directory.observe()
     if seen.state is not State.DONE:
-        return Outcome(overrides, None)
+        return RunResults(overrides, None)
     found = {**directory.read_results(), **(seen.progress.metrics if seen.progress else {})}
     numbers = ((key, _number(value)) for key, value in found.items())
-    return Outcome(overrides, {key: number for key, number in numbers if number is not None})
+    return RunResults(overrides, {key: number for key, number in numbers if number is not None})
 
 
 def _number(value: object) -> float | None:
@@ -67,7 +68,7 @@ def _number(value: object) -> float | None:
         return None
 
 
-def _write_csv(compared: Comparison, console: Console) -> None:
+def _write_csv(compared: ResultsTable, console: Console) -> None:
     """Write two columns a metric, mean and standard deviation, unrounded."""
     columns = [f"{metric}{part}" for metric in compared.metrics for part in ("", "_std")]
     writer = csv.writer(console.file, lineterminator="\n")

@@ -13,10 +13,12 @@ from typing import IO, TYPE_CHECKING, Final, cast
 from rich.text import Text
 
 from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
+from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.flags import parse_flags, with_flags
+from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.tables import print_summary
-from orchestrator.cli.tolerant_stream import DispensableStream
+from orchestrator.cli.tolerant_stream import TolerantStream
 from orchestrator.execution.engine import Engine
 from orchestrator.execution.gpus import NO_GPUS, GpuGate, Nvml, choose
 from orchestrator.execution.ordering import arrange
@@ -40,16 +42,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.config.settings import Settings
-    from orchestrator.execution.engine import Outcome
-    from orchestrator.execution.events import Event, Sight
+    from orchestrator.execution.engine import ExecutionResult
+    from orchestrator.execution.events import Event, Snapshot
     from orchestrator.execution.gpus import Gpus
     from orchestrator.execution.slots import Gpu
     from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decision
 
-FAILED: Final = 1
-LEFT: Final = 3
-INTERRUPTED: Final = 130
 _SHORT: Final = 8
 _GARBAGE: Final = 700  # new objects before the newest are looked through
 
@@ -57,10 +56,10 @@ _GARBAGE: Final = 700  # new objects before the newest are looked through
 def run(options: argparse.Namespace, console: Console) -> int:
     """Execute the plan and return the exit code that tells how it went."""
     flags = parse_flags(options)
-    planned = load_plan(options)
+    planned = load_plan(source_of(options), only=options.only)
     settings = with_flags(planned.settings, flags)
     # A closed terminal, or a reader that has read enough, is no reason to stop a grid.
-    console.file = cast("IO[str]", DispensableStream(console.file))
+    console.file = cast("IO[str]", TolerantStream(console.file))
     if options.json:
         console.quiet = True
     tracking = planned.settings.tracking
@@ -130,13 +129,13 @@ def _print_summary(planned: Planned, options: argparse.Namespace, console: Conso
         print_summary(planned.plan, console)
 
 
-def exit_code(outcome: Outcome) -> int:
+def exit_code(outcome: ExecutionResult) -> int:
     """Return the exit code that tells how a plan was executed; a contract."""
     if outcome.stopped:
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     if any(ended.state is State.FAILED for ended in outcome.ended.values()):
-        return FAILED
-    return LEFT if outcome.left else 0
+        return ExitCode.FAILED
+    return ExitCode.LEFT if outcome.left else 0
 
 
 def _start_reporter(planned: Planned) -> ReporterProcess:
@@ -159,7 +158,7 @@ class _Tending:
         """Show an event."""
         self._board.show(event)
 
-    def refresh(self, sight: Sight) -> None:
+    def refresh(self, sight: Snapshot) -> None:
         """Show how things stand, and start the reporter anew if it died."""
         self._board.refresh(sight)
         self._reporter.tend()
@@ -197,7 +196,7 @@ def _finish(
 
 
 def _summarize(
-    outcome: Outcome, planned: Planned, options: argparse.Namespace, console: Console
+    outcome: ExecutionResult, planned: Planned, options: argparse.Namespace, console: Console
 ) -> None:
     """Print every failure with the command to look at it, and how the experiment stands."""
     failed = [ended for ended in outcome.ended.values() if ended.state is State.FAILED]

@@ -6,6 +6,8 @@ import json
 import select
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.lookup import source_of
 from orchestrator.cli.report_json import report_as_json
 from orchestrator.cli.tables import print_status
 from orchestrator.execution.stop import StopRequests
@@ -21,13 +23,12 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import Report
     from orchestrator.rundir.experiment import ExperimentDirectory
 
-INTERRUPTED: Final = 130
 _BETWEEN: Final = 2.0
 
 
 def status(options: argparse.Namespace, console: Console) -> int:
     """Print what is known of every run directory, once or until all runs have ended."""
-    _, experiment = open_experiment(options)
+    _, experiment = open_experiment(source_of(options))
     if not options.watch:
         _print(_look(experiment), experiment, options, console)
         return 0
@@ -42,7 +43,7 @@ def status(options: argparse.Namespace, console: Console) -> int:
                 return 0
             select.select([stop], [], [], _BETWEEN)
             if stop.asked:
-                return INTERRUPTED
+                return ExitCode.INTERRUPTED
 
 
 def _look(experiment: ExperimentDirectory) -> list[Report]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
-from orchestrator.config.load import load_experiment
 from orchestrator.errors import UsageError
 from orchestrator.execution.stop import StopRequests
-from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.planning.load import open_experiment
 from orchestrator.tracking.reporter_process import (
     STUBBORN,
+    Backlog,
     ReporterProcess,
-    Waiting,
     look_at_waiting,
 )
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
     from orchestrator.tracking.progress_messages import News
 
-LEFT: Final = 3
-INTERRUPTED: Final = 130
-
 
 def sync(options: argparse.Namespace, console: Console) -> int:
     """Send what waits and return 0 if everything has arrived, 3 if something still waits.
@@ -37,12 +34,11 @@ def sync(options: argparse.Namespace, console: Console) -> int:
     Raises:
         UsageError: The config says that nothing is reported.
     """
-    described = load_experiment(Path(options.config_dir), options.config_name, options.overrides)
+    described, experiment = open_experiment(source_of(options))
     tracking = described.settings.tracking
     if not tracking.enabled:
         raise UsageError("orch.tracking.enabled is false, so nothing is reported. Make it true.")
-    experiment = ExperimentDirectory(described.results_dir, described.experiment_id)
-    sent, problem, stopped = Waiting(), "", False
+    sent, problem, stopped = Backlog(), "", False
     if experiment.run_ids():
         with StopRequests() as stop:
             reporter = ReporterProcess(experiment, tracking)
@@ -55,8 +51,8 @@ def sync(options: argparse.Namespace, console: Console) -> int:
 
                 problem = reporter.finish(STUBBORN, give_up=watch)
             stopped = bool(stop.asked)
-        sent = Waiting(reporter.news.runs, reporter.news.points)
-    waiting = look_at_waiting(experiment, tracking) if problem else Waiting()
+        sent = Backlog(reporter.news.runs, reporter.news.points)
+    waiting = look_at_waiting(experiment, tracking) if problem else Backlog()
     if options.json:
         content = {
             "schema": 1,
@@ -68,17 +64,17 @@ def sync(options: argparse.Namespace, console: Console) -> int:
     else:
         _print(sent, waiting, problem, console, options)
     if stopped:
-        return INTERRUPTED
-    return LEFT if problem else 0
+        return ExitCode.INTERRUPTED
+    return ExitCode.LEFT if problem else 0
 
 
 def _progress(news: News) -> str:
-    text = f"sending to MLflow: {Waiting(news.runs, news.points)} sent, {news.behind} to go"
+    text = f"sending to MLflow: {Backlog(news.runs, news.points)} sent, {news.behind} to go"
     return f"{text}; {news.problem}" if news.problem else text
 
 
 def _print(
-    sent: Waiting, waiting: Waiting, problem: str, console: Console, options: argparse.Namespace
+    sent: Backlog, waiting: Backlog, problem: str, console: Console, options: argparse.Namespace
 ) -> None:
     if sent.runs:
         console.print(Text(f"Sent to MLflow: {sent}."), soft_wrap=True)

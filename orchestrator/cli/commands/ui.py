@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from orchestrator.cli.lookup import source_of
 from orchestrator.errors import UsageError
 from orchestrator.execution.stop import StopRequests
 from orchestrator.planning.load import open_experiment
@@ -37,7 +38,7 @@ def ui(options: argparse.Namespace, console: Console) -> int:
     Raises:
         UsageError: Nothing has been reported yet, or the port is taken.
     """
-    described, experiment = open_experiment(options)
+    described, experiment = open_experiment(source_of(options))
     uri = store_uri(experiment, described.settings.tracking)
     if uri.startswith(("http://", "https://")):
         console.print(

@@ -11,14 +11,14 @@ from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
 from orchestrator.execution.estimate import Pace
 from orchestrator.execution.events import (
     Adopted,
+    AttemptStarted,
     Blocked,
     Ended,
     Event,
     Live,
     Paused,
     Retrying,
-    Sight,
-    Started,
+    Snapshot,
     Stopping,
 )
 from orchestrator.execution.slots import Slot
@@ -28,7 +28,7 @@ from orchestrator.rundir.state import Progress, State
 
 RUN = identify({"lr": 0.1}, {"optimizer.lr": 0.1, "model": "mlp"})
 SAVED = Progress(3, 10, {"loss": 0.123456, "accuracy": "NaN"})
-STARTED = Started(RUN, Action.RESUME, 2, Slot(0), "its process is gone")
+STARTED = AttemptStarted(RUN, Action.RESUME, 2, Slot(0), "its process is gone")
 EVENTS: list[Event] = [
     STARTED,
     Ended(RUN, State.DONE, "it has finished", 1.25, executed=True, progress=SAVED),
@@ -51,7 +51,7 @@ def shown(make: MakeBoard, *, terminal: bool = False, width: int = 200) -> str:
     console = Console(file=stream, force_terminal=terminal, width=width, color_system=None)
     with make(console, 3) as board:
         live = [Live(STARTED, 1.0, SAVED), Live(STARTED, 1.0, None)]
-        board.refresh(Sight(live, 3, Pace(36.0, 900.0)))
+        board.refresh(Snapshot(live, 3, Pace(36.0, 900.0)))
         for event in EVENTS:
             board.show(event)
     return stream.getvalue()
@@ -87,8 +87,8 @@ def test_live_board_tells_runs_apart_on_a_narrow_terminal() -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=80, color_system=None)
     with LiveBoard(console, 1) as board:
-        started = Started(run, Action.RUN, 1, Slot(0), "it has not run yet")
-        board.refresh(Sight([Live(started, 1.0, SAVED)], 0, Pace(1.0, 1.0)))
+        started = AttemptStarted(run, Action.RUN, 1, Slot(0), "it has not run yet")
+        board.refresh(Snapshot([Live(started, 1.0, SAVED)], 0, Pace(1.0, 1.0)))
         board.show(Ended(run, State.DONE, "", 1.2, executed=True, progress=SAVED))
     assert stream.getvalue().count("model=cnn10 lr=0.001 batch_size=16 seed=1") >= 2
 
@@ -104,9 +104,9 @@ def test_live_board_shows_the_bar_below_more_slots_than_there_are_rows(
     )
     point = {"model": "some_quite_long_model_name", "seed": 1}
     run = identify(point, point)
-    live = [Live(Started(run, Action.RUN, 1, Slot(n), ""), 1.0, SAVED) for n in range(30)]
+    live = [Live(AttemptStarted(run, Action.RUN, 1, Slot(n), ""), 1.0, SAVED) for n in range(30)]
     with LiveBoard(console, 60) as board:
-        board.refresh(Sight(live, 30, Pace(36.0, 900.0)))
+        board.refresh(Snapshot(live, 30, Pace(36.0, 900.0)))
         drawn = stream.getvalue()
     assert "0/60" in drawn
     assert f"{30 - (height - 5)} more" in drawn
@@ -136,5 +136,5 @@ def test_run_without_axes_is_named_all_the_same() -> None:
     only: Run = identify({"lr": 0.1}, {})
     stream = io.StringIO()
     board = PlainBoard(Console(file=stream, width=200), 1)
-    board.show(Started(only, Action.RUN, 1, Slot(0), "it has not run yet"))
+    board.show(AttemptStarted(only, Action.RUN, 1, Slot(0), "it has not run yet"))
     assert "the only point" in stream.getvalue()

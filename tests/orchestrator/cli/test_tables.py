@@ -9,10 +9,10 @@ from rich.console import Console
 from orchestrator.cli import tables
 from orchestrator.grid.axes import Axis
 from orchestrator.grid.selection import select_runs
-from orchestrator.grid.template import Family
+from orchestrator.grid.template import ConfigTemplate
 from orchestrator.grid.values import Value
 from orchestrator.planning.changes import Change, Changes
-from orchestrator.planning.comparison import Outcome, compare
+from orchestrator.planning.comparison import RunResults, compare
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.rundir.state import Observation, Record, State, Status
 
@@ -22,7 +22,7 @@ DONE = Observation(Status(Record.DONE, 1, "2026-01-01T00:00:00+00:00", "box", 1)
 def _plan(seeds: int, *filters: str) -> Plan:
     """Return a plan in which the first run is done."""
     axes = [Axis("seed", tuple(range(seeds))), Axis("device", ("cpu", "cuda"))]
-    whole = [Family({}, {}, None)]
+    whole = [ConfigTemplate({}, {}, None)]
     selection = select_runs(axes, whole, lambda p: dict(p.values), filters, ["device"])
     return make_plan("digits", "results/digits", selection, {selection.runs[0].run_id: DONE})
 
@@ -108,7 +108,7 @@ def test_terminal_of_80_columns_shows_every_number_whole() -> None:
     """Names are broken at their joints, and metrics that have no room are counted."""
     axes: dict[str, Value] = {"model": "cnn10", "optimizer.lr": 0.001, "loader.batch_size": 64}
     metrics = {f"validation/metric_{number}": 0.123456 for number in range(9)}
-    outcomes = [Outcome({**axes, "seed": seed}, metrics) for seed in range(2)]
+    outcomes = [RunResults({**axes, "seed": seed}, metrics) for seed in range(2)]
     text = _on_80_columns(lambda console: tables.print_comparison(compare(outcomes), console))
     shown = text.count("0.1235 ± 0")
     assert "…" not in text
@@ -119,7 +119,7 @@ def test_terminal_of_80_columns_shows_every_number_whole() -> None:
 def test_plan_on_80_columns_cuts_no_id_and_no_state() -> None:
     """The reason is what gives way, between its words."""
     axes = [Axis("optimizer.weight_decay", (0.001,)), Axis("loader.batch_size", (16, 64))]
-    whole = [Family({}, {}, None)]
+    whole = [ConfigTemplate({}, {}, None)]
     selection = select_runs(axes, whole, lambda p: dict(p.values), [])
     plan = make_plan("digits", "results", selection, {})
     text = _on_80_columns(lambda console: tables.print_runs(plan, console, None))

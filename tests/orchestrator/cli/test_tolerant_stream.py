@@ -2,14 +2,14 @@
 
 import os
 
-from orchestrator.cli.tolerant_stream import DispensableStream
+from orchestrator.cli.tolerant_stream import TolerantStream
 
 
 def test_writer_does_not_notice_that_its_reader_has_gone() -> None:
     """Neither the first write after that fails, nor any later one, nor the end of the program."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as file:
-        stream = DispensableStream(file)
+        stream = TolerantStream(file)
         stream.write("hello\n")
         stream.flush()
         assert os.read(reading, 100) == b"hello\n"

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from orchestrator.config.load import Experiment, load_experiment
+from orchestrator.config.load import ExperimentConfig, load_experiment
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.grid.axes import Point
 from orchestrator.grid.lazy_runs import Resolve
 from orchestrator.grid.selection import select_runs
-from orchestrator.grid.template import Family
+from orchestrator.grid.template import ConfigTemplate
 from orchestrator.grid.values import Value
 
 PRIMARY = {"results_dir": "results", "experiment_id": "oracle"}
@@ -43,7 +43,7 @@ def _resolver() -> Any:
     OmegaConf.clear_resolver("oracle_add")
 
 
-def _load(folder: str | Path, overrides: Sequence[str], **files: Any) -> Experiment:
+def _load(folder: str | Path, overrides: Sequence[str], **files: Any) -> ExperimentConfig:
     for name, content in files.items():
         path = Path(folder, name.replace("__", "/") + ".yaml")
         path.parent.mkdir(exist_ok=True)
@@ -51,10 +51,12 @@ def _load(folder: str | Path, overrides: Sequence[str], **files: Any) -> Experim
     return load_experiment(Path(folder), "config", list(overrides))
 
 
-def _select(experiment: Experiment, filters: Sequence[str], resolve: Resolve, *, fast: bool) -> Any:
+def _select(
+    experiment: ExperimentConfig, filters: Sequence[str], resolve: Resolve, *, fast: bool
+) -> Any:
     """Return everything that a selection tells, or its error."""
     axes = experiment.axes
-    families = experiment.composer.families(axes) if fast else [Family({}, {}, None)]
+    families = experiment.composer.families(axes) if fast else [ConfigTemplate({}, {}, None)]
     try:
         found = select_runs(axes, families, resolve, filters, ["n.x", "device", "l"])
     except OrchestratorError as error:
@@ -64,7 +66,7 @@ def _select(experiment: Experiment, filters: Sequence[str], resolve: Resolve, *,
     return runs, dropped, found.points, found.filters, found.warnings, found.repeats
 
 
-def _resolving_once(experiment: Experiment) -> Resolve:
+def _resolving_once(experiment: ExperimentConfig) -> Resolve:
     """Return a function that resolves each point once, for resolving is what takes the time."""
     known: dict[str, Mapping[str, Value]] = {}
 
@@ -150,7 +152,7 @@ CONFIG = {
 }
 
 
-def _family(tmp_path: Path, *overrides: str, **more: Any) -> Family:
+def _family(tmp_path: Path, *overrides: str, **more: Any) -> ConfigTemplate:
     experiment = _load(tmp_path, overrides, config=CONFIG | more)
     (family,) = experiment.composer.families(experiment.axes)
     return family

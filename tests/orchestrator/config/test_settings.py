@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from orchestrator.config.settings import (
-    Order,
     Policy,
-    Program,
+    ProgramSettings,
+    RunOrder,
     Settings,
     Share,
     Tracking,
@@ -38,10 +38,10 @@ def test_everything_said_is_kept() -> None:
         "order": "cheap:iterations",
     }
     assert parse_settings(node) == Settings(
-        program=Program(command=("python", "train.py", "{run_dir}")),
+        program=ProgramSettings(command=("python", "train.py", "{run_dir}")),
         share=Share(workers=2, gpus="0,1", gpu_memory=8 << 30),
         policy=Policy(retries=3, most_failures=2),
-        order=Order("cheap", "iterations"),
+        order=RunOrder("cheap", "iterations"),
         identity_exclude=("device",),
         tracking=Tracking(enabled=False, uri="sqlite:///x.db"),
     )

@@ -12,16 +12,16 @@ from typing import Self
 import pytest
 
 from orchestrator.config.settings import NO_RETRIES, Policy
-from orchestrator.execution.engine import Engine, Outcome
+from orchestrator.execution.engine import Engine, ExecutionResult
 from orchestrator.execution.events import (
     Adopted,
+    AttemptStarted,
     Blocked,
     Ended,
     Event,
     Paused,
     Retrying,
-    Sight,
-    Started,
+    Snapshot,
     Stopping,
 )
 from orchestrator.execution.protocols import Resources
@@ -110,7 +110,7 @@ class FakeBoard:
     def show(self, event: Event) -> None:
         self.events.append(event)
 
-    def refresh(self, sight: Sight) -> None:
+    def refresh(self, sight: Snapshot) -> None:
         self.most_live = max(self.most_live, len(sight.live))
         self.on_refresh()
 
@@ -133,7 +133,7 @@ def execute(  # a plan and all that it may be executed with
     board: FakeBoard | None = None,
     workers: int = 1,
     policy: Policy = NO_RETRIES,
-) -> Outcome:
+) -> ExecutionResult:
     resources = Resources(make_slots(workers), policy)
     engine = Engine(experiment, launcher, board or FakeBoard(), resources)
     waits = [item for item in plan.decisions if item.action is Action.WAIT]
@@ -141,7 +141,7 @@ def execute(  # a plan and all that it may be executed with
         return engine.execute(plan.starts(), waits, stop)
 
 
-def states(outcome: Outcome, runs: Sequence[Run]) -> list[State]:
+def states(outcome: ExecutionResult, runs: Sequence[Run]) -> list[State]:
     return [outcome.ended[run.run_id].state for run in runs]
 
 
@@ -413,7 +413,7 @@ def test_board_is_told_every_start_and_end(
     launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
     execute(experiment, plan_of(experiment, runs[:1]), launcher, board=board)
     started, ended = board.events
-    assert isinstance(started, Started)
+    assert isinstance(started, AttemptStarted)
     assert (started.run, started.attempt, started.slot.number) == (runs[0], 1, 0)
     assert isinstance(ended, Ended)
     assert ended.executed

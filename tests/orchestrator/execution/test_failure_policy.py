@@ -5,7 +5,7 @@ from math import inf
 import pytest
 
 from orchestrator.config.settings import Policy
-from orchestrator.execution.failure_policy import Brake, Breaker, Histories, Retry
+from orchestrator.execution.failure_policy import CircuitBreaker, Histories, Pacing, Retry
 from orchestrator.grid.identity import RunId
 from orchestrator.rundir.state import Failure
 from orchestrator.runner.failure_classes import CLASSES
@@ -49,7 +49,7 @@ def test_lack_of_gpu_memory_beside_others_is_tried_once_alone() -> None:
 
 def test_breaker_pauses_longer_and_longer_and_then_for_good() -> None:
     """Numbers and quoted names do not make an error another one."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     asked = [breaker.note(Failure("error", f"KeyError: 'a{n}' in line {n}")) for n in range(8)]
     assert asked == [None, None, None, None, 5, 10, 20, inf]
     assert "8 runs in a row failed in the same way (error: KeyError: 'a7'" in breaker.says
@@ -60,7 +60,7 @@ def test_breaker_pauses_longer_and_longer_and_then_for_good() -> None:
 )
 def test_anything_else_between_starts_the_count_again(other: Failure | None) -> None:
     """Only what fails in the same way, one after the other, says something about all."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(4):
         breaker.note(Failure("error", "KeyError"))
     assert breaker.note(other) is None
@@ -70,7 +70,7 @@ def test_anything_else_between_starts_the_count_again(other: Failure | None) -> 
 @pytest.mark.parametrize("kind", ["diverged", "timeout", "no-progress", "killed"])
 def test_what_is_a_runs_own_fate_never_pauses_the_grid(kind: str) -> None:
     """Ten learning rates that are too high are a result."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     assert {breaker.note(Failure(kind, "same")) for _ in range(10)} == {None}
 
 
@@ -79,7 +79,7 @@ SAME = Failure("error", "KeyError")
 
 def test_what_began_before_a_pause_does_not_make_it_longer() -> None:
     """Eight that fail at once are one reason to pause; then one is tried, and only one."""
-    brake = Brake(Policy())
+    brake = Pacing(Policy())
     pauses = [brake.note(SAME, began=0.5, moment=1.0, is_more=True) for _ in range(8)]
     assert pauses == [None] * 4 + [5, None, None, None]
     assert brake.holds(5.9, [])
@@ -94,7 +94,7 @@ def test_what_began_before_a_pause_does_not_make_it_longer() -> None:
 
 def test_most_failures_are_the_end() -> None:
     """Whatever they are."""
-    brake = Brake(Policy(most_failures=2))
+    brake = Pacing(Policy(most_failures=2))
     for _ in range(2):
         assert brake.gave_up == ""
         brake.note(Failure("killed", "by SIGKILL"), began=1.0, moment=2.0, is_more=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.config.settings import Order, parse_order
+from orchestrator.config.settings import RunOrder, parse_order
 from orchestrator.errors import ConfigError
 from orchestrator.execution.ordering import arrange
 from orchestrator.grid.identity import identify
@@ -54,12 +54,12 @@ def test_order_that_is_none_is_refused_with_what_there_is(text: object) -> None:
 @pytest.mark.parametrize(
     ("order", "message"),
     [
-        (Order("cheap", "modl"), "no such key. Did you mean 'model'?"),
-        (Order("cheap", "model"), "Name a key with numbers"),
-        (Order("round-robin", "zzz"), "has no such key"),
+        (RunOrder("cheap", "modl"), "no such key. Did you mean 'model'?"),
+        (RunOrder("cheap", "model"), "Name a key with numbers"),
+        (RunOrder("round-robin", "zzz"), "has no such key"),
     ],
 )
-def test_key_that_gives_no_order_is_one_line(order: Order, message: str) -> None:
+def test_key_that_gives_no_order_is_one_line(order: RunOrder, message: str) -> None:
     """It names the key and a run."""
     with pytest.raises(ConfigError) as refusal:
         list(arrange(decisions(), order))

@@ -1,6 +1,6 @@
 """The scheduler puts waiting runs into free slots, in order."""
 
-from orchestrator.execution.scheduler import Waiting, assign
+from orchestrator.execution.scheduler import QueuedRun, assign
 from orchestrator.execution.slots import Gpu, make_slots, shares_gpu
 from orchestrator.grid.identity import Run
 from orchestrator.planning.plan import decide
@@ -9,8 +9,8 @@ from orchestrator.rundir.state import NOTHING_THERE
 GPUS = [Gpu(number, f"GPU-{number}", "H200", 1 << 37) for number in range(2)]
 
 
-def waiting(run: Run, *, alone: bool = False) -> Waiting:
-    return Waiting(decide(run, NOTHING_THERE), alone)
+def waiting(run: Run, *, alone: bool = False) -> QueuedRun:
+    return QueuedRun(decide(run, NOTHING_THERE), alone)
 
 
 def test_first_run_takes_the_first_free_slot(runs: list[Run]) -> None:

@@ -16,7 +16,7 @@ from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import State
 from orchestrator.runner import process_tree
 from orchestrator.runner.entry_point import EntryPoint
-from orchestrator.runner.forked_runner import Order
+from orchestrator.runner.forked_runner import AttemptRequest
 from orchestrator.runner.limits import NO_LIMITS
 
 PAUSE, SUCCEED = "signal:pause", "os:getcwd"
@@ -46,9 +46,9 @@ def directories(experiment: ExperimentDirectory, runs: list[Run]) -> list[RunDir
 
 def order(
     directory: RunDirectory, function: str = SUCCEED, attempt: int = 1, **environment: str
-) -> Order:
+) -> AttemptRequest:
     """Return the order to call a function."""
-    return Order(directory.path, attempt, EntryPoint(function, ()), NO_LIMITS, environment)
+    return AttemptRequest(directory.path, attempt, EntryPoint(function, ()), NO_LIMITS, environment)
 
 
 def answer(runner: ForkedRunner) -> str:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.planning.comparison import Cell, Outcome, compare, comparison_as_json
+from orchestrator.planning.comparison import Cell, RunResults, compare, comparison_as_json
 
 
-def _outcome(lr: float, seed: int, metrics: Any) -> Outcome:
-    return Outcome({"lr": lr, "seed": seed}, metrics)
+def _outcome(lr: float, seed: int, metrics: Any) -> RunResults:
+    return RunResults({"lr": lr, "seed": seed}, metrics)
 
 
 OUTCOMES = [
@@ -54,13 +54,13 @@ def test_any_axis_may_be_averaged_over() -> None:
 
 def test_seed_inside_of_a_group_is_a_seed() -> None:
     """``data.seed`` is averaged over without asking, ``seeds`` is not."""
-    outcomes = [Outcome({"data.seed": n, "seeds": n}, {"x": 1.0}) for n in (1, 2)]
+    outcomes = [RunResults({"data.seed": n, "seeds": n}, {"x": 1.0}) for n in (1, 2)]
     assert compare(outcomes).over == ("data.seed",)
 
 
 def test_runs_of_grids_with_other_axes_stand_side_by_side() -> None:
     """An axis that a run does not have is empty, and no reason to leave it out."""
-    rows = compare([Outcome({"lr": 1}, {"x": 1.0}), Outcome({"width": 2}, {"x": 2.0})]).rows
+    rows = compare([RunResults({"lr": 1}, {"x": 1.0}), RunResults({"width": 2}, {"x": 2.0})]).rows
     assert [row.overrides for row in rows] == [{"width": 2}, {"lr": 1}]
 
 

@@ -9,7 +9,7 @@ from orchestrator.grid.axes import Axis
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.identity import identify
 from orchestrator.grid.selection import select_runs
-from orchestrator.grid.template import Family
+from orchestrator.grid.template import ConfigTemplate
 from orchestrator.planning.plan import STARTS, Action, decide, make_plan, plan_as_json, restrict
 from orchestrator.rundir.state import (
     NOTHING_THERE,
@@ -47,7 +47,7 @@ ACTIONS = {
 
 def _selection(count: int = 5) -> Any:
     axes = [Axis("seed", tuple(range(count)))]
-    return select_runs(axes, [Family({}, {}, None)], lambda point: dict(point.values), [])
+    return select_runs(axes, [ConfigTemplate({}, {}, None)], lambda point: dict(point.values), [])
 
 
 def _plan() -> Any:

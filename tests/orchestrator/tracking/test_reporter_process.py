@@ -17,9 +17,9 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.tracking.reporter_process import (
     STUBBORN,
+    Backlog,
     Patience,
     ReporterProcess,
-    Waiting,
     look_at_waiting,
     store_uri,
 )
@@ -63,18 +63,18 @@ def test_killed_reporter_is_followed_by_another(
     """Everything arrives; afterwards nothing waits, and nothing is left to be sent."""
     del directory
     tracking = Tracking()
-    assert look_at_waiting(experiment, tracking) == Waiting(1, 3)
+    assert look_at_waiting(experiment, tracking) == Backlog(1, 3)
     reporter = ReporterProcess(experiment, tracking)
     reporter.start()
     assert reporter._process is not None
     os.kill(reporter._process.pid, signal.SIGKILL)
     assert reporter.finish(Patience(), never) == ""
-    assert look_at_waiting(experiment, tracking) == Waiting()
+    assert look_at_waiting(experiment, tracking) == Backlog()
     assert steps(experiment, tracking) == [1, 2, 3]
     assert (reporter.news.runs, reporter.news.points) == (1, 3)
     # Somebody removes the store: then nothing has arrived.
     (experiment.results_dir / "mlflow.db").unlink()
-    assert look_at_waiting(experiment, tracking) == Waiting(1, 3)
+    assert look_at_waiting(experiment, tracking) == Backlog(1, 3)
 
 
 def test_server_that_is_away_costs_a_moment_and_is_told_in_one_line(
@@ -95,7 +95,7 @@ def test_server_that_is_away_costs_a_moment_and_is_told_in_one_line(
     problem = reporter.finish(Patience(), never)
     assert time.monotonic() - begun < 1.0
     assert problem == "the tracking server does not answer (connection refused)"
-    assert look_at_waiting(experiment, tracking) == Waiting(1, 3)
+    assert look_at_waiting(experiment, tracking) == Backlog(1, 3)
     assert "canary" not in (experiment.path / "tracking.log").read_text()
 
 
@@ -131,11 +131,11 @@ def test_who_asks_to_end_twice_is_not_kept_waiting(
 @pytest.mark.parametrize(
     ("waiting", "text"),
     [
-        (Waiting(1, 1), "1 point of 1 run"),
-        (Waiting(3, 120), "120 points of 3 runs"),
-        (Waiting(1, 0), "news of 1 run"),
+        (Backlog(1, 1), "1 point of 1 run"),
+        (Backlog(3, 120), "120 points of 3 runs"),
+        (Backlog(1, 0), "news of 1 run"),
     ],
 )
-def test_what_waits_is_said_in_words(waiting: Waiting, text: str) -> None:
+def test_what_waits_is_said_in_words(waiting: Backlog, text: str) -> None:
     """A run may wait only for its end to be told."""
     assert str(waiting) == text

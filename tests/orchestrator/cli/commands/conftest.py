@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.lookup import source_of
 from orchestrator.cli.main import call, parse_arguments
 from orchestrator.planning.load import load_plan
 from orchestrator.rundir.directory import RunDirectory
@@ -37,7 +38,7 @@ class Grid:
         """Make the directory of a run, with an attempt that ended."""
         axes = [f"lr={lr},9", f"seed={seed},9"]  # the first of these four runs
         where = ["--config-dir", str(self.folder / "conf")]
-        planned = load_plan(parse_arguments([*where, "plan", *axes]))
+        planned = load_plan(source_of(parse_arguments([*where, "plan", *axes])))
         self.experiment.prepare()
         directory = self.experiment.create(planned.plan.selection.runs[0])
         failure = Failure("error", "it was not to be") if record is Record.FAILED else None

@@ -1,0 +1,15 @@
+"""The exit codes of ``orch``; a contract."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ended, for scripts."""
+
+    DONE = 0  # everything asked for is done
+    FAILED = 1  # a run failed
+    WRONG = 2  # the command, the config or a filter is wrong
+    LEFT = 3  # something was left that this command could not finish
+    INTERRUPTED = 130  # stopped by the user
