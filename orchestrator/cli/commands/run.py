@@ -19,12 +19,14 @@ from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.tolerant_stream import TolerantStream
+from orchestrator.errors import UsageError
 from orchestrator.execution.engine import Engine
 from orchestrator.execution.gpus import NO_GPUS, GpuGate, Nvml, choose
 from orchestrator.execution.ordering import arrange
 from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import make_slots
 from orchestrator.execution.stop import StopRequests
+from orchestrator.extras import MLFLOW, TRAINER
 from orchestrator.grid.axes import describe_point
 from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher, modules_named_by
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.config.settings import Settings
+    from orchestrator.config.settings import Settings, Tracking
     from orchestrator.execution.engine import ExecutionResult
     from orchestrator.execution.events import Event, Snapshot
     from orchestrator.execution.gpus import Gpus
@@ -62,7 +64,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     console.file = cast("IO[str]", TolerantStream(console.file))
     if options.json:
         console.quiet = True
-    tracking = planned.settings.tracking
+    tracking = _available(planned.settings.tracking, console)
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
     if not (total or (tracking.enabled and look_at_waiting(planned.experiment, tracking).runs)):
         _print_summary(planned, options, console)
@@ -96,6 +98,16 @@ def run(options: argparse.Namespace, console: Console) -> int:
     return exit_code(outcome)
 
 
+def _available(tracking: Tracking, console: Console) -> Tracking:
+    """Return the settings of tracking, switched off with one line where MLflow is not installed."""
+    if not tracking.enabled or MLFLOW.is_installed:
+        return tracking
+    request = MLFLOW.request("reporting to MLflow")
+    text = f"{request}; the runs go on without it, and orch sync reports them later"
+    console.print(Text(text, style="yellow"), soft_wrap=True)
+    return replace(tracking, enabled=False)
+
+
 def _resources(settings: Settings, gpus: Gpus, found: Sequence[Gpu], runs: int) -> Resources:
     share = settings.share
     chosen = choose(found, share.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
@@ -120,6 +132,10 @@ def _launcher(settings: Settings, starts: Sequence[Decision]) -> CommandLauncher
     if program.entry_point:
         entry_point = EntryPoint(program.entry_point, program.arguments)
         return WarmLauncher(entry_point, (*program.preload, program.entry_point), limits)
+    if not TRAINER.is_installed:
+        raise UsageError(
+            f"{TRAINER.request('the trainer')}; or name a program of your own in orch.command"
+        )
     named = modules_named_by(decision.run.config for decision in (*starts[:1], *starts[-1:]))
     return WarmLauncher(modules=(*TRAINING_STACK, *named, *program.preload), limits=limits)
 

@@ -12,6 +12,7 @@ from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
 from orchestrator.errors import UsageError
 from orchestrator.execution.stop import StopRequests
+from orchestrator.extras import MLFLOW
 from orchestrator.planning.load import open_experiment
 from orchestrator.tracking.reporter_process import (
     STUBBORN,
@@ -34,6 +35,8 @@ def sync(options: argparse.Namespace, console: Console) -> int:
     Raises:
         UsageError: The config says that nothing is reported.
     """
+    if not MLFLOW.is_installed:
+        raise UsageError(MLFLOW.request("orch sync"))
     described, experiment = open_experiment(source_of(options))
     tracking = described.settings.tracking
     if not tracking.enabled:

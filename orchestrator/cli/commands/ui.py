@@ -17,6 +17,7 @@ from rich.text import Text
 from orchestrator.cli.lookup import source_of
 from orchestrator.errors import UsageError
 from orchestrator.execution.stop import StopRequests
+from orchestrator.extras import MLFLOW
 from orchestrator.planning.load import open_experiment
 from orchestrator.tracking.delivery import sqlite_file
 from orchestrator.tracking.reporter_process import MLFLOW_MANNERS, store_uri
@@ -38,6 +39,8 @@ def ui(options: argparse.Namespace, console: Console) -> int:
     Raises:
         UsageError: Nothing has been reported yet, or the port is taken.
     """
+    if not MLFLOW.is_installed:
+        raise UsageError(MLFLOW.request("orch ui"))
     described, experiment = open_experiment(source_of(options))
     uri = store_uri(experiment, described.settings.tracking)
     if uri.startswith(("http://", "https://")):
