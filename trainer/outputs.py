@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
 from trainer.disk import append_durably, is_there, replace_file, sync_folder
+from trainer.numbers import NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +25,7 @@ CHECKPOINTS = "checkpoints"
 PROGRESS = "progress.json"
 METRICS = "metrics.jsonl"
 RESULTS = "results.json"
+EARLIER = "earlier"
 
 BLOCK = 1 << 14
 
@@ -72,6 +75,31 @@ class Outputs:
         for key, step in filter(None, map(_place_of, late)):
             self._keys_written.setdefault(step, set()).add(key)
 
+    def set_aside(self, numbers: int) -> None:
+        """Move what iterations of other numbers left out of the way, for nothing of it to be mixed.
+
+        It can be moved back. The checkpoints go last: after a kill in between, the same is found.
+        """
+        made = (f"numbers-{numbers}{suffix}" for suffix in ("", *(f".{i}" for i in range(2, 1000))))
+        folder = next(
+            path for path in map((self.run_dir / EARLIER).joinpath, made) if not path.exists()
+        )
+        folder.mkdir(parents=True)
+        for name in (METRICS, PROGRESS, RESULTS, CHECKPOINTS):
+            with suppress(FileNotFoundError):
+                (self.run_dir / name).rename(folder / name)
+        for changed in (folder, folder.parent, self.run_dir):
+            sync_folder(changed)
+
+    def begun_before(self) -> list[str]:
+        """Return a line for each time that this run began again because of other numbers."""
+        folders = sorted((self.run_dir / EARLIER).glob("numbers-*"))
+        return [
+            f"begun again with numbers {NUMBERS}: this version of the trainer does not go on from"
+            f" those in {EARLIER}/{folder.name}"
+            for folder in folders
+        ]
+
     def publish(self, progress: Progress) -> None:
         """Append the iteration's points that are not there yet, then replace `progress.json`."""
         # Each number is made a text once, for both files: that takes as long as all the rest.
@@ -101,7 +129,7 @@ class Outputs:
         shown = ", ".join([f"{key}: {value}" for key, value in metrics.items()])
         line = (
             f'{{"iteration": {progress.iteration}, "iterations": {progress.iterations}, '
-            f'"metrics": {{{shown}}}, "updated_at": "{now}"}}\n'
+            f'"metrics": {{{shown}}}, "updated_at": "{now}", "numbers": {NUMBERS}}}\n'
         )
         replace_file(self._progress, line.encode(), durable=False)
 

@@ -1,5 +1,6 @@
 """Owns the trainer's own configuration keys: their names, defaults and limits."""
 
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
 from trainer.errors import ConfigError
+from trainer.numbers import CHOICES, OTHER_NUMBERS
 
 Config = Mapping[str, object]
 
@@ -49,7 +51,7 @@ DECIDING_KEYS = (
 )
 
 
-CHECKPOINT_KEYS = ("keep_last", "metric", "mode")
+CHECKPOINT_KEYS = ("keep_last", "metric", "mode", "other_numbers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Settings:
     keep_last: int
     metric: str
     mode: str
+    other_numbers: str
     test_with: str
     dataloader: Config
     drop_last: bool
@@ -163,7 +166,7 @@ def read_settings(config: Config) -> Settings:
     Raises:
         ConfigError: If `seed` or `iterations` is absent, or a value is out of its limits.
     """
-    checkpoint = read_group(config, "checkpoint")
+    checkpoint = {**read_group(config, "checkpoint"), **_decided_now()}
     dataloader = read_group(config, "dataloader")
     if unknown := [key for key in checkpoint if key not in CHECKPOINT_KEYS]:
         raise ConfigError(
@@ -185,6 +188,7 @@ def read_settings(config: Config) -> Settings:
         keep_last=_number(checkpoint, "keep_last", 2, least=1, within="checkpoint."),
         metric=str(checkpoint.get("metric", "validation/accuracy")),
         mode=_choice(checkpoint, "mode", ("max", "min"), within="checkpoint."),
+        other_numbers=_choice(checkpoint, "other_numbers", CHOICES, within="checkpoint."),
         test_with=_choice(config, "test_with", ("best", "last")),
         dataloader={key: value for key, value in dataloader.items() if key != "drop_last"},
         drop_last=_switch(dataloader, "drop_last", default=False, within="dataloader."),
@@ -211,6 +215,12 @@ def read_group(config: Config, group: str) -> Config:
     if not isinstance(found, dict):
         raise ConfigError(f"{group}: expected keys with values, not {found!r}. See conf/{group}/.")
     return {str(key): value for key, value in found.items() if key != "name"}
+
+
+def _decided_now() -> Config:
+    """Return the keys that are decided when a run is executed: its configuration was written before."""
+    other_numbers = os.environ.get(OTHER_NUMBERS)
+    return {"other_numbers": other_numbers} if other_numbers else {}
 
 
 def _threads(config: Config) -> int | None:

@@ -29,6 +29,7 @@ from trainer.errors import Diverged, Stopped
 from trainer.evaluation import MeanLoss, evaluate
 from trainer.history import History
 from trainer.lazy_compiler import load_late
+from trainer.numbers import NUMBERS, may_resume, numbers_of
 from trainer.outputs import Outputs, Progress, json_numbers, say
 from trainer.seeding import seed_everything
 from trainer.settings import deciding_keys, plain_config, read_settings, written_config
@@ -104,6 +105,7 @@ class ModularTaskTrainer:
         )
         self.environment = describe_environment(self.device)
         self.environment_changes: list[str] = []
+        self.numbers_before: list[int] = []  # of iterations that other numbers computed
         self.iteration = 0
         self.stop_requested = False
 
@@ -168,7 +170,14 @@ class ModularTaskTrainer:
     def _resume(self) -> None:
         """Restore the newest checkpoint, if any, and bring the files that follow it up to date."""
         found = self.checkpoints.newest()
+        if found is not None and not may_resume(found[1].state, self.settings.other_numbers):
+            self.outputs.set_aside(numbers_of(found[1].state))
+            self.checkpoints.begin_again()
+            found = None
         if found is None:
+            for line in self.outputs.begun_before():
+                say(line)
+                self.environment_changes.append(line)
             self.outputs.open(since=0)
             return
         path, saved = found
@@ -177,6 +186,11 @@ class ModularTaskTrainer:
         if changed := compare(saved.state["environment"], self.environment):
             say(f"what this run is computed with has changed: {changed}")
             self.environment_changes.append(f"after iteration {self.iteration}: {changed}")
+        if (before := numbers_of(saved.state)) != NUMBERS:
+            line = f"after iteration {self.iteration}: numbers was {before}, is {NUMBERS}"
+            say(f"this version of the trainer computes other numbers: {line}")
+            self.environment_changes.append(line)
+            self.numbers_before.append(before)
         self.outputs.open(since=self.iteration)
         self.outputs.publish(self._progress(self.history.points))
 
@@ -267,6 +281,8 @@ class ModularTaskTrainer:
                 "best": {"iteration": history.best_iteration, **json_numbers(best)},
                 "final": json_numbers({point.key: point.value for point in final_points}),
                 "iterations": self.iteration,
+                "numbers": NUMBERS,
+                "numbers_before": self.numbers_before,
                 "digest": digest_of([final_state, history.digest]),
                 "environment": self.environment,
                 "environment_changes": self.environment_changes,

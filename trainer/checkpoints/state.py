@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from trainer.errors import ConfigError
+from trainer.numbers import NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,7 @@ class Resumable(Protocol):
     batches: TrainingBatches
     history: History
     environment: Environment
+    numbers_before: list[int]
     environment_changes: list[str]
     device: torch.device
 
@@ -48,6 +50,8 @@ def state_of(trainer: Resumable) -> State:
         "modules": {role: each.state_dict() for role, each in _stateful(trainer).items()},
         "batches": trainer.batches.state_dict(),
         "history": trainer.history.state_dict(),
+        "numbers": NUMBERS,
+        "numbers_before": trainer.numbers_before,
         "environment": trainer.environment,
         "environment_changes": trainer.environment_changes,
     }
@@ -70,6 +74,7 @@ def restore(trainer: Resumable, saved: Saved) -> None:
     trainer.batches.load_state_dict(state["batches"])
     trainer.history.load_state_dict(state["history"])
     trainer.environment_changes = state["environment_changes"]
+    trainer.numbers_before = state.get("numbers_before", [])
 
 
 def _brought(value: Any, saved: Saved, device: torch.device) -> Any:  # noqa: ANN401 - what holds tensors

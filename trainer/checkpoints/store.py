@@ -149,6 +149,10 @@ class Checkpoints:
             say("no checkpoint can be used: starting from the beginning")
         return None
 
+    def begin_again(self) -> None:
+        """Know of no checkpoint: those that were found are somewhere else now."""
+        self._best_of = {}
+
     def state_at(self, iteration: int) -> State:
         """Return the state of an iteration that is kept.
 
