@@ -19,14 +19,16 @@ from orchestrator.grid.config_diff import find_differences
 from orchestrator.grid.identity import RunId
 from orchestrator.rundir import config_yaml, durable, records
 from orchestrator.rundir.lock import MEND, RunLock
+from orchestrator.rundir.outcome import NO_OUTCOME, Outcome, read_outcome
 from orchestrator.rundir.state import Observation, Record, Status, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from orchestrator.grid.identity import Run
     from orchestrator.grid.values import Value
+    from orchestrator.rundir.records import Metric
     from orchestrator.rundir.state import Progress
 
 _CONFIG: Final = "config.yaml"
@@ -36,7 +38,8 @@ _STATUS: Final = "status.json"
 _PROGRESS: Final = "progress.json"
 _METRICS: Final = "metrics.jsonl"
 _MOST_KEYS: Final = 5
-_ATTEMPT_LOG = re.compile(r"attempt-(\d+)\.log")
+_LOGS: Final = "logs"
+_ATTEMPT_LOG = re.compile(r"attempt-(\d{3}|[1-9]\d{3,9})\.log", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Report:
     overrides: Mapping[str, Value]
     created_at: str
     seen: Observation
+    outcome: Outcome = NO_OUTCOME
 
 
 class RunDirectory:
@@ -92,8 +96,7 @@ class RunDirectory:
 
     def attempt_logs(self) -> list[Path]:
         """Return the outputs of the attempts so far, in order."""
-        folder = self.path / "logs"
-        return [folder / name for name in sorted(_names(folder)) if _ATTEMPT_LOG.fullmatch(name)]
+        return [self.attempt_log(attempt) for attempt in sorted(self._logged_attempts())]
 
     def look(self) -> tuple[object, ...]:
         """Return what changes whenever an attempt or its points do, at the price of two stats."""
@@ -115,7 +118,7 @@ class RunDirectory:
 
     def attempt_log(self, attempt: int) -> Path:
         """Return the file for the output of an attempt."""
-        return self.path / "logs" / f"attempt-{attempt:03d}.log"
+        return self.path / _LOGS / f"attempt-{attempt:03d}.log"
 
     def observe(self) -> Observation:
         """Look at the status, the lock and the progress; change nothing.
@@ -146,9 +149,9 @@ class RunDirectory:
     def report(self) -> Report:
         """Return what there is to tell; damage is told as the reason, never raised."""
         try:
-            return Report(
-                self.run_id, self.read_overrides(), self.read_created_at(), self.observe()
-            )
+            seen = self.observe()
+            outcome = self.outcome() if seen.status else NO_OUTCOME
+            return Report(self.run_id, self.read_overrides(), self.read_created_at(), seen, outcome)
         except RunDirectoryError as error:
             return Report(self.run_id, {}, "", Observation(status=Unreadable(str(error))))
 
@@ -180,11 +183,13 @@ class RunDirectory:
             return records.parse_progress(durable.read_file(self.path / _PROGRESS))
         return None
 
-    def read_results(self) -> Mapping[str, float | str]:
+    def outcome(self) -> Outcome:
+        """Return what the run has come to, in metrics: the one way to read them."""
+        return read_outcome(self.path / _PROGRESS, self.metrics, self.results)
+
+    def read_results(self) -> Mapping[str, Metric]:
         """Return what the trainer left under ``test``; nothing where it left nothing."""
-        with contextlib.suppress(OSError):
-            return records.parse_results(durable.read_file(self.results))
-        return {}
+        return self.outcome().results
 
     def read_overrides(self) -> Mapping[str, Value]:
         """Return the values of the axes that the run was made for.
@@ -265,8 +270,13 @@ class RunDirectory:
             return status.attempt
         if status is None:
             return 0
-        found = (_ATTEMPT_LOG.fullmatch(name) for name in _names(self.path / "logs"))
-        return max((int(match[1]) for match in found if match), default=0)
+        return max(self._logged_attempts(), default=0)
+
+    def _logged_attempts(self) -> Iterator[int]:
+        """Yield the attempts that have a log, up to the largest number that is one's."""
+        found = (_ATTEMPT_LOG.fullmatch(name) for name in _names(self.path / _LOGS))
+        attempts = (int(match[1]) for match in found if match)
+        return (each for each in attempts if 1 <= each < records.MOST_ATTEMPTS)
 
 
 def _is_done(status: Status | Unreadable | None) -> TypeGuard[Status]:
@@ -295,7 +305,10 @@ def _stat(path: str) -> tuple[int, ...]:
 
 
 def _names(path: Path) -> list[str]:
+    """Return what stands in a folder, nothing if it is a link."""
     try:
-        return [entry.name for entry in path.iterdir()]
-    except (FileNotFoundError, NotADirectoryError):
+        return [] if path.is_symlink() else os.listdir(path)  # noqa: PTH208 # only names
+    except OSError as error:
+        if durable.is_shortage(error):
+            raise
         return []

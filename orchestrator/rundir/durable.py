@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 LARGEST_RECORD: Final = 1_000_000
 # A pipe would block without O_NONBLOCK; O_NOFOLLOW fails on a link with ELOOP.
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NO_SURPRISES: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_READ: Final = os.O_RDONLY | _NO_SURPRISES
+_APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_SURPRISES
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 _SHORTAGES: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN))
 
 
 class NotRegularError(OSError):
-    """What stands under the name is no plain file of a sensible size."""
+    """What stands under the name is not a regular file of a sensible size."""
 
 
 def is_shortage(error: OSError) -> bool:
@@ -71,18 +74,73 @@ def sync_directory(path: Path) -> None:
 
 
 def open_plain(path: Path | str, *, folder: int | None = None) -> tuple[int, os.stat_result]:
-    """Open a plain file for reading and return its descriptor and what it is.
+    """Open a regular file for reading and return its descriptor and what it is.
 
     Raises:
         FileNotFoundError: There is nothing under this name.
         NotRegularError: It is a link, a pipe or a directory.
         OSError: It cannot be read.
     """
-    descriptor = os.open(path, _READ, dir_fd=folder)
+    return _regular(os.open(path, _READ, dir_fd=folder))
+
+
+def open_below(root: Path, name: str, *, append: bool = False) -> tuple[int, os.stat_result]:
+    """Open a regular file below a folder and return its descriptor and what it is.
+
+    Only ``root`` may be reached through links: none is followed in any part of ``name``. Every file
+    of a run directory, and of an experiment's folder, is opened through here or ``open_plain``.
+
+    Args:
+        root: The folder, which is trusted.
+        name: The file's path below it.
+        append: Open it for writing at its end, and make it and its folders if they are missing.
+
+    Raises:
+        FileNotFoundError: There is nothing under this name.
+        NotRegularError: It is not a regular file, or a part of its path is not a folder.
+        OSError: It cannot be opened.
+    """
+    *folders, last = name.split("/")
+    here = os.open(root, _FOLDER)
+    try:
+        for each in folders:
+            if append:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(each, dir_fd=here)
+            inner = _open_folder(each, here)
+            os.close(here)
+            here = inner
+        return _regular(os.open(last, _APPEND if append else _READ, 0o666, dir_fd=here))
+    finally:
+        os.close(here)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder if it is missing.
+
+    Raises:
+        NotRegularError: A link, or something else that is not a folder, stands in its place.
+        OSError: It cannot be made.
+    """
+    with contextlib.suppress(FileExistsError):
+        path.mkdir()
+    os.close(_open_folder(str(path), None))
+
+
+def _open_folder(name: str, folder: int | None) -> int:
+    try:
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise NotRegularError(error.errno, "it is not a folder of its own", name) from None
+        raise
+
+
+def _regular(descriptor: int) -> tuple[int, os.stat_result]:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
-        raise NotRegularError("it is no plain file")
+        raise NotRegularError("it is not a regular file")
     return descriptor, found
 
 
@@ -111,6 +169,21 @@ def read_file(path: Path | str, *, folder: int | None = None) -> bytes:
         return content
     finally:
         os.close(descriptor)
+
+
+def read_tail(path: Path | str, length: int) -> bytes:
+    """Return the last bytes of a regular file, however large it is: whole lines only.
+
+    Raises:
+        OSError: As for ``open_plain``.
+    """
+    descriptor, found = open_plain(path)
+    try:
+        start = max(0, found.st_size - length)
+        content = os.pread(descriptor, length, start)
+    finally:
+        os.close(descriptor)
+    return content.partition(b"\n")[2] if start else content
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from orchestrator.rundir.state import Failure, Progress, Record, Status, Unreadable
 from orchestrator.sanitize import printable
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 T = TypeVar("T")
-# Beyond these, a number was not written by a program that counts.
-_MOST_ATTEMPTS: Final = 10**6
+Metric: TypeAlias = float | str
+# Beyond these, a number was not written by a program that counts. A status of one attempt more is
+# read where it says that the run is done: whatever can be read has a successor that counts.
+MOST_ATTEMPTS: Final = 10**9
 _LARGEST: Final = 2**63
 
 
@@ -56,7 +58,7 @@ def parse_status(content: bytes) -> Status | Unreadable:
         found.get("schema") == SCHEMA
         and record is not None
         and type(attempt) is int  # true is one as well, for isinstance
-        and 1 <= attempt <= _MOST_ATTEMPTS
+        and 1 <= attempt <= (_LARGEST if record is Record.DONE else MOST_ATTEMPTS - 1)
         and isinstance(started_at, str)
         and isinstance(host, str)
         and isinstance(pid, int)
@@ -81,40 +83,74 @@ def parse_status(content: bytes) -> Status | Unreadable:
 def parse_progress(content: bytes) -> Progress | None:
     """Read ``progress.json``; what does not say how far a run is says nothing."""
     match parse(content):
-        case {"iteration": int(iteration), "iterations": int(iterations)} as found:
-            if abs(iteration) > _LARGEST or abs(iterations) > _LARGEST:
-                return None
-            metrics = found.get("metrics")
-            kept = _metrics(metrics) if isinstance(metrics, dict) else {}
-            return Progress(int(iteration), int(iterations), kept)
-        case _:
-            return None
+        case {"iteration": int(iteration), "iterations": int(iterations)} as whole:
+            # Counts that no program counts to would be divided by, and multiplied with.
+            if 0 <= iteration <= _LARGEST and 0 < iterations <= _LARGEST:
+                return Progress(int(iteration), int(iterations), parse_metrics(whole))
+    return None
 
 
-def _metrics(found: Mapping[str, object]) -> Mapping[str, float | str]:
-    pairs = map(_metric, found.items())
-    return {printable(key): value for key, value in pairs if value != ""}
+def parse_metrics(found: object, key: str = "metrics") -> Mapping[str, Metric]:
+    """Read the metrics in a record; anything else in their place is none."""
+    metrics = found.get(key) if isinstance(found, dict) else None
+    if not isinstance(metrics, dict):
+        return {}
+    read = ((printable(name), as_metric(value)) for name, value in metrics.items())
+    return {name: value for name, value in read if value is not None}
 
 
-def _metric(pair: tuple[str, object]) -> tuple[str, float | str]:
-    """Return a metric as it may be shown; an empty text for what is none."""
-    key, value = pair
+def parse_points(lines: bytes) -> Mapping[str, Metric]:
+    """Return the last value of each metric in lines of ``metrics.jsonl``; what is no point is passed over."""
+    last: dict[str, Metric] = {}
+    for line in lines.splitlines():
+        match parse(line):
+            case {"key": str(key), "value": value}:
+                metric = as_metric(value)
+                if metric is not None:
+                    last[printable(key)] = metric
+    return last
+
+
+def parse_version(found: object) -> int | None:
+    """Return the version of the numbers that a record names, if it names one."""
+    version = found.get("numbers") if isinstance(found, dict) else None
+    return version if type(version) is int and abs(version) <= _LARGEST else None
+
+
+def parse_versions(found: object) -> tuple[int, ...]:
+    """Return the versions of the numbers that a record builds on."""
+    before = found.get("numbers_before") if isinstance(found, dict) else None
+    if not isinstance(before, list):
+        return ()
+    return tuple(each for each in before if type(each) is int and abs(each) <= _LARGEST)
+
+
+def as_metric(value: object) -> Metric | None:
+    """Return a value in JSON as the metric it is: a number or a text; None where it is none.
+
+    A number that JSON does not know is a text, as it has to be there.
+    """
     if isinstance(value, str):
-        return key, printable(value)
-    if isinstance(value, float) and not math.isfinite(value):  # JSON has only texts for these
-        return key, "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, float) or (isinstance(value, int) and abs(value) <= _LARGEST):
-        return key, value
-    return key, ""
+        return printable(value)
+    if isinstance(value, int) and abs(value) <= _LARGEST:
+        return int(value)
+    number = as_number(value)
+    if number is None or math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
-def parse_results(content: bytes) -> Mapping[str, float | str]:
-    """Read the test results in ``results.json``; what does not tell them tells nothing."""
-    match parse(content):
-        case {"test": dict(test)}:
-            return _metrics(test)
-        case _:
-            return {}
+def as_number(value: object) -> float | None:
+    """Return the number that a metric is, the only way there is to read one; None for other texts.
+
+    Texts count that say NaN or infinity, or a number in digits; true is 1.
+    """
+    if isinstance(value, str) and "_" in value:  # a number for Python only
+        return None
+    try:
+        return float(value) if isinstance(value, int | float | str) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def dump(value: Mapping[str, object]) -> bytes:

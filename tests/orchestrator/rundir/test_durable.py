@@ -10,7 +10,10 @@ from orchestrator.rundir.durable import (
     LARGEST_RECORD,
     NotRegularError,
     exclusive,
+    make_folder,
+    open_below,
     read_file,
+    read_tail,
     write_file,
 )
 
@@ -69,3 +72,61 @@ def test_exclusive_keeps_others_out_until_it_is_left(tmp_path: Path) -> None:
         order.append("first")
     second.join()
     assert order == ["first", "second"]
+
+
+def places(tmp_path: Path) -> dict[str, Path]:
+    """Return a folder below which nothing is what it should be, and the file outside of it."""
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    root.mkdir()
+    (outside / "logs").mkdir(parents=True)
+    (outside / "logs/file").write_bytes(b"precious")
+    (root / "link").symlink_to(outside / "logs/file")
+    (root / "logs").symlink_to(outside / "logs")
+    (root / "dangling").symlink_to(outside / "made")
+    (root / "file").write_bytes(b"")
+    os.mkfifo(root / "pipe")
+    (root / "folder").mkdir()
+    return {"root": root, "outside": outside}
+
+
+@pytest.mark.parametrize("append", [False, True])
+@pytest.mark.parametrize(
+    "name", ["link", "logs/file", "logs/made", "dangling", "pipe", "folder", "file/made"]
+)
+def test_nothing_below_a_folder_is_followed_or_waited_for(
+    tmp_path: Path, name: str, *, append: bool
+) -> None:
+    """Not in the last part of a path, and not in the ones before."""
+    found = places(tmp_path)
+    with pytest.raises(OSError, match=r"not a|links|No such device|Is a directory"):
+        open_below(found["root"], name, append=append)
+    assert [path.name for path in found["outside"].rglob("*")] == ["logs", "file"]
+    assert (found["outside"] / "logs/file").read_bytes() == b"precious"
+
+
+def test_file_below_a_folder_is_made_with_its_folders(tmp_path: Path) -> None:
+    """And continued the next time, when it is opened to be written."""
+    for _ in range(2):
+        descriptor, _ = open_below(tmp_path, "tracking/log", append=True)
+        os.write(descriptor, b"line\n")
+        os.close(descriptor)
+    descriptor, found = open_below(tmp_path, "tracking/log")
+    os.close(descriptor)
+    assert found.st_size == 10
+
+
+def test_folder_that_is_a_link_is_not_taken_for_one(tmp_path: Path) -> None:
+    """A missing one is made, one that is there is left as it is."""
+    make_folder(tmp_path / "made")
+    make_folder(tmp_path / "made")
+    (tmp_path / "link").symlink_to("made")
+    with pytest.raises(NotRegularError, match="not a folder"):
+        make_folder(tmp_path / "link")
+
+
+def test_tail_of_a_file_is_whole_lines(tmp_path: Path) -> None:
+    """However long the file is."""
+    path = tmp_path / "metrics"
+    path.write_bytes(b"one\ntwo\nthree\n")
+    assert read_tail(path, 100) == b"one\ntwo\nthree\n"
+    assert read_tail(path, 8) == b"three\n"
