@@ -6,19 +6,20 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from trainer.errors import ConfigError, Diverged, Stopped, TrainerError, is_out_of_memory
+from trainer.errors import ConfigError, Diverged, Stopped, TrainerError, UnfinishedError
 from trainer.outputs import CONFIG, say
 from trainer.settings import read_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
+    from types import FrameType, TracebackType
 
     from trainer.trainer import ModularTaskTrainer
 
 USAGE = "python -m trainer RUN_DIR"
+HASH_SEED: Final = "PYTHONHASHSEED"
 
 
 class StopSignals:
@@ -49,7 +50,13 @@ class StopSignals:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train one run and return the exit code: 0 done, 1 failed, 2 wrong, 128 + signal stopped."""
+    """Train one run and return the exit code: 0 done, 1 failed, 2 wrong, 128 + signal stopped.
+
+    It is 0 only after `results.json` was written. What the run's own code raises keeps its traceback.
+
+    Raises:
+        UnfinishedError: If the run's own code ended the program, as by `sys.exit(0)`.
+    """
     keep_lock_to_ourselves()
     find_modules_of_the_project()
     signals = StopSignals()
@@ -65,34 +72,69 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainerError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    except OSError as error:
-        return report(error)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return report(error)
     except Stopped as stopped:
-        say(str(stopped))
-        return 128 + (signals.received or signal.SIGTERM)
+        return report_stop(stopped, signals)
+    except OSError as error:
+        if not is_from_trainer(error.__traceback__):
+            raise
+        sys.stderr.write(f"orch: {type(error).__name__}: {' '.join(str(error).split())}\n")
+        return 1
+    except Exception:
+        raise
+    except BaseException as error:
+        # sys.exit, KeyboardInterrupt: signals do not raise here, so it was the run's own code.
+        raise UnfinishedError(
+            f"{error!r} was raised before results.json was written. The run has failed: let its"
+            " code raise an ordinary error, or return."
+        ) from error
     return 0
 
 
-def report(error: Exception) -> int:
-    """Say in one line what the machine refused, and return the exit code."""
-    reason = " ".join(str(error).split()) or "no more memory"
-    sys.stderr.write(f"orch: {type(error).__name__}: {reason}\n")
-    return 1
+def report_stop(stopped: Stopped, signals: StopSignals) -> int:
+    """Say that the run was stopped, and return the exit code: wrong, unless a signal asked for it."""
+    if signals.received is None:
+        sys.stderr.write(
+            f"stop_requested: the run's own code set it; {stopped}. It would be resumed and stopped"
+            " again each time. Do not set it: it is for signals.\n"
+        )
+        return ConfigError.exit_code
+    say(str(stopped))
+    return 128 + signals.received
+
+
+def is_from_trainer(trace: TracebackType | None) -> bool:
+    """Tell whether the trainer's own code, not the run's or PyTorch's, met an error."""
+    ours = False
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if name not in sys.stdlib_module_names:
+            ours = name == "trainer" or trace.tb_frame.f_globals is globals()
+        trace = trace.tb_next
+    return ours
 
 
 def run_training(run_dir: Path, signals: StopSignals) -> None:
     """Build the trainer of a run directory and train, stopping when a signal asks for it."""
     cfg = read_config(run_dir / CONFIG)
-    # Only now: whoever stops the program while PyTorch is being imported is heard already.
+    # Only now: a signal that comes while PyTorch is being imported is noticed already.
+    from trainer.lazy_compiler import load_late  # noqa: PLC0415
     from trainer.trainer import ModularTaskTrainer  # noqa: PLC0415
 
+    load_late()
     trainer = ModularTaskTrainer(cfg, run_dir)
     signals.tell(trainer)
     trainer.train()
+
+
+def fix_hash_seed() -> None:
+    """Start the program again with a fixed `PYTHONHASHSEED`, unless it has one.
+
+    The order of a set of strings depends on it, and so may the numbers that a data set gives its
+    classes. A process cannot change it for itself.
+    """
+    if os.environ.get(HASH_SEED, "random") in ("", "random") and not sys.flags.ignore_environment:
+        environment = os.environ | {HASH_SEED: "0"}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 - this very program
 
 
 def find_modules_of_the_project() -> None:
@@ -113,4 +155,5 @@ def keep_lock_to_ourselves() -> None:
 
 
 if __name__ == "__main__":
+    fix_hash_seed()
     sys.exit(main())

@@ -82,6 +82,8 @@ def describe_environment(device: torch.device) -> Environment:
         "cpu": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
         "matmul_precision": torch.get_float32_matmul_precision(),
+        # Nobody can ask for the seed itself: two processes with the same one agree on this.
+        "string_hash": f"{hash('orch') & 0xFFFFFFFF:08x}",
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
     if device.type == "cuda":

@@ -32,6 +32,10 @@ class Diverged(TrainerError):  # noqa: N818 - it names what happened, not a mist
     exit_code: ClassVar[int] = 1
 
 
+class UnfinishedError(Exception):
+    """Report that the run's own code ended the program; the traceback says where."""
+
+
 class Stopped(Exception):  # noqa: N818 - no error: the run was asked to stop, and did
     """Report that training stopped at an iteration boundary, as asked; its checkpoint is on disk."""
 

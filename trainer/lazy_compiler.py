@@ -2,10 +2,15 @@
 
 Every optimizer of PyTorch imports `torch._dynamo`, only to be left alone by it: 800 modules, which
 take as long as the rest of PyTorch, and a third of the memory that every fork is given.
+
+Programs ask for it, with `load_late`; importing this module changes nothing. It relies on how PyTorch
+is made inside, so it is for the versions that it was tested with only, and `TRAINER_LAZY_COMPILER=0`
+in the environment switches it off.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from importlib.abc import Loader
@@ -26,9 +31,18 @@ OPTIMIZER_STEP: Final = ("torch.optim.optimizer", "graph_break")
 OTHER_METHODS: Final = ("torch._compile", "disable")
 
 
+TESTED: Final = ("2.13",)
+SWITCH: Final = "TRAINER_LAZY_COMPILER"
+
+
 def load_late() -> None:
-    """Have `torch._dynamo` loaded when it is needed; nothing happens if it is loaded already."""
-    if NAME not in sys.modules:
+    """Have `torch._dynamo` loaded when it is needed.
+
+    Nothing happens if it is loaded already, is switched off, or PyTorch's version is another one.
+    """
+    version = ".".join(str(torch.__version__).split(".")[:2])
+    wanted = os.environ.get(SWITCH, "1") != "0" and version in TESTED
+    if wanted and NAME not in sys.modules:
         LateDynamo().take_place()
 
 

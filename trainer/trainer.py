@@ -28,7 +28,6 @@ from trainer.environment import (
 from trainer.errors import Diverged, Stopped
 from trainer.evaluation import MeanLoss, evaluate
 from trainer.history import History
-from trainer.lazy_compiler import load_late
 from trainer.numbers import NUMBERS, may_resume, numbers_of
 from trainer.outputs import Outputs, Progress, json_numbers, say
 from trainer.seeding import seed_everything
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
     from trainer.callbacks.events import Callbacks
     from trainer.history import Point
     from trainer.settings import Config
-
-# Before anybody makes an optimizer, or forks what was imported.
-load_late()
 
 
 class ModularTaskTrainer:

@@ -23,6 +23,7 @@ from orchestrator.launchers.pool import Pool
 from orchestrator.runner import forked_runner, forkserver_preload
 from orchestrator.runner.entry_point import EntryPoint
 from orchestrator.runner.limits import NO_LIMITS
+from orchestrator.runner.programs import HASH_SEED, hash_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from orchestrator.runner.limits import Limits
 
 TRAINER: Final = EntryPoint("trainer.__main__:main", ("{run_dir}",))
-TRAINING_STACK: Final = ("trainer.trainer", "trainer.__main__")
+TRAINING_STACK: Final = ("trainer.preload", "trainer.trainer", "trainer.__main__")
 _OURS: Final = (
     *("orchestrator.runner.runner", "orchestrator.runner.forked_runner", "filelock"),
     *("multiprocessing.popen_fork", "multiprocessing.popen_forkserver"),
@@ -131,6 +132,7 @@ class WarmLauncher:
             OSError: No process could be started.
         """
         os.environ[forkserver_preload.MODULES] = ",".join(self._modules)
+        os.environ[HASH_SEED] = hash_seed()  # a fork has that of the process it comes from
         # Whoever loads or tells may be killed by chance; modules that crash do so every time.
         told = (self._ask_for_failure(stop) for _ in range(_TRIES))
         failure = next((each for each in told if each is not None), _DIED)

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 # What a runner handles itself, and a program must find as the system has it.
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+HASH_SEED: Final = "PYTHONHASHSEED"
+
+
+def hash_seed() -> str:
+    """Return what decides the order of sets of strings in all runs: the user's own, or always 0."""
+    given = os.environ.get(HASH_SEED, "")
+    return "0" if given in ("", "random") else given
 
 
 class StartedProgram(Protocol):

@@ -26,7 +26,7 @@ from orchestrator.runner import process_tree
 from orchestrator.runner.failure_classes import ERROR, NO_PROGRESS, TIMEOUT, Traces, classify
 from orchestrator.runner.limits import Limits
 from orchestrator.runner.output import CappedLog, Pipe
-from orchestrator.runner.programs import SIGNALS, Command
+from orchestrator.runner.programs import HASH_SEED, SIGNALS, Command, hash_seed
 from orchestrator.runner.supervisor import Cut, Ending, Supervisor
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ class Runner:
         """Return what the program gets to know of its run."""
         return {
             **os.environ,
+            HASH_SEED: hash_seed(),
             "ORCH_RUN_DIR": str(run_dir),
             "ORCH_RUN_ID": self._directory.run_id,
             "ORCH_ATTEMPT": str(self._attempt),
