@@ -63,9 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signals.listen()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        if len(arguments) != 1:
-            raise ConfigError(f"expected one run directory. Use: {USAGE}")
-        run_training(Path(arguments[0]), signals)
+        run_training(arguments, signals)
     except Diverged as error:
         sys.stderr.write(f"diverged: {error}\n")
         return error.exit_code
@@ -113,8 +111,15 @@ def is_from_trainer(trace: TracebackType | None) -> bool:
     return ours
 
 
-def run_training(run_dir: Path, signals: StopSignals) -> None:
-    """Build the trainer of a run directory and train, stopping when a signal asks for it."""
+def run_training(arguments: Sequence[str], signals: StopSignals) -> None:
+    """Build the trainer of the run directory that was named, and train until a signal stops it.
+
+    Raises:
+        ConfigError: If not one directory was named.
+    """
+    if len(arguments) != 1:
+        raise ConfigError(f"expected one run directory. Use: {USAGE}")
+    run_dir = Path(arguments[0])
     cfg = read_config(run_dir / CONFIG)
     # Only now: a signal that comes while PyTorch is being imported is noticed already.
     from trainer.lazy_compiler import load_late  # noqa: PLC0415

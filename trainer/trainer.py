@@ -16,6 +16,7 @@ from trainer.callbacks.events import collect_callbacks
 from trainer.checkpoints.background_writer import Recorder
 from trainer.checkpoints.state import check_states, restore, state_of
 from trainer.checkpoints.store import Checkpoints
+from trainer.claim import claimed
 from trainer.configured_metrics import build_measures
 from trainer.digest import digest_of
 from trainer.environment import (
@@ -139,28 +140,29 @@ class ModularTaskTrainer:
             Stopped: If `stop_requested` was set; the last complete iteration is on the disk.
             Diverged: If the training loss is no longer finite.
         """
-        seed_everything(self.settings.seed, "training")
-        for begin in self.callbacks.cb_on_train_begin:
-            begin(self)
-        self._resume()
-        with Recorder(self.checkpoints, self.outputs) as recorder:
-            for iteration in range(self.iteration + 1, self.settings.iterations + 1):
+        with claimed(self.outputs.checkpoints):
+            seed_everything(self.settings.seed, "training")
+            for begin in self.callbacks.cb_on_train_begin:
+                begin(self)
+            self._resume()
+            with Recorder(self.checkpoints, self.outputs) as recorder:
+                for iteration in range(self.iteration + 1, self.settings.iterations + 1):
+                    self._stop_if_asked()
+                    seed_everything(self.settings.seed, "iteration", iteration)
+                    for iteration_begin in self.callbacks.cb_on_iteration_begin:
+                        iteration_begin(self, iteration)
+                    metrics = self._run_iteration(iteration)
+                    for iteration_end in self.callbacks.cb_on_iteration_end:
+                        iteration_end(self, iteration, metrics)
+                    self._save(recorder, iteration, metrics)
                 self._stop_if_asked()
-                seed_everything(self.settings.seed, "iteration", iteration)
-                for iteration_begin in self.callbacks.cb_on_iteration_begin:
-                    iteration_begin(self, iteration)
-                metrics = self._run_iteration(iteration)
-                for iteration_end in self.callbacks.cb_on_iteration_end:
-                    iteration_end(self, iteration, metrics)
-                self._save(recorder, iteration, metrics)
-            self._stop_if_asked()
-            final_state = digest_of([self.model.state_dict(), self.optimizer.state_dict()])
-            final_points = self.history.points
-            test_results = self._test()
-        # Leaving the recorder has waited: the last iteration is on the disk.
-        for end in self.callbacks.cb_on_train_end:
-            end(self, test_results)
-        self._report(test_results, final_points, final_state)
+                final_state = digest_of([self.model.state_dict(), self.optimizer.state_dict()])
+                final_points = self.history.points
+                test_results = self._test()
+            # Leaving the recorder has waited: the last iteration is on the disk.
+            for end in self.callbacks.cb_on_train_end:
+                end(self, test_results)
+            self._report(test_results, final_points, final_state)
         return test_results
 
     def _resume(self) -> None:

@@ -73,7 +73,9 @@ def launch() -> Iterator[Launch]:
     What is left of a group at the end is killed.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "trainer.preload", "trainer.__main__", "trainer.trainer"])
+    context.set_forkserver_preload(
+        ["pytest", "trainer.preload", "trainer.__main__", "trainer.trainer"]
+    )
     started: list[BaseProcess] = []
 
     def begin(function: Callable[..., None], *arguments: object) -> BaseProcess:

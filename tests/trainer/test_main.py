@@ -128,17 +128,145 @@ def test_programs_that_the_trainer_starts_do_not_keep_the_lock(
 @pytest.mark.parametrize(
     ("deed", "line"),
     [
-        ("fill_the_disk", "orch: OSError: [Errno 28] No space left on device"),
-        ("fill_the_memory", "orch: RuntimeError: "),
-        ("fill_pythons_memory", "orch: MemoryError: no more memory"),
+        ("fill_the_disk", "OSError: [Errno 28] No space left on device"),
+        ("fill_the_memory", "RuntimeError: "),
+        ("fill_pythons_memory", "MemoryError"),
+        ("read what is not there", "FileNotFoundError: [Errno 2] No such file or directory"),
     ],
 )
-def test_what_the_machine_refuses_is_one_line(
+def test_error_in_the_runs_own_code_keeps_its_traceback(
     make_run: MakeRun, start: Start, tmp_path: Path, deed: str, line: str
 ) -> None:
-    """A full disk and a full memory are no bugs, and need no traceback."""
+    """The last line says what, the lines before say where."""
     run_dir = make_run(curriculum=sabotage(tmp_path, "step_end", 2, deed))
     assert start(run_program, str(run_dir)) == 1
     said = (run_dir / "err.log").read_text()
-    assert said.startswith(line)
+    assert "user_modules.py" in said
+    assert said.splitlines()[-1].startswith(line) or "\n" + line in said
+
+
+def test_error_in_a_loader_worker_ends_in_the_line_that_says_what(
+    make_run: MakeRun, start: Start
+) -> None:
+    """The worker's own traceback is there, on lines of its own."""
+    run_dir = make_run(data={"_target_": "unruly_modules.Missing"}, dataloader={"num_workers": 1})
+    assert start(run_program, str(run_dir)) == 1
+    lines = (run_dir / "err.log").read_text().strip().splitlines()
+    assert lines[-1].startswith("FileNotFoundError: [Errno 2] No such file or directory: ")
+    assert any("unruly_modules.py" in line for line in lines)
+
+
+def test_disk_that_refuses_what_the_trainer_writes_is_one_line(
+    make_run: MakeRun, start: Start
+) -> None:
+    """It is no bug, and needs no traceback."""
+    run_dir = make_run()
+    (run_dir / "metrics.jsonl").mkdir()
+    assert start(run_program, str(run_dir)) == 1
+    said = (run_dir / "err.log").read_text()
+    assert said.startswith("orch: FileExistsError: [Errno 17] it is no")
     assert said.count("\n") == 1
+
+
+ENDINGS = ["exit", "exit with 0", "exit with 3", "exit with words", "raise KeyboardInterrupt"]
+PLACES = ["iteration_begin", "step_end", "iteration_end"]
+
+
+@pytest.mark.parametrize("deed", ENDINGS)
+@pytest.mark.parametrize("event", PLACES)
+def test_run_that_ends_the_program_itself_has_failed(
+    make_run: MakeRun, start: Start, tmp_path: Path, deed: str, event: str
+) -> None:
+    """Exit code 0 says that there are results; the traceback says who ended the program."""
+    run_dir = make_run(curriculum=sabotage(tmp_path, event, 2, deed))
+    assert start(run_program, str(run_dir)) == 1
+    said = (run_dir / "err.log").read_text()
+    assert "user_modules.py" in said
+    assert said.splitlines()[-1].startswith("trainer.errors.UnfinishedError: ")
+    assert not (run_dir / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": {"_target_": "exiting_module.Model"}},
+        {"model": {"_target_": "unruly_modules.Exiting"}},
+        {"data": {"_target_": "unruly_modules.ExitingData"}},
+        {"criterion": {"_target_": "unruly_modules.ExitingAtTheEnd"}},
+    ],
+)
+def test_run_whose_modules_end_the_program_has_failed(
+    make_run: MakeRun, start: Start, changes: dict[str, object]
+) -> None:
+    """When they are imported, made or asked for a sample, and when the test is over."""
+    run_dir = make_run(**changes)
+    assert start(run_program, str(run_dir)) == 1
+    said = (run_dir / "err.log").read_text()
+    assert said.splitlines()[-1].startswith("trainer.errors.UnfinishedError: SystemExit(0) was ")
+    assert not (run_dir / "results.json").exists()
+
+
+def test_run_that_asks_itself_to_stop_is_refused(make_run: MakeRun, start: Start) -> None:
+    """It would be resumed and stopped one iteration later each time, and never done."""
+    run_dir = make_run(curriculum={"_target_": "unruly_modules.Stopping"})
+    assert start(run_program, str(run_dir)) == 2
+    said = (run_dir / "err.log").read_text()
+    assert said.startswith("stop_requested: the run's own code set it; stopped after iteration 1 ")
+    assert said.count("\n") == 1
+
+
+def cold(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a process of its own."""
+    variables = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("seed", ["", "random", "0", "5"])
+def test_order_of_sets_is_the_same_in_every_process(make_run: MakeRun, seed: str) -> None:
+    """Unless the user fixes it in another way; the results name it."""
+    found = []
+    for name in ("first", "second"):
+        run_dir = make_run(name, iterations=1, data={"_target_": "unruly_modules.Unordered"})
+        ended = cold("-m", "trainer", str(run_dir), PYTHONHASHSEED=seed)
+        assert ended.returncode == 0, ended.stderr
+        results = results_of(run_dir)
+        found.append((results["digest"], results["environment"]["string_hash"]))
+    assert found[0] == found[1]
+    hashed = "print(f'{hash(\"orch\") & 0xFFFFFFFF:08x}', end='')"
+    expected = cold("-c", hashed, PYTHONHASHSEED="5" if seed == "5" else "0").stdout
+    assert found[0][1] == expected
+
+
+def test_order_of_sets_is_the_same_under_orch(make_run: MakeRun, tmp_path: Path) -> None:
+    """In the fork of a warm process, in a command, and alone."""
+    alone = make_run("alone", iterations=1, data={"_target_": "unruly_modules.Unordered"})
+    assert cold("-m", "trainer", str(alone), PYTHONHASHSEED="").returncode == 0
+    digests = {results_of(alone)["digest"]}
+    conf = tmp_path / "conf"
+    conf.mkdir()
+    command = f"+orch.command=[{sys.executable},-m,trainer,'{{run_dir}}']"
+    for name, more in (("warm", []), ("command", [command])):
+        own = f"results_dir: {tmp_path / name}\nexperiment_id: sets\n"
+        (conf / "config.yaml").write_text((alone / "config.yaml").read_text() + own)
+        orch = ("-m", "orchestrator", "--config-dir", str(conf), "run")
+        ended = cold(*orch, "+orch.tracking.enabled=false", *more, PYTHONHASHSEED="")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        (results,) = (tmp_path / name).glob("sets/training/*/results.json")
+        digests.add(results_of(results.parent)["digest"])
+    assert len(digests) == 1
+
+
+def test_importing_the_trainer_changes_nothing() -> None:
+    """Whoever uses it as a library finds PyTorch as it is."""
+    look = (
+        "import torch, sys; before = [*sys.meta_path], dir(torch)\n"
+        "import trainer, trainer.trainer, trainer.__main__, trainer.lazy_compiler\n"
+        "assert before[0] == sys.meta_path and '_dynamo' not in dir(torch), dir(torch)\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+        "import trainer.preload; print(type(sys.modules.get('torch._dynamo')).__name__, end='')\n"
+    )
+    assert cold("-c", look, TRAINER_LAZY_COMPILER="1").stdout == "LateDynamo"
+    assert cold("-c", look, TRAINER_LAZY_COMPILER="0").stdout == "NoneType"
+    newer = look.replace("before =", "torch.__version__ = '2.99.0'; before =")
+    assert cold("-c", newer).stdout == "NoneType"

@@ -8,6 +8,7 @@ import random
 import resource
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -157,6 +158,14 @@ def _fill_the_memory() -> None:
     torch.empty(2**60)
 
 
+def _raise_keyboard_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def _read_what_is_not_there() -> None:
+    Path("no", "such", "file").read_text()
+
+
 def _limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
@@ -166,6 +175,12 @@ DEEDS: dict[str, Callable[[], None]] = {
     "fill_the_disk": _fill_the_disk,
     "fill_the_memory": _fill_the_memory,
     "fill_pythons_memory": _fill_pythons_memory,
+    "exit": sys.exit,
+    "exit with 0": lambda: sys.exit(0),
+    "exit with 3": lambda: sys.exit(3),
+    "exit with words": lambda: sys.exit("enough"),
+    "raise KeyboardInterrupt": _raise_keyboard_interrupt,
+    "read what is not there": _read_what_is_not_there,
     "limit_file_size": _limit_file_size,
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "terminate": lambda: os.kill(os.getpid(), signal.SIGTERM),
@@ -303,4 +318,9 @@ def run_program(run_dir: str) -> None:
 
     with Path(run_dir, "out.log").open("a") as out, Path(run_dir, "err.log").open("a") as err:
         sys.stdout, sys.stderr = out, err
-        sys.exit(main([run_dir]))
+        try:
+            code = main([run_dir])
+        except Exception:  # noqa: BLE001 - as Python itself does
+            traceback.print_exc()
+            code = 1
+        sys.exit(code)
