@@ -160,6 +160,7 @@ def test_training_does_without_it(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from omegaconf import OmegaConf
+import trainer.preload
 from trainer.trainer import ModularTaskTrainer
 
 conf = Path({str(Path(__file__).parents[2] / "conf")!r})
