@@ -18,7 +18,7 @@ venv: .venv/complete ## create .venv from requirements.lock
 	@echo "installing the packages of requirements.lock, a few minutes the first time"
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
-	$(BIN)/python -m compileall -q orchestrator trainer # as pip does with all the others
+	$(BIN)/python -m compileall -q orch orchestrator trainer # as pip does with all the others
 	touch $@
 
 demo: venv ## plan and run a small grid on handwritten digits
@@ -48,6 +48,7 @@ lint: venv ## check style, types and import contracts
 
 bench: venv ## measure what the README claims
 	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/client.py
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/trainer.py
 	$(BIN)/python benchmarks/grid.py

@@ -87,15 +87,19 @@ def _project(folder: Path, program: str) -> Path:
     return folder
 
 
-def test_wheel_holds_both_packages_with_their_types_and_no_tests(dist: Path) -> None:
+def test_wheel_holds_the_packages_with_their_types_and_no_tests(dist: Path) -> None:
     (wheel,) = dist.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    for package in ("orchestrator", "trainer"):
+    for package in ("orch", "orchestrator", "trainer"):
         sources = {str(path.relative_to(ROOT)) for path in (ROOT / package).rglob("*.py")}
         assert sources <= names
         assert f"{package}/py.typed" in names
     tops = {name.partition("/")[0] for name in names}
-    assert {top for top in tops if not top.startswith("orch-")} == {"orchestrator", "trainer"}
+    assert {top for top in tops if not top.startswith("orch-")} == {
+        "orch",
+        "orchestrator",
+        "trainer",
+    }
 
 
 def test_sdist_holds_what_the_wheel_is_built_of(dist: Path) -> None:

@@ -1,0 +1,33 @@
+"""The Python side of a run directory, for training scripts.
+
+    import orch
+
+    run = orch.current()
+    for epoch in range(epochs):
+        run.log({"validation/loss": loss}, step=epoch)
+        run.progress(epoch + 1, epochs)
+    run.finish({"test/accuracy": accuracy})
+
+Outside ``orch`` the same lines write nothing and change nothing, so a script keeps working when it
+is started by hand. Needs nothing but the standard library, and Python 3.9 or newer.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # as type checkers know it; importing typing would take as long as all else
+
+if TYPE_CHECKING:
+    from orch.run import Run
+
+__all__ = ["current"]
+
+
+def current() -> Run:
+    """Return the run that this process carries out; the same object each time.
+
+    It writes nothing outside ``orch``, and in all processes of a distributed training but the first
+    (``RANK``, or ``SLURM_PROCID``, other than 0).
+    """
+    from orch.run import current_run  # noqa: PLC0415 # importing orch costs next to nothing
+
+    return current_run()

@@ -1,0 +1,184 @@
+"""The run that a program carries out, as the program sees it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from orch.files import MetricsFile, as_json_number, now, replace_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_RANKS = ("RANK", "SLURM_PROCID")
+_STOPPED = 128 + signal.SIGTERM  # what a shell reports of a program that SIGTERM ended
+
+
+class Run:
+    """What a program tells of its run, and what it is told.
+
+    Args:
+        directory: The run directory; None outside ``orch``.
+        writes: Whether anything is written; only one process of a distributed training does.
+    """
+
+    def __init__(self, directory: Path | None, *, writes: bool) -> None:
+        #: The run directory; None outside ``orch``.
+        self.dir = directory
+        #: The run ID, and the experiment it belongs to; empty outside ``orch``.
+        self.id = os.environ.get("ORCH_RUN_ID", "") if directory else ""
+        self.experiment = os.environ.get("ORCH_EXPERIMENT", "") if directory else ""
+        #: Which execution of the run this is, counted from 1.
+        self.attempt = int(os.environ.get("ORCH_ATTEMPT") or 1) if directory else 1
+        self._latest: dict[str, float] = {}
+        self._files = directory if writes else None
+        self._metrics = None
+        if directory is not None and writes:
+            self._metrics = MetricsFile(
+                directory / "metrics.jsonl", _began(directory, self.attempt)
+            )
+        self._stop: _StopFlag | None = None
+
+    def log(self, metrics: Mapping[str, Any], step: int) -> None:
+        """Record the values of metrics at a step, in one write.
+
+        A value logged again replaces the one before. The first value of a metric in a later attempt
+        takes back what earlier attempts logged of it from that step on, so that what a resumed
+        program computes again stands there once.
+
+        Args:
+            metrics: Numbers, or anything that ``float`` makes one of, such as a tensor with one
+                element.
+            step: An epoch, an update, whatever is counted; 0 or more.
+
+        Raises:
+            TypeError: A name is not a string, a value not a number, or the step not an integer.
+            ValueError: The step is negative.
+            OSError: The disk refused the write.
+        """
+        step = _count(step, "step")
+        values = {}
+        for key, value in metrics.items():
+            if not isinstance(key, str):
+                raise TypeError(f"the name of a metric is {key!r}. Make it a string.")
+            values[key] = float(value)
+        self._latest.update(values)
+        if self._metrics is not None:
+            self._metrics.append(values, step)
+
+    def progress(self, iteration: int, iterations: int) -> None:
+        """Record how far the run is: ``iteration`` of ``iterations`` are done.
+
+        ``orch`` shows it with the latest metrics, and estimates from it when the grid will be done.
+
+        Raises:
+            TypeError: One is not an integer.
+            ValueError: One is negative.
+            OSError: The disk refused the write.
+        """
+        content = {
+            "iteration": _count(iteration, "iteration"),
+            "iterations": _count(iterations, "iterations"),
+            "metrics": {key: as_json_number(value) for key, value in self._latest.items()},
+            "updated_at": now(),
+        }
+        if self._files is not None:
+            replace_json(self._files / "progress.json", content, durable=False)
+
+    def finish(self, results: Mapping[str, Any]) -> None:
+        """Record the results of the whole run; it is on disk when this returns.
+
+        Raises:
+            TypeError: A name is not a string, or a value not a number.
+            OSError: The disk refused the write.
+        """
+        test = {}
+        for key, value in results.items():
+            if not isinstance(key, str):
+                raise TypeError(f"the name of a result is {key!r}. Make it a string.")
+            test[key] = as_json_number(float(value))
+        if self._files is not None:
+            replace_json(self._files / "results.json", {"schema": 1, "test": test}, durable=True)
+
+    def checkpoint(self) -> Path | None:
+        """Return the newest file or folder in ``checkpoints/`` of the run directory, if there is one.
+
+        A name that ends in ``.tmp`` is passed over: write a checkpoint under such a name and rename
+        it, and no kill leaves half of one.
+        """
+        if self.dir is None:
+            return None
+        folder = self.dir / "checkpoints"
+        if not folder.is_dir():
+            return None
+        whole = (path for path in folder.iterdir() if path.suffix != ".tmp")
+        return max(whole, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether the run was asked to stop: save a checkpoint then, and call ``stop``.
+
+        The first look takes over SIGTERM, which no longer ends the program by itself.
+        """
+        if self._stop is None:
+            self._stop = _StopFlag(listens=self.dir is not None)
+        return self._stop.is_set
+
+    def stop(self) -> NoReturn:
+        """End the program as one that was asked to stop: ``orch`` resumes the run next time.
+
+        Raises:
+            SystemExit: Always, with the exit code of a program that SIGTERM ended.
+        """
+        raise SystemExit(_STOPPED)
+
+
+class _StopFlag:
+    """Remembers that SIGTERM arrived; what handled it before is called no more."""
+
+    def __init__(self, *, listens: bool) -> None:
+        self.is_set = False
+        if listens:
+            try:
+                signal.signal(signal.SIGTERM, self._set)
+            except ValueError:  # only the main thread may; elsewhere SIGTERM ends the program
+                return
+
+    def _set(self, _number: int, _frame: object) -> None:
+        self.is_set = True
+
+
+@functools.lru_cache(maxsize=None)
+def current_run() -> Run:
+    """Return the run that the environment names."""
+    directory = os.environ.get("ORCH_RUN_DIR")
+    is_first = all(os.environ.get(name, "0") in ("", "0") for name in _RANKS)
+    return Run(Path(directory) if directory else None, writes=bool(directory) and is_first)
+
+
+def _count(value: object, name: str) -> int:
+    try:
+        number = value.__index__()  # type: ignore[attr-defined] # TypeError is raised below
+    except AttributeError:
+        raise TypeError(f"{name} is {value!r}. Make it an integer.") from None
+    if number < 0:
+        raise ValueError(f"{name} is {number}. Make it 0 or more.")
+    return int(number)
+
+
+def _began(directory: Path, attempt: int) -> int:
+    """Return when this attempt began, in ms; 0 for the first one, before which there was none."""
+    if attempt > 1:
+        try:
+            status = json.loads((directory / "status.json").read_bytes())
+            began = datetime.fromisoformat(status["started_at"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return time.time_ns() // 1_000_000
+        return int(began.timestamp() * 1000)
+    return 0
