@@ -1,5 +1,11 @@
 """``python -m orchestrator`` is ``orch``."""
 
+import sys
+
+# -m puts the current folder first, where a file of the user's may have the name of any module.
+if not sys.flags.safe_path:
+    sys.path.append(sys.path.pop(0))
+
 from orchestrator.cli.main import main
 
 main()

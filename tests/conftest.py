@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,8 @@ from orchestrator.rundir.experiment import ExperimentDirectory
 if TYPE_CHECKING:
     from pathlib import Path
 
+# A shell's background job ignores it, and so would every orch that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -174,7 +174,18 @@ def _not_found(name: str) -> str:
         return f"there is no module {name!r}, neither installed nor in {Path.cwd()}"
     near = get_close_matches(last, dir(sys.modules.get(parent)), n=1)
     meant = f"; the nearest is {parent}.{near[0]}" if near else ""
-    return f"{parent} has no {last!r}{meant}"
+    return f"{parent} has no {last!r}{meant}{_hidden(parent)}"
+
+
+def _hidden(module: str) -> str:
+    """Say which file of the current folder is hidden by an installed module, if one is."""
+    package = module.partition(".")[0]
+    places = (Path(f"{package}.py"), Path(package, "__init__.py"))
+    meant = next((path.resolve() for path in places if path.is_file()), None)
+    found = getattr(sys.modules.get(package), "__file__", None) or "built into Python"
+    if meant is None or Path(found).resolve() == meant:
+        return ""
+    return f"; it is {found}, and hides {meant}: rename that file"
 
 
 def _group(key: str) -> str:

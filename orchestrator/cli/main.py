@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+_STDERR: Final = 2
 _GARBAGE: Final = 100_000  # new objects before anything is looked through
 COMMANDS: Final[Mapping[str, str]] = {
     "plan": "show what run would do and why, and what each filter dropped",
@@ -57,6 +58,7 @@ def main() -> None:
     # What is imported and planned lives to the end: looking through it for garbage again and again,
     # and once more on the way out, would take a fifth of the time of a small plan.
     gc.set_threshold(_GARBAGE)
+    _occupy_standard_descriptors()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by whoever called us
@@ -79,6 +81,13 @@ def main() -> None:
         sys.exit(ExitCode.WRONG)
     finally:
         gc.freeze()
+
+
+def _occupy_standard_descriptors() -> None:
+    """Open what the caller has closed of 0, 1 and 2: another file would get its number, and its text."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def call(arguments: Sequence[str]) -> int:

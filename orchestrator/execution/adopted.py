@@ -49,12 +49,15 @@ class AdoptedRuns:
         self._board.show(Adopted(decision.run, decision.reason))
 
     def observe(self, decision: Decision) -> Observation | None:
-        """Look at a run; one that cannot be looked at just now is looked at again later."""
+        """Look at a run; None where it cannot be looked at just now."""
         try:
             return self._experiment.run(decision.run.run_id).observe()
         except OSError:
-            self._live[decision.run.run_id] = decision
             return None
+
+    def look_later(self, decision: Decision) -> None:
+        """Wait for a run that could not be looked at: it may live, or be over."""
+        self._live[decision.run.run_id] = decision
 
     def over(self) -> list[tuple[Decision, Observation]]:
         """Return those that are over, as they were seen; they are waited for no more."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.execution.estimate import Effort, Estimator
 from orchestrator.execution.events import AttemptStarted, Live, Snapshot, Stopping
 from orchestrator.execution.slots import shares_gpu
+from orchestrator.execution.stop import StopLevel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,7 +62,7 @@ class Attempts:
         self._board = board
         self._by_slot: dict[Slot, Running] = {}
         self._estimator = Estimator(slots)
-        self._obeyed = 0
+        self._obeyed = StopLevel.NOT_ASKED
         self._deadline = float("inf")
 
     def __len__(self) -> int:
@@ -112,18 +113,18 @@ class Attempts:
         """Learn from one that finished its run what the others take."""
         self._estimator.note(_effort(running, progress))
 
-    def pass_on(self, asked: int) -> None:
+    def pass_on(self, level: StopLevel) -> None:
         """Hand the user's wish to the attempts, each level once."""
-        wanted = min(asked, 2)
-        if wanted > self._obeyed:
-            self._obeyed = wanted
-            self._board.show(Stopping(len(self), at_once=wanted > 1))
+        if level > self._obeyed:
+            self._obeyed = level
+            at_once = level is StopLevel.AT_ONCE
+            self._board.show(Stopping(len(self), at_once=at_once))
             for running in self._by_slot.values():
-                if wanted > 1:
+                if at_once:
                     running.attempt.end_at_once()
                 else:
                     running.attempt.ask_to_stop()
-            if wanted > 1:
+            if at_once:
                 self._deadline = time.monotonic() + _GRACE
         if time.monotonic() > self._deadline:
             for running in self._by_slot.values():

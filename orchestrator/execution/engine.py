@@ -16,6 +16,7 @@ from orchestrator.execution.events import AttemptStarted, Blocked, Ended, Paused
 from orchestrator.execution.failure_policy import Histories, Pacing
 from orchestrator.execution.scheduler import QueuedRun, assign
 from orchestrator.execution.slots import shares_gpu
+from orchestrator.execution.stop import StopLevel
 from orchestrator.planning.plan import Action, decide
 from orchestrator.rundir.durable import is_shortage
 from orchestrator.rundir.state import State
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from orchestrator.execution.attempts import Running
-    from orchestrator.execution.protocols import Board, Launcher, Resources
+    from orchestrator.execution.protocols import Board, Companion, Launcher, Resources
     from orchestrator.execution.scheduler import Assignment
     from orchestrator.execution.slots import Slot
     from orchestrator.execution.stop import StopRequests
@@ -58,10 +59,12 @@ class Engine:
         launcher: Launcher,
         board: Board,
         resources: Resources,
+        companion: Companion | None = None,
     ) -> None:
         self._experiment = experiment
         self._launcher = launcher
         self._board = board
+        self._companion = companion
         self._slots = resources.slots
         self._gate = resources.gate
         self._waiting: deque[QueuedRun] = deque()
@@ -88,20 +91,22 @@ class Engine:
         while self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
             self._start_what_fits(stop)
             if self._is_ending(stop):
-                self._attempts.pass_on(max(stop.asked, 1))
+                self._attempts.pass_on(max(stop.level, StopLevel.AT_CHECKPOINT))
             if self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
                 self._prepare_ahead(stop)
                 for running in self._attempts.wait(stop):
                     self._finish(running, stopped=self._is_ending(stop))
                 self._look_elsewhere()
             self._show_how_things_stand()
+            if self._companion:
+                self._companion.tend()
         self._experiment.tear_down()
         left = len(self._waiting) + len(self._delayed) + len(self._elsewhere)
         left += sum(ended.state is State.STALE for ended in self._ended.values())
-        return ExecutionResult(self._ended, left, bool(stop.asked), self._brake.gave_up)
+        return ExecutionResult(self._ended, left, stop.asked, self._brake.gave_up)
 
     def _is_ending(self, stop: StopRequests) -> bool:
-        return bool(stop.asked or self._brake.gave_up)
+        return stop.asked or bool(self._brake.gave_up)
 
     def _is_anything_left(self) -> bool:
         return bool(self._waiting or self._delayed or self._elsewhere)
@@ -161,6 +166,9 @@ class Engine:
             attempt = self._launcher.start(
                 run, directory, number, {**slot.environment, **run.environment}
             )
+        except InterruptedError:  # the user asked to stop before it was started
+            self._waiting.appendleft(waiting)
+            return
         except (OSError, OrchestratorError) as error:
             if self._attempts and isinstance(error, OSError) and is_shortage(error):
                 self._is_short = True  # fewer at once, then: until the next end there is no room
@@ -215,6 +223,7 @@ class Engine:
         complaint = running.attempt.close()
         seen = self._elsewhere.observe(decision)
         if seen is None:
+            self._elsewhere.look_later(decision)
             return
         if seen.state is State.RUNNING:  # the runner is gone, or another one holds the lock
             is_orphan = seen.attempts == attempt

@@ -66,6 +66,13 @@ class Board(Protocol):
         """Show how things stand; called several times a second."""
 
 
+class Companion(Protocol):
+    """Works beside the engine, in a process of its own, and has to be looked after."""
+
+    def tend(self) -> None:
+        """Restart it if it died; called several times a second, at no cost."""
+
+
 class Gate(Protocol):
     """Knows whether a GPU can take a run now."""
 

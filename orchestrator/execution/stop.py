@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
@@ -12,21 +13,36 @@ if TYPE_CHECKING:
 _ASKING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class StopLevel(IntEnum):
+    """How urgently the user wants an end."""
+
+    NOT_ASKED = 0
+    AT_CHECKPOINT = 1  # nothing starts, and what runs ends at its next checkpoint
+    AT_ONCE = 2  # what runs is killed
+
+
 class StopRequests:
     """Counts the requests to stop while it is entered; the handler does nothing else.
 
-    ``fileno`` becomes readable with every request, so that a ``select`` wakes up.
+    A signal that was ignored when this process started stays ignored, as for any Python program:
+    ``nohup`` and shells that start something in the background mean it. ``fileno`` becomes readable with every request, so that a ``select`` wakes up.
     """
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.level = StopLevel.NOT_ASKED
         self._wakeup, self._signalled = socket.socketpair()
         for end in (self._wakeup, self._signalled):
             end.setblocking(False)
 
+    @property
+    def asked(self) -> bool:
+        """Whether the user asked for an end, of whatever kind."""
+        return self.level is not StopLevel.NOT_ASKED
+
     def __enter__(self) -> Self:
         """Take over the signals."""
-        self._previous = {number: signal.signal(number, self._count) for number in _ASKING}
+        heeded = [number for number in _ASKING if signal.getsignal(number) != signal.SIG_IGN]
+        self._previous = {number: signal.signal(number, self._raise) for number in heeded}
         self._previous_wakeup = signal.set_wakeup_fd(
             self._signalled.fileno(), warn_on_full_buffer=False
         )
@@ -57,5 +73,5 @@ class StopRequests:
         except BlockingIOError:
             return
 
-    def _count(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked += 1
+    def _raise(self, _number: int, _frame: FrameType | None) -> None:
+        self.level = StopLevel(min(self.level + 1, StopLevel.AT_ONCE))

@@ -10,16 +10,20 @@ import contextlib
 import errno
 import multiprocessing
 import os
+import select
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.launchers.forkserver import end_if_stopped
 from orchestrator.runner import forked_runner
-from orchestrator.runner.programs import signals_blocked
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
+    from orchestrator.launchers.forkserver import ForkServer
+
 _TRIES: Final = 6
+_SLICE: Final = 0.2
 
 
 class ForkedRunner:
@@ -29,25 +33,28 @@ class ForkedRunner:
     on its way.
 
     Raises:
-        OSError: No process could be started.
+        OSError: No process could be started, or the user asked to stop before it was.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, server: ForkServer) -> None:
+        self._end = -1
         context = multiprocessing.get_context("forkserver")
         self._line, theirs = context.Pipe()
         self._process: ForkServerProcess = context.Process(
             target=forked_runner.be_runner, args=(theirs,)
         )
         self.is_reusable = True
-        with theirs, signals_blocked():
+        with theirs:
             try:
-                self._process.start()
+                server.fork(self._process)
             except (EOFError, ConnectionError):  # it died; the next start makes another
                 self.release()
                 raise OSError(errno.EAGAIN, "the process that forks runners died") from None
             except BaseException:
                 self.release()
                 raise
+        with contextlib.suppress(OSError):  # it is gone already
+            self._end = os.pidfd_open(int(self._process.pid or 0))
 
     def fileno(self) -> int:
         """Return a descriptor that becomes readable when it has something to say, or is gone."""
@@ -82,17 +89,31 @@ class ForkedRunner:
 
     def is_gone(self) -> bool:
         """Tell whether it has ended, and collect it."""
-        return not self._process.is_alive()
+        if self._process.is_alive():
+            return False
+        self._close_end()
+        return True
 
     def join(self) -> None:
-        """Wait for its end."""
-        self._process.join()
+        """Wait for its end, also where the process that forks cannot tell of it."""
+        if self._end >= 0:
+            select.select([self._end], [], [])
+            self._close_end()
+        while self._process.is_alive():
+            end_if_stopped()
+            self._process.join(_SLICE)
+
+    def _close_end(self) -> None:
+        if self._end >= 0:
+            os.close(self._end)
+            self._end = -1
 
 
 class Pool:
     """The runners that wait for an order, those that wait longest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: ForkServer) -> None:
+        self._server = server
         self._idle: deque[ForkedRunner] = deque()
         self._leaving: list[ForkedRunner] = []
 
@@ -103,7 +124,7 @@ class Pool:
             OSError: No process could be started.
         """
         for _ in range(_TRIES):
-            runner = self._idle.popleft() if self._idle else ForkedRunner()
+            runner = self._idle.popleft() if self._idle else ForkedRunner(self._server)
             try:
                 runner.order(order)
             except ConnectionError:  # somebody has killed it
@@ -128,7 +149,7 @@ class Pool:
         while len(self._idle) > 1:
             self._let_go(self._idle.pop())
         if not self._idle:
-            self._idle.append(ForkedRunner())
+            self._idle.append(ForkedRunner(self._server))
 
     def close(self) -> None:
         """Let go of all, and wait for their end."""

@@ -8,10 +8,7 @@ CUDA contexts nor threads would survive the fork.
 from __future__ import annotations
 
 import multiprocessing
-import os
-import selectors
 import signal
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,16 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.placeholders import fill_in
 from orchestrator.errors import PreloadError
+from orchestrator.launchers.forkserver import ForkServer
 from orchestrator.launchers.pool import Pool
 from orchestrator.runner import forked_runner, forkserver_preload
 from orchestrator.runner.entry_point import EntryPoint
 from orchestrator.runner.limits import NO_LIMITS
-from orchestrator.runner.programs import HASH_SEED, hash_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import ForkServerProcess
 
     from orchestrator.execution.stop import StopRequests
     from orchestrator.grid.identity import Run
@@ -49,6 +44,7 @@ _HARMLESS: Final = ("trainer.", "torchmetrics.")
 # By a module in it: for the package alone the trainer has a stand-in.
 _COMPILER: Final = "torch._dynamo.eval_frame"
 _TRIES: Final = 6
+_PATIENCE: Final = 2.0  # far longer than a fork takes
 _PAUSE: Final = 0.1  # for the system to notice that a process is gone
 _DIED: Final = "the process that loads them died; what it said is above\n"
 
@@ -121,8 +117,8 @@ class WarmLauncher:
         self._limits = limits
         self._modules = (*_OURS, *modules)
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([forkserver_preload.__name__])
-        self._pool = Pool()
+        self._server = ForkServer(self._modules)
+        self._pool = Pool(self._server)
 
     def warm_up(self, stop: StopRequests) -> None:
         """Wait until what runs need is loaded, or the user asks to stop.
@@ -131,11 +127,11 @@ class WarmLauncher:
             PreloadError: A module cannot be loaded; every run would fail of it.
             OSError: No process could be started.
         """
-        os.environ[forkserver_preload.MODULES] = ",".join(self._modules)
-        os.environ[HASH_SEED] = hash_seed()  # a fork has that of the process it comes from
+        self._server.heed(stop, patience=0.0)
         # Whoever loads or tells may be killed by chance; modules that crash do so every time.
-        told = (self._ask_for_failure(stop) for _ in range(_TRIES))
+        told = (self._ask_for_failure() for _ in range(_TRIES))
         failure = next((each for each in told if each is not None), _DIED)
+        self._server.heed(stop, patience=_PATIENCE)
         if failure and not stop.asked:
             wanted = self._modules[len(_OURS) :]
             needed = ", ".join(
@@ -143,30 +139,25 @@ class WarmLauncher:
             )
             raise PreloadError(f"cannot load what every run needs ({needed}):\n{failure}")
 
-    def _ask_for_failure(self, stop: StopRequests) -> str | None:
+    def _ask_for_failure(self) -> str | None:
         """Return what went wrong, an empty text if nothing did, None if nobody lived to tell."""
         receiver, sender = self._context.Pipe(duplex=False)
-        # On a thread: the first process is there only when everything is loaded.
         probe = self._context.Process(
             target=forked_runner.tell_failure, args=(sender,), daemon=True
         )
-        thread = threading.Thread(target=_start, args=(probe, sender), daemon=True)
-        thread.start()
-        with receiver, selectors.PollSelector() as selector:
-            selector.register(receiver, selectors.EVENT_READ)
-            selector.register(stop, selectors.EVENT_READ)
-            while not (stop.asked or receiver.poll()):
-                selector.select()
-                stop.drain()
-            if stop.asked:
-                return ""
+        with receiver:
             try:
-                failure = str(receiver.recv())
-            except EOFError:
-                failure = None
+                # The first process is there only when everything is loaded.
+                with sender:
+                    self._server.fork(probe)
+                return str(receiver.recv())
+            except InterruptedError:
+                return ""
+            except (EOFError, ConnectionError):
                 time.sleep(_PAUSE)
-        thread.join()
-        return failure
+                return None
+            except OSError as error:
+                return f"{error}\n"
 
     def start(
         self, run: Run, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
@@ -195,16 +186,3 @@ class WarmLauncher:
     def close(self) -> None:
         """Wait until all runners are gone."""
         self._pool.close()
-
-
-def _start(probe: ForkServerProcess, sender: Connection) -> None:
-    """Start the process that tells whether everything is loaded; its end is told by the pipe."""
-    with sender:
-        try:
-            probe.start()
-        except (EOFError, ConnectionError):
-            return
-        except OSError as error:
-            sender.send(f"{error}\n")
-            return
-    probe.join()

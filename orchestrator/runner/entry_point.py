@@ -82,7 +82,9 @@ class Standby:
         self._socket, theirs = socket.socketpair()
         not_theirs = (self._socket.fileno(), *besides)
         context = multiprocessing.get_context("fork")
-        self._process = context.Process(target=_stand_by, args=(theirs, not_theirs, footprint))
+        self._process = context.Process(
+            target=_wait_for_orders, args=(theirs, not_theirs, footprint)
+        )
         try:
             with theirs, signals_blocked():
                 self._process.start()
@@ -135,7 +137,9 @@ class Standby:
         self._socket.close()
 
 
-def _stand_by(orders: socket.socket, not_ours: Iterable[int], footprint: Footprint | None) -> None:
+def _wait_for_orders(
+    orders: socket.socket, not_ours: Iterable[int], footprint: Footprint | None
+) -> None:
     """Be the fork that waits."""
     for each in not_ours:
         os.close(each)
@@ -173,6 +177,8 @@ def _begin_anew() -> None:
     if torch := sys.modules.get("torch"):
         torch.default_generator.seed()  # those of GPUs are not there yet
     multiprocessing.set_start_method(None, force=True)
+    # It would share the orchestrator's folder for sockets, which goes when that ends.
+    multiprocessing.current_process()._config.pop("tempdir", None)  # type: ignore[attr-defined] # noqa: SLF001
     atexit._clear()  # noqa: SLF001 # what is done at the end is what the run asks for
     atexit.register(logging.shutdown)
 
@@ -204,10 +210,33 @@ def find_modules_of_the_project() -> None:
 
 
 def load(entry_point: str) -> Callable[..., object]:
-    """Import the function that ``package.module:function`` names."""
+    """Import the function that ``package.module:function`` names.
+
+    Raises:
+        ImportError: There is no such module.
+        AttributeError: There is no such function in it.
+    """
     module, _, function = entry_point.partition(":")
-    loaded: Callable[..., object] = getattr(importlib.import_module(module), function)
+    try:
+        loaded: Callable[..., object] = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        if hidden := hidden_file(module):
+            raise type(error)(f"{error}: {hidden}") from error
+        raise
     return loaded
+
+
+def hidden_file(module: str) -> str:
+    """Say which file of the current folder is hidden by an installed module; nothing where none is."""
+    package = module.partition(".")[0]
+    meant = [
+        path for path in (Path(f"{package}.py"), Path(package, "__init__.py")) if path.is_file()
+    ]
+    found = sys.modules.get(package)
+    place = getattr(found, "__file__", None) or "built into Python"
+    if not meant or found is None or Path(place).resolve() == meant[0].resolve():
+        return ""
+    return f"it is {place}, and hides {meant[0].resolve()}. Rename that file"
 
 
 def _takes_arguments(function: Callable[..., object]) -> bool:

@@ -55,12 +55,11 @@ def be_runner(line: Connection) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     redirect(nowhere)
     os.close(nowhere)
-    os.environ.pop(forkserver_preload.MODULES, None)
     os.register_at_fork(after_in_child=line.close)  # the line is the runner's, not the program's
     environment = dict(os.environ)
     with line, contextlib.suppress(EOFError, ConnectionError):
         while True:
-            with _stand_by() as standby:
+            with _fork_ahead() as standby:
                 order: AttemptRequest = line.recv()
                 os.environ.clear()
                 os.environ.update(environment | dict(order.environment))
@@ -70,7 +69,7 @@ def be_runner(line: Connection) -> None:
             line.send(complaint)
 
 
-def _stand_by() -> Standby | contextlib.nullcontext[None]:
+def _fork_ahead() -> Standby | contextlib.nullcontext[None]:
     """Fork the next program ahead; where there is no room for it now, it is forked when needed."""
     try:
         return Standby(footprint=forkserver_preload.FOOTPRINT)

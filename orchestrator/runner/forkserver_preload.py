@@ -5,6 +5,7 @@ What goes wrong is kept for whoever asks: the process itself goes on, and can sa
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -14,11 +15,14 @@ from contextlib import nullcontext, suppress
 from importlib import import_module
 from typing import Any, Final
 
-from orchestrator.runner.entry_point import find_modules_of_the_project
+from orchestrator.runner.entry_point import find_modules_of_the_project, load
 from orchestrator.runner.fork_memory import Footprint, gather
 from orchestrator.runner.programs import SIGNALS
 
+# What orch tells this process in its environment, and nobody else: it is removed here.
 MODULES: Final = "ORCH_PRELOAD"
+SOCKETS: Final = "ORCH_PRELOAD_SOCKETS"  # the folder of its socket, which nobody uses after us
+SAFE_PATH_BEFORE: Final = "ORCH_PRELOAD_SAFE_PATH"  # what the user has in PYTHONSAFEPATH
 OPTIONAL: Final = "?"  # before the name of a module that need not be there
 
 # What PyTorch imports with the first optimizer (our trainer has a stand-in for it) and its first
@@ -37,9 +41,10 @@ def _load(modules: list[str]) -> str:
             # A run that wants an optional one says itself what is wrong with it; the others go on.
             with suppress(Exception) if module.startswith(OPTIONAL) else nullcontext():
                 name, _, function = module.removeprefix(OPTIONAL).partition(":")
-                loaded = import_module(name)
                 if function:  # one that is not there is told once, not by every run
-                    getattr(loaded, function)
+                    load(f"{name}:{function}")
+                else:
+                    import_module(name)
         for module in _LOADED_AT_FIRST_USE:
             if module.partition(".")[0] in sys.modules:
                 with suppress(ImportError):  # of another version
@@ -64,8 +69,32 @@ def _say_what_is_wrong(kind: type[BaseException], error: BaseException, trace: A
         sys.__excepthook__(kind, error, trace)
 
 
-if MODULES in os.environ:
+def _read_orders() -> list[str] | None:
+    """Take our own variables out of the environment, and return what to load, if that was asked for."""
+    modules, sockets = os.environ.pop(MODULES, None), os.environ.pop(SOCKETS, None)
+    safe_path = os.environ.pop(SAFE_PATH_BEFORE, None)
+    if safe_path is not None:
+        os.environ.pop("PYTHONSAFEPATH", None)
+        os.environ.update({"PYTHONSAFEPATH": safe_path} if safe_path else {})
+    if sockets:
+        atexit.register(_remove_sockets, sockets, os.getppid())
+    return None if modules is None else modules.split(",")
+
+
+def _remove_sockets(folder: str, orch: int) -> None:
+    """Remove the folder of our socket: orch does that itself, unless it was killed."""
+    if os.getppid() == orch:
+        return
+    with suppress(OSError):
+        for name in os.listdir(folder):  # noqa: PTH208 # as little as possible at the end of a process
+            if name.startswith("listener-"):
+                os.unlink(f"{folder}/{name}")  # noqa: PTH108
+        os.rmdir(folder)  # noqa: PTH106
+
+
+_ORDERS: Final = _read_orders()
+if _ORDERS is not None:
     sys.excepthook = _say_what_is_wrong
-FAILURE: Final = _load(os.environ[MODULES].split(",")) if MODULES in os.environ else ""
+FAILURE: Final = "" if _ORDERS is None else _load(_ORDERS)
 # Made last: what is written to of all that is loaded now.
-FOOTPRINT: Final = Footprint() if MODULES in os.environ else None
+FOOTPRINT: Final = None if _ORDERS is None else Footprint()

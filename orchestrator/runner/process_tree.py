@@ -38,6 +38,14 @@ def _children(pid: int) -> Iterator[int]:
                 yield from map(int, (thread / "children").read_text().split())
 
 
+def is_stopped(pid: int) -> bool:
+    """Tell whether somebody has stopped a process (SIGSTOP, Ctrl-Z): it does nothing until SIGCONT."""
+    with contextlib.suppress(OSError):
+        _, _, rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")
+        return rest.split()[0] in (b"T", b"t")
+    return False
+
+
 def send(number: int) -> None:
     """Send a signal to every process below this one."""
     for pid in below(os.getpid()):

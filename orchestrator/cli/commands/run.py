@@ -25,7 +25,7 @@ from orchestrator.execution.gpus import NO_GPUS, GpuGate, Nvml, choose
 from orchestrator.execution.ordering import arrange
 from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import make_slots
-from orchestrator.execution.stop import StopRequests
+from orchestrator.execution.stop import StopLevel, StopRequests
 from orchestrator.extras import MLFLOW, TRAINER
 from orchestrator.grid.axes import describe_point
 from orchestrator.launchers.command import CommandLauncher
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from orchestrator.config.settings import Settings, Tracking
     from orchestrator.execution.engine import ExecutionResult
-    from orchestrator.execution.events import Event, Snapshot
     from orchestrator.execution.gpus import Gpus
     from orchestrator.execution.slots import Gpu
     from orchestrator.planning.load import Planned
@@ -86,8 +85,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
             with console.status("loading what runs need"):
                 launcher.warm_up(stop)
         with _board(options, console, total) as board:
-            shown = _Tending(board, reporter) if reporter else board
-            engine = Engine(planned.experiment, launcher, shown, resources)
+            engine = Engine(planned.experiment, launcher, board, resources, reporter)
             # The plan stays to the end; what each run leaves behind must not add up until then.
             gc.freeze()
             gc.set_threshold(_GARBAGE)
@@ -163,23 +161,6 @@ def _start_reporter(planned: Planned) -> ReporterProcess:
     return reporter
 
 
-class _Tending:
-    """A board that looks after the reporter whenever it is drawn."""
-
-    def __init__(self, board: PlainBoard, reporter: ReporterProcess) -> None:
-        self._board = board
-        self._reporter = reporter
-
-    def show(self, event: Event) -> None:
-        """Show an event."""
-        self._board.show(event)
-
-    def refresh(self, sight: Snapshot) -> None:
-        """Show how things stand, and start the reporter anew if it died."""
-        self._board.refresh(sight)
-        self._reporter.tend()
-
-
 def _board(options: argparse.Namespace, console: Console, total: int) -> PlainBoard:
     if options.json:
         return JsonBoard(console, total)
@@ -197,7 +178,7 @@ def _finish(
 ) -> None:
     """Have the rest sent, and say in one line what could not be."""
     with console.status("sending the rest to MLflow"):
-        problem = reporter.finish(Patience(), give_up=lambda: stop.asked > 1)
+        problem = reporter.finish(Patience(), give_up=lambda: stop.level is StopLevel.AT_ONCE)
     if not problem:
         return
     waiting = look_at_waiting(planned.experiment, planned.settings.tracking)

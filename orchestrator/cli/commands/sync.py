@@ -50,10 +50,10 @@ def sync(options: argparse.Namespace, console: Console) -> int:
                 def watch() -> bool:
                     if not options.json:
                         shown.update(_progress(reporter.news))
-                    return bool(stop.asked)
+                    return stop.asked
 
                 problem = reporter.finish(STUBBORN, give_up=watch)
-            stopped = bool(stop.asked)
+            stopped = stop.asked
         sent = Backlog(reporter.news.runs, reporter.news.points)
     waiting = look_at_waiting(experiment, tracking) if problem else Backlog()
     if options.json:

@@ -72,6 +72,7 @@ def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
             **os.environ,
             "MLFLOW_BACKEND_STORE_URI": uri,
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "PYTHONSAFEPATH": "1",  # nothing of it is in the current folder
         },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.grid.identity import Run
+from orchestrator.launchers.forkserver import ForkServer
 from orchestrator.launchers.pool import ForkedRunner, Pool
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
@@ -33,7 +34,7 @@ def _process_that_forks() -> Iterator[None]:
 @pytest.fixture
 def pool() -> Iterator[Pool]:
     """Return a pool, which is closed in the end."""
-    pool = Pool()
+    pool = Pool(ForkServer())
     yield pool
     pool.close()
 
@@ -182,7 +183,7 @@ def test_one_waits_ready_and_no_more(pool: Pool, directories: list[RunDirectory]
 
 def test_it_ends_with_whoever_gives_the_orders(directories: list[RunDirectory]) -> None:
     """Nobody else could end it."""
-    runner = ForkedRunner()
+    runner = ForkedRunner(ForkServer())
     runner.order(order(directories[0]))
     assert answer(runner) == ""
     runner.release()
