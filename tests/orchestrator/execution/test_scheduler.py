@@ -1,7 +1,7 @@
 """The scheduler puts waiting runs into free slots, in order."""
 
 from orchestrator.execution.scheduler import QueuedRun, assign
-from orchestrator.execution.slots import Gpu, make_slots, shares_gpu
+from orchestrator.execution.slots import Gpu, make_slots
 from orchestrator.grid.identity import Run
 from orchestrator.planning.plan import decide
 from orchestrator.rundir.state import NOTHING_THERE
@@ -27,20 +27,6 @@ def test_nothing_starts_where_nothing_is_free_or_waits(runs: list[Run]) -> None:
     slots = make_slots(1)
     assert assign([waiting(runs[0])], slots, {slots[0]: waiting(runs[1])}) is None
     assert assign([], slots, {}) is None
-
-
-def test_slots_are_spread_over_the_gpus_by_their_uuid() -> None:
-    """Several runs may share a GPU; each sees its own only."""
-    slots = make_slots(3, GPUS, {"OMP_NUM_THREADS": "4"})
-    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots] == [
-        "GPU-0",
-        "GPU-1",
-        "GPU-0",
-    ]
-    assert {slot.environment["OMP_NUM_THREADS"] for slot in slots} == {"4"}
-    assert shares_gpu(slots[0], slots)
-    assert not shares_gpu(slots[1], slots)
-    assert make_slots(1)[0].environment == {}
 
 
 def test_run_that_needs_a_gpu_alone_waits_for_one_and_keeps_it(runs: list[Run]) -> None:
