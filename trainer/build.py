@@ -10,19 +10,22 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from trainer.errors import ConfigError
-from trainer.targets import build
+from trainer.groups import check_options, divide, trainable
+from trainer.settings import deciding_keys, label_of, read_group
+from trainer.targets import build, takes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import torch
     from torch import Tensor
     from torch.utils.data import Dataset
 
-    from trainer.settings import Config
+    from trainer.settings import Config, Settings
 
 Kind = TypeVar("Kind")
 PARTS = ("train", "validation", "test")
+GROUPS = ("data", "model", "optimizer", "scheduler", "criterion", "curriculum")
 
 
 class DataModule(Protocol):
@@ -46,15 +49,16 @@ class Modules:
 
     def by_role(self) -> dict[str, object]:
         """Return the modules that exist, in the order in which their callbacks are called."""
-        roles = ("data", "model", "optimizer", "scheduler", "criterion", "curriculum")
-        found = {role: getattr(self, role) for role in roles}
+        found = {role: getattr(self, role) for role in GROUPS}
         return {role: module for role, module in found.items() if module is not None}
 
 
 def build_modules(config: Config, device: torch.device) -> Modules:
     """Build every module, model and criterion on the device.
 
-    Random initial weights come from the global generators: seed them before.
+    Random initial weights come from the global generators: seed them before. A target that asks for
+    modules that are built before it gets them; that is the order: data, model, criterion, optimizer,
+    scheduler, curriculum.
 
     Raises:
         ConfigError: If a required group is absent, or a group names something that is not there,
@@ -64,24 +68,59 @@ def build_modules(config: Config, device: torch.device) -> Modules:
     for part in PARTS:
         if not hasattr(data, part):
             raise ConfigError(f"data: {type(data).__name__} has no {part!r} data set. Give it one.")
-    model = playing(required(build(config, "model"), "model"), "model", nn.Module).to(device)
-    optimizer = playing(
-        required(build(config, "optimizer", params=model.parameters()), "optimizer"),
-        "optimizer",
-        Optimizer,
-    )
-    scheduler = build(config, "scheduler", optimizer=optimizer)
-    criterion = required(build(config, "criterion"), "criterion")
+    found: dict[str, object] = {"data": data}
+    model = playing(required(build(config, "model", found), "model"), "model", nn.Module).to(device)
+    found["model"] = model
+    criterion = required(build(config, "criterion", found), "criterion")
+    if isinstance(criterion, nn.Module):
+        criterion = criterion.to(device)
+    found["criterion"] = criterion
+    optimizer = found["optimizer"] = build_optimizer(config, found)
+    scheduler = build(config, "scheduler", found, optimizer=optimizer)
+    if scheduler is not None:
+        found["scheduler"] = scheduler = playing(scheduler, "scheduler", LRScheduler)
     return Modules(
         data=cast("DataModule", data),
         model=model,
         optimizer=optimizer,
-        scheduler=None if scheduler is None else playing(scheduler, "scheduler", LRScheduler),
-        criterion=criterion.to(device)
-        if isinstance(criterion, nn.Module)
-        else cast("Any", criterion),
-        curriculum=build(config, "curriculum"),
+        scheduler=scheduler,
+        criterion=cast("Any", criterion),
+        curriculum=build(config, "curriculum", found),
     )
+
+
+def build_optimizer(config: Config, found: Mapping[str, object]) -> Optimizer:
+    """Build the optimizer of the model's parameters and of those of the criterion, if it has any.
+
+    Args:
+        config: The whole configuration.
+        found: The modules that are built already.
+
+    Raises:
+        ConfigError: If the group or its `groups` are wrong.
+    """
+    model = cast("nn.Module", found["model"])
+    others = trainable(found["criterion"], model)
+    params: object = [*model.parameters(), *others.values()] if others else model.parameters()
+    settings = {**read_group(config, "optimizer")}
+    entries = None
+    if settings.get("_target_") and not takes(config, "optimizer", "groups"):
+        entries = settings.pop("groups", None)
+    if entries is not None:
+        params = divide(model, others, entries)
+        config = {**config, "optimizer": {**settings, "name": label_of(config, "optimizer")}}
+    built = required(build(config, "optimizer", found, params=params), "optimizer")
+    optimizer = playing(built, "optimizer", Optimizer)
+    if entries is not None:
+        check_options(optimizer, entries)
+    return optimizer
+
+
+def fingerprinted(config: Config, settings: Settings) -> Config:
+    """Return what of a configuration decides the bits of a run, the names that targets use included."""
+    decides = deciding_keys(config, settings)
+    used = {group: label_of(config, group) for group in GROUPS if takes(config, group, "name")}
+    return {**decides, "names": used} if used else decides
 
 
 def required(module: object | None, group: str) -> object:

@@ -223,6 +223,12 @@ def _decided_now() -> Config:
     return {"other_numbers": other_numbers} if other_numbers else {}
 
 
+def label_of(config: Config, group: str) -> object:
+    """Return a group's `name`; None if it has none."""
+    found = config.get(group)
+    return found.get("name") if isinstance(found, dict) else None
+
+
 def _threads(config: Config) -> int | None:
     if config.get("threads", 1) is None:
         return None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+import sysconfig
 import traceback
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 import hydra
@@ -16,24 +18,35 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 from trainer.errors import ConfigError, TrainerError, is_out_of_memory
-from trainer.settings import read_group
+from trainer.settings import label_of, read_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from trainer.settings import Config
 
 
+NOTHING: Config = MappingProxyType({})
+LABEL = "name"
+BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+# What is not the user's own code: Python's library, what was installed, and this package.
+INSTALLED = [Path(sysconfig.get_path("stdlib")), Path(__file__).parent]
+PACKAGES = {"site-packages", "dist-packages"}
 # An error from elsewhere is one of the user's own code.
 SEARCHERS = [Path(str(package.__file__)).parent for package in (hydra, importlib)]
 
 
-def build(config: Config, group: str, **handed: object) -> object | None:
+def build(
+    config: Config, group: str, offered: Mapping[str, object] = NOTHING, **handed: object
+) -> object | None:
     """Build the module that a group's `_target_` names, or none where there is no `_target_`.
 
     Args:
         config: The whole configuration, resolved.
-        group: The group; its keys are the arguments, but for `name`, which is only a label.
+        group: The group; its keys are the arguments. `name` is only a label, unless the target has a
+            parameter of that name.
+        offered: Modules for a target that asks for them: by a parameter of that name, for which the
+            group has no value, and which has no default but None.
         **handed: Arguments that the trainer adds to the group's own.
 
     Raises:
@@ -42,7 +55,7 @@ def build(config: Config, group: str, **handed: object) -> object | None:
     """
     settings = read_group(config, group)
     if settings.get("_target_") is not None:
-        return call_target(settings, group, **handed)
+        return call_target(settings, group, label_of(config, group), offered, **handed)
     if arguments := [key for key in settings if key != "_target_"]:
         raise ConfigError(
             f"{group}._target_: missing, but there is {', '.join(arguments)}. Choose one of "
@@ -51,12 +64,20 @@ def build(config: Config, group: str, **handed: object) -> object | None:
     return None
 
 
-def call_target(settings: Config, key: str, **handed: object) -> object:
+def call_target(
+    settings: Config,
+    key: str,
+    label: object = None,
+    offered: Mapping[str, object] = NOTHING,
+    **handed: object,
+) -> object:
     """Call what `_target_` names with the other settings, once those with a `_target_` are called.
 
     Args:
         settings: `_target_` and its arguments.
         key: Where the settings stand in the configuration, for error messages.
+        label: The `name` that stands beside them.
+        offered: Modules for a target that asks for them, see `build`.
         **handed: More arguments.
 
     Raises:
@@ -65,26 +86,36 @@ def call_target(settings: Config, key: str, **handed: object) -> object:
     target = settings["_target_"]
     # Given apart, these two would be merged into a copy, which takes as long as all the rest.
     asked = {**settings, "_partial_": True, "_convert_": "all"}
+    arguments: Config = {}
     if not _is_for_hydra(settings):  # which would take three times as long with the arguments
         asked = {"_target_": target, "_partial_": True}
-        arguments = {name: value for name, value in settings.items() if name != "_target_"}
-        handed = {**deepcopy(arguments), **handed}  # a module may change its own
+        # A module may change its own.
+        arguments = deepcopy({name: each for name, each in settings.items() if name != "_target_"})
     try:
         factory = instantiate(asked)
     except InstantiationException as error:
         raise _mendable(error, target, key) from error
     if settings.get("_partial_") and not handed:
         return cast("object", factory)  # a function with some arguments, as a criterion
-    check_arguments(factory.func, {**factory.keywords, **handed}, f"{key}: {target}", *factory.args)
+    given = {**factory.keywords, **arguments, **handed}
+    signature = _signature(factory.func)
+    if signature is not None:
+        given |= _asked_for(signature, given, factory.args, label, offered)
+        if "model" in given and not _takes(signature, "params"):
+            given.pop("params", None)  # an optimizer that asks for the model has them from there
+        _check_arguments(signature, given, f"{key}: {target}", *factory.args)
     try:
-        return cast("object", factory(**handed))
-    except (TypeError, ValueError, RuntimeError) as error:
-        # In the user's own code anything but a ValueError may be a bug: the traceback tells where.
-        is_known = isinstance(error, ValueError) or _is_known(factory.func)
-        if not is_known or is_out_of_memory(error):
+        return cast("object", factory.func(*factory.args, **given))
+    except Exception as error:
+        if isinstance(error, TrainerError) or is_out_of_memory(error):
             raise
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise ConfigError(f"{key}: {target}: {reason}. Correct conf/{_group(key)}/.") from error
+        place = _place_if_about_arguments(error)
+        if place is None:
+            raise
+        reason = (str(error).strip() or type(error).__name__).partition("\n")[0].rstrip(".")
+        raise ConfigError(
+            f"{key}: {target}: {reason}{place}. Correct conf/{_group(key)}/."
+        ) from error
 
 
 def _is_for_hydra(settings: Config) -> bool:
@@ -99,13 +130,52 @@ def _holds_target(value: object) -> bool:
     return isinstance(value, list) and any(map(_holds_target, value))
 
 
-def _is_known(target: object) -> bool:
-    """Tell whether a class or function is PyTorch's or ours, whose errors are about arguments."""
-    return str(getattr(target, "__module__", "")).partition(".")[0] in ("torch", "trainer")
+def _signature(target: Callable[..., object]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(target)
+    except ValueError:  # some built-in functions have none
+        return None
 
 
-def check_arguments(
-    target: Callable[..., object], arguments: Mapping[str, object], where: str, *places: object
+def takes(config: Config, group: str, parameter: str) -> bool:
+    """Tell whether a group has a key that its target has a parameter for, of that very name."""
+    written = config.get(group)
+    settings = read_group(config, group)
+    if not isinstance(written, dict) or parameter not in written or "_target_" not in settings:
+        return False
+    signature = _signature(find_function(str(settings["_target_"]), f"{group}._target_"))
+    return signature is not None and _takes(signature, parameter)
+
+
+def _takes(signature: inspect.Signature, name: str) -> bool:
+    """Tell whether a parameter of that very name is there."""
+    parameter = signature.parameters.get(name)
+    return parameter is not None and parameter.kind in BY_NAME
+
+
+def _asked_for(
+    signature: inspect.Signature,
+    given: Mapping[str, object],
+    places: Sequence[object],
+    label: object,
+    offered: Mapping[str, object],
+) -> Config:
+    """Return the label and the modules that a target has parameters for, and no values."""
+    open_names = [*signature.parameters][len(places) :]
+    found = {}
+    for name in open_names:
+        if name in given or not _takes(signature, name):
+            continue
+        default = signature.parameters[name].default
+        if name == LABEL and label is not None:
+            found[name] = label
+        elif name in offered and (default is inspect.Parameter.empty or default is None):
+            found[name] = offered[name]
+    return found
+
+
+def _check_arguments(
+    signature: inspect.Signature, arguments: Mapping[str, object], where: str, *places: object
 ) -> None:
     """Tell the user which argument is missing or unknown, before anything is called.
 
@@ -113,14 +183,31 @@ def check_arguments(
         ConfigError: If the target cannot be called with these arguments.
     """
     try:
-        signature = inspect.signature(target)
-    except ValueError:  # some built-in functions have none
-        return
-    try:
         signature.bind(*places, **arguments)
     except TypeError as error:
         takes = ", ".join(signature.parameters)
         raise ConfigError(f"{where}: {error}. It takes: {takes}.") from None
+
+
+def _place_if_about_arguments(error: Exception) -> str | None:
+    """Return where an error was raised, as a phrase, if it is about the arguments of a target.
+
+    So are the errors of installed libraries, which need no place, and a ValueError of the target
+    itself. None for any other in the user's own code: it may be a bug, whose traceback says where.
+    """
+    _here, *frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not _is_installed(frame.filename)]
+    if not own:
+        return ""
+    if len(own) == 1 and own[0] is frames[-1] and isinstance(error, ValueError):
+        return f" ({Path(own[0].filename).name}, line {own[0].lineno})"
+    return None
+
+
+def _is_installed(filename: str) -> bool:
+    path = Path(filename)
+    is_package = not PACKAGES.isdisjoint(path.parts)
+    return filename[0] == "<" or is_package or any(map(path.is_relative_to, INSTALLED))
 
 
 def find_function(name: str, key: str) -> Callable[..., object]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from trainer.batches import TrainingBatches, make_loader
-from trainer.build import PARTS, build_modules
+from trainer.build import PARTS, build_modules, fingerprinted
 from trainer.callbacks.events import collect_callbacks
 from trainer.checkpoints.background_writer import Recorder
-from trainer.checkpoints.state import check_states, restore, state_of
+from trainer.checkpoints.state import check_states, module_states, restore, state_of
 from trainer.checkpoints.store import Checkpoints
 from trainer.claim import claimed
 from trainer.configured_metrics import build_measures
@@ -28,11 +28,12 @@ from trainer.environment import (
 )
 from trainer.errors import Diverged, Stopped
 from trainer.evaluation import MeanLoss, evaluate
+from trainer.groups import check_trained
 from trainer.history import History
 from trainer.numbers import NUMBERS, may_resume, numbers_of
 from trainer.outputs import Outputs, Progress, json_numbers, say
 from trainer.seeding import seed_everything
-from trainer.settings import deciding_keys, plain_config, read_settings, written_config
+from trainer.settings import plain_config, read_settings, written_config
 from trainer.update import Update, wants_metric
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class ModularTaskTrainer:
         self.batches = TrainingBatches(self.loaders["train"])
         self.history = History(self.settings.metric, self.settings.mode)
         self.outputs = Outputs(run_dir)
-        fingerprint = digest_of(deciding_keys(written_config(cfg), self.settings))
+        fingerprint = digest_of(fingerprinted(written_config(cfg), self.settings))
         self.checkpoints = Checkpoints(
             self.outputs.checkpoints, self.settings.keep_last, fingerprint
         )
@@ -144,6 +145,7 @@ class ModularTaskTrainer:
             seed_everything(self.settings.seed, "training")
             for begin in self.callbacks.cb_on_train_begin:
                 begin(self)
+            check_trained(self.modules)
             self._resume()
             with Recorder(self.checkpoints, self.outputs) as recorder:
                 for iteration in range(self.iteration + 1, self.settings.iterations + 1):
@@ -156,7 +158,7 @@ class ModularTaskTrainer:
                         iteration_end(self, iteration, metrics)
                     self._save(recorder, iteration, metrics)
                 self._stop_if_asked()
-                final_state = digest_of([self.model.state_dict(), self.optimizer.state_dict()])
+                final_state = digest_of(module_states(self))
                 final_points = self.history.points
                 test_results = self._test()
             # Leaving the recorder has waited: the last iteration is on the disk.

@@ -147,3 +147,37 @@ def test_computing_in_bfloat16_keeps_the_weights_in_float32() -> None:
     assert seen == [torch.bfloat16]
     assert loss.dtype == torch.float32
     assert {each.dtype for each in update.model.parameters()} == {torch.float32}
+
+
+def head_only(parameters: Any, **options: Any) -> Optimizer:
+    """Make an optimizer of the last two parameters."""
+    return SGD([*parameters][-2:], **options)
+
+
+def test_gradients_of_what_is_not_optimized_are_neither_clipped_nor_summed_up() -> None:
+    """The first step and the hundredth begin alike, so that a resumed run does, too."""
+    update, alone = make(head_only, clip_norm=0.1), make(head_only)
+    first, *_ = update.model.parameters()
+    for _ in range(3):
+        update.take([batch(8)])
+    gradient = first.grad
+    assert gradient is not None
+    update.take([batch(8)])
+    assert torch.equal(first.grad, gradient) or (first.grad - gradient).norm() < gradient.norm()  # type: ignore[operator]
+    steps = [weights_of(update)]
+    update.take([batch(8)])
+    steps.append(weights_of(update))
+    # As long as its own gradient, clipped: the others do not count.
+    assert (steps[1] - steps[0]).norm().item() == pytest.approx(0.1 * 0.1, rel=1e-3)
+    assert alone.clip_norm is None
+
+
+def test_parameters_that_are_added_later_are_clipped_and_forgotten_from_then_on() -> None:
+    """As `add_param_group` does in a callback."""
+    update = make(head_only, clip_norm=0.1)
+    update.take([batch(8)])
+    first, *_ = update.model.parameters()
+    update.optimizer.add_param_group({"params": [first]})
+    before = weights_of(update)
+    update.take([batch(8)])
+    assert (weights_of(update) - before).norm().item() == pytest.approx(0.1 * 0.1, rel=1e-3)

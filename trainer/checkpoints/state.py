@@ -47,7 +47,7 @@ def state_of(trainer: Resumable) -> State:
     """
     return {
         "iteration": trainer.iteration,
-        "modules": {role: each.state_dict() for role, each in _stateful(trainer).items()},
+        "modules": module_states(trainer),
         "batches": trainer.batches.state_dict(),
         "history": trainer.history.state_dict(),
         "numbers": NUMBERS,
@@ -55,6 +55,11 @@ def state_of(trainer: Resumable) -> State:
         "environment": trainer.environment,
         "environment_changes": trainer.environment_changes,
     }
+
+
+def module_states(trainer: Resumable) -> State:
+    """Return the states of all modules that have one, by their roles."""
+    return {role: each.state_dict() for role, each in _stateful(trainer).items()}
 
 
 def restore(trainer: Resumable, saved: Saved) -> None:

@@ -1,0 +1,195 @@
+"""Owns which parameters are trained, and how they are divided into groups with their own options."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.optim import Optimizer
+
+from trainer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from torch.nn import Parameter
+
+KEY: Final = "optimizer.groups"
+MATCH, KINDS = SELECTORS = ("match", "kinds")
+NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+NORM, BIAS, EMBEDDING = ALL_KINDS = ("norm", "bias", "embedding")
+
+
+def trainable(criterion: object, model: nn.Module) -> dict[str, Parameter]:
+    """Return the parameters of a criterion that are to be trained with those of the model.
+
+    Those without gradients, those that the model has as well, and those that an optimizer of the
+    criterion's own already trains are not among them.
+    """
+    if not isinstance(criterion, nn.Module):
+        return {}
+    known = {id(each) for each in model.parameters()} | _trained_by(_optimizers_in(criterion))
+    return {
+        f"criterion.{name}": parameter
+        for name, parameter in criterion.named_parameters()
+        if parameter.requires_grad and id(parameter) not in known
+    }
+
+
+def divide(model: nn.Module, others: Mapping[str, Parameter], entries: object) -> list[Any]:
+    """Return the groups that `optimizer.groups` describes, first the parameters that it leaves.
+
+    Each entry selects parameters by `match`, a regular expression that is searched in their names,
+    by `kinds`, or by both, and its other keys are their options; of several entries that select the
+    same parameter, the later ones win, option by option.
+
+    Args:
+        model: Its parameters have the names that `named_parameters` gives them.
+        others: More parameters, by their names.
+        entries: What `optimizer.groups` holds.
+
+    Raises:
+        ConfigError: If it is not a list of such entries, or an entry selects nothing.
+    """
+    if not isinstance(entries, list) or not entries:
+        raise ConfigError(f"{KEY}: {entries!r:.60} is not a list of groups. {_EXAMPLE}")
+    options: dict[str, dict[str, Any]] = {}
+    described = {**_described(model), **{name: (each, set()) for name, each in others.items()}}
+    for place, entry in enumerate(entries):
+        selected = _selected(f"{KEY}[{place}]", entry, described)
+        own = {key: value for key, value in entry.items() if key not in SELECTORS}
+        for name in selected:
+            options[name] = options.get(name, {}) | own
+    groups: dict[str, dict[str, Any]] = {"{}": {"params": []}}
+    for name, (parameter, _) in described.items():
+        own = options.get(name, {})
+        group = groups.setdefault(repr(sorted(own.items())) if own else "{}", {"params": [], **own})
+        group["params"].append(parameter)
+    return [group for group in groups.values() if group["params"]]
+
+
+_EXAMPLE: Final = "Write for example [{kinds: [norm, bias], weight_decay: 0}]."
+
+
+def check_options(optimizer: Optimizer, entries: Any) -> None:  # noqa: ANN401 - `divide` checks it
+    """Make sure that an optimizer knows the options of its groups: PyTorch would keep any.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    known = [*optimizer.defaults]
+    for place, entry in enumerate(entries):
+        for key in entry:
+            if key not in (*SELECTORS, *known):
+                near = get_close_matches(key, known, n=1)
+                meant = f" Did you mean {near[0]!r}?" if near else ""
+                raise ConfigError(
+                    f"{KEY}[{place}].{key}: {type(optimizer).__name__} has no such option.{meant}"
+                    f" It has: {', '.join(known)}."
+                )
+
+
+def check_trained(modules: Mapping[str, object]) -> None:
+    """Make sure that every parameter of the criterion and the curriculum is trained, and once.
+
+    Asked when the training has begun: a module may make an optimizer of its own then.
+
+    Raises:
+        ConfigError: If the parameters of one are trained by nobody, or twice.
+    """
+    main = {
+        id(each)
+        for group in getattr(modules["optimizer"], "param_groups", ())
+        for each in group["params"]
+    }
+    own = _trained_by(each for module in modules.values() for each in _optimizers_in(module))
+    model = modules["model"]
+    models = {id(each) for each in model.parameters()} if isinstance(model, nn.Module) else set()
+    for role in ("criterion", "curriculum"):
+        module = modules.get(role)
+        if not isinstance(module, nn.Module):
+            continue
+        names = {
+            id(each): name
+            for name, each in module.named_parameters()
+            if each.requires_grad and id(each) not in models
+        }
+        if names and not names.keys() & (main | own):
+            raise ConfigError(
+                f"{role}: no optimizer has parameters of {type(module).__name__}, as"
+                f" {next(iter(names.values()))}. Call requires_grad_(False) on them, or let the"
+                " module make an optimizer of its own."
+            )
+        if twice := names.keys() & main & own:
+            raise ConfigError(
+                f"{role}: two optimizers have the parameter {names[min(twice)]} of"
+                f" {type(module).__name__}. Make the module's own optimizer in its constructor: then"
+                " the run's does not get it."
+            )
+
+
+def _described(model: nn.Module) -> dict[str, tuple[Parameter, set[str]]]:
+    """Return each parameter by its name, with the kinds that it is of."""
+    owners = dict(model.named_modules())
+    described = {}
+    for name, parameter in model.named_parameters():
+        path, _, last = name.rpartition(".")
+        owner = owners[path]
+        kinds = {BIAS} if last.endswith("bias") else set()
+        if isinstance(owner, NORMS) or "norm" in type(owner).__name__.lower():
+            kinds.add(NORM)
+        if isinstance(owner, nn.Embedding | nn.EmbeddingBag):
+            kinds.add(EMBEDDING)
+        described[name] = parameter, kinds
+    return described
+
+
+def _selected(
+    where: str, entry: object, described: Mapping[str, tuple[Parameter, set[str]]]
+) -> list[str]:
+    """Return the names of the parameters that an entry selects."""
+    if not isinstance(entry, dict) or not entry.keys() & {*SELECTORS}:
+        raise ConfigError(f"{where}: {entry!r:.60} has neither match nor kinds. {_EXAMPLE}")
+    if not entry.keys() - {*SELECTORS, "params"}:
+        raise ConfigError(f"{where}: it has no options for its parameters. {_EXAMPLE}")
+    if "params" in entry:
+        raise ConfigError(f"{where}.params: match and kinds select them. Remove it.")
+    kinds = entry.get(KINDS, [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if not isinstance(kinds, list) or any(each not in ALL_KINDS for each in kinds):
+        raise ConfigError(f"{where}.{KINDS}: {kinds!r} is not a list of {', '.join(ALL_KINDS)}.")
+    try:
+        pattern = re.compile(str(entry.get(MATCH, "")))
+    except re.error as error:
+        raise ConfigError(
+            f"{where}.{MATCH}: {entry[MATCH]!r} is not a regular expression: {error}."
+        ) from None
+    found = [
+        name
+        for name, (_, own) in described.items()
+        if pattern.search(name) and (own & {*kinds} or not kinds)
+    ]
+    if not found:
+        raise ConfigError(
+            f"{where}: no parameter is selected. The model has: {', '.join([*described][:10])}."
+        )
+    return found
+
+
+def _optimizers_in(module: object) -> Iterator[Optimizer]:
+    """Yield the optimizers that a module keeps, alone or in a list, tuple or dictionary."""
+    for value in [*getattr(module, "__dict__", {}).values()]:
+        if isinstance(value, Optimizer):
+            yield value
+        elif isinstance(value, list | tuple | dict):
+            items = value.values() if isinstance(value, dict) else value
+            yield from (each for each in items if isinstance(each, Optimizer))
+
+
+def _trained_by(optimizers: Iterable[Optimizer]) -> set[int]:
+    return {
+        id(each) for one in optimizers for group in one.param_groups for each in group["params"]
+    }
