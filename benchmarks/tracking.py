@@ -3,7 +3,8 @@
 ``many``: 32 trainings of the digits at once, with a new store; counted is the time from the end of
 the last one to the end of ``orch run``, which waits for the reporter. ``reporter``: eight simulated runs append ten metrics an iteration, two iterations a second, for
 twenty seconds, to a store in SQLite; counted is the reporter's time on the processor after its
-imports and the making of the store. ``outage``: the same grid of commands, paired, without tracking
+imports and the making of the store. ``million``: a run that has left a million points is reported
+to a new store in SQLite by one call, imports included. ``outage``: the same grid of commands, paired, without tracking
 and with a tracking server that is away.
 """
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 RUNS, METRICS, PER_SECOND, SECONDS = 8, 10, 2, 20
 PAIRS = 3
 MANY = 32
+MILLION = 1_000_000
 ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -42,6 +44,7 @@ def main() -> None:
     for _ in range(PAIRS):
         measure_many()
     measure_reporter()
+    measure_million()
     measure_outage()
 
 
@@ -87,6 +90,22 @@ def measure_reporter() -> None:
         late = time.monotonic() - ended
         print(f"{'reporter of 8 runs, 160 points/s':40}{100 * spent / took:8.1f} % of a core")
         print(f"{'all there after the last end':40}{late:8.2f} s  {problem}")
+
+
+def measure_million(points: int = MILLION) -> None:
+    """Print how many points a second arrive of a run that has left very many."""
+    with tempfile.TemporaryDirectory() as folder:
+        experiment = ExperimentDirectory(Path(folder), "bench")
+        experiment.prepare()
+        run = experiment.create(identify({"seed": 0}, {"seed": 0}))
+        for iteration in range(1, points // METRICS + 1):
+            append(run, iteration)
+        run.write_status(Status(Record.DONE, 1, now(), "box", 1, ended_at=now()))
+        reporter = ReporterProcess(experiment, Tracking())
+        begun = time.monotonic()
+        problem = reporter.finish(Patience(), lambda: False)
+        rate = reporter.news.points / (time.monotonic() - begun)
+        print(f"{f'{reporter.news.points} points of one run':40}{rate:8.0f} points/s  {problem}")
 
 
 def begin(run: RunDirectory) -> int:

@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from orchestrator.config.secret_patterns import without_passwords
 from orchestrator.rundir.experiment import ExperimentDirectory
-from orchestrator.tracking.delivery import store_name
+from orchestrator.tracking.delivery import enter
+from orchestrator.tracking.destination import find_destination
 from orchestrator.tracking.git_source import read_sources
 from orchestrator.tracking.reporter import Orders, Reporter, report
 from orchestrator.tracking.sender import Scope
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     ``ORCH_TRACKING_OPTIONS`` has words: ``end`` (send what is there and end), ``artifacts``,
     ``checkpoint``.
     """
-    results_dir, experiment_id = Path(arguments[0]), arguments[1]
+    results_dir, experiment_id = Path(arguments[0]).absolute(), arguments[1]
     # MLflow stays: looking through it for garbage, again and again, takes a tenth of our time.
     gc.disable()
     from orchestrator.tracking.store import Store  # noqa: PLC0415 # as was just said
@@ -72,11 +73,14 @@ def main(arguments: Sequence[str]) -> int:
     gc.freeze()
     gc.enable()
     news = _keep_quiet()
-    uri = os.environ["ORCH_TRACKING_URI"]
+    given = os.environ["ORCH_TRACKING_URI"]
     options = os.environ.get("ORCH_TRACKING_OPTIONS", "").split()
     experiment = ExperimentDirectory(results_dir, experiment_id)
+    uri, folder = enter(given)
+    if folder is not None:
+        os.chdir(folder)
     scope = Scope(
-        store_name(uri),
+        find_destination(experiment, given, is_own="own" in options, keep=True),
         experiment_id,
         lambda: read_sources(experiment.path),
         artifacts="artifacts" in options,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.state import State
@@ -20,8 +22,12 @@ if TYPE_CHECKING:
     from orchestrator.rundir.state import Observation
 
 
+FILES: Final = "mlartifacts"  # what the store in a results folder calls its folder of files
 SQLITE: Final = "sqlite:///"
 _USER: Final = re.compile(r"(?<=://)[^/@]*@")
+_MLFLOW_RUN_ID: Final = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}")  # as MLflow checks it
+_LARGEST: Final = 2**63
+_SPECIAL: Final = {"%": "%25", "?": "%3F", "#": "%23"}  # to whoever reads the path of a SQLite URI
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class Delivery:
     ``store`` names the MLflow store, ``experiment`` the experiment in it, ``created_at`` the run
     directory that was reported. ``place`` is how far ``metrics.jsonl`` has arrived, ``told`` the
     state and attempt that MLflow knows, ``files`` the artifacts with their sizes and times.
+    ``folder`` is the identity of the experiment's folder, where the store is shared with others,
+    ``start`` when the MLflow run began, in ms.
     """
 
     store: str
@@ -40,10 +48,38 @@ class Delivery:
     place: Place = START
     told: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
+    start: int = 0
 
 
-def read_delivery(directory: RunDirectory, store: str) -> Delivery | None:
-    """Return what has arrived at this store; None if nothing is known of it."""
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the runs of an experiment's folder are reported to.
+
+    ``store`` names the store. ``folder`` is the identity of the experiment's folder; empty where the
+    store lies in the results folder, so that a copy of the folder has a store of its own.
+    ``files`` is the folder that the store keeps files in, where it is known.
+    """
+
+    store: str
+    folder: str = ""
+    files: Path | None = None
+
+
+def read_delivery(directory: RunDirectory, destination: Destination) -> Delivery | None:
+    """Return what has arrived; None if nothing is known of it, or what is known makes no sense.
+
+    Where the store's files were removed, they have not arrived.
+    """
+    found = _read(directory, destination)
+    if found and found.files and destination.files is not None:
+        kept = destination.files / found.mlflow_run_id
+        if not kept.exists():
+            return replace(found, told="", files={})
+    return found
+
+
+def _read(directory: RunDirectory, destination: Destination) -> Delivery | None:
     with contextlib.suppress(OSError):
         match records.parse(durable.read_file(directory.delivery)):
             case {
@@ -54,16 +90,42 @@ def read_delivery(directory: RunDirectory, store: str) -> Delivery | None:
                 "place": {"offset": int(offset), "tail": int(tail)},
                 "told": str(told),
                 "files": dict(files),
-            } if known == store:
+            } as found if (known, found.get("folder", "")) == (
+                destination.store,
+                destination.folder,
+            ):
+                start = found.get("start", 0)
+                makes_sense = (
+                    0 <= offset < _LARGEST
+                    and type(start) is int
+                    and _MLFLOW_RUN_ID.fullmatch(run_id)
+                )
+                if not makes_sense:
+                    return None
                 place = Place(offset, tail)
-                return Delivery(known, experiment, created_at, run_id, place, told, files)
+                return Delivery(
+                    *(known, experiment, created_at, run_id, place, told, files),
+                    folder=destination.folder,
+                    start=start,
+                )
     return None
 
 
 def write_delivery(directory: RunDirectory, delivery: Delivery) -> None:
     """Remember what has arrived; if a power cut undoes it, it is only sent again."""
-    directory.delivery.parent.mkdir(exist_ok=True)
+    make_folder(directory.delivery.parent)
     durable.write_file(directory.delivery, records.dump(asdict(delivery)), lasting=False)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of what is remembered, which is never a link to somewhere else.
+
+    Raises:
+        OSError: It cannot be made, or something else stands there.
+    """
+    folder.mkdir(exist_ok=True)
+    if folder.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "it is a link. Remove it", str(folder))
 
 
 def what_to_tell(seen: Observation) -> str:
@@ -89,10 +151,34 @@ def count_waiting(directory: RunDirectory, delivery: Delivery | None) -> int:
 
 
 def store_name(uri: str) -> str:
-    """Name a store without giving its address away; a new password makes no new store."""
-    return hashlib.sha256(_USER.sub("", uri).encode()).hexdigest()[:16]
+    """Name a store without giving its address away.
+
+    A new password makes no new store, nor does another spelling of the way to a file.
+    """
+    file = sqlite_file(uri)
+    address = f"{SQLITE}{file.resolve()}" if file else _USER.sub("", uri)
+    return hashlib.sha256(address.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def sqlite_file(uri: str) -> Path | None:
     """Return the file of a store in SQLite."""
-    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+    if not uri.startswith(SQLITE):
+        return None
+    return Path(unquote(uri.removeprefix(SQLITE).partition("?")[0]))
+
+
+def sqlite_uri(file: Path) -> str:
+    """Return the address of a store in SQLite, whatever stands in the path of its file."""
+    return SQLITE + "".join(_SPECIAL.get(each, each) for each in str(file.absolute()))
+
+
+def enter(uri: str) -> tuple[str, Path | None]:
+    """Return an address that MLflow takes, and the folder it holds in; None: it holds anywhere.
+
+    MLflow decodes the path of a SQLite file in one place and takes it as it stands in another, so
+    a path that is not the same encoded is not given to it.
+    """
+    file = sqlite_file(uri)
+    if file is None or uri == f"{SQLITE}{file}":
+        return uri, None
+    return f"{SQLITE}{file.name}", file.parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -96,7 +97,7 @@ def has_points_behind(path: Path, offset: int, *, is_over: bool) -> bool:
     try:
         descriptor, found = durable.open_plain(path)
     except OSError:
-        return offset > 0
+        return False  # what is not there cannot be read, whatever was read before
     try:
         if found.st_size <= offset or is_over:
             return found.st_size != offset
@@ -106,7 +107,7 @@ def has_points_behind(path: Path, offset: int, *, is_over: bool) -> bool:
 
 
 def count_points_behind(path: Path, offset: int) -> int:
-    """Return how many lines stand behind an offset."""
+    """Return how many lines stand behind an offset; what was never written is passed over."""
     try:
         descriptor, found = durable.open_plain(path)
     except OSError:
@@ -114,9 +115,9 @@ def count_points_behind(path: Path, offset: int) -> int:
     try:
         at = offset if offset <= found.st_size else 0
         count = 0
-        while piece := os.pread(descriptor, CHUNK, at):
+        while piece := os.pread(descriptor, CHUNK, _next_data(descriptor, at)):
+            at = _next_data(descriptor, at) + len(piece)
             count += piece.count(b"\n")
-            at += len(piece)
         return count
     finally:
         os.close(descriptor)
@@ -139,12 +140,22 @@ def _whole_lines(descriptor: int, content: bytes, offset: int, *, is_over: bool)
 
 def _line_end(descriptor: int, offset: int, *, is_over: bool = False) -> int:
     """Return the offset behind the line that begins at an offset; itself, if it has no end yet."""
-    at = offset
+    at = _next_data(descriptor, offset)
     while piece := os.pread(descriptor, CHUNK, at):
         if (end := piece.find(b"\n")) >= 0:
             return at + end + 1
-        at += len(piece)
+        at = _next_data(descriptor, at + len(piece))
     return at if is_over else offset
+
+
+def _next_data(descriptor: int, offset: int) -> int:
+    """Return where something was written at or behind an offset: a sparse file has terabytes of nothing."""
+    try:
+        return os.lseek(descriptor, offset, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            return offset  # this file system does not tell
+        return max(offset, os.fstat(descriptor).st_size)
 
 
 def _checksum(descriptor: int, offset: int) -> int:

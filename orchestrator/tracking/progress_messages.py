@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from orchestrator.rundir import records
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """How far a reporter is: what it has sent, how many runs it knows to be behind, what is wrong."""
+    """How far a reporter is: what it has sent, how many runs it knows to be behind, what is wrong.
+
+    ``beat`` grows with each part of the work, also where nothing is sent by it.
+    """
 
     runs: int = 0
     points: int = 0
     behind: int = 0
     problem: str = ""
+    beat: int = field(default=0, compare=False)
 
 
 def tell(descriptor: int, news: News) -> bool:
@@ -36,6 +40,12 @@ def hear(descriptor: int, before: News) -> News:
             lines.extend(piece.splitlines())
     for line in reversed(lines):
         match records.parse(line):
-            case {"runs": int(r), "points": int(p), "behind": int(b), "problem": str(problem)}:
-                return News(r, p, b, problem)
+            case {
+                "runs": int(r),
+                "points": int(p),
+                "behind": int(b),
+                "problem": str(problem),
+            } as it:
+                beat = it.get("beat")
+                return News(r, p, b, problem, beat if isinstance(beat, int) else 0)
     return before

@@ -167,24 +167,30 @@ class Reporter:
         return bool(delivery and self._mark and delivery.experiment != self._mark)
 
     def _new_sender(self, directory: RunDirectory) -> Sender:
-        delivery = read_delivery(directory, self._scope.store_name)
-        return Sender(directory, self._store, self._scope, delivery)
+        delivery = read_delivery(directory, self._scope.destination)
+        return Sender(directory, self._store, self._scope, delivery, self._count)
+
+    def _count(self, points: int) -> None:
+        """Tell that a part of the work is done, with how many points were sent."""
+        news = self._news
+        self._news = replace(news, points=news.points + points, beat=news.beat + 1)
+        self._told = tell(self._descriptor, self._news)
 
     def _send(self, directory: RunDirectory, known: _Known) -> str:
         """Send what is new of a run; return what was wrong, in one line."""
-        before = known.sender.points
+        sender = known.sender
+        before = (sender.points, sender.delivery)
         try:
-            known.sender.send(known.seen)
-            known.behind = is_behind(directory, known.seen, known.sender.delivery)
+            sender.send(known.seen)
+            known.behind = is_behind(directory, known.seen, sender.delivery)
         except RunDirectoryError as error:
             known.behind = False  # nobody can send it; the orchestrator tells of the damage, too
             logger.warning("%s", error)
             return ""
         except Exception as error:  # noqa: BLE001 # MLflow may fail in any way; training goes on
             return explain(error)
-        finally:
-            sent = known.sender.points - before
-            self._news = replace(self._news, points=self._news.points + sent)
+        if known.behind and before == (sender.points, sender.delivery):
+            return f"{directory.path}: what stands there cannot be sent"
         self._news = replace(self._news, runs=self._news.runs + 1)
         self._told = tell(self._descriptor, self._news)
         return ""
@@ -205,6 +211,13 @@ def report(reporter: Reporter, folder: Path, orders: Orders) -> int:
     """Send until the end is ordered and everything has arrived; return 0 then, 1 if it has not."""
     reporter.tell(0, "")
     turn = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return _report(reporter, turn, orders)
+    finally:
+        os.close(turn)
+
+
+def _report(reporter: Reporter, turn: int, orders: Orders) -> int:
     has_turn, failures = False, 0
     while True:
         has_turn = has_turn or _take_turn(turn)
@@ -212,10 +225,12 @@ def report(reporter: Reporter, folder: Path, orders: Orders) -> int:
         found = reporter.round(send=has_turn)
         spent = time.process_time() - begun - found.needed
         failures = failures + 1 if found.problem else 0
-        if orders is not Orders.GO_ON:
-            if not found.behind and (orders is Orders.END or not found.living):
+        # A round without a problem has sent what was there when it began. What is written later, by
+        # a process that nobody waits for, must not keep us here.
+        if orders is Orders.END or (orders is Orders.ORPHANED and not found.living):
+            if not found.problem:
                 return 0
-            if failures >= _LAST_TRIES and (orders is Orders.END or not found.living):
+            if failures >= _LAST_TRIES:
                 return 1
         orders = _listen(orders, _pause(orders, spent, failures))
 

@@ -10,20 +10,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.tracking.delivery import (
-    SQLITE,
-    count_waiting,
-    is_behind,
-    read_delivery,
-    sqlite_file,
-    store_name,
-)
+from orchestrator.errors import RunDirectoryError
+from orchestrator.tracking.delivery import count_waiting, is_behind, read_delivery, sqlite_file
+from orchestrator.tracking.destination import find_destination, store_uri
 from orchestrator.tracking.progress_messages import News, hear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.config.settings import Tracking
+    from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
 
 _REPORTER: Final = (sys.executable, "-P", "-W", "ignore", "-m", "orchestrator.tracking")
@@ -91,13 +87,15 @@ class ReporterProcess:
         """What it has said last; what earlier reporters of this call had sent is counted in."""
         heard = self._heard or News()
         sent = (self._before.runs + heard.runs, self._before.points + heard.points)
-        return News(*sent, heard.behind, heard.problem)
+        return News(*sent, heard.behind, heard.problem, heard.beat)
 
     def start(self, *, end: bool = False) -> None:
         """Start the reporter and return at once; with ``end`` it sends what is there and ends."""
         # The address may hold a password: it goes through the environment, never the arguments.
-        switches = {"artifacts": self._tracking.artifacts, "checkpoint": self._tracking.checkpoint}
-        words = [name for name, on in (switches | {"end": end}).items() if on]
+        tracking = self._tracking
+        switches = {"artifacts": tracking.artifacts, "checkpoint": tracking.checkpoint}
+        switches |= {"own": not tracking.uri, "end": end}
+        words = [name for name, on in switches.items() if on]
         environment = {
             **MLFLOW_MANNERS,
             **os.environ,
@@ -142,7 +140,7 @@ class ReporterProcess:
             code = self._wait()
             self._listen()
             if code is None:
-                if (self.news.runs, self.news.points) != (last.runs, last.points):
+                if _work(self.news) != _work(last):
                     since, last, hopeless = time.monotonic(), self.news, False
                 if time.monotonic() - since > self._limit(patience, hopeless=hopeless):
                     break
@@ -210,6 +208,11 @@ class ReporterProcess:
 _SILENCE: Final = News()
 
 
+def _work(news: News) -> tuple[int, int, int]:
+    """Return what changes whenever a reporter has done a part of its work."""
+    return news.runs, news.points, news.beat
+
+
 def replace_problem(news: News) -> News:
     """Return what was sent, without what was wrong."""
     return News(news.runs, news.points)
@@ -217,24 +220,29 @@ def replace_problem(news: News) -> News:
 
 def look_at_waiting(experiment: ExperimentDirectory, tracking: Tracking) -> Backlog:
     """Return what has not arrived yet, as the run directories and what stands beside them say."""
-    name = store_name(store_uri(experiment, tracking))
-    is_lost = not _can_exist(experiment, tracking)
+    uri = store_uri(experiment, tracking)
+    destination = find_destination(experiment, uri, is_own=not tracking.uri)
+    is_lost = not _can_exist(uri)
     runs = points = 0
     for run_id, seen in experiment.observe(experiment.run_ids()).items():
         directory = experiment.run(run_id)
-        delivery = None if is_lost else read_delivery(directory, name)
-        if is_behind(directory, seen, delivery):
+        delivery = None if is_lost else read_delivery(directory, destination)
+        if is_behind(directory, seen, delivery) and _can_be_sent(directory):
             runs += 1
             points += count_waiting(directory, delivery)
     return Backlog(runs, points)
 
 
-def _can_exist(experiment: ExperimentDirectory, tracking: Tracking) -> bool:
+def _can_be_sent(directory: RunDirectory) -> bool:
+    """Tell whether a run directory says which run it is; of one that does not, nothing is sent."""
+    try:
+        directory.read_created_at()
+    except RunDirectoryError:
+        return False
+    return True
+
+
+def _can_exist(uri: str) -> bool:
     """Tell whether there may be a store; one in SQLite is a file, which somebody may remove."""
-    file = sqlite_file(store_uri(experiment, tracking))
+    file = sqlite_file(uri)
     return file is None or file.exists()
-
-
-def store_uri(experiment: ExperimentDirectory, tracking: Tracking) -> str:
-    """Return the address of the store: the one given, or SQLite under ``results_dir``."""
-    return tracking.uri or f"{SQLITE}{(experiment.results_dir / 'mlflow.db').absolute()}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.tracking.mlflow_names import tag_value
@@ -17,32 +18,57 @@ if TYPE_CHECKING:
 _CREATED_TAG: Final = "orch.created_at"
 _DIRECTORY_TAG: Final = "orch.directory"
 _EXPERIMENT_TAG: Final = "orch.experiment"
+_FOLDER_TAG: Final = "orch.folder"
 
 
-def marks_of(directory: RunDirectory, created_at: str, experiment_id: str) -> dict[str, str]:
-    """Return the tags that tell an MLflow run from all others with the same run ID."""
-    return {
-        _EXPERIMENT_TAG: tag_value(experiment_id),
-        _CREATED_TAG: created_at,
-        _DIRECTORY_TAG: _address(directory),
-    }
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What tells an MLflow run from all others with the same run ID.
+
+    ``folder`` is the identity of the experiment's folder, where the store is shared with others.
+    """
+
+    experiment_id: str
+    created_at: str
+    address: str
+    folder: str
+
+    @classmethod
+    def of(cls, directory: RunDirectory, created_at: str, experiment_id: str, folder: str) -> Marks:
+        """Return the marks of a run directory."""
+        return cls(experiment_id, created_at, _address(directory), folder)
+
+    def tags(self) -> dict[str, str]:
+        """Return them as an MLflow run has them."""
+        tags = {
+            _EXPERIMENT_TAG: tag_value(self.experiment_id),
+            _CREATED_TAG: self.created_at,
+            _DIRECTORY_TAG: self.address,
+        }
+        return tags | ({_FOLDER_TAG: self.folder} if self.folder else {})
 
 
-def choose(found: Sequence[Found], directory: RunDirectory, created_at: str) -> Found | None:
+def choose(found: Sequence[Found], marks: Marks) -> Found | None:
     """Return the MLflow run of this directory, or of one that was in its place before.
 
-    Others with the same ID belong to directories elsewhere, which report to the same store.
+    Others with the same ID belong to directories elsewhere, which report to the same store: also to
+    copies of this one, which were made at the same time.
     """
-    for tag, value in ((_CREATED_TAG, created_at), (_DIRECTORY_TAG, _address(directory))):
-        for each in found:
+    candidates = list(found)
+    if marks.folder:
+        ours = [each for each in found if each.tags.get(_FOLDER_TAG) == marks.folder]
+        candidates = ours + [each for each in found if _FOLDER_TAG not in each.tags]
+    for tag, value in ((_CREATED_TAG, marks.created_at), (_DIRECTORY_TAG, marks.address)):
+        for each in candidates:
             if each.tags.get(tag) == value:
                 return each
     return None
 
 
-def is_marked(found: Found, created_at: str) -> bool:
+def is_marked(found: Found, created_at: str, folder: str) -> bool:
     """Tell whether an MLflow run belongs to the directory that was made at this time."""
-    return found.tags.get(_CREATED_TAG) == created_at
+    tags = found.tags
+    return tags.get(_CREATED_TAG) == created_at and tags.get(_FOLDER_TAG, "") == folder
 
 
 def _address(directory: RunDirectory) -> str:

@@ -8,7 +8,6 @@ file or the whole directory was made anew, the sender asks MLflow first what has
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,14 +15,16 @@ from orchestrator.rundir.state import State, Status
 from orchestrator.tracking import run_data
 from orchestrator.tracking.delivery import Delivery, what_to_tell, write_delivery
 from orchestrator.tracking.git_source import source_at
-from orchestrator.tracking.metric_points import START, Place, is_same_value, read_points
-from orchestrator.tracking.run_tags import choose, is_marked, marks_of
+from orchestrator.tracking.metric_points import START, Place, read_points
+from orchestrator.tracking.run_tags import Marks, choose, is_marked
+from orchestrator.tracking.sent_points import ConflictError, SentPoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
+    from orchestrator.tracking.delivery import Destination
     from orchestrator.tracking.git_source import Source
     from orchestrator.tracking.metric_points import Sample
     from orchestrator.tracking.store import Store
@@ -34,18 +35,14 @@ logger = logging.getLogger(__name__)
 class Scope(NamedTuple):
     """What is reported of every run, besides its points.
 
-    ``store_name`` names the store, ``sources`` are the commits runs were made from, the oldest first.
+    ``sources`` are the commits runs were made from, the oldest first.
     """
 
-    store_name: str
+    destination: Destination
     experiment_id: str
     sources: Callable[[], Sequence[Source]]
     artifacts: bool = True
     checkpoint: bool = False
-
-
-class _ConflictError(Exception):
-    """MLflow has another value for a point or a parameter than the run directory."""
 
 
 @dataclass(slots=True)
@@ -62,20 +59,26 @@ class _Parcel:
 
 
 class Sender:
-    """Brings one run to one store; ``points`` counts what it has sent."""
+    """Brings one run to one store; ``points`` counts what it has sent.
+
+    ``on_progress`` is called whenever a part of the work is done, with how many points were sent.
+    """
 
     def __init__(
-        self, directory: RunDirectory, store: Store, scope: Scope, delivery: Delivery | None
+        self,
+        directory: RunDirectory,
+        store: Store,
+        scope: Scope,
+        delivery: Delivery | None,
+        on_progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.points = 0
         self.delivery = delivery
         self._directory = directory
         self._store = store
         self._scope = scope
-        # The steps of every key that stand before the place that was read last; None: not known.
-        self._seen: defaultdict[str, set[int]] | None = None
-        # What MLflow has, where the timestamps in the file may not be those that it has.
-        self._arrived: Mapping[tuple[str, int], float] = {}
+        self._on_progress = on_progress
+        self._sent: SentPoints | None = None  # None: not known
         # Goes with the first parcel.
         self._params: Mapping[str, str] = {}
         # What MLflow has of the tags, as far as this sender has sent them.
@@ -93,7 +96,7 @@ class Sender:
         try:
             try:
                 self._send(seen)
-            except _ConflictError as conflict:
+            except ConflictError as conflict:
                 self._discard(conflict)
                 self._send(seen)
         except Exception:
@@ -121,31 +124,30 @@ class Sender:
         """Find the MLflow run, or create it; if we die in between, the next search finds it."""
         store, directory = self._store, self._directory
         params = run_data.read_params(directory)
-        found = choose(store.find_runs(directory.run_id), directory, created_at)
+        destination = self._scope.destination
+        marks = Marks.of(directory, created_at, self._scope.experiment_id, destination.folder)
+        start = run_data.started_at(directory, seen)
+        found = choose(store.find_runs(directory.run_id), marks)
         if found is None:
-            tags = self._marks(created_at) | run_data.axis_tags(directory)
-            tags |= self._attempt_tags(seen)
-            run = store.create_run(
-                directory.run_id,
-                name=run_data.name_of(directory),
-                start=run_data.started_at(directory, seen),
-                tags=tags,
-            )
-            self._arrived, self._tags = {}, tags
+            tags = marks.tags() | run_data.axis_tags(directory) | self._attempt_tags(seen)
+            name = run_data.name_of(directory)
+            run = store.create_run(directory.run_id, name=name, start=start, tags=tags)
+            sent, self._tags = SentPoints(), tags
         else:
-            run = found.mlflow_run_id
+            run, start = found.mlflow_run_id, found.start
             for key, value in found.params.items():
                 if params.get(key, value) != value:
-                    raise _ConflictError(run, f"parameter {key}")
-            store.send(run, tags=self._marks(created_at))
-            self._arrived, self._tags = store.read_points(run), {}
+                    raise ConflictError(f"parameter {key}", run)
+            store.send(run, tags=marks.tags())
+            sent, self._tags = SentPoints(self._read_back(run)), {}
         # Remembered only when the parameters have arrived: until then, the next search finds it.
-        self.delivery = Delivery(self._scope.store_name, store.mark, created_at, run)
-        self._params = params
-        self._seen = defaultdict(set)
+        known = Delivery(destination.store, store.mark, created_at, run)
+        self.delivery = replace(known, folder=destination.folder, start=start)
+        self._params, self._sent = params, sent
 
-    def _marks(self, created_at: str) -> dict[str, str]:
-        return marks_of(self._directory, created_at, self._scope.experiment_id)
+    def _read_back(self, mlflow_run_id: str) -> Mapping[tuple[str, int], float]:
+        """Return what MLflow has of a run."""
+        return self._store.read_points(mlflow_run_id, lambda: self._on_progress(0))
 
     def _attempt_tags(self, seen: Observation) -> dict[str, str]:
         started = seen.status.started_at if isinstance(seen.status, Status) else ""
@@ -153,26 +155,30 @@ class Sender:
 
     def _send_points(self, seen: Observation) -> _Parcel:
         """Send the points that have not arrived, but for the last ones: those are returned."""
-        if self._seen is None:
-            self._reread()
+        path = self._directory.metrics
+        if self._sent is None:
+            self._sent = SentPoints()
+            end = self.delivery.place.offset if self.delivery else 0
+            self._sent.reread(path, end, lambda: self._on_progress(0))
+        # What is appended from now on is for the next call, or this one might never end.
+        enough = path.lstat().st_size if path.is_file() else 0
         parcel = _Parcel(self.delivery.place if self.delivery else START)
         while self.delivery is not None:
             reading = read_points(
-                self._directory.metrics,
+                path,
                 parcel.place,
                 is_over=seen.state is State.DONE,
                 timeless=run_data.milliseconds(self.delivery.created_at),
             )
             if reading.rewritten:
                 # What stands there now may have other timestamps, so MLflow has to be asked.
-                self._arrived = self._store.read_points(self.delivery.mlflow_run_id)
-                self._seen = defaultdict(set)
+                self._sent = SentPoints(self._read_back(self.delivery.mlflow_run_id))
             elif reading.place == parcel.place:
                 break
             if reading.garbage:
                 logger.warning(
                     "%s: %d lines behind byte %d are no points and were passed over",
-                    self._directory.metrics,
+                    path,
                     reading.garbage,
                     parcel.place.offset,
                 )
@@ -180,54 +186,41 @@ class Sender:
                 self._post(parcel)
             parcel = _Parcel(reading.place)
             self._pack(parcel, reading.samples)
+            if parcel.place.offset >= enough:
+                break
         return parcel
-
-    def _reread(self) -> None:
-        """Learn which points stand before the place where an earlier sender was interrupted."""
-        self._seen = defaultdict(set)
-        at, end = Place(), self.delivery.place.offset if self.delivery else 0
-        while at.offset < end:
-            reading = read_points(self._directory.metrics, at, is_over=True, timeless=0, until=end)
-            if reading.place.offset <= at.offset:
-                return  # it was rewritten, as reading on will tell
-            for sample in reading.samples:
-                self._seen[sample.key].add(sample.step)
-            at = reading.place
 
     def _pack(self, parcel: _Parcel, samples: Iterable[Sample]) -> None:
         """Add the points that do not stand further up in the file, and that MLflow does not have."""
-        if self._seen is None or self.delivery is None:
-            return
-        first: dict[tuple[str, int], Sample] = {}
-        for sample in samples:
-            if sample.step not in self._seen[sample.key]:
-                first.setdefault((sample.key, sample.step), sample)
-        for place, sample in first.items():
-            before = self._arrived.get(place)
-            if before is None:
-                parcel.samples.append(sample)
-            elif not is_same_value(before, sample.value):
-                run = self.delivery.mlflow_run_id
-                raise _ConflictError(run, f"{sample.key} at step {sample.step}")
-        parcel.steps.extend(first)
+        if self._sent is not None:
+            steps, missing = self._sent.choose(samples)
+            parcel.steps.extend(steps)
+            parcel.samples.extend(missing)
 
     def _post(self, parcel: _Parcel) -> None:
         """Send a parcel, and remember that it has arrived."""
-        if self._seen is None or self.delivery is None:
+        if self._sent is None or self.delivery is None:
             return
         is_new = bool(self._params or parcel.place != self.delivery.place)
         if not (is_new or parcel.samples or parcel.tags):
             return
-        run, samples = self.delivery.mlflow_run_id, parcel.samples
-        self._store.send(run, params=self._params, tags=parcel.tags, samples=samples)
+        run = self.delivery.mlflow_run_id
+        first, *others = self._store.portions(parcel.samples)
+        self._store.send(run, params=self._params, tags=parcel.tags, samples=first)
+        self._count(len(first))
+        for portion in others:
+            self._store.send(run, samples=portion)
+            self._count(len(portion))
         # Only now: what was refused is read and sent again.
         self._params = {}
         self._tags = {**self._tags, **parcel.tags}
-        for key, step in parcel.steps:
-            self._seen[key].add(step)
-        self.points += len(samples)
+        self._sent.add(parcel.steps)
         if is_new:
             self._remember(replace(self.delivery, place=parcel.place))
+
+    def _count(self, points: int) -> None:
+        self.points += points
+        self._on_progress(points)
 
     def _tell(self, seen: Observation, parcel: _Parcel) -> None:
         """Tell the state of the last attempt and, if it is over, send what it left."""
@@ -236,15 +229,15 @@ class Sender:
         run, directory = self.delivery.mlflow_run_id, self._directory
         is_over = seen.state in run_data.OVER
         if seen.state is State.DONE:
-            known = {*(self._seen or ()), *(key for key, _ in parcel.steps)}
+            known = {*(self._sent.keys if self._sent else ()), *(key for key, _ in parcel.steps)}
             results = run_data.read_results(directory, seen)
             self._pack(parcel, [each for each in results if each.key not in known])
         tags = self._attempt_tags(seen)
         parcel.tags |= {key: tags[key] for key in tags if self._tags.get(key) != tags[key]}
         self._post(parcel)
-        self._store.set_state(
-            run, seen.state, run_data.ended_at(directory, seen) if is_over else None
-        )
+        # A clock that was set back must not let a run end before it began.
+        end = max(run_data.ended_at(directory, seen), self.delivery.start) if is_over else None
+        self._store.set_state(run, seen.state, end)
         if is_over:
             self._send_files()
             self._settle()
@@ -268,25 +261,25 @@ class Sender:
         if self.delivery is None or not self._store.answers_late:
             return
         for found in self._store.find_runs(self._directory.run_id):
-            is_ours = is_marked(found, self.delivery.created_at)
+            is_ours = is_marked(found, self.delivery.created_at, self.delivery.folder)
             if is_ours and found.mlflow_run_id != self.delivery.mlflow_run_id:
                 self._store.discard_run(found.mlflow_run_id)
 
-    def _discard(self, conflict: _ConflictError) -> None:
-        run, what = conflict.args
+    def _discard(self, conflict: ConflictError) -> None:
+        run = conflict.mlflow_run_id or (self.delivery.mlflow_run_id if self.delivery else "")
         logger.warning(
             "%s: MLflow has another value for %s, from a directory of before;"
             " its run %s is deleted there and made anew",
             self._directory.path,
-            what,
+            conflict,
             run,
         )
         self._store.discard_run(run)
         self._forget()
 
     def _forget(self) -> None:
-        self.delivery, self._seen = None, None
-        self._arrived, self._params, self._tags = {}, {}, {}
+        self.delivery, self._sent = None, None
+        self._params, self._tags = {}, {}
         self._directory.delivery.unlink(missing_ok=True)
 
     def _remember(self, delivery: Delivery) -> None:

@@ -1,12 +1,11 @@
-"""The MLflow store: the only module that imports MLflow, in a process of its own."""
+"""The MLflow store: the only way to MLflow, in a process of its own."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, TypeAlias
-from urllib.parse import unquote, urlsplit
 
 from mlflow.entities import LifecycleStage, Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
@@ -17,10 +16,15 @@ from mlflow.tracking import MlflowClient
 from orchestrator.errors import OrchestratorError
 from orchestrator.rundir import durable
 from orchestrator.rundir.state import State
+from orchestrator.tracking import sqlite_store
 from orchestrator.tracking.delivery import sqlite_file
+from orchestrator.tracking.own_store import files_uri, follow_move, make_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sqlalchemy.engine import Engine
 
     from orchestrator.tracking.metric_points import Sample
 
@@ -49,11 +53,12 @@ class StoreError(OrchestratorError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A run that is in the store: its MLflow ID, tags and parameters."""
+    """A run that is in the store: its MLflow ID, tags, parameters, and when it began (ms)."""
 
     mlflow_run_id: str
     tags: Mapping[str, str]
     params: Mapping[str, str]
+    start: int = 0
 
 
 class Store:
@@ -64,9 +69,9 @@ class Store:
         self._name = experiment[:_LONGEST_NAME]
         self._results_dir = results_dir
         self._client: MlflowClient | None = None
+        self._engine: Engine | None = None  # where much of one thing goes past the client
         self._experiment_id = ""
         self._mark = ""
-        self._artifacts = ""
         self._is_new = False
         self._folders: dict[str, str] = {}  # of the runs' files, by MLflow run ID
 
@@ -93,27 +98,29 @@ class Store:
         Two processes that create one SQLite store break it for good, hence the lock.
         """
         with durable.exclusive(self._results_dir):
-            _make_whole(self._uri)
+            make_whole(self._uri)
             client = MlflowClient(tracking_uri=self._uri)
+            if sqlite_file(self._uri):
+                self._engine = sqlite_store.open_engine(self._uri)
             known = client.get_experiment_by_name(self._name)
             if known is None:
                 # MLflow's own default would be a folder wherever orch happens to be called.
                 is_local = self._uri.startswith("sqlite:")
-                artifacts = (self._results_dir / "mlartifacts").absolute().as_uri()
                 made = client.create_experiment(
                     self._name,
-                    artifact_location=artifacts if is_local else None,
+                    artifact_location=files_uri(self._results_dir) if is_local else None,
                     tags={_KIND_TAG: _KIND},
                 )
                 known = client.get_experiment(made)
                 self._is_new = True
+            if self._engine is not None:
+                follow_move(self._engine, self._uri, self._results_dir, known.artifact_location)
         if known.lifecycle_stage != LifecycleStage.ACTIVE:
             raise StoreError(
                 f"the experiment {self._name!r} was deleted in MLflow. Restore it there"
                 f" (mlflow experiments restore --experiment-id {known.experiment_id}),"
                 " or choose another experiment_id"
             )
-        self._artifacts = str(known.artifact_location)
         self._experiment_id = str(known.experiment_id)
         self._mark = f"{known.experiment_id}:{known.creation_time}"
         return client
@@ -129,7 +136,12 @@ class Store:
             max_results=_MAXIMUM_NAMESAKES,
             order_by=["attributes.start_time ASC"],
         )
-        return [Found(str(run.info.run_id), run.data.tags, run.data.params) for run in found]
+        return [
+            Found(
+                str(run.info.run_id), run.data.tags, run.data.params, int(run.info.start_time or 0)
+            )
+            for run in found
+        ]
 
     def has_run(self, mlflow_run_id: str) -> bool:
         """Tell whether an MLflow run is there, and not deleted."""
@@ -160,14 +172,26 @@ class Store:
         """Delete an MLflow run, as its page does: it can be restored."""
         self._opened.delete_run(mlflow_run_id)
 
-    def read_points(self, mlflow_run_id: str) -> dict[tuple[str, int], float]:
-        """Return the value of every point that the store has of a run, by key and step."""
-        keys = self._opened.get_run(mlflow_run_id).data.metrics
-        return {
-            (str(key), int(point.step)): float(point.value)
-            for key in keys
-            for point in self._opened.get_metric_history(mlflow_run_id, key)
-        }
+    def read_points(
+        self, mlflow_run_id: str, on_progress: Callable[[], None] = lambda: None
+    ) -> dict[tuple[str, int], float]:
+        """Return the value of every point that the store has of a run, by key and step.
+
+        ``on_progress`` is called now and then meanwhile, for there may be millions.
+        """
+        if self._engine is not None:
+            return sqlite_store.read_points(self._engine, mlflow_run_id)
+        points: dict[tuple[str, int], float] = {}
+        for key in self._opened.get_run(mlflow_run_id).data.metrics:
+            for point in self._opened.get_metric_history(mlflow_run_id, key):
+                points[str(key), int(point.step)] = float(point.value)
+            on_progress()
+        return points
+
+    def portions(self, samples: Sequence[Sample]) -> list[Sequence[Sample]]:
+        """Return points in the portions that can be sent at once; at least one, if it is empty."""
+        most = _MOST_TOGETHER if self.answers_late else max(len(samples), 1)
+        return [samples[at : at + most] for at in range(0, max(len(samples), 1), most)]
 
     def send(
         self,
@@ -184,7 +208,9 @@ class Store:
         """
         items: list[Item] = [Param(key, value) for key, value in (params or {}).items()]
         items += [RunTag(key, value) for key, value in (tags or {}).items()]
-        items += [Metric(each.key, each.value, each.timestamp, each.step) for each in samples]
+        is_bulk = self._engine is not None and len(samples) > _MOST_TOGETHER
+        logged = _newest(samples) if is_bulk else samples
+        items += [Metric(each.key, each.value, each.timestamp, each.step) for each in logged]
         for batch in _batches(items):
             self._opened.log_batch(
                 mlflow_run_id,
@@ -192,6 +218,8 @@ class Store:
                 params=[each for each in batch if isinstance(each, Param)],
                 tags=[each for each in batch if isinstance(each, RunTag)],
             )
+        if is_bulk and self._engine is not None:
+            sqlite_store.insert_points(self._engine, mlflow_run_id, samples)
 
     def set_state(self, mlflow_run_id: str, state: State, end: int | None) -> None:
         """Say how the run stands; ``end`` in ms, where it has ended."""
@@ -202,12 +230,7 @@ class Store:
             self._opened.update_run(mlflow_run_id, status)
 
     def send_file(self, mlflow_run_id: str, path: Path, name: str) -> None:
-        """Keep a file with the run, under a name that may have folders.
-
-        Raises:
-            StoreError: The files would go to a place that is not the store's any more.
-        """
-        self._require_place()
+        """Keep a file with the run, under a name that may have folders."""
         if mlflow_run_id not in self._folders:
             self._folders[mlflow_run_id] = self._opened.get_run(mlflow_run_id).info.artifact_uri
         # What `log_artifact` does too, but for asking the store again where the folder is.
@@ -215,35 +238,16 @@ class Store:
         inside = str(PurePosixPath(name).parent)
         folder.log_artifact(str(path), None if inside == "." else inside)  # type: ignore[no-untyped-call] # MLflow left it untyped
 
-    def _require_place(self) -> None:
-        """Make sure that our own store, if it was moved, does not write where it was before."""
-        place = urlsplit(self._artifacts)
-        folder = Path(unquote(place.path))
-        is_ours = self._uri.startswith("sqlite:") and place.scheme == "file"
-        if is_ours and not _nearest(folder).is_relative_to(self._results_dir.resolve()):
-            raise StoreError(
-                f"the store keeps its files in {folder}, which is not here any more."
-                " Choose another experiment_id, or orch.tracking.artifacts=false"
-            )
 
-
-def _make_whole(uri: str) -> None:
-    """Create a new SQLite store beside its place, and rename it: half a store is broken for good."""
-    path = sqlite_file(uri)
-    if path is None or path.exists():
-        return
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # noqa: PLC0415 # not for servers
-
-    unfinished = path.with_name(f".{path.name}.new")
-    for leftover in unfinished.parent.glob(f"{unfinished.name}*"):
-        leftover.unlink()
-    made = SqlAlchemyStore(f"sqlite:///{unfinished}", "mlruns")  # type: ignore[no-untyped-call] # MLflow left it untyped
-    made.engine.dispose()
-    unfinished.rename(path)
-
-
-def _nearest(path: Path) -> Path:
-    return next((each for each in (path, *path.parents) if each.exists()), path).resolve()
+def _newest(samples: Iterable[Sample]) -> list[Sample]:
+    """Return the point of each key that MLflow shows as the latest."""
+    newest: dict[str, Sample] = {}
+    for each in samples:
+        known = newest.get(each.key)
+        order = (each.step, each.timestamp, each.value)
+        if known is None or order > (known.step, known.timestamp, known.value):
+            newest[each.key] = each
+    return list(newest.values())
 
 
 def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:

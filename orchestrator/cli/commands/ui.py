@@ -19,8 +19,9 @@ from orchestrator.errors import UsageError
 from orchestrator.execution.stop import StopRequests
 from orchestrator.extras import MLFLOW
 from orchestrator.planning.load import open_experiment
-from orchestrator.tracking.delivery import sqlite_file
-from orchestrator.tracking.reporter_process import MLFLOW_MANNERS, store_uri
+from orchestrator.tracking.delivery import enter, sqlite_file
+from orchestrator.tracking.destination import store_uri
+from orchestrator.tracking.reporter_process import MLFLOW_MANNERS
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _HOST: Final = "127.0.0.1"
-_SERVER: Final = (sys.executable, "-m", "mlflow", "ui")
+_SERVER: Final = (sys.executable, "-P", "-m", "mlflow", "ui")
 _PAUSE: Final = 0.25
 _GRACE: Final = 5.0
 
@@ -63,6 +64,7 @@ def ui(options: argparse.Namespace, console: Console) -> int:
 
 
 def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
+    address, folder = enter(uri)
     return subprocess.Popen(
         [*_SERVER, "--host", _HOST, "--port", str(port), "--workers", "1"],
         # The address of the store may hold a password, so it is no argument. The page needs none
@@ -70,10 +72,11 @@ def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
         env={
             **MLFLOW_MANNERS,
             **os.environ,
-            "MLFLOW_BACKEND_STORE_URI": uri,
+            "MLFLOW_BACKEND_STORE_URI": address,
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "PYTHONSAFEPATH": "1",  # nothing of it is in the current folder
         },
+        cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -56,7 +56,7 @@ class FakeStore:
     def find_runs(self, run_id: str) -> list[Found]:
         self._call()
         return [
-            Found(each, run.tags, run.params)
+            Found(each, run.tags, run.params, run.start)
             for each, run in self.runs.items()
             if run.tags["orch.run_id"] == run_id and not run.is_deleted
         ]
@@ -76,9 +76,15 @@ class FakeStore:
         self._active(mlflow_run_id).is_deleted = True
         self._call()
 
-    def read_points(self, mlflow_run_id: str) -> dict[tuple[str, int], float]:
+    def read_points(
+        self, mlflow_run_id: str, on_progress: Callable[[], None] = lambda: None
+    ) -> dict[tuple[str, int], float]:
         self._call()
+        on_progress()
         return {(each.key, each.step): each.value for each in self._active(mlflow_run_id).samples}
+
+    def portions(self, samples: Sequence[Sample]) -> list[Sequence[Sample]]:
+        return [samples]
 
     def send(
         self,

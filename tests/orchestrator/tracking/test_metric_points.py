@@ -153,3 +153,30 @@ def test_what_is_no_file_has_no_points(tmp_path: Path) -> None:
         assert read(path).samples == ()
         assert not has_points_behind(path, 0, is_over=True)
         assert count_points_behind(path, 0) == 0
+
+
+def test_what_is_gone_has_no_points_behind_any_place(tmp_path: Path) -> None:
+    """Whatever was read of it before: nobody can read it now, and nobody should try for ever."""
+    missing, pipe, link = (tmp_path / name for name in ("missing", "pipe", "link"))
+    os.mkfifo(pipe)
+    link.symlink_to(missing)
+    for path in (missing, pipe, link, tmp_path):
+        assert not has_points_behind(path, 100, is_over=True)
+        assert not has_points_behind(path, 100, is_over=False)
+
+
+@pytest.mark.parametrize("size", [3 * CHUNK, 200_000_000_000])
+def test_hole_in_a_file_is_jumped_over(lines: Lines, size: int) -> None:
+    """A sparse file has terabytes of nothing, which nobody has to read; the points around it count."""
+    path = lines(point(), point(step=2))
+    os.truncate(path, size)
+    with path.open("a") as file:
+        file.write("\n" + point(step=3) + "\n")
+    assert [each.step for each in read_all(path)] == [1, 2, 3]
+    assert count_points_behind(path, 0) == 4
+    os.truncate(path, 2 * size)
+    place = read(path, Place(), is_over=True).place
+    assert has_points_behind(path, place.offset, is_over=True)
+    assert [each.step for each in read_all(path, is_over=True)] == [1, 2, 3]
+    assert not has_points_behind(path, 2 * size, is_over=True)
+    assert not has_points_behind(path, size + len(point()) + 3, is_over=False)

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -14,12 +15,14 @@ from orchestrator.grid.identity import Run
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, Status
+from orchestrator.tracking import reporter as reporter_module
 from orchestrator.tracking.__main__ import log_in
+from orchestrator.tracking.delivery import Destination, read_delivery
 from orchestrator.tracking.progress_messages import News, hear
 from orchestrator.tracking.reporter import Orders, Reporter, Round, _pause, report
-from orchestrator.tracking.sender import Scope
+from orchestrator.tracking.sender import Scope, Sender
 
-SCOPE = Scope("0123456789abcdef", "first", list)
+SCOPE = Scope(Destination("0123456789abcdef"), "first", list)
 
 
 @pytest.fixture
@@ -176,3 +179,103 @@ def test_news_that_are_no_news_are_passed_over(channel: tuple[int, int]) -> None
     """Nothing that comes through the pipe can hurt who listens."""
     os.write(channel[1], b"nonsense\n" + json.dumps({"runs": 1}).encode() + b"\n")
     assert hear(channel[0], News(runs=7)) == News(runs=7)
+
+
+def replace_by(path: Path, what: str) -> None:
+    """Put something else in the place of a file that has been read."""
+    content = path.read_bytes()
+    path.unlink()
+    match what:
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case "link":
+            path.symlink_to("elsewhere")
+        case "shrunk":
+            path.write_bytes(content[:-10])
+        case "empty":
+            path.touch()
+        case "garbage":
+            path.write_bytes(b"\x00" * len(content))
+        case "sparse":
+            path.touch()
+            os.truncate(path, 10**12)
+
+
+@pytest.mark.parametrize("record", [Record.DONE, Record.FAILED, Record.INTERRUPTED])
+@pytest.mark.parametrize(
+    "what", ["nothing", "folder", "pipe", "link", "shrunk", "empty", "garbage", "sparse"]
+)
+@pytest.mark.parametrize("orders", [Orders.END, Orders.ORPHANED])
+def test_reporter_ends_whatever_became_of_the_points(
+    experiment: ExperimentDirectory,
+    directory: RunDirectory,
+    store: Any,
+    channel: tuple[int, int],
+    ended: Callable[..., Status],
+    record: Record,
+    what: str,
+    orders: Orders,
+) -> None:
+    """It neither spins nor waits for what nobody can read, nor loses what it has sent."""
+    assert report(Reporter(experiment, store, SCOPE, channel[1]), experiment.path, Orders.END) == 0
+    replace_by(directory.metrics, what)
+    directory.write_status(ended(record, attempt=2))
+    assert report(Reporter(experiment, store, SCOPE, channel[1]), experiment.path, orders) == 0
+    calls = store.calls
+    assert report(Reporter(experiment, store, SCOPE, channel[1]), experiment.path, orders) == 0
+    assert store.calls == calls  # the second time, there is nothing left to be done
+    assert store.run.tags["orch.attempt"] == "2"
+
+
+def test_reporter_ends_beside_a_process_that_goes_on_writing(
+    experiment: ExperimentDirectory,
+    directory: RunDirectory,
+    store: Any,
+    channel: tuple[int, int],
+    append: Callable[..., None],
+) -> None:
+    """A run that is over may have left one; what was there at the end has arrived."""
+    steps = iter(range(4, 10_000))
+
+    def send(*arguments: Any, **options: Any) -> None:
+        append(directory, next(steps))
+        type(store).send(store, *arguments, **options)
+
+    store.send = send
+    assert report(Reporter(experiment, store, SCOPE, channel[1]), experiment.path, Orders.END) == 0
+    assert store.steps[:3] == [1, 2, 3]
+
+
+def test_run_that_can_not_be_sent_is_told_and_ends_the_work(
+    experiment: ExperimentDirectory,
+    directory: RunDirectory,
+    reporter: Reporter,
+    channel: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A turn without progress is an error in one line, never another turn without end."""
+    monkeypatch.setattr(Sender, "send", lambda *_: None)
+    monkeypatch.setattr(reporter_module, "_LAST_PAUSE", 0.0)
+    assert report(reporter, experiment.path, Orders.END) == 1
+    problem = hear(channel[0], News()).problem
+    assert problem == f"{directory.path}: what stands there cannot be sent"
+
+
+def test_news_tell_of_work_that_is_not_over(
+    directory: RunDirectory, store: Any, append: Any
+) -> None:
+    """A run of many points takes minutes, in which whoever listens must hear something."""
+    store.portions = lambda samples: [samples[:1], samples[1:]]
+    heard = []
+    told = Sender(directory, store, SCOPE, None, heard.append)
+    told.send(directory.observe())
+    assert sum(heard) == told.points == 3
+    assert len(heard) > 1
+    append(directory, 4)
+    again = Sender(
+        directory, store, SCOPE, read_delivery(directory, SCOPE.destination), heard.append
+    )
+    again.send(directory.observe())
+    assert heard.count(0) > 0  # reading again what was sent before counts as work

@@ -15,13 +15,13 @@ from mlflow.tracking import MlflowClient
 from orchestrator.config.settings import Tracking
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.tracking.destination import store_uri
 from orchestrator.tracking.reporter_process import (
     STUBBORN,
     Backlog,
     Patience,
     ReporterProcess,
     look_at_waiting,
-    store_uri,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,30 @@ from orchestrator.grid.identity import Run, identify
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
-from orchestrator.tracking.delivery import is_behind, read_delivery, store_name
+from orchestrator.tracking import sender as sender_module
+from orchestrator.tracking.delivery import (
+    Destination,
+    enter,
+    is_behind,
+    read_delivery,
+    sqlite_file,
+    sqlite_uri,
+    store_name,
+)
+from orchestrator.tracking.destination import find_destination
 from orchestrator.tracking.git_source import Source
+from orchestrator.tracking.metric_points import read_points
 from orchestrator.tracking.sender import Scope, Sender
 
-NAME = "0123456789abcdef"
-SCOPE = Scope(NAME, "first", list)
+PLACE = Destination("0123456789abcdef")
+SCOPE = Scope(PLACE, "first", list)
 Ended = Callable[..., Status]
 Append = Callable[..., None]
 
 
 def send(directory: RunDirectory, store: Any, scope: Scope = SCOPE) -> int:
     """Let a sender that knows only what is remembered send; return how many points it sent."""
-    sender = Sender(directory, store, scope, read_delivery(directory, NAME))
+    sender = Sender(directory, store, scope, read_delivery(directory, PLACE))
     seen = directory.observe()
     sender.send(seen)
     assert not is_behind(directory, seen, sender.delivery)
@@ -194,7 +206,7 @@ def test_directory_that_was_made_anew_keeps_its_mlflow_run(
     again = experiment.create(runs[0])
     append(again, 1, 2, 3, 4, at=at)
     again.write_status(ended(Record.DONE))
-    assert is_behind(again, again.observe(), read_delivery(again, NAME))
+    assert is_behind(again, again.observe(), read_delivery(again, PLACE))
     assert send(again, store) == 1
     assert store.steps == [1, 2, 3, 4]
 
@@ -270,7 +282,7 @@ def test_experiment_that_was_made_anew_gets_everything(directory: RunDirectory, 
     send(directory, store)
     store.runs.clear()
     store.mark = "1:2"
-    sender = Sender(directory, store, SCOPE, read_delivery(directory, NAME))
+    sender = Sender(directory, store, SCOPE, read_delivery(directory, PLACE))
     sender.send(directory.observe())
     assert store.steps == [1, 2, 3]
 
@@ -307,3 +319,162 @@ def test_store_is_named_without_its_password() -> None:
     names = {store_name(f"http://{user}server/") for user in ("", "me:old@", "me:new@")}
     assert len(names) == 1
     assert store_name("http://other/") not in names
+
+
+def other_spellings(tmp_path: Path) -> list[str]:
+    folder = tmp_path / "results"
+    folder.mkdir(exist_ok=True)
+    (tmp_path / "link").symlink_to(folder)
+    ways = (folder, tmp_path / "link", folder / ".." / "results")
+    return [f"sqlite:///{way}/mlflow.db" for way in ways]
+
+
+def test_store_is_the_same_by_any_way_to_it(tmp_path: Path) -> None:
+    """Through a link, or up and down again: else everything would be sent each time."""
+    assert len({store_name(uri) for uri in other_spellings(tmp_path)}) == 1
+
+
+@pytest.mark.parametrize("name", ["p%20z", "%41", "q?x", "a#b", "a b", "100%", "ä;é"])
+def test_path_of_a_store_is_quoted(tmp_path: Path, name: str) -> None:
+    """Nothing in it means something else to whoever opens the store."""
+    file = tmp_path / name / "mlflow.db"
+    uri = sqlite_uri(file)
+    assert sqlite_file(uri) == file
+    address, folder = enter(uri)
+    assert (folder or Path("/")) / address.removeprefix("sqlite:///") == file
+    assert "?" not in address
+    assert "%" not in address
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"place": {"offset": -1, "tail": 0}},
+        {"place": {"offset": 10**30, "tail": 0}},
+        {"place": {"offset": 10**9, "tail": 5}},
+        {"place": {"offset": 3, "tail": 2**70}},
+        {"place": None},
+        {"place": {"offset": "3", "tail": 0}},
+        {"mlflow_run_id": "../../x"},
+        {"mlflow_run_id": ""},
+        {"mlflow_run_id": 3},
+        {"told": None},
+        {"files": []},
+        {"files": {"config.yaml": 3}},
+        {"start": -(10**30)},
+        {"start": "soon"},
+        {"created_at": "yesterday"},
+        {"experiment": "9:9"},
+    ],
+)
+def test_books_that_are_damaged_are_made_again(
+    directory: RunDirectory, store: Any, damage: dict[str, Any]
+) -> None:
+    """Everything is there once all the same, in the same MLflow run."""
+    send(directory, store)
+    books = json.loads(directory.delivery.read_text())
+    directory.delivery.write_text(json.dumps(books | damage))
+    is_behind(directory, directory.observe(), read_delivery(directory, PLACE))
+    send(directory, store)
+    assert store.steps == [1, 2, 3]
+    assert len(store.runs) == 1
+    assert send(directory, store) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\xff\x00", b"[]", b"{" * 10_000])
+def test_books_of_garbage_are_made_again(
+    directory: RunDirectory, store: Any, content: bytes
+) -> None:
+    """A power cut may leave anything."""
+    send(directory, store)
+    directory.delivery.write_bytes(content)
+    assert send(directory, store) == 0
+    assert store.steps == [1, 2, 3]
+
+
+def test_copy_of_a_folder_reports_to_runs_of_its_own(
+    tmp_path: Path, experiment: ExperimentDirectory, runs: list[Run], store: Any, append: Append,
+    ended: Ended,
+) -> None:  # fmt: skip
+    """Both go on from the same three points, and come to other values; a moved folder stays itself."""
+
+    def report(results: Path, *points: dict[str, object]) -> None:
+        folder = ExperimentDirectory(results, "first")
+        place = find_destination(folder, "http://server", is_own=False, keep=True)
+        run = folder.run(runs[0].run_id)
+        rewrite(run, *points, mode="a")
+        sender = Sender(run, store, Scope(place, "first", list), read_delivery(run, place))
+        sender.send(run.observe())
+
+    directory = experiment.create(runs[0])
+    append(directory, 1, 2, 3)
+    directory.write_status(ended(Record.INTERRUPTED))
+    report(experiment.results_dir)
+    shutil.copytree(experiment.results_dir, tmp_path / "copy")
+    experiment.results_dir.rename(tmp_path / "moved")
+    shutil.copytree(tmp_path / "copy", experiment.results_dir)  # and another in the place of old
+    for number, name in enumerate(("moved", "copy", "results", "moved", "copy", "results")):
+        report(tmp_path / name, point(4 + number, number))
+    kept = [{each.step: each.value for each in run.samples} for run in store.runs.values()]
+    assert len(kept) == 3
+    begun = {1: 1.0, 2: 0.5, 3: 1 / 3}
+    assert sorted(kept, key=max) == [
+        begun | {4: 0, 7: 3}, begun | {5: 1, 8: 4}, begun | {6: 2, 9: 5}
+    ]  # fmt: skip
+    assert not any(run.is_deleted for run in store.runs.values())
+
+
+def test_files_that_were_removed_from_the_store_are_sent_again(
+    tmp_path: Path, directory: RunDirectory, store: Any
+) -> None:
+    """The books say that they have arrived, but they are not there any more."""
+    place = replace(PLACE, files=tmp_path / "mlartifacts")
+    scope = SCOPE._replace(destination=place)
+    kept = tmp_path / "mlartifacts/mlflow-0"
+    kept.mkdir(parents=True)
+    Sender(directory, store, scope, None).send(directory.observe())
+    known = read_delivery(directory, place)
+    assert not is_behind(directory, directory.observe(), known)
+    shutil.rmtree(tmp_path / "mlartifacts")
+    store.run.files.clear()
+    known = read_delivery(directory, place)
+    assert is_behind(directory, directory.observe(), known)
+    sender = Sender(directory, store, scope, known)
+    sender.send(directory.observe())
+    assert set(store.run.files) == {"config.yaml"}
+    assert sender.points == 0
+
+
+def test_clock_that_was_set_back_lets_no_run_end_before_it_began(
+    directory: RunDirectory, store: Any
+) -> None:
+    """MLflow's page would show a negative duration."""
+    begun, ended = "2026-01-01T00:00:00.000+00:00", "2016-01-01T00:00:00.000+00:00"
+    for attempt in (1, 2):
+        status = Status(Record.DONE, attempt, begun, "box", 1, ended_at=ended)
+        directory.write_status(status)
+        send(directory, store)
+        assert store.run.end == store.run.start
+        directory.delivery.unlink()
+
+
+def test_points_that_are_appended_meanwhile_are_for_the_next_time(
+    directory: RunDirectory, store: Any, append: Append, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a writer that is faster than MLflow would keep the sender for ever."""
+    steps = iter(range(4, 1000))
+    monkeypatch.setattr(sender_module, "read_points", lambda *a, **k: (
+        append(directory, next(steps)), read_points(*a, **k))[1])  # fmt: skip
+    Sender(directory, store, SCOPE, None).send(directory.observe())
+    assert len(store.steps) < 10
+
+
+def test_folder_of_the_books_is_no_link(
+    tmp_path: Path, directory: RunDirectory, store: Any
+) -> None:
+    """Nothing is written elsewhere."""
+    (tmp_path / "elsewhere").mkdir()
+    directory.delivery.parent.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(NotADirectoryError, match="it is a link"):
+        send(directory, store)
+    assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -1,0 +1,76 @@
+"""The points of a run that were sent, and which of those in its file are still to be sent."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from orchestrator.tracking.metric_points import Place, is_same_value, read_points
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from orchestrator.tracking.metric_points import Sample
+
+
+class ConflictError(Exception):
+    """MLflow has another value for a point or a parameter than the run directory.
+
+    ``mlflow_run_id`` is empty where it is the run that is being sent.
+    """
+
+    def __init__(self, what: str, mlflow_run_id: str = "") -> None:
+        super().__init__(what)
+        self.mlflow_run_id = mlflow_run_id
+
+
+class SentPoints:
+    """The steps of every key that stand before a place in the file, and what MLflow has.
+
+    ``arrived`` is what MLflow has, where the timestamps in the file may not be those that it has.
+    """
+
+    def __init__(self, arrived: Mapping[tuple[str, int], float] | None = None) -> None:
+        self._steps: defaultdict[str, set[int]] = defaultdict(set)
+        self._arrived = arrived or {}
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys of which points were sent."""
+        return {key for key, steps in self._steps.items() if steps}
+
+    def reread(self, path: Path, end: int, on_progress: Callable[[], None]) -> None:
+        """Learn which points stand before the place where an earlier sender was interrupted."""
+        at = Place()
+        while at.offset < end:
+            reading = read_points(path, at, is_over=True, timeless=0, until=end)
+            if reading.place.offset <= at.offset:
+                return  # it was rewritten, as reading on will tell
+            self.add((sample.key, sample.step) for sample in reading.samples)
+            at = reading.place
+            on_progress()
+
+    def choose(self, samples: Iterable[Sample]) -> tuple[list[tuple[str, int]], list[Sample]]:
+        """Return the points that do not stand further up in the file, and those to be sent of them.
+
+        Raises:
+            ConflictError: MLflow has another value for one of them.
+        """
+        first: dict[tuple[str, int], Sample] = {}
+        for sample in samples:
+            if sample.step not in self._steps[sample.key]:
+                first.setdefault((sample.key, sample.step), sample)
+        missing = []
+        for place, sample in first.items():
+            before = self._arrived.get(place)
+            if before is None:
+                missing.append(sample)
+            elif not is_same_value(before, sample.value):
+                raise ConflictError(f"{sample.key} at step {sample.step}")
+        return list(first), missing
+
+    def add(self, steps: Iterable[tuple[str, int]]) -> None:
+        """Count points as sent."""
+        for key, step in steps:
+            self._steps[key].add(step)

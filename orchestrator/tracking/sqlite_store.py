@@ -1,0 +1,80 @@
+"""A store in SQLite, written past MLflow's objects where there is much of one thing.
+
+MLflow makes an object of every point, which limits it to a few thousand points per second. Its own
+tables are used here, so what is written is what it would have written itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlMetric, SqlRun
+from sqlalchemy import create_engine, func, insert, select, text, update
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from orchestrator.tracking.metric_points import Sample
+
+_PATIENCE: Final = 20.0  # seconds for another writer to finish, as MLflow waits
+
+
+def open_engine(uri: str) -> Engine:
+    """Return an engine for a store that exists."""
+    return create_engine(uri, connect_args={"timeout": _PATIENCE})
+
+
+def insert_points(engine: Engine, mlflow_run_id: str, samples: Iterable[Sample]) -> None:
+    """Add points to a run in one transaction; those that are there already stay as they are.
+
+    The newest point of each key must be logged through MLflow, which keeps it in a table of its own.
+    """
+    rows = [
+        {
+            "run_uuid": mlflow_run_id,
+            "key": each.key,
+            "value": 0.0 if math.isnan(each.value) else each.value,
+            "timestamp": each.timestamp,
+            "step": each.step,
+            "is_nan": math.isnan(each.value),
+        }
+        for each in samples
+    ]
+    with _transaction(engine) as connection:
+        connection.execute(insert(SqlMetric).prefix_with("OR IGNORE"), rows)
+
+
+def read_points(engine: Engine, mlflow_run_id: str) -> dict[tuple[str, int], float]:
+    """Return the value of every point of a run, by key and step."""
+    columns = (SqlMetric.key, SqlMetric.step, SqlMetric.value, SqlMetric.is_nan)
+    with engine.connect() as connection:
+        query: Any = select(*columns).where(SqlMetric.run_uuid == mlflow_run_id)
+        found = connection.execute(query)
+        return {
+            (str(key), int(step)): math.nan if is_nan else float(value)
+            for key, step, value, is_nan in found
+        }
+
+
+def move_files(engine: Engine, before: str, now: str) -> None:
+    """Let experiments and runs whose files were under one URI find them under another one."""
+    with _transaction(engine) as connection:
+        columns: tuple[Any, ...] = (SqlExperiment.artifact_location, SqlRun.artifact_uri)
+        for column in columns:
+            is_inside = func.substr(column, 1, len(before) + 1) == f"{before}/"
+            moved = now + func.substr(column, len(before) + 1)
+            where = (column == before) | is_inside
+            connection.execute(update(column.class_).where(where).values({column.key: moved}))
+
+
+@contextlib.contextmanager
+def _transaction(engine: Engine) -> Iterator[Connection]:
+    with engine.begin() as connection:
+        connection.execute(
+            text("PRAGMA foreign_keys = ON")
+        )  # SQLite forgets it with each connection
+        yield connection
