@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.runner.failure_classes import DISK_FULL, ERROR, KILLED, OUT_OF_MEMORY
+from orchestrator.runner.failure_classes import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from orchestrator.rundir.state import Failure
 
 # What may pass by itself. An error comes again, and so does a loss that diverges.
-_PASSING: Final = frozenset((KILLED, OUT_OF_MEMORY, DISK_FULL))
+_PASSING: Final = frozenset((FailureKind.KILLED, FailureKind.OUT_OF_MEMORY, FailureKind.DISK_FULL))
 # What is probably not the run's own fault when it meets several in a row.
-_SHARED: Final = frozenset((ERROR, DISK_FULL))
+_SHARED: Final = frozenset((FailureKind.ERROR, FailureKind.DISK_FULL))
 _FIRST_DELAY: Final = 1.0
 _LONGEST_DELAY: Final = 60.0
 _IN_A_ROW: Final = 5
@@ -66,7 +66,7 @@ class Histories:
         has_progressed = history.saved is None or saved > history.saved
         history.failures += 1
         history.saved = saved
-        if failure.kind == OUT_OF_MEMORY:
+        if failure.kind == FailureKind.OUT_OF_MEMORY:
             if history.was_alone:
                 return None
             if shared:

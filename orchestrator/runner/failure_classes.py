@@ -10,43 +10,50 @@ import math
 import re
 import signal
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir.state import Failure
+from orchestrator.runner.output_end import find_cause
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ERROR: Final = "error"
-DIVERGED: Final = "diverged"
-OUT_OF_MEMORY: Final = "out-of-memory"
-TIMEOUT: Final = "timeout"
-NO_PROGRESS: Final = "no-progress"
-KILLED: Final = "killed"
-DISK_FULL: Final = "disk-full"
-CLASSES: Final = (ERROR, DIVERGED, OUT_OF_MEMORY, TIMEOUT, NO_PROGRESS, KILLED, DISK_FULL)
+
+class FailureKind(StrEnum):
+    """The classes of failures, as they stand in ``status.json``."""
+
+    ERROR = "error"
+    DIVERGED = "diverged"
+    OUT_OF_MEMORY = "out-of-memory"
+    TIMEOUT = "timeout"
+    NO_PROGRESS = "no-progress"
+    KILLED = "killed"
+    DISK_FULL = "disk-full"
+
 
 _LONGEST_MESSAGE: Final = 500
-_NAMED = re.compile(rf"({'|'.join(CLASSES)}): *(\S.*)")
-_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b(?::|$)")
-_TRACEBACK: Final = "Traceback (most recent call last):"
-_SIGNS: Final[Mapping[str, re.Pattern[str]]] = {
-    OUT_OF_MEMORY: re.compile(
+_NAMED = re.compile(rf"({'|'.join(FailureKind)}): *(\S.*)")
+_WHAT = re.compile(r"^\s*what\(\): +(.*)", re.MULTILINE)  # C++ tells what nobody caught
+_SIGNS: Final[Mapping[FailureKind, re.Pattern[str]]] = {
+    FailureKind.OUT_OF_MEMORY: re.compile(
         r"OutOfMemoryError|\bMemoryError\b|out of memory|can't allocate memory"
-        r"|Cannot allocate memory|std::bad_alloc|CUBLAS_STATUS_ALLOC_FAILED",
+        r"|Cannot allocate memory|std::bad_alloc|CU\w+_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED",
         re.IGNORECASE,
     ),
-    DISK_FULL: re.compile(
-        r"No space left on device|Disk quota exceeded|\bENOSPC\b|database or disk is full",
+    FailureKind.DISK_FULL: re.compile(
+        r"No space left on device|Disk quota exceeded|\bENOSPC\b|database or disk is full"
+        r"|PytorchStreamWriter failed writing",
         re.IGNORECASE,
     ),
-    DIVERGED: re.compile(
+    FailureKind.DIVERGED: re.compile(
         r"FloatingPointError|\bloss (?:is|became|was) (?:nan|-?inf)", re.IGNORECASE
     ),
 }
 # A shell passes on the death of its child by a signal as 128 and the signal's number.
 _SHELL: Final = 128
+_ASKING: Final = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
 _DEADLY: Final = frozenset(
     (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 )
@@ -66,21 +73,49 @@ class Traces:
 
 def classify(exit_code: int, traces: Traces) -> Failure:
     """Return why a program failed that ended by itself; the code is negative for a signal."""
-    number = deadly_signal(exit_code)
+    words = traces.last_words
+    last = words.rstrip().rpartition("\n")[2].strip()
+    if exit_code > 0 and (named := _NAMED.fullmatch(printable(last))):
+        return Failure(named[1], named[2][:_LONGEST_MESSAGE])
+    cause = find_cause(words, exit_code)
+    message = printable(cause.message)[:_LONGEST_MESSAGE]
+    number = deadly_signal(exit_code if cause.exit_code is None else cause.exit_code)
     if number is not None:
-        name = _name(number)
-        if number == signal.SIGKILL and traces.memory_ran_out:
-            return Failure(OUT_OF_MEMORY, f"killed by the kernel ({name}): the memory was used up")
-        what = _message(traces.last_words) if _TRACEBACK in traces.last_words else ""
-        return Failure(KILLED, f"by {name}" + (f", {what}" if what else ""))
-    message = _message(traces.last_words)
-    if named := _NAMED.fullmatch(message):
-        return Failure(named[1], named[2])
-    for kind, sign in _SIGNS.items():
-        if sign.search(message):
-            return Failure(kind, message)
-    message = message or f"exit code {exit_code}, and no output"
-    return Failure(DIVERGED if _has_diverged(traces.metrics) else ERROR, message)
+        return _killed(number, message if cause.is_exception else "", traces)
+    for text in (message, *cause.reasons):
+        for kind, sign in _SIGNS.items():
+            if sign.search(text):
+                told = message if text == message else f"{message}, from {printable(text)}"
+                return Failure(kind, told[:_LONGEST_MESSAGE])
+    if not cause.is_exception:
+        message = _with_code(exit_code, message)
+    return Failure(
+        FailureKind.DIVERGED if _has_diverged(traces.metrics) else FailureKind.ERROR, message
+    )
+
+
+def _killed(number: int, message: str, traces: Traces) -> Failure:
+    """Return what a signal means that ended a program, or the process that failed first in it."""
+    name = _name(number)
+    if number == signal.SIGKILL and traces.memory_ran_out:
+        text = f"killed by the kernel ({name}): the memory was used up"
+        return Failure(FailureKind.OUT_OF_MEMORY, text)
+    if number == signal.SIGABRT and (what := _WHAT.findall(traces.last_words)):
+        message = printable(what[-1])[:_LONGEST_MESSAGE]
+        for kind, sign in _SIGNS.items():
+            if sign.search(message):
+                return Failure(kind, f"{message} (by {name})")
+    return Failure(FailureKind.KILLED, f"by {name}" + (f", {message}" if message else ""))
+
+
+def _with_code(exit_code: int, line: str) -> str:
+    """Return a reason from an exit code, and the line that may say more; 1 says nothing by itself."""
+    code = f"exit code {exit_code}"
+    if exit_code - _SHELL in _ASKING:
+        code += f" (a shell's word for {_name(exit_code - _SHELL)})"
+    if not line:
+        return f"{code}, and no output"
+    return line if exit_code == 1 else f"{code}: {line}"
 
 
 def _name(number: int) -> str:
@@ -95,17 +130,6 @@ def deadly_signal(exit_code: int) -> int | None:
     if exit_code < 0:
         return -exit_code
     return exit_code - _SHELL if exit_code - _SHELL in _DEADLY else None
-
-
-def _message(words: str) -> str:
-    """Return the line that says what went wrong: the last, or the end of the last traceback."""
-    lines = [line.rstrip() for line in words.replace("\r", "\n").split("\n") if line.strip()]
-    last = lines[-1].strip() if lines else ""
-    if _TRACEBACK in words and not _EXCEPTION.match(last) and not _NAMED.fullmatch(last):
-        start = max(at for at, line in enumerate(lines) if _TRACEBACK in line)
-        after = (line for line in lines[start + 1 :] if not line[0].isspace())
-        last = next((line for line in after if _EXCEPTION.match(line)), last)
-    return printable(last)[:_LONGEST_MESSAGE]
 
 
 def _has_diverged(metrics: Mapping[str, float | str]) -> bool:

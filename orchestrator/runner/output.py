@@ -20,7 +20,7 @@ HEAD: Final = 4 << 20
 TAIL: Final = 4 << 20
 _PIPE: Final = 1 << 20
 _BETWEEN_WRITES: Final = 0.5
-_LAST_WORDS: Final = 16 << 10
+_LAST_WORDS: Final = 64 << 10
 _NOTICE: Final = "\n... {:,} bytes were left out here: a log keeps its beginning and its end ...\n"
 
 

@@ -23,7 +23,7 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, State, Status
 from orchestrator.runner import process_tree
-from orchestrator.runner.failure_classes import ERROR, NO_PROGRESS, TIMEOUT, Traces, classify
+from orchestrator.runner.failure_classes import FailureKind, Traces, classify
 from orchestrator.runner.limits import Limits
 from orchestrator.runner.output import CappedLog, Pipe
 from orchestrator.runner.programs import HASH_SEED, SIGNALS, Command, hash_seed
@@ -154,7 +154,9 @@ class Runner:
         }
 
     def _not_started(self, status: Status, error: OSError) -> Status:
-        failure = Failure(ERROR, f"cannot start {self._program.name!r}: {error.strerror}")
+        failure = Failure(
+            FailureKind.ERROR, f"cannot start {self._program.name!r}: {error.strerror}"
+        )
         return replace(status, record=Record.FAILED, failure=failure)
 
 
@@ -163,21 +165,23 @@ _VERDICTS: Final = {
     Record.FAILED: Verdict.FAILED,
     Record.INTERRUPTED: Verdict.INTERRUPTED,
 }
-_ASKING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# A shell, and our own trainer, end with 128 and the number of the signal.
-_STOPPED_CODES: Final = frozenset(code for n in _ASKING for code in (-n, 128 + n))
 
 
 def judge(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Status:
-    """Decide what the program's end means; only exit code 0 is done."""
+    """Decide what the program's end means; only exit code 0 is done.
+
+    Only what we asked to stop was interrupted: one that ends so by itself would do it each time.
+    """
     failure = None
     if ending.exit_code == 0:
         return replace(status, record=Record.DONE)
     if ending.cut is Cut.TIMEOUT:
-        failure = Failure(TIMEOUT, f"it took longer than {limits.timeout:g} s")
+        failure = Failure(FailureKind.TIMEOUT, f"it took longer than {limits.timeout:g} s")
     elif ending.cut is Cut.NO_PROGRESS:
-        failure = Failure(NO_PROGRESS, f"no sign of progress for {limits.no_progress:g} s")
-    elif ending.cut is Cut.ASKED or ending.exit_code in _STOPPED_CODES:
+        failure = Failure(
+            FailureKind.NO_PROGRESS, f"no sign of progress for {limits.no_progress:g} s"
+        )
+    elif ending.cut is Cut.ASKED:
         return replace(status, record=Record.INTERRUPTED, reason="it was asked to stop")
     return replace(
         status, record=Record.FAILED, failure=failure or classify(ending.exit_code, traces)

@@ -8,7 +8,7 @@ from orchestrator.config.settings import Policy
 from orchestrator.execution.failure_policy import CircuitBreaker, Histories, Pacing, Retry
 from orchestrator.grid.identity import RunId
 from orchestrator.rundir.state import Failure
-from orchestrator.runner.failure_classes import CLASSES
+from orchestrator.runner.failure_classes import FailureKind
 
 RUN = RunId("0" * 16)
 
@@ -20,7 +20,7 @@ def delays(kind: str, saved: list[int], *, retries: int) -> list[float | None]:
     return [answer and answer.delay for answer in answers]
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("kind", FailureKind)
 def test_only_what_may_pass_is_tried_again(kind: str) -> None:
     """With nothing allowed, nothing is."""
     passes = kind in ("killed", "out-of-memory", "disk-full")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.runner.failure_classes import CLASSES, Traces, classify
+from orchestrator.runner.failure_classes import FailureKind, Traces, classify
 
 TRACEBACK = (
     "Traceback (most recent call last):\n  File 'train.py', line 3, in <module>\n    {}\n{}\n"
@@ -38,7 +38,7 @@ TRACEBACK = (
         ("timeout: of the license server\n", "timeout", "of the license server"),
         (TRACEBACK.format("f()", "FloatingPointError: nan"), "diverged", "FloatingPointError: nan"),
         ("  50%|#####     |\r 100%|##########|\nKeyError: 'x'\n", "error", "KeyError: 'x'"),
-        ("\x1b[31mred\x1b[0m\n", "error", "?[31mred?[0m"),
+        ("\x1b[31mred\x1b[0m \x1b]0;title\x07\n", "error", "red ?]0;title?"),
         ("x" * 10_000, "error", "x" * 500),
     ],
 )
@@ -78,7 +78,7 @@ def test_loss_that_is_no_number_is_divergence(loss: float | str) -> None:
 def test_any_output_gives_a_class_and_one_printable_line(words: str, code: int) -> None:
     """No program can put into a record what harms its reader."""
     failure = classify(code, Traces(words))
-    assert failure.kind in CLASSES
+    assert failure.kind in FailureKind
     assert failure.message.isprintable()
 
 

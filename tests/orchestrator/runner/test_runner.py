@@ -112,13 +112,22 @@ def test_killed_program_tells_the_signal(directory: RunDirectory) -> None:
     assert (failure.kind, failure.message) == ("killed", "by SIGKILL")
 
 
-@pytest.mark.parametrize("end", ["kill -TERM $$", "exit 143", "kill -INT $$", "exit 130"])
-def test_program_that_somebody_asked_to_stop_is_interrupted(
-    directory: RunDirectory, end: str
+@pytest.mark.parametrize(
+    ("end", "failure"),
+    [
+        ("kill -TERM $$", ("killed", "by SIGTERM")),
+        ("trap 'kill 0' EXIT; echo work is done", ("killed", "by SIGTERM")),
+        ("kill -INT $$", ("killed", "by SIGINT")),
+        ("exit 143", ("error", "exit code 143 (a shell's word for SIGTERM), and no output")),
+        ("echo usage; exit 129", ("error", "exit code 129 (a shell's word for SIGHUP): usage")),
+    ],
+)
+def test_program_that_nobody_asked_to_stop_has_failed(
+    directory: RunDirectory, end: str, failure: tuple[str, str]
 ) -> None:
-    """It has not failed: the next call resumes it."""
-    assert carry_out(directory, "sh", "-c", end) is Verdict.INTERRUPTED
-    assert directory.observe().state is State.STALE
+    """It would end so each time: repeated without a limit, the grid would have no end."""
+    assert carry_out(directory, "sh", "-c", end) is Verdict.FAILED
+    assert failure_of(directory) == failure
 
 
 def test_program_that_does_not_exist_has_failed(directory: RunDirectory) -> None:

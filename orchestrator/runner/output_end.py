@@ -1,0 +1,298 @@
+"""Finds in the end of a program's output what ended it: seldom the last line.
+
+After the exception that ends a Python program come errors that end nothing (``__del__``, ``atexit``),
+what a wrapper says (torchrun, Hydra, a shell), and warnings. A wrapper also tells the exit code of
+the process that failed first, which then says more than its own.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+from signal import Signals
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What ended a program, as it or its wrapper said.
+
+    ``message`` is one line; ``reasons`` are the exceptions that the last one was raised from.
+    ``exit_code`` is that of the process that failed, where a wrapper tells it, negative for a
+    signal. ``is_exception`` tells whether an exception is known to have ended it.
+    """
+
+    message: str = ""
+    reasons: tuple[str, ...] = ()
+    exit_code: int | None = None
+    is_exception: bool = False
+
+
+class _Weight(Enum):
+    ENDS = "ends"  # the program, unless it was caught
+    MAY_END = "may end"  # a thread, or a task: the program went on
+    NOTHING = "nothing"  # is told, and ends nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A traceback with its exception, from line ``start`` to before ``end``."""
+
+    start: int
+    end: int
+    error: str
+    weight: _Weight
+    rank: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_RANK = re.compile(r"\[(?:rank|default)(\d+)\]:\s?")
+_HEADER = re.compile(
+    r"^(?:Original )?Traceback \(most recent call last\):?|^[╭┌].* Traceback \(most"
+)
+_GROUP = re.compile(r"^\s*\+ Exception Group Traceback \(most recent call last\):")
+_FRAME = re.compile(r"^(?:\s|[│╭╰┌└|])")
+_DIRECT: Final = "The above exception was the direct cause of the following exception:"
+_DURING: Final = "During handling of the above exception, another exception occurred:"
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b(?::|$)")
+_ENDS_NOTHING = re.compile(
+    r"Exception ignored |Error in atexit|--- Logging error ---|Error in sys\.unr"
+)
+_MAY_END = re.compile(
+    r"Exception in thread |Task exception was never|Exception in callback|future: <Task"
+)
+# What is said behind the cause by those who did not cause it.
+_ASIDES = re.compile(
+    r"Set the environment variable HYDRA_FULL_ERROR=1"
+    r"|\S+:\d+: \w*Warning: |sys:1: \w*Warning: "
+    r"|\[[WEI]\d* |\[[WEI]\d*[\d:. -]+|[WEI]\d{4} [\d:.]+ "
+    r"|note: run with `RUST_BACKTRACE"
+    r"|make(?:\[\d+\])?: \*\*\* |ERROR conda\.cli|srun: error: .* Exited with exit code"
+    r"|wandb: |ERROR:torch\.distributed\.elastic|WARNING:torch\.distributed\.elastic"
+)
+_FINAL_WORD = re.compile(r"(?:\S+: )?(?:error|fatal|abort)(?:: |\[)", re.IGNORECASE)
+_MANY: Final = 20  # lines behind a traceback: it was caught, and the program went on
+_HYDRA: Final = "Set the environment variable HYDRA_FULL_ERROR=1"
+_HYDRAS_FIRST = re.compile(
+    r"Could not |In '|You must specify|Key '|Error |Cannot find |Primary config|Unable to "
+    r"|mismatched input|no viable alternative|extraneous input|token recognition|Multiple values"
+    r"|Interpolation|Missing mandatory|Ambiguous value|Config group override|Invalid |Value '"
+    r"|Unsupported |Unexpected |Override |Environment variable '|Defaults "
+)
+_STATUS = re.compile(r"non-zero exit status (\d+)\.")
+_DIED_WITH = re.compile(r"died with <Signals\.\w+: (\d+)>")
+_SPAWNED = re.compile(r"process \d+ terminated with (?:signal (\w+)|exit code (\d+))")
+_LIGHTNING = re.compile(r"Child process with PID \d+ terminated with code (-?\d+)")
+_GOT = re.compile(r"Process \d+ got signal: (\d+)")
+_ROOT = re.compile(r"Root Cause.*?rank\s*: (\d+).*?exitcode\s*: (-?\d+)", re.DOTALL)
+_WORKER = re.compile(r"is killed by signal: ([A-Z][\w ]*)")
+_BY_SHELL = re.compile(
+    r"(?:.*: (?:line )?\d+:\s+(?:\d+ )?)?(Killed|Segmentation fault|Aborted|Bus error|Terminated"
+    r"|Floating point exception|Illegal instruction|Hangup)(?: \(core dumped\))?(?:\s+\S.*)?"
+)
+_WORDS: Final[Mapping[str, Signals]] = {
+    "Killed": Signals.SIGKILL,
+    "Segmentation fault": Signals.SIGSEGV,
+    "Aborted": Signals.SIGABRT,
+    "Bus error": Signals.SIGBUS,
+    "Terminated": Signals.SIGTERM,
+    "Floating point exception": Signals.SIGFPE,
+    "Illegal instruction": Signals.SIGILL,
+    "Hangup": Signals.SIGHUP,
+}
+
+
+def find_cause(output: str, exit_code: int) -> Cause:
+    """Return what ended a program that ended with an exit code, as far as its output tells."""
+    text = _ESCAPES.sub("", output).replace("\r\n", "\n").replace("\r", "\n")
+    return _find([line.rstrip() for line in text.split("\n")], exit_code, rank="")
+
+
+def _find(lines: Sequence[str], exit_code: int, *, rank: str) -> Cause:
+    blocks = _read_blocks(lines)
+    said = _without(lines, [each for each in blocks if each.weight is _Weight.NOTHING])
+    last = said[-1] if said else ""
+    if found := _LIGHTNING.search(last):
+        inner = _find(lines[: lines.index(last)], int(found[1]), rank=rank)
+        return replace(inner, exit_code=int(found[1]))
+    block = _choose(blocks, rank)
+    if block is None:
+        return _last_line(said)
+    if wrapped := _unwrap(lines, block):
+        return wrapped
+    after = _without(lines[block.end :], [])
+    if block.weight is _Weight.MAY_END and after:
+        return _last_line(said)
+    if after and _is_caught(after, exit_code):
+        return _last_line(said)
+    return _signalled(Cause(block.error, block.reasons, is_exception=True))
+
+
+def _choose(blocks: Sequence[_Block], rank: str) -> _Block | None:
+    """Return the exception that probably ended the program: the last, or the last of a rank."""
+    for weight in (_Weight.ENDS, _Weight.MAY_END):
+        of_weight = [each for each in blocks if each.weight is weight]
+        if rank and (of_rank := [each for each in of_weight if each.rank == rank]):
+            return of_rank[-1]
+        if of_weight:
+            return of_weight[-1]
+    return None
+
+
+def _is_caught(after: Sequence[str], exit_code: int) -> bool:
+    """Tell whether a program went on behind a traceback, from what it said there.
+
+    One that nobody catches ends Python with 1, and is the last thing that the program itself says.
+    """
+    if exit_code > 1 or len(after) > _MANY:
+        return True
+    return _FINAL_WORD.match(after[-1]) is not None
+
+
+def _last_line(said: Sequence[str]) -> Cause:
+    if any(line.startswith(_HYDRA) for line in said):
+        return Cause(_first_of_hydra(said))
+    said = [line for line in said if not _ASIDES.match(line)]
+    last = said[-1].strip() if said else ""
+    told = _BY_SHELL.fullmatch(last)
+    return Cause(
+        _RANK.sub("", last),
+        exit_code=-_WORDS[told[1]] if told else None,
+        is_exception=_EXCEPTION.match(last) is not None,
+    )
+
+
+def _first_of_hydra(said: Sequence[str]) -> str:
+    """Return the line of Hydra's error that says what is wrong; choices and places follow it."""
+    end = max(at for at, line in enumerate(said) if line.startswith(_HYDRA))
+    known = (
+        line for line in said[:end] if _HYDRAS_FIRST.match(line) and "overrides: [" not in line
+    )
+    return next(known, said[end - 1] if end else "").strip()
+
+
+def _without(lines: Sequence[str], blocks: Sequence[_Block]) -> list[str]:
+    """Return the lines that say something, without some blocks and without asides."""
+    hidden = {at for each in blocks for at in range(each.start, each.end)}
+    kept = []
+    skips_frame = False
+    for at, line in enumerate(lines):
+        if at in hidden or not line.strip():
+            continue
+        if skips_frame and line[0].isspace():  # the source line of a warning
+            continue
+        skips_frame = _ASIDES.match(line) is not None
+        if not skips_frame or line.startswith(_HYDRA):
+            kept.append(line)
+    return kept
+
+
+def _unwrap(lines: Sequence[str], block: _Block) -> Cause | None:
+    """Return what a wrapper's exception tells of the process that it has started; none otherwise."""
+    error, before = block.error, lines[: block.start]
+    if "ChildFailedError" in error:
+        root = _ROOT.search("\n".join(lines[block.end - 1 :]))
+        code, rank = (int(root[2]), root[1]) if root else (1, "")
+        inner = _find(before, code, rank=rank)
+        return replace(inner, exit_code=code) if code < 0 else inner
+    if found := _STATUS.search(error):
+        inner = _find(before, int(found[1]), rank="")
+        found_more = inner.message or inner.exit_code is not None
+        return replace(inner, exit_code=inner.exit_code or int(found[1])) if found_more else None
+    if found := _DIED_WITH.search(error):
+        return Cause(error, exit_code=-int(found[1]), is_exception=True)
+    return None
+
+
+def _signalled(cause: Cause) -> Cause:
+    """Add the signal that an exception tells of: of the process itself, or of one below it."""
+    message, number = cause.message, None
+    if found := _GOT.search(message):
+        number = int(found[1])
+    elif message.partition(":")[0].endswith("SIGTERMException"):
+        number = Signals.SIGTERM
+    elif message.partition(":")[0] == "KeyboardInterrupt":
+        number = Signals.SIGINT
+    elif (found := _WORKER.search(message)) and found[1].strip() in _WORDS:
+        number = _WORDS[found[1].strip()]
+    elif (found := _SPAWNED.search(message)) and found[1] in Signals.__members__:
+        number = Signals[found[1]]
+    return cause if number is None else replace(cause, exit_code=-number)
+
+
+def _read_blocks(lines: Sequence[str]) -> list[_Block]:
+    blocks: list[_Block] = []
+    at = 0
+    while at < len(lines):
+        block = _read_group(lines, at) if _GROUP.match(lines[at]) else _read_one(lines, at)
+        if block is None:
+            at += 1
+            continue
+        blocks.append(_in_context(lines, block, blocks))
+        at = max(block.end, at + 1)
+    return blocks
+
+
+def _read_one(lines: Sequence[str], start: int) -> _Block | None:
+    rank = _RANK.match(lines[start])
+    strip = rank.end() if rank else 0
+    cut = start == 0 and lines[0][:1].isspace() and any('File "' in line for line in lines[:4])
+    if not (cut or _HEADER.match(lines[start][strip:])):
+        if _ENDS_NOTHING.match(lines[start]) and not _is_header(lines, start + 1):
+            return _Block(start, min(start + 2, len(lines)), "", _Weight.NOTHING)
+        return None
+    at = start + 1
+    while at < len(lines) and (not lines[at][strip:] or _FRAME.match(lines[at][strip:])):
+        at += 1
+    error = lines[at][strip:].strip() if at < len(lines) else ""
+    if error.endswith(":") and at + 1 < len(lines) and not _HEADER.match(lines[at + 1]):
+        error = f"{error} {lines[at + 1][strip:].strip()}"
+    return _Block(start, at + 1, error, _Weight.ENDS, rank[1] if rank else "")
+
+
+def _is_header(lines: Sequence[str], at: int) -> bool:
+    return at < len(lines) and _HEADER.match(lines[at]) is not None
+
+
+def _read_group(lines: Sequence[str], start: int) -> _Block:
+    """Read a group of exceptions, a tree drawn with bars: its first leaf, and how many there are."""
+    end = start + 1
+    while end < len(lines) and re.match(r"\s*[|+]", lines[end]):
+        end += 1
+    leaves = []
+    is_open = False
+    for line in lines[start:end]:
+        text = re.sub(r"^[\s|]*", "", line)
+        if text.startswith("+"):
+            is_open = re.search(r"-- (?:\d+|\.\.\.) -", text) is not None
+        elif is_open and text and not text.startswith("Traceback") and not line.endswith("^"):
+            depth = re.match(r"[\s|+]*\| (\s*)", line)
+            if depth and not depth[1]:
+                leaves.append(text)
+                is_open = False
+    whole = next((text.strip(" |") for text in lines[start:end] if re.match(r"\s*\| \w", text)), "")
+    leaves = [leaf for leaf in leaves if not re.search(r"\(\d+ sub-exceptions?\)$", leaf)]
+    more = f" (and {len(leaves) - 1} more)" if len(leaves) > 1 else ""
+    return _Block(start, end, f"{leaves[0]}{more}" if leaves else whole, _Weight.ENDS)
+
+
+def _in_context(lines: Sequence[str], block: _Block, before: Sequence[_Block]) -> _Block:
+    """Add what the lines before a traceback say of it: that it ends nothing, or what caused it."""
+    said = [line for line in lines[: block.start][-8:] if line.strip(' "')]
+    said = said[-3:]
+    above = _RANK.sub("", said[-1]) if said else ""
+    if above in (_DIRECT, _DURING) and before:
+        cause = before[-1]
+        reasons = (*cause.reasons, cause.error) if above == _DIRECT else ()
+        return replace(block, weight=cause.weight, reasons=reasons)
+    for pattern, weight in ((_ENDS_NOTHING, _Weight.NOTHING), (_MAY_END, _Weight.MAY_END)):
+        if pattern.match(above):
+            return replace(block, start=block.start - 1, weight=weight)
+    if any(_MAY_END.match(line) for line in said[-2:]):
+        return replace(block, weight=_Weight.MAY_END)
+    return block

@@ -1,0 +1,448 @@
+"""Programs die in every way that Linux, Python, and what starts Python know: class and reason are right.
+
+The table says beforehand what is to be recorded of each; then all of them are run as one grid.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CONFIG = """\
+results_dir: results
+experiment_id: deaths
+case: none
+orch:
+  tracking: {enabled: false}
+  retries: 0
+  entry_point: deaths:main
+  arguments: ["{case}"]
+"""
+# Becomes the program, with the signals as a shell would start it.
+MAIN = """\
+import json, os, pathlib, signal, sys
+def main():
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    command = json.loads(pathlib.Path("cases.json").read_text())[sys.argv[1]]
+    os.execvp(command[0], command)
+"""
+
+
+@dataclass(frozen=True)
+class Death:
+    """A program, and what is to be said of its end: the class, and the reason as a pattern."""
+
+    command: tuple[str, ...]
+    kind: str
+    reason: str
+
+
+def sh(script: str, kind: str, reason: str) -> Death:
+    return Death(("sh", "-c", script), kind, reason)
+
+
+def py(script: str, kind: str, reason: str) -> Death:
+    return Death((sys.executable, "-I", "-S", "-c", script), kind, reason)
+
+
+def says(text: str, code: int, kind: str, reason: str) -> Death:
+    """Return a stand-in that says what was recorded of a program, and ends with its code."""
+    end = f"os.kill(os.getpid(), {-code})" if code < 0 else f"sys.exit({code})"
+    return py(
+        f"import os, sys; sys.stderr.write({text!r}); sys.stderr.flush(); {end}", kind, reason
+    )
+
+
+def exact(text: str) -> str:
+    return re.escape(text)
+
+
+# Those that end nothing, or only stop a process, are left out; 32 and 33 are the C library's.
+QUIET = {"SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGWINCH"}
+DEADLY = [each for each in signal.Signals if each.name not in QUIET and each < 32]
+BY_SHELLS = {
+    132: "SIGILL",
+    134: "SIGABRT",
+    135: "SIGBUS",
+    136: "SIGFPE",
+    137: "SIGKILL",
+    139: "SIGSEGV",
+}
+ASKING = {129: "SIGHUP", 130: "SIGINT", 143: "SIGTERM"}
+CODES = (*range(1, 6), 7, 42, 64, 77, 99, 113, 126, 127, 128, 131, 133, 141, 152, 200, 254, 255)
+
+
+def of_linux() -> dict[str, Death]:
+    """Return deaths by a signal, or with an exit code and no word."""
+    found = {
+        f"signal {each.name}": sh(f"kill -{each.value} $$", "killed", exact(f"by {each.name}"))
+        for each in DEADLY
+    }
+    found |= {
+        f"signal {n}": sh(
+            f"kill -{n} $$",
+            "killed",
+            f"by ({signal.Signals(n).name if n in (34, 64) else f'signal {n}'})",
+        )
+        for n in (34, 35, 50, 64)
+    }
+    found |= {
+        f"code {n}": sh(f"exit {n}", "error", exact(f"exit code {n}, and no output")) for n in CODES
+    }
+    found |= {f"code {n}": sh(f"exit {n}", "killed", f"by {name}") for n, name in BY_SHELLS.items()}
+    found |= {
+        f"code {n}": sh(
+            f"exit {n}", "error", exact(f"exit code {n} (a shell's word for {name}), and no output")
+        )
+        for n, name in ASKING.items()
+    }
+    return found | {
+        "code with a line": sh("echo epoch 3; exit 7", "error", "exit code 7: epoch 3"),
+        "trap that ends its group": sh("trap 'kill 0' EXIT; echo work is done", "killed", "by SIGTERM"),
+        "shell whose child is killed": sh("sh -c 'kill -9 $$'; exit $?", "killed", "by SIGKILL"),
+        "shell that tells of it": says("Killed\n", 1, "killed", "by SIGKILL"),
+        "bash that tells of it": says(
+            "run.sh: line 3: 4711 Segmentation fault      (core dumped) ./train\n", 1, "killed", "by SIGSEGV"
+        ),
+        "program that is not there": sh("no-such-program", "error", "exit code 127: .*no-such-program.*not found"),
+        "file that cannot be run": sh("/etc/passwd", "error", "exit code 126: .*[Pp]ermission denied"),
+        "C++ without memory": says(
+            "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n",
+            -6, "out-of-memory", exact("std::bad_alloc (by SIGABRT)"),
+        ),
+        "C++ with an error": says(
+            "terminate called after throwing an instance of 'std::runtime_error'\n  what():  no such layer\n",
+            -6, "killed", "by SIGABRT, no such layer",
+        ),
+        "Rust": says(
+            "thread 'main' panicked at src/main.rs:2:5:\nno such layer\n"
+            "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
+            101, "error", "exit code 101: no such layer",
+        ),
+        "make": says("ValueError: lr\nmake: *** [Makefile:2: all] Error 1\n", 2, "error", "ValueError: lr"),
+    }  # fmt: skip
+
+
+SPECIAL = {
+    "MemoryError": ("out-of-memory", "MemoryError: told"),
+    "FloatingPointError": ("diverged", "FloatingPointError: told"),
+    "KeyboardInterrupt": ("killed", "by SIGINT.*"),
+    "SystemExit": ("error", "told"),
+    "GeneratorExit": ("error", "GeneratorExit: told"),
+    "KeyError": ("error", "KeyError: 'told'"),
+}
+MANY_ARGUMENTS = {
+    "UnicodeDecodeError": "('utf-8', b'x', 0, 1, 'told')",
+    "UnicodeEncodeError": "('utf-8', 'x', 0, 1, 'told')",
+    "UnicodeTranslateError": "('x', 0, 1, 'told')",
+}
+TOLD = "('told')"
+GROUPS = {"BaseExceptionGroup", "ExceptionGroup"}
+
+
+def builtin_exceptions() -> list[str]:
+    import builtins  # noqa: PLC0415 # only their names are wanted
+
+    found = (
+        name
+        for name, each in vars(builtins).items()
+        if isinstance(each, type) and issubclass(each, BaseException)
+    )
+    names = {getattr(builtins, name).__name__ for name in found}
+    return sorted(names - GROUPS - {"_IncompleteInputError", "PythonFinalizationError"})
+
+
+def of_python() -> dict[str, Death]:
+    """Return deaths by each exception that Python has, and by groups and chains of them."""
+    found = {}
+    for name in builtin_exceptions():
+        kind, reason = SPECIAL.get(name, ("error", f"{name}: .*told.*"))
+        found[f"raise {name}"] = py(f"raise {name}{MANY_ARGUMENTS.get(name, TOLD)}", kind, reason)
+    errors = {
+        28: "disk-full",
+        122: "disk-full",
+        12: "out-of-memory",
+        5: "error",
+        13: "error",
+        27: "error",
+    }
+    for number, kind in errors.items():
+        script = f"import os; raise OSError({number}, os.strerror({number}), 'a.pt')"
+        found[f"errno {number}"] = py(script, kind, rf"\w+Error: \[Errno {number}\] .*: 'a.pt'")
+    return found | {
+        "class of the user": py("class Boom(Exception): pass\nraise Boom('told')", "error", r"(__main__\.)?Boom: told"),
+        "no text": py("raise ValueError", "error", "ValueError"),
+        "several lines": py("raise ValueError('one\\ntwo\\nthree')", "error", "ValueError: one"),
+        "notes": py("e = ValueError('told'); e.add_note('KeyError: a note'); raise e", "error", "ValueError: told"),
+        "syntax": py("eval('(')", "error", "SyntaxError: .*"),
+        "syntax of the program itself": py("def f(:", "error", "SyntaxError: .*"),
+        "recursion": py("def f(): f()\nf()", "error", "RecursionError: .*"),
+        "assertion": py("assert 1 == 2, 'told'", "error", "AssertionError: told"),
+        "exit with a text": py("import sys; sys.exit('told')", "error", "told"),
+        "exit with a number": py("import sys; print('epoch 3'); sys.exit(3)", "error", "exit code 3: epoch 3"),
+        "_exit": py("import os; os._exit(1)", "error", "exit code 1, and no output"),
+        "abort": py("import os; os.abort()", "killed", "by SIGABRT"),
+        "abort of a watched one": py(
+            "import faulthandler, os; faulthandler.enable(); os.abort()", "killed", "by SIGABRT.*"
+        ),
+        "group": py("raise ExceptionGroup('many', [ValueError('a'), TypeError('b')])", "error",
+                    exact("ValueError: a (and 1 more)")),
+        "group of one": py("raise ExceptionGroup('many', [ValueError('a')])", "error", "ValueError: a"),
+        "group of groups": py(
+            "raise ExceptionGroup('x', [ExceptionGroup('y', [OSError(28, 'No space left on device')]), KeyError(1),"
+            " ValueError('c')])", "disk-full", exact("OSError: [Errno 28] No space left on device (and 2 more)")),
+        "group of raised ones": py(
+            "def f():\n    try: raise ValueError('a')\n    except ValueError as e: return e\n"
+            "raise ExceptionGroup('many', [f(), f(), f()])", "error", exact("ValueError: a (and 2 more)")),
+        "group without memory": py("raise BaseExceptionGroup('m', [MemoryError('told')])", "out-of-memory",
+                                   "MemoryError: told"),
+        "chain": py("try: 1 / 0\nexcept ZeroDivisionError: raise ValueError('told')", "error", "ValueError: told"),
+        "chain from": py("try: 1 / 0\nexcept ZeroDivisionError as e: raise ValueError('told') from e", "error",
+                         "ValueError: told"),
+        "chain from no memory": py("try: raise MemoryError('big')\nexcept MemoryError as e: raise ValueError('told') from e",
+                                   "out-of-memory", "ValueError: told, from MemoryError: big"),
+        "chain to no memory": py("try: 1 / 0\nexcept ZeroDivisionError: raise MemoryError('told')", "out-of-memory",
+                                 "MemoryError: told"),
+        "caught": py("import sys, traceback\ntry: 1 / 0\nexcept ZeroDivisionError: traceback.print_exc()\nsys.exit(3)",
+                     "error", "ZeroDivisionError: division by zero"),
+        "caught, and another code": py(
+            "import sys, traceback\ntry: 1 / 0\nexcept ZeroDivisionError: traceback.print_exc()\nprint('no license')\n"
+            "sys.exit(3)", "error", "exit code 3: no license"),
+        "caught long before": py(
+            "import sys, traceback\ntry: 1 / 0\nexcept ZeroDivisionError: traceback.print_exc()\n"
+            "for n in range(30): print('epoch', n, file=sys.stderr)\nsys.exit('no license')", "error", "no license"),
+        "caught, and a last word": py(
+            "import sys, traceback\ntry: 1 / 0\nexcept ZeroDivisionError: traceback.print_exc()\n"
+            "sys.exit('train: error: no license')", "error", "train: error: no license"),
+        "thread alone": py(
+            "import threading, sys\nt = threading.Thread(target=lambda: 1 / 0)\nt.start()\nt.join()\nsys.exit(1)",
+            "error", "ZeroDivisionError: division by zero"),
+        "child process": py(
+            "import multiprocessing as m, sys\ndef f(): raise ValueError('told')\np = m.get_context('fork').Process(target=f)\n"
+            "p.start(); p.join(); sys.exit(p.exitcode)", "error", "ValueError: told"),
+        "pool": py(
+            "import multiprocessing as m\ndef f(x): raise ValueError('told')\n"
+            "with m.get_context('fork').Pool(1) as p: p.map(f, [1])", "error", "ValueError: told"),
+        "subprocess that is killed": py(
+            "import subprocess; subprocess.run(['sh', '-c', 'kill -9 $$'], check=True)", "killed", "by SIGKILL, .*"),
+        "subprocess that says why": py(
+            "import subprocess; subprocess.run(['sh', '-c', 'echo KeyError: told; exit 1'], check=True)", "error",
+            "KeyError: told"),
+        "subprocess without a word": py(
+            "import subprocess; subprocess.run(['false'], check=True)", "error", ".*CalledProcessError: .*exit status 1."),
+        "named class": says("diverged: the loss is nan\n", 1, "diverged", "the loss is nan"),
+        "task": py(
+            "import asyncio\nasync def f(): raise ValueError('told')\nasyncio.run(f())", "error", "ValueError: told"),
+    }  # fmt: skip
+
+
+BASES = {
+    "ValueError": ("raise ValueError('told')", "error", "ValueError: told"),
+    "MemoryError": ("raise MemoryError('told')", "out-of-memory", "MemoryError: told"),
+    "disk": ("raise OSError(28, 'No space left on device')", "disk-full", r"OSError: \[Errno 28\] No space.*"),
+    "card": (
+        ("class OutOfMemoryError(RuntimeError): pass\n"
+        "raise OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB.')"),
+        "out-of-memory", ".*CUDA out of memory.*",
+    ),
+    "exit": ("sys.exit('no license')", "error", "no license"),
+}  # fmt: skip
+NOISES = {
+    "__del__": "class L:\n    def __del__(self): raise AttributeError('late')\nkeep = L()",
+    "__del__ of a loop": "class L:\n    def __init__(self): self.me = self\n    def __del__(self): {}['late']\nL()",
+    "atexit": "import atexit\ndef late(): raise KeyError('late')\natexit.register(late)",
+    "atexit twice": "import atexit\ndef late(): raise OSError(28, 'late')\natexit.register(late); atexit.register(late)",
+    "thread": "import threading\nt = threading.Thread(target=lambda: [][1])\nt.start(); t.join()",
+    "logging": "import logging\nlogging.error('%d', 'late')",
+    "warning": "import atexit, warnings\natexit.register(lambda: warnings.warn('MemoryError: late'))",
+    "chain in __del__": "class L:\n    def __del__(self):\n        try: {}[1]\n        except KeyError: raise OSError('late')\n"
+    "keep = L()",
+}  # fmt: skip
+
+
+def of_noise() -> dict[str, Death]:
+    """Return deaths behind which, or before which, errors are told that end nothing."""
+    return {
+        f"{name} with {noise}": py(f"import sys\n{before}\n{end}", kind, reason)
+        for name, (end, kind, reason) in BASES.items()
+        for noise, before in NOISES.items()
+    }
+
+
+TRACEBACK = (
+    'Traceback (most recent call last):\n  File "train.py", line 9, in <module>\n    main()\n'
+)
+RANKED = "".join(f"[rank1]: {line}\n" for line in (*TRACEBACK.splitlines(), "ValueError: told"))
+TORCHRUN = (
+    "W1128 20:00:00.000000 4711 torch/distributed/elastic/multiprocessing/api.py:908] Sending process 4712 closing"
+    " signal SIGTERM\n"
+    "E1128 20:00:00.000000 4711 torch/distributed/elastic/multiprocessing/api.py:882] failed (exitcode: {code})"
+    " local_rank: 1 (pid: 4713) of binary: /usr/bin/python\n"
+    + TRACEBACK.replace("train.py", "/usr/bin/torchrun")
+    + ""
+    "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n"
+    "============================================================\ntrain.py FAILED\n"
+    "------------------------------------------------------------\nFailures:\n  <NO_OTHER_FAILURES>\n"
+    "------------------------------------------------------------\nRoot Cause (first observed failure):\n[0]:\n"
+    "  time      : 2026-11-28_20:00:00\n  host      : box\n  rank      : 1 (local_rank: 1)\n"
+    "  exitcode  : {code} (pid: 4713)\n  error_file: <N/A>\n  traceback : {told}\n"
+    "============================================================\n"
+)
+ASK = "To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html"
+HYDRA = "\nSet the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.\n"
+ELASTIC = "torch.distributed.elastic.multiprocessing.api."
+SPAWN = "torch.multiprocessing.spawn."
+
+
+def of_wrappers() -> dict[str, Death]:
+    """Return deaths told by what started the program: their last lines are about themselves."""
+    return {
+        **{
+            f"torchrun, {name}": says(
+                "Epoch 1\n" + TORCHRUN.format(code=-code, told=f"Signal {code} ({name}) received by PID 4713"),
+                1, "killed", f"by {name}",
+            )
+            for name, code in (("SIGKILL", 9), ("SIGSEGV", 11), ("SIGABRT", 6), ("SIGTERM", 15), ("SIGBUS", 7))
+        },
+        "torchrun, error": says(TRACEBACK + "ValueError: told\n" + TORCHRUN.format(code=1, told=ASK), 1, "error",
+                                "ValueError: told"),
+        "torchrun, error of a rank": says(
+            RANKED + RANKED.replace("rank1", "rank0").replace("ValueError: told", "DistBackendError: closed")
+            + TORCHRUN.format(code=1, told=ASK), 1, "error", "ValueError: told"),
+        "torchrun, card": says(
+            TRACEBACK + "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\n"
+            + TORCHRUN.format(code=1, told=ASK), 1, "out-of-memory", "torch.OutOfMemoryError: CUDA out of memory.*"),
+        "torchrun, disk": says(TRACEBACK + "OSError: [Errno 28] No space left on device\n"
+                               + TORCHRUN.format(code=1, told=ASK), 1, "disk-full", "OSError: .*No space.*"),
+        "torchrun, stopped": says(TRACEBACK + f"{ELASTIC}SignalException: Process 4711 got signal: 15\n", 1, "killed",
+                                  "by SIGTERM.*"),
+        "torchrun, code 3 without a word": says(TORCHRUN.format(code=3, told=ASK), 1, "error", ".+"),
+        "Hydra, error": says(
+            f"Error executing job with overrides: ['x=1']\n{TRACEBACK}ValueError: told\n{HYDRA}", 1, "error",
+            "ValueError: told"),
+        "Hydra, card": says(
+            f"Error executing job with overrides: []\n{TRACEBACK}torch.OutOfMemoryError: CUDA out of memory.\n{HYDRA}",
+            1, "out-of-memory", "torch.OutOfMemoryError: CUDA out of memory."),
+        "Hydra, unknown key": says(
+            "Could not override 'y'.\nTo append to your config use +y=1\nKey 'y' is not in struct\n    full_key: y\n"
+            f"    object_type=dict\n{HYDRA}", 1, "error", exact("Could not override 'y'.")),
+        "Hydra, no such choice": says(
+            "In 'config': Could not find 'db/oracle'\n\nAvailable options in 'db':\n\tmysql\nConfig search path:\n"
+            f"\tprovider=main, path=file:///conf\n{HYDRA}", 1, "error", "In 'config': Could not find 'db/oracle'"),
+        "Hydra, no choice": says(f"You must specify 'db', e.g, db=<OPTION>\nAvailable options:\n\tmysql\n{HYDRA}", 1,
+                                 "error", "You must specify 'db', e.g, db=<OPTION>"),
+        "Hydra, no config": says(
+            "Cannot find primary config 'config'. Check that it's in your config search path.\n\nConfig search path:\n"
+            f"\tprovider=hydra, path=pkg://hydra.conf\n{HYDRA}", 1, "error", "Cannot find primary config 'config'.*"),
+        "Hydra, grammar": says(f"mismatched input '<EOF>' expecting ID\nSee https://hydra.cc\n{HYDRA}", 1, "error",
+                               "mismatched input.*"),
+        "Hydra, target": says(
+            f"Error executing job with overrides: []\n{TRACEBACK}hydra.errors.InstantiationException: Error in call to"
+            f" target 'm.f':\nOutOfMemoryError('CUDA out of memory.')\nfull_key: model\n{HYDRA}", 1, "out-of-memory",
+            ".*Error in call to target 'm.f': OutOfMemoryError.*"),
+        "Hydra, killed later": says(f"Error executing job\n{HYDRA}", -9, "killed", "by SIGKILL"),
+        "Lightning, bar left": says(
+            f"Epoch 0:  10%|#         | 1/10\r{TRACEBACK}ValueError: told\nEpoch 0:  10%|#         | 1/10 [00:00<00:01]\n",
+            1, "error", "ValueError: told"),
+        "Lightning, child": says(
+            f"{TRACEBACK}ValueError: told\n[rank: 0] Child process with PID 4712 terminated with code 1. Forcefully"
+            " terminating all other processes to avoid zombies\n", -9, "error", "ValueError: told"),
+        "Lightning, killed child": says(
+            "[rank: 0] Child process with PID 4712 terminated with code -9. Forcefully terminating all other processes"
+            " to avoid zombies\n", -9, "killed", "by SIGKILL"),
+        "Lightning, stopped": says(
+            f"[rank: 0] Received SIGTERM: 15\n{TRACEBACK}lightning.fabric.utilities.exceptions.SIGTERMException\n", 1,
+            "killed", "by SIGTERM.*"),
+        "spawn": says(
+            f"{TRACEBACK}{SPAWN}ProcessRaisedException: \n\n-- Process 0 terminated with the following error:\n{TRACEBACK}"
+            "ValueError: told\n\n", 1, "error", "ValueError: told"),
+        "spawn, killed": says(f"{TRACEBACK}{SPAWN}ProcessExitedException: process 0 terminated with signal SIGKILL\n", 1,
+                              "killed", "by SIGKILL.*"),
+        "loader": says(
+            f"{TRACEBACK}RuntimeError: Caught ValueError in DataLoader worker process 0.\nOriginal {TRACEBACK}"
+            "ValueError: told\n\n", 1, "error", "ValueError: told"),
+        "loader, killed": says(f"{TRACEBACK}RuntimeError: DataLoader worker (pid 4712) is killed by signal: Killed. \n",
+                               1, "killed", "by SIGKILL, .*DataLoader worker.*"),
+        "loader, bus": says(
+            f"{TRACEBACK}RuntimeError: DataLoader worker (pid 4712) is killed by signal: Bus error. It is possible that"
+            " dataloader's workers are out of shared memory.\n", 1, "killed", "by SIGBUS, .*shared memory.*"),
+        "accelerate": says(
+            f"{TRACEBACK}ValueError: told\n{TRACEBACK}subprocess.CalledProcessError: Command '['python', 'train.py']'"
+            " returned non-zero exit status 1.\n", 1, "error", "ValueError: told"),
+        "accelerate, killed": says(
+            f"epoch 1\n{TRACEBACK}subprocess.CalledProcessError: Command '['python']' died with <Signals.SIGKILL: 9>.\n",
+            1, "killed", "by SIGKILL.*"),
+        "conda": says(
+            f"{TRACEBACK}ValueError: told\n\nERROR conda.cli.main_run:execute(49): `conda run python` failed. (See above"
+            " for error)\n", 1, "error", "ValueError: told"),
+        "srun": says(f"{TRACEBACK}ValueError: told\nsrun: error: node1: task 0: Exited with exit code 1\n", 1, "error",
+                     "ValueError: told"),
+        "leaked semaphores": says(
+            "no license\n/usr/lib/python3/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker: There"
+            " appear to be 6 leaked semaphore objects\n  warnings.warn('resource_tracker: There appear')\n", 1, "error",
+            "no license"),
+        "rich": says(
+            "╭───────────── Traceback (most recent call last) ──────────────╮\n│ train.py:9 in <module>       │\n"
+            "╰──────────────────────────────────────────────────────────────╯\nValueError: told\n", 1, "error",
+            "ValueError: told"),
+        "colours": says(f"\x1b[31m{TRACEBACK}\x1b[1mValueError\x1b[0m: told\n", 1, "error", "ValueError: told"),
+        "lines of Windows": says(f"{TRACEBACK}ValueError: told\n".replace("\n", "\r\n"), 1, "error", "ValueError: told"),
+        "traceback that is cut": says(
+            "    deep()\n" + '  File "train.py", line 9, in deep\n    deep()\n' * 3 + "ValueError: told\nlate line\n", 1,
+            "error", "ValueError: told"),
+    }  # fmt: skip
+
+
+DEATHS = of_linux() | of_python() | of_noise() | of_wrappers()
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]:
+    """Run them all; return the class and the reason that stand in each run's directory."""
+    folder = tmp_path_factory.mktemp("deaths")
+    (folder / "conf").mkdir()
+    (folder / "conf/config.yaml").write_text(CONFIG)
+    (folder / "deaths.py").write_text(MAIN)
+    # In no order: the grid would pause where many in a row fail in the same way.
+    shuffled = random.Random(1).sample([*DEATHS], len(DEATHS))  # noqa: S311 # no secret
+    names = {str(number): name for number, name in enumerate(shuffled)}
+    cases = {number: DEATHS[name].command for number, name in names.items()}
+    (folder / "cases.json").write_text(json.dumps(cases))
+    orch = Path(sys.executable).with_name("orch")
+    ended = subprocess.run(
+        [orch, "run", f"case=range({len(cases)})", "--quiet", "--workers=2"],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert ended.returncode == 1, ended.stdout[-2000:] + ended.stderr
+    found = {}
+    for each in (folder / "results/deaths/training").glob("[0-9a-f]*"):
+        status = json.loads((each / "status.json").read_text())
+        name = names[str(json.loads((each / "run.json").read_text())["overrides"]["case"])]
+        assert status["state"] == "failed", name
+        found[name] = (status["error"]["class"], status["error"]["message"])
+    return found
+
+
+def test_there_are_two_hundred_ways_to_die() -> None:
+    """And no name stands for two of them."""
+    parts = (of_linux(), of_python(), of_noise(), of_wrappers())
+    assert len(DEATHS) == sum(map(len, parts)) >= 200
+
+
+@pytest.mark.parametrize("name", DEATHS)
+def test_class_and_reason_say_what_ended_it(
+    recorded: dict[str, tuple[str, str]], name: str
+) -> None:
+    """Nobody asked any of them to stop, so none was interrupted."""
+    death = DEATHS[name]
+    kind, message = recorded[name]
+    assert (kind, bool(re.fullmatch(death.reason, message))) == (death.kind, True), message
