@@ -5,15 +5,27 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from orchestrator.config.secret_patterns import is_secret
+
 if TYPE_CHECKING:
     import argparse
 
 
 def next_command(options: argparse.Namespace, *words: str) -> str:
-    """Return another ``orch`` command about the experiment that the options are about."""
+    """Return another ``orch`` command about the experiment that the options are about.
+
+    Values that look like credentials are left out: they do not say which experiment is meant.
+    """
     line = ["orch", *words]
     if options.config_dir != "conf":
         line.append(f"--config-dir={options.config_dir}")
     if options.config_name != "config":
         line.append(f"--config-name={options.config_name}")
-    return shlex.join([*line, *options.overrides])
+    return shlex.join([*line, *map(_without_credential, options.overrides)])
+
+
+def _without_credential(override: str) -> str:
+    """Return an override without its value, where that looks like a credential."""
+    key, equals, value = override.partition("=")
+    path = key.lstrip("+~").partition("@")[0].replace("/", ".").split(".")
+    return f"{key}{equals}***" if equals and is_secret(path, value) else override

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import re
 from dataclasses import asdict, dataclass, field, replace
@@ -113,19 +112,8 @@ def _read(directory: RunDirectory, destination: Destination) -> Delivery | None:
 
 def write_delivery(directory: RunDirectory, delivery: Delivery) -> None:
     """Remember what has arrived; if a power cut undoes it, it is only sent again."""
-    make_folder(directory.delivery.parent)
+    durable.make_folder(directory.delivery.parent)
     durable.write_file(directory.delivery, records.dump(asdict(delivery)), lasting=False)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of what is remembered, which is never a link to somewhere else.
-
-    Raises:
-        OSError: It cannot be made, or something else stands there.
-    """
-    folder.mkdir(exist_ok=True)
-    if folder.is_symlink():
-        raise NotADirectoryError(errno.ENOTDIR, "it is a link. Remove it", str(folder))
 
 
 def what_to_tell(seen: Observation) -> str:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir import durable, records
-from orchestrator.tracking.delivery import make_folder
 
 if TYPE_CHECKING:
     from orchestrator.rundir.experiment import ExperimentDirectory
@@ -48,7 +47,7 @@ def keep_identity(experiment: ExperimentDirectory) -> str:
     """
     folder = experiment.path
     path = folder / _NAME
-    make_folder(path.parent)
+    durable.make_folder(path.parent)
     with durable.exclusive(path.parent):
         known = _read(folder)
         kept = known.id if known and _is_of(folder, known) else secrets.token_hex(8)

@@ -1,11 +1,13 @@
-"""The source: the commit that an experiment's runs are made from, noted whenever runs start."""
+"""The source of an experiment's runs: commit, user and command, noted whenever runs start."""
 
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
+import os
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir import durable, records
@@ -20,41 +22,56 @@ _PATIENCE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A commit of the project's folder, and whether files that git knows had been changed."""
+    """A commit of the project's folder, and whether files that git knows had been changed.
+
+    ``commit`` is empty where git knows of none. ``user`` called ``command``, which started the runs.
+    """
 
     since: str
     commit: str
     is_dirty: bool
+    user: str = ""
+    command: str = ""
 
 
-def look_at_source(folder: Path) -> Source | None:
-    """Return the commit that is checked out in a folder; None where git knows of none."""
+def look_at_source(folder: Path, command: str = "") -> Source:
+    """Return who starts runs with a command, and from which commit that is checked out in a folder."""
     commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-    if not commit:
-        return None
-    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return Source(records.now(), commit, bool(changes))
+    changes = commit and _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return Source(records.now(), commit, bool(changes), name_of_user(), command)
+
+
+def name_of_user() -> str:
+    """Return the name of the user, or the number where there is no name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())
 
 
 def note_source(experiment: Path, source: Source) -> None:
-    """Remember beside the runs that those which start from now on have this source."""
+    """Remember beside the runs that those which start from now on have this source.
+
+    What cannot be written down is not known later; no run is kept from starting by that.
+    """
     known = read_sources(experiment)
-    if known and (known[-1].commit, known[-1].is_dirty) == (source.commit, source.is_dirty):
+    if known and replace(known[-1], since=source.since) == source:
         return
-    path = experiment / _NAME
-    path.parent.mkdir(exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(source)) + "\n")
+    with contextlib.suppress(OSError):
+        descriptor, _ = durable.open_below(experiment, _NAME, append=True)
+        with open(descriptor, "a", encoding="utf-8") as file:  # noqa: PTH123 # no path
+            file.write(json.dumps(asdict(source)) + "\n")
 
 
 def read_sources(experiment: Path) -> list[Source]:
-    """Return all that was noted, the oldest first; what cannot be read is passed over."""
+    """Return what was noted, the oldest first; what cannot be read is passed over."""
     sources = []
     with contextlib.suppress(OSError):
-        for line in durable.read_file(experiment / _NAME).splitlines():
+        for line in durable.read_tail(experiment / _NAME, durable.LARGEST_RECORD).splitlines():
             match records.parse(line):
-                case {"since": str(since), "commit": str(commit), "is_dirty": bool(is_dirty)}:
-                    sources.append(Source(since, commit, is_dirty))
+                case {"since": str(since), "commit": str(commit), "is_dirty": bool(is_dirty)} as it:
+                    by = (str(it.get("user", "")), str(it.get("command", "")))
+                    sources.append(Source(since, commit, is_dirty, *by))
     return sources
 
 

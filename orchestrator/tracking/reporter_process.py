@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
+from orchestrator.rundir import durable
 from orchestrator.tracking.delivery import count_waiting, is_behind, read_delivery, sqlite_file
 from orchestrator.tracking.destination import find_destination, store_uri
 from orchestrator.tracking.progress_messages import News, hear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import BinaryIO
 
     from orchestrator.config.settings import Tracking
     from orchestrator.rundir.directory import RunDirectory
@@ -102,7 +104,7 @@ class ReporterProcess:
             "ORCH_TRACKING_URI": store_uri(self._experiment, self._tracking),
             "ORCH_TRACKING_OPTIONS": " ".join(words),
         }
-        with (self._experiment.path / "tracking.log").open("ab") as log:
+        with _open_log(self._experiment) as log:
             self._process = subprocess.Popen(
                 [*_REPORTER, str(self._experiment.results_dir), self._experiment.experiment_id],
                 stdin=subprocess.PIPE,
@@ -136,7 +138,8 @@ class ReporterProcess:
         self._order_end()
         since, last = time.monotonic(), self.news
         births = 0
-        while not give_up():
+        gave_up = False
+        while not (gave_up := give_up()):
             code = self._wait()
             self._listen()
             if code is None:
@@ -149,7 +152,7 @@ class ReporterProcess:
             else:
                 births += 1
                 self._restart(end=True)
-        return self._end()
+        return self._end(gave_up="it was stopped" if gave_up else "")
 
     def _limit(self, patience: Patience, *, hopeless: bool) -> float:
         if self._heard is None:
@@ -184,7 +187,7 @@ class ReporterProcess:
             heard = hear(self._process.stdout.fileno(), self._heard or _SILENCE)
             self._heard = None if heard is _SILENCE else heard
 
-    def _end(self) -> str:
+    def _end(self, gave_up: str) -> str:
         """Make sure that it has ended; return what is wrong, in one line."""
         process = self._process
         if process is None:
@@ -192,7 +195,7 @@ class ReporterProcess:
         problem = self.news.problem
         if process.poll() is None:
             process.kill()
-            problem = problem or "the store takes too long to answer"
+            problem = gave_up or problem or "the store takes too long to answer"
         code = process.wait()
         self._release()
         return "" if code == 0 else problem or "the reporter fails, see tracking.log"
@@ -208,6 +211,15 @@ class ReporterProcess:
 _SILENCE: Final = News()
 
 
+def _open_log(experiment: ExperimentDirectory) -> BinaryIO:
+    """Open the log of an experiment's reporters; what it cannot be written to is done without."""
+    try:
+        descriptor, _ = durable.open_below(experiment.path, "tracking.log", append=True)
+    except OSError:
+        return open(os.devnull, "wb")  # noqa: PTH123 # a device
+    return open(descriptor, "ab")  # noqa: PTH123 # no path
+
+
 def _work(news: News) -> tuple[int, int, int]:
     """Return what changes whenever a reporter has done a part of its work."""
     return news.runs, news.points, news.beat
@@ -219,17 +231,22 @@ def replace_problem(news: News) -> News:
 
 
 def look_at_waiting(experiment: ExperimentDirectory, tracking: Tracking) -> Backlog:
-    """Return what has not arrived yet, as the run directories and what stands beside them say."""
+    """Return what has not arrived yet, as the run directories and what stands beside them say.
+
+    Where that cannot be told of a run, it waits: whoever sends it finds out.
+    """
     uri = store_uri(experiment, tracking)
     destination = find_destination(experiment, uri, is_own=not tracking.uri)
     is_lost = not _can_exist(uri)
     runs = points = 0
     for run_id, seen in experiment.observe(experiment.run_ids()).items():
         directory = experiment.run(run_id)
-        delivery = None if is_lost else read_delivery(directory, destination)
-        if is_behind(directory, seen, delivery) and _can_be_sent(directory):
-            runs += 1
+        with contextlib.suppress(OSError):
+            delivery = None if is_lost else read_delivery(directory, destination)
+            if not (is_behind(directory, seen, delivery) and _can_be_sent(directory)):
+                continue
             points += count_waiting(directory, delivery)
+        runs += 1
     return Backlog(runs, points)
 
 

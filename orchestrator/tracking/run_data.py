@@ -14,6 +14,7 @@ from orchestrator.grid.axes import describe_point
 from orchestrator.grid.values import show
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.state import State, Status
+from orchestrator.tracking.git_source import name_of_user
 from orchestrator.tracking.metric_points import Sample
 from orchestrator.tracking.mlflow_names import metric_name, parameter_value, run_name, tag_value
 
@@ -62,15 +63,18 @@ def axis_tags(directory: RunDirectory) -> dict[str, str]:
 
 
 def attempt_tags(seen: Observation, source: Source | None) -> dict[str, str]:
-    """Return the tags that tell of the last attempt, and of the code it ran."""
+    """Return the tags that tell of the last attempt, of the code it ran, and of who started it."""
     tags = {"orch.state": seen.state.value, "orch.attempt": str(seen.attempts)}
+    tags["mlflow.user"] = (source and source.user) or name_of_user()
+    tags["mlflow.source.type"] = "LOCAL"
+    tags["mlflow.source.name"] = tag_value((source and source.command) or "orch run")
     if isinstance(seen.status, Status):
         status = seen.status
         tags["orch.host"] = tag_value(status.host)
         tags["orch.reason"] = tag_value(seen.reason)
         when = f"{status.started_at} to {status.ended_at or '?'}, {seen.state.value}"
         tags[f"orch.attempt.{seen.attempts}"] = tag_value(when)
-    if source is not None:
+    if source is not None and source.commit:
         tags["orch.git_commit"] = tags["mlflow.source.git.commit"] = source.commit
         tags["orch.git_dirty"] = str(source.is_dirty).lower()
     return tags

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         resources = replace(resources, orphans=orphans)
     _print_summary(planned, options, console)
     with StopRequests() as stop, closing(_launcher(settings, to_start)) as launcher:
-        reporter = _start_reporter(planned) if tracking.enabled else None
+        reporter = _start_reporter(planned, options) if tracking.enabled else None
         if total:
             with console.status("loading what runs need"):
                 launcher.warm_up(stop)
@@ -90,10 +90,12 @@ def run(options: argparse.Namespace, console: Console) -> int:
             gc.freeze()
             gc.set_threshold(_GARBAGE)
             outcome = engine.execute(starts, waits, stop)
+        before = stop.level
         if reporter:
             _finish(reporter, planned, stop, console, options)
+        stopped = stop.level > before
     _summarize(outcome, planned, options, console)
-    return exit_code(outcome)
+    return ExitCode.INTERRUPTED if stopped else exit_code(outcome)
 
 
 def _available(tracking: Tracking, console: Console) -> Tracking:
@@ -152,10 +154,9 @@ def exit_code(outcome: ExecutionResult) -> int:
     return ExitCode.LEFT if outcome.left else 0
 
 
-def _start_reporter(planned: Planned) -> ReporterProcess:
-    source = look_at_source(Path.cwd())
-    if source:
-        note_source(planned.experiment.path, source)
+def _start_reporter(planned: Planned, options: argparse.Namespace) -> ReporterProcess:
+    source = look_at_source(Path.cwd(), next_command(options, "run"))
+    note_source(planned.experiment.path, source)
     reporter = ReporterProcess(planned.experiment, planned.settings.tracking)
     reporter.start()
     return reporter
@@ -176,9 +177,12 @@ def _finish(
     console: Console,
     options: argparse.Namespace,
 ) -> None:
-    """Have the rest sent, and say in one line what could not be."""
+    """Have the rest sent, and say in one line what could not be; one more Ctrl-C ends that."""
+    before = stop.level
     with console.status("sending the rest to MLflow"):
-        problem = reporter.finish(Patience(), give_up=lambda: stop.level is StopLevel.AT_ONCE)
+        problem = reporter.finish(
+            Patience(), give_up=lambda: stop.level > before or before is StopLevel.AT_ONCE
+        )
     if not problem:
         return
     waiting = look_at_waiting(planned.experiment, planned.settings.tracking)

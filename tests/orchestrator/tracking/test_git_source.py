@@ -1,5 +1,7 @@
 """The commit of the project's folder is noted when runs start."""
 
+import getpass
+import os
 import subprocess
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from orchestrator.tracking.git_source import (
     Source,
     look_at_source,
+    name_of_user,
     note_source,
     read_sources,
     source_at,
@@ -30,24 +33,49 @@ def test_commit_and_changes_are_seen(project: Path) -> None:
     """A file that git does not know changes nothing: results stand in the folder, too."""
     (project / "results").mkdir()
     clean = look_at_source(project)
-    assert clean is not None
     assert (len(clean.commit), clean.is_dirty) == (40, False)
     (project / "train.py").write_text("fail\n")
     dirty = look_at_source(project)
-    assert dirty is not None
     assert dirty.is_dirty
 
 
-def test_folder_without_git_has_no_source(tmp_path: Path) -> None:
-    """Nothing is said then."""
-    assert look_at_source(tmp_path) is None
+def test_folder_without_git_has_a_user_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a command; of a user without a name, the number is told."""
+    source = look_at_source(tmp_path, "orch run seed=1")
+    assert (source.commit, source.command) == ("", "orch run seed=1")
+    assert source.user == getpass.getuser()
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert name_of_user() == str(os.getuid())
+
+
+@pytest.mark.parametrize("what", ["pipe", "folder", "link"])
+def test_sources_that_can_not_be_noted_stop_nothing(tmp_path: Path, what: str) -> None:
+    """Nor does anything stand still before them."""
+    path = tmp_path / "tracking/sources.jsonl"
+    path.parent.mkdir()
+    match what:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "link":
+            path.symlink_to(tmp_path / "elsewhere")
+    note_source(tmp_path, Source("2026-01-01", "a", is_dirty=False))
+    assert read_sources(tmp_path) == []
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_sources_are_noted_when_they_change(tmp_path: Path) -> None:
     """The last one noted before an attempt began is the attempt's; damage is passed over."""
     first, second = (
         Source("2026-01-01", "a", is_dirty=False),
-        Source("2026-01-03", "b", is_dirty=True),
+        Source("2026-01-03", "b", is_dirty=True, user="me", command="orch run"),
     )
     assert read_sources(tmp_path) == []
     for source in (first, first, second):

@@ -8,13 +8,17 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
 from orchestrator.config.settings import Tracking
+from orchestrator.grid.identity import identify
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.records import now
+from orchestrator.rundir.state import Record, Status
 from orchestrator.tracking.destination import store_uri
 from orchestrator.tracking.reporter_process import (
     STUBBORN,
@@ -139,3 +143,37 @@ def test_who_asks_to_end_twice_is_not_kept_waiting(
 def test_what_waits_is_said_in_words(waiting: Backlog, text: str) -> None:
     """A run may wait only for its end to be told."""
     assert str(waiting) == text
+
+
+def test_what_stands_in_place_of_the_log_stops_nothing(
+    experiment: ExperimentDirectory, directory: RunDirectory
+) -> None:
+    """A pipe that nobody reads would be waited for; the reporter works without a log."""
+    del directory
+    os.mkfifo(experiment.path / "tracking.log")
+    reporter = ReporterProcess(experiment, Tracking(uri="http://127.0.0.1:9"))
+    assert reporter.finish(Patience(), lambda: True) == "it was stopped"
+
+
+def test_run_that_does_not_say_which_it_is_waits_for_nothing(
+    experiment: ExperimentDirectory, directory: RunDirectory
+) -> None:
+    """Nobody can send it, so no reporter is started for it again and again."""
+    assert look_at_waiting(experiment, Tracking()).runs == 1
+    (directory.path / "run.json").write_text("damaged")
+    assert look_at_waiting(experiment, Tracking()) == Backlog()
+
+
+@pytest.mark.parametrize("name", ["p%41z", "q?x#"])
+def test_store_stands_where_results_dir_says(tmp_path: Path, name: str) -> None:
+    """Whatever stands in its path: nothing is written beside it, and MLflow finds what was sent."""
+    experiment = ExperimentDirectory(tmp_path / name, "first")
+    experiment.prepare()
+    directory = experiment.create(identify({"seed": 0}, {"seed": 0}))
+    directory.write_status(Status(Record.DONE, 1, now(), "box", 1, ended_at=now()))
+    reporter = ReporterProcess(experiment, Tracking())
+    assert reporter.finish(Patience(), never) == ""
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "mlflow.db").is_file()
+    assert len(list((tmp_path / name / "mlartifacts").rglob("config.yaml"))) == 1
+    assert look_at_waiting(experiment, Tracking()) == Backlog()

@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.grid.identity import Run, identify
 from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.durable import NotRegularError
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
 from orchestrator.tracking import sender as sender_module
@@ -300,6 +301,18 @@ def test_commit_is_the_one_that_the_attempt_was_started_from(
     assert store.run.tags["orch.git_dirty"] == "true"
 
 
+def test_user_and_command_are_told(directory: RunDirectory, store: Any) -> None:
+    """MLflow's page shows them; without them it says that they are unknown."""
+    source = Source("2025-12-31", "", is_dirty=False, user="ada", command="orch run seed=0,1")
+    send(directory, store, SCOPE._replace(sources=lambda: [source]))
+    assert {key: value for key, value in store.run.tags.items() if key.startswith("mlflow.")} == {
+        "mlflow.user": "ada",
+        "mlflow.source.name": "orch run seed=0,1",
+        "mlflow.source.type": "LOCAL",
+    }
+    assert "orch.git_commit" not in store.run.tags
+
+
 def test_best_checkpoint_is_kept_where_that_is_asked_for(
     directory: RunDirectory, store: Any, new_store: Any
 ) -> None:
@@ -475,6 +488,6 @@ def test_folder_of_the_books_is_no_link(
     """Nothing is written elsewhere."""
     (tmp_path / "elsewhere").mkdir()
     directory.delivery.parent.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(NotADirectoryError, match="it is a link"):
+    with pytest.raises(NotRegularError, match="not a folder of its own"):
         send(directory, store)
     assert list((tmp_path / "elsewhere").iterdir()) == []
