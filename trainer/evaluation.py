@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,13 +22,17 @@ TOGETHER = 1024
 
 
 class MeanLoss:
-    """Sum up losses over samples, leaving them on their device until the mean is asked for."""
+    """Sum up losses over samples, leaving them on their device until the mean is asked for.
+
+    `is_finite` tells whether they were so far, as of the last time that they were summed up.
+    """
 
     def __init__(self) -> None:
         self._losses: list[Tensor] = []
         self._counts: list[int] = []
         self._sums: list[Tensor] = []
         self._count = 0
+        self.is_finite = True
 
     def add(self, loss: Tensor, count: int) -> None:
         """Take in the mean loss of so many samples; costs no synchronization."""
@@ -46,6 +51,7 @@ class MeanLoss:
             losses = torch.stack(self._losses).double()
             counts = torch.tensor(self._counts, dtype=torch.float64, device=losses.device)
             self._sums.append(losses @ counts)
+            self.is_finite &= isfinite(self._sums[-1].item())
             self._count += sum(self._counts)
             self._losses, self._counts = [], []
 

@@ -14,8 +14,15 @@ from trainer.batches import TrainingBatches, make_loader
 from trainer.build import PARTS, build_modules, fingerprinted
 from trainer.callbacks.events import collect_callbacks
 from trainer.checkpoints.background_writer import Recorder
-from trainer.checkpoints.state import check_states, module_states, restore, state_of
+from trainer.checkpoints.state import (
+    check_states,
+    module_states,
+    restore,
+    restore_modules,
+    state_of,
+)
 from trainer.checkpoints.store import Checkpoints
+from trainer.checks import check_metric, check_numbers, check_savable, check_weights
 from trainer.claim import claimed
 from trainer.configured_metrics import build_measures
 from trainer.digest import digest_of
@@ -34,12 +41,13 @@ from trainer.numbers import NUMBERS, may_resume, numbers_of
 from trainer.outputs import Outputs, Progress, json_numbers, say
 from trainer.seeding import seed_everything
 from trainer.settings import plain_config, read_settings, written_config
-from trainer.update import Update, wants_metric
+from trainer.update import Update, has_modes, wants_metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trainer.callbacks.events import Callbacks
+    from trainer.checkpoints.store import Saved
     from trainer.history import Point
     from trainer.settings import Config
 
@@ -82,6 +90,7 @@ class ModularTaskTrainer:
         if self.settings.compile:
             # By shape: what is compiled must not depend on which batch a process begins with.
             self.model.compile(dynamic=False)
+        self._has_modes = has_modes(self.optimizer)
         self._is_metric_wanted = wants_metric(self.scheduler)
         self.update = Update(modules, self.device, self.autocast, self.settings.clip_norm)
         self.measures = build_measures(config, self.device)
@@ -95,6 +104,8 @@ class ModularTaskTrainer:
             for part in PARTS
         }
         self.batches = TrainingBatches(self.loaders["train"])
+        if not self.callbacks.may_add_metrics:
+            check_metric(self.settings.metric, self.measures.metrics)
         self.history = History(self.settings.metric, self.settings.mode)
         self.outputs = Outputs(run_dir)
         fingerprint = digest_of(fingerprinted(written_config(cfg), self.settings))
@@ -105,6 +116,7 @@ class ModularTaskTrainer:
         self.environment_changes: list[str] = []
         self.numbers_before: list[int] = []  # of iterations that other numbers computed
         self.iteration = 0
+        self.evaluating: str | None = None
         self.stop_requested = False
 
     @cached_property
@@ -118,8 +130,9 @@ class ModularTaskTrainer:
 
         The order of the callbacks::
 
+            # an interrupted run: trainer.iteration is that of its newest checkpoint from here on
             cb_on_train_begin(trainer)
-            # an interrupted run: its newest checkpoint is restored here
+            # an interrupted run: every module's state is restored here
             for iteration in 1 .. iterations:
                 cb_on_iteration_begin(trainer, iteration)
                 for batch_idx in 0 .. the iteration's last batch:
@@ -128,11 +141,17 @@ class ModularTaskTrainer:
                     cb_on_step_end(trainer, iteration, batch_idx, loss)
                     if the training set is exhausted:
                         cb_on_loader_exhausted(trainer, iteration)
-                # validate, step the scheduler
+                cb_on_evaluation_begin(trainer, iteration)
+                # validate: trainer.evaluating is "validation"
+                cb_on_evaluation_end(trainer, iteration, metrics)
+                # step the scheduler
                 cb_on_iteration_end(trainer, iteration, metrics)
                 # stop here if asked to; meanwhile, on a thread of its own:
                 # checkpoint, then metrics.jsonl and progress.json
-            # test, with the best weights
+            # with all modules as they were after the best iteration
+            cb_on_evaluation_begin(trainer, iterations)
+            # test: trainer.evaluating is "test"
+            cb_on_evaluation_end(trainer, iterations, test_results)
             cb_on_train_end(trainer, test_results)  # then results.json
 
         Callbacks may add numbers to `metrics` and `test_results`; they are reported too.
@@ -142,11 +161,15 @@ class ModularTaskTrainer:
             Diverged: If the training loss is no longer finite.
         """
         with claimed(self.outputs.checkpoints):
+            found = self._find_checkpoint()
             seed_everything(self.settings.seed, "training")
             for begin in self.callbacks.cb_on_train_begin:
                 begin(self)
             check_trained(self.modules)
-            self._resume()
+            if found is None:
+                check_savable(lambda: state_of(self))
+            else:
+                self._resume(*found)
             with Recorder(self.checkpoints, self.outputs) as recorder:
                 for iteration in range(self.iteration + 1, self.settings.iterations + 1):
                     self._stop_if_asked()
@@ -164,11 +187,12 @@ class ModularTaskTrainer:
             # Leaving the recorder has waited: the last iteration is on the disk.
             for end in self.callbacks.cb_on_train_end:
                 end(self, test_results)
+            check_numbers(test_results)
             self._report(test_results, final_points, final_state)
         return test_results
 
-    def _resume(self) -> None:
-        """Restore the newest checkpoint, if any, and bring the files that follow it up to date."""
+    def _find_checkpoint(self) -> tuple[Path, Saved] | None:
+        """Return the newest checkpoint, if this run goes on from one; its iteration is known then."""
         found = self.checkpoints.newest()
         if found is not None and not may_resume(found[1].state, self.settings.other_numbers):
             self.outputs.set_aside(numbers_of(found[1].state))
@@ -179,8 +203,12 @@ class ModularTaskTrainer:
                 say(line)
                 self.environment_changes.append(line)
             self.outputs.open(since=0)
-            return
-        path, saved = found
+        else:
+            self.iteration = found[1].state["iteration"]
+        return found
+
+    def _resume(self, path: Path, saved: Saved) -> None:
+        """Restore a checkpoint, and bring the files that follow it up to date."""
         restore(self, saved)
         say(f"resuming after iteration {self.iteration}, from {path.relative_to(self.run_dir)}")
         if changed := compare(saved.state["environment"], self.environment):
@@ -204,7 +232,8 @@ class ModularTaskTrainer:
         if self.callbacks.may_change_data:
             self.batches.renew()
         metrics = {"train/loss": self._train_iteration(iteration)}
-        metrics |= self._evaluate("validation")
+        metrics |= self._evaluate("validation", iteration)
+        check_weights(self.model, iteration, metrics["validation/loss"])
         metrics["lr"] = float(self.optimizer.param_groups[0]["lr"])
         if self.scheduler is not None:
             wanted: list[Any] = [metrics["validation/loss"]] if self._is_metric_wanted else []
@@ -216,6 +245,8 @@ class ModularTaskTrainer:
         callbacks = self.callbacks
         losses = MeanLoss()
         self.model.train()
+        if self._has_modes:
+            self.optimizer.train()  # type: ignore[attr-defined]  # as schedule-free ones have it
         for batch_idx in range(self._steps()):
             for begin in callbacks.cb_on_step_begin:
                 begin(self, iteration, batch_idx)
@@ -223,8 +254,11 @@ class ModularTaskTrainer:
             losses.add(loss, count)
             if callbacks.cb_on_step_end:
                 loss_value = loss.item()
+                losses.is_finite &= isfinite(loss_value)
                 for end in callbacks.cb_on_step_end:
                     end(self, iteration, batch_idx, loss_value)
+            if not losses.is_finite:
+                break
             if self.batches.end_pass():
                 for exhausted in callbacks.cb_on_loader_exhausted:
                     exhausted(self, iteration)
@@ -241,15 +275,27 @@ class ModularTaskTrainer:
             return ceil(self.batches.begin_pass() / self.settings.accumulate)
         return self.settings.eval_every
 
-    def _evaluate(self, part: str) -> dict[str, float]:
-        batches = self.loaders[part]
+    def _evaluate(self, part: str, iteration: int) -> dict[str, float]:
+        """Measure on a part of the data; callbacks hear of it before and after."""
+        self.evaluating = part
+        if self._has_modes:
+            self.optimizer.eval()  # type: ignore[attr-defined]  # as above
+        for begin in self.callbacks.cb_on_evaluation_begin:
+            begin(self, iteration)
         with self.autocast:
-            values = evaluate(self.model, self.criterion, batches, self.device, self.measures)
-        return {f"{part}/{key}": value for key, value in values.items()}
+            values = evaluate(
+                self.model, self.criterion, self.loaders[part], self.device, self.measures
+            )
+        metrics = {f"{part}/{key}": value for key, value in values.items()}
+        for end in self.callbacks.cb_on_evaluation_end:
+            end(self, iteration, metrics)
+        self.evaluating = None
+        return metrics
 
     def _save(self, recorder: Recorder, iteration: int, metrics: dict[str, float]) -> None:
         """Hand the iteration over to be made durable, and only then told to other programs."""
         self.iteration = iteration
+        check_numbers(metrics)
         self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)
         progress = self._progress(self.history.points)
         recorder.record(progress, state_of(self), self.history.best_iteration)
@@ -263,9 +309,12 @@ class ModularTaskTrainer:
         """Test the best weights, or the last ones if the configuration says so."""
         seed_everything(self.settings.seed, "test")
         best = self.history.best_iteration
-        if self.settings.test_with == "best" and best not in (None, self.iteration):
-            self.model.load_state_dict(self.checkpoints.state_at(best)["modules"]["model"])
-        return self._evaluate("test")
+        if self.settings.test_with == "best" and best is not None and best != self.iteration:
+            restore_modules(self, self.checkpoints.state_at(best))
+        results = self._evaluate("test", self.iteration)
+        if not isfinite(results["test/loss"]):
+            say(f"the test loss is {results['test/loss']}")
+        return results
 
     def _report(
         self, test_results: dict[str, float], final_points: list[Point], final_state: str

@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from torch import Tensor
     from torch.optim.lr_scheduler import LRScheduler
 
     from trainer.batches import Batch
@@ -99,6 +98,7 @@ class Update:
         for samples, targets in batches:
             with self.autocast:
                 loss = self.criterion(self.model(samples), targets)
+            check_loss(loss, self.criterion)
             if not is_alone:
                 loss = loss * (targets.size(0) / count)
             loss.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
@@ -141,6 +141,30 @@ class Update:
     def _brought(self, samples: Tensor, targets: Tensor) -> Batch:
         """Return a batch on the model's device."""
         return bring(samples, self.device), targets.to(self.device, non_blocking=True)
+
+
+def has_modes(optimizer: Optimizer) -> bool:
+    """Return whether an optimizer is told when it trains and when it is measured.
+
+    Schedule-free ones are: what they train and what they give are different weights.
+    """
+    return all(callable(getattr(optimizer, mode, None)) for mode in ("train", "eval"))
+
+
+def check_loss(loss: object, criterion: object) -> None:
+    """Make sure that a loss can be descended on.
+
+    Raises:
+        ConfigError: If it is not one number with a gradient.
+    """
+    what = "has no gradient: nothing that is trained went into it"
+    if not isinstance(loss, Tensor):
+        what = f"is a {type(loss).__name__}, not a tensor. Return the mean loss of the batch"
+    elif loss.dim():
+        what = f"has the shape {[*loss.shape]}, and is not one number. Return the mean, or the sum"
+    elif loss.requires_grad:
+        return
+    raise ConfigError(f"criterion: the loss of {type(criterion).__name__} {what}.")
 
 
 def wants_metric(scheduler: LRScheduler | None) -> bool:

@@ -85,7 +85,9 @@ def test_diverged_run_keeps_its_last_good_checkpoint(make_run: MakeRun, train: T
 def test_metric_that_does_not_exist_is_an_error(make_run: MakeRun, train: Train) -> None:
     """The message lists the metrics there are."""
     run_dir = make_run(checkpoint={"metric": "accuracy"})
-    with pytest.raises(ConfigError, match=r"no metric 'accuracy'. Choose of: train/loss, valid"):
+    with pytest.raises(
+        ConfigError, match=r"no metric 'accuracy'. Choose of: train/loss, lr, valid"
+    ):
         train(run_dir)
 
 

@@ -22,6 +22,8 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "cb_on_train_end": ("trainer", "test_results"),
     "cb_on_iteration_begin": ("trainer", "iteration"),
     "cb_on_iteration_end": ("trainer", "iteration", "metrics"),
+    "cb_on_evaluation_begin": ("trainer", "iteration"),
+    "cb_on_evaluation_end": ("trainer", "iteration", "metrics"),
     "cb_on_loader_exhausted": ("trainer", "iteration"),
     "cb_on_step_begin": ("trainer", "iteration", "batch_idx"),
     "cb_on_step_end": ("trainer", "iteration", "batch_idx", "loss"),
@@ -40,9 +42,16 @@ class Callbacks(Generic[T]):
     cb_on_train_end: tuple[Callable[[T, dict[str, float]], None], ...]
     cb_on_iteration_begin: tuple[Callable[[T, int], None], ...]
     cb_on_iteration_end: tuple[Callable[[T, int, dict[str, float]], None], ...]
+    cb_on_evaluation_begin: tuple[Callable[[T, int], None], ...]
+    cb_on_evaluation_end: tuple[Callable[[T, int, dict[str, float]], None], ...]
     cb_on_loader_exhausted: tuple[Callable[[T, int], None], ...]
     cb_on_step_begin: tuple[Callable[[T, int, int], None], ...]
     cb_on_step_end: tuple[Callable[[T, int, int, float], None], ...]
+
+    @property
+    def may_add_metrics(self) -> bool:
+        """Whether somebody listens who could add metrics to those of an iteration."""
+        return bool(self.cb_on_iteration_end or self.cb_on_evaluation_end)
 
     @property
     def may_change_data(self) -> bool:

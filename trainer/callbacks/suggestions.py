@@ -22,13 +22,28 @@ ITERATION = (
     *("iteration", "iter", "it", "epoch", "round"),
     *("trainiteration", "trainingiteration", "trainepoch", "trainingepoch"),
 )
+EVALUATION = (
+    *(
+        "evaluation",
+        "evaluate",
+        "evaluating",
+        "eval",
+        "validation",
+        "validate",
+        "validating",
+        "val",
+    ),
+    *("validationepoch", "valid", "inference"),
+)
 STEP = ("step", "batch", "minibatch", "trainbatch", "trainstep", "trainingstep", "optimizerstep")
 # What other frameworks call the moments that ours are called at: (what, when) in their words.
 WORDS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "cb_on_train_begin": (TRAIN, BEGIN),
     "cb_on_train_end": ((*TRAIN, "test", "testing"), END),
     "cb_on_iteration_begin": (ITERATION, BEGIN),
-    "cb_on_iteration_end": ((*ITERATION, "validation", "val", "eval", "evaluation"), END),
+    "cb_on_iteration_end": (ITERATION, END),
+    "cb_on_evaluation_begin": ((*EVALUATION, "test", "testing"), BEGIN),
+    "cb_on_evaluation_end": (EVALUATION, END),
     "cb_on_loader_exhausted": (
         ("loader", "dataloader", "trainloader", "iterator", "data", "dataset", "batches", "pass"),
         ("exhausted", "exhaust", "exhaustion", "empty", "consumed", "over", "stopiteration", *END),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from torch import Tensor
 from torch.optim import Optimizer
 
-from trainer.errors import ConfigError
+from trainer.errors import CheckpointError, ConfigError, is_out_of_memory
 from trainer.numbers import NUMBERS
 
 if TYPE_CHECKING:
@@ -69,17 +69,43 @@ def restore(trainer: Resumable, saved: Saved) -> None:
     """
     state = saved.state
     trainer.iteration = state["iteration"]
-    for role, module in _stateful(trainer).items():
-        part = state["modules"][role]
-        if saved.far:
-            part = _brought(part, saved, trainer.device)
-        module.load_state_dict(part)
-        if isinstance(module, Optimizer):
-            _restore_kinds(module, part, is_placed=bool(saved.far))
+    restore_modules(trainer, saved)
     trainer.batches.load_state_dict(state["batches"])
     trainer.history.load_state_dict(state["history"])
     trainer.environment_changes = state["environment_changes"]
     trainer.numbers_before = state.get("numbers_before", [])
+
+
+def restore_modules(trainer: Resumable, saved: Saved) -> None:
+    """Give every module the state that it had.
+
+    Raises:
+        CheckpointError: If it does not fit a module, because that changed during the training.
+    """
+    for role, module in _stateful(trainer).items():
+        try:
+            part = saved.state["modules"][role]
+            if saved.far:
+                part = _brought(part, saved, trainer.device)
+            module.load_state_dict(part)
+        except (KeyError, ValueError, RuntimeError, IndexError) as error:
+            if is_out_of_memory(error) or not _is_pytorchs(module):
+                raise
+            iteration = saved.state["iteration"]
+            reason = " ".join(str(error).split())
+            raise CheckpointError(
+                f"{role}: its state after iteration {iteration} does not fit {type(module).__name__} as"
+                f" it is built: {reason:.300}. If callbacks change the module, let cb_on_train_begin"
+                " change it as it was changed up to trainer.iteration."
+            ) from error
+        if isinstance(module, Optimizer):
+            _restore_kinds(module, part, is_placed=bool(saved.far))
+
+
+def _is_pytorchs(module: object) -> bool:
+    """Tell whether PyTorch takes back the state; in the user's own way there may be a bug."""
+    method = getattr(type(module), "load_state_dict", None)
+    return str(getattr(method, "__module__", "")).startswith("torch.")
 
 
 def _brought(value: Any, saved: Saved, device: torch.device) -> Any:  # noqa: ANN401 - what holds tensors

@@ -153,20 +153,20 @@ class Checkpoints:
         """Know of no checkpoint: those that were found are somewhere else now."""
         self._best_of = {}
 
-    def state_at(self, iteration: int) -> State:
+    def state_at(self, iteration: int) -> Saved:
         """Return the state of an iteration that is kept.
 
         Raises:
             CheckpointError: If it is gone or damaged.
         """
         try:
-            state: State = self._first_whole(iteration, self._read).state["state"]
+            saved = self._first_whole(iteration, self._read)
         except Unusable as reason:
             raise CheckpointError(
                 f"{self.folder}: the checkpoint of iteration {iteration} is needed: {reason}. "
                 "Start the run again: it resumes from an earlier one, or set test_with: last."
             ) from None
-        return state
+        return Saved(saved.state["state"], saved.far)
 
     def _read(self, path: Path) -> Saved:
         """Read a checkpoint of ours."""

@@ -34,7 +34,15 @@ MEANINGS = {
     ),
     "cb_on_iteration_end": (
         *("cb_on_epoch_end", "cb_on_iter_end", "cb_on_train_epoch_end", "cb_after_epoch"),
-        *("cb_on_validation_end", "cb_on_evaluation_end", "cb_on_iteration_finished"),
+        "cb_on_iteration_finished",
+    ),
+    "cb_on_evaluation_begin": (
+        *("cb_on_validation_start", "cb_on_eval_begin", "cb_before_validate", "cb_on_val_start"),
+        *("cb_on_test_start", "cb_on_evaluation_start", "cb_before_evaluation"),
+    ),
+    "cb_on_evaluation_end": (
+        *("cb_on_validation_end", "cb_on_eval_end", "cb_after_validate", "cb_on_val_end"),
+        *("cb_on_evaluation_finished", "cb_after_evaluation"),
     ),
     "cb_on_loader_exhausted": (
         *("cb_on_loader_end", "cb_on_dataloader_exhausted", "cb_on_data_end", "cb_loader_empty"),
@@ -161,7 +169,9 @@ def test_misspelt_or_wrongly_declared_callbacks_are_refused_with_the_right_one()
     for role in ROLES:
         for event in PARAMETERS:
             method = right_one(event)
-            wrong = [{name: method} for name in {*islice(misspelt(event, random), 5)} - {event}]
+            wrong = [
+                {name: method} for name in {*islice(misspelt(event, random), 5)} - PARAMETERS.keys()
+            ]
             wrong += [{event: declaration} for declaration in wrongly_declared(event)]
             for attributes in wrong:
                 said = refusal(role, attributes)

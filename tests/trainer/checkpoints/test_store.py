@@ -100,7 +100,7 @@ def test_of_two_checkpoints_of_the_best_iteration_the_whole_one_is_used(tmp_path
         found = Checkpoints(folder, 2, "fingerprint").newest()
         assert found is not None
         assert found[0].name.startswith("000003")
-        assert checkpoints.state_at(1)["weights"].tolist() == [1, 1, 1]
+        assert checkpoints.state_at(1).state["weights"].tolist() == [1, 1, 1]
 
 
 def test_no_bytes_at_all_are_kept_too(tmp_path: Path) -> None:

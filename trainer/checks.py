@@ -1,0 +1,105 @@
+"""Owns what can be told of a training before a whole iteration is lost: names, numbers, states."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from trainer.checkpoints.snapshot import Snapshots
+from trainer.errors import ConfigError, Diverged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+LOSS: Final = "validation/loss"
+MEASURED: Final = ("train/loss", "lr", LOSS, "validation/accuracy")
+
+
+def check_metric(metric: str | None, measured: Iterable[str]) -> None:
+    """Make sure that the metric that decides which iteration is the best one can be there.
+
+    Args:
+        metric: Its name; `None` where the trainer chooses it.
+        measured: The configured metrics; one of them may have several values, as `name/which`.
+
+    Raises:
+        ConfigError: If it is none of the trainer's own and of the configured ones.
+    """
+    own = [*MEASURED, *(f"validation/{name}" for name in measured)]
+    if metric is None or metric in own:
+        return
+    if not any(metric.startswith(f"{name}/") for name in own):
+        raise ConfigError(
+            f"checkpoint.metric: no metric {metric!r}. Choose of: {', '.join(own)}; or name one that a"
+            " callback adds."
+        )
+
+
+def check_numbers(metrics: Mapping[Any, Any]) -> None:
+    """Make sure that what callbacks made of metrics has names, and is numbers.
+
+    Raises:
+        ConfigError: If a key is not a string, or a value not a number.
+    """
+    for key, value in metrics.items():
+        if not isinstance(key, str):
+            raise ConfigError(
+                f"metrics: a callback has added {value!r:.40} under the key {key!r}, which is not a"
+                " string. Give it a name."
+            )
+        try:
+            float(value)
+        except (TypeError, ValueError, RuntimeError):
+            raise ConfigError(
+                f"metrics: a callback has added {key!r}, and {value!r:.40} is not a number. Add a"
+                " number."
+            ) from None
+
+
+def check_weights(model: nn.Module, iteration: int, loss: float) -> None:
+    """Make sure that a model can be trained on, if the loss of the validation says that it cannot.
+
+    Raises:
+        Diverged: If its weights are not finite: every later iteration would begin with them.
+    """
+    if isfinite(loss):
+        return
+    for name, parameter in model.named_parameters():
+        if not parameter.isfinite().all():
+            raise Diverged(
+                f"iteration {iteration}: {name} has values that are not finite. Lower optimizer.lr, or"
+                " set clip_norm."
+            )
+
+
+def check_savable(state_of: Callable[[], Mapping[str, Any]]) -> None:
+    """Make sure that what the modules save now could be loaded again, without copying tensors.
+
+    Raises:
+        CheckpointError: If something in it is neither a tensor nor a plain value; it says where.
+    """
+    try:
+        state = state_of()
+    except Exception:  # noqa: BLE001 - the user's own, which may be ready only after an iteration
+        return
+    Snapshots().take(_outline(state))
+
+
+def _outline(value: Any) -> Any:  # noqa: ANN401 - what a state is made of
+    """Return a state with nothing in its tensors."""
+    kind = type(value)
+    if is_lazy(value):
+        return torch.empty(0)
+    if kind in (Tensor, nn.Parameter):
+        is_plain = value.layout is torch.strided and not (value.is_nested or value.is_quantized)
+        return torch.empty(0) if is_plain else value
+    if kind in (dict, OrderedDict):
+        return {key: _outline(item) for key, item in value.items()}
+    if kind in (list, tuple):
+        return kind([_outline(item) for item in value])
+    return value
