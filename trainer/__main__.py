@@ -8,7 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from trainer.errors import ConfigError, Diverged, Stopped, TrainerError, UnfinishedError
+from trainer.errors import (
+    ConfigError,
+    Diverged,
+    Stopped,
+    TrainerError,
+    UnfinishedError,
+    WorkerKilled,
+)
+from trainer.lost_workers import as_killed_worker
 from trainer.outputs import CONFIG, say
 from trainer.settings import read_config
 
@@ -64,9 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         run_training(arguments, signals)
-    except Diverged as error:
-        sys.stderr.write(f"diverged: {error}\n")
-        return error.exit_code
+    except (Diverged, WorkerKilled) as error:
+        return report_failure(error)
     except TrainerError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
@@ -77,8 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"orch: {type(error).__name__}: {' '.join(str(error).split())}\n")
         return 1
-    except Exception:
-        raise
+    except Exception as error:
+        if (killed := as_killed_worker(error)) is None:
+            raise
+        return report_failure(killed)
     except BaseException as error:
         # sys.exit, KeyboardInterrupt: signals do not raise here, so it was the run's own code.
         raise UnfinishedError(
@@ -86,6 +95,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             " code raise an ordinary error, or return."
         ) from error
     return 0
+
+
+def report_failure(error: Diverged | WorkerKilled) -> int:
+    """Say what class of failure it is, and return the exit code."""
+    sys.stderr.write(f"{error.failure_class}: {error}\n")
+    return error.exit_code
 
 
 def report_stop(stopped: Stopped, signals: StopSignals) -> int:

@@ -1,4 +1,4 @@
-"""Owns the metrics that a configuration names, besides the loss and the accuracy."""
+"""Owns what is measured besides the loss: the accuracy, and the metrics that a configuration names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from trainer.accuracy import Accuracy, classifies
 from trainer.errors import ConfigError
 from trainer.settings import read_group
 from trainer.targets import call_target
@@ -15,7 +16,7 @@ from trainer.targets import call_target
 if TYPE_CHECKING:
     from trainer.settings import Config
 
-ALWAYS_THERE = ("loss", "accuracy")
+LOSS, ACCURACY = "loss", "accuracy"
 
 
 class Metric(Protocol):
@@ -36,17 +37,21 @@ class Measures:
 
     Args:
         metrics: The metrics by the names under which they are reported.
+        accuracy: Measures the accuracy; `None` if nobody does.
     """
 
-    def __init__(self, metrics: Mapping[str, Metric]) -> None:
+    def __init__(self, metrics: Mapping[str, Metric], accuracy: Accuracy | None = None) -> None:
         self.metrics = metrics
+        self.accuracy = accuracy
 
     def reset(self) -> None:
         """Begin an evaluation."""
+        if self.accuracy is not None:
+            self.accuracy.reset()
         for metric in self.metrics.values():
             metric.reset()
 
-    def update(self, outputs: Tensor, targets: Tensor) -> None:
+    def update(self, outputs: Any, targets: Any) -> None:  # noqa: ANN401 - they are the user's
         """Take in what the model made of a batch.
 
         Args:
@@ -56,6 +61,14 @@ class Measures:
         Raises:
             ConfigError: If a metric cannot measure such outputs or targets.
         """
+        if self.accuracy is not None:
+            self.accuracy.update(outputs, targets)
+        for kind, value in (("the model gives", outputs), ("the targets are", targets)):
+            if self.metrics and not isinstance(value, Tensor):
+                raise ConfigError(
+                    f"metrics: {kind} a {type(value).__name__}, and metrics measure a tensor. Remove"
+                    " them, or measure in the criterion or a callback."
+                )
         for name, metric in self.metrics.items():
             try:
                 metric.update(outputs, targets)
@@ -72,23 +85,31 @@ class Measures:
         Raises:
             ConfigError: If a metric gives something else than numbers.
         """
-        values: dict[str, float] = {}
+        values = {} if self.accuracy is None else self.accuracy.compute()
         for name, metric in self.metrics.items():
             values |= _numbers(name, metric.compute())
         return values
 
 
-def build_measures(config: Config, device: torch.device) -> Measures:
+def build_measures(config: Config, device: torch.device, criterion: object) -> Measures:
     """Build the metrics of the group `metrics`, on the device.
+
+    The accuracy is measured where the criterion classifies; `metrics.accuracy` says true or false
+    instead, or names a metric that takes its place.
 
     Raises:
         ConfigError: If one has no `_target_`, the wrong arguments, or is no metric.
     """
     metrics: dict[str, Metric] = {}
+    accuracy = Accuracy(criterion) if classifies(criterion) else None
     for name, settings in read_group(config, "metrics").items():
         key = f"metrics.{name}"
-        if name in ALWAYS_THERE:
+        if name == LOSS:
             raise ConfigError(f"{key}: the trainer measures this itself. Give it another name.")
+        if name == ACCURACY:
+            accuracy = Accuracy(criterion) if settings is True else None
+            if settings is None or isinstance(settings, bool):
+                continue
         if not isinstance(settings, dict) or settings.get("_target_") is None:
             raise ConfigError(
                 f"{key}._target_: missing. Name a class, for example of torchmetrics."
@@ -103,7 +124,7 @@ def build_measures(config: Config, device: torch.device) -> Measures:
         metrics[name] = cast(
             "Metric", metric.to(device) if isinstance(metric, nn.Module) else metric
         )
-    return Measures(metrics)
+    return Measures(metrics, accuracy)
 
 
 def _numbers(name: str, value: object) -> dict[str, float]:

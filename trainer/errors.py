@@ -30,10 +30,18 @@ class Diverged(TrainerError):  # noqa: N818 - it names what happened, not a mist
     """Report a training loss that is no longer a finite number."""
 
     exit_code: ClassVar[int] = 1
+    failure_class: ClassVar[str] = "diverged"
 
 
 class UnfinishedError(Exception):
     """Report that the run's own code ended the program; the traceback says where."""
+
+
+class WorkerKilled(TrainerError):  # noqa: N818 - it names what happened, as above
+    """Report that a loader's worker was killed, most probably for lack of memory."""
+
+    exit_code: ClassVar[int] = 1
+    failure_class: ClassVar[str] = "out-of-memory"
 
 
 class Stopped(Exception):  # noqa: N818 - no error: the run was asked to stop, and did

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trainer.errors import ConfigError
+from trainer.batch_structure import bring, count_samples
+from trainer.model_call import predictions_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from trainer.configured_metrics import Measures
+    from trainer.model_call import ModelCall
 
 
 # Losses that are summed up at once.
@@ -56,59 +58,26 @@ class MeanLoss:
             self._losses, self._counts = [], []
 
 
-def bring(value: Any, device: torch.device) -> Any:  # noqa: ANN401 - samples are the user's
-    """Return samples on a device: a tensor, or dictionaries, lists and tuples of such."""
-    if isinstance(value, torch.Tensor):
-        return value.to(device, non_blocking=True)
-    if isinstance(value, dict):
-        return {key: bring(item, device) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        items = [bring(item, device) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return value
-
-
 @torch.no_grad()
 def evaluate(
-    model: nn.Module,
-    criterion: Callable[[Tensor, Tensor], Tensor],
-    batches: Iterable[tuple[Tensor, Tensor]],
-    device: torch.device,
-    measures: Measures,
+    call: ModelCall, batches: Iterable[Any], device: torch.device, measures: Measures
 ) -> dict[str, float]:
     """Return the mean loss and the metrics over all samples, with the model in evaluation mode.
 
-    The accuracy is among them where it means something: for outputs (batch, classes, ...) and
-    targets (batch, ...) that are whole numbers.
-
     Args:
-        model: Maps samples (batch, ...) to outputs (batch, ...).
-        criterion: Maps outputs and targets (batch, ...) to the batch's mean loss.
-        batches: Pairs of samples and targets.
+        call: Calls model and criterion on a batch.
+        batches: The batches, of any structure.
         device: Where the model is.
         measures: What else is measured.
     """
-    model.eval()
+    call.model.eval()
     measures.reset()
     losses = MeanLoss()
-    right: list[Tensor] = []
-    guesses = 0
-    for samples, on_host in batches:
-        targets = on_host.to(device, non_blocking=True)
-        outputs = model(bring(samples, device))
-        losses.add(criterion(outputs, targets), len(targets))
-        if not isinstance(outputs, torch.Tensor):
-            if measures.metrics:
-                raise ConfigError(
-                    f"metrics: the model gives a {type(outputs).__name__}, and metrics measure a"
-                    " tensor. Remove them, or measure in the criterion or a callback."
-                )
-            continue  # what the criterion makes of it is all that can be told
-        if outputs.dim() == targets.dim() + 1 and not targets.is_floating_point():
-            right.append((outputs.argmax(dim=1) == targets).sum())
-            guesses += targets.numel()
-        measures.update(outputs, targets)
-    accuracy = {"accuracy": torch.stack(right).sum().item() / guesses} if guesses else {}
-    values = {"loss": losses.mean(), **accuracy, **measures.compute()}
+    for on_host in batches:
+        batch = bring(on_host, device)
+        loss, outputs, targets = call(batch)
+        losses.add(loss, count_samples(batch))
+        measures.update(predictions_in(outputs), targets)
+    values = {"loss": losses.mean(), **measures.compute()}
     measures.reset()
     return values

@@ -9,6 +9,7 @@ checkpoint and in `results.json`, so that nobody compares results of two version
 | 0 | checkpoints and results that name no version |
 | 1 | versions are recorded |
 | 2 | `clip_norm` counts what the optimizer was given; digests cover every module |
+| 3 | samples and their collating are seeded by batch; evaluation takes the training's batch size |
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from trainer.errors import CheckpointError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NUMBERS: Final = 2
+NUMBERS: Final = 3
 
 # What `checkpoint.other_numbers` may say; the first is the default. The variable goes before the key.
 OTHER_NUMBERS: Final = "TRAINER_OTHER_NUMBERS"

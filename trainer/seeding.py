@@ -1,9 +1,10 @@
 """Owns randomness: every random number is a function of the run's seed and of where it is used.
 
-Order of samples = f(seed, epoch); randomness of a sample = f(seed, epoch, index); what else is drawn
-from the global generators, as by dropout or a callback = f(seed, iteration), and before the first
-and after the last one f(seed, "training") and f(seed, "test"). So neither the number of loader workers
-nor an interruption changes anything, and resuming needs no replay.
+Order of samples = f(seed, epoch); randomness of a batch's samples and of their collating =
+f(seed, epoch, batch); what else is drawn from the global generators, as by dropout or a callback =
+f(seed, iteration), and before the first and after the last one f(seed, "training") and
+f(seed, "test"). So neither the number of loader workers nor an interruption changes anything, and
+resuming needs no replay.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler, TensorDataset
+
+from trainer.generators import lend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sized
+    from collections.abc import Iterator, Sequence
 
-    from torch import Tensor
+    from trainer.generators import Generator
 
     State = dict[str, Any]
 
@@ -78,121 +80,43 @@ def _seed_cpu(seed: int) -> None:
 
 
 @contextmanager
-def _as_in_a_worker() -> Iterator[None]:
-    """Compute on one thread, as a loader's worker does, and put the CPU generators back after it.
+def seeded_for(seed: int, own: Sequence[Generator] = ()) -> Iterator[None]:
+    """Seed the CPU's generators for what is made inside, and put them back as they were after it.
 
-    Sums that are shared out among threads are rounded in another order.
+    It also computes on one thread, as a loader's worker does: sums that are shared out among
+    threads are rounded in another order.
+
+    Args:
+        seed: The place, as `derive` gives it.
+        own: Generators besides the global ones, such as a data set's own.
     """
-    before, threads = _cpu_rng_state(), torch.get_num_threads()
+    python_state, torch_state = random.getstate(), torch.default_generator.get_state()
+    numpy_generator, threads = _numpy.get_bit_generator(), torch.get_num_threads()
     if threads > 1:
         torch.set_num_threads(1)
+    # Exchanged, not copied: NumPy takes 50 µs to give its state and take it back.
+    _numpy.set_bit_generator(_SPARE)
     try:
-        yield
+        with lend(own, seed):
+            _seed_cpu(seed)
+            yield
     finally:
-        _restore_cpu_rng_state(before)
+        _numpy.set_bit_generator(numpy_generator)
+        torch.default_generator.set_state(torch_state)
+        random.setstate(python_state)
         if threads > 1:
             torch.set_num_threads(threads)
 
 
-class SeededSamples(Dataset[Any]):
-    """Give every sample of a data set randomness of its own, f(seed, epoch, index).
+def forget_half_drawn() -> None:
+    """Drop the second of a pair of normal numbers that NumPy's old functions may keep.
 
-    Whatever a data set draws from the global generators of PyTorch, Python or NumPy while it
-    makes a sample is the same in every process, and takes nothing from the training's generators.
+    Exchanging its generator does that as well: so samples that others make leave no other trace
+    than samples that are made here.
     """
-
-    def __init__(self, samples: Dataset[Any], seed: int) -> None:
-        self.samples = samples
-        self.seed = seed
-
-    def __getitem__(self, place: tuple[int, int]) -> Any:  # noqa: ANN401 - a sample is the user's
-        """Make the sample at (epoch, index)."""
-        return self.__getitems__([place])[0]
-
-    def __getitems__(self, places: list[tuple[int, int]]) -> list[Any]:
-        """Make the samples at several (epoch, index); a loader asks for a batch at once."""
-        with _as_in_a_worker():
-            return [self._make(*place) for place in places]
-
-    def _make(self, epoch: int, index: int) -> Any:  # noqa: ANN401 - as above
-        _seed_cpu(derive(self.seed, epoch, index))
-        return self.samples[index]
+    _numpy.set_bit_generator(_numpy.get_bit_generator())
 
 
-def are_plain_tensors(samples: Dataset[Any]) -> bool:
-    """Tell whether samples are just cut out of tensors, drawing no random numbers.
-
-    A subclass that makes its samples itself, such as one that augments them, is none of these.
-    """
-    makers = ("__getitem__", "__getitems__")
-    return isinstance(samples, TensorDataset) and all(
-        getattr(type(samples), maker, None) is getattr(TensorDataset, maker, None)
-        for maker in makers
-    )
-
-
-class EpochOrder(Sampler[list[Any]]):
-    """Yield the batches of an epoch, as indices or (epoch, index) places, from any batch on.
-
-    Args:
-        samples: The data set; its length is read anew at each epoch.
-        batch_size: The number of samples in a batch; the last one may have fewer.
-        seed: The seed that with the epoch decides the order; `None` keeps the data set's.
-        drop_last: Leave out a last batch that has fewer.
-        with_epoch: Yield (epoch, index) instead of the index.
-    """
-
-    def __init__(
-        self,
-        samples: Sized,
-        batch_size: int,
-        seed: int | None,
-        *,
-        drop_last: bool = False,
-        with_epoch: bool = False,
-    ) -> None:
-        self.samples = samples
-        self.batch_size = batch_size
-        self.seed = seed
-        self.drop_last = drop_last
-        self.with_epoch = with_epoch
-        self.epoch = 0
-        self.first_batch = 0
-        self.allowed: Tensor | None = None
-        self._allowed_count = 0
-
-    def restrict(self, allowed: Tensor | None) -> None:
-        """Yield only the samples that a mask (samples,) of booleans allows; `None` allows all.
-
-        Those that are left keep the order among each other that they have in the whole epoch.
-        """
-        self.allowed = allowed
-        self._allowed_count = 0 if allowed is None else int(allowed.sum())
-
-    def __len__(self) -> int:
-        """Count the batches of a whole epoch."""
-        count = len(self.samples) if self.allowed is None else self._allowed_count
-        extra = 0 if self.drop_last else self.batch_size - 1
-        return (count + extra) // self.batch_size
-
-    def __iter__(self) -> Iterator[list[Any]]:
-        """Yield the epoch's batches as lists, beginning with `first_batch`."""
-        for batch in self.batches():
-            indices = batch.tolist()
-            yield [(self.epoch, index) for index in indices] if self.with_epoch else indices
-
-    def batches(self) -> Iterator[Tensor]:
-        """Yield the epoch's batches as integers (batch,), beginning with `first_batch`."""
-        if self.first_batch < len(self):
-            first, end = (batch * self.batch_size for batch in (self.first_batch, len(self)))
-            yield from torch.split(self._order()[first:end], self.batch_size)
-
-    def _order(self) -> Tensor:
-        order = self._whole_order()
-        return order if self.allowed is None else order[self.allowed[order]]
-
-    def _whole_order(self) -> Tensor:
-        if self.seed is None:
-            return torch.arange(len(self.samples))
-        generator = torch.Generator().manual_seed(derive(self.seed, "order", self.epoch))
-        return torch.randperm(len(self.samples), generator=generator)
+_numpy: Any = np.random  # its stub knows nothing of the exchange
+# What NumPy's old functions draw from while samples are made.
+_SPARE = np.random.MT19937(0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from trainer.batches import TrainingBatches, make_loader
+from trainer.batches import TrainingBatches
 from trainer.build import PARTS, build_modules, fingerprinted
 from trainer.callbacks.events import collect_callbacks
 from trainer.checkpoints.background_writer import Recorder
@@ -37,6 +37,7 @@ from trainer.errors import Diverged, Stopped
 from trainer.evaluation import MeanLoss, evaluate
 from trainer.groups import check_trained
 from trainer.history import History
+from trainer.loaders import make_loader
 from trainer.numbers import NUMBERS, may_resume, numbers_of
 from trainer.outputs import Outputs, Progress, json_numbers, say
 from trainer.seeding import seed_everything
@@ -93,7 +94,7 @@ class ModularTaskTrainer:
         self._has_modes = has_modes(self.optimizer)
         self._is_metric_wanted = wants_metric(self.scheduler)
         self.update = Update(modules, self.device, self.autocast, self.settings.clip_norm)
-        self.measures = build_measures(config, self.device)
+        self.measures = build_measures(config, self.device, self.criterion)
         self.loaders = {
             part: make_loader(
                 getattr(self.data, part),
@@ -284,7 +285,7 @@ class ModularTaskTrainer:
             begin(self, iteration)
         with self.autocast:
             values = evaluate(
-                self.model, self.criterion, self.loaders[part], self.device, self.measures
+                self.update.call, self.loaders[part], self.device, self.measures
             )
         metrics = {f"{part}/{key}": value for key, value in values.items()}
         for end in self.callbacks.cb_on_evaluation_end:

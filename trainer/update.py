@@ -11,8 +11,9 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from trainer.batch_structure import bring, count_samples
 from trainer.errors import ConfigError
-from trainer.evaluation import bring
+from trainer.model_call import ModelCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,9 +34,8 @@ class Update:
     accumulated, clipped and cast alike. Every other one finds the gradients, as in a loop by hand.
 
     Args:
-        modules: The model, which maps samples (batch, ...) to what the criterion takes, the
-            criterion, which maps that and targets (batch, ...) to the batch's mean loss, and the
-            optimizer.
+        modules: The model, which maps inputs to what the criterion takes, the criterion, which maps
+            that and targets to the batch's mean loss, and the optimizer.
         device: Where the model is.
         autocast: Casts what is computed inside it to the precision of the training.
         clip_norm: The greatest norm of all gradients together that the optimizer steps with; `None`
@@ -50,7 +50,7 @@ class Update:
         clip_norm: float | None,
     ) -> None:
         self.model = modules.model
-        self.criterion = modules.criterion
+        self.call = ModelCall(modules.model, modules.criterion)
         self.optimizer = modules.optimizer
         self.device = device
         self.autocast = autocast
@@ -67,7 +67,7 @@ class Update:
             The loss before the step, still on the device, and the number of samples.
         """
         if self._is_far:
-            batches = [self._brought(*batch) for batch in batches]
+            batches = [bring(batch, self.device) for batch in batches]
         if self._closure is None:
             loss, count = self._evaluate(batches)
             self.optimizer.step()
@@ -92,22 +92,22 @@ class Update:
     def _evaluate(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
         """Compute anew the gradients of the mean loss over all samples; return it, and their number."""
         is_alone = len(batches) == 1
-        count = 0 if is_alone else sum(targets.size(0) for _, targets in batches)
+        counts = [] if is_alone else [count_samples(batch) for batch in batches]
         shares = []
         self._forget_gradients()
-        for samples, targets in batches:
+        for number, batch in enumerate(batches):
             with self.autocast:
-                loss = self.criterion(self.model(samples), targets)
+                loss, *_ = self.call(batch)
             check_loss(loss, self.criterion)
             if not is_alone:
-                loss = loss * (targets.size(0) / count)
+                loss = loss * (counts[number] / sum(counts))
             loss.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
             shares.append(loss.detach())
         if self.clip_norm is not None:
             clip_grad_norm_(self._parameters(), self.clip_norm)
         if is_alone:
-            return shares[0], targets.size(0)
-        return torch.stack(shares).sum(), count
+            return shares[0], count_samples(batches[0])
+        return torch.stack(shares).sum(), sum(counts)
 
     def _parameters(self) -> list[Tensor]:
         """Return what the optimizer was given."""
@@ -137,10 +137,6 @@ class Update:
         given = {id(each) for each in self._parameters()}
         modules = (each for each in (self.model, self.criterion) if isinstance(each, nn.Module))
         return [each for one in modules for each in one.parameters() if id(each) not in given]
-
-    def _brought(self, samples: Tensor, targets: Tensor) -> Batch:
-        """Return a batch on the model's device."""
-        return bring(samples, self.device), targets.to(self.device, non_blocking=True)
 
 
 def has_modes(optimizer: Optimizer) -> bool:

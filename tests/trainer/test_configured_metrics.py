@@ -13,8 +13,10 @@ from user_modules import Interrupted, run_program, sabotage
 from trainer.configured_metrics import build_measures
 from trainer.errors import ConfigError
 from trainer.evaluation import evaluate
+from trainer.model_call import ModelCall
 
 CPU = torch.device("cpu")
+CALL = ModelCall(nn.Identity(), nn.CrossEntropyLoss())
 F1 = {
     "_target_": "torchmetrics.classification.MulticlassF1Score",
     "num_classes": 3,
@@ -24,13 +26,13 @@ F1 = {
 
 def test_metric_of_torchmetrics_is_measured_anew_each_time() -> None:
     """Two evaluations after each other give what scikit-learn gives for each."""
-    measures = build_measures({"metrics": {"f1": F1, "each": F1 | {"average": None}}}, CPU)
+    measures = build_measures({"metrics": {"f1": F1, "each": F1 | {"average": None}}}, CPU, None)
     generator = torch.Generator().manual_seed(0)
     for _ in range(2):
         logits = torch.randn(50, 3, generator=generator)
         labels = torch.randint(3, (50,), generator=generator)
         batches = [*zip(logits.split(7), labels.split(7), strict=True)]
-        values = evaluate(nn.Identity(), nn.CrossEntropyLoss(), batches, CPU, measures)
+        values = evaluate(CALL, batches, CPU, measures)
         guesses = logits.argmax(dim=1)
         assert values["f1"] == pytest.approx(f1_score(labels, guesses, average="macro"))
         each = [values[f"each/{place}"] for place in range(3)]
@@ -93,7 +95,7 @@ def test_whoever_names_no_metric_does_not_wait_for_torchmetrics(
 def test_metric_that_cannot_be_built_is_an_error(metrics: Any, message: str) -> None:
     """The line names the metric, and what is wrong with it."""
     with pytest.raises(ConfigError, match=message) as caught:
-        build_measures({"metrics": metrics}, CPU)
+        build_measures({"metrics": metrics}, CPU, None)
     assert "\n" not in str(caught.value)
 
 
@@ -113,8 +115,36 @@ def test_metric_that_does_not_fit_is_an_error(target: str, message: str) -> None
         "_target_": f"torchmetrics.classification.{target}",
         "num_classes": 3 if target == "MulticlassF1Score" else 5,
     }
-    measures = build_measures({"metrics": {"mine": settings}}, CPU)
+    measures = build_measures({"metrics": {"mine": settings}}, CPU, None)
     batches = [(torch.zeros(2, 5), torch.tensor([4, 4]))]
     with pytest.raises(ConfigError, match=message) as caught:
-        evaluate(nn.Identity(), nn.CrossEntropyLoss(), batches, CPU, measures)
+        evaluate(CALL, batches, CPU, measures)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "metrics", "expected"),
+    [
+        (nn.CrossEntropyLoss(), {}, 0.5),
+        (nn.CrossEntropyLoss(), {"accuracy": False}, None),
+        (nn.CrossEntropyLoss(), {"accuracy": None}, None),
+        (nn.MSELoss(), {}, None),
+        (nn.MSELoss(), {"accuracy": True}, 0.5),
+        (nn.CrossEntropyLoss(), {"accuracy": {"_target_": "user_modules.CountedBatches"}}, 1),
+    ],
+)
+def test_accuracy_can_be_switched_on_off_or_replaced(
+    criterion: Any, metrics: Any, expected: float | None
+) -> None:
+    """By default the criterion decides."""
+    measures = build_measures({"metrics": metrics}, CPU, criterion)
+    measures.reset()
+    measures.update(torch.eye(2), torch.tensor([0, 0]))
+    assert measures.compute().get("accuracy") == expected
+
+
+@pytest.mark.parametrize("value", ["yes", 1, [True]])
+def test_accuracy_is_neither_on_nor_off(value: Any) -> None:
+    """In one line."""
+    with pytest.raises(ConfigError, match=r"^metrics.accuracy"):
+        build_measures({"metrics": {"accuracy": value}}, CPU, nn.CrossEntropyLoss())

@@ -10,8 +10,8 @@ from run_files import MakeRun, Start, Train, points_of, results_of
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from user_modules import Interrupted, labelled, run_program, sabotage
 
-from trainer.batches import make_loader
 from trainer.errors import ConfigError
+from trainer.loaders import make_loader
 from trainer.settings import read_settings
 
 PICTURES = {
@@ -131,7 +131,7 @@ class Endless(IterableDataset[Any]):
         (Endless(), {}, "^data: train is a Endless, whose samples have no numbers. Give it"),
         (labelled(0), {"drop_last": True}, "^data: train has 44 samples, no batch. .*drop_last"),
         (TensorDataset(torch.zeros(0, 6), torch.zeros(0)), {}, "^data: train has 0 samples, no"),
-        (TensorDataset(*[torch.zeros(4)] * 3), {}, "^data: a sample of train has 3 parts, not two"),
+        (TensorDataset(torch.zeros(4)), {}, "^data: a sample of train has one part. Make it"),
         (labelled(0), {"_target_": "builtins.list"}, "^dataloader: builtins.list: "),
         (labelled(0), {"_target_": "torch.nn.Identity"}, "gives a Identity, not a .*DataLoader"),
         (labelled(0), {"collate_fn": {"_target_": "odd_modules.nothing"}}, "has no 'nothing'"),
@@ -153,7 +153,7 @@ def test_batches_lie_in_memory_as_pytorchs_do() -> None:
         samples = TensorDataset(values, torch.zeros(20))
         settings = read_settings({"seed": 0, "iterations": 1, "batch_size": 8})
         batch = next(iter(make_loader(samples, "validation", settings)))[0]
-        theirs = next(iter(DataLoader(samples, batch_size=None, sampler=[[*range(16)]])))[0]
+        theirs = next(iter(DataLoader(samples, batch_size=None, sampler=[[*range(8)]])))[0]
         assert torch.equal(batch, theirs)
         assert batch.stride() == theirs.stride()
 

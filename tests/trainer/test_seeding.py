@@ -1,20 +1,18 @@
 """Random numbers depend on the seed and the place where they are used, and on nothing else."""
 
 import random
-from itertools import chain
+from contextlib import suppress
 
 import numpy as np
 import torch
-from user_modules import NoisySamples, labelled
 
 from trainer.seeding import (
-    EpochOrder,
-    SeededSamples,
-    are_plain_tensors,
     derive,
+    forget_half_drawn,
     restore_rng_state,
     rng_state,
     seed_everything,
+    seeded_for,
 )
 
 
@@ -40,45 +38,41 @@ def test_restored_generators_go_on_where_they_were() -> None:
     assert draw() == expected
 
 
-def test_order_is_a_function_of_seed_and_epoch() -> None:
-    """Every epoch has every sample once, in an order of its own."""
-    order = EpochOrder(range(20), 8, seed=1)
-    first = [*order]
-    assert [*order] == first
-    assert sorted(chain.from_iterable(first)) == [*range(20)]
-    assert [len(batch) for batch in first] == [8, 8, 4]
-    order.epoch = 1
-    assert [*order] != first
+def test_what_is_made_for_a_place_takes_nothing_from_the_training() -> None:
+    """The same place gives the same numbers, and the global generators stay as they are."""
+    seed_everything(3, "test")
+    expected = [draw() for _ in range(3)]
+    seed_everything(3, "test")
+    made = []
+    for number in range(3):
+        with seeded_for(derive(5, 0, number % 2)):
+            made.append([draw(), draw()])
+        assert draw() == expected[number]
+    assert made[0] == made[2] != made[1]
 
 
-def test_order_begins_at_any_batch() -> None:
-    """What comes after a resume is what would have come."""
-    order = EpochOrder(range(20), 8, seed=1)
-    whole = [*order]
-    order.first_batch = 2
-    assert [*order] == whole[2:]
+def test_half_drawn_pair_of_normal_numbers_is_dropped_alike() -> None:
+    """NumPy's old functions keep the second one: whoever makes the samples, it is gone."""
+    after = []
+    for exchanged in (True, False):
+        seed_everything(3, "test")
+        np.random.normal()  # noqa: NPY002 - the second number is kept
+        if exchanged:
+            with seeded_for(1):
+                pass
+        else:
+            forget_half_drawn()
+        after.append(float(np.random.normal()))  # noqa: NPY002 - as above
+    assert after[0] == after[1]
 
 
-def test_last_batch_can_be_dropped() -> None:
-    """With `drop_last`, every batch is full."""
-    order = EpochOrder(range(20), 8, seed=1, drop_last=True)
-    assert [len(batch) for batch in order] == [8, 8]
-    assert len(order) == 2
-
-
-def test_sample_depends_on_its_place_and_takes_nothing_from_the_training() -> None:
-    """The same place gives the same noise, and the global generators stay as they are."""
-    samples = SeededSamples(NoisySamples(labelled(0)), seed=5)
+def test_error_in_a_sample_leaves_the_generators_as_they_were() -> None:
+    """Whoever catches it goes on as if nothing had been made."""
+    seed_everything(3, "test")
     state = rng_state()
-    before = draw()
+    expected = draw()
     restore_rng_state(state)
-    first = samples[2, 3][0]
-    assert draw() == before
-    assert torch.equal(samples[2, 3][0], first)
-    assert not torch.equal(samples[3, 3][0], first)
-
-
-def test_tensors_need_no_seeds_of_their_own() -> None:
-    """What cannot be random costs nothing."""
-    assert are_plain_tensors(labelled(0))
-    assert not are_plain_tensors(NoisySamples(labelled(0)))
+    with suppress(ValueError), seeded_for(1):
+        draw()
+        raise ValueError
+    assert draw() == expected

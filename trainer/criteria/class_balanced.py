@@ -29,6 +29,7 @@ class ClassBalancedCrossEntropy(nn.Module):
     """
 
     weights: Tensor
+    classifies = True
 
     def __init__(self, classes: int, beta: float = 0.999) -> None:
         super().__init__()

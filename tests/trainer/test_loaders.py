@@ -1,0 +1,140 @@
+"""Keys of `dataloader` do what they say, or are refused in one line."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+from user_modules import NoisySamples, labelled
+
+from trainer.errors import ConfigError
+from trainer.loaders import make_loader
+from trainer.settings import Settings, read_settings
+
+TARGET = "torch.utils.data.WeightedRandomSampler"
+
+
+def settings(**dataloader: Any) -> Settings:
+    """Make settings with batches of 8."""
+    config = {"seed": 1, "iterations": 1, "batch_size": 8, "dataloader": dataloader}
+    return read_settings(config)
+
+
+class Numbered(TensorDataset):
+    """Have samples that are their own numbers, made one by one."""
+
+    def __getitem__(self, index: Any) -> tuple[Any, ...]:
+        """Make a sample."""
+        return super().__getitem__(index)
+
+
+def numbered(kind: type[TensorDataset] = Numbered) -> TensorDataset:
+    """Make samples that are their own numbers."""
+    return kind(torch.arange(20)[:, None], torch.zeros(20))
+
+
+def indices_of(samples: Any, part: str = "train", **dataloader: Any) -> list[list[int]]:
+    """Return the numbers of the samples in each batch."""
+    loader = make_loader(samples, part, settings(**dataloader))
+    return [batch[0].flatten().tolist() for batch in loader]
+
+
+KINDS = pytest.mark.parametrize("kind", [TensorDataset, Numbered])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 4}, "^dataloader.batch_size: the trainer decides it. Set batch_size"),
+        ({"batch_sampler": {"_target_": "x"}}, "^dataloader.batch_sampler: .* dataloader.sampler"),
+        ({"dataset": None}, "^dataloader.dataset: the trainer decides it"),
+        ({"generator": {"_target_": "torch.Generator"}}, "^dataloader.generator: the trainer"),
+        ({"in_order": False}, "^dataloader.in_order: false would"),
+        ({"shuffle": "no"}, "^dataloader.shuffle: 'no' is neither true nor false"),
+        ({"sampler": "weighted"}, "^dataloader.sampler: 'weighted' names no sampler"),
+        ({"sampler": {"weights": [1]}}, "^dataloader.sampler: .* names no sampler"),
+        ({"sampler": {"_target_": TARGET}}, "^dataloader.sampler: .*: missing a required argument"),
+        ({"sampler": {"_target_": "builtins.int"}}, "gives a int, which yields no indices"),
+        ({"sampler": {"_target_": "torch.Samplers"}}, "has no 'Samplers'"),
+        ({"sampler": {"_target_": TARGET}, "shuffle": True}, "^dataloader.shuffle: the sampler"),
+        ({"evaluation_batch_size": 0}, "^dataloader.evaluation_batch_size: 0 is not a whole"),
+        ({"evaluation_batch_size": "8"}, "^dataloader.evaluation_batch_size: '8' is not"),
+        ({"workers": 1}, "^dataloader: .*'workers'"),
+        ({"num_workers": -1}, "^dataloader: num_workers"),
+        ({"prefetch_factor": 2}, "^dataloader: prefetch_factor"),
+        ({"persistent_workers": True}, "^dataloader: persistent_workers"),
+        ({"timeout": -1}, "^dataloader: timeout"),
+    ],
+)
+@KINDS
+def test_key_without_effect_or_with_a_wrong_value_is_refused(
+    kind: type[TensorDataset], options: dict[str, Any], message: str
+) -> None:
+    """In one line that says what to do instead, for tensors as for other data sets."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        make_loader(numbered(kind), "train", settings(**options))
+    assert "\n" not in str(caught.value)
+
+
+@KINDS
+def test_training_set_keeps_its_order_if_asked_to(kind: type[TensorDataset]) -> None:
+    """And is shuffled if not, whether that is said or not."""
+    kept = indices_of(numbered(kind), shuffle=False)
+    assert kept == [[*range(8)], [*range(8, 16)], [*range(16, 20)]]
+    assert indices_of(numbered(kind)) == indices_of(numbered(kind), shuffle=True) != kept
+
+
+@KINDS
+def test_evaluation_takes_batches_of_the_trainings_size_or_of_its_own(
+    kind: type[TensorDataset],
+) -> None:
+    """A loss that compares the samples of a batch means the same then."""
+    sizes = [len(batch) for batch in indices_of(numbered(kind), "validation")]
+    assert sizes == [8, 8, 4]
+    own = {"evaluation_batch_size": 15}
+    assert [len(batch) for batch in indices_of(numbered(kind), "test", **own)] == [15, 5]
+    assert len(indices_of(numbered(kind), "train", **own)[0]) == 8
+
+
+@KINDS
+@pytest.mark.parametrize("workers", [0, 2])
+def test_sampler_decides_what_the_training_takes(kind: type[TensorDataset], workers: int) -> None:
+    """It is handed the training set if it asks for it, and the others keep their order."""
+    sampler = {"_target_": "samplers.ByTarget", "start": 3}
+    loading = {"sampler": sampler, "num_workers": workers}
+    taken = indices_of(numbered(kind), **loading)
+    assert taken == [[*range(19, 11, -1)], [*range(11, 3, -1)], [3]]
+    assert indices_of(numbered(kind), "test", **loading)[0] == [*range(8)]
+
+
+def test_weighted_sampler_prefers_what_weighs_more() -> None:
+    """PyTorch's, with its own arguments, in the same order each time it is built."""
+    sampler = {"_target_": TARGET, "weights": [0.0] * 10 + [1.0] * 10, "num_samples": 24}
+    taken = indices_of(numbered(), sampler=sampler)
+    assert [len(batch) for batch in taken] == [8, 8, 8]
+    assert min(map(min, taken)) == 10
+    assert indices_of(numbered(TensorDataset), sampler=sampler) == taken
+
+
+def test_samples_of_many_parts_are_cut_out_of_tensors_as_a_loader_gives_them() -> None:
+    """Three tensors are three parts of a batch."""
+    samples = TensorDataset(torch.arange(20), torch.arange(20) * 2, torch.arange(20) * 3)
+    batch = next(iter(make_loader(samples, "test", settings())))
+    theirs = next(iter(DataLoader(samples, batch_size=8)))
+    assert all(torch.equal(*pair) for pair in zip(batch, theirs, strict=True))
+
+
+def test_loading_costs_no_more_copies_of_workers_than_asked_for() -> None:
+    """Workers that live on are the same processes in each pass, unless the data set is changed."""
+    samples = NoisySamples(labelled(0))
+    options = {"num_workers": 1, "persistent_workers": True}
+    loader = make_loader(samples, "train", settings(**options), is_watched=True)
+    pids = []
+    for change in (None, "different", None):
+        if change:
+            samples.note = change  # type: ignore[attr-defined]
+        for _ in loader:
+            pass
+        (worker,) = loader.loader._iterator._workers  # type: ignore[union-attr]
+        pids.append(worker.pid)
+    assert pids[0] != pids[1] == pids[2]

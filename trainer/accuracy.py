@@ -1,0 +1,96 @@
+"""Owns the accuracy: for which criteria and outputs it means something, and what it is."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Their outputs are a number for each class, their targets are classes.
+MODULES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss)
+FUNCTIONS = (functional.cross_entropy, functional.nll_loss, functional.multi_margin_loss)
+IGNORED = -100  # PyTorch's default
+ROWS = 2  # dimensions of outputs (batch, classes)
+
+
+class Accuracy:
+    """Count how many targets get the highest output, leaving the counts on their device.
+
+    Outputs are (batch, classes) for targets (batch,), or have more places, as (batch, classes, ...)
+    for (batch, ...) or (batch, ..., classes) for (batch, ...). Where both would fit, it is the first
+    if the criterion is PyTorch's own, which takes no other; if not, nothing is counted. Targets that
+    the criterion ignores do not count.
+
+    Args:
+        criterion: The criterion.
+    """
+
+    def __init__(self, criterion: object) -> None:
+        called, options = _unwrapped(criterion)
+        ignored = options.get("ignore_index", getattr(called, "ignore_index", IGNORED))
+        self.ignored = ignored if isinstance(ignored, int) else IGNORED
+        self.is_pytorchs = type(called) in MODULES or called in FUNCTIONS
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin an evaluation."""
+        self._right: list[Tensor] = []
+        self._counted: list[Tensor] = []
+
+    def update(self, outputs: object, targets: object) -> None:
+        """Take in a batch, if it has outputs for each class and targets that are classes."""
+        if not isinstance(outputs, Tensor) or not isinstance(targets, Tensor):
+            return
+        if targets.is_floating_point() or targets.is_complex() or targets.dtype is torch.bool:
+            return
+        if (dim := self._dim_of_classes(outputs, targets)) is None or outputs.shape[dim] < ROWS:
+            return
+        counted = targets != self.ignored
+        self._right.append(((outputs.argmax(dim=dim) == targets) & counted).sum())
+        self._counted.append(counted.sum())
+
+    def _dim_of_classes(self, outputs: Tensor, targets: Tensor) -> int | None:
+        shape = [*targets.shape]
+        fitting = [
+            dim
+            for dim in dict.fromkeys((1, outputs.dim() - 1))
+            if outputs.dim() == len(shape) + 1 >= ROWS
+            and [*outputs.shape[:dim], *outputs.shape[dim + 1 :]] == shape
+        ]
+        if self.is_pytorchs:
+            fitting = [dim for dim in fitting if dim == 1]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def compute(self) -> dict[str, float]:
+        """Return the share of right answers, or nothing where nothing was counted."""
+        if not self._counted:
+            return {}
+        counted = torch.stack(self._counted).sum().item()
+        return {"accuracy": torch.stack(self._right).sum().item() / counted} if counted else {}
+
+
+def classifies(criterion: object) -> bool:
+    """Tell whether a criterion compares a number for each class with targets that are classes.
+
+    PyTorch's do, what inherits from them, and what says so with an attribute `classifies`. Others
+    may be about embeddings, or anything else, with tensors of the same shapes.
+    """
+    called, _ = _unwrapped(criterion)
+    said = getattr(called, "classifies", None)
+    return bool(said) if said is not None else isinstance(called, MODULES) or called in FUNCTIONS
+
+
+def _unwrapped(criterion: Any) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401 - it may be anything
+    """Return what a criterion calls, and the arguments that it adds."""
+    options: dict[str, Any] = {}
+    called: Callable[..., object] = criterion
+    while isinstance(called, partial):
+        options = {**called.keywords, **options}
+        called = called.func
+    return called, options

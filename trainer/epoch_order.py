@@ -1,0 +1,145 @@
+"""Owns the order in which samples are taken: a function of the seed and the epoch."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import Sampler
+
+from trainer.errors import ConfigError
+from trainer.generators import find_generators
+from trainer.seeding import derive, seeded_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sized
+
+    from torch import Tensor
+
+
+class EpochOrder(Sampler[list[Any]]):
+    """Yield the batches of an epoch, as indices or as (epoch, batch, indices), from any batch on.
+
+    Args:
+        samples: The data set; its length is read at each epoch.
+        batch_size: The number of samples in a batch; the last one may have fewer.
+        seed: The seed that with the epoch decides the order; `None` keeps the data set's.
+        sampler: Yields indices, random or not, instead; what it draws is decided by the seed.
+        drop_last: Leave out a last batch that has fewer.
+
+    Attributes:
+        with_place: Whether (epoch, batch, indices) are yielded instead of the indices.
+    """
+
+    def __init__(
+        self,
+        samples: Sized,
+        batch_size: int,
+        seed: int | None,
+        *,
+        sampler: Iterable[int] | None = None,
+        drop_last: bool = False,
+    ) -> None:
+        self.samples = samples
+        self.batch_size = batch_size
+        self.seed = seed
+        self.sampler = sampler
+        self.drop_last = drop_last
+        self.with_place = False
+        self.epoch = 0
+        self.first_batch = 0
+        self.allowed: Tensor | None = None
+        self._allowed_count = 0
+        self._sampled: tuple[int, Tensor] | None = None
+
+    def restrict(self, allowed: Tensor | None) -> None:
+        """Yield only the samples that a mask (samples,) of booleans allows; `None` allows all.
+
+        Those that are left keep the order among each other that they have in the whole epoch.
+        """
+        self.allowed = allowed
+        self._allowed_count = 0 if allowed is None else int(allowed.sum())
+
+    def __len__(self) -> int:
+        """Count the batches of a whole epoch."""
+        extra = 0 if self.drop_last else self.batch_size - 1
+        return (self._count() + extra) // self.batch_size
+
+    def _count(self) -> int:
+        if self.sampler is not None:
+            return len(self._order())
+        return len(self.samples) if self.allowed is None else self._allowed_count
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the epoch's batches, beginning with `first_batch`."""
+        for number, batch in enumerate(self.batches(), self.first_batch):
+            indices = batch.tolist()
+            yield (self.epoch, number, indices) if self.with_place else indices
+
+    def batches(self) -> Iterator[Tensor]:
+        """Yield the epoch's batches as integers (batch,), beginning with `first_batch`."""
+        if self.first_batch < len(self):
+            first, end = (batch * self.batch_size for batch in (self.first_batch, len(self)))
+            yield from torch.split(self._order()[first:end], self.batch_size)
+
+    def _order(self) -> Tensor:
+        order = self._whole_order()
+        return order if self.allowed is None else order[self.allowed[order]]
+
+    def _whole_order(self) -> Tensor:
+        if self.sampler is not None:
+            if self._sampled is None or self._sampled[0] != self.epoch:
+                self._sampled = (self.epoch, self._sample(self.sampler))
+            return self._sampled[1]
+        if self.seed is None:
+            return torch.arange(len(self.samples))
+        generator = torch.Generator().manual_seed(derive(self.seed, "order", self.epoch))
+        return torch.randperm(len(self.samples), generator=generator)
+
+    def _sample(self, sampler: Any) -> Tensor:  # noqa: ANN401 - any object that can be iterated over
+        """Ask the sampler for its indices of this epoch.
+
+        Raises:
+            ConfigError: If they are not indices of samples.
+        """
+        if callable(set_epoch := getattr(sampler, "set_epoch", None)):
+            set_epoch(self.epoch)
+        place = derive(self.seed or 0, "order", self.epoch)
+        with seeded_for(place, find_generators(sampler)):
+            indices = [*sampler]
+        name, count = type(sampler).__name__, len(self.samples)
+        if strange := [each for each in indices if not _is_index(each, count)]:
+            raise ConfigError(
+                f"dataloader.sampler: {name} yields {strange[0]!r:.60}, not the index of one of "
+                f"{count} samples. Let it yield indices, one by one: batch_size makes the batches."
+            )
+        if len(indices) < (self.batch_size if self.drop_last else 1):
+            raise ConfigError(
+                f"dataloader.sampler: {name} yields {len(indices)} indices, which make no batch. "
+                "Let it yield more."
+            )
+        return torch.tensor([int(each) for each in indices], dtype=torch.int64)
+
+    def check(self) -> None:
+        """Make sure that the sampler gives the same indices whenever it is asked for an epoch.
+
+        Raises:
+            ConfigError: If not, or if they are not indices of samples.
+        """
+        if self.sampler is None:
+            return
+        first, second = (self._sample(self.sampler) for _ in range(2))
+        if not torch.equal(first, second):
+            raise ConfigError(
+                f"dataloader.sampler: {type(self.sampler).__name__} yields other indices each time "
+                "that it is asked for the same epoch, so a resumed run would differ. Draw from the "
+                "global generators, and keep nothing from one pass to the next."
+            )
+
+
+def _is_index(value: object, count: int) -> bool:
+    try:
+        return 0 <= index(value) < count  # type: ignore[arg-type]  # that is what is tried
+    except TypeError:
+        return False

@@ -1,0 +1,105 @@
+"""Owns the keys of `dataloader`: which are the trainer's, which the loader's, and which are refused."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from trainer.errors import ConfigError
+from trainer.targets import call_target, find_function
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from trainer.settings import Config, Settings
+
+# What the trainer decides, and how a user decides it instead.
+DECIDED = {
+    "dataset": "The group data has the data sets. Remove it",
+    "batch_size": "Set batch_size beside dataloader, or dataloader.evaluation_batch_size",
+    "batch_sampler": "Name a class that yields single indices as dataloader.sampler, or remove it",
+    "generator": "The seed decides the order. Remove it",
+}
+# The parameters by which samplers ask for the training set.
+SAMPLES = ("data_source", "dataset", "samples")
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """Hold what `dataloader` says.
+
+    `options` are the loader's own: PyTorch's, or those of the class that `_target_` names. The
+    training set is shuffled unless `shuffle` is false; `sampler` names a class that yields its
+    indices instead.
+    """
+
+    options: Config
+    shuffle: bool
+    sampler: Config | None
+    evaluation_batch_size: int
+
+
+def read_loading(settings: Settings) -> Loading:
+    """Read and check the keys of `dataloader`.
+
+    Raises:
+        ConfigError: If one cannot be right, or would have no effect.
+    """
+    options = {**settings.dataloader}
+    for key, instead in DECIDED.items():
+        if key in options:
+            raise ConfigError(f"dataloader.{key}: the trainer decides it. {instead}.")
+    if options.get("in_order", True) is not True:
+        raise ConfigError(
+            "dataloader.in_order: false would let the workers' pace decide the order of batches, and"
+            " so the results. Remove it."
+        )
+    options.pop("in_order", None)
+    shuffle, sampler = options.pop("shuffle", True), options.pop("sampler", None)
+    size = options.pop("evaluation_batch_size", None)
+    if not isinstance(shuffle, bool):
+        raise ConfigError(f"dataloader.shuffle: {shuffle!r} is neither true nor false. Set one.")
+    if sampler is not None and (not isinstance(sampler, dict) or "_target_" not in sampler):
+        raise ConfigError(
+            f"dataloader.sampler: {sampler!r:.60} names no sampler. Give it a _target_, for example"
+            " torch.utils.data.WeightedRandomSampler."
+        )
+    if sampler is not None and "shuffle" in settings.dataloader:
+        raise ConfigError(
+            "dataloader.shuffle: the sampler decides the order. Remove shuffle, or sampler."
+        )
+    if size is not None and (type(size) is not int or size < 1):
+        raise ConfigError(
+            f"dataloader.evaluation_batch_size: {size!r} is not a whole number of at least 1."
+            " Correct it, or remove it: then it is batch_size."
+        )
+    if options.get("num_workers"):
+        # A process from a forkserver would start its workers from another forkserver: seconds each.
+        options = {"multiprocessing_context": "fork"} | options
+    return Loading(options, shuffle, sampler, size or settings.batch_size)
+
+
+def build_sampler(settings: Config, samples: object) -> Iterable[int]:
+    """Build the sampler that `dataloader.sampler` names, handing it the training set if it asks.
+
+    Raises:
+        ConfigError: If it is not there, has the wrong arguments, or yields nothing.
+    """
+    key = "dataloader.sampler"
+    parameters = _parameters_of(str(settings["_target_"]), key)
+    wanted = [name for name in SAMPLES if name in parameters and name not in settings]
+    sampler = call_target(settings, key, **dict.fromkeys(wanted[:1], samples))
+    if not hasattr(sampler, "__iter__"):
+        raise ConfigError(
+            f"{key}._target_: it gives a {type(sampler).__name__}, which yields no indices. Name a"
+            " sampler."
+        )
+    return cast("Iterable[int]", sampler)
+
+
+def _parameters_of(target: str, key: str) -> tuple[str, ...]:
+    try:
+        return tuple(inspect.signature(find_function(target, key)).parameters)
+    except ValueError:  # some built-in functions have no signature
+        return ()

@@ -1,0 +1,120 @@
+"""Owns calling model and criterion on a batch, whatever its structure."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from trainer.batch_structure import PAIR, TARGETS, Parts, parts_of
+from trainer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+
+class ModelCall:
+    """Call a model and a criterion as the structure of a batch demands: see `trainer.batch_structure`.
+
+    Args:
+        model: Maps inputs to outputs.
+        criterion: Maps outputs and targets to the batch's mean loss; `None` if the model computes it.
+    """
+
+    def __init__(self, model: nn.Module, criterion: Callable[..., Tensor] | None) -> None:
+        self.model = model
+        self.criterion = criterion
+        self._is_pytorchs = _module_of(criterion).startswith("torch.nn.")
+        self._is_checked = False
+
+    def __call__(self, batch: Any) -> tuple[Tensor, Any, Any]:  # noqa: ANN401 - it is the user's
+        """Return the loss of a batch, what the model made of it, and its targets.
+
+        Raises:
+            ConfigError: If the batch's structure is none that model and criterion can be called with.
+        """
+        if type(batch) in (list, tuple) and len(batch) == PAIR and self.criterion is not None:
+            samples, targets = batch
+            outputs = self.model(samples)
+            return self.criterion(self._taken(outputs), targets), outputs, targets
+        parts = parts_of(batch) if self.criterion is not None else _parts_with_targets(batch)
+        if not self._is_checked:
+            self._check(parts)
+        outputs = self.model(*parts.inputs, **parts.named)
+        if self.criterion is None:
+            return _loss_in(outputs), outputs, parts.targets
+        return self.criterion(self._taken(outputs), parts.targets), outputs, parts.targets
+
+    def _taken(self, outputs: Any) -> Any:  # noqa: ANN401 - they are the user's
+        """Return what the criterion takes: one of PyTorch's cannot look for the logits itself."""
+        if not isinstance(outputs, Tensor) and self._is_pytorchs:
+            return predictions_in(outputs)
+        return outputs
+
+    def _check(self, parts: Parts) -> None:
+        """Make sure, once, that the model takes such inputs.
+
+        Raises:
+            ConfigError: If not.
+        """
+        self._is_checked = True
+        forward = self.model.forward
+        try:
+            signature = inspect.signature(forward)
+            signature.bind(*parts.inputs, **parts.named)
+        except ValueError:  # some have none
+            return
+        except TypeError as error:
+            given = ", ".join(map(str, parts.named)) or f"{len(parts.inputs)} inputs"
+            takes = ", ".join(signature.parameters)
+            raise ConfigError(
+                f"model: {type(self.model).__name__}.forward takes ({takes}), and a batch has {given}"
+                f": {error}. Let forward take them, or samples have what it takes."
+            ) from None
+
+
+def predictions_in(outputs: Any) -> Any:  # noqa: ANN401 - as above
+    """Return the logits of an output that has them beside other things, or else the output."""
+    if isinstance(outputs, Tensor):
+        return outputs
+    found = outputs.get("logits") if isinstance(outputs, Mapping) else None
+    logits = getattr(outputs, "logits", found)
+    return logits if isinstance(logits, Tensor) else outputs
+
+
+def _parts_with_targets(batch: Any) -> Parts:  # noqa: ANN401 - as above
+    """Return the parts of a batch whose loss the model computes: it is given the targets, too.
+
+    Raises:
+        ConfigError: If a batch has no names by which the model would know them.
+    """
+    if not isinstance(batch, Mapping):
+        raise ConfigError(
+            "criterion._target_: missing. Choose one of conf/criterion/, or name a class. Only with"
+            " batches that are dictionaries, as a model of Hugging Face takes them, does the model"
+            " compute the loss itself."
+        )
+    targets = next((batch[key] for key in TARGETS if key in batch), None)
+    return Parts((), {**batch}, targets)
+
+
+def _loss_in(outputs: Any) -> Tensor:  # noqa: ANN401 - as above
+    found = outputs.get("loss") if isinstance(outputs, Mapping) else getattr(outputs, "loss", None)
+    if not isinstance(found, Tensor):
+        raise ConfigError(
+            f"criterion._target_: missing, and what the model gives, a {type(outputs).__name__}, has "
+            "no loss. Choose one of conf/criterion/, or name a class."
+        )
+    return found
+
+
+def _module_of(criterion: object) -> str:
+    while isinstance(criterion, partial):
+        criterion = criterion.func
+    named = criterion if inspect.isfunction(criterion) else type(criterion)
+    return str(getattr(named, "__module__", ""))

@@ -1,0 +1,160 @@
+"""Owns looking through an object at everything that it holds, what is nearest first."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from functools import partial
+from itertools import islice
+from logging import Logger
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Steps = Iterator[tuple[str, Any]]
+
+# Nothing is looked at inside of these.
+LEAVES = (str, bytes, bytearray, int, float, complex, type(None), ModuleType, Logger, torch.Tensor)
+CONTAINERS = (list, tuple, set, frozenset, deque)
+# What the classes and functions of these packages refer to is their own.
+LIBRARIES = {*sys.stdlib_module_names, "torch", "numpy"}
+PACKAGES = ("site-packages", "dist-packages")
+DESCRIPTORS = (GetSetDescriptorType, MemberDescriptorType)
+
+
+def reachable(
+    *roots: object, most_objects: int, most_items: int, into_packages: bool = True
+) -> Steps:
+    """Yield (path, object) for everything that objects hold: attributes, items, and code's names.
+
+    An object that is held twice is yielded twice, and looked into once. The order does not vary
+    from process to process, but for what is in a set.
+
+    Args:
+        roots: Where to begin.
+        most_objects: After so many the search ends.
+        most_items: Of one object only so many parts are looked at.
+        into_packages: Whether classes and functions of installed packages are looked into.
+    """
+    seen: dict[int, object] = {}  # kept alive, or an address would be used again
+    waiting: deque[tuple[str, Any]] = deque(("", root) for root in roots)
+    for _ in range(most_objects):
+        if not waiting:
+            return
+        path, value = waiting.popleft()
+        yield path, value
+        if is_leaf(value) or id(value) in seen:
+            continue
+        seen[id(value)] = value
+        if isinstance(value, (type, FunctionType)) and not _is_looked_into(
+            value, into_packages=into_packages
+        ):
+            continue
+        held = islice(_held_by(value), most_items)
+        waiting.extend((f"{path}{step}", part) for step, part in held)
+
+
+def is_leaf(value: object) -> bool:
+    """Tell whether an object is a plain value, an array of such, or a module."""
+    is_array = isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind != "O"
+    return is_array or isinstance(value, LEAVES)
+
+
+def _held_by(value: Any) -> Steps:  # noqa: ANN401 - it may be anything
+    if isinstance(value, FunctionType):
+        yield from _held_by_function(value)
+    elif isinstance(value, type):
+        yield from _held_by_class(value)
+    elif isinstance(value, (MethodType, BuiltinFunctionType)):
+        yield from (("", getattr(value, name, None)) for name in ("__self__", "__func__"))
+    else:
+        yield from _held_by_container(value)
+        yield from _held_by_object(value)
+
+
+def _held_by_container(value: Any) -> Steps:  # noqa: ANN401 - as above
+    if isinstance(value, dict):
+        yield from ((f"[{key!r}]", item) for key, item in value.items())
+    elif isinstance(value, CONTAINERS):
+        yield from ((f"[{place}]", item) for place, item in enumerate(value))
+    elif isinstance(value, np.ndarray):
+        yield from ((f"[{place}]", item) for place, item in enumerate(value.flat))
+    elif isinstance(value, partial):
+        yield from (("", part) for part in (value.func, value.args, value.keywords))
+
+
+def _held_by_object(value: Any) -> Steps:  # noqa: ANN401 - as above
+    yield from ((f".{name}", held) for name, held in getattr(value, "__dict__", {}).items())
+    for kind in type(value).__mro__:
+        slots = vars(kind).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            yield f".{name}", getattr(value, name, None)
+    yield "", type(value)
+
+
+def _held_by_class(kind: type) -> Steps:
+    """Yield the attributes and functions of a class, and of those that it is made of."""
+    for each in kind.__mro__:
+        for name, held in vars(each).items() if _is_looked_into(each) else ():
+            function = held
+            for wrapped in ("__func__", "fget", "func"):
+                function = getattr(function, wrapped, function)
+            is_plain = not isinstance(held, DESCRIPTORS) and not name.startswith(("__", "_abc_"))
+            if is_plain or isinstance(function, FunctionType):
+                yield f".{name}", function
+
+
+def _held_by_function(function: FunctionType) -> Steps:
+    """Yield what a function closes over, its defaults, and the globals that its code names."""
+    for cell in function.__closure__ or ():
+        try:
+            yield "", cell.cell_contents
+        except ValueError:  # it is still empty
+            continue
+    yield from (("", value) for value in function.__defaults__ or ())
+    yield from (("", value) for value in (function.__kwdefaults__ or {}).values())
+    names = _names_in(function.__code__)
+    for name in names:
+        value = function.__globals__.get(name)
+        if isinstance(value, ModuleType):
+            held = vars(value) if _root_of(value.__name__) not in LIBRARIES else {}
+            yield from ((f" {name}.{each}", held[each]) for each in names if each in held)
+        else:
+            yield f" {name}", value
+
+
+def _names_in(code: CodeType) -> list[str]:
+    """Return the names of globals and attributes in a function's code, and in functions inside it."""
+    inner = [each for each in code.co_consts if isinstance(each, CodeType)]
+    return [*dict.fromkeys([*code.co_names, *(name for each in inner for name in _names_in(each))])]
+
+
+def _is_looked_into(value: Any, *, into_packages: bool = True) -> bool:  # noqa: ANN401 - as above
+    """Tell whether a class or function may hold, or refer to, what data sets use.
+
+    Args:
+        value: The class or function.
+        into_packages: Whether it may, if it is not of the user's own files.
+    """
+    name = str(getattr(value, "__module__", ""))
+    if _root_of(name) in LIBRARIES:
+        return False
+    file = str(getattr(sys.modules.get(name), "__file__", ""))
+    return into_packages or not any(folder in file for folder in PACKAGES)
+
+
+def _root_of(module: str) -> str:
+    return module.partition(".")[0]

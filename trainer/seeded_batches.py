@@ -1,0 +1,83 @@
+"""Owns making the samples of a data set, and collating them, with randomness of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from torch.utils.data import Dataset, TensorDataset, default_collate
+
+from trainer.generators import find_generators
+from trainer.seeding import derive, seeded_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainer.generators import Generator
+
+# Of a batch: its epoch, its number in it, and the indices of its samples.
+Place: TypeAlias = "tuple[int, int, list[int]]"
+
+
+class SeededBatches(Dataset[Any]):
+    """Make the batches of a data set with randomness that is f(seed, epoch, batch).
+
+    Whatever a data set and its collating draw from the global generators of PyTorch, Python and
+    NumPy, or from generators that the data set holds, is the same in every process, and takes
+    nothing from the training's generators.
+
+    Args:
+        samples: The data set.
+        seed: Decides, with the place of a batch, what is drawn for it.
+    """
+
+    def __init__(self, samples: Any, seed: int) -> None:  # noqa: ANN401 - what has an index
+        self.samples = samples
+        self.seed = seed
+        self.collate: Callable[[list[Any]], Any] = default_collate
+        self._own: list[Generator] | None = None
+        self._is_looked_through = False
+
+    def __len__(self) -> int:
+        """Count the samples."""
+        return len(self.samples)
+
+    def __getitems__(self, place: Place) -> Any:  # noqa: ANN401 - a batch is the user's
+        """Make one batch, collated."""
+        if self._own is None:
+            self.look_through()
+        batch = self._make(place)
+        if not self._is_looked_through:
+            # Some data sets make their generators when they are first asked for a sample.
+            self._is_looked_through, before = True, self._own
+            self.look_through()
+            if [*map(id, before or ())] != [*map(id, self._own or ())]:
+                return self._make(place)
+        return batch
+
+    def look_through(self) -> None:
+        """Find the generators that the data set and its collating hold now."""
+        self._own = find_generators(self.samples, self.collate)
+
+    def _make(self, place: Place) -> Any:  # noqa: ANN401 - as above
+        epoch, number, indices = place
+        with seeded_for(derive(self.seed, epoch, number), self._own or ()):
+            return self.collate(self._take(indices))
+
+    def _take(self, indices: list[int]) -> list[Any]:
+        # As a DataLoader does: a data set may have a quicker way for many samples at once.
+        if many := getattr(self.samples, "__getitems__", None):
+            samples: list[Any] = many(indices)
+            return samples
+        return [self.samples[index] for index in indices]
+
+
+def are_plain_tensors(samples: object) -> bool:
+    """Tell whether samples are just cut out of tensors, drawing no random numbers.
+
+    A subclass that makes its samples itself, such as one that augments them, is none of these.
+    """
+    makers = ("__getitem__", "__getitems__")
+    return isinstance(samples, TensorDataset) and all(
+        getattr(type(samples), maker, None) is getattr(TensorDataset, maker, None)
+        for maker in makers
+    )
