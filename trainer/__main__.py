@@ -16,7 +16,7 @@ from trainer.errors import (
     UnfinishedError,
     WorkerKilled,
 )
-from trainer.lost_workers import as_killed_worker
+from trainer.loading.workers import as_killed_worker
 from trainer.outputs import CONFIG, say
 from trainer.settings import read_config
 

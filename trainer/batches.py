@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from trainer.loaders import Loader
+    from trainer.loading.loaders import Loader
 
     Batch = Any  # as the data set and its collating make it
 

@@ -17,12 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from trainer.generators import lend
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from trainer.generators import Generator
+    from collections.abc import Iterator
 
     State = dict[str, Any]
 
@@ -80,15 +76,11 @@ def _seed_cpu(seed: int) -> None:
 
 
 @contextmanager
-def seeded_for(seed: int, own: Sequence[Generator] = ()) -> Iterator[None]:
-    """Seed the CPU's generators for what is made inside, and put them back as they were after it.
+def seeded_for(seed: int) -> Iterator[None]:
+    """Seed the CPU's global generators for what is made inside, and put them back after it.
 
     It also computes on one thread, as a loader's worker does: sums that are shared out among
     threads are rounded in another order.
-
-    Args:
-        seed: The place, as `derive` gives it.
-        own: Generators besides the global ones, such as a data set's own.
     """
     python_state, torch_state = random.getstate(), torch.default_generator.get_state()
     numpy_generator, threads = _numpy.get_bit_generator(), torch.get_num_threads()
@@ -97,9 +89,8 @@ def seeded_for(seed: int, own: Sequence[Generator] = ()) -> Iterator[None]:
     # Exchanged, not copied: NumPy takes 50 µs to give its state and take it back.
     _numpy.set_bit_generator(_SPARE)
     try:
-        with lend(own, seed):
-            _seed_cpu(seed)
-            yield
+        _seed_cpu(seed)
+        yield
     finally:
         _numpy.set_bit_generator(numpy_generator)
         torch.default_generator.set_state(torch_state)

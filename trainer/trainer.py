@@ -37,7 +37,7 @@ from trainer.errors import Diverged, Stopped
 from trainer.evaluation import MeanLoss, evaluate
 from trainer.groups import check_trained
 from trainer.history import History
-from trainer.loaders import make_loader
+from trainer.loading.loaders import make_loader
 from trainer.numbers import NUMBERS, may_resume, numbers_of
 from trainer.outputs import Outputs, Progress, json_numbers, say
 from trainer.seeding import seed_everything

@@ -50,6 +50,7 @@ class Update:
         clip_norm: float | None,
     ) -> None:
         self.model = modules.model
+        self.criterion = modules.criterion
         self.call = ModelCall(modules.model, modules.criterion)
         self.optimizer = modules.optimizer
         self.device = device

@@ -9,7 +9,7 @@ from user_modules import NoisySamples, labelled
 
 from trainer.batches import TrainingBatches
 from trainer.errors import ConfigError
-from trainer.loaders import make_loader
+from trainer.loading.loaders import make_loader
 from trainer.settings import Settings, read_settings
 
 

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from user_modules import Interrupted, labelled, run_program, sabotage
 
 from trainer.errors import ConfigError
-from trainer.loaders import make_loader
+from trainer.loading.loaders import make_loader
 from trainer.settings import read_settings
 
 PICTURES = {

@@ -12,7 +12,7 @@ from trainer.build import playing, required
 from trainer.checkpoints.store import BEST, read_model_state
 from trainer.curriculum.scores import checked_scores, count_samples
 from trainer.errors import ConfigError
-from trainer.loaders import make_loader
+from trainer.loading.loaders import make_loader
 from trainer.outputs import CHECKPOINTS, CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state
 from trainer.settings import plain_config, read_config

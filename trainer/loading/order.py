@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import Sampler
 
 from trainer.errors import ConfigError
-from trainer.generators import find_generators
+from trainer.loading.generators import find_generators, lend
 from trainer.seeding import derive, seeded_for
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class EpochOrder(Sampler[list[Any]]):
         if callable(set_epoch := getattr(sampler, "set_epoch", None)):
             set_epoch(self.epoch)
         place = derive(self.seed or 0, "order", self.epoch)
-        with seeded_for(place, find_generators(sampler)):
+        with seeded_for(place), lend(find_generators(sampler), place):
             indices = [*sampler]
         name, count = type(sampler).__name__, len(self.samples)
         if strange := [each for each in indices if not _is_index(each, count)]:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.utils.data import RandomSampler, Sampler, SubsetRandomSampler, WeightedRandomSampler
 
-from trainer.epoch_order import EpochOrder
 from trainer.errors import ConfigError
+from trainer.loading.order import EpochOrder
 
 
 def test_order_is_a_function_of_seed_and_epoch() -> None:

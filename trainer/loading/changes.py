@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from trainer.generators import KINDS
-from trainer.object_graph import CONTAINERS, is_leaf, reachable
+from trainer.loading.generators import KINDS
+from trainer.loading.object_graph import CONTAINERS, is_leaf, reachable
 
 if TYPE_CHECKING:
     from hashlib import blake2b as Hash  # noqa: N812 - its type has this name

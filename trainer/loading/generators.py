@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 import torch
 
-from trainer.object_graph import reachable
+from trainer.loading.object_graph import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from random_data import WAYS, mixup
 from torch.utils.data import Dataset, Subset, TensorDataset
 from user_modules import NoisySamples, labelled
 
-from trainer.seeded_batches import SeededBatches, are_plain_tensors
+from trainer.loading.seeded_batches import SeededBatches, are_plain_tensors
 
 PLACES = [(0, 0, [3, 1, 4]), (0, 1, [1, 5, 9]), (1, 0, [3, 1, 4])]
 

@@ -9,12 +9,12 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from trainer.build import playing
-from trainer.data_changes import mark_of
-from trainer.epoch_order import EpochOrder
 from trainer.errors import ConfigError
-from trainer.loading import build_sampler, read_loading
-from trainer.lost_workers import HeedOnlyTheTrainer, killed_worker
-from trainer.seeded_batches import SeededBatches, are_plain_tensors
+from trainer.loading.changes import mark_of
+from trainer.loading.options import build_sampler, read_loading
+from trainer.loading.order import EpochOrder
+from trainer.loading.seeded_batches import SeededBatches, are_plain_tensors
+from trainer.loading.workers import HeedOnlyTheTrainer, killed_worker
 from trainer.seeding import derive, forget_half_drawn
 from trainer.targets import call_target
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.utils.data import Dataset, TensorDataset
 
-    from trainer.loading import Loading
+    from trainer.loading.options import Loading
     from trainer.settings import Settings
 
     Loader: TypeAlias = "LoadedBatches | TensorBatches"

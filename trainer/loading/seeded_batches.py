@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from torch.utils.data import Dataset, TensorDataset, default_collate
 
-from trainer.generators import find_generators
+from trainer.loading.generators import find_generators, lend
 from trainer.seeding import derive, seeded_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trainer.generators import Generator
+    from trainer.loading.generators import Generator
 
 # Of a batch: its epoch, its number in it, and the indices of its samples.
 Place: TypeAlias = "tuple[int, int, list[int]]"
@@ -60,7 +60,8 @@ class SeededBatches(Dataset[Any]):
 
     def _make(self, place: Place) -> Any:  # noqa: ANN401 - as above
         epoch, number, indices = place
-        with seeded_for(derive(self.seed, epoch, number), self._own or ()):
+        seed = derive(self.seed, epoch, number)
+        with seeded_for(seed), lend(self._own or (), seed):
             return self.collate(self._take(indices))
 
     def _take(self, indices: list[int]) -> list[Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from trainer.errors import ConfigError
-from trainer.targets import call_target, find_function
+from trainer.targets import call_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,19 +86,10 @@ def build_sampler(settings: Config, samples: object) -> Iterable[int]:
         ConfigError: If it is not there, has the wrong arguments, or yields nothing.
     """
     key = "dataloader.sampler"
-    parameters = _parameters_of(str(settings["_target_"]), key)
-    wanted = [name for name in SAMPLES if name in parameters and name not in settings]
-    sampler = call_target(settings, key, **dict.fromkeys(wanted[:1], samples))
+    sampler = call_target(settings, key, offered=dict.fromkeys(SAMPLES, samples))
     if not hasattr(sampler, "__iter__"):
         raise ConfigError(
             f"{key}._target_: it gives a {type(sampler).__name__}, which yields no indices. Name a"
             " sampler."
         )
     return cast("Iterable[int]", sampler)
-
-
-def _parameters_of(target: str, key: str) -> tuple[str, ...]:
-    try:
-        return tuple(inspect.signature(find_function(target, key)).parameters)
-    except ValueError:  # some built-in functions have no signature
-        return ()

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from user_modules import NoisySamples, labelled
 
 from trainer.errors import ConfigError
-from trainer.loaders import make_loader
+from trainer.loading.loaders import make_loader
 from trainer.settings import Settings, read_settings
 
 TARGET = "torch.utils.data.WeightedRandomSampler"

@@ -1,0 +1,1 @@
+"""How samples become batches: their order, their randomness, and what makes them."""
