@@ -284,9 +284,7 @@ class ModularTaskTrainer:
         for begin in self.callbacks.cb_on_evaluation_begin:
             begin(self, iteration)
         with self.autocast:
-            values = evaluate(
-                self.update.call, self.loaders[part], self.device, self.measures
-            )
+            values = evaluate(self.update.call, self.loaders[part], self.device, self.measures)
         metrics = {f"{part}/{key}": value for key, value in values.items()}
         for end in self.callbacks.cb_on_evaluation_end:
             end(self, iteration, metrics)
