@@ -1,0 +1,79 @@
+"""The page on config keys: it has every key that is read, with the default that holds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from typing import Any
+
+import pytest
+import yaml
+from doc_pages import DOCS, read_tables
+
+from orchestrator.config import settings as orch_settings
+from orchestrator.errors import ConfigError
+from trainer import settings as trainer_settings
+from trainer.build import Modules
+
+TABLES = read_tables(DOCS / "reference" / "config.md")
+SECTIONS = ("identity", "tracking")
+# Keys that come to something else in the settings than a field of their name.
+TRAINER_SECTIONS = {
+    **{key: "checkpoint." for key in trainer_settings.CHECKPOINT_KEYS},
+    "drop_last": "dataloader.",
+}
+
+
+def keys_under(heading: str) -> dict[str, list[str]]:
+    """Return the rows of the tables under a heading by their key, without marks."""
+    return {row[0].strip("`"): [cell.strip("`") for cell in row] for row in TABLES[heading]}
+
+
+def known_to_orch(prefix: str = "orch") -> set[str]:
+    """Return the keys that are accepted under ``orch:``, as the refusal of a wrong one names them."""
+    wrong: Any = {"qqqqqq": 1}
+    for part in reversed(prefix.split(".")[1:]):
+        wrong = {part: wrong}
+    with pytest.raises(ConfigError, match="Known are") as caught:
+        orch_settings.parse_settings(wrong)
+    found = re.search(r"Known are (.*?)\.?$", str(caught.value))
+    assert found
+    return {f"{prefix}.{key}" for key in found[1].split(", ")}
+
+
+def test_page_has_every_key_under_orch() -> None:
+    """No key is missing, and none is there that would be refused."""
+    known = known_to_orch()
+    for section in SECTIONS:
+        known |= known_to_orch(f"orch.{section}")
+    assert set(keys_under("orch")) == known - {f"orch.{section}" for section in SECTIONS}
+
+
+def test_defaults_under_orch_are_those_that_hold() -> None:
+    """Setting a key to the default of the table changes nothing."""
+    without = orch_settings.parse_settings({})
+    for key, row in keys_under("orch").items():
+        node: Any = yaml.safe_load(row[2])
+        for part in reversed(key.split(".")[1:]):
+            node = {part: node}
+        assert orch_settings.parse_settings(node) == without, key
+
+
+def test_page_has_every_key_of_the_trainer_with_its_default() -> None:
+    """Each field of the settings stands in the table, and nothing else does."""
+    settings = trainer_settings.read_settings({"seed": 0, "iterations": 1})
+    rows = keys_under("Trainer")
+    names = {field.name: TRAINER_SECTIONS.get(field.name, "") for field in fields(settings)}
+    groups = {row for row in rows if row in {field.name for field in fields(Modules)} | {"metrics"}}
+    assert set(rows) - groups == {f"{section}{name}" for name, section in names.items()}
+    for name, section in names.items():
+        default = rows[f"{section}{name}"][2]
+        if default != "required":
+            assert yaml.safe_load(default) == getattr(settings, name), name
+
+
+def test_page_has_every_group_of_the_trainer() -> None:
+    """The groups are those that are built, and that decide what a run is."""
+    groups = {field.name for field in fields(Modules)} | {"metrics"}
+    assert groups <= set(keys_under("Trainer"))
+    assert groups == set(trainer_settings.DECIDING_GROUPS)

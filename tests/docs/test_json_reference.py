@@ -1,0 +1,106 @@
+"""The page on JSON: it has the fields that are printed, all of them and no others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doc_pages import DOCS, read_tables
+from sandbox import Sandbox
+
+from orchestrator.cli.board import event_as_json
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.execution.events import Adopted, Blocked, Paused, Retrying, Stopping
+from orchestrator.execution.slots import Slot
+from orchestrator.grid.identity import identify
+
+TABLES = read_tables(DOCS / "reference" / "json.md")
+# What a run directory holds under names of the user's own.
+OPEN = {"overrides", "metrics", "results", "config", "states"}
+GRID = """lr=0.1,0.1,2,3 '+_filters=["lr > 2 ! steps == 20"]'"""
+COMMANDS = {
+    "orch plan --json": [f"orch plan {GRID} --json", "orch plan lr=0.5 --json"],
+    "orch status --json": ["orch status --json"],
+    "orch show --json": ["orch show {done} --json", "orch show {failed} --json"],
+    "orch diff --json": ["orch diff {done} {failed} --json"],
+    "orch results --json": ["orch results --json"],
+    "orch prune --json": ["orch prune lr=0.5 --json"],
+    "orch sync --json": ["orch sync orch.tracking.enabled=true experiment_id=none --json"],
+    "orch logs --json": ["orch logs {done} --json"],
+}
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """Return a folder in which a run is done and another one failed."""
+    made = Sandbox(tmp_path_factory.mktemp("json"), "toy")
+    output, code = made.run(f"orch run {GRID} --json > events.jsonl")
+    assert code == ExitCode.FAILED, output
+    return made
+
+
+def fields_under(heading: str) -> set[str]:
+    """Return the documented fields; of a list of objects, its own row says only that it is one."""
+    return {row[0].strip("`") for row in TABLES[heading]}
+
+
+def paths(node: object, path: str = "") -> Iterator[str]:
+    """Yield the fields of a JSON document as the page writes them."""
+    if isinstance(node, Mapping) and path.rpartition(".")[2] not in OPEN:
+        for key, value in node.items():
+            below = f"{path}.{key}" if path else key
+            if isinstance(value, list):
+                yield f"{below}[]"
+                for item in value:
+                    yield from paths(item, f"{below}[]")
+            else:
+                yield below
+                yield from paths(value, below)
+
+
+@cache
+def ids(folder: Path) -> dict[str, str]:
+    """Return a run that is done and one that has failed."""
+    found = {}
+    for path in sorted(folder.glob("results/*/training/*/status.json")):
+        found[json.loads(path.read_text())["state"]] = path.parent.name
+    return found
+
+
+@pytest.mark.parametrize("heading", COMMANDS)
+def test_page_has_the_fields_that_a_command_prints(heading: str, sandbox: Sandbox) -> None:
+    """Each field that is printed is documented, and each that is documented is printed."""
+    found: set[str] = set()
+    for command in COMMANDS[heading]:
+        output, _ = sandbox.run(command.format(**ids(sandbox.folder)))
+        found |= set(paths(json.loads(output)))
+    assert found == fields_under(heading)
+
+
+def printed_events(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
+    """Return an event of each kind: some as they were printed, the rare ones as they would be."""
+    run = identify({"lr": 0.1}, {"lr": 0.1})
+    rare = [
+        Retrying(run, 1, "killed", 1.0, alone=False),
+        Adopted(run, "its process lives"),
+        Blocked(Slot(0), "GPU 0 is full"),
+        Paused("5 in a row", inf),
+        Stopping(1, at_once=False),
+    ]
+    lines = (sandbox.folder / "events.jsonl").read_text().splitlines()
+    events = [*map(event_as_json, rare), *map(json.loads, lines)]
+    return {str(event["event"]): event for event in events}
+
+
+def test_page_has_every_event_with_its_fields(sandbox: Sandbox) -> None:
+    """Events that end with MLflow's absence are told by the end-to-end test of tracking."""
+    events = printed_events(sandbox)
+    documented = [name for name, rows in TABLES.items() if rows[0][:1] == ["`event`"]]
+    assert set(documented) == {*events, "waiting"}
+    for name, event in events.items():
+        assert set(paths(event)) == fields_under(name), name

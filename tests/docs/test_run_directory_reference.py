@@ -1,0 +1,96 @@
+"""The page on the run directory: it has the files that are there, and the fields that are in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doc_pages import DOCS, read_tables
+from sandbox import Sandbox
+
+from orchestrator.rundir import records
+from orchestrator.rundir.state import Failure, Record, Status
+
+PAGE = DOCS / "reference" / "run-directory.md"
+TABLES = read_tables(PAGE)
+TRAINING = "iterations=1 data.held_out=1500 orch.tracking.enabled=false"
+# What is in results.json under names of the user's own, or of the machine.
+OPEN = {"test", "best", "final", "environment", "overrides", "metrics"}
+
+
+def first_column(heading: str) -> list[str]:
+    """Return the names that a table is about, without links and marks."""
+    return [row[0].split("](")[0].strip("[`/") for row in TABLES[heading]]
+
+
+@pytest.fixture(scope="module")
+def run_dirs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return run directories of the trainer and of another program."""
+    folders = []
+    for project, overrides in (("demo", TRAINING), ("toy", "lr=0.1,2")):
+        sandbox = Sandbox(tmp_path_factory.mktemp(project), project)
+        output, _ = sandbox.run(f"orch run {overrides} --quiet")
+        assert "runs are done" in output, output
+        folders += list(sandbox.folder.glob("results/*/training/*"))
+    return folders
+
+
+def test_page_has_every_file_of_a_run_directory(run_dirs: list[Path]) -> None:
+    """Each file that is there is documented; each documented one is there, or kept for later."""
+    documented = set(first_column("The run directory"))
+    found = {path.name for folder in run_dirs for path in folder.iterdir()}
+    assert found <= documented
+    assert documented - found == {"earlier"}
+
+
+def test_page_has_every_file_beside_run_directories(run_dirs: list[Path]) -> None:
+    """What stands in the experiment's folder is documented, too."""
+    documented = {name.partition("/")[0] for name in first_column("The experiment's folder")}
+    found = {path.name for folder in run_dirs for path in folder.parents[1].iterdir()}
+    assert found - {"training"} <= documented
+
+
+def fields_of(content: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Yield the fields of a record."""
+    for key, value in content.items():
+        yield f"{path}{key}"
+        if isinstance(value, dict) and key not in OPEN:
+            yield from fields_of(value, f"{path}{key}.")
+
+
+@pytest.mark.parametrize(
+    "name", ["run.json", "progress.json", "metrics.jsonl", "results.json", "status.json"]
+)
+def test_page_has_every_field_of_a_record(name: str, run_dirs: list[Path]) -> None:
+    """Each field that is written is documented, and each documented one is written."""
+    found: set[str] = set()
+    for folder in run_dirs:
+        path = folder / name
+        if path.exists():  # a program that failed leaves no results
+            text = path.read_text()
+            for record in text.splitlines() if name.endswith("l") else [text]:
+                found |= set(fields_of(json.loads(record)))
+    assert found == set(first_column(name))
+
+
+def test_a_program_may_leave_out_what_the_page_does_not_require() -> None:
+    """The fields that are marked as required are enough."""
+    assert records.parse_progress(b'{"iteration": 1, "iterations": 2}') is not None
+    assert records.parse_results(b'{"test": {"x": 1.5}}') == {"x": 1.5}
+    required = {row[0].strip("`") for row in TABLES["progress.json"] if "required" in row[2]}
+    assert required == {"iteration", "iterations"}
+
+
+def test_page_has_the_states_that_are_written() -> None:
+    """``status.json`` has these words for how an attempt stands, and no others."""
+    (row,) = (row for row in TABLES["status.json"] if row[0] == "`state`")
+    assert {f"`{record.value}`" for record in Record} == set(
+        row[2].replace(" or ", ", ").split(", ")
+    )
+    status = Status(Record.FAILED, 1, "", "", 1, failure=Failure("error", "x"))
+    assert {row[0].strip("`") for row in TABLES["status.json"]} >= set(
+        fields_of(json.loads(records.dump_status(status)))
+    )
