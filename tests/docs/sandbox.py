@@ -17,6 +17,7 @@ PROJECTS: Final = Path(__file__).parent / "projects"
 LONGEST_LINE: Final = 100
 _LEFT_OUT: Final = "[...]"
 _PATIENCE: Final = 120
+_EXPORT: Final = re.compile(r"export (\w+)=(\S+)")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(\+00:00|Z)?")
 _DURATION: Final = re.compile(r"\b\d+(\.\d+)? (s|ms|min)\b")
 _PROCESS: Final = re.compile(r"\b(process|pid) \d+")
@@ -57,7 +58,12 @@ class Sandbox:
         path.write_text(block.text, encoding="utf-8")
 
     def run(self, command: str) -> tuple[str, int]:
-        """Run a command of a shell, which can ask for the exit code of the one before."""
+        """Run a command of a shell, which can ask for the exit code of the one before.
+
+        What it exports is there for the commands that follow.
+        """
+        if exported := _EXPORT.fullmatch(command):
+            self._environment[exported[1]] = exported[2]
         ended = subprocess.run(
             ["bash", "-c", f"(exit {self._exit_code})\n{command}"],
             cwd=self.folder,

@@ -1,26 +1,35 @@
 """A training that takes no time: gradient descent on (x - 3) ** 2."""
 
+import argparse
 import json
-import os
 import time
-from pathlib import Path
 
-import yaml
+import orch
 
-run_dir = Path(os.environ["ORCH_RUN_DIR"])
-cfg = yaml.safe_load((run_dir / "config.yaml").read_text())
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, required=True)
+parser.add_argument("--steps", type=int, required=True)
+parser.add_argument("--pause", type=float, required=True)
+args = parser.parse_args()
 
-x = 0.0
-with (run_dir / "metrics.jsonl").open("a") as metrics:
-    for step in range(1, cfg["steps"] + 1):
-        x -= cfg["lr"] * 2 * (x - 3)
-        loss = (x - 3) ** 2
-        timestamp = time.time_ns() // 10**6
-        point = {"key": "loss", "value": loss, "step": step, "timestamp": timestamp}
-        metrics.write(json.dumps(point) + "\n")
-progress = {"iteration": cfg["steps"], "iterations": cfg["steps"], "metrics": {"loss": loss}}
-(run_dir / "progress.json").write_text(json.dumps(progress))
+run = orch.current()
+x, first = 0.0, 0
+if checkpoint := run.checkpoint():
+    first, x = json.loads(checkpoint.read_text())
+
+for step in range(first, args.steps):
+    x -= args.lr * 2 * (x - 3)
+    run.log({"loss": (x - 3) ** 2}, step=step)
+    (run.dir / "checkpoints").mkdir(exist_ok=True)
+    new = run.dir / "checkpoints" / "state.json.tmp"
+    new.write_text(json.dumps([step + 1, x]))
+    new.replace(new.with_suffix(""))
+    run.progress(step + 1, args.steps)
+    if run.stop_requested:
+        run.stop()
+    time.sleep(args.pause)
+
 print(f"x = {x:.4f}")
-if loss > 1e6:
-    raise SystemExit("diverged: the loss is larger than at the start")
-(run_dir / "results.json").write_text(json.dumps({"test": {"x": x}}))
+if abs(x) > 1000:
+    raise SystemExit("diverged: x is far away")
+run.finish({"x": x})
