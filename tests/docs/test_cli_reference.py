@@ -82,9 +82,7 @@ def options_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
             yield action
 
 
-def is_common(
-    action: argparse.Action, parsers: dict[str, argparse.ArgumentParser]
-) -> bool:
+def is_common(action: argparse.Action, parsers: dict[str, argparse.ArgumentParser]) -> bool:
     """Tell whether every command has an option, the web page's --json aside."""
     having = {
         name for name, each in parsers.items() if action.dest in {it.dest for it in each._actions}
@@ -94,9 +92,7 @@ def is_common(
 
 def usage(name: str, parser: argparse.ArgumentParser) -> str:
     """Return the line that calls a command."""
-    arguments = [
-        str(action.metavar) for action in options_of(parser) if not action.option_strings
-    ]
+    arguments = [str(action.metavar) for action in options_of(parser) if not action.option_strings]
     return " ".join(["orch", name, *arguments, "[OVERRIDE...] [OPTIONS]"])
 
 

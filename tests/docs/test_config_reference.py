@@ -19,7 +19,7 @@ TABLES = read_tables(DOCS / "reference" / "config.md")
 SECTIONS = ("identity", "tracking")
 # Keys that come to something else in the settings than a field of their name.
 TRAINER_SECTIONS = {
-    **{key: "checkpoint." for key in trainer_settings.CHECKPOINT_KEYS},
+    **dict.fromkeys(trainer_settings.CHECKPOINT_KEYS, "checkpoint."),
     "drop_last": "dataloader.",
 }
 

@@ -12,7 +12,9 @@ from doc_pages import DOCS, read_tables
 from sandbox import Sandbox
 
 from orchestrator.rundir import records
+from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.state import Failure, Record, Status
+from orchestrator.tracking.metric_points import START, read_points
 
 PAGE = DOCS / "reference" / "run-directory.md"
 TABLES = read_tables(PAGE)
@@ -76,12 +78,31 @@ def test_page_has_every_field_of_a_record(name: str, run_dirs: list[Path]) -> No
     assert found == set(first_column(name))
 
 
-def test_a_program_may_leave_out_what_the_page_does_not_require() -> None:
-    """The fields that are marked as required are enough."""
-    assert records.parse_progress(b'{"iteration": 1, "iterations": 2}') is not None
-    assert records.parse_results(b'{"test": {"x": 1.5}}') == {"x": 1.5}
-    required = {row[0].strip("`") for row in TABLES["progress.json"] if "required" in row[2]}
-    assert required == {"iteration", "iterations"}
+def test_a_program_may_leave_out_what_the_page_does_not_require(tmp_path: Path) -> None:
+    """The fields that are marked as required are enough, and without them nothing is read."""
+    required = {
+        name: {row[0].strip("`") for row in TABLES[name] if row[2].startswith("required")}
+        for name in ("progress.json", "metrics.jsonl")
+    }
+    assert required == {
+        "progress.json": {"iteration", "iterations"},
+        "metrics.jsonl": {"key", "value", "step"},
+    }
+    directory = RunDirectory(tmp_path)
+    for name, fields in required.items():
+        record = {field: "loss" if field == "key" else 1 for field in fields}
+        for missing in fields:
+            lacking = {field: value for field, value in record.items() if field != missing}
+            (tmp_path / name).write_text(json.dumps(lacking) + "\n")
+            assert directory.read_progress() is None
+            assert not read_points(directory.metrics, START, is_over=True, timeless=0).samples
+        (tmp_path / name).write_text(json.dumps(record) + "\n")
+        if name == "progress.json":
+            assert directory.read_progress() is not None
+            (tmp_path / name).unlink()
+    assert read_points(directory.metrics, START, is_over=True, timeless=0).samples
+    (tmp_path / "results.json").write_text('{"test": {"x": 1.5}}')
+    assert directory.read_results() == {"x": 1.5}
 
 
 def test_page_has_the_states_that_are_written() -> None:
