@@ -7,12 +7,14 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
+from rich.constrain import Constrain
 from rich.live import Live as LiveDisplay
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.colours import COLOURS
+from orchestrator.cli.terminal import on_one_line
 from orchestrator.execution.estimate import describe_seconds
 from orchestrator.execution.events import (
     Adopted,
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 _NAME: Final = 10  # columns for what distinguishes a run, at the least
 _BESIDE_NAME: Final = 30
 _ROWS_BESIDES: Final = 4  # the bar, and some ends above the slots
+_ECHOES: Final = 5  # columns for ^C, twice
+_NARROW: Final = 60  # columns, below which the bar needs them all
 _PER_MINUTE: Final = 600.0  # runs an hour, from which on they are counted by the minute
 
 
@@ -60,7 +64,7 @@ class PlainBoard:
         self._print(event)
 
     def _print(self, event: Event) -> None:
-        line = describe(event, self._over, self._total, self._name)
+        line = on_one_line(describe(event, self._over, self._total, self._name))
         # On a terminal a good end keeps to its line; what went wrong is always told in full.
         brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
         self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
@@ -106,7 +110,7 @@ class LiveBoard(PlainBoard):
             expand=True,
         )
         self._task = self._bar.add_task("runs", total=total, pace="")
-        self._display = LiveDisplay(self._bar, console=console, refresh_per_second=8)
+        self._display = LiveDisplay(self._last_line(), console=console, refresh_per_second=8)
 
     def show(self, event: Event) -> None:
         """Print what is over above the bar; what begins shows in its slot."""
@@ -137,13 +141,18 @@ class LiveBoard(PlainBoard):
                 Text(item.started.run.run_id[:8], style="cyan"),
                 Text(self._name(item.started.run.overrides)),
                 Text(_count(item.progress)),
-                Text(describe_metrics(item.progress), style="dim"),
+                on_one_line(Text(describe_metrics(item.progress), style="dim")),
                 *([Text(f"GPU {gpu.number}" if gpu else "CPU", style="dim")] if has_gpus else []),
             )
         if more := len(live) - len(shown):
             rows.add_row(Text("..."), Text(f"{more} more", style="dim"))
         self._bar.update(self._task, pace=describe_pace(sight.pace))
-        self._display.update(Group(rows, self._bar), refresh=True)
+        self._display.update(Group(rows, self._last_line()), refresh=True)
+
+    def _last_line(self) -> Constrain:
+        """Return the bar; the terminal writes ^C behind it, which must not begin a line that stays."""
+        width = self._console.width
+        return Constrain(self._bar, width - _ECHOES if width > _NARROW else width)
 
     def __enter__(self) -> Self:
         """Take the last lines of the terminal."""
@@ -156,8 +165,9 @@ class LiveBoard(PlainBoard):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the bar as it ended."""
-        self._display.update(self._bar)
+        """Leave the bar as it ended: there is nothing left to be estimated."""
+        self._bar.update(self._task, pace="")
+        self._display.update(self._last_line())
         self._display.stop()
 
 
@@ -167,7 +177,7 @@ class JsonBoard(PlainBoard):
     def show(self, event: Event) -> None:
         """Write the event as one line."""
         stream = self._console.file
-        stream.write(json.dumps(event_as_json(event), ensure_ascii=False) + "\n")
+        stream.write(json.dumps(event_as_json(event)) + "\n")
         stream.flush()
 
 

@@ -11,10 +11,11 @@ import io
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import IO, TYPE_CHECKING, Final, NoReturn, cast
 
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.sanitize import HarmlessStream, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,10 +66,12 @@ def main() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if sys.stderr.isatty():
+        sys.stderr = cast("IO[str]", HarmlessStream(sys.stderr))
     try:
         sys.exit(call(sys.argv[1:]))
     except OrchestratorError as error:
-        sys.stderr.write(f"orch: {error}\n")
+        _complain(error)
         sys.exit(ExitCode.WRONG)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
@@ -77,10 +80,15 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:  # the machine refuses something that every command needs
-        sys.stderr.write(f"orch: {error}\n")
+        _complain(error)
         sys.exit(ExitCode.WRONG)
     finally:
         gc.freeze()
+
+
+def _complain(error: Exception) -> None:
+    """Write what is wrong on one line, whatever the texts that it quotes hold."""
+    sys.stderr.write(f"orch: {one_line(str(error))}\n")
 
 
 def _occupy_standard_descriptors() -> None:
@@ -269,8 +277,8 @@ def _add_config_options(parser: argparse.ArgumentParser, folder: str, name: str)
 
 
 def _console() -> Console:
-    from rich.console import Console  # noqa: PLC0415 # not for orch --help
+    from orchestrator.cli.terminal import HarmlessConsole  # noqa: PLC0415 # rich: not for orch --help
 
     # Without a terminal nobody is served by lines cut at 80 columns.
     width = None if sys.stdout.isatty() else 10_000
-    return Console(width=width, highlight=False)
+    return HarmlessConsole(width=width)

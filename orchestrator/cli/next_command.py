@@ -21,7 +21,7 @@ def next_command(options: argparse.Namespace, *words: str) -> str:
         line.append(f"--config-dir={options.config_dir}")
     if options.config_name != "config":
         line.append(f"--config-name={options.config_name}")
-    return shlex.join([*line, *map(_without_credential, options.overrides)])
+    return " ".join(map(_quote, [*line, *map(_without_credential, options.overrides)]))
 
 
 def _without_credential(override: str) -> str:
@@ -29,3 +29,15 @@ def _without_credential(override: str) -> str:
     key, equals, value = override.partition("=")
     path = key.lstrip("+~").partition("@")[0].replace("/", ".").split(".")
     return f"{key}{equals}***" if equals and is_secret(path, value) else override
+
+
+def _quote(word: str) -> str:
+    """Quote a word for a shell; what cannot be typed is written as bash, zsh and ksh read it."""
+    if word.isprintable():
+        return shlex.quote(word)
+    plain = (c if c.isprintable() and c not in "\\'" else _escape(c) for c in word)
+    return f"$'{''.join(plain)}'"
+
+
+def _escape(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in character.encode(errors="surrogateescape"))

@@ -50,7 +50,7 @@ def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -
             *_values(decision.run.overrides, axes),
             _state(decision.seen.state),
             decision.action.value,
-            Text(decision.reason, style="dim"),
+            _note(decision.reason),
         )
     if shown:
         console.print(table)
@@ -60,7 +60,7 @@ def print_reasons(plan: Plan, console: Console) -> None:
     """Print how many runs there are for every action and reason, the most frequent first."""
     table = _table("runs", "state", "action", "why", console=console)
     for (state, action, reason), count in plan.decisions.count_reasons().most_common():
-        table.add_row(f"{count:>4}", _state(state), action.value, Text(reason, style="dim"))
+        table.add_row(f"{count:>4}", _state(state), action.value, _note(reason))
     if plan.decisions:
         console.print(table)
 
@@ -70,7 +70,7 @@ def print_exclusions(selection: Selection, console: Console) -> None:
     axes = _axes(exclusion.point.values for exclusion in selection.exclusions)
     table = _table(*axes, "excluded by", console=console)
     for exclusion in selection.exclusions:
-        filter_text = Text(exclusion.filter, style="cyan")
+        filter_text = Text(printable(exclusion.filter), style="cyan")
         table.add_row(*_values(exclusion.point.values, axes), filter_text)
     console.print(table if selection.exclusions else "no point is excluded")
 
@@ -84,7 +84,7 @@ def print_changes(changes: Changes, console: Console) -> None:
     for change in changes.changes[:_MOST_CHANGES]:
         where = which if change.runs == changes.compared else f"{change.runs} of {which}"
         what = f" {change.before} -> {change.now} in {where}"
-        lines.append(Text.assemble("  ", (change.key, "cyan"), what))
+        lines.append(Text.assemble("  ", (printable(change.key), "cyan"), printable(what)))
     if changes.dropped:
         kept_out = f"  kept out by a filter or as a duplicate: {changes.dropped} of {which}"
         lines.append(Text(kept_out))
@@ -98,7 +98,10 @@ def print_summary(plan: Plan, console: Console) -> None:
     """Print what a plan amounts to, and what was left out of it."""
     selection = plan.selection
     console.print(
-        Text.assemble(("experiment ", "dim"), plan.experiment_id, ("  in ", "dim"), plan.directory)
+        Text.assemble(
+            *(("experiment ", "dim"), printable(plan.experiment_id)),
+            *(("  in ", "dim"), printable(plan.directory)),
+        )
     )
     parts = [_count(selection.points, "point"), _count(len(selection.exclusions), "excluded", "")]
     if selection.duplicates:
@@ -106,15 +109,18 @@ def print_summary(plan: Plan, console: Console) -> None:
     parts.append(_count(len(selection.runs), "run"))
     console.print(Text(" | ".join(parts)))
     for item in selection.filters:
-        console.print(Text.assemble(f"{item.excluded:>7} excluded by  ", (item.filter, "cyan")))
+        console.print(
+            Text.assemble(f"{item.excluded:>7} excluded by  ", (printable(item.filter), "cyan"))
+        )
     for axes, count in selection.repeats.items():
         why = f"differ only in {', '.join(axes)}" if axes else "an axis has a value twice"
+        why = printable(why)
         console.print(Text(f"{count:>7} {'duplicate' if count == 1 else 'duplicates'}: {why}"))
     for warning in selection.warnings:
-        console.print(Text(f"warning: {warning}", style="yellow"))
+        console.print(Text(printable(f"warning: {warning}"), style="yellow"))
     if plan.only:
         chosen = f"{len(plan.decisions):>7} of them chosen by  "
-        console.print(Text.assemble(chosen, (plan.only, "cyan")))
+        console.print(Text.assemble(chosen, (printable(plan.only), "cyan")))
     console.print(_states(plan.states))
 
 
@@ -146,7 +152,7 @@ def print_status(reports: Sequence[Report], console: Console, *, everything: boo
             _state(report.seen.state),
             f"{saved.iteration}/{saved.iterations}" if saved else "",
             *_values(saved.metrics if saved else {}, metrics),
-            *([] if over else [Text(report.seen.reason, style="dim")]),
+            *([] if over else [_note(report.seen.reason)]),
         )
     if shown:
         console.print(table)
@@ -269,6 +275,10 @@ def _value(value: object) -> str:
 def _states(counts: Mapping[State, int]) -> Text:
     parts = [Text.assemble(f"{counts[state]} ", _state(state)) for state in counts if counts[state]]
     return Text(", ").join(parts)
+
+
+def _note(text: str) -> Text:
+    return Text(printable(text), style="dim")
 
 
 def _state(state: State) -> Text:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import GridError
 from orchestrator.grid.values import Value, show
+from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,7 +80,7 @@ def describe_point(values: Mapping[str, Value]) -> str:
         f"{key}={value}" if isinstance(value, str) else f"{key}={show(value)}"
         for key, value in values.items()
     )
-    return " ".join(texts) or "the only point"
+    return printable(" ".join(texts)) or "the only point"
 
 
 def describe_briefly(values: Mapping[str, Value]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.tables import print_comparison
+from orchestrator.cli.terminal import write
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.planning.comparison import ResultsTable, RunResults, compare, comparison_as_json
 from orchestrator.planning.load import open_experiment
@@ -71,7 +73,8 @@ def _number(value: object) -> float | None:
 def _write_csv(compared: ResultsTable, console: Console) -> None:
     """Write two columns a metric, mean and standard deviation, unrounded."""
     columns = [f"{metric}{part}" for metric in compared.metrics for part in ("", "_std")]
-    writer = csv.writer(console.file, lineterminator="\n")
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
     writer.writerow([*compared.axes, "runs", "with_results", *columns])
     for row in compared.rows:
         numbers: list[float | None] = []
@@ -81,6 +84,7 @@ def _write_csv(compared: ResultsTable, console: Console) -> None:
         values = [_plain(row.overrides.get(axis)) for axis in compared.axes]
         shown = ["" if number is None or math.isnan(number) else number for number in numbers]
         writer.writerow([*values, row.runs, row.with_results, *shown])
+    write(console, content.getvalue())
 
 
 def _plain(value: object) -> object:

@@ -20,7 +20,7 @@ from orchestrator.cli.next_command import next_command
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.tolerant_stream import TolerantStream
 from orchestrator.errors import UsageError
-from orchestrator.execution.engine import Engine
+from orchestrator.execution.engine import Engine, ExecutionResult
 from orchestrator.execution.gpus import NO_GPUS, GpuGate, Nvml, choose
 from orchestrator.execution.ordering import arrange
 from orchestrator.execution.protocols import Resources
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.config.settings import Settings, Tracking
-    from orchestrator.execution.engine import ExecutionResult
     from orchestrator.execution.gpus import Gpus
     from orchestrator.execution.slots import Gpu
     from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decision
 
 _SHORT: Final = 8
+NOTHING_EXECUTED: Final = ExecutionResult({}, left=0, stopped=False)
 _GARBAGE: Final = 700  # new objects before the newest are looked through
 
 
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if not (total or (tracking.enabled and look_at_waiting(planned.experiment, tracking).runs)):
         _print_summary(planned, options, console)
         console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
-        return 0
+        return _close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
     gpus = Nvml()
     resources = _resources(settings, gpus, gpus.found() if total else (), total)
     to_start = planned.plan.starts()
@@ -94,8 +94,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
         if reporter:
             _finish(reporter, planned, stop, console, options)
         stopped = stop.level > before
-    _summarize(outcome, planned, options, console)
-    return ExitCode.INTERRUPTED if stopped else exit_code(outcome)
+    code = ExitCode.INTERRUPTED if stopped else exit_code(outcome)
+    return _close(outcome, planned, options, console, code)
 
 
 def _available(tracking: Tracking, console: Console) -> Tracking:
@@ -196,27 +196,49 @@ def _finish(
         console.print(Text(text, style="yellow"), soft_wrap=True)
 
 
+def _close(
+    outcome: ExecutionResult,
+    planned: Planned,
+    options: argparse.Namespace,
+    console: Console,
+    code: int,
+) -> int:
+    """Tell how everything stands, to people or scripts, and return the exit code."""
+    if options.json:
+        event = {
+            "event": "finished",
+            "runs": len(planned.plan.decisions),
+            "done": _count_done(outcome, planned),
+            "failed": sum(ended.state is State.FAILED for ended in outcome.ended.values()),
+            "left": outcome.left,
+            "reason": outcome.gave_up or None,
+            "exit_code": int(code),
+        }
+        console.file.write(json.dumps(event) + "\n")
+    elif outcome is not NOTHING_EXECUTED:
+        _summarize(outcome, planned, options, console)
+    return code
+
+
 def _summarize(
     outcome: ExecutionResult, planned: Planned, options: argparse.Namespace, console: Console
 ) -> None:
-    """Print every failure with the command to look at it, and how the experiment stands."""
+    """Print the command to look at each failure, which was told before, and how things stand."""
     failed = [ended for ended in outcome.ended.values() if ended.state is State.FAILED]
     for ended in failed:
-        look = next_command(options, "logs", ended.run.run_id[:_SHORT])
-        console.print(
-            Text.assemble(
-                ("failed ", "red"),
-                f"{ended.run.run_id[:_SHORT]}  {describe_point(ended.run.overrides)}: {ended.reason}",
-                (f"\n       {look}", "dim"),
-            ),
-            soft_wrap=True,
-        )
+        has_log = planned.experiment.run(ended.run.run_id).attempt_logs()
+        look = next_command(options, "logs" if has_log else "show", ended.run.run_id[:_SHORT])
+        parts = (("failed ", "red"), describe_point(ended.run.overrides), (f"  {look}", "dim"))
+        console.print(Text.assemble(*parts), soft_wrap=True)
     if outcome.gave_up:
         console.print(Text(f"ended early: {outcome.gave_up}", style="yellow"), soft_wrap=True)
+    done = _count_done(outcome, planned)
+    told = [f"{done} of {len(planned.plan.decisions)} runs are done"]
+    told += [f"{len(failed)} failed"] if failed else []
+    told += [f"{outcome.left} left, the same command continues them"] if outcome.left else []
+    console.print(Text(", ".join(told) + "."), soft_wrap=True)
+
+
+def _count_done(outcome: ExecutionResult, planned: Planned) -> int:
     ends = [ended.state for ended in outcome.ended.values()]
-    skipped = sum(decision.action is Action.SKIP for decision in planned.plan.decisions)
-    done = skipped + sum(state is State.DONE for state in ends)
-    parts = [f"{done} of {len(planned.plan.decisions)} runs are done"]
-    parts += [f"{len(failed)} failed"] if failed else []
-    parts += [f"{outcome.left} left, the same command continues them"] if outcome.left else []
-    console.print(Text(", ".join(parts) + "."), soft_wrap=True)
+    return planned.plan.states[State.DONE] + ends.count(State.DONE)

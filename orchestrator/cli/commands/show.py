@@ -13,6 +13,7 @@ from orchestrator.cli.colours import COLOURS
 from orchestrator.cli.lookup import open_runs
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.report_json import report_as_json
+from orchestrator.cli.terminal import on_one_line
 from orchestrator.config.load import load_experiment
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError, RunDirectoryError
@@ -41,8 +42,10 @@ def show(options: argparse.Namespace, console: Console) -> int:
         return 0
     state = report.seen.state
     console.print(
-        Text.assemble(
-            f"run {report.run_id}  ", (state.value, COLOURS[state]), f"  {report.seen.reason}"
+        on_one_line(
+            Text.assemble(
+                f"run {report.run_id}  ", (state.value, COLOURS[state]), f"  {report.seen.reason}"
+            )
         ),
         soft_wrap=True,
     )

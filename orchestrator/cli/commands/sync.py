@@ -49,7 +49,7 @@ def sync(options: argparse.Namespace, console: Console) -> int:
 
                 def watch() -> bool:
                     if not options.json:
-                        shown.update(_progress(reporter.news))
+                        shown.update(Text(_progress(reporter.news)))
                     return stop.asked
 
                 problem = reporter.finish(STUBBORN, give_up=watch)

@@ -138,3 +138,22 @@ def test_run_without_axes_is_named_all_the_same() -> None:
     board = PlainBoard(Console(file=stream, width=200), 1)
     board.show(AttemptStarted(only, Action.RUN, 1, Slot(0), "it has not run yet"))
     assert "the only point" in stream.getvalue()
+
+
+def test_nothing_is_left_to_be_estimated_at_the_end() -> None:
+    """The bar stays as the last line, and must not promise anything."""
+    text = shown(LiveBoard, terminal=True)
+    assert "15 min left" in text
+    last = text.rpartition("\x1b[2K")[2]
+    assert "2/3" in last
+    assert "left" not in last
+
+
+def test_value_with_a_line_break_stays_in_its_line() -> None:
+    """Else one event would look like two."""
+    stream = io.StringIO()
+    run = identify({"lr": 0.1}, {"text": "a\nb\x1b[2J"})
+    with PlainBoard(Console(file=stream, width=200), 1) as board:
+        board.show(AttemptStarted(run, Action.RUN, 1, Slot(0), "it has not run yet"))
+    assert stream.getvalue().count("\n") == 1
+    assert "\x1b" not in stream.getvalue()

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable
 
+import pytest
+
 from orchestrator.rundir.state import Record
 
 from .conftest import Grid
@@ -36,3 +38,63 @@ def test_plan_shows_what_run_does(grid: Grid, output: Callable[[], str]) -> None
     assert {run["action"] for run in json.loads(output())["runs"]} == {"skip"}
     assert grid.orch("run", SEEDS, "--json", "--workers", "1") == 0
     assert "started" not in output()
+
+
+def use_command(grid: Grid, *words: str) -> None:
+    with (grid.folder / "conf/config.yaml").open("a") as config:
+        config.write(f"orch: {{command: {json.dumps(words)}, tracking: {{enabled: false}}}}\n")
+
+
+@pytest.mark.parametrize(
+    ("program", "counts"),
+    [
+        ("true", {"runs": 2, "done": 2, "failed": 0, "left": 0, "exit_code": 0}),
+        ("false", {"runs": 2, "done": 0, "failed": 2, "left": 0, "exit_code": 1}),
+    ],
+)
+def test_json_ends_with_counts(
+    grid: Grid, output: Callable[[], str], program: str, counts: dict[str, int]
+) -> None:
+    """Always, also where there is nothing to do; a script needs no case of its own for that."""
+    use_command(grid, program)
+    for _ in range(2):
+        assert grid.orch("run", "seed=0,1", "--json") == counts["exit_code"]
+        last = json.loads(output().splitlines()[-1])
+        assert last == {"event": "finished", "reason": None, **counts}
+
+
+def test_failure_is_told_once_and_then_the_command_to_look_at_it(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """The sentence stands in the line of the end; one more time would be noise."""
+    use_command(grid, "false")
+    assert grid.orch("run", "seed=7,8", "--retries=0") == 1
+    told = output()
+    path = next(iter(grid.experiment.training.glob("*/status.json")))
+    sentence = json.loads(path.read_text())["error"]["message"]
+    assert told.count(sentence) == 2  # once of each run
+    lines = [line for line in told.splitlines() if line.startswith("failed ")]
+    assert sorted(line.partition("  orch logs ")[0] for line in lines) == [
+        *("failed seed=7", "failed seed=8")
+    ]
+
+
+def test_credential_on_the_command_line_is_printed_nowhere(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """Nor in the command that is recommended."""
+    use_command(grid, "false")
+    assert grid.orch("run", "seed=7", "+api_key=canary", "--retries=0") == 1
+    told = output()
+    assert "canary" not in told
+    assert "+api_key=" in told
+
+
+def test_only_attempts_have_logs_to_be_looked_at(grid: Grid, output: Callable[[], str]) -> None:
+    """A run that could not be started has none."""
+    use_command(grid, "/no/such/program")
+    assert grid.orch("run", "seed=7", "--retries=0") == 1
+    (line,) = (line for line in output().splitlines() if line.startswith("failed "))
+    has_log = any(grid.experiment.training.rglob("attempt-*.log"))
+    assert ("orch logs" in line) == has_log
+    assert ("orch show" in line) != has_log
