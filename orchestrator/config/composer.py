@@ -18,14 +18,14 @@ from omegaconf import DictConfig, OmegaConf
 from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.interpolations import find_parts, is_certain
 from orchestrator.config.overrides import choose
-from orchestrator.config.secret_detection import find_hidden
+from orchestrator.config.secret_detection import check_command, find_hidden
 from orchestrator.config.secret_references import conceal, identity_of
 from orchestrator.grid.axes import Axis, Point
 from orchestrator.grid.template import ConfigTemplate, combinations, put
 from orchestrator.grid.values import Value, dotted_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.config.hydra_folder import Composed, ConfigFolder
     from orchestrator.grid.identity import Concealed
@@ -44,7 +44,7 @@ class Composer:
         self.overrides = overrides
         self._master = master
         # By their choices; pickled, for a copy made from that takes a tenth of the time of another.
-        self._composed: dict[tuple[str, ...], bytes] = {}
+        self._composed: dict[tuple[str, ...], tuple[bytes, Mapping[str, str]]] = {}
 
     def families(self, axes: Sequence[Axis]) -> Iterator[ConfigTemplate]:
         """Yield the grid's families, each by its first point, in the order of the points.
@@ -63,18 +63,19 @@ class Composer:
     def _family(self, axes: Sequence[Axis], fixed: dict[int, int]) -> ConfigTemplate:
         at = (axis.values[fixed.get(number, 0)] for number, axis in enumerate(axes))
         point = Point(dict(zip((axis.key for axis in axes), at, strict=True)))
-        cfg, late = self._start(point)
+        cfg, late, choices = self._start(point)
         free = tuple(number for number in range(len(axes)) if number not in fixed)
         certain = not _overlap([item.key_or_group for item in late], [axes[n].key for n in free])
         for item in late:
             certain = certain and is_certain(cfg, item)
             ConfigLoaderImpl._apply_overrides_to_config([item], cfg)
+        check_command(cfg)
         found = find_parts(cfg, axes, free) if certain else None
         config, parts = found or (_plain(cfg), None)
         references = identity_of(find_hidden(cfg))
         if any(_lie_within(part.path, path) for part in parts or () for path in references):
             parts = None
-        return ConfigTemplate(fixed, config, parts, references)
+        return ConfigTemplate(fixed, config, parts, references, choices)
 
     def _binds(self, override: Override, axis: Axis) -> bool:
         """Tell whether another value of an axis may change more of a config than its own place."""
@@ -124,22 +125,24 @@ class Composer:
         Raises:
             HydraException: Hydra refuses it.
         """
-        cfg, late = self._start(point)
+        cfg, late, _ = self._start(point)
         ConfigLoaderImpl._apply_overrides_to_config(late, cfg)
         return cfg
 
-    def _start(self, point: Point) -> tuple[DictConfig, list[Override]]:
-        """Return a copy of the config that the point's choices make, and what is to be set in it."""
+    def _start(self, point: Point) -> tuple[DictConfig, list[Override], Mapping[str, str]]:
+        """Return a copy of the config that the point's choices make, what is to be set, the choices."""
         chosen = [choose(override, point) for override in self.overrides]
         early = [item for item in chosen if self._folder.is_choice(item)]
         late = [item for item in chosen if not self._folder.is_choice(item)]
-        return _copy(self._compose(early)), late
+        pickled, choices = self._compose(early)
+        return _copy(pickled), late, choices
 
-    def _compose(self, choices: list[Override]) -> bytes:
+    def _compose(self, choices: list[Override]) -> tuple[bytes, Mapping[str, str]]:
         key = tuple(str(choice.input_line) for choice in choices)
         if key not in self._composed:
             made = self._master if self._is_master(choices) else self._folder.compose(choices)
-            self._composed[key] = pickle.dumps(made.cfg, pickle.HIGHEST_PROTOCOL)
+            pickled = pickle.dumps(made.cfg, pickle.HIGHEST_PROTOCOL)
+            self._composed[key] = pickled, _names(made.choices)
         return self._composed[key]
 
     def _is_master(self, choices: list[Override]) -> bool:
@@ -154,8 +157,19 @@ class Composer:
         )
 
     def _known_keys(self) -> Iterator[str]:
-        for cfg in (self._master.cfg, *map(_copy, self._composed.values())):
+        composed = (_copy(pickled) for pickled, _ in self._composed.values())
+        for cfg in (self._master.cfg, *composed):
             yield from dotted_keys(OmegaConf.to_container(cfg))
+
+
+def _names(choices: Mapping[str, object]) -> dict[str, str]:
+    """Return the choices by which filters may name what was chosen, by group, also with dots."""
+    found = {
+        group: name
+        for group, name in choices.items()
+        if isinstance(name, str) and not group.startswith("hydra/")
+    }
+    return {group.replace("/", "."): name for group, name in found.items()} | found
 
 
 def _copy(pickled: bytes) -> DictConfig:

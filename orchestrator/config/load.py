@@ -16,10 +16,11 @@ from orchestrator.config.hydra_folder import Composed, ConfigFolder
 from orchestrator.config.overrides import choose, make_axis, merge
 from orchestrator.config.secret_detection import check_command
 from orchestrator.config.settings import Settings, parse_settings
+from orchestrator.config.shared_settings import SharedSettings
 from orchestrator.errors import ConfigError
 from orchestrator.grid.axes import Axis, check_size, expand
-from orchestrator.grid.values import Value, dotted_keys, show
-from orchestrator.sanitize import printable
+from orchestrator.grid.rules import read_filters
+from orchestrator.grid.values import Value, dotted_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +35,8 @@ _SHOWN: Final = 80
 class ExperimentConfig:
     """What the config folder and the overrides describe.
 
-    ``filters`` are the texts of ``_filters``; ``composer`` gives the config of every point.
+    ``filters`` are the first point's texts of ``_filters``; each point has its own. ``composer``
+    gives the config of every point.
     """
 
     experiment_id: str
@@ -75,11 +77,13 @@ def load_experiment(
         # What is one for all runs is read where the first of them reads it.
         cfg = composer.compose(next(expand(axes)))
         check_command(cfg)
+        if axes:
+            SharedSettings(axes, composer.resolve).check_last()
     return ExperimentConfig(
         experiment_id=_experiment_id(_select(cfg, "experiment_id")),
         results_dir=_results_dir(_select(cfg, "results_dir")),
         axes=axes,
-        filters=_filters(_select(cfg, "_filters")),
+        filters=read_filters(_select(cfg, "_filters")),
         settings=parse_settings(_select(cfg, "orch")),
         composer=composer,
     )
@@ -141,17 +145,3 @@ def _results_dir(value: Value) -> Path:
 
 def _is_name(part: str) -> bool:
     return part.isprintable() and len(part.encode()) <= _LONGEST
-
-
-def _filters(value: Value) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise ConfigError("_filters is no list of texts. Write one filter a line, after '- '.")
-    for number, item in enumerate(value, 1):
-        if not isinstance(item, str):
-            raise ConfigError(
-                f"_filters, number {number}: {printable(show(item))[:_SHOWN]} is no text."
-                " Write the filter in single quotes."
-            )
-    return tuple(str(item) for item in value)

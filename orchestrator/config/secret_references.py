@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import ConfigError
+from orchestrator.grid.escapes import escape
 from orchestrator.grid.identity import Concealed
 from orchestrator.grid.template import put
 
@@ -39,7 +40,7 @@ class Hidden:
 
 
 def conceal(config: Mapping[str, Value], hidden: Mapping[Path, Hidden]) -> Concealed:
-    """Return a resolved config as it is written down.
+    """Return a resolved config as it is written down: secrets by reference, all other text escaped.
 
     Raises:
         ConfigError: A value can not be handed over.
@@ -52,7 +53,8 @@ def conceal(config: Mapping[str, Value], hidden: Mapping[Path, Hidden]) -> Conce
             continue
         name = _name(path, environment)
         environment[name], written[path] = _hand_over(name, _value_at(config, path), path)
-    return Concealed(config, put(config, written), environment)
+    escaped = {key: escape(value) for key, value in config.items()}
+    return Concealed(config, put(escaped, written), environment, identity_of(hidden))
 
 
 def identity_of(hidden: Mapping[Path, Hidden]) -> dict[Path, Value]:

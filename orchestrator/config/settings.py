@@ -10,12 +10,14 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import ConfigError
+from orchestrator.grid.values import show
 from orchestrator.runner.limits import NO_LIMITS, Limits
 
 if TYPE_CHECKING:
     from orchestrator.grid.values import Value
 
 
+ARGUMENT: Final = (str, bool, int, float)  # what an argument of a program can be in a config
 DECLARED: Final = "declared"
 CHEAP: Final = "cheap"
 ROUND_ROBIN: Final = "round-robin"
@@ -164,13 +166,13 @@ def _parse_program(orch: Mapping[str, Value]) -> ProgramSettings:
     return ProgramSettings(
         command=None if command is None else _command(command),
         entry_point=entry_point,
-        arguments=("{run_dir}",) if arguments is None else _texts(arguments, "orch.arguments"),
+        arguments=("{run_dir}",) if arguments is None else _arguments(arguments, "orch.arguments"),
         preload=_texts(orch.get("preload") or [], "orch.preload"),
     )
 
 
 def _command(node: Value) -> tuple[str, ...]:
-    command = _texts(node, "orch.command")
+    command = _arguments(node, "orch.command")
     if not command:
         raise ConfigError("orch.command is empty. Begin it with a program, or make it null.")
     return command
@@ -215,7 +217,9 @@ def parse_count(value: Value, where: str, *, least: int = 1) -> int | None:
     Raises:
         ConfigError: It is not a whole number of ``least`` or more.
     """
-    if value is None or (isinstance(value, int) and value is not True and value >= least):
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
     raise ConfigError(f"{where} is {value!r}. Make it a whole number, {least} or more.")
 
@@ -261,6 +265,13 @@ def _section(node: Value, where: str, known: tuple[str, ...]) -> Mapping[str, Va
             hint = f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(known)}."
             raise ConfigError(f"{where} has no setting '{key}'. {hint}")
     return node
+
+
+def _arguments(node: Value, where: str) -> tuple[str, ...]:
+    """Return arguments of a program; numbers and booleans, as references make them, as text."""
+    if isinstance(node, list) and all(isinstance(item, ARGUMENT) for item in node):
+        return tuple(item if isinstance(item, str) else show(item) for item in node)
+    return _texts(node, where)
 
 
 def _texts(node: Value, where: str) -> tuple[str, ...]:

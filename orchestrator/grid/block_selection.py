@@ -3,7 +3,7 @@
 The last axes of a family make up blocks of some thousand points. Within a block only a few pieces
 of the canonical form change; they are written once for all blocks, and a point costs no more than
 putting the pieces together and hashing them. A filter is asked once for each combination of values
-that its keys depend on.
+that its keys depend on; which filters there are may itself depend on axes.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from orchestrator.errors import FilterError
+from orchestrator.grid.filters import is_key_of
 from orchestrator.grid.identity import Gap, canonical_pieces, canonical_value, encode_form
-from orchestrator.grid.template import combinations, fill, put
+from orchestrator.grid.questions import Questions
+from orchestrator.grid.rules import naming_the_point
+from orchestrator.grid.template import combinations, concerns, config_at, fill, put
 from orchestrator.grid.values import is_known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from orchestrator.grid.filters import Filter
+    from orchestrator.grid.rules import Rules, Verdict
     from orchestrator.grid.template import ConfigTemplate, Part, Path, Positions
-    from orchestrator.grid.values import Value
 
+# The places in a block that stay, those that go with the filter's number, and those meant.
+_Judged: TypeAlias = tuple[list[int], list[tuple[int, int]], list[int] | None]
 _BLOCK: Final = 4096
 
 
@@ -32,12 +35,14 @@ _BLOCK: Final = 4096
 class Selected:
     """What became of a block: point numbers and digests of those kept, culprits of the others.
 
-    ``dropped`` has, for each point that was excluded, its number and the number of the filter.
+    ``dropped`` has, for each point that was excluded, its number and the number of the filter;
+    ``meant`` the numbers of those kept that meet a condition, None where there is no condition.
     """
 
     kept: Sequence[int]
     digests: Sequence[bytes]
     dropped: Sequence[tuple[int, int]]
+    meant: Sequence[int] | None = None
 
 
 class BlockSelection:
@@ -50,7 +55,7 @@ class BlockSelection:
         self,
         family: ConfigTemplate,
         sizes: Sequence[int],
-        filters: Sequence[Filter],
+        rules: Rules,
         locate: Callable[[int], str],
     ) -> None:
         self._family = family
@@ -64,7 +69,7 @@ class BlockSelection:
         self._outer, self._block = free[:cut], free[cut:]
         self._at = list(combinations(self._block, sizes))
         self._offsets = [self._offset(self._block, positions) for positions in self._at]
-        self._questions = [_Question(item, self._parts, family, free) for item in filters]
+        self._questions = Questions(family, sizes, rules, free)
 
     def unknown(self, keys: Sequence[str]) -> list[str]:
         """Return those of some dotted keys that no point of the family has."""
@@ -77,8 +82,8 @@ class BlockSelection:
             FilterError: A filter orders what has no order; the first such point is named.
             IdentityError: A point may have no stable form. It may also be one that is dropped.
         """
-        asked = sorted({n for question in self._questions for n in question.axes})
-        verdicts: dict[Positions, tuple[list[int], list[tuple[int, int]]]] = {}
+        asked = sorted(self._questions.axes)
+        verdicts: dict[Positions, _Judged] = {}
         forms = _Forms(self._family, self._parts, exclude, self._block, self._at)
         for positions in combinations(self._outer, self._sizes):
             outer = dict(zip(self._outer, positions, strict=True))
@@ -86,70 +91,50 @@ class BlockSelection:
             key = tuple(outer[number] for number in asked if number in outer)
             if key not in verdicts:
                 verdicts[key] = self._judge(outer, first)
-            kept, dropped = verdicts[key]
+            kept, dropped, meant = verdicts[key]
             yield Selected(
                 [first + self._offsets[at] for at in kept],
                 forms.digests(outer, kept) if kept else (),
-                [(first + self._offsets[at], culprit) for at, culprit in dropped],
+                [(first + self._offsets[at], number) for at, number in dropped],
+                None if meant is None else [first + self._offsets[at] for at in meant],
             )
 
-    def _judge(self, outer: dict[int, int], first: int) -> tuple[list[int], list[tuple[int, int]]]:
-        """Return the places in the block that stay, and those that go, with the filter's number."""
-        asked = sorted({n for question in self._questions for n in question.axes} - outer.keys())
+    def _judge(self, outer: dict[int, int], first: int) -> _Judged:
+        """Return the places in the block that stay, those that go, and those that are meant."""
+        asked = sorted(self._questions.axes - outer.keys())
         columns = [self._block.index(number) for number in asked]
-        culprits: dict[Positions, int] = {}
-        kept, dropped = [], []
+        verdicts: dict[Positions, Verdict] = {}
+        kept, dropped, meant = [], [], []
         for place, positions in enumerate(self._at):
             key = tuple(positions[column] for column in columns)
-            if key not in culprits:
+            if key not in verdicts:
                 at = outer | dict(zip(asked, key, strict=True))
-                culprits[key] = self._culprit(at, first + self._offsets[place])
-            if culprits[key] < 0:
-                kept.append(place)
-            else:
-                dropped.append((place, culprits[key]))
-        return kept, dropped
+                verdicts[key] = self._verdict(at, first + self._offsets[place])
+            excluded_by, is_meant = verdicts[key]
+            if excluded_by is not None:
+                dropped.append((place, excluded_by))
+                continue
+            kept.append(place)
+            if is_meant:
+                meant.append(place)
+        return kept, dropped, meant if self._questions.has_condition else None
 
-    def _culprit(self, at: dict[int, int], point: int) -> int:
-        verdicts = (question.excludes(at) for question in self._questions)
-        found = find_culprit(verdicts, lambda: self._locate(point))
-        return -1 if found is None else found
+    def _verdict(self, at: dict[int, int], point: int) -> Verdict:
+        with naming_the_point(lambda: self._locate(point)):
+            return self._questions.judge(at)
 
     def _knows(self, key: str) -> bool:
-        if is_known(self._family.config, key):
+        if is_key_of(self._family.config, self._family.choices, key):
             return True
-        parts = [part for part in self._parts if _concerns(part.path, key)]
+        parts = [part for part in self._parts if concerns(part.path, key)]
         axes = sorted({number for part in parts for number in part.axes})
         return any(
-            is_known(_config_at(self._family, parts, dict(zip(axes, at, strict=True))), key)
+            is_known(config_at(self._family, parts, dict(zip(axes, at, strict=True))), key)
             for at in combinations(axes, self._sizes)
         )
 
     def _offset(self, axes: Sequence[int], positions: Positions) -> int:
         return sum(self._strides[number] * at for number, at in zip(axes, positions, strict=True))
-
-
-class _Question:
-    """One filter, which is asked once for each combination of the values it looks at."""
-
-    def __init__(
-        self, item: Filter, parts: Sequence[Part], family: ConfigTemplate, free: Sequence[int]
-    ) -> None:
-        self._filter = item
-        self._family = family
-        self._parts = [
-            part for part in parts if any(_concerns(part.path, key) for key in item.keys)
-        ]
-        needed = {number for part in self._parts for number in part.axes}
-        self.axes = tuple(number for number in free if number in needed)
-        self._answers: dict[Positions, bool] = {}
-
-    def excludes(self, at: dict[int, int]) -> bool:
-        key = tuple(at[number] for number in self.axes)
-        if key not in self._answers:
-            config = _config_at(self._family, self._parts, at)
-            self._answers[key] = self._filter.excludes(config)
-        return self._answers[key]
 
 
 class _Forms:
@@ -224,22 +209,6 @@ class _Forms:
         return list(zip(*columns, strict=True))
 
 
-def find_culprit(verdicts: Iterable[bool], describe: Callable[[], str]) -> int | None:
-    """Return the number of the first filter that drops a point.
-
-    Args:
-        verdicts: What each filter says, asked only as far as it is needed.
-        describe: Writes the point in words.
-
-    Raises:
-        FilterError: One of them orders what has no order; the point is named.
-    """
-    try:
-        return next((number for number, drops in enumerate(verdicts) if drops), None)
-    except FilterError as error:
-        raise FilterError(f"{error}\n    at the point {describe()}") from None
-
-
 def strides(sizes: Sequence[int]) -> list[int]:
     """Return how far the number of a point moves with a step on each axis."""
     return [*itertools.accumulate(reversed(sizes[1:]), lambda a, b: a * b, initial=1)][::-1][
@@ -262,16 +231,3 @@ def _cut(free: Positions, sizes: Sequence[int]) -> int:
         cut -= 1
         size *= sizes[free[cut]]
     return cut
-
-
-def _concerns(path: Path, key: str) -> bool:
-    """Tell whether a part may have to do with what stands under a dotted key."""
-    return all(str(mine) == its for mine, its in zip(path, key.split("."), strict=False))
-
-
-def _config_at(
-    family: ConfigTemplate, parts: Sequence[Part], at: dict[int, int]
-) -> dict[str, Value]:
-    return fill(
-        family.config, parts, lambda part: part.values[tuple(at[number] for number in part.axes)]
-    )

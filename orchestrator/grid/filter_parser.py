@@ -7,9 +7,9 @@ With spaces optional::
     comparison = key operator operand
     operator   = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in"
     operand    = literal | "[" [ literal { "," literal } ] "]" | key
-    literal    = quoted text | number | "true" | "false" | "null"
+    literal    = quoted text | number | "true" | "false" | "null" | "~"
 
-One filter chains with ``&`` or with ``|``, never with both. Nothing is ever evaluated as code.
+Numbers and words are those of YAML 1.1 and Hydra, in any case: see ``constants``. One filter chains with ``&`` or with ``|``, never with both. Nothing is ever evaluated as code.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from orchestrator.errors import FilterError
+from orchestrator.grid.constants import NoConstant, read_constant
 from orchestrator.grid.filters import OPERATORS, Comparison, Condition, Filter, Key, Side, fail_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from orchestrator.grid.values import Value
 
@@ -34,11 +35,10 @@ _TOKEN = re.compile(
       | (?P<word>[^\s!&|\[\],<>="']+)""",
     re.VERBOSE | re.DOTALL,
 )
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-_INTEGER = re.compile(r"[+-]?\d+")
-_KEY = re.compile(r"[^\W\d][\w-]*([./@]?[\w-]+)*")
-_CONSTANTS: Final[Mapping[str, Value]] = {"true": True, "false": False, "null": None}
+_KEY = re.compile(r"[^\W\d][\w-]*(?:[./@][\w-]+)*")
 _MAXIMUM_LENGTH: Final = 10_000
+# In front of an operator these can only be keys; elsewhere YAML and Hydra disagree about them.
+_KEYS_IN_FRONT: Final = ("yes", "no", "on", "off", "none", "inf", "nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,7 @@ def parse_filter(text: str) -> Filter:
     Raises:
         FilterError: It does not follow the grammar; the message marks the place.
     """
-    if len(text) > _MAXIMUM_LENGTH:
-        raise FilterError(
-            f"a filter has {len(text)} characters; {_MAXIMUM_LENGTH} is the most. Split it."
-        )
-    return _Parser(text).filter()
+    return _Parser(_check_length(text, "a filter")).filter()
 
 
 def parse_condition(text: str) -> Condition:
@@ -67,7 +63,15 @@ def parse_condition(text: str) -> Condition:
     Raises:
         FilterError: It does not follow the grammar; the message marks the place.
     """
-    return _Parser(text[:_MAXIMUM_LENGTH]).condition()
+    return _Parser(_check_length(text, "--only")).condition()
+
+
+def _check_length(text: str, what: str) -> str:
+    if len(text) > _MAXIMUM_LENGTH:
+        raise FilterError(
+            f"{what} has {len(text)} characters; {_MAXIMUM_LENGTH} is the most. Split it."
+        )
+    return text
 
 
 def _tokenize(text: str) -> Iterator[_Token]:
@@ -132,7 +136,8 @@ class _Parser:
 
     def _comparison(self) -> Comparison:
         start = self._token
-        key = self._operand()
+        is_key = start.kind == "word" and start.text.lower() in _KEYS_IN_FRONT
+        key = self._key() if is_key else self._operand()
         if not isinstance(key, Key):
             self._fail("a comparison begins with a key: key, operator, value", start)
         sign = self._token
@@ -149,24 +154,27 @@ class _Parser:
             value: Key | Value = re.sub(r"\\(.)", r"\1", token.text[1:-1], flags=re.DOTALL)
         elif token.kind != "word":
             self._fail(f"expected a key or a value, not {_name(token)}")
-        elif token.text in _CONSTANTS:
-            value = _CONSTANTS[token.text]
-        elif _NUMBER.fullmatch(token.text):
-            value = self._number(token)
-        elif _KEY.fullmatch(token.text):
-            value = Key(token.text, token.place)
         else:
-            self._fail(f"{token.text!r} is no key; if it is text, put it in quotes")
+            return self._word()
         self._advance()
         return value
 
-    def _number(self, token: _Token) -> Value:
-        if not _INTEGER.fullmatch(token.text):
-            return float(token.text)
+    def _word(self) -> Key | Value:
         try:
-            return int(token.text)
-        except ValueError:  # Python refuses to read integers of more than 4,300 digits
-            self._fail("the number is too long")
+            value = read_constant(self._token.text)
+        except FilterError as error:
+            self._fail(str(error))
+        if isinstance(value, NoConstant):
+            return self._key()
+        self._advance()
+        return value
+
+    def _key(self) -> Key:
+        token = self._token
+        if not _KEY.fullmatch(token.text):
+            self._fail(f"{token.text!r} is no key; if it is text, put it in quotes")
+        self._advance()
+        return Key(token.text, token.place)
 
     def _list(self) -> Value:
         self._advance()

@@ -1,18 +1,20 @@
 """Filters: ``case ! condition`` drops a point when both sides hold.
 
-``filter_grammar`` reads them from text; here is what they mean.
+``filter_parser`` reads them from text; here is what they mean. A config group is compared with text
+by the name of its choice: ``model == "mlp"`` where the config has ``model.name`` and more.
 """
 
 from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from orchestrator.errors import FilterError
 from orchestrator.grid.values import (
     Missing,
     Value,  # dataclasses keep it as a type
+    is_known,
     is_number,
     look_up,
     same,
@@ -29,7 +31,11 @@ _ORDERINGS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-OPERATORS: Final = ("==", "!=", *_ORDERINGS, "in")
+_OF_EQUALITY: Final = ("==", "!=", "in")
+OPERATORS: Final = (*_OF_EQUALITY[:2], *_ORDERINGS, "in")
+# The choices of config groups that made a config, by their groups.
+Choices: TypeAlias = "Mapping[str, str]"
+NO_CHOICES: Final[Choices] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +87,14 @@ class Filter:
         """The dotted paths that the filter looks at."""
         return self.case.keys | self.condition.keys
 
-    def excludes(self, config: Mapping[str, Value]) -> bool:
-        """Tell whether the point with this resolved config is dropped.
+    def excludes(self, config: Mapping[str, Value], choices: Choices = NO_CHOICES) -> bool:
+        """Tell whether the point with this resolved config, made by these choices, is dropped.
 
         Raises:
             FilterError: It orders values that have no order.
         """
-        return _holds(self.text, self.case, config) and _holds(self.text, self.condition, config)
+        sides = (self.case, self.condition)
+        return all(_holds(self.text, side, config, choices) for side in sides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +104,40 @@ class Condition:
     text: str
     side: Side
 
-    def holds(self, config: Mapping[str, Value]) -> bool:
-        """Tell whether the run with this resolved config is meant.
+    @property
+    def keys(self) -> frozenset[str]:
+        """The dotted paths that it looks at."""
+        return self.side.keys
+
+    def holds(self, config: Mapping[str, Value], choices: Choices = NO_CHOICES) -> bool:
+        """Tell whether the run with this resolved config, made by these choices, is meant.
 
         Raises:
             FilterError: It orders values that have no order.
         """
-        return _holds(self.text, self.side, config)
+        return _holds(self.text, self.side, config, choices)
 
 
-def _holds(text: str, side: Side, config: Mapping[str, Value]) -> bool:
+def is_key_of(config: Mapping[str, Value], choices: Choices, path: str) -> bool:
+    """Tell whether a config has a key, or a choice was made for a group of that name."""
+    return path in choices or is_known(config, path)
+
+
+def _holds(text: str, side: Side, config: Mapping[str, Value], choices: Choices) -> bool:
     combine = any if side.any_of else all
-    return combine(_compare(text, comparison, config) for comparison in side.comparisons)
+    return combine(_compare(text, comparison, config, choices) for comparison in side.comparisons)
 
 
-def _compare(text: str, comparison: Comparison, config: Mapping[str, Value]) -> bool:
-    left = look_up(config, comparison.key.path)
-    operand = comparison.operand
+def _compare(
+    text: str, comparison: Comparison, config: Mapping[str, Value], choices: Choices
+) -> bool:
+    key, operand = comparison.key, comparison.operand
+    left = look_up(config, key.path)
     right = look_up(config, operand.path) if isinstance(operand, Key) else operand
+    if choices and comparison.operator in _OF_EQUALITY:
+        left = _choice_of(key, left, right, choices)
+        if isinstance(operand, Key):
+            right = _choice_of(operand, right, left, choices)
     if isinstance(left, Missing) or isinstance(right, Missing):
         return False
     match comparison.operator:
@@ -132,6 +155,18 @@ def _compare(text: str, comparison: Comparison, config: Mapping[str, Value]) -> 
             ):
                 _refuse(text, comparison, f"{show(left)} and {show(right)} have no order")
             return _ORDERINGS[ordering](left, right)
+
+
+def _choice_of(
+    key: Key, found: Value | Missing, other: Value | Missing, choices: Choices
+) -> Value | Missing:
+    """Return the name of a group's choice where that is compared with text, not what it chose."""
+    is_text = isinstance(other, str) or (
+        isinstance(other, list) and any(isinstance(item, str) for item in other)
+    )
+    if is_text and isinstance(found, dict | Missing):
+        return choices.get(key.path, found)
+    return found
 
 
 def _refuse(text: str, comparison: Comparison, why: str) -> NoReturn:

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NewType
 
 from orchestrator.errors import IdentityError
+from orchestrator.grid.template import put
 
 if TYPE_CHECKING:
+    from orchestrator.grid.template import Path
     from orchestrator.grid.values import Value
 
 
@@ -150,8 +152,27 @@ def _scalar(value: object, path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Concealed:
-    """A config, how it is written down, and the variables that this needs besides the user's."""
+    """A config, how it is written down, and the variables that this needs besides the user's.
+
+    ``references`` are what counts for the run ID in place of credentials, by their paths.
+    """
 
     resolved: Mapping[str, Value] = field(repr=False)
     written: Mapping[str, Value]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    references: Mapping[Path, Value] = field(default_factory=dict)
+
+
+def check_digest(concealed: Concealed, digest: str, exclude: Sequence[str]) -> None:
+    """Make sure that a config that was composed by itself is the one that was planned.
+
+    Raises:
+        IdentityError: It is another one, or has no stable form.
+    """
+    found = identify(put(concealed.resolved, concealed.references), {}, exclude)
+    if found.digest != digest:
+        raise IdentityError(
+            f"run {digest[:RUN_ID_DIGITS]} was planned, but its config makes run {found.run_id}."
+            " A resolver whose value changes from call to call, or a config edited in between,"
+            " does that. Exclude the key (orch.identity.exclude), or repeat the command."
+        )

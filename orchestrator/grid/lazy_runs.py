@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, overload
 
 from orchestrator.grid.axes import Axis, Point, point_at
-from orchestrator.grid.identity import RUN_ID_DIGITS, Concealed, Run, RunId
+from orchestrator.grid.identity import RUN_ID_DIGITS, Concealed, Run, RunId, check_digest
 from orchestrator.grid.values import Value
 
 if TYPE_CHECKING:
@@ -34,16 +34,17 @@ class _WrittenLater:
     """The config of a point, made when somebody looks at it."""
 
     number: int
-    write: Callable[[int], Concealed]
+    digest: str
+    write: Callable[[int, str], Concealed]
 
     def resolved(self) -> Mapping[str, Value]:
-        return self.write(self.number).resolved
+        return self.write(self.number, self.digest).resolved
 
     def written(self) -> Mapping[str, Value]:
-        return self.write(self.number).written
+        return self.write(self.number, self.digest).written
 
     def environment(self) -> Mapping[str, str]:
-        return self.write(self.number).environment
+        return self.write(self.number, self.digest).environment
 
 
 class Later(Mapping[str, V]):
@@ -69,7 +70,8 @@ class Runs(Sequence[Run]):
     """The runs of a grid, in the order of its points; each is made when it is asked for.
 
     A million runs are two lists: the numbers of their points, and their digests. Of their configs
-    only those that were looked at last are kept.
+    only those that were looked at last are kept. Each is hashed when it is made: what is written
+    down is what was planned, or an ``IdentityError``.
     """
 
     def __init__(
@@ -78,12 +80,19 @@ class Runs(Sequence[Run]):
         numbers: Sequence[int],
         digests: Sequence[bytes],
         conceal: Conceal,
+        exclude: Sequence[str] = (),
     ) -> None:
         self._axes = axes
         self._numbers = numbers
         self._digests = digests
         self._conceal = conceal
-        self._write = lru_cache(_KEPT)(lambda number: conceal(point_at(axes, number)))
+        self._exclude = exclude
+        self._write = lru_cache(_KEPT)(self._make)
+
+    def _make(self, number: int, digest: str) -> Concealed:
+        made = self._conceal(point_at(self._axes, number))
+        check_digest(made, digest, self._exclude)
+        return made
 
     def __len__(self) -> int:
         """Count the runs."""
@@ -96,13 +105,19 @@ class Runs(Sequence[Run]):
     def __getitem__(self, at: int | slice) -> Run | Sequence[Run]:
         """Return the run at a place, or several."""
         if isinstance(at, slice):
-            return Runs(self._axes, self._numbers[at], self._digests[at], self._conceal)
+            return self.pick(range(*at.indices(len(self))))
         number = self._numbers[at]
         digest = self._digests[at].hex()
-        later = _WrittenLater(number, self._write)
+        later = _WrittenLater(number, digest, self._write)
         run_id = RunId(digest[:RUN_ID_DIGITS])
         made = (Later(later.resolved), Later(later.written), Later(later.environment))
         return Run(run_id, digest, point_at(self._axes, number).values, *made)
+
+    def pick(self, places: Sequence[int]) -> Runs:
+        """Return the runs at some places, without making them."""
+        numbers = [self._numbers[place] for place in places]
+        digests = [self._digests[place] for place in places]
+        return Runs(self._axes, numbers, digests, self._conceal, self._exclude)
 
     def run_ids(self) -> Iterator[bytes]:
         """Yield the run IDs as bytes, without making the runs."""

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import IdentityError
 from orchestrator.grid.axes import describe_point, point_at
-from orchestrator.grid.block_selection import BlockSelection, Selected, find_culprit, strides
-from orchestrator.grid.filter_parser import parse_filter
+from orchestrator.grid.block_selection import BlockSelection, Selected, strides
 from orchestrator.grid.identity import Concealed, identify
 from orchestrator.grid.lazy_runs import Exclusions, Runs
+from orchestrator.grid.rules import Rules, naming_the_point
 from orchestrator.grid.template import combinations, put
-from orchestrator.grid.values import is_known, nearest_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.grid.axes import Axis, Point
-    from orchestrator.grid.filters import Filter
+    from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import Run
     from orchestrator.grid.lazy_runs import Conceal, Exclusion, Resolve
     from orchestrator.grid.template import ConfigTemplate
@@ -41,7 +40,8 @@ class Selection:
 
     ``repeats`` counts the duplicates by the axes in which they differ from the run they repeat;
     no axes at all: an axis has a value twice. ``warnings`` name keys that a filter looks at and no
-    point has.
+    point has. ``meant`` are the places of the runs that meet the condition, None without one;
+    ``samples`` those of the first run of each family.
     """
 
     points: int
@@ -51,6 +51,8 @@ class Selection:
     exclusions: Sequence[Exclusion]
     warnings: tuple[str, ...]
     repeats: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+    meant: Sequence[int] | None = None
+    samples: Sequence[int] = ()
 
 
 def select_runs(  # noqa: PLR0913, PLR0917 # all that a selection depends on
@@ -60,6 +62,7 @@ def select_runs(  # noqa: PLR0913, PLR0917 # all that a selection depends on
     filters: Sequence[str],
     exclude: Sequence[str] = (),
     conceal: Conceal | None = None,
+    only: Condition | None = None,
 ) -> Selection:
     """Drop the points that a filter excludes, then those that repeat an earlier run.
 
@@ -67,38 +70,53 @@ def select_runs(  # noqa: PLR0913, PLR0917 # all that a selection depends on
         axes: The axes of the grid; runs stand in the order of its points.
         families: What is known of the points' configs; every point is in one of them.
         resolve: Gives the resolved config of a point, where its family does not.
-        filters: The texts of the filters.
+        filters: The texts of filters that hold for all points, besides their own (``_filters``).
         exclude: Dotted keys that do not count for the identity.
         conceal: Gives the config of a point as it is written down; as it is resolved, if None.
+        only: The condition that runs have to meet to be among those ``meant``.
 
     Raises:
         FilterError: A filter cannot be parsed, or orders what has no order.
         IdentityError: A config has no stable form.
     """
-    texts = list(dict.fromkeys(filters))
-    reader = _Reader(axes, resolve, [parse_filter(text) for text in texts], exclude)
+    rules = Rules(filters, only)
+    reader = _Reader(axes, resolve, rules, exclude)
     numbers: list[int] = []
     digests: list[bytes] = []
     dropped: list[tuple[int, int]] = []
+    meant: list[int] = []
+    first_of_each: list[int] = []
     for family in families:
+        before = len(numbers)
         for block in reader.read(family):
             numbers.extend(block.kept)
             digests.extend(block.digests)
             dropped.extend(block.dropped)
+            meant.extend(block.meant or ())
+        first_of_each.extend(numbers[before : before + 1])
     points = len(numbers) + len(dropped)
     numbers, digests = _in_order(numbers, digests)
     dropped.sort()
     numbers, digests, repeats = _without_duplicates(axes, numbers, digests)
-    counts = Counter(culprit for _, culprit in dropped)
+    counts = Counter(excluded_by for _, excluded_by in dropped)
+    rules.check_condition(reader.example)
     return Selection(
         points=points,
         duplicates=sum(repeats.values()),
-        runs=Runs(axes, numbers, digests, conceal or partial(_hide_nothing, resolve)),
-        filters=tuple(FilterCount(text, counts[number]) for number, text in enumerate(texts)),
-        exclusions=Exclusions(axes, dropped, texts),
-        warnings=reader.warnings(),
+        runs=Runs(axes, numbers, digests, conceal or partial(_hide_nothing, resolve), exclude),
+        filters=tuple(FilterCount(text, counts[number]) for number, text in enumerate(rules.texts)),
+        exclusions=Exclusions(axes, dropped, rules.texts),
+        warnings=rules.warnings(reader.example),
         repeats=repeats,
+        meant=None if only is None else _places_of(numbers, meant),
+        samples=_places_of(numbers, first_of_each),
     )
+
+
+def _places_of(numbers: Sequence[int], wanted: Sequence[int]) -> Sequence[int]:
+    """Return where some point numbers stand, of those that do."""
+    chosen = frozenset(wanted)
+    return [place for place, number in enumerate(numbers) if number in chosen] if chosen else ()
 
 
 def _hide_nothing(resolve: Resolve, point: Point) -> Concealed:
@@ -110,59 +128,50 @@ class _Reader:
     """Reads families, the fast way where their parts are known, and point by point elsewhere."""
 
     def __init__(
-        self,
-        axes: Sequence[Axis],
-        resolve: Resolve,
-        filters: Sequence[Filter],
-        exclude: Sequence[str],
+        self, axes: Sequence[Axis], resolve: Resolve, rules: Rules, exclude: Sequence[str]
     ) -> None:
         self._axes = axes
         self._sizes = [len(axis.values) for axis in axes]
         self._resolve = resolve
-        self._filters = filters
+        self._rules = rules
         self._exclude = exclude
-        self._unseen = {key: item for item in reversed(filters) for key in sorted(item.keys)}
-        self._example: Mapping[str, Value] = {}
+        self.example: Mapping[str, Value] = {}
 
     def read(self, family: ConfigTemplate) -> Iterable[Selected]:
         """Return what becomes of the points of a family."""
         if family.parts is None:
             return [self._one_by_one(family)]
-        self._example = family.config
-        sieve = BlockSelection(family, self._sizes, self._filters, self._describe)
-        kept = sieve.unknown(list(self._unseen))
-        self._unseen = {key: self._unseen[key] for key in kept}
+        self.example = family.config
+        blocks = BlockSelection(family, self._sizes, self._rules, self._describe)
+        self._rules.forget_keys(blocks.unknown)
         try:
-            return list(sieve.sift(self._exclude))
+            return list(blocks.sift(self._exclude))
         except IdentityError:
             # Somewhere a value has no stable form; it may belong to points that are dropped.
             return [self._one_by_one(family)]
 
-    def warnings(self) -> tuple[str, ...]:
-        """Return what is to be said about keys that no point had."""
-        return tuple(_misspelt(key, item, self._example) for key, item in self._unseen.items())
-
     def _one_by_one(self, family: ConfigTemplate) -> Selected:
-        kept, digests, dropped = [], [], []
+        kept, digests, dropped, meant = [], [], [], []
         steps = strides(self._sizes)
         free = family.free(len(self._axes))
         first = sum(steps[number] * at for number, at in family.fixed.items())
         for positions in combinations(free, self._sizes):
             number = first + sum(steps[n] * at for n, at in zip(free, positions, strict=True))
             point = point_at(self._axes, number)
-            config = self._example = self._resolve(point)
-            for key in [key for key in self._unseen if is_known(config, key)]:
-                del self._unseen[key]
-            verdicts = (item.excludes(config) for item in self._filters)
-            culprit = find_culprit(verdicts, partial(self._describe, number))
-            if culprit is None:
-                kept.append(number)
-                counted = put(config, family.references)
-                digest = identify(counted, point.values, self._exclude).digest
-                digests.append(bytes.fromhex(digest))
-            else:
-                dropped.append((number, culprit))
-        return Selected(kept, digests, dropped)
+            config = self.example = self._resolve(point)
+            with naming_the_point(partial(self._describe, number)):
+                excluded_by, is_meant = self._rules.judge(config, family.choices)
+            self._rules.forget_keys_of(config, family.choices)
+            if excluded_by is not None:
+                dropped.append((number, excluded_by))
+                continue
+            kept.append(number)
+            counted = put(config, family.references)
+            digest = identify(counted, point.values, self._exclude).digest
+            digests.append(bytes.fromhex(digest))
+            if is_meant:
+                meant.append(number)
+        return Selected(kept, digests, dropped, meant)
 
     def _describe(self, number: int) -> str:
         return describe_point(point_at(self._axes, number).values)
@@ -190,9 +199,3 @@ def _without_duplicates(
             one, other = (point_at(axes, at).values for at in (original, number))
             repeats[tuple(key for key in one if one[key] != other[key])] += 1
     return list(first.values()), list(first), repeats
-
-
-def _misspelt(key: str, item: Filter, config: Mapping[str, Value]) -> str:
-    near = nearest_key(config, key)
-    hint = f"Did you mean '{near}'?" if near else "If it is text, put it in quotes."
-    return f"no point has the key '{key}' of the filter {item.text!r}. {hint}"

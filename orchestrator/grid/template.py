@@ -38,13 +38,15 @@ class ConfigTemplate:
 
     ``config`` is the resolved config of the first of them. ``parts`` is None where it is not
     known what depends on what; then every point has to be resolved by itself. ``references`` are
-    what counts for the run ID in place of credentials, by their paths.
+    what counts for the run ID in place of credentials, by their paths. ``choices`` are the names
+    of the configs that were chosen, by their groups.
     """
 
     fixed: Mapping[int, int]
     config: Mapping[str, Value]
     parts: tuple[Part, ...] | None
     references: Mapping[Path, Value] = field(default_factory=dict)
+    choices: Mapping[str, str] = field(default_factory=dict)
 
     def free(self, count: int) -> Positions:
         """Return the numbers of the axes on which points of this family differ."""
@@ -75,3 +77,17 @@ def fill(
 def put(config: Mapping[str, Value], values: Mapping[Path, Value]) -> dict[str, Value]:
     """Return a config with other values in some places."""
     return fill(config, [Part(path, (), {}) for path in values], lambda part: values[part.path])
+
+
+def concerns(path: Path, key: str) -> bool:
+    """Tell whether a part may have to do with what stands under a dotted key."""
+    return all(str(mine) == its for mine, its in zip(path, key.split("."), strict=False))
+
+
+def config_at(
+    family: ConfigTemplate, parts: Sequence[Part], at: dict[int, int]
+) -> dict[str, Value]:
+    """Return the config of a family at some positions, with these of its parts filled in."""
+    return fill(
+        family.config, parts, lambda part: part.values[tuple(at[number] for number in part.axes)]
+    )

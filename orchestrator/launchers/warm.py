@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.placeholders import fill_in
+from orchestrator.config.placeholders import ARGUMENTS, fill_in
 from orchestrator.errors import PreloadError
 from orchestrator.launchers.forkserver import ForkServer
 from orchestrator.launchers.pool import Pool
@@ -168,7 +168,7 @@ class WarmLauncher:
             OSError: No process could be started.
             ConfigError: A placeholder names no key of the run's config.
         """
-        arguments = fill_in(self._entry_point.arguments, run, directory.path)
+        arguments = fill_in(self._entry_point.arguments, run, directory.path, ARGUMENTS)
         program = replace(self._entry_point, arguments=arguments)
         order = forked_runner.AttemptRequest(
             directory.path, attempt, program, self._limits, environment

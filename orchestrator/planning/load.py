@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.load import ExperimentConfig, load_experiment
-from orchestrator.config.placeholders import fill_in
+from orchestrator.config.placeholders import ARGUMENTS, COMMAND, fill_in
+from orchestrator.config.shared_settings import SharedSettings
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.lazy_runs import find_places
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.config.settings import Settings
     from orchestrator.grid.axes import Point
     from orchestrator.grid.identity import RunId
+    from orchestrator.grid.selection import Selection
     from orchestrator.grid.values import Value
 
 
@@ -72,26 +74,46 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
     Raises:
         OrchestratorError: The config, the grid, a filter or a folder is wrong.
     """
+    condition = None if only is None else parse_condition(only)
     described, experiment = open_experiment(source)
+    axes, composer = described.axes, described.composer
+    shared = SharedSettings(axes, composer.resolve)
     selection = select_runs(
-        described.axes,
-        described.composer.families(described.axes),
-        described.composer.resolve,
-        described.filters,
-        described.settings.identity_exclude,
-        described.composer.conceal,
+        axes,
+        shared.families(composer.families(axes)),
+        shared.resolve,
+        (),
+        exclude=described.settings.identity_exclude,
+        conceal=composer.conceal,
+        only=condition,
     )
     existing = experiment.run_ids()
     named = find_places(selection.runs, existing)
     seen = experiment.observe(named)
     made = make_plan(described.experiment_id, str(experiment.training), selection, seen, named)
-    if only is not None:
-        made = restrict(made, parse_condition(only))
-    if described.settings.program.command and made.decisions:
-        run = made.decisions[0].run  # a misspelt placeholder is an error before anything starts
-        fill_in(described.settings.program.command, run, experiment.training / run.run_id)
+    if condition is not None:
+        made = restrict(made, condition.text)
+    _check_program(selection, described, experiment)
     former = [run_id for run_id in existing if run_id not in named]
     return Planned(made, experiment, described.settings, described, former)
+
+
+def _check_program(
+    selection: Selection, described: ExperimentConfig, experiment: ExperimentDirectory
+) -> None:
+    """Fill in placeholders as for a start: a misspelt one is an error before anything starts.
+
+    Which keys there are may differ between families, so one run of each is looked at.
+    """
+    program = described.settings.program
+    setting = COMMAND if program.command else ARGUMENTS if program.entry_point else None
+    if setting is None:
+        return
+    for place in selection.samples[:_LOOKED_INTO]:
+        run = selection.runs[place]
+        fill_in(
+            program.command or program.arguments, run, experiment.training / run.run_id, setting
+        )
 
 
 def look_back(planned: Planned) -> Changes:

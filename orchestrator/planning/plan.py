@@ -9,17 +9,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, overload
 
 from orchestrator.errors import FilterError
-from orchestrator.grid.lazy_runs import find_places
-from orchestrator.grid.values import is_known, nearest_key
+from orchestrator.grid.lazy_runs import Runs, find_places
 from orchestrator.rundir.state import NOTHING_THERE, Observation, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.grid.selection import Selection
-    from orchestrator.grid.values import Value
 
 
 class Action(Enum):
@@ -76,6 +73,13 @@ class Decisions(Sequence[Decision]):
             return [self[place] for place in range(*at.indices(len(self)))]
         place = at if at >= 0 else at + len(self)
         return decide(self._runs[place], self._seen.get(place, NOTHING_THERE))
+
+    def pick(self, places: Sequence[int]) -> Decisions:
+        """Return the decisions on the runs at some places, without making any."""
+        runs = self._runs
+        picked = runs.pick(places) if isinstance(runs, Runs) else [runs[place] for place in places]
+        seen = {at: self._seen[place] for at, place in enumerate(places) if place in self._seen}
+        return Decisions(picked, seen)
 
     def count_states(self) -> Counter[State]:
         """Count the runs in each state, without making a decision for each."""
@@ -141,27 +145,19 @@ def make_plan(
     return Plan(experiment_id, directory, selection, decisions)
 
 
-def restrict(plan: Plan, condition: Condition) -> Plan:
-    """Return the part of a plan whose runs meet a condition.
+def restrict(plan: Plan, only: str) -> Plan:
+    """Return the part of a plan whose runs meet the condition ``only``: those ``meant``.
 
     Raises:
-        FilterError: The condition orders values that have no order, or looks at a key of no run.
+        FilterError: No run meets it.
     """
-    kept, unknown = [], condition.side.keys
-    config: Mapping[str, Value] = {}
-    for item in plan.decisions:
-        config = item.run.config
-        unknown = frozenset(key for key in unknown if not is_known(config, key))
-        if condition.holds(config):
-            kept.append(item)
-    if config and unknown:
-        key = min(unknown)
-        near = nearest_key(config, key)
-        hint = f" Did you mean {near}?" if near else ""
-        raise FilterError(f"--only {condition.text!r}: no run has the key {key!r}.{hint}")
-    seen = {at: item.seen for at, item in enumerate(kept) if item.seen != NOTHING_THERE}
-    decisions = Decisions([item.run for item in kept], seen)
-    return replace(plan, decisions=decisions, only=condition.text)
+    meant = plan.selection.meant or ()
+    if not meant:
+        count = len(plan.decisions)
+        raise FilterError(
+            f"--only {only!r}: none of the {count} runs meets it. orch plan lists them."
+        )
+    return replace(plan, decisions=plan.decisions.pick(meant), only=only)
 
 
 def decide(run: Run, seen: Observation) -> Decision:

@@ -58,7 +58,7 @@ def test_everything_said_is_kept() -> None:
         ({"identity": {"exclud": []}}, "Did you mean 'exclude'?"),
         ({"identity": {"exclude": "device"}}, "orch.identity.exclude is no list of texts"),
         ({"command": "python train.py"}, "orch.command is no list of texts"),
-        ({"command": ["python", 3]}, "orch.command is no list of texts"),
+        ({"command": ["python", None]}, "orch.command is no list of texts"),
         ({"tracking": {"enabled": "yes"}}, "orch.tracking.enabled is 'yes'. Make it true or false"),
         ({"tracking": {"uri": 5}}, "orch.tracking.uri is no text"),
         ({"workers": 0}, "orch.workers is 0. Make it a whole number, 1 or more"),

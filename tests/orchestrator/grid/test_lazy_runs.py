@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
+from orchestrator.errors import IdentityError
 from orchestrator.grid.axes import Axis, Point
-from orchestrator.grid.identity import Concealed, RunId
+from orchestrator.grid.identity import Concealed, RunId, identify
 from orchestrator.grid.lazy_runs import Exclusions, Later, Runs, find_places
 
 AXES = (Axis("a", (1, 2)), Axis("b", (0, 1, 2)))
-DIGESTS = [bytes([number]) * 32 for number in range(3)]
+POINTS = ({"a": 1, "b": 0}, {"a": 1, "b": 2}, {"a": 2, "b": 2})
+DIGESTS = [bytes.fromhex(identify({**point, "c": 3}, {}).digest) for point in POINTS]
+IDS = [RunId(digest.hex()[:16]) for digest in DIGESTS]
 
 
 class _Maker:
@@ -34,7 +40,7 @@ def runs(make: _Maker) -> Runs:
 def test_config_is_made_at_the_first_look_and_kept(runs: Runs, make: _Maker) -> None:
     """A million runs that nobody looks at cost two lists."""
     run = runs[1]
-    assert (len(runs), run.overrides, run.run_id) == (3, {"a": 1, "b": 2}, "01" * 8)
+    assert (len(runs), run.overrides, run.run_id) == (3, POINTS[1], IDS[1])
     assert make.made == []
     assert run.config == {"a": 1, "b": 2, "c": 3}
     assert (dict(run.written), dict(run.environment)) == ({"a": 1, "b": 2, "c": "${x}"}, {"X": "3"})
@@ -43,7 +49,7 @@ def test_config_is_made_at_the_first_look_and_kept(runs: Runs, make: _Maker) -> 
 
 def test_part_of_the_runs_is_a_sequence_of_the_same_kind(runs: Runs) -> None:
     """Slices and negative places are those of any sequence."""
-    assert [run.run_id for run in runs[1:]] == ["01" * 8, "02" * 8]
+    assert [run.run_id for run in runs[1:]] == IDS[1:]
     assert runs[-1].overrides == {"a": 2, "b": 2}
     with pytest.raises(IndexError):
         runs[3]
@@ -51,8 +57,8 @@ def test_part_of_the_runs_is_a_sequence_of_the_same_kind(runs: Runs) -> None:
 
 def test_places_of_run_ids_are_found_among_lazy_and_plain_runs(runs: Runs) -> None:
     """Those that are not among the runs are left out."""
-    wanted = [RunId("02" * 8), RunId("ff" * 8)]
-    assert find_places(runs, wanted) == find_places([*runs], wanted) == {"02" * 8: 2}
+    wanted = [IDS[2], RunId("ff" * 8)]
+    assert find_places(runs, wanted) == find_places([*runs], wanted) == {IDS[2]: 2}
     assert find_places(runs, []) == {}
 
 
@@ -70,3 +76,42 @@ def test_later_is_a_mapping_of_what_is_made() -> None:
     """It is made each time, and never before."""
     later = Later(lambda: {"a": 1})
     assert (dict(later), len(later), later["a"]) == ({"a": 1}, 1, 1)
+
+
+X = Axis("x", (1, 2, 3))
+
+
+def _planned(configs: list[dict[str, Any]], exclude: tuple[str, ...] = ()) -> Runs:
+    """Return runs that are planned with x alone, and composed as ``configs`` say."""
+    digests = [bytes.fromhex(identify({"x": x}, {}).digest) for x in (1, 2, 3)]
+
+    def conceal(point: Point) -> Concealed:
+        config = configs[point.values["x"] - 1]  # type: ignore[operator] # a number
+        references: Mapping[Any, Any] = {("x",): 1} if config.get("x") == "secret" else {}
+        return Concealed(config, config, {}, references)
+
+    return Runs([X], range(3), digests, conceal, exclude)
+
+
+def test_config_that_is_not_the_planned_one_is_refused_wherever_it_is_looked_at() -> None:
+    """Results would be filed under the ID of another config."""
+    runs = _planned([{"x": 1}, {"x": 2, "more": 0}, {"x": 3}])
+    assert runs[0].written == {"x": 1}
+    for look in (lambda: dict(runs[1].written), lambda: dict(runs[1].config)):
+        with pytest.raises(IdentityError, match=r"was planned, but its config makes run"):
+            look()
+    assert runs[2].config == {"x": 3}
+
+
+def test_what_does_not_count_may_differ() -> None:
+    """Excluded keys, and credentials, of which the reference counts."""
+    runs = _planned([{"x": "secret"}, {"x": 2, "when": 7}, {"x": 3}], ("when",))
+    assert [dict(run.written) for run in runs] == [{"x": "secret"}, {"x": 2, "when": 7}, {"x": 3}]
+
+
+def test_picked_runs_are_checked_as_well() -> None:
+    """A part of a grid is made of the same runs."""
+    picked = _planned([{"x": 9}, {"x": 2}, {"x": 3}]).pick([2, 0])
+    assert picked[0].config == {"x": 3}
+    with pytest.raises(IdentityError):
+        dict(picked[1].config)

@@ -45,14 +45,16 @@ ACTIONS = {
 }
 
 
-def _selection(count: int = 5) -> Any:
+def _selection(count: int = 5, only: str | None = None) -> Any:
     axes = [Axis("seed", tuple(range(count)))]
-    return select_runs(axes, [ConfigTemplate({}, {}, None)], lambda point: dict(point.values), [])
+    families = [ConfigTemplate({}, {}, None)]
+    condition = parse_condition(only) if only else None
+    return select_runs(axes, families, lambda point: dict(point.values), [], only=condition)
 
 
-def _plan() -> Any:
+def _plan(only: str | None = None) -> Any:
     """Return a plan with a run in each state, in the order of the states."""
-    selection = _selection()
+    selection = _selection(only=only)
     seen = {run.run_id: SEEN[state] for run, state in zip(selection.runs, State, strict=True)}
     return make_plan("digits", "results/digits/training", selection, seen)
 
@@ -114,8 +116,8 @@ def test_json_shows_every_run_with_state_action_and_reason() -> None:
 
 def test_plan_can_be_restricted_to_the_runs_that_meet_a_condition() -> None:
     """What was seen of a run stays with it; the selection still tells of the whole grid."""
-    plan = _plan()
-    part = restrict(plan, parse_condition("seed >= 3"))
+    plan = _plan("seed >= 3")
+    part = restrict(plan, "seed >= 3")
     assert [item.action for item in part.decisions] == [Action.RETRY, Action.SKIP]
     assert part.selection == plan.selection
     assert part.only == "seed >= 3"
@@ -124,4 +126,10 @@ def test_plan_can_be_restricted_to_the_runs_that_meet_a_condition() -> None:
 def test_key_that_no_run_has_is_probably_misspelt() -> None:
     """Nothing is chosen by it, which would look like a grid that is done."""
     with pytest.raises(FilterError, match=r"no run has the key 'sede'. Did you mean seed\?"):
-        restrict(_plan(), parse_condition("sede >= 3 | seed == 0"))
+        _plan("sede >= 3 | seed == 0")
+
+
+def test_condition_that_no_run_meets_is_refused() -> None:
+    """Nothing to do would look like a grid that is done."""
+    with pytest.raises(FilterError, match=r"--only 'seed > 9': none of the 5 runs meets it"):
+        restrict(_plan("seed > 9"), "seed > 9")
