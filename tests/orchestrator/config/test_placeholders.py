@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.placeholders import fill_in
+from orchestrator.config.placeholders import ARGUMENTS, fill_in
 from orchestrator.errors import ConfigError
 from orchestrator.grid.identity import identify
+from orchestrator.grid.values import Value
 
 CONFIG = {
     "optimizer": {"lr": 0.1, "betas": [0.9, 0.99]},
@@ -87,3 +88,50 @@ def test_nul_is_found_in_any_override() -> None:
     run = identify(CONFIG, {"model": "mlp", "name": "a\0b"})  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"'\{overrides\}' becomes a text with a NUL"):
         fill_in(("{overrides}",), run, Path("/results/x/training/1"))
+
+
+@pytest.mark.parametrize(
+    ("part", "arguments"),
+    [
+        ("{--flag?flag}", ("--flag",)),
+        ("{--none?none}", ()),
+        ("{--off?off}", ()),
+        ("{-v?empty}", ()),
+        ("{--name?name}", ("--name",)),
+        ("{--zero?none.x}", None),
+        ("{optimizer.betas*}", ("0.9", "0.99")),
+        ("{none*}", ()),
+        ("{name*}", ("a b",)),
+        ("{empty*}", ()),
+        ("{nothing*}", None),
+        ("x{--flag?flag}", ("x{--flag?flag}",)),
+        ("{config}", ("/results/x/training/1/config.yaml",)),
+        ("{optimizer.lr?}", ("{optimizer.lr?}",)),
+    ],
+)
+def test_arguments_that_may_vanish_or_be_several(
+    part: str, arguments: tuple[str, ...] | None
+) -> None:
+    """A flag is there or not, a list is one argument for each value."""
+    run = identify({**CONFIG, "off": False, "empty": []}, {})  # type: ignore[dict-item]
+    if arguments is None:
+        with pytest.raises(ConfigError, match=r"orch\.arguments: the config has no key"):
+            fill_in((part,), run, Path("/results/x/training/1"), ARGUMENTS)
+    else:
+        assert fill_in((part,), run, Path("/results/x/training/1"), ARGUMENTS) == arguments
+
+
+def test_key_of_the_config_goes_before_a_placeholder_that_came_later() -> None:
+    """A config may have had a key named config before ``{config}`` was there."""
+    run = identify({"config": "mine"}, {})
+    assert fill_in(("{config}",), run, Path("/r")) == ("mine",)
+
+
+def test_run_has_arguments_of_its_own() -> None:
+    """What stands under orch in the run's config counts, as text; for our own trainer it does not."""
+    own: dict[str, Value] = {"command": ["a", "{lr}", 1, True], "arguments": ["b"]}
+    run = identify({"lr": 2, "orch": own}, {})
+    assert fill_in(("x",), run, Path("/r")) == ("a", "2", "1", "true")
+    assert fill_in(("x",), run, Path("/r"), ARGUMENTS) == ("x",)
+    run = identify({"lr": 2, "orch": {**own, "entry_point": "m:f"}}, {})
+    assert fill_in(("x",), run, Path("/r"), ARGUMENTS) == ("b",)

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import FilterError
 from orchestrator.grid.block_selection import BlockSelection, dotted, strides
-from orchestrator.grid.filter_parser import parse_filter
+from orchestrator.grid.filter_parser import parse_condition, parse_filter
 from orchestrator.grid.identity import identify
+from orchestrator.grid.rules import Rules
 from orchestrator.grid.template import ConfigTemplate, Part, combinations, fill
 
 FILTERS = [
@@ -49,7 +50,7 @@ def test_blocks_say_of_each_point_what_the_point_itself_says(
     parsed = [parse_filter(text) for text in filters]
     kept: dict[int, bytes] = {}
     dropped: dict[int, int] = {}
-    for block in BlockSelection(template, sizes, parsed, str).sift(exclude):
+    for block in BlockSelection(template, sizes, Rules(filters), str).sift(exclude):
         kept.update(zip(block.kept, block.digests, strict=True))
         dropped.update(block.dropped)
     assert template.parts is not None
@@ -73,7 +74,7 @@ def test_first_point_that_a_filter_cannot_order_is_named() -> None:
     """Numbers and strings have no order."""
     parts = (Part(("x",), (0,), {(0,): 1, (1,): "a"}),)
     selection = BlockSelection(
-        ConfigTemplate({}, {"x": 1}, parts), [2], [parse_filter("x > 0 ! x > 0")], "point {}".format
+        ConfigTemplate({}, {"x": 1}, parts), [2], Rules(["x > 0 ! x > 0"]), "point {}".format
     )
     with pytest.raises(FilterError, match=r"no order(.|\n)*at the point point 1"):
         list(selection.sift([]))
@@ -98,5 +99,41 @@ def test_path_is_written_as_keys_are(path: Any, text: str) -> None:
 def test_keys_that_no_point_has_are_found() -> None:
     """Those below a value that varies are looked for in each combination."""
     parts = (Part(("m",), (0,), {(0,): {"a": 1}, (1,): {"b": 1}}),)
-    selection = BlockSelection(ConfigTemplate({}, {"m": {"a": 1}}, parts), [2], [], str)
+    selection = BlockSelection(ConfigTemplate({}, {"m": {"a": 1}}, parts), [2], Rules(), str)
     assert selection.unknown(["m.a", "m.b", "m.c", "x"]) == ["m.c", "x"]
+
+
+@given(
+    condition=st.sampled_from(["x == 1", "y > 0 | x == 2", "n.z != 1 & x < 2"]),
+    texts=st.lists(
+        st.sampled_from([[], FILTERS[:1], FILTERS[1:3], ["y == y ! n.z == 0"]]), min_size=3
+    ),
+)
+def test_blocks_judge_each_point_by_its_own_filters_and_the_condition(
+    condition: str, texts: list[list[str]]
+) -> None:
+    """Which filters there are depends on an axis here; those kept that meet the condition are told."""
+    sizes = [3, 2, 2]
+    template = _template(sizes, {})
+    part = Part(("_filters",), (0,), {(at,): list(texts[at]) for at in range(3)})
+    template = ConfigTemplate(
+        {}, {**template.config, "_filters": texts[0]}, (*template.parts, part)
+    )  # type: ignore[misc, dict-item]
+    rules = Rules(["n.z == 1 ! y == 1 & x == 0"], parse_condition(condition))
+    kept: list[int] = []
+    meant: list[int] = []
+    dropped: dict[int, int] = {}
+    for block in BlockSelection(template, sizes, rules, str).sift([]):
+        kept += block.kept
+        meant += block.meant or ()
+        dropped.update(block.dropped)
+    for number, at in enumerate(combinations(range(3), sizes)):
+        config = fill(
+            template.config,
+            template.parts or (),
+            lambda part, at=at: part.values[tuple(at[axis] for axis in part.axes)],  # type: ignore[misc]
+        )
+        excluded_by, is_meant = rules.judge(config, {})
+        assert dropped.get(number) == excluded_by
+        assert (number in kept) == (excluded_by is None)
+        assert (number in meant) == is_meant

@@ -90,7 +90,7 @@ def _planned(configs: list[dict[str, Any]], exclude: tuple[str, ...] = ()) -> Ru
         references: Mapping[Any, Any] = {("x",): 1} if config.get("x") == "secret" else {}
         return Concealed(config, config, {}, references)
 
-    return Runs([X], range(3), digests, conceal, exclude)
+    return Runs([X], list(range(3)), digests, conceal, exclude)
 
 
 def test_config_that_is_not_the_planned_one_is_refused_wherever_it_is_looked_at() -> None:
