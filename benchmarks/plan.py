@@ -90,7 +90,10 @@ def finish_runs(folder: Path, overrides: Sequence[str], count: int) -> None:
     made = experiment.create(identify({"batch_size": 64}, {"batch_size": 64}))
     made.write_status(Status(Record.DONE, 1, now(), "box", 1, ended_at=now(), exit_code=0))
     for run in runs:
-        shutil.copytree(made.path, experiment.run(RunId(run["run_id"])).path)
+        copy = experiment.run(RunId(run["run_id"]))
+        shutil.copytree(made.path, copy.path)
+        told = copy.identity.read_text().replace(made.run_id, copy.run_id)
+        copy.identity.write_text(told)
     shutil.rmtree(made.path)
 
 

@@ -47,7 +47,8 @@ def open_experiment(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentD
         OrchestratorError: The config or an override is wrong.
     """
     described = load_experiment(source.folder, source.name, source.overrides)
-    return described, ExperimentDirectory(described.results_dir, described.experiment_id)
+    exclude = described.settings.identity_exclude
+    return described, ExperimentDirectory(described.results_dir, described.experiment_id, exclude)
 
 
 @dataclass(frozen=True, slots=True)

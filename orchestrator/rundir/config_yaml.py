@@ -7,12 +7,21 @@ alike. A run directory is made and read for every run, and a grid has many.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestrator.grid.identity import Run
     from orchestrator.grid.values import Value
+
+# What the orchestrator reads in a config; the run has no use for it.
+_NOT_TRAINED: Final = ("hydra", "_filters", "orch")
+
+
+def text_of(run: Run) -> bytes:
+    """Return what stands in the ``config.yaml`` of a run."""
+    return write({key: value for key, value in run.written.items() if key not in _NOT_TRAINED})
 
 
 def write(config: Mapping[str, Value]) -> bytes:

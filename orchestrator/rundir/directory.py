@@ -7,23 +7,29 @@ builds it.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.grid.config_diff import find_differences
 from orchestrator.grid.identity import RunId
-from orchestrator.rundir import config_yaml, durable, records
-from orchestrator.rundir.lock import MEND, RunLock
+from orchestrator.rundir import durable, records
+from orchestrator.rundir.lock import RunLock
+from orchestrator.rundir.logs import log_of, logged_attempts, names_in
 from orchestrator.rundir.outcome import NO_OUTCOME, Outcome, read_outcome
-from orchestrator.rundir.state import Observation, Record, Status, Unreadable
+from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
+from orchestrator.rundir.verify import (
+    MEND,
+    check_executed,
+    check_own_config,
+    parse_config,
+    read_identity,
+    whose,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.grid.identity import Run
@@ -37,9 +43,6 @@ _LOCK: Final = "run.lock"
 _STATUS: Final = "status.json"
 _PROGRESS: Final = "progress.json"
 _METRICS: Final = "metrics.jsonl"
-_MOST_KEYS: Final = 5
-_LOGS: Final = "logs"
-_ATTEMPT_LOG = re.compile(r"attempt-(\d{3}|[1-9]\d{3,9})\.log", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,26 @@ class RunDirectory:
         """The checkpoint of the best iteration, where the trainer keeps one."""
         return self.path / "checkpoints/best.pt"
 
+    @property
+    def made_of(self) -> tuple[Path, ...]:
+        """The files that a run directory has from the first moment that it can be seen."""
+        return self.config, self.identity, self.lock.path
+
+    def is_untouched(self) -> bool:
+        """Tell whether no attempt has ever left anything here."""
+        own = {path.name for path in self.made_of}
+        return all(
+            name in own or name.startswith((".", f"{_IDENTITY}.unreadable-"))
+            for name in names_in(self.path)
+        )
+
+    def is_done(self) -> bool:
+        """Tell whether the status says that the run has finished."""
+        return _is_done(self.read_status())
+
     def attempt_logs(self) -> list[Path]:
         """Return the outputs of the attempts so far, in order."""
-        return [self.attempt_log(attempt) for attempt in sorted(self._logged_attempts())]
+        return [log_of(self.path, attempt) for attempt in logged_attempts(self.path)]
 
     def look(self) -> tuple[object, ...]:
         """Return what changes whenever an attempt or its points do, at the price of two stats."""
@@ -118,7 +138,7 @@ class RunDirectory:
 
     def attempt_log(self, attempt: int) -> Path:
         """Return the file for the output of an attempt."""
-        return self.path / _LOGS / f"attempt-{attempt:03d}.log"
+        return log_of(self.path, attempt)
 
     def observe(self) -> Observation:
         """Look at the status, the lock and the progress; change nothing.
@@ -131,12 +151,27 @@ class RunDirectory:
         """
         status = self.read_status()
         if _is_done(status):  # nothing changes that any more
-            return self._observation(status, locked=False)
+            return self._compare_identity(self._observation(status, locked=False))
         try:
             locked = self.lock.is_held()
         except RunDirectoryError as error:
-            return Observation(status, attempts=self._count_attempts(status), damage=str(error))
-        return self._observation(status if locked else self.read_status(), locked=locked)
+            is_missing = not os.path.lexists(self.lock.path)
+            if not (is_missing and status is None and self.is_untouched()):
+                attempts = self._count_attempts(status)
+                return Observation(status, attempts=attempts, damage=str(error))
+            locked = False  # half a directory that no attempt has seen, which the next run heals
+        if locked:
+            return self._observation(status, locked=True)
+        return self._compare_identity(self._observation(self.read_status(), locked=False))
+
+    def _compare_identity(self, seen: Observation) -> Observation:
+        """Add what ``run.json`` says of another run, or that it says nothing."""
+        try:
+            foreign = whose(read_identity(self.identity), self.run_id)
+        except RunDirectoryError as error:
+            # Of a run that is still to be executed, it is healed or refused at its start.
+            return replace(seen, flaw=str(error)) if seen.state is State.DONE else seen
+        return replace(seen, damage=f"{self.identity}: {foreign}") if foreign else seen
 
     def observe_locked(self) -> Observation:
         """Look as the holder of the lock: what is there was left by an attempt that is over."""
@@ -197,20 +232,22 @@ class RunDirectory:
         Raises:
             RunDirectoryError: ``run.json`` is missing or damaged.
         """
-        overrides = self._read_identity().get("overrides")
-        return overrides if isinstance(overrides, dict) else {}
+        return records.parse_overrides(read_identity(self.identity))
 
     def read_config(self) -> Mapping[str, Value]:
         """Return the config that the run trains with.
 
         Raises:
-            RunDirectoryError: It is missing or damaged.
+            RunDirectoryError: It is missing or damaged, or not the one that the run was made with.
         """
+        content = self._read_config_text()
+        config = parse_config(content, self.config)
         try:
-            return config_yaml.read(durable.read_file(self.config))
-        except (OSError, ValueError) as error:
-            what = str(error).partition("\n")[0]
-            raise RunDirectoryError(f"{self.config}: {what}. {MEND}") from None
+            identity = read_identity(self.identity)
+        except RunDirectoryError:
+            return config  # that is told where the run's state is
+        check_own_config(content, config, identity, self.config)
+        return config
 
     def read_created_at(self) -> str:
         """Return when the directory was made; another one under its name has another time.
@@ -218,48 +255,24 @@ class RunDirectory:
         Raises:
             RunDirectoryError: ``run.json`` is missing or damaged.
         """
-        return str(self._read_identity().get("created_at"))
+        return str(read_identity(self.identity).get("created_at"))
 
-    def check_identity(self, run: Run) -> None:
+    def check_identity(self, run: Run, exclude: Sequence[str] | None = None) -> None:
         """Make sure that the directory belongs to this run, and holds the config it was made with.
 
         Raises:
             RunDirectoryError: It belongs to another config, or cannot say to which.
         """
-        identity = self._read_identity()
-        if identity["digest"] != run.digest:
-            raise RunDirectoryError(
-                f"{self.path}: it belongs to another config, {self._compare(run)}. {MEND}"
-            )
+        identity, content = read_identity(self.identity), self._read_config_text()
+        check_executed(content, identity, run, exclude or (), self.config)
+
+    def _read_config_text(self) -> bytes:
         try:
-            found = hashlib.sha256(durable.read_file(self.config)).hexdigest()
+            return durable.read_file(self.config)
         except OSError as error:
             if durable.is_shortage(error):
                 raise
             raise RunDirectoryError(f"{self.config}: {error.strerror or error}. {MEND}") from None
-        if identity.get("config_sha256", found) != found:
-            raise RunDirectoryError(
-                f"{self.config}: it was edited after the run had been made. Undo that, or move"
-                " this directory away, and the run starts anew."
-            )
-
-    def _compare(self, run: Run) -> str:
-        """Say in which keys the config here differs from a run's."""
-        found = find_differences(self.read_config(), run.written)
-        named = [f"{it.key} is {it.before} there, {it.now} here" for it in found[:_MOST_KEYS]]
-        rest = len(found) - len(named)
-        named += [f"and {rest} more"] if rest else []
-        return "; ".join(named) or f"its digest is not {run.digest}"
-
-    def _read_identity(self) -> Mapping[str, Any]:
-        path = self.identity
-        try:
-            found = records.parse(durable.read_file(path))
-        except OSError as error:
-            raise RunDirectoryError(f"{path}: {error.strerror or error}. {MEND}") from None
-        if not isinstance(found, dict) or not isinstance(found.get("digest"), str):
-            raise RunDirectoryError(f"{path}: it does not say which run this is. {MEND}")
-        return found
 
     def signs_of_progress(self) -> tuple[object, ...]:
         """Return something that changes whenever the trainer reports."""
@@ -270,13 +283,7 @@ class RunDirectory:
             return status.attempt
         if status is None:
             return 0
-        return max(self._logged_attempts(), default=0)
-
-    def _logged_attempts(self) -> Iterator[int]:
-        """Yield the attempts that have a log, up to the largest number that is one's."""
-        found = (_ATTEMPT_LOG.fullmatch(name) for name in _names(self.path / _LOGS))
-        attempts = (int(match[1]) for match in found if match)
-        return (each for each in attempts if 1 <= each < records.MOST_ATTEMPTS)
+        return max(logged_attempts(self.path), default=0)
 
 
 def _is_done(status: Status | Unreadable | None) -> TypeGuard[Status]:
@@ -291,9 +298,16 @@ def observe_done(run_id: RunId, training: int) -> Observation | None:
     """
     try:
         status = records.parse_status(durable.read_file(f"{run_id}/{_STATUS}", folder=training))
+        if not _is_done(status):
+            return None
+        found = records.parse(durable.read_file(f"{run_id}/{_IDENTITY}", folder=training))
     except OSError:
         return None
-    return Observation(status, attempts=status.attempt) if _is_done(status) else None
+    match found:
+        case {"run_id": str(named), "digest": str(digest)} if named == run_id == digest[:16]:
+            return Observation(status, attempts=status.attempt)
+        case _:
+            return None
 
 
 def _stat(path: str) -> tuple[int, ...]:
@@ -302,13 +316,3 @@ def _stat(path: str) -> tuple[int, ...]:
     except OSError:
         return ()
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _names(path: Path) -> list[str]:
-    """Return what stands in a folder, nothing if it is a link."""
-    try:
-        return [] if path.is_symlink() else os.listdir(path)  # noqa: PTH208 # only names
-    except OSError as error:
-        if durable.is_shortage(error):
-            raise
-        return []

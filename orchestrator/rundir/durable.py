@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 LARGEST_RECORD: Final = 1_000_000
@@ -184,27 +182,3 @@ def read_tail(path: Path | str, length: int) -> bytes:
     finally:
         os.close(descriptor)
     return content.partition(b"\n")[2] if start else content
-
-
-@contextlib.contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder; the kernel opens the door again when we die."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def join(path: Path) -> bool:
-    """Be among the holders of a lock file until this process ends; return whether it is alone there."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        is_alone = False
-    else:
-        is_alone = True
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
-    return is_alone

@@ -4,35 +4,45 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import RunId
-from orchestrator.rundir.build import build, publish
+from orchestrator.rundir.build import Workshops, sweep
 from orchestrator.rundir.directory import RunDirectory, observe_done
-from orchestrator.rundir.durable import exclusive, join
+from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_joined, join
+from orchestrator.rundir.healing import heal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from orchestrator.grid.identity import Run
     from orchestrator.rundir.state import Observation
 
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
-_WORKSHOP: Final = ".new-"
+_ORCHESTRATORS: Final = "orchestrators.lock"
 
 
 class ExperimentDirectory:
-    """The folder of an experiment, which need not exist; ``training`` holds its run directories."""
+    """The folder of an experiment, which need not exist; ``training`` holds its run directories.
 
-    def __init__(self, results_dir: Path, experiment_id: str) -> None:
+    ``identity_exclude`` are the keys that do not count for the identity of its runs; None: that is
+    not known.
+    """
+
+    def __init__(
+        self, results_dir: Path, experiment_id: str, identity_exclude: Sequence[str] | None = None
+    ) -> None:
         self.results_dir = results_dir
         self.experiment_id = experiment_id
         self.path = results_dir / experiment_id
         self.training = self.path / "training"
+        self._exclude = identity_exclude
+        self._workshops = Workshops(self.training, identity_exclude)
 
     def run(self, run_id: RunId) -> RunDirectory:
         """Return the run directory of a run, whether it exists or not."""
@@ -74,103 +84,109 @@ class ExperimentDirectory:
         finally:
             os.close(training)
 
-    def prepare(self) -> None:
+    def prepare(self, tell: Callable[[str], None] | None = None) -> None:
         """Make the folder, prove that it can be written, and sweep what dead processes left.
+
+        ``tell`` is told where another process keeps this one waiting.
 
         Raises:
             RunDirectoryError: It cannot be made or written.
+            HeldLockError: Without ``tell``, another process does not give the folder's lock back.
         """
         try:
             self.training.mkdir(parents=True, exist_ok=True)
-            with exclusive(self.training):
-                for workshop in self.training.glob(f"{_WORKSHOP}*"):
-                    shutil.rmtree(workshop)
-                probe = self.training / f"{_WORKSHOP}probe"
+            with exclusive(self.training, tell):
+                sweep(self.training)
+                probe = self.training / f".new-{secrets.token_hex(8)}"
                 probe.mkdir()
                 probe.rmdir()
+        except HeldLockError:
+            raise
         except OSError as error:
             raise RunDirectoryError(
-                f"{self.training}: cannot write here ({error.strerror})."
+                f"{self.training}: cannot write here ({error.strerror or error})."
                 " Mend the permissions or the disk, or choose another results_dir."
             ) from None
 
-    def join(self) -> bool:
+    def join(self, tell: Callable[[str], None] | None = None) -> bool:
         """Be one of the experiment's orchestrators until this process ends; tell if it is the only one.
 
         Raises:
+            HeldLockError: As for ``prepare``.
             OSError: The folder cannot be written.
         """
-        return join(self.path / "orchestrators.lock")
+        return join(self.path / _ORCHESTRATORS, tell)
 
     def create(self, run: Run) -> RunDirectory:
-        """Make the run directory of a run, or find the one that is there already.
+        """Make the run directory of a run, or find the one that is there already, and make it whole.
 
         Raises:
             RunDirectoryError: The directory belongs to another config.
+            HeldLockError: Another process does not give the folder's lock back.
             OSError: The disk does not take it; nothing is left behind.
         """
         directory = self.run(run.run_id)
-        workshop = self._workshop(run.run_id)
         with exclusive(self.training):
             if directory.path.is_dir():
-                shutil.rmtree(workshop, ignore_errors=True)  # another orchestrator was faster
+                self._workshops.drop([run.run_id])  # another orchestrator was faster
+                heal(directory, run, self._exclude)
             else:
-                if not workshop.is_dir():
-                    build(run, workshop)
-                publish(workshop, directory.path)
-        directory.check_identity(run)
+                self._workshops.publish(run, directory.path)
+        directory.check_identity(run, self._exclude)
         return directory
 
     def build_ahead(self, runs: Iterable[Run]) -> None:
         """Build run directories beside their places, where only ``create`` finds them.
 
-        Whoever holds the lock finds each complete or not at all: it is built, swept and renamed
-        under the lock, and of two orchestrators each has its own.
-
         Raises:
+            HeldLockError: Another process does not give the folder's lock back.
             OSError: The disk does not take one; nothing is left behind of it.
         """
         for run in runs:
-            workshop = self._workshop(run.run_id)
-            if not (workshop.is_dir() or self.run(run.run_id).path.is_dir()):
+            if not (run.run_id in self._workshops or self.run(run.run_id).path.is_dir()):
                 with exclusive(self.training):
-                    build(run, workshop)
+                    self._workshops.build(run)
 
     def tear_down(self) -> None:
         """Remove what this process has built ahead, and ``create`` has not used."""
         # What stays where the disk does not answer is swept by the next ``prepare``.
         with suppress(OSError), exclusive(self.training):
-            for workshop in self.training.glob(self._workshop("*").name):
-                shutil.rmtree(workshop)
+            self._workshops.drop()
 
-    def _workshop(self, run_id: str) -> Path:
-        return self.training / f"{_WORKSHOP}{run_id}-{os.getpid()}"
-
-    def remove(self, run_id: RunId) -> str:
+    def remove(self, run_id: RunId, tell: Callable[[str], None] | None = None) -> str:
         """Remove a run directory for good, unless a process of it lives; return why it stays.
 
-        It is renamed first, to a name that is swept: whoever is killed in between leaves nothing
-        that counts as a run.
+        It is renamed first, to a name that is swept: a process that is killed in between leaves
+        nothing that counts as a run.
         """
         directory = self.run(run_id)
-        aside = self.training / f"{_WORKSHOP}removed-{run_id}"
+        lock = -1
         try:
-            with exclusive(self.training):
+            with exclusive(self.training, tell):
+                if why_not := self._why_not_removed(directory):
+                    return why_not
                 lock = directory.lock.open()
-                try:
-                    if not directory.lock.take(lock):
-                        return "a process of it lives"
-                    shutil.rmtree(aside, ignore_errors=True)
-                    directory.path.rename(aside)
-                    shutil.rmtree(aside)
-                finally:
-                    os.close(lock)
+                if not directory.lock.take(lock):
+                    return "a process of it lives"
+                aside = self.training / f".new-swept-{secrets.token_hex(16)}"
+                directory.path.rename(aside)
+            shutil.rmtree(aside)  # while its lock is held, so that nobody else sweeps it
         except FileNotFoundError:
-            return ""  # somebody else has removed it
+            return ""  # another process has removed it
         except OSError as error:
             return error.strerror or str(error)
         except RunDirectoryError as error:
             return str(error)
+        finally:
+            if lock >= 0:
+                os.close(lock)
+        return ""
+
+    def _why_not_removed(self, directory: RunDirectory) -> str:
+        if directory.path.is_symlink():
+            return "it is a link, and what it leads to is not in this folder. Remove it by hand"
+        if not directory.is_done() and is_joined(self.path / _ORCHESTRATORS):
+            return "another orch run is at work here, and may be about to start it"
         return ""
 
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir.durable import is_shortage
+from orchestrator.rundir.verify import MEND
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _PAUSE: Final = 0.001
-MEND: Final = "Move this directory away, and the run starts anew."
 
 
 class RunLock:
@@ -84,9 +84,12 @@ class RunLock:
         return os.path.samestat(named, os.fstat(descriptor))
 
     def _open(self, mode: int) -> int:
-        path = self.path
+        path, mode = self.path, mode | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                descriptor = os.open(path, mode)
+            except PermissionError:  # of another user; to be locked it need not be written
+                descriptor = os.open(path, mode & ~os.O_RDWR | os.O_RDONLY)
         except FileNotFoundError:
             if not path.parent.exists():
                 raise
@@ -99,7 +102,9 @@ class RunLock:
                 raise
             raise RunDirectoryError(f"{path}: {error.strerror}. {MEND}") from None
         found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        # A second name of an empty file is what a backup by hard links makes; of one with content,
+        # it is somebody else's file.
+        if not stat.S_ISREG(found.st_mode) or (found.st_nlink > 1 and found.st_size):
             os.close(descriptor)
-            raise RunDirectoryError(f"{path}: it is no plain file of its own. {MEND}")
+            raise RunDirectoryError(f"{path}: it is not a regular file of its own. {MEND}")
         return descriptor

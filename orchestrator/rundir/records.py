@@ -20,6 +20,8 @@ Metric: TypeAlias = float | str
 # read where it says that the run is done: whatever can be read has a successor that counts.
 MOST_ATTEMPTS: Final = 10**9
 _LARGEST: Final = 2**63
+_LONGEST: Final = 100
+_DEEPEST: Final = 50
 
 
 def now() -> str:
@@ -151,6 +153,25 @@ def as_number(value: object) -> float | None:
         return float(value) if isinstance(value, int | float | str) else None
     except (ValueError, OverflowError):
         return None
+
+
+def parse_overrides(identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the overrides in a ``run.json``; what no command line could have made is none."""
+    overrides = identity.get("overrides")
+    if not isinstance(overrides, dict) or _is_deeper(overrides, _DEEPEST):
+        return {}
+    return overrides
+
+
+def _is_deeper(node: object, most: int) -> bool:
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return most == 0 or any(_is_deeper(each, most - 1) for each in inner)
+
+
+def brief(text: object) -> str:
+    """Return a text from a record as it may stand within a message."""
+    shown = printable(str(text))
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
 
 
 def dump(value: Mapping[str, object]) -> bytes:

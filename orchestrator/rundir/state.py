@@ -73,7 +73,8 @@ class Observation:
     """What was seen of one run directory at one moment.
 
     ``attempts`` counts the attempts that have begun; it is known even where the status is not.
-    ``damage`` says why no attempt can be made: something else stands in place of the lock.
+    ``damage`` says why no attempt can be made: something else stands in place of the lock, or the
+    directory is another run's. ``flaw`` says what is wrong with a run that is done all the same.
     """
 
     status: Status | Unreadable | None = None
@@ -81,6 +82,7 @@ class Observation:
     attempts: int = 0
     progress: Progress | None = None
     damage: str = ""
+    flaw: str = ""
 
     @property
     def state(self) -> State:
@@ -132,7 +134,7 @@ def explain(seen: Observation) -> str:
         case State.RUNNING:
             return f"its process lives, {_saved(seen.progress)}"
         case State.DONE:
-            return "it has finished"
+            return f"it has finished, but {seen.flaw}" if seen.flaw else "it has finished"
         case State.FAILED:
             failure = seen.failure
             what = f"{failure.kind}: {failure.message}" if failure else "no cause was recorded"

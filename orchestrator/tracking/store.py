@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -14,7 +15,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.tracking import MlflowClient
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.rundir import durable
+from orchestrator.rundir.folder_lock import exclusive
 from orchestrator.rundir.state import State
 from orchestrator.tracking import sqlite_store
 from orchestrator.tracking.delivery import sqlite_file
@@ -45,6 +46,8 @@ _STATUSES: Final[Mapping[State, str]] = {
     State.FAILED: "FAILED",
     State.DONE: "FINISHED",
 }
+
+logger = logging.getLogger(__name__)
 
 
 class StoreError(OrchestratorError):
@@ -97,7 +100,7 @@ class Store:
 
         Two processes that create one SQLite store break it for good, hence the lock.
         """
-        with durable.exclusive(self._results_dir):
+        with exclusive(self._results_dir, logger.warning):
             make_whole(self._uri)
             client = MlflowClient(tracking_uri=self._uri)
             if sqlite_file(self._uri):

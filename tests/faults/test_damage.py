@@ -104,13 +104,18 @@ MENDED: dict[str, Damage] = {
         ),
     ),
     "directory missing": lambda directory, _: shutil.rmtree(directory),
+    "config missing": without("config.yaml"),
+    "identity missing": without("run.json"),
+    "identity cut": cut("run.json"),
+    "identity of zeros": put("run.json", bytes(30)),
+    "identity a link": instead("run.json", a_link),
+    "lock a second name of it": lambda directory, _: (directory.parent / ".backup").hardlink_to(
+        directory / "run.lock"
+    ),
 }
 # ... and what costs the run, until somebody mends it.
 COSTLY: dict[str, Damage] = {
-    "config missing": without("config.yaml"),
     "config edited": put("config.yaml", "seed: 9\n"),
-    "identity missing": without("run.json"),
-    "identity cut": cut("run.json"),
     "lock missing": without("run.lock"),
     "lock a link": instead("run.lock", a_link),
     "lock a hard link": instead("run.lock", a_hard_link),
@@ -250,8 +255,9 @@ def test_no_run_is_wrongly_done_however_its_status_is_changed(
     for number, content in enumerate(contents):
         directory = training / f"{number:016x}"
         directory.mkdir(parents=True)
-        for name in ("run.json", "run.lock"):
-            shutil.copy(whole / name, directory)
+        shutil.copy(whole / "run.lock", directory)
+        told = (whole / "run.json").read_text().replace(whole.name, directory.name)
+        (directory / "run.json").write_text(told)
         (directory / "status.json").write_bytes(content)
     ended = world.call("status", "--json").wait()
     assert ended.code == 0, ended.said

@@ -1,7 +1,6 @@
 """Durable files are complete or absent, and reading never hangs or follows links."""
 
 import os
-import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from orchestrator.rundir.durable import (
     LARGEST_RECORD,
     NotRegularError,
-    exclusive,
     make_folder,
     open_below,
     read_file,
@@ -56,22 +54,6 @@ def test_pipe_link_folder_and_giant_are_refused_at_once(tmp_path: Path) -> None:
             read_file(tmp_path / name)
     with pytest.raises(OSError, match="symbolic links"):
         read_file(tmp_path / "link")
-
-
-def test_exclusive_keeps_others_out_until_it_is_left(tmp_path: Path) -> None:
-    """A second one gets the folder only after the first has left it."""
-    order = []
-
-    def enter() -> None:
-        with exclusive(tmp_path):
-            order.append("second")
-
-    second = threading.Thread(target=enter)
-    with exclusive(tmp_path):
-        second.start()
-        order.append("first")
-    second.join()
-    assert order == ["first", "second"]
 
 
 def places(tmp_path: Path) -> dict[str, Path]:

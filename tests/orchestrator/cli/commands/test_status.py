@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.cli.commands import status
+from orchestrator.grid.identity import RunId
 from orchestrator.rundir.state import Record
 
 from .conftest import Grid
@@ -20,7 +21,10 @@ def test_of_many_runs_those_are_shown_that_want_a_look(
     """The others are counted; ``--all`` lists them."""
     done, failed = grid.make(0.1, 0), grid.make(0.3, 0, record=Record.FAILED)
     for number in range(50):
-        shutil.copytree(done.path, grid.experiment.training / f"{number:016x}")
+        copy = grid.experiment.run(RunId(f"{number:016x}"))
+        shutil.copytree(done.path, copy.path)
+        told = copy.identity.read_text()
+        copy.identity.write_text(told.replace(done.run_id, copy.run_id))
     grid.orch("status")
     told = output()
     assert failed.run_id[:8] in told

@@ -1,0 +1,37 @@
+"""The logs of a run's attempts: how they are named, and which are there."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.rundir import durable, records
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FOLDER: Final = "logs"
+_LOG: Final = re.compile(r"attempt-(\d{3}|[1-9]\d{3,9})\.log", re.ASCII)
+
+
+def log_of(run_dir: Path, attempt: int) -> Path:
+    """Return the file for the output of an attempt."""
+    return run_dir / _FOLDER / f"attempt-{attempt:03d}.log"
+
+
+def logged_attempts(run_dir: Path) -> list[int]:
+    """Return the attempts that have a log, in order; what is beyond the number of one is passed over."""
+    found = (_LOG.fullmatch(name) for name in names_in(run_dir / _FOLDER))
+    attempts = (int(match[1]) for match in found if match)
+    return sorted(each for each in attempts if 1 <= each < records.MOST_ATTEMPTS)
+
+
+def names_in(path: Path) -> list[str]:
+    """Return what stands in a folder, nothing if it is a link."""
+    try:
+        return [] if path.is_symlink() else os.listdir(path)  # noqa: PTH208 # only names
+    except OSError as error:
+        if durable.is_shortage(error):
+            raise
+        return []
