@@ -8,6 +8,7 @@ path that is written down: the folder that stands there is the original.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import socket
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir import durable, records
+from orchestrator.rundir.folder_lock import exclusive
 
 if TYPE_CHECKING:
     from orchestrator.rundir.experiment import ExperimentDirectory
 
 _NAME: Final = "tracking/folder.json"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def keep_identity(experiment: ExperimentDirectory) -> str:
     folder = experiment.path
     path = folder / _NAME
     durable.make_folder(path.parent)
-    with durable.exclusive(path.parent):
+    with exclusive(path.parent, logger.warning):
         known = _read(folder)
         kept = known.id if known and _is_of(folder, known) else secrets.token_hex(8)
         now = _Identity(kept, socket.gethostname(), os.path.realpath(folder), folder.stat().st_ino)
