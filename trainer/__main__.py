@@ -16,6 +16,7 @@ from trainer.errors import (
     UnfinishedError,
     WorkerKilled,
 )
+from trainer.known_keys import describe_unread
 from trainer.loading.workers import as_killed_worker
 from trainer.outputs import CONFIG, say
 from trainer.settings import read_config
@@ -136,6 +137,8 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> None:
         raise ConfigError(f"expected one run directory. Use: {USAGE}")
     run_dir = Path(arguments[0])
     cfg = read_config(run_dir / CONFIG)
+    if note := describe_unread(cfg):
+        sys.stderr.write(f"{note}\n")
     # Only now: a signal that comes while PyTorch is being imported is noticed already.
     from trainer.lazy_compiler import load_late  # noqa: PLC0415
     from trainer.trainer import ModularTaskTrainer  # noqa: PLC0415

@@ -5,9 +5,15 @@ from __future__ import annotations
 from array import array
 from hashlib import sha256
 from math import isnan
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from trainer.direction import MAX, MIN
 from trainer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ACCURACY, LOSS = "validation/accuracy", "validation/loss"
 
 
 class Point(NamedTuple):
@@ -23,13 +29,15 @@ class History:
     """Remember what a later process must know of the metrics, in constant space.
 
     Args:
-        metric: The metric by which an iteration is the best one; the first of equals wins.
+        metric: The metric by which an iteration is the best one; the first of equals wins. Without,
+            it is the accuracy of the validation, or its loss where there is no accuracy.
         mode: `max` if greater is better, `min` if smaller is.
     """
 
-    def __init__(self, metric: str, mode: str) -> None:
-        self.metric = metric
-        self.sign = 1 if mode == "max" else -1
+    def __init__(self, metric: str | None = None, mode: str | None = None) -> None:
+        self.metric = metric or ACCURACY
+        self.mode = mode or MAX
+        self._is_chosen = metric is not None
         self.points: list[Point] = []
         self.best_iteration: int | None = None
         self.best_value: float | None = None
@@ -46,6 +54,7 @@ class History:
         Raises:
             ConfigError: If the metric that decides which iteration is the best is not among them.
         """
+        self._choose(metrics)
         if self.metric not in metrics:
             known = ", ".join(metrics)
             raise ConfigError(f"checkpoint.metric: no metric {self.metric!r}. Choose of: {known}.")
@@ -53,8 +62,14 @@ class History:
         value = float(metrics[self.metric])
         if isnan(value):
             return
-        if self.best_value is None or self.sign * value > self.sign * self.best_value:
+        sign = 1 if self.mode == MAX else -1
+        if self.best_value is None or sign * value > sign * self.best_value:
             self.best_iteration, self.best_value = step, value
+
+    def _choose(self, metrics: Mapping[str, float]) -> None:
+        """Take the loss where nothing was chosen and there is no accuracy."""
+        if not self._is_chosen and ACCURACY not in metrics:
+            self.metric, self.mode = LOSS, MIN
 
     def add_test(self, step: int, results: dict[str, float], timestamp: int) -> None:
         """Take in the test results, which are never the best of anything."""
@@ -81,6 +96,7 @@ class History:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
         self.points = [Point(*point) for point in state["points"]]
+        self._choose(self.metrics)
         self.best_iteration = state["best_iteration"]
         self.best_value = state["best_value"]
         self.digest = state["digest"]

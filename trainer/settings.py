@@ -15,12 +15,15 @@ from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
+from trainer.direction import MAX, MIN, direction_of
 from trainer.errors import ConfigError
+from trainer.known_keys import check_keys
 from trainer.numbers import CHOICES, OTHER_NUMBERS
 
 Config = Mapping[str, object]
 
 REQUIRED = object()
+MANY_THREADS = 64  # that a run may have been begun with on another machine
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 # Reads YAML as OmegaConf does; by the parser in C, in a twentieth of the time.
@@ -59,7 +62,8 @@ class Settings:
     """Hold what the trainer itself reads of a configuration; the groups belong to the modules.
 
     `training_type` says what an iteration is: `epoch`, a pass over the training set, or `step`,
-    `eval_every` optimizer steps. A step takes `accumulate` batches, and gradients whose norm is
+    `eval_every` optimizer steps. Without a `metric`, which has a `mode` if it is there, the validation's
+    accuracy decides which iteration is the best, or its loss where there is no accuracy. A step takes `accumulate` batches, and gradients whose norm is
     greater than `clip_norm` are scaled down to it. `threads` is the number of CPU threads, `None`
     leaves PyTorch's; `deterministic` is about a GPU's kernels.
     """
@@ -77,8 +81,8 @@ class Settings:
     device: str
     deterministic: bool
     keep_last: int
-    metric: str
-    mode: str
+    metric: str | None
+    mode: str | None
     other_numbers: str
     test_with: str
     dataloader: Config
@@ -172,6 +176,8 @@ def read_settings(config: Config) -> Settings:
         raise ConfigError(
             f"checkpoint.{unknown[0]}: there is no such key. Choose of: {', '.join(CHECKPOINT_KEYS)}."
         )
+    metric, mode = _metric(checkpoint)
+    check_keys(config)
     return Settings(
         seed=_number(config, "seed", REQUIRED, least=0),
         iterations=_number(config, "iterations", REQUIRED, least=1),
@@ -186,8 +192,8 @@ def read_settings(config: Config) -> Settings:
         device=_device(config),
         deterministic=_switch(config, "deterministic", default=True),
         keep_last=_number(checkpoint, "keep_last", 2, least=1, within="checkpoint."),
-        metric=str(checkpoint.get("metric", "validation/accuracy")),
-        mode=_choice(checkpoint, "mode", ("max", "min"), within="checkpoint."),
+        metric=metric,
+        mode=mode,
         other_numbers=_choice(checkpoint, "other_numbers", CHOICES, within="checkpoint."),
         test_with=_choice(config, "test_with", ("best", "last")),
         dataloader={key: value for key, value in dataloader.items() if key != "drop_last"},
@@ -229,10 +235,38 @@ def label_of(config: Config, group: str) -> object:
     return found.get("name") if isinstance(found, dict) else None
 
 
+def _metric(checkpoint: Config) -> tuple[str | None, str | None]:
+    """Return the metric that decides which iteration is the best one, and which way it is better."""
+    metric, mode = checkpoint.get("metric"), checkpoint.get("mode")
+    if mode is not None:
+        mode = _choice(checkpoint, "mode", (MAX, MIN), within="checkpoint.")
+    if metric is None and mode is not None:
+        raise ConfigError(
+            f"checkpoint.mode: {mode} of what? Give checkpoint.metric as well, or neither."
+        )
+    if metric is None:
+        return None, None
+    if not isinstance(metric, str):
+        raise ConfigError(f"checkpoint.metric: {metric!r} is not the name of a metric.")
+    mode = mode or direction_of(metric)
+    if mode is None:
+        raise ConfigError(
+            f"checkpoint.metric: {metric!r} does not say whether more is better. Give checkpoint.mode:"
+            " min, or max."
+        )
+    return metric, mode
+
+
 def _threads(config: Config) -> int | None:
     if config.get("threads", 1) is None:
         return None
-    return _number(config, "threads", 1, least=1)
+    threads = _number(config, "threads", 1, least=1)
+    most = max(MANY_THREADS, os.cpu_count() or 1)
+    if threads > most:
+        raise ConfigError(
+            f"threads: {threads} is more than any run can use here. Set {most} or fewer."
+        )
+    return threads
 
 
 def _clip_norm(config: Config) -> float | None:

@@ -37,3 +37,15 @@ def test_restored_history_goes_on_to_the_same_digest() -> None:
     resumed.load_state_dict(first.state_dict())
     resumed.add(3, {"m": 3}, timestamp=9)
     assert resumed.digest == whole.digest != history([1, 1, 3], "max").digest
+
+
+@pytest.mark.parametrize(("key", "best"), [("validation/accuracy", 2), ("validation/loss", 1)])
+def test_accuracy_decides_where_there_is_one_and_nothing_was_chosen(key: str, best: int) -> None:
+    """And the loss, the smaller the better, where there is none; also after a resume."""
+    first, resumed = History(), History()
+    for step, value in enumerate((1.0, 2.0), start=1):
+        first.add(step, {"validation/loss": value, key: value}, timestamp=step)
+    resumed.load_state_dict(first.state_dict())
+    for each in (first, resumed):
+        each.add_test(2, {"test/loss": 0.0}, timestamp=9)
+        assert (each.metric, each.best_iteration) == (key, best)

@@ -22,8 +22,8 @@ def test_only_seed_and_iterations_are_required() -> None:
     """A user's own configuration may leave the rest out."""
     settings = read_settings(LEAST)
     assert (settings.training_type, settings.batch_size, settings.threads) == ("epoch", 32, 1)
-    assert (settings.device, settings.keep_last, settings.mode) == ("auto", 2, "max")
-    assert (settings.metric, settings.test_with) == ("validation/accuracy", "best")
+    assert (settings.device, settings.keep_last, settings.metric) == ("auto", 2, None)
+    assert (settings.mode, settings.test_with) == (None, "best")
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,7 @@ def test_only_seed_and_iterations_are_required() -> None:
         ),
         ({"checkpoint": 3}, "^checkpoint: expected keys with values"),
         ({"threads": 0}, "^threads: 0 is not"),
+        ({"threads": 1000}, "^threads: 1000 is more than any run can use here. Set "),
     ],
 )
 def test_value_out_of_its_limits_is_an_error(changes: dict[str, Any], message: str) -> None:
