@@ -137,14 +137,14 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> None:
         raise ConfigError(f"expected one run directory. Use: {USAGE}")
     run_dir = Path(arguments[0])
     cfg = read_config(run_dir / CONFIG)
-    if note := describe_unread(cfg):
-        sys.stderr.write(f"{note}\n")
     # Only now: a signal that comes while PyTorch is being imported is noticed already.
     from trainer.lazy_compiler import load_late  # noqa: PLC0415
     from trainer.trainer import ModularTaskTrainer  # noqa: PLC0415
 
     load_late()
     trainer = ModularTaskTrainer(cfg, run_dir)
+    if note := describe_unread(cfg):
+        sys.stderr.write(f"{note}\n")
     signals.tell(trainer)
     trainer.train()
 
