@@ -23,7 +23,7 @@ def report_as_json(report: Report) -> dict[str, object]:
         "attempt": seen.attempts,
         "iteration": saved.iteration if saved else None,
         "iterations": saved.iterations if saved else None,
-        "metrics": dict(saved.metrics) if saved else {},
+        "metrics": dict(report.outcome.metrics),
         "started_at": recorded.started_at if recorded else None,
         "ended_at": recorded.ended_at if recorded else None,
     }

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from orchestrator.cli.colours import COLOURS
 from orchestrator.grid.values import show
+from orchestrator.planning.direction import Direction
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
@@ -136,7 +137,7 @@ def print_status(reports: Sequence[Report], console: Console, *, everything: boo
         shown = shown[:ROWS_WITHOUT_ASKING]
     axes = _axes(report.overrides for report in shown)
     over = all(report.seen.state is State.DONE for report in shown)
-    saved_metrics = [report.seen.progress.metrics for report in shown if report.seen.progress]
+    saved_metrics = [report.outcome.metrics for report in shown]
     all_metrics = _axes(saved_metrics)
     cells = {key: [_value(found.get(key, "")) for found in saved_metrics] for key in all_metrics}
     taken = _SHORT + _width((report.overrides for report in shown), axes, console)
@@ -151,14 +152,17 @@ def print_status(reports: Sequence[Report], console: Console, *, everything: boo
             *_values(report.overrides, axes),
             _state(report.seen.state),
             f"{saved.iteration}/{saved.iterations}" if saved else "",
-            *_values(saved.metrics if saved else {}, metrics),
+            *_values(report.outcome.metrics, metrics),
             *([] if over else [_note(report.seen.reason)]),
         )
     if shown:
         console.print(table)
     _tell_left_out(len(all_metrics) - len(metrics), console)
     if len(shown) < len(reports):
-        console.print(f"{len(shown)} of {len(reports)} runs are shown; --all lists them.")
+        those = (
+            f"{len(shown)} of {len(reports)} runs are shown" if shown else f"{len(reports)} runs"
+        )
+        console.print(f"{those}; --all lists them.")
     counts = Counter(report.seen.state for report in reports)
     console.print(_states({state: counts[state] for state in State}))
 
@@ -203,8 +207,16 @@ def print_comparison(compared: ResultsTable, console: Console) -> None:
     console.print(table)
     _tell_left_out(len(ordered) - len(metrics), console)
     over = f"mean ± standard deviation over {', '.join(compared.over)}" if compared.over else ""
-    best = f"best {compared.sorted_by} first" if compared.sorted_by else "no run has results yet"
-    console.print(Text(", ".join(part for part in (over, best) if part), style="dim"))
+    console.print(_note(", ".join(part for part in (over, _order(compared)) if part)))
+
+
+def _order(compared: ResultsTable) -> str:
+    """Say in which order the rows stand."""
+    if not compared.sorted_by:
+        return "no run has results yet"
+    if compared.direction is Direction.UNKNOWN:
+        return f"largest {compared.sorted_by} first: its name does not say which is better"
+    return f"best {compared.sorted_by} first"
 
 
 def _cell(cell: Cell) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
+from orchestrator.planning.direction import Direction, direction_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from orchestrator.grid.values import Value
 
 SEED: Final = "seed"
-# Of a metric with one of these words in its name less is better.
-_LESS_IS_BETTER: Final = ("loss", "error", "mae", "mse", "perplexity", "seconds", "time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +47,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ResultsTable:
-    """The rows, best first, of a table with these axes and metrics; ``over`` are averaged away."""
+    """The rows, best first, of a table with these axes and metrics; ``over`` are averaged away.
+
+    Where it is not known which values of the metric are better, ``direction`` says so, and the
+    largest come first.
+    """
 
     axes: tuple[str, ...]
     over: tuple[str, ...]
     metrics: tuple[str, ...]
     sorted_by: str | None
     rows: tuple[Row, ...]
+    direction: Direction = Direction.UNKNOWN
 
 
 def compare(
@@ -82,10 +86,11 @@ def compare(
         mine = [outcome.overrides.get(axis) for axis in axes]
         groups.setdefault(json.dumps(mine), []).append(outcome)
     rows = [_row(group, axes, metrics) for group in groups.values()]
-    chosen = sort_by or next(iter(metrics), None)
+    chosen, direction = sort_by or next(iter(metrics), None), Direction.UNKNOWN
     if chosen:
-        rows.sort(key=lambda row: _rank(row.cells.get(chosen), chosen))
-    return ResultsTable(axes, averaged, metrics, chosen, tuple(rows))
+        direction = direction_of(chosen)
+        rows.sort(key=lambda row: _rank(row.cells.get(chosen), direction))
+    return ResultsTable(axes, averaged, metrics, chosen, tuple(rows), direction)
 
 
 def comparison_as_json(comparison: ResultsTable) -> dict[str, object]:
@@ -95,6 +100,7 @@ def comparison_as_json(comparison: ResultsTable) -> dict[str, object]:
         "axes": list(comparison.axes),
         "over": list(comparison.over),
         "sorted_by": comparison.sorted_by,
+        "better": comparison.direction.value if comparison.sorted_by else None,
         "rows": [
             {
                 "overrides": dict(row.overrides),
@@ -129,12 +135,11 @@ def _cell(values: Sequence[float]) -> Cell:
     return Cell(statistics.fmean(values), statistics.stdev(values))
 
 
-def _rank(cell: Cell | None, metric: str) -> tuple[bool, float]:
+def _rank(cell: Cell | None, direction: Direction) -> tuple[bool, float]:
     """Return what to sort by: the best first, and last what has no number."""
     if cell is None or math.isnan(cell.mean):
         return True, 0.0
-    less = any(word in metric.lower() for word in _LESS_IS_BETTER)
-    return False, cell.mean if less else -cell.mean
+    return False, cell.mean if direction is Direction.LESS else -cell.mean
 
 
 def _finite(number: float) -> float | str:

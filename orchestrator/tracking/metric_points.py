@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from orchestrator.rundir import durable
+from orchestrator.rundir import durable, records
 from orchestrator.tracking.mlflow_names import metric_name
 
 if TYPE_CHECKING:
@@ -123,6 +123,11 @@ def count_points_behind(path: Path, offset: int) -> int:
         os.close(descriptor)
 
 
+def finite(number: float) -> float:
+    """Return a number as MLflow keeps it: NaN stays, and infinity is the largest there is."""
+    return number if math.isnan(number) else max(-_LARGEST, min(_LARGEST, number))
+
+
 def is_same_value(one: float, other: float) -> bool:
     """Tell whether MLflow keeps the same for both."""
     return one == other or (math.isnan(one) and math.isnan(other))
@@ -173,15 +178,14 @@ def _parse(line: bytes, timeless: int) -> Sample | None:
                 "value": float() | int() | str() as value,
                 "step": int(step),
             } as at:
-                number = float(value)
+                number = records.as_number(value)
                 timestamp = at.get("timestamp")
             case _:
                 return None
     except (ValueError, OverflowError, RecursionError):
         return None
-    if step not in _INT64:
+    if number is None or step not in _INT64:
         return None
     if not isinstance(timestamp, int) or timestamp not in _INT64 or timestamp < 0:
         timestamp = timeless
-    kept = number if math.isnan(number) else max(-_LARGEST, min(_LARGEST, number))
-    return Sample(metric_name(key), kept, int(step), timestamp)
+    return Sample(metric_name(key), finite(number), int(step), timestamp)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -12,20 +11,21 @@ from orchestrator.config.secret_patterns import is_secret
 from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.grid.axes import describe_point
 from orchestrator.grid.values import show
-from orchestrator.rundir import durable, records
+from orchestrator.rundir import records
 from orchestrator.rundir.state import State, Status
 from orchestrator.tracking.git_source import name_of_user
-from orchestrator.tracking.metric_points import Sample
+from orchestrator.tracking.metric_points import Sample, finite
 from orchestrator.tracking.mlflow_names import metric_name, parameter_value, run_name, tag_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
     from orchestrator.tracking.git_source import Source
 
+_TEST: Final = "test/"
 _HIDDEN: Final = "(not written down)"
 OVER: Final = frozenset({State.DONE, State.FAILED, State.STALE})
 
@@ -95,20 +95,24 @@ def ended_at(directory: RunDirectory, seen: Observation) -> int:
     return _last_sign(directory)
 
 
-def read_results(directory: RunDirectory, seen: Observation) -> list[Sample]:
-    """Return the numbers in ``results.json`` under ``test`` as points at the last iteration."""
-    found: Any = None
-    with contextlib.suppress(OSError):
-        found = records.parse(durable.read_file(directory.results))
-    test = found.get("test") if isinstance(found, dict) else None
-    if not isinstance(test, dict):
-        return []
+def read_results(
+    directory: RunDirectory, seen: Observation, reported: Collection[str]
+) -> list[Sample]:
+    """Return the test results as points at the last iteration.
+
+    ``reported`` are the keys that points were sent of while the run trained. A result of the same
+    name is another thing than these, unless its name says that it is a test's.
+    """
     step = seen.progress.iteration if seen.progress else 0
-    numbers = ((str(key), _number(value)) for key, value in test.items())
     at = ended_at(directory, seen)
-    return [
-        Sample(metric_name(key), number, step, at) for key, number in numbers if number is not None
-    ]
+    samples = []
+    for key, value in directory.outcome().results.items():
+        name, number = metric_name(key), records.as_number(value)
+        if name in reported:
+            name = metric_name(key if key.startswith(_TEST) else f"{_TEST}{key}")
+        if number is not None and name not in reported:
+            samples.append(Sample(name, finite(number), step, at))
+    return samples
 
 
 def files_of(directory: RunDirectory, *, checkpoint: bool) -> dict[str, Path]:
@@ -140,14 +144,6 @@ def _last_sign(directory: RunDirectory) -> int:
         with contextlib.suppress(OSError):
             moments.append(os.lstat(path).st_mtime_ns // 1_000_000)
     return max(moments)
-
-
-def _number(value: object) -> float | None:
-    try:
-        number = float(value) if isinstance(value, int | float | str) else math.nan
-    except (ValueError, OverflowError):
-        return None
-    return number if isinstance(value, int | float | str) else None
 
 
 def _discreet(path: Sequence[str], value: object) -> str:

@@ -230,8 +230,7 @@ class Sender:
         is_over = seen.state in run_data.OVER
         if seen.state is State.DONE:
             known = {*(self._sent.keys if self._sent else ()), *(key for key, _ in parcel.steps)}
-            results = run_data.read_results(directory, seen)
-            self._pack(parcel, [each for each in results if each.key not in known])
+            self._pack(parcel, run_data.read_results(directory, seen, known))
         tags = self._attempt_tags(seen)
         parcel.tags |= {key: tags[key] for key in tags if self._tags.get(key) != tags[key]}
         self._post(parcel)

@@ -38,9 +38,7 @@ def diff(options: argparse.Namespace, console: Console) -> int:
 
 
 def _outcome(directory: RunDirectory) -> dict[str, Value]:
-    seen = directory.observe()
-    metrics = seen.progress.metrics if seen.progress else {}
-    return {"state": seen.state.value, **metrics, **directory.read_results()}
+    return {"state": directory.observe().state.value, **directory.outcome().metrics}
 
 
 def _as_json(item: Difference) -> dict[str, str]:

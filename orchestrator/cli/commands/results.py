@@ -55,19 +55,7 @@ def _outcome(directory: RunDirectory) -> RunResults:
     seen = directory.observe()
     if seen.state is not State.DONE:
         return RunResults(overrides, None)
-    found = {**directory.read_results(), **(seen.progress.metrics if seen.progress else {})}
-    numbers = ((key, _number(value)) for key, value in found.items())
-    return RunResults(overrides, {key: number for key, number in numbers if number is not None})
-
-
-def _number(value: object) -> float | None:
-    """Return a metric as a number; records keep NaN and infinity as text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
+    return RunResults(overrides, directory.outcome().figures)
 
 
 def _write_csv(compared: ResultsTable, console: Console) -> None:

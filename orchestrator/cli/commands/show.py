@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from orchestrator.cli.colours import COLOURS
 from orchestrator.cli.lookup import open_runs
-from orchestrator.cli.next_command import next_command
+from orchestrator.cli.own_command import OwnCommand, find_own_command
 from orchestrator.cli.report_json import report_as_json
 from orchestrator.cli.terminal import on_one_line
-from orchestrator.config.load import load_experiment
-from orchestrator.config.overrides import as_override
-from orchestrator.errors import OrchestratorError, RunDirectoryError
-from orchestrator.grid.axes import expand
-from orchestrator.grid.identity import identify
+from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.values import show as show_value
 from orchestrator.rundir.state import State, Status
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Mapping
 
     from rich.console import Console
@@ -35,9 +30,11 @@ def show(options: argparse.Namespace, console: Console) -> int:
     """Print what is known of a run."""
     (directory,) = open_runs(options, [options.run])
     report = directory.report()
-    command = None if report.seen.state is State.DONE else _command(options, report)
+    is_done = report.seen.state is State.DONE
+    own = OwnCommand(None) if is_done else find_own_command(options, directory, report)
     if options.json:
-        content = _as_json(directory, report) | {"command": command}
+        differs_in = list(own.differs_in)
+        content = _as_json(directory, report) | {"command": own.command, "differs_in": differs_in}
         console.file.write(json.dumps(content, indent=2) + "\n")
         return 0
     state = report.seen.state
@@ -52,8 +49,11 @@ def show(options: argparse.Namespace, console: Console) -> int:
     for name, value in _lines(directory, report):
         line = Text.assemble((f"  {printable(name):<22} ", "dim"), printable(value))
         console.print(line, soft_wrap=True)
-    if command:
-        console.print(Text.assemble(("to continue it: ", "dim"), command), soft_wrap=True)
+    if own.command:
+        console.print(Text.assemble(("to continue it: ", "dim"), own.command), soft_wrap=True)
+    elif not is_done:
+        told = ("no command to continue it: ", "dim"), own.reason
+        console.print(on_one_line(Text.assemble(*told)), soft_wrap=True)
     return 0
 
 
@@ -74,8 +74,7 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
             yield "exit code", str(seen.status.exit_code)
     if seen.progress:
         yield "iterations", f"{seen.progress.iteration} of {seen.progress.iterations}"
-    metrics = seen.progress.metrics if seen.progress else {}
-    for key, metric in {**metrics, **directory.read_results()}.items():
+    for key, metric in report.outcome.metrics.items():
         yield key, _short(metric)
     yield "config", str(directory.config)
     for log in directory.attempt_logs():
@@ -98,35 +97,10 @@ def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
         "pid": status.pid if status else None,
         "exit_code": status.exit_code if status else None,
         "error": {"class": failure.kind, "message": failure.message} if failure else None,
-        "results": dict(directory.read_results()),
+        "results": dict(report.outcome.results),
         "logs": [str(log) for log in directory.attempt_logs()],
         "config": config,
     }
-
-
-def _command(options: argparse.Namespace, report: Report) -> str:
-    """Return the command that continues this run and no other, or else all runs of the grid.
-
-    The config may have changed since the run was made: what is told is what would find this run.
-    """
-    given = {text.partition("=")[0].lstrip("+~"): text for text in options.overrides}
-    others = [text for key, text in given.items() if key not in report.overrides]
-    signs = {key: text[: len(text) - len(text.lstrip("+"))] for key, text in given.items()}
-    own = [
-        as_override(f"{signs.get(key, '')}{key}", value) for key, value in report.overrides.items()
-    ]
-    overrides = options.overrides
-    try:
-        folder = Path(options.config_dir)
-        described = load_experiment(folder, options.config_name, [*others, *own])
-        points = list(expand(described.axes))
-        config = described.composer.resolve_for_identity(points[0])
-        run = identify(config, {}, described.settings.identity_exclude)
-        if len(points) == 1 and run.run_id == report.run_id:
-            overrides = [*others, *own]
-    except OrchestratorError:
-        pass  # the config of now does not know this run: orch run on the whole grid says why
-    return next_command(argparse.Namespace(**{**vars(options), "overrides": overrides}), "run")
 
 
 def _short(value: object) -> str:

@@ -491,3 +491,28 @@ def test_folder_of_the_books_is_no_link(
     with pytest.raises(NotRegularError, match="not a folder of its own"):
         send(directory, store)
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("reported", "tested", "expected"),
+    [
+        ([], {"accuracy": 0.71}, {"accuracy": 0.71}),
+        (["accuracy"], {"accuracy": 0.71}, {"test/accuracy": 0.71}),
+        (["test/accuracy"], {"test/accuracy": 0.71}, {}),
+        (["accuracy", "test/accuracy"], {"accuracy": 0.71}, {}),
+        ([], {"flag": True, "none": None, "text": "good", "number": "1e3"}, {"flag": 1, "number": 1000}),
+    ],
+)  # fmt: skip
+def test_test_result_is_no_training_metric(
+    directory: RunDirectory,
+    store: Any,
+    reported: list[str],
+    tested: dict[str, object],
+    expected: dict[str, float],
+) -> None:
+    """Of the same name as one, it is told apart from it; numbers are read as everywhere."""
+    rewrite(directory, *({**point(1, 0.99), "key": key} for key in reported))
+    directory.results.write_text(json.dumps({"test": tested}))
+    send(directory, store)
+    values = {each.key: each.value for each in store.run.samples if each.value != 0.99}
+    assert values == expected

@@ -62,3 +62,46 @@ def test_two_formats_at_once_are_refused(grid: Grid) -> None:
     """Nobody could read both."""
     with pytest.raises(UsageError, match="Choose one"):
         grid.orch("results", "--json", "--csv")
+
+
+def test_metrics_are_the_same_in_every_command(grid: Grid, output: Callable[[], str]) -> None:
+    """One order of precedence: a test result wins over the last metric of the same name."""
+    directory = grid.make(0.1, 0)
+    leave(directory, accuracy=0.71)
+    content = {"iteration": 1, "iterations": 1, "metrics": {"accuracy": 0.99, "flag": True}}
+    (directory.path / "progress.json").write_text(json.dumps(content))
+    grid.orch("results", "--json")
+    (row,) = json.loads(output())["rows"]
+    assert {key: cell["mean"] for key, cell in row["metrics"].items()} == {
+        "accuracy": 0.71,
+        "flag": 1,
+    }
+    for command in (["status"], ["show", directory.run_id]):
+        grid.orch(*command, "--json")
+        told = json.loads(output())
+        (told,) = told.get("runs", [told])
+        assert told["metrics"]["accuracy"] == 0.71
+
+
+def test_program_that_only_appends_points_is_shown(grid: Grid, output: Callable[[], str]) -> None:
+    """Its last values are its metrics, in every command."""
+    directory = grid.make(0.1, 0)
+    points = [
+        {"key": "score", "value": value, "step": step} for step, value in ((1, 2.5), (2, 3.5))
+    ]
+    directory.metrics.write_text("".join(json.dumps(point) + "\n" for point in points))
+    for command in (["status"], ["results"], ["show", directory.run_id]):
+        grid.orch(*command)
+        assert "3.5" in output(), command
+
+
+def test_unknown_direction_is_said(grid: Grid, output: Callable[[], str]) -> None:
+    """Rather than to call the largest the best."""
+    for lr, value in ((0.1, 1.0), (0.2, 2.0)):
+        leave(grid.make(lr, 0), temperature=value, wer=value)
+    grid.orch("results")
+    assert "largest temperature first: its name does not say which is better" in output()
+    grid.orch("results", "--sort=wer", "--json")
+    told = json.loads(output())
+    assert told["better"] == "less"
+    assert [row["overrides"]["lr"] for row in told["rows"]] == [0.1, 0.2]

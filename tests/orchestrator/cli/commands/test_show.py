@@ -1,11 +1,13 @@
 """``orch show`` tells all that is known of one run."""
 
 import json
+import shlex
 from collections.abc import Callable
 
 import pytest
 
 from orchestrator.errors import UsageError
+from orchestrator.grid import axes
 from orchestrator.rundir.state import Record
 
 from .conftest import GRID, Grid, leave, write_log
@@ -33,17 +35,76 @@ def test_everything_about_a_run_is_told(grid: Grid, output: Callable[[], str]) -
 def test_command_to_continue_a_run_means_this_run_alone(
     grid: Grid, output: Callable[[], str]
 ) -> None:
-    """It is tried out before it is told; where the config has changed, the grid's own is told."""
+    """It is tried out before it is told; where the config has changed, the changes are undone."""
     directory = grid.make(0.2, 1, record=Record.INTERRUPTED)
     config = grid.folder / "conf/config.yaml"
-    for extra, expected in (("", ["lr=0.2", "seed=1"]), ("new: 1\n", list(GRID))):
+    for extra, undone in (("", []), ("new: 1\nmore: {a: [1, 2]}\n", ["~new", "~more.a", "~more"])):
         config.write_text(config.read_text() + extra)
         grid.orch("show", directory.run_id, *GRID, "--json")
-        command = json.loads(output())["command"]
-        assert command.split() == [
-            *["orch", "run", f"--config-dir={grid.folder / 'conf'}"],
-            *expected,
+        told = json.loads(output())
+        assert shlex.split(told["command"]) == [
+            *["orch", "run", f"--config-dir={grid.folder / 'conf'}", "lr=0.2", "seed=1"],
+            *undone,
         ]
+
+
+@pytest.mark.parametrize(
+    ("made_with", "asked_with"),
+    [
+        (["experiment_id=hup", "lr=0.5"], ["experiment_id=hup"]),
+        (["+batch=3"], []),
+        (["+batch={size: 3, name: 'a b'}", "seed=1,2"], []),
+        (["~lr"], []),
+        (["lr='[1, ä]'"], ["seed=5"]),
+        (["lr=[1,2]", "seed=null"], []),
+    ],
+)
+def test_command_has_the_overrides_that_made_the_run(
+    grid: Grid, output: Callable[[], str], made_with: list[str], asked_with: list[str]
+) -> None:
+    """Also those that are no axes: it makes this very run."""
+    with (grid.folder / "conf/config.yaml").open("a") as config:
+        config.write("orch: {command: ['false'], tracking: {enabled: false}}\n")
+    experiment = ["experiment_id=hup"] if "experiment_id=hup" in made_with else []
+    grid.orch("run", *made_with, "--retries=0")
+    output()
+    grid.orch("status", *experiment, "--json")
+    run_id = json.loads(output())["runs"][0]["run_id"]
+    grid.orch("show", run_id, *experiment, *asked_with, "--json")
+    command = json.loads(output())["command"]
+    words = shlex.split(command)
+    assert words[:2] == ["orch", "run"]
+    grid.orch("plan", "--json", *words[3:])
+    planned = json.loads(output())
+    assert [run["run_id"] for run in planned["runs"]] == [run_id]
+    assert planned["runs"][0]["action"] == "retry"
+
+
+def test_run_of_another_config_is_said_to_be_one(grid: Grid, output: Callable[[], str]) -> None:
+    """No command is made up that would make another run."""
+    directory = grid.make(0.2, 1, record=Record.INTERRUPTED)
+    config = grid.folder / "conf/config.yaml"
+    config.write_text(config.read_text() + "".join(f"new{n}: {n}\n" for n in range(20)))
+    grid.orch("show", directory.run_id, *GRID)
+    told = output()
+    assert "no command to continue it: it belongs to another config" in told
+    assert "new0, new1, new2, new3, new4 and 15 more keys" in told
+    assert "orch run" not in told
+
+
+def test_grid_of_millions_is_not_listed_for_one_run(
+    grid: Grid, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it has one point only, the sizes of its axes tell."""
+    directory = grid.make(0.2, 1, record=Record.INTERRUPTED)
+    output()
+
+    def list_it(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(axes, "expand", list_it)
+    grid.orch("show", directory.run_id, "lr=0.2,0.3", "seed=range(1000000)", "--json")
+    assert json.loads(output())["command"].endswith("lr=0.2 seed=1")
 
 
 def test_json_has_it_all(grid: Grid, output: Callable[[], str]) -> None:

@@ -1,0 +1,185 @@
+"""The direction of a metric: whether less or more of it is better, as its name tells."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WHOLE: Final = re.compile(r"[^\W_]+")
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+# Anywhere in a name, for they are joined with others: "mseloss", "logloss", "runtime_seconds".
+_LESS_WITHIN: Final = ("loss", "error", "perplexity", "divergence", "latency", "regret")
+_MORE_WITHIN: Final = ("accuracy", "precision", "recall", "likelihood", "reward")
+_LESS: Final = frozenset(
+    [
+        "err",
+        "eer",
+        "wer",
+        "cer",
+        "ter",
+        "per",
+        "der",
+        "mer",
+        "tre",
+        "fer",
+        "ser",
+        "fid",
+        "kid",
+        "fvd",
+        "fad",
+        "lpips",
+        "nll",
+        "bpc",
+        "bpd",
+        "bpb",
+        "ppl",
+        "ece",
+        "mce",
+        "brier",
+        "mse",
+        "rmse",
+        "mae",
+        "mape",
+        "smape",
+        "wape",
+        "msle",
+        "rmsle",
+        "nrmse",
+        "mse",
+        "nmse",
+        "mrae",
+        "kl",
+        "kld",
+        "jsd",
+        "emd",
+        "cost",
+        "distance",
+        "dist",
+        "rmsd",
+        "seconds",
+        "time",
+        "duration",
+        "runtime",
+        "ms",
+        "memory",
+        "params",
+        "flops",
+        "energy",
+        "violations",
+        "hamming",
+        "nfe",
+        "wasserstein",
+        "aic",
+        "bic",
+        "deviance",
+        "fpr",
+        "fnr",
+        "fdr",
+        "failures",
+    ]
+)
+_MORE: Final = frozenset(
+    [
+        "acc",
+        "f1",
+        "fbeta",
+        "auc",
+        "auroc",
+        "auprc",
+        "aucroc",
+        "roc",
+        "ap",
+        "map",
+        "ndcg",
+        "mrr",
+        "hit",
+        "hits",
+        "bleu",
+        "chrf",
+        "rouge",
+        "meteor",
+        "cider",
+        "spice",
+        "comet",
+        "psnr",
+        "ssim",
+        "sisdr",
+        "sdr",
+        "snr",
+        "pesq",
+        "stoi",
+        "iou",
+        "miou",
+        "giou",
+        "dice",
+        "jaccard",
+        "r2",
+        "kappa",
+        "mcc",
+        "correlation",
+        "pearson",
+        "spearman",
+        "kendall",
+        "sensitivity",
+        "specificity",
+        "tpr",
+        "tnr",
+        "ppv",
+        "npv",
+        "purity",
+        "nmi",
+        "ari",
+        "throughput",
+        "score",
+        "elbo",
+        "return",
+        "winrate",
+        "em",
+        "top",
+        "pass",
+    ]
+)
+_NEGATED: Final = frozenset(("neg", "negative", "minus"))
+
+
+class Direction(Enum):
+    """Which values of a metric are the better ones."""
+
+    LESS = "less"
+    MORE = "more"
+    UNKNOWN = "unknown"
+
+
+def direction_of(metric: str) -> Direction:
+    """Return what the words in a metric's name say; the last of them that says anything counts.
+
+    A loss is a loss in ``val_loss``, and a rate of errors in ``top5Err``. Negated, as scikit-learn
+    does it, more is better.
+    """
+    words = list(_words(metric))
+    found = Direction.UNKNOWN
+    for word in words:
+        found = _of_word(word) or found
+    if found is not Direction.UNKNOWN and not _NEGATED.isdisjoint(words):
+        return Direction.MORE if found is Direction.LESS else Direction.LESS
+    return found
+
+
+def _words(name: str) -> Iterator[str]:
+    """Yield the words of a name: the parts that a word is joined of first, then the whole of it."""
+    for whole in _WHOLE.findall(name):
+        yield from (part.lower() for part in _WORD.findall(whole))
+        yield whole.lower().rstrip("0123456789")
+        yield whole.lower()
+
+
+def _of_word(word: str) -> Direction | None:
+    if word in _LESS or any(part in word for part in _LESS_WITHIN):
+        return Direction.LESS
+    if word in _MORE or any(part in word for part in _MORE_WITHIN):
+        return Direction.MORE
+    return None
