@@ -117,6 +117,13 @@ class ExperimentDirectory:
         """
         return join(self.path / _ORCHESTRATORS, tell)
 
+    def is_executed(self) -> bool:
+        """Tell whether an orchestrator is at work on the experiment: between runs and in pauses, too."""
+        try:
+            return is_joined(self.path / _ORCHESTRATORS)
+        except OSError:
+            return False
+
     def create(self, run: Run) -> RunDirectory:
         """Make the run directory of a run, or find the one that is there already, and make it whole.
 

@@ -80,6 +80,9 @@ def join(path: Path, tell: Callable[[str], None] | None = None) -> bool:
     """
     descriptor = _open(path)
     is_alone = _try(descriptor, fcntl.LOCK_EX)
+    if not is_alone:  # whoever only looks whether somebody is there holds it for microseconds
+        time.sleep(_FIRST_PAUSE)
+        is_alone = _try(descriptor, fcntl.LOCK_EX)
     take(descriptor, fcntl.LOCK_SH, path, tell)
     return is_alone
 

@@ -27,19 +27,22 @@ _BETWEEN: Final = 2.0
 
 
 def status(options: argparse.Namespace, console: Console) -> int:
-    """Print what is known of every run directory, once or until all runs have ended."""
+    """Print what is known of every run directory, once or for as long as anybody executes runs."""
     _, experiment = open_experiment(source_of(options))
     if not options.watch:
         _print(_look(experiment), experiment, options, console)
         return 0
     with StopRequests() as stop:
         while True:
+            # Asked before looking: the last look shows how everything ended.
+            is_executed = experiment.is_executed()
             reports = _look(experiment)
             if console.is_terminal and not options.json:
                 console.clear()
             _print(reports, experiment, options, console)
             console.file.flush()
-            if not any(report.seen.state is State.RUNNING for report in reports):
+            live = any(report.seen.state is State.RUNNING for report in reports)
+            if not (is_executed or live):
                 return 0
             select.select([stop], [], [], _BETWEEN)
             if stop.asked:

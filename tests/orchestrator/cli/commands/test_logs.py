@@ -6,7 +6,10 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Self
 
 import pytest
 from rich.console import Console
@@ -113,3 +116,107 @@ def test_json_holds_the_log_as_text(grid: Grid, output: Callable[[], str]) -> No
     grid.orch("logs", directory.run_id, "--json", "--tail", "1")
     told = json.loads(output())
     assert (told["run_id"], told["text"]) == (directory.run_id, "two\n")
+
+
+@contextmanager
+def executed(grid: Grid) -> Iterator[None]:
+    """Be an orchestrator of the experiment for a while."""
+    grid.experiment.prepare()
+    descriptor = os.open(grid.experiment.path / "orchestrators.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def follow(grid: Grid, *arguments: str) -> tuple[io.StringIO, threading.Thread, list[object]]:
+    """Let ``orch logs -f`` run in a thread; its end is in the list."""
+    screen, ends = io.StringIO(), list[object]()
+    where = ["--config-dir", str(grid.folder / "conf")]
+    options = parse_arguments([*where, "logs", "-f", *arguments])
+
+    def call() -> None:
+        try:
+            ends.append(logs(options, Console(file=screen, force_terminal=True)))
+        except UsageError as error:
+            ends.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    return screen, thread, ends
+
+
+@pytest.fixture
+def unsignalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a thread take over signals, which Python allows to the main thread only."""
+    module = import_module("orchestrator.cli.commands.logs")
+    monkeypatch.setattr(module, "StopRequests", NoRequests)
+
+
+class NoRequests:
+    asked = False
+
+    def __init__(self) -> None:
+        self._ends = os.pipe()
+
+    def fileno(self) -> int:
+        return self._ends[0]
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        for end in self._ends:
+            os.close(end)
+
+
+@pytest.mark.usefixtures("unsignalled")
+def test_following_goes_on_from_attempt_to_attempt(grid: Grid) -> None:
+    """Also through the pause in between, in which nothing runs, and before the first one begins."""
+    directory = grid.make(0.1, 0, record=Record.FAILED)
+    with executed(grid):
+        screen, thread, ends = follow(grid, directory.run_id)
+        write_log(directory, b"first\n", 1)
+        _until(lambda: "first" in screen.getvalue())
+        write_log(directory, b"second\n", 2)
+        _until(lambda: "second" in screen.getvalue())
+        assert not ends
+    thread.join(20)
+    assert ends == [0]
+    assert screen.getvalue() == "first\nsecond\n"
+
+
+@pytest.mark.usefixtures("unsignalled")
+def test_following_one_attempt_ends_with_it(grid: Grid) -> None:
+    """And what is done is over, whatever else is executed."""
+    failed, done = grid.make(0.1, 0, record=Record.FAILED), grid.make(0.1, 1)
+    write_log(failed, b"1\n")
+    write_log(done, b"2\n")
+    with executed(grid):
+        for name, arguments in ((failed.run_id, ["--attempt=1"]), (done.run_id, [])):
+            _, thread, ends = follow(grid, name, *arguments)
+            thread.join(20)
+            assert ends == [0]
+
+
+@pytest.mark.usefixtures("unsignalled")
+def test_log_is_waited_for_only_while_somebody_may_begin_it(grid: Grid) -> None:
+    """Without anybody at work, there will be none."""
+    directory = grid.make(0.1, 0, record=Record.FAILED)
+    _, thread, ends = follow(grid, directory.run_id)
+    thread.join(20)
+    assert "has no log" in str(ends[0])
+
+
+@pytest.mark.parametrize("follow_it", [[], ["--follow"]])
+def test_what_is_no_log_is_refused(grid: Grid, follow_it: list[str]) -> None:
+    """A pipe would be waited for without end."""
+    directory = grid.make(0.1, 0)
+    log = directory.attempt_log(1)
+    log.parent.mkdir()
+    os.mkfifo(log)
+    with pytest.raises(UsageError, match=r"attempt-001\.log: "):
+        grid.orch("logs", directory.run_id, *follow_it)

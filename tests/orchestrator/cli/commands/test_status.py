@@ -10,7 +10,8 @@ import pytest
 
 from orchestrator.cli.commands import status
 from orchestrator.grid.identity import RunId
-from orchestrator.rundir.state import Record
+from orchestrator.rundir.records import now
+from orchestrator.rundir.state import Record, Status
 
 from .conftest import Grid
 
@@ -49,3 +50,23 @@ def test_watching_ends_when_nothing_runs_any_more(
     assert grid.orch("status", "--watch", "--json") == 0
     states = [json.loads(line)["runs"][0]["state"] for line in output().splitlines()]
     assert states == ["running", "stale"]
+
+
+def test_watching_lasts_as_long_as_anybody_executes(
+    grid: Grid, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two runs, in a pause and before the first start nothing runs, and more is to come."""
+    directory = grid.make(0.1, 0, record=Record.FAILED)
+    descriptor = os.open(grid.experiment.path / "orchestrators.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    looks = iter(range(3))
+
+    def look_away(*_: object) -> None:
+        if next(looks) == 2:
+            directory.write_status(Status(Record.DONE, 2, now(), "box", 1, ended_at=now()))
+            os.close(descriptor)
+
+    monkeypatch.setattr(status.select, "select", look_away)
+    assert grid.orch("status", "--watch", "--json") == 0
+    states = [json.loads(line)["runs"][0]["state"] for line in output().splitlines()]
+    assert states == ["failed", "failed", "failed", "done"]
