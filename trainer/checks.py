@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 LOSS: Final = "validation/loss"
-MEASURED: Final = ("train/loss", "lr", LOSS, "validation/accuracy")
+MEASURED: Final = ("train/loss", "lr", LOSS)
 
 
 def check_metric(metric: str | None, measured: Iterable[str]) -> None:
@@ -25,7 +25,7 @@ def check_metric(metric: str | None, measured: Iterable[str]) -> None:
 
     Args:
         metric: Its name; `None` where the trainer chooses it.
-        measured: The configured metrics; one of them may have several values, as `name/which`.
+        measured: The accuracy and the configured metrics; one of these may have several values, as `name/which`.
 
     Raises:
         ConfigError: If it is none of the trainer's own and of the configured ones.

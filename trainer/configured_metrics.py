@@ -44,6 +44,11 @@ class Measures:
         self.metrics = metrics
         self.accuracy = accuracy
 
+    @property
+    def names(self) -> list[str]:
+        """Return the names of all that is measured besides the loss."""
+        return [*([] if self.accuracy is None else [ACCURACY]), *self.metrics]
+
     def reset(self) -> None:
         """Begin an evaluation."""
         if self.accuracy is not None:

@@ -37,6 +37,7 @@ from trainer.errors import Diverged, Stopped
 from trainer.evaluation import MeanLoss, evaluate
 from trainer.groups import check_trained
 from trainer.history import History
+from trainer.loading.examination import examine
 from trainer.loading.loaders import make_loader
 from trainer.numbers import NUMBERS, may_resume, numbers_of
 from trainer.outputs import Outputs, Progress, json_numbers, say
@@ -106,7 +107,7 @@ class ModularTaskTrainer:
         }
         self.batches = TrainingBatches(self.loaders["train"])
         if not self.callbacks.may_add_metrics:
-            check_metric(self.settings.metric, self.measures.metrics)
+            check_metric(self.settings.metric, self.measures.names)
         self.history = History(self.settings.metric, self.settings.mode)
         self.outputs = Outputs(run_dir)
         fingerprint = digest_of(fingerprinted(written_config(cfg), self.settings))
@@ -162,6 +163,7 @@ class ModularTaskTrainer:
             Diverged: If the training loss is no longer finite.
         """
         with claimed(self.outputs.checkpoints):
+            self.environment |= examine(self.loaders, is_strict=self.settings.deterministic)
             found = self._find_checkpoint()
             seed_everything(self.settings.seed, "training")
             for begin in self.callbacks.cb_on_train_begin:

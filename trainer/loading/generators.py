@@ -51,7 +51,7 @@ def _can_be_seeded(value: object) -> bool:
 @contextmanager
 def lend(generators: Sequence[Generator], seed: int) -> Iterator[None]:
     """Seed generators for what is done inside, and put them back as they were after it."""
-    states = [_state_of(each) for each in generators]
+    states = states_of(generators)
     for place, each in enumerate(generators):
         _seed(each, seed + place)
     try:
@@ -59,6 +59,11 @@ def lend(generators: Sequence[Generator], seed: int) -> Iterator[None]:
     finally:
         for each, state in zip(generators, states, strict=True):
             _put_back(each, state)
+
+
+def states_of(generators: Sequence[Generator]) -> list[Any]:
+    """Return the states of generators, each as its kind has it."""
+    return [_state_of(each) for each in generators]
 
 
 def _state_of(generator: Generator) -> Any:  # noqa: ANN401 - each kind has its own

@@ -43,26 +43,36 @@ class SeededBatches(Dataset[Any]):
 
     def __getitems__(self, place: Place) -> Any:  # noqa: ANN401 - a batch is the user's
         """Make one batch, collated."""
-        if self._own is None:
-            self.look_through()
-        batch = self._make(place)
+        batch = self.make(place)
         if not self._is_looked_through:
             # Some data sets make their generators when they are first asked for a sample.
             self._is_looked_through, before = True, self._own
             self.look_through()
             if [*map(id, before or ())] != [*map(id, self._own or ())]:
-                return self._make(place)
+                return self.make(place)
         return batch
 
     def look_through(self) -> None:
         """Find the generators that the data set and its collating hold now."""
         self._own = find_generators(self.samples, self.collate)
 
-    def _make(self, place: Place) -> Any:  # noqa: ANN401 - as above
+    def make(self, place: Place, then: Callable[[list[Generator]], None] | None = None) -> Any:  # noqa: ANN401 - as above
+        """Make one batch, collated, with the generators that are known.
+
+        Args:
+            place: Of the batch.
+            then: Called with the data set's own generators, before they are put back.
+        """
+        if self._own is None:
+            self.look_through()
+        own = self._own or []
         epoch, number, indices = place
         seed = derive(self.seed, epoch, number)
-        with seeded_for(seed), lend(self._own or (), seed):
-            return self.collate(self._take(indices))
+        with seeded_for(seed), lend(own, seed):
+            batch = self.collate(self._take(indices))
+            if then is not None:
+                then(own)
+            return batch
 
     def _take(self, indices: list[int]) -> list[Any]:
         # As a DataLoader does: a data set may have a quicker way for many samples at once.

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from omegaconf import OmegaConf
+from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset, default_collate
-from user_modules import NoisySamples, Tiny, labelled
+from user_modules import NoisySamples, Saboteur, Tiny, labelled
 
 GLOBAL = np.random.default_rng()
 
@@ -172,3 +173,39 @@ class Counting(Tiny):
         """Report the count."""
         del trainer
         test_results["counted"] = self.train.counted
+
+
+class NoisyLoss(nn.CrossEntropyLoss):
+    """Draw an odd number of normal numbers in callbacks, so that half of a pair is left over."""
+
+    share = 1.0
+
+    def cb_on_step_begin(self, trainer: Any, iteration: int, batch_idx: int) -> None:
+        """Draw."""
+        del trainer, iteration, batch_idx
+        self.share = 1 + float(np.random.normal()) + random.gauss(0, 1)  # noqa: NPY002
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Weigh the loss."""
+        return super().forward(logits, targets) * self.share
+
+
+class FromFile(Tiny):
+    """Make the training set as a file says."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        asked = OmegaConf.load(path)
+        count = asked.get("count", 44)
+        inputs, labels = self.train.tensors
+        self.train = TensorDataset(inputs[:count] + asked.get("shift", 0), labels[:count])
+        if asked.get("noisy"):
+            self.train = NoisySamples(self.train)
+
+
+class Fragile(Saboteur, nn.Linear):
+    """Be a model that does something bad."""
+
+    def __init__(self, **how: Any) -> None:
+        nn.Linear.__init__(self, 6, 2)
+        Saboteur.__init__(self, **how)
