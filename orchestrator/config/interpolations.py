@@ -6,6 +6,8 @@ because of a resolver or of another interpolation inside it, it is said to depen
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -16,10 +18,11 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse
 
+from orchestrator.errors import ConfigError
 from orchestrator.grid.template import Part, combinations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from hydra.core.override_parser.types import Override
 
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from orchestrator.grid.template import Path, Positions
     from orchestrator.grid.values import Value
 
+_MARK: Final = re.compile("(\0\\d+\0)")
+_MANY: Final = 2_000  # combinations; fewer are resolved one by one, each a quarter of a millisecond
+_MOST: Final = 200_000
 _CONFIG_ONLY: Final = ("oc.env",)  # resolvers that look at nothing in the config
 
 
@@ -112,15 +118,67 @@ def _part(
     sizes: Sequence[int],
 ) -> Part:
     numbers = tuple(sorted(place.axes))
-    values: dict[Positions, Value] = {}
-    for positions in combinations(numbers, sizes):
-        for number, position in zip(numbers, positions, strict=True):
-            nodes[number]._val = axes[number].values[position]
+    count = math.prod(sizes[number] for number in numbers)
+
+    def at(positions: Sequence[object]) -> Value:
+        for number, value in zip(numbers, positions, strict=True):
+            nodes[number]._val = value
         OmegaConf.clear_cache(cfg)
-        values[positions] = _resolve(place)
-    for number in numbers:
-        nodes[number]._val = axes[number].values[0]
+        return _resolve(place)
+
+    def found(positions: Positions) -> Value:
+        return at([axes[n].values[p] for n, p in zip(numbers, positions, strict=True)])
+
+    try:
+        write = _find_text(at, found, numbers, axes) if count > _MANY else None
+        if write is None and count > _MOST:
+            names = ", ".join(axes[number].key for number in numbers)
+            raise ConfigError(
+                f"{'.'.join(map(str, place.path))} depends on {names} at once: {count:,} combinations,"
+                f" each to be resolved; {_MOST:,} is the most. Remove it, or give them fewer values."
+            )
+        make = write or found
+        values = {positions: make(positions) for positions in combinations(numbers, sizes)}
+    finally:
+        for number in numbers:
+            nodes[number]._val = axes[number].values[0]
     return Part(place.path, numbers, values)
+
+
+def _find_text(
+    resolve: Callable[[Sequence[object]], Value],
+    found: Callable[[Positions], Value],
+    numbers: Positions,
+    axes: Sequence[Axis],
+) -> Callable[[Positions], Value] | None:
+    """Return what writes the value of a place for positions, where it is text made of the axes' values.
+
+    Marks are put in place of the values; the text between them is the same for all. Each value of
+    each axis is tried by itself, so that what does more than put texts together is found out.
+    """
+    marks = {f"\0{number}\0": column for column, number in enumerate(numbers)}
+    try:
+        text = resolve(list(marks))
+    except OmegaConfBaseException:
+        return None
+    pieces = _MARK.split(text) if isinstance(text, str) else []
+    columns = [marks.get(mark, -1) for mark in pieces[1::2]]
+    if set(columns) != set(marks.values()) or pieces == ["", *marks, ""]:
+        return None
+    texts = [[str(value) for value in axes[number].values] for number in numbers]
+
+    def write(positions: Positions) -> Value:
+        parts = [*pieces]
+        parts[1::2] = [texts[column][positions[column]] for column in columns]
+        return "".join(parts)
+
+    first = (0,) * len(numbers)
+    for column, those in enumerate(texts):
+        for position in range(len(those)):
+            positions = (*first[:column], position, *first[column + 1 :])
+            if write(positions) != found(positions):
+                return None
+    return write
 
 
 def _resolve(place: _Place) -> Value:

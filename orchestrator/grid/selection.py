@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from orchestrator.errors import IdentityError
+from orchestrator.errors import GridError, IdentityError
 from orchestrator.grid.axes import describe_point, point_at
 from orchestrator.grid.block_selection import BlockSelection, Selected, strides
 from orchestrator.grid.identity import Concealed, identify
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from orchestrator.grid.lazy_runs import Conceal, Exclusion, Resolve
     from orchestrator.grid.template import ConfigTemplate
     from orchestrator.grid.values import Value
+
+
+_MOST_ONE_BY_ONE: Final = 500_000  # half a millisecond each
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,13 @@ class _Reader:
         steps = strides(self._sizes)
         free = family.free(len(self._axes))
         first = sum(steps[number] * at for number, at in family.fixed.items())
+        count = math.prod(self._sizes[number] for number in free)
+        if count > _MOST_ONE_BY_ONE:
+            raise GridError(
+                f"{count:,} points of this grid have to be composed one by one, for what depends on"
+                f" the axes cannot be told; {_MOST_ONE_BY_ONE:,} is the most. Give the axes fewer"
+                " values, or override nothing around them."
+            )
         for positions in combinations(free, self._sizes):
             number = first + sum(steps[n] * at for n, at in zip(free, positions, strict=True))
             point = point_at(self._axes, number)

@@ -222,3 +222,32 @@ def test_configs_of_runs_are_resolved_when_somebody_looks(tmp_path: Path) -> Non
     assert asked == []
     assert found.runs[3].config["tag"] == "mlp-3"
     assert [point.values["seed"] for point in asked] == [3]
+
+
+MANY = ["x=range(20)", "seed=range(0,10,0.5)", "w=true,null,1e-5,text,'1','a b','\\${y}'"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["${x}-${seed}${w}", "${tail}${x}", "${w}${w}", "a ${x} b ${w} %b", "${oc.select:x}${w}"],
+)
+def test_text_of_many_values_is_what_resolving_gives(tmp_path: Path, text: str) -> None:
+    """What puts texts together is not resolved thousands of times, and is the same."""
+    config = {**PRIMARY, "x": 0, "seed": 0, "w": 0, "tail": "<${seed}>${w}", "d": text}
+    experiment = _load(tmp_path, MANY, config=config)
+    (family,) = experiment.composer.families(experiment.axes)
+    (part,) = [part for part in family.parts or () if part.path == ("d",)]
+    for positions in list(part.values)[::97]:
+        at = dict(zip(part.axes, positions, strict=True))
+        point = Point(
+            {axis.key: axis.values[at.get(n, 0)] for n, axis in enumerate(experiment.axes)}
+        )
+        assert repr(part.values[positions]) == repr(experiment.composer.resolve(point)["d"])
+
+
+def test_resolver_that_would_be_asked_for_hours_is_refused(tmp_path: Path) -> None:
+    """A million combinations of what cannot be told in advance are no plan."""
+    config = {**PRIMARY, "x": 0, "seed": 0, "d": "${oracle_add:${x},${seed}}"}
+    experiment = _load(tmp_path, ["x=range(1000)", "seed=range(1000)"], config=config)
+    with pytest.raises(ConfigError, match=r"d depends on x, seed at once: 1,000,000 combinations"):
+        list(experiment.composer.families(experiment.axes))
