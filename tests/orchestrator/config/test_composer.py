@@ -224,7 +224,7 @@ def test_configs_of_runs_are_resolved_when_somebody_looks(tmp_path: Path) -> Non
     assert [point.values["seed"] for point in asked] == [3]
 
 
-MANY = ["x=range(20)", "seed=range(0,10,0.5)", "w=true,null,1e-5,text,'1','a b','\\${y}'"]
+MANY = ["x=range(20)", "seed=range(0,10,0.5)", "w=true,null,1e-5,text,'1','a b'"]
 
 
 @pytest.mark.parametrize(
