@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from orchestrator.config.secret_patterns import is_secret
+from orchestrator.config.secret_patterns import without_secret
 
 if TYPE_CHECKING:
     import argparse
@@ -21,14 +21,7 @@ def next_command(options: argparse.Namespace, *words: str) -> str:
         line.append(f"--config-dir={options.config_dir}")
     if options.config_name != "config":
         line.append(f"--config-name={options.config_name}")
-    return " ".join(map(_quote, [*line, *map(_without_credential, options.overrides)]))
-
-
-def _without_credential(override: str) -> str:
-    """Return an override without its value, where that looks like a credential."""
-    key, equals, value = override.partition("=")
-    path = key.lstrip("+~").partition("@")[0].replace("/", ".").split(".")
-    return f"{key}{equals}***" if equals and is_secret(path, value) else override
+    return " ".join(map(_quote, [*line, *map(without_secret, options.overrides)]))
 
 
 def _quote(word: str) -> str:

@@ -11,6 +11,7 @@ import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from orchestrator.config.secret_patterns import without_secret
 from orchestrator.errors import ConfigError
 from orchestrator.sanitize import printable
 
@@ -70,7 +71,9 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
             return _say_missing(error)
         case OverrideParseException(override=str(override)):
             what = str(error).partition("\n")[0].partition("See https")[0].strip(" .")
-            return f"{_shorten(override)!r} is no override: {_shorten(what)}. Write key=value; quote special characters."
+            shown = without_secret(override)
+            what = what if shown == override else "it cannot be read"
+            return f"{_shorten(shown)!r} is no override: {_shorten(what)}. Write key=value; quote special characters."
     text = _flatten(error)
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         text = f"{error.full_key}: {text}"

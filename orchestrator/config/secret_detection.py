@@ -11,11 +11,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from omegaconf import Container, DictConfig, ListConfig, OmegaConf
+from omegaconf.basecontainer import BaseContainer
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse
-from omegaconf.resolvers import oc
 
-from orchestrator.config.secret_patterns import has_password, is_credential, is_secret
+from orchestrator.config.secret_patterns import (
+    has_password,
+    is_credential,
+    is_named_credential,
+    is_named_secret,
+    is_secret,
+)
 from orchestrator.config.secret_references import Hidden
 from orchestrator.errors import ConfigError
 
@@ -140,12 +146,14 @@ def _walk(
 
 def _hide(path: Path, raw: str, value: object, names: Iterable[str]) -> Hidden:
     """Decide what is written of a value that came from the environment."""
-    is_credentials = is_secret(path, value) or any(map(is_credential, names))
+    names = tuple(names)
     can_stay = _stands_alone(raw) and not has_password(raw)
     # What else stands there, a default for one, may be a secret as well.
+    is_credentials = is_secret(path, value) or any(map(is_credential, names))
     if is_credentials and not _NOTHING_BUT_A_NAME.fullmatch(raw):
         can_stay = False
-    return Hidden(raw if can_stay else "", (raw or "${}") if is_credentials else None)
+    by_reference = is_named_secret(path, value) or any(map(is_named_credential, names))
+    return Hidden(raw if can_stay else "", (raw or "${}") if by_reference else None)
 
 
 def _stands_alone(raw: str) -> bool:
@@ -167,16 +175,18 @@ def _stands_alone(raw: str) -> bool:
 def _watch_environment() -> Iterator[list[str]]:
     """Write down the variables that interpolations ask for, while inside."""
     asked: list[str] = []
+    resolvers = BaseContainer._resolvers
+    resolve = resolvers[_ENVIRONMENT]  # the library's, or what a program of the user put there
 
-    def watched(key: str, *default: object) -> object:
-        asked.append(str(key))
-        return oc.env(key, *default)
+    def watched(config: object, parent: object, node: object, args: Any, texts: Any) -> object:  # noqa: ANN401 # as the library calls it
+        asked.append(str(args[0]) if args else "")
+        return resolve(config, parent, node, args, texts)
 
-    OmegaConf.register_new_resolver(_ENVIRONMENT, watched, replace=True)
+    resolvers[_ENVIRONMENT] = watched
     try:
         yield asked
     finally:
-        OmegaConf.register_new_resolver(_ENVIRONMENT, oc.env, replace=True)
+        resolvers[_ENVIRONMENT] = resolve
 
 
 def _keys(container: Container) -> Iterable[object]:

@@ -68,6 +68,8 @@ def _build(run: Run, workshop: Path, exclude: Sequence[str] | None) -> int:
         lock = os.open(made.lock.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         durable.write_file(made.config, text)
+        if run.environment:  # it tells where a credential is; that is nobody else's business
+            made.config.chmod(0o600)
         durable.write_file(made.identity, records.dump(identity))
         durable.sync_directory(workshop)
     except BaseException:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
+from omegaconf.resolvers import oc
 
 from orchestrator.config.secret_detection import find_hidden
 from orchestrator.config.secret_references import conceal, identity_of
@@ -71,3 +72,24 @@ def test_environment_is_asked_as_before_afterwards() -> None:
     """Watching leaves nothing behind."""
     written("a: ${oc.env:RATE}")
     assert OmegaConf.create({"a": "${oc.env:RATE}"}).a == os.environ["RATE"]
+
+
+def test_kinds_that_are_hidden_only_now_count_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their runs keep the IDs they had."""
+    monkeypatch.setenv("DB_PW", "canary")
+    text = "{pw: canary, db: 'user=me password=canary', hf_tokens: [canary], x: '${oc.env:DB_PW}'}"
+    config, environment, identity = written(text)
+    assert "canary" not in str(config)
+    assert set(environment.values()) == {"canary", "user=me password=canary"}
+    assert identity == {}
+
+
+def test_resolver_of_the_user_is_asked_and_put_back() -> None:
+    """A program that uses us may read its environment in its own way."""
+    OmegaConf.register_new_resolver("oc.env", lambda name: f"own {name}", replace=True)
+    try:
+        config, _, _ = written("a: ${oc.env:RATE}")
+        assert config == {"a": "${oc.env:RATE}"}
+        assert OmegaConf.create({"a": "${oc.env:RATE}"}).a == "own RATE"
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)

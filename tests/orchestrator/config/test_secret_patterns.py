@@ -7,8 +7,10 @@ import pytest
 from orchestrator.config.secret_patterns import (
     has_password,
     is_credential,
+    is_named_secret,
     is_secret,
     without_passwords,
+    without_secret,
 )
 
 
@@ -91,3 +93,76 @@ def test_addresses_lose_what_nobody_should_read() -> None:
     assert without_passwords(text) == kept
     assert has_password(text)
     assert not has_password("http://k/l@m")
+
+
+KEY = "0123456789abcdef"  # of no service, but as long as theirs
+PEM = "-----BEGIN RSA PRIVATE " + "KEY-----\nabc"
+HIDDEN = [
+    *[(name, "hunter2") for name in ("db_pass", "pass", "pw", "passcode", "pat", "cookie", "auth")],
+    *[
+        (name, KEY)
+        for name in ("wandb_key", "accesskey", "token_value", "session_id", "licenseKey")
+    ],
+    *[
+        (name, KEY)
+        for name in ("OPENAI_KEY", "accesstoken", "sessionid", "github.pat", "smtp.pass")
+    ],
+    ("hf_tokens.0", "abc"),
+    ("license", "ABCD-1234-EFGH-5678"),
+    ("text", PEM),
+    ("text", f"ghp_{KEY}{KEY}"),
+    ("text", f"sk-{KEY}{KEY}"),
+    ("text", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"),
+    ("text", "DefaultEndpointsProtocol=https;AccountName=me;AccountKey=abc/def=="),
+    ("text", "host=db user=me password=hunter2 dbname=x"),
+    ("text", f"https://s3.host/b?X-Amz-Signature={KEY}&X-Amz-Date=1"),
+    ("text", f"https://x.azurewebsites.net/api/f?code={KEY}"),
+    ("text", "https://hooks.slack.com/services/T0/B0/abc"),
+    ("text", "Bearer abcdefghijklmnop"),
+    ("text", f"AKIA{KEY.upper()}"),
+    ("text", "postgres://me:hunter2@host/db"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), HIDDEN, ids=[f"{n} {v[:12]}" for n, v in HIDDEN])
+def test_what_looks_like_a_credential_is_one(name: str, value: str) -> None:
+    """By its name, or by its form; a command that is shown has lost it."""
+    path = [int(step) if step.isdigit() else step for step in name.split(".")]
+    assert is_secret(path, value)
+    key = name.removesuffix(".0")
+    for override in (f"{key}={value}", f"+{key}='{value}'", f"x={{a:1,{key}:{value}}}"):
+        assert value not in without_secret(override)
+
+
+ORDINARY = [
+    *[(name, "text") for name in ("tokenizer", "token_dim", "pass_through", "author", "path")],
+    *[(name, "text") for name in ("bypass", "forward_pass", "low_pass", "compass", "patience")],
+    *[(name, "text") for name in ("sort_key", "image_key", "primary_key", "key_dim", "pad_token")],
+    *[(name, "a b") for name in ("authority", "session", "cookiecutter", "secretary", "pattern")],
+    *[("license", name) for name in ("MIT", "Apache-2.0", "CC-BY-NC-SA-4.0", "BSD-3-Clause")],
+    *[(name, 7) for name in ("n_tokens", "max_tokens", "n_passes", "pass", "token", "auth")],
+    *[("special_tokens.0", "<s>"), ("tokens.0", "a"), ("pad_token_value", "<pad>")],
+    *[("auth", "basic"), ("auth", True), ("pass", None), ("pw", ""), ("cookie", False)],
+    ("text", "choose a password"),
+    ("text", "sk-learn"),
+    ("text", "task-abcdefghijklmnopqrstuvw"),
+    ("text", "hf_model"),
+    ("text", "lr=0.1,code=3"),
+    ("text", "https://host/a?code=en&page=2"),
+    ("text", "0123456789abcdef0123456789abcdef01234567"),
+    ("text", "facebook/wav2vec2-base-960h"),
+    ("text", "keyring and keypoints"),
+    ("text", "${oc.env:HOME}/data"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), ORDINARY, ids=[f"{n} {v}" for n, v in ORDINARY])
+def test_ordinary_keys_and_values_are_none(name: str, value: Any) -> None:
+    """Machine learning has keys, tokens, passes, patterns and patience of its own."""
+    assert not is_secret([int(s) if s.isdigit() else s for s in name.split(".")], value)
+
+
+@pytest.mark.parametrize(("name", "value"), HIDDEN[:19], ids=[n for n, _ in HIDDEN[:19]])
+def test_what_is_hidden_only_now_counts_for_run_ids_as_before(name: str, value: str) -> None:
+    """The older list decides about identity, and stays as it is."""
+    assert not is_named_secret(name.split("."), value)

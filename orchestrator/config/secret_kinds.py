@@ -1,0 +1,192 @@
+"""The kinds of credentials: names that keys have, and forms that values have.
+
+A list to be kept. Names are judged by their words, the value being text; a name that machine learning
+uses for something else is none. Forms are those of well-known services, which no other text has.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Tokens that a text or an image is made of.
+OF_TEXT: Final = frozenset(
+    [
+        "audio",
+        "begin",
+        "blank",
+        "bos",
+        "class",
+        "cls",
+        "end",
+        "eos",
+        "first",
+        "image",
+        "label",
+        "last",
+        "mask",
+        "max",
+        "min",
+        "new",
+        "next",
+        "num",
+        "pad",
+        "per",
+        "prompt",
+        "register",
+        "sep",
+        "special",
+        "start",
+        "stop",
+        "text",
+        "unk",
+        "vision",
+        "word",
+    ]
+)
+# Names that mean a credential wherever they stand in a key.
+_ANYWHERE: Final = frozenset(
+    [
+        *(
+            "accesskey",
+            "accesstoken",
+            "accountkey",
+            "apitoken",
+            "apisecret",
+            "authkey",
+            "authtoken",
+        ),
+        *("bearertoken", "cookie", "cookies", "passcode", "passkey", "privatekey", "secretkey"),
+        *("sessionid", "sessiontoken", "sshkey", "webhook"),
+    ]
+)
+# Names that mean one at the end of a key.
+_AT_THE_END: Final = frozenset(["auth", "pass", "pat", "pw", "pswd", "passw"])
+# A pass over data, or of a filter.
+_PASSES: Final = frozenset(
+    [
+        *(
+            "all",
+            "backward",
+            "band",
+            "both",
+            "by",
+            "each",
+            "first",
+            "forward",
+            "full",
+            "high",
+            "last",
+        ),
+        *("low", "multi", "n", "next", "num", "one", "only", "per", "second", "single", "test"),
+        *("train", "two", "max", "min", "eval", "optimizer", "compiler"),
+    ]
+)
+# Ways to authenticate.
+_METHODS: Final = frozenset(
+    [
+        *("anonymous", "basic", "bearer", "cert", "digest", "env", "iam", "kerberos", "ldap", "no"),
+        *("none", "oauth", "oauth2", "ssh", "ssl", "sso", "tls", "token"),
+    ]
+)
+_SERVICES: Final = frozenset(
+    [
+        *("admin", "anthropic", "aws", "azure", "claude", "clearml", "client", "cohere", "comet"),
+        *(
+            "consumer",
+            "databricks",
+            "datadog",
+            "deploy",
+            "dockerhub",
+            "gcp",
+            "gcs",
+            "gemini",
+            "git",
+        ),
+        *(
+            "github",
+            "gitlab",
+            "google",
+            "groq",
+            "hf",
+            "hub",
+            "huggingface",
+            "jwt",
+            "kaggle",
+            "langchain",
+        ),
+        *("license", "minio", "mistral", "mlflow", "neptune", "npm", "openai", "pypi", "replicate"),
+        *("s3", "sentry", "service", "session", "slack", "storage", "stripe", "subscription"),
+        *("telegram", "together", "twilio", "user", "bot", "wandb", "webhook"),
+    ]
+)
+_PAIRS: Final = frozenset(
+    [("token", "value"), ("token", "string"), ("token", "text"), ("session", "id"), ("one", "time")]
+) | {(service, "key") for service in _SERVICES - {"user", "client", "service"}}
+_LICENSE: Final = 16  # names of licenses are shorter, or have no four digits
+_FORMS: Final = re.compile(
+    r"""-----BEGIN\ [A-Z0-9 ]*PRIVATE\ KEY
+      | \b(?:
+            gh[pousr]_[A-Za-z0-9]{16,} | github_pat_\w{20,} | gl[a-z]{2,4}-[\w-]{20,}
+          | sk-[A-Za-z0-9_-]{16,} | [srp]k_(?:live|test)_[A-Za-z0-9]{10,}
+          | eyJ[A-Za-z0-9_=-]{8,}(?:\.[A-Za-z0-9_=-]+)*
+          | hf_[A-Za-z0-9]{16,} | npm_[A-Za-z0-9]{30,} | pypi-[\w-]{30,}
+          | (?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16} | AIza[\w-]{35} | ya29\.[\w-]{20,}
+          | xox[abeoprs]-[\w-]{10,} | SG\.[\w-]{16,}\.[\w-]{16,} | dapi[0-9a-f]{32}
+          | [0-9]{8,10}:[\w-]{35} | r8_[A-Za-z0-9]{30,} | gsk_[A-Za-z0-9]{30,}
+        )
+      | (?i:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/webhooks
+          |webhook\.office\.com/webhookb2)/[^\s"']+
+      | \b(?i:bearer)\s+[\w.~+/=-]{16,}""",
+    re.VERBOSE,
+)
+_ASSIGNED: Final = re.compile(
+    r"""((?:^|(?<=[\s;&,?"'(]))
+         (?:password|passwd|passphrase|pwd|secret|client[_-]?secret|account[_-]?key
+           |shared[_-]?access[_-]?(?:key|signature)|(?:aws[_-]?)?secret[_-]?(?:access[_-]?)?key
+           |access[_-]?(?:key|token)|api[_-]?key|auth[_-]?token|x-amz-(?:signature|security-token|credential)
+           |x-goog-(?:signature|credential))
+         \s*=\s*)(?![\s;&,]|\$\{|\{)[^\s;&]+""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_CODE: Final = re.compile(r"((?<=[?&])(?:code|sig|hmac|ticket|jwt|sas)=)[^&\s]{8,}", re.IGNORECASE)
+
+
+def is_credential_kind(words: Sequence[str]) -> bool:
+    """Tell whether the words of a name are those of a credential, whatever its value."""
+    if not _ANYWHERE.isdisjoint(words) or not _pairs(words).isdisjoint(_PAIRS):
+        return OF_TEXT.isdisjoint(words)
+    last = words[-1] if words else ""
+    if last == "tokens":
+        return not _SERVICES.isdisjoint(words) and OF_TEXT.isdisjoint(words)
+    return last in _AT_THE_END and _PASSES.isdisjoint(words)
+
+
+def is_secret_kind(words: Sequence[str], value: str) -> bool:
+    """Tell whether a text under a name with these words is a credential."""
+    if words and words[-1] == "license":
+        return len(value) >= _LICENSE and sum(map(str.isdigit, value)) >= 4  # noqa: PLR2004 # as above
+    if words and words[-1] == "auth" and value.lower() in _METHODS:
+        return False
+    return is_credential_kind(words)
+
+
+def holds_credential(text: str) -> bool:
+    """Tell whether a text holds a credential of a well-known form."""
+    return without_credentials(text) != text
+
+
+def without_credentials(text: str) -> str:
+    """Return a text without the credentials of well-known forms in it."""
+    text = _FORMS.sub("***", text)
+    if "=" not in text:
+        return text
+    return _CODE.sub(r"\1***", _ASSIGNED.sub(r"\1***", text))
+
+
+def _pairs(words: Sequence[str]) -> set[tuple[str, str]]:
+    return set(pairwise(words))
