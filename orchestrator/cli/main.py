@@ -239,6 +239,11 @@ def _add_results_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_prune_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="remove them, for good")
+    parser.add_argument(
+        "--without-grid",
+        action="store_true",
+        help="remove finished runs also where the command names no grid",
+    )
     parser.set_defaults(only=None)
 
 

@@ -19,6 +19,7 @@ from orchestrator.execution.slots import shares_gpu
 from orchestrator.execution.stop import StopLevel
 from orchestrator.planning.plan import Action, decide
 from orchestrator.rundir.durable import is_shortage
+from orchestrator.rundir.folder_lock import HeldLockError
 from orchestrator.rundir.state import State
 from orchestrator.runner.failure_classes import Traces, classify
 
@@ -76,6 +77,7 @@ class Engine:
         self._brake = Pacing(resources.policy)
         self._blocked: set[Slot] = set()
         self._is_short = False
+        self._is_locked_out = self._has_told_of_lock = False
 
     def execute(
         self, starts: Iterable[Decision], waits: Iterable[Decision], stop: StopRequests
@@ -123,7 +125,8 @@ class Engine:
         due = [waiting for at, waiting in self._delayed if at <= moment]
         self._delayed = [(at, waiting) for at, waiting in self._delayed if at > moment]
         self._waiting.extendleft(reversed(due))
-        while not (self._is_ending(stop) or self._is_short):
+        self._is_locked_out = False
+        while not (self._is_ending(stop) or self._is_short or self._is_locked_out):
             if self._brake.holds(moment, self._attempts.begun):
                 return
             assignment = assign(self._waiting, self._open_slots(), self._attempts.busy)
@@ -166,6 +169,10 @@ class Engine:
             attempt = self._launcher.start(
                 run, directory, number, {**slot.environment, **run.environment}
             )
+        except HeldLockError as error:
+            self._waiting.appendleft(waiting)
+            self._wait_for_lock(slot, str(error))
+            return
         except InterruptedError:  # the user asked to stop before it was started
             self._waiting.appendleft(waiting)
             return
@@ -181,6 +188,13 @@ class Engine:
             return
         started = AttemptStarted(run, decision.action, number, slot, decision.reason)
         self._attempts.begin(attempt, waiting, started, seen.saved)
+
+    def _wait_for_lock(self, slot: Slot, why: str) -> None:
+        """Start nothing until the next look, and say once why."""
+        self._is_locked_out = True
+        if not self._has_told_of_lock:
+            self._has_told_of_lock = True
+            self._board.show(Blocked(slot, why))
 
     def _prepare_ahead(self, stop: StopRequests) -> None:
         """Have ready what the next runs need, directories and a runner, while the slots are busy.

@@ -13,7 +13,7 @@ from orchestrator.grid.lazy_runs import Runs, find_places
 from orchestrator.rundir.state import NOTHING_THERE, Observation, State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.grid.selection import Selection
@@ -71,7 +71,7 @@ class Decisions(Sequence[Decision]):
         """Return the decision on the run at a place, or several."""
         if isinstance(at, slice):
             return [self[place] for place in range(*at.indices(len(self)))]
-        place = at if at >= 0 else at + len(self)
+        place = range(len(self))[at]
         return decide(self._runs[place], self._seen.get(place, NOTHING_THERE))
 
     def pick(self, places: Sequence[int]) -> Decisions:
@@ -102,6 +102,10 @@ class Decisions(Sequence[Decision]):
             return [at for at in range(len(self._runs)) if at not in others]
         return sorted(at for at, seen in self._seen.items() if seen.state in states)
 
+    def flawed_places(self) -> Sequence[int]:
+        """Return the places of the runs in whose directory something is wrong that can be healed."""
+        return sorted(at for at, seen in self._seen.items() if seen.flaw)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -124,8 +128,18 @@ class Plan:
 
     def starts(self) -> tuple[Decision, ...]:
         """Return the decisions that start an attempt."""
-        states = [state for state in State if ACTIONS[state] in STARTS]
-        return tuple(self.decisions[place] for place in self.decisions.places(states))
+        return self._of(state for state in State if ACTIONS[state] in STARTS)
+
+    def waits(self) -> tuple[Decision, ...]:
+        """Return the decisions on runs that others execute."""
+        return self._of(state for state in State if ACTIONS[state] is Action.WAIT)
+
+    def flawed(self) -> tuple[Decision, ...]:
+        """Return the decisions on runs that are done, and whose directory lacks something."""
+        return tuple(self.decisions[place] for place in self.decisions.flawed_places())
+
+    def _of(self, states: Iterable[State]) -> tuple[Decision, ...]:
+        return tuple(self.decisions[place] for place in self.decisions.places(frozenset(states)))
 
 
 def make_plan(

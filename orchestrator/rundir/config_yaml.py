@@ -7,6 +7,7 @@ alike. A run directory is made and read for every run, and a grid has many.
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 # What the orchestrator reads in a config; the run has no use for it.
 _NOT_TRAINED: Final = ("hydra", "_filters", "orch")
+_DEEPEST: Final = 100
+_MOST_VALUES: Final = 200_000
+# An alias, or a line that begins far to the right.
+_SUSPECT: Final = re.compile(rf"(?:^|[\s\[{{,:?-])\*\S|^[\s:?-]{{{_DEEPEST}}}", re.MULTILINE)
+_SCALARS: Final = (str, bool, int, float)
 
 
 def text_of(run: Run) -> bytes:
@@ -41,16 +47,61 @@ def write(config: Mapping[str, Value]) -> bytes:
 def read(text: bytes) -> Mapping[str, Value]:
     """Return the config that a text holds; an empty one, if it holds no keys with values.
 
+    Only what ``write`` may have written is read: no aliases, which can unfold to any size, nothing
+    nested without end, and plain values.
+
     Raises:
-        ValueError: It is no YAML, or no text at all.
+        ValueError: It is not such a text.
     """
     from yaml import YAMLError, load  # noqa: PLC0415 # as above
 
     try:
-        found = load(text.decode(), _loader())  # noqa: S506 # a safe one
+        decoded = text.decode()
+        if _is_suspect(decoded):
+            _check_events(decoded)
+        found = load(decoded, _loader())  # noqa: S506 # a safe one
+        _check_values(found)
     except YAMLError as error:
         raise ValueError(str(error)) from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     return cast("Mapping[str, Value]", found) if isinstance(found, dict) else {}
+
+
+def _check_events(text: str) -> None:
+    """Measure a text while it is parsed: unfolding it first would fill the memory."""
+    import yaml  # noqa: PLC0415 # as above
+
+    depth = size = 0
+    for event in yaml.parse(text, _loader()):
+        size += isinstance(event, yaml.NodeEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it refers to another part of itself (*name), as no run's config does")  # noqa: TRY004 # of the text
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError("it is nested too deeply")
+        if size > _MOST_VALUES:
+            raise ValueError("it has too many values")
+
+
+def _is_suspect(text: str) -> bool:
+    """Tell whether a text may unfold, nest deeply or hold much; nearly none does."""
+    brackets, separators = (sum(map(text.count, signs)) for signs in ("[{", ",\n"))
+    return bool(brackets > _DEEPEST or separators > _MOST_VALUES or _SUSPECT.search(text))
+
+
+def _check_values(node: object) -> None:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if not isinstance(key, _SCALARS):
+                raise ValueError(f"it has a key of type {type(key).__name__}")  # noqa: TRY004 # of the text
+            _check_values(value)
+    elif isinstance(node, list):
+        for value in node:
+            _check_values(value)
+    elif not (node is None or isinstance(node, _SCALARS)):
+        raise ValueError(f"it has a value of type {type(node).__name__}")
 
 
 @functools.cache

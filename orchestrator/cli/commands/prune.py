@@ -9,9 +9,12 @@ from rich.text import Text
 
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.notices import tell_waiting
 from orchestrator.cli.tables import print_changes, print_status
+from orchestrator.errors import UsageError
 from orchestrator.grid.axes import describe_point
 from orchestrator.planning.load import load_plan, look_back
+from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     import argparse
@@ -25,13 +28,21 @@ if TYPE_CHECKING:
 
 
 def prune(options: argparse.Namespace, console: Console) -> int:
-    """Show what the grid does not name; with ``--yes`` remove it, unless it lives."""
+    """Show what the grid does not name; with ``--yes`` remove it, unless it lives.
+
+    Raises:
+        UsageError: The command names one run, and several finished ones of a grid would go.
+    """
     planned = load_plan(source_of(options), only=options.only)
     reports = [planned.experiment.run(run_id).report() for run_id in planned.former]
+    if options.yes and not options.without_grid:
+        _require_grid(planned, reports)
     kept = _remove(planned.experiment, reports) if options.yes else {}
     if options.json:
         content = {
             "schema": 1,
+            "named": len(planned.plan.decisions),
+            "axes": [axis.key for axis in planned.described.axes],
             "runs": [
                 {
                     "run_id": report.run_id,
@@ -49,9 +60,30 @@ def prune(options: argparse.Namespace, console: Console) -> int:
     return ExitCode.LEFT if kept else 0
 
 
+def _require_grid(planned: Planned, reports: Sequence[Report]) -> None:
+    """Make sure that it was not forgotten: nothing brings finished runs back."""
+    done = [report for report in reports if report.seen.state is State.DONE and report.overrides]
+    if len(done) > 1 and not planned.described.axes:
+        raise UsageError(
+            f"{len(done)} finished runs would go: this command names no grid, {_compared(planned)}."
+            " Give the overrides of the grid to keep, or --without-grid to remove them all the same."
+        )
+
+
+def _compared(planned: Planned) -> str:
+    """Say which runs stay because the command names them."""
+    axes = planned.described.axes
+    if not axes:
+        return "only the one run that the config describes"
+    keys = ", ".join(axis.key for axis in axes)
+    return f"{len(planned.plan.decisions)} runs over {keys}"
+
+
 def _remove(experiment: ExperimentDirectory, reports: Sequence[Report]) -> dict[str, str]:
     """Remove run directories; return those that stay, with the reason."""
-    reasons = ((report.run_id, experiment.remove(report.run_id)) for report in reports)
+    reasons = (
+        (report.run_id, experiment.remove(report.run_id, tell_waiting)) for report in reports
+    )
     return {run_id: reason for run_id, reason in reasons if reason}
 
 
@@ -69,7 +101,10 @@ def _tell(
     if not options.yes:
         print_status(reports, console, everything=True)
         print_changes(look_back(planned), console)
-        text = f"These {len(reports)} of {folder} would go: --yes removes them for good."
+        text = (
+            f"This command names {_compared(planned)}. The other {len(reports)} in {folder}"
+            " would go: --yes removes them for good."
+        )
         console.print(Text(text), soft_wrap=True)
         return
     for report in reports:

@@ -17,9 +17,10 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.flags import parse_flags, with_flags
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
+from orchestrator.cli.notices import tell_waiting
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.tolerant_stream import TolerantStream
-from orchestrator.errors import UsageError
+from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.execution.engine import Engine, ExecutionResult
 from orchestrator.execution.gpus import NO_GPUS, GpuGate, Nvml, choose
 from orchestrator.execution.ordering import arrange
@@ -31,7 +32,6 @@ from orchestrator.grid.axes import describe_point
 from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher, modules_named_by
 from orchestrator.planning.load import load_plan
-from orchestrator.planning.plan import Action
 from orchestrator.rundir.state import State
 from orchestrator.runner.entry_point import EntryPoint
 from orchestrator.tracking.git_source import look_at_source, note_source
@@ -64,6 +64,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if options.json:
         console.quiet = True
     tracking = _available(planned.settings.tracking, console)
+    _heal(planned, console)
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
     if not (total or (tracking.enabled and look_at_waiting(planned.experiment, tracking).runs)):
         _print_summary(planned, options, console)
@@ -73,9 +74,9 @@ def run(options: argparse.Namespace, console: Console) -> int:
     resources = _resources(settings, gpus, gpus.found() if total else (), total)
     to_start = planned.plan.starts()
     starts = arrange(to_start, settings.order)
-    waits = [item for item in planned.plan.decisions if item.action is Action.WAIT]
-    planned.experiment.prepare()
-    if planned.experiment.join():
+    waits = planned.plan.waits()
+    planned.experiment.prepare(tell_waiting)
+    if planned.experiment.join(tell_waiting):
         orphans = frozenset(item.run.run_id for item in waits)
         resources = replace(resources, orphans=orphans)
     _print_summary(planned, options, console)
@@ -96,6 +97,16 @@ def run(options: argparse.Namespace, console: Console) -> int:
         stopped = stop.level > before
     code = ExitCode.INTERRUPTED if stopped else exit_code(outcome)
     return _close(outcome, planned, options, console, code)
+
+
+def _heal(planned: Planned, console: Console) -> None:
+    """Make whole what finished runs lack in their directories; what cannot be is told in one line."""
+    for decision in planned.plan.flawed():
+        try:
+            planned.experiment.create(decision.run)
+        except (OSError, RunDirectoryError) as error:
+            text = f"{decision.run.run_id[:_SHORT]} is done, but {error}"
+            console.print(Text(text, style="yellow"), soft_wrap=True)
 
 
 def _available(tracking: Tracking, console: Console) -> Tracking:

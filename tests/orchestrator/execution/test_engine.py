@@ -599,3 +599,37 @@ def test_run_that_loses_its_runner_again_and_again_is_let_be(
     assert states(outcome, runs[:1]) == [State.STALE]
     assert "killed again" in outcome.ended[runs[0].run_id].reason
     assert outcome.left == 1
+
+
+def test_folder_that_another_process_locks_is_waited_for_with_a_word(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """The runs start as soon as the lock is free, and nothing failed meanwhile."""
+    descriptor = os.open(experiment.training, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    board = FakeBoard(on_refresh=lambda: board.of(Blocked) and give_back())
+
+    def give_back() -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+    launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
+    outcome = execute(experiment, plan_of(experiment, runs), launcher, board=board)
+    os.close(descriptor)
+    assert states(outcome, runs) == [State.DONE] * 3
+    (told,) = board.of(Blocked)
+    assert isinstance(told, Blocked)
+    assert "holds its lock" in told.reason
+
+
+def test_stop_is_heard_while_another_process_locks_the_folder(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """One Ctrl-C is enough, and the runs are left to the next call."""
+    descriptor = os.open(experiment.training, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    board = FakeBoard(on_refresh=lambda: board.of(Blocked) and os.kill(os.getpid(), signal.SIGINT))
+    launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
+    outcome = execute(experiment, plan_of(experiment, runs), launcher, board=board)
+    os.close(descriptor)
+    assert launcher.attempts == []
+    assert (outcome.stopped, outcome.left) == (True, 3)

@@ -133,3 +133,18 @@ def test_condition_that_no_run_meets_is_refused() -> None:
     """Nothing to do would look like a grid that is done."""
     with pytest.raises(FilterError, match=r"--only 'seed > 9': none of the 5 runs meets it"):
         restrict(_plan("seed > 9"), "seed > 9")
+
+
+def test_decisions_count_from_either_end_and_end_where_they_end() -> None:
+    """As every sequence does."""
+    decisions = _plan().decisions
+    assert decisions[-len(decisions)] == decisions[0]
+    assert decisions[-1] == decisions[len(decisions) - 1]
+    for beyond in (len(decisions), -len(decisions) - 1):
+        with pytest.raises(IndexError):
+            decisions[beyond]
+
+
+def test_runs_that_others_execute_are_waited_for() -> None:
+    """They are found without deciding on all the others."""
+    assert [decision.seen.state for decision in _plan().waits()] == [State.RUNNING]

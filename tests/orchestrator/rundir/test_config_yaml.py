@@ -43,6 +43,40 @@ def test_value_that_stands_in_two_places_is_written_twice() -> None:
     assert written == OmegaConf.to_yaml(OmegaConf.create({"one": shared, "two": shared}))
 
 
+BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
+    f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n"
+    for old, new in zip("abcdefghi", "bcdefghij", strict=True)
+)
+HOSTILE = {
+    "alias bomb": BOMB,
+    "recursive": "a: &a {b: *a}",
+    "recursive list": "a: &a [*a]",
+    "strange anchor": "a: &-x [1]\nb: *-x",
+    "brackets": "a: " + "[" * 3000 + "]" * 3000,
+    "braces": "a: " + "{a: " * 3000 + "1" + "}" * 3000,
+    "dashes": "a:\n  " + "- " * 3000 + "1",
+    "indented": "".join(f"{' ' * depth}a:\n" for depth in range(600)),
+    "time": "a: !!timestamp 2001-01-01",
+    "set": "a: !!set {x, y}",
+    "pairs": "a: !!pairs [x: 1]",
+    "omap": "a: !!omap [x: 1]",
+    "bytes": "a: !!binary aGVsbG8=",
+    "key": "? [1]\n: 2",
+    "null key": "null: 2",
+    "tag": "a: !something 1",
+    "digits": f"a: {'9' * 9000}",
+    "values": "a: [" + "1," * 400_000 + "]",
+    "zeros": "\0" * 30,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_is_refused_in_no_time(text: str) -> None:
+    """Nothing is unfolded, nothing nests without end, and there are plain values only."""
+    with pytest.raises(ValueError, match=r"."):
+        config_yaml.read(text.encode())
+
+
 @pytest.mark.parametrize(
     "text", [b"a: [", b"a: 1\na: 2\n", b"\xff", b"a: !!python/object:os.abort {}"]
 )

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.errors import UsageError
+
 from .conftest import Grid
 
 
@@ -77,3 +79,32 @@ def test_directory_without_a_lock_is_left_to_its_owner(
     assert grid.orch("prune", "--yes") == 3
     assert "nobody can tell whether this run is being worked on" in output()
     assert odd.path.is_dir()
+
+
+def test_forgotten_grid_is_asked_for_before_finished_runs_go(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """Without overrides the config names one run, and all others would be removed."""
+    made = [grid.make(lr, seed) for lr in (0.2, 0.3) for seed in (0, 1)]
+    assert grid.orch("prune") == 0
+    assert "This command names only the one run that the config describes." in output()
+    with pytest.raises(UsageError, match="4 finished runs would go: this command names no grid"):
+        grid.orch("prune", "--yes")
+    assert all(directory.path.is_dir() for directory in made)
+    assert grid.orch("prune", "lr=0.2,0.3", "--yes") == 0
+    assert [directory.path.is_dir() for directory in made] == [True, False, True, False]
+    assert grid.orch("prune", "--yes", "--without-grid") == 0
+    assert grid.experiment.run_ids() == []
+
+
+def test_run_directory_that_is_a_link_is_kept_with_a_line(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """Somebody has moved it to another disk; ``orch run`` goes on working."""
+    moved = grid.make(0.3, 0)
+    moved.path.rename(grid.folder / "moved")
+    moved.path.symlink_to(grid.folder / "moved")
+    assert grid.orch("prune", "--yes") == 3
+    assert "it is a link" in output()
+    assert (moved.path / "run.json").exists()
+    grid.experiment.prepare()

@@ -1,6 +1,7 @@
 """``orch run`` does what ``orch plan`` shows."""
 
 import json
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -98,3 +99,35 @@ def test_only_attempts_have_logs_to_be_looked_at(grid: Grid, output: Callable[[]
     has_log = any(grid.experiment.training.rglob("attempt-*.log"))
     assert ("orch logs" in line) == has_log
     assert ("orch show" in line) != has_log
+
+
+def test_damaged_record_of_a_finished_run_is_rebuilt_without_repeating_it(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """Told by the plan, healed by the next run, gone after that."""
+    use_command(grid, "false")
+    done = grid.make(0.1, 0)
+    done.identity.write_text("{")
+    assert grid.orch("plan", "--json") == 0
+    (run,) = json.loads(output())["runs"]
+    assert run["state"] == "done"
+    assert "run.json" in run["reason"]
+    assert grid.orch("run") == 0
+    assert "Nothing to do" in output()
+    grid.orch("plan", "--json")
+    assert json.loads(output())["runs"][0]["reason"] == "it has finished"
+
+
+def test_finished_run_under_the_name_of_another_is_an_error(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """It was copied there; nothing is executed in it, and it counts nowhere."""
+    use_command(grid, "true")
+    one, other = grid.make(0.1, 0), grid.make(0.1, 1)
+    shutil.rmtree(other.path)
+    shutil.copytree(one.path, other.path)
+    assert grid.orch("run", "seed=0,1") == 1
+    assert f"it belongs to the run {one.run_id}" in output()
+    grid.orch("status", "--json")
+    states = {run["run_id"]: run["state"] for run in json.loads(output())["runs"]}
+    assert states == {one.run_id: "done", other.run_id: "failed"}
