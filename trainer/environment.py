@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -13,12 +13,16 @@ import torch
 from trainer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from trainer.settings import Settings
 
     Environment = dict[str, str | int]
+
+
+# How often a function may be compiled.
+VERSIONS = 256
 
 
 def choose_device(device: str) -> torch.device:
@@ -52,6 +56,37 @@ def fix_arithmetic(device: torch.device, settings: Settings) -> None:
         torch.cuda.set_device(device)
         torch.backends.cudnn.benchmark = not deterministic
         torch.use_deterministic_algorithms(mode=deterministic, warn_only=True)
+
+
+def fix_compiler() -> None:
+    """Have every shape compiled, as far as `VERSIONS`, and an error, not the uncompiled model, beyond.
+
+    PyTorch would compile eight, and compute the others without: which they are depends on the batch
+    with which a process begins, and so would the bits.
+    """
+    from torch._dynamo import config  # noqa: PLC0415 - it takes a second to load
+
+    config.recompile_limit = VERSIONS
+    config.accumulated_recompile_limit = 4 * VERSIONS
+    config.fail_on_recompile_limit_hit = True
+
+
+@contextmanager
+def compiler_limit_explained() -> Iterator[None]:
+    """Say in one line that a model has too many shapes to be compiled.
+
+    Raises:
+        ConfigError: If it has.
+    """
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ != "FailOnRecompileLimitHit":
+            raise
+        raise ConfigError(
+            f"compile: the model was compiled {VERSIONS} times, and needs more versions: for shapes of"
+            " batches, or numbers that it keeps and changes. Pad to fewer lengths, or set compile: false."
+        ) from error
 
 
 def choose_autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:

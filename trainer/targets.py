@@ -147,6 +147,15 @@ def takes(config: Config, group: str, parameter: str) -> bool:
     return signature is not None and _takes(signature, parameter)
 
 
+def asks_for(config: Config, group: str, module: str) -> bool:
+    """Tell whether a group's target would be given a module that is offered to it."""
+    settings = read_group(config, group)
+    if not isinstance(target := settings.get("_target_"), str):
+        return False
+    signature = _signature(find_function(target, f"{group}._target_"))
+    return signature is not None and bool(_asked_for(signature, settings, (), None, {module: None}))
+
+
 def _takes(signature: inspect.Signature, name: str) -> bool:
     """Tell whether a parameter of that very name is there."""
     parameter = signature.parameters.get(name)

@@ -30,8 +30,10 @@ from trainer.environment import (
     choose_autocast,
     choose_device,
     compare,
+    compiler_limit_explained,
     describe_environment,
     fix_arithmetic,
+    fix_compiler,
 )
 from trainer.errors import Diverged, Stopped
 from trainer.evaluation import MeanLoss, evaluate
@@ -91,6 +93,7 @@ class ModularTaskTrainer:
         self.callbacks: Callbacks[ModularTaskTrainer] = collect_callbacks(self.modules)
         if self.settings.compile:
             # By shape: what is compiled must not depend on which batch a process begins with.
+            fix_compiler()
             self.model.compile(dynamic=False)
         self._has_modes = has_modes(self.optimizer)
         self._is_metric_wanted = wants_metric(self.scheduler)
@@ -162,7 +165,7 @@ class ModularTaskTrainer:
             Stopped: If `stop_requested` was set; the last complete iteration is on the disk.
             Diverged: If the training loss is no longer finite.
         """
-        with claimed(self.outputs.checkpoints):
+        with claimed(self.outputs.checkpoints), compiler_limit_explained():
             self.environment |= examine(self.loaders, is_strict=self.settings.deterministic)
             found = self._find_checkpoint()
             seed_everything(self.settings.seed, "training")

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from trainer.build import playing, required
 from trainer.checkpoints.store import BEST, read_model_state
 from trainer.curriculum.scores import checked_scores, count_samples
 from trainer.errors import ConfigError
+from trainer.finished import build_model
 from trainer.loading.loaders import make_loader
 from trainer.outputs import CHECKPOINTS, CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state
 from trainer.settings import plain_config, read_config
-from trainer.targets import build
 
 if TYPE_CHECKING:
     from trainer.trainer import ModularTaskTrainer
@@ -56,8 +55,7 @@ class LossScores:
         checkpoint = checkpoint_of(Path(self.path))
         config = checkpoint.parent.parent / CONFIG
         cfg = read_config(config) if config.exists() else trainer.cfg
-        built = required(build(plain_config(cfg), "model"), "model")
-        model = playing(built, "model", nn.Module).to(trainer.device).eval()
+        model = build_model(plain_config(cfg)).to(trainer.device).eval()
         try:
             model.load_state_dict(read_model_state(checkpoint))
             return self._sample_by_sample(model, trainer)
