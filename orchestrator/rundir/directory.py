@@ -43,6 +43,7 @@ _LOCK: Final = "run.lock"
 _STATUS: Final = "status.json"
 _PROGRESS: Final = "progress.json"
 _METRICS: Final = "metrics.jsonl"
+_RESULTS: Final = "results.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class RunDirectory:
     @property
     def results(self) -> Path:
         """What the trainer leaves at the end: its test results."""
-        return self.path / "results.json"
+        return self.path / _RESULTS
 
     @property
     def best_checkpoint(self) -> Path:
@@ -186,7 +187,12 @@ class RunDirectory:
         try:
             seen = self.observe()
             outcome = self.outcome() if seen.status else NO_OUTCOME
-            return Report(self.run_id, self.read_overrides(), self.read_created_at(), seen, outcome)
+            identity = read_identity(self.identity)
+            overrides, created_at = (
+                records.parse_overrides(identity),
+                str(identity.get("created_at")),
+            )
+            return Report(self.run_id, overrides, created_at, seen, outcome)
         except RunDirectoryError as error:
             return Report(self.run_id, {}, "", Observation(status=Unreadable(str(error))))
 
@@ -215,12 +221,13 @@ class RunDirectory:
     def read_progress(self) -> Progress | None:
         """Return how far the trainer says it is; None where it says nothing."""
         with contextlib.suppress(OSError):
-            return records.parse_progress(durable.read_file(self.path / _PROGRESS))
+            return records.parse_progress(durable.read_file(f"{self.path}/{_PROGRESS}"))
         return None
 
     def outcome(self) -> Outcome:
         """Return what the run has come to, in metrics: the one way to read them."""
-        return read_outcome(self.path / _PROGRESS, self.metrics, self.results)
+        folder = f"{self.path}"
+        return read_outcome(f"{folder}/{_PROGRESS}", f"{folder}/{_METRICS}", f"{folder}/{_RESULTS}")
 
     def read_results(self) -> Mapping[str, Metric]:
         """Return what the trainer left under ``test``; nothing where it left nothing."""

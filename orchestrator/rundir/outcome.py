@@ -51,7 +51,7 @@ class Outcome:
 NO_OUTCOME: Final = Outcome()
 
 
-def read_outcome(progress: Path, metrics: Path, results: Path) -> Outcome:
+def read_outcome(progress: Path | str, metrics: Path | str, results: Path | str) -> Outcome:
     """Return what a run's files tell; one that is missing or damaged tells nothing.
 
     The end of ``metrics.jsonl`` counts where ``progress.json`` has no metrics.
@@ -70,7 +70,7 @@ def read_outcome(progress: Path, metrics: Path, results: Path) -> Outcome:
     )
 
 
-def _read(path: Path) -> object:
+def _read(path: Path | str) -> object:
     with contextlib.suppress(OSError):
         found: object = records.parse(durable.read_file(path))
         return found
