@@ -6,6 +6,7 @@ Commands are imported only when they are called: ``orch --help`` answers at once
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import io
 import os
@@ -93,9 +94,10 @@ def _complain(error: Exception) -> None:
 
 def _occupy_standard_descriptors() -> None:
     """Open what the caller has closed of 0, 1 and 2: another file would get its number, and its text."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
+    with contextlib.suppress(OSError):  # too few descriptors: those three are open then
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+            os.set_inheritable(descriptor, True)
+        os.close(descriptor)
 
 
 def call(arguments: Sequence[str]) -> int:

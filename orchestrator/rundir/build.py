@@ -73,11 +73,19 @@ def _build(run: Run, workshop: Path, exclude: Sequence[str] | None) -> int:
         durable.write_file(made.identity, records.dump(identity))
         durable.sync_directory(workshop)
     except BaseException:
-        shutil.rmtree(workshop, ignore_errors=True)
         if lock >= 0:
             os.close(lock)
+        _discard(made)
         raise
     return lock
+
+
+def _discard(made: RunDirectory) -> None:
+    """Remove what was built of a run directory; that takes no descriptor, of which there may be none."""
+    with suppress(OSError):
+        for path in made.made_of:
+            path.unlink(missing_ok=True)
+        made.path.rmdir()
 
 
 def publish(workshop: Path, path: Path) -> None:
