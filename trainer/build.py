@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from trainer.errors import ConfigError
 from trainer.groups import check_options, divide, trainable
+from trainer.schedule import try_out
 from trainer.settings import deciding_keys, label_of, read_group
 from trainer.targets import build, takes
 
@@ -77,6 +78,8 @@ def build_modules(config: Config, device: torch.device) -> Modules:
     found["criterion"] = criterion
     optimizer = found["optimizer"] = build_optimizer(config, found)
     scheduler = build(config, "scheduler", found, optimizer=optimizer)
+    if scheduler is not None and is_pytorchs(config, "scheduler"):
+        try_out(lambda like: build(config, "scheduler", found, optimizer=like), optimizer)
     if scheduler is not None:
         found["scheduler"] = scheduler = playing(scheduler, "scheduler", LRScheduler)
     return Modules(
@@ -87,6 +90,11 @@ def build_modules(config: Config, device: torch.device) -> Modules:
         criterion=cast("Any", criterion),
         curriculum=build(config, "curriculum", found),
     )
+
+
+def is_pytorchs(config: Config, group: str) -> bool:
+    """Tell whether a group names something of PyTorch's, which may be made twice."""
+    return str(read_group(config, group).get("_target_")).startswith("torch.")
 
 
 def build_optimizer(config: Config, found: Mapping[str, object]) -> Optimizer:

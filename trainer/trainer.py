@@ -6,18 +6,18 @@ import time
 from functools import cached_property
 from math import ceil, isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
 from trainer.batches import TrainingBatches
+from trainer.beginning import find_checkpoint, resume
 from trainer.build import PARTS, build_modules, fingerprinted
 from trainer.callbacks.events import collect_callbacks
 from trainer.checkpoints.background_writer import Recorder
 from trainer.checkpoints.state import (
     check_states,
     module_states,
-    restore,
     restore_modules,
     state_of,
 )
@@ -29,7 +29,6 @@ from trainer.digest import digest_of
 from trainer.environment import (
     choose_autocast,
     choose_device,
-    compare,
     compiler_limit_explained,
     describe_environment,
     fix_arithmetic,
@@ -41,17 +40,17 @@ from trainer.groups import check_trained
 from trainer.history import History
 from trainer.loading.examination import examine
 from trainer.loading.loaders import make_loader
-from trainer.numbers import NUMBERS, may_resume, numbers_of
+from trainer.numbers import NUMBERS
 from trainer.outputs import Outputs, Progress, json_numbers, say
+from trainer.schedule import RateSchedule
 from trainer.seeding import seed_everything
 from trainer.settings import plain_config, read_settings, written_config
-from trainer.update import Update, has_modes, wants_metric
+from trainer.update import Update, has_modes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trainer.callbacks.events import Callbacks
-    from trainer.checkpoints.store import Saved
     from trainer.history import Point
     from trainer.settings import Config
 
@@ -96,7 +95,7 @@ class ModularTaskTrainer:
             fix_compiler()
             self.model.compile(dynamic=False)
         self._has_modes = has_modes(self.optimizer)
-        self._is_metric_wanted = wants_metric(self.scheduler)
+        self.schedule = RateSchedule(self.scheduler)
         self.update = Update(modules, self.device, self.autocast, self.settings.clip_norm)
         self.measures = build_measures(config, self.device, self.criterion)
         self.loaders = {
@@ -167,7 +166,7 @@ class ModularTaskTrainer:
         """
         with claimed(self.outputs.checkpoints), compiler_limit_explained():
             self.environment |= examine(self.loaders, is_strict=self.settings.deterministic)
-            found = self._find_checkpoint()
+            found = find_checkpoint(self)
             seed_everything(self.settings.seed, "training")
             for begin in self.callbacks.cb_on_train_begin:
                 begin(self)
@@ -175,7 +174,7 @@ class ModularTaskTrainer:
             if found is None:
                 check_savable(lambda: state_of(self))
             else:
-                self._resume(*found)
+                resume(self, *found)
             with Recorder(self.checkpoints, self.outputs) as recorder:
                 for iteration in range(self.iteration + 1, self.settings.iterations + 1):
                     self._stop_if_asked()
@@ -197,37 +196,6 @@ class ModularTaskTrainer:
             self._report(test_results, final_points, final_state)
         return test_results
 
-    def _find_checkpoint(self) -> tuple[Path, Saved] | None:
-        """Return the newest checkpoint, if this run goes on from one; its iteration is known then."""
-        found = self.checkpoints.newest()
-        if found is not None and not may_resume(found[1].state, self.settings.other_numbers):
-            self.outputs.set_aside(numbers_of(found[1].state))
-            self.checkpoints.begin_again()
-            found = None
-        if found is None:
-            for line in self.outputs.begun_before():
-                say(line)
-                self.environment_changes.append(line)
-            self.outputs.open(since=0)
-        else:
-            self.iteration = found[1].state["iteration"]
-        return found
-
-    def _resume(self, path: Path, saved: Saved) -> None:
-        """Restore a checkpoint, and bring the files that follow it up to date."""
-        restore(self, saved)
-        say(f"resuming after iteration {self.iteration}, from {path.relative_to(self.run_dir)}")
-        if changed := compare(saved.state["environment"], self.environment):
-            say(f"what this run is computed with has changed: {changed}")
-            self.environment_changes.append(f"after iteration {self.iteration}: {changed}")
-        if (before := numbers_of(saved.state)) != NUMBERS:
-            line = f"after iteration {self.iteration}: numbers was {before}, is {NUMBERS}"
-            say(f"this version of the trainer computes other numbers: {line}")
-            self.environment_changes.append(line)
-            self.numbers_before.append(before)
-        self.outputs.open(since=self.iteration)
-        self.outputs.publish(self._progress(self.history.points))
-
     def _stop_if_asked(self) -> None:
         if self.stop_requested:
             iterations = self.settings.iterations
@@ -241,9 +209,7 @@ class ModularTaskTrainer:
         metrics |= self._evaluate("validation", iteration)
         check_weights(self.model, iteration, metrics["validation/loss"])
         metrics["lr"] = float(self.optimizer.param_groups[0]["lr"])
-        if self.scheduler is not None:
-            wanted: list[Any] = [metrics["validation/loss"]] if self._is_metric_wanted else []
-            self.scheduler.step(*wanted)
+        self.schedule.step(metrics)
         return metrics
 
     def _train_iteration(self, iteration: int) -> float:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from trainer.batch_structure import bring, count_samples
 from trainer.errors import ConfigError
 from trainer.model_call import ModelCall
+from trainer.schedule import demanded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import inspect
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
-
-    from torch.optim.lr_scheduler import LRScheduler
 
     from trainer.batches import Batch
     from trainer.build import Modules
@@ -164,21 +162,6 @@ def check_loss(loss: object, criterion: object) -> None:
     raise ConfigError(f"criterion: the loss of {type(criterion).__name__} {what}.")
 
 
-def wants_metric(scheduler: LRScheduler | None) -> bool:
-    """Return whether a scheduler's `step` demands a metric, as `ReduceLROnPlateau`'s does."""
-    if scheduler is None or isinstance(scheduler, ReduceLROnPlateau):
-        return scheduler is not None
-    return _demanded(type(scheduler).step) is not None
-
-
 def closure_parameter(optimizer: Optimizer) -> inspect.Parameter | None:
     """Return the parameter by which an optimizer's `step` demands a closure; `None` if it does not."""
-    return _demanded(type(optimizer).step)
-
-
-def _demanded(method: Callable[..., object]) -> inspect.Parameter | None:
-    """Return the first parameter that a method cannot be called without, besides its object."""
-    _self, *parameters = inspect.signature(method).parameters.values()
-    rest = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    demanded = (each for each in parameters if each.default is each.empty and each.kind not in rest)
-    return next(demanded, None)
+    return demanded(type(optimizer).step)

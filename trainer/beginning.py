@@ -1,0 +1,61 @@
+"""Owns how a run begins: at its beginning, or where its newest checkpoint left it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from trainer.checkpoints.state import Resumable, restore
+from trainer.environment import compare
+from trainer.numbers import NUMBERS, may_resume, numbers_of
+from trainer.outputs import Progress, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trainer.checkpoints.store import Checkpoints, Saved
+    from trainer.outputs import Outputs
+    from trainer.settings import Settings
+
+
+class Beginning(Resumable, Protocol):
+    """Hold what a run begins with."""
+
+    run_dir: Path
+    settings: Settings
+    checkpoints: Checkpoints
+    outputs: Outputs
+
+
+def find_checkpoint(trainer: Beginning) -> tuple[Path, Saved] | None:
+    """Return the newest checkpoint, if a run goes on from one; the trainer's iteration is its one then."""
+    found = trainer.checkpoints.newest()
+    if found is not None and not may_resume(found[1].state, trainer.settings.other_numbers):
+        trainer.outputs.set_aside(numbers_of(found[1].state))
+        trainer.checkpoints.begin_again()
+        found = None
+    if found is None:
+        for line in trainer.outputs.begun_before():
+            say(line)
+            trainer.environment_changes.append(line)
+        trainer.outputs.open(since=0)
+    else:
+        trainer.iteration = found[1].state["iteration"]
+    return found
+
+
+def resume(trainer: Beginning, path: Path, saved: Saved) -> None:
+    """Restore a checkpoint, and bring the files that follow it up to date."""
+    restore(trainer, saved)
+    iteration = trainer.iteration
+    say(f"resuming after iteration {iteration}, from {path.relative_to(trainer.run_dir)}")
+    if changed := compare(saved.state["environment"], trainer.environment):
+        say(f"what this run is computed with has changed: {changed}")
+        trainer.environment_changes.append(f"after iteration {iteration}: {changed}")
+    if (before := numbers_of(saved.state)) != NUMBERS:
+        line = f"after iteration {iteration}: numbers was {before}, is {NUMBERS}"
+        say(f"this version of the trainer computes other numbers: {line}")
+        trainer.environment_changes.append(line)
+        trainer.numbers_before.append(before)
+    trainer.outputs.open(since=iteration)
+    points = trainer.history.points
+    trainer.outputs.publish(Progress(iteration, trainer.settings.iterations, points))
