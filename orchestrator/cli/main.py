@@ -15,8 +15,8 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING, Final, NoReturn, cast
 
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.errors import OrchestratorError, UsageError
-from orchestrator.sanitize import HarmlessStream, one_line
+from orchestrator.errors import FilterError, OrchestratorError, PreloadError, UsageError
+from orchestrator.sanitize import HarmlessStream, harmless, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,8 +88,13 @@ def main() -> None:
 
 
 def _complain(error: Exception) -> None:
-    """Write what is wrong on one line, whatever the texts that it quotes hold."""
-    sys.stderr.write(f"orch: {one_line(str(error))}\n")
+    """Write what is wrong: on one line, whatever the texts that it quotes hold.
+
+    A filter with a mark under the place, and what a module of the user raised, have lines of their own.
+    """
+    has_lines = isinstance(error, FilterError | PreloadError)
+    text = harmless(str(error)) if has_lines else one_line(str(error))
+    sys.stderr.write(f"orch: {text}\n")
 
 
 def _occupy_standard_descriptors() -> None:

@@ -92,6 +92,26 @@ def test_unreadable_config_names_file_and_line(tmp_path: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
+def test_error_in_a_filter_keeps_the_mark_under_its_place() -> None:
+    """What points at a character needs a line of its own."""
+    ended = orch("plan", "training=grid_search", '_filters=["model.name > 1 ! seed == 0"]')
+    assert ended.returncode == 2
+    _, quoted, mark, _ = ended.stderr.rstrip("\n").split("\n")
+    assert quoted.index(">") == mark.index("^")
+
+
+def test_module_that_cannot_be_loaded_is_told_with_its_traceback(tmp_path: Path) -> None:
+    """The user finds the line in the file that is at fault."""
+    (tmp_path / "conf").mkdir()
+    config = "results_dir: results\nexperiment_id: x\norch: {entry_point: broken:main, tracking: {enabled: false}}\n"
+    (tmp_path / "conf/config.yaml").write_text(config)
+    (tmp_path / "broken.py").write_text("x = 1\nx.missing\n")
+    ended = orch("run", cwd=tmp_path)
+    assert ended.returncode == 2
+    lines = ended.stderr.split("\n")
+    assert any(line.endswith('broken.py", line 2, in <module>') for line in lines), lines
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It says what the command does, and takes overrides."""
