@@ -33,8 +33,8 @@ class Outcome:
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
-        """All metrics; a test result wins over a training metric of the same name."""
-        return {**self.training, **self.results}
+        """All metrics, test results first; they win over training metrics of the same name."""
+        return {**self.results, **self.training, **self.results}
 
     @property
     def figures(self) -> Mapping[str, float]:

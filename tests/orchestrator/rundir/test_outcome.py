@@ -28,6 +28,16 @@ def test_test_result_wins_over_the_training_metric_of_its_name(tmp_path: Path) -
     assert found.metrics == {"accuracy": 0.71, "loss": 2}
 
 
+def test_test_results_come_first(tmp_path: Path) -> None:
+    """They are what runs are compared by, if nothing else is said."""
+    found = outcome(
+        tmp_path,
+        progress='{"iteration": 1, "iterations": 1, "metrics": {"loss": 2, "accuracy": 0.9}}',
+        results='{"test": {"test/loss": 3, "accuracy": 0.71}}',
+    )
+    assert [*found.figures] == ["test/loss", "accuracy", "loss"]
+
+
 def test_last_points_are_the_metrics_of_a_program_that_writes_nothing_else(tmp_path: Path) -> None:
     """Lines that are no points, and a last one that is torn, are passed over."""
     points = [{"key": key, "value": n, "step": n} for n in range(3) for key in ("loss", "lr")]
