@@ -1,6 +1,6 @@
 """What reporting costs: the processor's time of a reporter, and a grid whose server is away.
 
-``many``: 32 trainings of the digits at once, with a new store; counted is the time from the end of
+``status``: ``orch status`` of ten thousand runs. ``many``: 32 trainings of the digits at once, with a new store; counted is the time from the end of
 the last one to the end of ``orch run``, which waits for the reporter. ``reporter``: eight simulated runs append ten metrics an iteration, two iterations a second, for
 twenty seconds, to a store in SQLite; counted is the reporter's time on the processor after its
 imports and the making of the store. ``million``: a run that has left a million points is reported
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.config.settings import Tracking
+from orchestrator.extras import MLFLOW
 from orchestrator.grid.identity import identify
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now
@@ -40,7 +42,11 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
-    """Measure all and print their figures."""
+    """Measure all and print their figures; without MLflow, only what needs none."""
+    measure_status()
+    if not MLFLOW.is_installed:
+        print(MLFLOW.request("the benchmark of the reporter"))
+        return
     for _ in range(PAIRS):
         measure_many()
     measure_reporter()
@@ -90,6 +96,28 @@ def measure_reporter() -> None:
         late = time.monotonic() - ended
         print(f"{'reporter of 8 runs, 160 points/s':40}{100 * spent / took:8.1f} % of a core")
         print(f"{'all there after the last end':40}{late:8.2f} s  {problem}")
+
+
+def measure_status(count: int = 10_000) -> None:
+    """Print how long ``orch status`` takes of very many runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "conf").mkdir()
+        (Path(folder) / "conf/config.yaml").write_text("results_dir: .\nexperiment_id: bench\n")
+        experiment = ExperimentDirectory(Path(folder), "bench")
+        experiment.prepare()
+        run = experiment.create(identify({"seed": 0}, {"seed": 0}))
+        run.write_status(Status(Record.DONE, 1, now(), "box", 1, ended_at=now()))
+        run.results.write_text('{"test": {"loss": 0.5}}')
+        for number in range(1, count):
+            shutil.copytree(run.path, experiment.training / f"{number:016x}")
+        begun = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "orchestrator", "status"],
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        print(f"{f'orch status of {count} runs':40}{time.perf_counter() - begun:8.2f} s")
 
 
 def measure_million(points: int = MILLION) -> None:

@@ -208,7 +208,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 def _add_status_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="list every run, however many")
     parser.add_argument(
-        "--watch", action="store_true", help="show it anew, until all runs have ended or Ctrl-C"
+        "--watch", action="store_true", help="repeat it, for as long as anybody executes the runs"
     )
 
 
@@ -224,7 +224,10 @@ def _add_diff_options(parser: argparse.ArgumentParser) -> None:
 def _add_logs_options(parser: argparse.ArgumentParser) -> None:
     _add_show_options(parser)
     parser.add_argument(
-        "-f", "--follow", action="store_true", help="go on printing until the run has ended"
+        "-f",
+        "--follow",
+        action="store_true",
+        help="go on printing, from attempt to attempt, until nobody executes the run",
     )
     parser.add_argument(
         "--attempt", type=int, metavar="N", help="of this attempt (default: the last one)"
