@@ -208,6 +208,9 @@ def print_comparison(compared: ResultsTable, console: Console) -> None:
     _tell_left_out(len(ordered) - len(metrics), console)
     over = f"mean ± standard deviation over {', '.join(compared.over)}" if compared.over else ""
     console.print(_note(", ".join(part for part in (over, _order(compared)) if part)))
+    if mixed := sum(len(row.versions) > 1 for row in compared.rows):
+        told = f"{_count(mixed, 'row')} of runs whose trainers compute different numbers"
+        console.print(Text(f"{told}; --json tells which", style="yellow"))
 
 
 def _order(compared: ResultsTable) -> str:

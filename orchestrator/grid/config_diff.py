@@ -35,14 +35,23 @@ def find_differences(
         now: The other.
         exclude: Dotted keys that are left out as well.
     """
-    left_out = frozenset((*NEVER_IDENTITY, *exclude))
-    ones, others = dict(_leaves(before, left_out)), dict(_leaves(now, left_out))
+    ones, others = leaves(before, exclude), leaves(now, exclude)
     found = []
     for key in dict.fromkeys((*ones, *others)):
         one, other = ones.get(key, _ABSENT), others.get(key, _ABSENT)
         if not same(one, other):
             found.append(Difference(key, _show(one), _show(other)))
     return found
+
+
+def leaves(config: Mapping[str, Value], exclude: Sequence[str] = ()) -> dict[str, Value]:
+    """Return the values of a config that count for its identity, by dotted keys.
+
+    Args:
+        config: The config.
+        exclude: Dotted keys that are left out as well.
+    """
+    return dict(_leaves(config, frozenset((*NEVER_IDENTITY, *exclude))))
 
 
 def _show(value: Value | Missing) -> str:

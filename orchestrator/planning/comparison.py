@@ -1,4 +1,4 @@
-"""The comparison: metrics by axis, over the runs that differ in nothing else but their seed."""
+"""The comparison: metrics by what differs, over the runs that differ in nothing but their seed."""
 
 from __future__ import annotations
 
@@ -9,22 +9,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
+from orchestrator.grid.values import Missing
 from orchestrator.planning.direction import Direction, direction_of
+from orchestrator.planning.grouping import Averaged, find_differing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.grid.values import Value
+    from orchestrator.planning.grouping import RunConfig
 
-SEED: Final = "seed"
+
+_MISSING: Final = Missing()
 
 
 @dataclass(frozen=True, slots=True)
 class RunResults:
-    """What one run came to; ``metrics`` is None while it has no results."""
+    """What one run came to; ``metrics`` is None while it has no results.
+
+    ``config`` is None where it cannot be read. ``versions`` are those of the arithmetic that had a
+    part in it.
+    """
 
     overrides: Mapping[str, Value]
     metrics: Mapping[str, float] | None
+    config: RunConfig | None = None
+    versions: frozenset[int | None] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +47,17 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The runs with the same values on the axes: how many there are, and how many have results."""
+    """The runs with the same values on the axes: how many there are, and how many have results.
+
+    ``versions`` are those of the arithmetic behind the results: of several, the numbers may differ
+    without anything else being different.
+    """
 
     overrides: Mapping[str, Value]
     runs: int
     with_results: int
     cells: Mapping[str, Cell]
+    versions: frozenset[int | None] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +79,14 @@ class ResultsTable:
 def compare(
     outcomes: Sequence[RunResults], over: Sequence[str] = (), sort_by: str | None = None
 ) -> ResultsTable:
-    """Group runs by their axes, and sort the groups by a metric, those without results last.
+    """Group runs by what they differ in, and sort the groups by a metric, those without results last.
+
+    They are grouped by the axes of the commands that made them, and by every other key in which the
+    configs of a group differ.
 
     Args:
         outcomes: The runs.
-        over: The axes to average over; none: each that is called ``seed``.
+        over: The keys to average over; none: each that is called ``seed``.
         sort_by: The metric to sort by; None: the first there is.
 
     Raises:
@@ -76,21 +94,26 @@ def compare(
     """
     keys = _names(outcome.overrides for outcome in outcomes)
     metrics = _names(outcome.metrics or {} for outcome in outcomes)
-    averaged = tuple(over) or tuple(key for key in keys if key.rpartition(".")[2] == SEED)
+    averaged = Averaged(over)
     if outcomes:
-        _require("axis", averaged, keys)
+        known = next((each.config.leaves for each in outcomes if over and each.config), ())
+        _require("axis", [key for key in over if key not in known], keys)
         _require("metric", [sort_by] if sort_by else [], metrics)
     axes = tuple(key for key in keys if key not in averaged)
-    groups: dict[str, list[RunResults]] = {}
-    for outcome in outcomes:
-        mine = [outcome.overrides.get(axis) for axis in axes]
-        groups.setdefault(json.dumps(mine), []).append(outcome)
-    rows = [_row(group, axes, metrics) for group in groups.values()]
+    differing: dict[str, None] = {}
+    for group in _group(outcomes, axes):
+        configs = [(each.overrides, each.config) for each in group if each.config]
+        differing |= dict.fromkeys(find_differing(configs, averaged))
+    axes += tuple(key for key in differing if key not in (*axes, *keys) and key not in averaged)
+    rows = [_row(group, axes, metrics) for group in _group(outcomes, axes)]
     chosen, direction = sort_by or next(iter(metrics), None), Direction.UNKNOWN
     if chosen:
         direction = direction_of(chosen)
         rows.sort(key=lambda row: _rank(row.cells.get(chosen), direction))
-    return ResultsTable(axes, averaged, metrics, chosen, tuple(rows), direction)
+    named = tuple(over) or tuple(
+        key for key in dict.fromkeys((*keys, *differing)) if key in averaged
+    )
+    return ResultsTable(axes, named, metrics, chosen, tuple(rows), direction)
 
 
 def comparison_as_json(comparison: ResultsTable) -> dict[str, object]:
@@ -106,6 +129,7 @@ def comparison_as_json(comparison: ResultsTable) -> dict[str, object]:
                 "overrides": dict(row.overrides),
                 "runs": row.runs,
                 "with_results": row.with_results,
+                "numbers": sorted(row.versions, key=str),
                 "metrics": {
                     key: {"mean": _finite(cell.mean), "std": cell.std and _finite(cell.std)}
                     for key, cell in row.cells.items()
@@ -116,6 +140,22 @@ def comparison_as_json(comparison: ResultsTable) -> dict[str, object]:
     }
 
 
+def _group(outcomes: Sequence[RunResults], axes: Sequence[str]) -> list[list[RunResults]]:
+    groups: dict[str, list[RunResults]] = {}
+    for outcome in outcomes:
+        values = [_value(outcome, axis) for axis in axes]
+        key = json.dumps([None if isinstance(value, Missing) else [value] for value in values])
+        groups.setdefault(key, []).append(outcome)
+    return list(groups.values())
+
+
+def _value(outcome: RunResults, axis: str) -> Value | Missing:
+    """Return what a run has on an axis; one that was given otherwise has it in its config."""
+    if axis in outcome.overrides:
+        return outcome.overrides[axis]
+    return outcome.config.leaves.get(axis, _MISSING) if outcome.config else _MISSING
+
+
 def _row(group: Sequence[RunResults], axes: Sequence[str], metrics: Sequence[str]) -> Row:
     finished = [outcome.metrics for outcome in group if outcome.metrics is not None]
     cells = {}
@@ -123,8 +163,10 @@ def _row(group: Sequence[RunResults], axes: Sequence[str], metrics: Sequence[str
         values = [found[metric] for found in finished if metric in found]
         if values:
             cells[metric] = _cell(values)
-    overrides = {axis: group[0].overrides[axis] for axis in axes if axis in group[0].overrides}
-    return Row(overrides, len(group), len(finished), cells)
+    found = ((axis, _value(group[0], axis)) for axis in axes)
+    overrides = {axis: value for axis, value in found if not isinstance(value, Missing)}
+    versions = frozenset(each for outcome in group for each in outcome.versions)
+    return Row(overrides, len(group), len(finished), cells, versions)
 
 
 def _cell(values: Sequence[float]) -> Cell:

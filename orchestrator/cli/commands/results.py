@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -12,28 +13,34 @@ from orchestrator.cli.lookup import source_of
 from orchestrator.cli.tables import print_comparison
 from orchestrator.cli.terminal import write
 from orchestrator.errors import RunDirectoryError, UsageError
+from orchestrator.grid.config_diff import leaves
 from orchestrator.planning.comparison import ResultsTable, RunResults, compare, comparison_as_json
+from orchestrator.planning.grouping import RunConfig
 from orchestrator.planning.load import open_experiment
+from orchestrator.rundir import durable
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
+    from orchestrator.grid.values import Value
     from orchestrator.rundir.directory import RunDirectory
 
 
 def results(options: argparse.Namespace, console: Console) -> int:
-    """Print a row for the runs that differ only in their seed, the best first.
+    """Print a row for the runs that differ in nothing but their seed, the best first.
 
     Raises:
         UsageError: There is no such axis or metric, or two formats are asked for.
     """
     if options.json and options.csv:
         raise UsageError("--json and --csv are two formats. Choose one.")
-    _, experiment = open_experiment(source_of(options))
-    outcomes = [_outcome(directory) for directory in experiment.runs()]
+    described, experiment = open_experiment(source_of(options))
+    exclude = described.settings.identity_exclude
+    outcomes = [_outcome(directory, exclude) for directory in experiment.runs()]
     compared = compare(outcomes, options.over, options.sort)
     if options.json:
         console.file.write(json.dumps(comparison_as_json(compared), indent=2) + "\n")
@@ -46,16 +53,24 @@ def results(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _outcome(directory: RunDirectory) -> RunResults:
+def _outcome(directory: RunDirectory, exclude: Sequence[str]) -> RunResults:
     """Return what a run came to: its results, or for other programs its last metrics."""
     try:
         overrides = directory.read_overrides()
-    except RunDirectoryError:
+        text = durable.read_file(directory.config).decode(errors="replace")
+    except (RunDirectoryError, OSError):
         return RunResults({}, None)  # orch status tells of damage
-    seen = directory.observe()
-    if seen.state is not State.DONE:
-        return RunResults(overrides, None)
-    return RunResults(overrides, directory.outcome().figures)
+
+    def read() -> Mapping[str, Value]:
+        with contextlib.suppress(RunDirectoryError):
+            return leaves(directory.read_config(), exclude)
+        return {}
+
+    config = RunConfig(text, read)
+    if directory.observe().state is not State.DONE:
+        return RunResults(overrides, None, config)
+    outcome = directory.outcome()
+    return RunResults(overrides, outcome.figures, config, outcome.versions)
 
 
 def _write_csv(compared: ResultsTable, console: Console) -> None:

@@ -105,3 +105,23 @@ def test_unknown_direction_is_said(grid: Grid, output: Callable[[], str]) -> Non
     told = json.loads(output())
     assert told["better"] == "less"
     assert [row["overrides"]["lr"] for row in told["rows"]] == [0.1, 0.2]
+
+
+def test_value_that_was_no_axis_makes_a_row_of_its_own(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """A value given alone, and a default that was changed in between."""
+    config = grid.folder / "conf/config.yaml"
+    text = config.read_text() + "orch: {command: ['true'], tracking: {enabled: false}}\n"
+    config.write_text(text)
+    for lr in ("0.1", "0.3"):
+        assert grid.orch("run", "seed=0,1", f"lr={lr}", "--quiet") == 0
+    config.write_text(text + "y: 5\n")
+    assert grid.orch("run", "seed=0,1", "lr=0.3", "--quiet") == 0
+    output()
+    grid.orch("results", "--json")
+    told = json.loads(output())
+    assert (told["axes"], told["over"]) == (["lr", "y"], ["seed"])
+    assert {(row["overrides"]["lr"], row["overrides"].get("y"), row["runs"]) for row in told["rows"]} == {
+        (0.1, None, 2), (0.3, None, 2), (0.3, 5, 2)
+    }  # fmt: skip

@@ -1,0 +1,111 @@
+"""The grouping of runs that are compared: by every key in which they differ, but the averaged ones.
+
+Runs of one experiment may come from several commands, and from a config that was changed in between.
+The axes of the commands do not tell all the keys in which they differ; their configs do.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.grid.values import same, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from orchestrator.grid.values import Value
+
+SEED: Final = "seed"
+_ABSENT: Final = object()
+
+
+class RunConfig:
+    """The config of a run: the text of its file, and its values, which are read when asked for."""
+
+    def __init__(self, text: str, read: Callable[[], Mapping[str, Value]]) -> None:
+        self.text = text
+        self._read = read
+        self._leaves: Mapping[str, Value] | None = None
+
+    @property
+    def leaves(self) -> Mapping[str, Value]:
+        """The values that count for the identity of a run, by dotted keys."""
+        if self._leaves is None:
+            self._leaves = self._read()
+        return self._leaves
+
+
+class Averaged:
+    """The keys that are averaged over: those that were asked for, or each that is called ``seed``."""
+
+    def __init__(self, asked_for: Sequence[str]) -> None:
+        self._asked_for = frozenset(asked_for)
+
+    def __contains__(self, key: str) -> bool:
+        """Tell whether a key is averaged over."""
+        return key in self._asked_for or (not self._asked_for and key.rpartition(".")[2] == SEED)
+
+
+def find_differing(
+    group: Sequence[tuple[Mapping[str, Value], RunConfig]], averaged: Averaged
+) -> list[str]:
+    """Return the keys in which runs with the same values on their axes differ.
+
+    What only follows from an averaged key, such as a name with the seed in it, is not among them.
+    A config is read only where its text is not that of another run, apart from averaged values.
+
+    Args:
+        group: The values on the axes, and the config, of each run.
+        averaged: The keys that are averaged over.
+    """
+    if len(group) < 2:  # noqa: PLR2004 # nothing to differ from
+        return []
+    distinct = {_without_averaged(*each, averaged): each[1] for each in group}
+    if len(distinct) == 1:
+        return []
+    configs = [config.leaves for config in distinct.values()]
+    keys = dict.fromkeys(key for leaves in configs for key in leaves)
+    return [key for key in keys if _differs(key, configs, averaged)]
+
+
+def _without_averaged(overrides: Mapping[str, Value], config: RunConfig, averaged: Averaged) -> str:
+    """Return the text of a config without the lines that hold the values of averaged axes."""
+    lines = {
+        f"{key.rpartition('.')[2]}: {_text(value)}"
+        for key, value in overrides.items()
+        if key in averaged
+    }
+    return "\n".join(line for line in config.text.split("\n") if line.strip() not in lines)
+
+
+def _differs(key: str, configs: Sequence[Mapping[str, Value]], averaged: Averaged) -> bool:
+    """Tell whether a key has several values, apart from the averaged values in them."""
+    first = configs[0].get(key, _ABSENT)
+    if all(_is_same(leaves.get(key, _ABSENT), first) for leaves in configs):
+        return False
+    if key in averaged:
+        return True
+    forms = set()
+    for leaves in configs:
+        values = [_text(value) for name, value in leaves.items() if name in averaged]
+        forms.add(_form(_text(leaves[key]), values) if key in leaves else None)
+    return len(forms) > 1
+
+
+def _form(text: str, averaged: Sequence[str]) -> str:
+    """Return a text with holes in place of the averaged values in it."""
+    for value in filter(None, averaged):
+        # Not within a number: 0 is no part of 0.1.
+        text = re.sub(rf"(?<!\d)(?<!\d\.){re.escape(value)}(?!\d|\.\d)", "\0", text)
+    return text
+
+
+def _is_same(one: object, other: object) -> bool:
+    if one is _ABSENT or other is _ABSENT:
+        return one is other
+    return same(one, other)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else show(value)
