@@ -45,7 +45,7 @@ class Modules:
     model: nn.Module
     optimizer: Optimizer
     scheduler: LRScheduler | None
-    criterion: Callable[[Tensor, Tensor], Tensor]
+    criterion: Callable[..., Tensor] | None
     curriculum: object | None
 
     def by_role(self) -> dict[str, object]:
@@ -72,7 +72,7 @@ def build_modules(config: Config, device: torch.device) -> Modules:
     found: dict[str, object] = {"data": data}
     model = playing(required(build(config, "model", found), "model"), "model", nn.Module).to(device)
     found["model"] = model
-    criterion = required(build(config, "criterion", found), "criterion")
+    criterion = build(config, "criterion", found)  # none, if the model computes the loss
     if isinstance(criterion, nn.Module):
         criterion = criterion.to(device)
     found["criterion"] = criterion

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from trainer.batch_structure import bring, parts_of
 from trainer.checkpoints.store import BEST, read_model_state
 from trainer.curriculum.scores import checked_scores, count_samples
 from trainer.errors import ConfigError
 from trainer.finished import build_model
 from trainer.loading.loaders import make_loader
+from trainer.model_call import predictions_in
 from trainer.outputs import CHECKPOINTS, CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state
 from trainer.settings import plain_config, read_config
@@ -70,11 +72,19 @@ class LossScores:
     def _sample_by_sample(self, model: nn.Module, trainer: ModularTaskTrainer) -> Tensor:
         """Return a loss for each sample, for criteria know only the mean of a batch."""
         losses = []
-        for samples, targets in make_loader(trainer.data.train, "scores", trainer.settings):
+        criterion = trainer.criterion
+        for batch in make_loader(trainer.data.train, "scores", trainer.settings):
+            parts = bring(parts_of(batch), trainer.device)
+            inputs, targets = parts.inputs, parts.targets
+            if criterion is None or not isinstance(targets, Tensor):
+                raise ConfigError(
+                    "curriculum.scores: a sample's loss needs a criterion, and a target that is a"
+                    " tensor. Give each sample its score in a file."
+                )
             with trainer.autocast:
-                outputs = model(samples.to(trainer.device))
-                pairs = zip(outputs.split(1), targets.to(trainer.device).split(1), strict=True)
-                losses += [trainer.criterion(*pair) for pair in pairs]
+                outputs = predictions_in(model(*inputs, **parts.named))
+                pairs = zip(torch.split(outputs, 1), torch.split(targets, 1), strict=True)
+                losses += [criterion(*pair) for pair in pairs]
         return torch.stack(losses).double().cpu()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from hashlib import blake2b
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -82,9 +83,14 @@ def _shows_its_contents(value: object) -> bool:
 
 def _is_written_in_python(value: object) -> bool:
     """Tell whether no class of an object, but for `object`, is one of C, which may hide anything."""
-    return all(each is object or each.__flags__ & _ON_HEAP for each in type(value).__mro__)
+    return all(each is object or _has_source(each) for each in type(value).__mro__)
 
 
-_ON_HEAP = (
-    1 << 9
-)  # Py_TPFLAGS_HEAPTYPE: the class was made by a class statement, or might have been
+def _has_source(kind: type) -> bool:
+    module = sys.modules.get(kind.__module__)
+    file = str(getattr(module, "__file__", ""))
+    return bool(kind.__flags__ & _ON_HEAP) and (file.endswith(".py") or module is _MAIN)
+
+
+_ON_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: what a class statement makes has it, most of C has not
+_MAIN = sys.modules["__main__"]

@@ -209,3 +209,11 @@ class Fragile(Saboteur, nn.Linear):
     def __init__(self, **how: Any) -> None:
         nn.Linear.__init__(self, 6, 2)
         Saboteur.__init__(self, **how)
+
+
+STRENGTH = 1
+
+
+def adding(values: list[float]) -> Callable[[], float]:
+    """Return what sums up a list that it closes over."""
+    return lambda: sum(values)
