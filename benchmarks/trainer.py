@@ -29,6 +29,7 @@ from trainer.checkpoints.background_writer import Recorder
 from trainer.checkpoints.store import Checkpoints
 from trainer.data.digits import Digits
 from trainer.history import History
+from trainer.interval import Interval
 from trainer.models.mlp import Mlp
 from trainer.outputs import Outputs, Progress
 from trainer.trainer import ModularTaskTrainer
@@ -268,13 +269,13 @@ def measure_checkpoints() -> None:
         checkpoints.write(checkpoints.take(1, state(), None))
         alone = time.perf_counter() - begun
         copying, waiting = [], []
-        with Recorder(checkpoints, Outputs(Path(folder))) as recorder:
+        with Recorder(checkpoints, Outputs(Path(folder)), Interval()) as recorder:
             for iteration in range(2, 62):
                 before = waited()
                 train_for(step, seconds=0.2)
                 undisturbed = waited() - before
                 before, begun = waited(), time.thread_time()
-                recorder.record(Progress(iteration, 99, []), state(), None)
+                recorder.record(Progress(iteration, 99, []), state, None)
                 copying.append(time.thread_time() - begun)
                 train_for(step, seconds=0.2)
                 waiting.append(waited() - before - undisturbed)
@@ -296,13 +297,13 @@ def longer_by_the_clock(
     train_for(step, seconds=0.5)
     steps = count_steps(step, 1.0)
     ratios = []
-    with Recorder(checkpoints, Outputs(folder)) as recorder:
+    with Recorder(checkpoints, Outputs(folder), Interval()) as recorder:
         for iteration in range(1, 21):
             seconds = []
             for is_recorded in (False, True):
                 begun = time.perf_counter()
                 if is_recorded:
-                    recorder.record(Progress(iteration, 99, []), state(), None)
+                    recorder.record(Progress(iteration, 99, []), state, None)
                 for _ in range(steps):
                     step()
                 seconds.append(time.perf_counter() - begun)

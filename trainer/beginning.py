@@ -12,7 +12,8 @@ from trainer.outputs import Progress, say
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainer.checkpoints.store import Checkpoints, Saved
+    from trainer.checkpoints.reading import Saved
+    from trainer.checkpoints.store import Checkpoints
     from trainer.outputs import Outputs
     from trainer.settings import Settings
 

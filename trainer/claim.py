@@ -8,6 +8,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from trainer.disk import make_folder
 from trainer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ def claimed(folder: Path) -> Iterator[None]:
     from it, and is free the moment this process is gone, however it ends.
 
     Raises:
-        ConfigError: If another process has it.
+        ConfigError: If another process has it, or no folder may be there.
         OSError: If the folder or the file cannot be made.
     """
-    folder.mkdir(exist_ok=True)
-    descriptor = os.open(folder / CLAIM, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    make_folder(folder)
+    descriptor = os.open(
+        folder / CLAIM, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644
+    )
     try:
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

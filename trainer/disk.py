@@ -9,12 +9,15 @@ import zlib
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Self
 
+from trainer.errors import ConfigError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 TEMPORARY = ".tmp"
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_END = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _LARGE = 1 << 16  # bytes
 
 
@@ -34,7 +37,8 @@ class NewFile:
             self._descriptor = os.open(temporary, _NEW, 0o666)
         except FileExistsError:
             # What a killed process left is not opened: a failed fsync may have marked it clean.
-            temporary.unlink()
+            put_aside(temporary)
+            temporary.unlink(missing_ok=True)
             self._descriptor = os.open(temporary, _NEW, 0o666)
 
     def __enter__(self) -> Self:
@@ -67,6 +71,9 @@ class NewFile:
             if len(self._gathered) >= _LARGE:
                 self._hand_over()
 
+    def flush(self) -> None:
+        """Do nothing, as PyTorch wants it done: what was gathered is written in the end."""
+
     def _hand_over(self, content: bytes | memoryview = b"") -> None:
         """Write what was gathered, and more."""
         gathered, self._gathered = self._gathered, bytearray()
@@ -85,7 +92,11 @@ class NewFile:
         self._hand_over()
         if durable:
             os.fsync(self._descriptor)
-        os.replace(self.temporary, path)  # noqa: PTH105 - that of a path makes it anew first
+        try:
+            os.replace(self.temporary, path)  # noqa: PTH105 - that of a path makes it anew first
+        except IsADirectoryError:
+            put_aside(path)
+            os.replace(self.temporary, path)  # noqa: PTH105 - as above
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
@@ -96,6 +107,34 @@ def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
     with NewFile(path.with_name(path.name + TEMPORARY)) as file:
         file.write(content)
         file.become(path, durable=durable)
+
+
+def put_aside(path: Path) -> None:
+    """Rename a folder that is in the way of a file; nothing in it is touched."""
+    if path.is_symlink() or not path.is_dir():
+        return
+    number = 1
+    while (aside := path.with_name(f"{path.name}.in-the-way-{number}")).exists():
+        number += 1
+    path.rename(aside)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, unless it is there.
+
+    Raises:
+        ConfigError: If a link is there, for what it leads to may be another's, or something else.
+    """
+    try:
+        path.mkdir()
+    except FileExistsError:
+        if path.is_symlink():
+            raise ConfigError(
+                f"{path}: it is a symbolic link, and links are not followed. Remove it; for another"
+                " disk, set results_dir to a folder there."
+            ) from None
+        if not path.is_dir():
+            raise ConfigError(f"{path}: it is not a folder. Move it away.") from None
 
 
 def is_there(path: Path) -> bool:
@@ -115,7 +154,7 @@ def is_there(path: Path) -> bool:
 
 def append_durably(path: Path, content: bytes) -> None:
     """Append, and return when it is on the disk; a kill or a full disk may leave a torn last line."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, _END, 0o644)
     try:
         write_all(descriptor, content)
         os.fsync(descriptor)

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from trainer.build import playing, required
-from trainer.checkpoints.store import BEST, NAME, read_model_state
+from trainer.checkpoints.reading import NAME, read_model_state
+from trainer.checkpoints.store import BEST
 from trainer.errors import CheckpointError, ConfigError
 from trainer.outputs import CHECKPOINTS, CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state

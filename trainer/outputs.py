@@ -85,10 +85,19 @@ class Outputs:
             path for path in map((self.run_dir / EARLIER).joinpath, made) if not path.exists()
         )
         folder.mkdir(parents=True)
-        for name in (METRICS, PROGRESS, RESULTS, CHECKPOINTS):
+        for name in (METRICS, PROGRESS, RESULTS):
             with suppress(FileNotFoundError):
                 (self.run_dir / name).rename(folder / name)
-        for changed in (folder, folder.parent, self.run_dir):
+        (folder / CHECKPOINTS).mkdir()
+        for path in self.checkpoints.glob("*.pt"):  # the folder is claimed by this process
+            path.rename(folder / CHECKPOINTS / path.name)
+        for changed in (
+            folder / CHECKPOINTS,
+            folder,
+            folder.parent,
+            self.checkpoints,
+            self.run_dir,
+        ):
             sync_folder(changed)
 
     def begun_before(self) -> list[str]:
@@ -100,28 +109,32 @@ class Outputs:
             for folder in folders
         ]
 
-    def publish(self, progress: Progress) -> None:
-        """Append the iteration's points that are not there yet, then replace `progress.json`."""
+    def publish(self, *all_progress: Progress) -> None:
+        """Append the points of iterations that are not there yet, then replace `progress.json`."""
         # Each number is made a text once, for both files: that takes as long as all the rest.
-        written_out = [
-            (point, _encode(point.key), _encode_number(point.value)) for point in progress.points
-        ]
-        self._append(progress.iteration, written_out)
+        lines: list[str] = []
+        for progress in all_progress:
+            written_out = [
+                (point, _encode(point.key), _encode_number(point.value))
+                for point in progress.points
+            ]
+            lines += self._new_lines(progress.iteration, written_out)
+        if lines:
+            append_durably(self._metrics, "".join(lines).encode())
         self._write_progress(progress, {key: value for _, key, value in written_out})
 
-    def _append(self, iteration: int, points: Sequence[tuple[Point, str, str]]) -> None:
-        """Append in one durable write."""
+    def _new_lines(self, iteration: int, points: Sequence[tuple[Point, str, str]]) -> list[str]:
+        """Return the lines of points that are not written yet, and count them as written."""
         written = self._keys_written.setdefault(iteration, set())
         lines = [
             f'{{"key": {key}, "value": {value}, "step": {point.step}, "timestamp": {point.timestamp}}}\n'
             for point, key, value in points
             if point.key not in written
         ]
-        if lines:
-            append_durably(self._metrics, "".join(lines).encode())
-            written.update(point.key for point, _, _ in points)
+        written.update(point.key for point, _, _ in points)
         # The iteration before does not come again: what is remembered must not grow with the run.
         self._keys_written.pop(iteration - 1, None)
+        return lines
 
     def _write_progress(self, progress: Progress, metrics: Mapping[str, str]) -> None:
         """Replace `progress.json`: whole at any moment, but not worth waiting for the disk."""

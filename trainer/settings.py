@@ -17,6 +17,7 @@ from omegaconf.resolvers import oc
 
 from trainer.direction import MAX, MIN, direction_of
 from trainer.errors import ConfigError
+from trainer.interval import Interval, parse_interval
 from trainer.known_keys import check_keys
 from trainer.numbers import CHOICES, OTHER_NUMBERS
 
@@ -54,7 +55,7 @@ DECIDING_KEYS = (
 )
 
 
-CHECKPOINT_KEYS = ("keep_last", "metric", "mode", "other_numbers")
+CHECKPOINT_KEYS = ("keep_last", "every", "metric", "mode", "other_numbers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Settings:
     device: str
     deterministic: bool
     keep_last: int
+    every: Interval
     metric: str | None
     mode: str | None
     other_numbers: str
@@ -192,6 +194,7 @@ def read_settings(config: Config) -> Settings:
         device=_device(config),
         deterministic=_switch(config, "deterministic", default=True),
         keep_last=_number(checkpoint, "keep_last", 2, least=1, within="checkpoint."),
+        every=_interval(checkpoint),
         metric=metric,
         mode=mode,
         other_numbers=_choice(checkpoint, "other_numbers", CHOICES, within="checkpoint."),
@@ -221,6 +224,17 @@ def read_group(config: Config, group: str) -> Config:
     if not isinstance(found, dict):
         raise ConfigError(f"{group}: expected keys with values, not {found!r}. See conf/{group}/.")
     return {str(key): value for key, value in found.items() if key != "name"}
+
+
+def _interval(checkpoint: Config) -> Interval:
+    value = checkpoint.get("every", 1)
+    interval = parse_interval(value)
+    if interval is None:
+        raise ConfigError(
+            f"checkpoint.every: {value!r} is neither a number of iterations nor a time. Set 1, 5, 30s,"
+            " 10m ..."
+        )
+    return interval
 
 
 def _decided_now() -> Config:

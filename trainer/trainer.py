@@ -175,9 +175,9 @@ class ModularTaskTrainer:
                 check_savable(lambda: state_of(self))
             else:
                 resume(self, *found)
-            with Recorder(self.checkpoints, self.outputs) as recorder:
+            with Recorder(self.checkpoints, self.outputs, self.settings.every) as recorder:
                 for iteration in range(self.iteration + 1, self.settings.iterations + 1):
-                    self._stop_if_asked()
+                    self._stop_if_asked(recorder)
                     seed_everything(self.settings.seed, "iteration", iteration)
                     for iteration_begin in self.callbacks.cb_on_iteration_begin:
                         iteration_begin(self, iteration)
@@ -185,10 +185,10 @@ class ModularTaskTrainer:
                     for iteration_end in self.callbacks.cb_on_iteration_end:
                         iteration_end(self, iteration, metrics)
                     self._save(recorder, iteration, metrics)
-                self._stop_if_asked()
+                self._stop_if_asked(recorder)
                 final_state = digest_of(module_states(self))
                 final_points = self.history.points
-                test_results = self._test()
+                test_results = self._test(recorder)
             # Leaving the recorder has waited: the last iteration is on the disk.
             for end in self.callbacks.cb_on_train_end:
                 end(self, test_results)
@@ -196,8 +196,9 @@ class ModularTaskTrainer:
             self._report(test_results, final_points, final_state)
         return test_results
 
-    def _stop_if_asked(self) -> None:
+    def _stop_if_asked(self, recorder: Recorder) -> None:
         if self.stop_requested:
+            recorder.complete(lambda: state_of(self))
             iterations = self.settings.iterations
             raise Stopped(f"stopped after iteration {self.iteration} of {iterations}, as asked")
 
@@ -268,18 +269,19 @@ class ModularTaskTrainer:
         check_numbers(metrics)
         self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)
         progress = self._progress(self.history.points)
-        recorder.record(progress, state_of(self), self.history.best_iteration)
+        recorder.record(progress, lambda: state_of(self), self.history.best_iteration)
         shown = "  ".join(f"{key} {value:.4g}" for key, value in metrics.items())
         say(f"iteration {iteration} of {self.settings.iterations}: {shown}")
 
     def _progress(self, points: Sequence[Point]) -> Progress:
         return Progress(self.iteration, self.settings.iterations, points)
 
-    def _test(self) -> dict[str, float]:
+    def _test(self, recorder: Recorder) -> dict[str, float]:
         """Test the best weights, or the last ones if the configuration says so."""
         seed_everything(self.settings.seed, "test")
         best = self.history.best_iteration
         if self.settings.test_with == "best" and best is not None and best != self.iteration:
+            recorder.wait()
             restore_modules(self, self.checkpoints.state_at(best))
         results = self._evaluate("test", self.iteration)
         if not isfinite(results["test/loss"]):

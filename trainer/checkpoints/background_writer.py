@@ -1,34 +1,56 @@
-"""Owns the thread that makes iterations durable while the next one is being trained."""
+"""Owns the thread that makes iterations durable while the next ones are being trained."""
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from trainer.errors import Stopped
+from trainer.interval import Schedule
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from trainer.checkpoints.store import Checkpoints, Taken
+    from trainer.interval import Interval
     from trainer.outputs import Outputs, Progress
 
     State = dict[str, Any]
+
+# What may be on its way at a time: a large state alone, or a few small ones.
+MOST_BYTES: Final = 1 << 26
+MOST: Final = 8
 
 
 class Recorder:
     """Write iterations to the disk in their order, each whole, on a thread of its own.
 
-    At most one is on its way; a disk that is slower than the training holds it up at the next one.
-    What the disk refuses is raised at the next call. The thread prints nothing: a loader worker
-    that is forked meanwhile would inherit a locked stream.
+    A disk that is slower than the training gets several at once, of which only those are written that
+    are kept; where they take too much memory, it holds the training up. What it refuses is raised at
+    the next iteration; the first that is saved is waited for there, so that no training begins that cannot be
+    saved. The thread prints nothing: a loader worker that is forked meanwhile would
+    inherit a locked stream.
+
+    An iteration that is not due is told without being saved: after a kill it is trained again, and
+    its points are there already. Of the best one the modules are kept in memory until the next is
+    saved.
     """
 
-    def __init__(self, checkpoints: Checkpoints, outputs: Outputs) -> None:
+    def __init__(self, checkpoints: Checkpoints, outputs: Outputs, every: Interval) -> None:
         self._checkpoints = checkpoints
         self._outputs = outputs
+        self._schedule = Schedule(every)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
-        self._on_its_way: Future[None] | None = None
+        self._queue: deque[tuple[Progress | None, Taken | None]] = deque()
+        self._on_its_way: deque[tuple[Future[None], int]] = deque()
+        self._is_refused = False
+        self._has_saved = False
+        self._awaited: Future[None] | None = None
+        self._last_size = 0
+        self._best: Taken | None = None
+        self._unsaved: tuple[Progress, int | None] | None = None
 
     def __enter__(self) -> Self:
         """Begin; there is nothing to do yet."""
@@ -44,21 +66,35 @@ class Recorder:
         if kind is None or issubclass(kind, Stopped):
             self.wait()
 
-    def record(self, progress: Progress, state: State, best: int | None) -> None:
+    def record(self, progress: Progress, state: Callable[[], State], best: int | None) -> None:
         """Take over an iteration, and return before it is on the disk.
 
         Args:
-            progress: The iteration, told to others only when its checkpoint is on the disk.
-            state: What must survive; it may change as soon as this returns.
+            progress: The iteration; if it is saved, it is told to others only when that is done.
+            state: Returns what must survive, which may change as soon as this returns.
             best: The best iteration so far, this one included.
 
         Raises:
             CheckpointError: If the state holds something that could not be loaded safely.
-            OSError: If the disk refused the iteration before.
+            OSError: If the disk refused an iteration before.
         """
-        self.wait()
-        taken = self._checkpoints.take(progress.iteration, state, best)
-        self._on_its_way = self._thread.submit(self._write, progress, taken)
+        is_last = progress.iteration == progress.iterations
+        if self._schedule.is_due(progress.iteration) or is_last:
+            self._save(progress, state(), best)
+            return
+        if best == progress.iteration:
+            self._forget_best()
+            self._make_room(self._last_size)
+            self._best = self._checkpoints.take_best(best, state()["modules"])
+            self._last_size = self._best.snapshot.size
+        self._unsaved = progress, best
+        self._hand_over(progress, None)
+
+    def complete(self, state: Callable[[], State]) -> None:
+        """Save the last iteration, if it was only told, while the state is still its."""
+        if self._unsaved is not None:
+            progress, best = self._unsaved
+            self._save(progress, state(), best)
 
     def wait(self) -> None:
         """Return when all that was taken over is on the disk.
@@ -66,10 +102,58 @@ class Recorder:
         Raises:
             OSError: If the disk refused it.
         """
-        if self._on_its_way is not None:
-            on_its_way, self._on_its_way = self._on_its_way, None
-            on_its_way.result()
+        while self._on_its_way:
+            self._wait_for_oldest()
 
-    def _write(self, progress: Progress, taken: Taken) -> None:
-        self._checkpoints.write(taken)
-        self._outputs.publish(progress)
+    def _wait_for_oldest(self) -> None:
+        future, _size = self._on_its_way.popleft()
+        future.result()
+        if future is self._awaited:
+            self._awaited = None
+
+    def _save(self, progress: Progress, state: State, best: int | None) -> None:
+        if self._best is not None and self._best.iteration == best != progress.iteration:
+            self._hand_over(None, self._best)
+            self._best = None
+        self._forget_best()
+        self._make_room(self._last_size)
+        taken = self._checkpoints.take(progress.iteration, state, best)
+        self._last_size = taken.snapshot.size
+        self._unsaved = None
+        self._hand_over(progress, taken)
+
+    def _forget_best(self) -> None:
+        if self._best is not None:
+            self._checkpoints.give_back(self._best)
+            self._best = None
+
+    def _make_room(self, needed: int) -> None:
+        """Wait until what is on its way leaves room for so many bytes more."""
+        while self._on_its_way:
+            future, _size = self._on_its_way[0]
+            size = sum(size for _, size in self._on_its_way) + needed
+            has_room = size <= MOST_BYTES and len(self._on_its_way) < MOST
+            if has_room and self._awaited is None and not future.done():
+                return
+            self._wait_for_oldest()
+
+    def _hand_over(self, progress: Progress | None, taken: Taken | None) -> None:
+        self._make_room(0)
+        self._queue.append((progress, taken))
+        size = taken.snapshot.size if taken else 0
+        future = self._thread.submit(self._write)
+        self._on_its_way.append((future, size))
+        if taken and progress and not self._has_saved:
+            self._has_saved, self._awaited = True, future
+
+    def _write(self) -> None:
+        """Write all that waits, in one go; after a refusal nothing."""
+        if self._is_refused or not self._queue:
+            return
+        waiting = [self._queue.popleft() for _ in range(len(self._queue))]
+        self._is_refused = True
+        if all_taken := [taken for _, taken in waiting if taken]:
+            self._checkpoints.write(*all_taken)
+        if all_progress := [progress for progress, _ in waiting if progress]:
+            self._outputs.publish(*all_progress)
+        self._is_refused = False

@@ -2,54 +2,72 @@
 
 from __future__ import annotations
 
-import io
+from collections import Counter, OrderedDict
+from copy import copy
 from dataclasses import dataclass
-from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
-from trainer.checkpoints.archive import ALIGNMENT, archive
-from trainer.checkpoints.pickling import Memory, Room, StatePickler, Strange, is_harmless, origin_of
 from trainer.errors import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from torch import Tensor
-
     State = dict[str, Any]
+
+# What PyTorch loads without running code, apart from tensors.
+ATOMS = {
+    *(type(None), bool, int, float, str, bytes),
+    *(torch.Size, torch.dtype, torch.device, torch.layout),
+}
+CONTAINERS = {dict, OrderedDict, Counter, list, tuple, set}
+
+
+@dataclass(frozen=True, slots=True)
+class TensorCopy:
+    """Hold a copy, on the CPU; one of a GPU's tensor, which `was_away`, is in pinned memory."""
+
+    tensor: Tensor
+    was_away: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Hold a state as it was; `arrived` is set where its tensors are still on their way from a GPU."""
+    """Hold a state as it was, with all tensors on the CPU.
 
-    pickle: bytes
-    memories: Sequence[Memory]
+    `far` counts the tensors, in the order of `tensors_in`, that are copies of a GPU's; `arrived` is
+    set where such copies may still be on their way.
+    """
+
+    state: State
+    copies: Sequence[TensorCopy]
+    far: Sequence[int]
     arrived: torch.Event | None
 
-    def pieces(self) -> Iterator[bytes | memoryview]:
-        """Yield a file for `torch.load`, when all of the state is here."""
+    @property
+    def size(self) -> int:
+        """The bytes that the copies take."""
+        return sum(each.tensor.nbytes for each in self.copies)
+
+    def save(self, file: IO[bytes]) -> None:
+        """Write what `torch.load` reads, when all of the state is here."""
         if self.arrived is not None:
             self.arrived.synchronize()
-        return archive(self.pickle, [memory.content for memory in self.memories])
+        torch.save({**self.state, "far": [*self.far]}, file)
 
 
 class Snapshots:
-    """Copy states, one after the other, into the same memory: each copy ends the one before.
+    """Copy states, into the memory of earlier copies where they fit.
 
-    A state is made of tensors and plain values in dictionaries, lists, tuples and sets. Copies are
-    on the CPU, and name the place of the original; those from a GPU are queued behind the work that
-    was given to it before, so that whoever takes a snapshot may go on at once and change what was
-    copied.
+    A state is made of tensors and plain values in dictionaries, lists, tuples and sets. Copies from a
+    GPU are queued behind the work that was given to it before, so that the caller may go on at once
+    and change what was copied.
     """
 
     def __init__(self) -> None:
-        self._rooms: list[Room] = []
-        self._used = 0
-        self._has_new = False
-        self._memories: list[Memory] = []
+        self._spare: list[Sequence[TensorCopy]] = []
 
     @torch.no_grad()
     def take(self, state: State) -> Snapshot:
@@ -59,79 +77,132 @@ class Snapshots:
             CheckpointError: If it holds anything that could not be loaded without running code; it
                 says where.
         """
-        self._used, self._has_new, self._memories = 0, False, []
-        file = io.BytesIO()
+        copier = _Copier(self._spare.pop() if self._spare else ())
         try:
-            StatePickler(file, self._copy).dump(state)
-        except Strange as strange:
-            culprit = _first_strange(state, "state") or f"state has a {strange} somewhere"
+            copied = copier.copy_of(state)
+        except _Unsavable as unsavable:
+            places = "".join(reversed(unsavable.places))
             raise CheckpointError(
-                f"{culprit}. Keep tensors and plain values in state_dict()."
+                f"state{places} is a {unsavable}. Keep tensors and plain values in state_dict()."
             ) from None
         arrived = None
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # PyTorch left it untyped
             arrived = torch.cuda.current_stream().record_event()
-        if self._has_new or self._used < len(self._rooms):
-            self._rooms = _side_by_side(self._rooms[: self._used])
-        return Snapshot(file.getvalue(), self._memories, arrived)
+        return Snapshot(copied, copier.copies, copier.far, arrived)
 
-    def _copy(self, tensor: Tensor) -> Room:
-        """Copy a tensor to where its predecessor was, if it fits."""
-        if self._used == len(self._rooms) or not _fits(tensor, self._rooms[self._used]):
+    def give_back(self, snapshot: Snapshot) -> None:
+        """Let a later copy use the memory of one that nobody needs any more."""
+        self._spare.append(snapshot.copies)
+
+
+class _Unsavable(Exception):  # noqa: N818 - it never leaves this module
+    """Say what a value is, and, from the innermost outwards, where."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.places: list[str] = []
+
+
+class _Copier:
+    """Copy one state."""
+
+    def __init__(self, spare: Sequence[TensorCopy]) -> None:
+        self._spare = [*spare]
+        self._made: dict[int, Any] = {}
+        self._count = 0
+        self.copies: list[TensorCopy] = []
+        self.far: list[int] = []
+
+    def copy_of(self, value: Any) -> Any:  # noqa: ANN401 - what a state is made of
+        """Return a copy, in which what is there twice is there twice."""
+        kind = type(value)
+        if kind in ATOMS:
+            return value
+        known = self._made.get(id(value))
+        if known is not None:
+            return known
+        if isinstance(value, Tensor):
+            made: Any = self._copy_of_tensor(value)
+        elif kind not in CONTAINERS:
+            raise _Unsavable(f"{kind.__module__}.{kind.__qualname__}")
+        elif isinstance(value, dict):
+            return self._copy_of_dict(value)
+        elif kind is list:
+            made = self._made[id(value)] = []
+            made += [self._copy_at(at, each) for at, each in enumerate(value)]
+        else:
+            made = kind([self._copy_at(at, each) for at, each in enumerate(value)])
+        self._made[id(value)] = made
+        return made
+
+    def _copy_at(self, place: object, value: Any) -> Any:  # noqa: ANN401 - as above
+        try:
+            return self.copy_of(value)
+        except _Unsavable as unsavable:
+            unsavable.places.append(f"[{place!r}]")
+            raise
+
+    def _copy_of_dict(self, value: dict[Any, Any]) -> dict[Any, Any]:
+        """Copy a dictionary and its attributes: PyTorch keeps the versions of modules in one."""
+        made = copy(value)
+        made.clear()
+        self._made[id(value)] = made
+        for key, item in value.items():
+            made[self._copy_at(key, key)] = self._copy_at(key, item)
+        for name, item in getattr(value, "__dict__", {}).items():
+            setattr(made, name, self._copy_at(name, item))
+        return made
+
+    def _copy_of_tensor(self, tensor: Tensor) -> Tensor:
+        """Copy a tensor, to where an earlier copy was if it fits."""
+        if tensor.is_nested or tensor.is_quantized:
+            raise _Unsavable("nested tensor" if tensor.is_nested else "quantized tensor")
+        if type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__:
+            raise _Unsavable(f"{type(tensor).__module__}.{type(tensor).__qualname__}")
+        was_away = is_away(tensor)
+        if was_away:
+            self.far.append(self._count)
+        self._count += 1
+        if tensor.layout is not torch.strided:
+            return tensor.detach().to("cpu", copy=True)
+        number = len(self.copies)
+        if number < len(self._spare) and _fits(tensor, self._spare[number], was_away=was_away):
+            made = self._spare[number]
+        else:
             # Only from pinned memory can a GPU be read while it works on.
-            is_far = tensor.device.type == "cuda"
-            copy = torch.empty_like(tensor, device="cpu", requires_grad=False, pin_memory=is_far)
-            self._rooms[self._used : self._used + 1] = [Room(copy, Memory(copy, origin_of(tensor)))]
-            self._has_new = True
-        room = self._rooms[self._used]
-        self._used += 1
-        if room.memory not in self._memories:
-            room.memory.give_number(len(self._memories))
-            self._memories.append(room.memory)
-        room.copy.copy_(tensor, non_blocking=True)
-        return room
+            is_pinned = tensor.device.type == "cuda"
+            room = torch.empty_like(tensor, device="cpu", requires_grad=False, pin_memory=is_pinned)
+            made = TensorCopy(room, was_away)
+            self._spare[number : number + 1] = [made]  # frees the one that does not fit
+        made.tensor.copy_(tensor, non_blocking=True)
+        self.copies.append(made)
+        return made.tensor
 
 
-def _side_by_side(rooms: list[Room]) -> list[Room]:
-    """Return rooms like these, for the next state, in one piece of memory for each kind of value.
-
-    A few large pieces are written several times as fast as many small ones.
-    """
-    ends: dict[tuple[torch.dtype, str], int] = {}
-    places = []
-    for copy, origin in ((room.copy, room.memory.origin) for room in rooms):
-        kind = (copy.dtype, origin)
-        places.append((kind, ends.get(kind, 0)))
-        aligned = ceil(copy.numel() * copy.itemsize / ALIGNMENT) * ALIGNMENT
-        ends[kind] = ends.get(kind, 0) + aligned // copy.itemsize
-    pieces = {
-        # Zeros: what lies between the copies is written too.
-        kind: torch.zeros(end, dtype=kind[0], pin_memory=kind[1].startswith("cuda"))
-        for kind, end in ends.items()
-    }
-    memories = {kind: Memory(piece, kind[1]) for kind, piece in pieces.items()}
-    return [
-        Room(pieces[kind].as_strided(old.copy.shape, old.copy.stride(), start), memories[kind])
-        for old, (kind, start) in zip(rooms, places, strict=True)
-    ]
+def is_away(tensor: Tensor) -> bool:
+    """Tell whether a tensor is on a GPU."""
+    return tensor.device.type != "cpu"
 
 
-def _fits(tensor: Tensor, room: Room) -> bool:
-    copy = room.copy
-    same_values = tensor.dtype == copy.dtype and tensor.shape == copy.shape
-    is_alike = same_values and tensor.stride() == copy.stride()
-    return is_alike and room.memory.origin == origin_of(tensor)
+def _fits(tensor: Tensor, spare: TensorCopy, *, was_away: bool) -> bool:
+    room = spare.tensor
+    same_values = tensor.dtype == room.dtype and tensor.shape == room.shape
+    return same_values and tensor.stride() == room.stride() and spare.was_away == was_away
 
 
-def _first_strange(value: object, where: str) -> str:
-    """Return where the first value is that could not be loaded safely, and what it is, or nothing."""
-    kind = type(value)
-    if not is_harmless(value):
-        return f"{where} is a {kind.__module__}.{kind.__qualname__}"
-    inside: list[tuple[object, object]] = []
-    if isinstance(value, dict):
-        inside = [each for key, item in value.items() for each in ((key, key), (key, item))]
-    elif isinstance(value, (list, tuple, set)):
-        inside = [*enumerate(value)]
-    found = (_first_strange(item, f"{where}[{place!r}]") for place, item in inside)
-    return next(filter(None, found), "")
+def tensors_in(state: object) -> Iterator[Tensor]:
+    """Yield the tensors of a state in the order in which they are copied, each once."""
+    seen = set()
+    left = [state]
+    while left:
+        value = left.pop()
+        if type(value) in ATOMS or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, dict):
+            inside = [each for pair in value.items() for each in pair]
+            left += reversed([*inside, *getattr(value, "__dict__", {}).values()])
+        elif isinstance(value, (list, tuple, set)):
+            left += reversed([*value])

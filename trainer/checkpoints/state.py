@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from trainer.batches import TrainingBatches
-    from trainer.checkpoints.store import Saved
+    from trainer.checkpoints.reading import Saved
     from trainer.environment import Environment
     from trainer.history import History
 

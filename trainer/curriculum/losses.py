@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from trainer.batch_structure import bring, parts_of
-from trainer.checkpoints.store import BEST, read_model_state
+from trainer.checkpoints.reading import read_model_state
+from trainer.checkpoints.store import BEST
 from trainer.curriculum.scores import checked_scores, count_samples
 from trainer.errors import ConfigError
 from trainer.finished import build_model

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from threading import Event
+from threading import Event, Thread
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -11,14 +12,17 @@ import torch
 from run_files import checkpoints_of, places_of, points_of
 from user_modules import Interrupted, run_program, sabotage
 
-from trainer.checkpoints.background_writer import Recorder
+from trainer.checkpoints.background_writer import MOST, MOST_BYTES, Recorder
 from trainer.errors import Stopped
+from trainer.interval import Interval
 from trainer.outputs import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from run_files import MakeRun, Start
+    from torch import Tensor
 
     from trainer.checkpoints.store import Checkpoints
     from trainer.outputs import Outputs
@@ -29,26 +33,41 @@ PATIENCE = 20
 class SlowDisk:
     """Play checkpoints and outputs: note what is written, each checkpoint only when allowed."""
 
-    def __init__(self, *, error: OSError | None = None) -> None:
+    def __init__(self, *, error: OSError | None = None, size: int = 0) -> None:
         self.error = error
+        self.size = size
         self.allowed = Event()
+        self.begun = Event()
         self.written: list[Any] = []
 
-    def take(self, iteration: int, state: dict[str, Any], best: int | None) -> tuple[Any, ...]:
-        return ("checkpoint", iteration, state["weights"].tolist(), best)
+    def take(self, iteration: int, state: dict[str, Any], best: int | None) -> Any:
+        what = ("checkpoint", iteration, state["weights"].tolist(), best)
+        return SimpleNamespace(iteration=iteration, what=what, snapshot=self)
 
-    def write(self, taken: tuple[Any, ...]) -> None:
+    def take_best(self, iteration: int, modules: Any) -> Any:
+        what = ("best", iteration, modules["model"])
+        return SimpleNamespace(iteration=iteration, what=what, snapshot=self)
+
+    def give_back(self, taken: Any) -> None:
+        self.written.append(("given back", taken.iteration))
+
+    def write(self, *all_taken: Any) -> None:
+        self.begun.set()
         assert self.allowed.wait(PATIENCE)
         if self.error is not None:
             raise self.error
-        self.written.append(taken)
+        self.written += [taken.what for taken in all_taken]
 
-    def publish(self, progress: Progress) -> None:
-        self.written.append(("progress", progress.iteration))
+    def publish(self, *all_progress: Progress) -> None:
+        self.written += [("progress", progress.iteration) for progress in all_progress]
 
 
-def recorder_on(disk: SlowDisk) -> Recorder:
-    return Recorder(cast("Checkpoints", disk), cast("Outputs", disk))
+def recorder_on(disk: SlowDisk, every: int = 1) -> Recorder:
+    return Recorder(cast("Checkpoints", disk), cast("Outputs", disk), Interval(every))
+
+
+def state_with(weights: Tensor) -> Callable[[], dict[str, Any]]:
+    return lambda: {"weights": weights, "modules": {"model": weights.tolist()}}
 
 
 def full() -> OSError:
@@ -56,31 +75,84 @@ def full() -> OSError:
 
 
 def test_training_goes_on_while_the_disk_is_busy() -> None:
-    """What is written is the state at the iteration's end, not what the next one makes of it."""
+    """What is written is the state at each iteration's end, not what the next one makes of it."""
     disk = SlowDisk()
     weights = torch.zeros(2)
     with recorder_on(disk) as recorder:
-        recorder.record(Progress(1, 2, []), {"weights": weights}, 1)
-        weights += 1
-        assert disk.written == []
+        pass_first_on(disk, recorder)
+        for iteration in (2, 3, 4):
+            recorder.record(Progress(iteration, 4, []), state_with(weights), iteration)
+            weights += 1
+            assert disk.written == []
+            assert disk.begun.wait(PATIENCE)
         disk.allowed.set()
-        recorder.record(Progress(2, 2, []), {"weights": weights}, 2)
-        weights += 1
     assert disk.written == [
-        ("checkpoint", 1, [0, 0], 1),
-        ("progress", 1),
-        ("checkpoint", 2, [1, 1], 2),
+        ("checkpoint", 2, [0, 0], 2),
         ("progress", 2),
+        ("checkpoint", 3, [1, 1], 3),
+        ("checkpoint", 4, [2, 2], 4),
+        ("progress", 3),
+        ("progress", 4),
     ]
 
 
-def test_refusal_of_the_disk_is_raised_at_the_next_iteration() -> None:
+def pass_first_on(disk: SlowDisk, recorder: Recorder) -> None:
+    """Let the first iteration be written, which the second one would wait for."""
+    disk.allowed.set()
+    recorder.record(Progress(1, 99, []), state_with(torch.zeros(1)), 1)
+    recorder.wait()
+    recorder.record(Progress(1, 99, []), state_with(torch.zeros(1)), 1)
+    recorder.wait()
+    disk.written.clear()
+    disk.allowed.clear()
+    disk.begun.clear()
+
+
+def test_first_iteration_is_waited_for() -> None:
+    """A disk that refuses is noticed before much has been trained for nothing."""
+    disk = SlowDisk(error=full())
+    recorder = recorder_on(disk)
+    recorder.record(Progress(1, 9, []), state_with(torch.zeros(1)), 1)
+    disk.allowed.set()
+    with pytest.raises(OSError, match="No space left"):
+        recorder.record(Progress(2, 9, []), state_with(torch.zeros(1)), 1)
+
+
+@pytest.mark.parametrize(("size", "most"), [(MOST_BYTES, 1), (MOST_BYTES // 4, 4), (0, MOST)])
+def test_disk_that_is_slower_holds_the_training_up_where_memory_would_not_do(
+    size: int, most: int
+) -> None:
+    """A large state waits for the one before; of small ones a few may be on their way."""
+    disk = SlowDisk(size=size)
+    recorder = recorder_on(disk)
+    pass_first_on(disk, recorder)
+    taken: list[int] = []
+
+    def train() -> None:
+        with recorder:
+            for iteration in range(1, MOST + 5):
+                recorder.record(Progress(iteration, 99, []), state_with(torch.zeros(1)), None)
+                taken.append(iteration)
+
+    thread = Thread(target=train)
+    thread.start()
+    assert disk.begun.wait(PATIENCE)
+    thread.join(0.2)
+    assert len(taken) == most
+    disk.allowed.set()
+    thread.join(PATIENCE)
+    assert len(taken) == MOST + 4
+    assert [each[1] for each in disk.written if each[0] == "progress"] == taken
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_refusal_of_the_disk_is_raised_at_the_next_iteration(count: int) -> None:
     """Nobody hears of an iteration that is not on the disk, and none follows it."""
     disk = SlowDisk(error=full())
     disk.allowed.set()
     with pytest.raises(OSError, match="No space left"), recorder_on(disk) as recorder:  # noqa: PT012
-        recorder.record(Progress(1, 2, []), {"weights": torch.zeros(1)}, 1)
-        recorder.record(Progress(2, 2, []), {"weights": torch.zeros(1)}, 1)
+        for iteration in range(1, count + 1):
+            recorder.record(Progress(iteration, count, []), state_with(torch.zeros(1)), 1)
     assert disk.written == []
 
 
@@ -93,10 +165,45 @@ def test_refusal_at_the_end_is_raised_unless_something_worse_happened(
     """A run is neither done nor stopped as asked before its last iteration is on the disk."""
     disk = SlowDisk(error=full())
     with pytest.raises(raised), recorder_on(disk) as recorder:  # noqa: PT012
-        recorder.record(Progress(1, 1, []), {"weights": torch.zeros(1)}, 1)
+        recorder.record(Progress(1, 1, []), state_with(torch.zeros(1)), 1)
         disk.allowed.set()
         if end is not None:
             raise end
+
+
+def test_best_weights_wait_for_the_next_checkpoint() -> None:
+    """What is not saved is told; of the best iteration the weights are kept, and no others."""
+    disk = SlowDisk()
+    disk.allowed.set()
+    weights = torch.zeros(1)
+    with recorder_on(disk, every=4) as recorder:
+        for iteration, best in enumerate([1, 2, 2, 2, 5, 5, 5, 8, 9], start=1):
+            weights += 1
+            recorder.record(Progress(iteration, 9, []), state_with(weights), best)
+            recorder.wait()
+    assert [each for each in disk.written if each[0] != "progress"] == [
+        ("given back", 1),
+        ("best", 2, [2.0]),
+        ("checkpoint", 4, [4.0], 2),
+        ("given back", 5),
+        ("checkpoint", 8, [8.0], 8),
+        ("checkpoint", 9, [9.0], 9),
+    ]
+
+
+def test_last_iteration_is_saved_when_the_training_is_asked_to_stop() -> None:
+    """Though it was not due; once."""
+    disk = SlowDisk()
+    disk.allowed.set()
+    weights = torch.ones(1)
+    with recorder_on(disk, every=4) as recorder:
+        recorder.complete(state_with(weights))
+        recorder.record(Progress(1, 9, []), state_with(weights), None)
+        recorder.complete(state_with(weights))
+        recorder.complete(state_with(weights))
+    assert [each for each in disk.written if each[0] != "progress"] == [
+        ("checkpoint", 1, [1], None)
+    ]
 
 
 def test_refusing_disk_ends_the_run_in_one_line_and_leaves_what_was_there(
@@ -108,7 +215,7 @@ def test_refusing_disk_ends_the_run_in_one_line_and_leaves_what_was_there(
     assert start(run_program, str(run_dir)) == 1
     assert (run_dir / "err.log").read_text() == "orch: OSError: [Errno 27] File too large\n"
     last = int(checkpoints_of(run_dir)[-1].name[:6])
-    assert last in (2, 3)
+    assert last in (1, 2, 3)
     assert points_of(run_dir)[-1]["step"] == last
     assert not [*run_dir.rglob("*.tmp")]
     assert start(run_program, str(run_dir)) == 0

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trainer.checkpoints.reading import Saved
 from trainer.checkpoints.state import restore
-from trainer.checkpoints.store import Saved
 from trainer.trainer import ModularTaskTrainer
 
 # Stands in for a GPU: a device that every machine has, and that is not the CPU.

@@ -1,8 +1,13 @@
 """Checkpoints are complete or absent, few, and safe to load."""
 
+import errno
+import os
 import resource
+import shutil
+import subprocess
+import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,8 +15,9 @@ import pytest
 import torch
 from run_files import MakeRun, Train, checkpoints_of
 
+from trainer.checkpoints.reading import read_model_state
 from trainer.checkpoints.store import Checkpoints
-from trainer.errors import CheckpointError
+from trainer.errors import CheckpointError, ConfigError
 
 
 @contextmanager
@@ -116,22 +122,19 @@ def test_no_bytes_at_all_are_kept_too(tmp_path: Path) -> None:
 def test_what_was_on_a_gpu_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of a state is read to the CPU; PyTorch, which reads it too, would bring it to the GPU."""
     far = torch.full((3,), 2.0)
-    monkeypatch.setattr(
-        "trainer.checkpoints.snapshot.origin_of", lambda tensor: "mps:0" if tensor is far else "cpu"
-    )
+    monkeypatch.setattr("trainer.checkpoints.snapshot.is_away", lambda tensor: tensor is far)
     checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
-    for iteration in (1, 2):  # from the second on tensors lie side by side
-        state = {"far": far, "near": torch.ones(3), "sparse": torch.eye(2).to_sparse()}
+    for iteration in (1, 2):
+        sparse = torch.eye(2).to_sparse()
+        state = {"near": torch.ones(3), "sparse": sparse, "far": [far], "other": torch.ones(3)}
         path = checkpoints.write(checkpoints.take(iteration, state, None))
         found = Checkpoints(tmp_path, 2, "fingerprint").newest()
         assert found is not None
-        saved = found[1]
-        assert {key for key, tensor in saved.state.items() if saved.is_far(tensor)} == {"far"}
-        assert saved.state["far"].tolist() == [2, 2, 2]
         assert path == found[0]
-    origins = []
-    torch.load(path, lambda storage, origin: (storage, origins.append(origin))[0])  # type: ignore[func-returns-value]
-    assert {*origins} == {"cpu", "mps:0"}
+        loaded = found[1].state
+        assert found[1].is_far(loaded["far"][0])
+        assert not any(found[1].is_far(loaded[key]) for key in ("near", "sparse", "other"))
+        assert loaded["far"][0].tolist() == [2, 2, 2]
 
 
 def test_newest_is_restored_with_its_place(tmp_path: Path) -> None:
@@ -191,7 +194,11 @@ def test_directories_in_the_way_are_passed_over(tmp_path: Path) -> None:
     newest = max(tmp_path.glob("0*.pt"))
     newest.unlink()
     newest.mkdir()
-    (tmp_path / "new.pt.tmp").mkdir()
+    for name in ("new.pt.tmp", "best.pt.tmp"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "of somebody").touch()
+    (tmp_path / "best.pt").unlink()
+    (tmp_path / "best.pt").mkdir()
     checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
     found = checkpoints.newest()
     assert found is not None
@@ -199,7 +206,11 @@ def test_directories_in_the_way_are_passed_over(tmp_path: Path) -> None:
     for iteration in (3, 4, 5):
         state = {"weights": torch.full((3,), iteration)}
         checkpoints.write(checkpoints.take(iteration, state, iteration))
-    assert newest.is_dir()
+    assert (tmp_path / "best.pt").samefile(next(tmp_path.glob("000005-*.pt")))
+    aside = sorted(path.name for path in tmp_path.glob("*.in-the-way-*"))
+    names = [newest.name, "best.pt", "best.pt.tmp", "new.pt.tmp"]
+    assert aside == [f"{name}.in-the-way-1" for name in names]
+    assert len([*tmp_path.rglob("of somebody")]) == 2
 
 
 def test_checkpoint_under_another_number_is_not_used(
@@ -226,3 +237,205 @@ def test_best_is_linked_again(tmp_path: Path, *, is_stale: bool) -> None:
     Checkpoints(tmp_path, 2, "fingerprint").newest()
     (second,) = tmp_path.glob("000002-*.pt")
     assert best.samefile(second)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_link_in_place_of_the_folder_is_refused(tmp_path: Path, *, is_there: bool) -> None:
+    """What it leads to may be another's: nothing there is written or removed."""
+    other = tmp_path / "other"
+    if is_there:
+        (other / "precious.tmp").mkdir(parents=True)
+        for name in ("precious.tmp/a", "new.pt.tmp", "000001-deadbeef.pt"):
+            (other / name).write_text("precious")
+    link = tmp_path / "checkpoints"
+    link.symlink_to(other)
+    before = sorted(other.rglob("*"))
+    checkpoints = Checkpoints(link, 2, "fingerprint")
+    with pytest.raises(ConfigError, match=r"checkpoints: it is a symbolic link.*results_dir"):
+        checkpoints.newest()
+    with pytest.raises(ConfigError, match="it is a symbolic link"):
+        checkpoints.write(checkpoints.take(1, {}, None))
+    assert sorted(other.rglob("*")) == before
+
+
+def test_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    """In one line, with what to do."""
+    (tmp_path / "checkpoints").touch()
+    with pytest.raises(ConfigError, match=r"it is not a folder\. Move it away"):
+        Checkpoints(tmp_path / "checkpoints", 2, "").newest()
+
+
+def test_only_temporary_files_of_ours_are_swept(tmp_path: Path) -> None:
+    """Neither folders, nor what is in them, nor files and links of somebody else."""
+    saved(tmp_path, [1])
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    (tmp_path / "folder.tmp").mkdir()
+    (tmp_path / "folder.tmp" / "a").touch()
+    (tmp_path / "notes.tmp").touch()
+    (tmp_path / "new.pt.tmp").write_text("torn")
+    (tmp_path / "best.pt.tmp").symlink_to(precious)
+    checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
+    checkpoints.newest()
+    checkpoints.write(checkpoints.take(2, {}, 2))
+    assert sorted(path.name for path in tmp_path.glob("*.tmp")) == ["folder.tmp", "notes.tmp"]
+    assert (tmp_path / "folder.tmp" / "a").exists()
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK])
+def test_best_is_a_copy_where_files_have_one_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """FAT, many network and FUSE file systems; a resume does not copy it again."""
+
+    def refuse(*_names: object, **_options: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", refuse)
+    saved(tmp_path, [1, 2, 2])
+    best, (second,) = tmp_path / "best.pt", tmp_path.glob("000002-*.pt")
+    assert best.read_bytes() == second.read_bytes()
+    assert not best.samefile(second)
+    assert not [*tmp_path.glob("*.tmp")]
+    made = best.stat().st_ino
+    checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
+    checkpoints.newest()
+    assert best.stat().st_ino == made
+    content = bytearray(best.read_bytes())
+    content[len(content) // 2] ^= 1
+    best.write_bytes(content)
+    Checkpoints(tmp_path, 2, "fingerprint").newest()
+    assert best.read_bytes() == second.read_bytes()
+
+
+def test_best_is_a_copy_where_the_kernel_refuses_links(make_run: MakeRun) -> None:
+    """The whole training, with every call of `link` refused."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed")
+    run_dir = make_run(iterations=2)
+    refusing = [strace, "-f", "-qq", "-o", "/dev/null", "-e", "inject=link,linkat:error=EPERM"]
+    command = [*refusing, sys.executable, "-m", "trainer", str(run_dir)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    if "ptrace" in ended.stderr:
+        pytest.skip("strace may not trace here")
+    assert ended.returncode == 0, ended.stderr
+    assert (run_dir / "checkpoints" / "best.pt").stat().st_nlink == 1
+
+
+def named(path: Path, iteration: int) -> Path:
+    """Give a file the name of the checkpoint that it would be."""
+    return path.rename(path.with_name(f"{iteration:06d}-{zlib.crc32(path.read_bytes()):08x}.pt"))
+
+
+def a_tensor(path: Path) -> None:
+    torch.save(torch.ones(3), path)
+
+
+def other_keys(path: Path) -> None:
+    torch.save({"fingerprint": "fingerprint", "best_of": "text"}, path)
+
+
+def a_text(path: Path) -> None:
+    path.write_text("text")
+
+
+def no_bytes(path: Path) -> None:
+    path.touch()
+
+
+@pytest.mark.parametrize("make", [a_tensor, other_keys, a_text, no_bytes])
+def test_something_else_under_a_right_name_is_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], None]
+) -> None:
+    """The one before is used, and the training goes on over it."""
+    saved(tmp_path, [1, 1])
+    make(tmp_path / "new.pt")
+    strange = named(tmp_path / "new.pt", 3)
+    checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
+    found = checkpoints.newest()
+    assert found is not None
+    assert found[0].name.startswith("000002-")
+    assert f"{strange.name} cannot be used: " in capsys.readouterr().out
+    checkpoints.write(checkpoints.take(3, {"weights": torch.ones(3)}, 1))
+    assert kept(tmp_path) == [1, 2, 3]
+    assert not strange.exists()
+
+
+def pipe(path: Path, _whole: Path) -> None:
+    os.mkfifo(path)
+
+
+def link(path: Path, whole: Path) -> None:
+    path.symlink_to(whole)
+
+
+def holes(path: Path, _whole: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(200 << 30)
+
+
+@pytest.mark.parametrize("make", [pipe, link, holes])
+def test_what_could_be_waited_for_or_leads_elsewhere_is_passed_over(
+    tmp_path: Path, make: Callable[[Path, Path], None]
+) -> None:
+    """At once: 200 GB of holes are not read."""
+    saved(tmp_path, [1, 1])
+    whole = max(tmp_path.glob("0*.pt"))
+    make(tmp_path / "000003-00000000.pt", whole)
+    found = Checkpoints(tmp_path, 2, "fingerprint").newest()
+    assert found is not None
+    assert found[0] == whole
+
+
+def test_several_at_once_leave_what_one_after_the_other_leaves(tmp_path: Path) -> None:
+    """What would be removed at once is not written."""
+    bests: list[int | None] = [1, 2, 2, 2, 5, 5]
+    saved(tmp_path / "one by one", bests)
+    folder = tmp_path / "at once"
+    checkpoints = Checkpoints(folder, 2, "fingerprint")
+    taken = [
+        checkpoints.take(iteration, {"weights": torch.full((3,), iteration)}, best)
+        for iteration, best in enumerate(bests, start=1)
+    ]
+    checkpoints.write(*taken[:1])
+    checkpoints.write(*taken[1:])
+    names = [sorted(path.name for path in each.iterdir()) for each in tmp_path.iterdir()]
+    assert names[0] == names[1]
+    assert (folder / "best.pt").samefile(next(folder.glob("000005-*")))
+
+
+def test_weights_of_the_best_iteration_are_no_place_to_resume_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are there to be tested, and to be used."""
+    checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
+    checkpoints.write(checkpoints.take(2, {"weights": torch.full((3,), 2)}, 2))
+    best = checkpoints.take_best(3, {"model": {"weight": torch.full((3,), 3)}})
+    state = {"weights": torch.full((3,), 4)}
+    checkpoints.write(best)
+    assert kept(tmp_path) == [2, 3]
+    checkpoints.write(checkpoints.take(4, state, 3))
+    assert checkpoints.state_at(3).state["modules"]["model"]["weight"].tolist() == [3, 3, 3]
+    assert read_model_state(tmp_path / "best.pt")["weight"].tolist() == [3, 3, 3]
+    max(tmp_path.glob("000004-*")).unlink()
+    found = Checkpoints(tmp_path, 2, "fingerprint").newest()
+    assert found is not None
+    assert found[0].name.startswith("000002-")
+    assert capsys.readouterr().out == ""
+
+
+def test_checkpoints_of_before_are_read(tmp_path: Path) -> None:
+    """Those in which tensors lie side by side in archives of our own."""
+    shutil.copytree(Path(__file__).with_name("of_before"), tmp_path, dirs_exist_ok=True)
+    found = Checkpoints(tmp_path, 2, "fingerprint").newest()
+    assert found is not None
+    state = found[1].state
+    assert found[0].name.startswith("000002-")
+    assert [state["a"].tolist(), state["b"].tolist()] == [[0, 1, 2], [3, 4, 5]]
+    assert torch.equal(state["turned"], torch.arange(6).reshape(2, 3).t())
+    assert torch.equal(state["sparse"].to_dense(), torch.eye(2))
+    assert state["nothing"] == b""
+    assert {*read_model_state(tmp_path / "best.pt")} == {"weight", "bias"}
