@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
 
 _PIECE: Final = 1 << 16
+_LARGEST: Final = 1 << 26  # far more than the beginning and the end that are kept of a log
 _PAUSE: Final = 0.2
 
 
@@ -128,12 +129,18 @@ def open_log(path: Path) -> BinaryIO:
     """Open a log for reading.
 
     Raises:
-        UsageError: It cannot be read, or is not a regular file.
+        UsageError: It cannot be read, is not a regular file, or is not a log by its size.
     """
     try:
-        descriptor, _ = durable.open_plain(path)
+        descriptor, found = durable.open_below(path.parents[1], f"{path.parent.name}/{path.name}")
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}.") from None
+    if found.st_size > _LARGEST:
+        os.close(descriptor)
+        raise UsageError(
+            f"{path}: it has {found.st_size:,} bytes, and a log is cut at {_LARGEST:,}."
+            " orch did not write it: look at it with another program."
+        )
     return open(descriptor, "rb")  # noqa: PTH123 # no path
 
 

@@ -14,8 +14,10 @@ from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.grid.selection import select_runs
 from orchestrator.planning.changes import Changes, Former, find_changes
+from orchestrator.planning.numbers import Versions, count_versions
 from orchestrator.planning.plan import Plan, make_plan, restrict
 from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,6 +117,13 @@ def _check_program(
         fill_in(
             program.command or program.arguments, run, experiment.training / run.run_id, setting
         )
+
+
+def look_at_numbers(planned: Planned) -> Mapping[Versions, int]:
+    """Count the finished runs of a plan by the versions of the numbers behind their results."""
+    done = planned.plan.decisions.places({State.DONE})
+    runs = (planned.plan.decisions[place].run for place in done)
+    return count_versions(planned.experiment.run(run.run_id).versions() for run in runs)
 
 
 def look_back(planned: Planned) -> Changes:

@@ -17,7 +17,7 @@ from orchestrator.grid.identity import RunId
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
-from orchestrator.rundir.outcome import NO_OUTCOME, Outcome, read_outcome
+from orchestrator.rundir.outcome import NO_OUTCOME, Outcome, read_outcome, read_versions
 from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
 from orchestrator.rundir.verify import (
     MEND,
@@ -228,6 +228,10 @@ class RunDirectory:
         """Return what the run has come to, in metrics: the one way to read them."""
         folder = f"{self.path}"
         return read_outcome(f"{folder}/{_PROGRESS}", f"{folder}/{_METRICS}", f"{folder}/{_RESULTS}")
+
+    def versions(self) -> frozenset[int | None]:
+        """Return the versions of the arithmetic behind the results; none where there are none."""
+        return read_versions(f"{self.path}/{_RESULTS}")
 
     def read_results(self) -> Mapping[str, Metric]:
         """Return what the trainer left under ``test``; nothing where it left nothing."""

@@ -15,6 +15,7 @@ from orchestrator.rundir.build import Workshops, sweep
 from orchestrator.rundir.directory import RunDirectory, observe_done
 from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_joined, join
 from orchestrator.rundir.healing import heal
+from orchestrator.rundir.logs import check_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -140,6 +141,7 @@ class ExperimentDirectory:
             else:
                 self._workshops.publish(run, directory.path)
         directory.check_identity(run, self._exclude)
+        check_folder(directory.path)
         return directory
 
     def build_ahead(self, runs: Iterable[Run]) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import durable, records
 
 if TYPE_CHECKING:
@@ -18,6 +19,20 @@ _LOG: Final = re.compile(r"attempt-(\d{3}|[1-9]\d{3,9})\.log", re.ASCII)
 def log_of(run_dir: Path, attempt: int) -> Path:
     """Return the file for the output of an attempt."""
     return run_dir / _FOLDER / f"attempt-{attempt:03d}.log"
+
+
+def check_folder(run_dir: Path) -> None:
+    """Make sure that logs are written into the run directory, and nowhere else.
+
+    Raises:
+        RunDirectoryError: A link, or something else that is not a folder, stands in their place.
+    """
+    folder = run_dir / _FOLDER
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise RunDirectoryError(
+            f"{folder}: it is not a folder of its own, and logs are not written anywhere else."
+            " Remove it, or move it away."
+        )
 
 
 def logged_attempts(run_dir: Path) -> list[int]:

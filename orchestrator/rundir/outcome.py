@@ -70,6 +70,14 @@ def read_outcome(progress: Path | str, metrics: Path | str, results: Path | str)
     )
 
 
+def read_versions(results: str) -> frozenset[int | None]:
+    """Return the versions of the arithmetic behind results; none where there are none."""
+    tested = _read(results)
+    if not isinstance(tested, dict):
+        return frozenset()
+    return frozenset((records.parse_version(tested), *records.parse_versions(tested)))
+
+
 def _read(path: Path | str) -> object:
     with contextlib.suppress(OSError):
         found: object = records.parse(durable.read_file(path))

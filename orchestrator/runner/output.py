@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from typing import TYPE_CHECKING, Final, Self
+
+from orchestrator.rundir.durable import NotRegularError, make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 HEAD: Final = 4 << 20
 TAIL: Final = 4 << 20
 _PIPE: Final = 1 << 20
+_LARGEST: Final = 1 << 26  # what is larger was not written by an earlier attempt of this number
 _BETWEEN_WRITES: Final = 0.5
 _LAST_WORDS: Final = 64 << 10
 _NOTICE: Final = "\n... {:,} bytes were left out here: a log keeps its beginning and its end ...\n"
@@ -35,7 +39,7 @@ class CappedLog:
         self._tail = tail
         self._file = _Unwritable()
         with contextlib.suppress(OSError):
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             self._file = _File(path)
         self._end = bytearray()
         self._seen = self._file.size
@@ -140,8 +144,12 @@ class _File(_Unwritable):
 
     def __init__(self, path: Path) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        self._descriptor = os.open(path, flags, 0o644)
-        self.size = os.fstat(self._descriptor).st_size
+        self._descriptor = os.open(path, flags, 0o666)
+        found = os.fstat(self._descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+            os.close(self._descriptor)
+            raise NotRegularError("it is not a log")
+        self.size = found.st_size
 
     def write(self, content: bytes, place: int) -> None:
         with contextlib.suppress(OSError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.tables import (
     print_changes,
@@ -14,7 +16,8 @@ from orchestrator.cli.tables import (
     print_summary,
 )
 from orchestrator.planning.changes import changes_as_json
-from orchestrator.planning.load import load_plan, look_back
+from orchestrator.planning.load import load_plan, look_at_numbers, look_back
+from orchestrator.planning.numbers import describe_mixture, versions_as_json
 from orchestrator.planning.plan import plan_as_json
 from orchestrator.rundir.state import State
 
@@ -28,14 +31,19 @@ def plan(options: argparse.Namespace, console: Console) -> int:
     """Print the plan."""
     states = {State(name) for name in options.state} or (set(State) if options.all else None)
     planned = load_plan(source_of(options), only=options.only)
-    changes = look_back(planned)
+    changes, numbers = look_back(planned), look_at_numbers(planned)
     if options.json:
-        content = plan_as_json(planned.plan) | {"changes": changes_as_json(changes)}
+        content = plan_as_json(planned.plan) | {
+            "changes": changes_as_json(changes),
+            "numbers": versions_as_json(numbers),
+        }
         console.file.write(json.dumps(content, indent=2) + "\n")
         return 0
     print_summary(planned.plan, console)
     if changes.former:
         print_changes(changes, console)
+    if mixture := describe_mixture(numbers):
+        console.print(Text(mixture, style="yellow"), soft_wrap=True)
     if options.excluded:
         print_exclusions(planned.plan.selection, console)
     if options.reasons:

@@ -131,3 +131,16 @@ def test_finished_run_under_the_name_of_another_is_an_error(
     grid.orch("status", "--json")
     states = {run["run_id"]: run["state"] for run in json.loads(output())["runs"]}
     assert states == {one.run_id: "done", other.run_id: "failed"}
+
+
+def test_plan_tells_of_results_of_two_versions_of_the_numbers(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """The same run would give other results in each."""
+    for seed, numbers in enumerate(({"numbers": 1}, {"numbers": 2, "numbers_before": [1]})):
+        made = grid.make(0.1, seed)
+        made.results.write_text(json.dumps({"schema": 1, "test": {"loss": 1.0}, **numbers}))
+    assert grid.orch("plan", "seed=0,1") == 0
+    assert "1 by version 1, 1 by version 1 and version 2." in output()
+    assert grid.orch("plan", "--json") == 0
+    assert json.loads(output())["numbers"] == [{"versions": [1], "runs": 1}]
