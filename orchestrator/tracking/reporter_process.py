@@ -152,7 +152,7 @@ class ReporterProcess:
             else:
                 births += 1
                 self._restart(end=True)
-        return self._end(gave_up="it was stopped" if gave_up else "")
+        return self._end(gave_up="it was stopped before everything had arrived" if gave_up else "")
 
     def _limit(self, patience: Patience, *, hopeless: bool) -> float:
         if self._heard is None:

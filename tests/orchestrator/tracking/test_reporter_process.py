@@ -152,7 +152,9 @@ def test_what_stands_in_place_of_the_log_stops_nothing(
     del directory
     os.mkfifo(experiment.path / "tracking.log")
     reporter = ReporterProcess(experiment, Tracking(uri="http://127.0.0.1:9"))
-    assert reporter.finish(Patience(), lambda: True) == "it was stopped"
+    assert (
+        reporter.finish(Patience(), lambda: True) == "it was stopped before everything had arrived"
+    )
 
 
 def test_run_that_does_not_say_which_it_is_waits_for_nothing(
