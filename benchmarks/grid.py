@@ -23,8 +23,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ORCH = str(Path(sys.executable).with_name("orch"))
+
+
+def is_importable(package: str, module: str) -> bool:
+    """Tell whether a module of a package is there, of which not even the package need be."""
+    has_package = importlib.util.find_spec(package) is not None
+    return has_package and importlib.util.find_spec(f"{package}.{module}") is not None
+
+
 PEER = ROOT / "benchmarks/peers/digits.py"
-HAS_JOBLIB = importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is not None
+HAS_JOBLIB = is_importable("hydra_plugins", "hydra_joblib_launcher")
 # Of one process a run only a few are measured: they take the same time each.
 COLD_RUNS = 8
 MANY = 1000

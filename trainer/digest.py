@@ -15,15 +15,27 @@ def digest_of(value: object) -> str:
     return sha256.hexdigest()
 
 
+def _feed_tensor(sha256: hashlib._Hash, tensor: torch.Tensor) -> None:
+    """Feed the values of a tensor, however they lie in memory."""
+    if tensor.layout is torch.sparse_coo:
+        tensor = tensor.to_dense()
+    sha256.update(f"tensor {tensor.dtype} {[*tensor.shape]};".encode())
+    parts = [tensor]
+    if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+        parts = [tensor.crow_indices(), tensor.col_indices(), tensor.values()]
+    elif tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
+        parts = [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
+    for part in parts:
+        # What is conjugate or negative may only be marked as such.
+        plain = part.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+        sha256.update(plain.view(torch.uint8).numpy().data)
+
+
 def _feed(sha256: hashlib._Hash, value: object) -> None:
     """Feed a value so that different structures never give the same bytes."""
     match value:
         case torch.Tensor():
-            if value.layout is torch.sparse_coo:
-                value = value.to_dense()
-            sha256.update(f"tensor {value.dtype} {[*value.shape]};".encode())
-            flat = value.detach().cpu().contiguous().reshape(-1)
-            sha256.update(flat.view(torch.uint8).numpy().data)
+            _feed_tensor(sha256, value.detach())
         case Mapping():
             sha256.update(f"mapping {len(value)};".encode())
             for key, item in value.items():
