@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
 from orchestrator.config.hydra_errors import refusals_of_hydra
+from orchestrator.config.hydra_values import Given, provide
 from orchestrator.config.interpolations import find_parts, is_certain
 from orchestrator.config.overrides import choose
 from orchestrator.config.secret_detection import check_command, find_hidden
@@ -44,7 +45,8 @@ class Composer:
         self.overrides = overrides
         self._master = master
         # By their choices; pickled, for a copy made from that takes a tenth of the time of another.
-        self._composed: dict[tuple[str, ...], tuple[bytes, Mapping[str, str]]] = {}
+        self._composed: dict[tuple[str, ...], tuple[bytes, Composed]] = {}
+        self.ignored = master.ignored
 
     def families(self, axes: Sequence[Axis]) -> Iterator[ConfigTemplate]:
         """Yield the grid's families, each by its first point, in the order of the points.
@@ -134,15 +136,18 @@ class Composer:
         chosen = [choose(override, point) for override in self.overrides]
         early = [item for item in chosen if self._folder.is_choice(item)]
         late = [item for item in chosen if not self._folder.is_choice(item)]
-        pickled, choices = self._compose(early)
-        return _copy(pickled), late, choices
+        pickled, made = self._compose(early)
+        cfg = _copy(pickled)
+        provide(cfg, Given(made.choices, self._folder.config_name, made.job_name))
+        return cfg, late, _names(made.choices)
 
-    def _compose(self, choices: list[Override]) -> tuple[bytes, Mapping[str, str]]:
+    def _compose(self, choices: list[Override]) -> tuple[bytes, Composed]:
         key = tuple(str(choice.input_line) for choice in choices)
         if key not in self._composed:
             made = self._master if self._is_master(choices) else self._folder.compose(choices)
             pickled = pickle.dumps(made.cfg, pickle.HIGHEST_PROTOCOL)
-            self._composed[key] = pickled, _names(made.choices)
+            self._composed[key] = pickled, made
+            self.ignored = tuple(dict.fromkeys((*self.ignored, *made.ignored)))
         return self._composed[key]
 
     def _is_master(self, choices: list[Override]) -> bool:

@@ -22,6 +22,7 @@ _REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, Va
 # What Hydra takes for impossible, and what it does not expect; some configs bring it about.
 _STUMBLES = (AssertionError, AttributeError, KeyError, TypeError)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
+_OUR_RESOLVER = "HydraValueError raised while resolving interpolation: "
 _OPEN_GROUP = re.compile(r"You must specify '([^']+)', e\.g, .* Available options: (\S.*)")
 _LONGEST = 400
 
@@ -74,7 +75,7 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
             shown = without_secret(override)
             what = what if shown == override else "it cannot be read"
             return f"{_shorten(shown)!r} is no override: {_shorten(what)}. Write key=value; quote special characters."
-    text = _flatten(error)
+    text = _flatten(error).replace(_OUR_RESOLVER, "")
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         text = f"{error.full_key}: {text}"
     open_group = _OPEN_GROUP.search(text)
@@ -86,8 +87,18 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
         )
     unknown = _UNKNOWN_KEY.search(text)
     if unknown:
-        text = _say_unknown(unknown[1], known_keys())
+        text = _say_unknown(_innermost_key(error) or unknown[1], known_keys())
     return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _innermost_key(error: BaseException) -> str:
+    """Return the key that OmegaConf refused, which may lie within the one that was overridden."""
+    step: BaseException | None = error
+    while step is not None:
+        if isinstance(step, OmegaConfBaseException) and step.full_key:
+            return str(step.full_key)
+        step = step.__cause__ or step.__context__
+    return ""
 
 
 def _say_missing(error: MissingConfigException) -> str:

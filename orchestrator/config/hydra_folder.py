@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import copy
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from hydra import initialize_config_dir
 from hydra._internal.config_repository import CachingConfigRepository
@@ -23,8 +23,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import KeyValidationError, OmegaConfBaseException
 
+from orchestrator.config.hydra_values import register
 from orchestrator.config.yaml_guard import check_config_file
 from orchestrator.errors import ConfigError
 
@@ -36,18 +37,27 @@ if TYPE_CHECKING:
     from hydra.plugins.config_source import ConfigResult
 
 
+_NO_NAME: Final = "app"  # what Hydra calls a job without a name
+# The settings of Hydra's that mean something here; the grid and its places, and a name.
+_USED: Final = ("hydra.sweeper.params", "hydra.searchpath", "hydra.job.name")
+_DEFAULTS: Final = ("default", "basic", "none", None)
+
+
 @dataclass(frozen=True, slots=True)
 class Composed:
     """A config before values are set in it, and the config groups' choices that made it.
 
     ``params`` is what it says in ``hydra.sweeper.params``; ``refers`` tells whether some of that
-    refers to other keys.
+    refers to other keys. ``job_name`` is the name of Hydra's job, if the config gives it one, and
+    ``ignored`` are settings of Hydra's that have no effect here.
     """
 
     cfg: DictConfig
     choices: Mapping[str, object]
     params: Mapping[str, str]
     refers: bool = False
+    job_name: str = ""
+    ignored: tuple[str, ...] = ()
 
 
 class ConfigFolder:
@@ -61,7 +71,8 @@ class ConfigFolder:
             )
         with initialize_config_dir(str(path.resolve()), version_base=None):
             self._loader = cast("ConfigLoaderImpl", GlobalHydra.instance().config_loader())
-        self._config_name = config_name
+        register()  # initializing Hydra has registered its own
+        self.config_name = config_name
         self._parser = OverridesParser.create(config_loader=self._loader)
         self._pristine = _Checked(self._loader.repository)
         self._groups: dict[str, bool] = {}
@@ -114,9 +125,7 @@ class ConfigFolder:
 
     def _compose_without_hydra(self, choices: Sequence[Override], *, open_ended: bool) -> Composed:
         repository = _Copies(self._pristine)
-        found = create_defaults_list(
-            repository, self._config_name, list(choices), False, open_ended
-        )
+        found = create_defaults_list(repository, self.config_name, list(choices), False, open_ended)
         cfg = self._loader._compose_config_from_defaults_list(found.defaults, repository)
         params, refers = _only_params(cfg), _refers(cfg)
         with open_dict(cfg):
@@ -126,7 +135,7 @@ class ConfigFolder:
 
     def _compose_all(self, choices: Sequence[Override], *, open_ended: bool) -> Composed:
         cfg = self._loader.load_configuration(
-            self._config_name,
+            self.config_name,
             [str(choice.input_line) for choice in choices],
             run_mode=RunMode.MULTIRUN if open_ended else RunMode.RUN,
             from_shell=False,
@@ -134,10 +143,39 @@ class ConfigFolder:
         known = OmegaConf.to_container(cfg.hydra.runtime.choices)
         params = OmegaConf.select(cfg, "hydra.sweeper.params") or {}
         written = {str(key): str(value) for key, value in params.items()}
-        refers = _refers(cfg)
+        refers, name = _refers(cfg), str(OmegaConf.select(cfg, "hydra.job.name") or "")
         with open_dict(cfg):
             del cfg["hydra"]
-        return Composed(cfg, cast("dict[str, object]", known), written, refers)
+        found = cast("dict[str, object]", known)
+        ignored = _ignored(self._read_settings(), choices, found)
+        name = "" if name == _NO_NAME else name
+        return Composed(cfg, found, written, refers, name, ignored)
+
+    def _read_settings(self) -> object:
+        """Return what the primary config itself says of Hydra, before anything is composed."""
+        with suppress(HydraException, OmegaConfBaseException, AttributeError):
+            loaded = self._pristine.load_config(self.config_name)
+            node = loaded.config._get_node("hydra") if loaded else None
+            return OmegaConf.to_container(cast("DictConfig", node)) if node is not None else None
+        return None
+
+
+def _ignored(
+    settings: object, given: Sequence[Override], choices: Mapping[str, object]
+) -> tuple[str, ...]:
+    """Return the settings of Hydra's that a config or overrides make, and that nothing reads."""
+    keys = []
+    for key, value in settings.items() if isinstance(settings, dict) else ():
+        is_section = key in ("run", "sweep", "job", "sweeper") and isinstance(value, dict)
+        keys += [f"hydra.{key}.{name}" for name in value] if is_section else [f"hydra.{key}"]
+    keys += [str(item.key_or_group) for item in given if item.is_hydra_override()]
+    keys += [
+        group
+        for group, name in choices.items()
+        if group.startswith("hydra/") and name not in _DEFAULTS
+    ]
+    used = [key for key in keys if key.startswith(_USED)]
+    return tuple(dict.fromkeys(key for key in keys if key not in used))
 
 
 class _Checked(CachingConfigRepository):
@@ -148,8 +186,22 @@ class _Checked(CachingConfigRepository):
             for source in self.get_sources():
                 if source.scheme() == "file" and source.is_config(config_path):
                     name = source._normalize_file_name(config_path)
-                    check_config_file(Path(source.path, name))
+                    check_config_file(path := Path(source.path, name))
+                    with _naming_null_keys(path):
+                        return super().load_config(config_path)
         return super().load_config(config_path)
+
+
+@contextmanager
+def _naming_null_keys(path: Path) -> Iterator[None]:
+    """Name the file in which a key is null, which YAML allows and OmegaConf does not."""
+    try:
+        yield
+    except KeyValidationError as error:
+        raise ConfigError(
+            f"{path}: a key in it is null, a list or a mapping ({type(error.key).__name__})."
+            ' Give it a name, or write it in quotes ("null").'
+        ) from None
 
 
 class _Copies(CachingConfigRepository):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _MARK: Final = re.compile("(\0\\d+\0)")
 _MANY: Final = 2_000  # combinations; fewer are resolved one by one, each a quarter of a millisecond
 _MOST: Final = 200_000
-_CONFIG_ONLY: Final = ("oc.env",)  # resolvers that look at nothing in the config
+_CONFIG_ONLY: Final = ("oc.env", "hydra")  # resolvers that look at nothing in the config
 
 
 @dataclass(frozen=True, slots=True)

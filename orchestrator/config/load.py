@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _LONGEST: Final = 255  # the bytes that file systems allow for a name
 _SHOWN: Final = 80
+_OURS: Final = ("mlflow.db", ".mlflow.db", "mlartifacts")  # what stands beside experiments
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +132,26 @@ def _experiment_id(value: Value) -> str:
             f"experiment_id {name[:_SHOWN]!r} can not name a folder."
             " Use letters, digits, '-' and '_'."
         )
+    if name.startswith(_OURS):
+        raise ConfigError(
+            f"experiment_id {name[:_SHOWN]!r} is the name of a file of MLflow's in results_dir."
+            " Choose another."
+        )
     return name
 
 
 def _results_dir(value: Value) -> Path:
     if value is None or not str(value) or not str(value).isprintable():
         raise ConfigError("the config has no results_dir. Name the folder for all results.")
-    path = Path(str(value))
+    try:
+        path = Path(str(value)).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"results_dir {str(value)[:_SHOWN]!r}: there is no such user.") from None
+    if "~" in path.parts:
+        raise ConfigError(
+            f"results_dir {str(path)[:_SHOWN]!r} would make a folder named '~'. Begin it with ~/ for"
+            " the home folder, or write it out."
+        )
     if not all(map(_is_name, path.parts)):
         raise ConfigError(f"results_dir {str(path)[:_SHOWN]!r} is too long a name. Shorten it.")
     return path

@@ -10,10 +10,18 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Final, cast
 
-from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString, ValueType
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    Override,
+    OverrideType,
+    Quote,
+    QuotedString,
+    Sweep,
+    ValueType,
+)
 
 from orchestrator.config.hydra_errors import refusals_of_hydra
-from orchestrator.config.secret_patterns import is_secret
+from orchestrator.config.secret_patterns import is_secret, without_secret
 from orchestrator.errors import GridError
 from orchestrator.grid.axes import Axis, Point
 
@@ -75,6 +83,13 @@ def make_axis(override: Override, folder: ConfigFolder) -> Axis:
         raise GridError(
             f"{override.input_line}: a range without steps cannot be enumerated."
             " Use choice(...), range(...), glob(...) or a list of values with commas."
+        )
+    if isinstance(override.value(), ChoiceSweep) and any(
+        isinstance(item, Sweep) for item in cast("ChoiceSweep", override.value()).list
+    ):
+        raise GridError(
+            f"{without_secret(str(override.input_line))}: choice(...), range(...) and the like can not"
+            " stand beside other values. Write one choice(...) of all values."
         )
     with refusals_of_hydra():
         elements = list(itertools.islice(override.sweep_iterator(), _MOST_VALUES + 1))

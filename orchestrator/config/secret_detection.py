@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from orchestrator.grid.template import Path
 
 _ENVIRONMENT: Final = "oc.env"
+_NOW: Final = "now"
+_TIME: Final = "\0time"  # among the variables that were asked for
+_PLACES: Final = ("results_dir", "experiment_id")
 # What the trainer can resolve without the rest of the config.
 _ALONE: Final = (_ENVIRONMENT, "oc.decode")
 _NOT_WRITTEN: Final = ("hydra", "_filters", "orch")
@@ -45,10 +48,12 @@ def find_hidden(cfg: DictConfig) -> dict[Path, Hidden]:
     """Return the values that are not to be written down, by their paths in the resolved config.
 
     Raises:
+        ConfigError: A value that counts for the run ID holds the time.
         OmegaConfBaseException: A value can not be resolved.
     """
     with _watch_environment() as asked:
         leaves = list(_walk(cfg, (), asked, tainted=()))
+    _refuse_time(cfg, [leaf.path for leaf in leaves if leaf.holds_time])
     secrets = [leaf.text for leaf in leaves if leaf.hidden and not leaf.hidden.reference]
     return {
         leaf.path: leaf.hidden or Hidden("")
@@ -64,6 +69,24 @@ class _Leaf(NamedTuple):
     text: str
     is_derived: bool
     hidden: Hidden | None
+    holds_time: bool
+
+
+def _refuse_time(cfg: DictConfig, paths: Iterable[Path]) -> None:
+    """Refuse what would make other runs at each call, unless it is excluded from the identity."""
+    for path in paths:
+        keys = [".".join(map(str, path[: depth + 1])) for depth in range(len(path))]
+        exclude = OmegaConf.select(cfg, "orch.identity.exclude") or ()
+        if path[0] in _PLACES:
+            raise ConfigError(
+                f"{keys[-1]} holds the time (${{now:...}}), so each orch run would begin all runs"
+                " again elsewhere. Write a name that stays."
+            )
+        if not any(key in exclude for key in keys):
+            raise ConfigError(
+                f"{keys[-1]} holds the time (${{now:...}}), so each orch run would make other runs and"
+                f" finish none. Remove it, or exclude it: orch.identity.exclude=[{keys[-1]}]."
+            )
 
 
 def _repeats(leaf: _Leaf, secret: str) -> bool:
@@ -139,9 +162,12 @@ def _walk(
             continue
         value, is_derived = target._value(), node is not target
         hidden = Hidden("") if is_secret(here, value) else None
+        holds_time = _TIME in names
+        names = tuple(name for name in names if name != _TIME)
         if names:
             hidden = _hide(here, str(node._value()) if is_derived else "", value, names)
-        yield _Leaf(here, value if isinstance(value, str) else "", is_derived, hidden)
+        text = value if isinstance(value, str) else ""
+        yield _Leaf(here, text, is_derived, hidden, holds_time)
 
 
 def _hide(path: Path, raw: str, value: object, names: Iterable[str]) -> Hidden:
@@ -176,17 +202,23 @@ def _watch_environment() -> Iterator[list[str]]:
     """Write down the variables that interpolations ask for, while inside."""
     asked: list[str] = []
     resolvers = BaseContainer._resolvers
-    resolve = resolvers[_ENVIRONMENT]  # the library's, or what a program of the user put there
+    # The library's and Hydra's, or what a program of the user put in their places.
+    before: dict[str, Any] = {
+        name: resolvers[name] for name in (_ENVIRONMENT, _NOW) if name in resolvers
+    }
 
-    def watched(config: object, parent: object, node: object, args: Any, texts: Any) -> object:  # noqa: ANN401 # as the library calls it
-        asked.append(str(args[0]) if args else "")
-        return resolve(config, parent, node, args, texts)
+    def watch(name: str) -> Any:  # noqa: ANN401 # a function as the library keeps it
+        def watched(config: Any, parent: Any, node: Any, args: Any, texts: Any) -> object:  # noqa: ANN401 # as the library calls it
+            asked.append(_TIME if name == _NOW else str(args[0]) if args else "")
+            return before[name](config, parent, node, args, texts)
 
-    resolvers[_ENVIRONMENT] = watched
+        return watched
+
+    resolvers.update({name: watch(name) for name in before})
     try:
         yield asked
     finally:
-        resolvers[_ENVIRONMENT] = resolve
+        resolvers.update(before)
 
 
 def _keys(container: Container) -> Iterable[object]:

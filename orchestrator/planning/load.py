@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.load import ExperimentConfig, load_experiment
@@ -90,6 +90,10 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
         conceal=composer.conceal,
         only=condition,
     )
+    if composer.ignored:
+        selection = replace(
+            selection, warnings=(*selection.warnings, _say_ignored(composer.ignored))
+        )
     existing = experiment.run_ids()
     named = find_places(selection.runs, existing)
     seen = experiment.observe(named)
@@ -99,6 +103,11 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
     _check_program(selection, described, experiment)
     former = [run_id for run_id in existing if run_id not in named]
     return Planned(made, experiment, described.settings, described, former)
+
+
+def _say_ignored(keys: Sequence[str]) -> str:
+    verb = "has" if len(keys) == 1 else "have"
+    return f"{', '.join(keys)} {verb} no effect: orch starts runs, and names their folders, itself"
 
 
 def _check_program(

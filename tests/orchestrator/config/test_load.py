@@ -531,6 +531,16 @@ def test_config_names_and_folders_may_be_others(tmp_path: Path) -> None:
             ["lr=range(10000)", "seed=range(10000)"],
             "the grid has 100,000,000 points (lr 10,000, seed 10,000); 10,000,000 is the most",
         ),
+        (["results_dir='./~/x'"], "would make a folder named '~'"),
+        (["results_dir='~nobody-of-that-name/x'"], "there is no such user"),
+        (["experiment_id=mlflow.db"], "is the name of a file of MLflow's"),
+        (["experiment_id=mlflow.db-wal"], "is the name of a file of MLflow's"),
+        (["experiment_id=mlartifacts"], "is the name of a file of MLflow's"),
+        (["model={nme:x}"], "cannot override 'model.nme', did you mean 'model.name'?"),
+        (["lr=choice(1,2),3"], "lr=choice(1,2),3: choice(...), range(...) and the like can not"),
+        (["lr=[1],range(3)"], "can not stand beside other values. Write one choice(...)"),
+        (["lr='${hydra:runtime.output_dir}'"], "a run's directory is ${oc.env:ORCH_RUN_DIR,.}"),
+        (["lr='${hydra:nothing}'"], "lr: orch has no ${hydra:nothing}; write the value"),
         (["+orch.worker=5"], "orch has no setting 'worker'. Did you mean 'workers'?"),
     ],
 )
@@ -556,6 +566,8 @@ def test_what_is_wrong_with_an_override_is_said_in_one_line(
         (b"defaults: 3", "defaults must be a list"),
         (b"defaults: [gone]", "there is no config"),
         (b"a: ${", "a"),
+        (b"a: {~: 1}", "config.yaml: a key in it is null, a list or a mapping (NoneType)."),
+        (b"null: 1", "config.yaml: a key in it is null"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_one_line(

@@ -1,0 +1,163 @@
+"""What stands for Hydra's own values and settings in a config that no Hydra program runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from orchestrator.config.load import load_experiment
+from orchestrator.errors import ConfigError
+from orchestrator.grid.axes import expand
+from orchestrator.planning.load import ConfigSource, load_plan
+
+PRIMARY = """\
+defaults: [{model: a}, {sub/part: x}, _self_]
+results_dir: results
+experiment_id: e
+lr: 1
+"""
+
+
+def _folder(path: Path, text: str) -> Path:
+    for name in ("model/a", "model/b", "sub/part/x"):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / f"{name}.yaml").write_text(f"name: {name}\n")
+    (path / "config.yaml").write_text(PRIMARY + text)
+    return path
+
+
+def _configs(path: Path, text: str, *overrides: str) -> list[Any]:
+    experiment = load_experiment(_folder(path, text), "config", overrides)
+    return [experiment.composer.resolve(point) for point in expand(experiment.axes)]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "runtime.cwd",
+        "runtime.choices.model",
+        "runtime.choices.sub/part",
+        "runtime.version",
+        "job.name",
+        "job.config_name",
+    ],
+)
+def test_values_are_those_that_hydra_gives(tmp_path: Path, key: str) -> None:
+    """Hydra itself is asked, with its settings kept."""
+    text = f"x: '${{hydra:{key}}}'\ny: 'a/${{hydra:{key}}}/b'\n"
+    (config,) = _configs(tmp_path, text, "model=b")
+    with initialize_config_dir(str(tmp_path), version_base=None):
+        cfg = compose("config", ["model=b"], return_hydra_config=True)
+        expected = OmegaConf.select(cfg, f"hydra.{key}")
+    assert config["x"] == expected
+    assert config["y"] == f"a/{expected}/b"
+
+
+def test_choices_are_those_of_each_run(tmp_path: Path) -> None:
+    """Also in what an override refers to, and beside axes that are set quickly."""
+    configs = _configs(
+        tmp_path, "x: 0\n", "x='${hydra:runtime.choices.model}'", "model=a,b", "lr=1,2"
+    )
+    assert [config["x"] for config in configs] == ["a", "a", "b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "name"),
+    [
+        ("orch: {command: [python, src/train.py, x.py]}", [], "train"),
+        ("orch: {command: [python, -m, my.train, --x]}", [], "train"),
+        ("orch: {entry_point: 'pack.fit:main'}", [], "fit"),
+        ("orch: {command: [./run]}", [], "app"),
+        ("orch: {command: [python, train.py]}", ["hydra.job.name=me"], "me"),
+        ("hydra: {job: {name: you}}", [], "you"),
+    ],
+)
+def test_job_is_named_as_hydra_names_it(
+    tmp_path: Path, text: str, overrides: list[str], name: str
+) -> None:
+    """After the program, or as the config says."""
+    (config,) = _configs(tmp_path, f"x: '${{hydra:job.name}}'\n{text}\n", *overrides)
+    assert config["x"] == name
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "ignored"),
+    [
+        (
+            "hydra: {run: {dir: x}, job: {chdir: true, name: y}}",
+            [],
+            ("hydra.run.dir", "hydra.job.chdir"),
+        ),
+        (
+            "hydra: {mode: MULTIRUN, job_logging: {version: 1}}",
+            [],
+            ("hydra.mode", "hydra.job_logging"),
+        ),
+        ("", ["hydra.launcher.x=1", "lr=2"], None),
+        ("", ["hydra.run.dir=x"], ("hydra.run.dir",)),
+        ("", ["hydra/job_logging=none", "hydra/hydra_logging=colorlog"], None),
+        ("", ["hydra/job_logging=disabled"], ("hydra/job_logging",)),
+        ("hydra: {sweeper: {params: {lr: '1,2'}}, searchpath: []}", ["hydra.job.name=z"], ()),
+        ("hydra: {sweeper: {params: {lr: '1,2'}}}", [], ()),
+    ],
+)
+def test_settings_of_hydra_that_do_nothing_are_named_once(
+    tmp_path: Path, text: str, overrides: list[str], ignored: tuple[str, ...] | None
+) -> None:
+    """In the plan, all in one line; what Hydra does not know it refuses."""
+    source = ConfigSource(_folder(tmp_path, text + "\n"), "config", overrides)
+    if ignored is None:
+        with pytest.raises(ConfigError):
+            load_plan(source)
+        return
+    warnings = load_plan(source).plan.selection.warnings
+    said = [warning for warning in warnings if "no effect" in warning]
+    assert len(said) == bool(ignored)
+    assert [name for name in ignored if name not in "".join(said)] == []
+
+
+TIMED: list[Any] = [
+    ("tag: 'run-${now:%Y}'", [], "tag holds the time"),
+    ("tag: {a: ['${now:%Y}']}", [], "tag.a.0 holds the time"),
+    (
+        "stamp: '${now:%Y}'\ntag: 'x-${stamp}'",
+        ["+orch.identity.exclude=[stamp]"],
+        "tag holds the time",
+    ),
+    ("stamp: {a: '${now:%Y}'}\ntag: '${stamp}'", ["+orch.identity.exclude=[stamp]"], "tag.a holds"),
+    ("tag: 1", ["results_dir='r/${now:%Y}'"], "results_dir holds the time"),
+    ("tag: 1", ["tag=a,'${now:%Y}'"], "tag holds the time"),
+    ("tag: '${now:%Y}'", ["+orch.identity.exclude=[tag]"], ""),
+    ("tag: {a: {b: '${now:%Y}'}}", ["+orch.identity.exclude=[tag.a]"], ""),
+    ("tag: '\\${now:%Y}'", [], ""),
+]
+
+
+@pytest.mark.parametrize(("text", "overrides", "message"), TIMED)
+def test_time_does_not_count_for_a_run(
+    tmp_path: Path, text: str, overrides: list[str], message: str
+) -> None:
+    """Each call would make other runs, and none would ever be finished."""
+    folder = _folder(tmp_path / "conf", text + "\n")
+    source = ConfigSource(folder, "config", [f"results_dir={tmp_path}/results", *overrides])
+    if not message:
+        assert load_plan(source).plan.decisions
+        return
+    with pytest.raises(ConfigError) as refusal:
+        load_plan(source)
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_home_folder_may_be_written_with_a_tilde(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As every shell reads it."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    folder = _folder(tmp_path, "")
+    experiment = load_experiment(folder, "config", ["results_dir='~/runs'"])
+    assert experiment.results_dir == tmp_path / "home/runs"
+    (folder / "config.yaml").write_text("results_dir: ~/runs\nexperiment_id: e\n")
+    assert load_experiment(folder, "config", []).results_dir == tmp_path / "home/runs"
