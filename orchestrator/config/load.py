@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -143,10 +144,11 @@ def _experiment_id(value: Value) -> str:
 def _results_dir(value: Value) -> Path:
     if value is None or not str(value) or not str(value).isprintable():
         raise ConfigError("the config has no results_dir. Name the folder for all results.")
-    try:
-        path = Path(str(value)).expanduser()
-    except RuntimeError:
-        raise ConfigError(f"results_dir {str(value)[:_SHOWN]!r}: there is no such user.") from None
+    # As text: a path forgets the './' in front of a folder that is named like a home.
+    path = Path(os.path.expanduser(str(value)))  # noqa: PTH111 # see above
+    first = next(iter(path.parts), "")
+    if first.startswith("~") and first != "~":
+        raise ConfigError(f"results_dir {str(value)[:_SHOWN]!r}: there is no such user.")
     if "~" in path.parts:
         raise ConfigError(
             f"results_dir {str(path)[:_SHOWN]!r} would make a folder named '~'. Begin it with ~/ for"

@@ -161,3 +161,8 @@ def test_home_folder_may_be_written_with_a_tilde(
     assert experiment.results_dir == tmp_path / "home/runs"
     (folder / "config.yaml").write_text("results_dir: ~/runs\nexperiment_id: e\n")
     assert load_experiment(folder, "config", []).results_dir == tmp_path / "home/runs"
+
+
+def test_results_may_stand_in_the_current_folder(tmp_path: Path) -> None:
+    """A folder without a name is one."""
+    assert load_experiment(_folder(tmp_path, ""), "config", ["results_dir=."]).results_dir == Path()
