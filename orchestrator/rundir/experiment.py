@@ -13,7 +13,7 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import RunId
 from orchestrator.rundir.build import Workshops, sweep
 from orchestrator.rundir.directory import RunDirectory, observe_done
-from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_joined, join
+from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_enforced, is_joined, join
 from orchestrator.rundir.healing import heal
 from orchestrator.rundir.logs import check_folder
 
@@ -97,6 +97,11 @@ class ExperimentDirectory:
         try:
             self.training.mkdir(parents=True, exist_ok=True)
             with exclusive(self.training, tell):
+                if not is_enforced(self.training):
+                    raise RunDirectoryError(
+                        f"{self.training}: locks do not work on this file system, so nobody can"
+                        " tell which runs live. Choose a results_dir on another one."
+                    )
                 sweep(self.training)
                 probe = self.training / f".new-{secrets.token_hex(8)}"
                 probe.mkdir()

@@ -59,6 +59,19 @@ def exclusive(folder: Path, tell: Callable[[str], None] | None = None) -> Iterat
         os.close(descriptor)
 
 
+def is_enforced(folder: Path) -> bool:
+    """Tell whether locks on a folder, which the caller holds, keep others out.
+
+    Some file systems grant every lock. What is not seen here is a folder that is reached through two
+    mounts which share no locks.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return not _try(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
 def take(descriptor: int, kind: int, path: Path, tell: Callable[[str], None] | None) -> None:
     """Lock a descriptor of a path; see ``exclusive``."""
     began, pause, told = time.monotonic(), _FIRST_PAUSE, False

@@ -158,3 +158,33 @@ def test_damaged_identity_is_told_as_the_reason(directory: RunDirectory) -> None
     report = directory.report()
     assert report.seen.state is State.STALE
     assert "run.json" in report.seen.reason
+
+
+def test_lock_with_a_second_name_is_the_same_lock(directory: RunDirectory, tmp_path: Path) -> None:
+    """A backup by hard links shares it, and stops no run."""
+    (tmp_path / "backup").hardlink_to(directory.lock.path)
+    assert directory.observe().state is State.PENDING
+    descriptor = directory.lock.open()
+    assert directory.lock.take(descriptor)
+    assert directory.observe().state is State.RUNNING
+    os.close(descriptor)
+
+
+def test_logs_are_in_the_order_of_their_attempts(directory: RunDirectory) -> None:
+    """Also beyond 999; what nobody counts to is none."""
+    folder = directory.attempt_log(1).parent
+    folder.mkdir()
+    for name in ("001", "999", "1000", "1000000", "0", "00001", "9" * 30, "x", "٣٣٣"):
+        (folder / f"attempt-{name}.log").touch()
+    names = [path.name for path in directory.attempt_logs()]
+    assert names == [f"attempt-{n}.log" for n in ("001", "999", "1000", "1000000")]
+
+
+def test_link_in_place_of_the_logs_is_refused_before_an_attempt(
+    experiment: ExperimentDirectory, directory: RunDirectory, runs: list[Run], tmp_path: Path
+) -> None:
+    """Nothing outside of the run directory is written; the line says what to do."""
+    (directory.path / "logs").symlink_to(tmp_path)
+    assert directory.attempt_logs() == []
+    with pytest.raises(RunDirectoryError, match="logs: it is not a folder of its own"):
+        experiment.create(runs[0])

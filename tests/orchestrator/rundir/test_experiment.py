@@ -356,3 +356,12 @@ def test_orchestrators_of_an_experiment_know_whether_they_are_alone(
         answers.append(third.stdout.readline())
         third.kill()
     assert answers == ["True\n", "False\n", "True\n"]
+
+
+def test_file_system_that_grants_every_lock_is_refused(
+    experiment: ExperimentDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two orchestrators would execute the same runs there."""
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    with pytest.raises(RunDirectoryError, match="locks do not work on this file system"):
+        experiment.prepare()

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.rundir.state import Record
 
-from .conftest import Grid
+from .conftest import Grid, write_log
 
 SEEDS = "seed=range(7)"
 
@@ -144,3 +144,24 @@ def test_plan_tells_of_results_of_two_versions_of_the_numbers(
     assert "1 by version 1, 1 by version 1 and version 2." in output()
     assert grid.orch("plan", "--json") == 0
     assert json.loads(output())["numbers"] == [{"versions": [1], "runs": 1}]
+
+
+@pytest.mark.parametrize("attempt", [998, 999, 10**6, 10**9 - 2])
+@pytest.mark.parametrize("program", ["true", "false"])
+def test_attempts_are_counted_on_however_many_there_were(
+    grid: Grid, output: Callable[[], str], program: str, attempt: int
+) -> None:
+    """What the next one writes can be read again, and its log is found."""
+    use_command(grid, "sh", "-c", f"echo attempt {attempt + 1}; {program}")
+    made = grid.make(0.1, 0, record=Record.FAILED)
+    status = made.path / "status.json"
+    status.write_text(status.read_text().replace('"attempt": 1', f'"attempt": {attempt}'))
+    write_log(made, b"", attempt)
+    assert grid.orch("run") == (0 if program == "true" else 1)
+    assert json.loads(status.read_text())["attempt"] == attempt + 1
+    output()
+    grid.orch("status", "--json")
+    (run,) = json.loads(output())["runs"]
+    assert run["state"] == ("done" if program == "true" else "failed")
+    grid.orch("logs", made.run_id, "--json")
+    assert json.loads(output())["text"] == f"attempt {attempt + 1}\n"
