@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from trainer.batch_structure import PAIR, TARGETS, Parts, parts_of
-from trainer.errors import ConfigError
+from trainer.errors import ConfigError, is_out_of_memory
+from trainer.targets import is_in_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import nn
+
+ABOUT_VALUES = (TypeError, ValueError, LookupError, RuntimeError)
 
 
 class ModelCall:
@@ -40,19 +43,59 @@ class ModelCall:
         """
         if type(batch) in (list, tuple) and len(batch) == PAIR and self.criterion is not None:
             samples, targets = batch
-            outputs = self.model(samples)
-            return self.criterion(self._taken(outputs), targets), outputs, targets
+            outputs = self._outputs(samples)
+            return self._loss(outputs, targets), outputs, targets
         parts = parts_of(batch) if self.criterion is not None else _parts_with_targets(batch)
         if not self._is_checked:
             self._check(parts)
-        outputs = self.model(*parts.inputs, **parts.named)
+        outputs = self._outputs(*parts.inputs, **parts.named)
         if self.criterion is None:
             return _loss_in(outputs), outputs, parts.targets
-        return self.criterion(self._taken(outputs), parts.targets), outputs, parts.targets
+        return self._loss(outputs, parts.targets), outputs, parts.targets
+
+    def _outputs(self, *inputs: Any, **named: Any) -> Any:  # noqa: ANN401 - they are the user's
+        """Return what the model makes of its inputs.
+
+        Raises:
+            ConfigError: If a model without code of the user's cannot take them.
+        """
+        try:
+            return self.model(*inputs, **named)
+        except ABOUT_VALUES as error:
+            if not is_about_values(error):
+                raise
+            given = ", ".join(map(_describe, (*inputs, *named.values())))
+            raise ConfigError(
+                f"model: {type(self.model).__name__} cannot take {given}: {_first_line(error)}. Correct"
+                " its arguments, or the data."
+            ) from error
+
+    def _loss(self, outputs: Any, targets: Any) -> Tensor:  # noqa: ANN401 - they are the user's
+        """Return the loss.
+
+        Raises:
+            ConfigError: If one of PyTorch's own criteria cannot take such outputs or targets, or has
+                the wrong arguments, of which it takes note only here.
+        """
+        criterion: Any = self.criterion
+        if not self._is_pytorchs:
+            loss: Tensor = criterion(outputs, targets)
+            return loss
+        taken = self._taken(outputs)
+        try:
+            loss = criterion(taken, targets)
+        except ABOUT_VALUES as error:
+            if not is_about_values(error):
+                raise
+            raise ConfigError(
+                f"criterion: {_name_of(criterion)} cannot compare {_describe(taken)} of the model with"
+                f" {_describe(targets)} of the data: {_first_line(error)}. Correct its arguments, or what it gets."
+            ) from error
+        return loss
 
     def _taken(self, outputs: Any) -> Any:  # noqa: ANN401 - they are the user's
-        """Return what the criterion takes: one of PyTorch's cannot look for the logits itself."""
-        if not isinstance(outputs, Tensor) and self._is_pytorchs:
+        """Return what one of PyTorch's criteria takes: it cannot look for the logits itself."""
+        if not isinstance(outputs, Tensor):
             return predictions_in(outputs)
         return outputs
 
@@ -111,6 +154,29 @@ def _loss_in(outputs: Any) -> Tensor:  # noqa: ANN401 - as above
             "no loss. Choose one of conf/criterion/, or name a class."
         )
     return found
+
+
+def is_about_values(error: Exception) -> bool:
+    """Tell whether a library refused what it was given; no code of the user's was on the way."""
+    is_machines = is_out_of_memory(error) or "CUDA" in str(error)
+    return not is_machines and is_in_libraries(error)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).partition("\n")[0].rstrip(".")
+
+
+def _name_of(criterion: Any) -> str:  # noqa: ANN401 - as above
+    while isinstance(criterion, partial):
+        criterion = criterion.func
+    return str(getattr(criterion, "__name__", type(criterion).__name__))
+
+
+def _describe(value: object) -> str:
+    """Return what a criterion got, as a phrase."""
+    if isinstance(value, Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')} {[*value.shape]}"
+    return f"a {type(value).__name__}"
 
 
 def _module_of(criterion: object) -> str:

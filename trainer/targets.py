@@ -213,6 +213,11 @@ def _place_if_about_arguments(error: Exception) -> str | None:
     return None
 
 
+def is_in_libraries(error: Exception) -> bool:
+    """Tell whether an error met no code of the user's on its way."""
+    return all(_is_installed(frame.filename) for frame in traceback.extract_tb(error.__traceback__))
+
+
 def _is_installed(filename: str) -> bool:
     path = Path(filename)
     is_package = not PACKAGES.isdisjoint(path.parts)

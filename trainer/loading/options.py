@@ -73,10 +73,29 @@ def read_loading(settings: Settings) -> Loading:
             f"dataloader.evaluation_batch_size: {size!r} is not a whole number of at least 1."
             " Correct it, or remove it: then it is batch_size."
         )
+    _check_kinds(options)
     if options.get("num_workers"):
         # A process from a forkserver would start its workers from another forkserver: seconds each.
         options = {"multiprocessing_context": "fork"} | options
     return Loading(options, shuffle, sampler, size or settings.batch_size)
+
+
+def _check_kinds(options: Config) -> None:
+    """Make sure of what PyTorch finds out only with the first batch, or never.
+
+    Raises:
+        ConfigError: If workers are not a number, or a way to collate is not a function.
+    """
+    workers, collate = options.get("num_workers", 0), options.get("collate_fn")
+    if type(workers) is not int or workers < 0:
+        raise ConfigError(
+            f"dataloader.num_workers: {workers!r} is not a whole number of at least 0. Correct it."
+        )
+    if not (collate is None or callable(collate) or isinstance(collate, dict)):
+        raise ConfigError(
+            f"dataloader.collate_fn: {collate!r:.60} is not a function. Write {{_target_: its name,"
+            " _partial_: true}."
+        )
 
 
 def build_sampler(settings: Config, samples: object) -> Iterable[int]:

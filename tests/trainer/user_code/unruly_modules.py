@@ -75,3 +75,34 @@ class Unordered:
         self.train, self.validation, self.test = (
             TensorDataset(labelled(seed).tensors[0], targets) for seed in range(3)
         )
+
+
+class Raising:
+    """Have a bug at an event."""
+
+    def __init__(self, event: str) -> None:
+        self.event = event
+
+    def _act(self, event: str) -> None:
+        if event == self.event:
+            raise LookupError("a bug of the user's")
+
+    def cb_on_train_begin(self, trainer: object) -> None:
+        """Fail, if this is the moment."""
+        self._act("train_begin")
+
+    def cb_on_iteration_begin(self, trainer: object, iteration: int) -> None:
+        """Fail, if this is the moment."""
+        self._act("iteration_begin")
+
+    def cb_on_evaluation_begin(self, trainer: object, iteration: int) -> None:
+        """Fail, if this is the moment."""
+        self._act("evaluation_begin")
+
+    def cb_on_step_end(self, trainer: object, iteration: int, batch_idx: int, loss: float) -> None:
+        """Fail, if this is the moment."""
+        self._act("step_end")
+
+    def cb_on_train_end(self, trainer: object, test_results: dict[str, Any]) -> None:
+        """Fail, if this is the moment."""
+        self._act("train_end")
