@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.execution.adopted import AdoptedRuns
 from orchestrator.execution.attempts import Attempts
-from orchestrator.execution.events import AttemptStarted, Blocked, Ended, Paused, Retrying
+from orchestrator.execution.events import Adopted, AttemptStarted, Blocked, Ended, Paused, Retrying
 from orchestrator.execution.failure_policy import Histories, Pacing
 from orchestrator.execution.scheduler import QueuedRun, assign
 from orchestrator.execution.slots import shares_gpu
 from orchestrator.execution.stop import StopLevel
+from orchestrator.execution.survivors import Survivors
 from orchestrator.planning.plan import Action, decide
 from orchestrator.rundir.durable import is_shortage
 from orchestrator.rundir.folder_lock import HeldLockError
 from orchestrator.rundir.state import State
-from orchestrator.runner.failure_classes import Traces, classify
+from orchestrator.runner.failure_classes import Traces, classify, classify_unbegun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from orchestrator.planning.plan import Decision
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.state import Failure, Observation
+
+
+_BETWEEN_LOOKS: Final = 1.0  # at a run that nobody can wait for
+_RECREATED: Final = 10  # times that a run directory is made again which somebody removes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,9 @@ class Engine:
         self._histories = Histories(resources.policy)
         self._brake = Pacing(resources.policy)
         self._blocked: set[Slot] = set()
+        self._survivors = Survivors()
+        self._put_off: set[RunId] = set()
+        self._recreated: Counter[RunId] = Counter()
         self._is_short = False
         self._is_locked_out = self._has_told_of_lock = False
 
@@ -162,7 +170,7 @@ class Engine:
         run = decision.run
         try:
             seen = self._experiment.run(run.run_id).observe()
-            if not self._is_ours(decision, seen):
+            if not self._is_ours(decision, seen) or self._survives(waiting, seen):
                 return
             number = seen.attempts + 1
             directory = self._experiment.create(run)
@@ -226,6 +234,17 @@ class Engine:
             return False
         return True
 
+    def _survives(self, waiting: QueuedRun, seen: Observation) -> bool:
+        """Put a run off, a process of which lives although nobody is left who holds its lock."""
+        run = waiting.decision.run
+        reason = self._survivors.of(self._experiment.run(run.run_id), seen)
+        if reason and run.run_id not in self._put_off:
+            self._board.show(Adopted(run, reason))
+            self._put_off.add(run.run_id)
+        if reason:
+            self._delayed.append((time.monotonic() + _BETWEEN_LOOKS, waiting))
+        return bool(reason)
+
     def _line_up(self, decision: Decision, seen: Observation) -> None:
         """Let a run wait again whose attempt somebody else has made, if it is still to be started."""
         if self._is_ours(decision, seen):
@@ -246,14 +265,20 @@ class Engine:
             self._conclude(running, seen, stopped=stopped)
         elif seen.attempts > attempt - 1 and not complaint:  # another one was faster
             self._line_up(decision, seen)
-        elif stopped and not complaint:
+        elif (stopped and not complaint) or self._was_removed(decision.run.run_id):
             self._waiting.append(running.waiting)
         else:
-            failure = classify(1, Traces(complaint or "it died without a word"))
+            failure = classify_unbegun(complaint)
             if not self._tries_again(decision, failure, saved=seen.saved, seen=seen):
                 reason = f"its runner failed: {failure.message}"
                 self._end(decision.run, State.FAILED, reason, running=running)
                 self._weigh(failure, running.since)
+
+    def _was_removed(self, run_id: RunId) -> bool:
+        """Tell whether an attempt found no directory, for somebody removed it: it is made again."""
+        self._recreated[run_id] += 1
+        is_there = self._experiment.run(run_id).path.exists()
+        return not is_there and self._recreated[run_id] <= _RECREATED
 
     def _conclude(self, running: Running, seen: Observation, *, stopped: bool) -> None:
         """Take the end of an attempt that recorded it: as the run's, or as a reason to try again."""

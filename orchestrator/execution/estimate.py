@@ -54,8 +54,8 @@ class Effort:
     def whole(self) -> float | None:
         """The seconds from the first iteration to the last, if that can be told from this attempt's."""
         done = self.iteration - self.before
-        if done <= 0 or self.iterations < self.iteration:
-            return None
+        if not 0 <= self.before < self.iteration <= self.iterations:
+            return None  # a program may write any numbers
         return self.seconds * self.iterations / done
 
     @property

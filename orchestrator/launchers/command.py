@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import tempfile
 from typing import IO, TYPE_CHECKING, Final
 
 from orchestrator.config.placeholders import fill_in
+from orchestrator.runner.keeper import pass_signal
 from orchestrator.runner.limits import NO_LIMITS
 from orchestrator.runner.programs import signals_blocked
 
@@ -39,15 +41,16 @@ class CommandAttempt:
 
     def ask_to_stop(self) -> None:
         """Ask for an end at the next checkpoint."""
-        self._runner.send_signal(signal.SIGTERM)
+        pass_signal(self._runner.pid, self._sentinel, signal.SIGTERM)
 
     def end_at_once(self) -> None:
         """Have the runner kill the program, and record it."""
-        self._runner.send_signal(signal.SIGQUIT)
+        pass_signal(self._runner.pid, self._sentinel, signal.SIGQUIT)
 
     def abandon(self) -> None:
-        """Kill the runner, which did not obey."""
-        self._runner.kill()
+        """Kill the runner, which did not obey, and its keeper."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._runner.pid, signal.SIGKILL)
 
     def close(self) -> str:
         """Reap the runner, which has ended, and return what it complained of, if anything."""

@@ -11,11 +11,13 @@ import errno
 import multiprocessing
 import os
 import select
+import signal
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.launchers.forkserver import end_if_stopped
 from orchestrator.runner import forked_runner
+from orchestrator.runner.keeper import pass_signal
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
@@ -78,10 +80,15 @@ class ForkedRunner:
         return complaint
 
     def send(self, number: int) -> None:
-        """Send it a signal."""
+        """Send it a signal, by way of its keeper."""
         self.is_reusable = False
-        with contextlib.suppress(ProcessLookupError):  # it has just ended, as we shall see
-            os.kill(int(self._process.pid or 0), number)
+        pass_signal(int(self._process.pid or 0), self._end, number)
+
+    def kill(self) -> None:
+        """Kill it and its keeper, which are a group of their own."""
+        self.is_reusable = False
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(int(self._process.pid or 0), signal.SIGKILL)
 
     def release(self) -> None:
         """Have nothing to do with it any more; it ends when it has nothing to do."""

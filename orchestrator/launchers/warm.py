@@ -94,8 +94,8 @@ class WarmAttempt:
         self._runner.send(signal.SIGQUIT)
 
     def abandon(self) -> None:
-        """Kill the runner, which did not obey."""
-        self._runner.send(signal.SIGKILL)
+        """Kill the runner, which did not obey, and its keeper."""
+        self._runner.kill()
 
     def close(self) -> str:
         """Let the runner have other orders, and return what it complained of, if anything."""

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
-from orchestrator.runner.programs import SIGNALS, redirect, signals_blocked
+from orchestrator.runner.programs import NOT_CALLED, SIGNALS, redirect, signals_blocked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -47,14 +47,23 @@ class EntryPoint:
     arguments: tuple[str, ...]
     standby: Standby | None = field(default=None, compare=False)
 
+    @property
+    def plain(self) -> EntryPoint:
+        """The same, without the fork that stands by."""
+        return replace(self, standby=None)
+
     def prepare(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Ready:
         """Have a process, in a group of its own, become the program; it holds the lock as well."""
-        order = replace(self, standby=None)
+        order = self.plain
         if self.standby is not None:
             with contextlib.suppress(ConnectionError):  # somebody has killed it
                 return self.standby.order(order, environment, output, lock)
         standby = Standby(besides=(output.reading, output.writing, lock))
-        return standby.order(order, environment, output, lock)
+        try:
+            return standby.order(order, environment, output, lock)
+        except BaseException:
+            standby.drop()
+            raise
 
     def call(self) -> int:
         """Call the function in this process, and return its exit code."""
@@ -151,15 +160,15 @@ def _wait_for_orders(
             footprint.follow(until=orders)
         sign, descriptors, _, _ = socket.recv_fds(orders, 1, 2)
         if not sign:
-            return
+            sys.exit(NOT_CALLED)
         try:
             order = pickle.load(stream)  # noqa: S301 # from our own parent
         except EOFError:
-            return
+            sys.exit(NOT_CALLED)
         entry_point, environment = cast("tuple[EntryPoint, Mapping[str, str]]", order)
         _become_a_program(environment, *descriptors)
         if not stream.read(1):
-            return
+            sys.exit(NOT_CALLED)
     code = entry_point.call()
     if footprint:
         footprint.leave()

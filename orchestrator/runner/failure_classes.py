@@ -94,6 +94,13 @@ def classify(exit_code: int, traces: Traces) -> Failure:
     )
 
 
+def classify_unbegun(complaint: str) -> Failure:
+    """Return why a runner ended without an attempt: what it complained of, or else that it was killed."""
+    if complaint:
+        return classify(1, Traces(complaint))
+    return Failure(FailureKind.KILLED, "it was killed before the attempt began")
+
+
 def _killed(number: int, message: str, traces: Traces) -> Failure:
     """Return what a signal means that ended a program, or the process that failed first in it."""
     name = _name(number)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.runner import forkserver_preload
 from orchestrator.runner.entry_point import Standby
+from orchestrator.runner.keeper import Keeper, watch_over
 from orchestrator.runner.programs import redirect
 
 if TYPE_CHECKING:
@@ -48,14 +50,23 @@ def be_runner(line: Connection) -> None:
     by then the run is not locked any more. Signals are held back from before the fork on, for a
     request to stop may come right behind an order.
     """
-    from orchestrator.runner.runner import work  # noqa: PLC0415 # loaded before the fork
+    from orchestrator.runner.runner import take_over  # noqa: PLC0415 # loaded before the fork
 
     # The terminal's signals, and the terminal, are for the orchestrator.
     os.setsid()
     nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     redirect(nowhere)
     os.close(nowhere)
-    os.register_at_fork(after_in_child=line.close)  # the line is the runner's, not the program's
+    # The keeper's end of the line stays open: what it takes over is not over yet.
+    with line:
+        watch_over(partial(_carry_out_orders, line), take_over)
+
+
+def _carry_out_orders(line: Connection, keeper: Keeper) -> int:
+    from orchestrator.runner.runner import work  # noqa: PLC0415 # loaded before the fork
+
+    for of_the_runner in (line, keeper):  # and not of the program
+        os.register_at_fork(after_in_child=of_the_runner.close)
     environment = dict(os.environ)
     with line, contextlib.suppress(EOFError, ConnectionError):
         while True:
@@ -65,8 +76,9 @@ def be_runner(line: Connection) -> None:
                 os.environ.update(environment | dict(order.environment))
                 program = replace(order.program, standby=standby)
                 directory = RunDirectory(order.run_dir)
-                _, complaint = work(directory, order.attempt, program, order.limits)
+                _, complaint = work(directory, order.attempt, program, order.limits, keeper)
             line.send(complaint)
+    return 0
 
 
 def _fork_ahead() -> Standby | contextlib.nullcontext[None]:

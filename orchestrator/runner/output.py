@@ -13,7 +13,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Final, Self
 
-from orchestrator.rundir.durable import NotRegularError, make_folder
+from orchestrator.rundir.durable import NotRegularError, make_folder, open_plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +91,18 @@ class CappedLog:
         self._file.close()
 
 
+def read_end(path: Path) -> str:
+    """Return the end of a log that another process has written; nothing where there is none."""
+    with contextlib.suppress(OSError):
+        descriptor, found = open_plain(path)
+        try:
+            piece = os.pread(descriptor, _LAST_WORDS, max(0, found.st_size - _LAST_WORDS))
+        finally:
+            os.close(descriptor)
+        return piece.decode(errors="replace")
+    return ""
+
+
 class Pipe:
     """What a program writes its output to, and the runner reads.
 
@@ -98,7 +110,11 @@ class Pipe:
     ever on a pipe that nobody empties.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reading: int = -1) -> None:
+        """Make a pipe, or read one whose writing end is the program's alone."""
+        self.reading, self.writing = reading, -1
+        if reading >= 0:
+            return
         self.reading, self.writing = os.pipe2(os.O_CLOEXEC)
         with contextlib.suppress(OSError):  # a user may have used up what the kernel grants
             fcntl.fcntl(self.writing, fcntl.F_SETPIPE_SZ, _PIPE)
@@ -115,13 +131,22 @@ class Pipe:
         except BlockingIOError:
             return None
 
-    def close_reading(self) -> None:
-        """Read no more; a program that still writes is told so by the system."""
-        os.close(self.reading)
-
     def close_writing(self) -> None:
         """Leave the writing to the program."""
-        os.close(self.writing)
+        if self.writing >= 0:
+            os.close(self.writing)
+            self.writing = -1
+
+    def __enter__(self) -> Self:
+        """Read what the program writes."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Read no more; a program that still writes is told so by the system."""
+        self.close_writing()
+        if self.reading >= 0:
+            os.close(self.reading)
+            self.reading = -1
 
 
 class _Unwritable:

@@ -66,6 +66,51 @@ def reap(besides: int | None = None) -> bool:
             os.waitpid(ended.si_pid, 0)
 
 
+def processes_of_runs() -> dict[str, list[int]]:
+    """Return the processes of this user that belong to runs, by run directory, as their environment tells.
+
+    What a program starts inherits that, whoever its parent is now and whatever it has closed.
+    """
+    found: dict[str, list[int]] = {}
+    for entry in os.scandir("/proc"):
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):  # another user's, or gone
+                if run_dir := _run_dir_of(Path(entry.path)):
+                    found.setdefault(run_dir, []).append(int(entry.name))
+    return found
+
+
+def _run_dir_of(process: Path) -> str:
+    for variable in (process / "environ").read_bytes().split(b"\0"):
+        name, _, value = variable.partition(b"=")
+        if name == b"ORCH_RUN_DIR":
+            return os.fsdecode(value)
+    return ""
+
+
+def children() -> list[int]:
+    """Return the processes whose parent is this one, those that have ended included."""
+    return list(_children(os.getpid()))
+
+
+@contextlib.contextmanager
+def end_of(pid: int) -> Iterator[int]:
+    """Give a descriptor that becomes readable when a child of this process has ended."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def exit_code_of(pid: int) -> int:
+    """Return how a child ended, negative for a signal; it has ended, and is not collected by this."""
+    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    if ended is None:
+        return 0
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+
 def kernel_kills() -> int:
     """Count how often the kernel has killed for memory on this machine, in any cgroup."""
     with contextlib.suppress(OSError, ValueError):

@@ -26,6 +26,10 @@ def hash_seed() -> str:
     return "0" if given in ("", "random") else given
 
 
+# The exit code of a process that stood by for a program and was let go: no program has run.
+NOT_CALLED: Final = 213
+
+
 class StartedProgram(Protocol):
     """A program that was started, the leader of its own process group."""
 
@@ -64,6 +68,10 @@ class Program(Protocol):
     def name(self) -> str:
         """What to call it in messages."""
 
+    @property
+    def plain(self) -> Program:
+        """The same, without what belongs to this process: it can be told to another one."""
+
     def prepare(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Ready:
         """Make it ready; it and what it starts keep the descriptor ``lock`` open.
 
@@ -91,9 +99,26 @@ class Command:
         """The program's file."""
         return self.arguments[0]
 
+    @property
+    def plain(self) -> Command:
+        """Itself."""
+        return self
+
     def prepare(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Ready:
         """Put together what it is started with."""
         return _ReadyCommand(self.arguments, environment, output, lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A program whose runner is gone; this process is its parent now."""
+
+    pid: int
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code, negative for a signal."""
+        _, status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(status)
 
 
 @dataclass(frozen=True, slots=True)

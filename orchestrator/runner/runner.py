@@ -15,7 +15,7 @@ import sys
 from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import durable
@@ -24,9 +24,10 @@ from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, State, Status
 from orchestrator.runner import process_tree
 from orchestrator.runner.failure_classes import FailureKind, Traces, classify
+from orchestrator.runner.keeper import Begun, Keeper, Kept, watch_over
 from orchestrator.runner.limits import Limits
-from orchestrator.runner.output import CappedLog, Pipe
-from orchestrator.runner.programs import HASH_SEED, SIGNALS, Command, hash_seed
+from orchestrator.runner.output import CappedLog, Pipe, read_end
+from orchestrator.runner.programs import HASH_SEED, NOT_CALLED, SIGNALS, Command, Orphan, hash_seed
 from orchestrator.runner.supervisor import Cut, Ending, Supervisor
 
 if TYPE_CHECKING:
@@ -49,12 +50,18 @@ class Runner:
     """Carries out one attempt of one run."""
 
     def __init__(
-        self, directory: RunDirectory, attempt: int, program: Program, limits: Limits
+        self,
+        directory: RunDirectory,
+        attempt: int,
+        program: Program,
+        limits: Limits,
+        keeper: Keeper | None = None,
     ) -> None:
         self._directory = directory
         self._attempt = attempt
         self._program = program
         self._limits = limits
+        self._keeper = keeper or Keeper()
         self._watch = Supervisor(program, directory, limits)
 
     def carry_out(self) -> Verdict:
@@ -68,6 +75,7 @@ class Runner:
         try:
             return self._carry_out(lock)
         finally:
+            self._keeper.release()
             os.close(lock)
 
     def _carry_out(self, lock: int) -> Verdict:
@@ -85,13 +93,7 @@ class Runner:
             pid=os.getpid(),
         )
         ended = self._run_program(lock, status)
-        if not self._directory.lock.is_of(lock):
-            raise RunDirectoryError(
-                f"{self._directory.path}: it was removed, moved or replaced while the run was"
-                " working in it, so the run was ended."
-            )
-        self._directory.write_status(replace(ended, ended_at=now()))
-        return _VERDICTS[ended.record]
+        return record(self._directory, ended, lock)
 
     def stop(self, number: int, _frame: FrameType | None = None) -> None:
         """Pass a signal on: SIGQUIT kills the program, the others ask it to stop."""
@@ -104,42 +106,34 @@ class Runner:
         """
         run_dir = self._directory.path.resolve()
         process_tree.adopt_orphans()
-        kills = process_tree.kernel_kills()
-        output = Pipe()
-        try:
-            ready = self._program.prepare(self._environment(run_dir, lock), output, lock)
-        except OSError as error:
-            return self._not_started(status, error)
-        try:
-            self._directory.write_status(status, named=False)
-        except BaseException:
-            ready.drop()
-            raise
-        with CappedLog(self._directory.attempt_log(self._attempt)) as log:
+        begun = Begun(
+            run_dir, self._program.plain, self._limits, status, process_tree.kernel_kills()
+        )
+        with Pipe() as output:
+            self._keeper.begin(begun, lock, output.reading)
             try:
-                started = ready.start()
+                ready = self._program.prepare(self._environment(run_dir, lock), output, lock)
             except OSError as error:
                 return self._not_started(status, error)
-            finally:
+            try:
+                self._directory.write_status(status, named=False)
+            except BaseException:
+                ready.drop()
+                raise
+            with CappedLog(self._directory.attempt_log(self._attempt)) as log:
+                try:
+                    started = ready.start()
+                except OSError as error:
+                    return self._not_started(status, error)
+                self._keeper.started(started.pid)
                 output.close_writing()
-            # While it loads what it needs: it has nothing to lose yet. A disk that refuses says so
-            # again when the end is recorded.
-            with contextlib.suppress(OSError):
-                durable.sync_directory(run_dir)
-                durable.sync_directory(run_dir.parent)
-            ending = self._watch.over(started, lock, output, log)
-            output.close_reading()
-        reported = self._directory.read_progress()
-        return judge(
-            replace(status, exit_code=ending.exit_code),
-            ending,
-            self._limits,
-            Traces(
-                log.last_words,
-                reported.metrics if reported else {},
-                memory_ran_out=process_tree.kernel_kills() > kills,
-            ),
-        )
+                # While it loads what it needs: it has nothing to lose yet. A disk that refuses says
+                # so again when the end is recorded.
+                with contextlib.suppress(OSError):
+                    durable.sync_directory(run_dir)
+                    durable.sync_directory(run_dir.parent)
+                ending = self._watch.over(started, lock, output, log, self._keeper.ended)
+        return judge_attempt(self._directory, begun, ending, log.last_words)
 
     def _environment(self, run_dir: Path, lock: int) -> dict[str, str]:
         """Return what the program gets to know of its run."""
@@ -167,6 +161,86 @@ _VERDICTS: Final = {
 }
 
 
+def judge_attempt(directory: RunDirectory, begun: Begun, ending: Ending, last_words: str) -> Status:
+    """Decide what the end of an attempt means, from all that it left."""
+    reported = directory.read_progress()
+    traces = Traces(
+        last_words,
+        reported.metrics if reported else {},
+        memory_ran_out=process_tree.kernel_kills() > begun.kills,
+    )
+    status = replace(begun.status, exit_code=ending.exit_code)
+    return judge(status, ending, begun.limits, traces)
+
+
+def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:
+    """Write down how an attempt ended, in the directory that it was begun in.
+
+    Raises:
+        OSError: The disk does not take it.
+        RunDirectoryError: The directory is not there any more.
+    """
+    if not directory.lock.is_of(lock):
+        raise RunDirectoryError(
+            f"{directory.path}: it was removed, moved or replaced while the run was working in it,"
+            " so the run was ended."
+        )
+    directory.write_status(replace(ended, ended_at=now()))
+    return _VERDICTS[ended.record]
+
+
+def take_over(kept: Kept) -> int:
+    """End an attempt whose runner was killed, as its keeper; return the verdict.
+
+    Where its program had not been started, there is nothing to record.
+    """
+    begun = kept.begun
+    directory = RunDirectory(begun.run_dir)
+    watch = Supervisor(begun.program, directory, begun.limits)
+
+    def stop(number: int, _frame: FrameType | None = None) -> None:
+        watch.ask(signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM)
+
+    for number in kept.requests:
+        stop(number)
+    for number in SIGNALS:
+        signal.signal(number, stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    try:
+        return _take_over(kept, directory, watch)
+    except (OSError, RunDirectoryError):
+        return Verdict.FAILED  # nobody is left to be told; the next orch run sees for itself
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _take_over(kept: Kept, directory: RunDirectory, watch: Supervisor) -> int:
+    begun = kept.begun
+    # It may have been killed between starting the program and telling of it.
+    pid = kept.pid or next(iter(process_tree.children()), None)
+    if pid is None and kept.ending is None:
+        return Verdict.FAILED
+    path = directory.attempt_log(begun.status.attempt)
+    before = read_end(path)
+    with Pipe(kept.output) as output, CappedLog(path) as log:
+        if kept.ending or pid is None:
+            ending = watch.over_the_rest(cast("Ending", kept.ending), kept.lock, output, log)
+        else:
+            ending = watch.over(Orphan(pid), kept.lock, output, log)
+    if not _is_open(directory, begun) or ending.exit_code == NOT_CALLED:
+        return Verdict.FAILED
+    said = before + log.last_words
+    return record(directory, judge_attempt(directory, begun, ending, said), kept.lock)
+
+
+def _is_open(directory: RunDirectory, begun: Begun) -> bool:
+    """Tell whether an attempt is recorded as running: its end is not known yet."""
+    seen = directory.read_status()
+    if not isinstance(seen, Status):
+        return False
+    return seen.record is Record.RUNNING and seen.attempt == begun.status.attempt
+
+
 def judge(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Status:
     """Decide what the program's end means; only exit code 0 is done.
 
@@ -189,14 +263,18 @@ def judge(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Sta
 
 
 def work(
-    directory: RunDirectory, attempt: int, program: Program, limits: Limits
+    directory: RunDirectory,
+    attempt: int,
+    program: Program,
+    limits: Limits,
+    keeper: Keeper | None = None,
 ) -> tuple[Verdict, str]:
     """Carry out an attempt as all that this process does; return the verdict, and any complaint.
 
     Expects the signals to be held back, lets them in when it can answer to them, and holds them back
     again afterwards.
     """
-    runner = Runner(directory, attempt, program, limits)
+    runner = Runner(directory, attempt, program, limits, keeper)
     for number in SIGNALS:
         signal.signal(number, runner.stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -213,6 +291,12 @@ def main(arguments: Sequence[str]) -> int:
     run_dir, attempt, timeout, no_progress, grace, *command = arguments
     limits = Limits.from_arguments((timeout, no_progress, grace))
     program = Command(tuple(command))
-    verdict, complaint = work(RunDirectory(Path(run_dir)), int(attempt), program, limits)
-    sys.stderr.write(complaint)
-    return verdict
+
+    def be_runner(keeper: Keeper) -> int:
+        directory = RunDirectory(Path(run_dir))
+        verdict, complaint = work(directory, int(attempt), program, limits, keeper)
+        sys.stderr.write(complaint)
+        return verdict
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    return watch_over(be_runner, take_over)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import selectors
 import signal
 import time
@@ -77,15 +78,24 @@ class Supervisor:
         if self._started is not None:
             self._pass_on(self._started)
 
-    def over(self, started: StartedProgram, lock: int, output: Pipe, log: CappedLog) -> Ending:
-        """Watch over a program that was started, until all that belongs to it is gone."""
+    def over(
+        self,
+        started: StartedProgram,
+        lock: int,
+        output: Pipe,
+        log: CappedLog,
+        note: Callable[[Ending], object] = bool,
+    ) -> Ending:
+        """Watch over a program that was started, until all that belongs to it is gone.
+
+        How it ended is told to ``note`` first, while anybody who becomes its parent could still ask.
+        """
         self._seen_at = self._began_at = time.monotonic()
         self._lock = lock
         self._started = started
         if self._request:  # it may have come before there was a program to ask
             self._pass_on(started)
-        end = os.pidfd_open(started.pid)
-        with selectors.DefaultSelector() as selector:
+        with selectors.DefaultSelector() as selector, process_tree.end_of(started.pid) as end:
             selector.register(output, selectors.EVENT_READ)
             selector.register(end, selectors.EVENT_READ)
             while self._exit_code is None or process_tree.reap():
@@ -94,14 +104,26 @@ class Supervisor:
                         if not self._capture(output, log):
                             selector.unregister(output)
                     elif self._exit_code is None:
+                        note(Ending(process_tree.exit_code_of(started.pid), self._cut))
                         self._exit_code = started.wait()
                         selector.unregister(end)
                         self._give_the_rest_time()
                 log.catch_up()
                 self._enforce(started)
-        os.close(end)
         self._capture(output, log)
         return Ending(self._exit_code, self._cut)
+
+    def over_the_rest(self, ending: Ending, lock: int, output: Pipe, log: CappedLog) -> Ending:
+        """Watch over what a program that has ended left behind, until that is gone."""
+        self._exit_code, self._cut, self._lock = ending.exit_code, ending.cut or self._cut, lock
+        self._give_the_rest_time()
+        while process_tree.reap():
+            select.select([output], [], [], _TICK_LAST)
+            self._capture(output, log)
+            log.catch_up()
+            self._end_the_rest(time.monotonic())
+        self._capture(output, log)
+        return Ending(ending.exit_code, self._cut)
 
     def _pause(self, log: CappedLog) -> float:
         if self._exit_code is not None:
@@ -142,6 +164,9 @@ class Supervisor:
         if moment >= self._ask_at and self._exit_code is None:
             self._ask_at, self._request = inf, signal.SIGTERM
             self._pass_on(started)
+        self._end_the_rest(moment)
+
+    def _end_the_rest(self, moment: float) -> None:
         if moment >= self._ask_all_at:
             self._ask_all_at = inf
             process_tree.send(signal.SIGTERM)

@@ -49,22 +49,26 @@ def test_four_live_trainers_of_a_dead_orchestrator_are_adopted(
     assert violations(world) + heal(world, undisturbed) == []
 
 
-@pytest.mark.parametrize("victim", ["trainer", "runner"])
+@pytest.mark.parametrize("victim", ["trainer", "runner", "runner and keeper"])
 def test_slot_of_the_dead_is_used_again_within_a_second(
     make_world: MakeWorld, undisturbed: Undisturbed, victim: str
 ) -> None:
     """The next trainer has begun by then; in the middle of three times, for a machine is busy.
 
-    A trainer whose runner alone was killed keeps its slot for as long as it lives.
+    A trainer whose runner was killed keeps its slot for as long as it lives: it has a keeper, or else
+    it is adopted.
     """
     world = make_world("seed=range(4)", "--workers=1")
     call = begin_held(world, 1)
     took = []
     for killed in range(3):
         run_id, _, pid = world.executed[killed]
+        directory = world.folder / "results/faults/training" / run_id
+        runner = read(directory / "status.json")["pid"]
         if victim == "runner":
-            directory = world.folder / "results/faults/training" / run_id
-            os.kill(read(directory / "status.json")["pid"], SIGKILL)
+            os.kill(runner, SIGKILL)
+        if victim == "runner and keeper":
+            os.killpg(os.getpgid(runner), SIGKILL)
             until(lambda seen=killed + 1: call.said.count(" wait ") == seen, what="the adoption")
             assert len(world.executed) == killed + 1
         os.kill(pid, SIGKILL)
@@ -73,7 +77,7 @@ def test_slot_of_the_dead_is_used_again_within_a_second(
         took.append(time.monotonic() - died)
     assert sorted(took)[1] < 1
     world.release()
-    assert call.wait().code == (1 if victim == "trainer" else 0)
+    assert call.wait().code == (0 if victim == "runner and keeper" else 1)
     assert violations(world) + heal(world, undisturbed) == []
 
 

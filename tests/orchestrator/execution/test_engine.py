@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -297,6 +300,67 @@ def test_run_that_another_orchestrator_ended_since_the_plan_is_not_repeated(
     assert outcome.ended[runs[0].run_id].state.value == record.value
 
 
+def test_directory_that_somebody_removes_is_made_again(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """``orch prune`` may take it between its creation and its lock: nobody's fault, and no failure."""
+
+    def script(attempt: FakeAttempt) -> object:
+        if len(launcher.attempts) > 2:
+            return attempt.end(Record.DONE)
+        shutil.rmtree(attempt.directory.path)
+        attempt.complaint = f"[Errno 2] No such file or directory: '{attempt.directory.lock.path}'"
+        return attempt.end(None)
+
+    launcher = FakeLauncher(script)
+    outcome = execute(experiment, plan_of(experiment, runs[:1]), launcher)
+    assert len(launcher.attempts) == 3
+    assert states(outcome, runs[:1]) == [State.DONE]
+
+
+def test_directory_that_is_always_removed_is_a_failure_in_the_end(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """The reason is what the runner said."""
+
+    def script(attempt: FakeAttempt) -> object:
+        shutil.rmtree(attempt.directory.path)
+        attempt.complaint = "No such file or directory"
+        return attempt.end(None)
+
+    launcher = FakeLauncher(script)
+    outcome = execute(experiment, plan_of(experiment, runs[:1]), launcher)
+    assert states(outcome, runs[:1]) == [State.FAILED]
+    assert "No such file" in outcome.ended[runs[0].run_id].reason
+
+
+def test_run_waits_for_a_process_that_nobody_else_knows_of(
+    experiment: ExperimentDirectory, runs: list[Run], tmp_path: Path
+) -> None:
+    """It has closed the lock, and all above it were killed; its environment says what it belongs to."""
+    directory = experiment.create(runs[0])
+    directory.write_status(status(Record.RUNNING, 1))
+    os.mkfifo(tmp_path / "more")
+    environment = {**os.environ, "ORCH_RUN_DIR": str(directory.path.resolve())}
+    script = f"read x < {tmp_path}/more"
+    survivor = subprocess.Popen(["sh", "-c", script], env=environment)
+    launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
+
+    def on_refresh() -> None:
+        if board.of(Adopted) and survivor.poll() is None:
+            assert launcher.attempts == []
+            (tmp_path / "more").write_text("")
+            survivor.wait()
+
+    board = FakeBoard(on_refresh=on_refresh)
+    outcome = execute(experiment, plan_of(experiment, runs[:1]), launcher, board=board)
+    (adopted,) = board.of(Adopted)
+    assert isinstance(adopted, Adopted)
+    assert adopted.reason == f"process {survivor.pid} of attempt 1 still lives"
+    assert len(launcher.attempts) == 1
+    assert states(outcome, runs[:1]) == [State.DONE]
+
+
 def test_runner_that_dies_without_a_word_is_a_failure_not_a_loop(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
@@ -305,7 +369,7 @@ def test_runner_that_dies_without_a_word_is_a_failure_not_a_loop(
     outcome = execute(experiment, plan_of(experiment, runs[:1]), launcher)
     assert len(launcher.attempts) == 1
     assert states(outcome, runs[:1]) == [State.FAILED]
-    assert "died without a word" in outcome.ended[runs[0].run_id].reason
+    assert "it was killed before the attempt began" in outcome.ended[runs[0].run_id].reason
 
 
 def test_run_that_cannot_be_started_has_failed(

@@ -138,3 +138,17 @@ def test_many_waiting_runs_are_looked_at_now_and_then() -> None:
 def test_durations_read_like_durations(seconds: float, text: str) -> None:
     """Two units at most."""
     assert describe_seconds(seconds) == text
+
+
+NUMBERS = st.integers(-(2**63), 2**63) | st.integers(-2, 2)
+
+
+@given(numbers=st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), min_size=1, max_size=4))
+def test_no_numbers_of_a_program_stop_the_estimate(numbers: list[tuple[int, int, int]]) -> None:
+    """It may count backwards, or from nothing to nothing."""
+    efforts = [Effort({"x": place}, 1.0, *each) for place, each in enumerate(numbers)]
+    estimator = Estimator(2)
+    for effort in efforts:
+        estimator.note(effort)
+    pace = estimator.pace(efforts, [{"x": 9}], 1, 1.0)
+    assert pace.remaining is None or pace.remaining >= 0

@@ -58,6 +58,11 @@ def answer(runner: ForkedRunner) -> str:
     return runner.answer()
 
 
+def until_running(directory: RunDirectory) -> None:
+    """Return when the status says that an attempt runs."""
+    assert any(iter(lambda: pid_of(directory) > 0, None))
+
+
 def pid_of(directory: RunDirectory) -> int:
     """Return the runner that carried out the last attempt."""
     status = directory.read_status()
@@ -112,10 +117,10 @@ def test_killed_one_is_replaced(pool: Pool, directories: list[RunDirectory]) -> 
     first = pool.give(order(directories[0]))
     assert answer(first) == ""
     pool.take_back(first)
-    first.send(signal.SIGKILL)
+    first.kill()
     first.join()
     second = pool.give(order(directories[1], PAUSE))
-    second.send(signal.SIGKILL)
+    second.kill()
     assert answer(second) == ""
     assert not second.is_reusable
     pool.take_back(second)
@@ -123,6 +128,43 @@ def test_killed_one_is_replaced(pool: Pool, directories: list[RunDirectory]) -> 
     assert answer(third) == ""
     assert directories[2].observe().state is State.DONE
     pool.take_back(third)
+
+
+def test_keeper_ends_what_a_killed_runner_has_begun(
+    pool: Pool, directories: list[RunDirectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program finishes, that is recorded, and only then is the attempt over."""
+    for name in ("told", "more"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "stayer.py").write_text(
+        "def main():\n    open('told', 'w').close()\n    open('more').read()\n    print('end')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    runner = pool.give(order(directories[0], "stayer:main"))
+    (tmp_path / "told").read_text()
+    os.kill(pid_of(directories[0]), signal.SIGKILL)
+    assert directories[0].observe().state is State.RUNNING
+    (tmp_path / "more").write_text("")
+    assert answer(runner) == ""
+    assert directories[0].observe().state is State.DONE
+    assert directories[0].attempt_log(1).read_text() == "end\n"
+    assert not runner.is_reusable
+    pool.take_back(runner)
+    runner.join()
+
+
+def test_runner_whose_keeper_is_killed_goes_on_and_can_be_stopped(
+    pool: Pool, directories: list[RunDirectory]
+) -> None:
+    """Nobody keeps it then; requests to stop reach it all the same."""
+    runner = pool.give(order(directories[0], PAUSE))
+    until_running(directories[0])
+    os.kill(int(runner._process.pid or 0), signal.SIGKILL)
+    assert select.select([runner._end], [], [], 60)[0]
+    runner.send(signal.SIGTERM)
+    assert answer(runner) == ""
+    assert directories[0].observe().reason.startswith("it was asked to stop")
+    pool.take_back(runner)
 
 
 def test_line_is_the_runners_alone(
@@ -150,7 +192,7 @@ def test_line_is_the_runners_alone(
     program = int(os.read(told, 20))
     os.close(told)
     assert program != standby
-    first.send(signal.SIGKILL)
+    first.kill()
     assert answer(first) == ""
     os.kill(program, signal.SIGKILL)  # it lived
     pool.take_back(first)

@@ -15,6 +15,7 @@ from orchestrator.grid.identity import Run
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
+from orchestrator.runner import process_tree
 from orchestrator.runner.limits import NO_LIMITS, Limits
 from orchestrator.runner.runner import Verdict
 
@@ -175,21 +176,112 @@ def test_quit_kills_a_program_that_does_not_listen(directory: RunDirectory, told
     assert recorded(directory).reason == "it was asked to stop"
 
 
-def test_run_lives_for_as_long_as_its_program_when_the_runner_is_killed(
-    directory: RunDirectory, told: Path
-) -> None:
-    """The lock is the program's as well; when it ends without a record, the run is stale."""
-    script = f"echo ready > {told}; read x < {told}"
-    with start(directory, "sh", "-c", script) as runner:
-        assert told.read_text() == "ready\n"
-        runner.kill()
-        runner.wait()
-        assert directory.observe().state is State.RUNNING
-        told.write_text("end\n")
+def until_free(directory: RunDirectory) -> None:
+    """Return when no process of the run lives."""
     waiting = directory.lock.open()
     lock_descriptor(waiting)
     os.close(waiting)
-    assert directory.observe().state is State.STALE
+
+
+def runner_of(directory: RunDirectory) -> int:
+    """Return the process that carries the attempt out, which its keeper has forked."""
+    return recorded(directory).pid
+
+
+@pytest.mark.parametrize(
+    ("end", "failure"),
+    [
+        ("exit 0", None),
+        ("echo KeyError: x; exit 1", ("error", "KeyError: x")),
+        ("kill -9 $$", ("killed", "by SIGKILL")),
+        ("sleep 0.2 & exit 0", None),
+    ],
+)
+def test_end_is_recorded_by_the_keeper_when_the_runner_is_killed(
+    directory: RunDirectory, told: Path, end: str, failure: tuple[str, str] | None
+) -> None:
+    """A program that finished is not repeated; what it says from then on is in the log as well."""
+    script = f"echo first; echo ready > {told}; read x < {told}; echo then; {end}"
+    with start(directory, "sh", "-c", script) as keeper:
+        assert told.read_text() == "ready\n"
+        os.kill(runner_of(directory), signal.SIGKILL)
+        assert directory.observe().state is State.RUNNING
+        told.write_text("end\n")
+    assert keeper.returncode == (Verdict.FAILED if failure else Verdict.DONE)
+    assert directory.observe().state is (State.FAILED if failure else State.DONE)
+    assert failure is None or failure_of(directory) == failure
+    assert (directory.path / "logs/attempt-001.log").read_text().startswith("first\nthen\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_keeper_obeys_in_place_of_a_killed_runner(
+    directory: RunDirectory, told: Path, number: signal.Signals
+) -> None:
+    """Also when it was asked before, and the runner had no time to pass that on."""
+    script = f"trap 'exit 9' TERM; echo ready > {told}; while :; do sleep 0.02; done"
+    with start(directory, "sh", "-c", script) as keeper:
+        assert told.read_text() == "ready\n"
+        os.kill(runner_of(directory), signal.SIGKILL)
+        keeper.send_signal(number)
+    assert keeper.returncode == Verdict.INTERRUPTED
+    assert recorded(directory).exit_code == (9 if number == signal.SIGTERM else -9)
+
+
+@pytest.mark.parametrize("victims", ["keeper", "both"])
+def test_run_lives_for_as_long_as_its_program_whoever_is_killed(
+    directory: RunDirectory, told: Path, victims: str
+) -> None:
+    """The lock is the program's as well; where nobody is left to record its end, the run is stale."""
+    script = f"echo ready > {told}; read x < {told}"
+    with start(directory, "sh", "-c", script) as keeper:
+        assert told.read_text() == "ready\n"
+        keeper.kill()
+        keeper.wait()
+        if victims == "both":
+            os.kill(runner_of(directory), signal.SIGKILL)
+        assert directory.observe().state is State.RUNNING
+        told.write_text("end\n")
+        until_free(directory)
+    assert directory.observe().state is (State.STALE if victims == "both" else State.DONE)
+
+
+def test_attempt_lives_as_long_as_a_process_that_has_closed_everything(
+    directory: RunDirectory, told: Path
+) -> None:
+    """Python's subprocess closes the lock; the keeper holds it while any process below it lives."""
+    below = f"import os; open({str(told)!r}, 'w').write('ready'); open({str(told)!r}).read()"
+    launcher = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {below!r}])"
+    with start(directory, PYTHON, "-c", launcher) as keeper:
+        assert told.read_text() == "ready"
+        runner = runner_of(directory)
+        (program,) = process_tree.below(runner)[:1]
+        os.kill(runner, signal.SIGKILL)
+        os.kill(program, signal.SIGSTOP)
+        assert directory.observe().state is State.RUNNING
+        os.kill(program, signal.SIGKILL)
+    assert keeper.returncode == Verdict.FAILED
+    assert failure_of(directory) == ("killed", "by SIGKILL")
+    assert process_tree.below(os.getpid()) == []
+
+
+@pytest.mark.parametrize("program", ["/no/such/program", "/etc/passwd"])
+def test_program_that_cannot_be_started_leaves_nothing_open(
+    directory: RunDirectory, program: str
+) -> None:
+    """A runner that is kept carries out hundreds of attempts."""
+    script = f"""
+import os, pathlib
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.runner.limits import NO_LIMITS
+from orchestrator.runner.programs import Command
+from orchestrator.runner.runner import Runner
+directory = RunDirectory(pathlib.Path({str(directory.path)!r}))
+for attempt in range(1, 6):
+    Runner(directory, attempt, Command(({program!r},)), NO_LIMITS).carry_out()
+    print(len(os.listdir("/proc/self/fd")))
+"""
+    told = subprocess.run([PYTHON, "-c", script], check=True, capture_output=True, text=True)
+    assert len(set(told.stdout.split())) == 1
 
 
 def test_held_lock_is_left_alone_and_a_look_at_it_is_not_in_the_way(

@@ -1,0 +1,244 @@
+"""Signals of all kinds hit all processes of several orchestrators: what finished stays finished."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from world import PROJECT, Call, MakeWorld, ProcessCall, World, environment, read
+
+PROGRAM = PROJECT / "storm_program.py"
+HERE = f"orch.command=[{sys.executable},-I,-S,{PROGRAM},here]"
+BELOW = f"orch.command=[{sys.executable},-I,-S,{PROGRAM},below]"
+DETACHED = f"orch.command=[{sys.executable},-I,-S,{PROGRAM},detached]"
+SHELL = f"orch.command=[sh,-c,'{sys.executable} -I -S {PROGRAM} here; exit $?']"
+FORKED = ("+orch.entry_point=storm_program:main", "+orch.arguments=[here]")
+WAYS = ((HERE,), (BELOW,), (DETACHED,), (SHELL,), FORKED)
+ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+KINDS = (
+    *[signal.SIGKILL] * 6,
+    *ASKING,
+    signal.SIGQUIT,
+    signal.SIGSTOP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+HARMLESS = (signal.SIGCONT, signal.SIGWINCH, signal.SIGURG, signal.SIGCHLD)
+RUNS = 12
+
+
+class NamespaceCall(ProcessCall):
+    """A call of ``orch`` in a PID namespace of its own, as in a container: it ends with its first process."""
+
+    def _fork(self) -> int:
+        pid = Call._fork(self)
+        if pid == 0:
+            os.chdir(self.world.folder)
+            inside = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+            command = [*inside, sys.executable, "-m", "orchestrator", *self.arguments]
+            os.execvpe(command[0], command, {**os.environ, **environment()})  # noqa: S606
+        return pid
+
+
+@dataclass
+class Struck:
+    """What was hit: processes by name, and for each attempt the runners and keepers of it."""
+
+    chance: random.Random
+    signals: Counter[str] = field(default_factory=Counter)
+    processes: set[str] = field(default_factory=set)
+    groups: dict[tuple[str, int], set[int]] = field(default_factory=lambda: defaultdict(set))
+    stopped: list[int] = field(default_factory=list)
+
+    def strike(self, world: World) -> None:
+        """Send a signal of some kind to some process of a world, and wake one that was stopped."""
+        living = world.processes()
+        if not living:
+            return
+        pid = self.chance.choice(living)
+        number = self.chance.choice(KINDS if self.chance.random() < 0.8 else HARMLESS)
+        with contextlib.suppress(OSError):
+            self._remember(world, pid, number)
+            os.kill(pid, number)
+            self.signals[number.name] += 1
+            if number == signal.SIGSTOP:
+                self.stopped.append(pid)
+        if self.stopped and self.chance.random() < 0.5:
+            self.wake(self.stopped.pop(0))
+
+    def wake(self, pid: int) -> None:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGCONT)
+
+    def _remember(self, world: World, pid: int, number: int) -> None:
+        """Remember a blow that may have cost the run its end, before it falls."""
+        if number in HARMLESS or number == signal.SIGSTOP:
+            return
+        self.processes.add(name_of(pid))
+        if number in ASKING:
+            return  # who has finished does not hear them
+        group = os.getpgid(pid)
+        for directory in world.directories():
+            status = read(directory / "status.json") or {}
+            with contextlib.suppress(OSError):
+                if status and os.getpgid(outer(world, status["pid"])) == group:
+                    # SIGQUIT has the program killed, whoever of the two gets it.
+                    both = {pid, -pid} if number == signal.SIGQUIT else {pid}
+                    self.groups[directory.name, status["attempt"]] |= both
+
+
+def outer(world: World, pid: int) -> int:
+    """Return the number that a process has here whose number is that of a namespace, perhaps."""
+    numbers = {ids[-1]: each for each in world.processes() if (ids := numbers_of(each))}
+    return numbers.get(pid, pid)
+
+
+def numbers_of(pid: int) -> list[int]:
+    """Return what a process is called here, and in its PID namespace last."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("NSpid:"):
+                return [int(word) for word in line.split()[1:]]
+    return []
+
+
+def name_of(pid: int) -> str:
+    """Return what the program calls itself."""
+    return f"{Path(f'/proc/{pid}/ns/pid').readlink()}/{numbers_of(pid)[-1]}"
+
+
+def is_over(call: Call) -> bool:
+    return os.waitid(os.P_PIDFD, call.end, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def wrong(world: World, struck: Struck) -> list[str]:
+    """Say what the witness saw that must not be."""
+    found: list[str] = []
+    parts: dict[tuple[str, int], set[str]] = defaultdict(set)
+    finished: dict[str, int] = {}
+    for line in world.notes("witness/said"):
+        what, run_id, number, name = line.split()
+        attempt = int(number)
+        parts[run_id, attempt].add(name)
+        if what == "twice":
+            found.append(f"{run_id}: attempt {attempt} began while another lived")
+        if what == "start" and run_id in finished and finished[run_id] != attempt:
+            found.append(f"{run_id}: attempt {finished[run_id]} had finished, and was repeated")
+        if what == "end":
+            finished[run_id] = attempt
+        hit = parts[run_id, attempt] & struck.processes
+        # It may have been hit behind its last word, and nobody may be left who could tell.
+        if what == "end" and (hit or len(struck.groups[run_id, attempt]) > 1):
+            finished.pop(run_id, None)
+    said = [path.read_text(errors="replace") for path in world.folder.glob("said/*")]
+    return found + [text for text in said if "Traceback" in text]
+
+
+def storm(world: World, signals: int, *, kinds: tuple[type[Call], ...], reported: bool) -> Struck:
+    """Let signals fall on orchestrators whose grids overlap, until enough have."""
+    struck = Struck(random.Random(signals))  # noqa: S311 # no secret
+    way = (
+        *struck.chance.choice(WAYS),
+        "--retries=2",
+        f"orch.tracking.enabled={str(reported).lower()}",
+    )
+    calls: list[Call] = []
+    while struck.signals.total() < signals:
+        calls = [call for call in calls if not (is_over(call) and call.collect())]
+        while len(calls) < 6:
+            some = sorted(struck.chance.sample(range(RUNS), 6))
+            grid = (f"seed={','.join(map(str, some))}", *way, "--workers=2")
+            kind = struck.chance.choice(kinds)
+            calls.append(world.call("run", *grid, kind=kind))
+        time.sleep(struck.chance.uniform(0, 0.04))
+        struck.strike(world)
+        if len({int(run.name, 16) for run in done(world)}) == RUNS:
+            break
+    for pid in struck.stopped:
+        struck.wake(pid)
+    for call in calls:
+        if not is_over(call):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(call.pid, signal.SIGCONT)
+        call.wait()
+    world.grid = (f"seed=range({RUNS})", *way, "--workers=2")
+    return struck
+
+
+def done(world: World) -> list[Path]:
+    return [
+        each
+        for each in world.directories()
+        if (read(each / "status.json") or {}).get("state") == "done"
+    ]
+
+
+def heal(world: World) -> list[str]:
+    """Repeat the command: once for what is left, and once for nothing."""
+    found = []
+    for _ in range(3):  # a run that has failed for all that hit it is retried
+        ended = world.run()
+    if ended.code:
+        found.append(f"a run needs a hand ({ended.code}): {ended.said}")
+    said = world.notes("witness/said")
+    if (again := world.run()).code or world.notes("witness/said") != said:
+        found.append(f"the call after the last did something: {again.said}")
+    if left := world.processes():
+        found.append(f"processes are left: {left}")
+    return found
+
+
+def miscounted(world: World) -> list[str]:
+    """Say which points MLflow lacks, or has twice."""
+    sent: Counter[tuple[str, int]] = Counter()
+    with contextlib.closing(sqlite3.connect(world.folder / "results/mlflow.db")) as store:
+        names = "SELECT value, m.step FROM metrics m JOIN tags t ON t.run_uuid = m.run_uuid"
+        sent.update(
+            store.execute(f"{names} WHERE t.key = 'orch.run_id' AND m.key = 'x'").fetchall()
+        )
+    wanted = Counter((each.name, step) for each in world.directories() for step in range(4))
+    return [f"{point}: {sent[point]} points" for point in wanted | sent if sent[point] != 1]
+
+
+def blow(
+    make_world: MakeWorld, signals: int, kinds: tuple[type[Call], ...], *, reported: bool
+) -> list[str]:
+    """Let storms go over worlds until enough signals have fallen; return all that was wrong."""
+    found: list[str] = []
+    fallen: Counter[str] = Counter()
+    attempts = 0
+    while fallen.total() < signals:
+        world = make_world()
+        struck = storm(world, signals - fallen.total(), kinds=kinds, reported=reported)
+        fallen += struck.signals
+        found += heal(world) + wrong(world, struck)
+        attempts += sum(line.startswith("start") for line in world.notes("witness/said"))
+        if reported:
+            found += miscounted(world)
+        if found:
+            break
+    print(f"{fallen.total()} signals {dict(fallen)}, {attempts} programs begun, {len(found)} wrong")
+    return found
+
+
+def test_storm_costs_nothing(make_world: MakeWorld) -> None:
+    """Six orchestrators at a time, whose grids overlap; programs below launchers that close the lock."""
+    assert blow(make_world, 150, (Call,), reported=False) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("reported", [False, True], ids=["plain", "reported"])
+def test_long_storm_costs_nothing(make_world: MakeWorld, *, reported: bool) -> None:
+    """Twenty thousand signals, some of them on orchestrators in PID namespaces of their own."""
+    signals = int(os.environ.get("STORM", "20000" if not reported else "1000"))
+    kinds = (Call, Call, Call, ProcessCall, NamespaceCall if os.geteuid() == 0 else Call)
+    assert blow(make_world, signals, kinds, reported=reported) == []
