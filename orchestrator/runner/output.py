@@ -137,16 +137,20 @@ class Pipe:
             os.close(self.writing)
             self.writing = -1
 
+    def close_reading(self) -> None:
+        """Read no more; a program that still writes is told so by the system."""
+        if self.reading >= 0:
+            os.close(self.reading)
+            self.reading = -1
+
     def __enter__(self) -> Self:
         """Read what the program writes."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Read no more; a program that still writes is told so by the system."""
+        """Leave neither end open."""
         self.close_writing()
-        if self.reading >= 0:
-            os.close(self.reading)
-            self.reading = -1
+        self.close_reading()
 
 
 class _Unwritable:

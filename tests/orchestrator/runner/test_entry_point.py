@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.runner.entry_point import EntryPoint, Standby
 from orchestrator.runner.output import Pipe
+from orchestrator.runner.programs import NOT_CALLED
 
 HERE = __name__
 
@@ -169,7 +170,7 @@ def test_one_that_is_let_go_ends() -> None:
     """Also if whoever made it is gone: its end of the line is closed then."""
     with Standby() as standby:
         pass
-    assert standby.wait() == 0
+    assert standby.wait() == NOT_CALLED
 
 
 def test_signals_wait_for_the_program(output: Pipe, lock: int) -> None:

@@ -261,7 +261,6 @@ def test_attempt_lives_as_long_as_a_process_that_has_closed_everything(
         os.kill(program, signal.SIGKILL)
     assert keeper.returncode == Verdict.FAILED
     assert failure_of(directory) == ("killed", "by SIGKILL")
-    assert process_tree.below(os.getpid()) == []
 
 
 @pytest.mark.parametrize("program", ["/no/such/program", "/etc/passwd"])
