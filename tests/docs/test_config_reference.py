@@ -14,6 +14,8 @@ from orchestrator.config import settings as orch_settings
 from orchestrator.errors import ConfigError
 from trainer import settings as trainer_settings
 from trainer.build import Modules
+from trainer.known_keys import unread_keys
+from trainer.loading.options import read_loading
 
 TABLES = read_tables(DOCS / "reference" / "config.md")
 SECTIONS = ("identity", "tracking")
@@ -22,6 +24,9 @@ TRAINER_SECTIONS = {
     **dict.fromkeys(trainer_settings.CHECKPOINT_KEYS, "checkpoint."),
     "drop_last": "dataloader.",
 }
+
+GROUPS = {field.name for field in fields(Modules)} | {"metrics"}
+LOADING = {f"dataloader.{key}" for key in ("shuffle", "sampler", "evaluation_batch_size")}
 
 
 def keys_under(heading: str) -> dict[str, list[str]]:
@@ -64,8 +69,8 @@ def test_page_has_every_key_of_the_trainer_with_its_default() -> None:
     settings = trainer_settings.read_settings({"seed": 0, "iterations": 1})
     rows = keys_under("Trainer")
     names = {field.name: TRAINER_SECTIONS.get(field.name, "") for field in fields(settings)}
-    groups = {row for row in rows if row in {field.name for field in fields(Modules)} | {"metrics"}}
-    assert set(rows) - groups == {f"{section}{name}" for name, section in names.items()}
+    own = {row for row in rows if row.partition(".")[0] not in GROUPS} - LOADING
+    assert own == {f"{section}{name}" for name, section in names.items()}
     for name, section in names.items():
         default = rows[f"{section}{name}"][2]
         if default != "required":
@@ -74,6 +79,21 @@ def test_page_has_every_key_of_the_trainer_with_its_default() -> None:
 
 def test_page_has_every_group_of_the_trainer() -> None:
     """The groups are those that are built, and that decide what a run is."""
-    groups = {field.name for field in fields(Modules)} | {"metrics"}
-    assert groups <= set(keys_under("Trainer"))
-    assert groups == set(trainer_settings.DECIDING_GROUPS)
+    assert set(keys_under("Trainer")) >= GROUPS
+    assert set(trainer_settings.DECIDING_GROUPS) == GROUPS
+
+
+def test_page_has_the_keys_of_the_loaders() -> None:
+    """The loader gets what the trainer does not read of ``dataloader``; the page knows the rest."""
+    names = {key.partition(".")[2] for key in LOADING}
+    given: Any = {"seed": 0, "iterations": 1, "dataloader": dict.fromkeys(names, None)}
+    given["dataloader"] |= {"shuffle": True, "evaluation_batch_size": 8}
+    loading = read_loading(trainer_settings.read_settings(given))
+    assert not names & set(loading.options)
+    assert set(keys_under("Trainer")) >= LOADING
+
+
+def test_keys_of_the_page_are_those_that_are_not_taken_for_misspelled() -> None:
+    """The trainer names the keys that nothing reads; none of the page is among them."""
+    tops = {key.partition(".")[0] for key in keys_under("Trainer")}
+    assert not unread_keys(dict.fromkeys(tops))
