@@ -26,7 +26,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import KeyValidationError, OmegaConfBaseException
 
 from orchestrator.config.hydra_values import register
-from orchestrator.config.yaml_guard import check_config_file
+from orchestrator.config.yaml_guard import check_config_file, check_override
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -81,8 +81,11 @@ class ConfigFolder:
         """Read overrides by Hydra's grammar.
 
         Raises:
+            ConfigError: One is so long, or nested so deeply, that reading it would take minutes.
             HydraException: One cannot be read.
         """
+        for override in overrides:
+            check_override(override)
         return self._parser.parse_overrides(list(overrides))
 
     def is_choice(self, override: Override) -> bool:

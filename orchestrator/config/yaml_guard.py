@@ -1,4 +1,4 @@
-"""Config files that are fit to be read: neither huge, nor huge once their aliases are unfolded."""
+"""Config files and overrides that are fit to be read: neither huge, nor huge once unfolded."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+_LONGEST_OVERRIDE: Final = 10_000
+_MOST_ITEMS: Final = 2_500  # of lists and mappings, which take longer the more there are
+_LONGEST_PLAIN: Final = 100_000
+_PLAIN: Final = re.compile(r"[\w.,=+~/@-]*")  # values with commas, which are read at once
+_SHOWN: Final = 40
 _LARGEST: Final = 1_000_000
 _DEEPEST: Final = 50
 _MOST_VALUES: Final = 100_000
@@ -49,6 +54,43 @@ def check_config_file(path: Path) -> None:
         raise ConfigError(f"{path}: {error}") from None
     except yaml.YAMLError:
         return  # whoever reads it says it better
+
+
+def check_override(text: str) -> None:
+    """Make sure that an override can be read within reason: Hydra's parser is slow, and recursive.
+
+    Raises:
+        ConfigError: It is too long, or nested too deeply.
+    """
+    shown = text[: text.find("=") + 1][:_SHOWN] or text[:_SHOWN]
+    longest = _LONGEST_PLAIN if _PLAIN.fullmatch(text) else _LONGEST_OVERRIDE
+    if len(text) > longest:
+        raise ConfigError(
+            f"the override {shown!r} has {len(text):,} characters; {longest:,} is the most."
+            " Write range(...), or put the values in a config file."
+        )
+    if longest != _LONGEST_PLAIN and text.count(",") > _MOST_ITEMS:
+        raise ConfigError(
+            f"the override {shown!r} has {text.count(','):,} commas; {_MOST_ITEMS:,} is the most."
+            " Write range(...), or put the values in a config file."
+        )
+    if sum(map(text.count, "[{(")) > _DEEPEST and _depth(text) > _DEEPEST:
+        raise ConfigError(
+            f"the override {shown!r} is nested too deeply, {_DEEPEST} is the most."
+            " Write it more simply."
+        )
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets open in a text, whether quoted or not."""
+    depth = deepest = 0
+    for character in text:
+        if character in "[{(":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]})":
+            depth -= 1
+    return deepest
 
 
 def _check(events: Iterable[yaml.Event]) -> None:

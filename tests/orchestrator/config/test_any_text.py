@@ -1,0 +1,172 @@
+"""Whatever is typed as a filter, as a condition or as an override gets an answer, and soon."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.errors import ConfigError, OrchestratorError
+from orchestrator.grid.filter_parser import parse_filter
+from orchestrator.planning.load import ConfigSource, load_plan
+
+PIECES = [
+    *[
+        "x",
+        "n.y",
+        "lr",
+        "a-",
+        "a.",
+        "a@",
+        "a/",
+        "é",
+        "1",
+        "0x",
+        "1e",
+        "1_",
+        "_",
+        "-",
+        "+",
+        "~",
+        "$",
+    ],
+    *[
+        "'",
+        '"',
+        "\\",
+        "\\\\'",
+        "[",
+        "]",
+        "{",
+        "}",
+        "(",
+        ")",
+        "${",
+        "${x}",
+        "\\${",
+        ",",
+        ":",
+        "=",
+        "==",
+        "!=",
+    ],
+    *[
+        "<",
+        ">=",
+        " in ",
+        "!",
+        " ! ",
+        "&",
+        "|",
+        " ",
+        "\n",
+        "\t",
+        "\0",
+        "#",
+        "%",
+        "*",
+        "?",
+        "choice(",
+        "range(",
+    ],
+    *[
+        "true",
+        "null",
+        "inf",
+        "nan",
+        "yes",
+        "???",
+        "=1",
+        "x=1,2",
+        "x == 1",
+        "\ud800",
+        "\x1b[0m",
+        "😀",
+    ],
+]
+SHORT = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+REPEATED = st.builds(
+    lambda before, piece, count, after: before + piece * (count // max(len(piece), 1)) + after,
+    st.sampled_from(["", "x=", "x=[", "x == ", "+k=", "x='", "x in ["]),
+    SHORT,
+    st.sampled_from([10, 100, 2_000, 9_000, 100_000]),
+    st.sampled_from(["", "]", "'", " ! x == 1", "$"]),
+)
+
+
+def _many(examples: int) -> Any:
+    return settings(
+        max_examples=examples,
+        phases=[Phase.generate],
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.fixture(scope="module")
+def conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a config folder."""
+    folder = tmp_path_factory.mktemp("conf")
+    (folder / "config.yaml").write_text(
+        "results_dir: r\nexperiment_id: e\nx: 1\nlr: 0.1\nn: {y: 2}\n"
+    )
+    return folder
+
+
+def _answer(conf: Path, text: str) -> None:
+    """Have a text read in all three places; only refusals may be raised."""
+    with contextlib.suppress(OrchestratorError):
+        load_plan(ConfigSource(conf, "config", [text]))
+    with contextlib.suppress(OrchestratorError):
+        load_plan(ConfigSource(conf, "config"), only=text)
+    with contextlib.suppress(OrchestratorError):
+        parse_filter(text)
+
+
+@given(text=SHORT | REPEATED)
+@_many(60)
+def test_any_text_is_answered(conf: Path, text: str) -> None:
+    """By a plan or by a refusal, never by a traceback."""
+    _answer(conf, text)
+
+
+@pytest.mark.soak
+@given(text=SHORT | REPEATED)
+@_many(2_000)
+def test_thousands_of_texts_are_answered(conf: Path, text: str) -> None:
+    """The same, 2,000 times."""
+    _answer(conf, text)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("x=[" + "1," * 3_000 + "]", "'x=' has 3,000 commas; 2,500 is the most"),
+        ("x='" + "a b" * 5_000 + "'", "'x=' has 15,004 characters; 10,000 is the most"),
+        ("x=" + "1," * 60_000, "'x=' has 120,002 characters; 100,000 is the most"),
+        ("x=" + "[" * 60 + "]" * 60, "'x=' is nested too deeply"),
+        ("x=" + "${" * 60 + "}" * 60, "'x=' is nested too deeply"),
+    ],
+)
+def test_override_that_takes_minutes_to_read_is_refused(
+    conf: Path, override: str, message: str
+) -> None:
+    """Hydra's parser is slow; nobody types this by hand."""
+    with pytest.raises(ConfigError) as refusal:
+        load_plan(ConfigSource(conf, "config", [override]))
+    assert message in str(refusal.value)
+
+
+def test_key_without_an_end_is_read_in_no_time() -> None:
+    """Each letter used to double the time; with forty of them nobody would see the end."""
+    for text in ("a" * 40 + "$ == 1 ! x == 1", "x == " + "a-" * 400 + "$ ! x == 1"):
+        with pytest.raises(OrchestratorError, match="is no key"):
+            parse_filter(text)
+
+
+def test_long_sweep_of_plain_values_is_read(conf: Path) -> None:
+    """Thousands of values with commas between them are quick."""
+    values = ",".join(map(str, range(5_000)))
+    assert len(load_plan(ConfigSource(conf, "config", [f"x={values}"])).plan.decisions) == 5_000
