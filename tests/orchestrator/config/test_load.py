@@ -171,7 +171,9 @@ def _assert_agreement(files: Any, declared: Any, cases: Any) -> None:
 KEYS = ["x", "y", "z"]
 PATHS = [*KEYS, "n.x", "n.y", "g.x", "g.y", "h.x", "h.z", "l.0", "g.deep.x"]
 RARE_PATHS = ["new", "k.x", "l", "n", "g", "h", "n.new", "g.deep"]
-SCALARS = st.sampled_from([0, 1, 2.5, "text", "a b", True, None, "1", "", 1e-05, "a,b", "\\${x}"])
+SCALARS = st.sampled_from(
+    [0, 1, 2.5, "text", "a b", True, None, "1", "", 1e-05, "a,b", "\\${x}", "-\\\\\\${x}"]
+)
 # x may refer to y and z, y to z: cycles are refused by themselves, and would be all there is.
 TO_Z = ["${z}", "${seed}", "${n.z}", "${h.z}", "${.z}", "${..z}", "${oc.env:HOME}", "a${z}${seed}"]
 TO_Y = [
@@ -190,6 +192,19 @@ TO_Y = [
     *["${oracle_add:${seed},1}", "${oc.dict.keys:n}", "${oc.create:{x:1}}", "${.y}-${seed}"],
 ]
 REFUSED = ["???", "${hydra.job.name}", "${unknown:1}", "${nothing}", "${x}"]
+# Under orch and _filters: always text, whatever it refers to.
+TEXTS = st.sampled_from(
+    [
+        "plain",
+        "--s=${seed}",
+        "-${n.z}-",
+        "\\${x}",
+        "\\\\${seed}.",
+        "\\\\\\${x}",
+        "{x}",
+        "a${h.z}${seed}",
+    ]
+)
 FLAT = st.fixed_dictionaries({"x": SCALARS, "z": SCALARS})
 NODES = st.fixed_dictionaries(
     {
@@ -222,6 +237,8 @@ def _name(override: str) -> str:
 def _options(draw: st.DrawFn, defaults: st.SearchStrategy[Any] | None = None) -> str:
     """Return the text of a config in a group."""
     content = {**draw(NODES), "deep": draw(FLAT)}
+    if draw(st.integers(0, 3)) == 0:
+        content["_filters"] = [f"y == {draw(TEXTS)} ! z == 1"]
     chosen = draw(defaults) if defaults is not None else None
     if chosen is not None:
         content = {"defaults": chosen, **content}
@@ -255,6 +272,8 @@ def _trees(draw: st.DrawFn) -> dict[str, str]:
     primary |= {**draw(NODES), "n": draw(NODES), "l": draw(LISTS)}
     odd = draw(st.sampled_from([None] * 15 + REFUSED))
     primary |= {"z": odd} if odd else {}
+    primary["orch"] = {"workers": 2, "command": ["echo", draw(TEXTS), draw(TEXTS)]}
+    primary["_filters"] = draw(st.lists(TEXTS.map("x == {} ! x == 1".format), max_size=2))
     files["config.yaml"] = yaml.safe_dump(primary, sort_keys=False)
     return files
 
@@ -294,13 +313,23 @@ VALUES = st.sampled_from(
     ]
 )
 SWEPT = st.sampled_from(
-    ["1,2", "a,b", "'1',1", "choice(1,foo)", "range(3)", "range(0,1,0.5)", "[1],[2,3]", "a,1.0", "{x:1},{y:2}", "null,true", "str(1),str(2)", "sort(3,1,2)", "${z},${seed}", "'a,b',\"c'd\"", "choice('${s}',2)", "str([1,2]),x", "tag(t,choice(1,2))", "???,1", "a b,c", "str(choice(1,2))", "0.1,1e-3", "1,1", "true,false", "1,2,3", "x,y,z"]
+    ["1,2", "a,b", "'1',1", "choice(1,foo)", "range(3)", "range(0,1,0.5)", "[1],[2,3]", "a,1.0", "{x:1},{y:2}", "null,true", "str(1),str(2)", "sort(3,1,2)", "${z},${seed}", "'a,b',\"c'd\"", "choice('${s}',2)", "str([1,2]),x", "tag(t,choice(1,2))", "???,1", "a b,c", "str(choice(1,2))", "0.1,1e-3", "'\\${x}','\\\\\\${y}'", "'a\\${x}',${z}", "'\\${l}',1", "1,1", "true,false", "1,2,3", "x,y,z"]
 )  # fmt: skip
 KINDS = st.sampled_from([""] * 8 + ["++", "++", "+"])
 GROUPS = ["g=a", "g=b", "h=a,b", "g=a,b", "h=b,c", "g=glob(*)", "h=glob([a,b],exclude=b)", "h=c"]
 RARE = [
     "+h=c",
     "+h@new=a,b",
+    "+h@n.new=a,c",
+    "h@k=a,b",
+    "+g@_global_.q=a,b",
+    "h@g.deep=a,c",
+    "~g",
+    "~h=b",
+    "~n.x,1",
+    "++new.deep=1,2",
+    "+x=1,2",
+    "++l=[1],'\\${x}'",
     "+g@new=b",
     "g@k=a,b",
     "~g@k",
