@@ -51,6 +51,7 @@ bench: venv ## measure what the README claims
 	$(BIN)/python benchmarks/client.py
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/trainer.py
+	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/grid.py
 	$(BIN)/python benchmarks/tracking.py
 

@@ -14,7 +14,7 @@ from trainer.loading.changes import mark_of
 from trainer.loading.options import build_sampler, read_loading
 from trainer.loading.order import EpochOrder
 from trainer.loading.seeded_batches import SeededBatches, are_plain_tensors
-from trainer.loading.workers import HeedOnlyTheTrainer, killed_worker
+from trainer.loading.workers import HeedOnlyTheTrainer, asked_later, killed_worker
 from trainer.seeding import derive, forget_half_drawn
 from trainer.targets import call_target
 
@@ -215,7 +215,8 @@ class LoadedBatches:
         if self._is_made_here:
             yield from map(self.made.__getitems__, self.order)
             return
-        iterator = iter(self.loader)
+        with asked_later():
+            iterator = iter(self.loader)
         try:
             for batch in iterator:
                 # As it is where batches are made here; what workers draw leaves no trace.

@@ -5,15 +5,31 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import contextmanager
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from trainer.errors import WorkerKilled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+GRACE = 1.0  # seconds
 # What PyTorch says, in any process and at any place, of a worker that was killed.
 KILLED = "is killed by signal: Killed"
+
+
+@contextmanager
+def asked_later() -> Iterator[None]:
+    """Keep requests to stop waiting while workers are started.
+
+    Workers inherit that: they are never asked before `HeedOnlyTheTrainer` is ready for it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class HeedOnlyTheTrainer:
@@ -47,6 +63,11 @@ def _end_if_asked(trainer: int) -> None:
 def killed_worker(iterator: object) -> WorkerKilled | None:
     """Return the error that says that a worker of a loader's iterator was killed, if one was."""
     workers: list[Any] = getattr(iterator, "_workers", [])
+    # What it held is gone a moment before it can be told how it ended.
+    ended = wait([each.sentinel for each in workers], GRACE)
+    for each in workers:
+        if each.sentinel in ended:
+            each.join(GRACE)
     killed = [each.pid for each in workers if each.exitcode == -signal.SIGKILL]
     return _killed(f" (process {killed[0]})") if killed else None
 

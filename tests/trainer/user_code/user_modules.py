@@ -170,6 +170,14 @@ def _limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
 
+def _signal_the_group(number: signal.Signals) -> None:
+    """Send a signal to the process group, from another process, as a terminal or a box does."""
+    if os.fork() == 0:
+        os.killpg(0, number)
+        os._exit(0)
+    os.wait()
+
+
 DEEDS: dict[str, Callable[[], None]] = {
     "raise": _raise,
     "fill_the_disk": _fill_the_disk,
@@ -184,6 +192,8 @@ DEEDS: dict[str, Callable[[], None]] = {
     "limit_file_size": _limit_file_size,
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "terminate": lambda: os.kill(os.getpid(), signal.SIGTERM),
+    "terminate_group": lambda: _signal_the_group(signal.SIGTERM),
+    "interrupt_group": lambda: _signal_the_group(signal.SIGINT),
     "interrupt": lambda: os.kill(os.getpid(), signal.SIGINT),
 }
 
