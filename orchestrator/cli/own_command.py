@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.grid.values import Value
-    from orchestrator.rundir.directory import Report, RunDirectory
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.report import Report
 
 _MOST: Final = 12  # overrides that are added, each at the price of reading the config again
 _SHOWN: Final = 5

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.rundir.state import Status
 
 if TYPE_CHECKING:
-    from orchestrator.rundir.directory import Report
+    from orchestrator.rundir.report import Report
 
 
 def report_as_json(report: Report) -> dict[str, object]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.planning.changes import Changes
     from orchestrator.planning.comparison import Cell, ResultsTable
     from orchestrator.planning.plan import Plan
-    from orchestrator.rundir.directory import Report
+    from orchestrator.rundir.report import Report
 
 ROWS_WITHOUT_ASKING: Final = 40
 _SHORT: Final = 8

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeGuard
 
@@ -18,6 +18,7 @@ from orchestrator.rundir import durable, records
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
 from orchestrator.rundir.outcome import NO_OUTCOME, Outcome, read_outcome, read_versions
+from orchestrator.rundir.report import Report
 from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
 from orchestrator.rundir.verify import (
     MEND,
@@ -34,27 +35,15 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.identity import Run
     from orchestrator.grid.values import Value
-    from orchestrator.rundir.records import Metric
     from orchestrator.rundir.state import Progress
 
 _CONFIG: Final = "config.yaml"
-_IDENTITY: Final = "run.json"
+IDENTITY: Final = "run.json"
 _LOCK: Final = "run.lock"
-_STATUS: Final = "status.json"
+STATUS: Final = "status.json"
 _PROGRESS: Final = "progress.json"
 _METRICS: Final = "metrics.jsonl"
 _RESULTS: Final = "results.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What ``orch status`` tells of one run directory."""
-
-    run_id: RunId
-    overrides: Mapping[str, Value]
-    created_at: str
-    seen: Observation
-    outcome: Outcome = NO_OUTCOME
 
 
 class RunDirectory:
@@ -81,7 +70,7 @@ class RunDirectory:
     @property
     def identity(self) -> Path:
         """Which run this is, by its digest, and since when."""
-        return self.path / _IDENTITY
+        return self.path / IDENTITY
 
     @property
     def metrics(self) -> Path:
@@ -107,13 +96,13 @@ class RunDirectory:
         """Tell whether no attempt has ever left anything here."""
         own = {path.name for path in self.made_of}
         return all(
-            name in own or name.startswith((".", f"{_IDENTITY}.unreadable-"))
+            name in own or name.startswith((".", f"{IDENTITY}.unreadable-"))
             for name in names_in(self.path)
         )
 
     def is_done(self) -> bool:
         """Tell whether the status says that the run has finished."""
-        return _is_done(self.read_status())
+        return says_done(self.read_status())
 
     def attempt_logs(self) -> list[Path]:
         """Return the outputs of the attempts so far, in order."""
@@ -121,11 +110,11 @@ class RunDirectory:
 
     def look(self) -> tuple[object, ...]:
         """Return what changes whenever an attempt or its points do, at the price of two stats."""
-        return tuple(_stat(f"{self.path}/{name}") for name in (_STATUS, _METRICS))
+        return tuple(_stat(f"{self.path}/{name}") for name in (STATUS, _METRICS))
 
     def was_made_after(self, path: Path) -> bool:
         """Tell whether the directory was made after a file was written, at the price of two stats."""
-        made, written = _stat(f"{self.path}/{_IDENTITY}"), _stat(str(path))
+        made, written = _stat(f"{self.path}/{IDENTITY}"), _stat(str(path))
         return bool(made and written and made[-1] > written[-1])
 
     @property
@@ -135,7 +124,7 @@ class RunDirectory:
 
     @property
     def _status(self) -> Path:
-        return self.path / _STATUS
+        return self.path / STATUS
 
     def attempt_log(self, attempt: int) -> Path:
         """Return the file for the output of an attempt."""
@@ -151,7 +140,7 @@ class RunDirectory:
             OSError: This process lacks what it needs to look: descriptors, memory.
         """
         status = self.read_status()
-        if _is_done(status):  # nothing changes that any more
+        if says_done(status):  # nothing changes that any more
             return self._compare_identity(self._observation(status, locked=False))
         try:
             locked = self.lock.is_held()
@@ -203,7 +192,7 @@ class RunDirectory:
             OSError: This process lacks what it needs to look: descriptors, memory.
         """
         try:
-            return records.parse_status(durable.read_file(f"{self.path}/{_STATUS}"))
+            return records.parse_status(durable.read_file(f"{self.path}/{STATUS}"))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -232,10 +221,6 @@ class RunDirectory:
     def versions(self) -> frozenset[int | None]:
         """Return the versions of the arithmetic behind the results; none where there are none."""
         return read_versions(f"{self.path}/{_RESULTS}")
-
-    def read_results(self) -> Mapping[str, Metric]:
-        """Return what the trainer left under ``test``; nothing where it left nothing."""
-        return self.outcome().results
 
     def read_overrides(self) -> Mapping[str, Value]:
         """Return the values of the axes that the run was made for.
@@ -297,28 +282,9 @@ class RunDirectory:
         return max(logged_attempts(self.path), default=0)
 
 
-def _is_done(status: Status | Unreadable | None) -> TypeGuard[Status]:
+def says_done(status: Status | Unreadable | None) -> TypeGuard[Status]:
+    """Tell whether a status is that of a run that has finished."""
     return isinstance(status, Status) and status.record is Record.DONE
-
-
-def observe_done(run_id: RunId, training: int) -> Observation | None:
-    """Look at a run, in the fewest steps, if it is done; its progress is passed over.
-
-    ``training`` is the descriptor of the folder of the run directories. None: the run is not done,
-    or that can not be told so quickly.
-    """
-    try:
-        status = records.parse_status(durable.read_file(f"{run_id}/{_STATUS}", folder=training))
-        if not _is_done(status):
-            return None
-        found = records.parse(durable.read_file(f"{run_id}/{_IDENTITY}", folder=training))
-    except OSError:
-        return None
-    match found:
-        case {"run_id": str(named), "digest": str(digest)} if named == run_id == digest[:16]:
-            return Observation(status, attempts=status.attempt)
-        case _:
-            return None
 
 
 def _stat(path: str) -> tuple[int, ...]:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import RunId
 from orchestrator.rundir.build import Workshops, sweep
-from orchestrator.rundir.directory import RunDirectory, observe_done
+from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_enforced, is_joined, join
 from orchestrator.rundir.healing import heal
 from orchestrator.rundir.logs import check_folder
+from orchestrator.rundir.quick_look import observe_done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -109,6 +109,7 @@ MENDED: dict[str, Damage] = {
     "identity cut": cut("run.json"),
     "identity of zeros": put("run.json", bytes(30)),
     "identity a link": instead("run.json", a_link),
+    "results a folder": instead("results.json", a_folder),
     "lock a second name of it": lambda directory, _: (directory.parent / ".backup").hardlink_to(
         directory / "run.lock"
     ),
@@ -122,7 +123,6 @@ COSTLY: dict[str, Damage] = {
     "lock a pipe": instead("run.lock", a_pipe),
     "lock a folder": instead("run.lock", a_folder),
     "directory a file": a_file_for_it,
-    "results a folder": instead("results.json", a_folder),
     "metrics a link": instead("metrics.jsonl", a_link),
     "metrics a pipe": instead("metrics.jsonl", a_pipe),
 }

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.planning.load import Planned
-    from orchestrator.rundir.directory import Report
     from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.report import Report
 
 
 def prune(options: argparse.Namespace, console: Console) -> int:

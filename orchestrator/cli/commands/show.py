@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.rundir.directory import Report, RunDirectory
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.report import Report
 
 
 def show(options: argparse.Namespace, console: Console) -> int:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.rundir.directory import Report
     from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.report import Report
 
 _BETWEEN: Final = 2.0
 
