@@ -19,7 +19,7 @@ Generator: TypeAlias = (
 )
 KINDS = (random.Random, np.random.Generator, np.random.RandomState, torch.Generator)
 # As many objects, and as many items of each container, are looked at.
-MOST_OBJECTS = 20_000
+MOST_OBJECTS = 4_000
 MOST_ITEMS = 256
 
 
