@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+from functools import lru_cache
 from typing import Final
 
 LONGEST_VALUE: Final = 6000
@@ -14,6 +15,7 @@ _REFUSED: Final = re.compile(r"[^/\w.\- :]")
 _CUT: Final = " ... (cut; {} has it whole)"
 
 
+@lru_cache(maxsize=10_000)
 def metric_name(key: str) -> str:
     """Return a key as MLflow takes it: unchanged if it can be, else with a mark of the original.
 

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlMetric, SqlRun
-from sqlalchemy import create_engine, func, insert, select, text, update
+from sqlalchemy import create_engine, func, select, text, update
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     from orchestrator.tracking.metric_points import Sample
 
+_INSERT: Final = (
+    "INSERT OR IGNORE INTO metrics (run_uuid, key, timestamp, step, value, is_nan)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
 _PATIENCE: Final = 20.0  # seconds for another writer to finish, as MLflow waits
 
 
@@ -34,18 +38,14 @@ def insert_points(engine: Engine, mlflow_run_id: str, samples: Iterable[Sample])
     The newest point of each key must be logged through MLflow, which keeps it in a table of its own.
     """
     rows = [
-        {
-            "run_uuid": mlflow_run_id,
-            "key": each.key,
-            "value": 0.0 if math.isnan(each.value) else each.value,
-            "timestamp": each.timestamp,
-            "step": each.step,
-            "is_nan": math.isnan(each.value),
-        }
+        (
+            *(mlflow_run_id, each.key, each.timestamp, each.step),
+            *((0.0, True) if math.isnan(each.value) else (each.value, False)),
+        )
         for each in samples
     ]
     with _transaction(engine) as connection:
-        connection.execute(insert(SqlMetric).prefix_with("OR IGNORE"), rows)
+        connection.exec_driver_sql(_INSERT, rows)  # as SQLite takes it: a third of the time
 
 
 def read_points(engine: Engine, mlflow_run_id: str) -> dict[tuple[str, int], float]:
