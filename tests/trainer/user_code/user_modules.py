@@ -138,6 +138,14 @@ class FragileTiny(Tiny, Saboteur):
         Saboteur.__init__(self, **how)
 
 
+class FragileNoisy(Noisy, Saboteur):
+    """Offer three small data sets with random augmentation, and do something bad."""
+
+    def __init__(self, **how: Any) -> None:
+        Noisy.__init__(self)
+        Saboteur.__init__(self, **how)
+
+
 class Interrupted(Exception):  # noqa: N818 - no error of ours
     """Say that a saboteur was here."""
 
