@@ -52,6 +52,7 @@ bench: venv ## measure what the README claims
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/trainer.py
 	$(BIN)/python benchmarks/loading.py
+	$(BIN)/python benchmarks/states.py
 	$(BIN)/python benchmarks/grid.py
 	$(BIN)/python benchmarks/tracking.py
 
