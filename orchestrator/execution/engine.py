@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import chain, islice
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.execution.adopted import AdoptedRuns
 from orchestrator.execution.attempts import Attempts
-from orchestrator.execution.events import Adopted, AttemptStarted, Blocked, Ended, Paused, Retrying
+from orchestrator.execution.events import (
+    AttemptStarted,
+    Blocked,
+    Ended,
+    ExecutionResult,
+    Paused,
+    Retrying,
+)
 from orchestrator.execution.failure_policy import Histories, Pacing
+from orchestrator.execution.open_slots import OpenSlots
+from orchestrator.execution.run_queue import RunQueue
 from orchestrator.execution.scheduler import QueuedRun, assign
-from orchestrator.execution.slots import shares_gpu
 from orchestrator.execution.stop import StopLevel
 from orchestrator.execution.survivors import Survivors
 from orchestrator.planning.plan import Action, decide
@@ -25,7 +32,7 @@ from orchestrator.rundir.state import State
 from orchestrator.runner.failure_classes import Traces, classify, classify_unbegun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from orchestrator.execution.attempts import Running
     from orchestrator.execution.protocols import Board, Companion, Launcher, Resources
@@ -40,20 +47,6 @@ if TYPE_CHECKING:
 
 _BETWEEN_LOOKS: Final = 1.0  # at a run that nobody can wait for
 _RECREATED: Final = 10  # times that a run directory is made again which somebody removes
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionResult:
-    """How every run ended that had to be executed, and whether the user stopped it all.
-
-    ``left`` counts the runs that this call neither finished nor saw finished; ``gave_up`` says why
-    it did not go on with them, if it was not the user who wanted that.
-    """
-
-    ended: Mapping[RunId, Ended]
-    left: int
-    stopped: bool
-    gave_up: str = ""
 
 
 class Engine:
@@ -72,17 +65,14 @@ class Engine:
         self._board = board
         self._companion = companion
         self._slots = resources.slots
-        self._gate = resources.gate
-        self._waiting: deque[QueuedRun] = deque()
-        self._delayed: list[tuple[float, QueuedRun]] = []
+        self._queue = RunQueue()
         self._attempts = Attempts(experiment, board, len(resources.slots))
         self._elsewhere = AdoptedRuns(experiment, board, resources.orphans)
         self._ended: dict[RunId, Ended] = {}
         self._histories = Histories(resources.policy)
         self._brake = Pacing(resources.policy)
-        self._blocked: set[Slot] = set()
-        self._survivors = Survivors()
-        self._put_off: set[RunId] = set()
+        self._open_slots = OpenSlots(resources, self._attempts, board)
+        self._survivors = Survivors(board)
         self._recreated: Counter[RunId] = Counter()
         self._is_short = False
         self._is_locked_out = self._has_told_of_lock = False
@@ -95,7 +85,7 @@ class Engine:
         Asked to stop once, starts nothing more and lets every run end at its next checkpoint;
         twice, kills them. Runs that others execute are looked at, never started twice.
         """
-        self._waiting.extend(map(QueuedRun, starts))
+        self._queue.ready.extend(map(QueuedRun, starts))
         for decision in waits:
             self._elsewhere.adopt(decision)
         while self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
@@ -111,7 +101,7 @@ class Engine:
             if self._companion:
                 self._companion.tend()
         self._experiment.tear_down()
-        left = len(self._waiting) + len(self._delayed) + len(self._elsewhere)
+        left = len(self._queue) + len(self._elsewhere)
         left += sum(ended.state is State.STALE for ended in self._ended.values())
         return ExecutionResult(self._ended, left, stop.asked, self._brake.gave_up)
 
@@ -119,50 +109,31 @@ class Engine:
         return stop.asked or bool(self._brake.gave_up)
 
     def _is_anything_left(self) -> bool:
-        return bool(self._waiting or self._delayed or self._elsewhere)
+        return bool(self._queue or self._elsewhere)
 
     def _show_how_things_stand(self) -> None:
-        waiting = chain(self._waiting, (waiting for _, waiting in self._delayed))
-        points = (each.decision.run.overrides for each in waiting)
-        count = len(self._waiting) + len(self._delayed)
-        self._board.refresh(self._attempts.look(points, count))
+        points = (each.decision.run.overrides for each in self._queue)
+        self._board.refresh(self._attempts.look(points, len(self._queue)))
 
     def _start_what_fits(self, stop: StopRequests) -> None:
         """Fill the slots, one by one: the user may ask to stop while the first is being started."""
         moment = time.monotonic()
-        due = [waiting for at, waiting in self._delayed if at <= moment]
-        self._delayed = [(at, waiting) for at, waiting in self._delayed if at > moment]
-        self._waiting.extendleft(reversed(due))
+        self._queue.make_due(moment)
         self._is_locked_out = False
-        while not (self._is_ending(stop) or self._is_short or self._is_locked_out):
+        while self._queue.ready and not (
+            self._is_ending(stop) or self._is_short or self._is_locked_out
+        ):
             if self._brake.holds(moment, self._attempts.begun):
                 return
-            assignment = assign(self._waiting, self._open_slots(), self._attempts.busy)
+            assignment = assign(
+                self._queue.ready,
+                self._open_slots.find(self._elsewhere.orphans),
+                self._attempts.busy,
+            )
             if assignment is None:
                 return
-            self._waiting.popleft()
+            self._queue.ready.popleft()
             self._start(assignment)
-
-    def _open_slots(self) -> list[Slot]:
-        """Return the slots that can take a run now, and tell of those that have become blocked."""
-        taken = len(self._attempts) + self._elsewhere.orphans
-        if not self._waiting or taken >= len(self._slots):
-            return []
-        open_slots = []
-        for slot in self._slots:
-            if why := self._obstacle(slot):
-                if slot not in self._blocked:
-                    self._board.show(Blocked(slot, why))
-                self._blocked.add(slot)
-            else:
-                self._blocked.discard(slot)
-                open_slots.append(slot)
-        return open_slots
-
-    def _obstacle(self, slot: Slot) -> str:
-        if self._gate is None or slot.gpu is None or slot in self._attempts:
-            return ""
-        return self._gate.obstacle(slot.gpu, is_taken=shares_gpu(slot, self._attempts.busy))
 
     def _start(self, assignment: Assignment) -> None:
         waiting, slot = assignment.waiting, assignment.slot
@@ -170,7 +141,10 @@ class Engine:
         run = decision.run
         try:
             seen = self._experiment.run(run.run_id).observe()
-            if not self._is_ours(decision, seen) or self._survives(waiting, seen):
+            if not self._is_ours(decision, seen):
+                return
+            if self._survivors.hold(run, self._experiment.run(run.run_id), seen):
+                self._queue.put_off(waiting, time.monotonic() + _BETWEEN_LOOKS)
                 return
             number = seen.attempts + 1
             directory = self._experiment.create(run)
@@ -178,16 +152,16 @@ class Engine:
                 run, directory, number, {**slot.environment, **run.environment}
             )
         except HeldLockError as error:
-            self._waiting.appendleft(waiting)
+            self._queue.ready.appendleft(waiting)
             self._wait_for_lock(slot, str(error))
             return
         except InterruptedError:  # the user asked to stop before it was started
-            self._waiting.appendleft(waiting)
+            self._queue.ready.appendleft(waiting)
             return
         except (OSError, OrchestratorError) as error:
             if self._attempts and isinstance(error, OSError) and is_shortage(error):
                 self._is_short = True  # fewer at once, then: until the next end there is no room
-                self._waiting.appendleft(waiting)
+                self._queue.ready.appendleft(waiting)
             else:
                 failure = classify(1, Traces(str(error)))
                 if not self._tries_again(decision, failure, saved=decision.seen.saved):
@@ -209,8 +183,8 @@ class Engine:
 
         They would wait for it otherwise. What goes wrong here is told when the run starts.
         """
-        if self._waiting and not (self._is_ending(stop) or self._is_short):
-            following = islice(self._waiting, len(self._slots))
+        if self._queue.ready and not (self._is_ending(stop) or self._is_short):
+            following = self._queue.following(len(self._slots))
             with suppress(OSError, OrchestratorError):
                 self._launcher.make_ready()
                 self._experiment.build_ahead(waiting.decision.run for waiting in following)
@@ -234,21 +208,10 @@ class Engine:
             return False
         return True
 
-    def _survives(self, waiting: QueuedRun, seen: Observation) -> bool:
-        """Put a run off, a process of which lives although nobody is left who holds its lock."""
-        run = waiting.decision.run
-        reason = self._survivors.of(self._experiment.run(run.run_id), seen)
-        if reason and run.run_id not in self._put_off:
-            self._board.show(Adopted(run, reason))
-            self._put_off.add(run.run_id)
-        if reason:
-            self._delayed.append((time.monotonic() + _BETWEEN_LOOKS, waiting))
-        return bool(reason)
-
     def _line_up(self, decision: Decision, seen: Observation) -> None:
         """Let a run wait again whose attempt somebody else has made, if it is still to be started."""
         if self._is_ours(decision, seen):
-            self._waiting.append(QueuedRun(decide(decision.run, seen)))
+            self._queue.ready.append(QueuedRun(decide(decision.run, seen)))
 
     def _finish(self, running: Running, *, stopped: bool) -> None:
         self._is_short = False
@@ -266,7 +229,7 @@ class Engine:
         elif seen.attempts > attempt - 1 and not complaint:  # another one was faster
             self._line_up(decision, seen)
         elif (stopped and not complaint) or self._was_removed(decision.run.run_id):
-            self._waiting.append(running.waiting)
+            self._queue.ready.append(running.waiting)
         else:
             failure = classify_unbegun(complaint)
             if not self._tries_again(decision, failure, saved=seen.saved, seen=seen):
@@ -309,12 +272,12 @@ class Engine:
         reason = f"{failure.kind}: {failure.message}"
         self._board.show(Retrying(decision.run, seen.attempts, reason, retry.delay, retry.alone))
         waiting = QueuedRun(decide(decision.run, seen), alone=retry.alone)
-        self._delayed.append((time.monotonic() + retry.delay, waiting))
+        self._queue.put_off(waiting, time.monotonic() + retry.delay)
         return True
 
     def _weigh(self, failure: Failure | None, began: float) -> None:
         """Decide whether the rest goes on after the end of an attempt."""
-        moment, is_more = time.monotonic(), bool(self._waiting)
+        moment, is_more = time.monotonic(), bool(self._queue.ready)
         pause = self._brake.note(failure, began, moment, is_more=is_more)
         if pause is not None:
             self._board.show(Paused(self._brake.says, pause))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.execution.estimate import Pace
     from orchestrator.execution.slots import Slot
-    from orchestrator.grid.identity import Run
+    from orchestrator.grid.identity import Run, RunId
     from orchestrator.planning.plan import Action
     from orchestrator.rundir.state import Progress, State
 
@@ -103,3 +103,17 @@ class Snapshot:
     live: Sequence[Live]
     waiting: int
     pace: Pace
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionResult:
+    """How every run ended that had to be executed, and whether the user stopped it all.
+
+    ``left`` counts the runs that this call neither finished nor saw finished; ``gave_up`` says why
+    it did not go on with them, if it was not the user who wanted that.
+    """
+
+    ended: Mapping[RunId, Ended]
+    left: int
+    stopped: bool
+    gave_up: str = ""

@@ -140,7 +140,12 @@ def wrong(world: World, struck: Struck) -> list[str]:
         if what == "end" and (hit or len(struck.groups[run_id, attempt]) > 1):
             finished.pop(run_id, None)
     said = [path.read_text(errors="replace") for path in world.folder.glob("said/*")]
-    return found + [text for text in said if "Traceback" in text]
+    return found + [text for text in said if "Traceback" in text and not is_pythons(text)]
+
+
+def is_pythons(text: str) -> bool:
+    """Tell whether Ctrl-C met Python while it was starting, before anything of ours could answer."""
+    return "KeyboardInterrupt" in text and "<frozen importlib._bootstrap" in text
 
 
 def storm(world: World, signals: int, *, kinds: tuple[type[Call], ...], reported: bool) -> Struck:

@@ -21,7 +21,8 @@ from orchestrator.cli.notices import tell_waiting
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.tolerant_stream import TolerantStream
 from orchestrator.errors import RunDirectoryError, UsageError
-from orchestrator.execution.engine import Engine, ExecutionResult
+from orchestrator.execution.engine import Engine
+from orchestrator.execution.events import ExecutionResult
 from orchestrator.execution.gpus import NO_GPUS, GpuGate, Nvml, choose
 from orchestrator.execution.ordering import arrange
 from orchestrator.execution.protocols import Resources

@@ -15,13 +15,14 @@ from typing import Self
 import pytest
 
 from orchestrator.config.settings import NO_RETRIES, Policy
-from orchestrator.execution.engine import Engine, ExecutionResult
+from orchestrator.execution.engine import Engine
 from orchestrator.execution.events import (
     Adopted,
     AttemptStarted,
     Blocked,
     Ended,
     Event,
+    ExecutionResult,
     Paused,
     Retrying,
     Snapshot,

@@ -1,0 +1,44 @@
+"""The slots that can take a run now: free as far as we know, and on a GPU that others leave room on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.execution.events import Blocked
+from orchestrator.execution.slots import shares_gpu
+
+if TYPE_CHECKING:
+    from orchestrator.execution.attempts import Attempts
+    from orchestrator.execution.protocols import Board, Resources
+    from orchestrator.execution.slots import Slot
+
+
+class OpenSlots:
+    """Asks the gate for each slot, and tells once of each that has become blocked."""
+
+    def __init__(self, resources: Resources, attempts: Attempts, board: Board) -> None:
+        self._slots = resources.slots
+        self._gate = resources.gate
+        self._attempts = attempts
+        self._board = board
+        self._blocked: set[Slot] = set()
+
+    def find(self, orphans: int) -> list[Slot]:
+        """Return the slots that can take a run now; ``orphans`` runs take room that nobody else counts."""
+        if len(self._attempts) + orphans >= len(self._slots):
+            return []
+        open_slots = []
+        for slot in self._slots:
+            if why := self._obstacle(slot):
+                if slot not in self._blocked:
+                    self._board.show(Blocked(slot, why))
+                self._blocked.add(slot)
+            else:
+                self._blocked.discard(slot)
+                open_slots.append(slot)
+        return open_slots
+
+    def _obstacle(self, slot: Slot) -> str:
+        if self._gate is None or slot.gpu is None or slot in self._attempts:
+            return ""
+        return self._gate.obstacle(slot.gpu, is_taken=shares_gpu(slot, self._attempts.busy))
