@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from world import PROJECT, Call, MakeWorld, ProcessCall, World, environment, read
 
+from orchestrator.runner import process_tree
+
 PROGRAM = PROJECT / "storm_program.py"
 HERE = f"orch.command=[{sys.executable},-I,-S,{PROGRAM},here]"
 BELOW = f"orch.command=[{sys.executable},-I,-S,{PROGRAM},below]"
@@ -56,6 +58,7 @@ class Struck:
     chance: random.Random
     signals: Counter[str] = field(default_factory=Counter)
     processes: set[str] = field(default_factory=set)
+    namespaces: set[str] = field(default_factory=set)
     groups: dict[tuple[str, int], set[int]] = field(default_factory=lambda: defaultdict(set))
     stopped: list[int] = field(default_factory=list)
 
@@ -84,6 +87,10 @@ class Struck:
         if number in HARMLESS or number == signal.SIGSTOP:
             return
         self.processes.add(name_of(pid))
+        # A namespace dies with its first process, which ends with orch: as a container does.
+        for each in (pid, *process_tree.below(pid)):
+            if len(numbers_of(each)) > 1 and numbers_of(each)[-1] == 1:
+                self.namespaces.add(name_of(each).partition("/")[0])
         if number in ASKING:
             return  # who has finished does not hear them
         group = os.getpgid(pid)
@@ -136,6 +143,7 @@ def wrong(world: World, struck: Struck) -> list[str]:
         if what == "end":
             finished[run_id] = attempt
         hit = parts[run_id, attempt] & struck.processes
+        hit |= {each.partition("/")[0] for each in parts[run_id, attempt]} & struck.namespaces
         # It may have been hit behind its last word, and nobody may be left who could tell.
         if what == "end" and (hit or len(struck.groups[run_id, attempt]) > 1):
             finished.pop(run_id, None)
