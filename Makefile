@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 GRID := training=grid_search
 
-.PHONY: help venv demo test soak gpu lint bench clean
+.PHONY: help venv demo test soak gpu lint docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -45,6 +45,10 @@ lint: venv ## check style, types and import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: venv ## write the outputs of now into the pages of the documentation
+	$(BIN)/python tests/docs/test_cli_reference.py
+	$(BIN)/python tests/docs/test_code_blocks.py
 
 bench: venv ## measure what the README claims
 	$(BIN)/python benchmarks/start.py
