@@ -102,7 +102,7 @@ def test_a_program_may_leave_out_what_the_page_does_not_require(tmp_path: Path) 
             (tmp_path / name).unlink()
     assert read_points(directory.metrics, START, is_over=True, timeless=0).samples
     (tmp_path / "results.json").write_text('{"test": {"x": 1.5}}')
-    assert directory.read_results() == {"x": 1.5}
+    assert directory.outcome().results == {"x": 1.5}
 
 
 def test_page_has_the_states_that_are_written() -> None:
