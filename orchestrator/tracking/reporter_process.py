@@ -171,7 +171,7 @@ class ReporterProcess:
 
     def _restart(self, *, end: bool) -> None:
         self._listen()
-        self._before = replace_problem(self.news)
+        self._before = without_problem(self.news)
         self._heard = None
         self._release()
         self.start(end=end)
@@ -225,7 +225,7 @@ def _work(news: News) -> tuple[int, int, int]:
     return news.runs, news.points, news.beat
 
 
-def replace_problem(news: News) -> News:
+def without_problem(news: News) -> News:
     """Return what was sent, without what was wrong."""
     return News(news.runs, news.points)
 

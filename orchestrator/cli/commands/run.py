@@ -31,6 +31,7 @@ from orchestrator.execution.stop import StopLevel, StopRequests
 from orchestrator.extras import MLFLOW, TRAINER
 from orchestrator.grid.axes import describe_point
 from orchestrator.launchers.command import CommandLauncher
+from orchestrator.launchers.shared_memory import lack_of_shared_memory
 from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher, modules_named_by
 from orchestrator.planning.load import load_plan
 from orchestrator.rundir.state import State
@@ -81,6 +82,9 @@ def run(options: argparse.Namespace, console: Console) -> int:
         orphans = frozenset(item.run.run_id for item in waits)
         resources = replace(resources, orphans=orphans)
     _print_summary(planned, options, console)
+    ends = (*to_start[:1], *to_start[-1:])
+    if lack := lack_of_shared_memory(decision.run.config for decision in ends):
+        console.print(Text(lack, style="yellow"), soft_wrap=True)
     with StopRequests() as stop, closing(_launcher(settings, to_start)) as launcher:
         reporter = _start_reporter(planned, options) if tracking.enabled else None
         if total:

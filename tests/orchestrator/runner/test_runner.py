@@ -263,9 +263,16 @@ def test_attempt_lives_as_long_as_a_process_that_has_closed_everything(
     assert failure_of(directory) == ("killed", "by SIGKILL")
 
 
-@pytest.mark.parametrize("program", ["/no/such/program", "/etc/passwd"])
+@pytest.mark.parametrize(
+    ("program", "attempts"),
+    [
+        ("/no/such/program", 5),
+        ("/etc/passwd", 5),
+        pytest.param("/no/such/program", 5000, marks=pytest.mark.soak),
+    ],
+)
 def test_program_that_cannot_be_started_leaves_nothing_open(
-    directory: RunDirectory, program: str
+    directory: RunDirectory, program: str, attempts: int
 ) -> None:
     """A runner that is kept carries out hundreds of attempts."""
     script = f"""
@@ -275,7 +282,7 @@ from orchestrator.runner.limits import NO_LIMITS
 from orchestrator.runner.programs import Command
 from orchestrator.runner.runner import Runner
 directory = RunDirectory(pathlib.Path({str(directory.path)!r}))
-for attempt in range(1, 6):
+for attempt in range(1, {attempts} + 1):
     Runner(directory, attempt, Command(({program!r},)), NO_LIMITS).carry_out()
     print(len(os.listdir("/proc/self/fd")))
 """
