@@ -26,6 +26,7 @@ def make_whole(uri: str) -> None:
     unfinished = path.with_name(f".{path.name}.new")
     for leftover in unfinished.parent.glob(f"{unfinished.name}*"):
         leftover.unlink()
+    unfinished.touch()  # with the permissions of the umask: SQLite would keep a group from writing
     made = SqlAlchemyStore(f"sqlite:///{unfinished}", "mlruns")  # type: ignore[no-untyped-call] # MLflow left it untyped
     made.engine.dispose()
     unfinished.rename(path)

@@ -1,6 +1,7 @@
 """A real MLflow store in SQLite holds what it was sent, once."""
 
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from mlflow.tracking import MlflowClient
 from orchestrator.rundir.state import State
 from orchestrator.tracking.metric_points import Sample
 from orchestrator.tracking.mlflow_names import parameter_value
+from orchestrator.tracking.own_store import make_whole
 from orchestrator.tracking.store import Store, StoreError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
@@ -148,3 +150,13 @@ def test_new_experiment_is_searched_only_once_an_answer_was_lost(
         store.create_run("def", "seed=1", 2000, {})
     assert len(store.find_runs("def")) == 1
     assert [found.mlflow_run_id for found in store.find_runs("abc")] == [run]
+
+
+def test_new_store_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
+    """A group that shares the folder writes to it; SQLite alone would keep it to one user."""
+    before = os.umask(0o002)
+    try:
+        make_whole(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "mlflow.db").stat().st_mode & 0o777 == 0o664
