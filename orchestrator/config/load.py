@@ -17,7 +17,6 @@ from orchestrator.config.hydra_folder import Composed, ConfigFolder
 from orchestrator.config.overrides import choose, make_axis, merge
 from orchestrator.config.secret_detection import check_command
 from orchestrator.config.settings import Settings, parse_settings
-from orchestrator.config.shared_settings import SharedSettings
 from orchestrator.errors import ConfigError
 from orchestrator.grid.axes import Axis, check_size, expand
 from orchestrator.grid.rules import read_filters
@@ -79,8 +78,6 @@ def load_experiment(
         # What is one for all runs is read where the first of them reads it.
         cfg = composer.compose(next(expand(axes)))
         check_command(cfg)
-        if axes:
-            SharedSettings(axes, composer.resolve).check_last()
     return ExperimentConfig(
         experiment_id=_experiment_id(_select(cfg, "experiment_id")),
         results_dir=_results_dir(_select(cfg, "results_dir")),

@@ -80,6 +80,8 @@ class SharedSettings:
         Raises:
             ConfigError: They do not agree.
         """
+        if not self._axes:
+            return
         try:
             self._first = self._resolve(next(expand(self._axes)))
             last = self._resolve(Point({axis.key: axis.values[-1] for axis in self._axes}))

@@ -48,6 +48,12 @@ def open_experiment(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentD
     Raises:
         OrchestratorError: The config or an override is wrong.
     """
+    described, experiment = _describe(source)
+    SharedSettings(described.axes, described.composer.resolve).check_last()
+    return described, experiment
+
+
+def _describe(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentDirectory]:
     described = load_experiment(source.folder, source.name, source.overrides)
     exclude = described.settings.identity_exclude
     return described, ExperimentDirectory(described.results_dir, described.experiment_id, exclude)
@@ -78,7 +84,7 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
         OrchestratorError: The config, the grid, a filter or a folder is wrong.
     """
     condition = None if only is None else parse_condition(only)
-    described, experiment = open_experiment(source)
+    described, experiment = _describe(source)
     axes, composer = described.axes, described.composer
     shared = SharedSettings(axes, composer.resolve)
     selection = select_runs(

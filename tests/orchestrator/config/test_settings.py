@@ -66,6 +66,7 @@ def test_everything_said_is_kept() -> None:
         ({"workers": "2"}, "orch.workers is '2'"),
         ({"workers": 1.5}, "orch.workers is 1.5"),
         ({"retries": -1}, "orch.retries is -1. Make it a whole number, 0 or more"),
+        ({"retries": False}, "orch.retries is False. Make it a whole number, 0 or more"),
         ({"max_failures": 0}, "orch.max_failures is 0"),
         ({"gpu_memory": "8"}, "orch.gpu_memory is '8'. Make it bytes, or a text such as 8 GiB"),
         ({"order": "fast"}, "orch.order is 'fast'. Make it declared"),

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.config.load import load_experiment
 from orchestrator.config.placeholders import fill_in
 from orchestrator.errors import ConfigError
-from orchestrator.planning.load import ConfigSource, Planned, load_plan
+from orchestrator.planning.load import ConfigSource, Planned, load_plan, open_experiment
 
 CONFIG = {
     "defaults": [{"model": "a"}, "_self_"],
@@ -76,7 +75,7 @@ def test_commands_that_refer_to_axes_are_resolved_for_each_run(conf: Path, comma
     [
         (["results_dir='r-${lr}'"], "results_dir", "lr"),
         (["experiment_id='e-${lr}'", "seed=1,2"], "experiment_id", "lr"),
-        (["experiment_id='e-${lr}-${seed}'", "seed=1,2"], "experiment_id", "lr and seed"),
+        (["experiment_id='e-${lr}-${seed}'", "seed=1,2"], "experiment_id", "seed"),
         (["experiment_id='${model.name}'", "model=a,b"], "experiment_id", "model"),
         (["+orch.workers='${workers}'", "workers=1,2"], "orch.workers", "workers"),
         (["+orch.order='cheap:${model.name}'", "model=a,b"], "orch.order", "model"),
@@ -102,7 +101,7 @@ def test_what_is_one_for_all_runs_may_not_follow_an_axis(
 def test_commands_that_do_not_expand_the_grid_refuse_it_as_well(conf: Path) -> None:
     """``orch status`` looks into one folder only."""
     with pytest.raises(ConfigError, match="results_dir is one for all runs"):
-        load_experiment(conf, "config", ["lr=1,2", "results_dir='r-${lr}'"])
+        open_experiment(ConfigSource(conf, "config", ["lr=1,2", "results_dir='r-${lr}'"]))
 
 
 @pytest.mark.parametrize("value", ["same", "'${model.limit}'", "'${oc.env:HOME}'"])
