@@ -88,11 +88,11 @@ class Engine:
         self._queue.ready.extend(map(QueuedRun, starts))
         for decision in waits:
             self._elsewhere.adopt(decision)
-        while self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
+        while self._attempts or (not self._is_ending(stop) and (self._queue or self._elsewhere)):
             self._start_what_fits(stop)
             if self._is_ending(stop):
                 self._attempts.pass_on(max(stop.level, StopLevel.AT_CHECKPOINT))
-            if self._attempts or (not self._is_ending(stop) and self._is_anything_left()):
+            if self._attempts or (not self._is_ending(stop) and (self._queue or self._elsewhere)):
                 self._prepare_ahead(stop)
                 for running in self._attempts.wait(stop):
                     self._finish(running, stopped=self._is_ending(stop))
@@ -107,9 +107,6 @@ class Engine:
 
     def _is_ending(self, stop: StopRequests) -> bool:
         return stop.asked or bool(self._brake.gave_up)
-
-    def _is_anything_left(self) -> bool:
-        return bool(self._queue or self._elsewhere)
 
     def _show_how_things_stand(self) -> None:
         points = (each.decision.run.overrides for each in self._queue)
@@ -151,12 +148,10 @@ class Engine:
             attempt = self._launcher.start(
                 run, directory, number, {**slot.environment, **run.environment}
             )
-        except HeldLockError as error:
+        except (HeldLockError, InterruptedError) as error:  # or the user asked to stop before
             self._queue.ready.appendleft(waiting)
-            self._wait_for_lock(slot, str(error))
-            return
-        except InterruptedError:  # the user asked to stop before it was started
-            self._queue.ready.appendleft(waiting)
+            if isinstance(error, HeldLockError):
+                self._wait_for_lock(slot, str(error))
             return
         except (OSError, OrchestratorError) as error:
             if self._attempts and isinstance(error, OSError) and is_shortage(error):
@@ -164,7 +159,7 @@ class Engine:
                 self._queue.ready.appendleft(waiting)
             else:
                 failure = classify(1, Traces(str(error)))
-                if not self._tries_again(decision, failure, saved=decision.seen.saved):
+                if not self._tries_again(decision, failure, decision.seen):
                     self._end(run, State.FAILED, f"it could not be started: {error}")
                     self._weigh(failure, time.monotonic())
             return
@@ -232,7 +227,7 @@ class Engine:
             self._queue.ready.append(running.waiting)
         else:
             failure = classify_unbegun(complaint)
-            if not self._tries_again(decision, failure, saved=seen.saved, seen=seen):
+            if not self._tries_again(decision, failure, seen):
                 reason = f"its runner failed: {failure.message}"
                 self._end(decision.run, State.FAILED, reason, running=running)
                 self._weigh(failure, running.since)
@@ -248,7 +243,7 @@ class Engine:
         decision, failure = running.decision, seen.failure
         if failure is not None and not stopped:
             shared = running.shared
-            if self._tries_again(decision, failure, saved=seen.saved, seen=seen, shared=shared):
+            if self._tries_again(decision, failure, seen, shared=shared):
                 return
         self._end(decision.run, seen.state, seen.reason, running=running, seen=seen)
         if seen.state is State.DONE:
@@ -256,19 +251,12 @@ class Engine:
         self._weigh(failure, running.since)
 
     def _tries_again(
-        self,
-        decision: Decision,
-        failure: Failure,
-        *,
-        saved: int,
-        seen: Observation | None = None,
-        shared: bool = False,
+        self, decision: Decision, failure: Failure, seen: Observation, *, shared: bool = False
     ) -> bool:
         """Let a run wait for another attempt, if the policy grants one; tell whether it does."""
-        retry = self._histories.retry(decision.run.run_id, failure, saved, shared=shared)
+        retry = self._histories.retry(decision.run.run_id, failure, seen.saved, shared=shared)
         if retry is None:
             return False
-        seen = seen or decision.seen
         reason = f"{failure.kind}: {failure.message}"
         self._board.show(Retrying(decision.run, seen.attempts, reason, retry.delay, retry.alone))
         waiting = QueuedRun(decide(decision.run, seen), alone=retry.alone)
