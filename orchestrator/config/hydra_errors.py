@@ -87,7 +87,8 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
         )
     unknown = _UNKNOWN_KEY.search(text)
     if unknown:
-        text = _say_unknown(_innermost_key(error) or unknown[1], known_keys())
+        key, inside = unknown[1], _innermost_key(error)
+        text = _say_unknown(inside if inside.startswith(f"{key}.") else key, known_keys())
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
