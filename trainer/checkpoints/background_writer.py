@@ -152,8 +152,16 @@ class Recorder:
             return
         waiting = [self._queue.popleft() for _ in range(len(self._queue))]
         self._is_refused = True
-        if all_taken := [taken for _, taken in waiting if taken]:
+        all_taken = [taken for _, taken in waiting if taken]
+        # A checkpoint holds the points of its own iteration only: those before must be there first.
+        saved = [number for number, (progress, taken) in enumerate(waiting) if progress and taken]
+        last = saved[-1] if saved else 0
+        before = [progress for progress, _ in waiting[:last] if progress]
+        after = [progress for progress, _ in waiting[last:] if progress]
+        if before:
+            self._outputs.publish(*before)
+        if all_taken:
             self._checkpoints.write(*all_taken)
-        if all_progress := [progress for progress, _ in waiting if progress]:
-            self._outputs.publish(*all_progress)
+        if after:
+            self._outputs.publish(*after)
         self._is_refused = False
