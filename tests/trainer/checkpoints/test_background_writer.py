@@ -210,14 +210,14 @@ def test_last_iteration_is_saved_when_the_training_is_asked_to_stop() -> None:
 def test_refusing_disk_ends_the_run_in_one_line_and_leaves_what_was_there(
     make_run: MakeRun, start: Start, tmp_path: Path
 ) -> None:
-    """The last iteration that is told is the last one on the disk; later the run goes on."""
+    """What is told may be ahead of what is saved, never behind it; later the run goes on."""
     saboteur = sabotage(tmp_path, "iteration_begin", 4, "limit_file_size")
     run_dir = make_run(iterations=40, curriculum=saboteur)
     assert start(run_program, str(run_dir)) == 1
     assert (run_dir / "err.log").read_text() == "orch: OSError: [Errno 27] File too large\n"
     last = int(checkpoints_of(run_dir)[-1].name[:6])
     assert last in (1, 2, 3)
-    assert points_of(run_dir)[-1]["step"] == last
+    assert points_of(run_dir)[-1]["step"] >= last
     assert not [*run_dir.rglob("*.tmp")]
     assert start(run_program, str(run_dir)) == 0
     assert places_of(run_dir)[-1] == ("test/accuracy", 40)
