@@ -89,7 +89,8 @@ class Struck:
         self.processes.add(name_of(pid))
         # A namespace dies with its first process, which ends with orch: as a container does.
         for each in (pid, *process_tree.below(pid)):
-            if len(numbers_of(each)) > 1 and numbers_of(each)[-1] == 1:
+            numbers = numbers_of(each)
+            if len(numbers) > 1 and numbers[-1] == 1:
                 self.namespaces.add(name_of(each).partition("/")[0])
         if number in ASKING:
             return  # who has finished does not hear them
@@ -119,8 +120,15 @@ def numbers_of(pid: int) -> list[int]:
 
 
 def name_of(pid: int) -> str:
-    """Return what the program calls itself."""
-    return f"{Path(f'/proc/{pid}/ns/pid').readlink()}/{numbers_of(pid)[-1]}"
+    """Return what the program calls itself.
+
+    Raises:
+        OSError: It is not there any more.
+    """
+    numbers = numbers_of(pid)
+    if not numbers:
+        raise ProcessLookupError(pid)
+    return f"{Path(f'/proc/{pid}/ns/pid').readlink()}/{numbers[-1]}"
 
 
 def is_over(call: Call) -> bool:
