@@ -22,7 +22,9 @@ PROGRAM = PROJECT / "storm_program.py"
 HERE = f"orch.command=[{sys.executable},-I,-S,{PROGRAM},here]"
 BELOW = f"orch.command=[{sys.executable},-I,-S,{PROGRAM},below]"
 DETACHED = f"orch.command=[{sys.executable},-I,-S,{PROGRAM},detached]"
-SHELL = f"orch.command=[sh,-c,'{sys.executable} -I -S {PROGRAM} here; exit $?']"
+SHELL = (
+    f"orch.command=[sh,-c,'trap : TERM INT HUP; {sys.executable} -I -S {PROGRAM} here; exit $?']"
+)
 FORKED = ("+orch.entry_point=storm_program:main", "+orch.arguments=[here]")
 WAYS = ((HERE,), (BELOW,), (DETACHED,), (SHELL,), FORKED)
 ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -60,6 +62,7 @@ class Struck:
     processes: set[str] = field(default_factory=set)
     namespaces: set[str] = field(default_factory=set)
     groups: dict[tuple[str, int], set[int]] = field(default_factory=lambda: defaultdict(set))
+    asked: set[int] = field(default_factory=set)
     stopped: list[int] = field(default_factory=list)
 
     def strike(self, world: World) -> None:
@@ -69,6 +72,9 @@ class Struck:
             return
         pid = self.chance.choice(living)
         number = self.chance.choice(KINDS if self.chance.random() < 0.8 else HARMLESS)
+        if number in ASKING:  # asked twice, orch kills what may have said its last word just now
+            number = signal.SIGCONT if pid in self.asked else number
+            self.asked.add(pid)
         with contextlib.suppress(OSError):
             self._remember(world, pid, number)
             os.kill(pid, number)
@@ -222,7 +228,7 @@ def miscounted(world: World) -> list[str]:
     """Say which points MLflow lacks, or has twice."""
     sent: Counter[tuple[str, int]] = Counter()
     with contextlib.closing(sqlite3.connect(world.folder / "results/mlflow.db")) as store:
-        names = "SELECT value, m.step FROM metrics m JOIN tags t ON t.run_uuid = m.run_uuid"
+        names = "SELECT t.value, m.step FROM metrics m JOIN tags t ON t.run_uuid = m.run_uuid"
         sent.update(
             store.execute(f"{names} WHERE t.key = 'orch.run_id' AND m.key = 'x'").fetchall()
         )

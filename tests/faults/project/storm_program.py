@@ -16,6 +16,13 @@ from pathlib import Path
 
 STEPS = 4
 PACE = 0.03
+ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def answer(how: signal.Handlers) -> None:
+    """Take requests to stop as the system does, or ignore them, which what is started inherits."""
+    for number in ASKING:
+        signal.signal(number, how)
 
 
 def note(what: str) -> None:
@@ -35,6 +42,7 @@ def me() -> str:
 
 def work() -> None:
     """Do the steps that are left."""
+    answer(signal.SIG_DFL)
     run_dir = Path(os.environ["ORCH_RUN_DIR"])
     alone = os.open(run_dir.parents[3] / f"witness/{run_dir.name}", os.O_RDWR | os.O_CREAT)
     try:
@@ -58,14 +66,15 @@ def work() -> None:
             }
             file.write(json.dumps(point) + "\n")
             file.flush()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    answer(signal.SIG_IGN)
     note("end")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Do the work here, or below a launcher that closes what it has inherited."""
     how = (sys.argv[1:] if arguments is None else arguments)[0]
+    if how != "here":
+        answer(signal.SIG_IGN)  # or it would be gone before it could say that the work is done
     if how == "below":
         note("part")
         subprocess.run([sys.executable, "-I", "-S", __file__, "here"], check=True)
