@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset, random_split
 
-from trainer.batches import TrainingBatches
 from trainer.loading.loaders import make_loader
 from trainer.settings import read_settings
+from trainer.training_position import TrainingBatches
 
 if TYPE_CHECKING:
     from collections.abc import Callable

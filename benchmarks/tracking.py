@@ -28,7 +28,7 @@ from orchestrator.grid.identity import identify
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, Status
-from orchestrator.tracking.reporter_process import Patience, ReporterProcess
+from orchestrator.tracking.reporter_handle import Patience, ReporterProcess
 
 if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory

@@ -31,7 +31,7 @@ from trainer.data.digits import Digits
 from trainer.history import History
 from trainer.interval import Interval
 from trainer.models.mlp import Mlp
-from trainer.outputs import Outputs, Progress
+from trainer.run_files import Outputs, Progress
 from trainer.trainer import ModularTaskTrainer
 
 if TYPE_CHECKING:

@@ -29,6 +29,6 @@ def load(
         TrainerError: If the run is not done, or its weights or its model's class are gone or changed.
     """
     # Only now: importing the package must not take as long as importing PyTorch.
-    from trainer.finished import load_model  # noqa: PLC0415
+    from trainer.load_finished import load_model  # noqa: PLC0415
 
     return load_model(run_dir, weights, device)

@@ -17,8 +17,8 @@ from trainer.errors import (
     WorkerKilled,
 )
 from trainer.known_keys import describe_unread
-from trainer.loading.workers import as_killed_worker
-from trainer.outputs import CONFIG, say
+from trainer.loading.worker_failures import as_killed_worker
+from trainer.run_files import CONFIG, say
 from trainer.settings import read_config
 
 if TYPE_CHECKING:

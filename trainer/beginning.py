@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from trainer.checkpoints.state import Resumable, restore
-from trainer.environment import compare
-from trainer.numbers import NUMBERS, may_resume, numbers_of
-from trainer.outputs import Progress, say
+from trainer.compute_environment import compare
+from trainer.numbers_version import NUMBERS, may_resume, numbers_of
+from trainer.run_files import Progress, say
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from trainer.checkpoints.reading import Saved
     from trainer.checkpoints.store import Checkpoints
-    from trainer.outputs import Outputs
+    from trainer.run_files import Outputs
     from trainer.settings import Settings
 
 

@@ -11,9 +11,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from trainer.errors import ConfigError
 from trainer.groups import check_options, divide, trainable
-from trainer.schedule import try_out
+from trainer.hydra_targets import build, takes
+from trainer.schedule_steps import try_out
 from trainer.settings import deciding_keys, label_of, read_group
-from trainer.targets import build, takes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from trainer.accuracy import Accuracy, classifies
 from trainer.errors import ConfigError
+from trainer.hydra_targets import call_target
 from trainer.settings import read_group
-from trainer.targets import call_target
 
 if TYPE_CHECKING:
     from trainer.settings import Config

@@ -7,8 +7,8 @@ from hashlib import sha256
 from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trainer.direction import MAX, MIN
 from trainer.errors import ConfigError
+from trainer.metric_direction import MAX, MIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,11 +15,11 @@ from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
-from trainer.direction import MAX, MIN, direction_of
 from trainer.errors import ConfigError
 from trainer.interval import Interval, parse_interval
 from trainer.known_keys import check_keys
-from trainer.numbers import CHOICES, OTHER_NUMBERS
+from trainer.metric_direction import MAX, MIN, direction_of
+from trainer.numbers_version import CHOICES, OTHER_NUMBERS
 
 Config = Mapping[str, object]
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from trainer.batches import TrainingBatches
 from trainer.beginning import find_checkpoint, resume
 from trainer.build import PARTS, build_modules, fingerprinted
 from trainer.callbacks.events import collect_callbacks
@@ -23,10 +22,7 @@ from trainer.checkpoints.state import (
 )
 from trainer.checkpoints.store import Checkpoints
 from trainer.checks import check_metric, check_numbers, check_savable, check_weights
-from trainer.claim import claimed
-from trainer.configured_metrics import build_measures
-from trainer.digest import digest_of
-from trainer.environment import (
+from trainer.compute_environment import (
     choose_autocast,
     choose_device,
     compiler_limit_explained,
@@ -34,17 +30,21 @@ from trainer.environment import (
     fix_arithmetic,
     fix_compiler,
 )
+from trainer.configured_metrics import build_measures
 from trainer.errors import Diverged, Stopped
 from trainer.evaluation import MeanLoss, evaluate
 from trainer.groups import check_trained
 from trainer.history import History
-from trainer.loading.examination import examine
 from trainer.loading.loaders import make_loader
-from trainer.numbers import NUMBERS
-from trainer.outputs import Outputs, Progress, json_numbers, say
-from trainer.schedule import RateSchedule
+from trainer.loading.sample_checks import examine
+from trainer.numbers_version import NUMBERS
+from trainer.run_claim import claimed
+from trainer.run_files import Outputs, Progress, json_numbers, say
+from trainer.schedule_steps import RateSchedule
 from trainer.seeding import seed_everything
 from trainer.settings import plain_config, read_settings, written_config
+from trainer.state_digest import digest_of
+from trainer.training_position import TrainingBatches
 from trainer.update import Update, has_modes
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ from torch.optim import Optimizer
 from trainer.batch_structure import bring, count_samples
 from trainer.errors import ConfigError
 from trainer.model_call import ModelCall
-from trainer.schedule import demanded
+from trainer.schedule_steps import demanded
 
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from trainer.batches import Batch
     from trainer.build import Modules
+    from trainer.training_position import Batch
 
 
 class Update:

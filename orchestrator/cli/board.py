@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.colours import COLOURS
-from orchestrator.cli.terminal import on_one_line
+from orchestrator.cli.safe_output import on_one_line
+from orchestrator.cli.state_colours import COLOURS
 from orchestrator.execution.estimate import describe_seconds
 from orchestrator.execution.events import (
     Adopted,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from orchestrator.execution.estimate import Pace
     from orchestrator.execution.events import Event, Snapshot
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.config_values import Value
     from orchestrator.rundir.state import Progress as Saved
 
 _NAME: Final = 10  # columns for what distinguishes a run, at the least

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.grid.values import show
+from orchestrator.grid.config_values import show
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:

@@ -292,7 +292,7 @@ def _add_config_options(parser: argparse.ArgumentParser, folder: str, name: str)
 
 
 def _console() -> Console:
-    from orchestrator.cli.terminal import HarmlessConsole  # noqa: PLC0415 # rich: not for orch --help
+    from orchestrator.cli.safe_output import HarmlessConsole  # noqa: PLC0415 # rich: not for orch --help
 
     # Without a terminal nobody is served by lines cut at 80 columns.
     width = None if sys.stdout.isatty() else 10_000

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.cli.colours import COLOURS
 from orchestrator.cli.columns import (
     cell_of,
     cells_of,
@@ -16,7 +15,8 @@ from orchestrator.cli.columns import (
     new_table,
     width_of,
 )
-from orchestrator.planning.direction import Direction
+from orchestrator.cli.state_colours import COLOURS
+from orchestrator.planning.metric_direction import Direction
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.grid.config_diff import Difference
-    from orchestrator.grid.selection import Selection
-    from orchestrator.planning.changes import Changes
+    from orchestrator.grid.run_selection import Selection
     from orchestrator.planning.comparison import Cell, ResultsTable
+    from orchestrator.planning.earlier_runs import Changes
     from orchestrator.planning.plan import Plan
-    from orchestrator.rundir.report import Report
+    from orchestrator.rundir.status_report import Report
 
 ROWS_WITHOUT_ASKING: Final = 40
 _SHORT: Final = 8

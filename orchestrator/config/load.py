@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Final, cast
 from hydra.errors import HydraException
 from omegaconf import Container, DictConfig, OmegaConf
 
-from orchestrator.config.composer import Composer
+from orchestrator.config.grid_composer import Composer
+from orchestrator.config.hydra_composition import Composed, ConfigFolder
 from orchestrator.config.hydra_errors import refusals_of_hydra
-from orchestrator.config.hydra_folder import Composed, ConfigFolder
 from orchestrator.config.overrides import choose, make_axis, merge
 from orchestrator.config.secret_detection import check_command
 from orchestrator.config.settings import Settings, parse_settings
 from orchestrator.errors import ConfigError
 from orchestrator.grid.axes import Axis, check_size, expand
-from orchestrator.grid.rules import read_filters
-from orchestrator.grid.values import Value, dotted_keys
+from orchestrator.grid.config_values import Value, dotted_keys
+from orchestrator.grid.filters_per_point import read_filters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

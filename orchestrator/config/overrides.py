@@ -28,8 +28,8 @@ from orchestrator.grid.axes import Axis, Point
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.config.hydra_folder import ConfigFolder
-    from orchestrator.grid.values import Value
+    from orchestrator.config.hydra_composition import ConfigFolder
+    from orchestrator.grid.config_values import Value
 
 # Text that Hydra's grammar reads as this very text, without a look at the rest of the grammar.
 _PLAIN: Final = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w/-]*", re.IGNORECASE)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from omegaconf import Node
 
-    from orchestrator.grid.template import Path
+    from orchestrator.grid.config_template import Path
 
 _ENVIRONMENT: Final = "oc.env"
 _NOW: Final = "now"

@@ -11,7 +11,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.secret_kinds import (
+from orchestrator.config.secret_lists import (
     OF_TEXT,
     holds_credential,
     is_credential_kind,

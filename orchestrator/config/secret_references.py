@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import ConfigError
-from orchestrator.grid.escapes import escape
+from orchestrator.grid.config_template import put
 from orchestrator.grid.identity import Concealed
-from orchestrator.grid.template import put
+from orchestrator.grid.interpolation_escapes import escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.grid.template import Path
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.config_template import Path
+    from orchestrator.grid.config_values import Value
 
 HANDED_OVER: Final = "ORCH_VALUE_"
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Z0-9_]")

@@ -10,11 +10,11 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import ConfigError
-from orchestrator.grid.values import show
-from orchestrator.runner.limits import NO_LIMITS, Limits
+from orchestrator.grid.config_values import show
+from orchestrator.runner.time_limits import NO_LIMITS, Limits
 
 if TYPE_CHECKING:
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.config_values import Value
 
 
 ARGUMENT: Final = (str, bool, int, float)  # what an argument of a program can be in a config

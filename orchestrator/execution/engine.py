@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.execution.adopted import AdoptedRuns
-from orchestrator.execution.attempts import Attempts
 from orchestrator.execution.events import (
     AttemptStarted,
     Blocked,
@@ -20,6 +19,7 @@ from orchestrator.execution.events import (
     Retrying,
 )
 from orchestrator.execution.failure_policy import Histories, Pacing
+from orchestrator.execution.live_attempts import Attempts
 from orchestrator.execution.open_slots import OpenSlots
 from orchestrator.execution.run_queue import RunQueue
 from orchestrator.execution.scheduler import QueuedRun, assign
@@ -34,7 +34,7 @@ from orchestrator.runner.failure_classes import Traces, classify, classify_unbeg
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from orchestrator.execution.attempts import Running
+    from orchestrator.execution.live_attempts import Running
     from orchestrator.execution.protocols import Board, Companion, Launcher, Resources
     from orchestrator.execution.scheduler import Assignment
     from orchestrator.execution.slots import Slot

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.config_values import Value
 
 Marks: TypeAlias = "tuple[tuple[str, str], ...]"  # the values of a run's axes, as keys
 

@@ -8,7 +8,7 @@ from orchestrator.execution.events import Blocked
 from orchestrator.execution.slots import shares_gpu
 
 if TYPE_CHECKING:
-    from orchestrator.execution.attempts import Attempts
+    from orchestrator.execution.live_attempts import Attempts
     from orchestrator.execution.protocols import Board, Resources
     from orchestrator.execution.slots import Slot
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.config.settings import CHEAP, ROUND_ROBIN, RunOrder
 from orchestrator.errors import ConfigError
-from orchestrator.grid.values import Missing, look_up
+from orchestrator.grid.config_values import Missing, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

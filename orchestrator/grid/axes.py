@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import GridError
-from orchestrator.grid.values import Value, show
+from orchestrator.grid.config_values import Value, show
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.grid.config_values import Missing, same, show
 from orchestrator.grid.identity import NEVER_IDENTITY
-from orchestrator.grid.values import Missing, same, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.config_values import Value
 
 _ABSENT: Final = Missing()
 

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from orchestrator.errors import FilterError
-from orchestrator.grid.constants import NoConstant, read_constant
+from orchestrator.grid.filter_constants import NoConstant, read_constant
 from orchestrator.grid.filters import OPERATORS, Comparison, Condition, Filter, Key, Side, fail_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.config_values import Value
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)

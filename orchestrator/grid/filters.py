@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from orchestrator.errors import FilterError
-from orchestrator.grid.values import (
+from orchestrator.grid.config_values import (
     Missing,
     Value,  # dataclasses keep it as a type
     is_known,

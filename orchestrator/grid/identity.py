@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NewType
 
 from orchestrator.errors import IdentityError
-from orchestrator.grid.template import put
+from orchestrator.grid.config_template import put
 
 if TYPE_CHECKING:
-    from orchestrator.grid.template import Path
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.config_template import Path
+    from orchestrator.grid.config_values import Value
 
 
 RunId = NewType("RunId", str)

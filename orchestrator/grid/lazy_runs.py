@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, overload
 
 from orchestrator.grid.axes import Axis, Point, point_at
+from orchestrator.grid.config_values import Value
 from orchestrator.grid.identity import RUN_ID_DIGITS, Concealed, Run, RunId, check_digest
-from orchestrator.grid.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -10,10 +10,10 @@ import sys
 import tempfile
 from typing import IO, TYPE_CHECKING, Final
 
-from orchestrator.config.placeholders import fill_in
-from orchestrator.runner.keeper import pass_signal
-from orchestrator.runner.limits import NO_LIMITS
-from orchestrator.runner.programs import signals_blocked
+from orchestrator.config.command_placeholders import fill_in
+from orchestrator.runner.attempt_program import signals_blocked
+from orchestrator.runner.lock_keeper import pass_signal
+from orchestrator.runner.time_limits import NO_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.stop import StopRequests
     from orchestrator.grid.identity import Run
     from orchestrator.rundir.directory import RunDirectory
-    from orchestrator.runner.limits import Limits
+    from orchestrator.runner.time_limits import Limits
 
 # In the environment that orch runs in, and (-P) whatever stands in the current folder.
 _RUNNER: Final = (sys.executable, "-P", "-m", "orchestrator.runner")

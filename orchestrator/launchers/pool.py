@@ -15,14 +15,14 @@ import signal
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.launchers.forkserver import end_if_stopped
+from orchestrator.launchers.forkserver_handle import end_if_stopped
 from orchestrator.runner import forked_runner
-from orchestrator.runner.keeper import pass_signal
+from orchestrator.runner.lock_keeper import pass_signal
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
-    from orchestrator.launchers.forkserver import ForkServer
+    from orchestrator.launchers.forkserver_handle import ForkServer
 
 _TRIES: Final = 6
 _SLICE: Final = 0.2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.config_values import Value
 
 _PLACE: Final = "/dev/shm"  # noqa: S108 # nothing is written here
 _LITTLE: Final = 64 << 20  # bytes, what Docker gives a container unasked

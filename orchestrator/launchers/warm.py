@@ -14,23 +14,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.placeholders import ARGUMENTS, fill_in
+from orchestrator.config.command_placeholders import ARGUMENTS, fill_in
 from orchestrator.errors import PreloadError
-from orchestrator.launchers.forkserver import ForkServer
+from orchestrator.launchers.forkserver_handle import ForkServer
 from orchestrator.launchers.pool import Pool
 from orchestrator.runner import forked_runner, forkserver_preload
 from orchestrator.runner.entry_point import EntryPoint
-from orchestrator.runner.limits import NO_LIMITS
+from orchestrator.runner.time_limits import NO_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from orchestrator.execution.stop import StopRequests
+    from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import Run
-    from orchestrator.grid.values import Value
     from orchestrator.launchers.pool import ForkedRunner
     from orchestrator.rundir.directory import RunDirectory
-    from orchestrator.runner.limits import Limits
+    from orchestrator.runner.time_limits import Limits
 
 TRAINER: Final = EntryPoint("trainer.__main__:main", ("{run_dir}",))
 TRAINING_STACK: Final = ("trainer.preload", "trainer.trainer", "trainer.__main__")

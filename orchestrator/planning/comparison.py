@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
-from orchestrator.grid.values import Missing
-from orchestrator.planning.direction import Direction, direction_of
+from orchestrator.grid.config_values import Missing
 from orchestrator.planning.grouping import Averaged, find_differing
+from orchestrator.planning.metric_direction import Direction, direction_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.config_values import Value
     from orchestrator.planning.grouping import RunConfig
 
 

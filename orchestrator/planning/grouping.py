@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.grid.values import same, show
+from orchestrator.grid.config_values import same, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.config_values import Value
 
 SEED: Final = "seed"
 _ABSENT: Final = object()

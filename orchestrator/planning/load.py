@@ -6,15 +6,15 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
+from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.load import ExperimentConfig, load_experiment
-from orchestrator.config.placeholders import ARGUMENTS, COMMAND, fill_in
-from orchestrator.config.shared_settings import SharedSettings
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.lazy_runs import find_places
-from orchestrator.grid.selection import select_runs
-from orchestrator.planning.changes import Changes, Former, find_changes
-from orchestrator.planning.numbers import Versions, count_versions
+from orchestrator.grid.run_selection import select_runs
+from orchestrator.planning.earlier_runs import Changes, Former, find_changes
+from orchestrator.planning.numbers_versions import Versions, count_versions
 from orchestrator.planning.plan import Plan, make_plan, restrict
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import State
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from orchestrator.config.settings import Settings
     from orchestrator.grid.axes import Point
+    from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import RunId
-    from orchestrator.grid.selection import Selection
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.run_selection import Selection
 
 
 _LOOKED_INTO: Final = 20  # of the former runs; reading a config takes milliseconds

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from orchestrator.grid.identity import Run, RunId
-    from orchestrator.grid.selection import Selection
+    from orchestrator.grid.run_selection import Selection
 
 
 class Action(Enum):

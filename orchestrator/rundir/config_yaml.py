@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import Run
-    from orchestrator.grid.values import Value
 
 # What the orchestrator reads in a config; the run has no use for it.
 _NOT_TRAINED: Final = ("hydra", "_filters", "orch")

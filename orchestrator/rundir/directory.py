@@ -17,10 +17,10 @@ from orchestrator.grid.identity import RunId
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
-from orchestrator.rundir.outcome import NO_OUTCOME, Outcome, read_outcome, read_versions
-from orchestrator.rundir.report import Report
+from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome, read_outcome, read_versions
 from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
-from orchestrator.rundir.verify import (
+from orchestrator.rundir.status_report import Report
+from orchestrator.rundir.verify_config import (
     MEND,
     check_executed,
     check_own_config,
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import Run
-    from orchestrator.grid.values import Value
     from orchestrator.rundir.state import Progress
 
 _CONFIG: Final = "config.yaml"

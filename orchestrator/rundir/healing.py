@@ -12,7 +12,7 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import config_yaml, durable, records
 from orchestrator.rundir.build import identity_record
 from orchestrator.rundir.state import Status
-from orchestrator.rundir.verify import check_planned, parse_config, read_identity
+from orchestrator.rundir.verify_config import check_planned, parse_config, read_identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir.durable import is_shortage
-from orchestrator.rundir.verify import MEND
+from orchestrator.rundir.verify_config import MEND
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,14 +22,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
-from orchestrator.runner.programs import NOT_CALLED, SIGNALS, redirect, signals_blocked
+from orchestrator.runner.attempt_program import NOT_CALLED, SIGNALS, redirect, signals_blocked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from orchestrator.runner.attempt_program import Ready
     from orchestrator.runner.fork_memory import Footprint
     from orchestrator.runner.output import Pipe
-    from orchestrator.runner.programs import Ready
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir.state import Failure
-from orchestrator.runner.output_end import find_cause
+from orchestrator.runner.error_line import find_cause
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.runner import forkserver_preload
+from orchestrator.runner.attempt_program import redirect
 from orchestrator.runner.entry_point import Standby
-from orchestrator.runner.keeper import Keeper, watch_over
-from orchestrator.runner.programs import redirect
+from orchestrator.runner.lock_keeper import Keeper, watch_over
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.runner.entry_point import EntryPoint
-    from orchestrator.runner.limits import Limits
+    from orchestrator.runner.time_limits import Limits
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from contextlib import nullcontext, suppress
 from importlib import import_module
 from typing import Any, Final
 
+from orchestrator.runner.attempt_program import SIGNALS
 from orchestrator.runner.entry_point import find_modules_of_the_project, load
 from orchestrator.runner.fork_memory import Footprint, gather
-from orchestrator.runner.programs import SIGNALS
 
 # What orch tells this process in its environment, and nobody else: it is removed here.
 MODULES: Final = "ORCH_PRELOAD"

@@ -23,18 +23,25 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, State, Status
 from orchestrator.runner import process_tree
+from orchestrator.runner.attempt_program import (
+    HASH_SEED,
+    NOT_CALLED,
+    SIGNALS,
+    Command,
+    Orphan,
+    hash_seed,
+)
 from orchestrator.runner.failure_classes import FailureKind, Traces, classify
-from orchestrator.runner.keeper import Begun, Keeper, Kept, watch_over
-from orchestrator.runner.limits import Limits
+from orchestrator.runner.lock_keeper import Begun, Keeper, Kept, watch_over
 from orchestrator.runner.output import CappedLog, Pipe, read_end
-from orchestrator.runner.programs import HASH_SEED, NOT_CALLED, SIGNALS, Command, Orphan, hash_seed
 from orchestrator.runner.supervisor import Cut, Ending, Supervisor
+from orchestrator.runner.time_limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-    from orchestrator.runner.programs import Program
+    from orchestrator.runner.attempt_program import Program
 
 
 class Verdict(IntEnum):

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.rundir.directory import RunDirectory
-    from orchestrator.runner.limits import Limits
+    from orchestrator.runner.attempt_program import Program, StartedProgram
     from orchestrator.runner.output import CappedLog, Pipe
-    from orchestrator.runner.programs import Program, StartedProgram
+    from orchestrator.runner.time_limits import Limits
 
 _TICK: Final = 1.0
 _TICK_BEHIND: Final = 0.5  # the log is

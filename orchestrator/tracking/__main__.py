@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from orchestrator.config.secret_patterns import without_passwords
 from orchestrator.rundir.experiment import ExperimentDirectory
-from orchestrator.tracking.delivery import enter
+from orchestrator.tracking.delivery_record import enter
 from orchestrator.tracking.destination import find_destination
 from orchestrator.tracking.git_source import read_sources
 from orchestrator.tracking.reporter import Orders, Reporter, report

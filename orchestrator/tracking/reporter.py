@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir.state import Observation, State
-from orchestrator.tracking.delivery import is_behind, read_delivery
+from orchestrator.tracking.delivery_record import is_behind, read_delivery
 from orchestrator.tracking.progress_messages import News, tell
 from orchestrator.tracking.sender import Sender
-from orchestrator.tracking.store_errors import explain
+from orchestrator.tracking.store_error_messages import explain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import RunId
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
-    from orchestrator.tracking.delivery import Delivery
+    from orchestrator.tracking.delivery_record import Delivery
     from orchestrator.tracking.sender import Scope
     from orchestrator.tracking.store import Store
 

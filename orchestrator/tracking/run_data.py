@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestrator.config.secret_patterns import is_secret
 from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.grid.axes import describe_point
-from orchestrator.grid.values import show
+from orchestrator.grid.config_values import show
 from orchestrator.rundir import records
 from orchestrator.rundir.state import State, Status
 from orchestrator.tracking.git_source import name_of_user

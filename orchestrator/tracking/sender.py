@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.rundir.state import State, Status
 from orchestrator.tracking import run_data
-from orchestrator.tracking.delivery import Delivery, what_to_tell, write_delivery
+from orchestrator.tracking.delivery_record import Delivery, what_to_tell, write_delivery
 from orchestrator.tracking.git_source import source_at
+from orchestrator.tracking.identifying_tags import Marks, choose, is_marked
 from orchestrator.tracking.metric_points import START, Place, read_points
-from orchestrator.tracking.run_tags import Marks, choose, is_marked
 from orchestrator.tracking.sent_points import ConflictError, SentPoints
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
-    from orchestrator.tracking.delivery import Destination
+    from orchestrator.tracking.delivery_record import Destination
     from orchestrator.tracking.git_source import Source
     from orchestrator.tracking.metric_points import Sample
     from orchestrator.tracking.store import Store

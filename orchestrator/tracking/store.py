@@ -18,8 +18,8 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.rundir.folder_lock import exclusive
 from orchestrator.rundir.state import State
 from orchestrator.tracking import sqlite_store
-from orchestrator.tracking.delivery import sqlite_file
-from orchestrator.tracking.own_store import files_uri, follow_move, make_whole
+from orchestrator.tracking.delivery_record import sqlite_file
+from orchestrator.tracking.results_store import files_uri, follow_move, make_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

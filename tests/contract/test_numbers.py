@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from trainer.numbers import NUMBERS
+from trainer.numbers_version import NUMBERS
 
 USER_CODE = Path(__file__).parents[1] / "trainer" / "user_code"
 GOLDEN = Path(__file__).with_name("golden_numbers.json")
@@ -138,7 +138,7 @@ def test_numbers_change_only_with_their_version(name: str, digests: dict[str, st
     """A change of results can neither land unnoticed nor be compared unnoticed."""
     golden = json.loads(GOLDEN.read_text())
     assert (golden["numbers"], golden["digests"].get(name)) == (NUMBERS, digests[name]), (
-        f"{name}: the numbers changed. If that is wanted, raise NUMBERS in trainer/numbers.py, say"
+        f"{name}: the numbers changed. If that is wanted, raise NUMBERS in trainer/numbers_version.py, say"
         f" there what changed, and renew the digests: python tests/contract/test_numbers.py"
     )
 

@@ -7,8 +7,8 @@ import torch
 
 from trainer.build import build_modules, fingerprinted
 from trainer.errors import ConfigError
+from trainer.hydra_targets import build
 from trainer.settings import read_settings
-from trainer.targets import build
 
 CPU = torch.device("cpu")
 GOOD: dict[str, Any] = {

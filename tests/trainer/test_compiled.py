@@ -9,7 +9,7 @@ import torch
 from run_files import Launch, MakeRun, Train, results_of
 from user_modules import Interrupted, run_program, sabotage
 
-from trainer import environment
+from trainer import compute_environment
 from trainer.errors import ConfigError
 
 LENGTHS = 12
@@ -67,7 +67,7 @@ def test_more_shapes_than_are_compiled_are_refused_in_one_line(
     make_run: MakeRun, train: Train, counter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Never computed in another way without a word."""
-    monkeypatch.setattr(environment, "VERSIONS", 5)
+    monkeypatch.setattr(compute_environment, "VERSIONS", 5)
     with pytest.raises(
         ConfigError, match=r"^compile: the model was compiled 5 times, and needs"
     ) as said:

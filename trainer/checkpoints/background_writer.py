@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from trainer.checkpoints.store import Checkpoints, Taken
     from trainer.interval import Interval
-    from trainer.outputs import Outputs, Progress
+    from trainer.run_files import Outputs, Progress
 
     State = dict[str, Any]
 

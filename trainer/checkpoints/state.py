@@ -12,17 +12,17 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from trainer.errors import CheckpointError, ConfigError, is_out_of_memory
-from trainer.numbers import NUMBERS
+from trainer.numbers_version import NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import torch
 
-    from trainer.batches import TrainingBatches
     from trainer.checkpoints.reading import Saved
-    from trainer.environment import Environment
+    from trainer.compute_environment import Environment
     from trainer.history import History
+    from trainer.training_position import TrainingBatches
 
     State = dict[str, Any]
 

@@ -17,9 +17,9 @@ from trainer.checkpoints.reading import (
     verify_checkpoint,
 )
 from trainer.checkpoints.snapshot import Snapshots
-from trainer.disk import TEMPORARY, NewFile, make_folder, put_aside, sync_folder
+from trainer.durable_files import TEMPORARY, NewFile, make_folder, put_aside, sync_folder
 from trainer.errors import CheckpointError
-from trainer.outputs import say
+from trainer.run_files import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable

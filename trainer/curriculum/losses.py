@@ -13,10 +13,10 @@ from trainer.checkpoints.reading import read_model_state
 from trainer.checkpoints.store import BEST
 from trainer.curriculum.scores import checked_scores, count_samples
 from trainer.errors import ConfigError
-from trainer.finished import build_model
+from trainer.load_finished import build_model
 from trainer.loading.loaders import make_loader
 from trainer.model_call import predictions_in
-from trainer.outputs import CHECKPOINTS, CONFIG, RESULTS
+from trainer.run_files import CHECKPOINTS, CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state
 from trainer.settings import plain_config, read_config
 

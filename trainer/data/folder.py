@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from trainer.data.split import split
 from trainer.errors import ConfigError
-from trainer.targets import find_function
+from trainer.hydra_targets import find_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from trainer.loading.generators import KINDS
+from trainer.loading.hidden_generators import KINDS
 from trainer.loading.object_graph import CONTAINERS, is_leaf, reachable
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from trainer.build import playing
 from trainer.errors import ConfigError
+from trainer.hydra_targets import call_target
 from trainer.loading.changes import mark_of
 from trainer.loading.options import build_sampler, read_loading
 from trainer.loading.order import EpochOrder
 from trainer.loading.seeded_batches import SeededBatches, are_plain_tensors
-from trainer.loading.workers import HeedOnlyTheTrainer, asked_later, killed_worker
+from trainer.loading.worker_failures import HeedOnlyTheTrainer, asked_later, killed_worker
 from trainer.seeding import derive, forget_half_drawn
-from trainer.targets import call_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sized

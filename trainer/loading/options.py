@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from trainer.errors import ConfigError
-from trainer.targets import call_target
+from trainer.hydra_targets import call_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

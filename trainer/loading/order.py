@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import Sampler
 
 from trainer.errors import ConfigError
-from trainer.loading.generators import find_generators, lend
+from trainer.loading.hidden_generators import find_generators, lend
 from trainer.seeding import derive, seeded_for
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from torch.utils.data import Dataset, TensorDataset, default_collate
 
-from trainer.loading.generators import find_generators, lend
+from trainer.loading.hidden_generators import find_generators, lend
 from trainer.seeding import derive, seeded_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trainer.loading.generators import Generator
+    from trainer.loading.hidden_generators import Generator
 
 # Of a batch: its epoch, its number in it, and the indices of its samples.
 Place: TypeAlias = "tuple[int, int, list[int]]"

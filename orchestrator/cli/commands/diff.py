@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.grid.config_diff import Difference
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.config_values import Value
     from orchestrator.rundir.directory import RunDirectory
 
 

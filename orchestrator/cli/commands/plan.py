@@ -15,9 +15,9 @@ from orchestrator.cli.tables import (
     print_runs,
     print_summary,
 )
-from orchestrator.planning.changes import changes_as_json
+from orchestrator.planning.earlier_runs import changes_as_json
 from orchestrator.planning.load import load_plan, look_at_numbers, look_back
-from orchestrator.planning.numbers import describe_mixture, versions_as_json
+from orchestrator.planning.numbers_versions import describe_mixture, versions_as_json
 from orchestrator.planning.plan import plan_as_json
 from orchestrator.rundir.state import State
 

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
-from orchestrator.cli.notices import tell_waiting
 from orchestrator.cli.tables import print_changes, print_status
+from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import UsageError
 from orchestrator.grid.axes import describe_point
 from orchestrator.planning.load import load_plan, look_back
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from orchestrator.planning.load import Planned
     from orchestrator.rundir.experiment import ExperimentDirectory
-    from orchestrator.rundir.report import Report
+    from orchestrator.rundir.status_report import Report
 
 
 def prune(options: argparse.Namespace, console: Console) -> int:

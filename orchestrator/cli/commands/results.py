@@ -10,8 +10,8 @@ import math
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.safe_output import write
 from orchestrator.cli.tables import print_comparison
-from orchestrator.cli.terminal import write
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.config_diff import leaves
 from orchestrator.planning.comparison import ResultsTable, RunResults, compare, comparison_as_json
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.grid.values import Value
+    from orchestrator.grid.config_values import Value
     from orchestrator.rundir.directory import RunDirectory
 
 

@@ -14,12 +14,12 @@ from rich.text import Text
 
 from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.flags import parse_flags, with_flags
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
-from orchestrator.cli.notices import tell_waiting
+from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.tolerant_stream import TolerantStream
+from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.execution.engine import Engine
 from orchestrator.execution.events import ExecutionResult
@@ -37,7 +37,7 @@ from orchestrator.planning.load import load_plan
 from orchestrator.rundir.state import State
 from orchestrator.runner.entry_point import EntryPoint
 from orchestrator.tracking.git_source import look_at_source, note_source
-from orchestrator.tracking.reporter_process import Patience, ReporterProcess, look_at_waiting
+from orchestrator.tracking.reporter_handle import Patience, ReporterProcess, look_at_waiting
 
 if TYPE_CHECKING:
     import argparse

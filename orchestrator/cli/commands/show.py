@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.colours import COLOURS
+from orchestrator.cli.command_for_run import OwnCommand, find_own_command
 from orchestrator.cli.lookup import open_runs
-from orchestrator.cli.own_command import OwnCommand, find_own_command
-from orchestrator.cli.report_json import report_as_json
-from orchestrator.cli.terminal import on_one_line
+from orchestrator.cli.run_json import report_as_json
+from orchestrator.cli.safe_output import on_one_line
+from orchestrator.cli.state_colours import COLOURS
 from orchestrator.errors import RunDirectoryError
-from orchestrator.grid.values import show as show_value
+from orchestrator.grid.config_values import show as show_value
 from orchestrator.rundir.state import State, Status
 from orchestrator.sanitize import printable
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.rundir.directory import RunDirectory
-    from orchestrator.rundir.report import Report
+    from orchestrator.rundir.status_report import Report
 
 
 def show(options: argparse.Namespace, console: Console) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
-from orchestrator.cli.report_json import report_as_json
+from orchestrator.cli.run_json import report_as_json
 from orchestrator.cli.tables import print_status
 from orchestrator.execution.stop import StopRequests
 from orchestrator.planning.load import open_experiment
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.rundir.experiment import ExperimentDirectory
-    from orchestrator.rundir.report import Report
+    from orchestrator.rundir.status_report import Report
 
 _BETWEEN: Final = 2.0
 

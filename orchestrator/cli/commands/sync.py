@@ -14,7 +14,7 @@ from orchestrator.errors import UsageError
 from orchestrator.execution.stop import StopRequests
 from orchestrator.extras import MLFLOW
 from orchestrator.planning.load import open_experiment
-from orchestrator.tracking.reporter_process import (
+from orchestrator.tracking.reporter_handle import (
     STUBBORN,
     Backlog,
     ReporterProcess,

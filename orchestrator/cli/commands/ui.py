@@ -19,9 +19,9 @@ from orchestrator.errors import UsageError
 from orchestrator.execution.stop import StopRequests
 from orchestrator.extras import MLFLOW
 from orchestrator.planning.load import open_experiment
-from orchestrator.tracking.delivery import enter, sqlite_file
+from orchestrator.tracking.delivery_record import enter, sqlite_file
 from orchestrator.tracking.destination import store_uri
-from orchestrator.tracking.reporter_process import MLFLOW_MANNERS
+from orchestrator.tracking.reporter_handle import MLFLOW_MANNERS
 
 if TYPE_CHECKING:
     import argparse

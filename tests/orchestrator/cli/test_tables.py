@@ -8,11 +8,11 @@ from rich.console import Console
 
 from orchestrator.cli import tables
 from orchestrator.grid.axes import Axis
-from orchestrator.grid.selection import select_runs
-from orchestrator.grid.template import ConfigTemplate
-from orchestrator.grid.values import Value
-from orchestrator.planning.changes import Change, Changes
+from orchestrator.grid.config_template import ConfigTemplate
+from orchestrator.grid.config_values import Value
+from orchestrator.grid.run_selection import select_runs
 from orchestrator.planning.comparison import RunResults, compare
+from orchestrator.planning.earlier_runs import Change, Changes
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.rundir.state import Observation, Record, State, Status
 

@@ -15,7 +15,7 @@ from orchestrator.config.settings import (
     parse_settings,
 )
 from orchestrator.errors import ConfigError
-from orchestrator.runner.limits import Limits
+from orchestrator.runner.time_limits import Limits
 
 
 @pytest.mark.parametrize("node", [None, {}, {"workers": None, "identity": None, "tracking": None}])

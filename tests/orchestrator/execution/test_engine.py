@@ -32,7 +32,7 @@ from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import Gpu, make_slots
 from orchestrator.execution.stop import StopRequests
 from orchestrator.grid.identity import Run, identify
-from orchestrator.grid.selection import select_runs
+from orchestrator.grid.run_selection import select_runs
 from orchestrator.planning.plan import Action, Decisions, Plan
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory

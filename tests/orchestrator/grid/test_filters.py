@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import FilterError
+from orchestrator.grid.config_values import is_known, same, show
 from orchestrator.grid.filter_parser import parse_filter
-from orchestrator.grid.values import is_known, same, show
 
 CONFIG = {
     "model": {"name": "Cnn10", "width": None, "layers": [8, 16]},

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.grid.identity import Run
-from orchestrator.launchers.forkserver import ForkServer
+from orchestrator.launchers.forkserver_handle import ForkServer
 from orchestrator.launchers.pool import ForkedRunner, Pool
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
@@ -18,7 +18,7 @@ from orchestrator.rundir.state import State
 from orchestrator.runner import process_tree
 from orchestrator.runner.entry_point import EntryPoint
 from orchestrator.runner.forked_runner import AttemptRequest
-from orchestrator.runner.limits import NO_LIMITS
+from orchestrator.runner.time_limits import NO_LIMITS
 
 PAUSE, SUCCEED = "signal:pause", "os:getcwd"
 

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.launchers.warm import modules_named_by
 from orchestrator.runner import forkserver_preload
-from orchestrator.runner.programs import SIGNALS
+from orchestrator.runner.attempt_program import SIGNALS
 
 CONFIG = {
     "data": {"_target_": "trainer.data.digits.Digits"},

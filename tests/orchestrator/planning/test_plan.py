@@ -6,10 +6,10 @@ import pytest
 
 from orchestrator.errors import FilterError
 from orchestrator.grid.axes import Axis
+from orchestrator.grid.config_template import ConfigTemplate
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.identity import identify
-from orchestrator.grid.selection import select_runs
-from orchestrator.grid.template import ConfigTemplate
+from orchestrator.grid.run_selection import select_runs
 from orchestrator.planning.plan import STARTS, Action, decide, make_plan, plan_as_json, restrict
 from orchestrator.rundir.state import (
     NOTHING_THERE,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.runner.attempt_program import NOT_CALLED
 from orchestrator.runner.entry_point import EntryPoint, Standby
 from orchestrator.runner.output import Pipe
-from orchestrator.runner.programs import NOT_CALLED
 
 HERE = __name__
 

@@ -16,8 +16,8 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
 from orchestrator.runner import process_tree
-from orchestrator.runner.limits import NO_LIMITS, Limits
 from orchestrator.runner.runner import Verdict
+from orchestrator.runner.time_limits import NO_LIMITS, Limits
 
 PYTHON = sys.executable
 
@@ -278,8 +278,8 @@ def test_program_that_cannot_be_started_leaves_nothing_open(
     script = f"""
 import os, pathlib
 from orchestrator.rundir.directory import RunDirectory
-from orchestrator.runner.limits import NO_LIMITS
-from orchestrator.runner.programs import Command
+from orchestrator.runner.time_limits import NO_LIMITS
+from orchestrator.runner.attempt_program import Command
 from orchestrator.runner.runner import Runner
 directory = RunDirectory(pathlib.Path({str(directory.path)!r}))
 for attempt in range(1, {attempts} + 1):
@@ -396,7 +396,7 @@ def test_order_to_end_stands_whatever_comes_with_it(directory: RunDirectory) -> 
     """Signals that come together are handled by their numbers: the second request comes first."""
     script = (
         "import sys; from pathlib import Path; from signal import SIGQUIT, SIGTERM;"
-        "from orchestrator.runner.limits import NO_LIMITS; from orchestrator.runner.programs import Command;"
+        "from orchestrator.runner.time_limits import NO_LIMITS; from orchestrator.runner.attempt_program import Command;"
         "from orchestrator.rundir.directory import RunDirectory; from orchestrator.runner.runner import Runner;"
         "deaf = Command(('sh', '-c', \"trap '' TERM; while :; do sleep 1; done\"));"
         "runner = Runner(RunDirectory(Path(sys.argv[1])), 1, deaf, NO_LIMITS);"

@@ -17,7 +17,7 @@ from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, Status
 from orchestrator.tracking import reporter as reporter_module
 from orchestrator.tracking.__main__ import log_in
-from orchestrator.tracking.delivery import Destination, read_delivery
+from orchestrator.tracking.delivery_record import Destination, read_delivery
 from orchestrator.tracking.progress_messages import News, hear
 from orchestrator.tracking.reporter import Orders, Reporter, Round, _pause, report
 from orchestrator.tracking.sender import Scope, Sender

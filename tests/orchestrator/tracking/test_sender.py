@@ -17,7 +17,7 @@ from orchestrator.rundir.durable import NotRegularError
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
 from orchestrator.tracking import sender as sender_module
-from orchestrator.tracking.delivery import (
+from orchestrator.tracking.delivery_record import (
     Destination,
     enter,
     is_behind,

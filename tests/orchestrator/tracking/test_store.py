@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 from orchestrator.rundir.state import State
 from orchestrator.tracking.metric_points import Sample
 from orchestrator.tracking.mlflow_names import parameter_value
-from orchestrator.tracking.own_store import make_whole
+from orchestrator.tracking.results_store import make_whole
 from orchestrator.tracking.store import Store, StoreError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own

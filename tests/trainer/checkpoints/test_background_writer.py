@@ -15,7 +15,7 @@ from user_modules import Interrupted, run_program, sabotage
 from trainer.checkpoints.background_writer import MOST, MOST_BYTES, Recorder
 from trainer.errors import Stopped
 from trainer.interval import Interval
-from trainer.outputs import Progress
+from trainer.run_files import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trainer.checkpoints.store import Checkpoints
-    from trainer.outputs import Outputs
+    from trainer.run_files import Outputs
 
 PATIENCE = 20
 

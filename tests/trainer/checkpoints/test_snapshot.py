@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.testing._internal.two_tensor import TwoTensor
 
 from trainer.checkpoints.snapshot import Snapshot, Snapshots, tensors_in
-from trainer.digest import digest_of
 from trainer.errors import CheckpointError
+from trainer.state_digest import digest_of
 
 
 def read(snapshot: Snapshot) -> Any:

@@ -1,0 +1,103 @@
+"""The own command of a run: the one that makes this very run from the config as it is now."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.cli.next_command import next_command
+from orchestrator.config.load import load_experiment
+from orchestrator.config.overrides import as_override
+from orchestrator.errors import OrchestratorError
+from orchestrator.grid.axes import point_at
+from orchestrator.grid.config_diff import find_differences
+from orchestrator.grid.config_values import Missing, look_up
+from orchestrator.grid.identity import identify
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.grid.config_values import Value
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.status_report import Report
+
+_MOST: Final = 12  # overrides that are added, each at the price of reading the config again
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCommand:
+    """The command that makes a run; None where there is none, and ``differs_in`` says why."""
+
+    command: str | None
+    differs_in: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why there is no command, in words for the user."""
+        named = ", ".join(self.differs_in[:_SHOWN])
+        more = len(self.differs_in) - _SHOWN
+        named += f" and {more} more keys" if more > 0 else ""
+        return f"it belongs to another config, which differs in {named or 'what it consists of'}"
+
+
+def find_own_command(
+    options: argparse.Namespace, directory: RunDirectory, report: Report
+) -> OwnCommand:
+    """Find the command that makes this run and no other; it is tried out before it is told.
+
+    What was on the command line when the run was made is not written down, apart from the axes.
+    Where the config now leads to another run, the keys that differ are overridden one by one.
+    """
+    given = {text.partition("=")[0].lstrip("+~"): text for text in options.overrides}
+    others = [text for key, text in given.items() if key not in report.overrides]
+    signs = {key: text[: len(text) - len(text.lstrip("+"))] for key, text in given.items()}
+    overrides = others + [
+        as_override(f"{signs.get(key, '')}{key}", value) for key, value in report.overrides.items()
+    ]
+    differences: tuple[str, ...] = ()
+    try:
+        config = directory.read_config()
+        for _ in range(_MOST):
+            run_id, now, exclude = _make(options, overrides)
+            if run_id == report.run_id:
+                line = argparse.Namespace(**{**vars(options), "overrides": overrides})
+                return OwnCommand(next_command(line, "run"))
+            differences = tuple(it.key for it in find_differences(config, now, exclude))
+            if not differences or len(differences) > _MOST:
+                break
+            added = _override(differences[0], config, now)
+            if added in overrides:
+                break
+            overrides = [*overrides, added]
+    except OrchestratorError:
+        pass  # an override that the config refuses makes no run either
+    return OwnCommand(None, differences)
+
+
+def _make(
+    options: argparse.Namespace, overrides: Sequence[str]
+) -> tuple[str, Mapping[str, Value], Sequence[str]]:
+    """Return which run overrides make, its config, and what does not count for its identity.
+
+    The ID is empty where they make several runs.
+    """
+    described = load_experiment(Path(options.config_dir), options.config_name, overrides)
+    exclude = described.settings.identity_exclude
+    point = point_at(described.axes, 0)
+    is_one = math.prod(len(axis.values) for axis in described.axes) == 1
+    run = identify(described.composer.resolve_for_identity(point), {}, exclude)
+    written = described.composer.conceal(point).written
+    return run.run_id if is_one else "", written, exclude
+
+
+def _override(key: str, config: Mapping[str, Value], now: Mapping[str, Value]) -> str:
+    """Return the override that gives a key the value that it has in a config."""
+    value = look_up(config, key)
+    if isinstance(value, Missing):
+        return f"~{key}"
+    is_new = isinstance(look_up(now, key), Missing)
+    return as_override(f"{'+' if is_new else ''}{key}", value)

@@ -1,0 +1,29 @@
+"""The JSON form of a run, as several commands print it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.rundir.state import Status
+
+if TYPE_CHECKING:
+    from orchestrator.rundir.status_report import Report
+
+
+def report_as_json(report: Report) -> dict[str, object]:
+    """Return a run as ``orch status --json`` prints it; a contract."""
+    seen = report.seen
+    recorded = seen.status if isinstance(seen.status, Status) else None
+    saved = seen.progress
+    return {
+        "run_id": report.run_id,
+        "overrides": dict(report.overrides),
+        "state": seen.state.value,
+        "reason": seen.reason,
+        "attempt": seen.attempts,
+        "iteration": saved.iteration if saved else None,
+        "iterations": saved.iterations if saved else None,
+        "metrics": dict(report.outcome.metrics),
+        "started_at": recorded.started_at if recorded else None,
+        "ended_at": recorded.ended_at if recorded else None,
+    }

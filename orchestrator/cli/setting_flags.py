@@ -1,0 +1,64 @@
+"""The settings that stand on the command line, and win over those in the config."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.config.settings import parse_settings
+from orchestrator.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from orchestrator.config.settings import Settings
+    from orchestrator.grid.config_values import Value
+
+# The settings that have a flag of the same name.
+FLAGS: Final = (
+    "workers",
+    "gpus",
+    "threads",
+    "timeout",
+    "no_progress",
+    "retries",
+    "max_failures",
+    "order",
+)
+
+
+def parse_flags(options: argparse.Namespace) -> dict[str, Value]:
+    """Return the settings that stand on the command line, as they would stand under ``orch:``.
+
+    Raises:
+        ConfigError: A value is wrong; the message names the flag.
+    """
+    given = {name: getattr(options, name) for name in FLAGS}
+    for name in ("timeout", "no_progress"):
+        with contextlib.suppress(TypeError, ValueError):  # "600" as well as "10m"
+            given[name] = float(given[name])
+    if options.fail_fast:
+        given["max_failures"] = 1
+    flags = {name: value for name, value in given.items() if value is not None}
+    try:
+        parse_settings(flags)
+    except ConfigError as error:
+        name = str(error).partition(" ")[0].removeprefix("orch.")
+        flag = "--" + name.replace("_", "-")
+        raise ConfigError(str(error).replace(f"orch.{name}", flag, 1)) from None
+    return flags
+
+
+def with_flags(settings: Settings, flags: dict[str, Value]) -> Settings:
+    """Let the command line win over the config."""
+    given = parse_settings(flags)
+    share, limits, policy = settings.share, settings.limits, settings.policy
+    share = replace(share, **{n: getattr(given.share, n) for n in flags if hasattr(share, n)})
+    limits = replace(limits, **{n: getattr(given.limits, n) for n in flags if hasattr(limits, n)})
+    if "retries" in flags:
+        policy = replace(policy, retries=given.policy.retries)
+    if "max_failures" in flags:
+        policy = replace(policy, most_failures=given.policy.most_failures)
+    order = given.order if "order" in flags else settings.order
+    return replace(settings, share=share, limits=limits, policy=policy, order=order)

@@ -1,0 +1,275 @@
+"""Dependencies: which values of a config follow, through interpolations, from which axes.
+
+What is read here is OmegaConf's raw nodes. Where it cannot be told what an interpolation looks at,
+because of a resolver or of another interpolation inside it, it is said to depend on every axis.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from hydra.core.override_parser.types import OverrideType
+from omegaconf import AnyNode, Container, DictConfig, ListConfig, Node, OmegaConf
+from omegaconf._utils import split_key
+from omegaconf.errors import OmegaConfBaseException
+from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
+from omegaconf.grammar_parser import parse
+
+from orchestrator.errors import ConfigError
+from orchestrator.grid.config_template import Part, combinations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from hydra.core.override_parser.types import Override
+
+    from orchestrator.grid.axes import Axis
+    from orchestrator.grid.config_template import Path, Positions
+    from orchestrator.grid.config_values import Value
+
+_MARK: Final = re.compile("(\0\\d+\0)")
+_MANY: Final = 2_000  # combinations; fewer are resolved one by one, each a quarter of a millisecond
+_MOST: Final = 200_000
+_CONFIG_ONLY: Final = ("oc.env", "hydra")  # resolvers that look at nothing in the config
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A node that varies, in its container."""
+
+    path: Path
+    container: Container
+    key: object
+    axes: frozenset[int]
+
+
+def find_parts(
+    cfg: DictConfig, axes: Sequence[Axis], free: Positions
+) -> tuple[dict[str, Value], tuple[Part, ...]] | None:
+    """Return the resolved config, and what varies in it when values are set on the free axes.
+
+    ``cfg`` is the composed config of the first point; its nodes are set to the other values in
+    turn. None means that it can not be told for sure.
+
+    Raises:
+        OmegaConfBaseException: The first point can not be resolved.
+    """
+    leaves = {number: _leaf(cfg, axes[number].key) for number in free}
+    config = cast("dict[str, Value]", _plain(cfg))
+    if any(leaf is None for leaf in leaves.values()):
+        return None
+    nodes = cast("dict[int, AnyNode]", leaves)
+    places = list(_Tracer(nodes).places(cfg, ()))
+    sizes = [len(axis.values) for axis in axes]
+    try:
+        parts = tuple(_part(cfg, place, axes, nodes, sizes) for place in places)
+    except (OmegaConfBaseException, RecursionError):
+        return None  # whoever resolves point by point finds the first that is refused
+    return config, parts
+
+
+def is_certain(cfg: DictConfig, override: Override) -> bool:
+    """Tell whether applying an override does the same whatever value the other overrides set.
+
+    It does not if it looks through an interpolation, which may lead elsewhere then.
+    """
+    if override.is_delete() and override.value() is not None:
+        return False
+    node: Node | None = cfg
+    steps = override.key_or_group.split(".")
+    for depth, step in enumerate(steps):
+        if not isinstance(node, Container) or node._is_none():
+            return True  # there is nothing to look through
+        if node._is_interpolation() or node._is_missing() or "[" in step:
+            return False
+        if isinstance(node, ListConfig):
+            return False
+        node = cast("Node | None", cast("Any", node)._get_node(step, validate_access=False))
+        if depth == len(steps) - 1:
+            break
+    if node is None or override.type is OverrideType.CHANGE:
+        is_merge = isinstance(override.value(), dict | list)
+        return not (is_merge and node is not None and "${" in str(_raw(node)))
+    return "${" not in str(_raw(node))
+
+
+def _raw(node: Node) -> object:
+    return OmegaConf.to_container(node) if isinstance(node, Container) else node._value()
+
+
+def _leaf(cfg: DictConfig, key: str) -> AnyNode | None:
+    """Return the untyped value that an override of this key sets, if it is one in plain sight."""
+    node: Node | None = cfg
+    for step in key.split("."):
+        if not isinstance(node, DictConfig) or node._is_interpolation() or node._is_missing():
+            return None
+        node = node._get_node(step, validate_access=False)
+    return node if type(node) is AnyNode else None
+
+
+def _part(
+    cfg: DictConfig,
+    place: _Place,
+    axes: Sequence[Axis],
+    nodes: Mapping[int, AnyNode],
+    sizes: Sequence[int],
+) -> Part:
+    numbers = tuple(sorted(place.axes))
+    count = math.prod(sizes[number] for number in numbers)
+
+    def at(positions: Sequence[object]) -> Value:
+        for number, value in zip(numbers, positions, strict=True):
+            nodes[number]._val = value
+        OmegaConf.clear_cache(cfg)
+        return _resolve(place)
+
+    def found(positions: Positions) -> Value:
+        return at([axes[n].values[p] for n, p in zip(numbers, positions, strict=True)])
+
+    try:
+        write = _find_text(at, found, numbers, axes) if count > _MANY else None
+        if write is None and count > _MOST:
+            names = ", ".join(axes[number].key for number in numbers)
+            raise ConfigError(
+                f"{'.'.join(map(str, place.path))} depends on {names} at once: {count:,} combinations,"
+                f" each to be resolved; {_MOST:,} is the most. Remove it, or give them fewer values."
+            )
+        make = write or found
+        values = {positions: make(positions) for positions in combinations(numbers, sizes)}
+    finally:
+        for number in numbers:
+            nodes[number]._val = axes[number].values[0]
+    return Part(place.path, numbers, values)
+
+
+def _find_text(
+    resolve: Callable[[Sequence[object]], Value],
+    found: Callable[[Positions], Value],
+    numbers: Positions,
+    axes: Sequence[Axis],
+) -> Callable[[Positions], Value] | None:
+    """Return what writes the value of a place for positions, where it is text made of the axes' values.
+
+    Marks are put in place of the values; the text between them is the same for all. Each value of
+    each axis is tried by itself, so that what does more than put texts together is found out.
+    """
+    marks = {f"\0{number}\0": column for column, number in enumerate(numbers)}
+    try:
+        text = resolve(list(marks))
+    except OmegaConfBaseException:
+        return None
+    pieces = _MARK.split(text) if isinstance(text, str) else []
+    columns = [marks.get(mark, -1) for mark in pieces[1::2]]
+    if set(columns) != set(marks.values()) or pieces == ["", *marks, ""]:
+        return None
+    texts = [[str(value) for value in axes[number].values] for number in numbers]
+
+    def write(positions: Positions) -> Value:
+        parts = [*pieces]
+        parts[1::2] = [texts[column][positions[column]] for column in columns]
+        return "".join(parts)
+
+    first = (0,) * len(numbers)
+    for column, those in enumerate(texts):
+        for position in range(len(those)):
+            positions = (*first[:column], position, *first[column + 1 :])
+            if write(positions) != found(positions):
+                return None
+    return write
+
+
+def _resolve(place: _Place) -> Value:
+    """Return the value of a node, exactly as converting the whole config would."""
+    node = cast("Any", place.container)._get_child(place.key, throw_on_missing_value=True)
+    node = node._dereference_node()
+    return cast("Value", _plain(node) if isinstance(node, Container) else node._value())
+
+
+def _plain(node: Container) -> object:
+    return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+
+
+class _Tracer:
+    """Follows interpolations from the nodes of one config to the nodes that axes set."""
+
+    def __init__(self, leaves: Mapping[int, AnyNode]) -> None:
+        self._every = frozenset(leaves)
+        self._leaves = {id(node): frozenset({number}) for number, node in leaves.items()}
+        self._known: dict[int, frozenset[int]] = {}
+
+    def places(self, container: Container, path: Path) -> Iterator[_Place]:
+        """Yield the outermost nodes that depend on an axis."""
+        if container._is_none() or container._is_missing():
+            return
+        for key in _keys(container):
+            node = cast("Node", cast("Any", container)._get_node(key))
+            if isinstance(node, Container) and not node._is_interpolation():
+                yield from self.places(node, (*path, key))
+            elif found := self._axes(node):
+                yield _Place((*path, key), container, key, found)
+
+    def _axes(self, node: Node) -> frozenset[int]:
+        if id(node) in self._leaves:
+            return self._leaves[id(node)]
+        if node._is_interpolation():
+            if id(node) not in self._known:
+                self._known[id(node)] = self._every  # what leads back to itself is never certain
+                self._known[id(node)] = self._of_interpolation(node)
+            return self._known[id(node)]
+        if not isinstance(node, Container) or node._is_none() or node._is_missing():
+            return frozenset()
+        children = (cast("Any", node)._get_node(key) for key in _keys(node))
+        return frozenset().union(*map(self._axes, children))
+
+    def _of_interpolation(self, node: Node) -> frozenset[int]:
+        found: frozenset[int] = frozenset()
+        for reference in _references(str(node._value())):
+            if reference is None:
+                return self._every
+            found |= self._of_reference(node, reference)
+        return found
+
+    def _of_reference(self, node: Node, reference: str) -> frozenset[int]:
+        """Return what the node depends on that a reference leads to."""
+        try:
+            parent = cast("Container", node._get_parent_container())
+            root, key = parent._resolve_key_and_root(reference)
+            at: Node | None = root
+            for step in split_key(key):
+                if not isinstance(at, Container) or at._is_none() or at._is_missing():
+                    return self._every
+                if at._is_interpolation():
+                    if self._axes(at):
+                        return self._every
+                    at = cast("Container", at._dereference_node())
+                place = int(step) if isinstance(at, ListConfig) else step
+                at = cast("Any", at)._get_node(place, validate_access=False)
+        except (OmegaConfBaseException, ValueError, IndexError):
+            return self._every
+        return self._every if at is None else self._axes(at)
+
+
+def _keys(container: Container) -> Iterable[object]:
+    if isinstance(container, DictConfig):
+        return container.keys()
+    return range(len(cast("ListConfig", container)))
+
+
+def _references(text: str) -> Iterator[str | None]:
+    """Yield the keys that a value's interpolations name; None where that can not be told."""
+    waiting: list[Any] = [parse(text)]
+    while waiting:
+        context = waiting.pop()
+        if isinstance(context, OmegaConfGrammarParser.InterpolationNodeContext):
+            written = context.getText()[2:-1].strip()
+            yield None if "${" in written else written
+        elif isinstance(context, OmegaConfGrammarParser.InterpolationResolverContext):
+            name = cast("Any", context).resolverName().getText()
+            if name not in _CONFIG_ONLY:
+                yield None
+            waiting.extend(context.getChildren())
+        elif hasattr(context, "getChildren"):
+            waiting.extend(context.getChildren())

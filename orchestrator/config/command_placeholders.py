@@ -1,0 +1,162 @@
+"""The placeholders of a command: ``{run_dir}``, ``{run_id}``, ``{config}``, ``{overrides}`` and keys.
+
+An argument that is ``{--flag?key}`` and nothing else is there only where the key has a value that is
+neither false nor empty, ``{key*}`` becomes one argument for each value of a list. Braces around anything else are left alone, for shells and JSON; ``{{name}}`` is the text ``{name}``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.config.overrides import as_override
+from orchestrator.config.secret_patterns import is_credential
+from orchestrator.config.secret_references import HANDED_OVER
+from orchestrator.errors import ConfigError
+from orchestrator.grid.config_values import show
+from orchestrator.rundir.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from orchestrator.grid.config_values import Value
+    from orchestrator.grid.identity import Run
+
+# A name that is a key's, or looks like one: what else stands in braces is no business of ours.
+_PLACE: Final = re.compile(r"\{\{([^{}\s]+)\}\}|(?<!\$)\{([^{}\s,:\"'$]+)\}")
+_NAME: Final = re.compile(r"[A-Za-z_][\w.]*(\[\d+\])?")
+_LITERAL: Final = re.compile(r"[\w.]+")
+_VARIABLE: Final = re.compile(r"\$\{oc\.env:\s*(\w+)")
+# An argument that is one of these and nothing else: {--flag?key}, {key*}.
+_FLAG: Final = re.compile(r"\{([^{}\s?]+)\?([A-Za-z_][\w.-]*)\}")
+_EACH: Final = re.compile(r"\{([A-Za-z_][\w.-]*)\*\}")
+_OVERRIDES: Final = "overrides"
+COMMAND: Final = "command"
+ARGUMENTS: Final = "arguments"
+
+
+def fill_in(
+    parts: Sequence[str], run: Run, run_dir: Path, setting: str = COMMAND
+) -> tuple[str, ...]:
+    """Return the arguments of a run's program with their placeholders filled in.
+
+    An argument that is ``{overrides}`` and nothing else becomes one argument for each axis.
+
+    Args:
+        parts: The arguments, where the run's config has none of its own.
+        run: The run; what it has of its own under ``orch`` counts.
+        run_dir: Its directory.
+        setting: What of ``orch`` the arguments are, ``command`` or ``arguments``.
+
+    Raises:
+        ConfigError: A placeholder names no key of the run's config, or a secret, or holds a NUL.
+    """
+    places = _Places(run, run_dir, f"orch.{setting}")
+    return tuple(
+        argument for part in _own(run, setting, parts) for argument in places.arguments(part)
+    )
+
+
+def _own(run: Run, setting: str, parts: Sequence[str]) -> Sequence[str]:
+    """Return what a run's config says under ``orch``, which may refer to axes."""
+    settings = run.config.get("orch")
+    if not isinstance(settings, Mapping) or (
+        setting == ARGUMENTS and settings.get("entry_point") is None
+    ):
+        return parts  # of our own trainer
+    own = settings.get(setting)
+    return [_text(item) for item in own] if isinstance(own, list) else parts
+
+
+class _Places:
+    """What placeholders of one run stand for; ``where`` names their setting in errors."""
+
+    def __init__(self, run: Run, run_dir: Path, where: str) -> None:
+        self._where = where
+        self._overrides = [as_override(key, value) for key, value in run.overrides.items()]
+        self._written = dict(_leaves(run.written))
+        directory = RunDirectory(run_dir.resolve())
+        self._known: dict[str, Value] = {
+            "config": str(directory.config),  # a key of the user's own goes before
+            **dict(_leaves(run.config)),
+            "run_dir": str(directory.path),
+            "run_id": run.run_id,
+            _OVERRIDES: " ".join(self._overrides),
+        }
+
+    def arguments(self, part: str) -> list[str]:
+        """Return what becomes of one argument: mostly one, sometimes several or none."""
+        found = self._expand(part)
+        if any("\0" in argument for argument in found):
+            raise ConfigError(
+                f"{self._where}: {part!r} becomes a text with a NUL in it, which no program can be"
+                " given. Let it read the value in config.yaml in its run directory."
+            )
+        return found
+
+    def _expand(self, part: str) -> list[str]:
+        if part == f"{{{_OVERRIDES}}}":
+            return self._overrides
+        if flag := _FLAG.fullmatch(part):
+            return [flag[1]] if self._is_set(self._value(flag[2])) else []
+        if each := _EACH.fullmatch(part):
+            value = self._value(each[1])
+            values = value if isinstance(value, list) else [value] if self._is_set(value) else []
+            return [_text(item) for item in values]
+        return [_PLACE.sub(self._replace, part)]
+
+    @staticmethod
+    def _is_set(value: Value) -> bool:
+        return not (value is None or value is False or value in ("", [], {}))
+
+    def _replace(self, found: re.Match[str]) -> str:
+        """Return what stands in a placeholder's place: the text itself where it is none."""
+        literal, name = found.groups()
+        if literal is not None:
+            is_name = literal in self._known or _LITERAL.fullmatch(literal)
+            return "{" + literal + "}" if is_name else found.group()
+        if name not in self._known and not _NAME.fullmatch(name):
+            return found.group()
+        return _text(self._value(name))
+
+    def _value(self, name: str) -> Value:
+        if name not in self._known:
+            near = difflib.get_close_matches(name, self._known, n=1)
+            hint = f" Did you mean {{{near[0]}}}?" if near else ""
+            raise ConfigError(
+                f"{self._where}: the config has no key '{name}' for the placeholder {{{name}}}."
+                f"{hint} For this very text write {{{{{name}}}}}."
+            )
+        if _is_credential_hidden(name, self._written.get(name)):
+            raise ConfigError(
+                f"{self._where}: {{{name}}} is a secret, which would show in the list of processes."
+                " Let the program read it in config.yaml in its run directory."
+            )
+        return self._known[name]
+
+
+def _is_credential_hidden(name: str, written: Value) -> bool:
+    """Tell whether a value is written down by a reference, and as a credential."""
+    text = str(written)
+    if HANDED_OVER in text:
+        return True
+    names = _VARIABLE.findall(text)
+    return bool(names) and any(map(is_credential, (*names, *name.split("."))))
+
+
+def _leaves(config: Mapping[str, Value], above: str = "") -> Iterator[tuple[str, Value]]:
+    for key, value in config.items():
+        yield f"{above}{key}", value
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{key}.")
+
+
+def _text(value: Value) -> str:
+    """Write a value as a program expects it: text as it is, lists and mappings as JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, list | dict) else show(value)

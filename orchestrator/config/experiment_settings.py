@@ -1,0 +1,157 @@
+"""Shared settings: what a config says once for all runs, and what of it each run has for itself.
+
+``results_dir``, ``experiment_id`` and nearly everything under ``orch`` hold for a whole experiment.
+Where interpolations or choices make them differ between points, the grid is refused: taking the
+first point's would apply it to all runs in silence. ``orch.command`` and ``orch.arguments`` may
+differ: each run has its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.config.settings import ARGUMENT, parse_settings
+from orchestrator.errors import ConfigError, OrchestratorError
+from orchestrator.grid.axes import Point, expand
+from orchestrator.grid.config_template import put
+from orchestrator.grid.config_values import Missing, look_up, same, show
+from orchestrator.sanitize import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from orchestrator.grid.axes import Axis
+    from orchestrator.grid.config_template import ConfigTemplate, Part
+    from orchestrator.grid.config_values import Value
+
+_SETTINGS: Final = "orch"
+_SHARED: Final = ("results_dir", "experiment_id", _SETTINGS)
+_OWN: Final = ("command", "arguments")  # of a run; whether there is a command is not
+_LONGEST: Final = 60
+
+
+class SharedSettings:
+    """Makes sure that points agree in what is one for all runs.
+
+    ``resolve`` gives the resolved config of a point.
+    """
+
+    def __init__(
+        self, axes: Sequence[Axis], resolve: Callable[[Point], Mapping[str, Value]]
+    ) -> None:
+        self._axes = axes
+        self._resolve = resolve
+        self._first: Mapping[str, Value] = {}
+        self._checked: list[Value] = []  # the last settings that were read and found to be right
+
+    def families(self, families: Iterable[ConfigTemplate]) -> Iterator[ConfigTemplate]:
+        """Yield families whose points agree, as far as their parts are known.
+
+        Raises:
+            ConfigError: Some points do not agree; the message names the key and the axes.
+        """
+        for family in families:
+            self._first = self._first or family.config
+            self._check(family.config, family.fixed)
+            for part in family.parts or ():
+                if part.path[0] in _SHARED and not _is_own(part):
+                    self._check_part(part, family)
+            yield family
+
+    def _check_part(self, part: Part, family: ConfigTemplate) -> None:
+        for positions, value in part.values.items():
+            at = dict(zip(part.axes, positions, strict=True))
+            self._check(put(family.config, {part.path: value}), {**family.fixed, **at})
+
+    def resolve(self, point: Point) -> Mapping[str, Value]:
+        """Return the resolved config of a point that agrees with the first.
+
+        Raises:
+            ConfigError: It does not agree, or cannot be resolved.
+        """
+        config = self._resolve(point)
+        places = (axis.values.index(point.values[axis.key]) for axis in self._axes)
+        self._check(config, dict(enumerate(places)))
+        return config
+
+    def check_last(self) -> None:
+        """Compare the last point with the first, for commands that do not look at the others.
+
+        Raises:
+            ConfigError: They do not agree.
+        """
+        if not self._axes:
+            return
+        try:
+            self._first = self._resolve(next(expand(self._axes)))
+            last = self._resolve(Point({axis.key: axis.values[-1] for axis in self._axes}))
+        except OrchestratorError:
+            return  # whoever needs that point says so
+        self._check(last, {number: len(axis.values) - 1 for number, axis in enumerate(self._axes)})
+
+    def _check(self, config: Mapping[str, Value], at: Mapping[int, int]) -> None:
+        first = self._first or config
+        found = next(_differences(_shared(first), _shared(config)), None)
+        if found is not None:
+            raise ConfigError(self._say(found, config, at))
+        settings = config.get(_SETTINGS)
+        if not (self._checked and same(self._checked[0], settings)):
+            parse_settings(settings)
+            self._checked[:] = [settings]
+
+    def _say(self, key: str, config: Mapping[str, Value], at: Mapping[int, int]) -> str:
+        axes = [self._axes[number] for number in self._axes_behind(key, at)]
+        names = " and ".join(axis.key for axis in axes)
+        values = [_show(look_up(each, key)) for each in (self._first, config)]
+        advice = f"Write it without {names}, or give {names} one value."
+        return (
+            f"{key} is one for all runs, but depends on {names}: it is {values[0]} for some and"
+            f" {values[1]} for others. {advice}"
+        )
+
+    def _axes_behind(self, key: str, at: Mapping[int, int]) -> list[int]:
+        """Return the axes that make the difference, as far as it can be told; else all that differ."""
+        moved = [number for number, place in at.items() if place]
+        found = [number for number in moved if self._differs(key, {number: at[number]})]
+        return found or moved
+
+    def _differs(self, key: str, at: Mapping[int, int]) -> bool:
+        values = {axis.key: axis.values[at.get(n, 0)] for n, axis in enumerate(self._axes)}
+        try:
+            found = look_up(_shared(self._resolve(Point(values))), key)
+        except OrchestratorError:
+            return False
+        return not same(found, look_up(_shared(self._first), key))
+
+
+def _shared(config: Mapping[str, Value]) -> dict[str, Value]:
+    """Return what has to be the same; of a run's own settings only which of them it has."""
+    found = {key: config.get(key) for key in _SHARED}
+    settings = found[_SETTINGS] or {}
+    if isinstance(settings, dict):
+        own = {name: isinstance(settings.get(name), list) for name in _OWN}
+        found[_SETTINGS] = {**settings, **own}
+    return found
+
+
+def _is_own(part: Part) -> bool:
+    """Tell whether a part is a text in a list that each run has for itself."""
+    is_item = len(part.path) > 2 and part.path[0] == _SETTINGS and part.path[1] in _OWN  # noqa: PLR2004 # orch, command, number
+    return is_item and all(isinstance(value, ARGUMENT) for value in part.values.values())
+
+
+def _differences(one: Value, other: Value, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted keys in which two values differ."""
+    if same(one, other):
+        return
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        yield prefix
+        return
+    for key in dict.fromkeys((*one, *other)):
+        path = f"{prefix}.{key}" if prefix else str(key)
+        yield from _differences(one.get(key), other.get(key), path)
+
+
+def _show(value: object) -> str:
+    text = "nothing" if isinstance(value, Missing) else printable(show(value))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -1,0 +1,153 @@
+"""The attempts of this call that live: the slots they occupy, and what passes to and from them."""
+
+from __future__ import annotations
+
+import selectors
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.execution.estimate import Effort, Estimator
+from orchestrator.execution.events import AttemptStarted, Live, Snapshot, Stopping
+from orchestrator.execution.slots import shares_gpu
+from orchestrator.execution.stop import StopLevel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from orchestrator.execution.protocols import Attempt, Board
+    from orchestrator.execution.scheduler import QueuedRun
+    from orchestrator.execution.slots import Slot
+    from orchestrator.execution.stop import StopRequests
+    from orchestrator.grid.config_values import Value
+    from orchestrator.planning.plan import Decision
+    from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.state import Progress
+
+_TICK: Final = 0.25
+_GRACE: Final = 4.0
+
+
+@dataclass(slots=True)
+class Running:
+    """An attempt of ours, between its start and its end.
+
+    ``before`` counts the iterations that were saved when it began; ``shared`` tells whether another
+    attempt of ours has been on its GPU.
+    """
+
+    attempt: Attempt
+    waiting: QueuedRun
+    started: AttemptStarted
+    since: float
+    before: int
+    shared: bool = False
+
+    @property
+    def decision(self) -> Decision:
+        """What was decided for its run."""
+        return self.waiting.decision
+
+    @property
+    def seconds(self) -> float:
+        """How long it has lived."""
+        return time.monotonic() - self.since
+
+
+class Attempts:
+    """The live attempts, by slot."""
+
+    def __init__(self, experiment: ExperimentDirectory, board: Board, slots: int) -> None:
+        self._experiment = experiment
+        self._board = board
+        self._by_slot: dict[Slot, Running] = {}
+        self._estimator = Estimator(slots)
+        self._obeyed = StopLevel.NOT_ASKED
+        self._deadline = float("inf")
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._by_slot)
+
+    def __contains__(self, slot: Slot) -> bool:
+        """Tell whether a slot is occupied."""
+        return slot in self._by_slot
+
+    @property
+    def busy(self) -> Mapping[Slot, QueuedRun]:
+        """The slots that are occupied, and by what."""
+        return {slot: running.waiting for slot, running in self._by_slot.items()}
+
+    @property
+    def begun(self) -> list[float]:
+        """When they began."""
+        return [running.since for running in self._by_slot.values()]
+
+    def begin(
+        self, attempt: Attempt, waiting: QueuedRun, started: AttemptStarted, before: int
+    ) -> None:
+        """Take in an attempt that has just been started."""
+        running = Running(attempt, waiting, started, time.monotonic(), before)
+        self._by_slot[started.slot] = running
+        for other in self._by_slot.values():
+            other.shared |= shares_gpu(other.started.slot, self._by_slot)
+        self._board.show(started)
+
+    def wait(self, stop: StopRequests) -> list[Running]:
+        """Wait until attempts are over, the user asks to stop, or it is time for a look.
+
+        Those that are over are returned, and occupy nothing any more.
+        """
+        with selectors.PollSelector() as selector:  # it takes no descriptor
+            selector.register(stop, selectors.EVENT_READ)
+            for running in self._by_slot.values():
+                selector.register(running.attempt, selectors.EVENT_READ, running)
+            ready = [key.data for key, _ in selector.select(_TICK)]
+        stop.drain()
+        over = [running for running in ready if running is not None]
+        for running in over:
+            del self._by_slot[running.started.slot]
+        return over
+
+    def learn(self, running: Running, progress: Progress | None) -> None:
+        """Learn from one that finished its run what the others take."""
+        self._estimator.note(_effort(running, progress))
+
+    def pass_on(self, level: StopLevel) -> None:
+        """Hand the user's wish to the attempts, each level once."""
+        if level > self._obeyed:
+            self._obeyed = level
+            at_once = level is StopLevel.AT_ONCE
+            self._board.show(Stopping(len(self), at_once=at_once))
+            for running in self._by_slot.values():
+                if at_once:
+                    running.attempt.end_at_once()
+                else:
+                    running.attempt.ask_to_stop()
+            if at_once:
+                self._deadline = time.monotonic() + _GRACE
+        if time.monotonic() > self._deadline:
+            for running in self._by_slot.values():
+                running.attempt.abandon()
+
+    def look(self, waiting: Iterable[Mapping[str, Value]], count: int) -> Snapshot:
+        """Return how things stand, for the board.
+
+        Args:
+            waiting: The values of the axes of the runs that are still to start.
+            count: How many these are.
+        """
+        live, efforts = [], []
+        for running in self._by_slot.values():
+            progress = self._experiment.run(running.decision.run.run_id).read_progress()
+            live.append(Live(running.started, running.seconds, progress))
+            efforts.append(_effort(running, progress))
+        pace = self._estimator.pace(efforts, waiting, count, time.monotonic())
+        return Snapshot(live, count, pace)
+
+
+def _effort(running: Running, progress: Progress | None) -> Effort:
+    point = running.decision.run.overrides
+    if progress is None:
+        return Effort(point, running.seconds)
+    return Effort(point, running.seconds, running.before, progress.iteration, progress.iterations)

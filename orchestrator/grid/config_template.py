@@ -1,0 +1,93 @@
+"""A family: the points that choose the same configs, and what varies between theirs.
+
+Within a family nearly everything in the resolved configs is the same. What varies stands in parts,
+each of which depends on few axes, and is known for each combination of their values.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from orchestrator.grid.config_values import Value
+
+
+Positions: TypeAlias = tuple[int, ...]
+Path: TypeAlias = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A place in a config whose value depends on ``axes``, given by their numbers, ascending.
+
+    ``values`` has the value for each combination of positions on these axes.
+    """
+
+    path: Path
+    axes: Positions
+    values: Mapping[Positions, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigTemplate:
+    """The points with ``fixed`` positions on some axes, given by their numbers.
+
+    ``config`` is the resolved config of the first of them. ``parts`` is None where it is not
+    known what depends on what; then every point has to be resolved by itself. ``references`` are
+    what counts for the run ID in place of credentials, by their paths. ``choices`` are the names
+    of the configs that were chosen, by their groups.
+    """
+
+    fixed: Mapping[int, int]
+    config: Mapping[str, Value]
+    parts: tuple[Part, ...] | None
+    references: Mapping[Path, Value] = field(default_factory=dict)
+    choices: Mapping[str, str] = field(default_factory=dict)
+
+    def free(self, count: int) -> Positions:
+        """Return the numbers of the axes on which points of this family differ."""
+        return tuple(number for number in range(count) if number not in self.fixed)
+
+
+def combinations(axes: Iterable[int], sizes: Sequence[int]) -> Iterator[Positions]:
+    """Yield all positions on some axes, the last axis turning fastest."""
+    return itertools.product(*(range(sizes[number]) for number in axes))
+
+
+def fill(
+    config: Mapping[str, Value], parts: Iterable[Part], at: Callable[[Part], Value]
+) -> dict[str, Value]:
+    """Return a config in which the parts have the values that ``at`` gives; others are shared."""
+    filled = dict(config)
+    for part in parts:
+        node: object = filled
+        for step in part.path[:-1]:
+            child = node[step]  # type: ignore[index] # the path leads through containers
+            child = dict(child) if isinstance(child, dict) else list(child)
+            node[step] = child  # type: ignore[index]
+            node = child
+        node[part.path[-1]] = at(part)  # type: ignore[index]
+    return filled
+
+
+def put(config: Mapping[str, Value], values: Mapping[Path, Value]) -> dict[str, Value]:
+    """Return a config with other values in some places."""
+    return fill(config, [Part(path, (), {}) for path in values], lambda part: values[part.path])
+
+
+def concerns(path: Path, key: str) -> bool:
+    """Tell whether a part may have to do with what stands under a dotted key."""
+    return all(str(mine) == its for mine, its in zip(path, key.split("."), strict=False))
+
+
+def config_at(
+    family: ConfigTemplate, parts: Sequence[Part], at: dict[int, int]
+) -> dict[str, Value]:
+    """Return the config of a family at some positions, with these of its parts filled in."""
+    return fill(
+        family.config, parts, lambda part: part.values[tuple(at[number] for number in part.axes)]
+    )

@@ -1,0 +1,36 @@
+"""Escapes: text that looks like an interpolation, written so that OmegaConf reads this very text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from orchestrator.grid.config_values import Value
+
+_OPENING: Final = "${"
+_PLAIN: Final = re.compile(r"(\\*)\$\{")
+_ESCAPED: Final = re.compile(r"(\\+)\$\{")
+
+
+def escape(value: Value) -> Value:
+    r"""Return a resolved value as it has to stand in a file: ``${x}`` becomes ``\${x}``.
+
+    Backslashes before it are doubled; everywhere else they mean themselves.
+    """
+    match value:
+        case str():
+            if _OPENING not in value:
+                return value
+            return _PLAIN.sub(lambda found: f"{found[1] * 2}\\{_OPENING}", value)
+        case dict():
+            return {key: escape(item) for key, item in value.items()}
+        case list():
+            return [escape(item) for item in value]
+        case _:
+            return value
+
+
+def unescape(text: str) -> str:
+    """Return the text that an escaped text stands for, the inverse of ``escape``."""
+    return _ESCAPED.sub(lambda found: "\\" * (len(found[1]) // 2) + _OPENING, text)

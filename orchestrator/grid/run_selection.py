@@ -1,0 +1,212 @@
+"""The selection: which points of a grid are runs, and what became of the others."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.errors import GridError, IdentityError
+from orchestrator.grid.axes import describe_point, point_at
+from orchestrator.grid.config_template import combinations, put
+from orchestrator.grid.filtering_in_blocks import BlockSelection, Selected, strides
+from orchestrator.grid.filters_per_point import Rules, naming_the_point
+from orchestrator.grid.identity import Concealed, identify
+from orchestrator.grid.lazy_runs import Exclusions, Runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from orchestrator.grid.axes import Axis, Point
+    from orchestrator.grid.config_template import ConfigTemplate
+    from orchestrator.grid.config_values import Value
+    from orchestrator.grid.filters import Condition
+    from orchestrator.grid.identity import Run
+    from orchestrator.grid.lazy_runs import Conceal, Exclusion, Resolve
+
+
+_MOST_ONE_BY_ONE: Final = 500_000  # half a millisecond each
+
+
+@dataclass(frozen=True, slots=True)
+class FilterCount:
+    """How many points a filter dropped; a point that several drop counts for the first."""
+
+    filter: str
+    excluded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What became of every point: ``points == len(runs) + duplicates + len(exclusions)``.
+
+    ``repeats`` counts the duplicates by the axes in which they differ from the run they repeat;
+    no axes at all: an axis has a value twice. ``warnings`` name keys that a filter looks at and no
+    point has. ``meant`` are the places of the runs that meet the condition, None without one;
+    ``samples`` those of the first run of each family.
+    """
+
+    points: int
+    duplicates: int
+    runs: Sequence[Run]
+    filters: tuple[FilterCount, ...]
+    exclusions: Sequence[Exclusion]
+    warnings: tuple[str, ...]
+    repeats: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+    meant: Sequence[int] | None = None
+    samples: Sequence[int] = ()
+
+
+def select_runs(  # noqa: PLR0913, PLR0917 # all that a selection depends on
+    axes: Sequence[Axis],
+    families: Iterable[ConfigTemplate],
+    resolve: Resolve,
+    filters: Sequence[str],
+    exclude: Sequence[str] = (),
+    conceal: Conceal | None = None,
+    only: Condition | None = None,
+) -> Selection:
+    """Drop the points that a filter excludes, then those that repeat an earlier run.
+
+    Args:
+        axes: The axes of the grid; runs stand in the order of its points.
+        families: What is known of the points' configs; every point is in one of them.
+        resolve: Gives the resolved config of a point, where its family does not.
+        filters: The texts of filters that hold for all points, besides their own (``_filters``).
+        exclude: Dotted keys that do not count for the identity.
+        conceal: Gives the config of a point as it is written down; as it is resolved, if None.
+        only: The condition that runs have to meet to be among those ``meant``.
+
+    Raises:
+        FilterError: A filter cannot be parsed, or orders what has no order.
+        IdentityError: A config has no stable form.
+    """
+    rules = Rules(filters, only)
+    reader = _Reader(axes, resolve, rules, exclude)
+    numbers: list[int] = []
+    digests: list[bytes] = []
+    dropped: list[tuple[int, int]] = []
+    meant: list[int] = []
+    first_of_each: list[int] = []
+    for family in families:
+        before = len(numbers)
+        for block in reader.read(family):
+            numbers.extend(block.kept)
+            digests.extend(block.digests)
+            dropped.extend(block.dropped)
+            meant.extend(block.meant or ())
+        first_of_each.extend(numbers[before : before + 1])
+    points = len(numbers) + len(dropped)
+    numbers, digests = _in_order(numbers, digests)
+    dropped.sort()
+    numbers, digests, repeats = _without_duplicates(axes, numbers, digests)
+    counts = Counter(excluded_by for _, excluded_by in dropped)
+    rules.check_condition(reader.example)
+    return Selection(
+        points=points,
+        duplicates=sum(repeats.values()),
+        runs=Runs(axes, numbers, digests, conceal or partial(_hide_nothing, resolve), exclude),
+        filters=tuple(FilterCount(text, counts[number]) for number, text in enumerate(rules.texts)),
+        exclusions=Exclusions(axes, dropped, rules.texts),
+        warnings=rules.warnings(reader.example),
+        repeats=repeats,
+        meant=None if only is None else _places_of(numbers, meant),
+        samples=_places_of(numbers, first_of_each),
+    )
+
+
+def _places_of(numbers: Sequence[int], wanted: Sequence[int]) -> Sequence[int]:
+    """Return where some point numbers stand, of those that do."""
+    chosen = frozenset(wanted)
+    return [place for place, number in enumerate(numbers) if number in chosen] if chosen else ()
+
+
+def _hide_nothing(resolve: Resolve, point: Point) -> Concealed:
+    config = resolve(point)
+    return Concealed(config, config)
+
+
+class _Reader:
+    """Reads families, the fast way where their parts are known, and point by point elsewhere."""
+
+    def __init__(
+        self, axes: Sequence[Axis], resolve: Resolve, rules: Rules, exclude: Sequence[str]
+    ) -> None:
+        self._axes = axes
+        self._sizes = [len(axis.values) for axis in axes]
+        self._resolve = resolve
+        self._rules = rules
+        self._exclude = exclude
+        self.example: Mapping[str, Value] = {}
+
+    def read(self, family: ConfigTemplate) -> Iterable[Selected]:
+        """Return what becomes of the points of a family."""
+        if family.parts is None:
+            return [self._one_by_one(family)]
+        self.example = family.config
+        blocks = BlockSelection(family, self._sizes, self._rules, self._describe)
+        self._rules.forget_keys(blocks.unknown)
+        try:
+            return list(blocks.sift(self._exclude))
+        except IdentityError:
+            # Somewhere a value has no stable form; it may belong to points that are dropped.
+            return [self._one_by_one(family)]
+
+    def _one_by_one(self, family: ConfigTemplate) -> Selected:
+        kept, digests, dropped, meant = [], [], [], []
+        steps = strides(self._sizes)
+        free = family.free(len(self._axes))
+        first = sum(steps[number] * at for number, at in family.fixed.items())
+        count = math.prod(self._sizes[number] for number in free)
+        if count > _MOST_ONE_BY_ONE:
+            raise GridError(
+                f"{count:,} points of this grid have to be composed one by one, for what depends on"
+                f" the axes cannot be told; {_MOST_ONE_BY_ONE:,} is the most. Give the axes fewer"
+                " values, or override nothing around them."
+            )
+        for positions in combinations(free, self._sizes):
+            number = first + sum(steps[n] * at for n, at in zip(free, positions, strict=True))
+            point = point_at(self._axes, number)
+            config = self.example = self._resolve(point)
+            with naming_the_point(partial(self._describe, number)):
+                excluded_by, is_meant = self._rules.judge(config, family.choices)
+            self._rules.forget_keys_of(config, family.choices)
+            if excluded_by is not None:
+                dropped.append((number, excluded_by))
+                continue
+            kept.append(number)
+            counted = put(config, family.references)
+            digest = identify(counted, point.values, self._exclude).digest
+            digests.append(bytes.fromhex(digest))
+            if is_meant:
+                meant.append(number)
+        return Selected(kept, digests, dropped, meant)
+
+    def _describe(self, number: int) -> str:
+        return describe_point(point_at(self._axes, number).values)
+
+
+def _in_order(numbers: list[int], digests: list[bytes]) -> tuple[list[int], list[bytes]]:
+    """Sort by the numbers of the points; families may lie across each other."""
+    if all(map(int.__lt__, numbers, numbers[1:])):
+        return numbers, digests
+    order = sorted(range(len(numbers)), key=numbers.__getitem__)
+    return [numbers[at] for at in order], [digests[at] for at in order]
+
+
+def _without_duplicates(
+    axes: Sequence[Axis], numbers: list[int], digests: list[bytes]
+) -> tuple[list[int], list[bytes], Counter[tuple[str, ...]]]:
+    """Keep the first point of each digest, and count the others by the axes they differ in."""
+    repeats: Counter[tuple[str, ...]] = Counter()
+    if len(set(digests)) == len(digests):
+        return numbers, digests, repeats
+    first: dict[bytes, int] = {}
+    for number, digest in zip(numbers, digests, strict=True):
+        original = first.setdefault(digest, number)
+        if original != number:
+            one, other = (point_at(axes, at).values for at in (original, number))
+            repeats[tuple(key for key in one if one[key] != other[key])] += 1
+    return list(first.values()), list(first), repeats

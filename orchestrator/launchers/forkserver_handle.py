@@ -1,0 +1,169 @@
+"""The process that forks runners, as seen from ``orch``: how it is started, asked, and ended.
+
+It is a ``multiprocessing`` forkserver. Three of its habits do not suit us: it searches the current
+folder before the standard library, its socket lies below ``TMPDIR`` however long that path is, and
+it is waited for without end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import tempfile
+import threading
+import time
+from math import inf
+from multiprocessing import forkserver, util
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.errors import UsageError
+from orchestrator.runner import forkserver_preload, process_tree
+from orchestrator.runner.attempt_program import HASH_SEED, hash_seed, signals_blocked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from multiprocessing.context import ForkServerProcess
+
+    from orchestrator.execution.stop import StopRequests
+
+_LONGEST_SOCKET: Final = 107  # bytes, unix(7)
+_BELOW: Final = len("/pymp-12345678/listener-12345678")
+_SHORT_FOLDERS: Final = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 # only a private folder in it is used
+_SAFE_PATH: Final = "PYTHONSAFEPATH"
+_SLICE: Final = 50  # ms
+
+
+class ForkServer:
+    """Forks processes from one that has loaded modules; the first fork, or the next one, starts it.
+
+    Args:
+        modules: What is loaded in it, in order.
+    """
+
+    def __init__(self, modules: Sequence[str] = ()) -> None:
+        self._modules = modules
+        self._patience = 0.0
+        self._stop: StopRequests | None = None
+        forkserver.set_forkserver_preload([forkserver_preload.__name__])
+
+    def heed(self, stop: StopRequests, *, patience: float) -> None:
+        """From now on, wait for a fork only so many seconds once the user has asked to stop."""
+        self._stop = stop
+        self._patience = patience
+
+    def fork(self, process: ForkServerProcess) -> None:
+        """Start a process; return when it is there.
+
+        Raises:
+            InterruptedError: The user asked to stop before it was there.
+            EOFError: The process that forks died before it was there.
+            OSError: No process could be started.
+            UsageError: There is no folder for its socket.
+        """
+        _make_socket_folder()
+        told, telling = os.pipe2(os.O_CLOEXEC)
+        problems: list[BaseException] = []
+
+        def start() -> None:
+            try:
+                with signals_blocked(), self._environment():
+                    process.start()
+            except BaseException as error:  # noqa: BLE001 # raised again where it was asked for
+                problems.append(error)
+            finally:
+                os.close(telling)
+
+        # On a thread: one that was stopped (SIGSTOP), or loads for minutes, must not keep the user
+        # from ending it all.
+        thread = threading.Thread(target=start, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no thread could be started
+            os.close(telling)
+            os.close(told)
+            raise OSError(errno.EAGAIN, str(error)) from None
+        try:
+            self._wait(told)
+        finally:
+            os.close(told)
+        thread.join()
+        if problems:
+            raise problems[0]
+
+    def _wait(self, told: int) -> None:
+        poll, deadline = select.poll(), inf
+        poll.register(told, select.POLLIN)
+        if self._stop:
+            poll.register(self._stop, select.POLLIN)
+        while told not in dict(poll.poll(None if deadline == inf else _SLICE)):
+            if self._stop and self._stop.asked:
+                self._stop.drain()
+                deadline = min(deadline, time.monotonic() + self._patience)
+                if time.monotonic() >= deadline:
+                    end_if_stopped()
+                    raise InterruptedError(errno.EINTR, "it was not started: you asked to stop")
+
+    @contextlib.contextmanager
+    def _environment(self) -> Iterator[None]:
+        """Give the process that forks, if it is started now, what it has to find in its environment.
+
+        It is told what to load, and not to search the current folder first; it removes both again.
+        """
+        given = {
+            forkserver_preload.MODULES: ",".join(self._modules),
+            forkserver_preload.SOCKETS: util.get_temp_dir(),
+            forkserver_preload.SAFE_PATH_BEFORE: os.environ.get(_SAFE_PATH, ""),
+            _SAFE_PATH: "1",
+            HASH_SEED: hash_seed(),  # a fork has that of the process it comes from
+        }
+        before = {name: os.environ.get(name) for name in given}
+        os.environ.update(given)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def end_if_stopped() -> None:
+    """Kill the process that forks if somebody has stopped it (SIGSTOP): it would never answer."""
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # noqa: SLF001 # it has no name in public
+    if pid is not None and process_tree.is_stopped(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _make_socket_folder() -> None:
+    """Have ``multiprocessing`` make its folder for sockets now, where their path is short enough.
+
+    Raises:
+        UsageError: There is no such place.
+    """
+    usual = tempfile.gettempdir()
+    if len(os.fsencode(usual)) + _BELOW <= _LONGEST_SOCKET:
+        util.get_temp_dir()
+        return
+    candidates = (os.environ.get("XDG_RUNTIME_DIR", ""), *_SHORT_FOLDERS)
+    for folder in filter(None, candidates):
+        if len(os.fsencode(folder)) + _BELOW <= _LONGEST_SOCKET and os.access(
+            folder, os.W_OK | os.X_OK
+        ):
+            tempfile.tempdir = folder
+            try:
+                util.get_temp_dir()
+            except OSError:
+                continue
+            finally:
+                tempfile.tempdir = usual
+            return
+    raise UsageError(
+        f"TMPDIR={usual}: its path is too long for a socket (more than"
+        f" {_LONGEST_SOCKET - _BELOW} bytes), and no other temporary folder can be written."
+        " Set TMPDIR to a shorter path."
+    )

@@ -1,0 +1,26 @@
+"""The report on one run directory: what ``orch status`` tells of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.grid.config_values import Value
+    from orchestrator.grid.identity import RunId
+    from orchestrator.rundir.state import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What there is to tell of one run."""
+
+    run_id: RunId
+    overrides: Mapping[str, Value]
+    created_at: str
+    seen: Observation
+    outcome: Outcome = NO_OUTCOME

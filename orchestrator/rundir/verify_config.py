@@ -1,0 +1,175 @@
+"""Whether a run directory holds the config that its name, the hash of it, promises.
+
+A config is compared with what is planned before anything is executed with it, and hashed wherever it
+is read: another user, a copy or an editor may have put it there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestrator.errors import IdentityError, RunDirectoryError
+from orchestrator.grid.config_diff import find_differences
+from orchestrator.grid.config_values import show
+from orchestrator.grid.identity import canonical_form
+from orchestrator.rundir import config_yaml, durable, records
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from orchestrator.grid.config_diff import Difference
+    from orchestrator.grid.config_values import Value
+    from orchestrator.grid.identity import Run, RunId
+
+MEND: Final = "Move this directory away, and the run starts anew."
+_MOST_KEYS: Final = 5
+# The keys that are written down and may differ: where the results are, and under which name.
+_PLACES: Final = ("results_dir", "experiment_id")
+_SPECIAL: Final = re.compile(r"_\w+_", re.ASCII)  # _target_ and the like make code of a config
+_FROM_ENVIRONMENT: Final = re.compile(r'"\$\{oc\.env:(\w+)\}"')
+
+
+def read_identity(path: Path) -> Mapping[str, Any]:
+    """Return what ``run.json`` says; it names a digest, and the overrides are plain values.
+
+    Raises:
+        RunDirectoryError: It is missing or damaged.
+    """
+    try:
+        found = records.parse(durable.read_file(path))
+    except OSError as error:
+        raise RunDirectoryError(f"{path}: {error.strerror or error}. {MEND}") from None
+    if not isinstance(found, dict) or not isinstance(found.get("digest"), str):
+        raise RunDirectoryError(f"{path}: it does not say which run this is. {MEND}")
+    return found
+
+
+def whose(identity: Mapping[str, Any], run_id: RunId) -> str:
+    """Say which other run a ``run.json`` belongs to; an empty text if it is the run's own."""
+    digest, named = identity["digest"], identity.get("run_id", run_id)
+    if named == run_id and digest.startswith(run_id):
+        return ""
+    other = named if named != run_id else digest[: len(run_id)]
+    return f"it belongs to the run {records.brief(other)}. {MEND}"
+
+
+def parse_config(content: bytes, path: Path) -> Mapping[str, Value]:
+    """Return the config in a ``config.yaml``.
+
+    Raises:
+        RunDirectoryError: It is not one.
+    """
+    try:
+        return config_yaml.read(content)
+    except ValueError as error:
+        what = str(error).partition("\n")[0]
+        raise RunDirectoryError(f"{path}: {records.brief(what)}. {MEND}") from None
+
+
+def check_own_config(
+    content: bytes, config: Mapping[str, Value], identity: Mapping[str, Any], path: Path
+) -> None:
+    """Make sure that a config is the one that a directory was made with.
+
+    Directories of earlier versions do not say what was hashed, and what refers to the environment
+    cannot be hashed here: there the hash of the text has to do.
+
+    Raises:
+        RunDirectoryError: It is another one.
+    """
+    check_text(content, identity, path)
+    exclude = identity.get("identity_exclude")
+    if not isinstance(exclude, list) or b"${" in content:
+        return
+    try:
+        digest = hashlib.sha256(canonical_form(config, list(map(str, exclude)))).hexdigest()
+    except (IdentityError, RecursionError):
+        digest = ""
+    if digest != identity["digest"]:
+        raise RunDirectoryError(f"{path}: it is not the config that this run's ID names. {MEND}")
+
+
+def check_text(content: bytes, identity: Mapping[str, Any], path: Path) -> None:
+    """Make sure that a config is the text that was written, as far as the directory tells.
+
+    Raises:
+        RunDirectoryError: It was edited.
+    """
+    found = hashlib.sha256(content).hexdigest()
+    if identity.get("config_sha256", found) != found:
+        raise RunDirectoryError(
+            f"{path}: it was edited after the run had been made. Undo that, or move"
+            " this directory away, and the run starts anew."
+        )
+
+
+def check_executed(
+    content: bytes, identity: Mapping[str, Any], run: Run, exclude: Sequence[str], path: Path
+) -> None:
+    """Make sure that a directory belongs to a run, and that its config is what is to be executed.
+
+    Raises:
+        RunDirectoryError: It does not; both configs' difference is told.
+    """
+    if identity["digest"] != run.digest:
+        differences = find_differences(parse_config(content, path), run.written)
+        differs = describe(differences) or "its digest is another"
+        raise RunDirectoryError(f"{path.parent}: it belongs to another config, {differs}. {MEND}")
+    check_text(content, identity, path)
+    check_planned(content, run, exclude, path)
+
+
+def check_planned(content: bytes, run: Run, exclude: Sequence[str], path: Path) -> None:
+    """Make sure that a config is the planned one, before it is executed.
+
+    Keys that do not count for the identity may have other values, but not other code.
+
+    Raises:
+        RunDirectoryError: It is another one; both configs' difference is told.
+    """
+    text = config_yaml.text_of(run)
+    if content == text:
+        return
+    found, planned = parse_config(content, path), config_yaml.read(text)
+    foreign = [
+        each
+        for each in _differences(found, planned, run)
+        if not _is_within(each.key, exclude) or any(map(_SPECIAL.fullmatch, each.key.split(".")))
+    ]
+    places = [key for key in _PLACES if isinstance(found.get(key), dict | list)]
+    if foreign or places:
+        told = describe(foreign) or f"{places[0]} is not a text there"
+        raise RunDirectoryError(f"{path.parent}: it belongs to another config, {told}. {MEND}")
+
+
+def _differences(
+    found: Mapping[str, Value], planned: Mapping[str, Value], run: Run
+) -> list[Difference]:
+    """Return what differs, but for a secret that an earlier version wrote down, or the reverse."""
+    in_clear = {each.key for each in find_differences(found, run.config)}
+    differences = find_differences(found, planned)
+    return [each for each in differences if each.key in in_clear and not _is_same_now(each)]
+
+
+def _is_same_now(difference: Difference) -> bool:
+    """Tell whether a value refers to a variable of the environment that has the planned value."""
+    reference = _FROM_ENVIRONMENT.fullmatch(difference.before)
+    return reference is not None and show(os.environ.get(reference[1])) == difference.now
+
+
+def _is_within(key: str, exclude: Sequence[str]) -> bool:
+    return any(key == each or key.startswith(f"{each}.") for each in exclude)
+
+
+def describe(differences: Sequence[Difference]) -> str:
+    """Say in one clause in which keys a config there differs from the one here."""
+    named = [
+        f"{records.brief(it.key)} is {records.brief(it.before)} there, {records.brief(it.now)} here"
+        for it in differences[:_MOST_KEYS]
+    ]
+    rest = len(differences) - len(named)
+    return "; ".join([*named, *([f"and {rest} more"] if rest else [])])

@@ -1,0 +1,62 @@
+"""The store in the results folder itself: made whole or not at all, and moved with the folder."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from orchestrator.tracking import sqlite_store
+from orchestrator.tracking.delivery_record import FILES, sqlite_file
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+
+def make_whole(uri: str) -> None:
+    """Create a new SQLite store beside its place, and rename it: half a store is broken for good."""
+    path = sqlite_file(uri)
+    if path is None or path.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # noqa: PLC0415 # not for servers
+
+    unfinished = path.with_name(f".{path.name}.new")
+    for leftover in unfinished.parent.glob(f"{unfinished.name}*"):
+        leftover.unlink()
+    unfinished.touch()  # with the permissions of the umask: SQLite would keep a group from writing
+    made = SqlAlchemyStore(f"sqlite:///{unfinished}", "mlruns")  # type: ignore[no-untyped-call] # MLflow left it untyped
+    made.engine.dispose()
+    unfinished.rename(path)
+
+
+def follow_move(engine: Engine, uri: str, results_dir: Path, artifacts: str) -> None:
+    """Let a store find the files that it keeps, where it was moved together with them.
+
+    ``artifacts`` is where it keeps an experiment's files. A store keeps whole paths. Where it was moved, or copied, together with the results folder that
+    it lies in, they lead to where it was before: they are made to lead to where it is now.
+    """
+    file, place = sqlite_file(uri), urlsplit(artifacts)
+    folder = Path(unquote(place.path))
+    is_own = file is not None and file.resolve().parent == results_dir.resolve()
+    is_file = place.scheme in ("", "file") and folder.name == FILES
+    if not (is_own and is_file) or _nearest(folder).is_relative_to(results_dir.resolve()):
+        return
+    now = files_uri(results_dir)
+    sqlite_store.move_files(engine, artifacts, now)
+    logger.warning(
+        "the results folder was moved: its MLflow store kept files in %s, and now keeps them in %s",
+        folder,
+        results_dir.absolute() / FILES,
+    )
+
+
+def files_uri(results_dir: Path) -> str:
+    """Return where a store in a results folder keeps files."""
+    return (results_dir / FILES).absolute().as_uri()
+
+
+def _nearest(path: Path) -> Path:
+    return next((each for each in (path, *path.parents) if each.exists()), path).resolve()

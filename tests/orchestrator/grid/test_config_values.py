@@ -1,0 +1,90 @@
+"""Tests of orchestrator.grid.config_values: looking up, comparing and writing config values."""
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.grid.config_values import (
+    Missing,
+    dotted_keys,
+    is_known,
+    is_number,
+    look_up,
+    nearest_key,
+    same,
+    show,
+)
+
+CONFIG = {"model": {"name": "mlp", "layers": [8, 16], "extra": None}, "lr": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("lr", 0.1),
+        ("model.name", "mlp"),
+        ("model.layers", [8, 16]),
+        ("model.layers.1", 16),
+        ("model.extra", None),
+    ],
+)
+def test_dotted_path_leads_to_a_value(path: str, value: Any) -> None:
+    """Items of lists have numbers; null is a value like any other."""
+    assert look_up(CONFIG, path) == value
+    assert is_known(CONFIG, path)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "rate", "lr.x", "model.layers.2", "model.layers.-1", "model."]
+)
+def test_path_that_leads_nowhere_is_missing(path: str) -> None:
+    """Nothing is guessed, and nothing counts from the end."""
+    assert isinstance(look_up(CONFIG, path), Missing)
+    assert not is_known(CONFIG, path)
+
+
+def test_all_keys_are_listed_and_the_nearest_one_is_found() -> None:
+    """What a misspelt key probably means is looked for at every depth."""
+    keys = ["model", "model.name", "model.layers", "model.extra", "lr"]
+    assert list(dotted_keys(CONFIG)) == keys
+    assert nearest_key(CONFIG, "model.nmae") == "model.name"
+    assert nearest_key(CONFIG, "xyzzy") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(1, True), (0.5, True), (True, False), ("1", False)]
+)
+def test_booleans_are_not_numbers(value: Any, *, expected: bool) -> None:
+    """YAML tells them apart, and so does the identity of a run."""
+    assert is_number(value) is expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [
+        (1, 1.0, True),
+        (1, True, False),
+        (0, None, False),
+        ("1", 1, False),
+        ([1, 2], [1.0, 2], True),
+        ([1], [1, 2], False),
+        ({"a": 1}, {"a": 1.0}, True),
+        ({"a": 1}, {"b": 1}, False),
+        ({"a": [True]}, {"a": [1]}, False),
+    ],
+)
+def test_values_are_the_same_within_their_type_and_numbers_by_value(
+    left: Any, right: Any, *, equal: bool
+) -> None:
+    """At any depth, and in both directions."""
+    assert same(left, right) is equal
+    assert same(right, left) is equal
+
+
+@given(st.none() | st.booleans() | st.integers() | st.text("abc de", min_size=1))
+def test_value_is_written_as_yaml_reads_it(value: Any) -> None:
+    """What a message shows can be copied into a filter."""
+    assert yaml.safe_load(show(value)) == value

@@ -1,0 +1,107 @@
+"""The outcome of a run is read in one way, whichever of its files tells it."""
+
+import json
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrator.rundir.records import as_metric, as_number
+from orchestrator.rundir.run_metrics import Outcome, read_outcome
+
+
+def outcome(folder: Path, **files: str) -> Outcome:
+    """Return the outcome of a run with some of its files."""
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return read_outcome(folder / "progress", folder / "metrics", folder / "results")
+
+
+def test_test_result_wins_over_the_training_metric_of_its_name(tmp_path: Path) -> None:
+    """The last metric of the training is not what was asked for at the end."""
+    found = outcome(
+        tmp_path,
+        progress='{"iteration": 1, "iterations": 1, "metrics": {"accuracy": 0.99, "loss": 2}}',
+        results='{"test": {"accuracy": 0.71}}',
+    )
+    assert found.metrics == {"accuracy": 0.71, "loss": 2}
+
+
+def test_test_results_come_first(tmp_path: Path) -> None:
+    """They are what runs are compared by, if nothing else is said."""
+    found = outcome(
+        tmp_path,
+        progress='{"iteration": 1, "iterations": 1, "metrics": {"loss": 2, "accuracy": 0.9}}',
+        results='{"test": {"test/loss": 3, "accuracy": 0.71}}',
+    )
+    assert [*found.figures] == ["test/loss", "accuracy", "loss"]
+
+
+def test_last_points_are_the_metrics_of_a_program_that_writes_nothing_else(tmp_path: Path) -> None:
+    """Lines that are no points, and a last one that is torn, are passed over."""
+    points = [{"key": key, "value": n, "step": n} for n in range(3) for key in ("loss", "lr")]
+    lines = "\n".join(json.dumps(point) for point in points)
+    found = outcome(tmp_path, metrics=lines + '\nnonsense\n[]\n{"key": "loss", "val')
+    assert found.metrics == {"loss": 2, "lr": 2}
+
+
+def test_only_the_end_of_a_long_file_of_points_is_read(tmp_path: Path) -> None:
+    """A sparse file of 200 GB is answered at once."""
+    path = tmp_path / "metrics"
+    path.touch()
+    os.truncate(path, 200 << 30)
+    with path.open("ab") as file:
+        file.write(b'\n{"key": "loss", "value": 0.5, "step": 1}\n')
+    assert outcome(tmp_path).metrics == {"loss": 0.5}
+
+
+def test_progress_that_makes_no_sense_still_tells_its_metrics(tmp_path: Path) -> None:
+    """How far a run is, is one thing, and how good it is another."""
+    found = outcome(tmp_path, progress='{"iteration": -1, "iterations": 0, "metrics": {"loss": 1}}')
+    assert found.metrics == {"loss": 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "number"),
+    [
+        (True, 1, 1.0),
+        (0.5, 0.5, 0.5),
+        ("NaN", "NaN", math.nan),
+        (math.nan, "NaN", math.nan),
+        (-math.inf, "-Infinity", -math.inf),
+        ("0.5", "0.5", 0.5),
+        ("good", "good", None),
+        ("1_0", "1_0", None),
+        (10**30, 1e30, 1e30),
+        (10**400, None, None),
+        (None, None, None),
+        ([1], None, None),
+        ("\x1b[31m", "?[31m", None),
+    ],
+)
+def test_metric_is_read_in_one_way(value: object, metric: object, number: float | None) -> None:
+    """As what is shown, and as the number that is compared and reported."""
+    assert as_metric(value) == metric
+    assert as_number(value) == pytest.approx(number, nan_ok=True)
+
+
+def test_figures_are_the_metrics_that_are_numbers(tmp_path: Path) -> None:
+    """Texts are shown, and not compared."""
+    found = outcome(tmp_path, results='{"test": {"a": 1, "b": "NaN", "c": "good", "d": true}}')
+    assert found.figures == pytest.approx({"a": 1.0, "b": math.nan, "d": 1.0}, nan_ok=True)
+
+
+@pytest.mark.parametrize("damage", ["", "\0" * 30, "[]", "{", '{"test": 1, "metrics": [1]}'])
+def test_damaged_files_tell_nothing(tmp_path: Path, damage: str) -> None:
+    """And are no error."""
+    assert outcome(tmp_path, progress=damage, metrics=damage, results=damage) == Outcome()
+
+
+def test_versions_of_the_numbers_come_from_the_results(tmp_path: Path) -> None:
+    """Until there are some, the progress tells them."""
+    assert outcome(tmp_path).versions == {None}
+    progress = '{"iteration": 1, "iterations": 2, "numbers": 2}'
+    assert outcome(tmp_path, progress=progress).versions == {2}
+    found = outcome(tmp_path, results='{"test": {}, "numbers": 2, "numbers_before": [1, true]}')
+    assert found.versions == {1, 2}

@@ -1,0 +1,181 @@
+"""The reporter's process is started, watched and ended, and never waited for in vain."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from orchestrator.config.settings import Tracking
+from orchestrator.grid.identity import identify
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.records import now
+from orchestrator.rundir.state import Record, Status
+from orchestrator.tracking.destination import store_uri
+from orchestrator.tracking.reporter_handle import (
+    STUBBORN,
+    Backlog,
+    Patience,
+    ReporterProcess,
+    look_at_waiting,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
+DEADLINE = 60.0
+
+
+def never() -> bool:
+    return False
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Poll until a condition holds."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came about"
+        select.select([], [], [], 0.02)  # not at full speed: the reporter is very polite
+
+
+def steps(experiment: ExperimentDirectory, tracking: Tracking) -> list[int]:
+    client = MlflowClient(store_uri(experiment, tracking))
+    found = client.get_experiment_by_name(experiment.experiment_id)
+    assert found is not None
+    (run,) = client.search_runs([found.experiment_id])
+    return sorted(each.step for each in client.get_metric_history(run.info.run_id, "loss"))
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """Return the address of a server that takes connections and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield f"http://me:canary@127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_killed_reporter_is_followed_by_another(
+    experiment: ExperimentDirectory, directory: RunDirectory
+) -> None:
+    """Everything arrives; afterwards nothing waits, and nothing is left to be sent."""
+    del directory
+    tracking = Tracking()
+    assert look_at_waiting(experiment, tracking) == Backlog(1, 3)
+    reporter = ReporterProcess(experiment, tracking)
+    reporter.start()
+    assert reporter._process is not None
+    os.kill(reporter._process.pid, signal.SIGKILL)
+    assert reporter.finish(Patience(), never) == ""
+    assert look_at_waiting(experiment, tracking) == Backlog()
+    assert steps(experiment, tracking) == [1, 2, 3]
+    assert (reporter.news.runs, reporter.news.points) == (1, 3)
+    # Somebody removes the store: then nothing has arrived.
+    (experiment.results_dir / "mlflow.db").unlink()
+    assert look_at_waiting(experiment, tracking) == Backlog(1, 3)
+
+
+def test_server_that_is_away_costs_a_moment_and_is_told_in_one_line(
+    experiment: ExperimentDirectory, directory: RunDirectory
+) -> None:
+    """Known to be away all along, it is not waited for at the end."""
+    del directory
+    tracking = Tracking(uri="http://me:canary@127.0.0.1:9")
+    reporter = ReporterProcess(experiment, tracking)
+    reporter.start()
+
+    def is_told() -> bool:
+        reporter._listen()
+        return bool(reporter.news.problem)
+
+    wait_until(is_told)
+    begun = time.monotonic()
+    problem = reporter.finish(Patience(), never)
+    assert time.monotonic() - begun < 1.0
+    assert problem == "the tracking server does not answer (connection refused)"
+    assert look_at_waiting(experiment, tracking) == Backlog(1, 3)
+    assert "canary" not in (experiment.path / "tracking.log").read_text()
+
+
+def test_server_that_never_answers_is_given_up(
+    experiment: ExperimentDirectory, directory: RunDirectory, silent_server: str
+) -> None:
+    """Where nothing moves, patience ends; no process is left, and no password in its arguments."""
+    del directory
+    reporter = ReporterProcess(experiment, Tracking(uri=silent_server))
+    reporter.start()
+    assert reporter._process is not None
+    pid = reporter._process.pid
+    wait_until(lambda: bool(reporter._listen() or reporter._heard))
+    with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 # no file on a disk
+        assert b"canary" not in file.read()
+    impatient = Patience(working=0.2)
+    assert reporter.finish(impatient, never) == "the store takes too long to answer"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_who_asks_to_end_twice_is_not_kept_waiting(
+    experiment: ExperimentDirectory, directory: RunDirectory, silent_server: str
+) -> None:
+    """Also before the reporter is there."""
+    del directory
+    reporter = ReporterProcess(experiment, Tracking(uri=silent_server))
+    begun = time.monotonic()
+    assert reporter.finish(STUBBORN, lambda: True) != ""
+    assert time.monotonic() - begun < 2.0
+
+
+@pytest.mark.parametrize(
+    ("waiting", "text"),
+    [
+        (Backlog(1, 1), "1 point of 1 run"),
+        (Backlog(3, 120), "120 points of 3 runs"),
+        (Backlog(1, 0), "news of 1 run"),
+    ],
+)
+def test_what_waits_is_said_in_words(waiting: Backlog, text: str) -> None:
+    """A run may wait only for its end to be told."""
+    assert str(waiting) == text
+
+
+def test_what_stands_in_place_of_the_log_stops_nothing(
+    experiment: ExperimentDirectory, directory: RunDirectory
+) -> None:
+    """A pipe that nobody reads would be waited for; the reporter works without a log."""
+    del directory
+    os.mkfifo(experiment.path / "tracking.log")
+    reporter = ReporterProcess(experiment, Tracking(uri="http://127.0.0.1:9"))
+    assert (
+        reporter.finish(Patience(), lambda: True) == "it was stopped before everything had arrived"
+    )
+
+
+def test_run_that_does_not_say_which_it_is_waits_for_nothing(
+    experiment: ExperimentDirectory, directory: RunDirectory
+) -> None:
+    """Nobody can send it, so no reporter is started for it again and again."""
+    assert look_at_waiting(experiment, Tracking()).runs == 1
+    (directory.path / "run.json").write_text("damaged")
+    assert look_at_waiting(experiment, Tracking()) == Backlog()
+
+
+@pytest.mark.parametrize("name", ["p%41z", "q?x#"])
+def test_store_stands_where_results_dir_says(tmp_path: Path, name: str) -> None:
+    """Whatever stands in its path: nothing is written beside it, and MLflow finds what was sent."""
+    experiment = ExperimentDirectory(tmp_path / name, "first")
+    experiment.prepare()
+    directory = experiment.create(identify({"seed": 0}, {"seed": 0}))
+    directory.write_status(Status(Record.DONE, 1, now(), "box", 1, ended_at=now()))
+    reporter = ReporterProcess(experiment, Tracking())
+    assert reporter.finish(Patience(), never) == ""
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "mlflow.db").is_file()
+    assert len(list((tmp_path / name / "mlartifacts").rglob("config.yaml"))) == 1
+    assert look_at_waiting(experiment, Tracking()) == Backlog()

@@ -1,0 +1,99 @@
+"""A worker that is killed is a lack of memory; a request to stop lets workers finish their batches."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_files import MakeRun, Start, checkpoints_of, results_of
+from user_modules import run_program, sabotage
+
+from trainer.errors import WorkerKilled
+from trainer.loading.worker_failures import HeedOnlyTheTrainer, as_killed_worker
+
+LOADING: dict[str, Any] = {"num_workers": 2}
+
+
+@pytest.mark.parametrize("where", ["sample", "step"])
+def test_worker_that_is_killed_is_a_lack_of_memory(
+    make_run: MakeRun, start: Start, tmp_path: Path, where: str
+) -> None:
+    """Wherever the training is at that moment: the last line names the class."""
+    marker = tmp_path / "marker"
+    marker.touch()
+    run_dir = make_run(
+        data={"_target_": "dying_data.Dying", "where": where, "marker": str(marker)},
+        dataloader=LOADING,
+    )
+    assert start(run_program, str(run_dir)) == 1
+    said = (run_dir / "err.log").read_text()
+    assert said.startswith("out-of-memory: a loader's worker")
+    assert said.count("\n") == 1
+    assert start(run_program, str(run_dir)) == 0
+
+
+@pytest.mark.parametrize(("deed", "code"), [("terminate_group", 143), ("interrupt_group", 130)])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_request_to_the_process_group_lets_the_iteration_finish(
+    make_run: MakeRun, start: Start, tmp_path: Path, deed: str, code: int, workers: int
+) -> None:
+    """With workers as without: it is saved, the exit code says so, and the run goes on."""
+    changes: dict[str, Any] = {
+        "data": {"_target_": "user_modules.Noisy"},
+        "dataloader": {"num_workers": workers},
+    }
+    whole = make_run("whole", **changes)
+    assert start(run_program, str(whole)) == 0
+    run_dir = make_run(curriculum=sabotage(tmp_path, "step_end", 2, deed), **changes)
+    assert start(run_program, str(run_dir)) == code
+    assert (run_dir / "err.log").read_text() == ""
+    assert (run_dir / "out.log").read_text().endswith("stopped after iteration 2 of 4, as asked\n")
+    assert checkpoints_of(run_dir)[-1].name.startswith("000002-")
+    assert start(run_program, str(run_dir)) == 0
+    assert results_of(run_dir)["digest"] == results_of(whole)["digest"]
+
+
+def test_error_of_a_worker_is_not_taken_for_its_death() -> None:
+    """Only what PyTorch says of a process that was killed is."""
+    killed = "DataLoader worker (pid 123) is killed by signal: Killed. "
+    assert isinstance(as_killed_worker(RuntimeError(killed)), WorkerKilled)
+    assert as_killed_worker(RuntimeError("DataLoader worker exited unexpectedly")) is None
+    assert as_killed_worker(ValueError(killed)) is None
+
+
+def be_a_worker(folder: str, *, is_asked_by_the_trainer: bool) -> None:
+    """Start a process as a loader does, end it, and write down how it ended."""
+    ready, told = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        HeedOnlyTheTrainer(None)(0)
+        os.write(told, b"x")
+        signal.pause()
+    os.read(ready, 1)
+    if is_asked_by_the_trainer:
+        os.kill(pid, signal.SIGTERM)
+    else:
+        if os.fork() == 0:
+            os.kill(pid, signal.SIGTERM)
+            os._exit(0)
+        os.wait()
+        os.kill(pid, signal.SIGKILL)
+    Path(folder, "ended").write_text(str(os.waitpid(pid, 0)[1]))
+
+
+@pytest.mark.parametrize(("is_asked_by_the_trainer", "ended"), [(True, "0"), (False, "9")])
+def test_worker_heeds_the_trainer_alone(
+    start: Start,
+    tmp_path: Path,
+    is_asked_by_the_trainer: bool,  # noqa: FBT001 - parametrized
+    ended: str,
+) -> None:
+    """It ends at once where the trainer asks it to, whatever it is at."""
+    assert start(call_worker, str(tmp_path), is_asked_by_the_trainer) == 0
+    assert (tmp_path / "ended").read_text() == ended
+
+
+def call_worker(folder: str, is_asked: bool) -> None:  # noqa: FBT001 - as a process is called
+    """Be the parent of a worker."""
+    be_a_worker(folder, is_asked_by_the_trainer=is_asked)

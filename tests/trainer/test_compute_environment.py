@@ -1,0 +1,62 @@
+"""What a training runs on is chosen by the configuration, and written down."""
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+
+from trainer.compute_environment import (
+    choose_autocast,
+    choose_device,
+    compare,
+    describe_environment,
+)
+from trainer.errors import ConfigError
+
+CPU = torch.device("cpu")
+
+
+def test_device_is_a_gpu_only_where_there_is_one() -> None:
+    """`auto` takes what there is; the CPU is there for whoever asks for it."""
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert choose_device("auto").type == expected
+    assert choose_device("cpu") == CPU
+
+
+def test_gpu_that_is_not_there_is_an_error() -> None:
+    """The message says how many there are."""
+    with pytest.raises(ConfigError, match=r"^device: there .*Set device: auto, or cpu"):
+        choose_device("cuda:99")
+
+
+def test_precision_is_that_of_the_computations_inside() -> None:
+    """It may be entered again and again, and one way costs nothing."""
+    assert isinstance(choose_autocast(CPU, "float32"), nullcontext)
+    autocast = choose_autocast(CPU, "bfloat16")
+    for _ in range(2):
+        with autocast:
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+    assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+def test_description_names_what_may_change_the_bits() -> None:
+    """Versions, device, processor, threads and flags."""
+    described = describe_environment(CPU)
+    assert described["torch"] == torch.__version__
+    assert described["threads"] == torch.get_num_threads()
+    assert {"python", "numpy", "device", "cpu", "matmul_precision", "deterministic"} < {*described}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1, "b": 2}, ""),
+        ({"a": 1, "b": 2}, {"a": 3, "b": 2}, "a was 1, is 3"),
+        ({"a": 1}, {"cuda": "12"}, "a was 1, is None, cuda was None, is 12"),
+    ],
+)
+def test_comparison_says_all_that_changed(
+    before: dict[str, object], now: dict[str, object], said: str
+) -> None:
+    """Also what only one of both has."""
+    assert compare(before, now) == said

@@ -1,0 +1,75 @@
+"""Owns finished runs in use: their models, built and loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch import nn
+
+from trainer.build import playing, required
+from trainer.checkpoints.reading import NAME, read_model_state
+from trainer.checkpoints.store import BEST
+from trainer.errors import CheckpointError, ConfigError
+from trainer.hydra_targets import asks_for, build
+from trainer.run_files import CHECKPOINTS, CONFIG, RESULTS
+from trainer.seeding import restore_rng_state, rng_state
+from trainer.settings import plain_config, read_config
+
+if TYPE_CHECKING:
+    from trainer.settings import Config
+
+WEIGHTS: Final = ("best", "last")
+
+
+def load_model(run_dir: Path | str, weights: str, device: str | torch.device) -> nn.Module:
+    """Return the model of a run that is done, in evaluation mode; see `trainer.load`."""
+    run_dir = Path(run_dir)
+    if weights not in WEIGHTS:
+        raise ConfigError(f"weights: {weights!r} is none of {', '.join(WEIGHTS)}.")
+    if not (run_dir / CONFIG).is_file():
+        raise ConfigError(f"{run_dir}: it is not a run directory. Name one.")
+    if not (run_dir / RESULTS).is_file():
+        raise ConfigError(f"{run_dir}: the run is not done. Run it to its end.")
+    state = read_model_state(_best(run_dir) if weights == "best" else _last(run_dir))
+    before = rng_state()
+    try:
+        model = build_model(plain_config(read_config(run_dir / CONFIG)))
+    finally:
+        restore_rng_state(before)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"{run_dir}: its weights do not fit {type(model).__name__} as it is built: {reason:.300}. If"
+            " callbacks had changed it, or its code has changed since, change it back."
+        ) from error
+    return model.to(device).eval()
+
+
+def build_model(config: Config) -> nn.Module:
+    """Build the model of a configuration, with new weights, and the data only if it asks for them.
+
+    Raises:
+        ConfigError: If the configuration is wrong.
+    """
+    offered = {}
+    if asks_for(config, "model", "data"):
+        offered["data"] = required(build(config, "data"), "data")
+    return playing(required(build(config, "model", offered), "model"), "model", nn.Module)
+
+
+def _best(run_dir: Path) -> Path:
+    """Return the best checkpoint; the last one where no iteration was better than any."""
+    path = run_dir / CHECKPOINTS / BEST
+    return path if path.exists() else _last(run_dir)
+
+
+def _last(run_dir: Path) -> Path:
+    folder = run_dir / CHECKPOINTS
+    paths = [path for path in folder.glob("*.pt") if NAME.fullmatch(path.name)]
+    if not paths:
+        raise CheckpointError(f"{folder}: there are no checkpoints. Run it again.")
+    return max(paths, key=lambda path: int(path.name.partition("-")[0]))

@@ -1,0 +1,211 @@
+"""Owns looking at the samples before the first batch: what they are, and whether they can be remade.
+
+It makes one batch of each part twice, in a process of its own: a data set that counts what is asked
+of it, keeps what it made, or opens files when it is first asked, is left as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import signal
+import warnings
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainer.errors import ConfigError
+from trainer.loading.contents import digest_of_samples, digest_of_tensors
+from trainer.loading.hidden_generators import states_of
+from trainer.loading.loaders import TensorBatches
+from trainer.loading.object_graph import CONTAINERS, reachable
+from trainer.loading.seeded_batches import SeededBatches
+from trainer.run_files import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from trainer.loading.hidden_generators import Generator
+    from trainer.loading.loaders import LoadedBatches, Loader
+
+PATIENCE = 120  # seconds
+FEW = 8  # samples by which a part of a data set is judged
+MOST_SUSPECTS = 50
+SHORT = 12  # digits of a digest
+INSTEAD = (
+    " Draw from the global generators of PyTorch, NumPy or Python, or from a generator that is an"
+    " attribute; or set deterministic: false, and results differ from run to run."
+)
+
+
+class Finding(NamedTuple):
+    """Hold what the samples of a part are, and why they cannot be made again, if they cannot."""
+
+    digest: str
+    complaint: str = ""
+
+
+def examine(loaders: Mapping[str, Loader], *, is_strict: bool) -> dict[str, str]:
+    """Return a description of each part of the data, for a resumed run to compare.
+
+    Args:
+        loaders: The loaders of the parts.
+        is_strict: Whether a data set is refused whose samples cannot be made again.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    made = {part: each for part, each in loaders.items() if not isinstance(each, TensorBatches)}
+    found = _in_a_process(lambda: {part: _look_at(each, part) for part, each in made.items()})
+    for part, loader in loaders.items():
+        if isinstance(loader, TensorBatches):
+            found[part] = Finding(digest_of_tensors(loader.dataset.tensors))
+    for complaint in filter(None, (each.complaint for each in found.values())):
+        if is_strict:
+            raise ConfigError(complaint)
+        say(complaint.removesuffix(INSTEAD))
+    counts = {part: f"{len(loader.order.samples)} samples" for part, loader in loaders.items()}
+    return {
+        f"data.{part}": f"{count}, {found[part].digest[:SHORT]}" if part in found else count
+        for part, count in counts.items()
+    }
+
+
+def _in_a_process(look: Callable[[], dict[str, Finding | None]]) -> dict[str, Finding]:
+    """Call a function in a fork of this process, and return what it found, if it found anything."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of forking beside threads, as loaders do
+        pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(reading)
+            _be_silent()
+            torch.set_num_threads(1)  # a pool of threads does not survive a fork
+            content = json.dumps({part: each for part, each in look().items() if each})
+            with os.fdopen(writing, "w") as pipe:
+                pipe.write(content)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            content_read = b"".join(_read_until(pipe.fileno(), PATIENCE))
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    # Nothing, where it ended without a word: the training meets the same, and says where.
+    found = json.loads(content_read or b"{}")
+    return {part: Finding(*each) for part, each in found.items()}
+
+
+def _be_silent() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+
+
+def _read_until(descriptor: int, patience: float) -> Iterator[bytes]:
+    while select.select([descriptor], [], [], patience)[0]:
+        if not (content := os.read(descriptor, 2**16)):
+            return
+        yield content
+
+
+def _look_at(loader: LoadedBatches, part: str) -> Finding | None:
+    """Make the samples of a batch twice, and tell whether they are the same."""
+    made, order = loader.made, loader.order
+    order.epoch, order.first_batch = 0, 0
+    first, fresh = _two_lots([batch.tolist() for batch in islice(order.batches(), 2)])
+    try:
+        before = _make(made, first)
+        made.look_through()  # some make their generators when they are first asked for a sample
+        attempts = [_make(made, first), _make(made, first)]
+        if attempts[0].bits != attempts[1].bits:
+            name = _culprit(made, part) or _named(made.samples, f"data.{part}")
+            return Finding(
+                "", f"{name} gives other samples each time, from the same seed.{INSTEAD}"
+            )
+        if before.left != attempts[0].left and _keeps_random_samples(made, fresh):
+            name = _named(made.samples, f"data.{part}")
+            return Finding(
+                "",
+                f"{name} keeps random samples: which ones depends on when they are first made, so a"
+                f" resumed run would differ. Keep them as they are before they are random.{INSTEAD}",
+            )
+    except Exception:  # noqa: BLE001 - the user's own: the training meets it again, and says where
+        return None
+    return Finding(attempts[1].bits)
+
+
+class _Made(NamedTuple):
+    bits: str
+    left: str  # how the generators were left
+
+
+def _make(made: SeededBatches, indices: list[int]) -> _Made:
+    left: list[str] = []
+    batch = made.make((0, 0, indices), lambda own: left.append(_states(own)))
+    return _Made(digest_of_samples(batch), left[0])
+
+
+def _states(own: list[Generator]) -> str:
+    """Return the digest of the state of all generators."""
+    numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002 - what samples are made with
+    globally = [random.getstate(), numpy_state, torch.get_rng_state()]
+    return digest_of_samples([*globally, *states_of(own)])
+
+
+def _two_lots(batches: list[list[int]]) -> tuple[list[int], list[int]]:
+    """Return the indices of a batch, and of others: of half a batch each where there is only one."""
+    if len(batches) > 1:
+        return batches[0], batches[1]
+    half = (len(batches[0]) + 1) // 2
+    return batches[0][:half], batches[0][half:]
+
+
+def _keeps_random_samples(made: SeededBatches, fresh: list[int]) -> bool:
+    """Tell whether samples are random when they are first made, and only then.
+
+    Looked at are others than those that were made before: with these, it may have been something
+    that is done only once.
+    """
+    return bool(fresh) and _make(made, fresh).left != _make(made, fresh).left
+
+
+def _culprit(made: SeededBatches, part: str) -> str:
+    """Return the name of the innermost data set that cannot make its samples again."""
+    found = ""
+    held = reachable(made.samples, most_objects=2000, most_items=FEW)
+    suspects = [(path, each) for path, each in held if _is_like_a_data_set(each)]
+    for path, each in suspects[:MOST_SUSPECTS]:
+        with suppress(Exception):  # it may be anything
+            alone = SeededBatches(each, made.seed)
+            alone.collate = list
+            few = [*range(min(FEW, len(each)))]
+            alone.make((0, 0, few))
+            alone.look_through()
+            if _make(alone, few).bits != _make(alone, few).bits:
+                found = _named(each, f"data.{part}{path}")
+    return found
+
+
+def _is_like_a_data_set(value: Any) -> bool:  # noqa: ANN401 - it may be anything
+    plain = (str, bytes, dict, Tensor, np.ndarray, type, *CONTAINERS)
+    return not isinstance(value, plain) and all(
+        hasattr(value, method) for method in ("__getitem__", "__len__")
+    )
+
+
+def _named(value: object, path: str) -> str:
+    kind = type(value)
+    return f"{path}: {kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,214 @@
+"""Owns the trainer's files in a run directory: their names, what they hold, and when they change."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite, isnan
+from typing import TYPE_CHECKING
+
+from trainer.durable_files import append_durably, is_there, replace_file, sync_folder
+from trainer.numbers_version import NUMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from trainer.history import Point
+
+CONFIG = "config.yaml"
+CHECKPOINTS = "checkpoints"
+PROGRESS = "progress.json"
+METRICS = "metrics.jsonl"
+RESULTS = "results.json"
+EARLIER = "earlier"
+
+BLOCK = 1 << 14
+
+_encode = json.JSONEncoder().encode  # for texts twice as fast as `json.dumps`
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Hold how far a run is: `iteration` of `iterations`, and the points whose step is that one."""
+
+    iteration: int
+    iterations: int
+    points: Sequence[Point]
+
+
+class Outputs:
+    """Write what other programs read of a run: its progress, metrics and results.
+
+    In `metrics.jsonl` each (key, step) stands once, with one timestamp for ever, because a reader
+    may have passed it on already: what a resumed run computes again is not written again.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        self.checkpoints = run_dir / CHECKPOINTS
+        self._metrics = run_dir / METRICS
+        self._progress = run_dir / PROGRESS
+        self._keys_written: dict[int, set[str]] = {}
+
+    def open(self, since: int) -> None:
+        """Read which metrics of an iteration and later ones are there, and cut off a torn last line.
+
+        Only the end of the file is read: steps never decrease from line to line.
+
+        Raises:
+            OSError: If it cannot be read, or is no plain file.
+        """
+        self._keys_written = {}
+        path = self._metrics
+        if not is_there(path):
+            return
+        size = path.stat().st_size
+        whole_lines, torn = _last_lines(path, size, since)
+        if torn:
+            os.truncate(path, size - torn)
+        late = (line for line in whole_lines if _step_of(line) >= since)
+        for key, step in filter(None, map(_place_of, late)):
+            self._keys_written.setdefault(step, set()).add(key)
+
+    def set_aside(self, numbers: int) -> None:
+        """Move what iterations of other numbers left out of the way, for nothing of it to be mixed.
+
+        It can be moved back. The checkpoints go last: after a kill in between, the same is found.
+        """
+        made = (f"numbers-{numbers}{suffix}" for suffix in ("", *(f".{i}" for i in range(2, 1000))))
+        folder = next(
+            path for path in map((self.run_dir / EARLIER).joinpath, made) if not path.exists()
+        )
+        folder.mkdir(parents=True)
+        for name in (METRICS, PROGRESS, RESULTS):
+            with suppress(FileNotFoundError):
+                (self.run_dir / name).rename(folder / name)
+        (folder / CHECKPOINTS).mkdir()
+        for path in self.checkpoints.glob("*.pt"):  # the folder is claimed by this process
+            path.rename(folder / CHECKPOINTS / path.name)
+        for changed in (
+            folder / CHECKPOINTS,
+            folder,
+            folder.parent,
+            self.checkpoints,
+            self.run_dir,
+        ):
+            sync_folder(changed)
+
+    def begun_before(self) -> list[str]:
+        """Return a line for each time that this run began again because of other numbers."""
+        folders = sorted((self.run_dir / EARLIER).glob("numbers-*"))
+        return [
+            f"begun again with numbers {NUMBERS}: this version of the trainer does not go on from"
+            f" those in {EARLIER}/{folder.name}"
+            for folder in folders
+        ]
+
+    def publish(self, *all_progress: Progress) -> None:
+        """Append the points of iterations that are not there yet, then replace `progress.json`."""
+        # Each number is made a text once, for both files: that takes as long as all the rest.
+        lines: list[str] = []
+        for progress in all_progress:
+            written_out = [
+                (point, _encode(point.key), _encode_number(point.value))
+                for point in progress.points
+            ]
+            lines += self._new_lines(progress.iteration, written_out)
+        if lines:
+            append_durably(self._metrics, "".join(lines).encode())
+        self._write_progress(progress, {key: value for _, key, value in written_out})
+
+    def _new_lines(self, iteration: int, points: Sequence[tuple[Point, str, str]]) -> list[str]:
+        """Return the lines of points that are not written yet, and count them as written."""
+        written = self._keys_written.setdefault(iteration, set())
+        lines = [
+            f'{{"key": {key}, "value": {value}, "step": {point.step}, "timestamp": {point.timestamp}}}\n'
+            for point, key, value in points
+            if point.key not in written
+        ]
+        written.update(point.key for point, _, _ in points)
+        # The iteration before does not come again: what is remembered must not grow with the run.
+        self._keys_written.pop(iteration - 1, None)
+        return lines
+
+    def _write_progress(self, progress: Progress, metrics: Mapping[str, str]) -> None:
+        """Replace `progress.json`: whole at any moment, but not worth waiting for the disk."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        shown = ", ".join([f"{key}: {value}" for key, value in metrics.items()])
+        line = (
+            f'{{"iteration": {progress.iteration}, "iterations": {progress.iterations}, '
+            f'"metrics": {{{shown}}}, "updated_at": "{now}", "numbers": {NUMBERS}}}\n'
+        )
+        replace_file(self._progress, line.encode(), durable=False)
+
+    def write_results(self, results: Mapping[str, object]) -> None:
+        """Replace `results.json`, and return when it is on the disk."""
+        document = json.dumps({"schema": 1, **results}, indent=2, allow_nan=False) + "\n"
+        replace_file(self.run_dir / RESULTS, document.encode(), durable=True)
+        sync_folder(self.run_dir)
+
+
+def say(line: str) -> None:
+    """Print a line at once: the reader may be a log that is followed."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def json_number(value: float) -> float | str:
+    """Return a number as JSON can hold it: `NaN`, `Infinity` and `-Infinity` become texts."""
+    if isfinite(value):
+        return value
+    if isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def json_numbers(metrics: Mapping[str, float]) -> dict[str, float | str]:
+    """Return metrics as JSON can hold them, whatever kind of number a callback made of one."""
+    return {key: json_number(float(value)) for key, value in metrics.items()}
+
+
+def _encode_number(value: float) -> str:
+    """Return a number as a text of JSON."""
+    return repr(value) if isfinite(value) else f'"{json_number(value)}"'
+
+
+def _last_lines(path: Path, size: int, since: int) -> tuple[list[bytes], int]:
+    """Return the last whole lines, all with a step of at least `since` among them.
+
+    The second value is the number of bytes behind the last whole line.
+    """
+    length = BLOCK
+    with path.open("rb") as file:
+        while True:
+            start = max(0, size - length)
+            file.seek(start)
+            *lines, torn = file.read(size - start).split(b"\n")
+            whole = lines if start == 0 else lines[1:]
+            earliest = next(filter(None, map(_place_of, whole)), None)
+            if start == 0 or (earliest is not None and earliest[1] < since):
+                return whole, len(torn)
+            length *= 8
+
+
+def _step_of(line: bytes) -> int:
+    """Return the step in a line, of one that `_append` wrote without reading the rest; 0 if it has none."""
+    digits = line.rpartition(b'"step": ')[2].partition(b",")[0]
+    if digits.isdigit():
+        return int(digits)
+    place = _place_of(line)
+    return place[1] if place else 0
+
+
+def _place_of(line: bytes) -> tuple[str, int] | None:
+    """Return a line's key and step; none for a line that is no point."""
+    try:
+        point = json.loads(line)
+        return str(point["key"]), int(point["step"])
+    except (ValueError, TypeError, KeyError):
+        return None
