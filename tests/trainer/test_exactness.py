@@ -9,7 +9,7 @@ from run_files import MakeRun, Start, results_of
 from user_modules import run_program
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "trainer" / "README.md").read_text()
+GUIDE = (ROOT / "docs" / "trainer.md").read_text()
 TESTS = {
     "What is drawn for a batch": {
         "loading/test_seeded_batches.py": [

@@ -15,7 +15,7 @@ from user_modules import run_program
 from trainer.callbacks.events import PARAMETERS
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "trainer" / "README.md").read_text()
+GUIDE = (ROOT / "docs" / "trainer.md").read_text()
 
 
 @pytest.fixture
