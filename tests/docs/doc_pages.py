@@ -74,7 +74,7 @@ def project_of(page: Path) -> str:
 
 def read_links(page: Path) -> Iterator[tuple[int, str]]:
     """Yield the targets of a page's links, with their lines; code has none."""
-    for number, line in enumerate(_without_code(page).split("\n"), 1):
+    for number, line in enumerate(without_code(page).split("\n"), 1):
         for found in _LINK.finditer(re.sub(r"`[^`]*`", "", line)):
             yield number, found[1]
 
@@ -82,7 +82,7 @@ def read_links(page: Path) -> Iterator[tuple[int, str]]:
 def read_anchors(page: Path) -> set[str]:
     """Return what can stand behind the # of a link to a page, as GitHub names headings."""
     anchors: set[str] = set()
-    for found in _HEADING.finditer(_without_code(page)):
+    for found in _HEADING.finditer(without_code(page)):
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", found[2]).strip().lower()
         slug = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
         others = sum(each == slug or each.startswith(f"{slug}-") for each in anchors)
@@ -94,7 +94,7 @@ def read_tables(page: Path) -> dict[str, list[list[str]]]:
     """Return the rows of all tables under each heading, without their heads; cells lose their marks."""
     tables: dict[str, list[list[str]]] = {}
     heading = ""
-    lines = _without_code(page).split("\n")
+    lines = without_code(page).split("\n")
     for at, line in enumerate(lines):
         if found := _HEADING.match(line):
             heading = found[2].replace("`", "")
@@ -106,7 +106,7 @@ def read_tables(page: Path) -> dict[str, list[list[str]]]:
     return tables
 
 
-def _without_code(page: Path) -> str:
+def without_code(page: Path) -> str:
     """Return a page's text with empty lines in place of its code blocks."""
     text = page.read_text(encoding="utf-8")
     return _FENCE.sub(lambda found: "\n" * found[0].count("\n"), text)

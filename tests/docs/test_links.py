@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from doc_pages import DOCS, ROOT, pages, read_anchors, read_links
+from doc_pages import DOCS, ROOT, pages, read_anchors, read_links, without_code
 
+PACKAGES = ("orch", "orchestrator", "trainer")
 OUTSIDE = ("http://", "https://", "mailto:")
 
 
@@ -22,6 +24,17 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None
         if not file.exists() or (anchor and anchor not in read_anchors(file)):
             dead.append(f"{page.name}, line {line}: {target}")
     assert not dead
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_of_ours_that_is_named_exists(page: Path) -> None:
+    """A module that was renamed is noticed on the pages that name it."""
+    text = without_code(page)
+    named = re.findall(r"`((?:orch|orchestrator|trainer|tests|benchmarks)/[\w/]+\.\w+)`", text)
+    if page.name == "architecture.md":  # its tables name modules within a package
+        modules = {path.name for each in PACKAGES for path in (ROOT / each).rglob("*.py")}
+        assert not set(re.findall(r"`(\w+\.py)`", text)) - modules
+    assert not [path for path in named if not (ROOT / path).exists()]
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
