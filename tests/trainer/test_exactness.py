@@ -19,7 +19,7 @@ TESTS = {
         "test_random_data.py": ["test_number_of_workers_and_a_kill_change_nothing"],
     },
     "Samples that cannot be made again": {
-        "loading/test_examination.py": [
+        "loading/test_sample_checks.py": [
             "test_samples_that_cannot_be_made_again_are_refused",
             "test_samples_that_cannot_be_made_again_are_said_where_bits_do_not_count",
             "test_samples_that_can_be_made_again_are_fine",
@@ -29,7 +29,7 @@ TESTS = {
         ],
     },
     "Looking at the samples leaves no trace": {
-        "loading/test_examination.py": ["test_data_set_is_left_as_it_was"],
+        "loading/test_sample_checks.py": ["test_data_set_is_left_as_it_was"],
         "test_random_data.py": [
             "test_data_set_that_counts_is_asked_for_what_is_trained_with_and_no_more"
         ],
@@ -46,7 +46,7 @@ TESTS = {
     },
     "Data that changed between two attempts": {
         "test_random_data.py": ["test_data_that_changed_are_told_and_the_run_goes_on"],
-        "loading/test_examination.py": ["test_description_tells_apart_what_is_different"],
+        "loading/test_sample_checks.py": ["test_description_tells_apart_what_is_different"],
     },
 }
 
