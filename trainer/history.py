@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 ACCURACY, LOSS = "validation/accuracy", "validation/loss"
 
 
-class Point(NamedTuple):
-    """Hold one value of one metric; `timestamp` is in milliseconds and never changes again."""
+class MetricPoint(NamedTuple):
+    """One value of one metric; `timestamp` is in milliseconds and never changes."""
 
     key: str
     value: float
@@ -38,7 +38,7 @@ class History:
         self.metric = metric or ACCURACY
         self.mode = mode or MAX
         self._is_chosen = metric is not None
-        self.points: list[Point] = []
+        self.points: list[MetricPoint] = []
         self.best_iteration: int | None = None
         self.best_value: float | None = None
         self.digest = ""
@@ -78,7 +78,8 @@ class History:
     def _take(self, step: int, metrics: dict[str, float], timestamp: int) -> None:
         values = [*map(float, metrics.values())]
         self.points = [
-            Point(key, value, step, timestamp) for key, value in zip(metrics, values, strict=True)
+            MetricPoint(key, value, step, timestamp)
+            for key, value in zip(metrics, values, strict=True)
         ]
         # A chain: each digest covers the one before, so that a checkpoint need not hold them all.
         place = repr((self.digest, step, [*metrics])).encode()
@@ -95,7 +96,7 @@ class History:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
-        self.points = [Point(*point) for point in state["points"]]
+        self.points = [MetricPoint(*point) for point in state["points"]]
         self._choose(self.metrics)
         self.best_iteration = state["best_iteration"]
         self.best_value = state["best_value"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from trainer.history import Point
+    from trainer.history import MetricPoint
 
 CONFIG = "config.yaml"
 CHECKPOINTS = "checkpoints"
@@ -38,7 +38,7 @@ class Progress:
 
     iteration: int
     iterations: int
-    points: Sequence[Point]
+    points: Sequence[MetricPoint]
 
 
 class Outputs:
@@ -123,7 +123,9 @@ class Outputs:
             append_durably(self._metrics, "".join(lines).encode())
         self._write_progress(progress, {key: value for _, key, value in written_out})
 
-    def _new_lines(self, iteration: int, points: Sequence[tuple[Point, str, str]]) -> list[str]:
+    def _new_lines(
+        self, iteration: int, points: Sequence[tuple[MetricPoint, str, str]]
+    ) -> list[str]:
         """Return the lines of points that are not written yet, and count them as written."""
         written = self._keys_written.setdefault(iteration, set())
         lines = [

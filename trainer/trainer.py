@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trainer.callbacks.events import Callbacks
-    from trainer.history import Point
+    from trainer.history import MetricPoint
     from trainer.settings import Config
 
 
@@ -273,7 +273,7 @@ class ModularTaskTrainer:
         shown = "  ".join(f"{key} {value:.4g}" for key, value in metrics.items())
         say(f"iteration {iteration} of {self.settings.iterations}: {shown}")
 
-    def _progress(self, points: Sequence[Point]) -> Progress:
+    def _progress(self, points: Sequence[MetricPoint]) -> Progress:
         return Progress(self.iteration, self.settings.iterations, points)
 
     def _test(self, recorder: Recorder) -> dict[str, float]:
@@ -289,7 +289,7 @@ class ModularTaskTrainer:
         return results
 
     def _report(
-        self, test_results: dict[str, float], final_points: list[Point], final_state: str
+        self, test_results: dict[str, float], final_points: list[MetricPoint], final_state: str
     ) -> None:
         """Write the results; when this returns they are on the disk."""
         history = self.history

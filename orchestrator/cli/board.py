@@ -26,6 +26,7 @@ from orchestrator.execution.events import (
     Stopping,
 )
 from orchestrator.grid.axes import describe_briefly, describe_point
+from orchestrator.grid.identity import short
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class LiveBoard(PlainBoard):
         for item in shown:
             gpu = item.started.slot.gpu
             rows.add_row(
-                Text(item.started.run.run_id[:8], style="cyan"),
+                Text(short(item.started.run.run_id), style="cyan"),
                 Text(self._name(item.started.run.overrides)),
                 Text(_count(item.progress)),
                 on_one_line(Text(describe_metrics(item.progress), style="dim")),
@@ -188,24 +189,24 @@ def describe(  # noqa: PLR0911 # one a kind of event
     match event:
         case AttemptStarted(run=run, action=action, attempt=attempt):
             note = "" if attempt == 1 else f"  (attempt {attempt}: {event.reason})"
-            return Text(f"{action.value:>9}  {run.run_id[:8]}  {name(run.overrides)}{note}")
+            return Text(f"{action.value:>9}  {short(run.run_id)}  {name(run.overrides)}{note}")
         case Ended(run=run, state=state):
             what = describe_metrics(event.progress) if state is State.DONE else event.reason
             took = f"  {event.seconds:.1f} s" if event.executed else ""
             place = f"{over}/{total}" if state in (State.DONE, State.FAILED) else ""
             return Text.assemble(
                 (f"{place:>9}  ", "dim"),
-                f"{run.run_id[:8]}  ",
+                f"{short(run.run_id)}  ",
                 (state.value, COLOURS[state]),
                 f"{took}  {name(run.overrides)}  ",
                 (what, "dim" if state is State.DONE else ""),
             )
         case Adopted(run=run):
-            return Text(f"     wait  {run.run_id[:8]}  {name(run.overrides)}  ({event.reason})")
+            return Text(f"     wait  {short(run.run_id)}  {name(run.overrides)}  ({event.reason})")
         case Retrying(run=run, attempt=attempt, delay=delay, alone=alone):
             when = "alone on its GPU" if alone else f"in {describe_seconds(delay)}"
             return Text(
-                f"    again  {run.run_id[:8]}  {when}: {event.reason}  "
+                f"    again  {short(run.run_id)}  {when}: {event.reason}  "
                 f"{name(run.overrides)}  (attempt {attempt + 1})",
                 style="yellow",
             )

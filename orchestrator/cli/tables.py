@@ -16,6 +16,7 @@ from orchestrator.cli.columns import (
     width_of,
 )
 from orchestrator.cli.state_colours import COLOURS
+from orchestrator.grid.identity import SHORT_ID_DIGITS, short
 from orchestrator.planning.metric_direction import Direction
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from orchestrator.rundir.status_report import Report
 
 ROWS_WITHOUT_ASKING: Final = 40
-_SHORT: Final = 8
 _STATE: Final = 22  # the columns state and iteration
 _STATE_AND_WHY: Final = 44
 _RUNS: Final = 8
@@ -51,7 +51,7 @@ def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -
     table = new_table("run", *axes, "state", "action", "why", console=console)
     for decision in shown:
         table.add_row(
-            decision.run.run_id[:_SHORT],
+            short(decision.run.run_id),
             *cells_of(decision.run.overrides, axes),
             _state(decision.seen.state),
             decision.action.value,
@@ -144,7 +144,7 @@ def print_status(reports: Sequence[Report], console: Console, *, everything: boo
     saved_metrics = [report.outcome.metrics for report in shown]
     all_metrics = keys_of(saved_metrics)
     cells = {key: [cell_of(found.get(key, "")) for found in saved_metrics] for key in all_metrics}
-    taken = _SHORT + width_of((report.overrides for report in shown), axes, console)
+    taken = SHORT_ID_DIGITS + width_of((report.overrides for report in shown), axes, console)
     metrics = fit_columns(cells, taken + (_STATE if over else _STATE_AND_WHY), console)
     table = new_table(
         "run", *axes, "state", "iteration", *metrics, *([] if over else ["why"]), console=console
@@ -152,7 +152,7 @@ def print_status(reports: Sequence[Report], console: Console, *, everything: boo
     for report in shown:
         saved = report.seen.progress
         table.add_row(
-            report.run_id[:_SHORT],
+            short(report.run_id),
             *cells_of(report.overrides, axes),
             _state(report.seen.state),
             f"{saved.iteration}/{saved.iterations}" if saved else "",
@@ -179,7 +179,7 @@ def print_differences(
     console: Console,
 ) -> None:
     """Print the keys in which two runs differ, their configs first, then what came of them."""
-    table = new_table("", one[:_SHORT], other[:_SHORT], console=console)
+    table = new_table("", short(one), short(other), console=console)
     for item in (*configs, *outcomes):
         key, values = Text(printable(item.key)), (item.before, item.now)
         table.add_row(key, *(Text(printable(value)) for value in values))

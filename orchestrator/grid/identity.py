@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 RunId = NewType("RunId", str)
 
-RUN_ID_DIGITS = 16
+RUN_ID_DIGITS: Final = 16
+SHORT_ID_DIGITS: Final = 8
 _GAP: Final = "\0"
 NEVER_IDENTITY = ("results_dir", "experiment_id", "hydra", "_filters", "orch")
 
@@ -61,6 +62,11 @@ def identify(
     """
     digest = hashlib.sha256(canonical_form(config, exclude)).hexdigest()
     return Run(RunId(digest[:RUN_ID_DIGITS]), digest, overrides, config, config)
+
+
+def short(run_id: str) -> str:
+    """Return the beginning of a run ID that tables and messages show; every command takes it."""
+    return run_id[:SHORT_ID_DIGITS]
 
 
 def canonical_form(config: Mapping[str, Value], exclude: Sequence[str] = ()) -> bytes:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
+from orchestrator.grid.identity import RUN_ID_DIGITS
 from orchestrator.rundir import config_yaml, durable, records
 from orchestrator.rundir.directory import RunDirectory
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _PREFIX: Final = ".new-"
 # Ours, and those of earlier versions; a file, a link or another folder of that prefix is the user's.
 _OURS: Final = re.compile(
-    r"\.new-(?:[0-9a-f]{16}(?:-[0-9a-f]+)?|(?:removed|swept)-[0-9a-f]+|probe)"
+    rf"\.new-(?:[0-9a-f]{{{RUN_ID_DIGITS}}}(?:-[0-9a-f]+)?|(?:removed|swept)-[0-9a-f]+|probe)"
 )
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.grid.identity import RunId
+from orchestrator.grid.identity import RUN_ID_DIGITS, RunId
 from orchestrator.rundir.build import Workshops, sweep
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_enforced, is_joined, join
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import Run
     from orchestrator.rundir.state import Observation
 
-_RUN_ID = re.compile(r"[0-9a-f]{16}")
+_RUN_ID = re.compile(rf"[0-9a-f]{{{RUN_ID_DIGITS}}}")
 _ORCHESTRATORS: Final = "orchestrators.lock"
 
 

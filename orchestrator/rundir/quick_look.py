@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.grid.identity import RUN_ID_DIGITS
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.directory import IDENTITY, STATUS, says_done
 from orchestrator.rundir.state import Observation
@@ -26,7 +27,9 @@ def observe_done(run_id: RunId, training: int) -> Observation | None:
     except OSError:
         return None
     match found:
-        case {"run_id": str(named), "digest": str(digest)} if named == run_id == digest[:16]:
+        case {"run_id": str(named), "digest": str(digest)} if (
+            named == run_id == digest[:RUN_ID_DIGITS]
+        ):
             return Observation(status, attempts=status.attempt)
         case _:
             return None

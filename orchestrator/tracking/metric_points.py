@@ -23,8 +23,8 @@ _INT64: Final = range(-(2**63), 2**63)
 _LARGEST: Final = 1.7976931348623157e308  # what MLflow keeps for infinity
 
 
-class Sample(NamedTuple):
-    """One point of a metric; ``timestamp`` in ms never changes, so sending it again adds nothing."""
+class MetricPoint(NamedTuple):
+    """One value of one metric; ``timestamp`` is in milliseconds and never changes."""
 
     key: str
     value: float
@@ -51,7 +51,7 @@ class Reading:
     place does not stand there any more, so nothing was read.
     """
 
-    samples: tuple[Sample, ...]
+    samples: tuple[MetricPoint, ...]
     place: Place
     garbage: int = 0
     rewritten: bool = False
@@ -168,7 +168,7 @@ def _checksum(descriptor: int, offset: int) -> int:
     return zlib.crc32(os.pread(descriptor, length, offset - length)) if length else 0
 
 
-def _parse(line: bytes, timeless: int) -> Sample | None:
+def _parse(line: bytes, timeless: int) -> MetricPoint | None:
     if len(line) > _LONGEST_LINE:
         return None
     try:
@@ -188,4 +188,4 @@ def _parse(line: bytes, timeless: int) -> Sample | None:
         return None
     if not isinstance(timestamp, int) or timestamp not in _INT64 or timestamp < 0:
         timestamp = timeless
-    return Sample(metric_name(key), finite(number), int(step), timestamp)
+    return MetricPoint(metric_name(key), finite(number), int(step), timestamp)

@@ -14,7 +14,7 @@ from orchestrator.grid.config_values import show
 from orchestrator.rundir import records
 from orchestrator.rundir.state import State, Status
 from orchestrator.tracking.git_source import name_of_user
-from orchestrator.tracking.metric_points import Sample, finite
+from orchestrator.tracking.metric_points import MetricPoint, finite
 from orchestrator.tracking.mlflow_names import metric_name, parameter_value, run_name, tag_value
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def ended_at(directory: RunDirectory, seen: Observation) -> int:
 
 def read_results(
     directory: RunDirectory, seen: Observation, reported: Collection[str]
-) -> list[Sample]:
+) -> list[MetricPoint]:
     """Return the test results as points at the last iteration.
 
     ``reported`` are the keys that points were sent of while the run trained. A result of the same
@@ -111,7 +111,7 @@ def read_results(
         if name in reported:
             name = metric_name(key if key.startswith(_TEST) else f"{_TEST}{key}")
         if number is not None and name not in reported:
-            samples.append(Sample(name, finite(number), step, at))
+            samples.append(MetricPoint(name, finite(number), step, at))
     return samples
 
 

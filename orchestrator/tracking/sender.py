@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.state import Observation
     from orchestrator.tracking.delivery_record import Destination
     from orchestrator.tracking.git_source import Source
-    from orchestrator.tracking.metric_points import Sample
+    from orchestrator.tracking.metric_points import MetricPoint
     from orchestrator.tracking.store import Store
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class _Parcel:
     """
 
     place: Place
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[MetricPoint] = field(default_factory=list)
     steps: list[tuple[str, int]] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
 
@@ -190,7 +190,7 @@ class Sender:
                 break
         return parcel
 
-    def _pack(self, parcel: _Parcel, samples: Iterable[Sample]) -> None:
+    def _pack(self, parcel: _Parcel, samples: Iterable[MetricPoint]) -> None:
         """Add the points that do not stand further up in the file, and that MLflow does not have."""
         if self._sent is not None:
             steps, missing = self._sent.choose(samples)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from orchestrator.tracking.metric_points import Sample
+    from orchestrator.tracking.metric_points import MetricPoint
 
 
 class ConflictError(Exception):
@@ -51,13 +51,15 @@ class SentPoints:
             at = reading.place
             on_progress()
 
-    def choose(self, samples: Iterable[Sample]) -> tuple[list[tuple[str, int]], list[Sample]]:
+    def choose(
+        self, samples: Iterable[MetricPoint]
+    ) -> tuple[list[tuple[str, int]], list[MetricPoint]]:
         """Return the points that do not stand further up in the file, and those to be sent of them.
 
         Raises:
             ConflictError: MLflow has another value for one of them.
         """
-        first: dict[tuple[str, int], Sample] = {}
+        first: dict[tuple[str, int], MetricPoint] = {}
         for sample in samples:
             if sample.step not in self._steps[sample.key]:
                 first.setdefault((sample.key, sample.step), sample)

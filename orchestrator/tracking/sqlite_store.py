@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Engine
 
-    from orchestrator.tracking.metric_points import Sample
+    from orchestrator.tracking.metric_points import MetricPoint
 
 _INSERT: Final = (
     "INSERT OR IGNORE INTO metrics (run_uuid, key, timestamp, step, value, is_nan)"
@@ -32,7 +32,7 @@ def open_engine(uri: str) -> Engine:
     return create_engine(uri, connect_args={"timeout": _PATIENCE})
 
 
-def insert_points(engine: Engine, mlflow_run_id: str, samples: Iterable[Sample]) -> None:
+def insert_points(engine: Engine, mlflow_run_id: str, samples: Iterable[MetricPoint]) -> None:
     """Add points to a run in one transaction; those that are there already stay as they are.
 
     The newest point of each key must be logged through MLflow, which keeps it in a table of its own.

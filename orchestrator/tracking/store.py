@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from orchestrator.tracking.metric_points import Sample
+    from orchestrator.tracking.metric_points import MetricPoint
 
 Item: TypeAlias = "Param | RunTag | Metric"
 RUN_ID_TAG: Final = "orch.run_id"
@@ -191,7 +191,7 @@ class Store:
             on_progress()
         return points
 
-    def portions(self, samples: Sequence[Sample]) -> list[Sequence[Sample]]:
+    def portions(self, samples: Sequence[MetricPoint]) -> list[Sequence[MetricPoint]]:
         """Return points in the portions that can be sent at once; at least one, if it is empty."""
         most = _MOST_TOGETHER if self.answers_late else max(len(samples), 1)
         return [samples[at : at + most] for at in range(0, max(len(samples), 1), most)]
@@ -202,7 +202,7 @@ class Store:
         *,
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
-        samples: Sequence[Sample] = (),
+        samples: Sequence[MetricPoint] = (),
     ) -> None:
         """Send parameters, tags and points, in as few requests as they fit into.
 
@@ -242,9 +242,9 @@ class Store:
         folder.log_artifact(str(path), None if inside == "." else inside)  # type: ignore[no-untyped-call] # MLflow left it untyped
 
 
-def _newest(samples: Iterable[Sample]) -> list[Sample]:
+def _newest(samples: Iterable[MetricPoint]) -> list[MetricPoint]:
     """Return the point of each key that MLflow shows as the latest."""
-    newest: dict[str, Sample] = {}
+    newest: dict[str, MetricPoint] = {}
     for each in samples:
         known = newest.get(each.key)
         order = (each.step, each.timestamp, each.value)

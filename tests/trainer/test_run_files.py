@@ -11,7 +11,7 @@ import pytest
 from run_files import MakeRun, Train, points_of, results_of
 
 from trainer.durable_files import append_durably
-from trainer.history import Point
+from trainer.history import MetricPoint
 from trainer.run_files import Outputs, Progress, json_number
 
 
@@ -19,11 +19,11 @@ def test_point_is_written_once_with_its_first_timestamp(tmp_path: Path) -> None:
     """What a resumed run computes again is not written again."""
     outputs = Outputs(tmp_path)
     outputs.open(since=0)
-    outputs.publish(Progress(1, 1, [Point("loss", 0.5, 1, 1000)]))
+    outputs.publish(Progress(1, 1, [MetricPoint("loss", 0.5, 1, 1000)]))
     again = Outputs(tmp_path)
     again.open(since=0)
-    again.publish(Progress(1, 2, [Point("loss", 0.5, 1, 2000)]))
-    again.publish(Progress(2, 2, [Point("loss", 0.25, 2, 3000)]))
+    again.publish(Progress(1, 2, [MetricPoint("loss", 0.5, 1, 2000)]))
+    again.publish(Progress(2, 2, [MetricPoint("loss", 0.25, 2, 3000)]))
     assert points_of(tmp_path) == [
         {"key": "loss", "value": 0.5, "step": 1, "timestamp": 1000},
         {"key": "loss", "value": 0.25, "step": 2, "timestamp": 3000},
@@ -34,12 +34,12 @@ def test_line_cut_at_any_byte_is_written_again_whole(tmp_path: Path) -> None:
     """However much of a line a kill left, the file ends with whole lines."""
     path = tmp_path / "metrics.jsonl"
     outputs = Outputs(tmp_path)
-    outputs.publish(Progress(1, 1, [Point("a", 1, 1, 5), Point("b", 2, 1, 5)]))
+    outputs.publish(Progress(1, 1, [MetricPoint("a", 1, 1, 5), MetricPoint("b", 2, 1, 5)]))
     whole = path.read_bytes()
     for end in range(len(whole)):
         path.write_bytes(whole[:end])
         outputs.open(since=0)
-        outputs.publish(Progress(1, 1, [Point("a", 1, 1, 5), Point("b", 2, 1, 5)]))
+        outputs.publish(Progress(1, 1, [MetricPoint("a", 1, 1, 5), MetricPoint("b", 2, 1, 5)]))
         assert path.read_bytes() == whole
 
 
@@ -54,7 +54,7 @@ def test_end_of_a_long_file_is_enough_to_write_each_point_once(tmp_path: Path, s
     outputs = Outputs(tmp_path)
     outputs.open(since=since)
     for step in (since, 1_999, 2_000):
-        outputs.publish(Progress(step, 2_000, [Point("a", 1.0, step, 5)]))
+        outputs.publish(Progress(step, 2_000, [MetricPoint("a", 1.0, step, 5)]))
     assert path.read_text() == "".join(lines) + lines[0].replace('"step": 0', '"step": 2000')
 
 
@@ -63,13 +63,17 @@ def test_metric_that_came_later_hides_no_point(tmp_path: Path) -> None:
     steps = range(1, 6)
     outputs = Outputs(tmp_path)
     for step in steps:
-        outputs.publish(Progress(step, 5, [Point("a", 1.0, step, 5)]))
+        outputs.publish(Progress(step, 5, [MetricPoint("a", 1.0, step, 5)]))
     outputs.open(since=0)
     for step in (1, 2):
-        outputs.publish(Progress(step, 5, [Point("a", 1.0, step, 5), Point("b", 1.0, step, 5)]))
+        outputs.publish(
+            Progress(step, 5, [MetricPoint("a", 1.0, step, 5), MetricPoint("b", 1.0, step, 5)])
+        )
     outputs.open(since=2)
     for step in (2, 3, 4, 5):
-        outputs.publish(Progress(step, 5, [Point("a", 1.0, step, 5), Point("b", 1.0, step, 5)]))
+        outputs.publish(
+            Progress(step, 5, [MetricPoint("a", 1.0, step, 5), MetricPoint("b", 1.0, step, 5)])
+        )
     places = [(point["key"], point["step"]) for point in points_of(tmp_path)]
     assert sorted(places) == [(key, step) for key in "ab" for step in steps]
 
@@ -89,7 +93,7 @@ def test_point_counts_however_it_is_written(tmp_path: Path, line: str) -> None:
     path.write_text(line + "\n")
     outputs = Outputs(tmp_path)
     outputs.open(since=5)
-    outputs.publish(Progress(7, 9, [Point("a", 1.0, 7, 9)]))
+    outputs.publish(Progress(7, 9, [MetricPoint("a", 1.0, 7, 9)]))
     assert path.read_text() == line + "\n"
 
 
@@ -98,7 +102,7 @@ def test_foreign_line_is_left_alone(tmp_path: Path) -> None:
     append_durably(tmp_path / "metrics.jsonl", b'garbage\n[]\n{"key": "x"}\n')
     outputs = Outputs(tmp_path)
     outputs.open(since=0)
-    outputs.publish(Progress(1, 1, [Point("a", 1, 1, 5)]))
+    outputs.publish(Progress(1, 1, [MetricPoint("a", 1, 1, 5)]))
     assert (tmp_path / "metrics.jsonl").read_bytes().startswith(b"garbage\n[]\n")
 
 

@@ -30,6 +30,7 @@ from orchestrator.execution.slots import make_slots
 from orchestrator.execution.stop import StopLevel, StopRequests
 from orchestrator.extras import MLFLOW, TRAINER
 from orchestrator.grid.axes import describe_point
+from orchestrator.grid.identity import short
 from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.shared_memory import lack_of_shared_memory
 from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher, modules_named_by
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decision
 
-_SHORT: Final = 8
 NOTHING_EXECUTED: Final = ExecutionResult({}, left=0, stopped=False)
 _GARBAGE: Final = 700  # new objects before the newest are looked through
 
@@ -110,7 +110,7 @@ def _heal(planned: Planned, console: Console) -> None:
         try:
             planned.experiment.create(decision.run)
         except (OSError, RunDirectoryError) as error:
-            text = f"{decision.run.run_id[:_SHORT]} is done, but {error}"
+            text = f"{short(decision.run.run_id)} is done, but {error}"
             console.print(Text(text, style="yellow"), soft_wrap=True)
 
 
@@ -243,7 +243,7 @@ def _summarize(
     failed = [ended for ended in outcome.ended.values() if ended.state is State.FAILED]
     for ended in failed:
         has_log = planned.experiment.run(ended.run.run_id).attempt_logs()
-        look = next_command(options, "logs" if has_log else "show", ended.run.run_id[:_SHORT])
+        look = next_command(options, "logs" if has_log else "show", short(ended.run.run_id))
         parts = (("failed ", "red"), describe_point(ended.run.overrides), (f"  {look}", "dim"))
         console.print(Text.assemble(*parts), soft_wrap=True)
     if outcome.gave_up:

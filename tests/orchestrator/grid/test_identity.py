@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from orchestrator.errors import IdentityError
-from orchestrator.grid.identity import NEVER_IDENTITY, canonical_form, identify
+from orchestrator.grid.identity import (
+    NEVER_IDENTITY,
+    SHORT_ID_DIGITS,
+    canonical_form,
+    identify,
+    short,
+)
 
 SCALARS = (
     st.none()
@@ -157,3 +163,11 @@ def test_reading_the_written_config_gives_the_same_identity() -> None:
     config = {"lr": 1e-05, "name": "null", "on": "yes", "layers": [1, 2.5, None, "1e3"]}
     read = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(config))))
     assert canonical_form(read) == canonical_form(config)
+
+
+def test_short_id_is_the_beginning_of_the_id() -> None:
+    """What tables show of a run ID is enough for a command to find the run."""
+    run_id = identify({"lr": 0.1}, {}).run_id
+
+    assert run_id.startswith(short(run_id))
+    assert len(short(run_id)) == SHORT_ID_DIGITS

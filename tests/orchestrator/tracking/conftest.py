@@ -13,7 +13,7 @@ from orchestrator.grid.identity import Run
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
-from orchestrator.tracking.metric_points import Sample
+from orchestrator.tracking.metric_points import MetricPoint
 from orchestrator.tracking.store import Found
 
 Append = Callable[..., None]
@@ -25,7 +25,7 @@ class FakeRun:
     start: int
     tags: dict[str, str]
     params: dict[str, str] = field(default_factory=dict)
-    samples: set[Sample] = field(default_factory=set)
+    samples: set[MetricPoint] = field(default_factory=set)
     files: dict[str, bytes] = field(default_factory=dict)
     state: State | None = None
     end: int | None = None
@@ -83,7 +83,7 @@ class FakeStore:
         on_progress()
         return {(each.key, each.step): each.value for each in self._active(mlflow_run_id).samples}
 
-    def portions(self, samples: Sequence[Sample]) -> list[Sequence[Sample]]:
+    def portions(self, samples: Sequence[MetricPoint]) -> list[Sequence[MetricPoint]]:
         return [samples]
 
     def send(
@@ -92,7 +92,7 @@ class FakeStore:
         *,
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
-        samples: Sequence[Sample] = (),
+        samples: Sequence[MetricPoint] = (),
     ) -> None:
         run = self._active(mlflow_run_id)
         for key, value in (params or {}).items():

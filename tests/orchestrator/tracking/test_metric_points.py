@@ -14,9 +14,9 @@ import pytest
 from orchestrator.tracking.metric_points import (
     CHUNK,
     START,
+    MetricPoint,
     Place,
     Reading,
-    Sample,
     count_points_behind,
     has_points_behind,
     is_same_value,
@@ -34,7 +34,7 @@ def read(path: Path, place: Place = START, *, is_over: bool = False) -> Reading:
     return read_points(path, place, is_over=is_over, timeless=99)
 
 
-def read_all(path: Path, *, is_over: bool = False) -> list[Sample]:
+def read_all(path: Path, *, is_over: bool = False) -> list[MetricPoint]:
     place, samples = START, []
     while (reading := read(path, place, is_over=is_over)).place != place:
         place = reading.place

@@ -10,7 +10,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from orchestrator.rundir.state import State
-from orchestrator.tracking.metric_points import Sample
+from orchestrator.tracking.metric_points import MetricPoint
 from orchestrator.tracking.mlflow_names import parameter_value
 from orchestrator.tracking.results_store import make_whole
 from orchestrator.tracking.store import Store, StoreError
@@ -27,7 +27,7 @@ def test_store_is_created_and_keeps_each_thing_once(tmp_path: Path) -> None:
     params = {f"key{number}": str(number) for number in range(250)} | {
         "long": parameter_value("é" * 7000)
     }
-    samples = [Sample("train/loss", 1 / step, step, 1000 + step) for step in range(1, 1500)]
+    samples = [MetricPoint("train/loss", 1 / step, step, 1000 + step) for step in range(1, 1500)]
     for _ in range(2):
         store.send(run, params=params, tags={"orch.attempt": "1"}, samples=samples)
         store.set_state(run, State.DONE, 5000)
@@ -97,7 +97,7 @@ def test_many_points_are_as_if_mlflow_had_written_them(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     store = Store(uri, "first", tmp_path)
     samples = [
-        Sample(f"key{number % 3}", math.nan if number % 100 == 0 else number / 7, number, 5000)
+        MetricPoint(f"key{number % 3}", math.nan if number % 100 == 0 else number / 7, number, 5000)
         for number in range(4000)
     ]
     bulk, one_by_one = (store.create_run(name, "", 1000, {}) for name in ("abc", "def"))
