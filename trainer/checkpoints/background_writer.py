@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
     State = dict[str, Any]
 
-# What may be on its way at a time: a large state alone, or a few small ones.
-MOST_BYTES: Final = 1 << 26
-MOST: Final = 8
+# How many iterations may wait for the disk that are only told, not saved.
+MOST_TOLD: Final = 8
+# From which size on the memory of two copies is too much.
+LARGE: Final = 1 << 26  # bytes
 
 
 class Recorder:
     """Write iterations to the disk in their order, each whole, on a thread of its own.
 
-    A disk that is slower than the training gets several at once, of which only those are written that
-    are kept; where they take too much memory, it holds the training up. What it refuses is raised at
-    the next iteration; the first that is saved is waited for there, so that no training begins that cannot be
-    saved. The thread prints nothing: a loader worker that is forked meanwhile would
-    inherit a locked stream.
+    At most one checkpoint is on its way while the next iteration is trained, so that a kill loses at
+    most one iteration besides that in progress; a disk that is slower than the training holds it up.
+    What the disk refuses is raised at the next iteration. The thread prints nothing: a loader worker
+    that is forked meanwhile would inherit a locked stream.
 
     An iteration that is not due is told without being saved: after a kill it is trained again, and
     its points are there already. Of the best one the modules are kept in memory until the next is
@@ -44,11 +44,8 @@ class Recorder:
         self._schedule = Schedule(every)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
         self._queue: deque[tuple[Progress | None, Taken | None]] = deque()
-        self._on_its_way: deque[tuple[Future[None], int]] = deque()
+        self._on_its_way: deque[tuple[Future[None], Taken | None]] = deque()
         self._is_refused = False
-        self._has_saved = False
-        self._awaited: Future[None] | None = None
-        self._last_size = 0
         self._best: Taken | None = None
         self._unsaved: tuple[Progress, int | None] | None = None
 
@@ -84,9 +81,8 @@ class Recorder:
             return
         if best == progress.iteration:
             self._forget_best()
-            self._make_room(self._last_size)
+            self._wait_for_states()
             self._best = self._checkpoints.take_best(best, state()["modules"])
-            self._last_size = self._best.snapshot.size
         self._unsaved = progress, best
         self._hand_over(progress, None)
 
@@ -106,19 +102,24 @@ class Recorder:
             self._wait_for_oldest()
 
     def _wait_for_oldest(self) -> None:
-        future, _size = self._on_its_way.popleft()
+        future, _ = self._on_its_way.popleft()
         future.result()
-        if future is self._awaited:
-            self._awaited = None
+
+    def _wait_for_states(self) -> None:
+        """Return when no copy of a state is on its way; points may be."""
+        while any(taken for _, taken in self._on_its_way):
+            self._wait_for_oldest()
 
     def _save(self, progress: Progress, state: State, best: int | None) -> None:
+        self._wait_for_states()
         if self._best is not None and self._best.iteration == best != progress.iteration:
+            is_large = self._best.snapshot.size >= LARGE
             self._hand_over(None, self._best)
             self._best = None
+            if is_large:
+                self._wait_for_states()
         self._forget_best()
-        self._make_room(self._last_size)
         taken = self._checkpoints.take(progress.iteration, state, best)
-        self._last_size = taken.snapshot.size
         self._unsaved = None
         self._hand_over(progress, taken)
 
@@ -127,24 +128,13 @@ class Recorder:
             self._checkpoints.give_back(self._best)
             self._best = None
 
-    def _make_room(self, needed: int) -> None:
-        """Wait until what is on its way leaves room for so many bytes more."""
-        while self._on_its_way:
-            future, _size = self._on_its_way[0]
-            size = sum(size for _, size in self._on_its_way) + needed
-            has_room = size <= MOST_BYTES and len(self._on_its_way) < MOST
-            if has_room and self._awaited is None and not future.done():
-                return
-            self._wait_for_oldest()
-
     def _hand_over(self, progress: Progress | None, taken: Taken | None) -> None:
-        self._make_room(0)
+        while self._on_its_way and (
+            self._on_its_way[0][0].done() or len(self._on_its_way) >= MOST_TOLD
+        ):
+            self._wait_for_oldest()
         self._queue.append((progress, taken))
-        size = taken.snapshot.size if taken else 0
-        future = self._thread.submit(self._write)
-        self._on_its_way.append((future, size))
-        if taken and progress and not self._has_saved:
-            self._has_saved, self._awaited = True, future
+        self._on_its_way.append((self._thread.submit(self._write), taken))
 
     def _write(self) -> None:
         """Write all that waits, in one go; after a refusal nothing."""

@@ -12,7 +12,7 @@ import torch
 from run_files import checkpoints_of, places_of, points_of
 from user_modules import Interrupted, run_program, sabotage
 
-from trainer.checkpoints.background_writer import MOST, MOST_BYTES, Recorder
+from trainer.checkpoints.background_writer import LARGE, MOST_TOLD, Recorder
 from trainer.errors import Stopped
 from trainer.interval import Interval
 from trainer.run_files import Progress
@@ -33,14 +33,19 @@ PATIENCE = 20
 class SlowDisk:
     """Play checkpoints and outputs: note what is written, each checkpoint only when allowed."""
 
-    def __init__(self, *, error: OSError | None = None, size: int = 0) -> None:
+    def __init__(
+        self, *, error: OSError | None = None, size: int = 0, is_slow_with_points: bool = False
+    ) -> None:
         self.error = error
         self.size = size
+        self.is_slow_with_points = is_slow_with_points
         self.allowed = Event()
         self.begun = Event()
         self.written: list[Any] = []
+        self.taken: list[list[Any]] = []  # what was written before each copy
 
     def take(self, iteration: int, state: dict[str, Any], best: int | None) -> Any:
+        self.taken.append([*self.written])
         what = ("checkpoint", iteration, state["weights"].tolist(), best)
         return SimpleNamespace(iteration=iteration, what=what, snapshot=self)
 
@@ -59,6 +64,9 @@ class SlowDisk:
         self.written += [taken.what for taken in all_taken]
 
     def publish(self, *all_progress: Progress) -> None:
+        if self.is_slow_with_points:
+            self.begun.set()
+            assert self.allowed.wait(PATIENCE)
         self.written += [("progress", progress.iteration) for progress in all_progress]
 
 
@@ -75,38 +83,38 @@ def full() -> OSError:
 
 
 def test_training_goes_on_while_the_disk_is_busy() -> None:
-    """What is written is the state at each iteration's end, not what the next one makes of it."""
+    """What is written is the state at the iteration's end, not what the next one makes of it."""
     disk = SlowDisk()
     weights = torch.zeros(2)
     with recorder_on(disk) as recorder:
-        pass_first_on(disk, recorder)
-        for iteration in (2, 3, 4):
-            recorder.record(Progress(iteration, 4, []), state_with(weights), iteration)
-            weights += 1
-            assert disk.written == []
-            assert disk.begun.wait(PATIENCE)
+        recorder.record(Progress(1, 2, []), state_with(weights), 1)
+        weights += 1
+        assert disk.begun.wait(PATIENCE)
+        assert disk.written == []
         disk.allowed.set()
+        recorder.record(Progress(2, 2, []), state_with(weights), 2)
+        weights += 1
     assert disk.written == [
-        ("checkpoint", 2, [0, 0], 2),
+        ("checkpoint", 1, [0, 0], 1),
+        ("progress", 1),
+        ("checkpoint", 2, [1, 1], 2),
         ("progress", 2),
-        # A checkpoint holds its own points only: those before must not be lost by a kill after it.
-        ("progress", 3),
-        ("checkpoint", 3, [1, 1], 3),
-        ("checkpoint", 4, [2, 2], 4),
-        ("progress", 4),
     ]
 
 
-def pass_first_on(disk: SlowDisk, recorder: Recorder) -> None:
-    """Let the first iteration be written, which the second one would wait for."""
-    disk.allowed.set()
-    recorder.record(Progress(1, 99, []), state_with(torch.zeros(1)), 1)
-    recorder.wait()
-    recorder.record(Progress(1, 99, []), state_with(torch.zeros(1)), 1)
-    recorder.wait()
-    disk.written.clear()
-    disk.allowed.clear()
-    disk.begun.clear()
+def test_points_of_iterations_that_wait_are_written_before_the_checkpoint_after_them() -> None:
+    """A checkpoint holds its own points only: those before must not be lost by a kill after it."""
+    disk = SlowDisk()
+    with recorder_on(disk, every=3) as recorder:
+        for iteration in range(1, 6):
+            if iteration == 5:
+                disk.allowed.set()
+            recorder.record(Progress(iteration, 5, []), state_with(torch.zeros(1)), None)
+    numbers = [each[:2] for each in disk.written]
+    assert numbers == [
+        *(("progress", 1), ("progress", 2), ("checkpoint", 3), ("progress", 3)),
+        *(("progress", 4), ("checkpoint", 5), ("progress", 5)),
+    ]
 
 
 def test_first_iteration_is_waited_for() -> None:
@@ -119,19 +127,18 @@ def test_first_iteration_is_waited_for() -> None:
         recorder.record(Progress(2, 9, []), state_with(torch.zeros(1)), 1)
 
 
-@pytest.mark.parametrize(("size", "most"), [(MOST_BYTES, 1), (MOST_BYTES // 4, 4), (0, MOST)])
-def test_disk_that_is_slower_holds_the_training_up_where_memory_would_not_do(
-    size: int, most: int
+@pytest.mark.parametrize(("every", "most"), [(1, 1), (2, 3), (99, MOST_TOLD)])
+def test_kill_loses_at_most_one_checkpoint_that_the_disk_has_not_taken(
+    every: int, most: int
 ) -> None:
-    """A large state waits for the one before; of small ones a few may be on their way."""
-    disk = SlowDisk(size=size)
-    recorder = recorder_on(disk)
-    pass_first_on(disk, recorder)
+    """A slower disk holds the training up, before the next state and before too many points."""
+    disk = SlowDisk(is_slow_with_points=every == 99)
+    recorder = recorder_on(disk, every)
     taken: list[int] = []
 
     def train() -> None:
         with recorder:
-            for iteration in range(1, MOST + 5):
+            for iteration in range(1, MOST_TOLD + 5):
                 recorder.record(Progress(iteration, 99, []), state_with(torch.zeros(1)), None)
                 taken.append(iteration)
 
@@ -142,8 +149,25 @@ def test_disk_that_is_slower_holds_the_training_up_where_memory_would_not_do(
     assert len(taken) == most
     disk.allowed.set()
     thread.join(PATIENCE)
-    assert len(taken) == MOST + 4
+    assert len(taken) == MOST_TOLD + 4
     assert [each[1] for each in disk.written if each[0] == "progress"] == taken
+
+
+@pytest.mark.parametrize(("size", "order"), [(LARGE, "best first"), (LARGE - 1, "together")])
+def test_large_state_is_copied_only_when_the_best_one_is_written(size: int, order: str) -> None:
+    """Of two large copies the memory would be too much."""
+    disk = SlowDisk(size=size)
+    disk.allowed.set()
+    with recorder_on(disk, every=2) as recorder:
+        for iteration in (1, 2):
+            recorder.record(Progress(iteration, 9, []), state_with(torch.zeros(1)), 1)
+            if iteration == 1:
+                recorder.wait()
+                if order == "together":
+                    disk.allowed.clear()
+        disk.allowed.set()
+    taken_at = disk.taken[-1]
+    assert (("best", 1, [0.0]) in taken_at) == (order == "best first")
 
 
 @pytest.mark.parametrize("count", [2, 5])
@@ -210,14 +234,25 @@ def test_last_iteration_is_saved_when_the_training_is_asked_to_stop() -> None:
 def test_refusing_disk_ends_the_run_in_one_line_and_leaves_what_was_there(
     make_run: MakeRun, start: Start, tmp_path: Path
 ) -> None:
-    """What is told may be ahead of what is saved, never behind it; later the run goes on."""
+    """Nobody hears of an iteration that is not saved; later the run goes on."""
     saboteur = sabotage(tmp_path, "iteration_begin", 4, "limit_file_size")
     run_dir = make_run(iterations=40, curriculum=saboteur)
     assert start(run_program, str(run_dir)) == 1
     assert (run_dir / "err.log").read_text() == "orch: OSError: [Errno 27] File too large\n"
     last = int(checkpoints_of(run_dir)[-1].name[:6])
-    assert last in (1, 2, 3)
-    assert points_of(run_dir)[-1]["step"] >= last
+    assert last in (2, 3)
+    assert points_of(run_dir)[-1]["step"] == last
     assert not [*run_dir.rglob("*.tmp")]
     assert start(run_program, str(run_dir)) == 0
     assert places_of(run_dir)[-1] == ("test/accuracy", 40)
+
+
+def test_killed_run_has_lost_at_most_one_iteration_besides_that_in_progress(
+    make_run: MakeRun, start: Start, tmp_path: Path
+) -> None:
+    """However short the iterations are beside what the disk takes."""
+    for at in (3, 20, 41):
+        saboteur = sabotage(tmp_path, "iteration_begin", at, "kill")
+        run_dir = make_run(f"killed-{at}", iterations=60, eval_every=1, curriculum=saboteur)
+        assert start(run_program, str(run_dir)) == -9
+        assert int(checkpoints_of(run_dir)[-1].name[:6]) >= at - 2
