@@ -9,10 +9,12 @@ import pytest
 from doc_pages import DOCS, ROOT, pages, read_anchors, read_links, without_code
 
 PACKAGES = ("orch", "orchestrator", "trainer")
+OTHERS = ("CHANGELOG.md", "benchmarks/README.md", "tests/faults/README.md")
+LINKED = [*pages(), *(ROOT / name for name in OTHERS)]
 OUTSIDE = ("http://", "https://", "mailto:")
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None:
     """A file that was moved, or a heading that was reworded, is noticed where it is pointed to."""
     dead = []
@@ -26,7 +28,7 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None
     assert not dead
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_of_ours_that_is_named_exists(page: Path) -> None:
     """A module that was renamed is noticed on the pages that name it."""
     text = without_code(page)
