@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from orchestrator.runner.attempt_program import Ready
-    from orchestrator.runner.fork_memory import Footprint
     from orchestrator.runner.output import Pipe
 
 
@@ -81,19 +80,16 @@ class Standby:
 
     Args:
         besides: Descriptors of this process that are no business of the fork.
-        footprint: Which memory forks write to; while it waits, it copies that.
 
     Raises:
         OSError: No process could be started.
     """
 
-    def __init__(self, besides: Iterable[int] = (), footprint: Footprint | None = None) -> None:
+    def __init__(self, besides: Iterable[int] = ()) -> None:
         self._socket, theirs = socket.socketpair()
         not_theirs = (self._socket.fileno(), *besides)
         context = multiprocessing.get_context("fork")
-        self._process = context.Process(
-            target=_wait_for_orders, args=(theirs, not_theirs, footprint)
-        )
+        self._process = context.Process(target=_wait_for_orders, args=(theirs, not_theirs))
         try:
             with theirs, signals_blocked():
                 self._process.start()
@@ -146,9 +142,7 @@ class Standby:
         self._socket.close()
 
 
-def _wait_for_orders(
-    orders: socket.socket, not_ours: Iterable[int], footprint: Footprint | None
-) -> None:
+def _wait_for_orders(orders: socket.socket, not_ours: Iterable[int]) -> None:
     """Be the fork that waits."""
     for each in not_ours:
         os.close(each)
@@ -156,8 +150,6 @@ def _wait_for_orders(
         os.setpgid(0, 0)
     _begin_anew()
     with orders, orders.makefile("rb") as stream:
-        if footprint:
-            footprint.follow(until=orders)
         sign, descriptors, _, _ = socket.recv_fds(orders, 1, 2)
         if not sign:
             sys.exit(NOT_CALLED)
@@ -169,10 +161,7 @@ def _wait_for_orders(
         _become_a_program(environment, *descriptors)
         if not stream.read(1):
             sys.exit(NOT_CALLED)
-    code = entry_point.call()
-    if footprint:
-        footprint.leave()
-    sys.exit(code)
+    sys.exit(entry_point.call())
 
 
 def _begin_anew() -> None:

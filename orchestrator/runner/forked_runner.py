@@ -84,6 +84,6 @@ def _carry_out_orders(line: Connection, keeper: Keeper) -> int:
 def _fork_ahead() -> Standby | contextlib.nullcontext[None]:
     """Fork the next program ahead; where there is no room for it now, it is forked when needed."""
     try:
-        return Standby(footprint=forkserver_preload.FOOTPRINT)
+        return Standby()
     except OSError:
         return contextlib.nullcontext()

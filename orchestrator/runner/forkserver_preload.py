@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from orchestrator.runner.attempt_program import SIGNALS
 from orchestrator.runner.entry_point import find_modules_of_the_project, load
-from orchestrator.runner.fork_memory import Footprint, gather
+from orchestrator.runner.large_pages import gather
 
 # What orch tells this process in its environment, and nobody else: it is removed here.
 MODULES: Final = "ORCH_PRELOAD"
@@ -96,5 +96,3 @@ _ORDERS: Final = _read_orders()
 if _ORDERS is not None:
     sys.excepthook = _say_what_is_wrong
 FAILURE: Final = "" if _ORDERS is None else _load(_ORDERS)
-# Made last: what is written to of all that is loaded now.
-FOOTPRINT: Final = None if _ORDERS is None else Footprint()
