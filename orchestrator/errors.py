@@ -1,5 +1,12 @@
 """The errors a user can mend: ``orch`` prints each as one message and exits with code 2."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class OrchestratorError(Exception):
     """Tell the user what is wrong, where, and what to do next."""
@@ -18,7 +25,14 @@ class GridError(OrchestratorError):
 
 
 class FilterError(OrchestratorError):
-    """A filter cannot be parsed, or compares what has no order."""
+    """A filter cannot be parsed, or compares what has no order.
+
+    ``quoted`` are the values of the config that the message quotes, by their keys.
+    """
+
+    def __init__(self, message: str, quoted: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.quoted = quoted or {}
 
 
 class IdentityError(OrchestratorError):

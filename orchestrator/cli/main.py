@@ -92,8 +92,11 @@ def _complain(error: Exception) -> None:
 
     A filter with a mark under the place, and what a module of the user raised, have lines of their own.
     """
+    from orchestrator.config.secret_patterns import without_passwords  # noqa: PLC0415 # errors only
+
     has_lines = isinstance(error, FilterError | PreloadError)
-    text = harmless(str(error)) if has_lines else one_line(str(error))
+    said = without_passwords(str(error))
+    text = harmless(said) if has_lines else one_line(said)
     sys.stderr.write(f"orch: {text}\n")
 
 

@@ -24,6 +24,10 @@ _STUMBLES = (AssertionError, AttributeError, KeyError, TypeError)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
 _OUR_RESOLVER = "HydraValueError raised while resolving interpolation: "
 _OPEN_GROUP = re.compile(r"You must specify '([^']+)', e\.g, .* Available options: (\S.*)")
+_QUOTED_OVERRIDE = re.compile(
+    r"(?<=^Override ).+(?= looks like a config group override)", re.DOTALL
+)
+_QUOTED_VALUE = re.compile(r"(The value of '([^']+)' is )(.*) and not .*\.$", re.DOTALL)
 _LONGEST = 400
 
 
@@ -75,7 +79,7 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
             shown = without_secret(override)
             what = what if shown == override else "it cannot be read"
             return f"{_shorten(shown)!r} is no override: {_shorten(what)}. Write key=value; quote special characters."
-    text = _flatten(error).replace(_OUR_RESOLVER, "")
+    text = _without_secrets(_flatten(error).replace(_OUR_RESOLVER, ""))
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         text = f"{error.full_key}: {text}"
     open_group = _OPEN_GROUP.search(text)
@@ -90,6 +94,19 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
         key, inside = unknown[1], _innermost_key(error)
         text = _say_unknown(inside if inside.startswith(f"{key}.") else key, known_keys())
     return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _without_secrets(text: str) -> str:
+    """Take out the values that Hydra quotes in its messages, where their keys are credentials'."""
+    text = _QUOTED_OVERRIDE.sub(lambda found: without_secret(found[0]), text)
+    return _QUOTED_VALUE.sub(
+        lambda found: (
+            found[0]
+            if without_secret(f"{found[2]}={found[3]}").endswith(found[3])
+            else f"{found[1]}another."
+        ),
+        text,
+    )
 
 
 def _innermost_key(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from hydra.core.override_parser.types import (
 )
 
 from orchestrator.config.hydra_errors import refusals_of_hydra
-from orchestrator.config.secret_patterns import is_secret, without_secret
+from orchestrator.config.secret_patterns import holds_secret, without_secret
 from orchestrator.errors import GridError
 from orchestrator.grid.axes import Axis, Point
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 # Text that Hydra's grammar reads as this very text, without a look at the rest of the grammar.
 _PLAIN: Final = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w/-]*", re.IGNORECASE)
 _MOST_VALUES: Final = 1_000_000
+_SHOWN: Final = 200
 _NEVER_SWEPT: Final = ("experiment_id", "results_dir", "_filters", "orch")
 
 
@@ -76,34 +77,39 @@ def make_axis(override: Override, folder: ConfigFolder) -> Axis:
     name = name_of(override)
     if name.partition(".")[0] in _NEVER_SWEPT:
         raise GridError(
-            f"{override.input_line}: {name} is one for all runs, it can not be an axis."
+            f"{_typed(override)}: {name} is one for all runs, it can not be an axis."
             " Give it one value."
         )
     if not override.is_discrete_sweep():
         raise GridError(
-            f"{override.input_line}: a range without steps cannot be enumerated."
+            f"{_typed(override)}: a range without steps cannot be enumerated."
             " Use choice(...), range(...), glob(...) or a list of values with commas."
         )
     if isinstance(override.value(), ChoiceSweep) and any(
         isinstance(item, Sweep) for item in cast("ChoiceSweep", override.value()).list
     ):
         raise GridError(
-            f"{without_secret(str(override.input_line))}: choice(...), range(...) and the like can not"
+            f"{_typed(override)}: choice(...), range(...) and the like can not"
             " stand beside other values. Write one choice(...) of all values."
         )
     with refusals_of_hydra():
         elements = list(itertools.islice(override.sweep_iterator(), _MOST_VALUES + 1))
         if len(elements) > _MOST_VALUES:
             raise GridError(
-                f"{override.input_line}: more than {_MOST_VALUES:,} values. Give it fewer."
+                f"{_typed(override)}: more than {_MOST_VALUES:,} values. Give it fewer."
             )
         values = [_reread(element, folder) for element in elements]
-    if any(is_secret(name.split("."), value) for value in values if "${" not in str(value)):
+    if any(holds_secret(name.split("."), value) for value in values):
         raise GridError(
             f"{name} looks like a credential, and the values of an axis are shown everywhere."
             " Give it one value, or values from the environment: '${oc.env:FIRST}','${oc.env:SECOND}'."
         )
     return Axis(name, tuple(values))
+
+
+def _typed(override: Override) -> str:
+    text = without_secret(str(override.input_line))
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _reread(element: object, folder: ConfigFolder) -> Value:

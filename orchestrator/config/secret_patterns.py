@@ -20,7 +20,7 @@ from orchestrator.config.secret_lists import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _ALWAYS: Final = frozenset(
     [
@@ -101,6 +101,27 @@ def is_secret(path: Iterable[object], value: object) -> bool:
         return False
     names = [step for step in path if isinstance(step, str)]
     return holds_credential(value) or bool(names and is_secret_kind(words_of(names[-1]), value))
+
+
+def holds_secret(path: Iterable[object], value: object) -> bool:
+    """Tell whether a value, or one anywhere within it, must not be written down.
+
+    References are not secrets; what they lead to is judged where it stands.
+    """
+    path = tuple(path)
+    if isinstance(value, dict):
+        return any(holds_secret((*path, key), item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(holds_secret((*path, place), item) for place, item in enumerate(value))
+    return "${" not in str(value) and is_secret(path, value)
+
+
+def without_quoted_secrets(message: str, quoted: Mapping[str, str]) -> str:
+    """Return a message in which the values it quotes, by their keys, are hidden where they are secret."""
+    for key, text in quoted.items():
+        if is_secret(key.split("."), text.strip('"')):
+            message = message.replace(text, "***")
+    return message
 
 
 def without_secret(override: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+_MOST_DIGITS: Final = 18
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
 
@@ -19,11 +20,16 @@ def look_up(config: Mapping[str, Value], path: str) -> Value | Missing:
     for part in path.split("."):
         if isinstance(node, Mapping) and part in node:
             node = node[part]
-        elif isinstance(node, list) and part.isdecimal() and int(part) < len(node):
+        elif isinstance(node, list) and _is_place(part, len(node)):
             node = node[int(part)]
         else:
             return _MISSING
     return node  # type: ignore[return-value] # the loop leaves a value of the config
+
+
+def _is_place(part: str, length: int) -> bool:
+    """Tell whether a part of a key numbers an item; Python refuses to read very many digits."""
+    return part.isdecimal() and len(part) <= _MOST_DIGITS and int(part) < length
 
 
 def is_known(config: Mapping[str, Value], path: str) -> bool:

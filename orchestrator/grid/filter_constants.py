@@ -65,7 +65,7 @@ def _read_number(word: str) -> Value | NoConstant:
             raise FilterError("the number is too long") from None
     if _OCTAL.fullmatch(word):
         raise FilterError(
-            f"{word!r} is octal in YAML and text in Hydra's overrides; write it without the zero"
+            f"{word[:40]!r} is octal in YAML and text in Hydra's overrides; write it without the zero"
             " in front, or put it in quotes"
         )
     if not _FLOAT.fullmatch(word):

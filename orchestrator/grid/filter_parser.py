@@ -37,6 +37,7 @@ _TOKEN = re.compile(
 )
 _KEY = re.compile(r"[^\W\d][\w-]*(?:[./@][\w-]+)*")
 _MAXIMUM_LENGTH: Final = 10_000
+_SHOWN: Final = 80
 # In front of an operator these can only be keys; elsewhere YAML and Hydra disagree about them.
 _KEYS_IN_FRONT: Final = ("yes", "no", "on", "off", "none", "inf", "nan")
 
@@ -111,13 +112,13 @@ class _Parser:
         if self._token.text == "!":
             self._fail("a filter has one '!', and this is a second one")
         if self._token.kind != "end":
-            self._fail(f"expected '&', '|' or the end, not {self._token.text!r}")
+            self._fail(f"expected '&', '|' or the end, not {_name(self._token)}")
         return Filter(self._text, case, condition)
 
     def condition(self) -> Condition:
         side = self._side("the condition")
         if self._token.kind != "end":
-            self._fail(f"expected '&', '|' or the end, not {self._token.text!r}")
+            self._fail(f"expected '&', '|' or the end, not {_name(self._token)}")
         return Condition(self._text, side)
 
     def _side(self, name: str) -> Side:
@@ -172,7 +173,7 @@ class _Parser:
     def _key(self) -> Key:
         token = self._token
         if not _KEY.fullmatch(token.text):
-            self._fail(f"{token.text!r} is no key; if it is text, put it in quotes")
+            self._fail(f"{_name(token)} is no key; if it is text, put it in quotes")
         self._advance()
         return Key(token.text, token.place)
 
@@ -202,4 +203,7 @@ class _Parser:
 
 
 def _name(token: _Token) -> str:
-    return token.text if token.kind == "end" else repr(token.text)
+    if token.kind == "end":
+        return token.text
+    text = token.text
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")

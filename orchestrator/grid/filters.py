@@ -31,6 +31,7 @@ _ORDERINGS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_SHOWN: Final = 80
 _OF_EQUALITY: Final = ("==", "!=", "in")
 OPERATORS: Final = (*_OF_EQUALITY[:2], *_ORDERINGS, "in")
 # The choices of config groups that made a config, by their groups.
@@ -147,13 +148,19 @@ def _compare(
             return not same(left, right)
         case "in":
             if not isinstance(right, list):
-                _refuse(text, comparison, f"{show(right)} is no list to look in")
+                _refuse(text, comparison, f"{_short(right)} is no list to look in", left, right)
             return any(same(left, item) for item in right)
         case ordering:
             if not (is_number(left) and is_number(right)) and not (
                 isinstance(left, str) and isinstance(right, str)
             ):
-                _refuse(text, comparison, f"{show(left)} and {show(right)} have no order")
+                _refuse(
+                    text,
+                    comparison,
+                    f"{_short(left)} and {_short(right)} have no order",
+                    left,
+                    right,
+                )
             return _ORDERINGS[ordering](left, right)
 
 
@@ -169,16 +176,26 @@ def _choice_of(
     return found
 
 
-def _refuse(text: str, comparison: Comparison, why: str) -> NoReturn:
-    fail_at(text, comparison.place, f"{comparison.key.path}: {why}")
+def _refuse(text: str, comparison: Comparison, why: str, left: Value, right: Value) -> NoReturn:
+    quoted = {comparison.key.path: _short(left)}
+    if isinstance(comparison.operand, Key):
+        quoted[comparison.operand.path] = _short(right)
+    fail_at(text, comparison.place, f"{comparison.key.path}: {why}", quoted)
 
 
-def fail_at(text: str, place: int, why: str) -> NoReturn:
+def _short(value: Value) -> str:
+    if isinstance(value, dict | list):  # what is in it may be long, or a secret
+        return "a mapping" if isinstance(value, dict) else "a list"
+    text = show(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def fail_at(text: str, place: int, why: str, quoted: Mapping[str, str] | None = None) -> NoReturn:
     """Raise the error with the filter and a caret under the character it is about."""
     # Control characters would move the caret, or the user's terminal.
     shown = printable(text)
     start = max(0, place - 60)
     line = shown[start : place + 60]
     raise FilterError(
-        f"filter, character {place + 1}: {why}.\n    {line}\n    {' ' * (place - start)}^"
+        f"filter, character {place + 1}: {why}.\n    {line}\n    {' ' * (place - start)}^", quoted
     )

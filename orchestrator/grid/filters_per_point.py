@@ -97,7 +97,9 @@ class Rules:
             key = min(self._unmet)
             near = nearest_key(config, key)
             hint = f" Did you mean {near}?" if near else " If it is text, put it in quotes."
-            raise FilterError(f"--only {self.condition.text!r}: no run has the key {key!r}.{hint}")
+            raise FilterError(
+                f"--only {_short(self.condition.text)!r}: no run has the key {_short(key)!r}.{hint}"
+            )
 
 
 def read_filters(value: Value) -> tuple[str, ...]:
@@ -129,10 +131,14 @@ def naming_the_point(describe: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except FilterError as error:
-        raise FilterError(f"{error}\n    at the point {describe()}") from None
+        raise FilterError(f"{error}\n    at the point {describe()}", error.quoted) from None
 
 
 def _misspelt(key: str, item: Filter, config: Mapping[str, Value]) -> str:
     near = nearest_key(config, key)
     hint = f"Did you mean '{near}'?" if near else "If it is text, put it in quotes."
     return f"no point has the key '{key}' of the filter {item.text!r}. {hint}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

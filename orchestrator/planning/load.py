@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
 from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.load import ExperimentConfig, load_experiment
-from orchestrator.errors import RunDirectoryError
+from orchestrator.config.secret_patterns import without_quoted_secrets
+from orchestrator.errors import FilterError, RunDirectoryError
+from orchestrator.grid.axes import expand
+from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.grid.run_selection import select_runs
@@ -20,7 +23,7 @@ from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.config.settings import Settings
@@ -87,15 +90,16 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
     described, experiment = _describe(source)
     axes, composer = described.axes, described.composer
     shared = SharedSettings(axes, composer.resolve)
-    selection = select_runs(
-        axes,
-        shared.families(composer.families(axes)),
-        shared.resolve,
-        (),
-        exclude=described.settings.identity_exclude,
-        conceal=composer.conceal,
-        only=condition,
-    )
+    with _hiding_secrets(described):
+        selection = select_runs(
+            axes,
+            shared.families(composer.families(axes)),
+            shared.resolve,
+            (),
+            exclude=described.settings.identity_exclude,
+            conceal=composer.conceal,
+            only=condition,
+        )
     if composer.ignored:
         selection = replace(
             selection, warnings=(*selection.warnings, _say_ignored(composer.ignored))
@@ -109,6 +113,25 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
     _check_program(selection, described, experiment)
     former = [run_id for run_id in existing if run_id not in named]
     return Planned(made, experiment, described.settings, described, former)
+
+
+@contextlib.contextmanager
+def _hiding_secrets(described: ExperimentConfig) -> Iterator[None]:
+    """Take secrets of the config out of what a filter is refused with.
+
+    Raises:
+        FilterError: Something inside the block raised one.
+    """
+    try:
+        yield
+    except FilterError as error:
+        message = without_quoted_secrets(str(error), error.quoted)
+        if error.quoted:
+            first = described.composer.conceal(next(expand(described.axes)))
+            for key, text in error.quoted.items():
+                if look_up(first.resolved, key) != look_up(first.written, key):
+                    message = message.replace(text, "***")
+        raise FilterError(message) from None
 
 
 def _say_ignored(keys: Sequence[str]) -> str:

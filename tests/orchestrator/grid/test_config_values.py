@@ -38,7 +38,16 @@ def test_dotted_path_leads_to_a_value(path: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["", "rate", "lr.x", "model.layers.2", "model.layers.-1", "model."]
+    "path",
+    [
+        "",
+        "rate",
+        "lr.x",
+        "model.layers.2",
+        "model.layers.-1",
+        "model.",
+        f"model.layers.{'9' * 5000}",
+    ],
 )
 def test_path_that_leads_nowhere_is_missing(path: str) -> None:
     """Nothing is guessed, and nothing counts from the end."""

@@ -123,7 +123,7 @@ VALUES = [None, True, False, 0, 1.5, "a", [1], {"a": 1}]
 @pytest.mark.parametrize("operator", ["<", "<=", ">", ">="])
 @pytest.mark.parametrize(("left", "right"), list(itertools.product(VALUES, VALUES)))
 def test_only_numbers_and_texts_have_an_order(operator: str, left: Any, right: Any) -> None:
-    """Everything else is an error that shows both values and the place."""
+    """Everything else is an error that shows both values, or what they are, and the place."""
     config = {"left": left, "right": right}
     kinds = {type(value) for value in (left, right)}
     if kinds == {str} or kinds <= {int, float}:
@@ -132,7 +132,9 @@ def test_only_numbers_and_texts_have_an_order(operator: str, left: Any, right: A
     with pytest.raises(FilterError) as refusal:
         _comparison(f"left {operator} right", config)
     message, line, caret = str(refusal.value).split("\n")
-    assert message == f"filter, character 6: left: {show(left)} and {show(right)} have no order."
+    kind = {dict: "a mapping", list: "a list"}
+    shown = [kind.get(type(value), show(value)) for value in (left, right)]
+    assert message == f"filter, character 6: left: {' and '.join(shown)} have no order."
     assert line[caret.index("^")] == operator[0]
 
 
