@@ -55,13 +55,19 @@ class NamespaceCall(ProcessCall):
 
 @dataclass
 class Struck:
-    """What was hit: processes by name, and for each attempt the runners and keepers of it."""
+    """What was hit: processes by name, attempts of programs, and the groups of runners and keepers.
+
+    A program that has finished may be repeated only where nobody could tell of it: a process of its
+    own was killed, or both its runner and its keeper, which are a process group.
+    """
 
     chance: random.Random
     signals: Counter[str] = field(default_factory=Counter)
     processes: set[str] = field(default_factory=set)
     namespaces: set[str] = field(default_factory=set)
-    groups: dict[tuple[str, int], set[int]] = field(default_factory=lambda: defaultdict(set))
+    programs: set[tuple[str, int]] = field(default_factory=set)
+    groups: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    keepers: dict[tuple[str, int], set[int]] = field(default_factory=lambda: defaultdict(set))
     asked: set[int] = field(default_factory=set)
     stopped: list[int] = field(default_factory=list)
 
@@ -76,7 +82,7 @@ class Struck:
             number = signal.SIGCONT if pid in self.asked else number
             self.asked.add(pid)
         with contextlib.suppress(OSError):
-            self._remember(world, pid, number)
+            self._remember(pid, number)
             os.kill(pid, number)
             self.signals[number.name] += 1
             if number == signal.SIGSTOP:
@@ -88,7 +94,11 @@ class Struck:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGCONT)
 
-    def _remember(self, world: World, pid: int, number: int) -> None:
+    def is_unkept(self, attempt: tuple[str, int]) -> bool:
+        """Tell whether both the runner and the keeper of an attempt were hit."""
+        return any(len(self.groups[group]) > 1 for group in self.keepers[attempt])
+
+    def _remember(self, pid: int, number: int) -> None:
         """Remember a blow that may have cost the run its end, before it falls."""
         if number in HARMLESS or number == signal.SIGSTOP:
             return
@@ -100,20 +110,33 @@ class Struck:
                 self.namespaces.add(name_of(each).partition("/")[0])
         if number in ASKING:
             return  # who has finished does not hear them
+        if attempt := executed_by(pid):  # a shell says nothing
+            self.programs.add(attempt)
+            return
         group = os.getpgid(pid)
-        for directory in world.directories():
-            status = read(directory / "status.json") or {}
-            with contextlib.suppress(OSError):
-                if status and os.getpgid(outer(world, status["pid"])) == group:
-                    # SIGQUIT has the program killed, whoever of the two gets it.
-                    both = {pid, -pid} if number == signal.SIGQUIT else {pid}
-                    self.groups[directory.name, status["attempt"]] |= both
+        # SIGQUIT has the program killed, whoever of the two gets it.
+        self.groups[group] |= {pid, -pid} if number == signal.SIGQUIT else {pid}
+        if attempt := kept_by(pid):
+            self.keepers[attempt].add(group)
 
 
-def outer(world: World, pid: int) -> int:
-    """Return the number that a process has here whose number is that of a namespace, perhaps."""
-    numbers = {ids[-1]: each for each in world.processes() if (ids := numbers_of(each))}
-    return numbers.get(pid, pid)
+def executed_by(pid: int) -> tuple[str, int] | None:
+    """Return the attempt to which a process belongs that was started as a program, or below one."""
+    variables = Path(f"/proc/{pid}/environ").read_text(errors="replace").split("\0")
+    known = dict(each.partition("=")[::2] for each in variables)
+    if "ORCH_ATTEMPT" not in known:
+        return None
+    return known["ORCH_RUN_ID"], int(known["ORCH_ATTEMPT"])
+
+
+def kept_by(pid: int) -> tuple[str, int] | None:
+    """Return the attempt whose lock a process has open: as its runner or its keeper."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if (path := descriptor.readlink()).name == "run.lock":
+                status = read(path.with_name("status.json")) or {}
+                return path.parent.name, status.get("attempt", 0)
+    return None
 
 
 def numbers_of(pid: int) -> list[int]:
@@ -158,8 +181,9 @@ def wrong(world: World, struck: Struck) -> list[str]:
             finished[run_id] = attempt
         hit = parts[run_id, attempt] & struck.processes
         hit |= {each.partition("/")[0] for each in parts[run_id, attempt]} & struck.namespaces
+        is_hit = bool(hit) or (run_id, attempt) in struck.programs
         # It may have been hit behind its last word, and nobody may be left who could tell.
-        if what == "end" and (hit or len(struck.groups[run_id, attempt]) > 1):
+        if what == "end" and (is_hit or struck.is_unkept((run_id, attempt))):
             finished.pop(run_id, None)
     said = [path.read_text(errors="replace") for path in world.folder.glob("said/*")]
     return found + [text for text in said if "Traceback" in text and not is_pythons(text)]
