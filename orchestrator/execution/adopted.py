@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.execution.events import Adopted
 from orchestrator.rundir.state import State
+from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,10 +49,10 @@ class AdoptedRuns:
             self._orphans.add(decision.run.run_id)
         self._board.show(Adopted(decision.run, decision.reason))
 
-    def observe(self, decision: Decision) -> Observation | None:
+    def observe(self, decision: Decision, survivors: Survivors | None = None) -> Observation | None:
         """Look at a run; None where it cannot be looked at just now."""
         try:
-            return self._experiment.run(decision.run.run_id).observe()
+            return self._experiment.run(decision.run.run_id).observe(survivors)
         except OSError:
             return None
 
@@ -61,7 +62,8 @@ class AdoptedRuns:
 
     def over(self) -> list[tuple[Decision, Observation]]:
         """Return those that are over, as they were seen; they are waited for no more."""
-        looked_at = [(decision, self.observe(decision)) for decision in [*self._live.values()]]
+        survivors = Survivors()
+        looked_at = [(each, self.observe(each, survivors)) for each in self._live.values()]
         over = [
             (each, seen) for each, seen in looked_at if seen and seen.state is not State.RUNNING
         ]

@@ -24,12 +24,12 @@ from orchestrator.execution.open_slots import OpenSlots
 from orchestrator.execution.run_queue import RunQueue
 from orchestrator.execution.scheduler import QueuedRun, assign
 from orchestrator.execution.stop import StopLevel
-from orchestrator.execution.survivors import Survivors
 from orchestrator.planning.plan import Action, decide
 from orchestrator.rundir.durable import is_shortage
 from orchestrator.rundir.folder_lock import HeldLockError
 from orchestrator.rundir.state import State
 from orchestrator.runner.failure_classes import Traces, classify, classify_unbegun
+from orchestrator.runner.runner import LOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from orchestrator.rundir.state import Failure, Observation
 
 
-_BETWEEN_LOOKS: Final = 1.0  # at a run that nobody can wait for
 _RECREATED: Final = 10  # times that a run directory is made again which somebody removes
 
 
@@ -72,7 +71,6 @@ class Engine:
         self._histories = Histories(resources.policy)
         self._brake = Pacing(resources.policy)
         self._open_slots = OpenSlots(resources, self._attempts, board)
-        self._survivors = Survivors(board)
         self._recreated: Counter[RunId] = Counter()
         self._is_short = False
         self._is_locked_out = self._has_told_of_lock = False
@@ -139,9 +137,6 @@ class Engine:
         try:
             seen = self._experiment.run(run.run_id).observe()
             if not self._is_ours(decision, seen):
-                return
-            if self._survivors.hold(run, self._experiment.run(run.run_id), seen):
-                self._queue.put_off(waiting, time.monotonic() + _BETWEEN_LOOKS)
                 return
             number = seen.attempts + 1
             directory = self._experiment.create(run)
@@ -223,7 +218,7 @@ class Engine:
             self._conclude(running, seen, stopped=stopped)
         elif seen.attempts > attempt - 1 and not complaint:  # another one was faster
             self._line_up(decision, seen)
-        elif (stopped and not complaint) or self._was_removed(decision.run.run_id):
+        elif (stopped and not complaint) or self._was_removed(decision.run.run_id, complaint):
             self._queue.ready.append(running.waiting)
         else:
             failure = classify_unbegun(complaint)
@@ -232,8 +227,10 @@ class Engine:
                 self._end(decision.run, State.FAILED, reason, running=running)
                 self._weigh(failure, running.since)
 
-    def _was_removed(self, run_id: RunId) -> bool:
+    def _was_removed(self, run_id: RunId, complaint: str) -> bool:
         """Tell whether an attempt found no directory, for somebody removed it: it is made again."""
+        if complaint.endswith(LOST):  # it had begun: whoever removes a live run wants it to end
+            return False
         self._recreated[run_id] += 1
         is_there = self._experiment.run(run_id).path.exists()
         return not is_there and self._recreated[run_id] <= _RECREATED

@@ -20,6 +20,7 @@ from orchestrator.rundir.logs import log_of, logged_attempts, names_in
 from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome, read_outcome, read_versions
 from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
 from orchestrator.rundir.status_report import Report
+from orchestrator.rundir.survivors import Survivors
 from orchestrator.rundir.verify_config import (
     MEND,
     check_executed,
@@ -130,11 +131,11 @@ class RunDirectory:
         """Return the file for the output of an attempt."""
         return log_of(self.path, attempt)
 
-    def observe(self) -> Observation:
+    def observe(self, survivors: Survivors | None = None) -> Observation:
         """Look at the status, the lock and the progress; change nothing.
 
         The status is read again after the lock was found free, so an attempt that ends in between
-        is not taken for one that died.
+        is not taken for one that died. Who looks at many runs at once hands over ``survivors``.
 
         Raises:
             OSError: This process lacks what it needs to look: descriptors, memory.
@@ -152,7 +153,10 @@ class RunDirectory:
             locked = False  # half a directory that no attempt has seen, which the next run heals
         if locked:
             return self._observation(status, locked=True)
-        return self._compare_identity(self._observation(self.read_status(), locked=False))
+        seen = self._observation(self.read_status(), locked=False)
+        if seen.state is State.STALE:  # is it, though nobody holds the lock?
+            seen = replace(seen, survivors=(survivors or Survivors()).of(self.path))
+        return self._compare_identity(seen)
 
     def _compare_identity(self, seen: Observation) -> Observation:
         """Add what ``run.json`` says of another run, or that it says nothing."""
@@ -171,10 +175,10 @@ class RunDirectory:
         progress = None if status is None else self.read_progress()
         return Observation(status, locked, self._count_attempts(status), progress)
 
-    def report(self) -> Report:
+    def report(self, survivors: Survivors | None = None) -> Report:
         """Return what there is to tell; damage is told as the reason, never raised."""
         try:
-            seen = self.observe()
+            seen = self.observe(survivors)
             outcome = self.outcome() if seen.status else NO_OUTCOME
             identity = read_identity(self.identity)
             overrides, created_at = (

@@ -17,6 +17,8 @@ from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_enforce
 from orchestrator.rundir.healing import heal
 from orchestrator.rundir.logs import check_folder
 from orchestrator.rundir.quick_look import observe_done
+from orchestrator.rundir.state import State
+from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _RUN_ID = re.compile(rf"[0-9a-f]{{{RUN_ID_DIGITS}}}")
 _ORCHESTRATORS: Final = "orchestrators.lock"
+_LIVES: Final = "a process of it lives"
 
 
 class ExperimentDirectory:
@@ -74,13 +77,14 @@ class ExperimentDirectory:
 
     def observe(self, run_ids: Iterable[RunId]) -> dict[RunId, Observation]:
         """Look at many runs as each run directory would; pass over the progress of those done."""
+        survivors = Survivors()
         try:
             training = os.open(self.training, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:  # it has gone, or is hardly readable: every run directory sees for itself
-            return {run_id: self.run(run_id).observe() for run_id in run_ids}
+            return {run_id: self.run(run_id).observe(survivors) for run_id in run_ids}
         try:
             return {
-                run_id: observe_done(run_id, training) or self.run(run_id).observe()
+                run_id: observe_done(run_id, training) or self.run(run_id).observe(survivors)
                 for run_id in run_ids
             }
         finally:
@@ -182,7 +186,7 @@ class ExperimentDirectory:
                     return why_not
                 lock = directory.lock.open()
                 if not directory.lock.take(lock):
-                    return "a process of it lives"
+                    return _LIVES
                 aside = self.training / f".new-swept-{secrets.token_hex(16)}"
                 directory.path.rename(aside)
             shutil.rmtree(aside)  # while its lock is held, so that nobody else sweeps it
@@ -202,6 +206,8 @@ class ExperimentDirectory:
             return "it is a link, and what it leads to is not in this folder. Remove it by hand"
         if not directory.is_done() and is_joined(self.path / _ORCHESTRATORS):
             return "another orch run is at work here, and may be about to start it"
+        if directory.observe().state is State.RUNNING:  # also where nobody holds the lock any more
+            return _LIVES
         return ""
 
 

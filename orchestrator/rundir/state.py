@@ -73,14 +73,16 @@ class Observation:
     """What was seen of one run directory at one moment.
 
     ``attempts`` counts the attempts that have begun; it is known even where the status is not.
-    ``damage`` says why no attempt can be made: something else stands in place of the lock, or the
-    directory is another run's. ``flaw`` says what is wrong with a run that is done all the same.
+    ``survivors`` are processes of it that live though nobody holds the lock. ``damage`` says why no
+    attempt can be made: something else stands in place of the lock, or the directory is another
+    run's. ``flaw`` says what is wrong with a run that is done all the same.
     """
 
     status: Status | Unreadable | None = None
     locked: bool = False
     attempts: int = 0
     progress: Progress | None = None
+    survivors: tuple[int, ...] = ()
     damage: str = ""
     flaw: str = ""
 
@@ -89,7 +91,7 @@ class Observation:
         """The state that follows from the two facts, the status and the lock."""
         if self.damage:
             return State.FAILED
-        return judge(self.status, locked=self.locked)
+        return judge(self.status, locked=self.locked or bool(self.survivors))
 
     @property
     def saved(self) -> int:
@@ -132,7 +134,7 @@ def explain(seen: Observation) -> str:
         case State.PENDING:
             return "it has not run yet"
         case State.RUNNING:
-            return f"its process lives, {_saved(seen.progress)}"
+            return f"{_who_lives(seen)}, {_saved(seen.progress)}"
         case State.DONE:
             return f"it has finished, but {seen.flaw}" if seen.flaw else "it has finished"
         case State.FAILED:
@@ -141,6 +143,14 @@ def explain(seen: Observation) -> str:
             return f"attempt {seen.attempts} failed, {what}"
         case State.STALE:
             return f"{_why_stale(status)}, {_saved(seen.progress)}"
+
+
+def _who_lives(seen: Observation) -> str:
+    if not seen.survivors:
+        return "its process lives"
+    first, *others = seen.survivors
+    more = f" and {len(others)} more" if others else ""
+    return f"process {first}{more} of attempt {seen.attempts} still lives"
 
 
 def _why_stale(status: Status | Unreadable | None) -> str:

@@ -66,28 +66,6 @@ def reap(besides: int | None = None) -> bool:
             os.waitpid(ended.si_pid, 0)
 
 
-def processes_of_runs() -> dict[str, list[int]]:
-    """Return the processes of this user that belong to runs, by run directory, as their environment tells.
-
-    What a program starts inherits that, whoever its parent is now and whatever it has closed.
-    """
-    found: dict[str, list[int]] = {}
-    for entry in os.scandir("/proc"):
-        if entry.name.isdecimal():
-            with contextlib.suppress(OSError):  # another user's, or gone
-                if run_dir := _run_dir_of(Path(entry.path)):
-                    found.setdefault(run_dir, []).append(int(entry.name))
-    return found
-
-
-def _run_dir_of(process: Path) -> str:
-    for variable in (process / "environ").read_bytes().split(b"\0"):
-        name, _, value = variable.partition(b"=")
-        if name == b"ORCH_RUN_DIR":
-            return os.fsdecode(value)
-    return ""
-
-
 def children() -> list[int]:
     """Return the processes whose parent is this one, those that have ended included."""
     return list(_children(os.getpid()))

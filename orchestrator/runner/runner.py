@@ -44,6 +44,12 @@ if TYPE_CHECKING:
     from orchestrator.runner.attempt_program import Program
 
 
+# Complained of where an attempt had begun; before that, a directory is just not found.
+LOST: Final = (
+    "it was removed, moved or replaced while the run was working in it, so the run was ended."
+)
+
+
 class Verdict(IntEnum):
     """The runner's own exit code: what became of the attempt."""
 
@@ -188,10 +194,7 @@ def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:
         RunDirectoryError: The directory is not there any more.
     """
     if not directory.lock.is_of(lock):
-        raise RunDirectoryError(
-            f"{directory.path}: it was removed, moved or replaced while the run was working in it,"
-            " so the run was ended."
-        )
+        raise RunDirectoryError(f"{directory.path}: {LOST}")
     directory.write_status(replace(ended, ended_at=now()))
     return _VERDICTS[ended.record]
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir.state import Observation, State
+from orchestrator.rundir.survivors import Survivors
 from orchestrator.tracking.delivery_record import is_behind, read_delivery
 from orchestrator.tracking.progress_messages import News, tell
 from orchestrator.tracking.sender import Sender
@@ -107,9 +108,10 @@ class Reporter:
         problem = self._open() if send else ""
         needed = time.process_time() - begun
         send = send and not problem
+        survivors = Survivors()
         for directory in self._experiment.runs():
             try:
-                known = self._look(directory)
+                known = self._look(directory, survivors)
             except (RunDirectoryError, OSError) as error:
                 self._complain(str(error))
                 continue
@@ -146,12 +148,12 @@ class Reporter:
             self._news = news
             self._told = tell(self._descriptor, news)
 
-    def _look(self, directory: RunDirectory) -> _Known:
+    def _look(self, directory: RunDirectory, survivors: Survivors) -> _Known:
         look = directory.look()
         known = self._known.get(directory.run_id)
         if known and not known.behind and known.look == look and _is_quiet(known.seen):
             return known
-        seen = directory.observe()
+        seen = directory.observe(survivors)
         sender = known.sender if known else self._new_sender(directory)
         behind = is_behind(directory, seen, sender.delivery) or self._is_of_another(sender.delivery)
         since = known.since if known else time.monotonic()

@@ -15,6 +15,7 @@ from orchestrator.errors import UsageError
 from orchestrator.grid.axes import describe_point
 from orchestrator.planning.load import load_plan, look_back
 from orchestrator.rundir.state import State
+from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +35,8 @@ def prune(options: argparse.Namespace, console: Console) -> int:
         UsageError: The command names one run, and several finished ones of a grid would go.
     """
     planned = load_plan(source_of(options), only=options.only)
-    reports = [planned.experiment.run(run_id).report() for run_id in planned.former]
+    survivors = Survivors()
+    reports = [planned.experiment.run(run_id).report(survivors) for run_id in planned.former]
     if options.yes and not options.without_grid:
         _require_grid(planned, reports)
     kept = _remove(planned.experiment, reports) if options.yes else {}

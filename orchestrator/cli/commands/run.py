@@ -85,6 +85,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
     ends = (*to_start[:1], *to_start[-1:])
     if lack := lack_of_shared_memory(decision.run.config for decision in ends):
         console.print(Text(lack, style="yellow"), soft_wrap=True)
+    # Where a run is debugged it is exported, and what belongs to other runs would inherit it.
+    os.environ.pop("ORCH_RUN_DIR", None)
     with StopRequests() as stop, closing(_launcher(settings, to_start)) as launcher:
         reporter = _start_reporter(planned, options) if tracking.enabled else None
         if total:

@@ -13,6 +13,7 @@ from orchestrator.cli.tables import print_status
 from orchestrator.execution.stop import StopRequests
 from orchestrator.planning.load import open_experiment
 from orchestrator.rundir.state import State
+from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
     import argparse
@@ -50,7 +51,8 @@ def status(options: argparse.Namespace, console: Console) -> int:
 
 
 def _look(experiment: ExperimentDirectory) -> list[Report]:
-    reports = [directory.report() for directory in experiment.runs()]
+    survivors = Survivors()
+    reports = [directory.report(survivors) for directory in experiment.runs()]
     return sorted(reports, key=lambda report: (report.created_at, report.run_id))
 
 

@@ -37,6 +37,7 @@ from orchestrator.planning.plan import Action, Decisions, Plan
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Failure, Record, State, Status
+from orchestrator.runner.runner import LOST
 
 
 def status(record: Record, attempt: int, failure: Failure | None = None) -> Status:
@@ -335,6 +336,24 @@ def test_directory_that_is_always_removed_is_a_failure_in_the_end(
     assert "No such file" in outcome.ended[runs[0].run_id].reason
 
 
+def test_run_whose_directory_was_removed_while_it_worked_is_not_begun_again(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """It ended because somebody removed it, and the reason says so."""
+
+    def script(attempt: FakeAttempt) -> object:
+        attempt.directory.write_status(status(Record.RUNNING, 1))
+        shutil.rmtree(attempt.directory.path)
+        attempt.complaint = f"{attempt.directory.path}: {LOST}"
+        return attempt.end(None)
+
+    launcher = FakeLauncher(script)
+    outcome = execute(experiment, plan_of(experiment, runs[:1]), launcher)
+    assert len(launcher.attempts) == 1
+    assert states(outcome, runs[:1]) == [State.FAILED]
+    assert LOST in outcome.ended[runs[0].run_id].reason
+
+
 def test_run_waits_for_a_process_that_nobody_else_knows_of(
     experiment: ExperimentDirectory, runs: list[Run], tmp_path: Path
 ) -> None:
@@ -357,7 +376,7 @@ def test_run_waits_for_a_process_that_nobody_else_knows_of(
     outcome = execute(experiment, plan_of(experiment, runs[:1]), launcher, board=board)
     (adopted,) = board.of(Adopted)
     assert isinstance(adopted, Adopted)
-    assert adopted.reason == f"process {survivor.pid} of attempt 1 still lives"
+    assert adopted.reason.startswith(f"process {survivor.pid} of attempt 1 still lives")
     assert len(launcher.attempts) == 1
     assert states(outcome, runs[:1]) == [State.DONE]
 

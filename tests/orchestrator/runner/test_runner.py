@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -261,6 +262,28 @@ def test_attempt_lives_as_long_as_a_process_that_has_closed_everything(
         os.kill(program, signal.SIGKILL)
     assert keeper.returncode == Verdict.FAILED
     assert failure_of(directory) == ("killed", "by SIGKILL")
+
+
+def test_run_is_not_over_while_what_has_closed_everything_outlives_all_others(
+    directory: RunDirectory, told: Path
+) -> None:
+    """Keeper, runner and program were killed: nobody holds the lock, but a process of it lives."""
+    below = f"open({str(told)!r}, 'w').write('ready'); open({str(told)!r}).read()"
+    launcher = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {below!r}])"
+    with start(directory, PYTHON, "-c", launcher) as keeper:
+        assert told.read_text() == "ready"
+        runner = runner_of(directory)
+        program, survivor = process_tree.below(runner)
+        end = os.pidfd_open(survivor)
+        for each in (keeper.pid, runner, program):
+            os.kill(each, signal.SIGKILL)
+    until_free(directory)
+    seen = directory.observe()
+    told.write_text("end")
+    select.select([end], [], [])
+    os.close(end)
+    assert (seen.state, seen.survivors) == (State.RUNNING, (survivor,))
+    assert directory.observe().state is State.STALE
 
 
 @pytest.mark.parametrize(

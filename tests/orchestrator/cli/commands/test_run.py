@@ -165,3 +165,13 @@ def test_attempts_are_counted_on_however_many_there_were(
     assert run["state"] == ("done" if program == "true" else "failed")
     grid.orch("logs", made.run_id, "--json")
     assert json.loads(output())["text"] == f"attempt {attempt + 1}\n"
+
+
+def test_runners_do_not_inherit_the_run_that_is_debugged_in_this_shell(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be taken for processes of it, and it would wait for them."""
+    other = grid.make(0.1, 5)
+    monkeypatch.setenv("ORCH_RUN_DIR", str(other.path.resolve()))
+    use_command(grid, "sh", "-c", r"! tr '\0' '\n' < /proc/$PPID/environ | grep ORCH_RUN_DIR")
+    assert grid.orch("run", "seed=0") == 0

@@ -1,0 +1,63 @@
+"""Processes of runs whose lock nobody holds any more: found by their environment.
+
+A process may have closed the descriptor of the lock that it inherited, as whatever Python's
+``subprocess`` starts has. The keeper above it holds the lock then; but the keeper may be killed, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+
+class Survivors:
+    """The processes on this machine that belong to runs, as they were at the first question.
+
+    One serves a look at many runs; the next look takes another one.
+    """
+
+    def __init__(self) -> None:
+        self._by_directory: dict[str, list[int]] | None = None
+
+    def of(self, run_dir: Path) -> tuple[int, ...]:
+        """Return the processes of a run, apart from this one and those above it."""
+        if self._by_directory is None:
+            self._by_directory = _find()
+        return tuple(self._by_directory.get(str(run_dir.resolve()), ()))
+
+
+def _find() -> dict[str, list[int]]:
+    """Return the processes of this user that belong to runs, by run directory.
+
+    What a program starts inherits that in its environment, whoever its parent is now and whatever it
+    has closed.
+    """
+    found: dict[str, list[int]] = {}
+    own = _above(os.getpid())  # a shell in which a run is debugged is no process of it
+    with os.scandir("/proc") as entries:
+        for entry in entries:
+            if entry.name.isdecimal() and int(entry.name) not in own:
+                with contextlib.suppress(OSError):  # it is another user's, or gone
+                    if run_dir := _run_dir_of(Path(entry.path)):
+                        found.setdefault(run_dir, []).append(int(entry.name))
+    return found
+
+
+def _above(pid: int) -> set[int]:
+    """Return a process and those that it descends from."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError, ValueError):
+        while pid and pid not in found:
+            found.add(pid)
+            _, _, rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")
+            pid = int(rest.split()[1])
+    return found
+
+
+def _run_dir_of(process: Path) -> str:
+    for variable in (process / "environ").read_bytes().split(b"\0"):
+        name, _, value = variable.partition(b"=")
+        if name == b"ORCH_RUN_DIR":
+            return os.fsdecode(value)
+    return ""
