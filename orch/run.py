@@ -21,7 +21,7 @@ _STOPPED = 128 + signal.SIGTERM  # what a shell reports of a program that SIGTER
 
 
 class Run:
-    """What a program tells of its run, and what it is told.
+    """The run of this program: records its metrics and progress, and tells when to stop.
 
     Args:
         directory: The run directory; None outside ``orch``.
@@ -48,19 +48,18 @@ class Run:
     def log(self, metrics: Mapping[str, Any], step: int) -> None:
         """Record the values of metrics at a step, in one write.
 
-        A value logged again replaces the one before. The first value of a metric in a later attempt
-        takes back what earlier attempts logged of it from that step on, so that what a resumed
-        program computes again stands there once.
+        A value logged again replaces the previous one. The first value of a metric in a later attempt
+        removes what earlier attempts logged of it from that step on, so that steps that a resumed
+        program repeats are recorded once.
 
         Args:
-            metrics: Numbers, or anything that ``float`` makes one of, such as a tensor with one
-                element.
-            step: An epoch, an update, whatever is counted; 0 or more.
+            metrics: Numbers, or anything that ``float`` converts, such as a tensor with one element.
+            step: An epoch, an update, or another count; 0 or more.
 
         Raises:
             TypeError: A name is not a string, a value not a number, or the step not an integer.
             ValueError: The step is negative.
-            OSError: The disk refused the write.
+            OSError: The file cannot be written.
         """
         step = _count(step, "step")
         values = {}
@@ -80,7 +79,7 @@ class Run:
         Raises:
             TypeError: One is not an integer.
             ValueError: One is negative.
-            OSError: The disk refused the write.
+            OSError: The file cannot be written.
         """
         content = {
             "iteration": _count(iteration, "iteration"),
@@ -96,7 +95,7 @@ class Run:
 
         Raises:
             TypeError: A name is not a string, or a value not a number.
-            OSError: The disk refused the write.
+            OSError: The file cannot be written.
         """
         test = {}
         for key, value in results.items():
@@ -109,8 +108,8 @@ class Run:
     def checkpoint(self) -> Path | None:
         """Return the newest file or folder in ``checkpoints/`` of the run directory, if there is one.
 
-        A name that ends in ``.tmp`` is passed over: write a checkpoint under such a name and rename
-        it, and no kill leaves half of one.
+        A name that ends in ``.tmp`` is ignored: write a checkpoint under such a name and rename it,
+        so that a killed program never leaves a partial checkpoint.
         """
         if self.dir is None:
             return None
@@ -124,14 +123,14 @@ class Run:
     def stop_requested(self) -> bool:
         """Whether the run was asked to stop: save a checkpoint then, and call ``stop``.
 
-        The first look takes over SIGTERM, which no longer ends the program by itself.
+        The first use installs a handler for SIGTERM, which then no longer ends the program by itself.
         """
         if self._stop is None:
             self._stop = _StopFlag(listens=self.dir is not None)
         return self._stop.is_set
 
     def stop(self) -> NoReturn:
-        """End the program as one that was asked to stop: ``orch`` resumes the run next time.
+        """End the program as one that was asked to stop: the next ``orch run`` resumes the run.
 
         Raises:
             SystemExit: Always, with the exit code of a program that SIGTERM ended.
@@ -140,7 +139,7 @@ class Run:
 
 
 class _StopFlag:
-    """Remembers that SIGTERM arrived; what handled it before is called no more."""
+    """Remembers that SIGTERM arrived; replaces the previous handler."""
 
     def __init__(self, *, listens: bool) -> None:
         self.is_set = False
@@ -173,7 +172,7 @@ def _count(value: object, name: str) -> int:
 
 
 def _began(directory: Path, attempt: int) -> int:
-    """Return when this attempt began, in ms; 0 for the first one, before which there was none."""
+    """Return when this attempt started, in ms; 0 for the first attempt."""
     if attempt > 1:
         try:
             status = json.loads((directory / "status.json").read_bytes())

@@ -1,4 +1,4 @@
-"""The files that a program writes into its run directory: whole at any moment, whatever is killed."""
+"""The files that a program writes into its run directory; a killed program leaves them readable."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _BLOCK = 1 << 16
 class MetricsFile:
     """``metrics.jsonl``: one point per line, each (key, step) once.
 
-    Nothing is opened before the first point. Threads may share it, and so may processes that log
-    metrics, or steps, of their own.
+    The file is opened with the first point. Threads may share it, and so may processes that log
+    different metrics or steps.
 
     Args:
         path: The file.
-        since: When this attempt began, in ms; points with an earlier timestamp are of earlier ones.
+        since: When this attempt started, in ms; points with an earlier timestamp are of earlier ones.
     """
 
     def __init__(self, path: Path, since: int) -> None:
@@ -42,7 +42,7 @@ class MetricsFile:
         """Append the points of a step in one write.
 
         Raises:
-            OSError: The disk refused it.
+            OSError: The file cannot be written.
         """
         timestamp = time.time_ns() // 1_000_000
         lines = [
@@ -62,7 +62,7 @@ class MetricsFile:
                 self._last[key] = max(step, self._last.get(key, step))
 
     def _open(self) -> None:
-        """Open the file, and cut off a last line that a killed attempt left unfinished."""
+        """Open the file, and truncate a partial last line that a killed attempt left."""
         self._descriptor = os.open(self._path, _APPEND, 0o666)
         at = size = os.fstat(self._descriptor).st_size
         self._was_empty = size == 0
@@ -76,7 +76,7 @@ class MetricsFile:
             at = start
 
     def _logged_before(self, key: str, step: int) -> bool:
-        """Tell whether this process logged a metric at a step; cheap where its steps ascend."""
+        """Return whether this process logged a metric at a step; cheap if its steps ascend."""
         if step > self._last.get(key, -1):
             if key in self._unordered:
                 self._unordered[key].add(step)
@@ -91,8 +91,8 @@ class MetricsFile:
     def _take_back(self, first: set[str], again: set[str], step: int) -> None:
         """Remove the points that are about to be logged again.
 
-        Of a metric that this process logs for the first time these are also all that earlier
-        attempts left from the step on.
+        For a metric that this process logs for the first time, these include all points of earlier
+        attempts from the step on.
         """
 
         def is_replaced(line: bytes) -> bool:
@@ -119,14 +119,14 @@ def replace_json(path: Path, content: Mapping[str, Any], *, durable: bool) -> No
     With ``durable`` it is on disk when this returns.
 
     Raises:
-        OSError: The disk refused it; the old file is as it was.
+        OSError: The file cannot be written; the old one is unchanged.
     """
     text = json.dumps(content, allow_nan=False) + "\n"
     _replace(path, text.encode(), durable=durable)
 
 
 def as_json_number(value: float) -> float | str:
-    """Return a number as JSON can hold it: ``NaN`` and the infinities become strings."""
+    """Return a number as JSON can represent it: ``NaN`` and the infinities become strings."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -145,7 +145,7 @@ def _encode(value: float) -> str:
 
 
 def _read_place(line: bytes) -> tuple[str | None, int, int]:
-    """Return the key, step and timestamp of a line; a line of another shape has no key."""
+    """Return the key, step and timestamp of a line; the key is None if the line is not a point."""
     try:
         point = json.loads(line)
         return str(point["key"]), int(point["step"]), int(point.get("timestamp", 0))
@@ -163,7 +163,7 @@ def _replace(path: Path, content: bytes, *, durable: bool) -> None:
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)  # noqa: PTH105 # said in the terms of the kernel
+        os.replace(temporary, path)  # noqa: PTH105 # the system call is meant
     except OSError:
         temporary.unlink(missing_ok=True)
         raise

@@ -1,4 +1,4 @@
-"""Carries a plan out: which run, in which slot, what after a failure, and when to stop.
+"""Executes a plan: which run starts in which slot, what follows a failure, and when to stop.
 
-Runs in ``orch``. Decides on values; launchers, run directories and the board do the rest.
+Runs in the ``orch`` process. Decides on values; launchers, run directories and the board do the rest.
 """

@@ -1,4 +1,4 @@
-"""The runs that live elsewhere: begun by another orchestrator, or by one of ours that is gone."""
+"""Adopted runs: live runs that another ``orch`` process started, or one that is gone."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class AdoptedRuns:
-    """Waits for runs that others execute, and knows which of them nobody else counts.
+    """Waits for runs that other processes execute, and knows which of them are orphans.
 
-    These are orphans: their orchestrator, or their runner, is gone, and they take room on the box.
+    An orphan is a live run whose orchestrator or runner is gone; it still takes up a slot.
     """
 
     def __init__(
@@ -31,37 +31,37 @@ class AdoptedRuns:
         self._board = board
         self._orphans = set(orphans)
         self._live: dict[RunId, Decision] = {}
-        self._lost: dict[RunId, int] = {}  # what was saved when a run's runner was last lost
+        self._lost: dict[RunId, int] = {}  # iterations saved when a run last lost its runner
 
     def __len__(self) -> int:
-        """Count them."""
+        """Return how many runs are waited for."""
         return len(self._live)
 
     @property
     def orphans(self) -> int:
-        """How many of them nobody else counts."""
+        """The number of orphans among them."""
         return len(self._orphans & self._live.keys())
 
     def adopt(self, decision: Decision, *, is_orphan: bool = False) -> None:
-        """Wait for a run."""
+        """Start to wait for a run."""
         self._live[decision.run.run_id] = decision
         if is_orphan:
             self._orphans.add(decision.run.run_id)
         self._board.show(Adopted(decision.run, decision.reason))
 
     def observe(self, decision: Decision, survivors: Survivors | None = None) -> Observation | None:
-        """Look at a run; None where it cannot be looked at just now."""
+        """Return what is seen of a run, or None if it cannot be read now."""
         try:
             return self._experiment.run(decision.run.run_id).observe(survivors)
         except OSError:
             return None
 
     def look_later(self, decision: Decision) -> None:
-        """Wait for a run that could not be looked at: it may live, or be over."""
+        """Wait for a run that could not be read: it may be live, or over."""
         self._live[decision.run.run_id] = decision
 
     def over(self) -> list[tuple[Decision, Observation]]:
-        """Return those that are over, as they were seen; they are waited for no more."""
+        """Return the runs that are over, with their observations, and stop waiting for them."""
         survivors = Survivors()
         looked_at = [(each, self.observe(each, survivors)) for each in self._live.values()]
         over = [
@@ -72,7 +72,7 @@ class AdoptedRuns:
         return over
 
     def is_hopeless(self, decision: Decision, seen: Observation) -> bool:
-        """Tell whether a run lost its runner again, and saved nothing since: it would never end."""
+        """Return whether a run lost its runner again without saving an iteration in between."""
         run_id = decision.run.run_id
         if run_id not in self._orphans or seen.state is not State.STALE:
             return False

@@ -1,4 +1,4 @@
-"""The engine: executes a plan by joining the scheduler, a launcher, the run directories, a board."""
+"""The engine: executes a plan with the scheduler, a launcher, the run directories and a board."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     from orchestrator.rundir.state import Failure, Observation
 
 
-_RECREATED: Final = 10  # times that a run directory is made again which somebody removes
+_RECREATED: Final = 10  # how often a run directory is recreated after it was removed
 
 
 class Engine:
-    """Executes one plan. Runs are independent: what goes wrong with one ends that one only."""
+    """Executes one plan. Runs are independent: a failure ends only the run that it occurs in."""
 
     def __init__(
         self,
@@ -78,10 +78,10 @@ class Engine:
     def execute(
         self, starts: Iterable[Decision], waits: Iterable[Decision], stop: StopRequests
     ) -> ExecutionResult:
-        """Start runs in their order, wait for those that live elsewhere, until nothing is left.
+        """Start runs in their order and wait for adopted ones, until nothing is left.
 
-        Asked to stop once, starts nothing more and lets every run end at its next checkpoint;
-        twice, kills them. Runs that others execute are looked at, never started twice.
+        The first request to stop lets every run end at its next checkpoint and starts nothing more;
+        the second kills the runs. Runs that other processes execute are watched, never started twice.
         """
         self._queue.ready.extend(map(QueuedRun, starts))
         for decision in waits:
@@ -111,7 +111,7 @@ class Engine:
         self._board.refresh(self._attempts.look(points, len(self._queue)))
 
     def _start_what_fits(self, stop: StopRequests) -> None:
-        """Fill the slots, one by one: the user may ask to stop while the first is being started."""
+        """Fill the slots one by one: the user may ask to stop while the first run is starting."""
         moment = time.monotonic()
         self._queue.make_due(moment)
         self._is_locked_out = False
@@ -143,14 +143,14 @@ class Engine:
             attempt = self._launcher.start(
                 run, directory, number, {**slot.environment, **run.environment}
             )
-        except (HeldLockError, InterruptedError) as error:  # or the user asked to stop before
+        except (HeldLockError, InterruptedError) as error:  # or the user asked to stop
             self._queue.ready.appendleft(waiting)
             if isinstance(error, HeldLockError):
                 self._wait_for_lock(slot, str(error))
             return
         except (OSError, OrchestratorError) as error:
             if self._attempts and isinstance(error, OSError) and is_shortage(error):
-                self._is_short = True  # fewer at once, then: until the next end there is no room
+                self._is_short = True  # start nothing until another run has ended
                 self._queue.ready.appendleft(waiting)
             else:
                 failure = classify(1, Traces(str(error)))
@@ -162,16 +162,16 @@ class Engine:
         self._attempts.begin(attempt, waiting, started, seen.saved)
 
     def _wait_for_lock(self, slot: Slot, why: str) -> None:
-        """Start nothing until the next look, and say once why."""
+        """Start nothing until the next round, and tell the user why, once."""
         self._is_locked_out = True
         if not self._has_told_of_lock:
             self._has_told_of_lock = True
             self._board.show(Blocked(slot, why))
 
     def _prepare_ahead(self, stop: StopRequests) -> None:
-        """Have ready what the next runs need, directories and a runner, while the slots are busy.
+        """Prepare directories and a runner for the next runs while the slots are busy.
 
-        They would wait for it otherwise. What goes wrong here is told when the run starts.
+        Errors are ignored here; they are reported when the run starts.
         """
         if self._queue.ready and not (self._is_ending(stop) or self._is_short):
             following = self._queue.following(len(self._slots))
@@ -180,10 +180,10 @@ class Engine:
                 self._experiment.build_ahead(waiting.decision.run for waiting in following)
 
     def _is_ours(self, decision: Decision, seen: Observation) -> bool:
-        """Tell whether the run is still to be started; if not, put it where it belongs.
+        """Return whether the run is still to be started; if not, adopt or end it.
 
-        Another orchestrator may have begun, or even ended it, since the decision was made. Its
-        failure is an answer too: every run is executed once, not once for each orchestrator.
+        Another orchestrator may have started or even ended it since the decision was made. Its
+        failure counts, too: every run is executed once, not once per orchestrator.
         """
         now = decide(decision.run, seen)
         if now.action is Action.WAIT:
@@ -199,7 +199,7 @@ class Engine:
         return True
 
     def _line_up(self, decision: Decision, seen: Observation) -> None:
-        """Let a run wait again whose attempt somebody else has made, if it is still to be started."""
+        """Queue a run again after another process's attempt, if it is still to be started."""
         if self._is_ours(decision, seen):
             self._queue.ready.append(QueuedRun(decide(decision.run, seen)))
 
@@ -228,15 +228,17 @@ class Engine:
                 self._weigh(failure, running.since)
 
     def _was_removed(self, run_id: RunId, complaint: str) -> bool:
-        """Tell whether an attempt found no directory, for somebody removed it: it is made again."""
-        if complaint.endswith(LOST):  # it had begun: whoever removes a live run wants it to end
+        """Return whether an attempt found its directory removed, so that it is to be recreated."""
+        if complaint.endswith(
+            LOST
+        ):  # it had started: the user who removes a live run wants it to end
             return False
         self._recreated[run_id] += 1
         is_there = self._experiment.run(run_id).path.exists()
         return not is_there and self._recreated[run_id] <= _RECREATED
 
     def _conclude(self, running: Running, seen: Observation, *, stopped: bool) -> None:
-        """Take the end of an attempt that recorded it: as the run's, or as a reason to try again."""
+        """Handle an attempt that recorded its end: end the run, or retry it."""
         decision, failure = running.decision, seen.failure
         if failure is not None and not stopped:
             shared = running.shared
@@ -250,7 +252,7 @@ class Engine:
     def _tries_again(
         self, decision: Decision, failure: Failure, seen: Observation, *, shared: bool = False
     ) -> bool:
-        """Let a run wait for another attempt, if the policy grants one; tell whether it does."""
+        """Queue a run for a retry if the policy grants one; return whether it does."""
         retry = self._histories.retry(decision.run.run_id, failure, seen.saved, shared=shared)
         if retry is None:
             return False
@@ -261,7 +263,7 @@ class Engine:
         return True
 
     def _weigh(self, failure: Failure | None, began: float) -> None:
-        """Decide whether the rest goes on after the end of an attempt."""
+        """Decide after the end of an attempt whether the other runs continue."""
         moment, is_more = time.monotonic(), bool(self._queue.ready)
         pause = self._brake.note(failure, began, moment, is_more=is_more)
         if pause is not None:

@@ -1,7 +1,7 @@
-"""How long a grid still takes, from what its finished runs took and how far the live ones are.
+"""Estimates how long a grid still takes, from its finished runs and the progress of the live ones.
 
-What a run takes is learnt from its siblings, by the values of their axes: the small models that came
-first say little about the large ones, and what the seed is says nothing.
+The duration of a run is fitted to the axis values of the other runs: small models that ran first say
+little about large ones, and the seed says nothing.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 Marks: TypeAlias = "tuple[tuple[str, str], ...]"  # the values of a run's axes, as keys
 
-_REMEMBERED: Final = 200  # runs that are learnt from: the last ones
-_LOOKED_AT: Final = 500  # waiting runs, evenly among all: enough for their mean
+_REMEMBERED: Final = 200  # the most recent runs, which the fit uses
+_LOOKED_AT: Final = 500  # waiting runs, evenly spaced: enough for their mean
 _BETWEEN: Final = 0.5  # seconds from one estimate to the next
 _SWEEPS: Final = 5
-_SHYNESS: Final = 0.5  # as if so many more runs with a value had been like all the others
+_SHYNESS: Final = 0.5  # shrinkage: that many average runs are added to each value
 _SHORTEST: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a grid goes: runs an hour, and seconds until its end; None while nobody knows."""
+    """How fast a grid goes: runs per hour, and seconds until its end; None while unknown."""
 
     rate: float | None = None
     remaining: float | None = None
@@ -38,10 +38,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What an attempt has done: for which values of the axes, and in how many seconds.
+    """What an attempt has done: the axis values of its run, its seconds and its iterations.
 
     It had ``before`` of ``iterations`` iterations at its start, and has ``iteration`` now; all are 0
-    for a program that does not tell.
+    for a program that does not report them.
     """
 
     point: Mapping[str, Value]
@@ -52,7 +52,7 @@ class Effort:
 
     @property
     def whole(self) -> float | None:
-        """The seconds from the first iteration to the last, if that can be told from this attempt's."""
+        """The seconds from the first iteration to the last, if this attempt's iterations tell."""
         done = self.iteration - self.before
         if not 0 <= self.before < self.iteration <= self.iterations:
             return None  # a program may write any numbers
@@ -60,21 +60,21 @@ class Effort:
 
     @property
     def left(self) -> float | None:
-        """The seconds to the last iteration, if that can be told."""
+        """The seconds to the last iteration, or None if unknown."""
         whole = self.whole
         return None if whole is None else whole * (1 - self.iteration / self.iterations)
 
 
 class Durations:
-    """What runs take, as a product: a factor for each axis' value, and one for all runs.
+    """Durations of runs as a product: one factor per axis value, and one for all runs.
 
     The logarithms are fitted by backfitting (Hastie and Tibshirani, Generalized Additive Models,
-    1990, section 4.4), and what is lost by averaging them is given back (Duan, Smearing Estimate,
-    JASA 1983). A value that few runs had counts little, one that none had nothing.
+    1990, section 4.4), and the bias of averaging them is corrected (Duan, Smearing Estimate,
+    JASA 1983). A value of few runs counts little, one of none not at all.
     """
 
     def __init__(self, samples: Sequence[tuple[Marks, float]]) -> None:
-        """Learn from at least one run: its marks, and its seconds."""
+        """Fit the factors to at least one run: its marks, and its seconds."""
         logs = [log(max(seconds, _SHORTEST)) for _, seconds in samples]
         mean = fmean(logs)
         self._parts: dict[tuple[str, str], float] = defaultdict(float)
@@ -87,7 +87,7 @@ class Durations:
         self._scale = fmean(max(seconds, _SHORTEST) for _, seconds in samples) / told
 
     def _fit(self, column: Sequence[tuple[str, str]], residuals: list[float]) -> None:
-        """Fit one axis' parts to what the other axes leave, and keep what this one leaves."""
+        """Fit the parts of one axis to the residuals, and update these."""
         sums: dict[tuple[str, str], float] = defaultdict(float)
         counts: dict[tuple[str, str], float] = defaultdict(lambda: _SHYNESS)
         for mark, residual in zip(column, residuals, strict=True):
@@ -99,12 +99,12 @@ class Durations:
         residuals[:] = [each - changes[mark] for mark, each in zip(column, residuals, strict=True)]
 
     def expect(self, marks: Marks) -> float:
-        """Return the seconds that a run probably takes."""
+        """Return the expected seconds of a run."""
         return self._scale * exp(sum(self._parts.get(mark, 0.0) for mark in marks))
 
 
 class Estimator:
-    """Learns from the runs that end, and says now and then how long the others still take."""
+    """Estimates the remaining time from the runs that have ended, at most twice per second."""
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
@@ -113,7 +113,7 @@ class Estimator:
         self._due = 0.0
 
     def note(self, ended: Effort) -> None:
-        """Take in a run that was executed to its end."""
+        """Add a run that was executed to its end."""
         self._samples.append((_marks(ended.point), ended.whole or ended.seconds))
 
     def pace(
@@ -123,13 +123,13 @@ class Estimator:
         count: int,
         moment: float,
     ) -> Pace:
-        """Estimate the pace of what is left, or return what was estimated just before.
+        """Estimate the pace of what is left, or return the last estimate if it is recent.
 
         Args:
             live: The runs that are being executed.
-            waiting: The values of the axes of those that have not started; looked at now and then.
+            waiting: The axis values of the runs that have not started.
             count: How many these are.
-            moment: The time, in seconds since some moment.
+            moment: The time, in seconds of a monotonic clock.
         """
         if moment >= self._due:
             self._due = moment + _BETWEEN
@@ -162,7 +162,7 @@ def _marks(point: Mapping[str, Value]) -> Marks:
 
 
 def describe_seconds(seconds: float) -> str:
-    """Write a duration for people: ``45 s``, ``12 min``, ``3 h 05 min``, ``2 d 4 h``."""
+    """Format a duration for people: ``45 s``, ``12 min``, ``3 h 05 min``, ``2 d 4 h``."""
     minutes = round(seconds / 60)
     if seconds < 99.5:  # noqa: PLR2004 # from here on minutes say more
         return f"{seconds:.0f} s"

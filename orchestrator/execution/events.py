@@ -1,4 +1,4 @@
-"""What happens while a plan is executed, as values: the engine says it, the boards show it."""
+"""Events of the execution of a plan, as values: the engine emits them, the boards show them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run is over for this call: in which state, why, after how many seconds here.
+    """A run is over for this ``orch run``: in which state, why, after how many seconds.
 
-    ``executed`` is False where this call only saw that the run is over.
+    ``executed`` is False where this process only saw that the run is over.
     """
 
     run: Run
@@ -43,7 +43,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A run lives already, begun by another orchestrator; it is waited for."""
+    """A run is already live, started by another orchestrator; the engine waits for it."""
 
     run: Run
     reason: str
@@ -51,7 +51,7 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """The user asked to stop: once, and runs end at their next checkpoint; twice, at once."""
+    """The user asked to stop: runs end at their next checkpoint, or ``at_once``."""
 
     live: int
     at_once: bool
@@ -59,7 +59,7 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """An attempt failed in a way that may pass; the run is tried again after some seconds."""
+    """An attempt failed of a transient cause; the run is retried after ``delay`` seconds."""
 
     run: Run
     attempt: int
@@ -70,7 +70,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """No run starts in a slot for now, because others use its GPU."""
+    """No run starts in a slot for now; ``reason`` says why."""
 
     slot: Slot
     reason: str
@@ -78,7 +78,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Nothing starts for some seconds, or (infinity) any more in this call."""
+    """Nothing starts for some seconds, or (infinity) no more in this ``orch run``."""
 
     reason: str
     seconds: float
@@ -89,7 +89,7 @@ Event = AttemptStarted | Ended | Adopted | Stopping | Retrying | Blocked | Pause
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """An attempt that is being carried out, as it was seen last."""
+    """A live attempt, as it was last seen."""
 
     started: AttemptStarted
     seconds: float
@@ -98,7 +98,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a board shows of a moment: the live attempts, how many runs wait, and the pace."""
+    """What a board shows at one moment: the live attempts, how many runs wait, and the pace."""
 
     live: Sequence[Live]
     waiting: int
@@ -107,10 +107,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionResult:
-    """How every run ended that had to be executed, and whether the user stopped it all.
+    """How every run of the plan ended, and whether the user asked to stop.
 
-    ``left`` counts the runs that this call neither finished nor saw finished; ``gave_up`` says why
-    it did not go on with them, if it was not the user who wanted that.
+    ``left`` counts the runs that this process neither finished nor saw finished; ``gave_up`` says
+    why it did not continue with them, if the user did not ask it to stop.
     """
 
     ended: Mapping[RunId, Ended]

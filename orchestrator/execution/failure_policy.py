@@ -1,4 +1,4 @@
-"""What is done about failures: repeated, let be, or taken as a sign that all would fail."""
+"""The failure policy: when a failed run is retried, and when the whole execution pauses or ends."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import RunId
     from orchestrator.rundir.state import Failure
 
-# What may pass by itself. An error comes again, and so does a loss that diverges.
+# Transient causes. An error comes again, and so does a loss that diverges.
 _PASSING: Final = frozenset((FailureKind.KILLED, FailureKind.OUT_OF_MEMORY, FailureKind.DISK_FULL))
-# What is probably not the run's own fault when it meets several in a row.
+# Causes that several runs in a row probably share.
 _SHARED: Final = frozenset((FailureKind.ERROR, FailureKind.DISK_FULL))
 _FIRST_DELAY: Final = 1.0
 _LONGEST_DELAY: Final = 60.0
@@ -29,7 +29,7 @@ _OWN: Final = re.compile(r"'[^']*'|[0-9a-f]{8,}|\d+")
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A run is tried once more: after so many seconds, and perhaps alone on its GPU."""
+    """A run is retried after ``delay`` seconds, perhaps alone on its GPU."""
 
     delay: float
     alone: bool = False
@@ -37,7 +37,7 @@ class Retry:
 
 @dataclass(slots=True)
 class RetryHistory:
-    """What came of the attempts that this call has made at one run."""
+    """The failed attempts at one run within this ``orch run``."""
 
     failures: int = 0
     saved: int | None = None
@@ -46,19 +46,19 @@ class RetryHistory:
 
 @dataclass(slots=True)
 class Histories:
-    """The attempts of this call that failed, by run; most runs have none."""
+    """The failed attempts within this ``orch run``, by run; most runs have none."""
 
     policy: Policy
     _of: dict[RunId, RetryHistory] = field(default_factory=dict)
 
     def retry(self, run_id: RunId, failure: Failure, saved: int, *, shared: bool) -> Retry | None:
-        """Decide whether a run whose attempt has failed is tried again.
+        """Decide whether a run whose attempt has failed is retried.
 
         Args:
             run_id: The run.
             failure: How the attempt failed.
             saved: The iterations that are saved.
-            shared: Whether other runs of ours were on the attempt's GPU.
+            shared: Whether other runs of this process were on the attempt's GPU.
         """
         if failure.kind not in _PASSING:
             return None
@@ -79,10 +79,10 @@ class Histories:
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """Notices when run after run fails with the same error: something that all of them need is broken.
+    """Detects that run after run fails with the same error: something that all of them need is broken.
 
-    It asks for a pause before the next run is tried, then for a longer one, and in the end to let
-    the rest be: what is left is tried by the next call.
+    It asks for a pause before the next run starts, then for longer ones, and finally to give up: the
+    next ``orch run`` starts what is left.
     """
 
     _last: Failure | None = None
@@ -90,7 +90,7 @@ class CircuitBreaker:
     _pauses: int = 0
 
     def note(self, failure: Failure | None) -> float | None:
-        """Take the end of an attempt; return the seconds to pause, infinity for good."""
+        """Record the end of an attempt; return the seconds to pause, infinity to give up."""
         if failure is None or failure.kind not in _SHARED or not self._is_the_same(failure):
             self._last, self._in_a_row, self._pauses = failure, 1 if failure else 0, 0
             return None
@@ -103,7 +103,7 @@ class CircuitBreaker:
 
     @property
     def is_testing(self) -> bool:
-        """Whether a pause was asked for, and no run has told since that it is over."""
+        """Whether a pause was asked for, and no run has ended otherwise since."""
         return self._pauses > 0
 
     @property
@@ -113,7 +113,7 @@ class CircuitBreaker:
         return f"{self._in_a_row} runs in a row failed in the same way ({what})"
 
     def _is_the_same(self, failure: Failure) -> bool:
-        """Compare with the failure before; names in quotes and numbers are each run's own."""
+        """Compare with the previous failure; quoted names and numbers may differ between runs."""
         if self._last is None or failure.kind != self._last.kind:
             return False
         before, now = (_OWN.sub("#", each.message) for each in (self._last, failure))
@@ -122,9 +122,9 @@ class CircuitBreaker:
 
 @dataclass(slots=True)
 class Pacing:
-    """Decides after the end of each run how the rest goes on: at once, one by one, later, or not at all.
+    """Decides after each run how the others continue: at once, one by one, later, or not at all.
 
-    ``gave_up`` says why not at all. Moments are seconds since some moment.
+    ``gave_up`` says why not at all. Moments are seconds of a monotonic clock.
     """
 
     policy: Policy
@@ -153,9 +153,9 @@ class Pacing:
         return None
 
     def holds(self, moment: float, begun: Iterable[float]) -> bool:
-        """Tell whether nothing starts now: in a pause, and after it, while one is being tried.
+        """Return whether nothing starts now: in a pause, and after it while one run tests it.
 
-        ``begun`` is when the live attempts began.
+        ``begun`` is when the live attempts started.
         """
         is_tried = self._breaker.is_testing and any(began >= self._until for began in begun)
         return is_tried or moment < self._until

@@ -1,7 +1,7 @@
 """The GPUs of this machine, as NVML sees them, and which of them a command may use.
 
 Only ``Nvml`` talks to the driver; everything else works on values. A GPU is known by its UUID:
-numbers change with the order in which CUDA finds the cards.
+indices change with the order in which CUDA enumerates the devices.
 """
 
 from __future__ import annotations
@@ -23,46 +23,46 @@ if TYPE_CHECKING:
 ALL: Final = "all"
 NO_GPUS: Final = "none"
 _GIB: Final = 1 << 30
-# Below this much free memory a GPU that others use is full, if the config does not say more.
+# A GPU that others use is full below this share of free memory, if the config does not set one.
 _LEAST_SHARE: Final = 0.1
 _BETWEEN_LOOKS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What is used of a GPU now: free memory in bytes, and the processes that compute on it."""
+    """The use of a GPU at one moment: free memory in bytes, and the processes that compute on it."""
 
     free: int
     processes: frozenset[int]
 
 
 class Gpus(Protocol):
-    """What this project has to know about GPUs; NVML, or a stand-in for it."""
+    """What this package has to know about GPUs; ``Nvml``, or a fake of it."""
 
     def found(self) -> tuple[Gpu, ...]:
-        """Return the GPUs of this machine, by their numbers; none where there is no driver."""
+        """Return the GPUs of this machine, by index; none without a driver."""
 
     def use(self, gpu: Gpu) -> Use | None:
-        """Return what is used of a GPU now; None where the driver does not tell."""
+        """Return the use of a GPU now, or None if the driver does not report it."""
 
 
 class Nvml:
-    """The GPUs as NVIDIA's management library tells of them."""
+    """The GPUs as NVIDIA's management library reports them."""
 
     def found(self) -> tuple[Gpu, ...]:
-        """Return the GPUs of this machine, by their numbers; none where there is no driver."""
+        """Return the GPUs of this machine, by index; none without a driver."""
         nvml = _library()
         if nvml is None:
             return ()
         found = []
         with contextlib.suppress(nvml.NVMLError):
             for number in range(nvml.nvmlDeviceGetCount()):
-                with contextlib.suppress(nvml.NVMLError):  # a card that is lost is not there
+                with contextlib.suppress(nvml.NVMLError):  # a lost GPU does not count
                     found.append(self._describe(nvml, number))
         return tuple(found)
 
     def use(self, gpu: Gpu) -> Use | None:
-        """Return what is used of a GPU now; None where the driver does not tell."""
+        """Return the use of a GPU now, or None if the driver does not report it."""
         nvml = _library()
         if nvml is None:
             return None
@@ -87,8 +87,8 @@ class Nvml:
 
 @functools.cache
 def _library() -> Any:  # noqa: ANN401 # the library has no types
-    """Load NVML once; None where there is no driver for it."""
-    import pynvml  # noqa: PLC0415 # nobody else pays for it
+    """Load NVML once; return None without a driver."""
+    import pynvml  # noqa: PLC0415 # imported only where GPUs are used
 
     try:
         pynvml.nvmlInit()
@@ -102,8 +102,8 @@ def choose(found: Sequence[Gpu], wanted: str | None, visible: str | None) -> tup
 
     Args:
         found: The GPUs of this machine.
-        wanted: ``all``, ``none``, or numbers and UUIDs with commas between; None for all there are.
-        visible: The value of ``CUDA_VISIBLE_DEVICES``, which bounds what ``all`` means.
+        wanted: ``all``, ``none``, or indices and UUIDs separated by commas; None for all.
+        visible: The value of ``CUDA_VISIBLE_DEVICES``, which limits what ``all`` means.
 
     Raises:
         UsageError: There is no such GPU.
@@ -115,18 +115,18 @@ def choose(found: Sequence[Gpu], wanted: str | None, visible: str | None) -> tup
         return tuple(allowed)
     if wanted == ALL:
         if not allowed:
-            raise UsageError("--gpus all: this machine shows no GPU. Use --gpus none.")
+            raise UsageError("--gpus all: no GPU was found on this machine. Use --gpus none.")
         return tuple(allowed)
     chosen = tuple(_named(found, wanted))
     names = [part.strip() for part in wanted.split(",")]
     if len(chosen) != len(names):
         known = ", ".join(f"{gpu.number} ({gpu.name})" for gpu in found) or "none"
-        raise UsageError(f"--gpus {wanted}: not every one is there. This machine has {known}.")
+        raise UsageError(f"--gpus {wanted}: not all of them exist. This machine has {known}.")
     return chosen
 
 
 def _named(found: Sequence[Gpu], names: str) -> Iterator[Gpu]:
-    """Find GPUs by their numbers or UUIDs, whose beginnings are enough, as for CUDA."""
+    """Yield GPUs by index or UUID; a prefix of a UUID is enough, as for CUDA."""
     for name in dict.fromkeys(part.strip() for part in names.split(",")):
         for gpu in found:
             if name and (name == str(gpu.number) or gpu.uuid.startswith(name)):
@@ -137,15 +137,15 @@ def _named(found: Sequence[Gpu], names: str) -> Iterator[Gpu]:
 def obstacle(
     gpu: Gpu, use: Use | None, ours: Collection[int], needed: int | None, *, is_taken: bool
 ) -> str:
-    """Say why no run should start on a GPU now; an empty text where one may.
+    """Return why no run should start on a GPU now; an empty string if one may.
 
     Args:
         gpu: The GPU.
-        use: What is used of it; None where nobody knows, which is no obstacle.
-        ours: The processes that runs of ours consist of.
+        use: Its use; None if unknown, and then a run may start.
+        ours: The processes of this orchestrator's runs.
         needed: The memory in bytes that a run needs; None for a tenth of the GPU's.
-        is_taken: Whether a run of ours is on it. If none is, all that is used is used by others,
-            also where their processes are not seen: from inside a container, and on a desktop.
+        is_taken: Whether a run of this orchestrator is on it. If none is, others use all that is
+            used, even if their processes are not visible: in a container, and on a desktop.
     """
     if use is None or (is_taken and not use.processes - set(ours)):
         return ""
@@ -154,12 +154,12 @@ def obstacle(
         return ""
     return (
         f"GPU {gpu.number}: {use.free / _GIB:.1f} of {gpu.memory / _GIB:.1f} GiB are free,"
-        f" other programs use the rest; a run needs {least / _GIB:.1f}"
+        f" other programs use the rest; a run needs {least / _GIB:.1f} GiB"
     )
 
 
 class GpuGate:
-    """Keeps runs from GPUs that others have filled; looks at each once a second at most."""
+    """Keeps runs off GPUs that other programs have filled; queries each at most once per second."""
 
     def __init__(self, gpus: Gpus, needed: int | None) -> None:
         self._gpus = gpus
@@ -167,7 +167,7 @@ class GpuGate:
         self._said: dict[Gpu, tuple[float, str]] = {}
 
     def obstacle(self, gpu: Gpu, *, is_taken: bool) -> str:
-        """Say why no run should start on a GPU now, on which there may be others of ours already."""
+        """Return why no run should start on a GPU now; an empty string if one may."""
         moment = time.monotonic()
         at, said = self._said.get(gpu, (-_BETWEEN_LOOKS, ""))
         if moment - at >= _BETWEEN_LOOKS:

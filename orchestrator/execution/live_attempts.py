@@ -1,4 +1,4 @@
-"""The attempts of this call that live: the slots they occupy, and what passes to and from them."""
+"""The live attempts of this process: the slots they occupy, and their signals and progress."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _GRACE: Final = 4.0
 
 @dataclass(slots=True)
 class Running:
-    """An attempt of ours, between its start and its end.
+    """An attempt of this process, between its start and its end.
 
-    ``before`` counts the iterations that were saved when it began; ``shared`` tells whether another
-    attempt of ours has been on its GPU.
+    ``before`` counts the iterations that were saved when it started; ``shared`` tells whether
+    another attempt of this process has been on its GPU.
     """
 
     attempt: Attempt
@@ -50,7 +50,7 @@ class Running:
 
     @property
     def seconds(self) -> float:
-        """How long it has lived."""
+        """The seconds since it started."""
         return time.monotonic() - self.since
 
 
@@ -66,27 +66,27 @@ class Attempts:
         self._deadline = float("inf")
 
     def __len__(self) -> int:
-        """Count them."""
+        """Return how many attempts are live."""
         return len(self._by_slot)
 
     def __contains__(self, slot: Slot) -> bool:
-        """Tell whether a slot is occupied."""
+        """Return whether a slot is occupied."""
         return slot in self._by_slot
 
     @property
     def busy(self) -> Mapping[Slot, QueuedRun]:
-        """The slots that are occupied, and by what."""
+        """The occupied slots, and the runs in them."""
         return {slot: running.waiting for slot, running in self._by_slot.items()}
 
     @property
     def begun(self) -> list[float]:
-        """When they began."""
+        """When the live attempts started."""
         return [running.since for running in self._by_slot.values()]
 
     def begin(
         self, attempt: Attempt, waiting: QueuedRun, started: AttemptStarted, before: int
     ) -> None:
-        """Take in an attempt that has just been started."""
+        """Add an attempt that has just been started."""
         running = Running(attempt, waiting, started, time.monotonic(), before)
         self._by_slot[started.slot] = running
         for other in self._by_slot.values():
@@ -94,9 +94,9 @@ class Attempts:
         self._board.show(started)
 
     def wait(self, stop: StopRequests) -> list[Running]:
-        """Wait until attempts are over, the user asks to stop, or it is time for a look.
+        """Wait until an attempt ends, the user asks to stop, or a quarter of a second has passed.
 
-        Those that are over are returned, and occupy nothing any more.
+        The attempts that ended are returned, and free their slots.
         """
         with selectors.PollSelector() as selector:  # it takes no descriptor
             selector.register(stop, selectors.EVENT_READ)
@@ -110,11 +110,11 @@ class Attempts:
         return over
 
     def learn(self, running: Running, progress: Progress | None) -> None:
-        """Learn from one that finished its run what the others take."""
+        """Use the duration of a finished run to estimate that of the others."""
         self._estimator.note(_effort(running, progress))
 
     def pass_on(self, level: StopLevel) -> None:
-        """Hand the user's wish to the attempts, each level once."""
+        """Pass the user's request to stop on to the attempts, each level once."""
         if level > self._obeyed:
             self._obeyed = level
             at_once = level is StopLevel.AT_ONCE
@@ -131,10 +131,10 @@ class Attempts:
                 running.attempt.abandon()
 
     def look(self, waiting: Iterable[Mapping[str, Value]], count: int) -> Snapshot:
-        """Return how things stand, for the board.
+        """Return a snapshot for the board.
 
         Args:
-            waiting: The values of the axes of the runs that are still to start.
+            waiting: The axis values of the runs that are still to start.
             count: How many these are.
         """
         live, efforts = [], []

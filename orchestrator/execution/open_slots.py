@@ -1,4 +1,4 @@
-"""The slots that can take a run now: free as far as we know, and on a GPU that others leave room on."""
+"""Open slots: those that are free and whose GPU is not filled by other programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class OpenSlots:
-    """Asks the gate for each slot, and tells once of each that has become blocked."""
+    """Asks the gate about each slot, and reports each that becomes blocked, once."""
 
     def __init__(self, resources: Resources, attempts: Attempts, board: Board) -> None:
         self._slots = resources.slots
@@ -24,7 +24,7 @@ class OpenSlots:
         self._blocked: set[Slot] = set()
 
     def find(self, orphans: int) -> list[Slot]:
-        """Return the slots that can take a run now; ``orphans`` runs take room that nobody else counts."""
+        """Return the slots that can take a run now; ``orphans`` is the number of orphaned runs."""
         if len(self._attempts) + orphans >= len(self._slots):
             return []
         open_slots = []

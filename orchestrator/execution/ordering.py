@@ -1,4 +1,4 @@
-"""The order in which runs start: as declared, the cheap ones first, or an axis' values in turn."""
+"""The order in which runs start: as declared, the cheap ones first, or round-robin over an axis."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def arrange(decisions: Sequence[Decision], order: RunOrder) -> Iterable[Decision
     """Return the decisions in the order in which they start.
 
     ``cheap`` puts the smallest numbers under the key first; ``round-robin`` takes one run of each
-    value of the key in turn, so that comparable results come early.
+    value of the key in turn, so that comparable results come early; otherwise nothing changes.
 
     Raises:
-        ConfigError: A run has no such key, or no number under it.
+        ConfigError: A run does not have the key, or its value is not a number.
     """
     if order.kind == CHEAP:
         return sorted(decisions, key=lambda decision: _cost(decision, order.key))
@@ -42,7 +42,8 @@ def _cost(decision: Decision, key: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     raise ConfigError(
-        f"{CHEAP}:{key}: run {decision.run.run_id} has {value!r} there. Name a key with numbers."
+        f"{CHEAP}:{key}: the value of run {decision.run.run_id} is {value!r}, which is not a number."
+        " Name a key whose values are numbers."
     )
 
 
@@ -50,6 +51,8 @@ def _value(decision: Decision, key: str) -> object:
     value = look_up(decision.run.config, key)
     if isinstance(value, Missing):
         near = difflib.get_close_matches(key, decision.run.config, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise ConfigError(f"the order by '{key}': run {decision.run.run_id} has no such key.{hint}")
+        hint = f"Did you mean '{near[0]}'?" if near else "Name a key of the config."
+        raise ConfigError(
+            f"the order by '{key}': run {decision.run.run_id} does not have this key. {hint}"
+        )
     return value

@@ -1,4 +1,4 @@
-"""The parts that the engine joins, as it sees them: a launcher, its attempts, a board, a gate."""
+"""The protocols of the parts that the engine uses: a launcher, its attempts, a board, a gate."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Attempt(Protocol):
         """Return a descriptor that becomes readable when the attempt is over."""
 
     def ask_to_stop(self) -> None:
-        """Ask for an end at the next checkpoint."""
+        """Ask the program to stop at its next checkpoint."""
 
     def end_at_once(self) -> None:
-        """Kill the program and have that recorded."""
+        """Have the runner kill the program and record that."""
 
     def abandon(self) -> None:
-        """Kill the runner, which did not obey."""
+        """Kill the runner, which did not respond."""
 
     def close(self) -> str:
-        """Release the attempt, which is over, and return what its runner complained of."""
+        """Release the attempt, which is over, and return the error of its runner, if any."""
 
 
 class Launcher(Protocol):
@@ -57,34 +57,34 @@ class Launcher(Protocol):
 
 
 class Board(Protocol):
-    """Shows what happens."""
+    """Shows the events of an execution."""
 
     def show(self, event: Event) -> None:
         """Show an event."""
 
     def refresh(self, sight: Snapshot) -> None:
-        """Show how things stand; called several times a second."""
+        """Show the present state; called several times per second."""
 
 
 class Companion(Protocol):
-    """Works beside the engine, in a process of its own, and has to be looked after."""
+    """A process that works beside the engine and has to be kept alive."""
 
     def tend(self) -> None:
-        """Restart it if it died; called several times a second, at no cost."""
+        """Restart it if it died; called several times per second, so it must be cheap."""
 
 
 class Gate(Protocol):
-    """Knows whether a GPU can take a run now."""
+    """Decides whether a GPU can take a run now."""
 
     def obstacle(self, gpu: Gpu, *, is_taken: bool) -> str:
-        """Say why no run should start on a GPU, perhaps beside others; an empty text where one may."""
+        """Return why no run should start on a GPU now; an empty string if one may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What runs are executed with, and by which rules.
+    """The slots that runs are executed in, and the rules that apply.
 
-    ``orphans`` are live runs whose orchestrator is gone: nobody else counts what they take.
+    ``orphans`` are live runs whose orchestrator is gone; they count against the slots.
     """
 
     slots: Sequence[Slot]

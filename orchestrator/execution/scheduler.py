@@ -1,4 +1,4 @@
-"""The scheduler: which run starts next, in which slot. It decides; the engine does."""
+"""The scheduler: decides which run starts next, in which slot."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Assignment:
 def assign(
     waiting: Sequence[QueuedRun], slots: Sequence[Slot], busy: Mapping[Slot, QueuedRun]
 ) -> Assignment | None:
-    """Return what starts next: the first run that waits, in the first slot that is free for it.
+    """Return what starts next: the first waiting run, in the first slot that is free for it.
 
-    Runs keep their order. One that has to be alone takes a GPU on which nothing runs; while it
-    waits for that nothing else is started, or it might wait for ever.
+    Runs keep their order. A run that has to be alone takes a GPU on which nothing runs; while it
+    waits for one, nothing else starts, or it might wait forever.
     """
     if not waiting:
         return None

@@ -1,4 +1,4 @@
-"""Slots: places for one run each, a share of a GPU or of the processors."""
+"""Slots: places for one run each, a share of a GPU or of the CPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A graphics card; ``number`` is NVML's, ``memory`` in bytes (0: it shares the processor's)."""
+    """A GPU; ``number`` is NVML's index, ``memory`` is in bytes (0: it shares that of the CPU)."""
 
     number: int
     uuid: str
@@ -21,7 +21,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place for one run; ``environment`` is what an attempt in it gets to see."""
+    """A place for one run; ``environment`` holds the variables that its attempts get."""
 
     number: int
     environment: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -31,9 +31,9 @@ class Slot:
 def make_slots(
     count: int, gpus: Sequence[Gpu] = (), environment: Mapping[str, str] | None = None
 ) -> tuple[Slot, ...]:
-    """Return so many slots, spread over the GPUs, if there are any.
+    """Return ``count`` slots, spread over the GPUs, if there are any.
 
-    ``environment`` is what the attempts in all of them get to see.
+    ``environment`` holds the variables that the attempts in all of them get.
     """
     slots = []
     for number in range(count):
@@ -44,5 +44,5 @@ def make_slots(
 
 
 def shares_gpu(slot: Slot, busy: Collection[Slot]) -> bool:
-    """Tell whether a run in another slot uses the same GPU."""
+    """Return whether a run in another slot uses the same GPU."""
     return slot.gpu is not None and any(other.gpu == slot.gpu and other != slot for other in busy)

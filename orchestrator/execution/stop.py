@@ -1,4 +1,4 @@
-"""Requests to stop: the signals of the user and the terminal, turned into something to wait for."""
+"""Requests to stop: the signals of the user and the terminal, as a descriptor to wait for."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ _ASKING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopLevel(IntEnum):
-    """How urgently the user wants an end."""
+    """How urgently the user asked to stop."""
 
     NOT_ASKED = 0
-    AT_CHECKPOINT = 1  # nothing starts, and what runs ends at its next checkpoint
-    AT_ONCE = 2  # what runs is killed
+    AT_CHECKPOINT = 1  # nothing starts, and runs end at their next checkpoint
+    AT_ONCE = 2  # runs are killed
 
 
 class StopRequests:
-    """Counts the requests to stop while it is entered; the handler does nothing else.
+    """Counts the requests to stop while it is entered; its signal handler does nothing else.
 
-    A signal that was ignored when this process started stays ignored, as for any Python program:
-    ``nohup`` and shells that start something in the background mean it. ``fileno`` becomes readable with every request, so that a ``select`` wakes up.
+    A signal that was ignored when this process started stays ignored: ``nohup`` and shells that
+    start a process in the background rely on that. The descriptor of ``fileno`` becomes readable
+    with every request.
     """
 
     def __init__(self) -> None:
@@ -36,11 +37,11 @@ class StopRequests:
 
     @property
     def asked(self) -> bool:
-        """Whether the user asked for an end, of whatever kind."""
+        """Whether the user asked to stop, at either level."""
         return self.level is not StopLevel.NOT_ASKED
 
     def __enter__(self) -> Self:
-        """Take over the signals."""
+        """Install the signal handlers."""
         heeded = [number for number in _ASKING if signal.getsignal(number) != signal.SIG_IGN]
         self._previous = {number: signal.signal(number, self._raise) for number in heeded}
         self._previous_wakeup = signal.set_wakeup_fd(
@@ -54,7 +55,7 @@ class StopRequests:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the signals back."""
+        """Restore the previous signal handlers."""
         signal.set_wakeup_fd(self._previous_wakeup)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
@@ -66,7 +67,7 @@ class StopRequests:
         return self._wakeup.fileno()
 
     def drain(self) -> None:
-        """Forget the wake-ups that were seen; the count stays."""
+        """Make the descriptor unreadable again; the level stays."""
         try:
             while self._wakeup.recv(4096):
                 pass

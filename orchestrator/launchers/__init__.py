@@ -1,1 +1,1 @@
-"""The launchers: each starts runners in its own way, and all start the same runner."""
+"""Launchers: the ways to start a runner. All of them start the same runner."""

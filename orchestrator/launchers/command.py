@@ -1,4 +1,4 @@
-"""The command launcher: starts any program, each attempt in processes of its own."""
+"""The command launcher: starts any program, each attempt in its own processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.runner.time_limits import Limits
 
-# In the environment that orch runs in, and (-P) whatever stands in the current folder.
+# The interpreter that runs orch; -P keeps modules of the current folder from being imported.
 _RUNNER: Final = (sys.executable, "-P", "-m", "orchestrator.runner")
 
 
@@ -40,20 +40,20 @@ class CommandAttempt:
         return self._sentinel
 
     def ask_to_stop(self) -> None:
-        """Ask for an end at the next checkpoint."""
+        """Ask the program to stop at its next checkpoint."""
         pass_signal(self._runner.pid, self._sentinel, signal.SIGTERM)
 
     def end_at_once(self) -> None:
-        """Have the runner kill the program, and record it."""
+        """Have the runner kill the program and record that."""
         pass_signal(self._runner.pid, self._sentinel, signal.SIGQUIT)
 
     def abandon(self) -> None:
-        """Kill the runner, which did not obey, and its keeper."""
+        """Kill the runner, which did not respond, and its keeper."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._runner.pid, signal.SIGKILL)
 
     def close(self) -> str:
-        """Reap the runner, which has ended, and return what it complained of, if anything."""
+        """Reap the runner, which has ended, and return what it wrote to stderr."""
         self._runner.wait()
         os.close(self._sentinel)
         with self._complaints as file:
@@ -72,10 +72,10 @@ class CommandLauncher:
         """Do nothing: a command loads what it needs when it starts."""
 
     def make_ready(self) -> None:
-        """Do nothing: a program can not be started ahead."""
+        """Do nothing: a program cannot be started ahead."""
 
     def close(self) -> None:
-        """Do nothing: nothing stands by."""
+        """Do nothing: no process is kept ready."""
 
     def start(
         self, run: Run, directory: RunDirectory, attempt: int, environment: Mapping[str, str]
@@ -84,7 +84,7 @@ class CommandLauncher:
 
         Raises:
             OSError: No process could be started.
-            ConfigError: A placeholder names no key of the run's config.
+            ConfigError: A placeholder names a key that the run's config does not have.
         """
         command = fill_in(self._command, run, directory.path)
         complaints = tempfile.TemporaryFile()  # noqa: SIM115 # the attempt closes it

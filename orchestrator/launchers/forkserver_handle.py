@@ -1,8 +1,8 @@
-"""The process that forks runners, as seen from ``orch``: how it is started, asked, and ended.
+"""A handle on the fork server: starts it, has it fork runners, and ends it.
 
-It is a ``multiprocessing`` forkserver. Three of its habits do not suit us: it searches the current
+It is a ``multiprocessing`` forkserver. Three of its defaults are replaced: it searches the current
 folder before the standard library, its socket lies below ``TMPDIR`` however long that path is, and
-it is waited for without end.
+waiting for it has no timeout.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _SLICE: Final = 50  # ms
 
 
 class ForkServer:
-    """Forks processes from one that has loaded modules; the first fork, or the next one, starts it.
+    """Forks processes from a server that has loaded modules; a fork starts the server if it is not there.
 
     Args:
-        modules: What is loaded in it, in order.
+        modules: The modules that are loaded in the server, in order.
     """
 
     def __init__(self, modules: Sequence[str] = ()) -> None:
@@ -50,18 +50,18 @@ class ForkServer:
         forkserver.set_forkserver_preload([forkserver_preload.__name__])
 
     def heed(self, stop: StopRequests, *, patience: float) -> None:
-        """From now on, wait for a fork only so many seconds once the user has asked to stop."""
+        """Wait at most ``patience`` seconds for later forks once the user has asked to stop."""
         self._stop = stop
         self._patience = patience
 
     def fork(self, process: ForkServerProcess) -> None:
-        """Start a process; return when it is there.
+        """Fork a process; return once it is started.
 
         Raises:
-            InterruptedError: The user asked to stop before it was there.
-            EOFError: The process that forks died before it was there.
+            InterruptedError: The user asked to stop before it was started.
+            EOFError: The fork server died before it was started.
             OSError: No process could be started.
-            UsageError: There is no folder for its socket.
+            UsageError: There is no folder for the server's socket.
         """
         _make_socket_folder()
         told, telling = os.pipe2(os.O_CLOEXEC)
@@ -71,13 +71,13 @@ class ForkServer:
             try:
                 with signals_blocked(), self._environment():
                     process.start()
-            except BaseException as error:  # noqa: BLE001 # raised again where it was asked for
+            except BaseException as error:  # noqa: BLE001 # raised again in the calling thread
                 problems.append(error)
             finally:
                 os.close(telling)
 
-        # On a thread: one that was stopped (SIGSTOP), or loads for minutes, must not keep the user
-        # from ending it all.
+        # On a thread: a server that was stopped (SIGSTOP), or loads for minutes, must not keep the
+        # user from stopping orch.
         thread = threading.Thread(target=start, daemon=True)
         try:
             thread.start()
@@ -108,16 +108,16 @@ class ForkServer:
 
     @contextlib.contextmanager
     def _environment(self) -> Iterator[None]:
-        """Give the process that forks, if it is started now, what it has to find in its environment.
+        """Set the variables that the fork server reads if it is started now.
 
-        It is told what to load, and not to search the current folder first; it removes both again.
+        They tell it what to load, and not to search the current folder first; it removes them.
         """
         given = {
             forkserver_preload.MODULES: ",".join(self._modules),
             forkserver_preload.SOCKETS: util.get_temp_dir(),
             forkserver_preload.SAFE_PATH_BEFORE: os.environ.get(_SAFE_PATH, ""),
             _SAFE_PATH: "1",
-            HASH_SEED: hash_seed(),  # a fork has that of the process it comes from
+            HASH_SEED: hash_seed(),  # a fork inherits that of its parent
         }
         before = {name: os.environ.get(name) for name in given}
         os.environ.update(given)
@@ -132,18 +132,18 @@ class ForkServer:
 
 
 def end_if_stopped() -> None:
-    """Kill the process that forks if somebody has stopped it (SIGSTOP): it would never answer."""
-    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # noqa: SLF001 # it has no name in public
+    """Kill the fork server if it is stopped (SIGSTOP): it would never answer."""
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # noqa: SLF001 # there is no public name
     if pid is not None and process_tree.is_stopped(pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def _make_socket_folder() -> None:
-    """Have ``multiprocessing`` make its folder for sockets now, where their path is short enough.
+    """Make the socket folder of ``multiprocessing`` now, below a path that is short enough.
 
     Raises:
-        UsageError: There is no such place.
+        UsageError: There is no such folder.
     """
     usual = tempfile.gettempdir()
     if len(os.fsencode(usual)) + _BELOW <= _LONGEST_SOCKET:

@@ -1,7 +1,7 @@
-"""The pool of forked runners: each carries out one attempt after the other, and is told of each.
+"""The pool of forked runners: each carries out one attempt after the other.
 
-A run is a fork of its own, below its runner; the runner is our own code, and what it has loaded and
-copied once serves all of its attempts. One that waits has forked the next program already.
+Each run is a fork below its runner. A runner executes only code of this package, so its modules and
+copied pages serve all of its attempts. An idle runner has forked the next program already.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _SLICE: Final = 0.2
 
 
 class ForkedRunner:
-    """A runner that was forked, seen from the process that gives it orders.
+    """A handle on a forked runner, in the process that sends it requests.
 
-    ``is_reusable`` tells whether it can be given another order: nothing went wrong, and no signal is
-    on its way.
+    ``is_reusable`` tells whether it can take another request: no error occurred, and no signal is
+    pending.
 
     Raises:
         OSError: No process could be started, or the user asked to stop before it was.
@@ -49,29 +49,29 @@ class ForkedRunner:
         with theirs:
             try:
                 server.fork(self._process)
-            except (EOFError, ConnectionError):  # it died; the next start makes another
+            except (EOFError, ConnectionError):  # it died; the next fork restarts it
                 self.release()
-                raise OSError(errno.EAGAIN, "the process that forks runners died") from None
+                raise OSError(errno.EAGAIN, "the fork server died") from None
             except BaseException:
                 self.release()
                 raise
-        with contextlib.suppress(OSError):  # it is gone already
+        with contextlib.suppress(OSError):  # it has ended already
             self._end = os.pidfd_open(int(self._process.pid or 0))
 
     def fileno(self) -> int:
-        """Return a descriptor that becomes readable when it has something to say, or is gone."""
+        """Return a descriptor that becomes readable when the runner answers or ends."""
         return self._line.fileno()
 
     def order(self, order: forked_runner.AttemptRequest) -> None:
-        """Tell it what to do.
+        """Send it a request to carry out an attempt.
 
         Raises:
-            ConnectionError: It is not there any more.
+            ConnectionError: It no longer exists.
         """
         self._line.send(order)
 
     def answer(self) -> str:
-        """Return what it complains of after an attempt, an empty text also if it was killed."""
+        """Return its error after an attempt; an empty string if there is none, or it was killed."""
         try:
             complaint = str(self._line.recv())
         except (EOFError, ConnectionError):
@@ -80,29 +80,29 @@ class ForkedRunner:
         return complaint
 
     def send(self, number: int) -> None:
-        """Send it a signal, by way of its keeper."""
+        """Send it a signal through its keeper."""
         self.is_reusable = False
         pass_signal(int(self._process.pid or 0), self._end, number)
 
     def kill(self) -> None:
-        """Kill it and its keeper, which are a group of their own."""
+        """Kill its process group: the runner and its keeper."""
         self.is_reusable = False
         with contextlib.suppress(ProcessLookupError):
             os.killpg(int(self._process.pid or 0), signal.SIGKILL)
 
     def release(self) -> None:
-        """Have nothing to do with it any more; it ends when it has nothing to do."""
+        """Close the connection to it; it ends after its present attempt."""
         self._line.close()
 
     def is_gone(self) -> bool:
-        """Tell whether it has ended, and collect it."""
+        """Return whether it has ended, and reap it."""
         if self._process.is_alive():
             return False
         self._close_end()
         return True
 
     def join(self) -> None:
-        """Wait for its end, also where the process that forks cannot tell of it."""
+        """Wait for its end, also if the fork server is not there to report it."""
         if self._end >= 0:
             select.select([self._end], [], [])
             self._close_end()
@@ -117,7 +117,7 @@ class ForkedRunner:
 
 
 class Pool:
-    """The runners that wait for an order, those that wait longest first."""
+    """The idle runners, the longest idle one first."""
 
     def __init__(self, server: ForkServer) -> None:
         self._server = server
@@ -125,7 +125,7 @@ class Pool:
         self._leaving: list[ForkedRunner] = []
 
     def give(self, order: forked_runner.AttemptRequest) -> ForkedRunner:
-        """Give an order to a runner, and return the runner.
+        """Send a request to an idle runner, or to a new one, and return the runner.
 
         Raises:
             OSError: No process could be started.
@@ -134,21 +134,21 @@ class Pool:
             runner = self._idle.popleft() if self._idle else ForkedRunner(self._server)
             try:
                 runner.order(order)
-            except ConnectionError:  # somebody has killed it
+            except ConnectionError:  # it was killed
                 self._let_go(runner)
             else:
                 return runner
-        raise OSError(errno.EAGAIN, "runners die as soon as they are forked")
+        raise OSError(errno.EAGAIN, f"{_TRIES} runners in a row died before they took the request")
 
     def take_back(self, runner: ForkedRunner) -> None:
-        """Take a runner whose attempt is over."""
+        """Keep a runner whose attempt is over for the next request, if it is reusable."""
         if runner.is_reusable:
             self._idle.append(runner)
         else:
             self._let_go(runner)
 
     def keep_one_ready(self) -> None:
-        """Have one runner wait, and no more than that.
+        """Keep exactly one runner idle.
 
         Raises:
             OSError: No process could be started.
@@ -159,7 +159,7 @@ class Pool:
             self._idle.append(ForkedRunner(self._server))
 
     def close(self) -> None:
-        """Let go of all, and wait for their end."""
+        """Release all runners, and wait for their end."""
         while self._idle:
             self._let_go(self._idle.pop())
         for runner in self._leaving:

@@ -1,4 +1,4 @@
-"""Whether the machine has the shared memory through which PyTorch's loader workers pass batches."""
+"""Shared memory: whether the machine has enough for the batches of PyTorch's loader workers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
 
 _PLACE: Final = "/dev/shm"  # noqa: S108 # nothing is written here
-_LITTLE: Final = 64 << 20  # bytes, what Docker gives a container unasked
+_LITTLE: Final = 64 << 20  # bytes, Docker's default
 
 
 def lack_of_shared_memory(configs: Iterable[Mapping[str, Value]], place: str = _PLACE) -> str:
-    """Say in one line that loader workers may wait without end; an empty text where they will not."""
+    """Return a one-line warning that loader workers may hang; an empty string if they will not."""
     if not any(map(_has_workers, configs)):
         return ""
     try:
@@ -26,8 +26,8 @@ def lack_of_shared_memory(configs: Iterable[Mapping[str, Value]], place: str = _
     if size > _LITTLE:
         return ""
     return (
-        f"{place} has {size >> 20} MiB, which loader workers (dataloader.num_workers) may fill: then"
-        " they hang, or die of SIGBUS. Give the container more (docker run --shm-size=1g), set"
+        f"{place} has {size >> 20} MiB: loader workers (dataloader.num_workers) that fill it hang or"
+        " die of SIGBUS. Give the container more (docker run --shm-size=1g), set"
         " dataloader.num_workers=0, or end runs that hang with --no-progress"
     )
 

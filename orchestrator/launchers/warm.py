@@ -1,8 +1,8 @@
-"""The warm launcher: forks runners from a process that has loaded the training stack already.
+"""The warm launcher: forks runners from a process that has already loaded the training stack.
 
-Importing PyTorch and what it imports behind our back takes seconds, a fork takes milliseconds. The
-process that forks (a ``multiprocessing`` forkserver) loads modules and does nothing else: neither
-CUDA contexts nor threads would survive the fork.
+Importing PyTorch and its dependencies takes seconds, a fork takes milliseconds. The fork server
+(that of ``multiprocessing``) loads modules and does nothing else: neither CUDA contexts nor threads
+survive a fork.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ _OURS: Final = (
     *("multiprocessing.popen_fork", "multiprocessing.popen_forkserver"),
     "orchestrator.cli.main",  # a fork imports the main module again, and that imports this
 )
-# What may be imported here unasked: it starts no threads, and leaves the GPU alone.
+# Packages that may be imported before a fork: they start no threads and do not use the GPU.
 _HARMLESS: Final = ("trainer.", "torchmetrics.")
-# By a module in it: for the package alone the trainer has a stand-in.
+# A module inside the package: the trainer replaces the package itself by a stub.
 _COMPILER: Final = "torch._dynamo.eval_frame"
 _TRIES: Final = 6
 _PATIENCE: Final = 2.0  # far longer than a fork takes
 _PAUSE: Final = 0.1  # for the system to notice that a process is gone
-_DIED: Final = "the process that loads them died; what it said is above\n"
+_DIED: Final = "the fork server died while loading them; its output is above\n"
 
 
 def modules_named_by(configs: Iterable[Mapping[str, Value]]) -> tuple[str, ...]:
-    """Return the modules that runs with these configs import, as far as they may be loaded before.
+    """Return the modules that runs with these configs import, if they may be loaded before a fork.
 
-    Others of the user's own choice are loaded before if ``orch.preload`` says so.
+    Modules of the user are loaded before a fork only if ``orch.preload`` names them.
     """
     configs = list(configs)
     targets = (target for config in configs for target in _targets(config))
@@ -63,7 +63,7 @@ def modules_named_by(configs: Iterable[Mapping[str, Value]]) -> tuple[str, ...]:
 
 
 def _targets(node: object) -> Iterator[str]:
-    """Yield what stands under ``_target_``, anywhere in a config."""
+    """Yield the value of every ``_target_`` in a config, at any depth."""
     if isinstance(node, Mapping):
         if isinstance(target := node.get("_target_"), str):
             yield target
@@ -86,19 +86,19 @@ class WarmAttempt:
         return self._runner.fileno()
 
     def ask_to_stop(self) -> None:
-        """Ask for an end at the next checkpoint."""
+        """Ask the program to stop at its next checkpoint."""
         self._runner.send(signal.SIGTERM)
 
     def end_at_once(self) -> None:
-        """Have the runner kill the program, and record it."""
+        """Have the runner kill the program and record that."""
         self._runner.send(signal.SIGQUIT)
 
     def abandon(self) -> None:
-        """Kill the runner, which did not obey, and its keeper."""
+        """Kill the runner, which did not respond, and its keeper."""
         self._runner.kill()
 
     def close(self) -> str:
-        """Let the runner have other orders, and return what it complained of, if anything."""
+        """Give the runner back to the pool, and return its error, if any."""
         complaint = self._runner.answer()
         self._pool.take_back(self._runner)
         return complaint
@@ -121,14 +121,14 @@ class WarmLauncher:
         self._pool = Pool(self._server)
 
     def warm_up(self, stop: StopRequests) -> None:
-        """Wait until what runs need is loaded, or the user asks to stop.
+        """Wait until the modules are loaded, or the user asks to stop.
 
         Raises:
-            PreloadError: A module cannot be loaded; every run would fail of it.
+            PreloadError: A module cannot be loaded, so every run would fail.
             OSError: No process could be started.
         """
         self._server.heed(stop, patience=0.0)
-        # Whoever loads or tells may be killed by chance; modules that crash do so every time.
+        # The server or the probe may be killed by chance; modules that crash do so every time.
         told = (self._ask_for_failure() for _ in range(_TRIES))
         failure = next((each for each in told if each is not None), _DIED)
         self._server.heed(stop, patience=_PATIENCE)
@@ -137,17 +137,19 @@ class WarmLauncher:
             needed = ", ".join(
                 each for each in wanted if not each.startswith(forkserver_preload.OPTIONAL)
             )
-            raise PreloadError(f"cannot load what every run needs ({needed}):\n{failure}")
+            raise PreloadError(
+                f"cannot load the modules that every run needs ({needed}):\n{failure}"
+            )
 
     def _ask_for_failure(self) -> str | None:
-        """Return what went wrong, an empty text if nothing did, None if nobody lived to tell."""
+        """Return the error of loading, an empty string if none, None if the probe died."""
         receiver, sender = self._context.Pipe(duplex=False)
         probe = self._context.Process(
             target=forked_runner.tell_failure, args=(sender,), daemon=True
         )
         with receiver:
             try:
-                # The first process is there only when everything is loaded.
+                # The first fork starts only once everything is loaded.
                 with sender:
                     self._server.fork(probe)
                 return str(receiver.recv())
@@ -166,7 +168,7 @@ class WarmLauncher:
 
         Raises:
             OSError: No process could be started.
-            ConfigError: A placeholder names no key of the run's config.
+            ConfigError: A placeholder names a key that the run's config does not have.
         """
         arguments = fill_in(self._entry_point.arguments, run, directory.path, ARGUMENTS)
         program = replace(self._entry_point, arguments=arguments)
@@ -176,7 +178,7 @@ class WarmLauncher:
         return WarmAttempt(self._pool.give(order), self._pool)
 
     def make_ready(self) -> None:
-        """Have a runner wait, which has forked the next program already.
+        """Keep a runner ready that has already forked the next program.
 
         Raises:
             OSError: No process could be started.
@@ -184,5 +186,5 @@ class WarmLauncher:
         self._pool.keep_one_ready()
 
     def close(self) -> None:
-        """Wait until all runners are gone."""
+        """Wait until all runners have ended."""
         self._pool.close()

@@ -1,4 +1,4 @@
-"""What is on disk: names, safe writes, the lock, records, and the state they mean.
+"""The run directories on disk: file names, durable writes, locks, records, and the state they mean.
 
-Runs in every process. The only room that spells the names inside a run directory.
+Runs in every process. The only package that spells the names inside a run directory.
 """

@@ -1,8 +1,8 @@
-"""Building run directories beside their places, from where each is renamed into it, whole.
+"""Builds run directories in staging directories, which are renamed into place when they are complete.
 
-A directory that is being built, or was built ahead, has a name that no other process, container or
-host can have, and its maker holds the lock in it. It is swept only once nobody holds that: its maker
-is dead. It is renamed before it is removed, so that half of one is never found under its name.
+A staging directory has a name that no other process, container or host can choose, and its owner
+holds the lock in it. It is swept once nobody holds that lock: its owner is dead. It is renamed before
+it is removed, so that a partial directory is never found under its name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import Run, RunId
 
 _PREFIX: Final = ".new-"
-# Ours, and those of earlier versions; a file, a link or another folder of that prefix is the user's.
+# Names of this and of earlier versions; a file, a link or another folder with the prefix is the user's.
 _OURS: Final = re.compile(
     rf"\.new-(?:[0-9a-f]{{{RUN_ID_DIGITS}}}(?:-[0-9a-f]+)?|(?:removed|swept)-[0-9a-f]+|probe)"
 )
@@ -37,7 +37,7 @@ _OURS: Final = re.compile(
 def identity_record(
     run: Run, text: bytes, exclude: Sequence[str] | None, created_at: str
 ) -> dict[str, object]:
-    """Return what stands in the ``run.json`` of a run with this config."""
+    """Return the content of ``run.json`` for a run with this config."""
     record: dict[str, object] = {
         "schema": records.SCHEMA,
         "run_id": run.run_id,
@@ -49,30 +49,30 @@ def identity_record(
     return record if exclude is None else record | {"identity_exclude": list(exclude)}
 
 
-def build(run: Run, workshop: Path, exclude: Sequence[str] | None = None) -> None:
-    """Make a run directory in ``workshop``, complete and on the disk, for ``publish``.
+def build(run: Run, staging: Path, exclude: Sequence[str] | None = None) -> None:
+    """Build a run directory in ``staging``, complete and synced, for ``publish``.
 
     Raises:
-        OSError: The disk does not take it; nothing is left behind.
+        OSError: It cannot be written; nothing is left behind.
     """
-    os.close(_build(run, workshop, exclude))
+    os.close(_build(run, staging, exclude))
 
 
-def _build(run: Run, workshop: Path, exclude: Sequence[str] | None) -> int:
-    """Build a run directory and return the descriptor that keeps it from being swept."""
+def _build(run: Run, staging: Path, exclude: Sequence[str] | None) -> int:
+    """Build a run directory and return the locked descriptor that keeps it from being swept."""
     text = config_yaml.text_of(run)
     identity = identity_record(run, text, exclude, records.now())
-    workshop.mkdir()
-    made = RunDirectory(workshop)
+    staging.mkdir()
+    made = RunDirectory(staging)
     lock = -1
     try:
         lock = os.open(made.lock.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         durable.write_file(made.config, text)
-        if run.environment:  # it tells where a credential is; that is nobody else's business
+        if run.environment:  # it names the source of a credential
             made.config.chmod(0o600)
         durable.write_file(made.identity, records.dump(identity))
-        durable.sync_directory(workshop)
+        durable.sync_directory(staging)
     except BaseException:
         if lock >= 0:
             os.close(lock)
@@ -82,32 +82,31 @@ def _build(run: Run, workshop: Path, exclude: Sequence[str] | None) -> int:
 
 
 def _discard(made: RunDirectory) -> None:
-    """Remove what was built of a run directory; that takes no descriptor, of which there may be none."""
+    """Remove a partial run directory without opening a descriptor: the limit may be reached."""
     with suppress(OSError):
         for path in made.made_of:
             path.unlink(missing_ok=True)
         made.path.rmdir()
 
 
-def publish(workshop: Path, path: Path) -> None:
-    """Rename a run directory that was built to ``path``, where it is complete at once.
+def publish(staging: Path, path: Path) -> None:
+    """Rename a staging directory to ``path``, so that it appears there complete.
 
-    Its name survives a power cut as soon as the runner has seen to it: no sooner is there anything
-    to lose.
+    The parent is not synced: the runner does that before the run has anything to lose.
 
     Raises:
-        FileNotFoundError: It is not complete: somebody has swept it, or half of it.
-        OSError: The disk does not take it.
+        FileNotFoundError: It is not complete: another process has swept it, or a part of it.
+        OSError: It cannot be renamed.
     """
-    for name in RunDirectory(workshop).made_of:
+    for name in RunDirectory(staging).made_of:
         name.lstat()
-    workshop.rename(path)
+    staging.rename(path)
 
 
-class Workshops:
+class StagedDirectories:
     """The run directories that this process has built and not yet published.
 
-    All methods expect the caller to hold the lock of the folder, but for ``__contains__``.
+    The caller of a method, except ``__contains__``, has to hold the lock of the folder.
     """
 
     def __init__(self, training: Path, exclude: Sequence[str] | None) -> None:
@@ -116,25 +115,25 @@ class Workshops:
         self._built: dict[RunId, tuple[Path, int]] = {}
 
     def __contains__(self, run_id: RunId) -> bool:
-        """Tell whether a run's directory has been built."""
+        """Return whether the directory of a run has been built."""
         return run_id in self._built
 
     def build(self, run: Run) -> None:
         """Build the directory of a run.
 
         Raises:
-            OSError: The disk does not take it; nothing is left behind of it.
+            OSError: It cannot be written; nothing is left behind.
         """
-        workshop = self._training / f"{_PREFIX}{run.run_id}-{secrets.token_hex(16)}"
-        self._built[run.run_id] = workshop, _build(run, workshop, self._exclude)
+        staging = self._training / f"{_PREFIX}{run.run_id}-{secrets.token_hex(16)}"
+        self._built[run.run_id] = staging, _build(run, staging, self._exclude)
 
     def publish(self, run: Run, path: Path) -> None:
-        """Rename the directory of a run into its place, and build it first where that is missing.
+        """Rename the directory of a run into place; build it first if necessary.
 
         Raises:
-            OSError: The disk does not take it; nothing is left behind.
+            OSError: It cannot be written; nothing is left behind.
         """
-        with suppress(FileNotFoundError):  # another version swept it, and perhaps died over that
+        with suppress(FileNotFoundError):  # an earlier version swept it, or a part of it
             if run.run_id in self._built:
                 self._publish(run.run_id, path)
                 return
@@ -142,11 +141,11 @@ class Workshops:
         self._publish(run.run_id, path)
 
     def _publish(self, run_id: RunId, path: Path) -> None:
-        workshop = self._release(run_id)
+        staging = self._release(run_id)
         try:
-            publish(workshop, path)
+            publish(staging, path)
         except BaseException:
-            take_away(workshop)
+            take_away(staging)
             raise
 
     def drop(self, run_ids: Collection[RunId] | None = None) -> None:
@@ -156,14 +155,14 @@ class Workshops:
                 take_away(self._release(run_id))
 
     def _release(self, run_id: RunId) -> Path:
-        workshop, lock = self._built.pop(run_id)
-        fcntl.flock(lock, fcntl.LOCK_UN)  # also where a fork has the descriptor
+        staging, lock = self._built.pop(run_id)
+        fcntl.flock(lock, fcntl.LOCK_UN)  # also if a fork has inherited the descriptor
         os.close(lock)
-        return workshop
+        return staging
 
 
 def take_away(path: Path) -> None:
-    """Remove a directory so that half of it is never found under its name; errors leave it there."""
+    """Remove a directory so that it is never found partially under its name; ignore errors."""
     aside = path.with_name(f"{_PREFIX}swept-{secrets.token_hex(16)}")
     with suppress(OSError):
         path.rename(aside)
@@ -171,27 +170,27 @@ def take_away(path: Path) -> None:
 
 
 def sweep(training: Path) -> None:
-    """Remove what dead processes have left beside run directories; the caller holds the folder's lock.
+    """Remove the staging directories of dead processes; the caller has to hold the folder's lock.
 
-    What cannot be removed stays, and hinders nobody.
+    A directory that cannot be removed is ignored.
     """
-    for path in _workshops(training):
+    for path in _staged_in(training):
         if not _has_maker(path):
             take_away(path)
 
 
-def _workshops(training: Path) -> Iterator[Path]:
+def _staged_in(training: Path) -> Iterator[Path]:
     with os.scandir(training) as entries:
         found = [each for each in entries if _OURS.fullmatch(each.name)]
     return (training / each.name for each in found if each.is_dir(follow_symlinks=False))
 
 
-def _has_maker(workshop: Path) -> bool:
-    """Tell whether a process holds the lock in a directory: it builds it, or removes it."""
-    lock = RunDirectory(workshop).lock
+def _has_maker(staging: Path) -> bool:
+    """Return whether a process holds the lock in a staging directory: it builds or removes it."""
+    lock = RunDirectory(staging).lock
     try:
         return lock.is_held()
     except OSError:
-        return True  # that cannot be told now
+        return True  # unknown now
     except RunDirectoryError:
-        return False  # there is no lock that could be held
+        return False  # there is no lock to hold

@@ -1,7 +1,7 @@
-"""The text of a run's config: written and read as OmegaConf does, in a tenth of the time.
+"""``config.yaml``: writes and reads the config of a run as OmegaConf does, in a tenth of the time.
 
-OmegaConf has YAML written and read in Python; the same classes on top of the library in C do it
-alike. A run directory is made and read for every run, and a grid has many.
+OmegaConf uses the YAML parser and emitter in Python; here its classes are combined with those in C,
+which give the same results.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import Run
 
-# What the orchestrator reads in a config; the run has no use for it.
+# Keys that only the orchestrator reads; they are not part of a run's config.
 _NOT_TRAINED: Final = ("hydra", "_filters", "orch")
 _DEEPEST: Final = 100
 _MOST_VALUES: Final = 200_000
-# An alias, or a line that begins far to the right.
+# An alias, or a deeply indented line.
 _SUSPECT: Final = re.compile(rf"(?:^|[\s\[{{,:?-])\*\S|^[\s:?-]{{{_DEEPEST}}}", re.MULTILINE)
 _SCALARS: Final = (str, bool, int, float)
 
 
 def text_of(run: Run) -> bytes:
-    """Return what stands in the ``config.yaml`` of a run."""
+    """Return the content of ``config.yaml`` for a run."""
     return write({key: value for key, value in run.written.items() if key not in _NOT_TRAINED})
 
 
 def write(config: Mapping[str, Value]) -> bytes:
-    """Return the text of a config of plain values; references in it stay as they are."""
-    from yaml import dump  # noqa: PLC0415 # only who makes or reads run directories pays for it
+    """Return a config as YAML; interpolations in it are not resolved."""
+    from yaml import dump  # noqa: PLC0415 # slow, and not needed by every process
 
     text: str = dump(
         config,
@@ -45,13 +45,13 @@ def write(config: Mapping[str, Value]) -> bytes:
 
 
 def read(text: bytes) -> Mapping[str, Value]:
-    """Return the config that a text holds; an empty one, if it holds no keys with values.
+    """Parse a config; return an empty one if the YAML is not a mapping.
 
-    Only what ``write`` may have written is read: no aliases, which can unfold to any size, nothing
-    nested without end, and plain values.
+    Only what ``write`` can produce is accepted: no aliases, which can expand to any size, limited
+    depth and size, and plain values.
 
     Raises:
-        ValueError: It is not such a text.
+        ValueError: The text is something else.
     """
     from yaml import YAMLError, load  # noqa: PLC0415 # as above
 
@@ -69,14 +69,14 @@ def read(text: bytes) -> Mapping[str, Value]:
 
 
 def _check_events(text: str) -> None:
-    """Measure a text while it is parsed: unfolding it first would fill the memory."""
+    """Check the size of a text while it is parsed: constructing it first could exhaust the memory."""
     import yaml  # noqa: PLC0415 # as above
 
     depth = size = 0
     for event in yaml.parse(text, _loader()):
         size += isinstance(event, yaml.NodeEvent)
         if isinstance(event, yaml.AliasEvent):
-            raise ValueError("it refers to another part of itself (*name), as no run's config does")  # noqa: TRY004 # of the text
+            raise ValueError("it has an alias (*name), which the config of a run never has")  # noqa: TRY004 # it is about the text
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
@@ -86,7 +86,7 @@ def _check_events(text: str) -> None:
 
 
 def _is_suspect(text: str) -> bool:
-    """Tell whether a text may unfold, nest deeply or hold much; nearly none does."""
+    """Return whether a text may have aliases, deep nesting or many values; most have none."""
     brackets, separators = (sum(map(text.count, signs)) for signs in ("[{", ",\n"))
     return bool(brackets > _DEEPEST or separators > _MOST_VALUES or _SUSPECT.search(text))
 
@@ -95,7 +95,7 @@ def _check_values(node: object) -> None:
     if isinstance(node, dict):
         for key, value in node.items():
             if not isinstance(key, _SCALARS):
-                raise ValueError(f"it has a key of type {type(key).__name__}")  # noqa: TRY004 # of the text
+                raise ValueError(f"it has a key of type {type(key).__name__}")  # noqa: TRY004 # it is about the text
             _check_values(value)
     elif isinstance(node, list):
         for value in node:
@@ -105,7 +105,7 @@ def _check_values(node: object) -> None:
 
 
 @functools.cache
-def _loader() -> Any:  # noqa: ANN401 # a class made of two that are not typed
+def _loader() -> Any:  # noqa: ANN401 # a class with two untyped bases
     import yaml  # noqa: PLC0415 # as above
     from omegaconf._utils import get_yaml_loader  # noqa: PLC0415
 
@@ -128,7 +128,7 @@ def _dumper() -> Any:  # noqa: ANN401 # as above
 
     class Whole(get_omega_conf_dumper()):  # type: ignore[misc]
         def ignore_aliases(self, _value: object) -> bool:
-            return True  # a value that stands in two places is written twice, as OmegaConf does
+            return True  # a value that occurs twice is written twice, as OmegaConf does
 
     if not yaml.__with_libyaml__:
         return Whole

@@ -1,7 +1,7 @@
-"""The run directory: the only place that spells the names of its files.
+"""The run directory: the names of its files, and what they say about the run.
 
-``<results_dir>/<experiment_id>/training/<run_id>/`` is complete whenever it can be seen; ``workshop``
-builds it.
+``<results_dir>/<experiment_id>/training/<run_id>/`` is complete from the moment it exists;
+``rundir.build`` builds it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from orchestrator.rundir.state import Observation, Record, State, Status, Unread
 from orchestrator.rundir.status_report import Report
 from orchestrator.rundir.survivors import Survivors
 from orchestrator.rundir.verify_config import (
-    MEND,
+    MOVE_AWAY,
     check_executed,
     check_own_config,
     parse_config,
@@ -48,7 +48,7 @@ _RESULTS: Final = "results.json"
 
 
 class RunDirectory:
-    """All that is known of one run; ``path`` need not exist."""
+    """The directory of one run; ``path`` need not exist."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -60,7 +60,7 @@ class RunDirectory:
 
     @property
     def lock(self) -> RunLock:
-        """What tells whether a process of an attempt lives."""
+        """The lock that processes of an attempt hold."""
         return RunLock(self.path / _LOCK)
 
     @property
@@ -70,31 +70,31 @@ class RunDirectory:
 
     @property
     def identity(self) -> Path:
-        """Which run this is, by its digest, and since when."""
+        """``run.json``: the identity of the run, and when it was created."""
         return self.path / IDENTITY
 
     @property
     def metrics(self) -> Path:
-        """The points that the trainer appends."""
+        """The metric points that the trainer appends."""
         return self.path / _METRICS
 
     @property
     def results(self) -> Path:
-        """What the trainer leaves at the end: its test results."""
+        """The test results that the trainer writes at the end."""
         return self.path / _RESULTS
 
     @property
     def best_checkpoint(self) -> Path:
-        """The checkpoint of the best iteration, where the trainer keeps one."""
+        """The checkpoint of the best iteration, if the trainer keeps one."""
         return self.path / "checkpoints/best.pt"
 
     @property
     def made_of(self) -> tuple[Path, ...]:
-        """The files that a run directory has from the first moment that it can be seen."""
+        """The files that a run directory has from the moment it exists."""
         return self.config, self.identity, self.lock.path
 
     def is_untouched(self) -> bool:
-        """Tell whether no attempt has ever left anything here."""
+        """Return whether no attempt has left a file here."""
         own = {path.name for path in self.made_of}
         return all(
             name in own or name.startswith((".", f"{IDENTITY}.unreadable-"))
@@ -102,25 +102,25 @@ class RunDirectory:
         )
 
     def is_done(self) -> bool:
-        """Tell whether the status says that the run has finished."""
+        """Return whether the status says that the run has finished."""
         return says_done(self.read_status())
 
     def attempt_logs(self) -> list[Path]:
-        """Return the outputs of the attempts so far, in order."""
+        """Return the logs of the attempts so far, in order."""
         return [log_of(self.path, attempt) for attempt in logged_attempts(self.path)]
 
     def look(self) -> tuple[object, ...]:
-        """Return what changes whenever an attempt or its points do, at the price of two stats."""
+        """Return a value that changes with the status and the metrics; costs two ``stat`` calls."""
         return tuple(_stat(f"{self.path}/{name}") for name in (STATUS, _METRICS))
 
     def was_made_after(self, path: Path) -> bool:
-        """Tell whether the directory was made after a file was written, at the price of two stats."""
+        """Return whether the directory was created after a file was written; costs two ``stat`` calls."""
         made, written = _stat(f"{self.path}/{IDENTITY}"), _stat(str(path))
         return bool(made and written and made[-1] > written[-1])
 
     @property
     def delivery(self) -> Path:
-        """What of this run has arrived at MLflow: beside it, for a finished run is never touched."""
+        """The record of what was delivered to MLflow; outside, as finished runs are never changed."""
         return self.path.parents[1] / "tracking" / f"{self.run_id}.json"
 
     @property
@@ -132,16 +132,19 @@ class RunDirectory:
         return log_of(self.path, attempt)
 
     def observe(self, survivors: Survivors | None = None) -> Observation:
-        """Look at the status, the lock and the progress; change nothing.
+        """Observe the status, the lock and the progress, without changing anything.
 
-        The status is read again after the lock was found free, so an attempt that ends in between
-        is not taken for one that died. Who looks at many runs at once hands over ``survivors``.
+        The status is read again after the lock was found free, so that an attempt that ends in
+        between does not look like a killed one.
+
+        Args:
+            survivors: Shared by the observations of many runs; None: a scan for this run alone.
 
         Raises:
-            OSError: This process lacks what it needs to look: descriptors, memory.
+            OSError: This process is out of descriptors or memory.
         """
         status = self.read_status()
-        if says_done(status):  # nothing changes that any more
+        if says_done(status):  # that is final
             return self._compare_identity(self._observation(status, locked=False))
         try:
             locked = self.lock.is_held()
@@ -150,25 +153,27 @@ class RunDirectory:
             if not (is_missing and status is None and self.is_untouched()):
                 attempts = self._count_attempts(status)
                 return Observation(status, attempts=attempts, damage=str(error))
-            locked = False  # half a directory that no attempt has seen, which the next run heals
+            locked = (
+                False  # a partial directory without attempts, which is healed when the run starts
+            )
         if locked:
             return self._observation(status, locked=True)
         seen = self._observation(self.read_status(), locked=False)
-        if seen.state is State.STALE:  # is it, though nobody holds the lock?
+        if seen.state is State.STALE:  # or is there a live process that does not hold the lock?
             seen = replace(seen, survivors=(survivors or Survivors()).of(self.path))
         return self._compare_identity(seen)
 
     def _compare_identity(self, seen: Observation) -> Observation:
-        """Add what ``run.json`` says of another run, or that it says nothing."""
+        """Add whether ``run.json`` names another run, or cannot be read."""
         try:
             foreign = whose(read_identity(self.identity), self.run_id)
         except RunDirectoryError as error:
-            # Of a run that is still to be executed, it is healed or refused at its start.
+            # If the run is still to be executed, the file is healed, or an error, at its start.
             return replace(seen, flaw=str(error)) if seen.state is State.DONE else seen
         return replace(seen, damage=f"{self.identity}: {foreign}") if foreign else seen
 
     def observe_locked(self) -> Observation:
-        """Look as the holder of the lock: what is there was left by an attempt that is over."""
+        """Observe as the holder of the lock: the last attempt is over."""
         return self._observation(self.read_status(), locked=False)
 
     def _observation(self, status: Status | Unreadable | None, *, locked: bool) -> Observation:
@@ -176,7 +181,7 @@ class RunDirectory:
         return Observation(status, locked, self._count_attempts(status), progress)
 
     def report(self, survivors: Survivors | None = None) -> Report:
-        """Return what there is to tell; damage is told as the reason, never raised."""
+        """Return the report on the run; damage becomes its reason, and is never raised."""
         try:
             seen = self.observe(survivors)
             outcome = self.outcome() if seen.status else NO_OUTCOME
@@ -190,10 +195,10 @@ class RunDirectory:
             return Report(self.run_id, {}, "", Observation(status=Unreadable(str(error))))
 
     def read_status(self) -> Status | Unreadable | None:
-        """Return what the last attempt wrote of itself; None if there was none.
+        """Return the status that the last attempt wrote; None if there was no attempt.
 
         Raises:
-            OSError: This process lacks what it needs to look: descriptors, memory.
+            OSError: This process is out of descriptors or memory.
         """
         try:
             return records.parse_status(durable.read_file(f"{self.path}/{STATUS}"))
@@ -205,29 +210,29 @@ class RunDirectory:
             return Unreadable(error.strerror or str(error))
 
     def write_status(self, status: Status, *, named: bool = True) -> None:
-        """Replace the status, durably; what cannot be read is kept aside. Only under the lock."""
+        """Replace the status, durably, and keep an unreadable one aside. Requires the lock."""
         if isinstance(self.read_status(), Unreadable):
             moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
             self._status.rename(self.path / f"status.json.unreadable-{moment}")
         durable.write_file(self._status, records.dump_status(status), named=named)
 
     def read_progress(self) -> Progress | None:
-        """Return how far the trainer says it is; None where it says nothing."""
+        """Return the progress that the trainer reports, or None."""
         with contextlib.suppress(OSError):
             return records.parse_progress(durable.read_file(f"{self.path}/{_PROGRESS}"))
         return None
 
     def outcome(self) -> Outcome:
-        """Return what the run has come to, in metrics: the one way to read them."""
+        """Return the metrics of the run: the only way to read them."""
         folder = f"{self.path}"
         return read_outcome(f"{folder}/{_PROGRESS}", f"{folder}/{_METRICS}", f"{folder}/{_RESULTS}")
 
     def versions(self) -> frozenset[int | None]:
-        """Return the versions of the arithmetic behind the results; none where there are none."""
+        """Return the numbers versions behind the results; an empty set without results."""
         return read_versions(f"{self.path}/{_RESULTS}")
 
     def read_overrides(self) -> Mapping[str, Value]:
-        """Return the values of the axes that the run was made for.
+        """Return the axis values of the run.
 
         Raises:
             RunDirectoryError: ``run.json`` is missing or damaged.
@@ -238,19 +243,19 @@ class RunDirectory:
         """Return the config that the run trains with.
 
         Raises:
-            RunDirectoryError: It is missing or damaged, or not the one that the run was made with.
+            RunDirectoryError: It is missing, damaged, or was changed since the run was created.
         """
         content = self._read_config_text()
         config = parse_config(content, self.config)
         try:
             identity = read_identity(self.identity)
         except RunDirectoryError:
-            return config  # that is told where the run's state is
+            return config  # the state of the run says so
         check_own_config(content, config, identity, self.config)
         return config
 
     def read_created_at(self) -> str:
-        """Return when the directory was made; another one under its name has another time.
+        """Return when the directory was created; a recreated one has another time.
 
         Raises:
             RunDirectoryError: ``run.json`` is missing or damaged.
@@ -258,10 +263,10 @@ class RunDirectory:
         return str(read_identity(self.identity).get("created_at"))
 
     def check_identity(self, run: Run, exclude: Sequence[str] | None = None) -> None:
-        """Make sure that the directory belongs to this run, and holds the config it was made with.
+        """Check that the directory belongs to this run, and that its config is unchanged.
 
         Raises:
-            RunDirectoryError: It belongs to another config, or cannot say to which.
+            RunDirectoryError: It belongs to another config, or does not say to which.
         """
         identity, content = read_identity(self.identity), self._read_config_text()
         check_executed(content, identity, run, exclude or (), self.config)
@@ -272,10 +277,12 @@ class RunDirectory:
         except OSError as error:
             if durable.is_shortage(error):
                 raise
-            raise RunDirectoryError(f"{self.config}: {error.strerror or error}. {MEND}") from None
+            raise RunDirectoryError(
+                f"{self.config}: {error.strerror or error}. {MOVE_AWAY}"
+            ) from None
 
     def signs_of_progress(self) -> tuple[object, ...]:
-        """Return something that changes whenever the trainer reports."""
+        """Return a value that changes whenever the trainer reports progress or metrics."""
         return tuple(_stat(f"{self.path}/{name}") for name in (_PROGRESS, _METRICS))
 
     def _count_attempts(self, status: Status | Unreadable | None) -> int:
@@ -287,13 +294,13 @@ class RunDirectory:
 
 
 def says_done(status: Status | Unreadable | None) -> TypeGuard[Status]:
-    """Tell whether a status is that of a run that has finished."""
+    """Return whether a status is that of a finished run."""
     return isinstance(status, Status) and status.record is Record.DONE
 
 
 def _stat(path: str) -> tuple[int, ...]:
     try:
-        found = os.stat(path, follow_symlinks=False)  # noqa: PTH116 # 10,000 times a look
+        found = os.stat(path, follow_symlinks=False)  # noqa: PTH116 # faster, and called 10,000 times
     except OSError:
         return ()
     return found.st_ino, found.st_size, found.st_mtime_ns

@@ -1,7 +1,7 @@
-"""Files that are complete or absent, whatever happens, and reads that neither hang nor follow links.
+"""Durable files: atomic writes that survive a power cut, and reads that neither hang nor follow links.
 
-The order temporary file, fsync, rename, fsync of the directory is the one that survives a power
-cut on ext4: without the first fsync the file comes back as zeros, without the second not at all.
+The order temporary file, fsync, rename, fsync of the directory survives a power cut on ext4: without
+the first fsync the file may come back as zeros, without the second not at all.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ _SHORTAGES: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.E
 
 
 class NotRegularError(OSError):
-    """What stands under the name is not a regular file of a sensible size."""
+    """A path is not a regular file, or the file is too large."""
 
 
 def is_shortage(error: OSError) -> bool:
-    """Tell whether we lack descriptors, memory or processes: it says nothing about the file."""
+    """Return whether an error means that this process is out of descriptors, memory or processes."""
     return error.errno in _SHORTAGES
 
 
 def write_file(path: Path, content: bytes, *, lasting: bool = True, named: bool = True) -> None:
-    """Replace a file so that it holds the old content or the new, and survives a power cut.
+    """Replace a file atomically and durably: after a power cut it has the old or the new content.
 
-    Without ``named`` a power cut may bring the old content back, until somebody has called
-    ``sync_directory``. Without ``lasting`` it is cheap, and may leave no content either.
-    Only one process may write a file at a time: each of ours has one owner, or stands under a lock.
+    Without ``named`` a power cut may bring the old content back, until ``sync_directory`` is called.
+    Without ``lasting`` nothing is synced, and the content may be lost. Only one process may write a
+    file at a time: every file has one owner, or a lock.
 
     Raises:
-        OSError: It could not be written; the previous content stands, no temporary file is left.
+        OSError: It cannot be written; the previous content and no temporary file is left.
     """
-    # One name, not a random one: what a killed writer left is replaced, and never piles up.
+    # The name is not random, so that the file of a killed writer is replaced.
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     try:
@@ -63,7 +63,7 @@ def write_file(path: Path, content: bytes, *, lasting: bool = True, named: bool 
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in a directory survive a power cut."""
+    """Sync a directory, so that the names in it survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -72,10 +72,10 @@ def sync_directory(path: Path) -> None:
 
 
 def open_plain(path: Path | str, *, folder: int | None = None) -> tuple[int, os.stat_result]:
-    """Open a regular file for reading and return its descriptor and what it is.
+    """Open a regular file for reading and return its descriptor and its status.
 
     Raises:
-        FileNotFoundError: There is nothing under this name.
+        FileNotFoundError: It does not exist.
         NotRegularError: It is a link, a pipe or a directory.
         OSError: It cannot be read.
     """
@@ -83,18 +83,18 @@ def open_plain(path: Path | str, *, folder: int | None = None) -> tuple[int, os.
 
 
 def open_below(root: Path, name: str, *, append: bool = False) -> tuple[int, os.stat_result]:
-    """Open a regular file below a folder and return its descriptor and what it is.
+    """Open a regular file below a folder and return its descriptor and its status.
 
-    Only ``root`` may be reached through links: none is followed in any part of ``name``. Every file
-    of a run directory, and of an experiment's folder, is opened through here or ``open_plain``.
+    Only ``root`` may contain links: none is followed in any part of ``name``. Every file of a run
+    directory, and of an experiment's folder, is opened with this function or ``open_plain``.
 
     Args:
         root: The folder, which is trusted.
         name: The file's path below it.
-        append: Open it for writing at its end, and make it and its folders if they are missing.
+        append: Open it for appending, and create it and its folders if they are missing.
 
     Raises:
-        FileNotFoundError: There is nothing under this name.
+        FileNotFoundError: It does not exist.
         NotRegularError: It is not a regular file, or a part of its path is not a folder.
         OSError: It cannot be opened.
     """
@@ -114,11 +114,11 @@ def open_below(root: Path, name: str, *, append: bool = False) -> tuple[int, os.
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder if it is missing.
+    """Create a folder if it is missing.
 
     Raises:
-        NotRegularError: A link, or something else that is not a folder, stands in its place.
-        OSError: It cannot be made.
+        NotRegularError: The path is a link, or something else that is not a folder.
+        OSError: It cannot be created.
     """
     with contextlib.suppress(FileExistsError):
         path.mkdir()
@@ -130,7 +130,9 @@ def _open_folder(name: str, folder: int | None) -> int:
         return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
-            raise NotRegularError(error.errno, "it is not a folder of its own", name) from None
+            raise NotRegularError(
+                error.errno, "it is not a folder, or it is a link", name
+            ) from None
         raise
 
 
@@ -147,18 +149,18 @@ def read_file(path: Path | str, *, folder: int | None = None) -> bytes:
 
     Args:
         path: Its name.
-        folder: The descriptor of the folder that a relative name starts from, if not the current.
+        folder: The descriptor of the folder that a relative path starts from, if not the current.
 
     Raises:
-        FileNotFoundError: There is nothing under this name.
-        NotRegularError: It is a link, a pipe, a directory, or far too large.
+        FileNotFoundError: It does not exist.
+        NotRegularError: It is a link, a pipe, a directory, or too large.
         OSError: It cannot be read.
     """
     descriptor, found = open_plain(path, folder=folder)
     try:
         if found.st_size > LARGEST_RECORD:
             raise NotRegularError(f"it has {found.st_size} bytes")
-        # No file object: plans read 10,000 of these files, and it costs more than the reading.
+        # No file object: plans read 10,000 of these files, and creating one costs more than reading.
         content = b""
         while piece := os.read(descriptor, found.st_size + 1 - len(content)):
             content += piece
@@ -170,7 +172,7 @@ def read_file(path: Path | str, *, folder: int | None = None) -> bytes:
 
 
 def read_tail(path: Path | str, length: int) -> bytes:
-    """Return the last bytes of a regular file, however large it is: whole lines only.
+    """Return the last bytes of a regular file of any size, from the start of a line.
 
     Raises:
         OSError: As for ``open_plain``.

@@ -1,4 +1,4 @@
-"""The folder of an experiment: ``<results_dir>/<experiment_id>``, and the runs in it."""
+"""The experiment directory: ``<results_dir>/<experiment_id>``, and the run directories in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import RUN_ID_DIGITS, RunId
-from orchestrator.rundir.build import Workshops, sweep
+from orchestrator.rundir.build import StagedDirectories, sweep
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_enforced, is_joined, join
 from orchestrator.rundir.healing import heal
@@ -29,14 +29,13 @@ if TYPE_CHECKING:
 
 _RUN_ID = re.compile(rf"[0-9a-f]{{{RUN_ID_DIGITS}}}")
 _ORCHESTRATORS: Final = "orchestrators.lock"
-_LIVES: Final = "a process of it lives"
+_LIVES: Final = "a process of it is live"
 
 
 class ExperimentDirectory:
     """The folder of an experiment, which need not exist; ``training`` holds its run directories.
 
-    ``identity_exclude`` are the keys that do not count for the identity of its runs; None: that is
-    not known.
+    ``identity_exclude`` are the keys that are not part of the identity of its runs; None if unknown.
     """
 
     def __init__(
@@ -47,14 +46,14 @@ class ExperimentDirectory:
         self.path = results_dir / experiment_id
         self.training = self.path / "training"
         self._exclude = identity_exclude
-        self._workshops = Workshops(self.training, identity_exclude)
+        self._staged = StagedDirectories(self.training, identity_exclude)
 
     def run(self, run_id: RunId) -> RunDirectory:
         """Return the run directory of a run, whether it exists or not."""
         return RunDirectory(self.training / run_id)
 
     def runs(self) -> list[RunDirectory]:
-        """Return the run directories that exist, by run ID; foreign names are passed over.
+        """Return the run directories that exist, in the order of run IDs; ignore other names.
 
         Raises:
             RunDirectoryError: The folder cannot be read.
@@ -68,7 +67,7 @@ class ExperimentDirectory:
             RunDirectoryError: The folder cannot be read.
         """
         try:
-            names = os.listdir(self.training)  # noqa: PTH208 # names are all we need, of 100,000
+            names = os.listdir(self.training)  # noqa: PTH208 # faster for 100,000 names
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -76,11 +75,11 @@ class ExperimentDirectory:
         return [RunId(name) for name in sorted(names) if _is_run(name)]
 
     def observe(self, run_ids: Iterable[RunId]) -> dict[RunId, Observation]:
-        """Look at many runs as each run directory would; pass over the progress of those done."""
+        """Observe many runs; the progress of those that are done is not read."""
         survivors = Survivors()
         try:
             training = os.open(self.training, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError:  # it has gone, or is hardly readable: every run directory sees for itself
+        except OSError:  # it is gone or unreadable, which each run directory reports
             return {run_id: self.run(run_id).observe(survivors) for run_id in run_ids}
         try:
             return {
@@ -91,21 +90,21 @@ class ExperimentDirectory:
             os.close(training)
 
     def prepare(self, tell: Callable[[str], None] | None = None) -> None:
-        """Make the folder, prove that it can be written, and sweep what dead processes left.
+        """Create the folder, check that it is writable, and sweep what dead processes left.
 
-        ``tell`` is told where another process keeps this one waiting.
+        ``tell`` is called if another process keeps this one waiting.
 
         Raises:
-            RunDirectoryError: It cannot be made or written.
-            HeldLockError: Without ``tell``, another process does not give the folder's lock back.
+            RunDirectoryError: It cannot be created or written.
+            HeldLockError: Without ``tell``, another process does not release the folder's lock.
         """
         try:
             self.training.mkdir(parents=True, exist_ok=True)
             with exclusive(self.training, tell):
                 if not is_enforced(self.training):
                     raise RunDirectoryError(
-                        f"{self.training}: locks do not work on this file system, so nobody can"
-                        " tell which runs live. Choose a results_dir on another one."
+                        f"{self.training}: locks do not work on this file system, so live runs cannot"
+                        " be detected. Choose a results_dir on another file system."
                     )
                 sweep(self.training)
                 probe = self.training / f".new-{secrets.token_hex(8)}"
@@ -116,11 +115,13 @@ class ExperimentDirectory:
         except OSError as error:
             raise RunDirectoryError(
                 f"{self.training}: cannot write here ({error.strerror or error})."
-                " Mend the permissions or the disk, or choose another results_dir."
+                " Check the permissions and the disk, or choose another results_dir."
             ) from None
 
     def join(self, tell: Callable[[str], None] | None = None) -> bool:
-        """Be one of the experiment's orchestrators until this process ends; tell if it is the only one.
+        """Register as an orchestrator of the experiment until this process ends.
+
+        Returns whether it is the only one.
 
         Raises:
             HeldLockError: As for ``prepare``.
@@ -129,54 +130,54 @@ class ExperimentDirectory:
         return join(self.path / _ORCHESTRATORS, tell)
 
     def is_executed(self) -> bool:
-        """Tell whether an orchestrator is at work on the experiment: between runs and in pauses, too."""
+        """Return whether an orchestrator executes the experiment, also between runs and in pauses."""
         try:
             return is_joined(self.path / _ORCHESTRATORS)
         except OSError:
             return False
 
     def create(self, run: Run) -> RunDirectory:
-        """Make the run directory of a run, or find the one that is there already, and make it whole.
+        """Create the run directory of a run, or complete the existing one.
 
         Raises:
             RunDirectoryError: The directory belongs to another config.
-            HeldLockError: Another process does not give the folder's lock back.
-            OSError: The disk does not take it; nothing is left behind.
+            HeldLockError: Another process does not release the folder's lock.
+            OSError: It cannot be written; nothing is left behind.
         """
         directory = self.run(run.run_id)
         with exclusive(self.training):
             if directory.path.is_dir():
-                self._workshops.drop([run.run_id])  # another orchestrator was faster
+                self._staged.drop([run.run_id])  # another orchestrator was faster
                 heal(directory, run, self._exclude)
             else:
-                self._workshops.publish(run, directory.path)
+                self._staged.publish(run, directory.path)
         directory.check_identity(run, self._exclude)
         check_folder(directory.path)
         return directory
 
     def build_ahead(self, runs: Iterable[Run]) -> None:
-        """Build run directories beside their places, where only ``create`` finds them.
+        """Build run directories in staging directories, from where ``create`` publishes them.
 
         Raises:
-            HeldLockError: Another process does not give the folder's lock back.
-            OSError: The disk does not take one; nothing is left behind of it.
+            HeldLockError: Another process does not release the folder's lock.
+            OSError: One cannot be written; nothing of it is left behind.
         """
         for run in runs:
-            if not (run.run_id in self._workshops or self.run(run.run_id).path.is_dir()):
+            if not (run.run_id in self._staged or self.run(run.run_id).path.is_dir()):
                 with exclusive(self.training):
-                    self._workshops.build(run)
+                    self._staged.build(run)
 
     def tear_down(self) -> None:
-        """Remove what this process has built ahead, and ``create`` has not used."""
-        # What stays where the disk does not answer is swept by the next ``prepare``.
+        """Remove what this process has built ahead and ``create`` has not published."""
+        # What cannot be removed is swept by the next ``prepare``.
         with suppress(OSError), exclusive(self.training):
-            self._workshops.drop()
+            self._staged.drop()
 
     def remove(self, run_id: RunId, tell: Callable[[str], None] | None = None) -> str:
-        """Remove a run directory for good, unless a process of it lives; return why it stays.
+        """Remove a run directory, unless a process of it lives; return why it was kept, if it was.
 
-        It is renamed first, to a name that is swept: a process that is killed in between leaves
-        nothing that counts as a run.
+        It is renamed first, to a name that is swept, so that a process that is killed in between
+        leaves nothing that looks like a run.
         """
         directory = self.run(run_id)
         lock = -1
@@ -189,7 +190,7 @@ class ExperimentDirectory:
                     return _LIVES
                 aside = self.training / f".new-swept-{secrets.token_hex(16)}"
                 directory.path.rename(aside)
-            shutil.rmtree(aside)  # while its lock is held, so that nobody else sweeps it
+            shutil.rmtree(aside)  # while its lock is held, so that no other process sweeps it
         except FileNotFoundError:
             return ""  # another process has removed it
         except OSError as error:
@@ -203,10 +204,10 @@ class ExperimentDirectory:
 
     def _why_not_removed(self, directory: RunDirectory) -> str:
         if directory.path.is_symlink():
-            return "it is a link, and what it leads to is not in this folder. Remove it by hand"
+            return "it is a link to another folder. Remove it by hand"
         if not directory.is_done() and is_joined(self.path / _ORCHESTRATORS):
-            return "another orch run is at work here, and may be about to start it"
-        if directory.observe().state is State.RUNNING:  # also where nobody holds the lock any more
+            return "another orch run executes this experiment, and may be about to start it"
+        if directory.observe().state is State.RUNNING:  # also if nobody holds the lock
             return _LIVES
         return ""
 

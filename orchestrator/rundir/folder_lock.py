@@ -1,4 +1,4 @@
-"""Locks on folders and files that every orchestrator takes for a moment: waited for, never in silence."""
+"""Folder locks, which every orchestrator holds only briefly; a long wait is reported."""
 
 from __future__ import annotations
 
@@ -17,20 +17,18 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
-_SILENCE: Final = (
-    1.0  # in seconds: no orchestrator holds such a lock for longer, unless it is stopped
-)
+_SILENCE: Final = 1.0  # seconds; no orchestrator holds a lock for longer, unless it is stopped
 _AT_ONCE: Final = 0.3
 _SHOWN: Final = 60
 _LOCKS: Final = Path("/proc/locks")
 
 
 class HeldLockError(OSError):
-    """Another process holds a lock and does not give it back soon."""
+    """Another process holds a lock and does not release it soon."""
 
 
 def raise_held(reason: str) -> None:
-    """Do not wait: the caller has something else to do meanwhile.
+    """Raise instead of waiting: the default of ``exclusive``.
 
     Raises:
         HeldLockError: Always.
@@ -40,15 +38,15 @@ def raise_held(reason: str) -> None:
 
 @contextlib.contextmanager
 def exclusive(folder: Path, tell: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Keep other processes out of a folder; the kernel opens the door again when we die.
+    """Hold the exclusive lock of a folder; the kernel releases it if this process dies.
 
     Args:
-        folder: The folder, which has to be there.
-        tell: Told once, after a second, who holds the lock; the wait goes on until a signal's
-            handler raises. None: no wait that is worth a word.
+        folder: The folder, which has to exist.
+        tell: Called once, after a second, with the holder of the lock; the wait continues until a
+            signal handler raises. None: the wait ends after 0.3 s.
 
     Raises:
-        HeldLockError: Without ``tell``: another process does not give the lock back.
+        HeldLockError: Without ``tell``, another process does not release the lock.
         OSError: The folder cannot be opened.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -60,10 +58,10 @@ def exclusive(folder: Path, tell: Callable[[str], None] | None = None) -> Iterat
 
 
 def is_enforced(folder: Path) -> bool:
-    """Tell whether locks on a folder, which the caller holds, keep others out.
+    """Return whether the lock on a folder, which the caller holds, excludes others.
 
-    Some file systems grant every lock. What is not seen here is a folder that is reached through two
-    mounts which share no locks.
+    Some file systems grant every lock. Two mounts of a folder that do not share locks are not
+    detected.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -80,20 +78,20 @@ def take(descriptor: int, kind: int, path: Path, tell: Callable[[str], None] | N
         if not told and waited > (_AT_ONCE if tell is None else _SILENCE):
             (tell or raise_held)(f"{path}: {_holder(descriptor)} holds its lock")
             told = True
-        time.sleep(pause)  # in short pieces: flock(2) itself would not let Ctrl-C through
+        time.sleep(pause)  # polled: a blocking flock(2) would not be interrupted by Ctrl-C
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def join(path: Path, tell: Callable[[str], None] | None = None) -> bool:
-    """Be among the holders of a lock file until this process ends; return whether it is alone there.
+    """Hold the shared lock of a file until this process ends; return whether nobody else holds it.
 
     Raises:
         HeldLockError: As for ``exclusive``.
-        OSError: The file cannot be made or opened.
+        OSError: The file cannot be created or opened.
     """
     descriptor = _open(path)
     is_alone = _try(descriptor, fcntl.LOCK_EX)
-    if not is_alone:  # whoever only looks whether somebody is there holds it for microseconds
+    if not is_alone:  # ``is_joined`` of another process holds it for microseconds
         time.sleep(_FIRST_PAUSE)
         is_alone = _try(descriptor, fcntl.LOCK_EX)
     take(descriptor, fcntl.LOCK_SH, path, tell)
@@ -101,10 +99,10 @@ def join(path: Path, tell: Callable[[str], None] | None = None) -> bool:
 
 
 def is_joined(path: Path) -> bool:
-    """Tell whether a process is among the holders of a lock file.
+    """Return whether a process holds the shared lock of a file.
 
     Raises:
-        OSError: That cannot be told.
+        OSError: The file cannot be opened.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -120,7 +118,7 @@ def _open(path: Path) -> int:
     flags = os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         return os.open(path, os.O_RDWR | flags, 0o666)
-    except PermissionError:  # of another user, whose umask lets others read it: that is enough
+    except PermissionError:  # another user's, readable for others: that is enough
         return os.open(path, os.O_RDONLY | flags, 0o666)
 
 
@@ -133,7 +131,7 @@ def _try(descriptor: int, kind: int) -> bool:
 
 
 def _holder(descriptor: int) -> str:
-    """Name the process that holds a lock, as far as the kernel shows it to us."""
+    """Return a description of the process that holds a lock, if the kernel shows it."""
     inode = str(os.fstat(descriptor).st_ino)
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in _LOCKS.read_text().splitlines():

@@ -1,4 +1,4 @@
-"""Healing: what is missing in a run directory, or damaged, and follows from the planned run."""
+"""Healing: restores what is missing or damaged in a run directory from the planned run."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLO
 
 
 def heal(directory: RunDirectory, run: Run, exclude: Sequence[str] | None) -> None:
-    """Write what a run directory lacks; the caller holds the lock of the folder above it.
+    """Write the missing files of a run directory; the caller has to hold the lock of its parent.
 
-    A killed process of an earlier version may have left a part of one. Where an attempt has been
-    made, a config is written only if it is known to be the same, and the lock not at all: a process
+    A killed process of an earlier version may have left a partial directory. Once there was an
+    attempt, the config is written only if it is known to be the same, and the lock never: a process
     of the run may hold the one that was removed.
 
     Raises:
-        OSError: The disk does not take it.
+        OSError: A file cannot be written.
     """
     missing = [path for path in directory.made_of if not _is_there(path)]
     identity = _read(directory)
@@ -55,7 +55,7 @@ def _read(directory: RunDirectory) -> Mapping[str, Any] | None:
 
 
 def _tells_of(identity: Mapping[str, Any] | None, run: Run, text: bytes) -> bool:
-    """Tell whether a directory was made with exactly this config."""
+    """Return whether a directory was created with exactly this config."""
     if identity is None:
         return False
     made_with = identity["digest"], identity.get("config_sha256")
@@ -63,13 +63,13 @@ def _tells_of(identity: Mapping[str, Any] | None, run: Run, text: bytes) -> bool
 
 
 def _rebuild_identity(directory: RunDirectory, run: Run, exclude: Sequence[str] | None) -> None:
-    """Write ``run.json`` where the config proves which run this is; keep the damaged one aside."""
+    """Rewrite ``run.json`` if the config proves which run this is; keep the damaged one aside."""
     try:
         content = durable.read_file(directory.config)
         check_planned(content, run, exclude or (), directory.config)
         parse_config(content, directory.config)
     except (OSError, RunDirectoryError):
-        return  # the check that follows says what is wrong
+        return  # the check that follows reports the problem
     if _is_there(directory.identity):
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         aside = directory.identity.with_name(f"{directory.identity.name}.unreadable-{moment}")
@@ -79,7 +79,7 @@ def _rebuild_identity(directory: RunDirectory, run: Run, exclude: Sequence[str] 
 
 
 def _made_at(directory: RunDirectory) -> str:
-    """Return when the directory was made, as MLflow was told, so that this stays the same run there."""
+    """Return when the directory was created, as MLflow knows it, so that it stays the same run there."""
     with contextlib.suppress(OSError):
         match records.parse(durable.read_file(directory.delivery)):
             case {"created_at": str(created_at)}:

@@ -1,7 +1,7 @@
-"""The lock of a run: held by the kernel for as long as any process of an attempt lives.
+"""The lock of a run: an ``flock(2)`` that is held as long as any process of an attempt lives.
 
-The descriptor is inherited by all processes of the attempt. No pid, clock or heartbeat is asked:
-none of them can be as right as ``flock(2)`` is.
+All processes of the attempt inherit the descriptor. Process IDs, timestamps and heartbeats are never
+consulted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir.durable import is_shortage
-from orchestrator.rundir.verify_config import MEND
+from orchestrator.rundir.verify_config import MOVE_AWAY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ _PAUSE: Final = 0.001
 
 
 class RunLock:
-    """The file that is locked; it is made with the run directory, and never removed from it."""
+    """The lock file, which is created with the run directory and never removed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -33,27 +33,26 @@ class RunLock:
 
         Raises:
             FileNotFoundError: The run directory is gone.
-            RunDirectoryError: Something else stands under this name, which is left alone; or
-                nothing does, and nobody can know whether the run lives.
+            RunDirectoryError: The file is missing, so that it is unknown whether the run is live, or
+                it is something else, which is left unchanged.
         """
         return self._open(os.O_RDWR)
 
     def take(self, descriptor: int) -> bool:
-        """Lock a descriptor of the file; False: a process of an attempt lives."""
-        from filelock import lock_descriptor  # noqa: PLC0415 # only who takes locks pays for it
+        """Lock a descriptor of the file; return False if a process of an attempt lives."""
+        from filelock import lock_descriptor  # noqa: PLC0415 # slow, and not needed to plan
 
         while not lock_descriptor(descriptor, blocking=False):
-            # Who only looks whether a run lives shares the lock for microseconds; an attempt does not.
+            # ``is_held`` of another process holds a shared lock for microseconds.
             if self.is_held():
                 return False
             time.sleep(_PAUSE)
         return True
 
     def is_held(self) -> bool:
-        """Tell whether a process of an attempt lives.
+        """Return whether a process of an attempt lives.
 
-        The answer comes from asking for a shared lock, which is given back at once; whoever takes
-        the lock for an attempt therefore asks more than once.
+        It takes a shared lock and releases it at once; therefore ``take`` tries more than once.
 
         Raises:
             RunDirectoryError: As for ``open``.
@@ -71,16 +70,16 @@ class RunLock:
         return False
 
     def is_of(self, descriptor: int) -> bool:
-        """Tell whether the file still is the one that a descriptor was opened for.
+        """Return whether the file is still the one that a descriptor was opened for.
 
-        It is not where the directory was removed, moved away or made anew meanwhile.
+        It is not if the directory was removed, moved or recreated meanwhile.
         """
         try:
             named = self.path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:
-            return True  # the disk does not answer: that says nothing about the directory
+            return True  # unknown: the error says nothing about the directory
         return os.path.samestat(named, os.fstat(descriptor))
 
     def _open(self, mode: int) -> int:
@@ -88,23 +87,23 @@ class RunLock:
         try:
             try:
                 descriptor = os.open(path, mode)
-            except PermissionError:  # of another user; to be locked it need not be written
+            except PermissionError:  # another user's; a read-only descriptor can be locked, too
                 descriptor = os.open(path, mode & ~os.O_RDWR | os.O_RDONLY)
         except FileNotFoundError:
             if not path.parent.exists():
                 raise
             raise RunDirectoryError(
-                f"{path}: it is missing, so nobody can tell whether this run is being worked on."
-                f" If no process of it lives: touch {path}"
+                f"{path}: it is missing, so a live process of the run cannot be detected."
+                f" If no process of it is live, run: touch {path}"
             ) from None
         except OSError as error:
             if is_shortage(error):
                 raise
-            raise RunDirectoryError(f"{path}: {error.strerror}. {MEND}") from None
+            raise RunDirectoryError(f"{path}: {error.strerror}. {MOVE_AWAY}") from None
         found = os.fstat(descriptor)
-        # A second name of an empty file is what a backup by hard links makes; of one with content,
-        # it is somebody else's file.
+        # A second name of an empty file comes from a backup with hard links; a file with content is
+        # not a lock file.
         if not stat.S_ISREG(found.st_mode) or (found.st_nlink > 1 and found.st_size):
             os.close(descriptor)
-            raise RunDirectoryError(f"{path}: it is not a regular file of its own. {MEND}")
+            raise RunDirectoryError(f"{path}: it is not a lock file. {MOVE_AWAY}")
         return descriptor

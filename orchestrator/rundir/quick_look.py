@@ -1,4 +1,4 @@
-"""A quick look at a run that is done, as most are: two small files, and nothing else is asked."""
+"""A quick look at a run that is done, as most are: only two small files are read."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def observe_done(run_id: RunId, training: int) -> Observation | None:
-    """Look at a run, in the fewest steps, if it is done; its progress is passed over.
+    """Observe a run if it is done, without its progress; return None otherwise.
 
-    ``training`` is the descriptor of the folder of the run directories. None: the run is not done,
-    or that can not be told so quickly.
+    None may also mean that these two files do not suffice to tell. ``training`` is the descriptor of
+    the folder of the run directories.
     """
     try:
         status = records.parse_status(durable.read_file(f"{run_id}/{STATUS}", folder=training))

@@ -1,4 +1,4 @@
-"""The JSON forms of what is kept in a run directory; a contract with every script that reads it."""
+"""The JSON records in a run directory: dumps and parses them. Their form is a contract with users."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 T = TypeVar("T")
 Metric: TypeAlias = float | str
-# Beyond these, a number was not written by a program that counts. A status of one attempt more is
-# read where it says that the run is done: whatever can be read has a successor that counts.
+# Limits of plausible numbers. The status of a run that is done may have one attempt more, so that
+# every attempt that can be read has a successor.
 MOST_ATTEMPTS: Final = 10**9
 _LARGEST: Final = 2**63
 _LONGEST: Final = 100
@@ -25,7 +25,7 @@ _DEEPEST: Final = 50
 
 
 def now() -> str:
-    """Return the time as it stands in records: ISO 8601, UTC, milliseconds."""
+    """Return the current time in the format of records: ISO 8601, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
@@ -49,17 +49,17 @@ def dump_status(status: Status) -> bytes:
 
 
 def parse_status(content: bytes) -> Status | Unreadable:
-    """Read ``status.json``; anything that is not exactly one is ``Unreadable``, never an error."""
+    """Parse ``status.json``; return ``Unreadable`` for any other content, and never raise."""
     found = parse(content)
     if not isinstance(found, dict):
-        return Unreadable("it is no complete status")
-    # By hand: matching on the mapping's shape takes three times as long, 10,000 times a plan.
+        return Unreadable("it is not a complete status")
+    # No match statement: it takes three times as long, and a plan parses 10,000 records.
     record, attempt = _RECORDS.get(str(found.get("state"))), found.get("attempt")
     started_at, host, pid = found.get("started_at"), found.get("host"), found.get("pid")
     if (
         found.get("schema") == SCHEMA
         and record is not None
-        and type(attempt) is int  # true is one as well, for isinstance
+        and type(attempt) is int  # isinstance accepts true
         and 1 <= attempt <= (_LARGEST if record is Record.DONE else MOST_ATTEMPTS - 1)
         and isinstance(started_at, str)
         and isinstance(host, str)
@@ -79,21 +79,21 @@ def parse_status(content: bytes) -> Status | Unreadable:
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
         return Unreadable(f"it is of schema {schema}, written by a newer version")
-    return Unreadable("it is no complete status")
+    return Unreadable("it is not a complete status")
 
 
 def parse_progress(content: bytes) -> Progress | None:
-    """Read ``progress.json``; what does not say how far a run is says nothing."""
+    """Parse ``progress.json``; return None unless it has both counts."""
     match parse(content):
         case {"iteration": int(iteration), "iterations": int(iterations)} as whole:
-            # Counts that no program counts to would be divided by, and multiplied with.
+            # Implausible counts would lead to errors in later arithmetic.
             if 0 <= iteration <= _LARGEST and 0 < iterations <= _LARGEST:
                 return Progress(int(iteration), int(iterations), parse_metrics(whole))
     return None
 
 
 def parse_metrics(found: object, key: str = "metrics") -> Mapping[str, Metric]:
-    """Read the metrics in a record; anything else in their place is none."""
+    """Parse the metrics in a record; ignore anything that is not a metric."""
     metrics = found.get(key) if isinstance(found, dict) else None
     if not isinstance(metrics, dict):
         return {}
@@ -102,7 +102,7 @@ def parse_metrics(found: object, key: str = "metrics") -> Mapping[str, Metric]:
 
 
 def parse_points(lines: bytes) -> Mapping[str, Metric]:
-    """Return the last value of each metric in lines of ``metrics.jsonl``; what is no point is passed over."""
+    """Return the last value of each metric in lines of ``metrics.jsonl``; ignore other lines."""
     last: dict[str, Metric] = {}
     for line in lines.splitlines():
         match parse(line):
@@ -114,13 +114,13 @@ def parse_points(lines: bytes) -> Mapping[str, Metric]:
 
 
 def parse_version(found: object) -> int | None:
-    """Return the version of the numbers that a record names, if it names one."""
+    """Return the numbers version in a record, or None."""
     version = found.get("numbers") if isinstance(found, dict) else None
     return version if type(version) is int and abs(version) <= _LARGEST else None
 
 
 def parse_versions(found: object) -> tuple[int, ...]:
-    """Return the versions of the numbers that a record builds on."""
+    """Return the earlier numbers versions that a record builds on."""
     before = found.get("numbers_before") if isinstance(found, dict) else None
     if not isinstance(before, list):
         return ()
@@ -128,9 +128,9 @@ def parse_versions(found: object) -> tuple[int, ...]:
 
 
 def as_metric(value: object) -> Metric | None:
-    """Return a value in JSON as the metric it is: a number or a text; None where it is none.
+    """Return a JSON value as a metric, a number or a string; None if it is neither.
 
-    A number that JSON does not know is a text, as it has to be there.
+    NaN and the infinities, which JSON does not have, become strings.
     """
     if isinstance(value, str):
         return printable(value)
@@ -143,11 +143,11 @@ def as_metric(value: object) -> Metric | None:
 
 
 def as_number(value: object) -> float | None:
-    """Return the number that a metric is, the only way there is to read one; None for other texts.
+    """Return the number that a metric stands for, or None; the only way to read one.
 
-    Texts count that say NaN or infinity, or a number in digits; true is 1.
+    Strings count if they spell NaN, infinity or a number in digits; true is 1.
     """
-    if isinstance(value, str) and "_" in value:  # a number for Python only
+    if isinstance(value, str) and "_" in value:  # a number only in Python
         return None
     try:
         return float(value) if isinstance(value, int | float | str) else None
@@ -156,7 +156,7 @@ def as_number(value: object) -> float | None:
 
 
 def parse_overrides(identity: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the overrides in a ``run.json``; what no command line could have made is none."""
+    """Return the overrides in a ``run.json``; an empty mapping if they are malformed."""
     overrides = identity.get("overrides")
     if not isinstance(overrides, dict) or _is_deeper(overrides, _DEEPEST):
         return {}
@@ -169,20 +169,20 @@ def _is_deeper(node: object, most: int) -> bool:
 
 
 def brief(text: object) -> str:
-    """Return a text from a record as it may stand within a message."""
+    """Return a string from a record in a form that fits into a message."""
     shown = printable(str(text))
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
 
 
 def dump(value: Mapping[str, object]) -> bytes:
-    """Return a record as JSON, for people and programs."""
+    """Return a record as indented JSON."""
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def parse(content: bytes) -> Any:  # noqa: ANN401 # the callers match on its shape
-    """Return what a record holds, or None where it is no JSON."""
+def parse(content: bytes) -> Any:  # noqa: ANN401 # the callers check its shape
+    """Parse a record; return None if it is not JSON."""
     try:
-        text = content.decode().strip(" \t\r\n")  # what JSON takes for space
+        text = content.decode().strip(" \t\r\n")  # the whitespace of JSON
         found, end = _DECODER.raw_decode(text)
         return found if end == len(text) else None
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The outcome of a run: its metrics, whichever of its files tells them, with one order of precedence."""
+"""The metrics of a run: reads them from its files, with one order of precedence."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _TAIL: Final = 1 << 16  # bytes of metrics.jsonl: more than 500 of its lines
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to, or has come to so far.
+    """The metrics of a run so far.
 
-    ``training`` holds the last metrics, ``results`` what was tested at the end. ``numbers`` is the
-    version of the arithmetic that computed them, where the program tells one; ``numbers_before``
-    are those that computed earlier iterations they build on.
+    ``training`` holds the last metrics, ``results`` those of the test at the end. ``numbers`` is the
+    numbers version that computed them, if the program reports one; ``numbers_before`` are those of
+    the earlier iterations that they build on.
     """
 
     training: Mapping[str, Metric] = field(default_factory=dict)
@@ -38,13 +38,13 @@ class Outcome:
 
     @property
     def figures(self) -> Mapping[str, float]:
-        """The metrics that are numbers, as numbers: NaN and infinity included."""
+        """The metrics that are numbers, including NaN and the infinities."""
         read = ((key, records.as_number(value)) for key, value in self.metrics.items())
         return {key: number for key, number in read if number is not None}
 
     @property
     def versions(self) -> frozenset[int | None]:
-        """The versions of the arithmetic that had a part in it."""
+        """All numbers versions that the metrics build on."""
         return frozenset((self.numbers, *self.numbers_before))
 
 
@@ -52,9 +52,9 @@ NO_OUTCOME: Final = Outcome()
 
 
 def read_outcome(progress: Path | str, metrics: Path | str, results: Path | str) -> Outcome:
-    """Return what a run's files tell; one that is missing or damaged tells nothing.
+    """Read the metrics from a run's files; ignore files that are missing or damaged.
 
-    The end of ``metrics.jsonl`` counts where ``progress.json`` has no metrics.
+    The end of ``metrics.jsonl`` counts if ``progress.json`` does not have metrics.
     """
     reported, tested = _read(progress), _read(results)
     training = records.parse_metrics(reported)
@@ -71,7 +71,7 @@ def read_outcome(progress: Path | str, metrics: Path | str, results: Path | str)
 
 
 def read_versions(results: str) -> frozenset[int | None]:
-    """Return the versions of the arithmetic behind results; none where there are none."""
+    """Return the numbers versions behind the results; an empty set without results."""
     tested = _read(results)
     if not isinstance(tested, dict):
         return frozenset()

@@ -1,4 +1,4 @@
-"""The state of a run, as a pure function of what its directory says and whether it is locked."""
+"""The state of a run: a pure function of its ``status.json`` and its lock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class State(Enum):
-    """Where a run stands."""
+    """The state of a run."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -21,7 +21,7 @@ class State(Enum):
 
 
 class Record(Enum):
-    """What an attempt writes of itself; ``stale`` is missing, for a dead process cannot write."""
+    """The state that an attempt records; never ``stale``, since a dead process cannot write."""
 
     RUNNING = "running"
     DONE = "done"
@@ -54,14 +54,14 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Stands for a ``status.json`` that is there and says nothing; ``why`` is for people."""
+    """Takes the place of the status if ``status.json`` cannot be read; ``why`` is for people."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the trainer has come: iterations that are saved, out of how many, and metrics."""
+    """The progress of the trainer: the saved iterations, their total, and the metrics."""
 
     iteration: int
     iterations: int
@@ -72,10 +72,10 @@ class Progress:
 class Observation:
     """What was seen of one run directory at one moment.
 
-    ``attempts`` counts the attempts that have begun; it is known even where the status is not.
-    ``survivors`` are processes of it that live though nobody holds the lock. ``damage`` says why no
-    attempt can be made: something else stands in place of the lock, or the directory is another
-    run's. ``flaw`` says what is wrong with a run that is done all the same.
+    ``attempts`` counts the attempts that have started, even if the status cannot be read.
+    ``survivors`` are live processes of the run that do not hold its lock. ``damage`` says why no
+    attempt can start: the lock is not a lock file, or the directory is another run's. ``flaw`` says
+    what is wrong with a run that is done nevertheless.
     """
 
     status: Status | Unreadable | None = None
@@ -88,19 +88,19 @@ class Observation:
 
     @property
     def state(self) -> State:
-        """The state that follows from the two facts, the status and the lock."""
+        """The state that follows from the status and the lock."""
         if self.damage:
             return State.FAILED
         return judge(self.status, locked=self.locked or bool(self.survivors))
 
     @property
     def saved(self) -> int:
-        """The iterations that are saved, as far as the trainer tells."""
+        """The number of saved iterations, if the trainer reports it."""
         return self.progress.iteration if self.progress else 0
 
     @property
     def failure(self) -> Failure | None:
-        """How the last attempt failed, if it did."""
+        """The failure of the last attempt, if it failed."""
         return self.status.failure if isinstance(self.status, Status) else None
 
     @property
@@ -113,7 +113,7 @@ NOTHING_THERE = Observation()
 
 
 def judge(status: Status | Unreadable | None, *, locked: bool) -> State:
-    """Decide the state of a run; the lock, never a pid or a clock, says whether it lives."""
+    """Return the state of a run; only the lock, never a pid or a timestamp, says whether it is live."""
     if isinstance(status, Status) and status.record is Record.DONE:
         return State.DONE
     if locked:
@@ -126,7 +126,7 @@ def judge(status: Status | Unreadable | None, *, locked: bool) -> State:
 
 
 def explain(seen: Observation) -> str:
-    """Say in one clause why a run is in its state."""
+    """Return in one clause why a run is in its state."""
     if seen.damage:
         return seen.damage
     status = seen.status

@@ -1,4 +1,4 @@
-"""The report on one run directory: what ``orch status`` tells of it."""
+"""The status report on one run directory: what ``orch status`` shows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What there is to tell of one run."""
+    """The report on one run."""
 
     run_id: RunId
     overrides: Mapping[str, Value]

@@ -1,7 +1,7 @@
-"""Processes of runs whose lock nobody holds any more: found by their environment.
+"""Survivors: live processes of runs whose lock nobody holds, found by their environment.
 
-A process may have closed the descriptor of the lock that it inherited, as whatever Python's
-``subprocess`` starts has. The keeper above it holds the lock then; but the keeper may be killed, too.
+A process may have closed the descriptor of the lock that it inherited, as child processes of Python's
+``subprocess`` do. The keeper above it holds the lock then; but the keeper may be killed, too.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from pathlib import Path
 
 
 class Survivors:
-    """The processes on this machine that belong to runs, as they were at the first question.
+    """The processes on this machine that belong to runs, scanned at the first query.
 
-    One serves a look at many runs; the next look takes another one.
+    One object serves the observation of many runs; a later observation takes a new one.
     """
 
     def __init__(self) -> None:
         self._by_directory: dict[str, list[int]] | None = None
 
     def of(self, run_dir: Path) -> tuple[int, ...]:
-        """Return the processes of a run, apart from this one and those above it."""
+        """Return the processes of a run, except this process and its ancestors."""
         if self._by_directory is None:
             self._by_directory = _find()
         return tuple(self._by_directory.get(str(run_dir.resolve()), ()))
@@ -30,11 +30,11 @@ class Survivors:
 def _find() -> dict[str, list[int]]:
     """Return the processes of this user that belong to runs, by run directory.
 
-    What a program starts inherits that in its environment, whoever its parent is now and whatever it
-    has closed.
+    Child processes inherit the variable, whatever their parent is now and whichever descriptors they
+    closed.
     """
     found: dict[str, list[int]] = {}
-    own = _above(os.getpid())  # a shell in which a run is debugged is no process of it
+    own = _above(os.getpid())  # a shell in which a run is debugged is not a process of it
     with os.scandir("/proc") as entries:
         for entry in entries:
             if entry.name.isdecimal() and int(entry.name) not in own:
@@ -45,7 +45,7 @@ def _find() -> dict[str, list[int]]:
 
 
 def _above(pid: int) -> set[int]:
-    """Return a process and those that it descends from."""
+    """Return a process and its ancestors."""
     found: set[int] = set()
     with contextlib.suppress(OSError, ValueError):
         while pid and pid not in found:

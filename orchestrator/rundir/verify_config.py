@@ -1,7 +1,7 @@
-"""Whether a run directory holds the config that its name, the hash of it, promises.
+"""Verifies the config in a run directory against the planned config and the run ID.
 
-A config is compared with what is planned before anything is executed with it, and hashed wherever it
-is read: another user, a copy or an editor may have put it there.
+A config is compared with the planned one before it is executed, and hashed wherever it is read: it
+may have been edited, copied or written by another user.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import Run, RunId
 
-MEND: Final = "Move this directory away, and the run starts anew."
+MOVE_AWAY: Final = "Move this directory away to restart the run."
 _MOST_KEYS: Final = 5
-# The keys that are written down and may differ: where the results are, and under which name.
+# The keys that may differ: where the results are, and under which name.
 _PLACES: Final = ("results_dir", "experiment_id")
-_SPECIAL: Final = re.compile(r"_\w+_", re.ASCII)  # _target_ and the like make code of a config
+_SPECIAL: Final = re.compile(r"_\w+_", re.ASCII)  # _target_ and the like select code
 _FROM_ENVIRONMENT: Final = re.compile(r'"\$\{oc\.env:(\w+)\}"')
 
 
 def read_identity(path: Path) -> Mapping[str, Any]:
-    """Return what ``run.json`` says; it names a digest, and the overrides are plain values.
+    """Return the content of ``run.json``, which has a digest.
 
     Raises:
         RunDirectoryError: It is missing or damaged.
@@ -42,44 +42,44 @@ def read_identity(path: Path) -> Mapping[str, Any]:
     try:
         found = records.parse(durable.read_file(path))
     except OSError as error:
-        raise RunDirectoryError(f"{path}: {error.strerror or error}. {MEND}") from None
+        raise RunDirectoryError(f"{path}: {error.strerror or error}. {MOVE_AWAY}") from None
     if not isinstance(found, dict) or not isinstance(found.get("digest"), str):
-        raise RunDirectoryError(f"{path}: it does not say which run this is. {MEND}")
+        raise RunDirectoryError(f"{path}: it does not name the run. {MOVE_AWAY}")
     return found
 
 
 def whose(identity: Mapping[str, Any], run_id: RunId) -> str:
-    """Say which other run a ``run.json`` belongs to; an empty text if it is the run's own."""
+    """Return which other run a ``run.json`` belongs to; an empty string if it is the run's own."""
     digest, named = identity["digest"], identity.get("run_id", run_id)
     if named == run_id and digest.startswith(run_id):
         return ""
     other = named if named != run_id else digest[: len(run_id)]
-    return f"it belongs to the run {records.brief(other)}. {MEND}"
+    return f"it belongs to the run {records.brief(other)}. {MOVE_AWAY}"
 
 
 def parse_config(content: bytes, path: Path) -> Mapping[str, Value]:
-    """Return the config in a ``config.yaml``.
+    """Parse the content of ``config.yaml``.
 
     Raises:
-        RunDirectoryError: It is not one.
+        RunDirectoryError: It is not the config of a run.
     """
     try:
         return config_yaml.read(content)
     except ValueError as error:
         what = str(error).partition("\n")[0]
-        raise RunDirectoryError(f"{path}: {records.brief(what)}. {MEND}") from None
+        raise RunDirectoryError(f"{path}: {records.brief(what)}. {MOVE_AWAY}") from None
 
 
 def check_own_config(
     content: bytes, config: Mapping[str, Value], identity: Mapping[str, Any], path: Path
 ) -> None:
-    """Make sure that a config is the one that a directory was made with.
+    """Check that a config is the one that its directory was created with.
 
-    Directories of earlier versions do not say what was hashed, and what refers to the environment
-    cannot be hashed here: there the hash of the text has to do.
+    Directories of earlier versions do not record what was hashed, and interpolations of the
+    environment cannot be hashed here: in these cases the hash of the text has to suffice.
 
     Raises:
-        RunDirectoryError: It is another one.
+        RunDirectoryError: It is another config.
     """
     check_text(content, identity, path)
     exclude = identity.get("identity_exclude")
@@ -90,11 +90,11 @@ def check_own_config(
     except (IdentityError, RecursionError):
         digest = ""
     if digest != identity["digest"]:
-        raise RunDirectoryError(f"{path}: it is not the config that this run's ID names. {MEND}")
+        raise RunDirectoryError(f"{path}: its hash is not the run ID. {MOVE_AWAY}")
 
 
 def check_text(content: bytes, identity: Mapping[str, Any], path: Path) -> None:
-    """Make sure that a config is the text that was written, as far as the directory tells.
+    """Check that a config is unchanged, if the directory records its hash.
 
     Raises:
         RunDirectoryError: It was edited.
@@ -102,34 +102,36 @@ def check_text(content: bytes, identity: Mapping[str, Any], path: Path) -> None:
     found = hashlib.sha256(content).hexdigest()
     if identity.get("config_sha256", found) != found:
         raise RunDirectoryError(
-            f"{path}: it was edited after the run had been made. Undo that, or move"
-            " this directory away, and the run starts anew."
+            f"{path}: it was edited after the run was created. Undo the edit, or move this"
+            " directory away to restart the run."
         )
 
 
 def check_executed(
     content: bytes, identity: Mapping[str, Any], run: Run, exclude: Sequence[str], path: Path
 ) -> None:
-    """Make sure that a directory belongs to a run, and that its config is what is to be executed.
+    """Check that a directory belongs to a run, and that its config is the planned one.
 
     Raises:
-        RunDirectoryError: It does not; both configs' difference is told.
+        RunDirectoryError: It does not; the error names the differences.
     """
     if identity["digest"] != run.digest:
         differences = find_differences(parse_config(content, path), run.written)
-        differs = describe(differences) or "its digest is another"
-        raise RunDirectoryError(f"{path.parent}: it belongs to another config, {differs}. {MEND}")
+        differs = describe(differences) or "its digest differs"
+        raise RunDirectoryError(
+            f"{path.parent}: it belongs to another config, {differs}. {MOVE_AWAY}"
+        )
     check_text(content, identity, path)
     check_planned(content, run, exclude, path)
 
 
 def check_planned(content: bytes, run: Run, exclude: Sequence[str], path: Path) -> None:
-    """Make sure that a config is the planned one, before it is executed.
+    """Check that a config is the planned one, before it is executed.
 
-    Keys that do not count for the identity may have other values, but not other code.
+    Keys that are excluded from the identity may have other values, but not select other code.
 
     Raises:
-        RunDirectoryError: It is another one; both configs' difference is told.
+        RunDirectoryError: It is another config; the error names the differences.
     """
     text = config_yaml.text_of(run)
     if content == text:
@@ -142,21 +144,21 @@ def check_planned(content: bytes, run: Run, exclude: Sequence[str], path: Path) 
     ]
     places = [key for key in _PLACES if isinstance(found.get(key), dict | list)]
     if foreign or places:
-        told = describe(foreign) or f"{places[0]} is not a text there"
-        raise RunDirectoryError(f"{path.parent}: it belongs to another config, {told}. {MEND}")
+        told = describe(foreign) or f"{places[0]} is not a string there"
+        raise RunDirectoryError(f"{path.parent}: it belongs to another config, {told}. {MOVE_AWAY}")
 
 
 def _differences(
     found: Mapping[str, Value], planned: Mapping[str, Value], run: Run
 ) -> list[Difference]:
-    """Return what differs, but for a secret that an earlier version wrote down, or the reverse."""
+    """Return the differences, except secrets that only one of the two versions writes in clear."""
     in_clear = {each.key for each in find_differences(found, run.config)}
     differences = find_differences(found, planned)
     return [each for each in differences if each.key in in_clear and not _is_same_now(each)]
 
 
 def _is_same_now(difference: Difference) -> bool:
-    """Tell whether a value refers to a variable of the environment that has the planned value."""
+    """Return whether a value is an interpolation of an environment variable with the planned value."""
     reference = _FROM_ENVIRONMENT.fullmatch(difference.before)
     return reference is not None and show(os.environ.get(reference[1])) == difference.now
 
@@ -166,7 +168,7 @@ def _is_within(key: str, exclude: Sequence[str]) -> bool:
 
 
 def describe(differences: Sequence[Difference]) -> str:
-    """Say in one clause in which keys a config there differs from the one here."""
+    """Return in one clause the keys in which a config there differs from the one here."""
     named = [
         f"{records.brief(it.key)} is {records.brief(it.before)} there, {records.brief(it.now)} here"
         for it in differences[:_MOST_KEYS]

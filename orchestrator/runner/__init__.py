@@ -1,5 +1,5 @@
-"""One attempt and every process of it: its lock, program, output, limits and end.
+"""Carries out one attempt: its lock, program, output, limits and end.
 
-Runs in the runner, in the process that forks runners, and in the program itself until the user's
-code starts. Imports neither Hydra nor anything that draws: a fork stays small.
+Runs in the runner, in the fork server, and in the program itself until the user's code starts.
+Imports neither Hydra nor Rich, so that forks stay small.
 """

@@ -1,4 +1,4 @@
-"""The program of an attempt: what the runner starts, and what it has to know to end it."""
+"""The program of an attempt: how the runner starts it and how it is asked to stop."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
     from orchestrator.runner.output import Pipe
 
-# What a runner handles itself, and a program must find as the system has it.
+# The signals that a runner handles; a program gets their default handlers.
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 HASH_SEED: Final = "PYTHONHASHSEED"
 
 
 def hash_seed() -> str:
-    """Return what decides the order of sets of strings in all runs: the user's own, or always 0."""
+    """Return the hash seed of all runs, which decides the order of sets: the user's, or 0."""
     given = os.environ.get(HASH_SEED, "")
     return "0" if given in ("", "random") else given
 
 
-# The exit code of a process that stood by for a program and was let go: no program has run.
+# The exit code of a standby process that was released: no program has run.
 NOT_CALLED: Final = 213
 
 
 class StartedProgram(Protocol):
-    """A program that was started, the leader of its own process group."""
+    """A started program, the leader of its own process group."""
 
     @property
     def pid(self) -> int:
@@ -42,7 +42,7 @@ class StartedProgram(Protocol):
 
 
 class Ready(Protocol):
-    """A program that has all it needs, and waits for the word."""
+    """A program that is ready to start."""
 
     def start(self) -> StartedProgram:
         """Start it.
@@ -52,42 +52,42 @@ class Ready(Protocol):
         """
 
     def drop(self) -> None:
-        """Do without it."""
+        """Release what was prepared; the program is not started."""
 
 
 class Program(Protocol):
-    """Something that carries out a run, in a process of its own."""
+    """A program that carries out a run in its own process."""
 
-    # Whether a request to stop goes to its whole process group: a shell would sit on it, but a
-    # trainer wants its loader workers to live until the iteration is over.
+    # Whether a request to stop goes to its whole process group: a shell does not pass signals on,
+    # but a trainer needs its loader workers until the iteration is over.
     asked_as_group: ClassVar[bool]
     # Whether it writes the stacks of its threads to its output when it gets SIGUSR1.
     tells_its_stacks: ClassVar[bool]
 
     @property
     def name(self) -> str:
-        """What to call it in messages."""
+        """Its name in messages."""
 
     @property
     def plain(self) -> Program:
-        """The same, without what belongs to this process: it can be told to another one."""
+        """The same program without the state of this process, so that it can be pickled."""
 
     def prepare(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Ready:
-        """Make it ready; it and what it starts keep the descriptor ``lock`` open.
+        """Prepare it to start; it and its child processes keep the descriptor ``lock`` open.
 
         Args:
-            environment: Its whole environment.
-            output: What its stdout and stderr are written to.
-            lock: The descriptor that is locked for as long as any of its processes lives.
+            environment: Its complete environment.
+            output: The pipe for its stdout and stderr.
+            lock: The descriptor that stays locked while any of its processes lives.
 
         Raises:
-            OSError: There is no room for it.
+            OSError: No process could be started.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Any program, with its arguments."""
+    """A command line: any executable with its arguments."""
 
     asked_as_group: ClassVar[bool] = True
     tells_its_stacks: ClassVar[bool] = False
@@ -96,16 +96,16 @@ class Command:
 
     @property
     def name(self) -> str:
-        """The program's file."""
+        """The executable."""
         return self.arguments[0]
 
     @property
     def plain(self) -> Command:
-        """Itself."""
+        """The command itself."""
         return self
 
     def prepare(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Ready:
-        """Put together what it is started with."""
+        """Store the arguments of the start."""
         return _ReadyCommand(self.arguments, environment, output, lock)
 
 
@@ -141,14 +141,14 @@ class _ReadyCommand:
         )
 
     def drop(self) -> None:
-        """Do without it: nothing is there yet."""
+        """Do nothing: no process was started."""
 
 
 @contextlib.contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Hold signals back while a process is made, which begins with them held back, too.
+    """Block signals while a process is started; it inherits the mask.
 
-    It lets them in when its handlers stand, so no request to stop is lost on the way.
+    The child unblocks them once its handlers are installed, so that no request to stop is lost.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
@@ -158,7 +158,7 @@ def signals_blocked() -> Iterator[None]:
 
 
 def redirect(output: int) -> None:
-    """Let this process read nothing, and write to a descriptor; Python's streams follow."""
+    """Redirect stdin from ``/dev/null``, and stdout and stderr to a descriptor."""
     nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target)

@@ -1,7 +1,6 @@
 """An entry point: a Python function that is called in a fork of this process.
 
-Where its modules are loaded already, that takes milliseconds, and next to nothing if the fork was
-made ahead and stands by.
+If its modules are already loaded, that takes milliseconds, and less if a fork is standing by.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
 class EntryPoint:
     """A Python function ``package.module:function``, called in a fork of this process.
 
-    It finds ``arguments`` in ``sys.argv``, gets them as a list as well if it cannot do without, and
-    returns an exit code, or None. ``standby`` is the fork, if one was made ahead.
+    ``arguments`` are put into ``sys.argv``, and passed as a list if the function requires a
+    parameter. It returns an exit code, or None for 0. ``standby`` is the fork, if one stands by.
     """
 
     asked_as_group: ClassVar[bool] = False
@@ -48,11 +47,11 @@ class EntryPoint:
 
     @property
     def plain(self) -> EntryPoint:
-        """The same, without the fork that stands by."""
+        """The same entry point without the standby fork."""
         return replace(self, standby=None)
 
     def prepare(self, environment: Mapping[str, str], output: Pipe, lock: int) -> Ready:
-        """Have a process, in a group of its own, become the program; it holds the lock as well."""
+        """Have a fork in its own process group become the program; it holds the lock, too."""
         order = self.plain
         if self.standby is not None:
             with contextlib.suppress(ConnectionError):  # somebody has killed it
@@ -71,15 +70,15 @@ class EntryPoint:
         try:
             returned = function(list(self.arguments)) if _takes_arguments(function) else function()
         finally:
-            atexit._run_exitfuncs()  # noqa: SLF001 # a fork is left without them
+            atexit._run_exitfuncs()  # noqa: SLF001 # forks skip them
         return returned if isinstance(returned, int) else 0
 
 
 class Standby:
-    """A fork of this process that waits for what it is to call; let go, it ends without a call.
+    """A fork of this process that waits for an entry point; it ends when it is released.
 
     Args:
-        besides: Descriptors of this process that are no business of the fork.
+        besides: Descriptors of this process that the fork closes.
 
     Raises:
         OSError: No process could be started.
@@ -96,7 +95,7 @@ class Standby:
         except BaseException:
             self._socket.close()
             raise
-        # Here as well as in the fork: whoever comes first, the group is there when we return.
+        # Here as well as in the fork, so that the group exists in both.
         with contextlib.suppress(OSError):
             os.setpgid(self.pid, self.pid)
 
@@ -108,23 +107,23 @@ class Standby:
     def order(
         self, entry_point: EntryPoint, environment: Mapping[str, str], output: Pipe, lock: int
     ) -> Self:
-        """Tell it what to call, once, with the descriptors for its output and of the lock.
+        """Send it the entry point, with the descriptors of its output and the lock; at most once.
 
         Raises:
-            ConnectionError: It is not there any more.
+            ConnectionError: It no longer exists.
         """
         socket.send_fds(self._socket, [b"!"], [output.writing, lock])
         self._socket.sendall(pickle.dumps((entry_point, environment)))
         return self
 
     def start(self) -> Self:
-        """Give the word to call it."""
-        with contextlib.suppress(ConnectionError), self._socket:  # whoever waits for it is told
+        """Have it call the entry point."""
+        with contextlib.suppress(ConnectionError), self._socket:  # ``wait`` returns its exit code
             self._socket.sendall(b"!")
         return self
 
     def drop(self) -> None:
-        """Let it go, and wait for its end: it makes no call, but holds the lock until then."""
+        """Release it without starting, and wait for its end: it holds the lock until then."""
         self._socket.close()
         self._process.join()
 
@@ -134,21 +133,21 @@ class Standby:
         return int(self._process.exitcode or 0)
 
     def __enter__(self) -> Self:
-        """Stand by."""
+        """Return the fork."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let it go, if it has not been needed."""
+        """Release the fork if it was not used."""
         self._socket.close()
 
 
 def _wait_for_orders(orders: socket.socket, not_ours: Iterable[int]) -> None:
-    """Be the fork that waits."""
+    """Run in the fork: wait for the entry point, and call it."""
     for each in not_ours:
         os.close(each)
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
-    _begin_anew()
+    _reset_process_state()
     with orders, orders.makefile("rb") as stream:
         sign, descriptors, _, _ = socket.recv_fds(orders, 1, 2)
         if not sign:
@@ -164,44 +163,44 @@ def _wait_for_orders(orders: socket.socket, not_ours: Iterable[int]) -> None:
     sys.exit(entry_point.call())
 
 
-def _begin_anew() -> None:
-    """Be like a process that has just been started, as far as a fork can tell the difference.
+def _reset_process_state() -> None:
+    """Reset the state that a fork inherits, as if this process had just been started.
 
-    What nobody seeds draws other numbers in each run; Python's own generator sees to that itself.
+    Generators that nobody seeds draw different numbers in each run; Python reseeds its own.
     """
-    find_modules_of_the_project()  # also what is imported late, or by a process below
+    find_modules_of_the_project()  # for late imports, and for child processes
     if numpy_random := sys.modules.get("numpy.random"):
         numpy_random.seed()
     if torch := sys.modules.get("torch"):
-        torch.default_generator.seed()  # those of GPUs are not there yet
+        torch.default_generator.seed()  # those of GPUs do not exist yet
     multiprocessing.set_start_method(None, force=True)
-    # It would share the orchestrator's folder for sockets, which goes when that ends.
+    # Otherwise it would share the socket folder of orch, which is removed when that ends.
     multiprocessing.current_process()._config.pop("tempdir", None)  # type: ignore[attr-defined] # noqa: SLF001
-    atexit._clear()  # noqa: SLF001 # what is done at the end is what the run asks for
+    atexit._clear()  # noqa: SLF001 # only what the run registers is called at its end
     atexit.register(logging.shutdown)
 
 
 def _become_a_program(environment: Mapping[str, str], output: int, lock: int) -> None:
-    """Take on the output, the environment and the signals that a program finds when it is started."""
+    """Set the output, the environment and the signals as for a newly started program."""
     redirect(output)
     os.close(output)
     os.set_inheritable(lock, False)
     faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
     os.environ.clear()
     os.environ.update(environment)
-    os.environ["ORCH_LOCK_FD"] = str(lock)  # it has a number of its own here
+    os.environ["ORCH_LOCK_FD"] = str(lock)  # the number differs in this process
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     torch, threads = sys.modules.get("torch"), os.environ.get("OMP_NUM_THREADS", "")
     if torch and threads:
         with contextlib.suppress(ValueError, RuntimeError):
-            # It read the variable when it was loaded.
+            # PyTorch read the variable when it was loaded.
             torch.set_num_threads(int(threads.partition(",")[0]))
 
 
 def find_modules_of_the_project() -> None:
-    """Let a config name modules of the current folder; what is installed goes before."""
+    """Make modules of the current folder importable, after the installed ones."""
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.append(folder)
@@ -211,8 +210,8 @@ def load(entry_point: str) -> Callable[..., object]:
     """Import the function that ``package.module:function`` names.
 
     Raises:
-        ImportError: There is no such module.
-        AttributeError: There is no such function in it.
+        ImportError: The module does not exist.
+        AttributeError: The module does not have the function.
     """
     module, _, function = entry_point.partition(":")
     try:
@@ -225,7 +224,7 @@ def load(entry_point: str) -> Callable[..., object]:
 
 
 def hidden_file(module: str) -> str:
-    """Say which file of the current folder is hidden by an installed module; nothing where none is."""
+    """Return which file of the current folder an installed module hides; an empty string if none."""
     package = module.partition(".")[0]
     meant = [
         path for path in (Path(f"{package}.py"), Path(package, "__init__.py")) if path.is_file()
@@ -234,13 +233,13 @@ def hidden_file(module: str) -> str:
     place = getattr(found, "__file__", None) or "built into Python"
     if not meant or found is None or Path(place).resolve() == meant[0].resolve():
         return ""
-    return f"it is {place}, and hides {meant[0].resolve()}. Rename that file"
+    return f"{place} was imported, which hides {meant[0].resolve()}. Rename that file"
 
 
 def _takes_arguments(function: Callable[..., object]) -> bool:
-    """Tell whether a function needs the list of arguments; the others look at sys.argv."""
+    """Return whether a function requires a parameter; the others read ``sys.argv``."""
     try:
         inspect.signature(function).bind()
-    except (TypeError, ValueError):  # built-in functions may not tell
+    except (TypeError, ValueError):  # some built-in functions have no signature
         return True
     return False

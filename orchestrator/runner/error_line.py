@@ -1,8 +1,8 @@
-"""Finds in the end of a program's output what ended it: seldom the last line.
+"""The error line: finds the error that ended a program in the end of its output.
 
-After the exception that ends a Python program come errors that end nothing (``__del__``, ``atexit``),
-what a wrapper says (torchrun, Hydra, a shell), and warnings. A wrapper also tells the exit code of
-the process that failed first, which then says more than its own.
+It is seldom the last line: after the exception that ends a Python program come errors that do not
+end it (``__del__``, ``atexit``), the output of a wrapper (torchrun, Hydra, a shell), and warnings.
+A wrapper also reports the exit code of the process that failed first, which counts instead of its own.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What ended a program, as it or its wrapper said.
+    """The cause of a program's end, as the program or its wrapper reported it.
 
     ``message`` is one line; ``reasons`` are the exceptions that the last one was raised from.
-    ``exit_code`` is that of the process that failed, where a wrapper tells it, negative for a
-    signal. ``is_exception`` tells whether an exception is known to have ended it.
+    ``exit_code`` is that of the failed process, if a wrapper reports it, negative for a signal.
+    ``is_exception`` tells whether an exception is known to have ended the program.
     """
 
     message: str = ""
@@ -33,9 +33,9 @@ class Cause:
 
 
 class _Weight(Enum):
-    ENDS = "ends"  # the program, unless it was caught
-    MAY_END = "may end"  # a thread, or a task: the program went on
-    NOTHING = "nothing"  # is told, and ends nothing
+    ENDS = "ends"  # it ends the program, unless it was caught
+    MAY_END = "may end"  # it ends a thread or a task: the program may have continued
+    NOTHING = "nothing"  # it is only printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ _ENDS_NOTHING = re.compile(
 _MAY_END = re.compile(
     r"Exception in thread |Task exception was never|Exception in callback|future: <Task"
 )
-# What is said behind the cause by those who did not cause it.
+# What others print after the cause.
 _ASIDES = re.compile(
     r"Set the environment variable HYDRA_FULL_ERROR=1"
     r"|\S+:\d+: \w*Warning: |sys:1: \w*Warning: "
@@ -76,7 +76,7 @@ _ASIDES = re.compile(
     r"|wandb: |ERROR:torch\.distributed\.elastic|WARNING:torch\.distributed\.elastic"
 )
 _FINAL_WORD = re.compile(r"(?:\S+: )?(?:error|fatal|abort)(?:: |\[)", re.IGNORECASE)
-_MANY: Final = 20  # lines behind a traceback: it was caught, and the program went on
+_MANY: Final = 20  # lines after a traceback: it was caught, and the program continued
 _HYDRA: Final = "Set the environment variable HYDRA_FULL_ERROR=1"
 _HYDRAS_FIRST = re.compile(
     r"Could not |In '|You must specify|Key '|Error |Cannot find |Primary config|Unable to "
@@ -108,7 +108,7 @@ _WORDS: Final[Mapping[str, Signals]] = {
 
 
 def find_cause(output: str, exit_code: int) -> Cause:
-    """Return what ended a program that ended with an exit code, as far as its output tells."""
+    """Return the cause of a program's end, from its output and exit code."""
     text = _ESCAPES.sub("", output).replace("\r\n", "\n").replace("\r", "\n")
     return _find([line.rstrip() for line in text.split("\n")], exit_code, rank="")
 
@@ -134,7 +134,7 @@ def _find(lines: Sequence[str], exit_code: int, *, rank: str) -> Cause:
 
 
 def _choose(blocks: Sequence[_Block], rank: str) -> _Block | None:
-    """Return the exception that probably ended the program: the last, or the last of a rank."""
+    """Return the traceback that probably ended the program: the last one, or the last of a rank."""
     for weight in (_Weight.ENDS, _Weight.MAY_END):
         of_weight = [each for each in blocks if each.weight is weight]
         if rank and (of_rank := [each for each in of_weight if each.rank == rank]):
@@ -145,9 +145,9 @@ def _choose(blocks: Sequence[_Block], rank: str) -> _Block | None:
 
 
 def _is_caught(after: Sequence[str], exit_code: int) -> bool:
-    """Tell whether a program went on behind a traceback, from what it said there.
+    """Return whether a program continued after a traceback, from its output there.
 
-    One that nobody catches ends Python with 1, and is the last thing that the program itself says.
+    An uncaught exception ends Python with exit code 1, and is the last thing that it prints.
     """
     if exit_code > 1 or len(after) > _MANY:
         return True
@@ -168,7 +168,7 @@ def _last_line(said: Sequence[str]) -> Cause:
 
 
 def _first_of_hydra(said: Sequence[str]) -> str:
-    """Return the line of Hydra's error that says what is wrong; choices and places follow it."""
+    """Return the line of Hydra's error that names the problem; choices and places follow it."""
     end = max(at for at, line in enumerate(said) if line.startswith(_HYDRA))
     known = (
         line for line in said[:end] if _HYDRAS_FIRST.match(line) and "overrides: [" not in line
@@ -177,7 +177,7 @@ def _first_of_hydra(said: Sequence[str]) -> str:
 
 
 def _without(lines: Sequence[str], blocks: Sequence[_Block]) -> list[str]:
-    """Return the lines that say something, without some blocks and without asides."""
+    """Return the lines that are not empty, without some blocks and without asides."""
     hidden = {at for each in blocks for at in range(each.start, each.end)}
     kept = []
     skips_frame = False
@@ -193,7 +193,7 @@ def _without(lines: Sequence[str], blocks: Sequence[_Block]) -> list[str]:
 
 
 def _unwrap(lines: Sequence[str], block: _Block) -> Cause | None:
-    """Return what a wrapper's exception tells of the process that it has started; none otherwise."""
+    """Return the cause that a wrapper's exception reports of its child process; None if it is not one."""
     error, before = block.error, lines[: block.start]
     if "ChildFailedError" in error:
         root = _ROOT.search("\n".join(lines[block.end - 1 :]))
@@ -210,7 +210,7 @@ def _unwrap(lines: Sequence[str], block: _Block) -> Cause | None:
 
 
 def _signalled(cause: Cause) -> Cause:
-    """Add the signal that an exception tells of: of the process itself, or of one below it."""
+    """Add the signal that an exception reports, of the process itself or of a child."""
     message, number = cause.message, None
     if found := _GOT.search(message):
         number = int(found[1])
@@ -260,7 +260,7 @@ def _is_header(lines: Sequence[str], at: int) -> bool:
 
 
 def _read_group(lines: Sequence[str], start: int) -> _Block:
-    """Read a group of exceptions, a tree drawn with bars: its first leaf, and how many there are."""
+    """Read an exception group, printed as a tree: its first leaf, and the number of leaves."""
     end = start + 1
     while end < len(lines) and re.match(r"\s*[|+]", lines[end]):
         end += 1
@@ -282,7 +282,7 @@ def _read_group(lines: Sequence[str], start: int) -> _Block:
 
 
 def _in_context(lines: Sequence[str], block: _Block, before: Sequence[_Block]) -> _Block:
-    """Add what the lines before a traceback say of it: that it ends nothing, or what caused it."""
+    """Add what the lines before a traceback say about it: its weight, or its cause."""
     said = [line for line in lines[: block.start][-8:] if line.strip(' "')]
     said = said[-3:]
     above = _RANK.sub("", said[-1]) if said else ""

@@ -1,7 +1,7 @@
-"""The class of a failure, from what a program left: its exit code, its last words, its numbers.
+"""Failure classes: classifies a failure by the program's exit code, output tail and metrics.
 
-Classes are for policies: an error comes again, a lack of memory may pass. A program may name the
-class itself, with a last line such as ``diverged: the loss is NaN after iteration 3``.
+The class decides on retries: an error occurs again, running out of memory may not. A program may name
+the class itself, with a last line such as ``diverged: the loss is NaN after iteration 3``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class FailureKind(StrEnum):
-    """The classes of failures, as they stand in ``status.json``."""
+    """The failure classes, as they are written to ``status.json``."""
 
     ERROR = "error"
     DIVERGED = "diverged"
@@ -35,7 +35,7 @@ class FailureKind(StrEnum):
 
 _LONGEST_MESSAGE: Final = 500
 _NAMED = re.compile(rf"({'|'.join(FailureKind)}): *(\S.*)")
-_WHAT = re.compile(r"^\s*what\(\): +(.*)", re.MULTILINE)  # C++ tells what nobody caught
+_WHAT = re.compile(r"^\s*what\(\): +(.*)", re.MULTILINE)  # printed by C++ for an uncaught exception
 _SIGNS: Final[Mapping[FailureKind, re.Pattern[str]]] = {
     FailureKind.OUT_OF_MEMORY: re.compile(
         r"OutOfMemoryError|\bMemoryError\b|out of memory|can't allocate memory"
@@ -51,7 +51,7 @@ _SIGNS: Final[Mapping[FailureKind, re.Pattern[str]]] = {
         r"FloatingPointError|\bloss (?:is|became|was) (?:nan|-?inf)", re.IGNORECASE
     ),
 }
-# A shell passes on the death of its child by a signal as 128 and the signal's number.
+# A shell reports a child that a signal killed as 128 plus the signal's number.
 _SHELL: Final = 128
 _ASKING: Final = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
 _DEADLY: Final = frozenset(
@@ -61,19 +61,19 @@ _DEADLY: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What a program left: the end of its output, and the metrics that it reported last.
+    """What a program left: the tail of its output, and the last metrics that it reported.
 
-    ``memory_ran_out`` tells whether the kernel killed for memory while the program ran.
+    ``memory_ran_out`` tells whether the OOM killer was active while the program ran.
     """
 
-    last_words: str = ""
+    output_tail: str = ""
     metrics: Mapping[str, float | str] = field(default_factory=dict)
     memory_ran_out: bool = False
 
 
 def classify(exit_code: int, traces: Traces) -> Failure:
-    """Return why a program failed that ended by itself; the code is negative for a signal."""
-    words = traces.last_words
+    """Classify the failure of a program that ended by itself; the code is negative for a signal."""
+    words = traces.output_tail
     last = words.rstrip().rpartition("\n")[2].strip()
     if exit_code > 0 and (named := _NAMED.fullmatch(printable(last))):
         return Failure(named[1], named[2][:_LONGEST_MESSAGE])
@@ -95,19 +95,19 @@ def classify(exit_code: int, traces: Traces) -> Failure:
 
 
 def classify_unbegun(complaint: str) -> Failure:
-    """Return why a runner ended without an attempt: what it complained of, or else that it was killed."""
+    """Classify the failure of a runner that started no attempt: its error, or that it was killed."""
     if complaint:
         return classify(1, Traces(complaint))
     return Failure(FailureKind.KILLED, "it was killed before the attempt began")
 
 
 def _killed(number: int, message: str, traces: Traces) -> Failure:
-    """Return what a signal means that ended a program, or the process that failed first in it."""
+    """Classify a signal that ended a program, or the process that failed first in it."""
     name = _name(number)
     if number == signal.SIGKILL and traces.memory_ran_out:
-        text = f"killed by the kernel ({name}): the memory was used up"
+        text = f"killed by the kernel ({name}): the machine ran out of memory"
         return Failure(FailureKind.OUT_OF_MEMORY, text)
-    if number == signal.SIGABRT and (what := _WHAT.findall(traces.last_words)):
+    if number == signal.SIGABRT and (what := _WHAT.findall(traces.output_tail)):
         message = printable(what[-1])[:_LONGEST_MESSAGE]
         for kind, sign in _SIGNS.items():
             if sign.search(message):
@@ -116,10 +116,10 @@ def _killed(number: int, message: str, traces: Traces) -> Failure:
 
 
 def _with_code(exit_code: int, line: str) -> str:
-    """Return a reason from an exit code, and the line that may say more; 1 says nothing by itself."""
+    """Return a message from an exit code and an output line; exit code 1 adds no information."""
     code = f"exit code {exit_code}"
     if exit_code - _SHELL in _ASKING:
-        code += f" (a shell's word for {_name(exit_code - _SHELL)})"
+        code += f" (a shell's code for {_name(exit_code - _SHELL)})"
     if not line:
         return f"{code}, and no output"
     return line if exit_code == 1 else f"{code}: {line}"
@@ -133,19 +133,19 @@ def _name(number: int) -> str:
 
 
 def deadly_signal(exit_code: int) -> int | None:
-    """Return the signal that an exit code tells of; none if it tells of none."""
+    """Return the signal that an exit code stands for, or None."""
     if exit_code < 0:
         return -exit_code
     return exit_code - _SHELL if exit_code - _SHELL in _DEADLY else None
 
 
 def _has_diverged(metrics: Mapping[str, float | str]) -> bool:
-    """Tell whether a loss is no number any more; JSON has only texts for that."""
+    """Return whether a loss is NaN or infinite, which are strings in JSON."""
     losses = (value for key, value in metrics.items() if "loss" in key.lower())
-    return any(_is_no_number(loss) for loss in losses)
+    return any(_is_not_finite(loss) for loss in losses)
 
 
-def _is_no_number(value: float | str) -> bool:
+def _is_not_finite(value: float | str) -> bool:
     try:
         return not math.isfinite(float(value))
     except (ValueError, OverflowError):

@@ -1,6 +1,6 @@
-"""What a fork of the warm process does; it imports nothing that is not loaded there already.
+"""The forked runner: what a fork of the fork server does.
 
-Every run pays for every import in here, so the launcher itself, and Hydra with it, stay out.
+It imports nothing that is not already loaded there: every run would pay for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRequest:
-    """What a forked runner is to do."""
+    """A request to a forked runner: the attempt that it carries out."""
 
     run_dir: Path
     attempt: int
@@ -38,26 +38,26 @@ class AttemptRequest:
 
 
 def tell_failure(sender: Connection) -> None:
-    """Tell what went wrong when the modules were loaded; an empty text if nothing did."""
-    with contextlib.suppress(BrokenPipeError):  # whoever asked has been stopped meanwhile
+    """Send the error of loading the modules; an empty string if there was none."""
+    with contextlib.suppress(BrokenPipeError):  # orch has ended meanwhile
         sender.send(forkserver_preload.FAILURE)
 
 
 def be_runner(line: Connection) -> None:
-    """Be a runner, in the forked process: carry out orders, until nobody is left to give them.
+    """Run in the fork: carry out requests until the connection is closed.
 
-    The orders come on ``line``, and what there was to complain of goes back, an empty text if nothing;
-    by then the run is not locked any more. Signals are held back from before the fork on, for a
-    request to stop may come right behind an order.
+    Requests are read from ``line``; the error of the attempt is sent back, an empty string if there
+    was none, once the run's lock is free. Signals are blocked since before the fork, because a
+    request to stop may follow a request immediately.
     """
     from orchestrator.runner.runner import take_over  # noqa: PLC0415 # loaded before the fork
 
-    # The terminal's signals, and the terminal, are for the orchestrator.
+    # The terminal and its signals are for orch.
     os.setsid()
     nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     redirect(nowhere)
     os.close(nowhere)
-    # The keeper's end of the line stays open: what it takes over is not over yet.
+    # The keeper's end stays open: an attempt that it takes over is not over yet.
     with line:
         watch_over(partial(_carry_out_orders, line), take_over)
 
@@ -65,7 +65,7 @@ def be_runner(line: Connection) -> None:
 def _carry_out_orders(line: Connection, keeper: Keeper) -> int:
     from orchestrator.runner.runner import work  # noqa: PLC0415 # loaded before the fork
 
-    for of_the_runner in (line, keeper):  # and not of the program
+    for of_the_runner in (line, keeper):  # not for the program
         os.register_at_fork(after_in_child=of_the_runner.close)
     environment = dict(os.environ)
     with line, contextlib.suppress(EOFError, ConnectionError):
@@ -82,7 +82,7 @@ def _carry_out_orders(line: Connection, keeper: Keeper) -> int:
 
 
 def _fork_ahead() -> Standby | contextlib.nullcontext[None]:
-    """Fork the next program ahead; where there is no room for it now, it is forked when needed."""
+    """Fork the next program ahead; if that fails, it is forked when it is needed."""
     try:
         return Standby()
     except OSError:

@@ -1,6 +1,6 @@
-"""Loads what runs will need, in the process that forks them; imported there before the first fork.
+"""The preload of the fork server: loads what runs need, before the first fork.
 
-What goes wrong is kept for whoever asks: the process itself goes on, and can say what it was.
+An error is kept in ``FAILURE``: the server continues, so that it can be asked for it.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from orchestrator.runner.attempt_program import SIGNALS
 from orchestrator.runner.entry_point import find_modules_of_the_project, load
 from orchestrator.runner.large_pages import gather
 
-# What orch tells this process in its environment, and nobody else: it is removed here.
+# Environment variables from orch to this process; they are removed here.
 MODULES: Final = "ORCH_PRELOAD"
-SOCKETS: Final = "ORCH_PRELOAD_SOCKETS"  # the folder of its socket, which nobody uses after us
-SAFE_PATH_BEFORE: Final = "ORCH_PRELOAD_SAFE_PATH"  # what the user has in PYTHONSAFEPATH
-OPTIONAL: Final = "?"  # before the name of a module that need not be there
+SOCKETS: Final = "ORCH_PRELOAD_SOCKETS"  # the folder of its socket
+SAFE_PATH_BEFORE: Final = "ORCH_PRELOAD_SAFE_PATH"  # the user's PYTHONSAFEPATH
+OPTIONAL: Final = "?"  # prefix of a module that need not exist
 
-# What PyTorch imports with the first optimizer (our trainer has a stand-in for it) and its first
+# What PyTorch imports with the first optimizer (the trainer replaces it by a stub) and its first
 # step, and NumPy with its first random number.
 _LOADED_AT_FIRST_USE: Final = ("torch._dynamo", "torch.profiler._cupti_monitor", "numpy.random")
 
 
 def _load(modules: list[str]) -> str:
     find_modules_of_the_project()
-    # What a module prints when it is imported must not get between the lines of our output.
+    # What a module prints when it is imported goes to stderr, not between the lines of orch's output.
     os.dup2(2, 1)
-    # What is loaded stays: looking through it for garbage takes a sixth of the time.
+    # What is loaded stays: collecting garbage would take a sixth of the time.
     gc.disable()
     try:
         for module in modules:
-            # A run that wants an optional one says itself what is wrong with it; the others go on.
+            # A run that needs an optional module reports its error itself; the others continue.
             with suppress(Exception) if module.startswith(OPTIONAL) else nullcontext():
                 name, _, function = module.removeprefix(OPTIONAL).partition(":")
-                if function:  # one that is not there is told once, not by every run
+                if function:  # report a missing one once, not in every run
                     load(f"{name}:{function}")
                 else:
                     import_module(name)
@@ -52,25 +52,25 @@ def _load(modules: list[str]) -> str:
     except BaseException:  # noqa: BLE001 # also what calls sys.exit
         return traceback.format_exc()
     finally:
-        gc.enable()  # for what is made from now on
-    # A fork that looked for garbage in what is here would copy all of its memory. None is looked for
-    # before either: Python would give up its free lists, and each fork make them anew.
+        gc.enable()  # for later objects
+    # A fork that collected garbage among these objects would copy all of their memory. There is no
+    # collection before either: it would clear Python's free lists, which each fork would rebuild.
     gc.freeze()
     gather()
-    # Who ends the group means the orchestrator, which ends the runs in good order, and then us. Held
-    # back here, no request is lost in a fork either, however early it comes.
+    # A signal to the process group is meant for orch, which ends the runs in order, and then this
+    # process. Blocked here, no signal is lost in a fork either, however early it comes.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     return ""
 
 
 def _say_what_is_wrong(kind: type[BaseException], error: BaseException, trace: Any) -> None:  # noqa: ANN401 # the type of a hook
-    """Say nothing of a caller that was gone before it had said what it wanted: nobody listens."""
+    """Report an exception, but not that a client disconnected before it sent its request."""
     if not issubclass(kind, (EOFError, ConnectionError)):
         sys.__excepthook__(kind, error, trace)
 
 
 def _read_orders() -> list[str] | None:
-    """Take our own variables out of the environment, and return what to load, if that was asked for."""
+    """Remove the variables of orch from the environment; return the modules to load, if any are set."""
     modules, sockets = os.environ.pop(MODULES, None), os.environ.pop(SOCKETS, None)
     safe_path = os.environ.pop(SAFE_PATH_BEFORE, None)
     if safe_path is not None:
@@ -82,7 +82,7 @@ def _read_orders() -> list[str] | None:
 
 
 def _remove_sockets(folder: str, orch: int) -> None:
-    """Remove the folder of our socket: orch does that itself, unless it was killed."""
+    """Remove the folder of the socket if orch, which would do that, was killed."""
     if os.getppid() == orch:
         return
     with suppress(OSError):

@@ -1,7 +1,7 @@
-"""Large pages: what makes a fork of a process that has loaded PyTorch cheap.
+"""Large pages: reduce the cost of forking a process that has loaded PyTorch.
 
-A fork copies the table of the pages of its parent: with PyTorch loaded these are 57,000 small ones,
-or a hundred large ones once they are gathered.
+A fork copies the page table of its parent: with PyTorch loaded these are 57,000 small pages, or a
+hundred large ones once they are collapsed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LARGE: Final = 2 << 20  # bytes; where large pages are larger, the kernel gathers nothing
-_MADV_COLLAPSE: Final = 25  # <linux/mman.h>, from Linux 6.1 on; Python has no name for it
+_LARGE: Final = 2 << 20  # bytes; if large pages are larger, the kernel collapses nothing
+_MADV_COLLAPSE: Final = 25  # <linux/mman.h>, since Linux 6.1; Python does not define it
 _LIBC: Final = ctypes.CDLL(None)
 
 
 def gather() -> None:
-    """Gather the memory of this process into large pages, as far as the kernel can.
-
-    Where it does not know how, or has no room, nothing happens.
-    """
+    """Collapse the memory of this process into large pages; do nothing if the kernel cannot."""
     for start, end in _ranges():
         first, last = -(-start // _LARGE) * _LARGE, end // _LARGE * _LARGE
         if first < last:
@@ -31,7 +28,7 @@ def gather() -> None:
 
 
 def _ranges() -> Iterator[tuple[int, int]]:
-    """Yield the addresses of memory that belongs to no file and can be written."""
+    """Yield the start and end of each writable anonymous mapping."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/maps").read_text().splitlines():
             place, rights, _offset, _device, _inode, *name = line.split()

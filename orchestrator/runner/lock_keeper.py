@@ -1,9 +1,9 @@
-"""The keeper: the process above a runner that outlives it, and ends what it has begun.
+"""The lock keeper: the parent process of a runner, which finishes its attempt if it is killed.
 
-A runner may be killed at any moment. What it has begun goes on, and its parent is then the keeper,
-which holds the lock as well: it watches over the program to its end and records that, so a program
-that finished is not repeated because its runner was killed. While the runner lives, its keeper waits,
-and passes signals on. A fork, made once for each runner, is all that it costs.
+A runner may be killed at any moment. Its program continues, and the keeper becomes its parent, which
+holds the lock as well: it supervises the program to its end and records how it ended, so a program
+that finished is not repeated because its runner was killed. While the runner lives, its keeper waits
+and passes signals on. It costs one fork per runner.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _DESCRIPTORS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What a runner is about to begin.
+    """An attempt that a runner is about to start.
 
-    ``status`` says that it runs; ``kills`` counts what the kernel had killed for memory before.
+    ``status`` is that of a running attempt; ``kills`` counts the OOM kills before it.
     """
 
     run_dir: Path
@@ -53,10 +53,10 @@ class Begun:
 
 @dataclass(slots=True)
 class Kept:
-    """An attempt, as its keeper knows it, with descriptors of its lock and of its output.
+    """An attempt as its keeper knows it, with descriptors of its lock and output.
 
-    ``pid`` is the program's as soon as it is known, ``ending`` how it ended; ``requests`` are the
-    signals that came for the runner.
+    ``pid`` is the program's once it is known, ``ending`` how it ended; ``requests`` are the signals
+    that were sent to the runner.
     """
 
     begun: Begun
@@ -67,56 +67,56 @@ class Kept:
     requests: tuple[int, ...] = ()
 
     def close(self) -> None:
-        """Let go of the lock and the output."""
+        """Close the descriptors of the lock and the output."""
         os.close(self.lock)
         os.close(self.output)
 
 
 class Keeper:
-    """A runner's line to its keeper; without one, or where that was killed, nothing is said."""
+    """A runner's connection to its keeper; without one, or if that was killed, messages are dropped."""
 
     def __init__(self, line: socket.socket | None = None) -> None:
         self._line = line
 
     def begin(self, begun: Begun, lock: int, output: int) -> None:
-        """Hand over what is needed to end an attempt: before its program can be started."""
+        """Send what the keeper needs to finish an attempt, before its program is started."""
         self._send(pickle.dumps(begun), lock, output)
 
     def started(self, pid: int) -> None:
-        """Tell which process is the program."""
+        """Send the process ID of the program."""
         self._send(pickle.dumps(pid))
 
     def ended(self, ending: Ending) -> None:
-        """Tell how the program ended: before its parent collects it, or nobody could tell any more."""
+        """Send how the program ended, before it is reaped and its exit code lost."""
         self._send(pickle.dumps(ending))
 
     def release(self) -> None:
-        """Tell that the attempt is over; return when the keeper does not hold the lock any more."""
+        """Report that the attempt is over; return once the keeper no longer holds the lock."""
         self._send(_OVER)
         if self._line:
             with contextlib.suppress(OSError):
                 self._line.recv(len(_HEARD))
 
     def close(self) -> None:
-        """Leave the line to the runner, in what it forks."""
+        """Close the connection, in a fork of the runner."""
         if self._line:
             self._line.close()
 
     def _send(self, message: bytes, *descriptors: int) -> None:
         if self._line:
-            with contextlib.suppress(OSError):  # it was killed: then nobody keeps us
+            with contextlib.suppress(OSError):  # the keeper was killed
                 socket.send_fds(self._line, [message], descriptors)
 
 
 def watch_over(be_runner: Callable[[Keeper], int], take_over: Callable[[Kept], int]) -> int:
-    """Fork a runner and return its exit code, or what it left behind comes to.
+    """Fork a runner and return its exit code, or that of the attempt that it left.
 
-    Where there is no room for two processes, this one is the runner. Signals have to be held back;
-    those that come here are the runner's.
+    If no process can be forked, this one becomes the runner. Signals have to be blocked by the
+    caller; those that arrive are passed on to the runner.
 
     Args:
-        be_runner: What the runner does; returns its exit code.
-        take_over: Ends an attempt whose runner died.
+        be_runner: Runs in the runner; returns its exit code.
+        take_over: Finishes an attempt whose runner was killed; returns its exit code.
     """
     process_tree.adopt_orphans()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -136,11 +136,11 @@ def watch_over(be_runner: Callable[[Keeper], int], take_over: Callable[[Kept], i
 
 
 def pass_signal(keeper: int, end: int, number: int) -> None:
-    """Send a runner a signal by way of its keeper, or where that was killed, to what is left of both.
+    """Send a runner a signal through its keeper, or to their process group if that was killed.
 
     Args:
-        keeper: The keeper's process ID, and that of the group of both.
-        end: A descriptor that is readable when the keeper has ended; negative, if it is not known.
+        keeper: The keeper's process ID, and that of their process group.
+        end: A descriptor that is readable once the keeper has ended; negative if unknown.
         number: The signal.
     """
     is_gone = end >= 0 and bool(select.select([end], [], [], 0)[0])
@@ -149,11 +149,11 @@ def pass_signal(keeper: int, end: int, number: int) -> None:
 
 
 def _leave(be_runner: Callable[[Keeper], int], keeper: Keeper) -> NoReturn:
-    """Be the runner, and end; what this process was before it was forked is not returned to."""
+    """Run the runner in this fork, and exit without returning to the code of the parent."""
     code = 70  # <sysexits.h>, an internal error
     try:
         code = be_runner(keeper)
-    except BaseException:  # noqa: BLE001 # the end of a process: what is wrong is told as usual
+    except BaseException:  # noqa: BLE001 # a process boundary: the traceback is printed as usual
         sys.excepthook(*sys.exc_info())
     finally:
         for stream in (sys.stdout, sys.stderr):
@@ -163,11 +163,11 @@ def _leave(be_runner: Callable[[Keeper], int], keeper: Keeper) -> NoReturn:
 
 
 def _keep(runner: int, line: socket.socket) -> tuple[int, Kept | None]:
-    """Wait for the runner's end; return its exit code, and the attempt that it left, if it did."""
+    """Wait for the runner's end; return its exit code, and the attempt that it left, if any."""
     requests: list[int] = []
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        requests.append(number)  # it may be dead already, and nobody know
+        requests.append(number)  # the runner may already be dead
         with contextlib.suppress(ProcessLookupError):
             os.kill(runner, number)
 
@@ -181,7 +181,7 @@ def _keep(runner: int, line: socket.socket) -> tuple[int, Kept | None]:
         poll.register(each, select.POLLIN)
     is_over = False
     while not is_over:
-        # What it had still said is heard before its end is: the line is looked at last.
+        # Messages sent before its end are read first: the connection is polled again last.
         is_over = end in dict(poll.poll())
         while dict(poll.poll(0)).get(line.fileno(), 0) & select.POLLIN:
             message, descriptors, _, _ = socket.recv_fds(line, _LONGEST, _DESCRIPTORS)

@@ -1,7 +1,7 @@
-"""The output of an attempt: a pipe that never blocks for long, and a log that cannot fill the disk.
+"""The output of an attempt: a pipe that never blocks for long, and a log of limited size.
 
-The beginning and the end of the output are kept, what lies between is counted and dropped. While
-output floods in, the end is held in memory and written to its place twice a second.
+The head and the tail of the output are kept, the bytes in between are counted and dropped. While the
+output is large, the tail is held in memory and written to the file twice per second.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 HEAD: Final = 4 << 20
 TAIL: Final = 4 << 20
 _PIPE: Final = 1 << 20
-_LARGEST: Final = 1 << 26  # what is larger was not written by an earlier attempt of this number
+_LARGEST: Final = 1 << 26  # a larger file was not written by this class
 _BETWEEN_WRITES: Final = 0.5
-_LAST_WORDS: Final = 64 << 10
+_TAIL_FOR_ERRORS: Final = 64 << 10
 _NOTICE: Final = "\n... {:,} bytes were left out here: a log keeps its beginning and its end ...\n"
 
 
 class CappedLog:
-    """A log file of at most ``head + tail`` bytes, and a line that says what is missing.
+    """A log file of at most ``head + tail`` bytes, and a line that says how many are missing.
 
-    A disk that takes nothing more costs the log its end, and the attempt nothing.
+    If the disk is full, the log is incomplete; the attempt continues.
     """
 
     def __init__(self, path: Path, *, head: int = HEAD, tail: int = TAIL) -> None:
@@ -47,7 +47,7 @@ class CappedLog:
         self.is_behind = False
 
     def add(self, piece: bytes) -> None:
-        """Take the next piece of output."""
+        """Append a piece of output."""
         room = max(0, self._head - self._seen)
         self._file.write(piece[:room], self._seen)
         self._seen += len(piece)
@@ -59,7 +59,7 @@ class CappedLog:
             self.catch_up()
 
     def catch_up(self, *, now: bool = False) -> None:
-        """Bring the file's end up to date, not too often."""
+        """Write the tail to the file if it is due."""
         moment = time.monotonic()
         if self.is_behind and (now or moment > self._written_at + _BETWEEN_WRITES):
             beyond = self._seen - self._head
@@ -72,12 +72,12 @@ class CappedLog:
             self.is_behind = False
 
     @property
-    def last_words(self) -> str:
-        """The end of the output, as far as it is of use for saying what went wrong."""
-        return bytes(self._end[-_LAST_WORDS:]).decode(errors="replace")
+    def tail_text(self) -> str:
+        """The tail of the output, in which the cause of a failure is searched."""
+        return bytes(self._end[-_TAIL_FOR_ERRORS:]).decode(errors="replace")
 
     def __enter__(self) -> Self:
-        """Take output."""
+        """Return the log."""
         return self
 
     def __exit__(
@@ -86,17 +86,17 @@ class CappedLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write what is still missing."""
+        """Write the rest of the tail, and close the file."""
         self.catch_up(now=True)
         self._file.close()
 
 
 def read_end(path: Path) -> str:
-    """Return the end of a log that another process has written; nothing where there is none."""
+    """Return the tail of a log that another process wrote; an empty string if there is none."""
     with contextlib.suppress(OSError):
         descriptor, found = open_plain(path)
         try:
-            piece = os.pread(descriptor, _LAST_WORDS, max(0, found.st_size - _LAST_WORDS))
+            piece = os.pread(descriptor, _TAIL_FOR_ERRORS, max(0, found.st_size - _TAIL_FOR_ERRORS))
         finally:
             os.close(descriptor)
         return piece.decode(errors="replace")
@@ -104,57 +104,57 @@ def read_end(path: Path) -> str:
 
 
 class Pipe:
-    """What a program writes its output to, and the runner reads.
+    """The pipe that a program writes its output to and its runner reads.
 
-    Only the runner may keep the reading end: a program whose runner is dead must not block for
-    ever on a pipe that nobody empties.
+    Only the runner may keep the read end: a program whose runner is dead must not block forever on
+    a full pipe.
     """
 
     def __init__(self, reading: int = -1) -> None:
-        """Make a pipe, or read one whose writing end is the program's alone."""
+        """Create a pipe, or wrap the read end of an existing one."""
         self.reading, self.writing = reading, -1
         if reading >= 0:
             return
         self.reading, self.writing = os.pipe2(os.O_CLOEXEC)
-        with contextlib.suppress(OSError):  # a user may have used up what the kernel grants
+        with contextlib.suppress(OSError):  # the user's limit of pipe memory may be reached
             fcntl.fcntl(self.writing, fcntl.F_SETPIPE_SZ, _PIPE)
         os.set_blocking(self.reading, False)
 
     def fileno(self) -> int:
-        """Return the descriptor that becomes readable with the output."""
+        """Return the descriptor that becomes readable with output."""
         return self.reading
 
     def read(self) -> bytes | None:
-        """Return what is there: nothing once all writers are gone, None while there may be more."""
+        """Return the available output: empty at the end of the file, None if there is none yet."""
         try:
             return os.read(self.reading, _PIPE)
         except BlockingIOError:
             return None
 
     def close_writing(self) -> None:
-        """Leave the writing to the program."""
+        """Close the write end in this process."""
         if self.writing >= 0:
             os.close(self.writing)
             self.writing = -1
 
     def close_reading(self) -> None:
-        """Read no more; a program that still writes is told so by the system."""
+        """Close the read end; a program that still writes gets SIGPIPE."""
         if self.reading >= 0:
             os.close(self.reading)
             self.reading = -1
 
     def __enter__(self) -> Self:
-        """Read what the program writes."""
+        """Return the pipe."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave neither end open."""
+        """Close both ends."""
         self.close_writing()
         self.close_reading()
 
 
 class _Unwritable:
-    """Stands for a log that could not be opened."""
+    """Takes the place of a log that could not be opened."""
 
     size = 0
 
@@ -169,7 +169,7 @@ class _Unwritable:
 
 
 class _File(_Unwritable):
-    """A file that is written for as long as the disk takes it."""
+    """A file whose write errors are ignored."""
 
     def __init__(self, path: Path) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -177,7 +177,7 @@ class _File(_Unwritable):
         found = os.fstat(self._descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
             os.close(self._descriptor)
-            raise NotRegularError("it is not a log")
+            raise NotRegularError("it is not a log file")
         self.size = found.st_size
 
     def write(self, content: bytes, place: int) -> None:

@@ -1,7 +1,7 @@
-"""The processes below this one: found, waited for and ended, daemons included.
+"""The process tree: finds, reaps and signals all descendants of this process, including daemons.
 
-A process group misses what called ``setsid``. The kernel gives the children of a dead process to
-the nearest subreaper above it, so whatever an attempt starts stays below its runner.
+A process group misses processes that called ``setsid``. The kernel reparents the children of a dead
+process to the nearest subreaper above it, so all processes of an attempt stay below its runner.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PR_SET_CHILD_SUBREAPER: Final = 36  # <linux/prctl.h>; Python has no name for it
+_PR_SET_CHILD_SUBREAPER: Final = 36  # <linux/prctl.h>; Python does not define it
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every process below this one whose own parent ends."""
+    """Become a subreaper: the parent of every descendant whose own parent ends."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def below(pid: int) -> list[int]:
-    """Return the processes below one, nearest first; those that come and go meanwhile are luck."""
+    """Return the descendants of a process, nearest first; those that start meanwhile may be missed."""
     found = list(_children(pid))
     for child in found:  # it grows while we walk
         found.extend(_children(child))
@@ -39,7 +39,7 @@ def _children(pid: int) -> Iterator[int]:
 
 
 def is_stopped(pid: int) -> bool:
-    """Tell whether somebody has stopped a process (SIGSTOP, Ctrl-Z): it does nothing until SIGCONT."""
+    """Return whether a process is stopped (SIGSTOP, Ctrl-Z): it does nothing until SIGCONT."""
     with contextlib.suppress(OSError):
         _, _, rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")
         return rest.split()[0] in (b"T", b"t")
@@ -47,14 +47,14 @@ def is_stopped(pid: int) -> bool:
 
 
 def send(number: int) -> None:
-    """Send a signal to every process below this one."""
+    """Send a signal to every descendant of this process."""
     for pid in below(os.getpid()):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
 
 
 def reap(besides: int | None = None) -> bool:
-    """Collect children that have ended, but not ``besides``; return whether there are others left."""
+    """Reap children that have ended, except ``besides``; return whether any child is left."""
     while True:
         try:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -73,7 +73,7 @@ def children() -> list[int]:
 
 @contextlib.contextmanager
 def end_of(pid: int) -> Iterator[int]:
-    """Give a descriptor that becomes readable when a child of this process has ended."""
+    """Open a descriptor that becomes readable when a child of this process has ended."""
     descriptor = os.pidfd_open(pid)
     try:
         yield descriptor
@@ -82,7 +82,7 @@ def end_of(pid: int) -> Iterator[int]:
 
 
 def exit_code_of(pid: int) -> int:
-    """Return how a child ended, negative for a signal; it has ended, and is not collected by this."""
+    """Return the exit code of a child that has ended, negative for a signal; do not reap it."""
     ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     if ended is None:
         return 0
@@ -90,7 +90,7 @@ def exit_code_of(pid: int) -> int:
 
 
 def kernel_kills() -> int:
-    """Count how often the kernel has killed for memory on this machine, in any cgroup."""
+    """Return the number of OOM kills on this machine so far, in any cgroup."""
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             name, _, count = line.partition(" ")

@@ -1,8 +1,8 @@
 """The runner: the process that carries out one attempt and records how it ended.
 
-Every launcher starts this same runner, so there is one place that takes the lock, writes
-``status.json`` and keeps the output. The program it starts inherits the locked descriptor: the run
-counts as running until the last process of the attempt is gone, even if the runner dies first.
+Every launcher starts the same runner, so one place takes the lock, writes ``status.json`` and keeps
+the output. The program inherits the locked descriptor: the run counts as running until the last
+process of the attempt has ended, even if the runner dies first.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from orchestrator.runner.attempt_program import Program
 
 
-# Complained of where an attempt had begun; before that, a directory is just not found.
+# The error of an attempt that had started; before that, the directory is just not found.
 LOST: Final = (
-    "it was removed, moved or replaced while the run was working in it, so the run was ended."
+    "it was removed, moved or replaced while the run was live, so the run was killed."
+    " Start it again with orch run."
 )
 
 
@@ -56,7 +57,7 @@ class Verdict(IntEnum):
     DONE = 0
     FAILED = 1
     INTERRUPTED = 3
-    NOT_OURS = 4  # another orchestrator runs it, or has run it since this one looked
+    NOT_OURS = 4  # another orchestrator runs it, or has run it since this one planned
 
 
 class Runner:
@@ -78,11 +79,11 @@ class Runner:
         self._watch = Supervisor(program, directory, limits)
 
     def carry_out(self) -> Verdict:
-        """Take the lock, look again, run the program and record how it ended.
+        """Take the lock, check the state again, run the program and record how it ended.
 
         Raises:
-            OSError: The run directory is gone, or the disk takes no records.
-            RunDirectoryError: Something else stands in place of the lock, or of the directory.
+            OSError: The run directory is gone, or the status cannot be written.
+            RunDirectoryError: The lock or the directory was replaced by something else.
         """
         lock = self._directory.lock.open()
         try:
@@ -94,7 +95,7 @@ class Runner:
     def _carry_out(self, lock: int) -> Verdict:
         if not self._directory.lock.take(lock):
             return Verdict.NOT_OURS
-        # Look again: another orchestrator may have run it since this one planned.
+        # Check again: another orchestrator may have run it since this one planned.
         seen = self._directory.observe_locked()
         if seen.attempts != self._attempt - 1 or seen.state is State.DONE:
             return Verdict.NOT_OURS
@@ -113,9 +114,9 @@ class Runner:
         self._watch.ask(signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM)
 
     def _run_program(self, lock: int, status: Status) -> Status:
-        """Run the program to its end and return what is to be recorded of it.
+        """Run the program to its end and return the status to record.
 
-        That it runs is recorded before its own code does; until then it makes itself ready.
+        The status ``running`` is recorded before the program's own code starts.
         """
         run_dir = self._directory.path.resolve()
         process_tree.adopt_orphans()
@@ -140,16 +141,16 @@ class Runner:
                     return self._not_started(status, error)
                 self._keeper.started(started.pid)
                 output.close_writing()
-                # While it loads what it needs: it has nothing to lose yet. A disk that refuses says
-                # so again when the end is recorded.
+                # Synced while the program loads: it has nothing to lose yet. A disk error occurs
+                # again when the end is recorded.
                 with contextlib.suppress(OSError):
                     durable.sync_directory(run_dir)
                     durable.sync_directory(run_dir.parent)
                 ending = self._watch.over(started, lock, output, log, self._keeper.ended)
-        return judge_attempt(self._directory, begun, ending, log.last_words)
+        return judge_attempt(self._directory, begun, ending, log.tail_text)
 
     def _environment(self, run_dir: Path, lock: int) -> dict[str, str]:
-        """Return what the program gets to know of its run."""
+        """Return the environment of the program, which describes its run."""
         return {
             **os.environ,
             HASH_SEED: hash_seed(),
@@ -174,11 +175,13 @@ _VERDICTS: Final = {
 }
 
 
-def judge_attempt(directory: RunDirectory, begun: Begun, ending: Ending, last_words: str) -> Status:
+def judge_attempt(
+    directory: RunDirectory, begun: Begun, ending: Ending, output_tail: str
+) -> Status:
     """Decide what the end of an attempt means, from all that it left."""
     reported = directory.read_progress()
     traces = Traces(
-        last_words,
+        output_tail,
         reported.metrics if reported else {},
         memory_ran_out=process_tree.kernel_kills() > begun.kills,
     )
@@ -187,11 +190,11 @@ def judge_attempt(directory: RunDirectory, begun: Begun, ending: Ending, last_wo
 
 
 def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:
-    """Write down how an attempt ended, in the directory that it was begun in.
+    """Record how an attempt ended, in the directory that it was started in.
 
     Raises:
-        OSError: The disk does not take it.
-        RunDirectoryError: The directory is not there any more.
+        OSError: The status cannot be written.
+        RunDirectoryError: The directory was removed or replaced.
     """
     if not directory.lock.is_of(lock):
         raise RunDirectoryError(f"{directory.path}: {LOST}")
@@ -200,9 +203,9 @@ def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:
 
 
 def take_over(kept: Kept) -> int:
-    """End an attempt whose runner was killed, as its keeper; return the verdict.
+    """Finish an attempt whose runner was killed, in its keeper; return the verdict.
 
-    Where its program had not been started, there is nothing to record.
+    If its program had not been started, nothing is recorded.
     """
     begun = kept.begun
     directory = RunDirectory(begun.run_dir)
@@ -219,14 +222,14 @@ def take_over(kept: Kept) -> int:
     try:
         return _take_over(kept, directory, watch)
     except (OSError, RunDirectoryError):
-        return Verdict.FAILED  # nobody is left to be told; the next orch run sees for itself
+        return Verdict.FAILED  # there is no process to report to; the next orch run sees the state
     finally:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 def _take_over(kept: Kept, directory: RunDirectory, watch: Supervisor) -> int:
     begun = kept.begun
-    # It may have been killed between starting the program and telling of it.
+    # The runner may have been killed between starting the program and sending its pid.
     pid = kept.pid or next(iter(process_tree.children()), None)
     if pid is None and kept.ending is None:
         return Verdict.FAILED
@@ -239,12 +242,12 @@ def _take_over(kept: Kept, directory: RunDirectory, watch: Supervisor) -> int:
             ending = watch.over(Orphan(pid), kept.lock, output, log)
     if not _is_open(directory, begun) or ending.exit_code == NOT_CALLED:
         return Verdict.FAILED
-    said = before + log.last_words
+    said = before + log.tail_text
     return record(directory, judge_attempt(directory, begun, ending, said), kept.lock)
 
 
 def _is_open(directory: RunDirectory, begun: Begun) -> bool:
-    """Tell whether an attempt is recorded as running: its end is not known yet."""
+    """Return whether an attempt is recorded as running: its end is not recorded yet."""
     seen = directory.read_status()
     if not isinstance(seen, Status):
         return False
@@ -252,9 +255,9 @@ def _is_open(directory: RunDirectory, begun: Begun) -> bool:
 
 
 def judge(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Status:
-    """Decide what the program's end means; only exit code 0 is done.
+    """Return the status that follows from the program's end; only exit code 0 is done.
 
-    Only what we asked to stop was interrupted: one that ends so by itself would do it each time.
+    Only a program that was asked to stop is interrupted: one that ends so by itself has failed.
     """
     failure = None
     if ending.exit_code == 0:
@@ -279,10 +282,10 @@ def work(
     limits: Limits,
     keeper: Keeper | None = None,
 ) -> tuple[Verdict, str]:
-    """Carry out an attempt as all that this process does; return the verdict, and any complaint.
+    """Carry out an attempt in this process; return the verdict, and the error, if any.
 
-    Expects the signals to be held back, lets them in when it can answer to them, and holds them back
-    again afterwards.
+    Expects the signals to be blocked, unblocks them while its handlers are installed, and blocks
+    them again afterwards.
     """
     runner = Runner(directory, attempt, program, limits, keeper)
     for number in SIGNALS:

@@ -1,7 +1,7 @@
-"""Watches over the program of an attempt until the last of its processes is gone.
+"""The supervisor: watches the program of an attempt until the last of its processes has ended.
 
-It empties the program's output, keeps its limits, passes requests to stop on, and ends what the
-program leaves behind. It decides nothing about the run: what it saw is an ``Ending``.
+It reads the program's output, enforces the limits, passes requests to stop on, and ends the processes
+that the program leaves behind. It decides nothing about the run: it returns an ``Ending``.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from orchestrator.runner.time_limits import Limits
 
 _TICK: Final = 1.0
-_TICK_BEHIND: Final = 0.5  # the log is
-_STACKS_TAKE: Final = 0.2  # to be written
-_TICK_LAST: Final = 0.02  # for what the program leaves behind
-# What a program leaves behind may finish what it is at, a loader worker or an upload.
+_TICK_BEHIND: Final = 0.5  # while the log is behind the output
+_STACKS_TAKE: Final = 0.2  # seconds to write the stacks
+_TICK_LAST: Final = 0.02  # while leftover processes live
+# Leftover processes, such as loader workers or an upload, may finish their work.
 _LEFTOVER_GRACE: Final = 5.0
 _LAST_GRACE: Final = 1.0
 
 
 class Cut(Enum):
-    """Why a program was ended that had not ended by itself."""
+    """Why the supervisor ended a program."""
 
     ASKED = "asked"
     TIMEOUT = "timeout"
@@ -47,14 +47,14 @@ class Cut(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a program ended: its exit code, negative for a signal, and why it was ended, if it was."""
+    """How a program ended: its exit code, negative for a signal, and why it was cut, if it was."""
 
     exit_code: int
     cut: Cut | None
 
 
 class Supervisor:
-    """Watches one program, from before its start to the end of its last process."""
+    """Supervises one program, from before its start to the end of its last process."""
 
     def __init__(self, program: Program, directory: RunDirectory, limits: Limits) -> None:
         self._program = program
@@ -70,9 +70,9 @@ class Supervisor:
         self._seen_at = self._began_at = time.monotonic()
 
     def ask(self, request: signal.Signals) -> None:
-        """Ask the program to end (SIGTERM), or end it and all below it (SIGKILL), now or at once."""
+        """Ask the program to stop (SIGTERM), or kill it and its descendants (SIGKILL)."""
         self._cut = self._cut or Cut.ASKED
-        # Signals that come together are handled in the order of their numbers: the end stays ordered.
+        # Signals that arrive together are handled in the order of their numbers: a kill stays one.
         if self._request != signal.SIGKILL:
             self._request = request
         if self._started is not None:
@@ -86,14 +86,14 @@ class Supervisor:
         log: CappedLog,
         note: Callable[[Ending], object] = bool,
     ) -> Ending:
-        """Watch over a program that was started, until all that belongs to it is gone.
+        """Supervise a started program until all of its processes have ended.
 
-        How it ended is told to ``note`` first, while anybody who becomes its parent could still ask.
+        ``note`` is called with its ending before the program is reaped.
         """
         self._seen_at = self._began_at = time.monotonic()
         self._lock = lock
         self._started = started
-        if self._request:  # it may have come before there was a program to ask
+        if self._request:  # it may have arrived before the program was started
             self._pass_on(started)
         with selectors.DefaultSelector() as selector, process_tree.end_of(started.pid) as end:
             selector.register(output, selectors.EVENT_READ)
@@ -114,7 +114,7 @@ class Supervisor:
         return Ending(self._exit_code, self._cut)
 
     def over_the_rest(self, ending: Ending, lock: int, output: Pipe, log: CappedLog) -> Ending:
-        """Watch over what a program that has ended left behind, until that is gone."""
+        """Supervise the leftover processes of a program that has ended, until they have ended."""
         self._exit_code, self._cut, self._lock = ending.exit_code, ending.cut or self._cut, lock
         self._give_the_rest_time()
         while process_tree.reap():
@@ -139,25 +139,25 @@ class Supervisor:
         return min(_TICK_BEHIND if log.is_behind else _TICK, due)
 
     def _capture(self, output: Pipe, log: CappedLog) -> bool:
-        """Take what is there of the output; return whether there may be more."""
+        """Log the available output; return whether there may be more."""
         piece = output.read()
         if piece:
             log.add(piece)
-            if not any(self._seen):  # a program that reports nothing else shows a sign of life
+            if not any(self._seen):  # output counts as progress if nothing else is reported
                 self._seen_at = time.monotonic()
         return piece != b""
 
     def _enforce(self, started: StartedProgram) -> None:
         moment = time.monotonic()
         process_tree.reap(besides=started.pid)
-        # One that was asked to stop and does not has no more time than any other.
+        # A program that was asked to stop has the same limits as any other.
         if self._exit_code is None and self._kill_all_at == inf and (why := self._look(moment)):
             self._cut = why if self._cut is None or why is Cut.LOST else self._cut
             if why is Cut.LOST:
                 self._kill_all_at = moment
             else:
                 self._ask_at = moment
-                if self._program.tells_its_stacks:  # before a signal that it may die of
+                if self._program.tells_its_stacks:  # before the signal that may kill it
                     _signal(os.kill, started.pid, signal.SIGUSR1)
                     self._ask_at += _STACKS_TAKE
                 self._kill_all_at = self._ask_at + self._limits.grace
@@ -174,7 +174,7 @@ class Supervisor:
             process_tree.send(signal.SIGKILL)
 
     def _look(self, moment: float) -> Cut | None:
-        """Decide whether the program may go on; if not, why."""
+        """Return why the program has to be ended, or None if it may continue."""
         signs = self._directory.signs_of_progress()
         if signs != self._seen:
             self._seen, self._seen_at = signs, moment
@@ -196,12 +196,12 @@ class Supervisor:
             )
 
     def _give_the_rest_time(self) -> None:
-        """Say when what the program leaves behind has to be gone."""
+        """Set when leftover processes are asked to stop, and when they are killed."""
         moment = time.monotonic()
-        if self._cut is not None:  # it may still be saving: a shell is gone before its children
+        if self._cut is not None:  # it may still be saving: a shell ends before its children
             self._ask_all_at = moment
             self._kill_all_at = min(self._kill_all_at, moment + self._limits.grace)
-        elif (self._exit_code or 0) < 0:  # nothing good comes from the workers of a dead trainer
+        elif (self._exit_code or 0) < 0:  # the workers of a killed trainer have nothing to finish
             self._kill_all_at = moment
         else:
             self._ask_all_at = moment + _LEFTOVER_GRACE

@@ -1,4 +1,4 @@
-"""What an attempt may take before it is ended; seconds, infinity for as long as it likes."""
+"""The time limits of an attempt, in seconds; infinity means no limit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long an attempt may take in all, how long without a sign of progress.
+    """How long an attempt may take in total, and how long without a sign of progress.
 
-    ``grace`` is how long it has to end when it is told so, before it is killed.
+    ``grace`` is the time between the request to stop and the kill.
     """
 
     timeout: float = inf
@@ -22,12 +22,12 @@ class Limits:
     grace: float = 10.0
 
     def as_arguments(self) -> tuple[str, ...]:
-        """Write them for the command line of a runner."""
+        """Return them as arguments of the command line of a runner."""
         return (str(self.timeout), str(self.no_progress), str(self.grace))
 
     @classmethod
     def from_arguments(cls, arguments: Sequence[str]) -> Limits:
-        """Read what ``as_arguments`` wrote."""
+        """Parse what ``as_arguments`` returned."""
         return cls(*map(float, arguments))
 
 

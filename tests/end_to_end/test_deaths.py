@@ -101,7 +101,7 @@ def of_linux() -> dict[str, Death]:
     found |= {f"code {n}": sh(f"exit {n}", "killed", f"by {name}") for n, name in BY_SHELLS.items()}
     found |= {
         f"code {n}": sh(
-            f"exit {n}", "error", exact(f"exit code {n} (a shell's word for {name}), and no output")
+            f"exit {n}", "error", exact(f"exit code {n} (a shell's code for {name}), and no output")
         )
         for n, name in ASKING.items()
     }

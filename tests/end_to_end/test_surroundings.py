@@ -123,7 +123,7 @@ def test_hidden_file_is_named_with_what_hides_it(tmp_path: Path) -> None:
     ended = orch(tmp_path, "run", "orch.entry_point=sched:main")
     assert ended.returncode == 2
     assert "module 'sched' has no attribute 'main': it is /" in ended.stderr
-    assert f"and hides {tmp_path.resolve()}/sched.py. Rename that file" in ended.stderr
+    assert f"which hides {tmp_path.resolve()}/sched.py. Rename that file" in ended.stderr
 
 
 def test_folder_of_the_user_is_searched_by_programs_only_where_asked(tmp_path: Path) -> None:

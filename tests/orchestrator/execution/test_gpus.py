@@ -46,7 +46,7 @@ def test_gpu_that_is_not_there_is_one_line(wanted: str) -> None:
 
 def test_all_gpus_of_a_machine_without_one_is_an_error() -> None:
     """Whoever asks for GPUs does not want to train on the CPU for a night."""
-    with pytest.raises(UsageError, match="shows no GPU"):
+    with pytest.raises(UsageError, match="no GPU was found"):
         choose([], "all", None)
     assert choose([], None, None) == ()
 
@@ -59,7 +59,7 @@ def test_only_what_others_use_is_an_obstacle() -> None:
     assert on_it(None, ours=(), needed=None) == ""
     said = on_it(full, ours={10}, needed=None)
     assert said == (
-        "GPU 0: 5.0 of 100.0 GiB are free, other programs use the rest; a run needs 10.0"
+        "GPU 0: 5.0 of 100.0 GiB are free, other programs use the rest; a run needs 10.0 GiB"
     )
     assert on_it(full, ours=(), needed=4 * GIB) == ""
     assert "a run needs 6.0" in on_it(full, ours=(), needed=6 * GIB)

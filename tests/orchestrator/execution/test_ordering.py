@@ -54,9 +54,9 @@ def test_order_that_is_none_is_refused_with_what_there_is(text: object) -> None:
 @pytest.mark.parametrize(
     ("order", "message"),
     [
-        (RunOrder("cheap", "modl"), "no such key. Did you mean 'model'?"),
-        (RunOrder("cheap", "model"), "Name a key with numbers"),
-        (RunOrder("round-robin", "zzz"), "has no such key"),
+        (RunOrder("cheap", "modl"), "does not have this key. Did you mean 'model'?"),
+        (RunOrder("cheap", "model"), "Name a key whose values are numbers"),
+        (RunOrder("round-robin", "zzz"), "does not have this key"),
     ],
 )
 def test_key_that_gives_no_order_is_one_line(order: RunOrder, message: str) -> None:

@@ -186,5 +186,5 @@ def test_link_in_place_of_the_logs_is_refused_before_an_attempt(
     """Nothing outside of the run directory is written; the line says what to do."""
     (directory.path / "logs").symlink_to(tmp_path)
     assert directory.attempt_logs() == []
-    with pytest.raises(RunDirectoryError, match="logs: it is not a folder of its own"):
+    with pytest.raises(RunDirectoryError, match="logs: it is not a folder, or it is a link"):
         experiment.create(runs[0])

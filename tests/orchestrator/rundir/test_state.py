@@ -40,7 +40,7 @@ def _status(record: Any, failure: Any = None) -> Any:
     if record is None:
         return None
     if record == "unreadable":
-        return Unreadable("it is no complete status")
+        return Unreadable("it is not a complete status")
     return Status(record, attempt=1, started_at=STARTED, host="box", pid=1, failure=failure)
 
 
@@ -76,7 +76,7 @@ def test_nothing_there_is_a_pending_run() -> None:
         ),
         (
             Observation(_status("unreadable"), attempts=1),
-            "its status cannot be read (it is no complete status), nothing is saved yet",
+            "its status cannot be read (it is not a complete status), nothing is saved yet",
         ),
         (
             Observation(_status(Record.RUNNING), locked=True, attempts=1),

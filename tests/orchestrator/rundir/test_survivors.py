@@ -46,7 +46,7 @@ def test_run_with_a_survivor_is_running_and_its_directory_stays(
             assert each.reason == (
                 f"process {process.pid} of attempt 2 still lives, nothing is saved yet"
             )
-        assert experiment.remove(stale.run_id) == "a process of it lives"
+        assert experiment.remove(stale.run_id) == "a process of it is live"
         assert stale.path.is_dir()
     assert stale.observe().state is State.STALE
     assert experiment.remove(stale.run_id) == ""

@@ -58,7 +58,7 @@ def with_changes(**changes: object) -> str:
         (with_changes(lr=123), "lr is 123 there, 0.1 here"),
         (with_changes(extra=1), "extra is 1 there, nothing here"),
         (with_changes(device={"_target_": "numpy.load"}), "device._target_ is"),
-        (with_changes(results_dir={"_target_": "numpy.load"}), "results_dir is not a text"),
+        (with_changes(results_dir={"_target_": "numpy.load"}), "results_dir is not a string"),
         (with_changes(model={"_target_": "os.system", "command": "x"}), "model._target_ is"),
         (with_changes(**{"\x1b]0;title\x07": 1}), r"\?\]0;title\? is 1"),
         ("lr: [", "while parsing"),
@@ -145,7 +145,7 @@ def test_config_is_hashed_when_it_is_read(excluding: ExperimentDirectory, run: R
     directory = prepare(excluding, run, with_changes(device="cuda"))
     assert directory.read_config()["device"] == "cuda"
     prepare(excluding, run, with_changes(lr=0.2))
-    with pytest.raises(RunDirectoryError, match="not the config that this run's ID names"):
+    with pytest.raises(RunDirectoryError, match="its hash is not the run ID"):
         directory.read_config()
     directory.config.write_text(with_changes(lr=0.3))
     with pytest.raises(RunDirectoryError, match="edited"):

@@ -56,7 +56,7 @@ def test_disk_that_takes_no_log_costs_only_the_log(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("a file where the folder should be")
     with CappedLog(tmp_path / "logs/attempt-001.log") as log:
         log.add(b"ValueError: lr\n")
-    assert log.last_words == "ValueError: lr\n"
+    assert log.tail_text == "ValueError: lr\n"
 
 
 def test_link_in_place_of_the_log_is_not_followed(tmp_path: Path) -> None:

@@ -120,8 +120,8 @@ def test_killed_program_tells_the_signal(directory: RunDirectory) -> None:
         ("kill -TERM $$", ("killed", "by SIGTERM")),
         ("trap 'kill 0' EXIT; echo work is done", ("killed", "by SIGTERM")),
         ("kill -INT $$", ("killed", "by SIGINT")),
-        ("exit 143", ("error", "exit code 143 (a shell's word for SIGTERM), and no output")),
-        ("echo usage; exit 129", ("error", "exit code 129 (a shell's word for SIGHUP): usage")),
+        ("exit 143", ("error", "exit code 143 (a shell's code for SIGTERM), and no output")),
+        ("echo usage; exit 129", ("error", "exit code 129 (a shell's code for SIGHUP): usage")),
     ],
 )
 def test_program_that_nobody_asked_to_stop_has_failed(

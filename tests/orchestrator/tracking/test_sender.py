@@ -488,7 +488,7 @@ def test_folder_of_the_books_is_no_link(
     """Nothing is written elsewhere."""
     (tmp_path / "elsewhere").mkdir()
     directory.delivery.parent.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(NotRegularError, match="not a folder of its own"):
+    with pytest.raises(NotRegularError, match="it is not a folder"):
         send(directory, store)
     assert list((tmp_path / "elsewhere").iterdir()) == []
 

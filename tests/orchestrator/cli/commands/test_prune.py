@@ -42,7 +42,7 @@ def test_run_that_lives_is_never_removed(grid: Grid, output: Callable[[], str]) 
     lock = lives.lock.open()
     fcntl.flock(lock, fcntl.LOCK_EX)
     assert grid.orch("prune", "--yes") == 3
-    assert f"kept {lives.run_id}  lr=0.3 seed=0: a process of it lives" in output()
+    assert f"kept {lives.run_id}  lr=0.3 seed=0: a process of it is live" in output()
     assert lives.path.is_dir()
     os.close(lock)
     assert grid.orch("prune", "--yes") == 0
@@ -77,7 +77,7 @@ def test_directory_without_a_lock_is_left_to_its_owner(
     odd = grid.make(0.3, 0)
     (odd.path / "run.lock").unlink()
     assert grid.orch("prune", "--yes") == 3
-    assert "nobody can tell whether this run is being worked on" in output()
+    assert "a live process of the run cannot be detected" in output()
     assert odd.path.is_dir()
 
 

@@ -126,7 +126,7 @@ def test_damaged_run_is_shown_with_its_damage(grid: Grid, output: Callable[[], s
     directory = grid.make(0.1, 0)
     (directory.path / "run.json").write_bytes(b"\0" * 30)
     assert grid.orch("show", directory.run_id) == 0
-    assert "it does not say which run this is" in output()
+    assert "it does not name the run" in output()
 
 
 def test_no_runs_is_said_with_what_to_do(grid: Grid) -> None:
