@@ -91,13 +91,15 @@ def test_stand_in_that_is_killed_resumes_to_the_same_bits(
     hits = 0
     for turn in range(8):
         killed = make_run(f"killed-{turn}", iterations=6, **STAND_INS[name])
-        for _ in range(3):
+        for attempt in range(3):
             process = launch(run_program, str(killed))
             process.join(random.uniform(0, duration))
             process.kill()
             process.join()
             hits += process.exitcode == -9
+            if attempt == 0 and process.exitcode == 0:
+                duration *= 0.7  # the machine is faster by now than when it was measured
         assert start(run_program, str(killed)) == 0
         assert results_of(killed)["digest"] == results_of(whole)["digest"]
         assert places_of(killed) == places_of(whole)
-    assert hits >= 1
+    assert hits >= 8
