@@ -3,11 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 GRID := training=grid_search
 
-.PHONY: help venv demo test soak gpu lint docs bench clean
+.PHONY: help venv demo test soak gpu lint docs bench bench-peers clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 venv: .venv/complete ## create .venv from requirements.lock
 
@@ -55,10 +55,14 @@ bench: venv ## measure what the README claims
 	$(BIN)/python benchmarks/client.py
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/trainer.py
+	$(BIN)/python benchmarks/whole_trainings.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/states.py
 	$(BIN)/python benchmarks/grid.py
 	$(BIN)/python benchmarks/tracking.py
+
+bench-peers: venv ## install what the benchmarks measure beside us
+	$(BIN)/pip install -r benchmarks/peers/requirements.txt
 
 clean: ## remove the environment and all caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
