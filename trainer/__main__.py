@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from trainer.config_file import read_config
 from trainer.errors import (
     ConfigError,
     Diverged,
@@ -19,7 +20,6 @@ from trainer.errors import (
 from trainer.known_keys import describe_unread
 from trainer.loading.worker_failures import as_killed_worker
 from trainer.run_files import CONFIG, say
-from trainer.settings import read_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

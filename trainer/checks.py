@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 LOSS: Final = "validation/loss"
+ACCURACY: Final = "validation/accuracy"
 MEASURED: Final = ("train/loss", "lr", LOSS)
 
 
@@ -34,18 +35,27 @@ def check_metric(metric: str | None, measured: Iterable[str]) -> None:
     if metric is None or metric in own:
         return
     if not any(metric.startswith(f"{name}/") for name in own):
+        others = "" if ACCURACY in own else f"; {ACCURACY}, with metrics.accuracy: true"
         raise ConfigError(
-            f"checkpoint.metric: no metric {metric!r}. Choose of: {', '.join(own)}; or name one that a"
-            " callback adds."
+            f"checkpoint.metric: no metric {metric!r}. Choose of: {', '.join(own)}{others}; or name one"
+            " that a callback adds."
         )
 
 
-def check_numbers(metrics: Mapping[Any, Any]) -> None:
+def check_numbers(metrics: Mapping[Any, Any], own: Iterable[str] = ()) -> None:
     """Make sure that what callbacks made of metrics has names, and is numbers.
 
+    Args:
+        metrics: The metrics.
+        own: The trainer's own among them.
+
     Raises:
-        ConfigError: If a key is not a string, or a value not a number.
+        ConfigError: If a key is not a string, a value not a number, or one of the trainer's own gone.
     """
+    if missing := [key for key in own if key not in metrics]:
+        raise ConfigError(
+            f"metrics: a callback has removed {missing[0]!r}, which the trainer needs. Add to them only."
+        )
     for key, value in metrics.items():
         if not isinstance(key, str):
             raise ConfigError(
@@ -53,7 +63,7 @@ def check_numbers(metrics: Mapping[Any, Any]) -> None:
                 " string. Give it a name."
             )
         try:
-            float(value)
+            float("" if isinstance(value, (str, bytes)) else value)
         except (TypeError, ValueError, RuntimeError):
             raise ConfigError(
                 f"metrics: a callback has added {key!r}, and {value!r:.40} is not a number. Add a"

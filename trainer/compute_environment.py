@@ -131,5 +131,11 @@ def describe_environment(device: torch.device) -> Environment:
 def compare(before: Mapping[str, object], now: Mapping[str, object]) -> str:
     """Return what changed between two environments, as one phrase; empty if nothing did."""
     keys = dict.fromkeys([*before, *now])
-    changed = [key for key in keys if before.get(key) != now.get(key)]
+    changed = [key for key in keys if not _agree(str(before.get(key)), str(now.get(key)))]
     return ", ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in changed)
+
+
+def _agree(one: str, other: str) -> bool:
+    """Tell whether two descriptions agree, of which one may say less, as when data were not looked at."""
+    less, more = sorted((one.rstrip(", "), other.rstrip(", ")), key=len)
+    return more == less or more.startswith(f"{less},")

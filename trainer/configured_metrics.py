@@ -96,17 +96,20 @@ class Measures:
         return values
 
 
-def build_measures(config: Config, device: torch.device, criterion: object) -> Measures:
+def build_measures(
+    config: Config, device: torch.device, criterion: object, deciding: str | None = None
+) -> Measures:
     """Build the metrics of the group `metrics`, on the device.
 
-    The accuracy is measured where the criterion classifies; `metrics.accuracy` says true or false
-    instead, or names a metric that takes its place.
+    The accuracy is measured where the criterion classifies, or where it is asked for as the metric
+    that decides; `metrics.accuracy` says true or false instead, or names a metric that takes its place.
 
     Raises:
         ConfigError: If one has no `_target_`, the wrong arguments, or is no metric.
     """
     metrics: dict[str, Metric] = {}
-    accuracy = Accuracy(criterion) if classifies(criterion) else None
+    is_wanted = classifies(criterion) or deciding == f"validation/{ACCURACY}"
+    accuracy = Accuracy(criterion) if is_wanted else None
     for name, settings in read_group(config, "metrics").items():
         key = f"metrics.{name}"
         if name == LOSS:

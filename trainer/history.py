@@ -57,7 +57,14 @@ class History:
         self._choose(metrics)
         if self.metric not in metrics:
             known = ", ".join(metrics)
-            raise ConfigError(f"checkpoint.metric: no metric {self.metric!r}. Choose of: {known}.")
+            why = (
+                ": the outputs are not a number for each class, or the targets not classes"
+                if self.metric == ACCURACY
+                else ""
+            )
+            raise ConfigError(
+                f"checkpoint.metric: no metric {self.metric!r}{why}. Choose of: {known}."
+            )
         self._take(step, metrics, timestamp)
         value = float(metrics[self.metric])
         if isnan(value):

@@ -11,11 +11,11 @@ from torch import nn
 from trainer.build import playing, required
 from trainer.checkpoints.reading import NAME, read_model_state
 from trainer.checkpoints.store import BEST
+from trainer.config_file import plain_config, read_config
 from trainer.errors import CheckpointError, ConfigError
 from trainer.hydra_targets import asks_for, build
 from trainer.run_files import CHECKPOINTS, CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state
-from trainer.settings import plain_config, read_config
 
 if TYPE_CHECKING:
     from trainer.settings import Config

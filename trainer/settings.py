@@ -3,17 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast
-
-import yaml
-from omegaconf import DictConfig, OmegaConf
-from omegaconf._utils import get_yaml_loader
-from omegaconf.basecontainer import BaseContainer
-from omegaconf.errors import OmegaConfBaseException
-from omegaconf.resolvers import oc
 
 from trainer.errors import ConfigError
 from trainer.interval import Interval, parse_interval
@@ -26,20 +16,6 @@ Config = Mapping[str, object]
 REQUIRED = object()
 MANY_THREADS = 64  # that a run may have been begun with on another machine
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
-
-# Reads YAML as OmegaConf does; by the parser in C, in a twentieth of the time.
-Loader: Any = get_yaml_loader()
-if yaml.__with_libyaml__:
-
-    class QuickLoader(yaml.cyaml.CParser, Loader):  # type: ignore[misc, name-defined]
-        """Parse in C, and make OmegaConf's values of it."""
-
-        def __init__(self, stream: str) -> None:
-            yaml.cyaml.CParser.__init__(self, stream)  # type: ignore[attr-defined]
-            yaml.constructor.SafeConstructor.__init__(self)
-            yaml.resolver.Resolver.__init__(self)
-
-    Loader = QuickLoader
 
 # What decides the bits of a run; a checkpoint that was made with anything else is another run's.
 DECIDING_GROUPS = ("data", "model", "optimizer", "scheduler", "criterion", "curriculum", "metrics")
@@ -89,81 +65,6 @@ class Settings:
     test_with: str
     dataloader: Config
     drop_last: bool
-
-
-def read_config(path: Path) -> Config | DictConfig:
-    """Read a run's configuration: plain where nothing in it is to be resolved, which is quicker.
-
-    Raises:
-        ConfigError: If the file is missing or is not YAML with keys.
-    """
-    try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a safe one
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}. Name a run directory.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not YAML: {reason}. Correct the file.") from None
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: expected keys with values. See conf/config.yaml.")
-    try:
-        return cast("Config", found) if _is_literal(found) else OmegaConf.create(found)
-    except (OmegaConfBaseException, RecursionError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise ConfigError(f"{path}: {reason}. Correct the file.") from None
-
-
-def _is_literal(value: object) -> bool:
-    """Tell whether OmegaConf would make the same of a value."""
-    if isinstance(value, str):
-        return "${" not in value and value != "???"
-    if isinstance(value, dict):
-        return all(type(key) is str for key in value) and all(map(_is_literal, value.values()))
-    if isinstance(value, list):
-        return all(map(_is_literal, value))
-    return value is None or type(value) in (bool, int, float)
-
-
-def plain_config(cfg: Config | DictConfig) -> Config:
-    """Resolve every interpolation and return plain dictionaries, lists and values.
-
-    Raises:
-        ConfigError: If an interpolation leads nowhere or a mandatory value is missing.
-    """
-    if not isinstance(cfg, BaseContainer):
-        return cfg
-    try:
-        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(
-            f"{error.full_key or 'config'}: {reason}. Give the key a value."
-        ) from None
-    if not isinstance(plain, dict):
-        raise ConfigError("config: expected keys with values, not a list. See conf/config.yaml.")
-    return cast("Config", plain)
-
-
-def written_config(cfg: Config | DictConfig) -> Config:
-    """Return the configuration with references to the environment as they are written.
-
-    A renewed token, which is only referred to, makes no other run; another value of a key does.
-    """
-    if not isinstance(cfg, BaseContainer):
-        return cfg
-    written = OmegaConf.to_container(cfg)
-    if "${" in str(written):
-        OmegaConf.register_new_resolver("oc.env", _reference, replace=True)
-        try:
-            with suppress(OmegaConfBaseException):  # a resolver that wants the value does without
-                written = OmegaConf.to_container(cfg, resolve=True)
-        finally:
-            OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
-    return cast("Config", written)
-
-
-def _reference(*arguments: object) -> str:
-    return f"${{oc.env:{','.join(map(str, arguments))}}}"
 
 
 def read_settings(config: Config) -> Settings:

@@ -21,7 +21,7 @@ from trainer.checkpoints.state import (
     state_of,
 )
 from trainer.checkpoints.store import Checkpoints
-from trainer.checks import check_metric, check_numbers, check_savable, check_weights
+from trainer.checks import MEASURED, check_metric, check_numbers, check_savable, check_weights
 from trainer.compute_environment import (
     choose_autocast,
     choose_device,
@@ -30,6 +30,7 @@ from trainer.compute_environment import (
     fix_arithmetic,
     fix_compiler,
 )
+from trainer.config_file import plain_config, written_config
 from trainer.configured_metrics import build_measures
 from trainer.errors import Diverged, Stopped
 from trainer.evaluation import MeanLoss, evaluate
@@ -37,29 +38,27 @@ from trainer.groups import check_trained
 from trainer.history import History
 from trainer.loading.loaders import make_loader
 from trainer.loading.sample_checks import examine
-from trainer.numbers_version import NUMBERS
+from trainer.results import report
+from trainer.roles import Roles
 from trainer.run_claim import claimed
-from trainer.run_files import Outputs, Progress, json_numbers, say
+from trainer.run_files import Outputs, Progress, say
 from trainer.schedule_steps import RateSchedule
 from trainer.seeding import seed_everything
-from trainer.settings import plain_config, read_settings, written_config
+from trainer.settings import read_settings
 from trainer.state_digest import digest_of
 from trainer.training_position import TrainingBatches
 from trainer.update import Update, has_modes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from trainer.callbacks.events import Callbacks
-    from trainer.history import MetricPoint
     from trainer.settings import Config
 
 
-class ModularTaskTrainer:
+class ModularTaskTrainer(Roles):
     """Build the modules that a configuration names, train the model, and test it.
 
     A run that was interrupted goes on from its newest checkpoint, and ends with the same bits as
-    one that never was. Callbacks may read every attribute.
+    one that never was. Callbacks may read every attribute, and change the modules in place.
 
     Args:
         cfg: The run's configuration, of OmegaConf or plain. Required are `data`, `model`,
@@ -81,13 +80,7 @@ class ModularTaskTrainer:
         self.autocast = choose_autocast(self.device, self.settings.precision)
         seed_everything(self.settings.seed, "modules")
         modules = build_modules(config, self.device)
-        self.data = modules.data
-        self.model = modules.model
-        self.optimizer = modules.optimizer
-        self.scheduler = modules.scheduler
-        self.criterion = modules.criterion
-        self.curriculum = modules.curriculum
-        self.modules = modules.by_role()
+        super().__init__(modules)
         check_states(self.modules)
         self.callbacks: Callbacks[ModularTaskTrainer] = collect_callbacks(self.modules)
         if self.settings.compile:
@@ -97,7 +90,7 @@ class ModularTaskTrainer:
         self._has_modes = has_modes(self.optimizer)
         self.schedule = RateSchedule(self.scheduler)
         self.update = Update(modules, self.device, self.autocast, self.settings.clip_norm)
-        self.measures = build_measures(config, self.device, self.criterion)
+        self.measures = build_measures(config, self.device, self.criterion, self.settings.metric)
         self.loaders = {
             part: make_loader(
                 getattr(self.data, part),
@@ -193,7 +186,7 @@ class ModularTaskTrainer:
             for end in self.callbacks.cb_on_train_end:
                 end(self, test_results)
             check_numbers(test_results)
-            self._report(test_results, final_points, final_state)
+            report(self, test_results, final_points, final_state)
         return test_results
 
     def _stop_if_asked(self, recorder: Recorder) -> None:
@@ -260,21 +253,19 @@ class ModularTaskTrainer:
         metrics = {f"{part}/{key}": value for key, value in values.items()}
         for end in self.callbacks.cb_on_evaluation_end:
             end(self, iteration, metrics)
+        check_numbers(metrics, own=[f"{part}/loss"])
         self.evaluating = None
         return metrics
 
     def _save(self, recorder: Recorder, iteration: int, metrics: dict[str, float]) -> None:
         """Hand the iteration over to be made durable, and only then told to other programs."""
         self.iteration = iteration
-        check_numbers(metrics)
+        check_numbers(metrics, own=MEASURED)
         self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)
-        progress = self._progress(self.history.points)
+        progress = Progress(iteration, self.settings.iterations, self.history.points)
         recorder.record(progress, lambda: state_of(self), self.history.best_iteration)
         shown = "  ".join(f"{key} {value:.4g}" for key, value in metrics.items())
         say(f"iteration {iteration} of {self.settings.iterations}: {shown}")
-
-    def _progress(self, points: Sequence[MetricPoint]) -> Progress:
-        return Progress(self.iteration, self.settings.iterations, points)
 
     def _test(self, recorder: Recorder) -> dict[str, float]:
         """Test the best weights, or the last ones if the configuration says so."""
@@ -287,25 +278,3 @@ class ModularTaskTrainer:
         if not isfinite(results["test/loss"]):
             say(f"the test loss is {results['test/loss']}")
         return results
-
-    def _report(
-        self, test_results: dict[str, float], final_points: list[MetricPoint], final_state: str
-    ) -> None:
-        """Write the results; when this returns they are on the disk."""
-        history = self.history
-        history.add_test(self.iteration, test_results, timestamp=time.time_ns() // 1_000_000)
-        self.outputs.publish(self._progress([*final_points, *history.points]))
-        best = {} if history.best_value is None else {history.metric: history.best_value}
-        self.outputs.write_results(
-            {
-                "test": json_numbers(test_results),
-                "best": {"iteration": history.best_iteration, **json_numbers(best)},
-                "final": json_numbers({point.key: point.value for point in final_points}),
-                "iterations": self.iteration,
-                "numbers": NUMBERS,
-                "numbers_before": self.numbers_before,
-                "digest": digest_of([final_state, history.digest]),
-                "environment": self.environment,
-                "environment_changes": self.environment_changes,
-            }
-        )

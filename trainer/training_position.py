@@ -10,7 +10,7 @@ import torch
 from trainer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -40,19 +40,20 @@ class TrainingBatches:
         """Count the batches of a whole pass."""
         return len(self._order)
 
-    def restrict(self, indices: Tensor | None) -> None:
+    def restrict(self, indices: Sequence[int] | Tensor | None) -> None:
         """Take only these samples of the training set, from the next pass on, until told otherwise.
 
         A pass that has begun keeps its samples. Callbacks may call this at any event: what the
         passes are restricted to is saved with the place.
 
         Args:
-            indices: Integers (samples,), in any order, each at least once; `None` allows all.
+            indices: Integers (samples,), in any order, each at least once, or booleans, one for each
+                sample; `None` allows all.
 
         Raises:
             ConfigError: If an index is not in the training set, or they do not fill a batch.
         """
-        allowed = None if indices is None else self._mask(indices)
+        allowed = None if indices is None else self._mask(torch.as_tensor(indices))
         self._allowed_next = allowed
         if not (self.batch or self._has_begun):
             self._order.restrict(allowed)
@@ -69,6 +70,14 @@ class TrainingBatches:
 
     def _mask(self, indices: Tensor) -> Tensor:
         count = len(self._order.samples)
+        if indices.dtype is torch.bool and indices.shape == (count,):
+            indices = indices.nonzero().flatten()
+        elif indices.dtype is torch.bool or (indices.is_floating_point() and len(indices)):
+            raise ConfigError(
+                f"dataloader: {str(indices.dtype).removeprefix('torch.')} {[*indices.shape]} says nothing"
+                f" about {count} training samples. Give indices, or one boolean for each."
+            )
+        indices = indices.long()
         strange = indices[(indices < 0) | (indices >= count)]
         if len(strange):
             raise ConfigError(

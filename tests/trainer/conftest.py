@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from trainer.settings import read_config
+from trainer.config_file import read_config
 from trainer.trainer import ModularTaskTrainer
 
 # Configurations name the modules of this folder, and tests import them.

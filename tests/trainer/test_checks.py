@@ -155,3 +155,21 @@ def test_checking_a_state_changes_and_copies_nothing() -> None:
     assert torch.equal(model[1].weight.grad, torch.ones(3))
     with pytest.raises(CheckpointError, match=r"state\['a'\]\[1\] is a builtins.object"):
         check_savable(lambda: {"a": (torch.ones(2), object())})
+
+
+@pytest.mark.parametrize(
+    ("event", "deed", "message"),
+    [
+        ("evaluation_end", "clear", "^metrics: a callback has removed 'validation/loss', which"),
+        ("iteration_end", "clear", "^metrics: a callback has removed 'train/loss', which"),
+        ("evaluation_end", "text", "'x', and '0.5' is not a number"),
+        ("iteration_end", "text", "'x', and '0.5' is not a number"),
+    ],
+)
+def test_metrics_are_only_added_to(
+    make_run: MakeRun, train: Train, event: str, deed: str, message: str
+) -> None:
+    """What the trainer measured stays, and what is added is a number."""
+    meddling = {"_target_": "meddling.Meddling", "deed": deed, "event": event}
+    with pytest.raises(ConfigError, match=message):
+        train(make_run(curriculum=meddling))

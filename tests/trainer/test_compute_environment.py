@@ -52,6 +52,9 @@ def test_description_names_what_may_change_the_bits() -> None:
     [
         ({"a": 1, "b": 2}, {"a": 1, "b": 2}, ""),
         ({"a": 1, "b": 2}, {"a": 3, "b": 2}, "a was 1, is 3"),
+        ({"a": "44 samples, 1f"}, {"a": "44 samples"}, ""),
+        ({"a": "44 samples, "}, {"a": "44 samples, 1f"}, ""),
+        ({"a": "44 samples"}, {"a": "30 samples, 1f"}, "a was 44 samples, is 30 samples, 1f"),
         ({"a": 1}, {"cuda": "12"}, "a was 1, is None, cuda was None, is 12"),
     ],
 )

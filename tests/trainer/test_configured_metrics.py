@@ -148,3 +148,42 @@ def test_accuracy_is_neither_on_nor_off(value: Any) -> None:
     """In one line."""
     with pytest.raises(ConfigError, match=r"^metrics.accuracy"):
         build_measures({"metrics": {"accuracy": value}}, CPU, nn.CrossEntropyLoss())
+
+
+@pytest.mark.parametrize("criterion", ["meddling.Focal", "torch.nn.CrossEntropyLoss"])
+def test_accuracy_that_decides_is_measured(make_run: MakeRun, train: Train, criterion: str) -> None:
+    """Naming it is asking for it, also with a criterion of the user's own."""
+    run_dir = make_run(
+        criterion={"_target_": criterion}, checkpoint={"metric": "validation/accuracy"}
+    )
+    assert 0 < train(run_dir)["test/accuracy"] <= 1
+    assert results_of(run_dir)["best"]["validation/accuracy"] > 0.5
+
+
+def test_accuracy_is_not_measured_unasked_with_a_criterion_of_the_users_own(
+    make_run: MakeRun, train: Train
+) -> None:
+    """The line about another metric says how it is asked for."""
+    criterion = {"_target_": "meddling.Focal"}
+    assert [*train(make_run("a", criterion=criterion))] == ["test/loss"]
+    metric = {"metric": "validation/f1"}
+    with pytest.raises(
+        ConfigError, match=r"; validation/accuracy, with metrics\.accuracy: true; or"
+    ):
+        train(make_run("b", criterion=criterion, checkpoint=metric))
+
+
+def test_accuracy_that_cannot_be_measured_is_refused_with_the_reason(
+    make_run: MakeRun, train: Train
+) -> None:
+    """Outputs or targets are no classes."""
+    run_dir = make_run(
+        data={"_target_": "user_modules.Tiny"},
+        model={"_target_": "torch.nn.Linear", "in_features": 6, "out_features": 1},
+        criterion={"_target_": "meddling.Distance"},
+        checkpoint={"metric": "validation/accuracy"},
+    )
+    with pytest.raises(
+        ConfigError, match="'validation/accuracy': the outputs are not a number for"
+    ):
+        train(run_dir)

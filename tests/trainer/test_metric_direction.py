@@ -30,15 +30,23 @@ SMALLER = (
         "validation/error_rate",
         "validation/auc_loss",
         "test/valLoss",
+        "validation/loss_total",
+        "validation/mse_mean",
+        "validation/loss/head_1",
         "my/ctc_loss",
     ),
 )
 GREATER = (
     *("validation/accuracy", "accuracy", "validation/f1", "validation/auc", "validation/auroc"),
     *("validation/balanced_accuracy", "validation/macro_f1", "validation/f1_macro", "test/top1"),
+    *("validation/precision_at_5", "validation/f1_score", "validation/f1/class_0", "val/top5"),
     *("validation/f1/0", "validation/mIoU", "validation/recall", "validation/topAccuracy"),
 )
-UNKNOWN = ("lr", "model/norm", "validation/score", "validation/neg_mse", "validation/lossless", "x")
+UNKNOWN = (
+    *("validation/loss_reduction", "validation/error_free", "validation/accuracy_drop", "auc_gap"),
+    *("validation/accuracyLost", "validation/wer_improvement", "validation/recall_spread"),
+    *("lr", "model/norm", "validation/score", "validation/neg_mse", "validation/lossless", "x"),
+)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,11 @@
 """The trainer's own keys have defaults and limits."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 
 from trainer.errors import ConfigError
-from trainer.settings import (
-    deciding_keys,
-    plain_config,
-    read_config,
-    read_settings,
-    written_config,
-)
+from trainer.settings import deciding_keys, read_settings
 
 LEAST = {"seed": 0, "iterations": 3}
 
@@ -68,15 +60,6 @@ def test_name_is_a_label_and_decides_nothing() -> None:
     assert "results_dir" not in deciding
 
 
-def test_interpolations_are_resolved() -> None:
-    """Modules see values, and a dead end is an error that names its key."""
-    assert plain_config(OmegaConf.create({"a": 1, "b": "${a}"})) == {"a": 1, "b": 1}
-    with pytest.raises(ConfigError, match=r"^a: Interpolation key 'c' not found"):
-        plain_config(OmegaConf.create({"a": "${c}"}))
-    with pytest.raises(ConfigError, match=r"^b: Missing mandatory value"):
-        plain_config(OmegaConf.create({"b": "???"}))
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -111,22 +94,6 @@ def test_keys_of_the_update_tell_one_runs_checkpoints_from_anothers(
     )
 
 
-def test_another_value_is_written_as_another_and_another_token_is_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """What a key refers to counts, what the environment holds does not."""
-    written = []
-    for lr, token in ((0.1, "a"), (0.1, "b"), (0.2, "b")):
-        monkeypatch.setenv("TOKEN_OF_MINE", token)
-        cfg = OmegaConf.create(
-            {"lr": lr, "optimizer": {"lr": "${lr}"}, "data": {"token": "${oc.env:TOKEN_OF_MINE}"}}
-        )
-        written.append(written_config(cfg))
-        assert plain_config(cfg)["data"] == {"token": token}
-    assert written[0] == written[1]
-    assert written[1]["optimizer"] != written[2]["optimizer"]
-
-
 def test_dropping_the_last_batch_decides_only_if_it_is_asked_for() -> None:
     """Checkpoints from before the key counted stay usable."""
     plain, dropping = (
@@ -135,14 +102,3 @@ def test_dropping_the_last_batch_decides_only_if_it_is_asked_for() -> None:
     known = deciding_keys(LEAST, read_settings(LEAST))
     assert deciding_keys(plain, read_settings(plain)) == known
     assert deciding_keys(dropping, read_settings(dropping)) != known
-
-
-@pytest.mark.parametrize("text", ['a: "${"', "null: 3", "a: &a [*a]", "- 1", "a: ["])
-def test_config_that_cannot_be_read_is_one_line(tmp_path: Path, text: str) -> None:
-    """Whoever finds the fault: YAML's parser or OmegaConf."""
-    path = tmp_path / "config.yaml"
-    path.write_text(text)
-    with pytest.raises(ConfigError) as error:
-        read_config(path)
-    assert str(error.value).startswith(f"{path}: ")
-    assert "\n" not in str(error.value)

@@ -113,3 +113,29 @@ def test_restriction_that_leaves_nothing_to_train_on_is_an_error(
     batches = TrainingBatches(make_loader(numbered(), "train", settings(drop_last=drop_last)))
     with pytest.raises(ConfigError, match=reason):
         batches.restrict(torch.tensor(indices, dtype=torch.int64))
+
+
+@pytest.mark.parametrize(
+    "allowed", [[3, 4, 5], torch.tensor([5, 4, 3]), torch.arange(44).sub(4).abs() < 2, range(3, 6)]
+)
+def test_samples_are_named_by_indices_or_booleans(allowed: Any) -> None:
+    """In a tensor, a list, or anything like one."""
+    batches = TrainingBatches(make_loader(labelled(0), "validation", settings()))
+    batches.restrict(allowed)
+    assert torch.equal(batches.take()[0][0], labelled(0).tensors[0][3:6])
+
+
+@pytest.mark.parametrize(
+    ("allowed", "message"),
+    [
+        (torch.ones(43, dtype=torch.bool), r"bool \[43\] says nothing about 44 training samples"),
+        (torch.rand(44), r"float32 \[44\] says nothing about 44"),
+        ([], "^dataloader: 0 training samples make no batch"),
+        ([44], "no index 44"),
+    ],
+)
+def test_restriction_that_says_nothing_is_refused(allowed: Any, message: str) -> None:
+    """Scores, for example, or booleans about another data set."""
+    batches = TrainingBatches(make_loader(labelled(0), "train", settings()))
+    with pytest.raises(ConfigError, match=message):
+        batches.restrict(allowed)

@@ -14,8 +14,8 @@ import pytest
 from omegaconf import OmegaConf
 from run_files import MakeRun, checkpoints_of
 
+from trainer.config_file import read_config
 from trainer.errors import TrainerError
-from trainer.settings import read_config
 from trainer.trainer import ModularTaskTrainer
 
 if TYPE_CHECKING:

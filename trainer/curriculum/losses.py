@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trainer.batch_structure import bring, parts_of
 from trainer.checkpoints.reading import read_model_state
 from trainer.checkpoints.store import BEST
+from trainer.config_file import plain_config, read_config
 from trainer.curriculum.scores import checked_scores, count_samples
 from trainer.errors import ConfigError
 from trainer.load_finished import build_model
@@ -18,7 +19,6 @@ from trainer.loading.loaders import make_loader
 from trainer.model_call import predictions_in
 from trainer.run_files import CHECKPOINTS, CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state
-from trainer.settings import plain_config, read_config
 
 if TYPE_CHECKING:
     from trainer.trainer import ModularTaskTrainer

@@ -6,12 +6,7 @@ of it, keeps what it made, or opens files when it is first asked, is left as it 
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import select
-import signal
-import warnings
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,15 +21,15 @@ from trainer.loading.hidden_generators import states_of
 from trainer.loading.loaders import TensorBatches
 from trainer.loading.object_graph import CONTAINERS, reachable
 from trainer.loading.seeded_batches import SeededBatches
+from trainer.loading.without_trace import found_without_trace
 from trainer.run_files import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
     from trainer.loading.hidden_generators import Generator
     from trainer.loading.loaders import LoadedBatches, Loader
 
-PATIENCE = 120  # seconds
 FEW = 8  # samples by which a part of a data set is judged
 MOST_SUSPECTS = 50
 SHORT = 12  # digits of a digest
@@ -64,7 +59,10 @@ def examine(loaders: Mapping[str, Loader], *, is_strict: bool) -> dict[str, str]
     made = {part: each for part, each in loaders.items() if not isinstance(each, TensorBatches)}
     found = {}
     if made:  # tensors are their own samples: nothing is made, and a fork takes 10 ms
-        found = _in_a_process(lambda: {part: _look_at(each, part) for part, each in made.items()})
+        looked_at = found_without_trace(
+            lambda: {part: _look_at(each, part) for part, each in made.items()}
+        )
+        found = {part: Finding(*each) for part, each in looked_at.items() if each}
     for part, loader in loaders.items():
         if isinstance(loader, TensorBatches):
             found[part] = Finding(digest_of_tensors(loader.dataset.tensors))
@@ -77,50 +75,6 @@ def examine(loaders: Mapping[str, Loader], *, is_strict: bool) -> dict[str, str]
         f"data.{part}": f"{count}, {found[part].digest[:SHORT]}" if part in found else count
         for part, count in counts.items()
     }
-
-
-def _in_a_process(look: Callable[[], dict[str, Finding | None]]) -> dict[str, Finding]:
-    """Call a function in a fork of this process, and return what it found, if it found anything."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # of forking beside threads, as loaders do
-        pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(reading)
-            _be_silent()
-            torch.set_num_threads(1)  # a pool of threads does not survive a fork
-            content = json.dumps({part: each for part, each in look().items() if each})
-            with os.fdopen(writing, "w") as pipe:
-                pipe.write(content)
-        finally:
-            os._exit(0)
-    os.close(writing)
-    try:
-        with os.fdopen(reading, "rb") as pipe:
-            content_read = b"".join(_read_until(pipe.fileno(), PATIENCE))
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    # Nothing, where it ended without a word: the training meets the same, and says where.
-    found = json.loads(content_read or b"{}")
-    return {part: Finding(*each) for part, each in found.items()}
-
-
-def _be_silent() -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-
-
-def _read_until(descriptor: int, patience: float) -> Iterator[bytes]:
-    while select.select([descriptor], [], [], patience)[0]:
-        if not (content := os.read(descriptor, 2**16)):
-            return
-        yield content
 
 
 def _look_at(loader: LoadedBatches, part: str) -> Finding | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from torch.utils.data import Dataset, TensorDataset, default_collate
+from torch.utils.data import Dataset, TensorDataset, default_collate, get_worker_info
 
+from trainer.errors import UnfinishedError
 from trainer.loading.hidden_generators import find_generators, lend
 from trainer.seeding import derive, seeded_for
 
@@ -42,7 +43,19 @@ class SeededBatches(Dataset[Any]):
         return len(self.samples)
 
     def __getitems__(self, place: Place) -> Any:  # noqa: ANN401 - a batch is the user's
-        """Make one batch, collated."""
+        """Make one batch, collated.
+
+        Raises:
+            UnfinishedError: If the run's own code would end a worker, of which nobody would hear why.
+        """
+        try:
+            return self._make_and_look(place)
+        except (SystemExit, KeyboardInterrupt) as error:
+            if get_worker_info() is None:
+                raise
+            raise UnfinishedError(f"{error!r} was raised in a loader's worker.") from error
+
+    def _make_and_look(self, place: Place) -> Any:  # noqa: ANN401 - as above
         batch = self.make(place)
         if not self._is_looked_through:
             # Some data sets make their generators when they are first asked for a sample.
@@ -68,6 +81,9 @@ class SeededBatches(Dataset[Any]):
         own = self._own or []
         epoch, number, indices = place
         seed = derive(self.seed, epoch, number)
+        if (worker := get_worker_info()) is not None:
+            # Some data sets seed generators by this; it would be another one in each worker.
+            object.__setattr__(worker, "seed", seed)
         with seeded_for(seed), lend(own, seed):
             batch = self.collate(self._take(indices))
             if then is not None:

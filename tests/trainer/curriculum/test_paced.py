@@ -10,10 +10,10 @@ import torch
 from run_files import MakeRun, Start, Train, points_of, results_of
 from user_modules import Interrupted, run_program, sabotage
 
+from trainer.config_file import read_config
 from trainer.curriculum.paced import PacedCurriculum
 from trainer.curriculum.scores import RandomScores
 from trainer.errors import ConfigError
-from trainer.settings import read_config
 from trainer.trainer import ModularTaskTrainer
 
 SCORES = {"_target_": "trainer.curriculum.scores.RandomScores"}

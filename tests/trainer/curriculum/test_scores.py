@@ -11,10 +11,10 @@ import torch
 from run_files import MakeRun, Train, checkpoints_of
 from torch import nn
 
+from trainer.config_file import read_config
 from trainer.curriculum.losses import LossScores
 from trainer.curriculum.scores import FileScores, RandomScores
 from trainer.errors import TrainerError
-from trainer.settings import read_config
 from trainer.trainer import ModularTaskTrainer
 
 

@@ -60,7 +60,7 @@ KINDS = pytest.mark.parametrize("kind", [TensorDataset, Numbered])
         ({"evaluation_batch_size": 0}, "^dataloader.evaluation_batch_size: 0 is not a whole"),
         ({"evaluation_batch_size": "8"}, "^dataloader.evaluation_batch_size: '8' is not"),
         ({"workers": 1}, "^dataloader: .*'workers'"),
-        ({"num_workers": -1}, "^dataloader: num_workers"),
+        ({"num_workers": -1}, "^dataloader.num_workers: -1 is not"),
         ({"prefetch_factor": 2}, "^dataloader: prefetch_factor"),
         ({"persistent_workers": True}, "^dataloader: persistent_workers"),
         ({"timeout": -1}, "^dataloader: timeout"),

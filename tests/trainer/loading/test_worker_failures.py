@@ -97,3 +97,34 @@ def test_worker_heeds_the_trainer_alone(
 def call_worker(folder: str, is_asked: bool) -> None:  # noqa: FBT001 - as a process is called
     """Be the parent of a worker."""
     be_a_worker(folder, is_asked_by_the_trainer=is_asked)
+
+
+def test_seed_that_a_worker_is_told_depends_on_the_batch(
+    make_run: MakeRun, start: Start, tmp_path: Path
+) -> None:
+    """So a data set that seeds its generators by it gives the same, whoever makes the sample."""
+    digests = set()
+    for workers in (0, 1, 2):
+        changes: dict[str, Any] = {
+            "data": {"_target_": "meddling.ByWorkerData"},
+            "dataloader": {"num_workers": workers},
+        }
+        whole = make_run(f"whole-{workers}", **changes)
+        assert start(run_program, str(whole)) == 0, (whole / "err.log").read_text()
+        saboteur = sabotage(tmp_path, "step_end", 3, "kill")
+        killed = make_run(f"killed-{workers}", curriculum=saboteur, **changes)
+        assert start(run_program, str(killed)) == -9
+        (tmp_path / "marker").touch()
+        assert start(run_program, str(killed)) == 0
+        digests |= {results_of(each)["digest"] for each in (whole, killed)}
+    assert len(digests) == 1
+
+
+def test_exit_in_a_worker_is_an_error_that_says_where(make_run: MakeRun, start: Start) -> None:
+    """Not only that a worker is gone."""
+    run_dir = make_run(data={"_target_": "meddling.LeavingData"}, dataloader=LOADING)
+    assert start(run_program, str(run_dir)) == 1
+    said = (run_dir / "err.log").read_text()
+    assert "SystemExit(0) was raised in a loader's worker." in said
+    assert 'meddling.py", line' in said
+    assert not (run_dir / "results.json").exists()

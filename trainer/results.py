@@ -1,0 +1,61 @@
+"""Owns what is reported of a run that is done: its results, and the points of its test."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from trainer.numbers_version import NUMBERS
+from trainer.run_files import Progress, json_numbers
+from trainer.state_digest import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trainer.compute_environment import Environment
+    from trainer.history import History, MetricPoint
+    from trainer.run_files import Outputs
+    from trainer.settings import Settings
+
+
+class Done(Protocol):
+    """Hold what is reported of a run."""
+
+    iteration: int
+    settings: Settings
+    history: History
+    outputs: Outputs
+    numbers_before: list[int]
+    environment: Environment
+    environment_changes: list[str]
+
+
+def report(
+    run: Done, test_results: dict[str, float], final_points: Sequence[MetricPoint], final_state: str
+) -> None:
+    """Write the results; when this returns they are on the disk.
+
+    Args:
+        run: The run.
+        test_results: What the test gave.
+        final_points: Of the last iteration.
+        final_state: The digest of all modules after it.
+    """
+    history = run.history
+    history.add_test(run.iteration, test_results, timestamp=time.time_ns() // 1_000_000)
+    points = [*final_points, *history.points]
+    run.outputs.publish(Progress(run.iteration, run.settings.iterations, points))
+    best = {} if history.best_value is None else {history.metric: history.best_value}
+    run.outputs.write_results(
+        {
+            "test": json_numbers(test_results),
+            "best": {"iteration": history.best_iteration, **json_numbers(best)},
+            "final": json_numbers({point.key: point.value for point in final_points}),
+            "iterations": run.iteration,
+            "numbers": NUMBERS,
+            "numbers_before": run.numbers_before,
+            "digest": digest_of([final_state, history.digest]),
+            "environment": run.environment,
+            "environment_changes": run.environment_changes,
+        }
+    )
