@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-import multiprocessing
 import os
 import select
 import signal
 import stat
 import warnings
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,6 +53,8 @@ def found_without_trace(look: Callable[[], Found], patience: float = PATIENCE) -
     finally:
         os.close(reading)
         with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+            _kill_children(pid)
             os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     if content is None:
@@ -73,18 +75,27 @@ def _fork() -> int:
 
 def _look_and_end(look: Callable[[], Found], writing: int) -> None:
     """Write what is found into a pipe, and end this process and those that it started."""
-    inherited = {*multiprocessing.active_children()}
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
         _have_own_places()
         torch.set_num_threads(1)  # a pool of threads does not survive a fork
-        os.write(writing, json.dumps(look()).encode() + END)
+        content = json.dumps(look()).encode() + END
+        # Before the other side has what it waits for, and ends this process.
+        _kill_children("self")
+        os.write(writing, content)
     finally:
-        for each in {*multiprocessing.active_children()} - inherited:
-            each.kill()
+        _kill_children("self")
         os._exit(0)
+
+
+def _kill_children(process: int | str) -> None:
+    """Kill what a process has started, as a pool of processes that makes samples."""
+    with suppress(OSError):
+        for path in Path(f"/proc/{process}/task").glob("*/children"):
+            for pid in path.read_text().split():
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def _read(descriptor: int, patience: float) -> bytes | None:

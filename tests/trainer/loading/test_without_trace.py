@@ -65,7 +65,10 @@ def _tried(path: Path) -> dict[str, Any]:
     return taken
 
 
-def test_processes_that_it_starts_are_ended_and_others_are_not() -> None:
+@pytest.mark.parametrize("is_stuck", [False, True])
+def test_processes_that_it_starts_are_ended_and_others_are_not(
+    tmp_path: Path, *, is_stuck: bool
+) -> None:
     """A pool that makes samples is not left behind; a process of ours lives on."""
     context = multiprocessing.get_context("fork")
     ours = context.Process(target=threading.Event().wait, daemon=True)
@@ -74,13 +77,20 @@ def test_processes_that_it_starts_are_ended_and_others_are_not() -> None:
     def look() -> dict[str, Any]:
         theirs = context.Process(target=threading.Event().wait, daemon=True)
         theirs.start()
-        return {"pid": theirs.pid}
+        (tmp_path / "pid").write_text(str(theirs.pid))
+        if is_stuck:
+            threading.Event().wait()
+        return {}
 
-    pid = found_without_trace(look)["pid"]
+    for patience in (0.5, 4, 30):  # until it had the time to start it
+        found_without_trace(look, patience=patience if is_stuck else 60)
+        if (tmp_path / "pid").exists():
+            break
     assert ours.is_alive()
     ours.kill()
     ours.join()
-    assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text()
+    stat = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
+    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX"
 
 
 def test_one_that_waits_for_ever_is_given_up(capsys: pytest.CaptureFixture[str]) -> None:
