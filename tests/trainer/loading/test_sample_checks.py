@@ -120,7 +120,7 @@ def test_data_set_is_left_as_it_was() -> None:
 
 def test_tensors_are_looked_at_without_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of them is made, and a fork costs a small training a tenth."""
-    monkeypatch.setattr(sample_checks, "_in_a_process", None)
+    monkeypatch.setattr(sample_checks, "found_without_trace", None)
     assert described(labelled(0)).startswith("44 samples, ")
 
 
