@@ -132,7 +132,7 @@ _FORMS: Final = re.compile(
     r"""-----BEGIN\ [A-Z0-9 ]*PRIVATE\ KEY
       | \b(?:
             gh[pousr]_[A-Za-z0-9]{16,} | github_pat_\w{20,} | gl[a-z]{2,4}-[\w-]{20,}
-          | sk-[A-Za-z0-9_-]{16,} | [srp]k_(?:live|test)_[A-Za-z0-9]{10,}
+          | sk-[\w-]{0,40}?[A-Za-z0-9]{16,} | [srp]k_(?:live|test)_[A-Za-z0-9]{10,}
           | eyJ[A-Za-z0-9_=-]{8,}(?:\.[A-Za-z0-9_=-]+)*
           | hf_[A-Za-z0-9]{16,} | npm_[A-Za-z0-9]{30,} | pypi-[\w-]{30,}
           | (?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16} | AIza[\w-]{35} | ya29\.[\w-]{20,}

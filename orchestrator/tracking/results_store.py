@@ -27,7 +27,9 @@ def make_whole(uri: str) -> None:
     for leftover in unfinished.parent.glob(f"{unfinished.name}*"):
         leftover.unlink()
     unfinished.touch()  # with the permissions of the umask: SQLite would keep a group from writing
-    made = SqlAlchemyStore(f"sqlite:///{unfinished}", "mlruns")  # type: ignore[no-untyped-call] # MLflow left it untyped
+    # MLflow writes this into SQL as it is; in a URI, quotes and colons are escaped.
+    default = Path("mlruns").absolute().as_uri()
+    made = SqlAlchemyStore(f"sqlite:///{unfinished}", default)  # type: ignore[no-untyped-call] # MLflow left it untyped
     made.engine.dispose()
     unfinished.rename(path)
 

@@ -10,6 +10,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from orchestrator.rundir.state import State
+from orchestrator.tracking.delivery_record import sqlite_uri
 from orchestrator.tracking.metric_points import MetricPoint
 from orchestrator.tracking.mlflow_names import parameter_value
 from orchestrator.tracking.results_store import make_whole
@@ -47,6 +48,21 @@ def test_store_is_created_and_keeps_each_thing_once(tmp_path: Path) -> None:
     history = MlflowClient(uri).get_metric_history(run, "train/loss")
     assert [(each.step, each.value) for each in history] == [(s.step, s.value) for s in samples]
     assert not (Path.cwd() / "mlruns").exists()
+
+
+@pytest.mark.parametrize("name", ["o'neil's", "both ' and \"", "at :noon", "a%41?b#c é;&"])
+def test_store_is_created_in_a_folder_of_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """MLflow writes the path of the current folder into its SQL; quotes and colons end nothing there."""
+    folder = tmp_path / name
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    uri = sqlite_uri(folder / "mlflow.db")
+    store = Store(uri, "first", folder)
+    run = store.create_run("abc", "seed=0", 1000, {})
+    assert [each.mlflow_run_id for each in Store(uri, "first", folder).find_runs("abc")] == [run]
+    assert [each.name for each in folder.iterdir()] == ["mlflow.db"]
 
 
 def test_files_are_kept_beside_the_store_and_nowhere_else(tmp_path: Path) -> None:
