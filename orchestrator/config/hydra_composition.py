@@ -150,27 +150,37 @@ class ConfigFolder:
         with open_dict(cfg):
             del cfg["hydra"]
         found = cast("dict[str, object]", known)
-        ignored = _ignored(self._read_settings(), choices, found)
+        ignored = _ignored(self._read_settings(found.get("hydra")), choices, found)
         name = "" if name == _NO_NAME else name
         return Composed(cfg, found, written, refers, name, ignored)
 
-    def _read_settings(self) -> object:
-        """Return what the primary config itself says of Hydra, before anything is composed."""
+    def _read_settings(self, choice: object) -> dict[str, object]:
+        """Return what the config folder says of Hydra: in the primary config, and in a group ``hydra``."""
+        found: dict[str, object] = {}
         with suppress(HydraException, OmegaConfBaseException, AttributeError):
             loaded = self._pristine.load_config(self.config_name)
             node = loaded.config._get_node("hydra") if loaded else None
-            return OmegaConf.to_container(cast("DictConfig", node)) if node is not None else None
-        return None
+            if node is not None:
+                found |= cast("dict[str, object]", OmegaConf.to_container(cast("DictConfig", node)))
+        with suppress(HydraException, OmegaConfBaseException, AttributeError):
+            loaded = self._pristine.load_config(f"hydra/{choice}") if choice else None
+            if loaded is not None:
+                found |= cast("dict[str, object]", OmegaConf.to_container(loaded.config))
+        return found
 
 
 def _ignored(
-    settings: object, given: Sequence[Override], choices: Mapping[str, object]
+    settings: Mapping[str, object], given: Sequence[Override], choices: Mapping[str, object]
 ) -> tuple[str, ...]:
     """Return the settings of Hydra's that a config or overrides make, and that nothing reads."""
     keys = []
-    for key, value in settings.items() if isinstance(settings, dict) else ():
+    for key, value in settings.items():
         is_section = key in ("run", "sweep", "job", "sweeper") and isinstance(value, dict)
-        keys += [f"hydra.{key}.{name}" for name in value] if is_section else [f"hydra.{key}"]
+        keys += (
+            [f"hydra.{key}.{name}" for name in cast("dict[str, object]", value)]
+            if is_section
+            else [f"hydra.{key}"]
+        )
     keys += [str(item.key_or_group) for item in given if item.is_hydra_override()]
     keys += [
         group

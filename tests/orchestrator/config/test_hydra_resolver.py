@@ -166,3 +166,17 @@ def test_home_folder_may_be_written_with_a_tilde(
 def test_results_may_stand_in_the_current_folder(tmp_path: Path) -> None:
     """A folder without a name is one."""
     assert load_experiment(_folder(tmp_path, ""), "config", ["results_dir=."]).results_dir == Path()
+
+
+def test_settings_in_a_group_of_the_config_folder_are_named_too(tmp_path: Path) -> None:
+    """Many projects keep what they say of Hydra in ``hydra/default.yaml``."""
+    folder = _folder(tmp_path, "")
+    text = PRIMARY.replace("_self_", "{hydra: default}, _self_")
+    (folder / "config.yaml").write_text(text)
+    (folder / "hydra").mkdir()
+    text = "run: {dir: x}\nsweep: {dir: y}\nsweeper: {params: {lr: '1,2'}}\n"
+    (folder / "hydra/default.yaml").write_text(text)
+    planned = load_plan(ConfigSource(folder, "config", []))
+    assert len(planned.plan.decisions) == 2
+    (said,) = [each for each in planned.plan.selection.warnings if "no effect" in each]
+    assert said.startswith("hydra.run.dir, hydra.sweep.dir have no effect")
