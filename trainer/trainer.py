@@ -96,6 +96,7 @@ class ModularTaskTrainer(Roles):
                 getattr(self.data, part),
                 part,
                 self.settings,
+                device=self.device,
                 is_watched=self.callbacks.may_change_data,
             )
             for part in PARTS

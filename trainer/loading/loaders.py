@@ -14,27 +14,34 @@ from trainer.hydra_targets import call_target
 from trainer.loading.changes import mark_of
 from trainer.loading.options import build_sampler, read_loading
 from trainer.loading.order import EpochOrder
+from trainer.loading.resident import brought_if_small
 from trainer.loading.seeded_batches import SeededBatches, are_plain_tensors
 from trainer.loading.worker_failures import HeedOnlyTheTrainer, asked_later, killed_worker
 from trainer.seeding import derive, forget_half_drawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sized
+    from collections.abc import Callable, Iterator, Sequence, Sized
 
     from torch import Tensor
     from torch.utils.data import Dataset, TensorDataset
 
     from trainer.loading.options import Loading
-    from trainer.settings import Settings
+    from trainer.settings import Config, Settings
 
     Loader: TypeAlias = "LoadedBatches | TensorBatches"
 
+CPU = torch.device("cpu")
 PAIR = 2  # a sample and its target
 _NEVER = b""  # the mark of a data set before the first pass
 
 
 def make_loader(
-    samples: Dataset[Any], part: str, settings: Settings, *, is_watched: bool = False
+    samples: Dataset[Any],
+    part: str,
+    settings: Settings,
+    *,
+    device: torch.device = CPU,
+    is_watched: bool = False,
 ) -> Loader:
     """Make the loader of one part of the data, with generators of its own; only `train` is shuffled.
 
@@ -46,6 +53,8 @@ def make_loader(
         samples: The data set.
         part: Which of `trainer.build.PARTS` it is.
         settings: The trainer's settings.
+        device: Where the batches will be used: for a GPU they are made in pinned memory, and tensors
+            that take little of its memory are brought there once.
         is_watched: Whether callbacks may change the data set.
 
     Raises:
@@ -60,20 +69,32 @@ def make_loader(
     }
     order = _make_order(cast("Sized", samples), part, settings, loading)
     order.with_place = not is_plain
+    options = pinned(loading.options, device) if not is_plain else loading.options
     made = SeededBatches(samples, seed)
 
     def call() -> DataLoader[Any]:
         generator = torch.Generator().manual_seed(derive(seed, "loader"))
         handed = {"dataset": made, "batch_sampler": order, "generator": generator}
-        loader = _call_loader(loading.options, handed)
+        loader = _call_loader(options, handed)
         loader.worker_init_fn = HeedOnlyTheTrainer(loader.worker_init_fn)
         made.collate, loader.collate_fn = loader.collate_fn, _as_it_is
         return loader
 
     loader = call()  # also for tensors: it checks its keys
     if is_plain:
-        return TensorBatches(cast("TensorDataset", samples), order)
+        there = CPU if is_watched else device  # what callbacks change is seen where it is
+        return TensorBatches(cast("TensorDataset", samples), order, there)
     return LoadedBatches(loader, order, made, call if is_watched else None)
+
+
+def pinned(options: Config, device: torch.device) -> Config:
+    """Return a loader's options, with batches in pinned memory for a GPU, unless they say otherwise.
+
+    From there they are copied while the GPU computes. A loader of the user's own decides that itself;
+    and what is made without workers may be on the GPU already, which cannot be pinned.
+    """
+    is_ours = "_target_" not in options and options.get("num_workers", 0)
+    return {"pin_memory": True, **options} if is_ours and device.type == "cuda" else options
 
 
 def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 - a batch is the user's
@@ -139,11 +160,26 @@ class TensorBatches:
 
     Every batch is a copy, which a model may change. It lies in memory as a `DataLoader`'s does, for
     kernels round otherwise in another order: what was permuted stays so.
+
+    Args:
+        dataset: The tensors.
+        order: The order.
+        device: Where the batches will be used.
+        bring: Brings tensors there, if they are small.
     """
 
-    def __init__(self, dataset: TensorDataset, order: EpochOrder) -> None:
+    def __init__(
+        self,
+        dataset: TensorDataset,
+        order: EpochOrder,
+        device: torch.device = CPU,
+        bring: Callable[[Sequence[Tensor], torch.device], list[Tensor]] = brought_if_small,
+    ) -> None:
         self.dataset = dataset
         self.order = order
+        self._device = device
+        self._bring = bring
+        self._there: list[Tensor] | None = None
         alike = all(map(_is_selected_alike, dataset.tensors))
         self._cut: Callable[[Tensor, Tensor], Tensor] = _select if alike else getitem
 
@@ -154,8 +190,19 @@ class TensorBatches:
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """Yield the batches of the order."""
         cut, tensors = self._cut, self.dataset.tensors
+        if self._device.type != "cpu":
+            yield from self._batches_there()
+            return
         for indices in self.order.batches():
             yield tuple([cut(values, indices) for values in tensors])
+
+    def _batches_there(self) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the batches, on the GPU where the tensors have room there; brought at the first pass."""
+        if self._there is None:
+            self._there = self._bring(self.dataset.tensors, self._device)
+        for indices in self.order.batches():
+            places = {each.device: indices.to(each.device) for each in self._there}
+            yield tuple([self._cut(values, places[values.device]) for values in self._there])
 
     def renew(self) -> bool:
         """Notice what callbacks changed: there is nothing to do, for nothing is made ahead."""
