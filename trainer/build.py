@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -18,7 +19,6 @@ from trainer.settings import deciding_keys, label_of, read_group
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import torch
     from torch import Tensor
     from torch.utils.data import Dataset
 
@@ -121,7 +121,25 @@ def build_optimizer(config: Config, found: Mapping[str, object]) -> Optimizer:
     optimizer = playing(built, "optimizer", Optimizer)
     if entries is not None:
         check_options(optimizer, entries)
+        if is_pytorchs(config, "optimizer"):
+            _check_values(config, entries)
     return optimizer
+
+
+def _check_values(config: Config, entries: Any) -> None:  # noqa: ANN401 - `divide` has checked it
+    """Make sure of the values of groups: PyTorch looks only at those for all groups.
+
+    Raises:
+        ConfigError: If the optimizer would refuse one that is given to it for all.
+    """
+    for place, entry in enumerate(entries):
+        whole = {**read_group(config, "optimizer"), **entry}
+        taken = [key for key in whole if takes({"optimizer": whole}, "optimizer", key)]
+        tried = {key: whole[key] for key in ("_target_", *taken)}
+        try:
+            build({"optimizer": tried}, "optimizer", params=[nn.Parameter(torch.zeros(1))])
+        except ConfigError as error:
+            raise ConfigError(f"optimizer.groups[{place}]: {error}") from error
 
 
 def fingerprinted(config: Config, settings: Settings) -> Config:

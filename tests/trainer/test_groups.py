@@ -172,3 +172,29 @@ def test_state_of_every_module_is_in_the_digest(make_run: MakeRun, train: Train)
         train(run_dir)
         digests.add(results_of(run_dir)["digest"])
     assert len(digests) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"lr": -1},
+            r"^optimizer.groups\[1\]: optimizer: torch.optim.SGD: Invalid learning rate: -1",
+        ),
+        ({"lr": "fast"}, r"^optimizer.groups\[1\]: optimizer: torch.optim.SGD: "),
+        ({"momentum": -0.5}, r"^optimizer.groups\[1\]: .*Invalid momentum value: -0.5"),
+    ],
+)
+def test_value_of_a_group_is_checked_as_one_for_all(
+    make_run: MakeRun, train: Train, options: dict[str, Any], message: str
+) -> None:
+    """PyTorch would take any, and climb with a negative rate."""
+    groups = [{"kinds": "bias", "lr": 0.01}, {"match": "weight", **options}]
+    with pytest.raises(ConfigError, match=message):
+        train(make_run(optimizer={"_target_": "torch.optim.SGD", "lr": 0.1, "groups": groups}))
+
+
+def test_value_that_only_groups_can_have_is_taken(make_run: MakeRun, train: Train) -> None:
+    """Some are not arguments of the constructor."""
+    groups = [{"kinds": "bias", "weight_decay": 0.0, "decoupled_weight_decay": False}]
+    train(make_run(optimizer={"_target_": "torch.optim.AdamW", "lr": 0.1, "groups": groups}))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+SOME = 1024  # batches
+
+
 class EpochOrder(Sampler[list[Any]]):
     """Yield the batches of an epoch, as indices or as (epoch, batch, indices), from any batch on.
 
@@ -81,7 +84,10 @@ class EpochOrder(Sampler[list[Any]]):
         """Yield the epoch's batches as integers (batch,), beginning with `first_batch`."""
         if self.first_batch < len(self):
             first, end = (batch * self.batch_size for batch in (self.first_batch, len(self)))
-            yield from torch.split(self._order()[first:end], self.batch_size)
+            order = self._order()[first:end]
+            # A few at a time: of a large data set all of them would take longer than their samples.
+            for some in torch.split(order, SOME * self.batch_size):
+                yield from torch.split(some, self.batch_size)
 
     def _order(self) -> Tensor:
         order = self._whole_order()

@@ -128,3 +128,15 @@ def test_sampler_that_cannot_be_resumed_or_used_is_refused(sampler: Any, message
     """In one line, before anything is trained."""
     with pytest.raises(ConfigError, match=message):
         EpochOrder(range(20), 8, seed=1, sampler=sampler).check()
+
+
+def test_order_of_many_samples_is_cut_as_it_is_needed() -> None:
+    """The batches are those of the whole; the first does not wait for the last."""
+    order = EpochOrder(range(10_000), 3, seed=1)
+    order.first_batch = 2
+    whole = torch.cat([*order.batches()])
+    assert [len(batch) for batch in order.batches()] == [3] * 3331 + [1]
+    order.first_batch = 0
+    assert torch.equal(torch.cat([*order.batches()])[6:], whole)
+    many = EpochOrder(range(30_000_000), 1, None)
+    assert next(many.batches()).tolist() == [0]
