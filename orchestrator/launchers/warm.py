@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 TRAINER: Final = EntryPoint("trainer.__main__:main", ("{run_dir}",))
 TRAINING_STACK: Final = ("trainer.preload", "trainer.trainer", "trainer.__main__")
 _OURS: Final = (
-    *("orchestrator.runner.runner", "orchestrator.runner.forked_runner", "filelock"),
+    *("orchestrator.runner.takeover", "orchestrator.runner.forked_runner", "filelock"),
     *("multiprocessing.popen_fork", "multiprocessing.popen_forkserver"),
     "orchestrator.cli.main",  # a fork imports the main module again, and that imports this
 )

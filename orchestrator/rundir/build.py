@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import os
 import re
-import secrets
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -124,7 +123,7 @@ class StagedDirectories:
         Raises:
             OSError: It cannot be written; nothing is left behind.
         """
-        staging = self._training / f"{_PREFIX}{run.run_id}-{secrets.token_hex(16)}"
+        staging = self._training / f"{_PREFIX}{run.run_id}-{os.urandom(16).hex()}"
         self._built[run.run_id] = staging, _build(run, staging, self._exclude)
 
     def publish(self, run: Run, path: Path) -> None:
@@ -163,7 +162,7 @@ class StagedDirectories:
 
 def take_away(path: Path) -> None:
     """Remove a directory so that it is never found partially under its name; ignore errors."""
-    aside = path.with_name(f"{_PREFIX}swept-{secrets.token_hex(16)}")
+    aside = path.with_name(f"{_PREFIX}swept-{os.urandom(16).hex()}")
     with suppress(OSError):
         path.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)

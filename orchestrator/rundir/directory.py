@@ -10,32 +10,24 @@ import contextlib
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypeGuard
+from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.grid.identity import RunId
 from orchestrator.rundir import durable, records
+from orchestrator.rundir.identity_file import MEND_DISK, read_identity, unusable, whose
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
 from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome, read_outcome, read_versions
 from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
 from orchestrator.rundir.status_report import Report
 from orchestrator.rundir.survivors import Survivors
-from orchestrator.rundir.verify_config import (
-    MOVE_AWAY,
-    check_executed,
-    check_own_config,
-    parse_config,
-    read_identity,
-    whose,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.grid.config_values import Value
-    from orchestrator.grid.identity import Run
+    from orchestrator.grid.identity import Run, RunId
     from orchestrator.rundir.state import Progress
 
 _CONFIG: Final = "config.yaml"
@@ -56,7 +48,7 @@ class RunDirectory:
     @property
     def run_id(self) -> RunId:
         """The run's ID, which is the directory's name."""
-        return RunId(self.path.name)
+        return cast("RunId", self.path.name)
 
     @property
     def lock(self) -> RunLock:
@@ -178,7 +170,10 @@ class RunDirectory:
 
     def _observation(self, status: Status | Unreadable | None, *, locked: bool) -> Observation:
         progress = None if status is None else self.read_progress()
-        return Observation(status, locked, self._count_attempts(status), progress)
+        damage = ""
+        if isinstance(status, Unreadable) and status.is_refused and not locked:
+            damage = f"{self._status}: {status.why}. {MEND_DISK}"
+        return Observation(status, locked, self._count_attempts(status), progress, damage=damage)
 
     def report(self, survivors: Survivors | None = None) -> Report:
         """Return the report on the run; damage becomes its reason, and is never raised."""
@@ -207,7 +202,7 @@ class RunDirectory:
         except OSError as error:
             if durable.is_shortage(error):
                 raise
-            return Unreadable(error.strerror or str(error))
+            return Unreadable(error.strerror or str(error), durable.is_refusal(error))
 
     def write_status(self, status: Status, *, named: bool = True) -> None:
         """Replace the status, durably, and keep an unreadable one aside. Requires the lock."""
@@ -245,6 +240,11 @@ class RunDirectory:
         Raises:
             RunDirectoryError: It is missing, damaged, or was changed since the run was created.
         """
+        from orchestrator.rundir.verify_config import (  # noqa: PLC0415 # no runner reads configs
+            check_own_config,
+            parse_config,
+        )
+
         content = self._read_config_text()
         config = parse_config(content, self.config)
         try:
@@ -258,7 +258,7 @@ class RunDirectory:
         """Return when the directory was created; a recreated one has another time.
 
         Raises:
-            RunDirectoryError: ``run.json`` is missing or damaged.
+            RunDirectoryError: ``run.json`` is missing or damaged, or cannot be read.
         """
         return str(read_identity(self.identity).get("created_at"))
 
@@ -268,6 +268,8 @@ class RunDirectory:
         Raises:
             RunDirectoryError: It belongs to another config, or does not say to which.
         """
+        from orchestrator.rundir.verify_config import check_executed  # noqa: PLC0415 # as above
+
         identity, content = read_identity(self.identity), self._read_config_text()
         check_executed(content, identity, run, exclude or (), self.config)
 
@@ -275,11 +277,7 @@ class RunDirectory:
         try:
             return durable.read_file(self.config)
         except OSError as error:
-            if durable.is_shortage(error):
-                raise
-            raise RunDirectoryError(
-                f"{self.config}: {error.strerror or error}. {MOVE_AWAY}"
-            ) from None
+            raise unusable(self.config, error) from None
 
     def signs_of_progress(self) -> tuple[object, ...]:
         """Return a value that changes whenever the trainer reports progress or metrics."""

@@ -25,6 +25,9 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 _SHORTAGES: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN))
 
+# Nothing stands under a name, or something that is no file.
+_MISPLACED: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO))
+
 
 class NotRegularError(OSError):
     """A path is not a regular file, or the file is too large."""
@@ -33,6 +36,11 @@ class NotRegularError(OSError):
 def is_shortage(error: OSError) -> bool:
     """Return whether an error means that this process is out of descriptors, memory or processes."""
     return error.errno in _SHORTAGES
+
+
+def is_refusal(error: OSError) -> bool:
+    """Tell whether the system refused to look at a file: it says nothing about what is there."""
+    return not isinstance(error, NotRegularError) and error.errno not in _MISPLACED
 
 
 def write_file(path: Path, content: bytes, *, lasting: bool = True, named: bool = True) -> None:

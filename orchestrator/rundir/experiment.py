@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -107,7 +106,7 @@ class ExperimentDirectory:
                         " be detected. Choose a results_dir on another file system."
                     )
                 sweep(self.training)
-                probe = self.training / f".new-{secrets.token_hex(8)}"
+                probe = self.training / f".new-{os.urandom(8).hex()}"
                 probe.mkdir()
                 probe.rmdir()
         except HeldLockError:
@@ -125,9 +124,18 @@ class ExperimentDirectory:
 
         Raises:
             HeldLockError: As for ``prepare``.
-            OSError: The folder cannot be written.
+            RunDirectoryError: The file cannot be locked, or something else stands in its place.
         """
-        return join(self.path / _ORCHESTRATORS, tell)
+        path = self.path / _ORCHESTRATORS
+        try:
+            return join(path, tell)
+        except HeldLockError:
+            raise
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{path}: it cannot be locked ({error.strerror or error})."
+                " Remove what stands there, or fix the permissions or the disk."
+            ) from None
 
     def is_executed(self) -> bool:
         """Return whether an orchestrator executes the experiment, also between runs and in pauses."""
@@ -188,7 +196,7 @@ class ExperimentDirectory:
                 lock = directory.lock.open()
                 if not directory.lock.take(lock):
                     return _LIVES
-                aside = self.training / f".new-swept-{secrets.token_hex(16)}"
+                aside = self.training / f".new-swept-{os.urandom(16).hex()}"
                 directory.path.rename(aside)
             shutil.rmtree(aside)  # while its lock is held, so that no other process sweeps it
         except FileNotFoundError:

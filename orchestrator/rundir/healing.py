@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import config_yaml, durable, records
 from orchestrator.rundir.build import identity_record
+from orchestrator.rundir.identity_file import RefusedError, read_identity
 from orchestrator.rundir.state import Status
-from orchestrator.rundir.verify_config import check_planned, parse_config, read_identity
+from orchestrator.rundir.verify_config import check_planned, parse_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,9 +50,12 @@ def heal(directory: RunDirectory, run: Run, exclude: Sequence[str] | None) -> No
 
 
 def _read(directory: RunDirectory) -> Mapping[str, Any] | None:
-    with contextlib.suppress(RunDirectoryError):
+    try:
         return read_identity(directory.identity)
-    return None
+    except RefusedError:
+        raise
+    except RunDirectoryError:
+        return None
 
 
 def _tells_of(identity: Mapping[str, Any] | None, run: Run, text: bytes) -> bool:

@@ -13,8 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.rundir.durable import is_shortage
-from orchestrator.rundir.verify_config import MOVE_AWAY
+from orchestrator.rundir.identity_file import MOVE_AWAY, unusable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,9 +96,7 @@ class RunLock:
                 f" If no process of it is live, run: touch {path}"
             ) from None
         except OSError as error:
-            if is_shortage(error):
-                raise
-            raise RunDirectoryError(f"{path}: {error.strerror}. {MOVE_AWAY}") from None
+            raise unusable(path, error) from None
         found = os.fstat(descriptor)
         # A second name of an empty file comes from a backup with hard links; a file with content is
         # not a lock file.

@@ -54,9 +54,13 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Takes the place of the status if ``status.json`` cannot be read; ``why`` is for people."""
+    """Takes the place of the status if ``status.json`` cannot be read; ``why`` is for people.
+
+    ``is_refused``: the system refused to read it, so the run may well be done.
+    """
 
     why: str
+    is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from orchestrator.errors import IdentityError, RunDirectoryError
 from orchestrator.grid.config_diff import find_differences
 from orchestrator.grid.config_values import show
 from orchestrator.grid.identity import canonical_form
-from orchestrator.rundir import config_yaml, durable, records
+from orchestrator.rundir import config_yaml, records
+from orchestrator.rundir.identity_file import MOVE_AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,38 +24,13 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.config_diff import Difference
     from orchestrator.grid.config_values import Value
-    from orchestrator.grid.identity import Run, RunId
+    from orchestrator.grid.identity import Run
 
-MOVE_AWAY: Final = "Move this directory away to restart the run."
 _MOST_KEYS: Final = 5
 # The keys that may differ: where the results are, and under which name.
 _PLACES: Final = ("results_dir", "experiment_id")
 _SPECIAL: Final = re.compile(r"_\w+_", re.ASCII)  # _target_ and the like select code
 _FROM_ENVIRONMENT: Final = re.compile(r'"\$\{oc\.env:(\w+)\}"')
-
-
-def read_identity(path: Path) -> Mapping[str, Any]:
-    """Return the content of ``run.json``, which has a digest.
-
-    Raises:
-        RunDirectoryError: It is missing or damaged.
-    """
-    try:
-        found = records.parse(durable.read_file(path))
-    except OSError as error:
-        raise RunDirectoryError(f"{path}: {error.strerror or error}. {MOVE_AWAY}") from None
-    if not isinstance(found, dict) or not isinstance(found.get("digest"), str):
-        raise RunDirectoryError(f"{path}: it does not name the run. {MOVE_AWAY}")
-    return found
-
-
-def whose(identity: Mapping[str, Any], run_id: RunId) -> str:
-    """Return which other run a ``run.json`` belongs to; an empty string if it is the run's own."""
-    digest, named = identity["digest"], identity.get("run_id", run_id)
-    if named == run_id and digest.startswith(run_id):
-        return ""
-    other = named if named != run_id else digest[: len(run_id)]
-    return f"it belongs to the run {records.brief(other)}. {MOVE_AWAY}"
 
 
 def parse_config(content: bytes, path: Path) -> Mapping[str, Value]:

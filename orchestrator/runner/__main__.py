@@ -1,8 +1,45 @@
-"""Run ``python -m orchestrator.runner``: one attempt of one run."""
+"""Run ``python -m orchestrator.runner``: one attempt of one run.
 
+The keeper is what is left of this process once it has forked the runner. It loads nothing before
+that which only the runner needs: a fork copies whatever memory it touches.
+"""
+
+import signal
 import sys
+from collections.abc import Sequence
+from functools import partial
 
-from orchestrator.runner.runner import main
+from orchestrator.runner.attempt_program import SIGNALS
+from orchestrator.runner.lock_keeper import Keeper, Kept, watch_over
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out ``RUN_DIR ATTEMPT TIMEOUT NO_PROGRESS GRACE COMMAND...``; return the verdict."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    return watch_over(partial(_be_runner, arguments), _take_over)
+
+
+def _be_runner(arguments: Sequence[str], keeper: Keeper) -> int:
+    from pathlib import Path  # noqa: PLC0415 # not for the keeper
+
+    from orchestrator.rundir.directory import RunDirectory  # noqa: PLC0415
+    from orchestrator.runner.attempt_program import Command  # noqa: PLC0415
+    from orchestrator.runner.runner import work  # noqa: PLC0415
+    from orchestrator.runner.time_limits import Limits  # noqa: PLC0415
+
+    run_dir, attempt, timeout, no_progress, grace, *command = arguments
+    limits = Limits.from_arguments((timeout, no_progress, grace))
+    directory = RunDirectory(Path(run_dir))
+    verdict, complaint = work(directory, int(attempt), Command(tuple(command)), limits, keeper)
+    sys.stderr.write(complaint)
+    return verdict
+
+
+def _take_over(kept: Kept) -> int:
+    from orchestrator.runner.takeover import take_over  # noqa: PLC0415 # hardly ever
+
+    return take_over(kept)
+
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

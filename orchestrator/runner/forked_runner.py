@@ -50,7 +50,7 @@ def be_runner(line: Connection) -> None:
     was none, once the run's lock is free. Signals are blocked since before the fork, because a
     request to stop may follow a request immediately.
     """
-    from orchestrator.runner.runner import take_over  # noqa: PLC0415 # loaded before the fork
+    from orchestrator.runner.takeover import take_over  # noqa: PLC0415 # loaded before the fork
 
     # The terminal and its signals are for orch.
     os.setsid()

@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from orchestrator.runner import process_tree
 from orchestrator.runner.attempt_program import SIGNALS
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from orchestrator.runner.supervisor import Ending
     from orchestrator.runner.time_limits import Limits
 
-_LONGEST: Final = 1 << 17  # bytes of a message
+_LONGEST: Final = 1 << 18  # bytes of a message, more than a socket takes
+_BEGUN, _STARTED, _ENDED = b"b", b"s", b"e"  # how a message begins that says more than that
 _OVER: Final = b"over"
 _HEARD: Final = b"."
 _DESCRIPTORS: Final = 2
@@ -55,16 +56,27 @@ class Begun:
 class Kept:
     """An attempt as its keeper knows it, with descriptors of its lock and output.
 
-    ``pid`` is the program's once it is known, ``ending`` how it ended; ``requests`` are the signals
-    that were sent to the runner.
+    What was begun and how the program ended stay pickled: few keepers need to know, and reading it
+    imports what a runner imports. ``pid`` is the program's once it is known; ``requests`` are the
+    signals that were sent to the runner.
     """
 
-    begun: Begun
+    said_begun: bytes
     lock: int
     output: int
     pid: int | None = None
-    ending: Ending | None = None
+    said_ending: bytes = b""
     requests: tuple[int, ...] = ()
+
+    def begun(self) -> Begun:
+        """Return what the runner was about to begin."""
+        return cast("Begun", pickle.loads(self.said_begun))  # noqa: S301 # from our own child
+
+    def ending(self) -> Ending | None:
+        """Return how the program ended, as far as the runner had said that."""
+        if not self.said_ending:
+            return None
+        return cast("Ending", pickle.loads(self.said_ending))  # noqa: S301 # as above
 
     def close(self) -> None:
         """Close the descriptors of the lock and the output."""
@@ -80,15 +92,15 @@ class Keeper:
 
     def begin(self, begun: Begun, lock: int, output: int) -> None:
         """Send what the keeper needs to finish an attempt, before its program is started."""
-        self._send(pickle.dumps(begun), lock, output)
+        self._send(_BEGUN + pickle.dumps(begun), lock, output)
 
     def started(self, pid: int) -> None:
         """Send the process ID of the program."""
-        self._send(pickle.dumps(pid))
+        self._send(_STARTED + str(pid).encode())
 
     def ended(self, ending: Ending) -> None:
         """Send how the program ended, before it is reaped and its exit code lost."""
-        self._send(pickle.dumps(ending))
+        self._send(_ENDED + pickle.dumps(ending))
 
     def release(self) -> None:
         """Report that the attempt is over; return once the keeper no longer holds the lock."""
@@ -206,12 +218,12 @@ def _hear(
         with contextlib.suppress(OSError):
             line.send(_HEARD)
         return None
-    said = pickle.loads(message)  # noqa: S301 # from our own child
-    if isinstance(said, Begun):
+    kind, said = message[:1], message[1:]
+    if kind == _BEGUN:
         lock, output = descriptors
         return Kept(said, lock, output)
-    if kept and isinstance(said, int):
-        kept.pid = said
+    if kept and kind == _STARTED:
+        kept.pid = int(said)
     elif kept:
-        kept.ending = said
+        kept.said_ending = said
     return kept

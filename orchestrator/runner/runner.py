@@ -11,37 +11,28 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 from dataclasses import replace
 from enum import IntEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import durable
-from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, State, Status
 from orchestrator.runner import process_tree
-from orchestrator.runner.attempt_program import (
-    HASH_SEED,
-    NOT_CALLED,
-    SIGNALS,
-    Command,
-    Orphan,
-    hash_seed,
-)
+from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, hash_seed
 from orchestrator.runner.failure_classes import FailureKind, Traces, classify
-from orchestrator.runner.lock_keeper import Begun, Keeper, Kept, watch_over
-from orchestrator.runner.output import CappedLog, Pipe, read_end
+from orchestrator.runner.lock_keeper import Begun, Keeper
+from orchestrator.runner.output import CappedLog, Pipe
 from orchestrator.runner.supervisor import Cut, Ending, Supervisor
-from orchestrator.runner.time_limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
     from types import FrameType
 
+    from orchestrator.rundir.directory import RunDirectory
     from orchestrator.runner.attempt_program import Program
+    from orchestrator.runner.time_limits import Limits
 
 
 # The error of an attempt that had started; before that, the directory is just not found.
@@ -97,6 +88,8 @@ class Runner:
             return Verdict.NOT_OURS
         # Check again: another orchestrator may have run it since this one planned.
         seen = self._directory.observe_locked()
+        if seen.damage:  # it may have finished, and nobody can tell now
+            raise RunDirectoryError(seen.damage)
         if seen.attempts != self._attempt - 1 or seen.state is State.DONE:
             return Verdict.NOT_OURS
         status = Status(
@@ -179,13 +172,15 @@ def judge_attempt(
     directory: RunDirectory, begun: Begun, ending: Ending, output_tail: str
 ) -> Status:
     """Decide what the end of an attempt means, from all that it left."""
+    status = replace(begun.status, exit_code=ending.exit_code)
+    if ending.exit_code == 0:
+        return replace(status, record=Record.DONE)
     reported = directory.read_progress()
     traces = Traces(
         output_tail,
         reported.metrics if reported else {},
         memory_ran_out=process_tree.kernel_kills() > begun.kills,
     )
-    status = replace(begun.status, exit_code=ending.exit_code)
     return judge(status, ending, begun.limits, traces)
 
 
@@ -200,58 +195,6 @@ def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:
         raise RunDirectoryError(f"{directory.path}: {LOST}")
     directory.write_status(replace(ended, ended_at=now()))
     return _VERDICTS[ended.record]
-
-
-def take_over(kept: Kept) -> int:
-    """Finish an attempt whose runner was killed, in its keeper; return the verdict.
-
-    If its program had not been started, nothing is recorded.
-    """
-    begun = kept.begun
-    directory = RunDirectory(begun.run_dir)
-    watch = Supervisor(begun.program, directory, begun.limits)
-
-    def stop(number: int, _frame: FrameType | None = None) -> None:
-        watch.ask(signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM)
-
-    for number in kept.requests:
-        stop(number)
-    for number in SIGNALS:
-        signal.signal(number, stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    try:
-        return _take_over(kept, directory, watch)
-    except (OSError, RunDirectoryError):
-        return Verdict.FAILED  # there is no process to report to; the next orch run sees the state
-    finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-
-
-def _take_over(kept: Kept, directory: RunDirectory, watch: Supervisor) -> int:
-    begun = kept.begun
-    # The runner may have been killed between starting the program and sending its pid.
-    pid = kept.pid or next(iter(process_tree.children()), None)
-    if pid is None and kept.ending is None:
-        return Verdict.FAILED
-    path = directory.attempt_log(begun.status.attempt)
-    before = read_end(path)
-    with Pipe(kept.output) as output, CappedLog(path) as log:
-        if kept.ending or pid is None:
-            ending = watch.over_the_rest(cast("Ending", kept.ending), kept.lock, output, log)
-        else:
-            ending = watch.over(Orphan(pid), kept.lock, output, log)
-    if not _is_open(directory, begun) or ending.exit_code == NOT_CALLED:
-        return Verdict.FAILED
-    said = before + log.tail_text
-    return record(directory, judge_attempt(directory, begun, ending, said), kept.lock)
-
-
-def _is_open(directory: RunDirectory, begun: Begun) -> bool:
-    """Return whether an attempt is recorded as running: its end is not recorded yet."""
-    seen = directory.read_status()
-    if not isinstance(seen, Status):
-        return False
-    return seen.record is Record.RUNNING and seen.attempt == begun.status.attempt
 
 
 def judge(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Status:
@@ -297,19 +240,3 @@ def work(
         return Verdict.FAILED, str(error)
     finally:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Carry out ``RUN_DIR ATTEMPT TIMEOUT NO_PROGRESS GRACE COMMAND...``; return the verdict."""
-    run_dir, attempt, timeout, no_progress, grace, *command = arguments
-    limits = Limits.from_arguments((timeout, no_progress, grace))
-    program = Command(tuple(command))
-
-    def be_runner(keeper: Keeper) -> int:
-        directory = RunDirectory(Path(run_dir))
-        verdict, complaint = work(directory, int(attempt), program, limits, keeper)
-        sys.stderr.write(complaint)
-        return verdict
-
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    return watch_over(be_runner, take_over)

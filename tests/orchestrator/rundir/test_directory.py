@@ -1,5 +1,6 @@
 """A run directory says what is true, whatever was done to it."""
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -121,6 +122,28 @@ def test_link_pipe_and_folder_in_place_of_the_status_are_unreadable(
     path.mkdir()
     assert isinstance(directory.read_status(), Unreadable)
     assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+@pytest.mark.parametrize("name", ["status.json", "run.lock"])
+def test_what_the_disk_refuses_to_show_is_neither_damage_nor_a_reason_to_repeat_a_run(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    directory.write_status(status(Record.DONE if name == "status.json" else Record.RUNNING))
+    real = os.open
+
+    def refuse(
+        path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None
+    ) -> int:
+        if Path(path).name == name:
+            raise OSError(number, os.strerror(number), str(path))
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", refuse)
+    seen = directory.observe()
+    assert seen.damage
+    assert os.strerror(number) in seen.reason
+    assert "Move this directory away" not in seen.reason
 
 
 def test_link_in_place_of_the_lock_is_refused_and_its_target_untouched(

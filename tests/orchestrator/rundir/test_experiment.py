@@ -365,3 +365,13 @@ def test_file_system_that_grants_every_lock_is_refused(
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)
     with pytest.raises(RunDirectoryError, match="locks do not work on this file system"):
         experiment.prepare()
+
+
+def test_what_stands_in_place_of_the_lock_of_orchestrators_is_told_with_its_path(
+    tmp_path: Path,
+) -> None:
+    experiment = ExperimentDirectory(tmp_path, "e")
+    lock = experiment.path / "orchestrators.lock"
+    lock.mkdir(parents=True)
+    with pytest.raises(RunDirectoryError, match=r"orchestrators\.lock: it cannot be locked"):
+        experiment.join()
