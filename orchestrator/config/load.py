@@ -125,7 +125,7 @@ def _experiment_id(value: Value) -> str:
     if value is None:
         raise ConfigError("the config has no experiment_id. Give the experiment a name.")
     name = str(value)
-    if not _is_name(name) or "/" in name or name in ("", ".", ".."):
+    if not _is_name(name) or "/" in name or name in ("", ".", "..", "~"):
         raise ConfigError(
             f"experiment_id {name[:_SHOWN]!r} can not name a folder."
             " Use letters, digits, '-' and '_'."

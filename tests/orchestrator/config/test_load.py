@@ -553,6 +553,7 @@ def test_config_names_and_folders_may_be_others(tmp_path: Path) -> None:
         (["+_filters=[{a:1}]"], "_filters, number 1: {'a': 1} is no text"),
         (["experiment_id='" + "é" * 200 + "'"], "can not name a folder"),
         (["experiment_id=.."], "experiment_id '..' can not name a folder"),
+        (["experiment_id='~'"], "experiment_id '~' can not name a folder"),
         (["results_dir=" + "x" * 4096], "is too long a name"),
         (["lr=" + "[" * 100], "the override 'lr=' is nested too deeply"),
         (["lr=range(1000000000)"], "lr=range(1000000000): more than 1,000,000 values"),
