@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -62,9 +63,23 @@ def build_model(config: Config) -> nn.Module:
 
 
 def _best(run_dir: Path) -> Path:
-    """Return the best checkpoint; the last one where no iteration was better than any."""
+    """Return the best checkpoint; the last one where no iteration was better than any.
+
+    Raises:
+        CheckpointError: If it is gone.
+    """
     path = run_dir / CHECKPOINTS / BEST
-    return path if path.exists() else _last(run_dir)
+    if path.exists():
+        return path
+    iteration = json.loads((run_dir / RESULTS).read_text()).get("best", {}).get("iteration")
+    if iteration is None:
+        return _last(run_dir)
+    found = [*(run_dir / CHECKPOINTS).glob(f"{iteration:06d}-*.pt")]
+    if not found:
+        raise CheckpointError(
+            f"{path}: it is gone, and so is iteration {iteration}, the best one. Give weights='last'."
+        )
+    return found[0]
 
 
 def _last(run_dir: Path) -> Path:

@@ -1,5 +1,6 @@
 """A finished run's model is ready for use in one call."""
 
+import json
 import os
 import subprocess
 import sys
@@ -42,6 +43,8 @@ def test_run_without_a_best_iteration_has_its_last_weights(make_run: MakeRun, tr
     run_dir = make_run()
     train(run_dir)
     (run_dir / "checkpoints" / "best.pt").unlink()
+    without = results_of(run_dir) | {"best": {"iteration": None}}
+    (run_dir / "results.json").write_text(json.dumps(without))
     last = trainer.load(run_dir, weights="last")
     assert torch.equal(trainer.load(run_dir)(BATCH), last(BATCH))
 
@@ -104,3 +107,17 @@ def damage(run_dir: Path, what: str) -> None:
         (checkpoints / what).write_bytes(content)
     elif what != "nothing":
         (run_dir / what).unlink()
+
+
+def test_best_weights_that_are_gone_are_not_replaced_by_others(
+    make_run: MakeRun, train: Train
+) -> None:
+    """Its second name is used while it is there; after that it is an error."""
+    train(run_dir := make_run(checkpoint=WORST_FIRST))
+    best = trainer.load(run_dir)(BATCH)
+    (run_dir / "checkpoints" / "best.pt").unlink()
+    assert torch.equal(trainer.load(run_dir)(BATCH), best)
+    (numbered,) = (run_dir / "checkpoints").glob("000001-*.pt")
+    numbered.unlink()
+    with pytest.raises(TrainerError, match="it is gone, and so is iteration 1, the best one"):
+        trainer.load(run_dir)
