@@ -38,12 +38,12 @@ _NAMED = re.compile(rf"({'|'.join(FailureKind)}): *(\S.*)")
 _WHAT = re.compile(r"^\s*what\(\): +(.*)", re.MULTILINE)  # printed by C++ for an uncaught exception
 _SIGNS: Final[Mapping[FailureKind, re.Pattern[str]]] = {
     FailureKind.OUT_OF_MEMORY: re.compile(
-        r"OutOfMemoryError|\bMemoryError\b|out of memory|can't allocate memory"
+        r"OutOfMemoryError|\[Errno 12\]|\bMemoryError\b|out of memory|can't allocate memory"
         r"|Cannot allocate memory|std::bad_alloc|CU\w+_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED",
         re.IGNORECASE,
     ),
     FailureKind.DISK_FULL: re.compile(
-        r"No space left on device|Disk quota exceeded|\bENOSPC\b|database or disk is full"
+        r"No space left on device|\[Errno (?:28|122)\]|Disk quota exceeded|\bENOSPC\b|database or disk is full"
         r"|PytorchStreamWriter failed writing",
         re.IGNORECASE,
     ),

@@ -88,3 +88,12 @@ def test_any_signal_is_named(number: int) -> None:
     failure = classify(-number, Traces())
     assert failure.kind == "killed"
     assert failure.message.startswith(("by SIG", f"by signal {number}"))
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(12, "out-of-memory"), (28, "disk-full"), (122, "disk-full"), (5, "error")]
+)
+def test_system_error_is_classified_by_its_number_in_any_language(number: int, kind: str) -> None:
+    header = 'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n'
+    words = f"{header}OSError: [Errno {number}] Kein Platz\n"
+    assert classify(1, Traces(words)).kind == kind
