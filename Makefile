@@ -1,4 +1,4 @@
-# Every target makes the virtual environment first, if it is missing or out of date.
+# Every target creates the virtual environment first, if it is missing or out of date.
 PYTHON ?= python3
 BIN := .venv/bin
 GRID := training=grid_search
@@ -6,19 +6,19 @@ GRID := training=grid_search
 .PHONY: help venv demo test soak gpu lint docs bench bench-peers clean
 .DEFAULT_GOAL := help
 
-help: ## show this list
+help: ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 venv: .venv/complete ## create .venv from requirements.lock
 
-# Touched last: an environment that is half installed is never taken for a whole one.
+# Touched last, so that an incomplete environment is installed again.
 .venv/complete: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "orch needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	@echo "installing the packages of requirements.lock, a few minutes the first time"
+	@echo "installing the packages of requirements.lock; this takes a few minutes the first time"
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
-	$(BIN)/python -m compileall -q orch orchestrator trainer # as pip does with all the others
+	$(BIN)/python -m compileall -q orch orchestrator trainer # as pip does for installed packages
 	touch $@
 
 demo: venv ## plan and run a small grid on handwritten digits
@@ -28,9 +28,9 @@ demo: venv ## plan and run a small grid on handwritten digits
 	@$(BIN)/orch run $(GRID) --workers 2
 	@echo; echo '$$ orch status $(GRID)'
 	@$(BIN)/orch status $(GRID)
-	@echo; echo 'The curves, parameters and test results, in a browser: $(BIN)/orch ui $(GRID)'
+	@echo; echo 'To see the curves, parameters and test results in a browser: $(BIN)/orch ui $(GRID)'
 
-# Three at once: half of the time is spent waiting for disks, locks and processes.
+# Three workers: half of the time is spent waiting for disks, locks and processes.
 test: venv ## run the tests
 	$(BIN)/pytest -n 3 --dist loadfile
 
@@ -46,11 +46,11 @@ lint: venv ## check style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: venv ## write the outputs of now into the pages of the documentation
+docs: venv ## update the command outputs in the documentation
 	$(BIN)/python tests/docs/test_cli_reference.py
 	$(BIN)/python tests/docs/test_code_blocks.py
 
-bench: venv ## measure what the README claims
+bench: venv ## run the benchmarks behind the figures in the README
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/client.py
 	$(BIN)/python benchmarks/plan.py
@@ -61,8 +61,8 @@ bench: venv ## measure what the README claims
 	$(BIN)/python benchmarks/grid.py
 	$(BIN)/python benchmarks/tracking.py
 
-bench-peers: venv ## install what the benchmarks measure beside us
+bench-peers: venv ## install the packages that the benchmarks compare with
 	$(BIN)/pip install -r benchmarks/peers/requirements.txt
 
-clean: ## remove the environment and all caches; results stay
+clean: ## remove the environment and all caches, but no results
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Expands a grid, decides what has to run, and runs it: the program behind ``orch``.
+"""The program behind ``orch``: expands a grid, plans its runs, and executes them.
 
-It shares nothing with ``trainer`` but the run directory and a few environment variables.
+It shares only the run directory and a few environment variables with ``trainer``.
 """

@@ -1,4 +1,4 @@
-"""The errors a user can mend: ``orch`` prints each as one message and exits with code 2."""
+"""User errors: ``orch`` prints each as one message and exits with code 2."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class OrchestratorError(Exception):
-    """Tell the user what is wrong, where, and what to do next."""
+    """An error that the user can fix: the message says what is wrong, where, and what to do."""
 
 
 class UsageError(OrchestratorError):
-    """The command line does not say anything that ``orch`` can do."""
+    """The command line is wrong, or asks for something that ``orch`` cannot do."""
 
 
 class ConfigError(OrchestratorError):
@@ -25,7 +25,7 @@ class GridError(OrchestratorError):
 
 
 class FilterError(OrchestratorError):
-    """A filter cannot be parsed, or compares what has no order.
+    """A filter cannot be parsed, or orders values that have no order.
 
     ``quoted`` are the values of the config that the message quotes, by their keys.
     """
@@ -40,7 +40,7 @@ class IdentityError(OrchestratorError):
 
 
 class RunDirectoryError(OrchestratorError):
-    """A run directory, or a folder above it, is not what it has to be."""
+    """A run directory, or a folder above it, is damaged or cannot be used."""
 
 
 class PreloadError(OrchestratorError):

@@ -1,4 +1,4 @@
-"""The optional parts of an installation: whether they are there, and how to get them."""
+"""The extras of the package: whether each is installed, and how to install it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """An optional part: the package it needs, and the name under which pip installs it."""
+    """An extra as in ``pip install 'orch[name]'``, and the package that it installs."""
 
     name: str
     package: str
 
     @property
     def is_installed(self) -> bool:
-        """Whether its package can be imported; nothing is imported to find out."""
+        """Whether its package is installed; the package is not imported."""
         return find_spec(self.package) is not None
 
     def request(self, purpose: str) -> str:
-        """Say what needs it, and how to install it."""
+        """Return a message that says what needs the package, and how to install it."""
         return (
             f"{purpose} needs {self.package}, which is not installed."
             f" Install it with: pip install 'orch[{self.name}]'"

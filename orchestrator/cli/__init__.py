@@ -1,4 +1,4 @@
-"""What is typed and what is shown: the commands, the board and the tables.
+"""The command line interface: the parser, the commands, the boards and the tables.
 
-Runs in ``orch`` itself. The only room that draws; it may import every other room.
+Runs in the ``orch`` process. The only package that draws; it may import every other package.
 """

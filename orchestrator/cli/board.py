@@ -1,4 +1,4 @@
-"""The boards: show what happens while a plan is executed, each to its own kind of reader."""
+"""The boards: display the events of ``orch run`` on a terminal, in a log, or as JSON."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
     from orchestrator.rundir.state import Progress as Saved
 
-_NAME: Final = 10  # columns for what distinguishes a run, at the least
+_NAME: Final = 10  # minimum columns for the values that distinguish a run
 _BESIDE_NAME: Final = 30
-_ROWS_BESIDES: Final = 4  # the bar, and some ends above the slots
+_ROWS_BESIDES: Final = 4  # the bar, and some finished runs above the slots
 _ECHOES: Final = 5  # columns for ^C, twice
-_NARROW: Final = 60  # columns, below which the bar needs them all
-_PER_MINUTE: Final = 600.0  # runs an hour, from which on they are counted by the minute
+_NARROW: Final = 60  # columns; on narrower terminals the bar takes the full width
+_PER_MINUTE: Final = 600.0  # runs per hour; faster paces are shown per minute
 
 
 class PlainBoard:
-    """A line an event, for logs, pipes and terminals without colours."""
+    """Prints one line per event, for logs, pipes and terminals without colours."""
 
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
@@ -59,19 +59,19 @@ class PlainBoard:
         self._name = describe_briefly if console.is_terminal else describe_point
 
     def show(self, event: Event) -> None:
-        """Count the event, and print it."""
+        """Count the event and print it."""
         if isinstance(event, Ended) and event.state in (State.DONE, State.FAILED):
             self._over += 1
         self._print(event)
 
     def _print(self, event: Event) -> None:
         line = on_one_line(describe(event, self._over, self._total, self._name))
-        # On a terminal a good end keeps to its line; what went wrong is always told in full.
+        # On a terminal a finished run keeps to one line; a failure is always printed in full.
         brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
         self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
 
     def refresh(self, sight: Snapshot) -> None:
-        """Do nothing: lines stay as they are."""
+        """Do nothing: printed lines are not updated."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -87,17 +87,17 @@ class PlainBoard:
 
 
 class QuietBoard(PlainBoard):
-    """Only what went wrong, a line each."""
+    """Prints failures and what keeps runs from starting, one line each."""
 
     def _print(self, event: Event) -> None:
-        """Print a failure, and what keeps runs from starting."""
+        """Print the event if it is a failure or keeps runs from starting."""
         is_failure = isinstance(event, Ended) and event.state is State.FAILED
         if is_failure or isinstance(event, Paused | Blocked):
             super()._print(event)
 
 
 class LiveBoard(PlainBoard):
-    """The ends of runs as lines, and below them the grid's bar and a line for every slot."""
+    """Prints finished runs as lines, and below them one line per slot and the progress bar."""
 
     def __init__(self, console: Console, total: int) -> None:
         super().__init__(console, total)
@@ -114,16 +114,16 @@ class LiveBoard(PlainBoard):
         self._display = LiveDisplay(self._last_line(), console=console, refresh_per_second=8)
 
     def show(self, event: Event) -> None:
-        """Print what is over above the bar; what begins shows in its slot."""
+        """Print the event above the bar; a started attempt shows in its slot instead."""
         if isinstance(event, AttemptStarted):
             return
         super().show(event)
         self._bar.update(self._task, completed=self._over)
 
     def refresh(self, sight: Snapshot) -> None:
-        """Draw the slots anew."""
+        """Redraw the slots and the bar."""
         rows = Table.grid(padding=(0, 2), expand=True)
-        # The run, its count and a part of its metrics are seen on the narrowest terminal.
+        # The run, its progress and some of its metrics stay visible on the narrowest terminal.
         widest = max(_NAME, self._console.width - _BESIDE_NAME)
         rows.add_column(no_wrap=True, min_width=8)
         rows.add_column(no_wrap=True, overflow="ellipsis", max_width=widest)
@@ -133,7 +133,7 @@ class LiveBoard(PlainBoard):
         if has_gpus:
             rows.add_column(no_wrap=True)
         live = sorted(sight.live, key=lambda item: item.started.slot.number)
-        # The bar stands below the slots, and the last ends above them: both want to be seen.
+        # Leaves space for the bar below the slots and the last finished runs above them.
         room = max(1, self._console.height - _ROWS_BESIDES)
         shown = live if len(live) <= room else live[: room - 1]
         for item in shown:
@@ -151,12 +151,12 @@ class LiveBoard(PlainBoard):
         self._display.update(Group(rows, self._last_line()), refresh=True)
 
     def _last_line(self) -> Constrain:
-        """Return the bar; the terminal writes ^C behind it, which must not begin a line that stays."""
+        """Return the bar, narrower than the terminal: an echoed ^C must not wrap to a new line."""
         width = self._console.width
         return Constrain(self._bar, width - _ECHOES if width > _NARROW else width)
 
     def __enter__(self) -> Self:
-        """Take the last lines of the terminal."""
+        """Start the live display."""
         self._display.start()
         return self
 
@@ -166,26 +166,26 @@ class LiveBoard(PlainBoard):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the bar as it ended: there is nothing left to be estimated."""
+        """Stop the live display, leaving the bar without an estimate."""
         self._bar.update(self._task, pace="")
         self._display.update(self._last_line())
         self._display.stop()
 
 
 class JsonBoard(PlainBoard):
-    """A JSON object a line, for scripts."""
+    """Prints one JSON object per line, for scripts."""
 
     def show(self, event: Event) -> None:
-        """Write the event as one line."""
+        """Write the event as one line of JSON."""
         stream = self._console.file
         stream.write(json.dumps(event_as_json(event)) + "\n")
         stream.flush()
 
 
-def describe(  # noqa: PLR0911 # one a kind of event
+def describe(  # noqa: PLR0911 # one per kind of event
     event: Event, over: int, total: int, name: Callable[[Mapping[str, Value]], str] = describe_point
 ) -> Text:
-    """Write an event as one line of text; ``name`` writes the values of a run's axes."""
+    """Return an event as one line; ``name`` formats the values of a run's axes."""
     match event:
         case AttemptStarted(run=run, action=action, attempt=attempt):
             note = "" if attempt == 1 else f"  (attempt {attempt}: {event.reason})"
@@ -216,20 +216,20 @@ def describe(  # noqa: PLR0911 # one a kind of event
             then = (
                 f"nothing starts for {describe_seconds(seconds)}, then one is tried"
                 if seconds < inf
-                else "the rest is left to the next call"
+                else "the rest is left to the next orch run"
             )
             return Text(f"   paused  {reason}: {then}", style="yellow")
         case Stopping(live=live, at_once=True):
             return Text(f"ending {live} runs at once", style="yellow")
         case Stopping(live=live):
             return Text(
-                f"stopping: {live} runs end at their next checkpoint (once more: end them at once)",
+                f"stopping: {live} runs end at their next checkpoint (again: end them at once)",
                 style="yellow",
             )
 
 
 def describe_metrics(saved: Saved | None) -> str:
-    """Write the newest metrics in one line."""
+    """Return the newest metrics on one line."""
     if saved is None:
         return ""
     return "  ".join(
@@ -239,7 +239,7 @@ def describe_metrics(saved: Saved | None) -> str:
 
 
 def describe_pace(pace: Pace) -> str:
-    """Write how fast the grid goes and how long it takes, where that is known."""
+    """Return the pace and the estimated remaining time, where they are known."""
     parts = []
     if pace.rate is not None:
         parts.append(
@@ -250,7 +250,7 @@ def describe_pace(pace: Pace) -> str:
     return "  ".join(parts)
 
 
-def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one a kind of event
+def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one per kind of event
     """Return an event as ``orch run --json`` prints it."""
     match event:
         case Retrying(run=run):

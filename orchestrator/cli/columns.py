@@ -1,4 +1,4 @@
-"""Columns: what stands in them, and how many of them a terminal has room for."""
+"""The columns of tables: their headers and cells, and how many fit on a terminal."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _MAY_BREAK: Final = ("why", "excluded by")
 
 
 def new_table(*headers: str, console: Console) -> Table:
-    """Return a table without rows."""
+    """Return an empty table with these headers."""
     from rich.table import Table  # noqa: PLC0415 # large plans show no table, and need not wait for it
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        # Of a line that is too long, the reason is what may be broken; a number never is.
+        # On a line that is too long only the reason may wrap, never a number.
         is_text = header in _MAY_BREAK
         table.add_column(Text(_header(header, console)), no_wrap=not is_text, overflow="ellipsis")
     return table
 
 
 def _header(name: str, console: Console) -> str:
-    """Break a long name where it has joints; in a file it stays one word."""
+    """Return a header, on a terminal with line breaks after separators such as ``/`` and ``.``."""
     name = printable(name)
     return re.sub(r"([/._])(?=.)", r"\1\n", name) if console.is_terminal else name
 
 
 def fit_columns(columns: Mapping[str, Sequence[str]], taken: int, console: Console) -> list[str]:
-    """Return the first of some columns, as many as there is room for beside what is taken."""
+    """Return the names of the first columns that fit beside ``taken`` characters."""
     fitting: list[str] = []
     for name, cells in columns.items():
         taken += 2 + max(map(len, (*_header(name, console).split("\n"), *cells)), default=0)
@@ -49,7 +49,7 @@ def fit_columns(columns: Mapping[str, Sequence[str]], taken: int, console: Conso
 
 
 def width_of(rows: Iterable[Mapping[str, object]], axes: Sequence[str], console: Console) -> int:
-    """Return how many characters the columns of some axes take, with the gaps between them."""
+    """Return the width in characters of the columns of axes, gaps included."""
     columns: dict[str, list[int]] = {
         axis: [max(map(len, _header(axis, console).split("\n")))] for axis in axes
     }
@@ -60,17 +60,17 @@ def width_of(rows: Iterable[Mapping[str, object]], axes: Sequence[str], console:
 
 
 def keys_of(overrides: Iterable[Mapping[str, object]]) -> list[str]:
-    """Return the keys that any of the runs has, in the order they are met."""
+    """Return the keys that any of the runs has, in order of first occurrence."""
     return list(dict.fromkeys(key for values in overrides for key in values))
 
 
 def cells_of(overrides: Mapping[str, object], axes: Sequence[str]) -> list[Text]:
-    """Return the cells of a row: the value of each axis, each on one line."""
+    """Return the cells of a row: the value of each axis on one line."""
     return [Text(printable(cell_of(overrides[axis])) if axis in overrides else "") for axis in axes]
 
 
 def cell_of(value: object) -> str:
-    """Write a value as short as a table needs it."""
+    """Return a value in the short form that tables show."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return value if isinstance(value, str) else show(value)

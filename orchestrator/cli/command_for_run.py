@@ -1,4 +1,4 @@
-"""The own command of a run: the one that makes this very run from the config as it is now."""
+"""The command for a run: the one that yields exactly this run from the current config."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.status_report import Report
 
-_MOST: Final = 12  # overrides that are added, each at the price of reading the config again
+_MOST: Final = 12  # added overrides; each costs composing the config again
 _SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class OwnCommand:
-    """The command that makes a run; None where there is none, and ``differs_in`` says why."""
+    """The command that yields a run; None if there is none, and ``differs_in`` says why."""
 
     command: str | None
     differs_in: tuple[str, ...] = ()
 
     @property
     def reason(self) -> str:
-        """Why there is no command, in words for the user."""
+        """Why there is no command, as a message for the user."""
         named = ", ".join(self.differs_in[:_SHOWN])
         more = len(self.differs_in) - _SHOWN
         named += f" and {more} more keys" if more > 0 else ""
-        return f"it belongs to another config, which differs in {named or 'what it consists of'}"
+        return f"it belongs to another config, which differs in {named or 'its structure'}"
 
 
 def find_own_command(
     options: argparse.Namespace, directory: RunDirectory, report: Report
 ) -> OwnCommand:
-    """Find the command that makes this run and no other; it is tried out before it is told.
+    """Return the command that yields this run and no other; it is verified before it is returned.
 
-    What was on the command line when the run was made is not written down, apart from the axes.
-    Where the config now leads to another run, the keys that differ are overridden one by one.
+    The original command line is not recorded, apart from the axes. If the current config yields
+    another run, the keys that differ are overridden one by one.
     """
     given = {text.partition("=")[0].lstrip("+~"): text for text in options.overrides}
     others = [text for key, text in given.items() if key not in report.overrides]
@@ -74,16 +74,16 @@ def find_own_command(
                 break
             overrides = [*overrides, added]
     except OrchestratorError:
-        pass  # an override that the config refuses makes no run either
+        pass  # an override that the config rejects yields no run either
     return OwnCommand(None, differences)
 
 
 def _make(
     options: argparse.Namespace, overrides: Sequence[str]
 ) -> tuple[str, Mapping[str, Value], Sequence[str]]:
-    """Return which run overrides make, its config, and what does not count for its identity.
+    """Return the ID of the run that overrides yield, its config, and the keys excluded from identity.
 
-    The ID is empty where they make several runs.
+    The ID is empty if they yield several runs.
     """
     described = load_experiment(Path(options.config_dir), options.config_name, overrides)
     exclude = described.settings.identity_exclude
@@ -95,7 +95,7 @@ def _make(
 
 
 def _override(key: str, config: Mapping[str, Value], now: Mapping[str, Value]) -> str:
-    """Return the override that gives a key the value that it has in a config."""
+    """Return the override that sets a key to its value in ``config``."""
     value = look_up(config, key)
     if isinstance(value, Missing):
         return f"~{key}"

@@ -6,10 +6,10 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ended, for scripts."""
+    """The exit code of a command, for scripts."""
 
-    DONE = 0  # everything asked for is done
+    DONE = 0  # everything requested is done
     FAILED = 1  # a run failed
     WRONG = 2  # the command, the config or a filter is wrong
-    LEFT = 3  # something was left that this command could not finish
+    LEFT = 3  # something is left that this command could not finish
     INTERRUPTED = 130  # stopped by the user

@@ -1,4 +1,4 @@
-"""Following: what a run prints, from one attempt to the next, for as long as anybody executes it."""
+"""Following a log: the output of a run, from attempt to attempt, while a process executes it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
 
 _PIECE: Final = 1 << 16
-_LARGEST: Final = 1 << 26  # far more than the beginning and the end that are kept of a log
+_LARGEST: Final = 1 << 26  # far more than orch keeps of a log
 _PAUSE: Final = 0.2
 
 
 class Following:
-    """The output of a run while it is written, of one attempt or of the last one and all after it.
+    """The output of a run while it is written: one attempt, or the last one and all later ones.
 
-    ``tail`` is how many lines of the first log are of interest; None: all.
+    ``tail`` is the number of lines to print of the first log; None: all.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class Following:
         self._tail = tail
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield what is written, looking five times a second, until nobody writes any more.
+        """Yield the output, polling five times per second, until no process writes any more.
 
         Raises:
-            UsageError: There is no log, and nobody at work who would begin one.
+            UsageError: There is no log, and no process executes the run.
         """
         path = self._first()
         while path is not None and not self._is_stopped():
@@ -60,7 +60,7 @@ class Following:
             path = self._next(path)
 
     def _first(self) -> Path | None:
-        """Wait for the log to begin with; None if the user does not want to any longer."""
+        """Wait for the first log and return it; None if the user stopped waiting."""
         while not self._is_stopped():
             is_over = self._is_over()
             try:
@@ -75,12 +75,12 @@ class Following:
         return self._stop.asked
 
     def _follow(self, file: BinaryIO, path: Path) -> Iterator[bytes]:
-        """Yield what an attempt writes, until it is over: nobody is at work, or the next has begun."""
+        """Yield the output of an attempt until it is over or the next one has begun."""
         while not self._is_stopped():
-            # Looked at before reading: what an attempt writes before it ends is read after that.
+            # Checked before reading, so that everything an attempt writes before it ends is read.
             is_last = self._is_over() or self._next(path) is not None
             if file.tell() > os.fstat(file.fileno()).st_size:
-                file.seek(0, os.SEEK_END)  # a log that is full is cut, and written anew at its end
+                file.seek(0, os.SEEK_END)  # a full log was truncated, and is written on at its end
             for piece in read(file):
                 yield piece
                 if self._is_stopped():
@@ -90,7 +90,7 @@ class Following:
             select.select([self._stop], [], [], _PAUSE)
 
     def _is_over(self) -> bool:
-        """Tell whether nothing more is to come: between attempts and in pauses, something is."""
+        """Return whether no more output can follow; between attempts and in pauses, it can."""
         is_executed = self._experiment.is_executed()
         seen = self._directory.observe()
         if seen.state is State.RUNNING:
@@ -99,7 +99,7 @@ class Following:
         return seen.state is State.DONE or is_of_past or not is_executed
 
     def _next(self, path: Path) -> Path | None:
-        """Return the log of the attempt after one, if it has begun and is of interest."""
+        """Return the log of the next attempt, if it has begun and is followed."""
         if self._attempt is not None:
             return None
         logs = self._directory.attempt_logs()
@@ -108,10 +108,10 @@ class Following:
 
 
 def choose_log(directory: RunDirectory, attempt: int | None) -> Path:
-    """Return the log of an attempt of a run; None: of the last one.
+    """Return the log of an attempt of a run, of the last one if ``attempt`` is None.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no such log.
     """
     found = directory.attempt_logs()
     if not found:
@@ -121,7 +121,9 @@ def choose_log(directory: RunDirectory, attempt: int | None) -> Path:
     chosen = directory.attempt_log(attempt)
     if chosen not in found:
         there = ", ".join(path.name for path in found)
-        raise UsageError(f"run {directory.run_id} has no log of attempt {attempt}; it has {there}.")
+        raise UsageError(
+            f"run {directory.run_id} has no log of attempt {attempt}: it has {there}. Choose one."
+        )
     return chosen
 
 
@@ -129,7 +131,7 @@ def open_log(path: Path) -> BinaryIO:
     """Open a log for reading.
 
     Raises:
-        UsageError: It cannot be read, is not a regular file, or is not a log by its size.
+        UsageError: It cannot be read, is not a regular file, or is too large to be a log.
     """
     try:
         descriptor, found = durable.open_below(path.parents[1], f"{path.parent.name}/{path.name}")
@@ -138,22 +140,22 @@ def open_log(path: Path) -> BinaryIO:
     if found.st_size > _LARGEST:
         os.close(descriptor)
         raise UsageError(
-            f"{path}: it has {found.st_size:,} bytes, and a log is cut at {_LARGEST:,}."
-            " orch did not write it: look at it with another program."
+            f"{path}: it has {found.st_size:,} bytes, but orch truncates logs at {_LARGEST:,}."
+            " Another program wrote it: open it with a pager."
         )
     return open(descriptor, "rb")  # noqa: PTH123 # no path
 
 
 def read(file: BinaryIO) -> Iterator[bytes]:
-    """Yield what is left of a file in pieces."""
+    """Yield the rest of a file in pieces."""
     while piece := file.read(_PIECE):
         yield piece
 
 
 def seek_to_tail(file: BinaryIO, lines: int) -> None:
-    """Set a file to where its last lines begin, reading no more of it than these."""
+    """Seek to the beginning of the last ``lines`` lines of a file, reading only these."""
     place = file.seek(0, os.SEEK_END)
-    missing = lines + 1  # the line break at the end of the file is none between lines
+    missing = lines + 1  # the line break at the end of the file does not separate lines
     while place > 0:
         size = min(_PIECE, place)
         place -= size

@@ -1,4 +1,4 @@
-"""Opening: from a command line to the experiment it means, and to one of its runs."""
+"""The lookup of the experiment that a command line names, and of single runs by their IDs."""
 
 from __future__ import annotations
 
@@ -20,26 +20,28 @@ _MOST_CANDIDATES: Final = 5
 
 
 def source_of(options: argparse.Namespace) -> ConfigSource:
-    """Return where the experiment of a command line is described."""
+    """Return the config folder, config name and overrides of a command line."""
     return ConfigSource(Path(options.config_dir), options.config_name, options.overrides)
 
 
 def open_runs(options: argparse.Namespace, names: Sequence[str]) -> list[RunDirectory]:
-    """Return the run directories that names mean, in the experiment of a command line.
+    """Return the run directories for names or prefixes of run IDs.
 
     Raises:
-        UsageError: A name means none, or several.
+        UsageError: No run, or several runs, match a name.
         OrchestratorError: The config or an override is wrong.
     """
     _, experiment = open_experiment(source_of(options))
     run_ids = experiment.run_ids()
     if not run_ids:
-        raise UsageError(f"no runs in {experiment.training} yet; orch run starts them.")
+        raise UsageError(
+            f"no runs in {experiment.training} yet: nothing was started. Start them with orch run."
+        )
     return [experiment.run(find_run(name, run_ids)) for name in names]
 
 
 def find_run(name: str, run_ids: Sequence[RunId]) -> RunId:
-    """Return the run ID that begins with a name.
+    """Return the run ID that starts with a name.
 
     Raises:
         UsageError: None does, or several do.
@@ -51,8 +53,8 @@ def find_run(name: str, run_ids: Sequence[RunId]) -> RunId:
         shown = ", ".join(found[:_MOST_CANDIDATES])
         more = f" and {len(found) - _MOST_CANDIDATES} more" if len(found) > _MOST_CANDIDATES else ""
         raise UsageError(
-            f"{len(found)} runs begin with {name!r}: {shown}{more}. Give more of its ID."
+            f"{len(found)} run IDs start with {name!r}: {shown}{more}. Give more characters."
         )
     near = difflib.get_close_matches(name, run_ids, n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise UsageError(f"no run begins with {name[:40]!r}.{hint} orch status lists the runs.")
+    raise UsageError(f"no run ID starts with {name[:40]!r}.{hint} orch status lists the runs.")

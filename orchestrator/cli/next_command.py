@@ -1,4 +1,4 @@
-"""The command to type next, written so that it can be typed as it stands."""
+"""The next command that a message suggests, quoted so that it can be pasted into a shell."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def next_command(options: argparse.Namespace, *words: str) -> str:
-    """Return another ``orch`` command about the experiment that the options are about.
+    """Return another ``orch`` command for the experiment that the options name.
 
-    Values that look like credentials are left out: they do not say which experiment is meant.
+    Values that look like credentials are replaced: they do not determine the experiment.
     """
     line = ["orch", *words]
     if options.config_dir != "conf":
@@ -25,7 +25,7 @@ def next_command(options: argparse.Namespace, *words: str) -> str:
 
 
 def _quote(word: str) -> str:
-    """Quote a word for a shell; what cannot be typed is written as bash, zsh and ksh read it."""
+    """Quote a word for a shell; unprintable characters are escaped as in bash, zsh and ksh."""
     if word.isprintable():
         return shlex.quote(word)
     plain = (c if c.isprintable() and c not in "\\'" else _escape(c) for c in word)

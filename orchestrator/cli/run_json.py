@@ -1,4 +1,4 @@
-"""The JSON form of a run, as several commands print it."""
+"""The JSON of a run, as several commands print it."""
 
 from __future__ import annotations
 

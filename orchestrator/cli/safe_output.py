@@ -1,7 +1,7 @@
-"""The terminal: the one way by which text reaches it, so that none of it can steer it.
+"""Safe output: the only way to print, so that no printed string can control the terminal.
 
-What is printed holds text from configs, command lines, files and errors, which anybody may have
-written. A property of the writers is never forgotten, as a call at each place would be.
+Printed strings come from configs, command lines, files and errors, which anybody may have written.
+The console sanitizes all of them, so that no caller can forget to.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class HarmlessConsole(Console):
-    """Prints text as it is, never as markup, and without what could steer a terminal.
+    """Prints strings literally, never as markup, and without terminal control characters.
 
-    The colours and the cursor movements are rich's own: only what it is given to print is looked at.
+    Colours and cursor movements come from rich: only the strings given to it are sanitized.
     """
 
     def __init__(self, *, width: int | None = None, file: IO[str] | None = None) -> None:
@@ -32,7 +32,7 @@ class HarmlessConsole(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Render, and replace in what is rendered each character that a terminal would obey."""
+        """Render, and replace each terminal control character in the result."""
         for segment in super().render(renderable, options):
             if segment.control or segment.text == "\n" or segment.text.isprintable():
                 yield segment
@@ -41,11 +41,11 @@ class HarmlessConsole(Console):
 
 
 def on_one_line(text: Text) -> Text:
-    """Return a text without the line breaks that a value in it may have; its colours stay."""
+    """Return a text without the line breaks that values in it may have, keeping its colours."""
     text.plain = printable(text.plain)
     return text
 
 
 def write(console: Console, text: str) -> None:
-    """Write text that programs read, as it is; onto a terminal without what could steer it."""
+    """Write a string unchanged, or without control characters if the output is a terminal."""
     console.file.write(harmless(text) if console.is_terminal else text)

@@ -1,4 +1,4 @@
-"""The settings that stand on the command line, and win over those in the config."""
+"""The settings that have a flag on the command line, which overrides the config."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FLAGS: Final = (
 
 
 def parse_flags(options: argparse.Namespace) -> dict[str, Value]:
-    """Return the settings that stand on the command line, as they would stand under ``orch:``.
+    """Return the settings given as flags, in the form that they have under ``orch:``.
 
     Raises:
         ConfigError: A value is wrong; the message names the flag.
@@ -51,7 +51,7 @@ def parse_flags(options: argparse.Namespace) -> dict[str, Value]:
 
 
 def with_flags(settings: Settings, flags: dict[str, Value]) -> Settings:
-    """Let the command line win over the config."""
+    """Return settings in which the flags override the config."""
     given = parse_settings(flags)
     share, limits, policy = settings.share, settings.limits, settings.policy
     share = replace(share, **{n: getattr(given.share, n) for n in flags if hasattr(share, n)})

@@ -1,4 +1,4 @@
-"""The tables that commands print."""
+"""The tables and summaries that commands print."""
 
 from __future__ import annotations
 
@@ -41,9 +41,11 @@ _MOST_CHANGES: Final = 10
 
 
 def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -> None:
-    """Print a line for every run in certain states; None: for all, where they are few."""
+    """Print one line per run in these states; None: for all runs, if there are few."""
     if states is None and len(plan.decisions) > ROWS_WITHOUT_ASKING:
-        console.print(f"{len(plan.decisions)} runs; --all lists them, --state STATE some of them.")
+        console.print(
+            f"{len(plan.decisions)} runs; --all lists them, --state STATE those in a state."
+        )
         return
     places = plan.decisions.places(states if states is not None else tuple(State))
     shown = [plan.decisions[place] for place in places]
@@ -62,7 +64,7 @@ def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -
 
 
 def print_reasons(plan: Plan, console: Console) -> None:
-    """Print how many runs there are for every action and reason, the most frequent first."""
+    """Print the number of runs with each action and reason, the most frequent first."""
     table = new_table("runs", "state", "action", "why", console=console)
     for (state, action, reason), count in plan.decisions.count_reasons().most_common():
         table.add_row(f"{count:>4}", _state(state), action.value, _note(reason))
@@ -71,7 +73,7 @@ def print_reasons(plan: Plan, console: Console) -> None:
 
 
 def print_exclusions(selection: Selection, console: Console) -> None:
-    """Print a line for every point that was dropped, with the filter that did it."""
+    """Print one line per excluded point, with the filter that excluded it."""
     axes = keys_of(exclusion.point.values for exclusion in selection.exclusions)
     table = new_table(*axes, "excluded by", console=console)
     for exclusion in selection.exclusions:
@@ -81,18 +83,18 @@ def print_exclusions(selection: Selection, console: Console) -> None:
 
 
 def print_changes(changes: Changes, console: Console) -> None:
-    """Print what became of run directories that the grid no longer names."""
+    """Print how the run directories that the grid no longer names differ from it."""
     console.print(_count(changes.former, "run"), "in the folder are not in this grid:")
     everything = changes.compared == changes.former
-    which = f"all {changes.former}" if everything else f"the {changes.compared} looked at"
+    which = f"all {changes.former}" if everything else f"the {changes.compared} compared"
     lines = []
     for change in changes.changes[:_MOST_CHANGES]:
         where = which if change.runs == changes.compared else f"{change.runs} of {which}"
         what = f" {change.before} -> {change.now} in {where}"
         lines.append(Text.assemble("  ", (printable(change.key), "cyan"), printable(what)))
     if changes.dropped:
-        kept_out = f"  kept out by a filter or as a duplicate: {changes.dropped} of {which}"
-        lines.append(Text(kept_out))
+        excluded = f"  excluded by a filter or as a duplicate: {changes.dropped} of {which}"
+        lines.append(Text(excluded))
     if len(changes.changes) > _MOST_CHANGES:
         lines.append(Text(f"  and {len(changes.changes) - _MOST_CHANGES} more changes"))
     for line in lines:
@@ -100,7 +102,7 @@ def print_changes(changes: Changes, console: Console) -> None:
 
 
 def print_summary(plan: Plan, console: Console) -> None:
-    """Print what a plan amounts to, and what was left out of it."""
+    """Print the counts of points, exclusions, duplicates and runs of a plan."""
     selection = plan.selection
     console.print(
         Text.assemble(
@@ -124,15 +126,15 @@ def print_summary(plan: Plan, console: Console) -> None:
     for warning in selection.warnings:
         console.print(Text(printable(f"warning: {warning}"), style="yellow"))
     if plan.only:
-        chosen = f"{len(plan.decisions):>7} of them chosen by  "
+        chosen = f"{len(plan.decisions):>7} of them selected by  "
         console.print(Text.assemble(chosen, (printable(plan.only), "cyan")))
     console.print(_states(plan.states))
 
 
 def print_status(reports: Sequence[Report], console: Console, *, everything: bool) -> None:
-    """Print a line for every run directory, and how many are in each state.
+    """Print one line per run directory, and the number of runs in each state.
 
-    Of many, only those that are neither done nor pending, unless ``everything`` is asked for.
+    Of many runs only those that are neither done nor pending are listed, unless ``everything``.
     """
     shown = reports
     if not everything and len(reports) > ROWS_WITHOUT_ASKING:
@@ -178,7 +180,7 @@ def print_differences(
     outcomes: Sequence[Difference],
     console: Console,
 ) -> None:
-    """Print the keys in which two runs differ, their configs first, then what came of them."""
+    """Print the keys in which two runs differ, first of their configs, then of their outcomes."""
     table = new_table("", short(one), short(other), console=console)
     for item in (*configs, *outcomes):
         key, values = Text(printable(item.key)), (item.before, item.now)
@@ -186,11 +188,11 @@ def print_differences(
     if configs or outcomes:
         console.print(table)
     if not configs:
-        console.print("their configs are the same")
+        console.print("their configs are equal")
 
 
 def print_comparison(compared: ResultsTable, console: Console) -> None:
-    """Print a row for the runs that differ in nothing but what is averaged over."""
+    """Print one row per group of runs that differ only in the keys averaged over."""
     first = [compared.sorted_by] if compared.sorted_by else []
     ordered = list(dict.fromkeys([*first, *compared.metrics]))
     texts = {
@@ -214,15 +216,15 @@ def print_comparison(compared: ResultsTable, console: Console) -> None:
     console.print(_note(", ".join(part for part in (over, _order(compared)) if part)))
     if mixed := sum(len(row.versions) > 1 for row in compared.rows):
         told = f"{_count(mixed, 'row')} of runs whose trainers compute different numbers"
-        console.print(Text(f"{told}; --json tells which", style="yellow"))
+        console.print(Text(f"{told}; --json shows which", style="yellow"))
 
 
 def _order(compared: ResultsTable) -> str:
-    """Say in which order the rows stand."""
+    """Return a description of the order of the rows."""
     if not compared.sorted_by:
         return "no run has results yet"
     if compared.direction is Direction.UNKNOWN:
-        return f"largest {compared.sorted_by} first: its name does not say which is better"
+        return f"largest {compared.sorted_by} first: its name does not tell whether less or more is better"
     return f"best {compared.sorted_by} first"
 
 

@@ -1,4 +1,4 @@
-"""A stream whose reader may go away: the work goes on without one."""
+"""A stream that tolerates the loss of its reader, so that the program goes on without one."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ if TYPE_CHECKING:
 
 
 class TolerantStream:
-    """Writes like the stream it is made from, until that fails: a closed terminal, a full disk.
+    """Writes to the wrapped stream until that fails: the terminal was closed, or the disk is full.
 
-    From then on everything goes to the null device, also what others write to this descriptor.
+    From then on everything goes to the null device, including other writes to the descriptor.
     """
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, or let it be."""
+        """Write a string; errors are ignored."""
         with self._dispensable():
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush, or let it be."""
+        """Flush the stream; errors are ignored."""
         with self._dispensable():
             self._stream.flush()
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 # whatever the stream has
-        """Be the stream in everything else."""
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 # any attribute of the stream
+        """Return the attribute of the wrapped stream."""
         return getattr(self._stream, name)
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Notices: what keeps a command waiting, told on stderr, where no reader of its output is disturbed."""
+"""Notices on stderr that say what a command waits for, apart from its output."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import sys
 
 
 def tell_waiting(reason: str) -> None:
-    """Say what a command waits for."""
-    sys.stderr.write(f"orch: waiting: {reason}. Ctrl-C ends this.\n")
+    """Print what a command waits for."""
+    sys.stderr.write(f"orch: waiting: {reason}. Ctrl-C stops waiting.\n")
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What Hydra says: experiments, the configs of points, settings and secrets.
+"""Configs from Hydra: the experiment, the configs of points, settings and secrets.
 
-Runs in ``orch``. The only room that knows Hydra.
+Runs in ``orch``. The only package that imports Hydra.
 """

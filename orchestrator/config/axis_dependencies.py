@@ -1,7 +1,7 @@
-"""Dependencies: which values of a config follow, through interpolations, from which axes.
+"""Axis dependencies: which config values depend, through interpolations, on which axes.
 
-What is read here is OmegaConf's raw nodes. Where it cannot be told what an interpolation looks at,
-because of a resolver or of another interpolation inside it, it is said to depend on every axis.
+This module reads OmegaConf's raw nodes. An interpolation whose references are unknown, because it
+contains a resolver or another interpolation, counts as dependent on every axis.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
 
 _MARK: Final = re.compile("(\0\\d+\0)")
-_MANY: Final = 2_000  # combinations; fewer are resolved one by one, each a quarter of a millisecond
+_MANY: Final = (
+    2_000  # combinations; fewer are resolved one by one, in a quarter of a millisecond each
+)
 _MOST: Final = 200_000
-_CONFIG_ONLY: Final = ("oc.env", "hydra")  # resolvers that look at nothing in the config
+_CONFIG_ONLY: Final = ("oc.env", "hydra")  # resolvers that do not read the config
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A node that varies, in its container."""
+    """A node that depends on axes, and its container."""
 
     path: Path
     container: Container
@@ -49,13 +51,13 @@ class _Place:
 def find_parts(
     cfg: DictConfig, axes: Sequence[Axis], free: Positions
 ) -> tuple[dict[str, Value], tuple[Part, ...]] | None:
-    """Return the resolved config, and what varies in it when values are set on the free axes.
+    """Return the resolved config, and the parts of it that depend on the free axes.
 
-    ``cfg`` is the composed config of the first point; its nodes are set to the other values in
-    turn. None means that it can not be told for sure.
+    ``cfg`` is the composed config of the first point; its nodes are temporarily set to the other
+    values. The result is None if the dependencies are uncertain.
 
     Raises:
-        OmegaConfBaseException: The first point can not be resolved.
+        OmegaConfBaseException: The first point cannot be resolved.
     """
     leaves = {number: _leaf(cfg, axes[number].key) for number in free}
     config = cast("dict[str, Value]", _plain(cfg))
@@ -67,14 +69,14 @@ def find_parts(
     try:
         parts = tuple(_part(cfg, place, axes, nodes, sizes) for place in places)
     except (OmegaConfBaseException, RecursionError):
-        return None  # whoever resolves point by point finds the first that is refused
+        return None  # resolving point by point then finds the first invalid one
     return config, parts
 
 
 def is_certain(cfg: DictConfig, override: Override) -> bool:
-    """Tell whether applying an override does the same whatever value the other overrides set.
+    """Return whether an override has the same effect whatever values the other overrides set.
 
-    It does not if it looks through an interpolation, which may lead elsewhere then.
+    It has not if its key leads through an interpolation, which may then refer to another node.
     """
     if override.is_delete() and override.value() is not None:
         return False
@@ -82,7 +84,7 @@ def is_certain(cfg: DictConfig, override: Override) -> bool:
     steps = override.key_or_group.split(".")
     for depth, step in enumerate(steps):
         if not isinstance(node, Container) or node._is_none():
-            return True  # there is nothing to look through
+            return True  # there is no interpolation on the way
         if node._is_interpolation() or node._is_missing() or "[" in step:
             return False
         if isinstance(node, ListConfig):
@@ -101,7 +103,7 @@ def _raw(node: Node) -> object:
 
 
 def _leaf(cfg: DictConfig, key: str) -> AnyNode | None:
-    """Return the untyped value that an override of this key sets, if it is one in plain sight."""
+    """Return the untyped node that an override of this key sets; None if interpolations are involved."""
     node: Node | None = cfg
     for step in key.split("."):
         if not isinstance(node, DictConfig) or node._is_interpolation() or node._is_missing():
@@ -134,8 +136,9 @@ def _part(
         if write is None and count > _MOST:
             names = ", ".join(axes[number].key for number in numbers)
             raise ConfigError(
-                f"{'.'.join(map(str, place.path))} depends on {names} at once: {count:,} combinations,"
-                f" each to be resolved; {_MOST:,} is the most. Remove it, or give them fewer values."
+                f"{'.'.join(map(str, place.path))} depends on {names} together: {count:,} combinations"
+                f" would have to be resolved, the maximum is {_MOST:,}. Remove the key, or give the"
+                " axes fewer values."
             )
         make = write or found
         values = {positions: make(positions) for positions in combinations(numbers, sizes)}
@@ -151,10 +154,10 @@ def _find_text(
     numbers: Positions,
     axes: Sequence[Axis],
 ) -> Callable[[Positions], Value] | None:
-    """Return what writes the value of a place for positions, where it is text made of the axes' values.
+    """Return a function that formats the value at positions, if it concatenates the axes' values.
 
-    Marks are put in place of the values; the text between them is the same for all. Each value of
-    each axis is tried by itself, so that what does more than put texts together is found out.
+    The value is resolved with markers in place of the axes' values to find the constant strings
+    between them. Each value of each axis is then verified, to detect anything but concatenation.
     """
     marks = {f"\0{number}\0": column for column, number in enumerate(numbers)}
     try:
@@ -193,7 +196,7 @@ def _plain(node: Container) -> object:
 
 
 class _Tracer:
-    """Follows interpolations from the nodes of one config to the nodes that axes set."""
+    """Follows interpolations from the nodes of a config to the nodes that axes set."""
 
     def __init__(self, leaves: Mapping[int, AnyNode]) -> None:
         self._every = frozenset(leaves)
@@ -216,7 +219,7 @@ class _Tracer:
             return self._leaves[id(node)]
         if node._is_interpolation():
             if id(node) not in self._known:
-                self._known[id(node)] = self._every  # what leads back to itself is never certain
+                self._known[id(node)] = self._every  # a cycle is never certain
                 self._known[id(node)] = self._of_interpolation(node)
             return self._known[id(node)]
         if not isinstance(node, Container) or node._is_none() or node._is_missing():
@@ -233,7 +236,7 @@ class _Tracer:
         return found
 
     def _of_reference(self, node: Node, reference: str) -> frozenset[int]:
-        """Return what the node depends on that a reference leads to."""
+        """Return the axes that the node behind a reference depends on."""
         try:
             parent = cast("Container", node._get_parent_container())
             root, key = parent._resolve_key_and_root(reference)
@@ -259,7 +262,7 @@ def _keys(container: Container) -> Iterable[object]:
 
 
 def _references(text: str) -> Iterator[str | None]:
-    """Yield the keys that a value's interpolations name; None where that can not be told."""
+    """Yield the keys that a value's interpolations refer to; None for an unknown one."""
     waiting: list[Any] = [parse(text)]
     while waiting:
         context = waiting.pop()

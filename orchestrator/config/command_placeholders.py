@@ -1,7 +1,8 @@
 """The placeholders of a command: ``{run_dir}``, ``{run_id}``, ``{config}``, ``{overrides}`` and keys.
 
-An argument that is ``{--flag?key}`` and nothing else is there only where the key has a value that is
-neither false nor empty, ``{key*}`` becomes one argument for each value of a list. Braces around anything else are left alone, for shells and JSON; ``{{name}}`` is the text ``{name}``.
+An argument that is exactly ``{--flag?key}`` becomes ``--flag`` if the key has a value that is neither
+false nor empty, and is dropped otherwise; ``{key*}`` becomes one argument per item of a list. Other
+braces are left unchanged, for shells and JSON; ``{{name}}`` is the literal ``{name}``.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import Run
 
-# A name that is a key's, or looks like one: what else stands in braces is no business of ours.
+# A key, or what looks like one; anything else in braces is not a placeholder.
 _PLACE: Final = re.compile(r"\{\{([^{}\s]+)\}\}|(?<!\$)\{([^{}\s,:\"'$]+)\}")
 _NAME: Final = re.compile(r"[A-Za-z_][\w.]*(\[\d+\])?")
 _LITERAL: Final = re.compile(r"[\w.]+")
 _VARIABLE: Final = re.compile(r"\$\{oc\.env:\s*(\w+)")
-# An argument that is one of these and nothing else: {--flag?key}, {key*}.
+# An argument that is exactly one of these: {--flag?key}, {key*}.
 _FLAG: Final = re.compile(r"\{([^{}\s?]+)\?([A-Za-z_][\w.-]*)\}")
 _EACH: Final = re.compile(r"\{([A-Za-z_][\w.-]*)\*\}")
 _OVERRIDES: Final = "overrides"
@@ -42,18 +43,18 @@ ARGUMENTS: Final = "arguments"
 def fill_in(
     parts: Sequence[str], run: Run, run_dir: Path, setting: str = COMMAND
 ) -> tuple[str, ...]:
-    """Return the arguments of a run's program with their placeholders filled in.
+    """Return the arguments of a run's program with their placeholders replaced.
 
-    An argument that is ``{overrides}`` and nothing else becomes one argument for each axis.
+    An argument that is exactly ``{overrides}`` becomes one argument per axis.
 
     Args:
-        parts: The arguments, where the run's config has none of its own.
-        run: The run; what it has of its own under ``orch`` counts.
-        run_dir: Its directory.
-        setting: What of ``orch`` the arguments are, ``command`` or ``arguments``.
+        parts: The arguments, if the run's config has none of its own.
+        run: The run; its own arguments under ``orch`` take precedence.
+        run_dir: The run directory.
+        setting: The setting under ``orch`` that holds the arguments, ``command`` or ``arguments``.
 
     Raises:
-        ConfigError: A placeholder names no key of the run's config, or a secret, or holds a NUL.
+        ConfigError: A placeholder names an unknown key or a secret, or its value contains a NUL.
     """
     places = _Places(run, run_dir, f"orch.{setting}")
     return tuple(
@@ -62,18 +63,18 @@ def fill_in(
 
 
 def _own(run: Run, setting: str, parts: Sequence[str]) -> Sequence[str]:
-    """Return what a run's config says under ``orch``, which may refer to axes."""
+    """Return the arguments under ``orch`` in a run's config, which may refer to axes."""
     settings = run.config.get("orch")
     if not isinstance(settings, Mapping) or (
         setting == ARGUMENTS and settings.get("entry_point") is None
     ):
-        return parts  # of our own trainer
+        return parts  # of this project's trainer
     own = settings.get(setting)
     return [_text(item) for item in own] if isinstance(own, list) else parts
 
 
 class _Places:
-    """What placeholders of one run stand for; ``where`` names their setting in errors."""
+    """The values of the placeholders of one run; ``where`` names their setting in errors."""
 
     def __init__(self, run: Run, run_dir: Path, where: str) -> None:
         self._where = where
@@ -81,7 +82,7 @@ class _Places:
         self._written = dict(_leaves(run.written))
         directory = RunDirectory(run_dir.resolve())
         self._known: dict[str, Value] = {
-            "config": str(directory.config),  # a key of the user's own goes before
+            "config": str(directory.config),  # a key of the user's config takes precedence
             **dict(_leaves(run.config)),
             "run_dir": str(directory.path),
             "run_id": run.run_id,
@@ -89,12 +90,12 @@ class _Places:
         }
 
     def arguments(self, part: str) -> list[str]:
-        """Return what becomes of one argument: mostly one, sometimes several or none."""
+        """Return the arguments that replace one argument: one, several or none."""
         found = self._expand(part)
         if any("\0" in argument for argument in found):
             raise ConfigError(
-                f"{self._where}: {part!r} becomes a text with a NUL in it, which no program can be"
-                " given. Let it read the value in config.yaml in its run directory."
+                f"{self._where}: {part!r} becomes an argument that contains a NUL, which cannot be"
+                " passed to a program. Let it read the value from config.yaml in its run directory."
             )
         return found
 
@@ -114,7 +115,7 @@ class _Places:
         return not (value is None or value is False or value in ("", [], {}))
 
     def _replace(self, found: re.Match[str]) -> str:
-        """Return what stands in a placeholder's place: the text itself where it is none."""
+        """Return the replacement of a placeholder; the string itself if it is not one."""
         literal, name = found.groups()
         if literal is not None:
             is_name = literal in self._known or _LITERAL.fullmatch(literal)
@@ -129,18 +130,18 @@ class _Places:
             hint = f" Did you mean {{{near[0]}}}?" if near else ""
             raise ConfigError(
                 f"{self._where}: the config has no key '{name}' for the placeholder {{{name}}}."
-                f"{hint} For this very text write {{{{{name}}}}}."
+                f"{hint} For the literal string write {{{{{name}}}}}."
             )
         if _is_credential_hidden(name, self._written.get(name)):
             raise ConfigError(
-                f"{self._where}: {{{name}}} is a secret, which would show in the list of processes."
-                " Let the program read it in config.yaml in its run directory."
+                f"{self._where}: {{{name}}} is a secret, which the list of processes would expose."
+                " Let the program read it from config.yaml in its run directory."
             )
         return self._known[name]
 
 
 def _is_credential_hidden(name: str, written: Value) -> bool:
-    """Tell whether a value is written down by a reference, and as a credential."""
+    """Return whether a value is written as a reference because it is a credential."""
     text = str(written)
     if HANDED_OVER in text:
         return True
@@ -156,7 +157,7 @@ def _leaves(config: Mapping[str, Value], above: str = "") -> Iterator[tuple[str,
 
 
 def _text(value: Value) -> str:
-    """Write a value as a program expects it: text as it is, lists and mappings as JSON."""
+    """Return a value as an argument: a string unchanged, lists and mappings as JSON."""
     if isinstance(value, str):
         return value
     return json.dumps(value) if isinstance(value, list | dict) else show(value)

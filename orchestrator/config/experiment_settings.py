@@ -1,9 +1,9 @@
-"""Shared settings: what a config says once for all runs, and what of it each run has for itself.
+"""The settings of an experiment, which must be equal for all runs.
 
 ``results_dir``, ``experiment_id`` and nearly everything under ``orch`` hold for a whole experiment.
-Where interpolations or choices make them differ between points, the grid is refused: taking the
-first point's would apply it to all runs in silence. ``orch.command`` and ``orch.arguments`` may
-differ: each run has its own.
+If interpolations or choices make them differ between points, the grid is an error: using the first
+point's would silently apply it to all runs. ``orch.command`` and ``orch.arguments`` may differ: each
+run has its own.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 _SETTINGS: Final = "orch"
 _SHARED: Final = ("results_dir", "experiment_id", _SETTINGS)
-_OWN: Final = ("command", "arguments")  # of a run; whether there is a command is not
+_OWN: Final = ("command", "arguments")  # per run; whether there is a command must be equal
 _LONGEST: Final = 60
 
 
 class SharedSettings:
-    """Makes sure that points agree in what is one for all runs.
+    """Makes sure that all points have equal settings.
 
-    ``resolve`` gives the resolved config of a point.
+    ``resolve`` returns the resolved config of a point.
     """
 
     def __init__(
@@ -42,32 +42,32 @@ class SharedSettings:
         self._axes = axes
         self._resolve = resolve
         self._first: Mapping[str, Value] = {}
-        self._checked: list[Value] = []  # the last settings that were read and found to be right
+        self._checked: list[Value] = []  # the last valid settings
 
-    def families(self, families: Iterable[ConfigTemplate]) -> Iterator[ConfigTemplate]:
-        """Yield families whose points agree, as far as their parts are known.
+    def templates(self, templates: Iterable[ConfigTemplate]) -> Iterator[ConfigTemplate]:
+        """Yield the templates, each after checking its points as far as its parts are known.
 
         Raises:
-            ConfigError: Some points do not agree; the message names the key and the axes.
+            ConfigError: Settings differ between points; the message names the key and the axes.
         """
-        for family in families:
-            self._first = self._first or family.config
-            self._check(family.config, family.fixed)
-            for part in family.parts or ():
+        for template in templates:
+            self._first = self._first or template.config
+            self._check(template.config, template.fixed)
+            for part in template.parts or ():
                 if part.path[0] in _SHARED and not _is_own(part):
-                    self._check_part(part, family)
-            yield family
+                    self._check_part(part, template)
+            yield template
 
-    def _check_part(self, part: Part, family: ConfigTemplate) -> None:
+    def _check_part(self, part: Part, template: ConfigTemplate) -> None:
         for positions, value in part.values.items():
             at = dict(zip(part.axes, positions, strict=True))
-            self._check(put(family.config, {part.path: value}), {**family.fixed, **at})
+            self._check(put(template.config, {part.path: value}), {**template.fixed, **at})
 
     def resolve(self, point: Point) -> Mapping[str, Value]:
-        """Return the resolved config of a point that agrees with the first.
+        """Return the resolved config of a point, after comparing its settings with the first point's.
 
         Raises:
-            ConfigError: It does not agree, or cannot be resolved.
+            ConfigError: They differ, or the point cannot be resolved.
         """
         config = self._resolve(point)
         places = (axis.values.index(point.values[axis.key]) for axis in self._axes)
@@ -75,10 +75,10 @@ class SharedSettings:
         return config
 
     def check_last(self) -> None:
-        """Compare the last point with the first, for commands that do not look at the others.
+        """Compare the last point with the first, for commands that do not expand the grid.
 
         Raises:
-            ConfigError: They do not agree.
+            ConfigError: Their settings differ.
         """
         if not self._axes:
             return
@@ -86,7 +86,7 @@ class SharedSettings:
             self._first = self._resolve(next(expand(self._axes)))
             last = self._resolve(Point({axis.key: axis.values[-1] for axis in self._axes}))
         except OrchestratorError:
-            return  # whoever needs that point says so
+            return  # reported by the command that needs this point
         self._check(last, {number: len(axis.values) - 1 for number, axis in enumerate(self._axes)})
 
     def _check(self, config: Mapping[str, Value], at: Mapping[int, int]) -> None:
@@ -103,14 +103,14 @@ class SharedSettings:
         axes = [self._axes[number] for number in self._axes_behind(key, at)]
         names = " and ".join(axis.key for axis in axes)
         values = [_show(look_up(each, key)) for each in (self._first, config)]
-        advice = f"Write it without {names}, or give {names} one value."
+        advice = f"Write it without {names}, or give {names} a single value."
         return (
-            f"{key} is one for all runs, but depends on {names}: it is {values[0]} for some and"
-            f" {values[1]} for others. {advice}"
+            f"{key} must be equal for all runs, but depends on {names}: it is {values[0]} for some"
+            f" and {values[1]} for others. {advice}"
         )
 
     def _axes_behind(self, key: str, at: Mapping[int, int]) -> list[int]:
-        """Return the axes that make the difference, as far as it can be told; else all that differ."""
+        """Return the axes that cause the difference, if that is known; else all that changed."""
         moved = [number for number, place in at.items() if place]
         found = [number for number in moved if self._differs(key, {number: at[number]})]
         return found or moved
@@ -125,7 +125,7 @@ class SharedSettings:
 
 
 def _shared(config: Mapping[str, Value]) -> dict[str, Value]:
-    """Return what has to be the same; of a run's own settings only which of them it has."""
+    """Return the settings that must be equal; of settings per run, only whether they exist."""
     found = {key: config.get(key) for key in _SHARED}
     settings = found[_SETTINGS] or {}
     if isinstance(settings, dict):
@@ -135,7 +135,7 @@ def _shared(config: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def _is_own(part: Part) -> bool:
-    """Tell whether a part is a text in a list that each run has for itself."""
+    """Return whether a part is an item of a list that may differ per run."""
     is_item = len(part.path) > 2 and part.path[0] == _SETTINGS and part.path[1] in _OWN  # noqa: PLR2004 # orch, command, number
     return is_item and all(isinstance(value, ARGUMENT) for value in part.values.values())
 

@@ -1,8 +1,8 @@
-"""The composer: the configs of a grid's points, equal to what Hydra composes for each.
+"""The composer of a grid: the configs of its points, equal to what Hydra composes for each.
 
-Composing is slow, so it happens once for each combination of config-group choices; the values of
-the other axes are then set with Hydra's own function, in the order of the overrides. Where it is
-certain what values depend on, not even that is done for every point: see ``families``.
+Composing is slow, so it happens once per combination of config-group choices; the values of
+the other axes are then set with Hydra's own function, in the order of the overrides. If all
+dependencies are known, even that is not necessary for every point: see ``templates``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SIMPLE_KEY: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 
 class Composer:
-    """Gives the resolved config of a point, equal to what Hydra composes for it."""
+    """Composes the config of a point, equal to what Hydra composes for it."""
 
     def __init__(
         self, folder: ConfigFolder, overrides: Sequence[Override], master: Composed
@@ -44,15 +44,15 @@ class Composer:
         self._folder = folder
         self.overrides = overrides
         self._master = master
-        # By their choices; pickled, for a copy made from that takes a tenth of the time of another.
+        # By their choices; pickled, since unpickling takes a tenth of the time of a deep copy.
         self._composed: dict[tuple[str, ...], tuple[bytes, Composed]] = {}
         self.ignored = master.ignored
 
-    def families(self, axes: Sequence[Axis]) -> Iterator[ConfigTemplate]:
-        """Yield the grid's families, each by its first point, in the order of the points.
+    def templates(self, axes: Sequence[Axis]) -> Iterator[ConfigTemplate]:
+        """Yield the grid's config templates in the order of their first points.
 
         Raises:
-            ConfigError: The first point of a family cannot be composed or resolved.
+            ConfigError: The first point of a template cannot be composed or resolved.
         """
         sizes = [len(axis.values) for axis in axes]
         swept = [item for item in self.overrides if item.is_sweep_override()]
@@ -60,9 +60,9 @@ class Composer:
         for positions in combinations(bound, sizes):
             fixed = dict(zip(bound, positions, strict=True))
             with refusals_of_hydra(self._known_keys):
-                yield self._family(axes, fixed)
+                yield self._template(axes, fixed)
 
-    def _family(self, axes: Sequence[Axis], fixed: dict[int, int]) -> ConfigTemplate:
+    def _template(self, axes: Sequence[Axis], fixed: dict[int, int]) -> ConfigTemplate:
         at = (axis.values[fixed.get(number, 0)] for number, axis in enumerate(axes))
         point = Point(dict(zip((axis.key for axis in axes), at, strict=True)))
         cfg, late, choices = self._start(point)
@@ -80,7 +80,7 @@ class Composer:
         return ConfigTemplate(fixed, config, parts, references, choices)
 
     def _binds(self, override: Override, axis: Axis) -> bool:
-        """Tell whether another value of an axis may change more of a config than its own place."""
+        """Return whether a value of an axis may change more of a config than its own key."""
         if override.is_delete() or not _SIMPLE_KEY.fullmatch(override.key_or_group):
             return True
         if self._folder.is_group(override.key_or_group) or override.package is not None:
@@ -93,7 +93,7 @@ class Composer:
         )
 
     def resolve(self, point: Point) -> dict[str, Value]:
-        """Return the resolved config of a point as plain values, without Hydra's own node.
+        """Return the resolved config of a point as builtin types, without Hydra's own node.
 
         Raises:
             ConfigError: Hydra cannot compose it, or a value is missing or cannot be resolved.
@@ -102,7 +102,7 @@ class Composer:
             return _plain(self.compose(point))
 
     def resolve_for_identity(self, point: Point) -> dict[str, Value]:
-        """Return what counts for a point's run ID: of credentials the references, not the values.
+        """Return the config that determines a point's run ID: references in place of credentials.
 
         Raises:
             ConfigError: As ``resolve``.
@@ -112,10 +112,10 @@ class Composer:
             return put(_plain(cfg), identity_of(find_hidden(cfg)))
 
     def conceal(self, point: Point) -> Concealed:
-        """Return the config of a point as it is written down, without its secrets.
+        """Return the config of a point with its written form, without its secrets.
 
         Raises:
-            ConfigError: As ``resolve``, or a secret can not be handed over.
+            ConfigError: As ``resolve``, or a secret cannot be passed on.
         """
         with refusals_of_hydra(self._known_keys):
             cfg = self.compose(point)
@@ -125,14 +125,14 @@ class Composer:
         """Return the config of a point before interpolations are resolved.
 
         Raises:
-            HydraException: Hydra refuses it.
+            HydraException: Hydra rejects it.
         """
         cfg, late, _ = self._start(point)
         ConfigLoaderImpl._apply_overrides_to_config(late, cfg)
         return cfg
 
     def _start(self, point: Point) -> tuple[DictConfig, list[Override], Mapping[str, str]]:
-        """Return a copy of the config that the point's choices make, what is to be set, the choices."""
+        """Return a copy of the config composed with a point's choices, the other overrides, the choices."""
         chosen = [choose(override, point) for override in self.overrides]
         early = [item for item in chosen if self._folder.is_choice(item)]
         late = [item for item in chosen if not self._folder.is_choice(item)]
@@ -151,7 +151,7 @@ class Composer:
         return self._composed[key]
 
     def _is_master(self, choices: list[Override]) -> bool:
-        """Tell whether these choices are those that the master config was composed with anyway."""
+        """Return whether the master config was composed with these choices."""
         known = self._master.choices
         return "???" not in known.values() and all(
             choice.type is OverrideType.CHANGE
@@ -168,7 +168,7 @@ class Composer:
 
 
 def _names(choices: Mapping[str, object]) -> dict[str, str]:
-    """Return the choices by which filters may name what was chosen, by group, also with dots."""
+    """Return the choices by which filters may name configs, by group, also with dots."""
     found = {
         group: name
         for group, name in choices.items()
@@ -178,16 +178,16 @@ def _names(choices: Mapping[str, object]) -> dict[str, str]:
 
 
 def _copy(pickled: bytes) -> DictConfig:
-    return cast("DictConfig", pickle.loads(pickled))  # noqa: S301 # we have made it ourselves
+    return cast("DictConfig", pickle.loads(pickled))  # noqa: S301 # pickled by this process
 
 
 def _lie_within(one: Path, other: Path) -> bool:
-    """Tell whether one of two different places lies within the other."""
+    """Return whether a path lies within another, different one."""
     return one != other and all(a == b for a, b in zip(one, other, strict=False))
 
 
 def _overlap(keys: Sequence[str], free: Sequence[str]) -> bool:
-    """Tell whether two overrides set the same place, or one inside the other's, on a free axis."""
+    """Return whether two overrides set overlapping keys, one of them on a free axis."""
     dotted = [f"{key}." for key in keys]
     return any(
         sum(key.startswith(f"{mine}.") or f"{mine}.".startswith(key) for key in dotted) > 1

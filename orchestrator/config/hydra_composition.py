@@ -1,9 +1,9 @@
-"""Composition: Hydra's own algorithm on one config folder, with every file read only once.
+"""Hydra's composition of a config folder, reading every file only once.
 
-Hydra composes its own settings, the ``hydra`` node, into every config: two thirds of the time, and
-no run has a use for them. They are left out where that cannot make a difference: where overrides do
-not touch them, and configs say no more about them than the grid in ``hydra.sweeper.params``.
-Otherwise, and for everything that is refused, Hydra composes the whole, and its word counts.
+Hydra composes its own settings, the ``hydra`` node, into every config. That takes two thirds of the
+time, and no run uses them. They are left out if that makes no difference: if no override touches
+them, and the configs set nothing of them but the grid in ``hydra.sweeper.params``. Otherwise, and
+for everything that is an error, Hydra composes the whole config, and its result counts.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from hydra.plugins.config_source import ConfigResult
 
 
-_NO_NAME: Final = "app"  # what Hydra calls a job without a name
-# The settings of Hydra's that mean something here; the grid and its places, and a name.
+_NO_NAME: Final = "app"  # Hydra's name for a job without one
+# The settings of Hydra's that have an effect here.
 _USED: Final = ("hydra.sweeper.params", "hydra.searchpath", "hydra.job.name")
 _DEFAULTS: Final = ("default", "basic", "none", None)
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A config before values are set in it, and the config groups' choices that made it.
+    """A config before values are set in it, and the config-group choices it was composed with.
 
-    ``params`` is what it says in ``hydra.sweeper.params``; ``refers`` tells whether some of that
-    refers to other keys. ``job_name`` is the name of Hydra's job, if the config gives it one, and
-    ``ignored`` are settings of Hydra's that have no effect here.
+    ``params`` is its ``hydra.sweeper.params``, and ``refers`` is whether that contains
+    interpolations. ``job_name`` is ``hydra.job.name``, if set, and ``ignored`` are the settings of
+    Hydra's that have no effect here.
     """
 
     cfg: DictConfig
@@ -66,36 +66,36 @@ class ConfigFolder:
     def __init__(self, path: Path, config_name: str) -> None:
         if not path.is_dir():
             raise ConfigError(
-                f"there is no config folder {str(path)!r} here ({Path.cwd()})."
-                " Go to the project's folder, or name the config folder with --config-dir."
+                f"there is no config folder {str(path)!r} in {Path.cwd()}."
+                " Change to the project's folder, or name the config folder with --config-dir."
             )
         with initialize_config_dir(str(path.resolve()), version_base=None):
             self._loader = cast("ConfigLoaderImpl", GlobalHydra.instance().config_loader())
-        register()  # initializing Hydra has registered its own
+        register()  # initializing Hydra registered its own resolver
         self.config_name = config_name
         self._parser = OverridesParser.create(config_loader=self._loader)
         self._pristine = _Checked(self._loader.repository)
         self._groups: dict[str, bool] = {}
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
-        """Read overrides by Hydra's grammar.
+        """Parse overrides with Hydra's grammar.
 
         Raises:
-            ConfigError: One is so long, or nested so deeply, that reading it would take minutes.
-            HydraException: One cannot be read.
+            ConfigError: One is too long, or nested too deeply, to be parsed in reasonable time.
+            HydraException: One cannot be parsed.
         """
         for override in overrides:
             check_override(override)
         return self._parser.parse_overrides(list(overrides))
 
     def is_choice(self, override: Override) -> bool:
-        """Tell whether composing needs the override: it chooses a config, or configures Hydra."""
+        """Return whether composing needs the override: it chooses a config, or configures Hydra."""
         if override.is_hydra_override():
             return True
         return self.is_group(override.key_or_group) and not isinstance(override.value(), dict)
 
     def is_group(self, key: str) -> bool:
-        """Tell whether a key names a config group, or a folder of Hydra's own."""
+        """Return whether a key names a config group, including Hydra's own."""
         if key not in self._groups:
             self._groups[key] = self._pristine.group_exists(key)
         return self._groups[key]
@@ -104,7 +104,7 @@ class ConfigFolder:
         """Compose with these choices; ``open_ended`` allows groups without a choice (``???``).
 
         Raises:
-            HydraException: Hydra refuses it.
+            HydraException: Hydra rejects it.
         """
         plain = [choice for choice in choices if not choice.is_hydra_override()]
         with _quiet():
@@ -113,15 +113,15 @@ class ConfigFolder:
                 if len(plain) == len(choices):
                     return found
             except (HydraException, OmegaConfBaseException, ValueError, _DoubtError):
-                pass  # Hydra decides, and says why
+                pass  # Hydra decides, and reports the error
             return self._compose_all(choices, open_ended=open_ended)
 
     def read_grid(self, overrides: Sequence[Override]) -> Mapping[str, str]:
-        """Return ``hydra.sweeper.params`` as it is with these overrides, values included.
+        """Return ``hydra.sweeper.params`` as composed with these overrides, values included.
 
         Raises:
-            HydraException: Hydra refuses them.
-            OmegaConfBaseException: The same.
+            HydraException: Hydra rejects them.
+            OmegaConfBaseException: A value cannot be resolved.
         """
         with _quiet():
             return self._compose_all(overrides, open_ended=True).params
@@ -155,7 +155,7 @@ class ConfigFolder:
         return Composed(cfg, found, written, refers, name, ignored)
 
     def _read_settings(self, choice: object) -> dict[str, object]:
-        """Return what the config folder says of Hydra: in the primary config, and in a group ``hydra``."""
+        """Return the settings of Hydra's in the primary config and in a config group ``hydra``."""
         found: dict[str, object] = {}
         with suppress(HydraException, OmegaConfBaseException, AttributeError):
             loaded = self._pristine.load_config(self.config_name)
@@ -172,7 +172,7 @@ class ConfigFolder:
 def _ignored(
     settings: Mapping[str, object], given: Sequence[Override], choices: Mapping[str, object]
 ) -> tuple[str, ...]:
-    """Return the settings of Hydra's that a config or overrides make, and that nothing reads."""
+    """Return the settings of Hydra's in a config or overrides that have no effect."""
     keys = []
     for key, value in settings.items():
         is_section = key in ("run", "sweep", "job", "sweeper") and isinstance(value, dict)
@@ -192,7 +192,7 @@ def _ignored(
 
 
 class _Checked(CachingConfigRepository):
-    """Reads each config once, and looks at a file before Hydra does."""
+    """Reads each config once, and checks the file before Hydra parses it."""
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         if config_path not in self.cache:
@@ -207,18 +207,18 @@ class _Checked(CachingConfigRepository):
 
 @contextmanager
 def _naming_null_keys(path: Path) -> Iterator[None]:
-    """Name the file in which a key is null, which YAML allows and OmegaConf does not."""
+    """Name the file in the error for a key that OmegaConf does not support, such as null."""
     try:
         yield
     except KeyValidationError as error:
         raise ConfigError(
-            f"{path}: a key in it is null, a list or a mapping ({type(error.key).__name__})."
-            ' Give it a name, or write it in quotes ("null").'
+            f"{path}: a key is null, a list or a mapping ({type(error.key).__name__})."
+            ' Rename it, or put it in quotes ("null").'
         ) from None
 
 
 class _Copies(CachingConfigRepository):
-    """Hands out copies, for composing changes what it is given, of configs that were read once."""
+    """Returns copies of configs that were read once, since composing modifies them."""
 
     def __init__(self, pristine: CachingConfigRepository) -> None:
         self.delegate = pristine
@@ -231,14 +231,14 @@ class _Copies(CachingConfigRepository):
 
 
 class _DoubtError(Exception):
-    """Leaving Hydra's own settings out could make a difference."""
+    """Leaving out Hydra's own settings could make a difference."""
 
 
 def _only_params(cfg: DictConfig) -> dict[str, str]:
-    """Return the grid, if that is all that a config says of Hydra.
+    """Return the grid, if a config sets nothing else of Hydra's.
 
     Raises:
-        _DoubtError: There is more, or Hydra might refuse it.
+        _DoubtError: There is more, or Hydra might reject it.
     """
     node = cfg._get_node("hydra")
     if node is None:
@@ -247,14 +247,14 @@ def _only_params(cfg: DictConfig) -> dict[str, str]:
         case {"sweeper": {"params": dict()} as sweeper, **other} if not other and len(sweeper) == 1:
             params = OmegaConf.select(cfg, "hydra.sweeper.params")
             found = dict(params.items())
-            # Hydra keeps them as text; it refuses null, lists and mappings.
+            # Hydra keeps them as strings; it rejects null, lists and mappings.
             if all(isinstance(value, str | bool | int | float) for value in found.values()):
                 return {str(key): str(value) for key, value in found.items()}
     raise _DoubtError
 
 
 def _refers(cfg: DictConfig) -> bool:
-    """Tell whether the grid in a config refers to other keys."""
+    """Return whether the grid in a config contains interpolations."""
     params = OmegaConf.select(cfg, "hydra.sweeper.params")
     raw = OmegaConf.to_container(params) if isinstance(params, DictConfig) else {}
     return "${" in str(raw)
@@ -262,7 +262,7 @@ def _refers(cfg: DictConfig) -> bool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Hydra's warnings from users: the order of composing is the one it warns of."""
+    """Suppress Hydra's warnings about the composition order, which is the intended one."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield

@@ -1,4 +1,4 @@
-"""What Hydra, OmegaConf and YAML refuse, said in one line that tells the user what to do."""
+"""The errors of Hydra, OmegaConf and YAML, as one line that says what to do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError)
-# What Hydra takes for impossible, and what it does not expect; some configs bring it about.
+# Errors inside Hydra that it does not expect, but that some configs cause.
 _STUMBLES = (AssertionError, AttributeError, KeyError, TypeError)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
 _OUR_RESOLVER = "HydraValueError raised while resolving interpolation: "
@@ -33,13 +33,13 @@ _LONGEST = 400
 
 @contextmanager
 def refusals_of_hydra(known_keys: Callable[[], Iterable[str]] = tuple) -> Iterator[None]:
-    """Turn what the libraries below refuse into a ``ConfigError`` of one line.
+    """Turn the errors of the libraries into a ``ConfigError`` of one line.
 
     Args:
-        known_keys: Gives the dotted keys that exist, to suggest the nearest one.
+        known_keys: Returns the existing dotted keys, to suggest the most similar one.
 
     Raises:
-        ConfigError: Something inside the block was refused.
+        ConfigError: The block raised one of these errors.
     """
     try:
         yield
@@ -49,15 +49,17 @@ def refusals_of_hydra(known_keys: Callable[[], Iterable[str]] = tuple) -> Iterat
         if not _is_of_hydra(error):
             raise
         raise ConfigError(
-            f"Hydra stumbles over this config ({_flatten(error)})."
-            " Look at its defaults lists and at the last override."
+            f"Hydra fails on this config ({_flatten(error)})."
+            " Check its defaults lists and the last override."
         ) from error
     except RecursionError as error:
-        raise ConfigError("the config is nested too deeply, or refers to itself.") from error
+        raise ConfigError(
+            "the config is nested too deeply, or refers to itself. Check its interpolations."
+        ) from error
 
 
 def _is_of_hydra(error: BaseException) -> bool:
-    """Tell whether an error was raised inside the libraries, not in our own code."""
+    """Return whether an error was raised inside the libraries, not in our own code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -69,8 +71,8 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
     match error:
         case MissingMandatoryValue(full_key=str(key)) if key:
             return (
-                f"{key} has no value (???). Give it one, {key}=... on the command line,"
-                f" or several as an axis: {key}=first,second."
+                f"{key} has no value (???). Set it on the command line, {key}=...,"
+                f" or make it an axis: {key}=first,second."
             )
         case MissingConfigException():
             return _say_missing(error)
@@ -78,7 +80,10 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
             what = str(error).partition("\n")[0].partition("See https")[0].strip(" .")
             shown = without_secret(override)
             what = what if shown == override else "it cannot be read"
-            return f"{_shorten(shown)!r} is no override: {_shorten(what)}. Write key=value; quote special characters."
+            return (
+                f"{_shorten(shown)!r} is not an override: {_shorten(what)}."
+                " Write key=value; quote special characters."
+            )
     text = _without_secrets(_flatten(error).replace(_OUR_RESOLVER, ""))
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         text = f"{error.full_key}: {text}"
@@ -87,7 +92,7 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
         group, options = open_group[1], open_group[2].split()
         return (
             f"{group} has no choice (???). Choose one, {group}={options[0]},"
-            f" or several as an axis: {group}={','.join(options)}."
+            f" or make it an axis: {group}={','.join(options)}."
         )
     unknown = _UNKNOWN_KEY.search(text)
     if unknown:
@@ -97,7 +102,7 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    """Take out the values that Hydra quotes in its messages, where their keys are credentials'."""
+    """Return a message of Hydra's without the values of credentials that it quotes."""
     text = _QUOTED_OVERRIDE.sub(lambda found: without_secret(found[0]), text)
     return _QUOTED_VALUE.sub(
         lambda found: (
@@ -110,7 +115,7 @@ def _without_secrets(text: str) -> str:
 
 
 def _innermost_key(error: BaseException) -> str:
-    """Return the key that OmegaConf refused, which may lie within the one that was overridden."""
+    """Return the key that OmegaConf rejected, which may lie within the overridden one."""
     step: BaseException | None = error
     while step is not None:
         if isinstance(step, OmegaConfBaseException) and step.full_key:
@@ -125,17 +130,17 @@ def _say_missing(error: MissingConfigException) -> str:
         return f"there is no config '{missing}' in the config folder."
     near = difflib.get_close_matches(str(missing).rpartition("/")[2], error.options, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"there is no config '{missing}'; known are {', '.join(error.options)}.{hint}"
+    return f"there is no config '{missing}'. Choose one of {', '.join(error.options)}.{hint}"
 
 
 def _say_unknown(key: str, known_keys: Iterable[str]) -> str:
     near = difflib.get_close_matches(key, set(known_keys), n=1)
-    hint = f"did you mean '{near[0]}'?" if near else "there is no such key."
-    return f"cannot override '{key}', {hint} To add a new key write +{key}=..."
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"cannot override '{key}': there is no such key.{hint} To add a key, write +{key}=..."
 
 
 def _flatten(error: BaseException) -> str:
-    """Join the message and those of its causes, each once, without line breaks."""
+    """Return the messages of an error and its causes, each once, on one line."""
     parts: list[str] = []
     step: BaseException | None = error
     while step is not None:
@@ -158,6 +163,6 @@ def _line(error: BaseException) -> str:
         case yaml.MarkedYAMLError(problem_mark=yaml.Mark() as mark):
             return f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
     lines = (line.strip() for line in str(error).splitlines())
-    # What follows names OmegaConf's own classes and repeats the key.
+    # These lines name OmegaConf's own classes and repeat the key.
     kept = [line for line in lines if line and not line.startswith(("full_key:", "object_type="))]
     return printable(" ".join(kept))

@@ -1,7 +1,7 @@
-"""Hydra's values: what ``${hydra:...}`` gives in a config that no program of Hydra's is running.
+"""The resolver ``hydra`` for ``${hydra:...}`` in configs that no Hydra program runs.
 
-The folder, the choices and the names are there as in Hydra. What Hydra would make for one job, its
-output folder above all, is a run's own here, and refused with what to write instead.
+The folder, the choices and the names have the values that Hydra gives them. What belongs to one
+Hydra job, such as its output folder, is an error that says what to write instead.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NAME: Final = "hydra"
 _GIVEN: Final = "_hydra_values_of_orch_"
-_DEFAULT_JOB: Final = "app"  # as Hydra calls a program that it does not know
+_DEFAULT_JOB: Final = "app"  # Hydra's name for an unknown program
 _ADVICE: Final[Mapping[str, str]] = {
     "runtime.output_dir": "a run's directory is ${oc.env:ORCH_RUN_DIR,.}",
     "run.dir": "a run's directory is ${oc.env:ORCH_RUN_DIR,.}",
@@ -30,11 +30,11 @@ _ADVICE: Final[Mapping[str, str]] = {
 
 
 class HydraValueError(Exception):
-    """A value of Hydra's that orch does not have."""
+    """A value of Hydra's that ``orch`` does not have."""
 
 
 class Given(NamedTuple):
-    """What a config was composed with; ``job`` is the name of Hydra's job, if it has one."""
+    """The choices, the config name and the job name (empty: none) of a composed config."""
 
     choices: Mapping[str, object]
     config_name: str
@@ -42,12 +42,12 @@ class Given(NamedTuple):
 
 
 def register() -> None:
-    """Let ``${hydra:...}`` ask us; Hydra, whenever it is initialized, lets it ask itself."""
+    """Register the resolver, in place of Hydra's own, which Hydra registers when initialized."""
     OmegaConf.register_new_resolver(_NAME, _resolve, replace=True)
 
 
 def provide(cfg: DictConfig, given: Given) -> None:
-    """Keep with a config what ``${hydra:...}`` in it gives."""
+    """Attach to a config the values for ``${hydra:...}`` in it."""
     cfg.__dict__[_GIVEN] = given
 
 
@@ -73,7 +73,7 @@ def _values(root: DictConfig, given: Given) -> DictConfig:
 
 
 def _name_of_program(config: object) -> str:
-    """Return what Hydra would call the job: the program's file without its ending."""
+    """Return Hydra's name for the job: the name of the program's file without its extension."""
     match config:
         case {"orch": {"entry_point": str(function)}}:
             return function.partition(":")[0].rpartition(".")[2]

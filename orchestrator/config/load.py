@@ -1,4 +1,4 @@
-"""The config: what the config folder and the overrides say of an experiment."""
+"""Loads the config of an experiment from a config folder and overrides."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
     from hydra.core.override_parser.types import Override
 
-_LONGEST: Final = 255  # the bytes that file systems allow for a name
+_LONGEST: Final = 255  # bytes; the limit of file systems for a name
 _SHOWN: Final = 80
-_OURS: Final = ("mlflow.db", ".mlflow.db", "mlartifacts")  # what stands beside experiments
+_OURS: Final = ("mlflow.db", ".mlflow.db", "mlartifacts")  # files beside the experiments
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentConfig:
-    """What the config folder and the overrides describe.
+    """The config of an experiment: its name and folder, axes, filters and settings.
 
-    ``filters`` are the first point's texts of ``_filters``; each point has its own. ``composer``
-    gives the config of every point.
+    ``filters`` are the ``_filters`` of the first point; each point has its own. ``composer``
+    composes the config of every point.
     """
 
     experiment_id: str
@@ -51,9 +51,9 @@ class ExperimentConfig:
 def load_experiment(
     config_dir: Path, config_name: str, overrides: Sequence[str]
 ) -> ExperimentConfig:
-    """Read the config folder and work out the axes, the filters and the settings.
+    """Read the config folder and return the axes, the filters and the settings.
 
-    Overrides win over ``hydra.sweeper.params``, key by key.
+    Overrides take precedence over ``hydra.sweeper.params``, key by key.
 
     Raises:
         ConfigError: The folder, a config, an override or a setting is wrong.
@@ -63,7 +63,7 @@ def load_experiment(
         folder = ConfigFolder(config_dir, config_name)
 
     def known_keys() -> Iterator[str]:
-        with contextlib.suppress(Exception):  # a second error would only hide the first
+        with contextlib.suppress(Exception):  # a second error would hide the first
             yield from dotted_keys(OmegaConf.to_container(folder.compose([], open_ended=True).cfg))
 
     with refusals_of_hydra(known_keys):
@@ -75,7 +75,7 @@ def load_experiment(
         swept = (item for item in composer.overrides if item.is_sweep_override())
         axes = tuple(make_axis(item, folder) for item in swept)
         check_size(axes)
-        # What is one for all runs is read where the first of them reads it.
+        # The settings of the experiment are those of the first point.
         cfg = composer.compose(next(expand(axes)))
         check_command(cfg)
     return ExperimentConfig(
@@ -89,7 +89,7 @@ def load_experiment(
 
 
 def _compose_master(folder: ConfigFolder, given: Sequence[Override]) -> Composed:
-    """Compose what says how the grid looks: sweeps are left open, and so are missing choices."""
+    """Compose the config that defines the grid, without swept and missing choices."""
     choices = [item for item in given if folder.is_choice(item)]
     swept = [item for item in choices if item.is_sweep_override() and not item.is_hydra_override()]
     fixed = [item for item in choices if item not in swept]
@@ -98,7 +98,7 @@ def _compose_master(folder: ConfigFolder, given: Sequence[Override]) -> Composed
     except HydraException:
         if not swept:
             raise
-    # The default choice of a group that is swept over need not go together with the rest.
+    # The default choice of a swept group may be incompatible with the rest.
     axes = [make_axis(item, folder) for item in swept]
     point = next(expand(axes))
     return folder.compose([choose(item, point) for item in choices], open_ended=True)
@@ -107,10 +107,10 @@ def _compose_master(folder: ConfigFolder, given: Sequence[Override]) -> Composed
 def _read_grid(
     folder: ConfigFolder, given: Sequence[Override], master: Composed
 ) -> Mapping[str, str]:
-    """Read a grid that refers to other keys: it means what they are on the command line."""
+    """Read a grid that contains interpolations, with the values given on the command line."""
     try:
         return folder.read_grid([item for item in given if not item.is_sweep_override()])
-    except HydraException:  # a value need not go together with the default of a swept group
+    except HydraException:  # a value may be incompatible with the default of a swept group
         return master.params
 
 
@@ -123,33 +123,35 @@ def _select(cfg: DictConfig, key: str) -> Value:
 
 def _experiment_id(value: Value) -> str:
     if value is None:
-        raise ConfigError("the config has no experiment_id. Give the experiment a name.")
+        raise ConfigError("the config has no experiment_id. Set it to a name for the experiment.")
     name = str(value)
     if not _is_name(name) or "/" in name or name in ("", ".", "..", "~"):
         raise ConfigError(
-            f"experiment_id {name[:_SHOWN]!r} can not name a folder."
+            f"experiment_id {name[:_SHOWN]!r} cannot be the name of a folder."
             " Use letters, digits, '-' and '_'."
         )
     if name.startswith(_OURS):
         raise ConfigError(
-            f"experiment_id {name[:_SHOWN]!r} is the name of a file of MLflow's in results_dir."
-            " Choose another."
+            f"experiment_id {name[:_SHOWN]!r} is the name of an MLflow file in results_dir."
+            " Choose another name."
         )
     return name
 
 
 def _results_dir(value: Value) -> Path:
     if value is None or not str(value) or not str(value).isprintable():
-        raise ConfigError("the config has no results_dir. Name the folder for all results.")
-    # As text: a path forgets the './' in front of a folder that is named like a home.
+        raise ConfigError("the config has no results_dir. Set it to the folder for all results.")
+    # As a string: a path would drop the './' before a folder whose name starts with '~'.
     path = Path(os.path.expanduser(str(value)))  # noqa: PTH111 # see above
     first = next(iter(path.parts), "")
     if first.startswith("~") and first != "~":
-        raise ConfigError(f"results_dir {str(value)[:_SHOWN]!r}: there is no such user.")
+        raise ConfigError(
+            f"results_dir {str(value)[:_SHOWN]!r}: there is no such user. Correct the path."
+        )
     if "~" in path.parts:
         raise ConfigError(
-            f"results_dir {str(path)[:_SHOWN]!r} would make a folder named '~'. Begin it with ~/ for"
-            " the home folder, or write it out."
+            f"results_dir {str(path)[:_SHOWN]!r} would create a folder named '~'. Start it with ~/"
+            " for the home folder, or write the full path."
         )
     if not all(map(_is_name, path.parts)):
         raise ConfigError(f"results_dir {str(path)[:_SHOWN]!r} is too long a name. Shorten it.")

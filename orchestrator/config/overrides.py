@@ -1,4 +1,4 @@
-"""Overrides: what the grid in the file and the command line set, in Hydra's grammar.
+"""The overrides of the grid in the config and of the command line, in Hydra's grammar.
 
 Swept overrides span axes; for a point, each of them becomes an override with one value.
 """
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.config.hydra_composition import ConfigFolder
     from orchestrator.grid.config_values import Value
 
-# Text that Hydra's grammar reads as this very text, without a look at the rest of the grammar.
+# Strings that Hydra's grammar reads literally.
 _PLAIN: Final = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w/-]*", re.IGNORECASE)
 _MOST_VALUES: Final = 1_000_000
 _SHOWN: Final = 200
@@ -39,7 +39,7 @@ _NEVER_SWEPT: Final = ("experiment_id", "results_dir", "_filters", "orch")
 
 
 def merge(declared: Sequence[Override], given: Sequence[Override]) -> tuple[Override, ...]:
-    """Let the command line win over the file, key by key, each key where it first stood."""
+    """Merge overrides: the command line takes precedence over the file, keys keep their order."""
     merged = list(declared)
     for override in given:
         places = [at for at, before in enumerate(merged) if name_of(before) == name_of(override)]
@@ -48,22 +48,22 @@ def merge(declared: Sequence[Override], given: Sequence[Override]) -> tuple[Over
             continue
         before = merged[places[-1]]
         if override.type is OverrideType.CHANGE and before.type is not OverrideType.DEL:
-            # The file may have added the key (+key=...); then the new value is added as well.
+            # If the file adds the key (+key=...), the new value is added as well.
             text = f"{before.get_key_element()}={override.get_value_string()}"
-            override = dataclasses.replace(override, type=before.type, input_line=text)  # noqa: PLW2901 # the same override, said in the other's way
+            override = dataclasses.replace(override, type=before.type, input_line=text)  # noqa: PLW2901 # the same override, in the form of the other
         merged[places[-1]] = override
     return tuple(merged)
 
 
 def _replaces(override: Override, before: Override, declared: Sequence[Override]) -> bool:
-    """Tell whether an override takes the place of one before it, or is applied after it."""
+    """Return whether an override replaces an earlier one, rather than being applied after it."""
     if any(before is item for item in declared) or before.is_sweep_override():
         return True
     return override.is_sweep_override() and override.type is OverrideType.CHANGE
 
 
 def name_of(override: Override) -> str:
-    """Return the key or group that an override is about, without a sign."""
+    """Return the key or group of an override, without a sign."""
     return override.get_key_element().lstrip("+~")
 
 
@@ -77,32 +77,33 @@ def make_axis(override: Override, folder: ConfigFolder) -> Axis:
     name = name_of(override)
     if name.partition(".")[0] in _NEVER_SWEPT:
         raise GridError(
-            f"{_typed(override)}: {name} is one for all runs, it can not be an axis."
-            " Give it one value."
+            f"{_typed(override)}: {name} cannot be an axis, since it must be equal for all runs."
+            " Give it a single value."
         )
     if not override.is_discrete_sweep():
         raise GridError(
-            f"{_typed(override)}: a range without steps cannot be enumerated."
+            f"{_typed(override)}: a continuous range cannot be enumerated."
             " Use choice(...), range(...), glob(...) or a list of values with commas."
         )
     if isinstance(override.value(), ChoiceSweep) and any(
         isinstance(item, Sweep) for item in cast("ChoiceSweep", override.value()).list
     ):
         raise GridError(
-            f"{_typed(override)}: choice(...), range(...) and the like can not"
-            " stand beside other values. Write one choice(...) of all values."
+            f"{_typed(override)}: choice(...), range(...) and other sweeps"
+            " cannot be combined with other values. Write one choice(...) of all values."
         )
     with refusals_of_hydra():
         elements = list(itertools.islice(override.sweep_iterator(), _MOST_VALUES + 1))
         if len(elements) > _MOST_VALUES:
             raise GridError(
-                f"{_typed(override)}: more than {_MOST_VALUES:,} values. Give it fewer."
+                f"{_typed(override)}: it has more than {_MOST_VALUES:,} values. Give it fewer."
             )
         values = [_reread(element, folder) for element in elements]
     if any(holds_secret(name.split("."), value) for value in values):
         raise GridError(
-            f"{name} looks like a credential, and the values of an axis are shown everywhere."
-            " Give it one value, or values from the environment: '${oc.env:FIRST}','${oc.env:SECOND}'."
+            f"{name} cannot be an axis: it looks like a credential, and axis values are displayed."
+            " Give it a single value, or values from the environment:"
+            " '${oc.env:FIRST}','${oc.env:SECOND}'."
         )
     return Axis(name, tuple(values))
 
@@ -113,7 +114,7 @@ def _typed(override: Override) -> str:
 
 
 def _reread(element: object, folder: ConfigFolder) -> Value:
-    """Return a swept value as Hydra's sweeper passes it on: written out, and read again."""
+    """Return a swept value as Hydra's sweeper passes it on: formatted, and parsed again."""
     is_plain = isinstance(element, str) and _PLAIN.fullmatch(element)
     if is_plain or element is None or isinstance(element, bool | int | float | QuotedString):
         return cast("Value", Override._convert_value(cast("str", element)))
@@ -122,7 +123,7 @@ def _reread(element: object, folder: ConfigFolder) -> Value:
 
 
 def choose(override: Override, point: Point) -> Override:
-    """Return the override that sets an axis to the point's value; others stay as they are."""
+    """Return the override that sets an axis to the point's value; others are returned unchanged."""
     if not override.is_sweep_override():
         return override
     value = point.values[name_of(override)]
@@ -135,13 +136,13 @@ def choose(override: Override, point: Point) -> Override:
 
 
 def as_override(key: str, value: Value) -> str:
-    """Write an override that sets a key to a value, for any program with Hydra's grammar."""
+    """Return the override that sets a key to a value, for any program that uses Hydra's grammar."""
     is_plain = isinstance(value, str) and _PLAIN.fullmatch(value)
     return f"{key}={value if is_plain else _write(value)}"
 
 
 def _write(value: Value) -> str:
-    """Write a value so that Hydra's grammar reads this very value."""
+    """Return a value in the form that Hydra's grammar parses to exactly this value."""
     match value:
         case str():
             return QuotedString(value, Quote.single).with_quotes()

@@ -1,7 +1,7 @@
-"""Origins: which values of a config came from the environment, or are secrets of its own.
+"""Secret detection: which values of a config come from the environment, or are secrets themselves.
 
-What is read here is OmegaConf's raw nodes. Each interpolation is resolved once more, by itself,
-while it is watched whether it asks for the environment, in whatever way.
+This module reads OmegaConf's raw nodes. Each interpolation is resolved individually, while recording
+whether it reads the environment, directly or indirectly.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT: Final = "oc.env"
 _NOW: Final = "now"
-_TIME: Final = "\0time"  # among the variables that were asked for
+_TIME: Final = "\0time"  # among the recorded variables
 _PLACES: Final = ("results_dir", "experiment_id")
-# What the trainer can resolve without the rest of the config.
+# Resolvers that the trainer can evaluate without the rest of the config.
 _ALONE: Final = (_ENVIRONMENT, "oc.decode")
 _NOT_WRITTEN: Final = ("hydra", "_filters", "orch")
 _NOTHING_BUT_A_NAME: Final = re.compile(r"\$\{oc\.env:\s*\w+\s*\}")
 _SHORTEST: Final = 4
-_NO_COINCIDENCE: Final = 12
+_SURE: Final = 12  # characters; a secret of this length does not occur by coincidence
 
 
 def find_hidden(cfg: DictConfig) -> dict[Path, Hidden]:
-    """Return the values that are not to be written down, by their paths in the resolved config.
+    """Return the values that must not be written to disk, by their paths in the resolved config.
 
     Raises:
-        ConfigError: A value that counts for the run ID holds the time.
-        OmegaConfBaseException: A value can not be resolved.
+        ConfigError: A value that is part of the run ID contains the time.
+        OmegaConfBaseException: A value cannot be resolved.
     """
     with _watch_environment() as asked:
         leaves = list(_walk(cfg, (), asked, tainted=()))
@@ -63,7 +63,7 @@ def find_hidden(cfg: DictConfig) -> dict[Path, Hidden]:
 
 
 class _Leaf(NamedTuple):
-    """A value of the resolved config; ``hidden`` says why it is not to be written down."""
+    """A value of the resolved config; ``hidden`` is set if it must not be written to disk."""
 
     path: Path
     text: str
@@ -73,35 +73,33 @@ class _Leaf(NamedTuple):
 
 
 def _refuse_time(cfg: DictConfig, paths: Iterable[Path]) -> None:
-    """Refuse what would make other runs at each call, unless it is excluded from the identity."""
+    """Reject values that contain the time, unless they are excluded from the run ID."""
     for path in paths:
         keys = [".".join(map(str, path[: depth + 1])) for depth in range(len(path))]
         exclude = OmegaConf.select(cfg, "orch.identity.exclude") or ()
         if path[0] in _PLACES:
             raise ConfigError(
-                f"{keys[-1]} holds the time (${{now:...}}), so each orch run would begin all runs"
-                " again elsewhere. Write a name that stays."
+                f"{keys[-1]} contains the time (${{now:...}}), so each orch run would restart all"
+                " runs in another folder. Write a constant name."
             )
         if not any(key in exclude for key in keys):
             raise ConfigError(
-                f"{keys[-1]} holds the time (${{now:...}}), so each orch run would make other runs and"
-                f" finish none. Remove it, or exclude it: orch.identity.exclude=[{keys[-1]}]."
+                f"{keys[-1]} contains the time (${{now:...}}), so each orch run would create new runs"
+                f" and resume none. Remove it, or exclude it: orch.identity.exclude=[{keys[-1]}]."
             )
 
 
 def _repeats(leaf: _Leaf, secret: str) -> bool:
-    """Tell whether a value was made from a secret, or holds one that is no coincidence."""
-    return len(secret) >= (_SHORTEST if leaf.is_derived else _NO_COINCIDENCE) and (
-        secret in leaf.text
-    )
+    """Return whether a value contains a secret, too long or derived to be a coincidence."""
+    return len(secret) >= (_SHORTEST if leaf.is_derived else _SURE) and (secret in leaf.text)
 
 
 def check_command(cfg: DictConfig) -> None:
-    """Make sure that ``orch.command`` holds no credential: every user of the machine can read it.
+    """Make sure that ``orch.command`` contains no credential: every user of the machine can read it.
 
     Raises:
         ConfigError: It does.
-        OmegaConfBaseException: A value can not be resolved.
+        OmegaConfBaseException: A value cannot be resolved.
     """
     command = OmegaConf.select(cfg, "orch.command")
     if not isinstance(command, ListConfig):
@@ -115,13 +113,13 @@ def check_command(cfg: DictConfig) -> None:
     shown += ["a password"] if any(map(has_password, parts)) else []
     if shown:
         raise ConfigError(
-            f"orch.command would show {shown[0]} in the list of processes. The program has the"
-            " environment, and config.yaml in its run directory: let it read that there."
+            f"orch.command would expose {shown[0]} in the list of processes. Let the program read it"
+            " from the environment, or from config.yaml in its run directory."
         )
 
 
 def _secrets(cfg: DictConfig) -> list[tuple[str, str]]:
-    """Return the credentials that are long enough to be told from other text, by their keys."""
+    """Return the credentials that are long enough to be found in strings, by their keys."""
     config = OmegaConf.to_container(cfg, resolve=False)
     found = []
     for path in _walk_paths(config, ()):
@@ -144,7 +142,7 @@ def _walk_paths(node: object, path: Path) -> Iterator[Path]:
 def _walk(
     container: Container, path: Path, asked: list[str], *, tainted: tuple[str, ...]
 ) -> Iterator[_Leaf]:
-    """Yield the values below a container; ``tainted``: it came from these variables."""
+    """Yield the values below a container, which comes from the variables ``tainted``."""
     if container._is_none() or container._is_missing():
         return
     for key in _keys(container):
@@ -171,10 +169,10 @@ def _walk(
 
 
 def _hide(path: Path, raw: str, value: object, names: Iterable[str]) -> Hidden:
-    """Decide what is written of a value that came from the environment."""
+    """Decide how a value from the environment is written to disk."""
     names = tuple(names)
     can_stay = _stands_alone(raw) and not has_password(raw)
-    # What else stands there, a default for one, may be a secret as well.
+    # The rest of the interpolation, such as a default, may be a secret as well.
     is_credentials = is_secret(path, value) or any(map(is_credential, names))
     if is_credentials and not _NOTHING_BUT_A_NAME.fullmatch(raw):
         can_stay = False
@@ -183,7 +181,7 @@ def _hide(path: Path, raw: str, value: object, names: Iterable[str]) -> Hidden:
 
 
 def _stands_alone(raw: str) -> bool:
-    """Tell whether an interpolation needs nothing of the config around it."""
+    """Return whether an interpolation can be resolved without the rest of the config."""
     waiting: list[Any] = [parse(raw)] if raw else []
     while waiting:
         context = waiting.pop()
@@ -199,16 +197,16 @@ def _stands_alone(raw: str) -> bool:
 
 @contextmanager
 def _watch_environment() -> Iterator[list[str]]:
-    """Write down the variables that interpolations ask for, while inside."""
+    """Record the variables that interpolations read, within the block."""
     asked: list[str] = []
     resolvers = BaseContainer._resolvers
-    # The library's and Hydra's, or what a program of the user put in their places.
+    # OmegaConf's and Hydra's resolvers, or those that the user's code registered instead.
     before: dict[str, Any] = {
         name: resolvers[name] for name in (_ENVIRONMENT, _NOW) if name in resolvers
     }
 
-    def watch(name: str) -> Any:  # noqa: ANN401 # a function as the library keeps it
-        def watched(config: Any, parent: Any, node: Any, args: Any, texts: Any) -> object:  # noqa: ANN401 # as the library calls it
+    def watch(name: str) -> Any:  # noqa: ANN401 # a function as OmegaConf stores it
+        def watched(config: Any, parent: Any, node: Any, args: Any, texts: Any) -> object:  # noqa: ANN401 # as OmegaConf calls it
             asked.append(_TIME if name == _NOW else str(args[0]) if args else "")
             return before[name](config, parent, node, args, texts)
 

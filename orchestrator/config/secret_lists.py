@@ -1,7 +1,7 @@
-"""The kinds of credentials: names that keys have, and forms that values have.
+"""The lists of secrets: names of keys and forms of values that mark a credential.
 
-A list to be kept. Names are judged by their words, the value being text; a name that machine learning
-uses for something else is none. Forms are those of well-known services, which no other text has.
+The lists may grow. A name is judged by its words, if its value is a string; names with another meaning
+in machine learning do not count. Forms are those of well-known services, which nothing else has.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Tokens that a text or an image is made of.
+# Tokens of a text or an image.
 OF_TEXT: Final = frozenset(
     [
         "audio",
@@ -48,7 +48,7 @@ OF_TEXT: Final = frozenset(
         "word",
     ]
 )
-# Names that mean a credential wherever they stand in a key.
+# Names that mark a credential anywhere in a key.
 _ANYWHERE: Final = frozenset(
     [
         *(
@@ -64,7 +64,7 @@ _ANYWHERE: Final = frozenset(
         *("sessionid", "sessiontoken", "sshkey", "webhook"),
     ]
 )
-# Names that mean one at the end of a key.
+# Names that mark one at the end of a key.
 _AT_THE_END: Final = frozenset(["auth", "pass", "pat", "pw", "pswd", "passw"])
 # A pass over data, or of a filter.
 _PASSES: Final = frozenset(
@@ -86,7 +86,7 @@ _PASSES: Final = frozenset(
         *("train", "two", "max", "min", "eval", "optimizer", "compiler"),
     ]
 )
-# Ways to authenticate.
+# Authentication methods.
 _METHODS: Final = frozenset(
     [
         *("anonymous", "basic", "bearer", "cert", "digest", "env", "iam", "kerberos", "ldap", "no"),
@@ -157,7 +157,7 @@ _CODE: Final = re.compile(r"((?<=[?&])(?:code|sig|hmac|ticket|jwt|sas)=)[^&\s]{8
 
 
 def is_credential_kind(words: Sequence[str]) -> bool:
-    """Tell whether the words of a name are those of a credential, whatever its value."""
+    """Return whether the words of a name are those of a credential, whatever its value."""
     if not _ANYWHERE.isdisjoint(words) or not _pairs(words).isdisjoint(_PAIRS):
         return OF_TEXT.isdisjoint(words)
     last = words[-1] if words else ""
@@ -167,7 +167,7 @@ def is_credential_kind(words: Sequence[str]) -> bool:
 
 
 def is_secret_kind(words: Sequence[str], value: str) -> bool:
-    """Tell whether a text under a name with these words is a credential."""
+    """Return whether a string under a name with these words is a credential."""
     if words and words[-1] == "license":
         return len(value) >= _LICENSE and sum(map(str.isdigit, value)) >= 4  # noqa: PLR2004 # as above
     if words and words[-1] == "auth" and value.lower() in _METHODS:
@@ -176,12 +176,12 @@ def is_secret_kind(words: Sequence[str], value: str) -> bool:
 
 
 def holds_credential(text: str) -> bool:
-    """Tell whether a text holds a credential of a well-known form."""
+    """Return whether a string contains a credential of a well-known form."""
     return without_credentials(text) != text
 
 
 def without_credentials(text: str) -> str:
-    """Return a text without the credentials of well-known forms in it."""
+    """Return a string with credentials of well-known forms replaced by ``***``."""
     text = _FORMS.sub("***", text)
     if "=" not in text:
         return text

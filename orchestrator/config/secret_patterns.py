@@ -1,8 +1,8 @@
-"""Credentials: what looks like one, by its key or by itself, so that it is not written down.
+"""Secret patterns: what looks like a credential, by its key or its value, and is not written to disk.
 
-Two lists: ``is_named_credential`` is the older one, and part of what makes run IDs (a credential from
-the environment counts by its reference), so it stays as it is. ``secret_kinds`` adds what is only
-hidden, by name and by form; it may grow.
+There are two lists. ``is_named_credential`` is the older one and must not change: it is part of run
+IDs, in which a credential from the environment counts by its reference. ``secret_lists`` adds names
+and forms that are only hidden; it may grow.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _QUERY: Final = re.compile(
 
 
 def is_named_credential(name: str) -> bool:
-    """Tell whether a key, or a variable of the environment, is named as credentials always were."""
+    """Return whether the name of a key or environment variable marks a credential for run IDs."""
     words = words_of(name)
     if not _ALWAYS.isdisjoint(words) or not _PAIRS.isdisjoint(pairwise(words)):
         return True
@@ -72,12 +72,12 @@ def is_named_credential(name: str) -> bool:
 
 
 def is_credential(name: str) -> bool:
-    """Tell whether a key, or a variable of the environment, is named as credentials are."""
+    """Return whether the name of a key or environment variable marks a credential."""
     return is_named_credential(name) or is_credential_kind(words_of(name))
 
 
 def is_named_secret(path: Iterable[object], value: object) -> bool:
-    """Tell whether a value is a credential by the list that counts for run IDs."""
+    """Return whether a value is a credential by the list that counts for run IDs."""
     if not isinstance(value, str | int | float) or isinstance(value, bool) or value == "":
         return False
     if isinstance(value, str) and has_old_password(value):
@@ -85,7 +85,7 @@ def is_named_secret(path: Iterable[object], value: object) -> bool:
     names = [step for step in path if isinstance(step, str)]
     if isinstance(value, str):
         return any(map(is_named_credential, names))
-    # A number of tokens, or the number of one, is no token.
+    # A number under such a name is a count or an index of tokens.
     words = [words_of(name) for name in names]
     return any(
         is_named_credential(n) and not _is_token(w) for n, w in zip(names, words, strict=True)
@@ -93,7 +93,7 @@ def is_named_secret(path: Iterable[object], value: object) -> bool:
 
 
 def is_secret(path: Iterable[object], value: object) -> bool:
-    """Tell whether a value under a path of keys must not be written down."""
+    """Return whether a value under a path of keys must not be written to disk."""
     path = tuple(path)
     if is_named_secret(path, value):
         return True
@@ -125,9 +125,9 @@ def without_quoted_secrets(message: str, quoted: Mapping[str, str]) -> str:
 
 
 def without_secret(override: str) -> str:
-    """Return an override as it was typed, without its value where that looks like a credential.
+    """Return an override with its value replaced by ``***`` if that looks like a credential.
 
-    A mapping or a list loses everything if a key in it, or a text, looks like one.
+    A mapping or a list is replaced as a whole if a key or a string in it looks like one.
     """
     key, equals, value = override.partition("=")
     path = _STEP.findall(key.partition("@")[0])
@@ -141,22 +141,22 @@ def without_secret(override: str) -> str:
 
 
 def words_of(name: str) -> list[str]:
-    """Return the words that a name is joined of, in lower case."""
+    """Return the words of a compound name in lower case."""
     return [word.lower() for word in _WORD.findall(name)]
 
 
 def has_password(text: str) -> bool:
-    """Tell whether a text holds a credential: an address with a password, a key of a known form."""
+    """Return whether a string contains an address with a password, or a key of a known form."""
     return has_old_password(text) or holds_credential(text)
 
 
 def has_old_password(text: str) -> bool:
-    """Tell whether an address in a text names a password, by the list that counts for run IDs."""
+    """Return whether a string contains an address with a password, by the list for run IDs."""
     return "://" in text and _QUERY.sub(r"\1***", _USER.sub("", text)) != text
 
 
 def without_passwords(text: str) -> str:
-    """Return a text in which addresses have lost their users, passwords and tokens."""
+    """Return a string without the users, passwords and tokens of addresses in it."""
     return without_credentials(_QUERY.sub(r"\1***", _USER.sub("", text)))
 
 

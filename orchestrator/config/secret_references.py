@@ -1,8 +1,8 @@
-"""Concealment: the config as it is written down, in which references stand for secrets.
+"""Secret references: the config as it is written to disk, with references in place of secrets.
 
-What came from the environment (``oc.env``) is written as the reference it is in the config folder;
-the trainer resolves it in its own environment, which is the same. Any other secret is handed to
-the attempt in a variable of the environment, and written as a reference to that one.
+A value from the environment (``oc.env``) is written as the interpolation that the config folder has;
+the trainer resolves it in its own, equal environment. Any other secret is passed to the attempt in an
+environment variable, and written as a reference to that variable.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _NOT_IN_A_NAME: Final = re.compile(r"[^A-Z0-9_]")
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """A value that is not written down.
+    """A value that is not written to disk.
 
-    ``reference`` is what is written instead; empty, where the value has to be handed over.
-    ``identity`` is what counts for the run ID instead of the value; None where the value does: for
-    what came from the environment and is no credential, another value makes another run.
+    ``reference`` is written instead; if empty, the value has to be passed in a variable.
+    ``identity`` replaces the value in the run ID; None if the value itself counts, as for values
+    from the environment that are not credentials.
     """
 
     reference: str
@@ -40,10 +40,10 @@ class Hidden:
 
 
 def conceal(config: Mapping[str, Value], hidden: Mapping[Path, Hidden]) -> Concealed:
-    """Return a resolved config as it is written down: secrets by reference, all other text escaped.
+    """Return a resolved config with its written form: references for secrets, other strings escaped.
 
     Raises:
-        ConfigError: A value can not be handed over.
+        ConfigError: A value cannot be passed on.
     """
     environment: dict[str, str] = {}
     written: dict[Path, Value] = {}
@@ -58,7 +58,7 @@ def conceal(config: Mapping[str, Value], hidden: Mapping[Path, Hidden]) -> Conce
 
 
 def identity_of(hidden: Mapping[Path, Hidden]) -> dict[Path, Value]:
-    """Return what counts for the run ID in place of credentials that come from the environment."""
+    """Return the values that replace credentials from the environment in the run ID."""
     return {path: item.identity for path, item in hidden.items() if item.identity is not None}
 
 
@@ -70,14 +70,17 @@ def _value_at(config: Mapping[str, Value], path: Path) -> Value:
 
 
 def _hand_over(name: str, value: Value, path: Path) -> tuple[str, str]:
-    """Return the text in the environment, and the reference that gives the same value again."""
+    """Return the value of the variable, and the reference that resolves to the original value."""
     reference = f"${{oc.env:{name}}}"
     if not isinstance(value, str):
         text = str(value).lower() if isinstance(value, bool) else repr(value)
         return ("null" if value is None else text), f"${{oc.decode:{reference}}}"
     if "\0" in value:
         where = ".".join(map(str, path))
-        raise ConfigError(f"{where} is a secret with a NUL in it, which no environment can hold.")
+        raise ConfigError(
+            f"{where} is a secret that contains a NUL, which an environment variable cannot hold."
+            " Remove the NUL."
+        )
     return value, reference
 
 

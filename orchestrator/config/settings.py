@@ -1,4 +1,4 @@
-"""The settings under ``orch:`` in the config: how runs are carried out, never what they compute."""
+"""The settings under ``orch:`` in the config: how runs are executed, never what they compute."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
 
 
-ARGUMENT: Final = (str, bool, int, float)  # what an argument of a program can be in a config
+ARGUMENT: Final = (str, bool, int, float)  # types of a program's arguments in a config
 DECLARED: Final = "declared"
 CHEAP: Final = "cheap"
 ROUND_ROBIN: Final = "round-robin"
@@ -50,9 +50,9 @@ _PART: Final = re.compile(r"(\d+(?:\.\d+)?) *([smhd]) *")
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
-    """Whether and where runs are reported; no ``uri`` means SQLite under ``results_dir``.
+    """Whether and where runs are reported; ``uri`` None: to SQLite under ``results_dir``.
 
-    ``artifacts``: config, results and logs are kept with the run, ``checkpoint``: the best one too.
+    ``artifacts``: upload config, results and logs. ``checkpoint``: upload the best checkpoint.
     """
 
     enabled: bool = True
@@ -63,9 +63,9 @@ class Tracking:
 
 @dataclass(frozen=True, slots=True)
 class ProgramSettings:
-    """What carries out an attempt: a command, or a Python function, or (neither) our trainer.
+    """The program of an attempt: a command, a Python function or, if neither, the trainer.
 
-    ``preload`` are the modules that are loaded once for all calls of the function.
+    ``preload`` are modules that are imported once for all runs.
     """
 
     command: tuple[str, ...] | None = None
@@ -76,11 +76,11 @@ class ProgramSettings:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What runs get of the machine.
+    """The resources that runs use.
 
-    ``workers`` is how many run at once (none: one a GPU, or one a processor), ``gpus`` which they
-    may use (none: all there are), ``threads`` the CPU threads of one (none: an equal share), and
-    ``gpu_memory`` the bytes it needs on a GPU that others use as well (none: a tenth).
+    ``workers`` is the number of runs at once (None: one per GPU, or one per CPU), ``gpus`` are those
+    that runs may use (None: all), ``threads`` is the number of CPU threads per run (None: an equal
+    share), and ``gpu_memory`` the bytes that a run needs on a shared GPU (None: a tenth).
     """
 
     workers: int | None = None
@@ -91,7 +91,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How often a run is repeated within one call, and after how many failures the call ends."""
+    """How often a run is retried within one ``orch run``, and after how many failures that ends."""
 
     retries: int = 0
     most_failures: int | None = None
@@ -102,7 +102,7 @@ NO_RETRIES: Final = Policy()
 
 @dataclass(frozen=True, slots=True)
 class RunOrder:
-    """How to order runs; ``key`` is the dotted key to order by."""
+    """The order in which runs start; ``key`` is the dotted key to order by."""
 
     kind: str = DECLARED
     key: str = ""
@@ -113,10 +113,10 @@ AS_DECLARED: Final = RunOrder()
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What stands under ``orch:``.
+    """The settings under ``orch:``.
 
-    ``identity_exclude`` are dotted keys that do not count for the run ID, ``limits`` what an
-    attempt may take before it is ended.
+    ``identity_exclude`` are dotted keys that are not part of the run ID, ``limits`` the time limits
+    of an attempt.
     """
 
     program: ProgramSettings = ProgramSettings()
@@ -129,7 +129,7 @@ class Settings:
 
 
 def parse_settings(node: Value) -> Settings:
-    """Check what the config says under ``orch:`` and return it as a value.
+    """Validate the node ``orch:`` of a config and return the settings.
 
     Raises:
         ConfigError: A key is unknown, or a value has the wrong type.
@@ -155,12 +155,12 @@ def parse_settings(node: Value) -> Settings:
 def _parse_program(orch: Mapping[str, Value]) -> ProgramSettings:
     command, entry_point = orch.get("command"), orch.get("entry_point")
     if command is not None and entry_point is not None:
-        raise ConfigError("orch.command and orch.entry_point are both given. Choose one.")
+        raise ConfigError("orch.command and orch.entry_point exclude each other. Choose one.")
     if entry_point is not None and not (
         isinstance(entry_point, str) and _ENTRY_POINT.fullmatch(entry_point)
     ):
         raise ConfigError(
-            f"orch.entry_point is {entry_point!r}. Make it a function, as package.module:function."
+            f"orch.entry_point is {entry_point!r}. Set it to a function, as package.module:function."
         )
     arguments = orch.get("arguments")
     return ProgramSettings(
@@ -174,7 +174,7 @@ def _parse_program(orch: Mapping[str, Value]) -> ProgramSettings:
 def _command(node: Value) -> tuple[str, ...]:
     command = _arguments(node, "orch.command")
     if not command:
-        raise ConfigError("orch.command is empty. Begin it with a program, or make it null.")
+        raise ConfigError("orch.command is empty. Name a program, or set it to null.")
     return command
 
 
@@ -203,46 +203,48 @@ def _parse_tracking(node: Value) -> Tracking:
     for name, default in switches.items():
         value = tracking.get(name, default)
         if not isinstance(value, bool):
-            raise ConfigError(f"orch.tracking.{name} is {value!r}. Make it true or false.")
+            raise ConfigError(f"orch.tracking.{name} is {value!r}. Set it to true or false.")
         switches[name] = value
     uri = tracking.get("uri")
     if not (uri is None or isinstance(uri, str)):
-        raise ConfigError("orch.tracking.uri is no text. Make it an MLflow tracking URI, or null.")
+        raise ConfigError(
+            "orch.tracking.uri is not a string. Set it to an MLflow tracking URI, or to null."
+        )
     return Tracking(uri=uri, **switches)
 
 
 def parse_count(value: Value, where: str, *, least: int = 1) -> int | None:
-    """Return a number of things; ``where`` names its place for the error.
+    """Return a count; ``where`` names the setting in errors.
 
     Raises:
-        ConfigError: It is not a whole number of ``least`` or more.
+        ConfigError: It is not an integer of ``least`` or more.
     """
     if value is None:
         return None
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
-    raise ConfigError(f"{where} is {value!r}. Make it a whole number, {least} or more.")
+    raise ConfigError(f"{where} is {value!r}. Set it to an integer, {least} or more.")
 
 
 def parse_memory(value: Value, where: str) -> int:
-    """Return a size in bytes; ``where`` names its place for the error.
+    """Return a size in bytes; ``where`` names the setting in errors.
 
     Raises:
-        ConfigError: It is neither a positive number of bytes nor a text such as ``8 GiB``.
+        ConfigError: It is neither a positive number of bytes nor a string such as ``8 GiB``.
     """
     if isinstance(value, int) and value is not True and value > 0:
         return value
     found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     if found and float(found[1]) > 0:
         return int(float(found[1]) * _BYTES[found[2].upper()])
-    raise ConfigError(f"{where} is {value!r}. Make it bytes, or a text such as 8 GiB.")
+    raise ConfigError(f"{where} is {value!r}. Set it to bytes, or to a size such as 8 GiB.")
 
 
 def parse_duration(value: Value, where: str) -> float:
-    """Return a duration in seconds; ``where`` names its place for the error.
+    """Return a duration in seconds; ``where`` names the setting in errors.
 
     Raises:
-        ConfigError: It is neither a positive number of seconds nor a text such as ``1h30m``.
+        ConfigError: It is neither a positive number of seconds nor a string such as ``1h30m``.
     """
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf:
         return float(value)
@@ -251,24 +253,26 @@ def parse_duration(value: Value, where: str) -> float:
         seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
         if seconds > 0:
             return seconds
-    raise ConfigError(f"{where} is {value!r}. Make it seconds, or a text such as 90s or 1h 30m.")
+    raise ConfigError(
+        f"{where} is {value!r}. Set it to seconds, or to a duration such as 90s or 1h 30m."
+    )
 
 
 def _section(node: Value, where: str, known: tuple[str, ...]) -> Mapping[str, Value]:
     if node is None:
         return {}
     if not isinstance(node, Mapping):
-        raise ConfigError(f"{where} is no mapping. Give it keys: {', '.join(known)}.")
+        raise ConfigError(f"{where} is not a mapping. Give it the keys {', '.join(known)}.")
     for key in node:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(known)}."
+            hint = f"Did you mean '{near[0]}'?" if near else f"Use one of {', '.join(known)}."
             raise ConfigError(f"{where} has no setting '{key}'. {hint}")
     return node
 
 
 def _arguments(node: Value, where: str) -> tuple[str, ...]:
-    """Return arguments of a program; numbers and booleans, as references make them, as text."""
+    """Return the arguments of a program; numbers and booleans are converted to strings."""
     if isinstance(node, list) and all(isinstance(item, ARGUMENT) for item in node):
         return tuple(item if isinstance(item, str) else show(item) for item in node)
     return _texts(node, where)
@@ -276,12 +280,12 @@ def _arguments(node: Value, where: str) -> tuple[str, ...]:
 
 def _texts(node: Value, where: str) -> tuple[str, ...]:
     if not isinstance(node, list) or not all(isinstance(item, str) for item in node):
-        raise ConfigError(f"{where} is no list of texts. Write it as [first, second].")
+        raise ConfigError(f"{where} is not a list of strings. Write it as [first, second].")
     return tuple(str(item) for item in node)
 
 
 def parse_order(value: object, where: str) -> RunOrder:
-    """Return what a text such as ``cheap:iterations`` means; ``where`` names its place.
+    """Return the order for a string such as ``cheap:iterations``; ``where`` names the setting in errors.
 
     Raises:
         ConfigError: It has none of the forms.
@@ -289,4 +293,4 @@ def parse_order(value: object, where: str) -> RunOrder:
     kind, _, key = value.partition(":") if isinstance(value, str) else ("", "", "")
     if (kind == DECLARED and not key) or (kind in (CHEAP, ROUND_ROBIN) and key):
         return RunOrder(kind, key)
-    raise ConfigError(f"{where} is {value!r}. Make it {_FORMS}.")
+    raise ConfigError(f"{where} is {value!r}. Set it to {_FORMS}.")

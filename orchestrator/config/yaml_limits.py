@@ -1,4 +1,4 @@
-"""Config files and overrides that are fit to be read: neither huge, nor huge once unfolded."""
+"""The limits of config files and overrides: size, nesting depth, and values after alias expansion."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LONGEST_OVERRIDE: Final = 10_000
-_MOST_ITEMS: Final = 2_500  # of lists and mappings, which take longer the more there are
+_MOST_ITEMS: Final = 2_500  # of lists and mappings, which Hydra parses slowly
 _LONGEST_PLAIN: Final = 100_000
-_PLAIN: Final = re.compile(r"[\w.,=+~/@-]*")  # values with commas, which are read at once
+_PLAIN: Final = re.compile(r"[\w.,=+~/@-]*")  # plain values with commas, which Hydra parses fast
 _SHOWN: Final = 40
 _LARGEST: Final = 1_000_000
 _DEEPEST: Final = 50
 _MOST_VALUES: Final = 100_000
-# An alias, or a line that begins far to the right.
+# An alias, or a deeply indented line.
 _SUSPECT: Final = re.compile(rf"(?:^|[\s\[{{,:?-])\*\w|^[\s:?-]{{{_DEEPEST}}}", re.MULTILINE)
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tenth of the time
 
 
 def check_config_file(path: Path) -> None:
-    """Make sure that a config file can be read within reason.
+    """Make sure that a config file can be parsed in reasonable time and memory.
 
     Raises:
-        ConfigError: It is too large or too deep, is no text, or its aliases make too much of it.
+        ConfigError: It is too large, too deep, not UTF-8, or its aliases expand to too many values.
         OSError: It cannot be read.
-        YAMLError: It is no YAML.
+        YAMLError: It is not valid YAML.
     """
     size = path.stat().st_size
     if size > _LARGEST:
         raise ConfigError(
-            f"{path}: a config file of {size:,} bytes; {_LARGEST:,} is the most."
-            " Keep data in files of their own, and name them in the config."
+            f"{path}: the file has {size:,} bytes, the maximum is {_LARGEST:,}."
+            " Store data in other files, and name them in the config."
         )
     try:
         text = path.read_bytes().decode()
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"{path}: it is not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
+            f"{path}: the file is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8."
         ) from None
     if not _SUSPECT.search(text) and text.count("[") + text.count("{") <= _DEEPEST:
-        return  # it can neither be deep nor unfold; nearly all files are like this
+        return  # neither deep nor with aliases, as nearly all files
     try:
         _check(yaml.parse(text, _LOADER))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     except yaml.YAMLError:
-        return  # whoever reads it says it better
+        return  # reported by Hydra when it reads the file
 
 
 def check_override(text: str) -> None:
-    """Make sure that an override can be read within reason: Hydra's parser is slow, and recursive.
+    """Make sure that an override can be parsed in reasonable time; Hydra's parser is recursive.
 
     Raises:
         ConfigError: It is too long, or nested too deeply.
@@ -66,23 +66,23 @@ def check_override(text: str) -> None:
     longest = _LONGEST_PLAIN if _PLAIN.fullmatch(text) else _LONGEST_OVERRIDE
     if len(text) > longest:
         raise ConfigError(
-            f"the override {shown!r} has {len(text):,} characters; {longest:,} is the most."
+            f"the override {shown!r} has {len(text):,} characters, the maximum is {longest:,}."
             " Write range(...), or put the values in a config file."
         )
     if longest != _LONGEST_PLAIN and text.count(",") > _MOST_ITEMS:
         raise ConfigError(
-            f"the override {shown!r} has {text.count(','):,} commas; {_MOST_ITEMS:,} is the most."
+            f"the override {shown!r} has {text.count(','):,} commas, the maximum is {_MOST_ITEMS:,}."
             " Write range(...), or put the values in a config file."
         )
     if sum(map(text.count, "[{(")) > _DEEPEST and _depth(text) > _DEEPEST:
         raise ConfigError(
-            f"the override {shown!r} is nested too deeply, {_DEEPEST} is the most."
-            " Write it more simply."
+            f"the override {shown!r} is nested too deeply: the maximum is {_DEEPEST} levels."
+            " Simplify it."
         )
 
 
 def _depth(text: str) -> int:
-    """Return how deep brackets open in a text, whether quoted or not."""
+    """Return the nesting depth of brackets in a string, whether quoted or not."""
     depth = deepest = 0
     for character in text:
         if character in "[{(":
@@ -94,16 +94,18 @@ def _depth(text: str) -> int:
 
 
 def _check(events: Iterable[yaml.Event]) -> None:
-    """Measure a file while it is parsed: unfolding it first would fill the memory."""
-    sizes: dict[str, int] = {}  # of what the anchors name
+    """Check the events of a parser: constructing the document first could exhaust the memory."""
+    sizes: dict[str, int] = {}  # of the anchored nodes
     opened: list[tuple[str | None, int]] = []
-    size = 0  # how many values there are so far, aliases unfolded
+    size = 0  # the number of values so far, aliases expanded
     for event in events:
         match event:
             case yaml.CollectionStartEvent():
                 opened.append((event.anchor, size))
                 if event.anchor:
-                    sizes[event.anchor] = _MOST_VALUES + 1  # an alias to it inside has no end
+                    sizes[event.anchor] = (
+                        _MOST_VALUES + 1
+                    )  # an alias inside to itself expands infinitely
                 size += 1
             case yaml.CollectionEndEvent():
                 anchor, before = opened.pop()
@@ -115,10 +117,10 @@ def _check(events: Iterable[yaml.Event]) -> None:
                 size += 1
         if len(opened) > _DEEPEST:
             raise ConfigError(
-                f"it is nested too deeply, {_DEEPEST} is the most. Write it more simply."
+                f"it is nested too deeply: the maximum is {_DEEPEST} levels. Simplify it."
             )
         if size > _MOST_VALUES:
             raise ConfigError(
-                f"more than {_MOST_VALUES:,} values, its aliases (*name) unfolded."
-                " Write out what is meant."
+                f"it has more than {_MOST_VALUES:,} values after expanding its aliases (*name)."
+                " Write the values without aliases."
             )

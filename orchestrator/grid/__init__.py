@@ -1,4 +1,4 @@
 """From axes to runs: points, filters and identity.
 
-Pure values and functions: no file, no clock, no process, no library but the standard one.
+Pure values and functions: no files, no clock, no processes, only the standard library.
 """

@@ -1,4 +1,4 @@
-"""The grid: axes in order, and the points that they span."""
+"""The axes of a grid in their order, and the points that they span."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Axis:
     values: tuple[Value, ...]
 
     def __post_init__(self) -> None:
-        """Refuse an axis that spans nothing.
+        """Reject an axis without values.
 
         Raises:
-            GridError: There is no value.
+            GridError: There are no values.
         """
         if not self.values:
             raise GridError(f"axis {self.key!r} has no values. Give it one, or remove the axis.")
@@ -44,14 +44,14 @@ class Point:
 
 
 def expand(axes: Sequence[Axis]) -> Iterator[Point]:
-    """Yield every point once, the last axis turning fastest; no axes span exactly one point."""
+    """Yield every point once, the last axis varying fastest; no axes span exactly one point."""
     keys = [axis.key for axis in axes]
     for values in itertools.product(*(axis.values for axis in axes)):
         yield Point(dict(zip(keys, values, strict=True)))
 
 
 def check_size(axes: Sequence[Axis]) -> None:
-    """Make sure that the points of a grid can be counted out.
+    """Make sure that a grid is small enough to be enumerated.
 
     Raises:
         GridError: There are more than ``MOST_POINTS``.
@@ -60,13 +60,13 @@ def check_size(axes: Sequence[Axis]) -> None:
     if points > MOST_POINTS:
         sizes = ", ".join(f"{axis.key} {len(axis.values):,}" for axis in axes)
         raise GridError(
-            f"the grid has {points:,} points ({sizes}); {MOST_POINTS:,} is the most."
+            f"the grid has {points:,} points ({sizes}): the maximum is {MOST_POINTS:,}."
             " Give the axes fewer values."
         )
 
 
 def point_at(axes: Sequence[Axis], number: int) -> Point:
-    """Return the point that ``expand`` yields as number so-and-so, counted from 0."""
+    """Return the point with this number in the order of ``expand``, counted from 0."""
     values: dict[str, Value] = {}
     for axis in reversed(axes):
         number, at = divmod(number, len(axis.values))
@@ -75,7 +75,7 @@ def point_at(axes: Sequence[Axis], number: int) -> Point:
 
 
 def describe_point(values: Mapping[str, Value]) -> str:
-    """Write the values of a point's axes in one line: ``model=mlp seed=0``."""
+    """Return the values of a point's axes on one line: ``model=mlp seed=0``."""
     texts = (
         f"{key}={value}" if isinstance(value, str) else f"{key}={show(value)}"
         for key, value in values.items()
@@ -84,7 +84,7 @@ def describe_point(values: Mapping[str, Value]) -> str:
 
 
 def describe_briefly(values: Mapping[str, Value]) -> str:
-    """Write the same for a narrow place: of keys only the last parts, where these are told apart."""
+    """Return the same in short: only the last part of each key, if that is unique."""
     shorts = Counter(map(_last_part, values))
     return describe_point(
         {

@@ -1,4 +1,4 @@
-"""Differences: the keys in which two configs have other values."""
+"""The difference of two configs: the keys whose values differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ABSENT: Final = Missing()
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A key that has another value in the second config, both as text; ``nothing``: no such key."""
+    """A key whose value differs in the second config, both as strings; ``nothing``: no such key."""
 
     key: str
     before: str
@@ -28,11 +28,11 @@ class Difference:
 def find_differences(
     before: Mapping[str, Value], now: Mapping[str, Value], exclude: Sequence[str] = ()
 ) -> list[Difference]:
-    """Return the differences in the order of the keys; what never counts for identity is left out.
+    """Return the differences in the order of the keys, without keys that are not part of the run ID.
 
     Args:
-        before: The one config.
-        now: The other.
+        before: The first config.
+        now: The second config.
         exclude: Dotted keys that are left out as well.
     """
     ones, others = leaves(before, exclude), leaves(now, exclude)
@@ -45,7 +45,7 @@ def find_differences(
 
 
 def leaves(config: Mapping[str, Value], exclude: Sequence[str] = ()) -> dict[str, Value]:
-    """Return the values of a config that count for its identity, by dotted keys.
+    """Return the values of a config that are part of its run ID, by dotted keys.
 
     Args:
         config: The config.

@@ -1,7 +1,7 @@
-"""A family: the points that choose the same configs, and what varies between theirs.
+"""Config templates: the config of the points with the same config-group choices, and what varies.
 
-Within a family nearly everything in the resolved configs is the same. What varies stands in parts,
-each of which depends on few axes, and is known for each combination of their values.
+Nearly everything in the resolved configs of these points is equal. What varies is listed as parts:
+each depends on few axes, and its value is known for each combination of their values.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Path: TypeAlias = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A place in a config whose value depends on ``axes``, given by their numbers, ascending.
+    """A position in a config whose value depends on ``axes``, given by their numbers, ascending.
 
     ``values`` has the value for each combination of positions on these axes.
     """
@@ -34,12 +34,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ConfigTemplate:
-    """The points with ``fixed`` positions on some axes, given by their numbers.
+    """The config of the points with ``fixed`` positions on some axes, given by their numbers.
 
-    ``config`` is the resolved config of the first of them. ``parts`` is None where it is not
-    known what depends on what; then every point has to be resolved by itself. ``references`` are
-    what counts for the run ID in place of credentials, by their paths. ``choices`` are the names
-    of the configs that were chosen, by their groups.
+    ``config`` is the resolved config of the first of them. ``parts`` is None if the dependencies
+    are unknown; then every point has to be resolved individually. ``references`` replace
+    credentials in the run ID, by their paths. ``choices`` are the names of the chosen configs, by
+    their groups.
     """
 
     fixed: Mapping[int, int]
@@ -49,19 +49,19 @@ class ConfigTemplate:
     choices: Mapping[str, str] = field(default_factory=dict)
 
     def free(self, count: int) -> Positions:
-        """Return the numbers of the axes on which points of this family differ."""
+        """Return the numbers of the axes in which points of this template differ."""
         return tuple(number for number in range(count) if number not in self.fixed)
 
 
 def combinations(axes: Iterable[int], sizes: Sequence[int]) -> Iterator[Positions]:
-    """Yield all positions on some axes, the last axis turning fastest."""
+    """Yield all positions on these axes, the last axis varying fastest."""
     return itertools.product(*(range(sizes[number]) for number in axes))
 
 
 def fill(
     config: Mapping[str, Value], parts: Iterable[Part], at: Callable[[Part], Value]
 ) -> dict[str, Value]:
-    """Return a config in which the parts have the values that ``at`` gives; others are shared."""
+    """Return a copy of a config with the value ``at(part)`` for each part; other values are shared."""
     filled = dict(config)
     for part in parts:
         node: object = filled
@@ -75,19 +75,19 @@ def fill(
 
 
 def put(config: Mapping[str, Value], values: Mapping[Path, Value]) -> dict[str, Value]:
-    """Return a config with other values in some places."""
+    """Return a copy of a config with these values at these paths."""
     return fill(config, [Part(path, (), {}) for path in values], lambda part: values[part.path])
 
 
 def concerns(path: Path, key: str) -> bool:
-    """Tell whether a part may have to do with what stands under a dotted key."""
+    """Return whether a path and a dotted key may overlap."""
     return all(str(mine) == its for mine, its in zip(path, key.split("."), strict=False))
 
 
 def config_at(
-    family: ConfigTemplate, parts: Sequence[Part], at: dict[int, int]
+    template: ConfigTemplate, parts: Sequence[Part], at: dict[int, int]
 ) -> dict[str, Value]:
-    """Return the config of a family at some positions, with these of its parts filled in."""
+    """Return the config of a template at these positions, with these of its parts filled in."""
     return fill(
-        family.config, parts, lambda part: part.values[tuple(at[number] for number in part.axes)]
+        template.config, parts, lambda part: part.values[tuple(at[number] for number in part.axes)]
     )

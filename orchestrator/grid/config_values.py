@@ -1,4 +1,4 @@
-"""Config values: what they are, how they are looked up, compared and written."""
+"""Config values: their type, and how they are looked up, compared and written."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | 
 
 
 class Missing:
-    """Stands for a key that a config does not have."""
+    """The value of a key that is not in a config."""
 
 
 def look_up(config: Mapping[str, Value], path: str) -> Value | Missing:
-    """Return the value at a dotted path, list items by their number; ``Missing`` if not there."""
+    """Return the value at a dotted path, list items by their index, or ``Missing``."""
     node: Value | Mapping[str, Value] = config
     for part in path.split("."):
         if isinstance(node, Mapping) and part in node:
@@ -33,17 +33,17 @@ def _is_place(part: str, length: int) -> bool:
 
 
 def is_known(config: Mapping[str, Value], path: str) -> bool:
-    """Tell whether a config has a key, whatever its value."""
+    """Return whether a config has a key, whatever its value."""
     return not isinstance(look_up(config, path), Missing)
 
 
 def nearest_key(config: Mapping[str, Value], path: str) -> str | None:
-    """Return the key of a config that was probably meant; none if no one is near."""
+    """Return the most similar key of a config; None if no key is similar."""
     return next(iter(difflib.get_close_matches(path, list(dotted_keys(config)), n=1)), None)
 
 
 def dotted_keys(node: object, prefix: str = "") -> Iterator[str]:
-    """Yield the dotted paths of everything in nested mappings."""
+    """Yield the dotted paths of all keys in nested mappings."""
     if isinstance(node, Mapping):
         for key, value in node.items():
             yield f"{prefix}{key}"
@@ -51,7 +51,7 @@ def dotted_keys(node: object, prefix: str = "") -> Iterator[str]:
 
 
 def same(left: object, right: object) -> bool:
-    """Compare two config values: numbers by value, everything else only within its own type."""
+    """Return whether two config values are equal; values of different types never are, but numbers."""
     if is_number(left) and is_number(right):
         return left == right
     if isinstance(left, list) and isinstance(right, list):
@@ -62,12 +62,12 @@ def same(left: object, right: object) -> bool:
 
 
 def is_number(value: object) -> bool:
-    """Tell whether a config value is a number; booleans are not."""
+    """Return whether a config value is a number; booleans are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def show(value: object) -> str:
-    """Write a config value as a filter would: text in quotes, ``true``, ``null``."""
+    """Return a config value in the syntax of filters: quoted strings, ``true``, ``null``."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,7 +1,7 @@
-"""Constants: the unquoted words of a filter that are values, as YAML 1.1 and Hydra read them.
+"""The constants of filters: unquoted words that are values, as YAML 1.1 and Hydra read them.
 
-Where the two disagree about a word, or it is no value that a config of a run can have, it is
-refused: a filter that compares with something else than was meant would drop nothing, in silence.
+A word on which the two disagree, or that a config cannot have as a value, is an error: a filter that
+compares with an unintended value would silently drop nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 _WORDS: Final[Mapping[str, Value]] = {"true": True, "false": False, "null": None, "~": None}
 _DISPUTED: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("yes", "on"), "is true in YAML and text in Hydra's overrides; write true"),
-    **dict.fromkeys(("no", "off"), "is false in YAML and text in Hydra's overrides; write false"),
-    "none": "is text in YAML and in Hydra; write null",
+    **dict.fromkeys(("yes", "on"), "is true in YAML and a string in Hydra's overrides; write true"),
+    **dict.fromkeys(
+        ("no", "off"), "is false in YAML and a string in Hydra's overrides; write false"
+    ),
+    "none": "is a string in YAML and in Hydra; write null",
 }
 _NOT_FINITE: Final = re.compile(r"[+-]?\.?(inf|nan)", re.IGNORECASE)
 _DECIMAL: Final = re.compile(r"[+-]?(0|[1-9][0-9]*(_[0-9]+)*)")
@@ -32,18 +34,18 @@ _FLOAT: Final = re.compile(
 )
 
 
-class NoConstant:
-    """Stands for a word that is no constant."""
+class NotAConstant:
+    """The result for a word that is not a constant."""
 
 
-NO_CONSTANT: Final = NoConstant()
+NOT_A_CONSTANT: Final = NotAConstant()
 
 
-def read_constant(word: str) -> Value | NoConstant:
-    """Return the value that a word means; ``NO_CONSTANT`` where it means none.
+def read_constant(word: str) -> Value | NotAConstant:
+    """Return the value of a word, or ``NOT_A_CONSTANT``.
 
     Raises:
-        FilterError: It means different things to YAML and Hydra, or nothing that a run can have.
+        FilterError: YAML and Hydra read it differently, or no config can have its value.
     """
     known = word.lower()
     if known in _WORDS:
@@ -51,26 +53,26 @@ def read_constant(word: str) -> Value | NoConstant:
     if known in _DISPUTED:
         raise FilterError(f"{word!r} {_DISPUTED[known]}, or put it in quotes")
     if _NOT_FINITE.fullmatch(word):
-        raise FilterError(f"{word!r} is not a finite number; if it is text, put it in quotes")
+        raise FilterError(f"{word!r} is not a finite number; if it is a string, put it in quotes")
     return _read_number(word)
 
 
-def _read_number(word: str) -> Value | NoConstant:
+def _read_number(word: str) -> Value | NotAConstant:
     if _OTHER_BASE.fullmatch(word):
         return int(word, 0)
     if _DECIMAL.fullmatch(word):
         try:
             return int(word)
-        except ValueError:  # Python refuses to read integers of more than 4,300 digits
+        except ValueError:  # Python does not convert strings of more than 4,300 digits
             raise FilterError("the number is too long") from None
     if _OCTAL.fullmatch(word):
         raise FilterError(
-            f"{word[:40]!r} is octal in YAML and text in Hydra's overrides; write it without the zero"
-            " in front, or put it in quotes"
+            f"{word[:40]!r} is octal in YAML and a string in Hydra's overrides; write it without the"
+            " leading zero, or put it in quotes"
         )
     if not _FLOAT.fullmatch(word):
-        return NO_CONSTANT
+        return NOT_A_CONSTANT
     number = float(word)
     if not math.isfinite(number):
-        raise FilterError(f"{word[:40]!r} is too large a number")
+        raise FilterError(f"the number {word[:40]!r} is too large")
     return number

@@ -1,7 +1,6 @@
-"""Questions: what filters and a condition are asked about the points of one family.
+"""The evaluation of filters and a condition for the points of one config template.
 
-Each is asked once for each combination of the values that it looks at, and by position, so that
-nothing is composed for it.
+Each is evaluated once per combination of the values that its keys depend on; no config is composed.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ if TYPE_CHECKING:
     from orchestrator.grid.filters_per_point import Rules, Verdict
 
 
-class _Question:
-    """One filter, which is asked once for each combination of the values it looks at."""
+class _CachedFilter:
+    """A filter or condition, evaluated once per combination of the values it depends on."""
 
     def __init__(
-        self, item: Filter | Condition, family: ConfigTemplate, free: Sequence[int]
+        self, item: Filter | Condition, template: ConfigTemplate, free: Sequence[int]
     ) -> None:
         self._holds = item.excludes if isinstance(item, Filter) else item.holds
-        self._family = family
+        self._template = template
         self._parts = [
             part
-            for part in family.parts or ()
+            for part in template.parts or ()
             if any(concerns(part.path, key) for key in item.keys)
         ]
         needed = {number for part in self._parts for number in part.axes}
@@ -40,42 +39,42 @@ class _Question:
     def holds(self, at: dict[int, int]) -> bool:
         key = tuple(at[number] for number in self.axes)
         if key not in self._answers:
-            config = config_at(self._family, self._parts, at)
-            self._answers[key] = self._holds(config, self._family.choices)
+            config = config_at(self._template, self._parts, at)
+            self._answers[key] = self._holds(config, self._template.choices)
         return self._answers[key]
 
 
-class Questions:
-    """What is asked about the points of a family: all filters that hold there, and the condition."""
+class FilterEvaluation:
+    """Evaluates all filters of a template's points, and the condition."""
 
     def __init__(
-        self, family: ConfigTemplate, sizes: Sequence[int], rules: Rules, free: Sequence[int]
+        self, template: ConfigTemplate, sizes: Sequence[int], rules: Rules, free: Sequence[int]
     ) -> None:
-        deciding = [part for part in family.parts or () if part.path[0] == FILTERS]
+        deciding = [part for part in template.parts or () if part.path[0] == FILTERS]
         needed = {number for part in deciding for number in part.axes}
         self._deciding = [number for number in free if number in needed]
-        asked: dict[int, _Question] = {}
-        self._filters: dict[Positions, list[tuple[int, _Question]]] = {}
+        known: dict[int, _CachedFilter] = {}
+        self._filters: dict[Positions, list[tuple[int, _CachedFilter]]] = {}
         for at in combinations(self._deciding, sizes):
-            config = config_at(family, deciding, dict(zip(self._deciding, at, strict=True)))
+            config = config_at(template, deciding, dict(zip(self._deciding, at, strict=True)))
             for number, item in rules.filters_of(config):
-                if number not in asked:
-                    asked[number] = _Question(item, family, free)
-                self._filters.setdefault(at, []).append((number, asked[number]))
+                if number not in known:
+                    known[number] = _CachedFilter(item, template, free)
+                self._filters.setdefault(at, []).append((number, known[number]))
         condition = rules.condition
-        self._condition = None if condition is None else _Question(condition, family, free)
-        questions = [*asked.values(), *([self._condition] if self._condition else [])]
-        self.axes = frozenset({*needed, *(n for question in questions for n in question.axes)})
+        self._condition = None if condition is None else _CachedFilter(condition, template, free)
+        filters = [*known.values(), *([self._condition] if self._condition else [])]
+        self.axes = frozenset({*needed, *(n for item in filters for n in item.axes)})
 
     @property
     def has_condition(self) -> bool:
-        """Whether it is asked which points are meant."""
+        """Whether there is a condition."""
         return self._condition is not None
 
     def judge(self, at: dict[int, int]) -> Verdict:
-        """Return the number of the first filter that drops a point, and whether it is meant."""
+        """Return the first filter that drops a point, and whether the point meets the condition."""
         filters = self._filters.get(tuple(at[number] for number in self._deciding), ())
-        for number, question in filters:
-            if question.holds(at):
+        for number, item in filters:
+            if item.holds(at):
                 return number, False
         return None, self._condition is not None and self._condition.holds(at)

@@ -1,15 +1,16 @@
-"""The grammar of filters, and the parser that reads it.
+"""The parser of filters, and their grammar.
 
-With spaces optional::
+Spaces are optional::
 
     filter     = side "!" side
     side       = comparison { "&" comparison } | comparison { "|" comparison }
     comparison = key operator operand
     operator   = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in"
     operand    = literal | "[" [ literal { "," literal } ] "]" | key
-    literal    = quoted text | number | "true" | "false" | "null" | "~"
+    literal    = quoted string | number | "true" | "false" | "null" | "~"
 
-Numbers and words are those of YAML 1.1 and Hydra, in any case: see ``constants``. One filter chains with ``&`` or with ``|``, never with both. Nothing is ever evaluated as code.
+Numbers and words are those of YAML 1.1 and Hydra, in any case: see ``filter_constants``. A filter
+chains comparisons with ``&`` or with ``|``, never with both. Nothing is evaluated as code.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from orchestrator.errors import FilterError
-from orchestrator.grid.filter_constants import NoConstant, read_constant
+from orchestrator.grid.filter_constants import NotAConstant, read_constant
 from orchestrator.grid.filters import OPERATORS, Comparison, Condition, Filter, Key, Side, fail_at
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _TOKEN = re.compile(
 _KEY = re.compile(r"[^\W\d][\w-]*(?:[./@][\w-]+)*")
 _MAXIMUM_LENGTH: Final = 10_000
 _SHOWN: Final = 80
-# In front of an operator these can only be keys; elsewhere YAML and Hydra disagree about them.
+# Before an operator these can only be keys; elsewhere YAML and Hydra disagree about them.
 _KEYS_IN_FRONT: Final = ("yes", "no", "on", "off", "none", "inf", "nan")
 
 
@@ -53,7 +54,7 @@ def parse_filter(text: str) -> Filter:
     """Parse one filter.
 
     Raises:
-        FilterError: It does not follow the grammar; the message marks the place.
+        FilterError: It does not follow the grammar; the message marks the position.
     """
     return _Parser(_check_length(text, "a filter")).filter()
 
@@ -62,7 +63,7 @@ def parse_condition(text: str) -> Condition:
     """Parse one side of a filter on its own.
 
     Raises:
-        FilterError: It does not follow the grammar; the message marks the place.
+        FilterError: It does not follow the grammar; the message marks the position.
     """
     return _Parser(_check_length(text, "--only")).condition()
 
@@ -70,7 +71,7 @@ def parse_condition(text: str) -> Condition:
 def _check_length(text: str, what: str) -> str:
     if len(text) > _MAXIMUM_LENGTH:
         raise FilterError(
-            f"{what} has {len(text)} characters; {_MAXIMUM_LENGTH} is the most. Split it."
+            f"{what} has {len(text)} characters: the maximum is {_MAXIMUM_LENGTH}. Split it."
         )
     return text
 
@@ -83,9 +84,9 @@ def _tokenize(text: str) -> Iterator[_Token]:
             character = text[place]
             match character:
                 case '"' | "'":
-                    fail_at(text, place, "the quotation mark is never closed")
+                    fail_at(text, place, "this quotation mark is not closed")
                 case "=":
-                    fail_at(text, place, "'=' is no operator; equality is '=='")
+                    fail_at(text, place, "'=' is not an operator; equality is '=='")
                 case _:
                     fail_at(text, place, f"{character!r} has no meaning here")
         if found.lastgroup != "space":
@@ -95,7 +96,7 @@ def _tokenize(text: str) -> Iterator[_Token]:
 
 
 class _Parser:
-    """A recursive descent over the tokens of one filter."""
+    """A recursive descent parser over the tokens of one filter."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -110,7 +111,7 @@ class _Parser:
         self._advance()
         condition = self._side("the condition after '!'")
         if self._token.text == "!":
-            self._fail("a filter has one '!', and this is a second one")
+            self._fail("a filter has one '!', but this is a second one")
         if self._token.kind != "end":
             self._fail(f"expected '&', '|' or the end, not {_name(self._token)}")
         return Filter(self._text, case, condition)
@@ -129,7 +130,7 @@ class _Parser:
         while self._token.text in ("&", "|") and self._token.kind == "mark":
             chain = self._token.text
             if self._chain not in (None, chain):
-                self._fail("'&' and '|' can not be mixed in one filter; write two filters")
+                self._fail("'&' and '|' cannot be mixed in one filter; write two filters")
             self._chain = chain
             self._advance()
             comparisons.append(self._comparison())
@@ -165,7 +166,7 @@ class _Parser:
             value = read_constant(self._token.text)
         except FilterError as error:
             self._fail(str(error))
-        if isinstance(value, NoConstant):
+        if isinstance(value, NotAConstant):
             return self._key()
         self._advance()
         return value
@@ -173,7 +174,7 @@ class _Parser:
     def _key(self) -> Key:
         token = self._token
         if not _KEY.fullmatch(token.text):
-            self._fail(f"{_name(token)} is no key; if it is text, put it in quotes")
+            self._fail(f"{_name(token)} is not a key; if it is a string, put it in quotes")
         self._advance()
         return Key(token.text, token.place)
 
@@ -183,10 +184,12 @@ class _Parser:
         while self._token.text != "]":
             start = self._token
             if start.text == "[":
-                self._fail("a list holds no lists", start)
+                self._fail("a list cannot contain lists", start)
             item = self._operand()
             if isinstance(item, Key):
-                self._fail("a list holds values only; put text in quotes", start)
+                self._fail(
+                    "a list contains only values; if it is a string, put it in quotes", start
+                )
             items.append(item)
             if self._token.text == ",":
                 self._advance()

@@ -1,9 +1,9 @@
-"""The sieve: which points of a family its filters drop, and the digests of those that stay.
+"""Filtering in blocks: which points of a config template are kept, with the digests of their configs.
 
-The last axes of a family make up blocks of some thousand points. Within a block only a few pieces
-of the canonical form change; they are written once for all blocks, and a point costs no more than
-putting the pieces together and hashing them. A filter is asked once for each combination of values
-that its keys depend on; which filters there are may itself depend on axes.
+The last axes of a template span blocks of a few thousand points. Within a block only a few pieces of
+the canonical form vary; they are encoded once for all blocks, so a point costs no more than joining
+and hashing the pieces. A filter is evaluated once per combination of the values that its keys depend
+on; which filters apply may itself depend on axes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from orchestrator.grid.config_template import combinations, concerns, config_at, fill, put
 from orchestrator.grid.config_values import is_known
-from orchestrator.grid.filter_evaluation import Questions
+from orchestrator.grid.filter_evaluation import FilterEvaluation
 from orchestrator.grid.filters import is_key_of
 from orchestrator.grid.filters_per_point import naming_the_point
 from orchestrator.grid.identity import Gap, canonical_pieces, canonical_value, encode_form
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_template import ConfigTemplate, Part, Path, Positions
     from orchestrator.grid.filters_per_point import Rules, Verdict
 
-# The places in a block that stay, those that go with the filter's number, and those meant.
+# The kept places in a block, the dropped ones with the filter's number, and the selected ones.
 _Judged: TypeAlias = tuple[list[int], list[tuple[int, int]], list[int] | None]
 _BLOCK: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """What became of a block: point numbers and digests of those kept, culprits of the others.
+    """The result for a block: numbers and digests of the kept points, ``excluded_by`` of the others.
 
-    ``dropped`` has, for each point that was excluded, its number and the number of the filter;
-    ``meant`` the numbers of those kept that meet a condition, None where there is no condition.
+    ``dropped`` has the number of each excluded point and the number of the filter that excluded it;
+    ``meant`` the numbers of the kept points that meet the condition, None without a condition.
     """
 
     kept: Sequence[int]
@@ -46,45 +46,45 @@ class Selected:
 
 
 class BlockSelection:
-    """Sifts the points of one family, whose parts are known.
+    """Selects the points of one template whose parts are known.
 
-    ``locate`` writes the point with a number in words, for the message of an error.
+    ``locate`` describes the point with a number, for error messages.
     """
 
     def __init__(
         self,
-        family: ConfigTemplate,
+        template: ConfigTemplate,
         sizes: Sequence[int],
         rules: Rules,
         locate: Callable[[int], str],
     ) -> None:
-        self._family = family
-        self._parts = family.parts or ()
+        self._template = template
+        self._parts = template.parts or ()
         self._sizes = sizes
         self._locate = locate
         self._strides = strides(sizes)
-        self._first = sum(at * self._strides[number] for number, at in family.fixed.items())
-        free = family.free(len(sizes))
+        self._first = sum(at * self._strides[number] for number, at in template.fixed.items())
+        free = template.free(len(sizes))
         cut = _cut(free, sizes)
         self._outer, self._block = free[:cut], free[cut:]
         self._at = list(combinations(self._block, sizes))
         self._offsets = [self._offset(self._block, positions) for positions in self._at]
-        self._questions = Questions(family, sizes, rules, free)
+        self._evaluation = FilterEvaluation(template, sizes, rules, free)
 
     def unknown(self, keys: Sequence[str]) -> list[str]:
-        """Return those of some dotted keys that no point of the family has."""
+        """Return those of the dotted keys that no point of the template has."""
         return [key for key in keys if not self._knows(key)]
 
-    def sift(self, exclude: Sequence[str]) -> Iterator[Selected]:
-        """Yield what becomes of the points, block by block; ``exclude`` does not count for identity.
+    def select(self, exclude: Sequence[str]) -> Iterator[Selected]:
+        """Yield the kept and dropped points block by block; ``exclude`` is not part of the run ID.
 
         Raises:
-            FilterError: A filter orders what has no order; the first such point is named.
-            IdentityError: A point may have no stable form. It may also be one that is dropped.
+            FilterError: A filter orders values that have no order; the first such point is named.
+            IdentityError: A point, possibly a dropped one, has no stable form.
         """
-        asked = sorted(self._questions.axes)
+        asked = sorted(self._evaluation.axes)
         verdicts: dict[Positions, _Judged] = {}
-        forms = _Forms(self._family, self._parts, exclude, self._block, self._at)
+        forms = _Forms(self._template, self._parts, exclude, self._block, self._at)
         for positions in combinations(self._outer, self._sizes):
             outer = dict(zip(self._outer, positions, strict=True))
             first = self._first + self._offset(self._outer, positions)
@@ -100,8 +100,8 @@ class BlockSelection:
             )
 
     def _judge(self, outer: dict[int, int], first: int) -> _Judged:
-        """Return the places in the block that stay, those that go, and those that are meant."""
-        asked = sorted(self._questions.axes - outer.keys())
+        """Return the kept, dropped and selected places in the block."""
+        asked = sorted(self._evaluation.axes - outer.keys())
         columns = [self._block.index(number) for number in asked]
         verdicts: dict[Positions, Verdict] = {}
         kept, dropped, meant = [], [], []
@@ -117,19 +117,19 @@ class BlockSelection:
             kept.append(place)
             if is_meant:
                 meant.append(place)
-        return kept, dropped, meant if self._questions.has_condition else None
+        return kept, dropped, meant if self._evaluation.has_condition else None
 
     def _verdict(self, at: dict[int, int], point: int) -> Verdict:
         with naming_the_point(lambda: self._locate(point)):
-            return self._questions.judge(at)
+            return self._evaluation.judge(at)
 
     def _knows(self, key: str) -> bool:
-        if is_key_of(self._family.config, self._family.choices, key):
+        if is_key_of(self._template.config, self._template.choices, key):
             return True
         parts = [part for part in self._parts if concerns(part.path, key)]
         axes = sorted({number for part in parts for number in part.axes})
         return any(
-            is_known(config_at(self._family, parts, dict(zip(axes, at, strict=True))), key)
+            is_known(config_at(self._template, parts, dict(zip(axes, at, strict=True))), key)
             for at in combinations(axes, self._sizes)
         )
 
@@ -138,19 +138,19 @@ class BlockSelection:
 
 
 class _Forms:
-    """The canonical forms of a family: pieces that stay, and pieces that change with axes."""
+    """The canonical forms of a template: constant pieces, and pieces that vary with axes."""
 
     def __init__(
         self,
-        family: ConfigTemplate,
+        template: ConfigTemplate,
         parts: Sequence[Part],
         exclude: Sequence[str],
         block: Positions,
         places: Sequence[Positions],
     ) -> None:
-        parts = [part for part in parts if part.path not in family.references]
+        parts = [part for part in parts if part.path not in template.references]
         gaps = {id(part): Gap(number) for number, part in enumerate(parts)}
-        config = fill(put(family.config, family.references), parts, lambda part: gaps[id(part)])  # type: ignore[arg-type,return-value] # gaps stand for values
+        config = fill(put(template.config, template.references), parts, lambda part: gaps[id(part)])  # type: ignore[arg-type,return-value] # gaps in place of values
         self._pieces = canonical_pieces(config, exclude)
         self._parts = parts
         self._block, self._places = block, places
@@ -171,17 +171,17 @@ class _Forms:
         self._rows: dict[Positions, list[tuple[bytes, ...]]] = {}
 
     def digests(self, outer: dict[int, int], kept: Sequence[int]) -> list[bytes]:
-        """Return the digests of those places of a block that stay."""
+        """Return the digests of the kept places of a block."""
         key = tuple(outer[number] for number in self._mixed)
         if key not in self._rows:
-            self._rows = {key: self._write_rows(outer)}  # only the last: others would fill memory
+            self._rows = {key: self._write_rows(outer)}  # only the last, to save memory
         rows = self._rows[key]
         if len(kept) < len(rows):
             rows = [rows[place] for place in kept]
         return [found.digest() for found in map(sha256, map(self._form(outer).__mod__, rows))]
 
     def _form(self, outer: dict[int, int]) -> bytes:
-        """Return the canonical form of a block, with ``%b`` where its points differ."""
+        """Return the canonical form of a block with ``%b`` where its points differ."""
         pieces = []
         for piece in self._pieces:
             if isinstance(piece, str):
@@ -210,14 +210,14 @@ class _Forms:
 
 
 def strides(sizes: Sequence[int]) -> list[int]:
-    """Return how far the number of a point moves with a step on each axis."""
+    """Return by how much the number of a point changes per step on each axis."""
     return [*itertools.accumulate(reversed(sizes[1:]), lambda a, b: a * b, initial=1)][::-1][
         : len(sizes)
     ]
 
 
 def dotted(path: Path) -> str:
-    """Write a path as keys are written in the config, list items in brackets."""
+    """Return a path as a dotted key, list items in brackets."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) and text else f".{step}" if text else str(step)
@@ -225,7 +225,7 @@ def dotted(path: Path) -> str:
 
 
 def _cut(free: Positions, sizes: Sequence[int]) -> int:
-    """Return where the axes of a block begin."""
+    """Return the index of the first axis of a block."""
     cut, size = len(free), 1
     while cut and (cut == len(free) or size * sizes[free[cut - 1]] <= _BLOCK):
         cut -= 1

@@ -1,7 +1,7 @@
-"""Filters: ``case ! condition`` drops a point when both sides hold.
+"""Filters and their meaning: ``case ! condition`` drops a point when both sides hold.
 
-``filter_parser`` reads them from text; here is what they mean. A config group is compared with text
-by the name of its choice: ``model == "mlp"`` where the config has ``model.name`` and more.
+``filter_parser`` parses them. A config group is compared with a string by the name of its choice:
+``model == "mlp"`` even if ``model`` is a mapping with ``model.name`` and more.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _ORDERINGS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 _SHOWN: Final = 80
 _OF_EQUALITY: Final = ("==", "!=", "in")
 OPERATORS: Final = (*_OF_EQUALITY[:2], *_ORDERINGS, "in")
-# The choices of config groups that made a config, by their groups.
+# The chosen configs of a composed config, by their groups.
 Choices: TypeAlias = "Mapping[str, str]"
 NO_CHOICES: Final[Choices] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A dotted path into the resolved config, and where it stands in the filter."""
+    """A dotted path into the resolved config, and its position in the filter."""
 
     path: str
     place: int
@@ -49,7 +49,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``key operator operand``; ``place`` is the operator's, counted from 0."""
+    """A comparison ``key operator operand``; ``place`` is the operator's position, counted from 0."""
 
     key: Key
     operator: str
@@ -66,7 +66,7 @@ class Side:
 
     @property
     def keys(self) -> frozenset[str]:
-        """The dotted paths that it looks at."""
+        """The dotted paths that it reads."""
         return frozenset(
             key.path
             for comparison in self.comparisons
@@ -77,7 +77,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A parsed filter; ``text`` is what the user wrote."""
+    """A parsed filter; ``text`` is its source."""
 
     text: str
     case: Side
@@ -85,11 +85,11 @@ class Filter:
 
     @property
     def keys(self) -> frozenset[str]:
-        """The dotted paths that the filter looks at."""
+        """The dotted paths that the filter reads."""
         return self.case.keys | self.condition.keys
 
     def excludes(self, config: Mapping[str, Value], choices: Choices = NO_CHOICES) -> bool:
-        """Tell whether the point with this resolved config, made by these choices, is dropped.
+        """Return whether the point with this resolved config and these choices is dropped.
 
         Raises:
             FilterError: It orders values that have no order.
@@ -100,18 +100,18 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What ``--only`` says: one side of a filter, which a run has to meet."""
+    """The condition of ``--only``: one side of a filter, which a run has to meet."""
 
     text: str
     side: Side
 
     @property
     def keys(self) -> frozenset[str]:
-        """The dotted paths that it looks at."""
+        """The dotted paths that it reads."""
         return self.side.keys
 
     def holds(self, config: Mapping[str, Value], choices: Choices = NO_CHOICES) -> bool:
-        """Tell whether the run with this resolved config, made by these choices, is meant.
+        """Return whether the run with this resolved config and these choices meets the condition.
 
         Raises:
             FilterError: It orders values that have no order.
@@ -120,7 +120,7 @@ class Condition:
 
 
 def is_key_of(config: Mapping[str, Value], choices: Choices, path: str) -> bool:
-    """Tell whether a config has a key, or a choice was made for a group of that name."""
+    """Return whether a config has a key, or there is a choice for a group of that name."""
     return path in choices or is_known(config, path)
 
 
@@ -148,7 +148,7 @@ def _compare(
             return not same(left, right)
         case "in":
             if not isinstance(right, list):
-                _refuse(text, comparison, f"{_short(right)} is no list to look in", left, right)
+                _refuse(text, comparison, f"{_short(right)} is not a list", left, right)
             return any(same(left, item) for item in right)
         case ordering:
             if not (is_number(left) and is_number(right)) and not (
@@ -167,7 +167,7 @@ def _compare(
 def _choice_of(
     key: Key, found: Value | Missing, other: Value | Missing, choices: Choices
 ) -> Value | Missing:
-    """Return the name of a group's choice where that is compared with text, not what it chose."""
+    """Return the name of a group's choice if it is compared with a string, else the value."""
     is_text = isinstance(other, str) or (
         isinstance(other, list) and any(isinstance(item, str) for item in other)
     )
@@ -184,15 +184,15 @@ def _refuse(text: str, comparison: Comparison, why: str, left: Value, right: Val
 
 
 def _short(value: Value) -> str:
-    if isinstance(value, dict | list):  # what is in it may be long, or a secret
+    if isinstance(value, dict | list):  # its content may be long, or a secret
         return "a mapping" if isinstance(value, dict) else "a list"
     text = show(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def fail_at(text: str, place: int, why: str, quoted: Mapping[str, str] | None = None) -> NoReturn:
-    """Raise the error with the filter and a caret under the character it is about."""
-    # Control characters would move the caret, or the user's terminal.
+    """Raise an error that shows the filter with a caret under the character at ``place``."""
+    # Control characters would shift the caret, or control the user's terminal.
     shown = printable(text)
     start = max(0, place - 60)
     line = shown[start : place + 60]

@@ -1,7 +1,7 @@
-"""Rules: which filters apply to a point, and what condition a run has to meet to be meant.
+"""The filters per point, and the condition that a run has to meet.
 
-Filters stand in the config under ``_filters``, so each point has its own: a choice may bring others
-with it, and their texts may refer to axes. Each text has one number in the whole grid.
+Filters are read from ``_filters`` in the config, so each point has its own: a config choice may add
+some, and they may contain interpolations of axes. Each distinct filter has one number per grid.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.filters import Choices, Condition, Filter
 
-# The number of the filter that drops a point, if one does, and whether the point is meant.
+# The number of the filter that drops a point, if any, and whether the point meets the condition.
 Verdict: TypeAlias = tuple[int | None, bool]
 FILTERS: Final = "_filters"
 _SHOWN: Final = 80
 
 
 class Rules:
-    """The filters of all points, ``always`` those besides what configs say, and a condition."""
+    """The filters of all points, ``always`` those that every point has, and a condition."""
 
     def __init__(self, always: Sequence[str] = (), condition: Condition | None = None) -> None:
         self._always = tuple(always)
@@ -39,11 +39,11 @@ class Rules:
 
     @property
     def texts(self) -> list[str]:
-        """The filters that were met so far, in the order of their numbers."""
+        """The sources of the filters read so far, in the order of their numbers."""
         return list(self._filters)
 
     def filters_of(self, config: Mapping[str, Value]) -> list[tuple[int, Filter]]:
-        """Return the filters that apply to the point with a resolved config, with their numbers.
+        """Return the filters of the point with this resolved config, with their numbers.
 
         Raises:
             ConfigError: ``_filters`` is not a list of strings.
@@ -60,10 +60,10 @@ class Rules:
         return self._filters[text]
 
     def judge(self, config: Mapping[str, Value], choices: Choices) -> Verdict:
-        """Return the number of the first filter that drops a point, and whether it is meant.
+        """Return the first filter that drops a point, and whether the point meets the condition.
 
         Raises:
-            FilterError: One of them orders what has no order.
+            FilterError: One of them orders values that have no order.
         """
         for number, item in self.filters_of(config):
             if item.excludes(config, choices):
@@ -71,24 +71,24 @@ class Rules:
         return None, self.condition is not None and self.condition.holds(config, choices)
 
     def forget_keys(self, unknown: Callable[[Sequence[str]], Sequence[str]]) -> None:
-        """Take the keys for seen that are not among those unknown to some points."""
+        """Mark all keys as known except those that ``unknown`` returns."""
         kept = unknown(list(self._unseen))
         self._unseen = {key: self._unseen[key] for key in kept}
         self._unmet = set(unknown(sorted(self._unmet)))
 
     def forget_keys_of(self, config: Mapping[str, Value], choices: Choices) -> None:
-        """Take the keys for seen that a point has."""
+        """Mark the keys of a point as known."""
         if self._unseen or self._unmet:
             self.forget_keys(
                 lambda keys: [key for key in keys if not is_key_of(config, choices, key)]
             )
 
     def warnings(self, config: Mapping[str, Value]) -> tuple[str, ...]:
-        """Return what is to be said about keys that no point had; ``config`` is that of one point."""
+        """Return warnings about keys that no point has; ``config`` is the config of any point."""
         return tuple(_misspelt(key, item, config) for key, item in self._unseen.items())
 
     def check_condition(self, config: Mapping[str, Value]) -> None:
-        """Make sure that the condition looks at keys that points have; ``config`` is that of one.
+        """Make sure that some point has each key of the condition; ``config`` is that of any point.
 
         Raises:
             FilterError: No point has one of them.
@@ -96,14 +96,14 @@ class Rules:
         if self.condition is not None and self._unmet:
             key = min(self._unmet)
             near = nearest_key(config, key)
-            hint = f" Did you mean {near}?" if near else " If it is text, put it in quotes."
+            hint = f" Did you mean {near}?" if near else " If it is a string, put it in quotes."
             raise FilterError(
                 f"--only {_short(self.condition.text)!r}: no run has the key {_short(key)!r}.{hint}"
             )
 
 
 def read_filters(value: Value) -> tuple[str, ...]:
-    """Return the texts that stand under ``_filters``.
+    """Return the filters of a config as strings.
 
     Raises:
         ConfigError: It is not a list of strings.
@@ -111,11 +111,13 @@ def read_filters(value: Value) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list):
-        raise ConfigError("_filters is no list of texts. Write one filter a line, after '- '.")
+        raise ConfigError(
+            "_filters is not a list of strings. Write one filter per line, after '- '."
+        )
     for number, item in enumerate(value, 1):
         if not isinstance(item, str):
             raise ConfigError(
-                f"_filters, number {number}: {printable(show(item))[:_SHOWN]} is no text."
+                f"_filters, number {number}: {printable(show(item))[:_SHOWN]} is not a string."
                 " Write the filter in single quotes."
             )
     return tuple(str(item) for item in value)
@@ -123,10 +125,10 @@ def read_filters(value: Value) -> tuple[str, ...]:
 
 @contextmanager
 def naming_the_point(describe: Callable[[], str]) -> Iterator[None]:
-    """Name the point in the error of a filter that orders what has no order.
+    """Add the point to the error of a filter that orders values that have no order.
 
     Raises:
-        FilterError: Something inside the block raised one.
+        FilterError: The block raised one.
     """
     try:
         yield
@@ -136,7 +138,7 @@ def naming_the_point(describe: Callable[[], str]) -> Iterator[None]:
 
 def _misspelt(key: str, item: Filter, config: Mapping[str, Value]) -> str:
     near = nearest_key(config, key)
-    hint = f"Did you mean '{near}'?" if near else "If it is text, put it in quotes."
+    hint = f"Did you mean '{near}'?" if near else "If it is a string, put it in quotes."
     return f"no point has the key '{key}' of the filter {item.text!r}. {hint}"
 
 

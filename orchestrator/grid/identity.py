@@ -1,8 +1,8 @@
-"""Identity: the canonical form of a resolved config, and the run ID that is its hash.
+"""The identity of a run: the canonical form of its resolved config, and its hash, the run ID.
 
-The canonical form is JSON in UTF-8 with sorted keys and no spaces, in which a number is written by
-its value (``1`` and ``1.0`` are the same) and a key that is no text stands without quotes. It is
-a contract: the IDs of existing results depend on every byte of it.
+The canonical form is JSON in UTF-8 with sorted keys and no spaces, in which equal numbers are written
+the same (``1`` and ``1.0``) and a key that is not a string has no quotes. It is a contract: the IDs
+of existing results depend on every byte of it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ NEVER_IDENTITY = ("results_dir", "experiment_id", "hydra", "_filters", "orch")
 class Run:
     """A point that was kept: the unit of work.
 
-    ``config`` is the resolved config it trains with, ``overrides`` the values of its axes,
-    ``digest`` the full SHA-256 behind the run ID. ``written`` is the config as it is written down,
-    without secrets, ``environment`` the variables that this refers to besides those of the user.
+    ``config`` is the resolved config it trains with, ``overrides`` are the values of its axes, and
+    ``digest`` is the full SHA-256 digest, of which the run ID is the beginning. ``written`` is the
+    config for ``config.yaml``, without secrets, ``environment`` holds the variables it refers to,
+    besides those of the user.
     """
 
     run_id: RunId
@@ -50,15 +51,15 @@ class Run:
 def identify(
     config: Mapping[str, Value], overrides: Mapping[str, Value], exclude: Sequence[str] = ()
 ) -> Run:
-    """Return the run of a resolved config.
+    """Return the run with this resolved config.
 
     Args:
         config: The resolved config, as plain values.
-        overrides: The values of the point's axes, for people; they are not part of the identity.
-        exclude: Dotted keys that do not count, besides ``NEVER_IDENTITY``.
+        overrides: The values of the point's axes, for display; not part of the identity.
+        exclude: Dotted keys that are not part of the identity, besides ``NEVER_IDENTITY``.
 
     Raises:
-        IdentityError: A value has no stable form: NaN, infinity, an object.
+        IdentityError: A value has no stable form: NaN, infinity, or an object.
     """
     digest = hashlib.sha256(canonical_form(config, exclude)).hexdigest()
     return Run(RunId(digest[:RUN_ID_DIGITS]), digest, overrides, config, config)
@@ -70,46 +71,46 @@ def short(run_id: str) -> str:
 
 
 def canonical_form(config: Mapping[str, Value], exclude: Sequence[str] = ()) -> bytes:
-    """Return the bytes that are hashed: the same for the same config, however it was written."""
+    """Return the bytes that are hashed; equal for equal configs, however they were written."""
     left_out = frozenset((*NEVER_IDENTITY, *exclude))
     return encode_form(_mapping(config, "", left_out))
 
 
 def encode_form(text: str) -> bytes:
-    """Return a canonical form, or a piece of one, as the bytes that are hashed.
+    """Return a canonical form, or a piece of one, as UTF-8.
 
     Raises:
-        IdentityError: It holds text that is not valid Unicode.
+        IdentityError: It is not valid Unicode.
     """
     try:
         return text.encode()
     except UnicodeEncodeError as error:
         raise IdentityError(
-            f"the config holds text that is not valid Unicode ({error.reason}). Remove it."
+            f"a string in the config is not valid Unicode: {error.reason}. Remove it."
         ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Stands in a config for a value that differs between configs."""
+    """A placeholder in a config for a value that differs between configs."""
 
     number: int
 
 
 def canonical_pieces(config: Mapping[str, object], exclude: Sequence[str]) -> tuple[str | int, ...]:
-    """Return the canonical form of a config with gaps, as text and the gaps' numbers in turn.
+    """Return the canonical form of a config with gaps, as strings and the gaps' numbers in turn.
 
     Raises:
         IdentityError: A value has no stable form.
     """
     form = _mapping(config, "", frozenset((*NEVER_IDENTITY, *exclude)))
-    # JSON escapes control characters, so these stand only where a gap is.
+    # JSON escapes control characters, so they occur only at gaps.
     pieces = form.split(_GAP)
     return tuple(int(piece) if at % 2 else piece for at, piece in enumerate(pieces))
 
 
 def canonical_value(value: Value, path: str, exclude: Sequence[str]) -> str:
-    """Return the canonical form of a value that stands under a dotted path.
+    """Return the canonical form of the value at a dotted path.
 
     Raises:
         IdentityError: It has no stable form.
@@ -131,7 +132,7 @@ def _encode(value: object, path: str, left_out: frozenset[str]) -> str:
         case _:
             raise IdentityError(
                 f"{path}: a value of type {type(value).__name__} has no stable form, so the run"
-                " would have no stable ID. Use text, numbers, true, false, null, lists or mappings."
+                " would have no stable ID. Use strings, numbers, true, false, null, lists or mappings."
             )
 
 
@@ -150,7 +151,7 @@ def _scalar(value: object, path: str) -> str:
         if not math.isfinite(value):
             raise IdentityError(
                 f"{path}: {value} has no stable form, so the run would have no stable ID."
-                " Use a finite number, or text."
+                " Use a finite number, or a string."
             )
         value = int(value) if value.is_integer() else value
     return json.dumps(value, ensure_ascii=False)
@@ -158,9 +159,10 @@ def _scalar(value: object, path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Concealed:
-    """A config, how it is written down, and the variables that this needs besides the user's.
+    """A config as it is used and as it is written to disk, without its secrets.
 
-    ``references`` are what counts for the run ID in place of credentials, by their paths.
+    ``environment`` holds the variables that the written config refers to, besides those of the user.
+    ``references`` replace credentials in the run ID, by their paths.
     """
 
     resolved: Mapping[str, Value] = field(repr=False)
@@ -170,15 +172,15 @@ class Concealed:
 
 
 def check_digest(concealed: Concealed, digest: str, exclude: Sequence[str]) -> None:
-    """Make sure that a config that was composed by itself is the one that was planned.
+    """Make sure that a config composed for one point equals the planned one.
 
     Raises:
-        IdentityError: It is another one, or has no stable form.
+        IdentityError: It differs, or has no stable form.
     """
     found = identify(put(concealed.resolved, concealed.references), {}, exclude)
     if found.digest != digest:
         raise IdentityError(
-            f"run {digest[:RUN_ID_DIGITS]} was planned, but its config makes run {found.run_id}."
-            " A resolver whose value changes from call to call, or a config edited in between,"
-            " does that. Exclude the key (orch.identity.exclude), or repeat the command."
+            f"run {digest[:RUN_ID_DIGITS]} was planned, but its config now yields run {found.run_id}:"
+            " a resolver returned another value, or the config was edited in between."
+            " Exclude the key (orch.identity.exclude), or repeat the command."
         )

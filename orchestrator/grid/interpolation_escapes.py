@@ -1,4 +1,4 @@
-"""Escapes: text that looks like an interpolation, written so that OmegaConf reads this very text."""
+"""Escapes of interpolations, so that OmegaConf reads a string such as ``${x}`` literally."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _ESCAPED: Final = re.compile(r"(\\+)\$\{")
 
 
 def escape(value: Value) -> Value:
-    r"""Return a resolved value as it has to stand in a file: ``${x}`` becomes ``\${x}``.
+    r"""Return a resolved value as it must be written to a file: ``${x}`` becomes ``\${x}``.
 
-    Backslashes before it are doubled; everywhere else they mean themselves.
+    Backslashes before it are doubled; everywhere else they are literal.
     """
     match value:
         case str():
@@ -32,5 +32,5 @@ def escape(value: Value) -> Value:
 
 
 def unescape(text: str) -> str:
-    """Return the text that an escaped text stands for, the inverse of ``escape``."""
+    """Return the string that was escaped; the inverse of ``escape``."""
     return _ESCAPED.sub(lambda found: "\\" * (len(found[1]) // 2) + _OPENING, text)

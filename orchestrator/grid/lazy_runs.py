@@ -1,4 +1,4 @@
-"""The runs and the exclusions of a grid, however many: each is made only when it is asked for."""
+"""Lazy sequences of the runs and the exclusions of a grid: each item is created on access."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Resolve: TypeAlias = Callable[[Point], Mapping[str, Value]]
 Conceal: TypeAlias = Callable[[Point], Concealed]
 V = TypeVar("V")
 _ID_BYTES: Final = RUN_ID_DIGITS // 2
-_KEPT: Final = 64  # configs: those of the runs that live, or come next
+_KEPT: Final = 64  # cached configs: those of the live runs and the next ones
 
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """A point that was dropped, and the filter that did it."""
+    """A point that was dropped, and the filter that dropped it."""
 
     point: Point
     filter: str
 
 
 @dataclass(frozen=True, slots=True)
-class _WrittenLater:
-    """The config of a point, made when somebody looks at it."""
+class _LazyConfig:
+    """The config of a point, composed on access."""
 
     number: int
     digest: str
@@ -47,14 +47,14 @@ class _WrittenLater:
         return self.write(self.number, self.digest).environment
 
 
-class Later(Mapping[str, V]):
-    """A mapping that is made when somebody looks at it."""
+class LazyMapping(Mapping[str, V]):
+    """A mapping that is created on access."""
 
     def __init__(self, make: Callable[[], Mapping[str, V]]) -> None:
         self._make = make
 
     def __getitem__(self, key: str) -> V:
-        """Return what stands under a key."""
+        """Return the value of a key."""
         return self._make()[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -62,16 +62,16 @@ class Later(Mapping[str, V]):
         return iter(self._make())
 
     def __len__(self) -> int:
-        """Count the keys."""
+        """Return the number of keys."""
         return len(self._make())
 
 
 class Runs(Sequence[Run]):
-    """The runs of a grid, in the order of its points; each is made when it is asked for.
+    """The runs of a grid in the order of its points; each is created on access.
 
-    A million runs are two lists: the numbers of their points, and their digests. Of their configs
-    only those that were looked at last are kept. Each is hashed when it is made: what is written
-    down is what was planned, or an ``IdentityError``.
+    A million runs are two lists: the numbers of their points, and their digests. Only the configs
+    used last are cached. Each is hashed when it is composed: it equals the planned one, or an
+    ``IdentityError`` is raised.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Runs(Sequence[Run]):
         return made
 
     def __len__(self) -> int:
-        """Count the runs."""
+        """Return the number of runs."""
         return len(self._numbers)
 
     @overload
@@ -103,29 +103,33 @@ class Runs(Sequence[Run]):
     @overload
     def __getitem__(self, at: slice) -> Sequence[Run]: ...
     def __getitem__(self, at: int | slice) -> Run | Sequence[Run]:
-        """Return the run at a place, or several."""
+        """Return the run at an index, or a sequence of runs for a slice."""
         if isinstance(at, slice):
             return self.pick(range(*at.indices(len(self))))
         number = self._numbers[at]
         digest = self._digests[at].hex()
-        later = _WrittenLater(number, digest, self._write)
+        later = _LazyConfig(number, digest, self._write)
         run_id = RunId(digest[:RUN_ID_DIGITS])
-        made = (Later(later.resolved), Later(later.written), Later(later.environment))
+        made = (
+            LazyMapping(later.resolved),
+            LazyMapping(later.written),
+            LazyMapping(later.environment),
+        )
         return Run(run_id, digest, point_at(self._axes, number).values, *made)
 
     def pick(self, places: Sequence[int]) -> Runs:
-        """Return the runs at some places, without making them."""
+        """Return the runs at these indices without creating them."""
         numbers = [self._numbers[place] for place in places]
         digests = [self._digests[place] for place in places]
         return Runs(self._axes, numbers, digests, self._conceal, self._exclude)
 
     def run_ids(self) -> Iterator[bytes]:
-        """Yield the run IDs as bytes, without making the runs."""
+        """Yield the run IDs as bytes without creating the runs."""
         return (digest[:_ID_BYTES] for digest in self._digests)
 
 
 def find_places(runs: Sequence[Run], run_ids: Collection[RunId]) -> dict[RunId, int]:
-    """Return where those of the run IDs stand that are among the runs."""
+    """Return the index of each of the run IDs that is among the runs."""
     if not run_ids:
         return {}
     if isinstance(runs, Runs):
@@ -136,7 +140,7 @@ def find_places(runs: Sequence[Run], run_ids: Collection[RunId]) -> dict[RunId, 
 
 
 class Exclusions(Sequence[Exclusion]):
-    """The points that were dropped, in order; each is made when it is asked for."""
+    """The dropped points in order; each exclusion is created on access."""
 
     def __init__(
         self, axes: Sequence[Axis], dropped: Sequence[tuple[int, int]], filters: Sequence[str]
@@ -146,7 +150,7 @@ class Exclusions(Sequence[Exclusion]):
         self._filters = filters
 
     def __len__(self) -> int:
-        """Count the points that were dropped."""
+        """Return the number of dropped points."""
         return len(self._dropped)
 
     @overload
@@ -154,8 +158,8 @@ class Exclusions(Sequence[Exclusion]):
     @overload
     def __getitem__(self, at: slice) -> Sequence[Exclusion]: ...
     def __getitem__(self, at: int | slice) -> Exclusion | Sequence[Exclusion]:
-        """Return the exclusion at a place, or several."""
+        """Return the exclusion at an index, or a sequence of exclusions for a slice."""
         if isinstance(at, slice):
             return Exclusions(self._axes, self._dropped[at], self._filters)
-        number, culprit = self._dropped[at]
-        return Exclusion(point_at(self._axes, number), self._filters[culprit])
+        number, excluded_by = self._dropped[at]
+        return Exclusion(point_at(self._axes, number), self._filters[excluded_by])

@@ -1,4 +1,4 @@
-"""The selection: which points of a grid are runs, and what became of the others."""
+"""Run selection: which points of a grid are runs, and why the others are not."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from orchestrator.grid.lazy_runs import Conceal, Exclusion, Resolve
 
 
-_MOST_ONE_BY_ONE: Final = 500_000  # half a millisecond each
+_MOST_ONE_BY_ONE: Final = 500_000  # points; half a millisecond each
 
 
 @dataclass(frozen=True, slots=True)
 class FilterCount:
-    """How many points a filter dropped; a point that several drop counts for the first."""
+    """The number of points that a filter dropped; a point counts for the first filter only."""
 
     filter: str
     excluded: int
@@ -40,12 +40,12 @@ class FilterCount:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What became of every point: ``points == len(runs) + duplicates + len(exclusions)``.
+    """The runs, duplicates and exclusions of a grid, which add up to ``points``.
 
-    ``repeats`` counts the duplicates by the axes in which they differ from the run they repeat;
-    no axes at all: an axis has a value twice. ``warnings`` name keys that a filter looks at and no
-    point has. ``meant`` are the places of the runs that meet the condition, None without one;
-    ``samples`` those of the first run of each family.
+    ``repeats`` counts the duplicates by the axes in which they differ from the run they repeat; no
+    axes: an axis has a value twice. ``warnings`` name keys that a filter reads and no point has.
+    ``meant`` are the indices of the runs that meet the condition, None without one; ``samples``
+    those of the first run of each template.
     """
 
     points: int
@@ -59,9 +59,9 @@ class Selection:
     samples: Sequence[int] = ()
 
 
-def select_runs(  # noqa: PLR0913, PLR0917 # all that a selection depends on
+def select_runs(  # noqa: PLR0913, PLR0917 # everything that a selection depends on
     axes: Sequence[Axis],
-    families: Iterable[ConfigTemplate],
+    templates: Iterable[ConfigTemplate],
     resolve: Resolve,
     filters: Sequence[str],
     exclude: Sequence[str] = (),
@@ -71,16 +71,16 @@ def select_runs(  # noqa: PLR0913, PLR0917 # all that a selection depends on
     """Drop the points that a filter excludes, then those that repeat an earlier run.
 
     Args:
-        axes: The axes of the grid; runs stand in the order of its points.
-        families: What is known of the points' configs; every point is in one of them.
-        resolve: Gives the resolved config of a point, where its family does not.
-        filters: The texts of filters that hold for all points, besides their own (``_filters``).
-        exclude: Dotted keys that do not count for the identity.
-        conceal: Gives the config of a point as it is written down; as it is resolved, if None.
-        only: The condition that runs have to meet to be among those ``meant``.
+        axes: The axes of the grid; runs are in the order of its points.
+        templates: The config templates; every point belongs to one of them.
+        resolve: Returns the resolved config of a point whose template has no parts.
+        filters: Filters that apply to all points, besides their own (``_filters``).
+        exclude: Dotted keys that are not part of the run ID.
+        conceal: Returns the config of a point without its secrets; None: there are no secrets.
+        only: The condition for a run to be among those ``meant``.
 
     Raises:
-        FilterError: A filter cannot be parsed, or orders what has no order.
+        FilterError: A filter cannot be parsed, or orders values that have no order.
         IdentityError: A config has no stable form.
     """
     rules = Rules(filters, only)
@@ -90,9 +90,9 @@ def select_runs(  # noqa: PLR0913, PLR0917 # all that a selection depends on
     dropped: list[tuple[int, int]] = []
     meant: list[int] = []
     first_of_each: list[int] = []
-    for family in families:
+    for template in templates:
         before = len(numbers)
-        for block in reader.read(family):
+        for block in reader.read(template):
             numbers.extend(block.kept)
             digests.extend(block.digests)
             dropped.extend(block.dropped)
@@ -118,7 +118,7 @@ def select_runs(  # noqa: PLR0913, PLR0917 # all that a selection depends on
 
 
 def _places_of(numbers: Sequence[int], wanted: Sequence[int]) -> Sequence[int]:
-    """Return where some point numbers stand, of those that do."""
+    """Return the index of each wanted point number that is among the numbers."""
     chosen = frozenset(wanted)
     return [place for place, number in enumerate(numbers) if number in chosen] if chosen else ()
 
@@ -129,7 +129,7 @@ def _hide_nothing(resolve: Resolve, point: Point) -> Concealed:
 
 
 class _Reader:
-    """Reads families, the fast way where their parts are known, and point by point elsewhere."""
+    """Selects the points of templates: in blocks if their parts are known, else point by point."""
 
     def __init__(
         self, axes: Sequence[Axis], resolve: Resolve, rules: Rules, exclude: Sequence[str]
@@ -141,43 +141,43 @@ class _Reader:
         self._exclude = exclude
         self.example: Mapping[str, Value] = {}
 
-    def read(self, family: ConfigTemplate) -> Iterable[Selected]:
-        """Return what becomes of the points of a family."""
-        if family.parts is None:
-            return [self._one_by_one(family)]
-        self.example = family.config
-        blocks = BlockSelection(family, self._sizes, self._rules, self._describe)
+    def read(self, template: ConfigTemplate) -> Iterable[Selected]:
+        """Return the kept and dropped points of a template."""
+        if template.parts is None:
+            return [self._one_by_one(template)]
+        self.example = template.config
+        blocks = BlockSelection(template, self._sizes, self._rules, self._describe)
         self._rules.forget_keys(blocks.unknown)
         try:
-            return list(blocks.sift(self._exclude))
+            return list(blocks.select(self._exclude))
         except IdentityError:
-            # Somewhere a value has no stable form; it may belong to points that are dropped.
-            return [self._one_by_one(family)]
+            # Some value has no stable form; it may belong to dropped points only.
+            return [self._one_by_one(template)]
 
-    def _one_by_one(self, family: ConfigTemplate) -> Selected:
+    def _one_by_one(self, template: ConfigTemplate) -> Selected:
         kept, digests, dropped, meant = [], [], [], []
         steps = strides(self._sizes)
-        free = family.free(len(self._axes))
-        first = sum(steps[number] * at for number, at in family.fixed.items())
+        free = template.free(len(self._axes))
+        first = sum(steps[number] * at for number, at in template.fixed.items())
         count = math.prod(self._sizes[number] for number in free)
         if count > _MOST_ONE_BY_ONE:
             raise GridError(
-                f"{count:,} points of this grid have to be composed one by one, for what depends on"
-                f" the axes cannot be told; {_MOST_ONE_BY_ONE:,} is the most. Give the axes fewer"
-                " values, or override nothing around them."
+                f"{count:,} points of this grid have to be composed one by one, since the config"
+                f" values that depend on the axes are unknown: the maximum is {_MOST_ONE_BY_ONE:,}."
+                " Give the axes fewer values, or override nothing around them."
             )
         for positions in combinations(free, self._sizes):
             number = first + sum(steps[n] * at for n, at in zip(free, positions, strict=True))
             point = point_at(self._axes, number)
             config = self.example = self._resolve(point)
             with naming_the_point(partial(self._describe, number)):
-                excluded_by, is_meant = self._rules.judge(config, family.choices)
-            self._rules.forget_keys_of(config, family.choices)
+                excluded_by, is_meant = self._rules.judge(config, template.choices)
+            self._rules.forget_keys_of(config, template.choices)
             if excluded_by is not None:
                 dropped.append((number, excluded_by))
                 continue
             kept.append(number)
-            counted = put(config, family.references)
+            counted = put(config, template.references)
             digest = identify(counted, point.values, self._exclude).digest
             digests.append(bytes.fromhex(digest))
             if is_meant:
@@ -189,7 +189,7 @@ class _Reader:
 
 
 def _in_order(numbers: list[int], digests: list[bytes]) -> tuple[list[int], list[bytes]]:
-    """Sort by the numbers of the points; families may lie across each other."""
+    """Sort by the numbers of the points; those of different templates may interleave."""
     if all(map(int.__lt__, numbers, numbers[1:])):
         return numbers, digests
     order = sorted(range(len(numbers)), key=numbers.__getitem__)

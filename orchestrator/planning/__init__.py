@@ -1,4 +1,4 @@
-"""From runs and their states to a plan, and how finished runs compare.
+"""Planning: from runs and their states to a plan, and the comparison of finished runs.
 
-Runs in ``orch``. Pure but for ``load``, which reads the config folder and the run directories.
+Runs in ``orch``. Pure except ``load``, which reads the config folder and the run directories.
 """

@@ -1,4 +1,4 @@
-"""The comparison: metrics by what differs, over the runs that differ in nothing but their seed."""
+"""The comparison of finished runs: metrics averaged over the runs that differ only in their seed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _MISSING: Final = Missing()
 
 @dataclass(frozen=True, slots=True)
 class RunResults:
-    """What one run came to; ``metrics`` is None while it has no results.
+    """The results of one run; ``metrics`` is None while it has none.
 
-    ``config`` is None where it cannot be read. ``versions`` are those of the arithmetic that had a
-    part in it.
+    ``config`` is None if it cannot be read. ``versions`` are those of the trainer's numbers that
+    contributed to the results.
     """
 
     overrides: Mapping[str, Value]
@@ -39,7 +39,7 @@ class RunResults:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A metric over the runs of a row that have it; ``std`` is that of a sample, None for one."""
+    """A metric over the runs of a row that have it; ``std`` is the sample's, None for one run."""
 
     mean: float
     std: float | None
@@ -47,10 +47,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The runs with the same values on the axes: how many there are, and how many have results.
+    """The runs with the same values on the axes: their number, and how many have results.
 
-    ``versions`` are those of the arithmetic behind the results: of several, the numbers may differ
-    without anything else being different.
+    ``versions`` are those of the numbers behind the results: with several, results may differ
+    although nothing else does.
     """
 
     overrides: Mapping[str, Value]
@@ -62,10 +62,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ResultsTable:
-    """The rows, best first, of a table with these axes and metrics; ``over`` are averaged away.
+    """The table of results: its rows, best first; ``over`` are the keys averaged over.
 
-    Where it is not known which values of the metric are better, ``direction`` says so, and the
-    largest come first.
+    If it is unknown whether less or more of the metric is better, the largest values come first.
     """
 
     axes: tuple[str, ...]
@@ -79,15 +78,15 @@ class ResultsTable:
 def compare(
     outcomes: Sequence[RunResults], over: Sequence[str] = (), sort_by: str | None = None
 ) -> ResultsTable:
-    """Group runs by what they differ in, and sort the groups by a metric, those without results last.
+    """Group runs by the keys they differ in, and sort the groups by a metric.
 
-    They are grouped by the axes of the commands that made them, and by every other key in which the
-    configs of a group differ.
+    Runs are grouped by the axes of the commands that started them, and by every other key in which
+    the configs of a group differ. Groups without results come last.
 
     Args:
         outcomes: The runs.
-        over: The keys to average over; none: each that is called ``seed``.
-        sort_by: The metric to sort by; None: the first there is.
+        over: The keys to average over; empty: each key named ``seed``.
+        sort_by: The metric to sort by; None: the first one.
 
     Raises:
         UsageError: There is no such axis, or no such metric.
@@ -150,7 +149,7 @@ def _group(outcomes: Sequence[RunResults], axes: Sequence[str]) -> list[list[Run
 
 
 def _value(outcome: RunResults, axis: str) -> Value | Missing:
-    """Return what a run has on an axis; one that was given otherwise has it in its config."""
+    """Return the value of a run on an axis, from its overrides or else from its config."""
     if axis in outcome.overrides:
         return outcome.overrides[axis]
     return outcome.config.leaves.get(axis, _MISSING) if outcome.config else _MISSING
@@ -178,7 +177,7 @@ def _cell(values: Sequence[float]) -> Cell:
 
 
 def _rank(cell: Cell | None, direction: Direction) -> tuple[bool, float]:
-    """Return what to sort by: the best first, and last what has no number."""
+    """Return the sort key: the best first, rows without a number last."""
     if cell is None or math.isnan(cell.mean):
         return True, 0.0
     return False, cell.mean if direction is Direction.LESS else -cell.mean
@@ -195,5 +194,5 @@ def _names(mappings: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
 def _require(what: str, names: Iterable[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
-            there = f"there are {', '.join(known)}" if known else "there is none yet"
-            raise UsageError(f"no run has the {what} {name!r}; {there}.")
+            there = f"Choose one of {', '.join(known)}" if known else "There is none yet"
+            raise UsageError(f"no run has the {what} {name!r}. {there}.")

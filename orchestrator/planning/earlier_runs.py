@@ -1,4 +1,4 @@
-"""Changes: in which keys the runs of before differ from the nearest runs of the grid now."""
+"""Earlier runs that the grid no longer names: the keys in which they differ from its points."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _GUESSES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
-    """What a run directory that the grid no longer names says of its run."""
+class EarlierRun:
+    """A run whose directory exists but that the grid no longer names."""
 
     overrides: Mapping[str, Value]
     config: Mapping[str, Value]
@@ -32,7 +32,7 @@ class Former:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A key that has another value now, as text, in how many of the former runs."""
+    """A key whose value changed, both values as strings, and the number of runs it changed for."""
 
     key: str
     before: str
@@ -42,10 +42,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What became of runs that the grid no longer names.
+    """The changes between the runs that the grid no longer names and the grid.
 
-    Of ``former`` run directories, ``compared`` were looked into; ``dropped`` of these are points
-    of the grid still, which a filter or a setting keeps out. The most frequent change comes first.
+    Of ``former`` run directories, ``compared`` were read; ``dropped`` of these are still points of
+    the grid, but excluded by a filter or a setting. The most frequent change comes first.
     """
 
     former: int
@@ -56,20 +56,20 @@ class Changes:
 
 def find_changes(
     former: int,
-    looked_into: Sequence[Former],
+    compared: Sequence[EarlierRun],
     axes: Sequence[Axis],
     resolve: Callable[[Point], Mapping[str, Value]],
     exclude: Sequence[str] = (),
 ) -> Changes:
-    """Compare former runs with the nearest points of the grid.
+    """Compare earlier runs with the nearest points of the grid.
 
-    The nearest point has the former run's own values on every axis that knows them; on the others,
+    The nearest point has the run's own value on every axis that has this value, and on the others
     the value that leaves the fewest differences.
     """
     counts: Counter[Difference] = Counter()
     resolved: dict[str, Mapping[str, Value]] = {}
     dropped = 0
-    for run in looked_into:
+    for run in compared:
         differences = []
         for point in itertools.islice(_near(run, axes), _GUESSES):
             name = repr(point)
@@ -80,7 +80,7 @@ def find_changes(
         counts.update(nearest)
         dropped += not nearest
     changes = (Change(it.key, it.before, it.now, runs) for it, runs in counts.most_common())
-    return Changes(former, len(looked_into), dropped, tuple(changes))
+    return Changes(former, len(compared), dropped, tuple(changes))
 
 
 def changes_as_json(changes: Changes) -> dict[str, object]:
@@ -96,7 +96,7 @@ def changes_as_json(changes: Changes) -> dict[str, object]:
     }
 
 
-def _near(run: Former, axes: Sequence[Axis]) -> Iterator[Point]:
+def _near(run: EarlierRun, axes: Sequence[Axis]) -> Iterator[Point]:
     choices = []
     for axis in axes:
         mine = run.overrides.get(axis.key, _ABSENT)

@@ -1,7 +1,7 @@
-"""The grouping of runs that are compared: by every key in which they differ, but the averaged ones.
+"""The grouping of runs for comparison, by every key in which they differ except the averaged ones.
 
-Runs of one experiment may come from several commands, and from a config that was changed in between.
-The axes of the commands do not tell all the keys in which they differ; their configs do.
+Runs of one experiment may come from several commands, and from a config that was edited in between:
+the axes of the commands do not cover all keys in which they differ, so their configs are compared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ABSENT: Final = object()
 
 
 class RunConfig:
-    """The config of a run: the text of its file, and its values, which are read when asked for."""
+    """The config of a run: the content of its file, and its values, which are parsed on access."""
 
     def __init__(self, text: str, read: Callable[[], Mapping[str, Value]]) -> None:
         self.text = text
@@ -30,20 +30,20 @@ class RunConfig:
 
     @property
     def leaves(self) -> Mapping[str, Value]:
-        """The values that count for the identity of a run, by dotted keys."""
+        """The values that are part of the run ID, by dotted keys."""
         if self._leaves is None:
             self._leaves = self._read()
         return self._leaves
 
 
 class Averaged:
-    """The keys that are averaged over: those that were asked for, or each that is called ``seed``."""
+    """The keys that are averaged over: the requested ones, or each key named ``seed``."""
 
     def __init__(self, asked_for: Sequence[str]) -> None:
         self._asked_for = frozenset(asked_for)
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether a key is averaged over."""
+        """Return whether a key is averaged over."""
         return key in self._asked_for or (not self._asked_for and key.rpartition(".")[2] == SEED)
 
 
@@ -52,14 +52,14 @@ def find_differing(
 ) -> list[str]:
     """Return the keys in which runs with the same values on their axes differ.
 
-    What only follows from an averaged key, such as a name with the seed in it, is not among them.
-    A config is read only where its text is not that of another run, apart from averaged values.
+    Values that only follow from an averaged key, such as a name that contains the seed, do not count.
+    A config is parsed only if its content differs from all others, apart from averaged values.
 
     Args:
         group: The values on the axes, and the config, of each run.
         averaged: The keys that are averaged over.
     """
-    if len(group) < 2:  # noqa: PLR2004 # nothing to differ from
+    if len(group) < 2:  # noqa: PLR2004 # one run does not differ
         return []
     distinct = {_without_averaged(*each, averaged): each[1] for each in group}
     if len(distinct) == 1:
@@ -70,7 +70,7 @@ def find_differing(
 
 
 def _without_averaged(overrides: Mapping[str, Value], config: RunConfig, averaged: Averaged) -> str:
-    """Return the text of a config without the lines that hold the values of averaged axes."""
+    """Return the content of a config without the lines that hold the values of averaged axes."""
     lines = {
         f"{key.rpartition('.')[2]}: {_text(value)}"
         for key, value in overrides.items()
@@ -80,7 +80,7 @@ def _without_averaged(overrides: Mapping[str, Value], config: RunConfig, average
 
 
 def _differs(key: str, configs: Sequence[Mapping[str, Value]], averaged: Averaged) -> bool:
-    """Tell whether a key has several values, apart from the averaged values in them."""
+    """Return whether a key has several values, apart from the averaged values in them."""
     first = configs[0].get(key, _ABSENT)
     if all(_is_same(leaves.get(key, _ABSENT), first) for leaves in configs):
         return False
@@ -94,9 +94,9 @@ def _differs(key: str, configs: Sequence[Mapping[str, Value]], averaged: Average
 
 
 def _form(text: str, averaged: Sequence[str]) -> str:
-    """Return a text with holes in place of the averaged values in it."""
+    """Return a string with NUL in place of the averaged values in it."""
     for value in filter(None, averaged):
-        # Not within a number: 0 is no part of 0.1.
+        # Not within a number: 0 does not match in 0.1.
         text = re.sub(rf"(?<!\d)(?<!\d\.){re.escape(value)}(?!\d|\.\d)", "\0", text)
     return text
 

@@ -1,4 +1,4 @@
-"""From config folder and overrides to a plan: reads both, and decides nothing itself."""
+"""Loads a plan from a config folder and overrides; reads the files, and decides nothing itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.grid.run_selection import select_runs
-from orchestrator.planning.earlier_runs import Changes, Former, find_changes
+from orchestrator.planning.earlier_runs import Changes, EarlierRun, find_changes
 from orchestrator.planning.numbers_versions import Versions, count_versions
 from orchestrator.planning.plan import Plan, make_plan, restrict
 from orchestrator.rundir.experiment import ExperimentDirectory
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from orchestrator.grid.run_selection import Selection
 
 
-_LOOKED_INTO: Final = 20  # of the former runs; reading a config takes milliseconds
+_LOOKED_INTO: Final = 20  # earlier runs; reading a config takes milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigSource:
-    """Where an experiment is described: a config folder, its primary config, and overrides."""
+    """The source of an experiment's config: a config folder, its primary config, and overrides."""
 
     folder: Path
     name: str
@@ -46,7 +46,7 @@ class ConfigSource:
 
 
 def open_experiment(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentDirectory]:
-    """Read the config and return what it describes, with the experiment's folder.
+    """Read the config and return it with the experiment's folder.
 
     Raises:
         OrchestratorError: The config or an override is wrong.
@@ -64,9 +64,9 @@ def _describe(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentDirecto
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, with the folder it is about, the settings to execute it by, and its origin.
+    """A plan with its experiment's folder, the settings to execute it with, and its config.
 
-    ``former`` are the runs in the folder that the plan does not name.
+    ``former`` are the runs in the folder that the grid does not name.
     """
 
     plan: Plan
@@ -77,11 +77,11 @@ class Planned:
 
 
 def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
-    """Read the config, expand the grid, look at the run directories and decide.
+    """Read the config, expand the grid, observe the run directories and plan.
 
     Args:
         source: The experiment's description.
-        only: A condition, one side of a filter, that the planned runs must meet; None for all.
+        only: A condition, one side of a filter, that the planned runs must meet; None: all runs.
 
     Raises:
         OrchestratorError: The config, the grid, a filter or a folder is wrong.
@@ -93,7 +93,7 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
     with _hiding_secrets(described):
         selection = select_runs(
             axes,
-            shared.families(composer.families(axes)),
+            shared.templates(composer.templates(axes)),
             shared.resolve,
             (),
             exclude=described.settings.identity_exclude,
@@ -117,10 +117,10 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
 
 @contextlib.contextmanager
 def _hiding_secrets(described: ExperimentConfig) -> Iterator[None]:
-    """Take secrets of the config out of what a filter is refused with.
+    """Remove the secrets of the config from the message of a ``FilterError``.
 
     Raises:
-        FilterError: Something inside the block raised one.
+        FilterError: The block raised one.
     """
     try:
         yield
@@ -136,15 +136,15 @@ def _hiding_secrets(described: ExperimentConfig) -> Iterator[None]:
 
 def _say_ignored(keys: Sequence[str]) -> str:
     verb = "has" if len(keys) == 1 else "have"
-    return f"{', '.join(keys)} {verb} no effect: orch starts runs, and names their folders, itself"
+    return f"{', '.join(keys)} {verb} no effect: orch itself starts runs and names their folders"
 
 
 def _check_program(
     selection: Selection, described: ExperimentConfig, experiment: ExperimentDirectory
 ) -> None:
-    """Fill in placeholders as for a start: a misspelt one is an error before anything starts.
+    """Fill in the placeholders of the command, so that a misspelt one is an error before any start.
 
-    Which keys there are may differ between families, so one run of each is looked at.
+    Templates may have different keys, so one run of each is checked.
     """
     program = described.settings.program
     setting = COMMAND if program.command else ARGUMENTS if program.entry_point else None
@@ -165,16 +165,16 @@ def look_at_numbers(planned: Planned) -> Mapping[Versions, int]:
 
 
 def look_back(planned: Planned) -> Changes:
-    """Compare the run directories that the grid no longer names with the grid of now."""
-    looked_into = []
+    """Compare the run directories that the grid no longer names with the grid."""
+    earlier_runs = []
     for run_id in planned.former[:_LOOKED_INTO]:
         directory = planned.experiment.run(run_id)
-        with contextlib.suppress(RunDirectoryError):  # orch status tells of damage
-            looked_into.append(Former(directory.read_overrides(), directory.read_config()))
+        with contextlib.suppress(RunDirectoryError):  # orch status reports the damage
+            earlier_runs.append(EarlierRun(directory.read_overrides(), directory.read_config()))
     described = planned.described
     exclude = planned.settings.identity_exclude
 
     def resolve(point: Point) -> Mapping[str, Value]:
         return described.composer.conceal(point).written
 
-    return find_changes(len(planned.former), looked_into, described.axes, resolve, exclude)
+    return find_changes(len(planned.former), earlier_runs, described.axes, resolve, exclude)

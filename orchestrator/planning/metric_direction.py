@@ -1,4 +1,4 @@
-"""The direction of a metric: whether less or more of it is better, as its name tells."""
+"""The direction of a metric: whether less or more of it is better, judged by its name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _WHOLE: Final = re.compile(r"[^\W_]+")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-# Anywhere in a name, for they are joined with others: "mseloss", "logloss", "runtime_seconds".
+# Anywhere in a name, since they occur in compounds: "mseloss", "logloss", "runtime_seconds".
 _LESS_WITHIN: Final = ("loss", "error", "perplexity", "divergence", "latency", "regret")
 _MORE_WITHIN: Final = ("accuracy", "precision", "recall", "likelihood", "reward")
 _LESS: Final = frozenset(
@@ -147,7 +147,7 @@ _NEGATED: Final = frozenset(("neg", "negative", "minus"))
 
 
 class Direction(Enum):
-    """Which values of a metric are the better ones."""
+    """Which values of a metric are better."""
 
     LESS = "less"
     MORE = "more"
@@ -155,10 +155,10 @@ class Direction(Enum):
 
 
 def direction_of(metric: str) -> Direction:
-    """Return what the words in a metric's name say; the last of them that says anything counts.
+    """Return the direction of the last known word in a metric's name.
 
-    A loss is a loss in ``val_loss``, and a rate of errors in ``top5Err``. Negated, as scikit-learn
-    does it, more is better.
+    Words are found in ``val_loss`` as well as in ``top5Err``. In a negated name, as scikit-learn has
+    them, the direction is reversed.
     """
     words = list(_words(metric))
     found = Direction.UNKNOWN
@@ -170,7 +170,7 @@ def direction_of(metric: str) -> Direction:
 
 
 def _words(name: str) -> Iterator[str]:
-    """Yield the words of a name: the parts that a word is joined of first, then the whole of it."""
+    """Yield the words of a name: for each, the parts of a compound first, then the whole."""
     for whole in _WHOLE.findall(name):
         yield from (part.lower() for part in _WORD.findall(whole))
         yield whole.lower().rstrip("0123456789")

@@ -1,7 +1,7 @@
-"""The versions of the arithmetic behind finished runs: figures of two of them are not comparable.
+"""The versions of the numbers behind finished runs: results of different versions do not compare.
 
-A program that computes otherwise after an upgrade says so in ``results.json``; see the trainer's
-``numbers``.
+A program whose upgrade changes its results records a version in ``results.json``; see the
+trainer's ``numbers_version``.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# The versions that had a part in a run's results; None: the program did not say which.
+# The versions that contributed to a run's results; None: the program did not record one.
 Versions: TypeAlias = "frozenset[int | None]"
 
 
 def count_versions(found: Iterable[Versions]) -> Mapping[Versions, int]:
-    """Count the runs that each version computed, or each mixture of several."""
+    """Count the runs by version, or by combination of several versions."""
     return Counter(versions for versions in found if versions)
 
 
 def describe_mixture(counts: Mapping[Versions, int]) -> str:
-    """Say in one line that results of several versions stand side by side; empty if they do not."""
+    """Return one line that says that results of several versions are mixed; empty if they are not."""
     if len(frozenset().union(*counts)) < 2:  # noqa: PLR2004 # two make a mixture
         return ""
     parts = [f"{runs} by {_name(versions)}" for versions, runs in _in_order(counts)]
     return (
         f"results of several versions of the numbers: {', '.join(parts)}."
-        " The same run may give other results in each: do not compare them."
+        " The same run may have different results in each. Do not compare them."
     )
 
 

@@ -1,4 +1,4 @@
-"""The plan: what will happen to every run, and why. ``orch run`` executes what ``orch plan`` shows."""
+"""The plan: what happens to every run, and why; ``orch plan`` shows it, ``orch run`` executes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Action(Enum):
-    """What happens to a run."""
+    """The action that a plan takes for a run."""
 
     RUN = "run"
     RESUME = "resume"
@@ -41,7 +41,7 @@ STARTS: Final = frozenset({Action.RUN, Action.RESUME, Action.RETRY})
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What happens to one run, with the observation it rests on."""
+    """The action for one run, with its reason and the observation behind it."""
 
     run: Run
     action: Action
@@ -50,9 +50,9 @@ class Decision:
 
 
 class Decisions(Sequence[Decision]):
-    """What happens to each of many runs; a decision is made when it is asked for.
+    """The decisions on many runs; each is made on access.
 
-    ``seen`` has an observation for each run, by its place, that is not simply pending.
+    ``seen`` has the observations, by index, of all runs that have a directory.
     """
 
     def __init__(self, runs: Sequence[Run], seen: Mapping[int, Observation]) -> None:
@@ -60,7 +60,7 @@ class Decisions(Sequence[Decision]):
         self._seen = seen
 
     def __len__(self) -> int:
-        """Count the decisions."""
+        """Return the number of decisions."""
         return len(self._runs)
 
     @overload
@@ -68,27 +68,27 @@ class Decisions(Sequence[Decision]):
     @overload
     def __getitem__(self, at: slice) -> Sequence[Decision]: ...
     def __getitem__(self, at: int | slice) -> Decision | Sequence[Decision]:
-        """Return the decision on the run at a place, or several."""
+        """Return the decision on the run at an index, or several for a slice."""
         if isinstance(at, slice):
             return [self[place] for place in range(*at.indices(len(self)))]
         place = range(len(self))[at]
         return decide(self._runs[place], self._seen.get(place, NOTHING_THERE))
 
     def pick(self, places: Sequence[int]) -> Decisions:
-        """Return the decisions on the runs at some places, without making any."""
+        """Return the decisions on the runs at these indices, without making any."""
         runs = self._runs
         picked = runs.pick(places) if isinstance(runs, Runs) else [runs[place] for place in places]
         seen = {at: self._seen[place] for at, place in enumerate(places) if place in self._seen}
         return Decisions(picked, seen)
 
     def count_states(self) -> Counter[State]:
-        """Count the runs in each state, without making a decision for each."""
+        """Return the number of runs in each state, without making the decisions."""
         counts = Counter(seen.state for seen in self._seen.values())
         counts[State.PENDING] += len(self._runs) - len(self._seen)
         return counts
 
     def count_reasons(self) -> Counter[tuple[State, Action, str]]:
-        """Count the runs with each state, action and reason."""
+        """Return the number of runs with each state, action and reason."""
         seen = Counter((s.state, ACTIONS[s.state], s.reason) for s in self._seen.values())
         waiting = len(self._runs) - len(self._seen)
         if waiting:
@@ -96,22 +96,22 @@ class Decisions(Sequence[Decision]):
         return seen
 
     def places(self, states: Collection[State]) -> Sequence[int]:
-        """Return the places of the runs in certain states, in order."""
+        """Return the indices of the runs in these states, in order."""
         if State.PENDING in states:
             others = {at for at, seen in self._seen.items() if seen.state not in states}
             return [at for at in range(len(self._runs)) if at not in others]
         return sorted(at for at, seen in self._seen.items() if seen.state in states)
 
     def flawed_places(self) -> Sequence[int]:
-        """Return the places of the runs in whose directory something is wrong that can be healed."""
+        """Return the indices of the runs whose directory has a flaw that can be repaired."""
         return sorted(at for at, seen in self._seen.items() if seen.flaw)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that ``orch run`` will do, in order, and what was left out of it.
+    """Everything that ``orch run`` will do, in order, and the points that it leaves out.
 
-    ``only`` is the condition that the decisions were restricted to, if they were.
+    ``only`` is the condition that restricts the decisions, if any.
     """
 
     experiment_id: str
@@ -122,7 +122,7 @@ class Plan:
 
     @property
     def states(self) -> Mapping[State, int]:
-        """How many runs are in each state, every state named."""
+        """The number of runs in each state, for all states."""
         counts = self.decisions.count_states()
         return {state: counts[state] for state in State}
 
@@ -131,11 +131,11 @@ class Plan:
         return self._of(state for state in State if ACTIONS[state] in STARTS)
 
     def waits(self) -> tuple[Decision, ...]:
-        """Return the decisions on runs that others execute."""
+        """Return the decisions on runs that another process executes."""
         return self._of(state for state in State if ACTIONS[state] is Action.WAIT)
 
     def flawed(self) -> tuple[Decision, ...]:
-        """Return the decisions on runs that are done, and whose directory lacks something."""
+        """Return the decisions on finished runs whose directory has a flaw."""
         return tuple(self.decisions[place] for place in self.decisions.flawed_places())
 
     def _of(self, states: Iterable[State]) -> tuple[Decision, ...]:
@@ -149,9 +149,9 @@ def make_plan(
     seen: Mapping[RunId, Observation],
     places: Mapping[RunId, int] | None = None,
 ) -> Plan:
-    """Decide what happens to every run; a run that was not seen is pending.
+    """Decide the action for every run; a run without an observation is pending.
 
-    ``places`` are those of the runs that were seen, for who knows them already.
+    ``places`` are the indices of the observed runs, if the caller knows them already.
     """
     if places is None:
         places = find_places(selection.runs, seen.keys())
@@ -160,7 +160,7 @@ def make_plan(
 
 
 def restrict(plan: Plan, only: str) -> Plan:
-    """Return the part of a plan whose runs meet the condition ``only``: those ``meant``.
+    """Return the plan restricted to the runs that meet the condition ``only``.
 
     Raises:
         FilterError: No run meets it.
@@ -169,13 +169,13 @@ def restrict(plan: Plan, only: str) -> Plan:
     if not meant:
         count = len(plan.decisions)
         raise FilterError(
-            f"--only {only!r}: none of the {count} runs meets it. orch plan lists them."
+            f"--only {only!r}: none of the {count} runs meets it. List the runs with orch plan."
         )
     return replace(plan, decisions=plan.decisions.pick(meant), only=only)
 
 
 def decide(run: Run, seen: Observation) -> Decision:
-    """Decide what happens to one run."""
+    """Decide the action for one run."""
     return Decision(run, ACTIONS[seen.state], seen.reason, seen)
 
 

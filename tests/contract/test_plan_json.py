@@ -76,8 +76,8 @@ def test_what_the_user_can_mend_is_one_message_and_exit_code_2(tmp_path: Path) -
     done = _orch(tmp_path, "plan", "batch_sizee=3")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "orch: cannot override 'batch_sizee', did you mean 'batch_size'?"
-        " To add a new key write +batch_sizee=...\n"
+        "orch: cannot override 'batch_sizee': there is no such key. Did you mean 'batch_size'?"
+        " To add a key, write +batch_sizee=...\n"
     )
 
 
@@ -86,7 +86,7 @@ def test_filter_error_shows_the_place_with_a_caret(tmp_path: Path) -> None:
     done = _orch(tmp_path, "plan", '_filters=["batch_size => 3 ! model.name == 1"]')
     assert done.returncode == 2
     message, line, caret = done.stderr.splitlines()
-    assert message == "orch: filter, character 12: '=' is no operator; equality is '=='."
+    assert message == "orch: filter, character 12: '=' is not an operator; equality is '=='."
     assert line[caret.index("^")] == "="
 
 

@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).parent))  # for the script
 
 from doc_pages import DOCS
 
-from orchestrator.cli import main
+from orchestrator.cli.arguments import COMMANDS, command_parser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,15 +60,15 @@ The exit codes are a contract.
 
 def make_page() -> str:
     """Return the page as the parsers of now have it."""
-    parsers = {name: main._command_parser(name) for name in main.COMMANDS}
+    parsers = {name: command_parser(name) for name in COMMANDS}
     text = HEAD
-    text += "".join(f"| [`{name}`](#orch-{name}) | {main.COMMANDS[name]} |\n" for name in parsers)
+    text += "".join(f"| [`{name}`](#orch-{name}) | {COMMANDS[name]} |\n" for name in parsers)
     first = next(iter(parsers.values()))
     common = [action for action in options_of(first) if is_common(action, parsers)]
     text += COMMON + "".join(map(row, common))
     for name, parser in parsers.items():
         own = [action for action in options_of(parser) if not is_common(action, parsers)]
-        text += f"\n## orch {name}\n\n{sentence(main.COMMANDS[name])}\n\n"
+        text += f"\n## orch {name}\n\n{sentence(COMMANDS[name])}\n\n"
         text += f"```text\n{usage(name, parser)}\n```\n"
         if own:
             text += "\n| option | does |\n|---|---|\n" + "".join(map(row, own))

@@ -39,9 +39,9 @@ def known_to_orch(prefix: str = "orch") -> set[str]:
     wrong: Any = {"qqqqqq": 1}
     for part in reversed(prefix.split(".")[1:]):
         wrong = {part: wrong}
-    with pytest.raises(ConfigError, match="Known are") as caught:
+    with pytest.raises(ConfigError, match="Use one of") as caught:
         orch_settings.parse_settings(wrong)
-    found = re.search(r"Known are (.*?)\.?$", str(caught.value))
+    found = re.search(r"Use one of (.*?)\.?$", str(caught.value))
     assert found
     return {f"{prefix}.{key}" for key in found[1].split(", ")}
 

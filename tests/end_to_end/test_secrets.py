@@ -118,10 +118,16 @@ def test_another_token_is_the_same_run_and_another_place_is_not(project: Path) -
     [
         (
             ["orch.command=[train,'${oc.env:HF_TOKEN}']"],
-            "would show ${oc.env:HF_TOKEN} in the list",
+            "would expose ${oc.env:HF_TOKEN} in the list",
         ),
-        (["orch.command=[train,'--pw=${data.password}']"], "would show data.password in the list"),
-        (["data.password=canary-a,canary-b"], "data.password looks like a credential"),
+        (
+            ["orch.command=[train,'--pw=${data.password}']"],
+            "would expose data.password in the list",
+        ),
+        (
+            ["data.password=canary-a,canary-b"],
+            "data.password cannot be an axis: it looks like a credential",
+        ),
         (["data.url='https://me:canary@a/','https://me:canary@b/'"], "data.url looks like a"),
     ],
 )

@@ -64,7 +64,7 @@ def test_asked_twice_no_process_is_left_after_six_seconds(
     call = begin_slowly(world)
     world.hold()
     call.press_ctrl_c()
-    until(lambda: "once more" in call.said)
+    until(lambda: "(again:" in call.said)
     call.press_ctrl_c()
     asked = time.monotonic()
     assert call.wait().code == 130
@@ -83,7 +83,7 @@ def test_asked_twice_a_program_that_ignores_it_and_its_daemons_are_ended(
     # Each a runner, a shell and two that sleep.
     until(lambda: call.said and len(world.processes()) >= 1 + 2 * 4)
     call.press_ctrl_c()
-    until(lambda: "once more" in call.said)
+    until(lambda: "(again:" in call.said)
     call.press_ctrl_c()
     asked = time.monotonic()
     assert call.wait().code == 130

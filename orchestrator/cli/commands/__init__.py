@@ -1,1 +1,1 @@
-"""The commands of ``orch``, one a module; each returns the exit code."""
+"""The commands of ``orch``, one per module; each returns the exit code."""

@@ -1,4 +1,4 @@
-"""``orch diff``: in what two runs differ, their configs and what came of them."""
+"""``orch diff``: the keys in which the configs and the outcomes of two runs differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``orch logs``: the output of a run's last attempt, or of another one; ``--follow`` to the end."""
+"""``orch logs``: the output of a run's last attempt, or of another one, once or continuously."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 
 def logs(options: argparse.Namespace, console: Console) -> int:
-    """Print a log; raw into files and pipes, without control codes on a terminal.
+    """Print a log: raw to files and pipes, without control codes to a terminal.
 
     Raises:
         UsageError: There is no such attempt.
     """
     if options.json and options.follow:
-        raise UsageError("--json tells a log that is complete. Leave --follow out.")
+        raise UsageError(
+            "--json and --follow exclude each other: JSON holds a whole log. Choose one."
+        )
     (directory,) = open_runs(options, [options.run])
     if options.follow:
         with StopRequests() as stop:

@@ -1,4 +1,4 @@
-"""``orch plan``: show what ``orch run`` would do, and why. It writes nothing."""
+"""``orch plan``: shows what ``orch run`` would do, and why, without writing anything."""
 
 from __future__ import annotations
 

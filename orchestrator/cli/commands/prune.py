@@ -1,4 +1,4 @@
-"""``orch prune``: remove the run directories that the grid no longer names."""
+"""``orch prune``: removes the run directories that the grid no longer names."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 def prune(options: argparse.Namespace, console: Console) -> int:
-    """Show what the grid does not name; with ``--yes`` remove it, unless it lives.
+    """Show the run directories that the grid does not name; with ``--yes`` remove those not running.
 
     Raises:
-        UsageError: The command names one run, and several finished ones of a grid would go.
+        UsageError: The command names no grid, and several finished runs would be removed.
     """
     planned = load_plan(source_of(options), only=options.only)
     survivors = Survivors()
@@ -63,17 +63,18 @@ def prune(options: argparse.Namespace, console: Console) -> int:
 
 
 def _require_grid(planned: Planned, reports: Sequence[Report]) -> None:
-    """Make sure that it was not forgotten: nothing brings finished runs back."""
+    """Make sure that the grid was not forgotten: removed runs cannot be restored."""
     done = [report for report in reports if report.seen.state is State.DONE and report.overrides]
     if len(done) > 1 and not planned.described.axes:
         raise UsageError(
-            f"{len(done)} finished runs would go: this command names no grid, {_compared(planned)}."
-            " Give the overrides of the grid to keep, or --without-grid to remove them all the same."
+            f"{len(done)} finished runs would be removed: this command names no grid,"
+            f" {_compared(planned)}. Give the overrides of the grid to keep, or --without-grid to"
+            " remove them anyway."
         )
 
 
 def _compared(planned: Planned) -> str:
-    """Say which runs stay because the command names them."""
+    """Return a description of the runs that the command names, which are kept."""
     axes = planned.described.axes
     if not axes:
         return "only the one run that the config describes"
@@ -82,7 +83,7 @@ def _compared(planned: Planned) -> str:
 
 
 def _remove(experiment: ExperimentDirectory, reports: Sequence[Report]) -> dict[str, str]:
-    """Remove run directories; return those that stay, with the reason."""
+    """Remove run directories and return those that were kept, with the reason."""
     reasons = (
         (report.run_id, experiment.remove(report.run_id, tell_waiting)) for report in reports
     )
@@ -105,7 +106,7 @@ def _tell(
         print_changes(look_back(planned), console)
         text = (
             f"This command names {_compared(planned)}. The other {len(reports)} in {folder}"
-            " would go: --yes removes them for good."
+            " would be removed: --yes removes them permanently."
         )
         console.print(Text(text), soft_wrap=True)
         return

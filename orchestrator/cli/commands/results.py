@@ -1,4 +1,4 @@
-"""``orch results``: the comparison table of an experiment, metrics by axis."""
+"""``orch results``: the metrics of an experiment by axis, as a table, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 
 def results(options: argparse.Namespace, console: Console) -> int:
-    """Print a row for the runs that differ in nothing but their seed, the best first.
+    """Print one row per group of runs that differ only in their seed, the best first.
 
     Raises:
-        UsageError: There is no such axis or metric, or two formats are asked for.
+        UsageError: There is no such axis or metric, or two formats are requested.
     """
     if options.json and options.csv:
-        raise UsageError("--json and --csv are two formats. Choose one.")
+        raise UsageError("--json and --csv exclude each other: they are two formats. Choose one.")
     described, experiment = open_experiment(source_of(options))
     exclude = described.settings.identity_exclude
     outcomes = [_outcome(directory, exclude) for directory in experiment.runs()]
@@ -54,12 +54,12 @@ def results(options: argparse.Namespace, console: Console) -> int:
 
 
 def _outcome(directory: RunDirectory, exclude: Sequence[str]) -> RunResults:
-    """Return what a run came to: its results, or for other programs its last metrics."""
+    """Return the results of a run, or its last metrics if its program writes no results."""
     try:
         overrides = directory.read_overrides()
         text = durable.read_file(directory.config).decode(errors="replace")
     except (RunDirectoryError, OSError):
-        return RunResults({}, None)  # orch status tells of damage
+        return RunResults({}, None)  # orch status reports the damage
 
     def read() -> Mapping[str, Value]:
         with contextlib.suppress(RunDirectoryError):
@@ -74,7 +74,7 @@ def _outcome(directory: RunDirectory, exclude: Sequence[str]) -> RunResults:
 
 
 def _write_csv(compared: ResultsTable, console: Console) -> None:
-    """Write two columns a metric, mean and standard deviation, unrounded."""
+    """Write two columns per metric, mean and standard deviation, unrounded."""
     columns = [f"{metric}{part}" for metric in compared.metrics for part in ("", "_std")]
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""``orch run``: execute the plan; the same command again continues where things stood."""
+"""``orch run``: executes the plan; the same command again resumes it."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ if TYPE_CHECKING:
     from orchestrator.planning.plan import Decision
 
 NOTHING_EXECUTED: Final = ExecutionResult({}, left=0, stopped=False)
-_GARBAGE: Final = 700  # new objects before the newest are looked through
+_GARBAGE: Final = 700  # allocations before a garbage collection of the youngest generation
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
-    """Execute the plan and return the exit code that tells how it went."""
+    """Execute the plan and return the exit code."""
     flags = parse_flags(options)
     planned = load_plan(source_of(options), only=options.only)
     settings = with_flags(planned.settings, flags)
-    # A closed terminal, or a reader that has read enough, is no reason to stop a grid.
+    # A closed terminal or a closed pipe must not stop a grid.
     console.file = cast("IO[str]", TolerantStream(console.file))
     if options.json:
         console.quiet = True
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
                 launcher.warm_up(stop)
         with _board(options, console, total) as board:
             engine = Engine(planned.experiment, launcher, board, resources, reporter)
-            # The plan stays to the end; what each run leaves behind must not add up until then.
+            # The plan lives to the end; the garbage of each run must not accumulate until then.
             gc.freeze()
             gc.set_threshold(_GARBAGE)
             outcome = engine.execute(starts, waits, stop)
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
 
 
 def _heal(planned: Planned, console: Console) -> None:
-    """Make whole what finished runs lack in their directories; what cannot be is told in one line."""
+    """Repair the directories of finished runs; print one line for each that cannot be repaired."""
     for decision in planned.plan.flawed():
         try:
             planned.experiment.create(decision.run)
@@ -117,11 +117,11 @@ def _heal(planned: Planned, console: Console) -> None:
 
 
 def _available(tracking: Tracking, console: Console) -> Tracking:
-    """Return the settings of tracking, switched off with one line where MLflow is not installed."""
+    """Return the tracking settings, disabled with one line of warning if MLflow is not installed."""
     if not tracking.enabled or MLFLOW.is_installed:
         return tracking
     request = MLFLOW.request("reporting to MLflow")
-    text = f"{request}; the runs go on without it, and orch sync reports them later"
+    text = f"{request}; the runs proceed without it, and orch sync reports them later"
     console.print(Text(text, style="yellow"), soft_wrap=True)
     return replace(tracking, enabled=False)
 
@@ -138,7 +138,7 @@ def _resources(settings: Settings, gpus: Gpus, found: Sequence[Gpu], runs: int) 
     if share.gpus == NO_GPUS:
         environment["CUDA_VISIBLE_DEVICES"] = ""
     gate = GpuGate(gpus, share.gpu_memory) if chosen else None
-    # More slots than runs would only be looked through; a run's share of the threads is as asked for.
+    # Slots beyond the number of runs would stay empty; the threads per run follow from the setting.
     slots = make_slots(min(count, max(runs, 1)), chosen, environment)
     return Resources(slots, settings.policy, gate)
 
@@ -164,7 +164,7 @@ def _print_summary(planned: Planned, options: argparse.Namespace, console: Conso
 
 
 def exit_code(outcome: ExecutionResult) -> int:
-    """Return the exit code that tells how a plan was executed; a contract."""
+    """Return the exit code for the result of an execution; a contract."""
     if outcome.stopped:
         return ExitCode.INTERRUPTED
     if any(ended.state is State.FAILED for ended in outcome.ended.values()):
@@ -195,7 +195,7 @@ def _finish(
     console: Console,
     options: argparse.Namespace,
 ) -> None:
-    """Have the rest sent, and say in one line what could not be; one more Ctrl-C ends that."""
+    """Wait until the rest is sent, and print one line if it could not be; Ctrl-C ends the wait."""
     before = stop.level
     with console.status("sending the rest to MLflow"):
         problem = reporter.finish(
@@ -221,7 +221,7 @@ def _close(
     console: Console,
     code: int,
 ) -> int:
-    """Tell how everything stands, to people or scripts, and return the exit code."""
+    """Print how the execution ended, as text or JSON, and return the exit code."""
     if options.json:
         event = {
             "event": "finished",
@@ -241,7 +241,7 @@ def _close(
 def _summarize(
     outcome: ExecutionResult, planned: Planned, options: argparse.Namespace, console: Console
 ) -> None:
-    """Print the command to look at each failure, which was told before, and how things stand."""
+    """Print the command that shows each failure, and the counts of runs by their end."""
     failed = [ended for ended in outcome.ended.values() if ended.state is State.FAILED]
     for ended in failed:
         has_log = planned.experiment.run(ended.run.run_id).attempt_logs()

@@ -1,4 +1,4 @@
-"""``orch show``: all that is known of one run, and the command that continues it."""
+"""``orch show``: the details of one run, and the command that continues it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def show(options: argparse.Namespace, console: Console) -> int:
-    """Print what is known of a run."""
+    """Print the details of a run."""
     (directory,) = open_runs(options, [options.run])
     report = directory.report()
     is_done = report.seen.state is State.DONE
@@ -59,15 +59,15 @@ def show(options: argparse.Namespace, console: Console) -> int:
 
 
 def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]:
-    """Yield the lines under the first one: a name and a value each."""
+    """Yield the name and the value of each line under the first one."""
     seen = report.seen
     for key, value in report.overrides.items():
         yield key, value if isinstance(value, str) else show_value(value)
     if report.created_at:
-        yield "made", report.created_at
+        yield "created", report.created_at
     if isinstance(seen.status, Status):
         ended = f", ended {seen.status.ended_at}" if seen.status.ended_at else ""
-        yield "attempt", f"{seen.attempts}, begun {seen.status.started_at}{ended}"
+        yield "attempt", f"{seen.attempts}, started {seen.status.started_at}{ended}"
         yield "on", f"{seen.status.host}, process {seen.status.pid}"
         if seen.status.failure:
             yield "error", f"{seen.status.failure.kind}: {seen.status.failure.message}"

@@ -28,14 +28,14 @@ _BETWEEN: Final = 2.0
 
 
 def status(options: argparse.Namespace, console: Console) -> int:
-    """Print what is known of every run directory, once or for as long as anybody executes runs."""
+    """Print the state of every run directory, once or repeatedly while a process executes runs."""
     _, experiment = open_experiment(source_of(options))
     if not options.watch:
         _print(_look(experiment), experiment, options, console)
         return 0
     with StopRequests() as stop:
         while True:
-            # Asked before looking: the last look shows how everything ended.
+            # Checked before reading the states, so that the last output shows the final states.
             is_executed = experiment.is_executed()
             reports = _look(experiment)
             if console.is_terminal and not options.json:
@@ -64,7 +64,7 @@ def _print(
 ) -> None:
     if options.json:
         content = {"schema": 1, "runs": [report_as_json(report) for report in reports]}
-        # A line each time where it is said again and again, for programs that read lines.
+        # One line per repetition with --watch, for programs that read lines.
         indent = None if options.watch else 2
         console.file.write(json.dumps(content, indent=indent) + "\n")
     elif reports:

@@ -1,4 +1,4 @@
-"""``orch sync``: send to MLflow what has not arrived yet, as after an outage."""
+"""``orch sync``: sends to MLflow what has not arrived yet, for example after an outage."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 
 def sync(options: argparse.Namespace, console: Console) -> int:
-    """Send what waits and return 0 if everything has arrived, 3 if something still waits.
+    """Send the backlog and return 0 if everything has arrived, 3 if something is still waiting.
 
     Raises:
-        UsageError: The config says that nothing is reported.
+        UsageError: MLflow is not installed, or the config disables tracking.
     """
     if not MLFLOW.is_installed:
         raise UsageError(MLFLOW.request("orch sync"))
     described, experiment = open_experiment(source_of(options))
     tracking = described.settings.tracking
     if not tracking.enabled:
-        raise UsageError("orch.tracking.enabled is false, so nothing is reported. Make it true.")
+        raise UsageError("orch.tracking.enabled is false: nothing is reported. Set it to true.")
     sent, problem, stopped = Backlog(), "", False
     if experiment.run_ids():
         with StopRequests() as stop:
@@ -84,5 +84,5 @@ def _print(
     elif not problem:
         console.print("Nothing to send: everything has arrived at MLflow.")
     if problem:
-        text = f"{problem}; {waiting} wait. Later: {next_command(options, 'sync')}"
+        text = f"{problem}; {waiting} waiting. Retry later: {next_command(options, 'sync')}"
         console.print(Text(text, style="yellow"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``orch ui``: MLflow's web page on the experiment's store, on this machine only."""
+"""``orch ui``: serves MLflow's web page for the experiment's store, on this machine only."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def ui(options: argparse.Namespace, console: Console) -> int:
     file = sqlite_file(uri)
     if file and not file.exists():
         raise UsageError(
-            f"there is no MLflow store in {experiment.results_dir} yet. First: orch run"
+            f"there is no MLflow store in {experiment.results_dir} yet: nothing was reported."
+            " Start runs with orch run."
         )
     _require_free(options.port)
     with StopRequests() as stop:
@@ -67,14 +68,14 @@ def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
     address, folder = enter(uri)
     return subprocess.Popen(
         [*_SERVER, "--host", _HOST, "--port", str(port), "--workers", "1"],
-        # The address of the store may hold a password, so it is no argument. The page needs none
-        # of the server's background services, which would be ten processes more.
+        # The address of the store may hold a password, so it is not passed as an argument. The page
+        # needs none of the server's background services, which would be ten more processes.
         env={
             **MLFLOW_MANNERS,
             **os.environ,
             "MLFLOW_BACKEND_STORE_URI": address,
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "PYTHONSAFEPATH": "1",  # nothing of it is in the current folder
+            "PYTHONSAFEPATH": "1",  # the server imports nothing from the current folder
         },
         cwd=folder,
         stdout=subprocess.DEVNULL,
@@ -84,12 +85,12 @@ def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
 
 
 def _watch(server: subprocess.Popen[bytes], stop: StopRequests, port: int, console: Console) -> int:
-    """Tell the address when the page is there, and wait for the user to end it."""
+    """Print the address once the page is served, and wait for Ctrl-C."""
     told = False
     while not stop.asked:
         if server.poll() is not None:
             raise UsageError(
-                f"MLflow's server ended with code {server.returncode}."
+                f"MLflow's server exited with code {server.returncode}."
                 f" To see why: {shlex.join(_SERVER)} --port {port}"
             )
         if not told and _answers(port):
@@ -120,5 +121,5 @@ def _require_free(port: int) -> None:
             probe.bind((_HOST, port))
         except OSError as error:
             raise UsageError(
-                f"port {port} cannot be used ({error.strerror}). Choose another one with --port."
+                f"port {port} cannot be used: {error.strerror}. Choose another one with --port."
             ) from None

@@ -68,7 +68,7 @@ def test_plain_board_prints_a_line_an_event() -> None:
     assert "done  1.2 s" in lines[1]
     assert "loss 0.1235  accuracy NaN" in lines[1]
     assert "[red]no markup[/]" in lines[2]
-    assert "once more" in lines[4]
+    assert "(again:" in lines[4]
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

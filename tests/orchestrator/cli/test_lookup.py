@@ -18,11 +18,14 @@ def test_any_beginning_that_only_one_run_has_names_it(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("8d", "2 runs begin with '8d': 8d6b000000000000, 8d70000000000000. Give more of its ID."),
-        ("abdc000000000000", "no run begins with 'abdc000000000000'. Did you mean abcd0000"),
-        ("zz", "no run begins with 'zz'. orch status lists the runs."),
-        ("", "no run begins with ''"),
-        ("seed=0", "no run begins with 'seed=0'"),
+        (
+            "8d",
+            "2 run IDs start with '8d': 8d6b000000000000, 8d70000000000000. Give more characters.",
+        ),
+        ("abdc000000000000", "no run ID starts with 'abdc000000000000'. Did you mean abcd0000"),
+        ("zz", "no run ID starts with 'zz'. orch status lists the runs."),
+        ("", "no run ID starts with ''"),
+        ("seed=0", "no run ID starts with 'seed=0'"),
     ],
 )
 def test_name_of_no_run_or_of_several_is_refused(name: str, message: str) -> None:
@@ -35,5 +38,5 @@ def test_name_of_no_run_or_of_several_is_refused(name: str, message: str) -> Non
 
 def test_of_many_candidates_a_few_are_named() -> None:
     """The line stays one to read."""
-    with pytest.raises(UsageError, match=r"20 runs begin with '1': .* and 15 more"):
+    with pytest.raises(UsageError, match=r"20 run IDs start with '1': .* and 15 more"):
         find_run("1", [RunId(f"1{number:015}") for number in range(20)])

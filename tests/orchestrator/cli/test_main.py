@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.main import COMMANDS, call, parse_arguments
+from orchestrator.cli.arguments import COMMANDS, parse_arguments
+from orchestrator.cli.main import call
 from orchestrator.errors import OrchestratorError, UsageError
 
 ROOT = Path(__file__).parents[3]
@@ -56,13 +57,13 @@ def test_wrong_usage_is_one_line(line: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        ("optimizr.lr=1", "did you mean 'optimizer.lr'?"),
+        ("optimizr.lr=1", "Did you mean 'optimizer.lr'?"),
         ("model=mlpp", "Did you mean 'mlp'?"),
         ("nogroup=mlp", "no such key"),
-        ("training=grid_search optimizer.lrr=1,2", "did you mean 'optimizer.lr'?"),
-        ("orch.worker=2", "did you mean 'orch.workers'?"),
-        ("orch.workers=many", "whole number"),
-        ("experiment_id=../other", "can not name a folder"),
+        ("training=grid_search optimizer.lrr=1,2", "Did you mean 'optimizer.lr'?"),
+        ("orch.worker=2", "Did you mean 'orch.workers'?"),
+        ("orch.workers=many", "an integer"),
+        ("experiment_id=../other", "cannot be the name of a folder"),
         ("seed=???", "seed has no value"),
         ("seed=interval(0,1)", "cannot be enumerated"),
         ("--config-dir nowhere", "--config-dir"),
@@ -171,5 +172,5 @@ def test_status_before_the_first_run_says_what_to_do(
 
 def test_page_without_a_store_says_what_to_do_first(tmp_path: Path) -> None:
     """There is nothing to show before the first run."""
-    with pytest.raises(OrchestratorError, match="First: orch run"):
+    with pytest.raises(OrchestratorError, match="Start runs with orch run"):
         call(["ui", f"--config-dir={ROOT / 'conf'}", f"results_dir={tmp_path}"])

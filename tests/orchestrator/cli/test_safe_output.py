@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli import main as main_module
-from orchestrator.cli.main import parse_arguments
+from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.safe_output import HarmlessConsole, on_one_line
 from orchestrator.sanitize import HarmlessStream
 

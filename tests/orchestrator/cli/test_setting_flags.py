@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.main import parse_arguments
+from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.config.settings import parse_settings
 from orchestrator.errors import ConfigError
@@ -42,12 +42,12 @@ def test_every_flag_arrives() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ("--workers 0", "--workers is 0. Make it a whole number, 1 or more."),
-        ("--retries -1", "--retries is -1. Make it"),
-        ("--timeout soon", "--timeout is 'soon'. Make it seconds"),
+        ("--workers 0", "--workers is 0. Set it to an integer, 1 or more."),
+        ("--retries -1", "--retries is -1. Set it to"),
+        ("--timeout soon", "--timeout is 'soon'. Set it to seconds"),
         ("--no-progress 0", "--no-progress is 0.0"),
         ("--max-failures 0", "--max-failures is 0"),
-        ("--order fast", "--order is 'fast'. Make it declared"),
+        ("--order fast", "--order is 'fast'. Set it to declared"),
     ],
 )
 def test_wrong_flag_is_named_as_it_was_typed(flags: str, message: str) -> None:

@@ -54,7 +54,7 @@ def test_few_runs_are_listed_and_many_only_on_request() -> None:
     small = _printed(lambda console: tables.print_runs(_plan(3), console, None))
     assert len(small.splitlines()) == 4
     large = _printed(lambda console: tables.print_runs(_plan(100), console, None))
-    assert large == "100 runs; --all lists them, --state STATE some of them.\n"
+    assert large == "100 runs; --all lists them, --state STATE those in a state.\n"
     asked = _printed(lambda console: tables.print_runs(_plan(100), console, set(State)))
     assert len(asked.splitlines()) == 101
 
@@ -93,7 +93,7 @@ def test_changes_say_what_is_different_now_and_in_how_many_runs() -> None:
     assert _printed(lambda console: tables.print_changes(changed, console)).splitlines() == [
         "18 runs in the folder are not in this grid:",
         "  optimizer.weight_decay 0 -> 0.01 in all 18",
-        "  kept out by a filter or as a duplicate: 2 of all 18",
+        "  excluded by a filter or as a duplicate: 2 of all 18",
     ]
 
 

@@ -75,7 +75,10 @@ def test_unknown_key_is_one_line_with_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     ("part", "message"),
-    [("x={zero}", "'x={zero}' becomes a text with a NUL"), ("{flow[0]}", "no key 'flow\\[0\\]'")],
+    [
+        ("x={zero}", "'x={zero}' becomes an argument that contains a NUL"),
+        ("{flow[0]}", "no key 'flow\\[0\\]'"),
+    ],
 )
 def test_what_no_program_can_be_given_is_one_line(part: str, message: str) -> None:
     """Before a process is started."""
@@ -86,7 +89,9 @@ def test_what_no_program_can_be_given_is_one_line(part: str, message: str) -> No
 def test_nul_is_found_in_any_override() -> None:
     """Behind an argument that became several, too."""
     run = identify(CONFIG, {"model": "mlp", "name": "a\0b"})  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"'\{overrides\}' becomes a text with a NUL"):
+    with pytest.raises(
+        ConfigError, match=r"'\{overrides\}' becomes an argument that contains a NUL"
+    ):
         fill_in(("{overrides}",), run, Path("/results/x/training/1"))
 
 

@@ -93,14 +93,14 @@ def test_what_is_one_for_all_runs_may_not_follow_an_axis(
     with pytest.raises(ConfigError) as refusal:
         plan(conf, "lr=1,2", *overrides)
     assert str(refusal.value).startswith(
-        f"{key} is one for all runs, but depends on {axes}: it is "
+        f"{key} must be equal for all runs, but depends on {axes}: it is "
     )
     assert "\n" not in str(refusal.value)
 
 
 def test_commands_that_do_not_expand_the_grid_refuse_it_as_well(conf: Path) -> None:
     """``orch status`` looks into one folder only."""
-    with pytest.raises(ConfigError, match="results_dir is one for all runs"):
+    with pytest.raises(ConfigError, match="results_dir must be equal for all runs"):
         open_experiment(ConfigSource(conf, "config", ["lr=1,2", "results_dir='r-${lr}'"]))
 
 

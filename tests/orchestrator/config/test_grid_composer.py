@@ -1,4 +1,4 @@
-"""Tests of orchestrator.config.grid_composer: families say what resolving every point says."""
+"""Tests of orchestrator.config.grid_composer: templates say what resolving every point says."""
 
 import tempfile
 from collections import Counter
@@ -56,9 +56,9 @@ def _select(
 ) -> Any:
     """Return everything that a selection tells, or its error."""
     axes = experiment.axes
-    families = experiment.composer.families(axes) if fast else [ConfigTemplate({}, {}, None)]
+    templates = experiment.composer.templates(axes) if fast else [ConfigTemplate({}, {}, None)]
     try:
-        found = select_runs(axes, families, resolve, filters, ["n.x", "device", "l"])
+        found = select_runs(axes, templates, resolve, filters, ["n.x", "device", "l"])
     except OrchestratorError as error:
         return str(error)
     runs = [(run.digest, dict(run.overrides), repr(dict(run.config))) for run in found.runs]
@@ -152,17 +152,17 @@ CONFIG = {
 }
 
 
-def _family(tmp_path: Path, *overrides: str, **more: Any) -> ConfigTemplate:
+def _template(tmp_path: Path, *overrides: str, **more: Any) -> ConfigTemplate:
     experiment = _load(tmp_path, overrides, config=CONFIG | more)
-    (family,) = experiment.composer.families(experiment.axes)
-    return family
+    (template,) = experiment.composer.templates(experiment.axes)
+    return template
 
 
 def test_part_depends_on_the_axes_that_its_interpolations_lead_to(tmp_path: Path) -> None:
     """Values, copies, texts and whole nodes are traced to the axes behind them."""
-    family = _family(tmp_path, "lr=1,2", "seed=range(3)", "model.width=1,2")
-    assert family.parts is not None
-    assert {part.path: part.axes for part in family.parts} == {
+    template = _template(tmp_path, "lr=1,2", "seed=range(3)", "model.width=1,2")
+    assert template.parts is not None
+    assert {part.path: part.axes for part in template.parts} == {
         ("lr",): (0,),
         ("seed",): (1,),
         ("model", "width"): (2,),
@@ -170,16 +170,16 @@ def test_part_depends_on_the_axes_that_its_interpolations_lead_to(tmp_path: Path
         ("tag",): (1,),
         ("again",): (2,),
     }
-    (again,) = [part for part in family.parts if part.path == ("again",)]
+    (again,) = [part for part in template.parts if part.path == ("again",)]
     assert again.values == {(at,): {"name": "mlp", "width": at + 1} for at in (0, 1)}
 
 
 @pytest.mark.parametrize("text", ["${oracle_add:1,2}", "${model.${key}}", "${oc.select:lr}"])
 def test_what_cannot_be_traced_depends_on_every_axis(tmp_path: Path, text: str) -> None:
     """A resolver, or a key that is itself looked up, may lead anywhere."""
-    family = _family(tmp_path, "lr=1,2", "seed=3,4", odd=text, key="width")
-    assert family.parts is not None
-    assert {part.path: part.axes for part in family.parts}[("odd",)] == (0, 1)
+    template = _template(tmp_path, "lr=1,2", "seed=3,4", odd=text, key="width")
+    assert template.parts is not None
+    assert {part.path: part.axes for part in template.parts}[("odd",)] == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -193,23 +193,23 @@ def test_what_cannot_be_traced_depends_on_every_axis(tmp_path: Path, text: str) 
 def test_values_that_change_the_structure_make_families_of_their_own(
     tmp_path: Path, overrides: list[str]
 ) -> None:
-    """Mappings, interpolations and missing values are applied by Hydra, one family each."""
+    """Mappings, interpolations and missing values are applied by Hydra, one template each."""
     experiment = _load(tmp_path, overrides, config=CONFIG)
     try:
-        fixed = Counter(len(f.fixed) for f in experiment.composer.families(experiment.axes))
+        fixed = Counter(len(f.fixed) for f in experiment.composer.templates(experiment.axes))
     except ConfigError as error:
-        assert "model.name has no value" in str(error)  # noqa: PT017 # the first family lacks it
+        assert "model.name has no value" in str(error)  # noqa: PT017 # the first template lacks it
     else:
         assert fixed == {1: 2}
 
 
 def test_override_that_lies_across_an_axis_is_left_to_hydra(tmp_path: Path) -> None:
     """Setting a mapping around a swept value is certain for no point but the one at hand."""
-    assert _family(tmp_path, "model.width=1,2", "++model={name:x}").parts is None
+    assert _template(tmp_path, "model.width=1,2", "++model={name:x}").parts is None
 
 
 def test_configs_of_runs_are_resolved_when_somebody_looks(tmp_path: Path) -> None:
-    """Planning a grid resolves the first point of each family, and no other."""
+    """Planning a grid resolves the first point of each template, and no other."""
     experiment = _load(tmp_path, ["seed=range(5)"], config=CONFIG)
     asked = []
 
@@ -217,8 +217,8 @@ def test_configs_of_runs_are_resolved_when_somebody_looks(tmp_path: Path) -> Non
         asked.append(point)
         return experiment.composer.resolve(point)
 
-    families = experiment.composer.families(experiment.axes)
-    found = select_runs(experiment.axes, families, resolve, [])
+    templates = experiment.composer.templates(experiment.axes)
+    found = select_runs(experiment.axes, templates, resolve, [])
     assert asked == []
     assert found.runs[3].config["tag"] == "mlp-3"
     assert [point.values["seed"] for point in asked] == [3]
@@ -235,8 +235,8 @@ def test_text_of_many_values_is_what_resolving_gives(tmp_path: Path, text: str) 
     """What puts texts together is not resolved thousands of times, and is the same."""
     config = {**PRIMARY, "x": 0, "seed": 0, "w": 0, "tail": "<${seed}>${w}", "d": text}
     experiment = _load(tmp_path, MANY, config=config)
-    (family,) = experiment.composer.families(experiment.axes)
-    (part,) = [part for part in family.parts or () if part.path == ("d",)]
+    (template,) = experiment.composer.templates(experiment.axes)
+    (part,) = [part for part in template.parts or () if part.path == ("d",)]
     for positions in list(part.values)[::97]:
         at = dict(zip(part.axes, positions, strict=True))
         point = Point(
@@ -249,5 +249,5 @@ def test_resolver_that_would_be_asked_for_hours_is_refused(tmp_path: Path) -> No
     """A million combinations of what cannot be told in advance are no plan."""
     config = {**PRIMARY, "x": 0, "seed": 0, "d": "${oracle_add:${x},${seed}}"}
     experiment = _load(tmp_path, ["x=range(1000)", "seed=range(1000)"], config=config)
-    with pytest.raises(ConfigError, match=r"d depends on x, seed at once: 1,000,000 combinations"):
-        list(experiment.composer.families(experiment.axes))
+    with pytest.raises(ConfigError, match=r"d depends on x, seed together: 1,000,000 combinations"):
+        list(experiment.composer.templates(experiment.axes))

@@ -119,16 +119,20 @@ def test_settings_of_hydra_that_do_nothing_are_named_once(
 
 
 TIMED: list[Any] = [
-    ("tag: 'run-${now:%Y}'", [], "tag holds the time"),
-    ("tag: {a: ['${now:%Y}']}", [], "tag.a.0 holds the time"),
+    ("tag: 'run-${now:%Y}'", [], "tag contains the time"),
+    ("tag: {a: ['${now:%Y}']}", [], "tag.a.0 contains the time"),
     (
         "stamp: '${now:%Y}'\ntag: 'x-${stamp}'",
         ["+orch.identity.exclude=[stamp]"],
-        "tag holds the time",
+        "tag contains the time",
     ),
-    ("stamp: {a: '${now:%Y}'}\ntag: '${stamp}'", ["+orch.identity.exclude=[stamp]"], "tag.a holds"),
-    ("tag: 1", ["results_dir='r/${now:%Y}'"], "results_dir holds the time"),
-    ("tag: 1", ["tag=a,'${now:%Y}'"], "tag holds the time"),
+    (
+        "stamp: {a: '${now:%Y}'}\ntag: '${stamp}'",
+        ["+orch.identity.exclude=[stamp]"],
+        "tag.a contains",
+    ),
+    ("tag: 1", ["results_dir='r/${now:%Y}'"], "results_dir contains the time"),
+    ("tag: 1", ["tag=a,'${now:%Y}'"], "tag contains the time"),
     ("tag: '${now:%Y}'", ["+orch.identity.exclude=[tag]"], ""),
     ("tag: {a: {b: '${now:%Y}'}}", ["+orch.identity.exclude=[tag.a]"], ""),
     ("tag: '\\${now:%Y}'", [], ""),

@@ -47,7 +47,7 @@ def test_values_of_an_axis_take_turns() -> None:
 @pytest.mark.parametrize("text", ["", "fast", "cheap", "cheap:", "declared:x", 3, None])
 def test_order_that_is_none_is_refused_with_what_there_is(text: object) -> None:
     """One line, with the forms."""
-    with pytest.raises(ConfigError, match=r"Make it declared, cheap:KEY or round-robin:AXIS"):
+    with pytest.raises(ConfigError, match=r"Set it to declared, cheap:KEY or round-robin:AXIS"):
         parse_order(text, "--order")
 
 

@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf._utils import get_yaml_loader
 
 from orchestrator.errors import FilterError
-from orchestrator.grid.filter_constants import NO_CONSTANT, read_constant
+from orchestrator.grid.filter_constants import NOT_A_CONSTANT, read_constant
 from orchestrator.grid.filter_parser import parse_filter
 from orchestrator.grid.filters import Key
 
@@ -89,4 +89,4 @@ def test_disputed_word_may_be_a_key_in_front_of_an_operator() -> None:
 def test_word_that_is_no_constant_is_told_apart_from_null() -> None:
     """``null`` is a value."""
     assert read_constant("null") is None
-    assert read_constant("lr") is NO_CONSTANT
+    assert read_constant("lr") is NOT_A_CONSTANT

@@ -113,8 +113,8 @@ def test_any_other_word_is_a_key(key: str) -> None:
         ("a == 1 !", 9, "the condition after '!' is empty"),
         ("a == 1 ! b == 2 ! c == 3", 17, "a filter has one '!'"),
         ("a == 1 !! b == 2", 9, "the condition after '!' is empty"),
-        ("a == 1 & b == 2 | c == 3 ! d == 4", 17, "'&' and '|' can not be mixed"),
-        ("a == 1 & b == 2 ! c == 3 | d == 4", 26, "'&' and '|' can not be mixed"),
+        ("a == 1 & b == 2 | c == 3 ! d == 4", 17, "'&' and '|' cannot be mixed"),
+        ("a == 1 & b == 2 ! c == 3 | d == 4", 26, "'&' and '|' cannot be mixed"),
         ("a = 1 ! b == 2", 3, "equality is '=='"),
         ("a =< 1 ! b == 2", 3, "equality is '=='"),
         ("a <> 1 ! b == 2", 4, "expected a key or a value"),
@@ -126,14 +126,14 @@ def test_any_other_word_is_a_key(key: str) -> None:
         ('"a" == a ! b == 2', 1, "a comparison begins with a key"),
         ("a == 1 2 ! b == 2", 8, "the '!' is missing"),
         ("a == 1 & ! b == 2", 10, "expected a key or a value"),
-        ('a == "x ! b == 2', 6, "the quotation mark is never closed"),
-        ("a == [1, b] ! b == 2", 10, "a list holds values only"),
-        ("a == [[1]] ! b == 2", 7, "a list holds no lists"),
+        ('a == "x ! b == 2', 6, "this quotation mark is not closed"),
+        ("a == [1, b] ! b == 2", 10, "a list contains only values"),
+        ("a == [[1]] ! b == 2", 7, "a list cannot contain lists"),
         ("a == [1 2] ! b == 2", 9, "expected ',' or ']'"),
         ("a == [1 ! b == 2", 9, "expected ',' or ']'"),
-        ("a == 1x ! b == 2", 6, "'1x' is no key; if it is text, put it in quotes"),
-        ("a == f(1) ! b == 2", 6, "'f(1)' is no key"),
-        ("a. == 1 ! b == 2", 1, "'a.' is no key"),
+        ("a == 1x ! b == 2", 6, "'1x' is not a key; if it is a string, put it in quotes"),
+        ("a == f(1) ! b == 2", 6, "'f(1)' is not a key"),
+        ("a. == 1 ! b == 2", 1, "'a.' is not a key"),
         ("a == 1 && b == 2 ! c == 3", 9, "expected a key or a value"),
     ],
 )
@@ -164,7 +164,7 @@ def test_control_characters_reach_no_terminal() -> None:
 
 def test_endless_filter_is_refused() -> None:
     """Nobody writes one by hand."""
-    assert "10000 is the most" in _refusal("a == 1 & " * 2000)
+    assert "the maximum is 10000" in _refusal("a == 1 & " * 2000)
 
 
 HOSTILE = [

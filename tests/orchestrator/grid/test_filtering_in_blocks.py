@@ -50,7 +50,7 @@ def test_blocks_say_of_each_point_what_the_point_itself_says(
     parsed = [parse_filter(text) for text in filters]
     kept: dict[int, bytes] = {}
     dropped: dict[int, int] = {}
-    for block in BlockSelection(template, sizes, Rules(filters), str).sift(exclude):
+    for block in BlockSelection(template, sizes, Rules(filters), str).select(exclude):
         kept.update(zip(block.kept, block.digests, strict=True))
         dropped.update(block.dropped)
     assert template.parts is not None
@@ -77,7 +77,7 @@ def test_first_point_that_a_filter_cannot_order_is_named() -> None:
         ConfigTemplate({}, {"x": 1}, parts), [2], Rules(["x > 0 ! x > 0"]), "point {}".format
     )
     with pytest.raises(FilterError, match=r"no order(.|\n)*at the point point 1"):
-        list(selection.sift([]))
+        list(selection.select([]))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_blocks_judge_each_point_by_its_own_filters_and_the_condition(
     kept: list[int] = []
     meant: list[int] = []
     dropped: dict[int, int] = {}
-    for block in BlockSelection(template, sizes, rules, str).sift([]):
+    for block in BlockSelection(template, sizes, rules, str).select([]):
         kept += block.kept
         meant += block.meant or ()
         dropped.update(block.dropped)

@@ -140,7 +140,7 @@ def test_only_numbers_and_texts_have_an_order(operator: str, left: Any, right: A
 
 def test_membership_in_what_is_no_list_is_refused() -> None:
     """``in`` looks for list items, never for parts of text."""
-    with pytest.raises(FilterError, match='"Cnn10" is no list to look in'):
+    with pytest.raises(FilterError, match='"Cnn10" is not a list'):
         _comparison("model.name in model.name")
 
 

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.errors import IdentityError
 from orchestrator.grid.axes import Axis, Point
 from orchestrator.grid.identity import Concealed, RunId, identify
-from orchestrator.grid.lazy_runs import Exclusions, Later, Runs, find_places
+from orchestrator.grid.lazy_runs import Exclusions, LazyMapping, Runs, find_places
 
 AXES = (Axis("a", (1, 2)), Axis("b", (0, 1, 2)))
 POINTS = ({"a": 1, "b": 0}, {"a": 1, "b": 2}, {"a": 2, "b": 2})
@@ -74,7 +74,7 @@ def test_exclusions_name_their_points_and_filters() -> None:
 
 def test_later_is_a_mapping_of_what_is_made() -> None:
     """It is made each time, and never before."""
-    later = Later(lambda: {"a": 1})
+    later = LazyMapping(lambda: {"a": 1})
     assert (dict(later), len(later), later["a"]) == ({"a": 1}, 1, 1)
 
 
@@ -98,7 +98,7 @@ def test_config_that_is_not_the_planned_one_is_refused_wherever_it_is_looked_at(
     runs = _planned([{"x": 1}, {"x": 2, "more": 0}, {"x": 3}])
     assert runs[0].written == {"x": 1}
     for look in (lambda: dict(runs[1].written), lambda: dict(runs[1].config)):
-        with pytest.raises(IdentityError, match=r"was planned, but its config makes run"):
+        with pytest.raises(IdentityError, match=r"was planned, but its config now yields run"):
             look()
     assert runs[2].config == {"x": 3}
 

@@ -1,7 +1,7 @@
 """Tests of orchestrator.planning.earlier_runs."""
 
 from orchestrator.grid.axes import Axis, Point
-from orchestrator.planning.earlier_runs import Change, Former, find_changes
+from orchestrator.planning.earlier_runs import Change, EarlierRun, find_changes
 
 
 def _resolve(point: Point) -> dict[str, object]:
@@ -14,13 +14,13 @@ def _resolve(point: Point) -> dict[str, object]:
     }
 
 
-def _former(name: str, lr: float, **overrides: object) -> Former:
+def _former(name: str, lr: float, **overrides: object) -> EarlierRun:
     config = {
         "model": {"name": name, "width": 8 if name == "mlp" else 32},
         "optimizer": {"lr": lr, "weight_decay": 0},
         "experiment_id": "before",
     }
-    return Former(overrides, config)  # type: ignore[arg-type]
+    return EarlierRun(overrides, config)  # type: ignore[arg-type]
 
 
 def test_changed_default_is_found_in_all_runs() -> None:
@@ -51,7 +51,7 @@ def test_axis_that_is_new_takes_the_value_that_fits_best() -> None:
 
 def test_key_that_was_not_there_before_is_shown_as_nothing() -> None:
     """New keys and keys that are gone are changes, too."""
-    former = Former({}, {"model": {}, "old": 1})
+    former = EarlierRun({}, {"model": {}, "old": 1})
     found = find_changes(1, [former], [], lambda _: {"model": {"name": "a"}})
     assert {(c.key, c.before, c.now) for c in found.changes} == {
         ("model", "{}", "nothing"),
@@ -62,6 +62,6 @@ def test_key_that_was_not_there_before_is_shown_as_nothing() -> None:
 
 def test_run_without_a_difference_is_one_that_is_kept_out() -> None:
     """Its point is still in the grid, so a filter or a setting drops it."""
-    former = Former({}, {"device": "cpu", "a": 1})
+    former = EarlierRun({}, {"device": "cpu", "a": 1})
     found = find_changes(1, [former], [], lambda _: {"device": "cuda", "a": 1.0}, ["device"])
     assert (found.dropped, found.changes) == (1, ())

@@ -47,9 +47,9 @@ ACTIONS = {
 
 def _selection(count: int = 5, only: str | None = None) -> Any:
     axes = [Axis("seed", tuple(range(count)))]
-    families = [ConfigTemplate({}, {}, None)]
+    templates = [ConfigTemplate({}, {}, None)]
     condition = parse_condition(only) if only else None
-    return select_runs(axes, families, lambda point: dict(point.values), [], only=condition)
+    return select_runs(axes, templates, lambda point: dict(point.values), [], only=condition)
 
 
 def _plan(only: str | None = None) -> Any:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.lookup import source_of
-from orchestrator.cli.main import call, parse_arguments
+from orchestrator.cli.main import call
 from orchestrator.planning.load import load_plan
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory

@@ -27,4 +27,4 @@ def test_run_does_not_differ_from_itself(grid: Grid, output: Callable[[], str]) 
     """That is said, and no empty table drawn."""
     run_id = grid.make(0.1, 0).run_id
     grid.orch("diff", run_id, run_id)
-    assert output() == "their configs are the same\n"
+    assert output() == "their configs are equal\n"

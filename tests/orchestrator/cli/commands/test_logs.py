@@ -14,8 +14,8 @@ from typing import Self
 import pytest
 from rich.console import Console
 
+from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.commands.logs import logs
-from orchestrator.cli.main import parse_arguments
 from orchestrator.errors import UsageError
 from orchestrator.rundir.state import Record
 
@@ -105,7 +105,7 @@ def test_log_that_is_not_there_is_refused_with_those_there_are(grid: Grid) -> No
     with pytest.raises(UsageError, match="has no log: it has finished"):
         grid.orch("logs", directory.run_id)
     write_log(directory, b"")
-    with pytest.raises(UsageError, match=r"no log of attempt 2; it has attempt-001\.log"):
+    with pytest.raises(UsageError, match=r"no log of attempt 2: it has attempt-001\.log"):
         grid.orch("logs", directory.run_id, "--attempt", "2")
 
 

@@ -88,7 +88,9 @@ def test_forgotten_grid_is_asked_for_before_finished_runs_go(
     made = [grid.make(lr, seed) for lr in (0.2, 0.3) for seed in (0, 1)]
     assert grid.orch("prune") == 0
     assert "This command names only the one run that the config describes." in output()
-    with pytest.raises(UsageError, match="4 finished runs would go: this command names no grid"):
+    with pytest.raises(
+        UsageError, match="4 finished runs would be removed: this command names no grid"
+    ):
         grid.orch("prune", "--yes")
     assert all(directory.path.is_dir() for directory in made)
     assert grid.orch("prune", "lr=0.2,0.3", "--yes") == 0

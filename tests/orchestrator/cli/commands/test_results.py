@@ -53,7 +53,7 @@ def test_json_is_for_programs(grid: Grid, output: Callable[[], str]) -> None:
 def test_results_before_the_first_run_are_no_error(grid: Grid, output: Callable[[], str]) -> None:
     """It says what to do, and JSON is JSON."""
     grid.orch("results")
-    assert "orch run starts them" in output()
+    assert "Start them with orch run" in output()
     grid.orch("results", "--json")
     assert json.loads(output())["rows"] == []
 
@@ -100,7 +100,10 @@ def test_unknown_direction_is_said(grid: Grid, output: Callable[[], str]) -> Non
     for lr, value in ((0.1, 1.0), (0.2, 2.0)):
         leave(grid.make(lr, 0), temperature=value, wer=value)
     grid.orch("results")
-    assert "largest temperature first: its name does not say which is better" in output()
+    assert (
+        "largest temperature first: its name does not tell whether less or more is better"
+        in output()
+    )
     grid.orch("results", "--sort=wer", "--json")
     told = json.loads(output())
     assert told["better"] == "less"

@@ -131,5 +131,5 @@ def test_damaged_run_is_shown_with_its_damage(grid: Grid, output: Callable[[], s
 
 def test_no_runs_is_said_with_what_to_do(grid: Grid) -> None:
     """There is nothing to show before the first run."""
-    with pytest.raises(UsageError, match="orch run starts them"):
+    with pytest.raises(UsageError, match="Start them with orch run"):
         grid.orch("show", "a")
