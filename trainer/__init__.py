@@ -1,4 +1,4 @@
-"""Trains one run: from the configuration in its run directory to its results, through any interruption."""
+"""The trainer: trains one run from the configuration in its run directory, and resumes it exactly."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["load"]
 def load(
     run_dir: Path | str, weights: str = "best", device: str | torch.device = "cpu"
 ) -> nn.Module:
-    """Return the model of a run that is done, ready for use: in evaluation mode, on a device.
+    """Return the model of a run that is done, in evaluation mode, on a device.
 
-    Nothing is drawn from the global random generators.
+    The state of the global random generators is unchanged.
 
     Args:
         run_dir: The run directory.
@@ -28,7 +28,7 @@ def load(
     Raises:
         TrainerError: If the run is not done, or its weights or its model's class are gone or changed.
     """
-    # Only now: importing the package must not take as long as importing PyTorch.
+    # Imported here, so that importing the package does not import PyTorch.
     from trainer.load_finished import load_model  # noqa: PLC0415
 
     return load_model(run_dir, weights, device)

@@ -1,4 +1,4 @@
-"""Runs one training: `python -m trainer RUN_DIR` reads RUN_DIR/config.yaml and does what it says."""
+"""The command line: `python -m trainer RUN_DIR` trains the run that RUN_DIR/config.yaml describes."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ HASH_SEED: Final = "PYTHONHASHSEED"
 
 
 class StopSignals:
-    """Remember the signal that asked the program to stop; the trainer learns of it, no more.
+    """The signals that ask the program to stop; the handler only sets a flag of the trainer.
 
-    Nothing is done inside the signal: the trainer looks at its flag between two iterations, when
-    the checkpoint is on the disk. A request that comes before the trainer is built is not lost.
+    The trainer checks the flag between two iterations. A request that arrives before the trainer is
+    built is not lost.
     """
 
     def __init__(self) -> None:
@@ -43,12 +43,12 @@ class StopSignals:
         self.trainer: ModularTaskTrainer | None = None
 
     def listen(self) -> None:
-        """Take SIGTERM and SIGINT from now on."""
+        """Install the handlers of SIGTERM and SIGINT."""
         signal.signal(signal.SIGTERM, self._receive)
         signal.signal(signal.SIGINT, self._receive)
 
     def tell(self, trainer: ModularTaskTrainer) -> None:
-        """Pass on requests, the one that may have come already included."""
+        """Pass requests on to the trainer, including one that has already arrived."""
         self.trainer = trainer
         trainer.stop_requested = self.received is not None
 
@@ -59,9 +59,9 @@ class StopSignals:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train one run and return the exit code: 0 done, 1 failed, 2 wrong, 128 + signal stopped.
+    """Train one run and return the exit code: 0 done, 1 failed, 2 user error, 128 + signal stopped.
 
-    It is 0 only after `results.json` was written. What the run's own code raises keeps its traceback.
+    It is 0 only after `results.json` was written. Errors in the run's own code keep their traceback.
 
     Raises:
         UnfinishedError: If the run's own code ended the program, as by `sys.exit(0)`.
@@ -90,26 +90,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return report_failure(killed)
     except BaseException as error:
-        # sys.exit, KeyboardInterrupt: signals do not raise here, so it was the run's own code.
+        # sys.exit or KeyboardInterrupt of the run's own code: signal handlers do not raise here.
         raise UnfinishedError(
-            f"{error!r} was raised before results.json was written. The run has failed: let its"
+            f"{error!r} was raised before results.json was written, so the run has failed. Let its"
             " code raise an ordinary error, or return."
         ) from error
     return 0
 
 
 def report_failure(error: Diverged | WorkerKilled) -> int:
-    """Say what class of failure it is, and return the exit code."""
+    """Print the failure class and the message, and return the exit code."""
     sys.stderr.write(f"{error.failure_class}: {error}\n")
     return error.exit_code
 
 
 def report_stop(stopped: Stopped, signals: StopSignals) -> int:
-    """Say that the run was stopped, and return the exit code: wrong, unless a signal asked for it."""
+    """Print that the run was stopped, and return the exit code: that of a user error without a signal."""
     if signals.received is None:
         sys.stderr.write(
-            f"stop_requested: the run's own code set it; {stopped}. It would be resumed and stopped"
-            " again each time. Do not set it: it is for signals.\n"
+            f"stop_requested: the run's own code set it; {stopped}. The run would be resumed and stopped"
+            " repeatedly. Do not set it: it is reserved for signals.\n"
         )
         return ConfigError.exit_code
     say(str(stopped))
@@ -117,7 +117,7 @@ def report_stop(stopped: Stopped, signals: StopSignals) -> int:
 
 
 def is_from_trainer(trace: TracebackType | None) -> bool:
-    """Tell whether the trainer's own code, not the run's or PyTorch's, met an error."""
+    """Return whether an error occurred in the trainer's own code, not in the run's or PyTorch's."""
     ours = False
     while trace is not None:
         name = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
@@ -128,16 +128,16 @@ def is_from_trainer(trace: TracebackType | None) -> bool:
 
 
 def run_training(arguments: Sequence[str], signals: StopSignals) -> None:
-    """Build the trainer of the run directory that was named, and train until a signal stops it.
+    """Build the trainer of a run directory, and train until the end or a signal.
 
     Raises:
-        ConfigError: If not one directory was named.
+        ConfigError: If the arguments are not one run directory.
     """
     if len(arguments) != 1:
         raise ConfigError(f"expected one run directory. Use: {USAGE}")
     run_dir = Path(arguments[0])
     cfg = read_config(run_dir / CONFIG)
-    # Only now: a signal that comes while PyTorch is being imported is noticed already.
+    # Imported here, so that a signal during the import of PyTorch is not lost.
     from trainer.lazy_compiler import load_late  # noqa: PLC0415
     from trainer.trainer import ModularTaskTrainer  # noqa: PLC0415
 
@@ -150,27 +150,27 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> None:
 
 
 def fix_hash_seed() -> None:
-    """Start the program again with a fixed `PYTHONHASHSEED`, unless it has one.
+    """Restart the program with a fixed `PYTHONHASHSEED`, unless it is set.
 
-    The order of a set of strings depends on it, and so may the numbers that a data set gives its
-    classes. A process cannot change it for itself.
+    The order of a set of strings depends on it, and with it, for example, the class indices of a data
+    set. A process cannot change its own.
     """
     if os.environ.get(HASH_SEED, "random") in ("", "random") and not sys.flags.ignore_environment:
         environment = os.environ | {HASH_SEED: "0"}
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 - this very program
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 - the same program
 
 
 def find_modules_of_the_project() -> None:
-    """Let a configuration name classes of the current folder; what is installed goes before."""
+    """Make modules of the current folder importable, after the installed ones."""
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.append(folder)
 
 
 def keep_lock_to_ourselves() -> None:
-    """Keep programs that the trainer starts from holding the run's lock after it has ended.
+    """Keep programs that the trainer starts from inheriting the run's lock.
 
-    Forked loader workers do hold it, on purpose: the run lives as long as they do.
+    Forked loader workers inherit it on purpose: the run is live as long as they are.
     """
     descriptor = os.environ.get("ORCH_LOCK_FD", "")
     if descriptor.isdecimal():

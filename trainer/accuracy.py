@@ -1,4 +1,4 @@
-"""Owns the accuracy: for which criteria and outputs it means something, and what it is."""
+"""The accuracy: for which criteria and outputs it is defined, and how it is computed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Their outputs are a number for each class, their targets are classes.
+# Criteria whose outputs are one number per class, and whose targets are class indices.
 MODULES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss)
 FUNCTIONS = (functional.cross_entropy, functional.nll_loss, functional.multi_margin_loss)
 IGNORED = -100  # PyTorch's default
@@ -20,12 +20,12 @@ ROWS = 2  # dimensions of outputs (batch, classes)
 
 
 class Accuracy:
-    """Count how many targets get the highest output, leaving the counts on their device.
+    """The share of targets with the highest output; the counts stay on their device.
 
-    Outputs are (batch, classes) for targets (batch,), or have more places, as (batch, classes, ...)
-    for (batch, ...) or (batch, ..., classes) for (batch, ...). Where both would fit, it is the first
-    if the criterion is PyTorch's own, which takes no other; if not, nothing is counted. Targets that
-    the criterion ignores do not count.
+    Outputs are (batch, classes) for targets (batch,), or have more dimensions, as (batch, classes,
+    ...) for (batch, ...) or (batch, ..., classes) for (batch, ...). If both fit, it is the first for
+    a criterion of PyTorch, which accepts no other; otherwise nothing is counted. Targets that the
+    criterion ignores do not count.
 
     Args:
         criterion: The criterion.
@@ -39,12 +39,12 @@ class Accuracy:
         self.reset()
 
     def reset(self) -> None:
-        """Begin an evaluation."""
+        """Start an evaluation."""
         self._right: list[Tensor] = []
         self._counted: list[Tensor] = []
 
     def update(self, outputs: object, targets: object) -> None:
-        """Take in a batch, if it has outputs for each class and targets that are classes."""
+        """Add a batch, if its outputs are one number per class and its targets class indices."""
         if not isinstance(outputs, Tensor) or not isinstance(targets, Tensor):
             return
         if targets.is_floating_point() or targets.is_complex() or targets.dtype is torch.bool:
@@ -68,7 +68,7 @@ class Accuracy:
         return fitting[0] if len(fitting) == 1 else None
 
     def compute(self) -> dict[str, float]:
-        """Return the share of right answers, or nothing where nothing was counted."""
+        """Return the share of correct predictions, or an empty dictionary if nothing was counted."""
         if not self._counted:
             return {}
         counted = torch.stack(self._counted).sum().item()
@@ -76,10 +76,10 @@ class Accuracy:
 
 
 def classifies(criterion: object) -> bool:
-    """Tell whether a criterion compares a number for each class with targets that are classes.
+    """Return whether a criterion compares one number per class with targets that are class indices.
 
-    PyTorch's do, what inherits from them, and what says so with an attribute `classifies`. Others
-    may be about embeddings, or anything else, with tensors of the same shapes.
+    Some of PyTorch's do, their subclasses, and those with a true attribute `classifies`. Others may
+    take embeddings, or anything else, in tensors of the same shapes.
     """
     called, _ = _unwrapped(criterion)
     said = getattr(called, "classifies", None)

@@ -1,11 +1,11 @@
-"""Owns the structure of a batch: what of it is input and what target, how long it is, and where.
+"""The structure of a batch: its inputs and targets, its number of samples, and its device.
 
 | a batch is | the model is called as | the criterion as |
 |---|---|---|
 | a pair | `model(inputs)` | `criterion(outputs, targets)` |
 | a longer tuple or list | `model(first, second, ...)`, all but the last | `criterion(outputs, last)` |
 | a dictionary with `labels`, `label`, `targets`, `target` or `y` | `model(**others)` | `criterion(outputs, labels)` |
-| a dictionary, where there is no criterion | `model(**batch)` | none: the loss is the output's `loss` |
+| a dictionary, without a criterion | `model(**batch)` | none: the loss is the output's `loss` |
 | another object with such an attribute | `model(batch)` | `criterion(outputs, batch.y)` |
 
 Inputs and targets themselves may be of any structure.
@@ -31,7 +31,7 @@ PAIR = 2
 
 
 class Parts(NamedTuple):
-    """Hold a batch as model and criterion take it."""
+    """A batch, split into what the model and the criterion take."""
 
     inputs: tuple[Any, ...]
     named: Mapping[str, Any]
@@ -39,10 +39,10 @@ class Parts(NamedTuple):
 
 
 def parts_of(batch: Any) -> Parts:  # noqa: ANN401 - a batch is the user's
-    """Tell the inputs of a batch from its targets.
+    """Split a batch into inputs and targets.
 
     Raises:
-        ConfigError: If that cannot be told.
+        ConfigError: If the structure of the batch does not tell them apart.
     """
     if isinstance(batch, (tuple, list)) and not hasattr(batch, "to"):
         if len(batch) < PAIR:
@@ -82,10 +82,10 @@ def _names(batch: Mapping[Any, Any]) -> str:
 
 
 def count_samples(batch: Any) -> int:  # noqa: ANN401 - as above
-    """Return how many samples a batch has: as many as its first tensor, the targets' before others.
+    """Return the number of samples of a batch: the length of its first tensor, targets first.
 
     Raises:
-        ConfigError: If there is nothing to count.
+        ConfigError: If the batch does not have a tensor.
     """
     if isinstance(batch, (tuple, list)) and batch and not hasattr(batch, "to"):
         values = [batch[-1], *batch]
@@ -118,7 +118,7 @@ def _first_count(values: list[Any] | tuple[Any, ...]) -> int | None:
 
 
 def bring(value: Any, device: torch.device) -> Any:  # noqa: ANN401 - as above
-    """Return what is in a batch on a device: tensors, what has a `to`, and what is made of such."""
+    """Return a batch with its tensors, and objects with a method `to`, moved to a device."""
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)
     if callable(to := getattr(value, "to", None)) and not isinstance(value, type):

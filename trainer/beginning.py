@@ -1,4 +1,4 @@
-"""Owns how a run begins: at its beginning, or where its newest checkpoint left it."""
+"""The beginning of a run: from the first iteration, or from its newest checkpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Beginning(Resumable, Protocol):
-    """Hold what a run begins with."""
+    """The parts of a trainer that the beginning of a run needs."""
 
     run_dir: Path
     settings: Settings
@@ -28,7 +28,7 @@ class Beginning(Resumable, Protocol):
 
 
 def find_checkpoint(trainer: Beginning) -> tuple[Path, Saved] | None:
-    """Return the newest checkpoint, if a run goes on from one; the trainer's iteration is its one then."""
+    """Return the newest checkpoint and set the trainer's iteration, if the run resumes from one."""
     found = trainer.checkpoints.newest()
     if found is not None and not may_resume(found[1].state, trainer.settings.other_numbers):
         trainer.outputs.set_aside(numbers_of(found[1].state))
@@ -45,12 +45,12 @@ def find_checkpoint(trainer: Beginning) -> tuple[Path, Saved] | None:
 
 
 def resume(trainer: Beginning, path: Path, saved: Saved) -> None:
-    """Restore a checkpoint, and bring the files that follow it up to date."""
+    """Restore a checkpoint, and bring the files of its iteration up to date."""
     restore(trainer, saved)
     iteration = trainer.iteration
     say(f"resuming after iteration {iteration}, from {path.relative_to(trainer.run_dir)}")
     if changed := compare(saved.state["environment"], trainer.environment):
-        say(f"what this run is computed with has changed: {changed}")
+        say(f"the environment of this run has changed: {changed}")
         trainer.environment_changes.append(f"after iteration {iteration}: {changed}")
     if (before := numbers_of(saved.state)) != NUMBERS:
         line = f"after iteration {iteration}: numbers was {before}, is {NUMBERS}"

@@ -1,4 +1,4 @@
-"""Owns how the groups of a configuration become modules."""
+"""Builds the modules that the groups of a configuration name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GROUPS = ("data", "model", "optimizer", "scheduler", "criterion", "curriculum")
 
 
 class DataModule(Protocol):
-    """Offer three data sets of (sample, target) pairs, each with a length."""
+    """A data module: three data sets of (sample, target) pairs, each with a length."""
 
     train: Dataset[Any]
     validation: Dataset[Any]
@@ -39,7 +39,7 @@ class DataModule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Modules:
-    """Hold the objects that a configuration names, by their roles."""
+    """The modules of a configuration, by their roles."""
 
     data: DataModule
     model: nn.Module
@@ -55,15 +55,15 @@ class Modules:
 
 
 def build_modules(config: Config, device: torch.device) -> Modules:
-    """Build every module, model and criterion on the device.
+    """Build all modules, with model and criterion on the device.
 
-    Random initial weights come from the global generators: seed them before. A target that asks for
-    modules that are built before it gets them; that is the order: data, model, criterion, optimizer,
+    Initial weights are drawn from the global generators: seed them before. A target with a parameter
+    for a module that was built before gets it; the order is data, model, criterion, optimizer,
     scheduler, curriculum.
 
     Raises:
-        ConfigError: If a required group is absent, or a group names something that is not there,
-            has the wrong arguments, or cannot play its role.
+        ConfigError: If a required group is absent, or a group names something that does not exist,
+            has the wrong arguments, or is of the wrong type for its role.
     """
     data = required(build(config, "data"), "data")
     for part in PARTS:
@@ -72,7 +72,7 @@ def build_modules(config: Config, device: torch.device) -> Modules:
     found: dict[str, object] = {"data": data}
     model = playing(required(build(config, "model", found), "model"), "model", nn.Module).to(device)
     found["model"] = model
-    criterion = build(config, "criterion", found)  # none, if the model computes the loss
+    criterion = build(config, "criterion", found)  # None if the model computes the loss
     if isinstance(criterion, nn.Module):
         criterion = criterion.to(device)
     found["criterion"] = criterion
@@ -93,19 +93,19 @@ def build_modules(config: Config, device: torch.device) -> Modules:
 
 
 def is_pytorchs(config: Config, group: str) -> bool:
-    """Tell whether a group names something of PyTorch's, which may be made twice."""
+    """Return whether a group names a class of PyTorch, which may be built twice."""
     return str(read_group(config, group).get("_target_")).startswith("torch.")
 
 
 def build_optimizer(config: Config, found: Mapping[str, object]) -> Optimizer:
-    """Build the optimizer of the model's parameters and of those of the criterion, if it has any.
+    """Build the optimizer of the parameters of the model and the criterion.
 
     Args:
         config: The whole configuration.
-        found: The modules that are built already.
+        found: The modules that are already built.
 
     Raises:
-        ConfigError: If the group or its `groups` are wrong.
+        ConfigError: If the group or its `groups` are invalid.
     """
     model = cast("nn.Module", found["model"])
     others = trainable(found["criterion"], model)
@@ -143,17 +143,17 @@ def _check_values(config: Config, entries: Any) -> None:  # noqa: ANN401 - `divi
 
 
 def fingerprinted(config: Config, settings: Settings) -> Config:
-    """Return what of a configuration decides the bits of a run, the names that targets use included."""
+    """Return the part of a configuration that decides the results, including names that targets use."""
     decides = deciding_keys(config, settings)
     used = {group: label_of(config, group) for group in GROUPS if takes(config, group, "name")}
     return {**decides, "names": used} if used else decides
 
 
 def required(module: object | None, group: str) -> object:
-    """Return a module that no training can do without.
+    """Return a required module.
 
     Raises:
-        ConfigError: If the group names none.
+        ConfigError: If the group does not name one.
     """
     if module is None:
         raise ConfigError(
@@ -163,12 +163,12 @@ def required(module: object | None, group: str) -> object:
 
 
 def playing(module: object, role: str, kind: type[Kind]) -> Kind:
-    """Return a module as the kind of object that its role demands.
+    """Return a module as an instance of the class that its role requires.
 
     Raises:
-        ConfigError: If it is another kind of object.
+        ConfigError: If it is not an instance of it.
     """
     if not isinstance(module, kind):
         found, wanted = type(module).__name__, f"{kind.__module__}.{kind.__qualname__}"
-        raise ConfigError(f"{role}._target_: it gives a {found}, not a {wanted}. Name another.")
+        raise ConfigError(f"{role}._target_: it returns a {found}, not a {wanted}. Name another.")
     return module

@@ -1,4 +1,4 @@
-"""Owns what can be told of a training before a whole iteration is lost: names, numbers, states."""
+"""Early checks of a training: metric names, metric values, weights, and states that can be saved."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ MEASURED: Final = ("train/loss", "lr", LOSS)
 
 
 def check_metric(metric: str | None, measured: Iterable[str]) -> None:
-    """Make sure that the metric that decides which iteration is the best one can be there.
+    """Check that the metric that decides which iteration is the best one can exist.
 
     Args:
-        metric: Its name; `None` where the trainer chooses it.
-        measured: The accuracy and the configured metrics; one of these may have several values, as `name/which`.
+        metric: Its name; `None` if the trainer chooses it.
+        measured: The accuracy and the configured metrics; one of these may have several values, as
+            `name/which`.
 
     Raises:
-        ConfigError: If it is none of the trainer's own and of the configured ones.
+        ConfigError: If it is neither one of the trainer's own nor a configured one.
     """
     own = [*MEASURED, *(f"validation/{name}" for name in measured)]
     if metric is None or metric in own:
@@ -37,24 +38,24 @@ def check_metric(metric: str | None, measured: Iterable[str]) -> None:
     if not any(metric.startswith(f"{name}/") for name in own):
         others = "" if ACCURACY in own else f"; {ACCURACY}, with metrics.accuracy: true"
         raise ConfigError(
-            f"checkpoint.metric: no metric {metric!r}. Choose of: {', '.join(own)}{others}; or name one"
-            " that a callback adds."
+            f"checkpoint.metric: there is no metric {metric!r}. Choose one of {', '.join(own)}{others};"
+            " or name one that a callback adds."
         )
 
 
 def check_numbers(metrics: Mapping[Any, Any], own: Iterable[str] = ()) -> None:
-    """Make sure that what callbacks made of metrics has names, and is numbers.
+    """Check that metrics, which callbacks may change, have names and are numbers.
 
     Args:
         metrics: The metrics.
-        own: The trainer's own among them.
+        own: The metrics of the trainer, which have to be among them.
 
     Raises:
-        ConfigError: If a key is not a string, a value not a number, or one of the trainer's own gone.
+        ConfigError: If a key is not a string, a value not a number, or a metric of the trainer missing.
     """
     if missing := [key for key in own if key not in metrics]:
         raise ConfigError(
-            f"metrics: a callback has removed {missing[0]!r}, which the trainer needs. Add to them only."
+            f"metrics: a callback has removed {missing[0]!r}, which the trainer needs. Only add metrics."
         )
     for key, value in metrics.items():
         if not isinstance(key, str):
@@ -72,10 +73,10 @@ def check_numbers(metrics: Mapping[Any, Any], own: Iterable[str] = ()) -> None:
 
 
 def check_weights(model: nn.Module, iteration: int, loss: float) -> None:
-    """Make sure that a model can be trained on, if the loss of the validation says that it cannot.
+    """Check that the weights are finite, if the loss of the validation is not.
 
     Raises:
-        Diverged: If its weights are not finite: every later iteration would begin with them.
+        Diverged: If the weights are not finite: every later iteration would start with them.
     """
     if isfinite(loss):
         return
@@ -88,20 +89,20 @@ def check_weights(model: nn.Module, iteration: int, loss: float) -> None:
 
 
 def check_savable(state_of: Callable[[], Mapping[str, Any]]) -> None:
-    """Make sure that what the modules save now could be loaded again, without copying tensors.
+    """Check that the states of the modules can be loaded again, without copying tensors.
 
     Raises:
-        CheckpointError: If something in it is neither a tensor nor a plain value; it says where.
+        CheckpointError: If a value is neither a tensor nor a plain value; the error says where.
     """
     try:
         state = state_of()
-    except Exception:  # noqa: BLE001 - the user's own, which may be ready only after an iteration
+    except Exception:  # noqa: BLE001 - user code, which may work only after an iteration
         return
     Snapshots().take(_outline(state))
 
 
 def _outline(value: Any) -> Any:  # noqa: ANN401 - what a state is made of
-    """Return a state with nothing in its tensors."""
+    """Return a state with empty tensors."""
     kind = type(value)
     if is_lazy(value):
         return torch.empty(0)

@@ -1,4 +1,4 @@
-"""Owns what a training runs on: the device, the arithmetic, and what of it a reader must know."""
+"""The compute environment: the device, deterministic arithmetic, and a description of both."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     Environment = dict[str, str | int]
 
 
-# How often a function may be compiled.
+# How many versions of a function may be compiled.
 VERSIONS = 256
 
 
 def choose_device(device: str) -> torch.device:
-    """Return the device to train on; `auto` takes the first GPU if there is one.
+    """Return the device to train on; `auto` is the first GPU if there is one.
 
     Raises:
-        ConfigError: If a GPU is asked for that is not there.
+        ConfigError: If the GPU does not exist.
     """
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "cpu" or (device == "auto" and not count):
@@ -37,15 +37,15 @@ def choose_device(device: str) -> torch.device:
     index = int(device.partition(":")[2] or 0)
     if index >= count:
         there = f"there are {count}, counted from 0" if count else "there is no usable GPU here"
-        raise ConfigError(f"device: {there}. Set device: auto, or cpu.")
+        raise ConfigError(f"device: {device}: {there}. Set device: auto, or cpu.")
     return torch.device("cuda", index)
 
 
 def fix_arithmetic(device: torch.device, settings: Settings) -> None:
-    """Make results repeatable: a fixed number of threads, and on a GPU deterministic kernels.
+    """Make results reproducible: a fixed number of threads, and on a GPU deterministic kernels.
 
-    An operation that has no deterministic kernel warns and goes on. Where `deterministic` is off,
-    the fastest kernels are looked for, and results differ from run to run.
+    An operation without a deterministic kernel warns. If `deterministic` is off, the fastest kernels
+    are chosen, and results differ from run to run.
     """
     deterministic = settings.deterministic
     if settings.threads is not None:
@@ -59,10 +59,10 @@ def fix_arithmetic(device: torch.device, settings: Settings) -> None:
 
 
 def fix_compiler() -> None:
-    """Have every shape compiled, as far as `VERSIONS`, and an error, not the uncompiled model, beyond.
+    """Compile up to `VERSIONS` versions, and raise an error, instead of not compiling, beyond.
 
-    PyTorch would compile eight, and compute the others without: which they are depends on the batch
-    with which a process begins, and so would the bits.
+    PyTorch would compile eight, and compute the others uncompiled: which ones depends on the batch
+    with which a process starts, and with it the results.
     """
     from torch._dynamo import config  # noqa: PLC0415 - it takes a second to load
 
@@ -73,10 +73,10 @@ def fix_compiler() -> None:
 
 @contextmanager
 def compiler_limit_explained() -> Iterator[None]:
-    """Say in one line that a model has too many shapes to be compiled.
+    """Turn the compiler's error that a model needs too many versions into one line.
 
     Raises:
-        ConfigError: If it has.
+        ConfigError: If the error is raised inside.
     """
     try:
         yield
@@ -90,9 +90,9 @@ def compiler_limit_explained() -> Iterator[None]:
 
 
 def choose_autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    """Return what casts the computations inside it to a precision; the weights stay float32.
+    """Return a context that casts computations to a precision; the weights stay float32.
 
-    It may be entered again and again. bfloat16 has the range of float32, so no loss is scaled.
+    It may be entered repeatedly. bfloat16 has the range of float32, so the loss is not scaled.
 
     Raises:
         ConfigError: If the device cannot compute in that precision.
@@ -100,14 +100,16 @@ def choose_autocast(device: torch.device, precision: str) -> AbstractContextMana
     if precision == "float32":
         return nullcontext()
     if device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise ConfigError(f"precision: this GPU has no {precision}. Set precision: float32.")
+        raise ConfigError(
+            f"precision: this GPU does not support {precision}. Set precision: float32."
+        )
     return cast(
         "AbstractContextManager[None]", torch.autocast(device.type, getattr(torch, precision))
     )
 
 
 def describe_environment(device: torch.device) -> Environment:
-    """Return what may change the bits of a result."""
+    """Return a description of everything that may change the bits of a result."""
     gpu = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
     described: Environment = {
         "python": platform.python_version(),
@@ -117,7 +119,7 @@ def describe_environment(device: torch.device) -> Environment:
         "cpu": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
         "matmul_precision": torch.get_float32_matmul_precision(),
-        # Nobody can ask for the seed itself: two processes with the same one agree on this.
+        # The seed itself cannot be queried: two processes with the same one agree on this hash.
         "string_hash": f"{hash('orch') & 0xFFFFFFFF:08x}",
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
@@ -136,6 +138,6 @@ def compare(before: Mapping[str, object], now: Mapping[str, object]) -> str:
 
 
 def _agree(one: str, other: str) -> bool:
-    """Tell whether two descriptions agree, of which one may say less, as when data were not looked at."""
+    """Return whether two descriptions agree; one may lack details, for example if data were not checked."""
     less, more = sorted((one.rstrip(", "), other.rstrip(", ")), key=len)
     return more == less or more.startswith(f"{less},")

@@ -1,4 +1,4 @@
-"""Owns reading a run's configuration from its file, and resolving what in it refers to something else."""
+"""The configuration file of a run: reads it, and resolves its interpolations."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from trainer.settings import Config
 
-# Reads YAML as OmegaConf does; by the parser in C, in a twentieth of the time.
+# Loads YAML as OmegaConf does, with the parser in C, in a twentieth of the time.
 Loader: Any = get_yaml_loader()
 if yaml.__with_libyaml__:
 
     class QuickLoader(yaml.cyaml.CParser, Loader):  # type: ignore[misc, name-defined]
-        """Parse in C, and make OmegaConf's values of it."""
+        """OmegaConf's loader on top of the parser in C."""
 
         def __init__(self, stream: str) -> None:
             yaml.cyaml.CParser.__init__(self, stream)  # type: ignore[attr-defined]
@@ -37,7 +37,7 @@ if yaml.__with_libyaml__:
 
 
 def read_config(path: Path) -> Config | DictConfig:
-    """Read a run's configuration: plain where nothing in it is to be resolved, which is quicker.
+    """Read the configuration of a run: plain if it has no interpolations, which is faster.
 
     Raises:
         ConfigError: If the file is missing or is not YAML with keys.
@@ -48,7 +48,7 @@ def read_config(path: Path) -> Config | DictConfig:
         raise ConfigError(f"{path}: {error.strerror}. Name a run directory.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not YAML: {reason}. Correct the file.") from None
+        raise ConfigError(f"{path}: it is not YAML: {reason}. Correct the file.") from None
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: expected keys with values. See conf/config.yaml.")
     try:
@@ -59,7 +59,7 @@ def read_config(path: Path) -> Config | DictConfig:
 
 
 def _is_literal(value: object) -> bool:
-    """Tell whether OmegaConf would make the same of a value."""
+    """Return whether OmegaConf would leave a value unchanged."""
     if isinstance(value, str):
         return "${" not in value and value != "???"
     if isinstance(value, dict):
@@ -73,7 +73,7 @@ def plain_config(cfg: Config | DictConfig) -> Config:
     """Resolve every interpolation and return plain dictionaries, lists and values.
 
     Raises:
-        ConfigError: If an interpolation leads nowhere or a mandatory value is missing.
+        ConfigError: If an interpolation cannot be resolved or a mandatory value is missing.
     """
     if not isinstance(cfg, BaseContainer):
         return cfg
@@ -90,9 +90,9 @@ def plain_config(cfg: Config | DictConfig) -> Config:
 
 
 def written_config(cfg: Config | DictConfig) -> Config:
-    """Return the configuration with references to the environment as they are written.
+    """Return the configuration with interpolations of the environment unresolved.
 
-    A renewed token, which is only referred to, makes no other run; another value of a key does.
+    So a renewed token in the environment does not make another run.
     """
     if not isinstance(cfg, BaseContainer):
         return cfg
@@ -100,7 +100,7 @@ def written_config(cfg: Config | DictConfig) -> Config:
     if "${" in str(written):
         OmegaConf.register_new_resolver("oc.env", _reference, replace=True)
         try:
-            with suppress(OmegaConfBaseException):  # a resolver that wants the value does without
+            with suppress(OmegaConfBaseException):  # a resolver may need the value
                 written = OmegaConf.to_container(cfg, resolve=True)
         finally:
             OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)

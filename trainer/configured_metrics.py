@@ -1,4 +1,4 @@
-"""Owns what is measured besides the loss: the accuracy, and the metrics that a configuration names."""
+"""The configured metrics: what is measured besides the loss, including the accuracy."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ LOSS, ACCURACY = "loss", "accuracy"
 
 
 class Metric(Protocol):
-    """Take in batches and give a value, as all of torchmetrics' classes do."""
+    """A metric with the interface of torchmetrics."""
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget all batches."""
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Take in the model's outputs (batch, ...) and the targets (batch, ...)."""
+        """Add the model's outputs (batch, ...) and the targets (batch, ...)."""
 
     def compute(self) -> Any:  # noqa: ANN401 - a number, a tensor, or a dictionary of them
-        """Return the value over everything taken in since it was reset."""
+        """Return the value over all batches since the last reset."""
 
 
 class Measures:
-    """Measure with all chosen metrics; nothing of one evaluation is left for the next.
+    """All metrics of a run; they are reset before and after each evaluation.
 
     Args:
         metrics: The metrics by the names under which they are reported.
-        accuracy: Measures the accuracy; `None` if nobody does.
+        accuracy: The accuracy; `None` if it is not measured.
     """
 
     def __init__(self, metrics: Mapping[str, Metric], accuracy: Accuracy | None = None) -> None:
@@ -46,33 +46,33 @@ class Measures:
 
     @property
     def names(self) -> list[str]:
-        """Return the names of all that is measured besides the loss."""
+        """The names of everything that is measured besides the loss."""
         return [*([] if self.accuracy is None else [ACCURACY]), *self.metrics]
 
     def reset(self) -> None:
-        """Begin an evaluation."""
+        """Start an evaluation."""
         if self.accuracy is not None:
             self.accuracy.reset()
         for metric in self.metrics.values():
             metric.reset()
 
     def update(self, outputs: Any, targets: Any) -> None:  # noqa: ANN401 - they are the user's
-        """Take in what the model made of a batch.
+        """Add the outputs of the model for a batch.
 
         Args:
             outputs: The model's outputs (batch, ...), for most models logits (batch, classes).
-            targets: What would have been right (batch, ...).
+            targets: The targets (batch, ...).
 
         Raises:
             ConfigError: If a metric cannot measure such outputs or targets.
         """
         if self.accuracy is not None:
             self.accuracy.update(outputs, targets)
-        for kind, value in (("the model gives", outputs), ("the targets are", targets)):
+        for kind, value in (("the model returns", outputs), ("the targets are", targets)):
             if self.metrics and not isinstance(value, Tensor):
                 raise ConfigError(
-                    f"metrics: {kind} a {type(value).__name__}, and metrics measure a tensor. Remove"
-                    " them, or measure in the criterion or a callback."
+                    f"metrics: {kind} a {type(value).__name__}, but metrics take a tensor. Remove them,"
+                    " or measure in the criterion or a callback."
                 )
         for name, metric in self.metrics.items():
             try:
@@ -85,10 +85,10 @@ class Measures:
                 ) from error
 
     def compute(self) -> dict[str, float]:
-        """Return the values; those of a metric with several are called `name/which`.
+        """Return the values; those of a metric with several are named `name/which`.
 
         Raises:
-            ConfigError: If a metric gives something else than numbers.
+            ConfigError: If a metric returns something other than numbers.
         """
         values = {} if self.accuracy is None else self.accuracy.compute()
         for name, metric in self.metrics.items():
@@ -101,11 +101,12 @@ def build_measures(
 ) -> Measures:
     """Build the metrics of the group `metrics`, on the device.
 
-    The accuracy is measured where the criterion classifies, or where it is asked for as the metric
-    that decides; `metrics.accuracy` says true or false instead, or names a metric that takes its place.
+    The accuracy is measured if the criterion classifies, or if it is the metric that decides which
+    iteration is the best; `metrics.accuracy` may be true or false instead, or name a metric that
+    replaces it.
 
     Raises:
-        ConfigError: If one has no `_target_`, the wrong arguments, or is no metric.
+        ConfigError: If one does not have a `_target_`, has the wrong arguments, or is not a metric.
     """
     metrics: dict[str, Metric] = {}
     is_wanted = classifies(criterion) or deciding == f"validation/{ACCURACY}"
@@ -126,8 +127,8 @@ def build_measures(
         for method in ("reset", "update", "compute"):
             if not callable(getattr(metric, method, None)):
                 raise ConfigError(
-                    f"{key}._target_: it gives a {type(metric).__name__}, which has no {method}(). "
-                    "Name a metric."
+                    f"{key}._target_: it returns a {type(metric).__name__}, which does not have"
+                    f" {method}(). Name a metric."
                 )
         metrics[name] = cast(
             "Metric", metric.to(device) if isinstance(metric, nn.Module) else metric
@@ -142,7 +143,7 @@ def _numbers(name: str, value: object) -> dict[str, float]:
     array = torch.as_tensor(value)
     if array.dim() > 1:
         raise ConfigError(
-            f"metrics.{name}: it gives an array {[*array.shape]}, not a number. Choose another."
+            f"metrics.{name}: it returns an array {[*array.shape]}, not a number. Choose another."
         )
     if array.dim() == 0:
         return {name: float(array)}

@@ -1,4 +1,4 @@
-"""Owns how bytes reach the disk: a file is there whole or not at all, and stays."""
+"""Durable files: written atomically, and synced to the disk."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ _LARGE = 1 << 16  # bytes
 
 
 class NewFile:
-    """Write a file under a temporary name; it is there, whole, only once it is given its own.
+    """A file that is written under a temporary name, and appears complete when it is renamed.
 
-    Used as a context, it leaves nothing behind after an error. Large pieces are written and summed
-    without holding up other threads.
+    As a context manager, it removes the temporary file after an error. Large pieces are written and
+    checksummed without holding the GIL.
     """
 
     def __init__(self, temporary: Path) -> None:
         self.temporary = temporary
         self._checksum = 0
-        # Small pieces wait for each other: calls of the kernel hold up whoever else runs Python.
+        # Small pieces are gathered: every system call delays the other threads of Python.
         self._gathered = bytearray()
         try:
             self._descriptor = os.open(temporary, _NEW, 0o666)
         except FileExistsError:
-            # What a killed process left is not opened: a failed fsync may have marked it clean.
+            # The file of a killed process is not reused: a failed fsync may have marked it clean.
             put_aside(temporary)
             temporary.unlink(missing_ok=True)
             self._descriptor = os.open(temporary, _NEW, 0o666)
 
     def __enter__(self) -> Self:
-        """Begin; the file is open already."""
+        """Return the file, which is already open."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         """Close the file, and remove it after an error."""
-        # After an error, closing may meet it again; the first one is on its way.
+        # After an error, closing may raise it again; the first one is already raised.
         with suppress(OSError) if kind is not None else nullcontext():
             os.close(self._descriptor)
         if kind is not None:
@@ -55,14 +55,14 @@ class NewFile:
 
     @property
     def checksum(self) -> int:
-        """The CRC-32 of what was written so far."""
+        """The CRC-32 of the content so far."""
         return zlib.crc32(self._gathered, self._checksum)
 
     def write(self, content: bytes | memoryview) -> None:
         """Append.
 
         Raises:
-            OSError: If the disk refuses it; it may do so only later.
+            OSError: If it cannot be written; the error may also be raised later.
         """
         if len(content) >= _LARGE:
             self._hand_over(content)
@@ -72,37 +72,37 @@ class NewFile:
                 self._hand_over()
 
     def flush(self) -> None:
-        """Do nothing, as PyTorch wants it done: what was gathered is written in the end."""
+        """Do nothing; PyTorch calls it, and `become` writes what was gathered."""
 
     def _hand_over(self, content: bytes | memoryview = b"") -> None:
-        """Write what was gathered, and more."""
+        """Write what was gathered, and the content."""
         gathered, self._gathered = self._gathered, bytearray()
         for piece in (gathered, content):
             self._checksum = zlib.crc32(piece, self._checksum)
             write_all(self._descriptor, piece)
 
     def become(self, path: Path, *, durable: bool) -> None:
-        """Replace the file of that name.
+        """Rename the file to `path`, and replace an existing file.
 
-        With `durable`, it is on the disk when this returns, once the caller has synced the folder.
+        With `durable`, the content is on the disk when this returns; the caller syncs the folder.
 
         Raises:
-            OSError: If the disk refused a part of it.
+            OSError: If a part of it could not be written.
         """
         self._hand_over()
         if durable:
             os.fsync(self._descriptor)
         try:
-            os.replace(self.temporary, path)  # noqa: PTH105 - that of a path makes it anew first
+            os.replace(self.temporary, path)  # noqa: PTH105 - `Path.replace` creates another path
         except IsADirectoryError:
             put_aside(path)
             os.replace(self.temporary, path)  # noqa: PTH105 - as above
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
-    """Write a file so that readers find the old content or the new one, never a part.
+    """Replace a file so that readers find the old content or the new one, never a part.
 
-    After an error the old file is as it was and no temporary file is left. See `NewFile.become`.
+    After an error the old file is unchanged and no temporary file is left. See `NewFile.become`.
     """
     with NewFile(path.with_name(path.name + TEMPORARY)) as file:
         file.write(content)
@@ -110,7 +110,7 @@ def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
 
 
 def put_aside(path: Path) -> None:
-    """Rename a folder that is in the way of a file; nothing in it is touched."""
+    """Rename a folder that has the name of a file; its content is unchanged."""
     if path.is_symlink() or not path.is_dir():
         return
     number = 1
@@ -120,10 +120,10 @@ def put_aside(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, unless it is there.
+    """Create a folder if it is missing.
 
     Raises:
-        ConfigError: If a link is there, for what it leads to may be another's, or something else.
+        ConfigError: If the path is a link, which may lead to another run's folder, or a file.
     """
     try:
         path.mkdir()
@@ -138,22 +138,22 @@ def make_folder(path: Path) -> None:
 
 
 def is_there(path: Path) -> bool:
-    """Tell whether a file is there.
+    """Return whether a regular file exists.
 
     Raises:
-        OSError: If something else is: a pipe would keep us waiting, a link lead elsewhere.
+        OSError: If the path is something else, such as a pipe or a link.
     """
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return False
     if not stat.S_ISREG(mode):
-        raise OSError(errno.EEXIST, "it is no plain file", str(path))
+        raise OSError(errno.EEXIST, "it is not a regular file", str(path))
     return True
 
 
 def append_durably(path: Path, content: bytes) -> None:
-    """Append, and return when it is on the disk; a kill or a full disk may leave a torn last line."""
+    """Append and sync; a kill or a full disk may leave a partial last line."""
     descriptor = os.open(path, _END, 0o644)
     try:
         write_all(descriptor, content)
@@ -163,14 +163,14 @@ def append_durably(path: Path, content: bytes) -> None:
 
 
 def write_all(descriptor: int, content: bytes | bytearray | memoryview) -> None:
-    """Write everything; a disk that takes only a part says at the next call of the kernel why."""
+    """Write all of the content; after a partial write, the next write raises the error."""
     left = memoryview(content)
     while left:
         left = left[os.write(descriptor, left) :]
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: new, replaced and linked ones."""
+    """Sync a folder, so that new, replaced and linked names in it are durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

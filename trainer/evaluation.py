@@ -1,4 +1,4 @@
-"""Owns how a model is measured: while it trains, and on a data set."""
+"""The evaluation of a model: the mean loss during training, and all metrics on a data set."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from trainer.model_call import ModelCall
 
 
-# Losses that are summed up at once.
+# How many losses are summed together.
 TOGETHER = 1024
 
 
 class MeanLoss:
-    """Sum up losses over samples, leaving them on their device until the mean is asked for.
+    """The mean of losses over samples; they stay on their device until the mean is computed.
 
-    `is_finite` tells whether they were so far, as of the last time that they were summed up.
+    `is_finite` tells whether all losses were finite, as of the last time that they were summed.
     """
 
     def __init__(self) -> None:
@@ -37,14 +37,14 @@ class MeanLoss:
         self.is_finite = True
 
     def add(self, loss: Tensor, count: int) -> None:
-        """Take in the mean loss of so many samples; costs no synchronization."""
+        """Add the mean loss of `count` samples, without synchronization."""
         self._losses.append(loss)
         self._counts.append(count)
         if len(self._losses) == TOGETHER:
             self._sum_up()
 
     def mean(self) -> float:
-        """Return the mean over all samples, waiting for the device."""
+        """Return the mean over all samples; this waits for the device."""
         self._sum_up()
         return torch.stack(self._sums).sum().item() / self._count
 
@@ -65,10 +65,10 @@ def evaluate(
     """Return the mean loss and the metrics over all samples, with the model in evaluation mode.
 
     Args:
-        call: Calls model and criterion on a batch.
+        call: Calls the model and the criterion on a batch.
         batches: The batches, of any structure.
-        device: Where the model is.
-        measures: What else is measured.
+        device: The device of the model.
+        measures: The metrics.
     """
     call.model.eval()
     measures.reset()

@@ -1,4 +1,4 @@
-"""Owns which parameters are trained, and how they are divided into groups with their own options."""
+"""Parameter groups: which parameters are trained, and with which options of the optimizer."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ NORM, BIAS, EMBEDDING = ALL_KINDS = ("norm", "bias", "embedding")
 
 
 def trainable(criterion: object, model: nn.Module) -> dict[str, Parameter]:
-    """Return the parameters of a criterion that are to be trained with those of the model.
+    """Return the parameters of a criterion that are trained together with those of the model.
 
-    Those without gradients, those that the model has as well, and those that an optimizer of the
-    criterion's own already trains are not among them.
+    Parameters without gradients, those that the model also has, and those that the criterion's own
+    optimizer already trains are excluded.
     """
     if not isinstance(criterion, nn.Module):
         return {}
@@ -40,19 +40,19 @@ def trainable(criterion: object, model: nn.Module) -> dict[str, Parameter]:
 
 
 def divide(model: nn.Module, others: Mapping[str, Parameter], entries: object) -> list[Any]:
-    """Return the groups that `optimizer.groups` describes, first the parameters that it leaves.
+    """Return the groups that `optimizer.groups` describes, the unselected parameters first.
 
     Each entry selects parameters by `match`, a regular expression that is searched in their names,
-    by `kinds`, or by both, and its other keys are their options; of several entries that select the
-    same parameter, the later ones win, option by option.
+    by `kinds`, or by both; its other keys are their options. If several entries select the same
+    parameter, the later ones win, option by option.
 
     Args:
-        model: Its parameters have the names that `named_parameters` gives them.
+        model: The model; its parameters have the names of `named_parameters`.
         others: More parameters, by their names.
-        entries: What `optimizer.groups` holds.
+        entries: The value of `optimizer.groups`.
 
     Raises:
-        ConfigError: If it is not a list of such entries, or an entry selects nothing.
+        ConfigError: If it is not a list of such entries, or an entry selects no parameter.
     """
     if not isinstance(entries, list) or not entries:
         raise ConfigError(f"{KEY}: {entries!r:.60} is not a list of groups. {_EXAMPLE}")
@@ -75,10 +75,10 @@ _EXAMPLE: Final = "Write for example [{kinds: [norm, bias], weight_decay: 0}]."
 
 
 def check_options(optimizer: Optimizer, entries: Any) -> None:  # noqa: ANN401 - `divide` checks it
-    """Make sure that an optimizer knows the options of its groups: PyTorch would keep any.
+    """Check that an optimizer has the options of its groups: PyTorch would accept any.
 
     Raises:
-        ConfigError: If it does not.
+        ConfigError: If it does not have one of them.
     """
     known = [*optimizer.defaults]
     for place, entry in enumerate(entries):
@@ -87,18 +87,18 @@ def check_options(optimizer: Optimizer, entries: Any) -> None:  # noqa: ANN401 -
                 near = get_close_matches(key, known, n=1)
                 meant = f" Did you mean {near[0]!r}?" if near else ""
                 raise ConfigError(
-                    f"{KEY}[{place}].{key}: {type(optimizer).__name__} has no such option.{meant}"
-                    f" It has: {', '.join(known)}."
+                    f"{KEY}[{place}].{key}: {type(optimizer).__name__} does not have this option."
+                    f"{meant} Its options are {', '.join(known)}."
                 )
 
 
 def check_trained(modules: Mapping[str, object]) -> None:
-    """Make sure that every parameter of the criterion and the curriculum is trained, and once.
+    """Check that the parameters of the criterion and the curriculum are trained exactly once.
 
-    Asked when the training has begun: a module may make an optimizer of its own then.
+    Called after `cb_on_train_begin`, in which a module may create its own optimizer.
 
     Raises:
-        ConfigError: If the parameters of one are trained by nobody, or twice.
+        ConfigError: If no optimizer, or two, have the parameters of one.
     """
     main = {
         id(each)
@@ -121,18 +121,18 @@ def check_trained(modules: Mapping[str, object]) -> None:
             raise ConfigError(
                 f"{role}: no optimizer has parameters of {type(module).__name__}, as"
                 f" {next(iter(names.values()))}. Call requires_grad_(False) on them, or let the"
-                " module make an optimizer of its own."
+                " module create its own optimizer."
             )
         if twice := names.keys() & main & own:
             raise ConfigError(
                 f"{role}: two optimizers have the parameter {names[min(twice)]} of"
-                f" {type(module).__name__}. Make the module's own optimizer in its constructor: then"
-                " the run's does not get it."
+                f" {type(module).__name__}. Create the module's own optimizer in its constructor, so"
+                " that the run's optimizer does not get it."
             )
 
 
 def _described(model: nn.Module) -> dict[str, tuple[Parameter, set[str]]]:
-    """Return each parameter by its name, with the kinds that it is of."""
+    """Return each parameter by its name, with its kinds."""
     owners = dict(model.named_modules())
     described = {}
     for name, parameter in model.named_parameters():
@@ -154,18 +154,20 @@ def _selected(
     if not isinstance(entry, dict) or not entry.keys() & {*SELECTORS}:
         raise ConfigError(f"{where}: {entry!r:.60} has neither match nor kinds. {_EXAMPLE}")
     if not entry.keys() - {*SELECTORS, "params"}:
-        raise ConfigError(f"{where}: it has no options for its parameters. {_EXAMPLE}")
+        raise ConfigError(f"{where}: it does not set any options. {_EXAMPLE}")
     if "params" in entry:
-        raise ConfigError(f"{where}.params: match and kinds select them. Remove it.")
+        raise ConfigError(f"{where}.params: match and kinds select the parameters. Remove it.")
     kinds = entry.get(KINDS, [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if not isinstance(kinds, list) or any(each not in ALL_KINDS for each in kinds):
-        raise ConfigError(f"{where}.{KINDS}: {kinds!r} is not a list of {', '.join(ALL_KINDS)}.")
+        raise ConfigError(
+            f"{where}.{KINDS}: {kinds!r} is not a list of {', '.join(ALL_KINDS)}. Correct it."
+        )
     try:
         pattern = re.compile(str(entry.get(MATCH, "")))
     except re.error as error:
         raise ConfigError(
-            f"{where}.{MATCH}: {entry[MATCH]!r} is not a regular expression: {error}."
+            f"{where}.{MATCH}: {entry[MATCH]!r} is not a regular expression: {error}. Correct it."
         ) from None
     found = [
         name
@@ -174,13 +176,13 @@ def _selected(
     ]
     if not found:
         raise ConfigError(
-            f"{where}: no parameter is selected. The model has: {', '.join([*described][:10])}."
+            f"{where}: no parameter is selected. Choose among {', '.join([*described][:10])}."
         )
     return found
 
 
 def _optimizers_in(module: object) -> Iterator[Optimizer]:
-    """Yield the optimizers that a module keeps, alone or in a list, tuple or dictionary."""
+    """Yield the optimizers in the attributes of a module, also in lists, tuples and dictionaries."""
     for value in [*getattr(module, "__dict__", {}).values()]:
         if isinstance(value, Optimizer):
             yield value

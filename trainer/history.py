@@ -1,4 +1,4 @@
-"""Owns the metrics of a run so far: the last points, the best iteration, the digest of them all."""
+"""The history of a run's metrics: the last points, the best iteration, and the digest of all points."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class MetricPoint(NamedTuple):
 
 
 class History:
-    """Remember what a later process must know of the metrics, in constant space.
+    """What a resumed process needs to know about the metrics, in constant space.
 
     Args:
-        metric: The metric by which an iteration is the best one; the first of equals wins. Without,
-            it is the accuracy of the validation, or its loss where there is no accuracy.
+        metric: The metric by which an iteration is the best one; the first of equals wins. By
+            default the accuracy of the validation, or its loss without an accuracy.
         mode: `max` if greater is better, `min` if smaller is.
     """
 
@@ -45,11 +45,11 @@ class History:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Return the last points without their steps and times."""
+        """The last points, without their steps and timestamps."""
         return {point.key: point.value for point in self.points}
 
     def add(self, step: int, metrics: dict[str, float], timestamp: int) -> None:
-        """Take in the metrics of an iteration.
+        """Add the metrics of an iteration.
 
         Raises:
             ConfigError: If the metric that decides which iteration is the best is not among them.
@@ -58,12 +58,12 @@ class History:
         if self.metric not in metrics:
             known = ", ".join(metrics)
             why = (
-                ": the outputs are not a number for each class, or the targets not classes"
+                ": the outputs are not one number per class, or the targets are not classes"
                 if self.metric == ACCURACY
                 else ""
             )
             raise ConfigError(
-                f"checkpoint.metric: no metric {self.metric!r}{why}. Choose of: {known}."
+                f"checkpoint.metric: there is no metric {self.metric!r}{why}. Choose one of {known}."
             )
         self._take(step, metrics, timestamp)
         value = float(metrics[self.metric])
@@ -74,12 +74,12 @@ class History:
             self.best_iteration, self.best_value = step, value
 
     def _choose(self, metrics: Mapping[str, float]) -> None:
-        """Take the loss where nothing was chosen and there is no accuracy."""
+        """Use the loss if no metric was chosen and there is no accuracy."""
         if not self._is_chosen and ACCURACY not in metrics:
             self.metric, self.mode = LOSS, MIN
 
     def add_test(self, step: int, results: dict[str, float], timestamp: int) -> None:
-        """Take in the test results, which are never the best of anything."""
+        """Add the test results, which do not count for the best iteration."""
         self._take(step, results, timestamp)
 
     def _take(self, step: int, metrics: dict[str, float], timestamp: int) -> None:
@@ -88,12 +88,12 @@ class History:
             MetricPoint(key, value, step, timestamp)
             for key, value in zip(metrics, values, strict=True)
         ]
-        # A chain: each digest covers the one before, so that a checkpoint need not hold them all.
+        # A chain: each digest covers the previous one, so that a checkpoint does not need all points.
         place = repr((self.digest, step, [*metrics])).encode()
         self.digest = sha256(place + array("d", values).tobytes()).hexdigest()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all of it in plain values."""
+        """Return the history in plain values."""
         return {
             "points": [tuple(point) for point in self.points],
             "best_iteration": self.best_iteration,
@@ -102,7 +102,7 @@ class History:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.points = [MetricPoint(*point) for point in state["points"]]
         self._choose(self.metrics)
         self.best_iteration = state["best_iteration"]

@@ -1,4 +1,4 @@
-"""Owns how what a `_target_` names is found and called, and what is said if that is impossible."""
+"""Hydra targets: how the object that a `_target_` names is found and called, and the errors."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ if TYPE_CHECKING:
 NOTHING: Config = MappingProxyType({})
 LABEL = "name"
 BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-# What is not the user's own code: Python's library, what was installed, and this package.
+# Code that is not the user's: the standard library, installed packages, and this package.
 INSTALLED = [Path(sysconfig.get_path("stdlib")), Path(__file__).parent]
 PACKAGES = {"site-packages", "dist-packages"}
-# An error from elsewhere is one of the user's own code.
+# Errors raised in these packages are about a name; others come from the user's code.
 SEARCHERS = [Path(str(package.__file__)).parent for package in (hydra, importlib)]
 
 
 def build(
     config: Config, group: str, offered: Mapping[str, object] = NOTHING, **handed: object
 ) -> object | None:
-    """Build the module that a group's `_target_` names, or none where there is no `_target_`.
+    """Build the module that a group's `_target_` names; return None without a `_target_`.
 
     Args:
         config: The whole configuration, resolved.
         group: The group; its keys are the arguments. `name` is only a label, unless the target has a
             parameter of that name.
-        offered: Modules for a target that asks for them: by a parameter of that name, for which the
-            group has no value, and which has no default but None.
-        **handed: Arguments that the trainer adds to the group's own.
+        offered: Modules that the target gets if it has a parameter of that name, for which the group
+            does not have a value, and whose default is None or missing.
+        **handed: Arguments that the trainer adds to those of the group.
 
     Raises:
-        ConfigError: If what `_target_` names is not there, if its arguments are wrong, or if there
-            are arguments and no `_target_`.
+        ConfigError: If `_target_` does not exist, its arguments are wrong, or there are arguments
+            without a `_target_`.
     """
     settings = read_group(config, group)
     if settings.get("_target_") is not None:
         return call_target(settings, group, label_of(config, group), offered, **handed)
     if arguments := [key for key in settings if key != "_target_"]:
         raise ConfigError(
-            f"{group}._target_: missing, but there is {', '.join(arguments)}. Choose one of "
+            f"{group}._target_: missing, but {', '.join(arguments)} is set. Choose one of "
             f"conf/{group}/, or name a class."
         )
     return None
@@ -71,30 +71,30 @@ def call_target(
     offered: Mapping[str, object] = NOTHING,
     **handed: object,
 ) -> object:
-    """Call what `_target_` names with the other settings, once those with a `_target_` are called.
+    """Call the object that `_target_` names with the other settings, in which targets are called first.
 
     Args:
         settings: `_target_` and its arguments.
-        key: Where the settings stand in the configuration, for error messages.
-        label: The `name` that stands beside them.
-        offered: Modules for a target that asks for them, see `build`.
+        key: The key of the settings in the configuration, for error messages.
+        label: The `name` beside them.
+        offered: Modules that the target may have parameters for, see `build`.
         **handed: More arguments.
 
     Raises:
-        ConfigError: If `_target_` is not there, or its arguments are wrong.
+        ConfigError: If `_target_` does not exist, or its arguments are wrong.
     """
     target = settings["_target_"]
-    # Given apart, these two would be merged into a copy, which takes as long as all the rest.
+    # As separate arguments, these two would be merged into a copy, which doubles the time.
     asked = {**settings, "_partial_": True, "_convert_": "all"}
     arguments: Config = {}
-    if not _is_for_hydra(settings):  # which would take three times as long with the arguments
+    if not _is_for_hydra(settings):  # which takes three times as long with the arguments
         asked = {"_target_": target, "_partial_": True}
-        # A module may change its own.
+        # A module may change its arguments.
         arguments = deepcopy({name: each for name, each in settings.items() if name != "_target_"})
     try:
         factory = instantiate(asked)
     except InstantiationException as error:
-        raise _mendable(error, target, key) from error
+        raise _as_config_error(error, target, key) from error
     if settings.get("_partial_") and not handed:
         return cast("object", factory)  # a function with some arguments, as a criterion
     given = {**factory.keywords, **arguments, **handed}
@@ -102,7 +102,7 @@ def call_target(
     if signature is not None:
         given |= _asked_for(signature, given, factory.args, label, offered)
         if "model" in given and not _takes(signature, "params"):
-            given.pop("params", None)  # an optimizer that asks for the model has them from there
+            given.pop("params", None)  # an optimizer that takes the model gets them from it
         _check_arguments(signature, given, f"{key}: {target}", *factory.args)
     try:
         return cast("object", factory.func(*factory.args, **given))
@@ -119,7 +119,7 @@ def call_target(
 
 
 def _is_for_hydra(settings: Config) -> bool:
-    """Tell whether arguments have something for Hydra in them: a target, or a word of its own."""
+    """Return whether arguments need Hydra: they have a target, or another key of Hydra."""
     has_word = any(key.startswith("_") for key in settings if key != "_target_")
     return has_word or any(map(_holds_target, settings.values()))
 
@@ -138,7 +138,7 @@ def _signature(target: Callable[..., object]) -> inspect.Signature | None:
 
 
 def takes(config: Config, group: str, parameter: str) -> bool:
-    """Tell whether a group has a key that its target has a parameter for, of that very name."""
+    """Return whether a group sets a key for which its target has a parameter of that name."""
     written = config.get(group)
     settings = read_group(config, group)
     if not isinstance(written, dict) or parameter not in written or "_target_" not in settings:
@@ -148,7 +148,7 @@ def takes(config: Config, group: str, parameter: str) -> bool:
 
 
 def asks_for(config: Config, group: str, module: str) -> bool:
-    """Tell whether a group's target would be given a module that is offered to it."""
+    """Return whether a group's target would get a module that is offered to it."""
     settings = read_group(config, group)
     if not isinstance(target := settings.get("_target_"), str):
         return False
@@ -157,7 +157,7 @@ def asks_for(config: Config, group: str, module: str) -> bool:
 
 
 def _takes(signature: inspect.Signature, name: str) -> bool:
-    """Tell whether a parameter of that very name is there."""
+    """Return whether a signature has a parameter of that name."""
     parameter = signature.parameters.get(name)
     return parameter is not None and parameter.kind in BY_NAME
 
@@ -169,7 +169,7 @@ def _asked_for(
     label: object,
     offered: Mapping[str, object],
 ) -> Config:
-    """Return the label and the modules that a target has parameters for, and no values."""
+    """Return the label and the modules that a target has parameters but no values for."""
     open_names = [*signature.parameters][len(places) :]
     found = {}
     for name in open_names:
@@ -186,7 +186,7 @@ def _asked_for(
 def _check_arguments(
     signature: inspect.Signature, arguments: Mapping[str, object], where: str, *places: object
 ) -> None:
-    """Tell the user which argument is missing or unknown, before anything is called.
+    """Check that no argument is missing or unknown, before the target is called.
 
     Raises:
         ConfigError: If the target cannot be called with these arguments.
@@ -195,14 +195,14 @@ def _check_arguments(
         signature.bind(*places, **arguments)
     except TypeError as error:
         takes = ", ".join(signature.parameters)
-        raise ConfigError(f"{where}: {error}. It takes: {takes}.") from None
+        raise ConfigError(f"{where}: {error}. Its parameters are: {takes}.") from None
 
 
 def _place_if_about_arguments(error: Exception) -> str | None:
     """Return where an error was raised, as a phrase, if it is about the arguments of a target.
 
-    So are the errors of installed libraries, which need no place, and a ValueError of the target
-    itself. None for any other in the user's own code: it may be a bug, whose traceback says where.
+    That holds for errors of installed libraries, without a place, and for a ValueError of the target
+    itself. Return None for other errors in the user's code: they may be bugs that need a traceback.
     """
     _here, *frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not _is_installed(frame.filename)]
@@ -214,7 +214,7 @@ def _place_if_about_arguments(error: Exception) -> str | None:
 
 
 def is_in_libraries(error: Exception) -> bool:
-    """Tell whether an error met no code of the user's on its way."""
+    """Return whether no frame of an error's traceback is the user's code."""
     return all(_is_installed(frame.filename) for frame in traceback.extract_tb(error.__traceback__))
 
 
@@ -225,10 +225,10 @@ def _is_installed(filename: str) -> bool:
 
 
 def find_function(name: str, key: str) -> Callable[..., object]:
-    """Return the function or class that a dotted name means.
+    """Return the function or class of a dotted name.
 
     Raises:
-        ConfigError: If there is none.
+        ConfigError: If it does not exist.
     """
     try:
         factory = instantiate({"_target_": name, "_partial_": True})
@@ -237,8 +237,8 @@ def find_function(name: str, key: str) -> Callable[..., object]:
     return cast("Callable[..., object]", factory.func)
 
 
-def _mendable(error: InstantiationException, target: object, key: str) -> Exception:
-    """Return the error as one line, if a line says enough: not for a bug in the user's own class."""
+def _as_config_error(error: InstantiationException, target: object, key: str) -> Exception:
+    """Return the error as one line, unless it is a bug in the user's own class."""
     cause = error.__cause__
     if isinstance(cause, TrainerError):
         return cause
@@ -246,12 +246,12 @@ def _mendable(error: InstantiationException, target: object, key: str) -> Except
         return error
     place = str(error).partition("full_key: ")[2]
     where = f"{key}.{place}" if place else key
-    what = "what is named there" if place else repr(target)
+    what = "this name" if place else repr(target)
     return ConfigError(f"{where}._target_: cannot use {what}: {_reason(error)}. Correct it.")
 
 
 def _reason(error: BaseException) -> str:
-    """Return in one line what the first of a chain of errors was, and where in the user's code."""
+    """Return the first of a chain of errors in one line, and its place in the user's code."""
     root = error
     while root.__cause__ is not None:
         root = root.__cause__
@@ -269,24 +269,24 @@ def _reason(error: BaseException) -> str:
 
 
 def _not_found(name: str) -> str:
-    """Say what of a dotted name is not there, and what was probably meant."""
+    """Return which part of a dotted name does not exist, and the nearest name."""
     parent, _, last = name.rpartition(".")
     if not parent:
         return f"there is no module {name!r}, neither installed nor in {Path.cwd()}"
     near = get_close_matches(last, dir(sys.modules.get(parent)), n=1)
     meant = f"; the nearest is {parent}.{near[0]}" if near else ""
-    return f"{parent} has no {last!r}{meant}{_hidden(parent)}"
+    return f"{parent} does not have {last!r}{meant}{_hidden(parent)}"
 
 
 def _hidden(module: str) -> str:
-    """Say which file of the current folder is hidden by an installed module, if one is."""
+    """Return which file of the current folder an installed module hides, if any."""
     package = module.partition(".")[0]
     places = (Path(f"{package}.py"), Path(package, "__init__.py"))
     meant = next((path.resolve() for path in places if path.is_file()), None)
     found = getattr(sys.modules.get(package), "__file__", None) or "built into Python"
     if meant is None or Path(found).resolve() == meant:
         return ""
-    return f"; it is {found}, and hides {meant}: rename that file"
+    return f"; {found} was imported, which hides {meant}: rename that file"
 
 
 def _group(key: str) -> str:

@@ -1,4 +1,4 @@
-"""Owns when something is due: every so many iterations, or so much time."""
+"""Intervals: every N iterations, or every N seconds."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _TIME = re.compile(r"(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Hold a number of iterations, or of seconds if that is not `None`."""
+    """An interval of iterations, or of seconds if these are not `None`."""
 
     iterations: int = 1
     seconds: float | None = None
 
 
 def parse_interval(value: object) -> Interval | None:
-    """Return what `5`, `30s`, `10m` or `1h30m` says; nothing for what says none above 0."""
+    """Parse an interval such as `5`, `30s`, `10m` or `1h30m`; return None if it is not one above 0."""
     if type(value) is int and value > 0:
         return Interval(value)
     found = _TIME.fullmatch(value) if isinstance(value, str) else None
@@ -34,7 +34,7 @@ def parse_interval(value: object) -> Interval | None:
 
 
 class Schedule:
-    """Tell which iterations are due; the time counts from the last one that was due."""
+    """Decides which iterations are due; the time counts from the last one that was due."""
 
     def __init__(self, interval: Interval, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = interval
@@ -42,7 +42,7 @@ class Schedule:
         self._last = clock()
 
     def is_due(self, iteration: int) -> bool:
-        """Tell whether an iteration is due."""
+        """Return whether an iteration is due."""
         if self._interval.seconds is None:
             return iteration % self._interval.iterations == 0
         if self._clock() - self._last < self._interval.seconds:

@@ -1,4 +1,4 @@
-"""Owns which top-level keys of a configuration are read, and what is said of the others."""
+"""The known top-level keys of a configuration, and the note or error about others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainer.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# Those with a value, and those with keys of their own; the last line is the orchestrator's.
+# Keys with a value, and keys of groups; those in the last line are the orchestrator's.
 VALUES: Final = (
     *("seed", "iterations", "training_type", "eval_every", "batch_size", "accumulate", "clip_norm"),
     *("precision", "compile", "device", "deterministic", "threads", "test_with"),
@@ -22,29 +22,29 @@ GROUPS: Final = (
     *("dataloader", "checkpoint"),
     *("orch", "hydra", "training"),
 )
-# How much of two names must agree: one letter in eight may be missing, wrong or elsewhere.
+# The similarity from which on a name counts as a misspelling: one wrong letter in eight.
 NEAR: Final = 0.85
 
 
 def check_keys(config: Mapping[str, object]) -> None:
-    """Make sure that no key is a misspelling of one that is read.
+    """Check that no key is a misspelling of a known one.
 
-    A key with keys of its own is compared with groups, another one with values. One that only adds
-    to a known name, as `seed_2` or `model2`, is the user's own.
+    A key of a mapping is compared with groups, another one with values. A known name with a suffix,
+    such as `seed_2` or `model2`, is the user's own key.
 
     Raises:
-        ConfigError: If one is, whether or not the right key is there as well.
+        ConfigError: If a key is a misspelling, whether or not the known key exists, too.
     """
     for key in unread_keys(config):
         known = GROUPS if isinstance(config[key], dict) else VALUES
         if nearest := _nearest(key, known):
             raise ConfigError(
-                f"{key}: nothing reads this key. Did you mean {nearest}? Rename it, or remove it."
+                f"{key}: this key is not read. Did you mean {nearest}? Rename it, or remove it."
             )
 
 
 def unread_keys(config: Mapping[str, object]) -> list[str]:
-    """Return the top-level keys that the trainer does not read; what begins with `_` is apart."""
+    """Return the top-level keys that the trainer does not read, except those that begin with `_`."""
     return [
         str(key)
         for key in config
@@ -53,19 +53,19 @@ def unread_keys(config: Mapping[str, object]) -> list[str]:
 
 
 def describe_unread(config: Mapping[str, object]) -> str:
-    """Return what to say of the keys that the trainer does not read; empty if it reads all."""
+    """Return a note on the keys that the trainer does not read; an empty string if it reads all."""
     keys = unread_keys(config)
     if not keys:
         return ""
     these = "this key" if len(keys) == 1 else "these keys"
     return (
-        f"note: the trainer does not read {these}: {', '.join(keys)}. That is right if other keys refer"
+        f"note: the trainer does not read {these}: {', '.join(keys)}. Ignore this if other keys refer"
         " to it, or your modules read trainer.cfg."
     )
 
 
 def _nearest(key: str, known: Sequence[str]) -> str | None:
-    """Return the name that a key was probably meant to be; none if it is near to none."""
+    """Return the known name that a key was probably meant to be, or None."""
     found = max(known, key=lambda name: _likeness(key, name))
     return found if _likeness(key, found) >= NEAR else None
 

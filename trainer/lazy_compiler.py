@@ -1,11 +1,11 @@
-"""Owns when PyTorch's compiler is loaded: when something is compiled, not with the first optimizer.
+"""The lazy compiler: imports PyTorch's compiler when something is compiled, not with an optimizer.
 
-Every optimizer of PyTorch imports `torch._dynamo`, only to be left alone by it: 800 modules, which
-take as long as the rest of PyTorch, and a third of the memory that every fork is given.
+Every optimizer of PyTorch imports `torch._dynamo`, only to exclude its methods from compilation: 800
+modules, which take as long to import as the rest of PyTorch, and a third of the memory of a fork.
 
-Programs ask for it, with `load_late`; importing this module changes nothing. It relies on how PyTorch
-is made inside, so it is for the versions that it was tested with only, and `TRAINER_LAZY_COMPILER=0`
-in the environment switches it off.
+Programs call `load_late`; importing this module changes nothing. It relies on internals of PyTorch,
+so it is enabled only for tested versions, and disabled by `TRAINER_LAZY_COMPILER=0` in the
+environment.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 NAME: Final = "torch._dynamo"
-# Who asks to be left alone, and by which function.
+# The modules that exclude code from compilation, and the functions that they use.
 OPTIMIZER_STEP: Final = ("torch.optim.optimizer", "graph_break")
 OTHER_METHODS: Final = ("torch._compile", "disable")
 
@@ -36,9 +36,9 @@ SWITCH: Final = "TRAINER_LAZY_COMPILER"
 
 
 def load_late() -> None:
-    """Have `torch._dynamo` loaded when it is needed.
+    """Defer the import of `torch._dynamo` until it is needed.
 
-    Nothing happens if it is loaded already, is switched off, or PyTorch's version is another one.
+    Does nothing if it is already imported, is disabled, or the version of PyTorch is not tested.
     """
     version = ".".join(str(torch.__version__).split(".")[:2])
     wanted = os.environ.get(SWITCH, "1") != "0" and version in TESTED
@@ -47,18 +47,18 @@ def load_late() -> None:
 
 
 class LateDynamo(ModuleType):
-    """Stand for `torch._dynamo` until more is asked of it than to leave something alone.
+    """A stub of `torch._dynamo`, until more is used than the functions that exclude code.
 
-    Then the real module takes the place, and this one passes everything on to it. Nobody but PyTorch
-    is ever given anything else than what the real one has.
+    Then the real module replaces it, and it forwards all attributes. Only PyTorch itself ever gets
+    anything else than the real attributes.
     """
 
     def __init__(self) -> None:
         super().__init__(NAME)
         spec = PathFinder.find_spec(NAME, torch.__path__)
-        if spec is None:  # as Python says it
+        if spec is None:  # the error of Python
             raise ModuleNotFoundError(f"No module named {NAME!r}", name=NAME)
-        # What Python asks a module that it has imported before.
+        # The attributes that Python reads from an imported module.
         known = {
             "__spec__": spec,
             "__file__": spec.origin,
@@ -67,13 +67,13 @@ class LateDynamo(ModuleType):
         self.__dict__.update(known, _left_alone=[], _giving_way=Lock(), _finder=Finder(self))
 
     def take_place(self) -> None:
-        """Be what an import of `torch._dynamo` finds."""
+        """Make this stub what an import of `torch._dynamo` finds."""
         sys.meta_path.insert(0, self._finder)
         sys.modules[NAME] = self
         torch._dynamo = self  # noqa: SLF001 - as an import does
 
     def load(self) -> ModuleType:
-        """Give way to the real module, the first time, and return it."""
+        """Import the real module in place of the stub, the first time, and return it."""
         with self._giving_way:
             if sys.modules.get(NAME) is self:
                 sys.meta_path.remove(self._finder)
@@ -83,7 +83,7 @@ class LateDynamo(ModuleType):
         return import_module(NAME)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a module has anything
-        """Return what the real module has, unless PyTorch only asks to be left alone."""
+        """Return the attribute of the real module, unless PyTorch only excludes code."""
         asking = (sys._getframe(1).f_globals.get("__name__"), name)  # noqa: SLF001 - public, but for its name
         if sys.modules.get(NAME) is self:
             if asking == OPTIMIZER_STEP:
@@ -93,25 +93,25 @@ class LateDynamo(ModuleType):
         return getattr(self.load(), name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set it in the real module."""
+        """Set the attribute of the real module."""
         setattr(self.load(), name, value)
 
     def _leave_alone(self, function: Callable[..., Any], *_how: Any, **_else: Any) -> Any:  # noqa: ANN401 - PyTorch's
-        """Return a function that nothing compiles: as it is, as long as nothing is compiled.
+        """Return the function unchanged, which is correct as long as nothing is compiled.
 
-        PyTorch keeps what it gets under `__dynamo_disable`; from the function that we give back it
-        is taken away when the real module is loaded.
+        PyTorch caches the result under `__dynamo_disable`; the cache is cleared when the real module
+        is imported.
         """
         self._left_alone.append(function)
         return function
 
 
 def break_nothing() -> None:
-    """Do what `graph_break` does outside of what is compiled."""
+    """Do nothing, like `graph_break` outside compiled code."""
 
 
 class Finder:
-    """Have the real `torch._dynamo` loaded before anything that is in it."""
+    """A finder that imports the real `torch._dynamo` before any of its submodules."""
 
     def __init__(self, late: LateDynamo) -> None:
         self.late = late
@@ -119,12 +119,12 @@ class Finder:
     def find_spec(
         self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return how to import a module in it; nothing is loaded yet, for Python holds a lock here."""
+        """Return the spec of a submodule; nothing is imported yet, as Python holds a lock here."""
         return ModuleSpec(name, Inside(self.late)) if name.startswith(f"{NAME}.") else None
 
 
 class Inside(Loader):
-    """Import one module in `torch._dynamo`: it may have come along with the package."""
+    """A loader of one submodule of `torch._dynamo`, which the package may already have imported."""
 
     def __init__(self, late: LateDynamo) -> None:
         self.late = late
@@ -132,7 +132,7 @@ class Inside(Loader):
         self.is_new = False
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Load the package, and return the module."""
+        """Import the package, and return the submodule."""
         self.late.load()
         module = sys.modules.get(spec.name)
         if module is None:
@@ -144,7 +144,7 @@ class Inside(Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put back what Python has replaced, and run the module, unless it is there."""
+        """Restore the spec that Python has replaced, and execute the submodule if it is new."""
         vars(module)["__spec__"] = self.spec
         if self.is_new and self.spec is not None and self.spec.loader is not None:
             self.spec.loader.exec_module(module)

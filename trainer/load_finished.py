@@ -1,4 +1,4 @@
-"""Owns finished runs in use: their models, built and loaded."""
+"""Loads the models of finished runs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ WEIGHTS: Final = ("best", "last")
 
 
 def load_model(run_dir: Path | str, weights: str, device: str | torch.device) -> nn.Module:
-    """Return the model of a run that is done, in evaluation mode; see `trainer.load`."""
+    """Return the model of a finished run, in evaluation mode; see `trainer.load`."""
     run_dir = Path(run_dir)
     if weights not in WEIGHTS:
-        raise ConfigError(f"weights: {weights!r} is none of {', '.join(WEIGHTS)}.")
+        raise ConfigError(f"weights: {weights!r} is not one of {', '.join(WEIGHTS)}. Correct it.")
     if not (run_dir / CONFIG).is_file():
         raise ConfigError(f"{run_dir}: it is not a run directory. Name one.")
     if not (run_dir / RESULTS).is_file():
@@ -45,16 +45,16 @@ def load_model(run_dir: Path | str, weights: str, device: str | torch.device) ->
         reason = " ".join(str(error).split())
         raise CheckpointError(
             f"{run_dir}: its weights do not fit {type(model).__name__} as it is built: {reason:.300}. If"
-            " callbacks had changed it, or its code has changed since, change it back."
+            " callbacks changed the model, or its code has changed since, undo the change."
         ) from error
     return model.to(device).eval()
 
 
 def build_model(config: Config) -> nn.Module:
-    """Build the model of a configuration, with new weights, and the data only if it asks for them.
+    """Build the model of a configuration, with new weights, and the data only if the model takes it.
 
     Raises:
-        ConfigError: If the configuration is wrong.
+        ConfigError: If the configuration is invalid.
     """
     offered = {}
     if asks_for(config, "model", "data"):
@@ -63,10 +63,10 @@ def build_model(config: Config) -> nn.Module:
 
 
 def _best(run_dir: Path) -> Path:
-    """Return the best checkpoint; the last one where no iteration was better than any.
+    """Return the best checkpoint, or the last one if there is no best iteration.
 
     Raises:
-        CheckpointError: If it is gone.
+        CheckpointError: If it is missing.
     """
     path = run_dir / CHECKPOINTS / BEST
     if path.exists():
@@ -86,5 +86,5 @@ def _last(run_dir: Path) -> Path:
     folder = run_dir / CHECKPOINTS
     paths = [path for path in folder.glob("*.pt") if NAME.fullmatch(path.name)]
     if not paths:
-        raise CheckpointError(f"{folder}: there are no checkpoints. Run it again.")
+        raise CheckpointError(f"{folder}: there are no checkpoints. Execute the run again.")
     return max(paths, key=lambda path: int(path.name.partition("-")[0]))

@@ -1,4 +1,4 @@
-"""Owns which way a metric is better, where its name says so."""
+"""The direction of a metric: whether smaller or greater is better, by its name."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ GREATER: Final = frozenset(
         *("kappa", "mcc", "specificity", "sensitivity", "map50", "top1", "top5", "reward"),
     )
 )
-# What may stand behind the word that says so, and says nothing about it: how it was averaged, for whom.
+# Words after the one that tells the direction, such as the kind of average, which are ignored.
 NEUTRAL: Final = frozenset(
     (
         *("macro", "micro", "weighted", "mean", "avg", "average", "median", "total", "sum", "max"),
         *("score", "rate", "ema", "epoch", "step", "batch", "at", "k", "val", "validation", "dev"),
     )
 )
-# What turns a metric round, so that its name says nothing.
+# Words that invert a metric, so that its name does not tell the direction.
 TURNED: Final = frozenset(("neg", "negative", "minus", "inverse", "inverted", "inv", "no", "not"))
 
 
 def direction_of(metric: str) -> str | None:
-    """Return `min` or `max`, by the last word of a metric's name that counts; none if it says neither.
+    """Return `min` or `max`, by the last word of a metric's name that counts; None if unknown.
 
-    The part of the data before the first `/` is no word of the name; a `/` behind it names a class
-    or the like. Numbers and words as `macro` do not count. So `loss_reduction` says neither.
+    The part of the data, before the first `/`, is ignored; a later `/` separates, for example, a
+    class. Numbers and words such as `macro` do not count. `loss_reduction` is unknown.
     """
     name = metric.partition("/")[2] or metric
     parts = [_words_of(part) for part in name.split("/")]
@@ -78,7 +78,7 @@ def _said_by(word: str) -> str | None:
 
 
 def _words_of(part: str) -> list[str]:
-    """Return the words of a name; one in camel case is several, unless it is known as it is."""
+    """Return the words of a name; camel case is split, unless the word is known."""
     words: list[str] = []
     for word in filter(None, re.split(r"[\W_]+", part)):
         is_known = _said_by(word.lower()) is not None
@@ -87,5 +87,5 @@ def _words_of(part: str) -> list[str]:
 
 
 def _parts_of(word: str) -> list[str]:
-    """Return the words of one that is written in camel case."""
+    """Return the words of a name in camel case."""
     return [part.lower() for part in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+", word)]

@@ -1,4 +1,4 @@
-"""Owns calling model and criterion on a batch, whatever its structure."""
+"""The model call: calls model and criterion on a batch of any structure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ABOUT_VALUES = (TypeError, ValueError, LookupError, RuntimeError)
 
 
 class ModelCall:
-    """Call a model and a criterion as the structure of a batch demands: see `trainer.batch_structure`.
+    """Calls a model and a criterion as the structure of a batch requires, see `trainer.batch_structure`.
 
     Args:
         model: Maps inputs to outputs.
@@ -36,10 +36,10 @@ class ModelCall:
         self._is_checked = False
 
     def __call__(self, batch: Any) -> tuple[Tensor, Any, Any]:  # noqa: ANN401 - it is the user's
-        """Return the loss of a batch, what the model made of it, and its targets.
+        """Return the loss of a batch, the outputs of the model, and the targets.
 
         Raises:
-            ConfigError: If the batch's structure is none that model and criterion can be called with.
+            ConfigError: If model and criterion cannot be called with the structure of the batch.
         """
         if type(batch) in (list, tuple) and len(batch) == PAIR and self.criterion is not None:
             samples, targets = batch
@@ -54,10 +54,10 @@ class ModelCall:
         return self._loss(outputs, parts.targets), outputs, parts.targets
 
     def _outputs(self, *inputs: Any, **named: Any) -> Any:  # noqa: ANN401 - they are the user's
-        """Return what the model makes of its inputs.
+        """Return the outputs of the model.
 
         Raises:
-            ConfigError: If a model without code of the user's cannot take them.
+            ConfigError: If a library model raises an error for the inputs.
         """
         try:
             return self.model(*inputs, **named)
@@ -74,8 +74,8 @@ class ModelCall:
         """Return the loss.
 
         Raises:
-            ConfigError: If one of PyTorch's own criteria cannot take such outputs or targets, or has
-                the wrong arguments, of which it takes note only here.
+            ConfigError: If a criterion of PyTorch cannot take such outputs or targets, or has wrong
+                arguments, which it checks only here.
         """
         criterion: Any = self.criterion
         if not self._is_pytorchs:
@@ -89,21 +89,22 @@ class ModelCall:
                 raise
             raise ConfigError(
                 f"criterion: {_name_of(criterion)} cannot compare {_describe(taken)} of the model with"
-                f" {_describe(targets)} of the data: {_first_line(error)}. Correct its arguments, or what it gets."
+                f" {_describe(targets)} of the data: {_first_line(error)}. Correct its arguments, the"
+                " model, or the data."
             ) from error
         return loss
 
     def _taken(self, outputs: Any) -> Any:  # noqa: ANN401 - they are the user's
-        """Return what one of PyTorch's criteria takes: it cannot look for the logits itself."""
+        """Return the logits for a criterion of PyTorch, which does not search for them itself."""
         if not isinstance(outputs, Tensor):
             return predictions_in(outputs)
         return outputs
 
     def _check(self, parts: Parts) -> None:
-        """Make sure, once, that the model takes such inputs.
+        """Check, once, that the model takes such inputs.
 
         Raises:
-            ConfigError: If not.
+            ConfigError: If it does not.
         """
         self._is_checked = True
         forward = self.model.forward
@@ -116,13 +117,13 @@ class ModelCall:
             given = ", ".join(map(str, parts.named)) or f"{len(parts.inputs)} inputs"
             takes = ", ".join(signature.parameters)
             raise ConfigError(
-                f"model: {type(self.model).__name__}.forward takes ({takes}), and a batch has {given}"
-                f": {error}. Let forward take them, or samples have what it takes."
+                f"model: {type(self.model).__name__}.forward takes ({takes}), but a batch has {given}"
+                f": {error}. Change forward, or the samples."
             ) from None
 
 
 def predictions_in(outputs: Any) -> Any:  # noqa: ANN401 - as above
-    """Return the logits of an output that has them beside other things, or else the output."""
+    """Return the logits of an output that has them, or else the output."""
     if isinstance(outputs, Tensor):
         return outputs
     found = outputs.get("logits") if isinstance(outputs, Mapping) else None
@@ -131,16 +132,16 @@ def predictions_in(outputs: Any) -> Any:  # noqa: ANN401 - as above
 
 
 def _parts_with_targets(batch: Any) -> Parts:  # noqa: ANN401 - as above
-    """Return the parts of a batch whose loss the model computes: it is given the targets, too.
+    """Return the parts of a batch whose loss the model computes: it gets the targets, too.
 
     Raises:
-        ConfigError: If a batch has no names by which the model would know them.
+        ConfigError: If the batch is not a dictionary.
     """
     if not isinstance(batch, Mapping):
         raise ConfigError(
-            "criterion._target_: missing. Choose one of conf/criterion/, or name a class. Only with"
-            " batches that are dictionaries, as a model of Hugging Face takes them, does the model"
-            " compute the loss itself."
+            "criterion._target_: missing. Choose one of conf/criterion/, or name a class. Without a"
+            " criterion, batches have to be dictionaries, from which the model, as those of Hugging"
+            " Face, computes the loss."
         )
     targets = next((batch[key] for key in TARGETS if key in batch), None)
     return Parts((), {**batch}, targets)
@@ -150,14 +151,14 @@ def _loss_in(outputs: Any) -> Tensor:  # noqa: ANN401 - as above
     found = outputs.get("loss") if isinstance(outputs, Mapping) else getattr(outputs, "loss", None)
     if not isinstance(found, Tensor):
         raise ConfigError(
-            f"criterion._target_: missing, and what the model gives, a {type(outputs).__name__}, has "
-            "no loss. Choose one of conf/criterion/, or name a class."
+            f"criterion._target_: missing, and the output of the model, a {type(outputs).__name__}, "
+            "does not have a loss. Choose one of conf/criterion/, or name a class."
         )
     return found
 
 
 def is_about_values(error: Exception) -> bool:
-    """Tell whether a library refused what it was given; no code of the user's was on the way."""
+    """Return whether a library raised an error for its arguments, without user code in between."""
     is_machines = is_out_of_memory(error) or "CUDA" in str(error)
     return not is_machines and is_in_libraries(error)
 
@@ -173,7 +174,7 @@ def _name_of(criterion: Any) -> str:  # noqa: ANN401 - as above
 
 
 def _describe(value: object) -> str:
-    """Return what a criterion got, as a phrase."""
+    """Return a description of an argument, as a phrase."""
     if isinstance(value, Tensor):
         return f"{str(value.dtype).removeprefix('torch.')} {[*value.shape]}"
     return f"a {type(value).__name__}"

@@ -1,14 +1,14 @@
-"""Owns the version of the numbers: raised whenever the same configuration gives other results.
+"""The numbers version: incremented whenever the same configuration gives other results.
 
-Whatever computes counts: loading, the order of samples, random numbers, arithmetic, metrics, and the
-modules that are shipped. `tests/contract/test_numbers.py` notices a change. It stands in each
-checkpoint and in `results.json`, so that nobody compares results of two versions without knowing.
+All computations count: loading, the order of samples, random numbers, arithmetic, metrics, and the
+shipped modules. `tests/contract/test_numbers.py` detects a change. The version is saved in each
+checkpoint and in `results.json`, so that results of different versions can be told apart.
 
 | version | since |
 |---|---|
-| 0 | checkpoints and results that name no version |
+| 0 | checkpoints and results without a version |
 | 1 | versions are recorded |
-| 2 | `clip_norm` counts what the optimizer was given; digests cover every module |
+| 2 | `clip_norm` covers the parameters of the optimizer; digests cover every module |
 | 3 | samples and their collating are seeded by batch; evaluation takes the training's batch size |
 """
 
@@ -23,33 +23,33 @@ if TYPE_CHECKING:
 
 NUMBERS: Final = 3
 
-# What `checkpoint.other_numbers` may say; the first is the default. The variable goes before the key.
+# The values of `checkpoint.other_numbers`; the first is the default. The variable overrides the key.
 OTHER_NUMBERS: Final = "TRAINER_OTHER_NUMBERS"
 RESTART, RESUME, REFUSE = CHOICES = ("restart", "resume", "refuse")
 
 
 def numbers_of(state: Mapping[str, object]) -> int:
-    """Return the version of the numbers that a state was computed with."""
+    """Return the numbers version that a state was computed with."""
     found = state.get("numbers", 0)
     return found if isinstance(found, int) else 0
 
 
 def may_resume(state: Mapping[str, object], choice: str) -> bool:
-    """Tell whether a run goes on from a state, or begins again.
+    """Return whether a run resumes from a state; otherwise it restarts.
 
     Args:
-        state: What a checkpoint holds.
-        choice: What to do if other numbers made it: one of `CHOICES`.
+        state: The state in a checkpoint.
+        choice: What to do if its numbers version differs: one of `CHOICES`.
 
     Raises:
-        CheckpointError: If other numbers made it and the user wants to decide.
+        CheckpointError: If the version differs and the choice is `refuse`.
     """
     before = numbers_of(state)
     if before != NUMBERS and choice == REFUSE:
         raise CheckpointError(
             f"checkpoint.other_numbers: iteration {state['iteration']} was computed with numbers"
-            f" {before}, this version of the trainer computes numbers {NUMBERS}: results would be"
-            f" of neither. Install the version that began the run, or set {OTHER_NUMBERS}=restart, or"
-            " =resume, in the environment."
+            f" {before}, but this version of the trainer computes numbers {NUMBERS}, so the results"
+            f" would mix both. Install the version that started the run, or set {OTHER_NUMBERS}=restart"
+            " or =resume in the environment."
         )
     return before == NUMBERS or choice == RESUME

@@ -1,6 +1,6 @@
-"""Prepares a process that forks trainings: import it there, before anything else of the trainer.
+"""The preload of a process that forks trainings: import it there before other trainer modules.
 
-Importing any other module of this package changes nothing outside of it.
+Importing any other module of this package has no side effects.
 """
 
 from trainer.lazy_compiler import load_late

@@ -1,4 +1,4 @@
-"""Owns what is reported of a run that is done: its results, and the points of its test."""
+"""The results of a run that is done: its report, and the points of its test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Done(Protocol):
-    """Hold what is reported of a run."""
+    """The parts of a trainer that the report needs."""
 
     iteration: int
     settings: Settings
@@ -33,13 +33,13 @@ class Done(Protocol):
 def report(
     run: Done, test_results: dict[str, float], final_points: Sequence[MetricPoint], final_state: str
 ) -> None:
-    """Write the results; when this returns they are on the disk.
+    """Write the results; they are on the disk when this returns.
 
     Args:
         run: The run.
-        test_results: What the test gave.
-        final_points: Of the last iteration.
-        final_state: The digest of all modules after it.
+        test_results: The metrics of the test.
+        final_points: The points of the last iteration.
+        final_state: The digest of all modules after the last iteration.
     """
     history = run.history
     history.add_test(run.iteration, test_results, timestamp=time.time_ns() // 1_000_000)

@@ -1,4 +1,4 @@
-"""Owns what a training consists of: a module for each role, from its beginning to its end."""
+"""The roles of a training, and the module of each."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Roles:
-    """Show the modules of a training; callbacks may change them, but not put others in their places.
+    """The modules of a training, read-only: callbacks may change modules, but not replace them.
 
-    Another one would be heard of at some places and not at others, and not be resumed.
+    A replaced module would be used in some places only, and would not be resumed.
 
     Args:
         modules: The modules.
@@ -29,30 +29,30 @@ class Roles:
 
     @property
     def data(self) -> DataModule:
-        """Return the data module."""
+        """The data module."""
         return self._modules.data
 
     @property
     def model(self) -> nn.Module:
-        """Return the model."""
+        """The model."""
         return self._modules.model
 
     @property
     def optimizer(self) -> Optimizer:
-        """Return the optimizer."""
+        """The optimizer."""
         return self._modules.optimizer
 
     @property
     def scheduler(self) -> LRScheduler | None:
-        """Return the scheduler, if there is one."""
+        """The scheduler, if there is one."""
         return self._modules.scheduler
 
     @property
     def criterion(self) -> Callable[..., Tensor] | None:
-        """Return the criterion; none if the model computes the loss."""
+        """The criterion; None if the model computes the loss."""
         return self._modules.criterion
 
     @property
     def curriculum(self) -> object | None:
-        """Return the curriculum, if there is one."""
+        """The curriculum, if there is one."""
         return self._modules.curriculum

@@ -1,4 +1,4 @@
-"""Owns the claim of one process on a run directory: two would write over each other's files."""
+"""The claim of one process on a run directory: two would overwrite each other's files."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NO_LOCKS_HERE: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Keep other processes from training in a folder, which is made if it is not there.
+    """Keep other processes from training in a folder, which is created if it is missing.
 
-    The lock is one of POSIX: it belongs to this process alone, not to loader workers that are forked
-    from it, and is free the moment this process is gone, however it ends.
+    It is a POSIX lock: it belongs to this process alone, not to loader workers that are forked from
+    it, and is released when this process ends in any way.
 
     Raises:
-        ConfigError: If another process has it, or no folder may be there.
-        OSError: If the folder or the file cannot be made.
+        ConfigError: If another process holds it, or the path is not a folder.
+        OSError: If the folder or the file cannot be created.
     """
     make_folder(folder)
     descriptor = os.open(
@@ -39,7 +39,7 @@ def claimed(folder: Path) -> Iterator[None]:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             raise ConfigError(
-                f"{folder.parent}: another process is training this run. Wait for its end, or stop it."
+                f"{folder.parent}: another process is training this run. Wait until it ends, or stop it."
             ) from None
         except OSError as error:
             if error.errno not in _NO_LOCKS_HERE:  # some network file systems have none

@@ -1,4 +1,4 @@
-"""Owns the trainer's files in a run directory: their names, what they hold, and when they change."""
+"""The trainer's files in a run directory: their names, their contents, and when they change."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ EARLIER = "earlier"
 
 BLOCK = 1 << 14
 
-_encode = json.JSONEncoder().encode  # for texts twice as fast as `json.dumps`
+_encode = json.JSONEncoder().encode  # for strings twice as fast as `json.dumps`
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Hold how far a run is: `iteration` of `iterations`, and the points whose step is that one."""
+    """The progress of a run: `iteration` of `iterations`, and the points of that iteration."""
 
     iteration: int
     iterations: int
@@ -42,10 +42,10 @@ class Progress:
 
 
 class Outputs:
-    """Write what other programs read of a run: its progress, metrics and results.
+    """The files that other programs read: progress, metrics and results.
 
-    In `metrics.jsonl` each (key, step) stands once, with one timestamp for ever, because a reader
-    may have passed it on already: what a resumed run computes again is not written again.
+    In `metrics.jsonl` each (key, step) occurs once, and its timestamp never changes, because a reader
+    may have sent it on already: points that a resumed run computes again are not written again.
     """
 
     def __init__(self, run_dir: Path) -> None:
@@ -56,12 +56,12 @@ class Outputs:
         self._keys_written: dict[int, set[str]] = {}
 
     def open(self, since: int) -> None:
-        """Read which metrics of an iteration and later ones are there, and cut off a torn last line.
+        """Read which points from an iteration on are written, and truncate a partial last line.
 
         Only the end of the file is read: steps never decrease from line to line.
 
         Raises:
-            OSError: If it cannot be read, or is no plain file.
+            OSError: If it cannot be read, or is not a regular file.
         """
         self._keys_written = {}
         path = self._metrics
@@ -76,9 +76,9 @@ class Outputs:
             self._keys_written.setdefault(step, set()).add(key)
 
     def set_aside(self, numbers: int) -> None:
-        """Move what iterations of other numbers left out of the way, for nothing of it to be mixed.
+        """Move the files of another numbers version away, so that versions are not mixed.
 
-        It can be moved back. The checkpoints go last: after a kill in between, the same is found.
+        They can be moved back. The checkpoints are moved last, so that it is repeated after a kill.
         """
         made = (f"numbers-{numbers}{suffix}" for suffix in ("", *(f".{i}" for i in range(2, 1000))))
         folder = next(
@@ -89,7 +89,7 @@ class Outputs:
             with suppress(FileNotFoundError):
                 (self.run_dir / name).rename(folder / name)
         (folder / CHECKPOINTS).mkdir()
-        for path in self.checkpoints.glob("*.pt"):  # the folder is claimed by this process
+        for path in self.checkpoints.glob("*.pt"):  # this process has claimed the folder
             path.rename(folder / CHECKPOINTS / path.name)
         for changed in (
             folder / CHECKPOINTS,
@@ -101,17 +101,17 @@ class Outputs:
             sync_folder(changed)
 
     def begun_before(self) -> list[str]:
-        """Return a line for each time that this run began again because of other numbers."""
+        """Return one line per restart of this run because of another numbers version."""
         folders = sorted((self.run_dir / EARLIER).glob("numbers-*"))
         return [
-            f"begun again with numbers {NUMBERS}: this version of the trainer does not go on from"
+            f"restarted with numbers {NUMBERS}: this version of the trainer does not resume from"
             f" those in {EARLIER}/{folder.name}"
             for folder in folders
         ]
 
     def publish(self, *all_progress: Progress) -> None:
-        """Append the points of iterations that are not there yet, then replace `progress.json`."""
-        # Each number is made a text once, for both files: that takes as long as all the rest.
+        """Append the points of iterations that are not written yet, and replace `progress.json`."""
+        # Each number is formatted once for both files: that takes as long as everything else.
         lines: list[str] = []
         for progress in all_progress:
             written_out = [
@@ -126,7 +126,7 @@ class Outputs:
     def _new_lines(
         self, iteration: int, points: Sequence[tuple[MetricPoint, str, str]]
     ) -> list[str]:
-        """Return the lines of points that are not written yet, and count them as written."""
+        """Return the lines of points that are not written yet, and mark them as written."""
         written = self._keys_written.setdefault(iteration, set())
         lines = [
             f'{{"key": {key}, "value": {value}, "step": {point.step}, "timestamp": {point.timestamp}}}\n'
@@ -134,12 +134,12 @@ class Outputs:
             if point.key not in written
         ]
         written.update(point.key for point, _, _ in points)
-        # The iteration before does not come again: what is remembered must not grow with the run.
+        # The previous iteration is never repeated; the memory must not grow with the run.
         self._keys_written.pop(iteration - 1, None)
         return lines
 
     def _write_progress(self, progress: Progress, metrics: Mapping[str, str]) -> None:
-        """Replace `progress.json`: whole at any moment, but not worth waiting for the disk."""
+        """Replace `progress.json` atomically, without waiting for the disk."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         shown = ", ".join([f"{key}: {value}" for key, value in metrics.items()])
         line = (
@@ -149,20 +149,20 @@ class Outputs:
         replace_file(self._progress, line.encode(), durable=False)
 
     def write_results(self, results: Mapping[str, object]) -> None:
-        """Replace `results.json`, and return when it is on the disk."""
+        """Replace `results.json`, and return once it is on the disk."""
         document = json.dumps({"schema": 1, **results}, indent=2, allow_nan=False) + "\n"
         replace_file(self.run_dir / RESULTS, document.encode(), durable=True)
         sync_folder(self.run_dir)
 
 
 def say(line: str) -> None:
-    """Print a line at once: the reader may be a log that is followed."""
+    """Print a line and flush it, for readers that follow the log."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def json_number(value: float) -> float | str:
-    """Return a number as JSON can hold it: `NaN`, `Infinity` and `-Infinity` become texts."""
+    """Return a number as JSON can represent it: NaN and the infinities become strings."""
     if isfinite(value):
         return value
     if isnan(value):
@@ -171,19 +171,19 @@ def json_number(value: float) -> float | str:
 
 
 def json_numbers(metrics: Mapping[str, float]) -> dict[str, float | str]:
-    """Return metrics as JSON can hold them, whatever kind of number a callback made of one."""
+    """Return metrics as JSON can represent them; callbacks may have set any type of number."""
     return {key: json_number(float(value)) for key, value in metrics.items()}
 
 
 def _encode_number(value: float) -> str:
-    """Return a number as a text of JSON."""
+    """Return a number as JSON."""
     return repr(value) if isfinite(value) else f'"{json_number(value)}"'
 
 
 def _last_lines(path: Path, size: int, since: int) -> tuple[list[bytes], int]:
-    """Return the last whole lines, all with a step of at least `since` among them.
+    """Return the last whole lines, including all with a step of at least `since`.
 
-    The second value is the number of bytes behind the last whole line.
+    The second value is the number of bytes after the last whole line.
     """
     length = BLOCK
     with path.open("rb") as file:
@@ -199,7 +199,7 @@ def _last_lines(path: Path, size: int, since: int) -> tuple[list[bytes], int]:
 
 
 def _step_of(line: bytes) -> int:
-    """Return the step in a line, of one that `_append` wrote without reading the rest; 0 if it has none."""
+    """Return the step in a line, without parsing lines that the trainer wrote; 0 if it has none."""
     digits = line.rpartition(b'"step": ')[2].partition(b",")[0]
     if digits.isdigit():
         return int(digits)
@@ -208,7 +208,7 @@ def _step_of(line: bytes) -> int:
 
 
 def _place_of(line: bytes) -> tuple[str, int] | None:
-    """Return a line's key and step; none for a line that is no point."""
+    """Return a line's key and step, or None if it is not a point."""
     try:
         point = json.loads(line)
         return str(point["key"]), int(point["step"])

@@ -1,4 +1,4 @@
-"""Owns how a schedule is followed: what its steps are given, and what is said if one cannot be taken."""
+"""The steps of a learning rate schedule: their arguments, and the errors if they fail."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class RateSchedule:
-    """Follow a schedule, if there is one, once an iteration.
+    """The schedule of the learning rate, if there is one: one step per iteration.
 
     Args:
-        scheduler: The scheduler; `None` leaves the learning rate as it is.
+        scheduler: The scheduler; `None` keeps the learning rate constant.
     """
 
     def __init__(self, scheduler: LRScheduler | None) -> None:
@@ -28,10 +28,10 @@ class RateSchedule:
         self._is_metric_wanted = wants_metric(scheduler)
 
     def step(self, metrics: Mapping[str, float]) -> None:
-        """Take a step; a scheduler that demands a metric gets the loss of the validation.
+        """Take a step; a scheduler that requires a metric gets the loss of the validation.
 
         Raises:
-            ConfigError: If one of PyTorch's own cannot take it, for its arguments.
+            ConfigError: If a scheduler of PyTorch raises an error because of its arguments.
         """
         if self.scheduler is not None:
             take_step(
@@ -43,7 +43,7 @@ def take_step(scheduler: LRScheduler, metric: float | None) -> None:
     """Take a step of a scheduler.
 
     Raises:
-        ConfigError: If one of PyTorch's own cannot take it, for its arguments.
+        ConfigError: If a scheduler of PyTorch raises an error because of its arguments.
     """
     wanted: list[Any] = [] if metric is None else [metric]
     try:
@@ -54,7 +54,7 @@ def take_step(scheduler: LRScheduler, metric: float | None) -> None:
             trace = trace.tb_next
         place = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
         if not place.startswith("torch."):
-            raise  # a function of the user's own, whose traceback says where
+            raise  # the user's own function: keep the traceback
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ConfigError(
             f"scheduler: {type(scheduler).__name__} cannot step: {reason}. Correct conf/scheduler/."
@@ -62,14 +62,14 @@ def take_step(scheduler: LRScheduler, metric: float | None) -> None:
 
 
 def try_out(make: Callable[[Optimizer], object], optimizer: Optimizer) -> None:
-    """Take a step of a scheduler for an optimizer like another one, of which nothing changes.
+    """Try a step of a scheduler with a copy of an optimizer, which is unchanged.
 
     Args:
         make: Makes the scheduler of an optimizer.
-        optimizer: What it will be made of.
+        optimizer: The optimizer.
 
     Raises:
-        ConfigError: If it cannot take one.
+        ConfigError: If the step raises an error.
     """
     groups = [
         {"params": [torch.zeros(1)]} | {key: each for key, each in group.items() if key != "params"}
@@ -78,7 +78,7 @@ def try_out(make: Callable[[Optimizer], object], optimizer: Optimizer) -> None:
     like = SGD(groups, lr=0.1)
     like.defaults = {**optimizer.defaults}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they are said of the real one
+        warnings.simplefilter("ignore")  # the real scheduler raises them, too
         scheduler = make(like)
         if isinstance(scheduler, LRScheduler):
             like.step()
@@ -86,14 +86,14 @@ def try_out(make: Callable[[Optimizer], object], optimizer: Optimizer) -> None:
 
 
 def wants_metric(scheduler: LRScheduler | None) -> bool:
-    """Return whether a scheduler's `step` demands a metric, as `ReduceLROnPlateau`'s does."""
+    """Return whether a scheduler's `step` requires a metric, as `ReduceLROnPlateau`'s does."""
     if scheduler is None or isinstance(scheduler, ReduceLROnPlateau):
         return scheduler is not None
     return demanded(type(scheduler).step) is not None
 
 
 def demanded(method: Callable[..., object]) -> inspect.Parameter | None:
-    """Return the first parameter that a method cannot be called without, besides its object."""
+    """Return the first required parameter of a method after `self`, or None."""
     _self, *parameters = inspect.signature(method).parameters.values()
     rest = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     found = (each for each in parameters if each.default is each.empty and each.kind not in rest)

@@ -1,9 +1,9 @@
-"""Owns randomness: every random number is a function of the run's seed and of where it is used.
+"""Seeding: every random number is a function of the run's seed and of where it is used.
 
-Order of samples = f(seed, epoch); randomness of a batch's samples and of their collating =
-f(seed, epoch, batch); what else is drawn from the global generators, as by dropout or a callback =
-f(seed, iteration), and before the first and after the last one f(seed, "training") and
-f(seed, "test"). So neither the number of loader workers nor an interruption changes anything, and
+Order of samples = f(seed, epoch); random numbers of a batch's samples and of their collate function =
+f(seed, epoch, batch); other random numbers of the global generators, for example of dropout or a
+callback = f(seed, iteration), and before the first and after the last iteration f(seed, "training")
+and f(seed, "test"). So neither the number of loader workers nor an interruption changes anything, and
 resuming needs no replay.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def derive(seed: int, *place: str | int) -> int:
-    """Mix a seed with the place where it is used into a 63-bit seed, the same everywhere."""
+    """Hash a seed and the place where it is used into a 63-bit seed, the same on every machine."""
     digest = blake2b(repr((seed, *place)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
@@ -34,7 +34,7 @@ def seed_everything(seed: int, *place: str | int) -> None:
     derived = derive(seed, *place)
     _seed_cpu(derived)
     if torch.accelerator.is_available():
-        # Not without one: it would write down, for later, from where it was called.
+        # Without one, it would record a traceback for later, which is slow.
         torch.manual_seed(derived)
 
 
@@ -53,7 +53,7 @@ def restore_rng_state(state: State) -> None:
 
 
 def _cpu_rng_state() -> State:
-    # As tensors: weights_only loading refuses NumPy's arrays, and 625 numbers take their time.
+    # As tensors: weights_only loading rejects NumPy arrays, and lists of 625 numbers are slow.
     version, keys, *rest = random.getstate()
     python_state = [version, torch.from_numpy(np.array(keys, dtype=np.int64)), *rest]
     name, keys, *rest = cast("tuple[Any, ...]", np.random.get_state())  # noqa: NPY002 - as above
@@ -72,21 +72,20 @@ def _restore_cpu_rng_state(state: State) -> None:
 def _seed_cpu(seed: int) -> None:
     torch.default_generator.manual_seed(seed)
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - the generator that augmentations use unasked
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the generator that augmentations use
 
 
 @contextmanager
 def seeded_for(seed: int) -> Iterator[None]:
-    """Seed the CPU's global generators for what is made inside, and put them back after it.
+    """Seed the global generators of the CPU inside the context, and restore them afterwards.
 
-    It also computes on one thread, as a loader's worker does: sums that are shared out among
-    threads are rounded in another order.
+    It also sets one thread, as in a loader worker: sums over several threads are rounded differently.
     """
     python_state, torch_state = random.getstate(), torch.default_generator.get_state()
     numpy_generator, threads = _numpy.get_bit_generator(), torch.get_num_threads()
     if threads > 1:
         torch.set_num_threads(1)
-    # Exchanged, not copied: NumPy takes 50 µs to give its state and take it back.
+    # Exchanged, not copied: getting and setting the state of NumPy takes 50 µs.
     _numpy.set_bit_generator(_SPARE)
     try:
         _seed_cpu(seed)
@@ -100,14 +99,14 @@ def seeded_for(seed: int) -> Iterator[None]:
 
 
 def forget_half_drawn() -> None:
-    """Drop the second of a pair of normal numbers that NumPy's old functions may keep.
+    """Drop the second of a pair of normal numbers that NumPy's legacy functions may cache.
 
-    Exchanging its generator does that as well: so samples that others make leave no other trace
-    than samples that are made here.
+    Exchanging the generator does that, too: so samples from workers have the same effect as samples
+    that are made in this process.
     """
     _numpy.set_bit_generator(_numpy.get_bit_generator())
 
 
-_numpy: Any = np.random  # its stub knows nothing of the exchange
-# What NumPy's old functions draw from while samples are made.
+_numpy: Any = np.random  # its stub lacks the exchange
+# The generator of NumPy's legacy functions while samples are made.
 _SPARE = np.random.MT19937(0)

@@ -1,4 +1,4 @@
-"""Owns the trainer's own configuration keys: their names, defaults and limits."""
+"""The settings of the trainer: its configuration keys, their defaults and limits."""
 
 import os
 import re
@@ -14,10 +14,10 @@ from trainer.numbers_version import CHOICES, OTHER_NUMBERS
 Config = Mapping[str, object]
 
 REQUIRED = object()
-MANY_THREADS = 64  # that a run may have been begun with on another machine
+MANY_THREADS = 64  # that a run may have been started with on another machine
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
-# What decides the bits of a run; a checkpoint that was made with anything else is another run's.
+# The groups and keys that decide the results; with others, a checkpoint belongs to another run.
 DECIDING_GROUPS = ("data", "model", "optimizer", "scheduler", "criterion", "curriculum", "metrics")
 DECIDING_KEYS = (
     "seed",
@@ -36,13 +36,13 @@ CHECKPOINT_KEYS = ("keep_last", "every", "metric", "mode", "other_numbers")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Hold what the trainer itself reads of a configuration; the groups belong to the modules.
+    """The keys that the trainer itself reads; the groups are for the modules.
 
-    `training_type` says what an iteration is: `epoch`, a pass over the training set, or `step`,
-    `eval_every` optimizer steps. Without a `metric`, which has a `mode` if it is there, the validation's
-    accuracy decides which iteration is the best, or its loss where there is no accuracy. A step takes `accumulate` batches, and gradients whose norm is
-    greater than `clip_norm` are scaled down to it. `threads` is the number of CPU threads, `None`
-    leaves PyTorch's; `deterministic` is about a GPU's kernels.
+    `training_type` defines an iteration: `epoch`, a pass over the training set, or `step`,
+    `eval_every` optimizer steps. `metric`, with its `mode`, decides which iteration is the best; by
+    default the accuracy of the validation, or its loss without an accuracy. A step takes `accumulate`
+    batches, and gradients with a greater norm than `clip_norm` are scaled down to it. `threads` is
+    the number of CPU threads, `None` for PyTorch's default; `deterministic` concerns GPU kernels.
     """
 
     seed: int
@@ -71,13 +71,13 @@ def read_settings(config: Config) -> Settings:
     """Read and check the trainer's own keys; what is absent gets its default.
 
     Raises:
-        ConfigError: If `seed` or `iterations` is absent, or a value is out of its limits.
+        ConfigError: If `seed` or `iterations` is missing, or a value is out of its limits.
     """
     checkpoint = {**read_group(config, "checkpoint"), **_decided_now()}
     dataloader = read_group(config, "dataloader")
     if unknown := [key for key in checkpoint if key not in CHECKPOINT_KEYS]:
         raise ConfigError(
-            f"checkpoint.{unknown[0]}: there is no such key. Choose of: {', '.join(CHECKPOINT_KEYS)}."
+            f"checkpoint.{unknown[0]}: this key is unknown. Use one of {', '.join(CHECKPOINT_KEYS)}."
         )
     metric, mode = _metric(checkpoint)
     check_keys(config)
@@ -106,15 +106,15 @@ def read_settings(config: Config) -> Settings:
 
 
 def deciding_keys(config: Config, settings: Settings) -> Config:
-    """Return the part of a configuration that decides the bits of a run."""
+    """Return the part of a configuration that decides the results of a run."""
     groups = {group: read_group(config, group) for group in DECIDING_GROUPS}
-    # What is as it always was does not count: older checkpoints do not know of it.
+    # The default does not count: older checkpoints do not have the key.
     later = {"drop_last": True} if settings.drop_last else {}
     return groups | {key: getattr(settings, key) for key in DECIDING_KEYS} | later
 
 
 def read_group(config: Config, group: str) -> Config:
-    """Return a group's keys without `name`, the label by which filters and displays know it.
+    """Return a group's keys without `name`, its label in filters and displays.
 
     Raises:
         ConfigError: If the group is a single value.
@@ -132,42 +132,42 @@ def _interval(checkpoint: Config) -> Interval:
     interval = parse_interval(value)
     if interval is None:
         raise ConfigError(
-            f"checkpoint.every: {value!r} is neither a number of iterations nor a time. Set 1, 5, 30s,"
-            " 10m ..."
+            f"checkpoint.every: {value!r} is neither a number of iterations nor a time. Set, for"
+            " example, 5, 30s or 10m."
         )
     return interval
 
 
 def _decided_now() -> Config:
-    """Return the keys that are decided when a run is executed: its configuration was written before."""
+    """Return the keys that the environment overrides when a run is executed."""
     other_numbers = os.environ.get(OTHER_NUMBERS)
     return {"other_numbers": other_numbers} if other_numbers else {}
 
 
 def label_of(config: Config, group: str) -> object:
-    """Return a group's `name`; None if it has none."""
+    """Return a group's `name`, or None."""
     found = config.get(group)
     return found.get("name") if isinstance(found, dict) else None
 
 
 def _metric(checkpoint: Config) -> tuple[str | None, str | None]:
-    """Return the metric that decides which iteration is the best one, and which way it is better."""
+    """Return the metric that decides which iteration is the best one, and its mode."""
     metric, mode = checkpoint.get("metric"), checkpoint.get("mode")
     if mode is not None:
         mode = _choice(checkpoint, "mode", (MAX, MIN), within="checkpoint.")
     if metric is None and mode is not None:
         raise ConfigError(
-            f"checkpoint.mode: {mode} of what? Give checkpoint.metric as well, or neither."
+            f"checkpoint.mode: {mode} needs a metric. Set checkpoint.metric as well, or neither."
         )
     if metric is None:
         return None, None
     if not isinstance(metric, str):
-        raise ConfigError(f"checkpoint.metric: {metric!r} is not the name of a metric.")
+        raise ConfigError(f"checkpoint.metric: {metric!r} is not the name of a metric. Correct it.")
     mode = mode or direction_of(metric)
     if mode is None:
         raise ConfigError(
-            f"checkpoint.metric: {metric!r} does not say whether more is better. Give checkpoint.mode:"
-            " min, or max."
+            f"checkpoint.metric: {metric!r} does not tell whether greater is better. Set"
+            " checkpoint.mode to min or max."
         )
     return metric, mode
 
@@ -179,7 +179,7 @@ def _threads(config: Config) -> int | None:
     most = max(MANY_THREADS, os.cpu_count() or 1)
     if threads > most:
         raise ConfigError(
-            f"threads: {threads} is more than any run can use here. Set {most} or fewer."
+            f"threads: {threads} is more than this machine can use. Set {most} or fewer."
         )
     return threads
 
@@ -189,21 +189,25 @@ def _clip_norm(config: Config) -> float | None:
     if value is None:
         return None
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
-        raise ConfigError(f"clip_norm: {value!r} is no number above 0. Set one, or null for none.")
+        raise ConfigError(
+            f"clip_norm: {value!r} is not a number above 0. Set one, or null to disable it."
+        )
     return float(value)
 
 
 def _device(config: Config) -> str:
     device = config.get("device", "auto")
     if not isinstance(device, str) or not DEVICE.fullmatch(device):
-        raise ConfigError(f"device: {device!r} is none of auto, cpu, cuda, cuda:0, cuda:1 ...")
+        raise ConfigError(
+            f"device: {device!r} is not a device. Set auto, cpu, cuda, or cuda:0, cuda:1 ..."
+        )
     return device
 
 
 def _switch(config: Config, key: str, *, default: bool, within: str = "") -> bool:
     value = config.get(key, default)
     if not isinstance(value, bool):
-        raise ConfigError(f"{within}{key}: {value!r} is none of true, false.")
+        raise ConfigError(f"{within}{key}: {value!r} is neither true nor false. Set one.")
     return value
 
 
@@ -212,12 +216,16 @@ def _number(config: Config, key: str, default: object, *, least: int, within: st
     if value is REQUIRED:
         raise ConfigError(f"{within}{key}: missing. Set it, for example {key}: {max(least, 1)}.")
     if type(value) is not int or value < least:
-        raise ConfigError(f"{within}{key}: {value!r} is not a whole number of at least {least}.")
+        raise ConfigError(
+            f"{within}{key}: {value!r} is not a whole number of at least {least}. Correct it."
+        )
     return value
 
 
 def _choice(config: Config, key: str, choices: tuple[str, ...], *, within: str = "") -> str:
     value = config.get(key, choices[0])
     if value not in choices:
-        raise ConfigError(f"{within}{key}: {value!r} is none of {', '.join(choices)}.")
+        raise ConfigError(
+            f"{within}{key}: {value!r} is not one of {', '.join(choices)}. Correct it."
+        )
     return str(value)

@@ -1,4 +1,4 @@
-"""Owns the digest of a state: equal digests mean equal bits."""
+"""The digest of a state: equal digests mean equal bits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def digest_of(value: object) -> str:
 
 
 def _feed_tensor(sha256: hashlib._Hash, tensor: torch.Tensor) -> None:
-    """Feed the values of a tensor, however they lie in memory."""
+    """Update a digest with the values of a tensor, independent of its memory layout."""
     if tensor.layout is torch.sparse_coo:
         tensor = tensor.to_dense()
     sha256.update(f"tensor {tensor.dtype} {[*tensor.shape]};".encode())
@@ -26,13 +26,13 @@ def _feed_tensor(sha256: hashlib._Hash, tensor: torch.Tensor) -> None:
     elif tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
         parts = [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
     for part in parts:
-        # What is conjugate or negative may only be marked as such.
+        # Conjugate and negative tensors may only be flagged as such.
         plain = part.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
         sha256.update(plain.view(torch.uint8).numpy().data)
 
 
 def _feed(sha256: hashlib._Hash, value: object) -> None:
-    """Feed a value so that different structures never give the same bytes."""
+    """Update a digest with a value, so that different structures never give the same bytes."""
     match value:
         case torch.Tensor():
             _feed_tensor(sha256, value.detach())

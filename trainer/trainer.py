@@ -1,4 +1,4 @@
-"""Owns the training loop: what happens in a run, and in which order."""
+"""The trainer: the training loop, and the order of everything that happens in a run."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ if TYPE_CHECKING:
 
 
 class ModularTaskTrainer(Roles):
-    """Build the modules that a configuration names, train the model, and test it.
+    """A trainer that builds the modules of a configuration, trains the model, and tests it.
 
-    A run that was interrupted goes on from its newest checkpoint, and ends with the same bits as
-    one that never was. Callbacks may read every attribute, and change the modules in place.
+    An interrupted run resumes from its newest checkpoint, and ends with the same bits as one that was
+    never interrupted. Callbacks may read every attribute, and change the modules in place.
 
     Args:
-        cfg: The run's configuration, of OmegaConf or plain. Required are `data`, `model`,
-            `optimizer`, `criterion`, `iterations` and `seed`; `trainer.settings` has the other keys
+        cfg: The run's configuration, of OmegaConf or plain. `data`, `model`, `optimizer`,
+            `criterion`, `iterations` and `seed` are required; `trainer.settings` has the other keys
             and their defaults.
-        run_dir: The run directory, where `trainer.outputs` writes.
+        run_dir: The run directory, where `trainer.run_files` writes.
 
     Raises:
-        TrainerError: If the configuration or a module's callback is wrong.
+        TrainerError: If the configuration or a callback of a module is invalid.
     """
 
     def __init__(self, cfg: DictConfig | Config, run_dir: Path) -> None:
@@ -84,7 +84,7 @@ class ModularTaskTrainer(Roles):
         check_states(self.modules)
         self.callbacks: Callbacks[ModularTaskTrainer] = collect_callbacks(self.modules)
         if self.settings.compile:
-            # By shape: what is compiled must not depend on which batch a process begins with.
+            # For each shape: the compiled code must not depend on the batch with which a process starts.
             fix_compiler()
             self.model.compile(dynamic=False)
         self._has_modes = has_modes(self.optimizer)
@@ -112,14 +112,14 @@ class ModularTaskTrainer(Roles):
         )
         self.environment = describe_environment(self.device)
         self.environment_changes: list[str] = []
-        self.numbers_before: list[int] = []  # of iterations that other numbers computed
+        self.numbers_before: list[int] = []  # of earlier iterations with another numbers version
         self.iteration = 0
         self.evaluating: str | None = None
         self.stop_requested = False
 
     @cached_property
     def cfg(self) -> DictConfig:
-        """The run's configuration, as OmegaConf has it; made only if somebody asks for it."""
+        """The run's configuration as a `DictConfig`, which is created on first access."""
         given = self._given
         return given if isinstance(given, DictConfig) else OmegaConf.create(dict(given))
 
@@ -144,7 +144,7 @@ class ModularTaskTrainer(Roles):
                 cb_on_evaluation_end(trainer, iteration, metrics)
                 # step the scheduler
                 cb_on_iteration_end(trainer, iteration, metrics)
-                # stop here if asked to; meanwhile, on a thread of its own:
+                # stop here if requested; meanwhile, on a background thread:
                 # checkpoint, then metrics.jsonl and progress.json
             # with all modules as they were after the best iteration
             cb_on_evaluation_begin(trainer, iterations)
@@ -152,7 +152,7 @@ class ModularTaskTrainer(Roles):
             cb_on_evaluation_end(trainer, iterations, test_results)
             cb_on_train_end(trainer, test_results)  # then results.json
 
-        Callbacks may add numbers to `metrics` and `test_results`; they are reported too.
+        Callbacks may add numbers to `metrics` and `test_results`; they are reported, too.
 
         Raises:
             Stopped: If `stop_requested` was set; the last complete iteration is on the disk.
@@ -183,7 +183,7 @@ class ModularTaskTrainer(Roles):
                 final_state = digest_of(module_states(self))
                 final_points = self.history.points
                 test_results = self._test(recorder)
-            # Leaving the recorder has waited: the last iteration is on the disk.
+            # The recorder has waited on exit: the last iteration is on the disk.
             for end in self.callbacks.cb_on_train_end:
                 end(self, test_results)
             check_numbers(test_results)
@@ -213,7 +213,7 @@ class ModularTaskTrainer(Roles):
         losses = MeanLoss()
         self.model.train()
         if self._has_modes:
-            self.optimizer.train()  # type: ignore[attr-defined]  # as schedule-free ones have it
+            self.optimizer.train()  # type: ignore[attr-defined]  # schedule-free optimizers have it
         for batch_idx in range(self._steps()):
             for begin in callbacks.cb_on_step_begin:
                 begin(self, iteration, batch_idx)
@@ -232,18 +232,18 @@ class ModularTaskTrainer(Roles):
         mean = losses.mean()
         if not isfinite(mean):
             raise Diverged(
-                f"iteration {iteration}: the training loss is {mean}. Lower optimizer.lr, or look at the data."
+                f"iteration {iteration}: the training loss is {mean}. Lower optimizer.lr, or check the data."
             )
         return mean
 
     def _steps(self) -> int:
-        """Count the iteration's steps; none takes batches of two passes."""
+        """Return the number of steps of the iteration; no step takes batches of two passes."""
         if self.settings.training_type == "epoch":
             return ceil(self.batches.begin_pass() / self.settings.accumulate)
         return self.settings.eval_every
 
     def _evaluate(self, part: str, iteration: int) -> dict[str, float]:
-        """Measure on a part of the data; callbacks hear of it before and after."""
+        """Evaluate on a part of the data, with the callbacks before and after."""
         self.evaluating = part
         if self._has_modes:
             self.optimizer.eval()  # type: ignore[attr-defined]  # as above
@@ -259,7 +259,7 @@ class ModularTaskTrainer(Roles):
         return metrics
 
     def _save(self, recorder: Recorder, iteration: int, metrics: dict[str, float]) -> None:
-        """Hand the iteration over to be made durable, and only then told to other programs."""
+        """Queue the iteration to be saved and then published."""
         self.iteration = iteration
         check_numbers(metrics, own=MEASURED)
         self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)

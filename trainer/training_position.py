@@ -1,4 +1,4 @@
-"""Owns the place that a training has reached in its training set."""
+"""The position of a training in its training set."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from trainer.loading.loaders import Loader
 
-    Batch = Any  # as the data set and its collating make it
+    Batch = Any  # of any structure
 
 
 class TrainingBatches:
-    """Walk through the training set pass after pass, from any place on.
+    """The batches of the training set, pass after pass, from any position on.
 
-    `epoch` counts the finished passes and `batch` the batches taken of this one: together with the
-    samples that the passes are restricted to, they are the place from which another process can go on.
+    `epoch` counts the finished passes and `batch` the batches taken of the current one: together with
+    the samples that the passes are restricted to, they are the position from which a run resumes.
     """
 
     def __init__(self, loader: Loader) -> None:
@@ -37,17 +37,17 @@ class TrainingBatches:
         self._has_begun = False
 
     def __len__(self) -> int:
-        """Count the batches of a whole pass."""
+        """Return the number of batches of a whole pass."""
         return len(self._order)
 
     def restrict(self, indices: Sequence[int] | Tensor | None) -> None:
-        """Take only these samples of the training set, from the next pass on, until told otherwise.
+        """Restrict the passes to these samples of the training set, from the next pass on.
 
-        A pass that has begun keeps its samples. Callbacks may call this at any event: what the
-        passes are restricted to is saved with the place.
+        A pass that has started keeps its samples. Callbacks may call this at any event: the
+        restriction is saved with the position.
 
         Args:
-            indices: Integers (samples,), in any order, each at least once, or booleans, one for each
+            indices: Integers (samples,), in any order, each at least once, or booleans, one per
                 sample; `None` allows all.
 
         Raises:
@@ -59,12 +59,12 @@ class TrainingBatches:
             self._order.restrict(allowed)
 
     def begin_pass(self) -> int:
-        """Begin a pass, if none has begun, and return how many batches are left of it."""
+        """Start a pass, if none has started, and return how many batches are left of it."""
         self._has_begun = True
         return len(self) - self.batch
 
     def renew(self) -> None:
-        """Let loader workers see how the data set is now, where a callback changed it."""
+        """Restart the loader workers if a callback has changed the data set."""
         if self._iterator is not None and self._loader.renew():
             self._iterator = None
 
@@ -74,14 +74,14 @@ class TrainingBatches:
             indices = indices.nonzero().flatten()
         elif indices.dtype is torch.bool or (indices.is_floating_point() and len(indices)):
             raise ConfigError(
-                f"dataloader: {str(indices.dtype).removeprefix('torch.')} {[*indices.shape]} says nothing"
-                f" about {count} training samples. Give indices, or one boolean for each."
+                f"dataloader: {str(indices.dtype).removeprefix('torch.')} {[*indices.shape]} does not"
+                f" select among {count} training samples. Give indices, or one boolean per sample."
             )
         indices = indices.long()
-        strange = indices[(indices < 0) | (indices >= count)]
-        if len(strange):
+        wrong = indices[(indices < 0) | (indices >= count)]
+        if len(wrong):
             raise ConfigError(
-                f"dataloader: there are {count} training samples, and no index {int(strange[0])}. "
+                f"dataloader: the index {int(wrong[0])} is not one of {count} training samples. "
                 "Correct the indices."
             )
         allowed = torch.zeros(count, dtype=torch.bool)
@@ -89,7 +89,7 @@ class TrainingBatches:
         left = int(allowed.sum())
         if left < (self._order.batch_size if self._order.drop_last else 1):
             raise ConfigError(
-                f"dataloader: {left} training samples make no batch. "
+                f"dataloader: {left} training samples are too few for a batch. "
                 "Allow more of them, lower batch_size, or set drop_last: false."
             )
         return allowed
@@ -98,12 +98,12 @@ class TrainingBatches:
         """Return the next batches of this pass, fewer than `count` at its end.
 
         Raises:
-            ConfigError: If there is none, since the data set has fewer samples than it had.
+            ConfigError: If there is none, because the data set has fewer samples than before.
         """
         if self._iterator is None:
             self._order.epoch = self.epoch
             self._last = len(self)
-            if self.batch >= self._last:  # there were more when the place was saved
+            if self.batch >= self._last:  # there were more when the position was saved
                 self.end_pass()
                 self._order.epoch, self._last = self.epoch, len(self)
             self._order.first_batch = self.batch
@@ -111,14 +111,14 @@ class TrainingBatches:
         taken = [*islice(self._iterator, count)]
         if not taken:
             raise ConfigError(
-                f"data: the training set gave no batch {self.batch} of {self._last}: it has fewer"
-                " samples than when the pass began. Change their number between passes only."
+                f"data: the training set has no batch {self.batch} of {self._last}: it has fewer"
+                " samples than when the pass started. Change their number between passes only."
             )
         self.batch += len(taken)
         return taken
 
     def end_pass(self) -> bool:
-        """Begin the next pass if this one is exhausted, and tell whether it was."""
+        """End the pass if it is exhausted, and return whether it was."""
         if self.batch < self._last:
             return False
         self.epoch, self.batch, self._iterator = self.epoch + 1, 0, None
@@ -127,7 +127,7 @@ class TrainingBatches:
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the place that is reached."""
+        """Return the position."""
         return {
             "epoch": self.epoch,
             "batch": self.batch,
@@ -136,17 +136,17 @@ class TrainingBatches:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a place that `state_dict` returned.
+        """Restore a position that `state_dict` returned.
 
         Raises:
-            ConfigError: If the passes were restricted among another number of samples.
+            ConfigError: If the restriction was for another number of samples.
         """
         count = len(self._order.samples)
         for allowed in (state["allowed"], state["allowed_next"]):
             if allowed is not None and len(allowed) != count:
                 raise ConfigError(
-                    f"data: train has {count} samples, and the run was restricted to some of"
-                    f" {len(allowed)}. Give it the data with which it began, or begin another run."
+                    f"data: train has {count} samples, but the run was restricted to some of"
+                    f" {len(allowed)}. Restore the data with which it started, or start another run."
                 )
         self.epoch, self.batch, self._iterator = state["epoch"], state["batch"], None
         self._has_begun = False

@@ -1,4 +1,4 @@
-"""Owns an optimizer step: from batches to gradients, and from gradients to new weights."""
+"""The update of an optimizer step: from batches to gradients, and from gradients to new weights."""
 
 from __future__ import annotations
 
@@ -24,20 +24,19 @@ if TYPE_CHECKING:
 
 
 class Update:
-    """Take optimizer steps with a model.
+    """Takes optimizer steps with a model.
 
-    An optimizer whose `step` demands a closure, by a parameter without a default, is handed one that
-    computes loss and gradients anew, as is PyTorch's own protocol. So one that looks at several
-    places before it steps, such as SAM or L-BFGS, needs nothing more; each of its evaluations is
-    accumulated, clipped and cast alike. Every other one finds the gradients, as in a loop by hand.
+    An optimizer whose `step` requires a closure, by a parameter without a default, gets one that
+    recomputes loss and gradients, as PyTorch specifies. So optimizers with several evaluations per
+    step, such as SAM or L-BFGS, need nothing more; each evaluation is accumulated, clipped and cast
+    in the same way. For other optimizers, the gradients are computed before `step`.
 
     Args:
-        modules: The model, which maps inputs to what the criterion takes, the criterion, which maps
-            that and targets to the batch's mean loss, and the optimizer.
-        device: Where the model is.
-        autocast: Casts what is computed inside it to the precision of the training.
-        clip_norm: The greatest norm of all gradients together that the optimizer steps with; `None`
-            leaves them as they are.
+        modules: The model, which maps inputs to outputs, the criterion, which maps outputs and
+            targets to the batch's mean loss, and the optimizer.
+        device: The device of the model.
+        autocast: Casts computations to the precision of the training.
+        clip_norm: The greatest total norm of the gradients; `None` does not clip them.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class Update:
         self.clip_norm = clip_norm
         self._is_far = device.type != "cpu"
         self._closure = closure_parameter(self.optimizer)
-        self._given: list[int] = []  # how many parameters each group had when we looked last
+        self._given: list[int] = []  # how many parameters each group had at the last step
         self._others: list[Tensor] = []
 
     def take(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
@@ -84,12 +83,12 @@ class Update:
         if not evaluations:
             raise ConfigError(
                 f"optimizer: {type(self.optimizer).__name__}.step never called the closure that it"
-                " demands. Call it, or give the parameter a default: then it finds the gradients."
+                " requires. Call it, or give the parameter a default to get the gradients instead."
             )
         return evaluations[0]
 
     def _evaluate(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
-        """Compute anew the gradients of the mean loss over all samples; return it, and their number."""
+        """Recompute the gradients of the mean loss over all samples; return it, and their number."""
         is_alone = len(batches) == 1
         counts = [] if is_alone else [count_samples(batch) for batch in batches]
         shares = []
@@ -109,14 +108,14 @@ class Update:
         return torch.stack(shares).sum(), sum(counts)
 
     def _parameters(self) -> list[Tensor]:
-        """Return what the optimizer was given."""
+        """Return the parameters of the optimizer."""
         return [each for group in self.optimizer.param_groups for each in group["params"]]
 
     def _forget_gradients(self) -> None:
-        """Do what `zero_grad` does, without telling a profiler each time, which takes 8 µs.
+        """Do the same as `zero_grad`, without its profiler hook, which takes 8 µs.
 
-        Gradients of what the optimizer was not given are forgotten too: nobody would, and they would
-        be summed up step by step.
+        Gradients of parameters that the optimizer does not have are cleared, too: otherwise they
+        would be accumulated step by step.
         """
         groups = self.optimizer.param_groups
         if getattr(self.optimizer.zero_grad, "__func__", None) is not Optimizer.zero_grad:
@@ -139,29 +138,29 @@ class Update:
 
 
 def has_modes(optimizer: Optimizer) -> bool:
-    """Return whether an optimizer is told when it trains and when it is measured.
+    """Return whether an optimizer has modes for training and evaluation.
 
-    Schedule-free ones are: what they train and what they give are different weights.
+    Schedule-free ones do: their weights differ in training and evaluation.
     """
     return all(callable(getattr(optimizer, mode, None)) for mode in ("train", "eval"))
 
 
 def check_loss(loss: object, criterion: object) -> None:
-    """Make sure that a loss can be descended on.
+    """Check that a loss is one number with a gradient.
 
     Raises:
-        ConfigError: If it is not one number with a gradient.
+        ConfigError: If it is not.
     """
-    what = "has no gradient: nothing that is trained went into it"
+    what = "does not have a gradient. Compute it from the outputs of the model"
     if not isinstance(loss, Tensor):
         what = f"is a {type(loss).__name__}, not a tensor. Return the mean loss of the batch"
     elif loss.dim():
-        what = f"has the shape {[*loss.shape]}, and is not one number. Return the mean, or the sum"
+        what = f"has the shape {[*loss.shape]}, but must be one number. Return the mean, or the sum"
     elif loss.requires_grad:
         return
     raise ConfigError(f"criterion: the loss of {type(criterion).__name__} {what}.")
 
 
 def closure_parameter(optimizer: Optimizer) -> inspect.Parameter | None:
-    """Return the parameter by which an optimizer's `step` demands a closure; `None` if it does not."""
+    """Return the parameter by which an optimizer's `step` requires a closure, or None."""
     return demanded(type(optimizer).step)

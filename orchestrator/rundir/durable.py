@@ -39,7 +39,7 @@ def is_shortage(error: OSError) -> bool:
 
 
 def is_refusal(error: OSError) -> bool:
-    """Tell whether the system refused to look at a file: it says nothing about what is there."""
+    """Return whether the system refused to look at a file: it says nothing about what is there."""
     return not isinstance(error, NotRegularError) and error.errno not in _MISPLACED
 
 

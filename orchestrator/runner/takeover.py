@@ -68,7 +68,7 @@ def _take_over(kept: Kept, begun: Begun, directory: RunDirectory, watch: Supervi
 
 
 def _is_open(directory: RunDirectory, begun: Begun) -> bool:
-    """Tell whether an attempt is recorded as running: its end is not known yet."""
+    """Return whether an attempt is recorded as running: its end is not known yet."""
     seen = directory.read_status()
     if not isinstance(seen, Status):
         return False

@@ -184,7 +184,7 @@ def test_no_gpu_is_seen_where_none_is_wanted(tmp_path: Path) -> None:
     (found,) = results(tmp_path).values()
     assert found["environment"]["device"] == "cpu"
     told = orch(tmp_path, "run", *GRID, "seed=1", "model=mlp", "--gpus=none", code=1)
-    assert "device: there is no usable GPU here. Set device: auto, or cpu." in told
+    assert "there is no usable GPU here. Set device: auto, or cpu." in told
 
 
 def test_out_of_memory_beside_others_is_tried_alone(tmp_path: Path, gpu: Gpu) -> None:

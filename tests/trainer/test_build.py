@@ -49,14 +49,14 @@ def test_lists_reach_a_module_as_lists() -> None:
         (
             "model",
             {"name": "M", "_taget_": "x"},
-            "^model._target_: missing, but there is _taget_. ",
+            "^model._target_: missing, but _taget_ is set. ",
         ),
-        ("curriculum", {"initial": 1}, "^curriculum._target_: missing, but there is initial. "),
+        ("curriculum", {"initial": 1}, "^curriculum._target_: missing, but initial is set. "),
         ("model", "mlp", "^model: expected keys with values, not 'mlp'"),
         (
             "model",
             {"_target_": "torch.nn.Linaer"},
-            "'torch.nn.Linaer': torch.nn has no 'Linaer'; the nearest is torch.nn.Linear. Correct",
+            "'torch.nn.Linaer': torch.nn does not have 'Linaer'; the nearest is torch.nn.Linear. Correct",
         ),
         ("model", {"_target_": "no.such.Model"}, r"^model\._target_: cannot use 'no.such.Model'"),
         ("model", {"_target_": "no.such.Model"}, "there is no module 'no', neither installed nor"),
@@ -80,12 +80,16 @@ def test_lists_reach_a_module_as_lists() -> None:
             "^data: held_out 0",
         ),
         ("model", {"_target_": "torch.nn.Linear", "in_features": 1}, "argument: 'out_features'"),
-        ("model", {"_target_": "user_modules.Tiny"}, "^model._target_: it gives a Tiny, not a"),
+        ("model", {"_target_": "user_modules.Tiny"}, "^model._target_: it returns a Tiny, not a"),
         ("model", {"_target_": "math.pi"}, r"^model\._target_: cannot use 'math.pi'"),
-        ("optimizer", {"_target_": "torch.optim.SGD", "rl": 1}, "'rl'. It takes: params, lr"),
+        (
+            "optimizer",
+            {"_target_": "torch.optim.SGD", "rl": 1},
+            "'rl'. Its parameters are: params, lr",
+        ),
         ("optimizer", {"_target_": "torch.optim.SGD", "lr": -1}, "Invalid learning rate: -1"),
         ("data", {"_target_": "builtins.dict"}, "^data: dict has no 'train' data set"),
-        ("scheduler", {"_target_": "builtins.dict"}, "^scheduler._target_: it gives a dict"),
+        ("scheduler", {"_target_": "builtins.dict"}, "^scheduler._target_: it returns a dict"),
     ],
 )
 def test_wrong_group_is_an_error_in_one_line(group: str, changes: Any, message: str) -> None:

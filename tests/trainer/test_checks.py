@@ -36,7 +36,7 @@ def steps_of(name: str) -> dict[str, Any]:
             ConfigError,
             "the loss of Plain is a float, not a tensor",
         ),
-        ({"criterion": steps_of("Cut")}, ConfigError, "the loss of Cut has no gradient"),
+        ({"criterion": steps_of("Cut")}, ConfigError, "the loss of Cut does not have a gradient"),
     ],
 )
 def test_what_cannot_work_is_told_before_the_first_step(

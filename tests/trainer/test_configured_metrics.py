@@ -84,11 +84,14 @@ def test_whoever_names_no_metric_does_not_wait_for_torchmetrics(
     [
         ({"f1": F1 | {"num_clases": 2}}, "^metrics.f1: torchmetrics.*num_clases"),
         ({"f1": F1 | {"average": "mean"}}, "^metrics.f1: torchmetrics.*average"),
-        ({"f1": F1 | {"_target_": "torchmetrics.F2"}}, "^metrics.f1._target_: .* has no 'F2'"),
+        (
+            {"f1": F1 | {"_target_": "torchmetrics.F2"}},
+            "^metrics.f1._target_: .* does not have 'F2'",
+        ),
         ({"f1": {"name": "F1"}}, "^metrics.f1._target_: missing"),
         ({"f1": "f1"}, "^metrics.f1._target_: missing"),
         ({"loss": F1}, "^metrics.loss: the trainer measures this itself"),
-        ({"x": {"_target_": "builtins.dict"}}, r"it gives a dict, which has no reset\(\)"),
+        ({"x": {"_target_": "builtins.dict"}}, r"it returns a dict, which does not have reset\(\)"),
         ("f1", "^metrics: expected keys with values, not 'f1'"),
     ],
 )
@@ -106,7 +109,7 @@ def test_metric_that_cannot_be_built_is_an_error(metrics: Any, message: str) -> 
             "MulticlassF1Score",
             r"^metrics.mine: it cannot measure outputs \[2, 5\] against targets ",
         ),
-        ("MulticlassConfusionMatrix", r"^metrics.mine: it gives an array \[5, 5\], not a number"),
+        ("MulticlassConfusionMatrix", r"^metrics.mine: it returns an array \[5, 5\], not a number"),
     ],
 )
 def test_metric_that_does_not_fit_is_an_error(target: str, message: str) -> None:
@@ -184,6 +187,6 @@ def test_accuracy_that_cannot_be_measured_is_refused_with_the_reason(
         checkpoint={"metric": "validation/accuracy"},
     )
     with pytest.raises(
-        ConfigError, match="'validation/accuracy': the outputs are not a number for"
+        ConfigError, match="'validation/accuracy': the outputs are not one number per"
     ):
         train(run_dir)

@@ -73,13 +73,16 @@ def test_every_parameter_may_be_selected() -> None:
         ("bias", r"^optimizer\.groups: 'bias' is not a list"),
         (["bias"], r"^optimizer\.groups\[0\]: 'bias' has neither match nor kinds"),
         ([{"lr": 1}], r"^optimizer\.groups\[0\]: .* has neither match nor kinds"),
-        ([{"match": "a"}], r"^optimizer\.groups\[0\]: it has no options"),
+        ([{"match": "a"}], r"^optimizer\.groups\[0\]: it does not set any options"),
         ([{"match": "a", "params": 1, "lr": 1}], r"^optimizer\.groups\[0\]\.params: "),
         ([{"match": "(", "lr": 1}], r"^optimizer\.groups\[0\]\.match: '\(' is not a regular"),
         ([{"kinds": "norms", "lr": 1}], r"^optimizer\.groups\[0\]\.kinds: \['norms'\] is not a"),
         ([{"kinds": 3, "lr": 1}], r"^optimizer\.groups\[0\]\.kinds: 3 is not a list of norm"),
         ([NO_DECAY, {"match": "tail", "lr": 1}], r"^optimizer\.groups\[1\]: no parameter is sel"),
-        ([{"match": "head", "wait_decay": 0}], r"wait_decay: AdamW has no such option\. Did you"),
+        (
+            [{"match": "head", "wait_decay": 0}],
+            r"wait_decay: AdamW does not have this option\. Did you",
+        ),
     ],
 )
 def test_wrong_groups_are_refused_in_one_line(entries: Any, message: str) -> None:

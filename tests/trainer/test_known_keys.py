@@ -45,7 +45,7 @@ def test_misspelt_key_is_refused_with_the_right_one(key: str, value: Any, meant:
     """Whether or not the right one is there as well."""
     for config in (LEAST | {key: value}, LEAST | {meant: 1, key: value}):
         with pytest.raises(
-            ConfigError, match=f"^{key}: nothing reads this key. Did you mean {meant}"
+            ConfigError, match=f"^{key}: this key is not read. Did you mean {meant}"
         ):
             check_keys(config)
     with pytest.raises(ConfigError, match="Did you mean"):

@@ -71,7 +71,7 @@ def test_importing_the_package_does_not_import_pytorch() -> None:
 @pytest.mark.parametrize(
     ("spoil", "weights", "message"),
     [
-        ("nothing", "worst", "^weights: 'worst' is none of best, last"),
+        ("nothing", "worst", "^weights: 'worst' is not one of best, last"),
         ("config.yaml", "best", "it is not a run directory"),
         ("results.json", "best", "the run is not done. Run it to its end"),
         ("checkpoints", "last", "there are no checkpoints"),

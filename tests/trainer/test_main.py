@@ -91,7 +91,7 @@ def test_error_that_a_user_can_mend_is_one_line(
     ("content", "reason"),
     [
         (None, "config.yaml: No such file or directory"),
-        ("a: [", "config.yaml: not YAML: while parsing"),
+        ("a: [", "config.yaml: it is not YAML: while parsing"),
         ("- a", "config.yaml: expected keys with values"),
         ("a: ${b}", "a: Interpolation key 'b' not found"),
         ("{}", "seed: missing. Set it, for example seed: 1."),

@@ -63,7 +63,7 @@ def test_name_says_which_way_a_metric_is_better(metric: str, mode: str | None) -
     checkpoint = LEAST | {"checkpoint": {"metric": metric}}
     if mode is None:
         with pytest.raises(
-            ConfigError, match=r"does not say whether more is better\. Give checkpoint"
+            ConfigError, match=r"does not tell whether greater is better\. Set checkpoint"
         ):
             read_settings(checkpoint)
     else:
@@ -78,7 +78,10 @@ def test_name_says_which_way_a_metric_is_better(metric: str, mode: str | None) -
     ("checkpoint", "message"),
     [
         ({"mode": "min"}, r"^checkpoint\.mode: min of what\? Give checkpoint\.metric"),
-        ({"metric": "validation/loss", "mode": "low"}, r"^checkpoint\.mode: 'low' is none of max"),
+        (
+            {"metric": "validation/loss", "mode": "low"},
+            r"^checkpoint\.mode: 'low' is not one of max",
+        ),
         ({"metric": 3}, r"^checkpoint\.metric: 3 is not the name of a metric"),
         ({"metric": ["a"]}, r"^checkpoint\.metric: \['a'\] is not the name of a metric"),
     ],

@@ -75,7 +75,7 @@ def test_run_of_other_numbers_begins_again(
     name = f"numbers-{numbers or 0}"
     (note,) = results_of(broken)["environment_changes"]
     assert note == (
-        f"begun again with numbers {NUMBERS}: this version of the trainer does not go on from"
+        f"restarted with numbers {NUMBERS}: this version of the trainer does not resume from"
         f" those in earlier/{name}"
     )
     assert f"{note}\n" in capsys.readouterr().out
@@ -129,7 +129,9 @@ def test_run_of_other_numbers_is_refused_where_the_user_says_so(
     begun_by(None, broken, train)
     before = {path: path.read_bytes() for path in broken.rglob("*") if path.is_file()}
     for _ in range(2):
-        with pytest.raises(CheckpointError, match="iteration 2 was computed with numbers 0, this"):
+        with pytest.raises(
+            CheckpointError, match="iteration 2 was computed with numbers 0, but this"
+        ):
             train(broken)
     assert before == {path: path.read_bytes() for path in broken.rglob("*") if path.is_file()}
 
@@ -160,7 +162,9 @@ def test_environment_decides_for_runs_that_exist_already(
     broken = broken_run(make_run, tmp_path, checkpoint={"other_numbers": "refuse"})
     begun_by(None, broken, train)
     monkeypatch.setenv("TRAINER_OTHER_NUMBERS", "whatever")
-    with pytest.raises(ConfigError, match="other_numbers: 'whatever' is none of restart, resume"):
+    with pytest.raises(
+        ConfigError, match="other_numbers: 'whatever' is not one of restart, resume"
+    ):
         train(broken)
     monkeypatch.setenv("TRAINER_OTHER_NUMBERS", "resume")
     train(broken)

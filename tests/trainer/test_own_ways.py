@@ -128,13 +128,25 @@ class Endless(IterableDataset[Any]):
 @pytest.mark.parametrize(
     ("samples", "loading", "message"),
     [
-        (Endless(), {}, "^data: train is a Endless, whose samples have no numbers. Give it"),
-        (labelled(0), {"drop_last": True}, "^data: train has 44 samples, no batch. .*drop_last"),
-        (TensorDataset(torch.zeros(0, 6), torch.zeros(0)), {}, "^data: train has 0 samples, no"),
+        (Endless(), {}, "^data: train is a Endless, which is not a map-style data set. Give it"),
+        (
+            labelled(0),
+            {"drop_last": True},
+            "^data: train has 44 samples, too few for a batch. .*drop_last",
+        ),
+        (
+            TensorDataset(torch.zeros(0, 6), torch.zeros(0)),
+            {},
+            "^data: train has 0 samples, too few",
+        ),
         (TensorDataset(torch.zeros(4)), {}, "^data: a sample of train has one part. Make it"),
         (labelled(0), {"_target_": "builtins.list"}, "^dataloader: builtins.list: "),
-        (labelled(0), {"_target_": "torch.nn.Identity"}, "gives a Identity, not a .*DataLoader"),
-        (labelled(0), {"collate_fn": {"_target_": "odd_modules.nothing"}}, "has no 'nothing'"),
+        (labelled(0), {"_target_": "torch.nn.Identity"}, "returns a Identity, not a .*DataLoader"),
+        (
+            labelled(0),
+            {"collate_fn": {"_target_": "odd_modules.nothing"}},
+            "does not have 'nothing'",
+        ),
     ],
 )
 def test_data_that_make_no_batches_are_refused(
@@ -211,5 +223,5 @@ def test_samples_and_outputs_may_have_a_structure(make_run: MakeRun, train: Trai
     }
     assert [*train(make_run(**changes))] == ["test/loss"]
     recall = {"_target_": "torchmetrics.classification.BinaryRecall"}
-    with pytest.raises(ConfigError, match=r"^metrics: the model gives a tuple"):
+    with pytest.raises(ConfigError, match=r"^metrics: the model returns a tuple"):
         train(make_run("measured", metrics={"recall": recall}, **changes))

@@ -34,7 +34,7 @@ def test_second_process_is_refused_in_one_line(
     assert start(run_program, str(run_dir)) == 2
     said = (run_dir / "err.log").read_text()
     assert said == (
-        f"{run_dir}: another process is training this run. Wait for its end, or stop it.\n"
+        f"{run_dir}: another process is training this run. Wait until it ends, or stop it.\n"
     )
     assert not (run_dir / "metrics.jsonl").exists()
     holder.kill()

@@ -145,5 +145,5 @@ def test_results_hold_what_a_comparison_needs(make_run: MakeRun, train: Train) -
 def test_what_is_no_plain_file_is_refused(tmp_path: Path, make: Callable[[Path], object]) -> None:
     """A pipe would keep the training waiting for ever, a link let it write elsewhere."""
     make(tmp_path / "metrics.jsonl")
-    with pytest.raises(OSError, match="it is no plain file"):
+    with pytest.raises(OSError, match="it is not a regular file"):
         Outputs(tmp_path).open(since=0)

@@ -100,10 +100,10 @@ def test_pass_that_has_begun_keeps_its_samples() -> None:
 @pytest.mark.parametrize(
     ("indices", "drop_last", "reason"),
     [
-        ([], False, "^dataloader: 0 training samples make no batch"),
-        ([*range(7), 6], True, "^dataloader: 7 training samples make no batch"),
-        ([0, 20], False, "there are 20 training samples, and no index 20"),
-        ([-1, 0], False, "there are 20 training samples, and no index -1"),
+        ([], False, "^dataloader: 0 training samples are too few for a batch"),
+        ([*range(7), 6], True, "^dataloader: 7 training samples are too few for a batch"),
+        ([0, 20], False, "the index 20 is not one of 20 training samples"),
+        ([-1, 0], False, "the index -1 is not one of 20 training samples"),
     ],
 )
 def test_restriction_that_leaves_nothing_to_train_on_is_an_error(
@@ -128,10 +128,13 @@ def test_samples_are_named_by_indices_or_booleans(allowed: Any) -> None:
 @pytest.mark.parametrize(
     ("allowed", "message"),
     [
-        (torch.ones(43, dtype=torch.bool), r"bool \[43\] says nothing about 44 training samples"),
-        (torch.rand(44), r"float32 \[44\] says nothing about 44"),
-        ([], "^dataloader: 0 training samples make no batch"),
-        ([44], "no index 44"),
+        (
+            torch.ones(43, dtype=torch.bool),
+            r"bool \[43\] does not select among 44 training samples",
+        ),
+        (torch.rand(44), r"float32 \[44\] does not select among 44"),
+        ([], "^dataloader: 0 training samples are too few for a batch"),
+        ([44], "the index 44 is not one of"),
     ],
 )
 def test_restriction_that_says_nothing_is_refused(allowed: Any, message: str) -> None:

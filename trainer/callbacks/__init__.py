@@ -1,1 +1,1 @@
-"""The events of a training, and which methods of modules are called at them."""
+"""Callbacks: the methods of modules that are called at the events of a training."""

@@ -1,4 +1,4 @@
-"""Owns the callbacks: which exist, what they take, and which modules define them."""
+"""The events of a training: their callbacks, the parameters of these, and the modules that define them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainer.errors import CallbackError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-T = TypeVar("T")  # what the callbacks are handed: the trainer
+T = TypeVar("T")  # the type of the trainer, which the callbacks get
 
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "cb_on_train_begin": ("trainer",),
@@ -33,9 +33,9 @@ PROPERTIES = (property, cached_property)
 
 @dataclass(frozen=True, slots=True)
 class Callbacks(Generic[T]):
-    """Hold the listeners of each event, in the order in which they are called.
+    """The callbacks of each event, in the order in which they are called.
 
-    The loop iterates over these tuples, so an event that nobody listens to costs nothing.
+    The loop iterates over these tuples, so an event without callbacks costs nothing.
     """
 
     cb_on_train_begin: tuple[Callable[[T], None], ...]
@@ -50,12 +50,12 @@ class Callbacks(Generic[T]):
 
     @property
     def may_add_metrics(self) -> bool:
-        """Whether somebody listens who could add metrics to those of an iteration."""
+        """Whether there are callbacks that could add metrics to those of an iteration."""
         return bool(self.cb_on_iteration_end or self.cb_on_evaluation_end)
 
     @property
     def may_change_data(self) -> bool:
-        """Whether somebody listens who could change what samples are like, while training goes on."""
+        """Whether there are callbacks that could change the samples during the training."""
         watched = (
             self.cb_on_iteration_begin,
             self.cb_on_iteration_end,
@@ -70,11 +70,11 @@ def collect_callbacks(modules: Mapping[str, object]) -> Callbacks[Any]:
     """Collect and check every module's callbacks, in the order of the modules.
 
     Args:
-        modules: The modules by their role. An object with two roles is asked once, as the first.
+        modules: The modules by their role. An object with two roles counts once, with the first.
 
     Raises:
-        CallbackError: If an attribute begins with `cb_`, or was probably meant to, but is no
-            callback, or if a callback cannot take the parameters of its event.
+        CallbackError: If an attribute begins with `cb_`, or was probably meant to, but is not a
+            callback, or if a callback does not take the parameters of its event.
     """
     listeners: dict[str, list[Callable[..., None]]] = {event: [] for event in PARAMETERS}
     seen: set[int] = set()
@@ -91,10 +91,10 @@ def collect_callbacks(modules: Mapping[str, object]) -> Callbacks[Any]:
 
 
 def _is_meant_as_callback(module: object, name: str) -> bool:
-    """Tell whether an attribute would be a callback if its name were spelt right.
+    """Return whether an attribute is probably a misspelled callback.
 
-    Other frameworks have an `on_train_end`, which is none of our business unless it takes just
-    what our event gives.
+    An `on_train_end` of another framework is not, unless it takes exactly the parameters of the
+    event.
     """
     if name.startswith("_"):
         return False
@@ -104,9 +104,11 @@ def _is_meant_as_callback(module: object, name: str) -> bool:
 
 
 def _unknown(module: object, name: str, role: str) -> CallbackError:
-    """Return the error that says which callback was probably meant."""
+    """Return an error that names the callback that was probably meant."""
     nearest, is_near = nearest_event(name, _fitting_events(module, name))
-    hint = "" if is_near else " What is no callback needs a name that does not begin with cb_."
+    hint = (
+        "" if is_near else " If it is not a callback, give it a name that does not begin with cb_."
+    )
     return CallbackError(f"{role}: there is no callback {name!r}. Did you mean {nearest!r}?{hint}")
 
 
@@ -123,21 +125,21 @@ def _fitting_events(module: object, name: str) -> list[str]:
 
 
 def _listeners(module: object, event: str, role: str) -> list[Callable[..., None]]:
-    """Return what to call, by place, with the values of an event's parameters."""
+    """Return the functions to call, by position, with the values of an event's parameters."""
     names = PARAMETERS[event]
     declared = inspect.getattr_static(module, event, None)
     if isinstance(declared, MemberDescriptorType) and not hasattr(module, event):
-        return []  # a place in `__slots__` that holds nothing
+        return []  # an unset member of `__slots__`
     fault = "has the wrong parameters"
     if isinstance(declared, PROPERTIES):
         fault = "is a property"
     elif not callable(callback := getattr(module, event, None)):
-        fault = f"is a {type(callback).__name__}, and no method"
+        fault = f"is a {type(callback).__name__}, not a method"
     elif never_runs(callback):
-        fault = "is async or a generator, which nobody would run"
+        fault = "is async or a generator, which is never executed"
     else:
         match way_to_call(callback, names):
-            case Way.BY_PLACE:
+            case Way.BY_POSITION:
                 return [callback]
             case Way.BY_NAME:
                 return [lambda *values: callback(**dict(zip(names, values, strict=True)))]

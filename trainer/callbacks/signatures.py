@@ -1,4 +1,4 @@
-"""Owns which declarations of a callback can be called with an event's values, and how."""
+"""Signatures of callbacks: which of them can be called with an event's values, and how."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Way(Enum):
-    """Say how the values reach the parameters."""
+    """How values are passed to the parameters."""
 
-    BY_PLACE = "by place"
+    BY_POSITION = "by position"
     BY_NAME = "by name"
 
 
 def way_to_call(callback: Callable[..., object], names: tuple[str, ...]) -> Way | None:
-    """Return how to call a callback with the values of the named parameters; none if it cannot be.
+    """Return how to call a callback with the values of the named parameters, or None if it does not fit.
 
-    The parameters stand in the right order under the right names, but for underscores around them,
-    the mark of what is not used. Others have defaults. `*args` and `**kwargs` take what is left;
-    behind a decorator that has only those, the decorated function must fit too.
+    The parameters have to have the right order and names, except for underscores around them, which
+    mark unused ones. Further parameters need defaults. `*args` and `**kwargs` take the rest; if a
+    decorator has only those, the decorated function has to fit, too.
     """
     try:
         signatures = [inspect.signature(callback, follow_wrapped=False)]
         if any(each.kind in VARIADIC for each in signatures[0].parameters.values()):
             signatures.append(inspect.signature(callback))
-    except (TypeError, ValueError):  # no signature, or not even a place for `self`
+    except (TypeError, ValueError):  # no signature, or no parameter for `self`
         return None
     if all(_takes_by_place(signature, names) for signature in signatures):
-        return Way.BY_PLACE
+        return Way.BY_POSITION
     if all(_takes_by_name(signature, names) for signature in signatures):
         return Way.BY_NAME
     return None
 
 
 def never_runs(callback: object) -> bool:
-    """Tell whether a call only makes a coroutine or a generator, which nobody would run."""
+    """Return whether calling it only creates a coroutine or a generator, which is never executed."""
     kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-    called = (callback, getattr(type(callback), "__call__", None))  # noqa: B004 - to look at it
+    called = (callback, getattr(type(callback), "__call__", None))  # noqa: B004 - it is only inspected
     return any(is_kind(each) for is_kind in kinds for each in called)
 
 

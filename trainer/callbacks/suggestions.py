@@ -1,4 +1,4 @@
-"""Owns which callback is meant by a name that is none: by its letters, its meaning and its parameters."""
+"""Suggestions for misspelled callbacks: by letters, meaning and parameters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EVALUATION = (
     *("validationepoch", "valid", "inference"),
 )
 STEP = ("step", "batch", "minibatch", "trainbatch", "trainstep", "trainingstep", "optimizerstep")
-# What other frameworks call the moments that ours are called at: (what, when) in their words.
+# The names of the same events in other frameworks: (what, when).
 WORDS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "cb_on_train_begin": (TRAIN, BEGIN),
     "cb_on_train_end": ((*TRAIN, "test", "testing"), END),
@@ -53,15 +53,15 @@ WORDS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
 }
 PREFIX = re.compile("(callback|cb|oncb)?(on)?")
 OWN_BEGINNING = re.compile("(callback|cb)_?on_|on_?(callback|cb)_", re.IGNORECASE)
-# The right parameters outweigh two or three letters, such as those between "begin" and "end".
+# The right parameters outweigh two or three letters, such as the difference of "begin" and "end".
 RIGHT_PARAMETERS = 2.5
-# A name that is so far from all others is no misspelling of them.
+# Edits from which on a name does not count as a misspelling.
 FAR = 4
 TYPING_ERRORS = 2
 
 
 def nearest_event(name: str, with_right_parameters: Collection[str] = ()) -> tuple[str, bool]:
-    """Return the event that a name means most probably, and whether it is near to it at all.
+    """Return the event that a name most probably means, and whether it is near to it.
 
     Args:
         name: The name of a method that was probably meant as a callback.
@@ -81,16 +81,16 @@ def nearest_event(name: str, with_right_parameters: Collection[str] = ()) -> tup
 
 
 def looks_like_an_event(name: str) -> bool:
-    """Tell whether a name is an event's but for case, underscores and a typing error or two.
+    """Return whether a name is an event's, except for case, underscores and up to two typing errors.
 
-    One with our own beginning, in whatever order and case, was meant as one of ours all the same.
+    A name that begins with `cb_on_`, or a variant of it, was always meant as an event.
     """
     if OWN_BEGINNING.match(name):
         return True
     letters = re.sub("^callback", "cb", _letters(name))
-    if letters.startswith("on"):  # the names of many frameworks, for things of their own
+    if letters.startswith("on"):  # methods of other frameworks
         return False
-    # Every letter that one has and the other has not takes an error: most names end here.
+    # A letter that only one of them has counts as an error, which excludes most names quickly.
     own = frozenset(letters)
     return any(
         abs(len(letters) - len(event)) <= TYPING_ERRORS
@@ -109,7 +109,7 @@ def _events_in_letters() -> list[tuple[str, frozenset[str]]]:
 
 @lru_cache(maxsize=10_000)
 def edit_distance(first: str, second: str) -> int:
-    """Count the letters to insert, delete, replace or swap with their neighbour to get a text.
+    """Count the letters to insert, delete, replace or swap with their neighbour to get a string.
 
     Optimal string alignment, the restricted form of Damerau 1964, "A technique for computer
     detection and correction of spelling errors".
@@ -131,7 +131,7 @@ def _letters(name: str) -> str:
 
 
 def _distance_in_words(words: str, event: str) -> int:
-    """Return the distance to the nearest of the names that an event has, its words in any order."""
+    """Return the distance to the nearest name of an event, with its words in any order."""
     whats, whens = WORDS[event]
     distance = len(words)
     for place in range(len(words) + 1):

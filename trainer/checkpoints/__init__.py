@@ -1,1 +1,1 @@
-"""What must survive of a training, how it is copied, and how it comes to disk whole."""
+"""Checkpoints: the state of a training, its copies in memory, and its files."""

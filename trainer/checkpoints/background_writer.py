@@ -1,4 +1,4 @@
-"""Owns the thread that makes iterations durable while the next ones are being trained."""
+"""The background writer: a thread that saves iterations while the next ones are trained."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
     State = dict[str, Any]
 
-# How many iterations may wait for the disk that are only told, not saved.
+# How many iterations without a checkpoint may wait for the disk.
 MOST_TOLD: Final = 8
-# From which size on the memory of two copies is too much.
+# Two copies of a state of at least this size are never in memory together.
 LARGE: Final = 1 << 26  # bytes
 
 
 class Recorder:
-    """Write iterations to the disk in their order, each whole, on a thread of its own.
+    """Writes iterations to the disk in order, on a background thread.
 
-    At most one checkpoint is on its way while the next iteration is trained, so that a kill loses at
-    most one iteration besides that in progress; a disk that is slower than the training holds it up.
-    What the disk refuses is raised at the next iteration. The thread prints nothing: a loader worker
-    that is forked meanwhile would inherit a locked stream.
+    At most one checkpoint is pending while the next iteration is trained, so that a kill loses at
+    most one iteration besides that in progress; a disk that is slower than the training delays it.
+    Write errors are raised at the next iteration. The thread prints nothing: a loader worker that is
+    forked meanwhile would inherit a locked stream.
 
-    An iteration that is not due is told without being saved: after a kill it is trained again, and
-    its points are there already. Of the best one the modules are kept in memory until the next is
-    saved.
+    An iteration that is not due is published without a checkpoint: after a kill it is trained again,
+    and its points are already written. The modules of the best iteration are kept in memory until the
+    next checkpoint.
     """
 
     def __init__(self, checkpoints: Checkpoints, outputs: Outputs, every: Interval) -> None:
@@ -50,30 +50,30 @@ class Recorder:
         self._unsaved: tuple[Progress, int | None] | None = None
 
     def __enter__(self) -> Self:
-        """Begin; there is nothing to do yet."""
+        """Return the recorder."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        """Return when nothing is on its way; another error than a request to stop goes first.
+        """Wait until everything is written, unless an error other than a request to stop is raised.
 
         Raises:
-            OSError: If the disk refused what was.
+            OSError: If an iteration could not be written.
         """
         self._thread.shutdown()
         if kind is None or issubclass(kind, Stopped):
             self.wait()
 
     def record(self, progress: Progress, state: Callable[[], State], best: int | None) -> None:
-        """Take over an iteration, and return before it is on the disk.
+        """Queue an iteration to be written, and return before it is on the disk.
 
         Args:
-            progress: The iteration; if it is saved, it is told to others only when that is done.
-            state: Returns what must survive, which may change as soon as this returns.
-            best: The best iteration so far, this one included.
+            progress: The iteration; if it is saved, it is published only once the checkpoint is.
+            state: Returns the state, which may change as soon as this method returns.
+            best: The best iteration so far, including this one.
 
         Raises:
-            CheckpointError: If the state holds something that could not be loaded safely.
-            OSError: If the disk refused an iteration before.
+            CheckpointError: If the state has a value that cannot be loaded safely.
+            OSError: If an earlier iteration could not be written.
         """
         is_last = progress.iteration == progress.iterations
         if self._schedule.is_due(progress.iteration) or is_last:
@@ -87,16 +87,16 @@ class Recorder:
         self._hand_over(progress, None)
 
     def complete(self, state: Callable[[], State]) -> None:
-        """Save the last iteration, if it was only told, while the state is still its."""
+        """Save the last iteration if it was only published; `state` still has to be its state."""
         if self._unsaved is not None:
             progress, best = self._unsaved
             self._save(progress, state(), best)
 
     def wait(self) -> None:
-        """Return when all that was taken over is on the disk.
+        """Wait until everything that was queued is on the disk.
 
         Raises:
-            OSError: If the disk refused it.
+            OSError: If it could not be written.
         """
         while self._on_its_way:
             self._wait_for_oldest()
@@ -106,7 +106,7 @@ class Recorder:
         future.result()
 
     def _wait_for_states(self) -> None:
-        """Return when no copy of a state is on its way; points may be."""
+        """Wait until no copy of a state is pending; points may be."""
         while any(taken for _, taken in self._on_its_way):
             self._wait_for_oldest()
 
@@ -137,13 +137,13 @@ class Recorder:
         self._on_its_way.append((self._thread.submit(self._write), taken))
 
     def _write(self) -> None:
-        """Write all that waits, in one go; after a refusal nothing."""
+        """Write everything that is queued; nothing after an error."""
         if self._is_refused or not self._queue:
             return
         waiting = [self._queue.popleft() for _ in range(len(self._queue))]
         self._is_refused = True
         all_taken = [taken for _, taken in waiting if taken]
-        # A checkpoint holds the points of its own iteration only: those before must be there first.
+        # A checkpoint has only the points of its own iteration: earlier ones have to be written first.
         saved = [number for number, (progress, taken) in enumerate(waiting) if progress and taken]
         last = saved[-1] if saved else 0
         before = [progress for progress, _ in waiting[:last] if progress]

@@ -1,4 +1,4 @@
-"""Owns how a checkpoint is read: verified to the last bit, and never by running what is in it."""
+"""Reading checkpoints: verified by their checksum, and loaded without executing code."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ _ENDS = b"PK\5\6"
 _END = 22  # bytes, of an archive without a comment
 
 
-class Unusable(Exception):  # noqa: N818 - it says what a checkpoint is, and never leaves this room
-    """Say why a checkpoint cannot be resumed from."""
+class Unusable(Exception):  # noqa: N818 - it describes a checkpoint, and never leaves this package
+    """The reason why a checkpoint cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Hold a state as it was read, all of it on the CPU; `far` is the memory that was on a GPU."""
+    """A state as it was read, on the CPU; `far` are the addresses of tensors that were on a GPU."""
 
     state: State
     far: frozenset[int]
 
     def is_far(self, tensor: Tensor) -> bool:
-        """Tell whether a tensor of the state was on a GPU when it was saved."""
+        """Return whether a tensor of the state was on a GPU when it was saved."""
         return tensor.layout is torch.strided and tensor.untyped_storage().data_ptr() in self.far
 
 
 def read_checkpoint(path: Path) -> Saved:
-    """Read what a run saved, verified by the checksum in the name.
+    """Read a checkpoint, verified by the checksum in its name.
 
     Raises:
-        Unusable: If it is damaged, or something else under such a name.
+        Unusable: If it is damaged, or not a checkpoint.
     """
     with open_checkpoint(path) as file:
         _verify(file, path)
@@ -60,10 +60,10 @@ def read_checkpoint(path: Path) -> Saved:
 
 
 def verify_checkpoint(path: Path) -> Path:
-    """Return the path of a checkpoint whose content is what its name says.
+    """Return the path of a checkpoint if its content has the checksum in its name.
 
     Raises:
-        Unusable: If it is not.
+        Unusable: If it does not.
     """
     with open_checkpoint(path) as file:
         _verify(file, path)
@@ -71,10 +71,10 @@ def verify_checkpoint(path: Path) -> Path:
 
 
 def read_model_state(path: Path) -> State:
-    """Return what a checkpoint of any run holds of the model: its `state_dict`, on the CPU.
+    """Return the `state_dict` of the model in a checkpoint of any run, on the CPU.
 
     Raises:
-        CheckpointError: If it is damaged, or no checkpoint.
+        CheckpointError: If it is damaged, or not a checkpoint.
     """
     try:
         with open_checkpoint(path.resolve()) as file:
@@ -86,7 +86,7 @@ def read_model_state(path: Path) -> State:
 
 
 def is_same_file(path: Path, other: Path) -> bool:
-    """Tell whether a name is that of another file, or, on disks without links, of a copy of it."""
+    """Return whether a path is a link to a file or, on file systems without links, a copy of it."""
     try:
         found, wanted = path.lstat(), other.lstat()
         if not stat.S_ISREG(found.st_mode) or found.st_size != wanted.st_size:
@@ -100,13 +100,13 @@ def is_same_file(path: Path, other: Path) -> bool:
 
 
 def open_checkpoint(path: Path) -> IO[bytes]:
-    """Open a file for reading; links are not followed, and pipes not waited for.
+    """Open a regular file for reading, without following links or waiting for pipes.
 
     Raises:
         Unusable: If it is not a regular file, or cannot be read.
     """
     try:
-        file = open(os.open(path, _OPEN), "rb", buffering=0)  # noqa: PTH123, SIM115 - of a descriptor
+        file = open(os.open(path, _OPEN), "rb", buffering=0)  # noqa: PTH123, SIM115 - it wraps a descriptor
     except OSError as error:
         reason = "it is a symbolic link" if path.is_symlink() else error.strerror
         raise Unusable(f"{path.name}: {reason}") from None
@@ -117,7 +117,7 @@ def open_checkpoint(path: Path) -> IO[bytes]:
 
 
 def _verify(file: IO[bytes], path: Path) -> None:
-    """Compare a file with its name, from the shape of an archive on: a file of holes may be long."""
+    """Compare a file with the checksum in its name; check first that it looks like an archive."""
     try:
         is_whole = _is_archive(file) and _checksum(file) == _named(path)
     except OSError as error:
@@ -127,9 +127,9 @@ def _verify(file: IO[bytes], path: Path) -> None:
 
 
 def _verify_by_neighbours(file: IO[bytes], path: Path) -> None:
-    """Verify a file that may have another name: `best.pt` is a second one of a file beside it.
+    """Verify a file that may have another name: `best.pt` is a second name of a file beside it.
 
-    Elsewhere its parts are verified, though not that they belong to each other.
+    Elsewhere only the records of the archive are verified.
     """
     named = [each for each in path.resolve().parent.iterdir() if NAME.fullmatch(each.name)]
     is_second_name = any(os.path.samestat(os.fstat(file.fileno()), each.lstat()) for each in named)
@@ -151,7 +151,7 @@ def _named(path: Path) -> int | None:
 
 
 def _is_archive(file: IO[bytes]) -> bool:
-    """Tell whether a file begins and ends as a checkpoint does."""
+    """Return whether a file begins and ends like a checkpoint."""
     length = os.fstat(file.fileno()).st_size
     if length < _END:
         return False
@@ -161,7 +161,7 @@ def _is_archive(file: IO[bytes]) -> bool:
 
 
 def _checksum(file: IO[bytes]) -> int:
-    """Return the CRC-32 of a file, of which a piece is in memory at a time."""
+    """Return the CRC-32 of a file, read in pieces."""
     piece = bytearray(_PIECE)
     checksum = 0
     file.seek(0)
@@ -171,25 +171,25 @@ def _checksum(file: IO[bytes]) -> int:
 
 
 def _load(file: IO[bytes], path: Path) -> Saved:
-    """Interpret a file that is verified."""
+    """Load a verified file."""
     far = set()
 
     def stay(storage: Storage, origin: str) -> Storage:
-        if origin != "cpu":  # as checkpoints said it that do not count them
+        if origin != "cpu":  # in checkpoints of earlier versions
             far.add(storage.data_ptr())
         return storage
 
     file.seek(0)
     try:
-        with torch.serialization.safe_globals([bytes]):  # an empty one is written as a call of it
+        with torch.serialization.safe_globals([bytes]):  # empty bytes are pickled as a call
             content = torch.load(file, stay, weights_only=True)
     except Exception as error:
-        # What others put there may fail in any way; that memory is short is not its fault.
+        # The content may fail in any way; running out of memory is not its fault.
         if is_out_of_memory(error):
             raise
         raise Unusable(f"{path.name}: {str(error).partition('.')[0]}") from None
     if not isinstance(content, dict):
-        raise Unusable(f"{path.name} holds a {type(content).__name__}, not a checkpoint")
+        raise Unusable(f"{path.name} has a {type(content).__name__}, not a checkpoint")
     numbers = content.pop("far", ())
     if numbers:
         tensors = [*tensors_in(content)]

@@ -1,4 +1,4 @@
-"""Owns copies of a training's state: what is written to the disk while the training goes on."""
+"""Snapshots: copies of the state of a training, which are written while the training continues."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     State = dict[str, Any]
 
-# What PyTorch loads without running code, apart from tensors.
+# What PyTorch loads without executing code, besides tensors.
 ATOMS = {
     *(type(None), bool, int, float, str, bytes),
     *(torch.Size, torch.dtype, torch.device, torch.layout),
@@ -27,7 +27,7 @@ CONTAINERS = {dict, OrderedDict, Counter, list, tuple, set}
 
 @dataclass(frozen=True, slots=True)
 class TensorCopy:
-    """Hold a copy, on the CPU; one of a GPU's tensor, which `was_away`, is in pinned memory."""
+    """A copy of a tensor on the CPU; if the tensor was on a GPU (`was_away`), in pinned memory."""
 
     tensor: Tensor
     was_away: bool
@@ -35,10 +35,10 @@ class TensorCopy:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Hold a state as it was, with all tensors on the CPU.
+    """A copy of a state, with all tensors on the CPU.
 
-    `far` counts the tensors, in the order of `tensors_in`, that are copies of a GPU's; `arrived` is
-    set where such copies may still be on their way.
+    `far` are the positions, in the order of `tensors_in`, of tensors that were on a GPU; `arrived` is
+    set if copies from a GPU may still be pending.
     """
 
     state: State
@@ -48,22 +48,21 @@ class Snapshot:
 
     @property
     def size(self) -> int:
-        """The bytes that the copies take."""
+        """The size of the copies in bytes."""
         return sum(each.tensor.nbytes for each in self.copies)
 
     def save(self, file: IO[bytes]) -> None:
-        """Write what `torch.load` reads, when all of the state is here."""
+        """Wait for pending copies, and write a file for `torch.load`."""
         if self.arrived is not None:
             self.arrived.synchronize()
         torch.save({**self.state, "far": [*self.far]}, file)
 
 
 class Snapshots:
-    """Copy states, into the memory of earlier copies where they fit.
+    """Copies states, into the memory of earlier copies if they fit.
 
-    A state is made of tensors and plain values in dictionaries, lists, tuples and sets. Copies from a
-    GPU are queued behind the work that was given to it before, so that the caller may go on at once
-    and change what was copied.
+    A state consists of tensors and plain values in dictionaries, lists, tuples and sets. Copies from
+    a GPU are queued on its current stream, so that the caller may change the state at once.
     """
 
     def __init__(self) -> None:
@@ -74,7 +73,7 @@ class Snapshots:
         """Copy a state.
 
         Raises:
-            CheckpointError: If it holds anything that could not be loaded without running code; it
+            CheckpointError: If it has a value that cannot be loaded without executing code; the error
                 says where.
         """
         copier = _Copier(self._spare.pop() if self._spare else ())
@@ -91,12 +90,12 @@ class Snapshots:
         return Snapshot(copied, copier.copies, copier.far, arrived)
 
     def give_back(self, snapshot: Snapshot) -> None:
-        """Let a later copy use the memory of one that nobody needs any more."""
+        """Let a later copy reuse the memory of a snapshot."""
         self._spare.append(snapshot.copies)
 
 
 class _Unsavable(Exception):  # noqa: N818 - it never leaves this module
-    """Say what a value is, and, from the innermost outwards, where."""
+    """The type of a value that cannot be saved, and its path, from the innermost key outwards."""
 
     def __init__(self, what: str) -> None:
         super().__init__(what)
@@ -104,7 +103,7 @@ class _Unsavable(Exception):  # noqa: N818 - it never leaves this module
 
 
 class _Copier:
-    """Copy one state."""
+    """Copies one state."""
 
     def __init__(self, spare: Sequence[TensorCopy]) -> None:
         self._spare = [*spare]
@@ -114,7 +113,7 @@ class _Copier:
         self.far: list[int] = []
 
     def copy_of(self, value: Any) -> Any:  # noqa: ANN401 - what a state is made of
-        """Return a copy, in which what is there twice is there twice."""
+        """Return a copy, in which an object that occurs twice is shared, too."""
         kind = type(value)
         if kind in ATOMS:
             return value
@@ -143,7 +142,7 @@ class _Copier:
             raise
 
     def _copy_of_dict(self, value: dict[Any, Any]) -> dict[Any, Any]:
-        """Copy a dictionary and its attributes: PyTorch keeps the versions of modules in one."""
+        """Copy a dictionary and its attributes, in which PyTorch keeps the versions of modules."""
         made = copy(value)
         made.clear()
         self._made[id(value)] = made
@@ -154,7 +153,7 @@ class _Copier:
         return made
 
     def _copy_of_tensor(self, tensor: Tensor) -> Tensor:
-        """Copy a tensor, to where an earlier copy was if it fits."""
+        """Copy a tensor, into the memory of an earlier copy if it fits."""
         if tensor.is_nested or tensor.is_quantized:
             raise _Unsavable("nested tensor" if tensor.is_nested else "quantized tensor")
         if type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__:
@@ -169,7 +168,7 @@ class _Copier:
         if number < len(self._spare) and _fits(tensor, self._spare[number], was_away=was_away):
             made = self._spare[number]
         else:
-            # Only from pinned memory can a GPU be read while it works on.
+            # Copies from a GPU are asynchronous only into pinned memory.
             is_pinned = tensor.device.type == "cuda"
             room = torch.empty_like(tensor, device="cpu", requires_grad=False, pin_memory=is_pinned)
             made = TensorCopy(room, was_away)
@@ -180,7 +179,7 @@ class _Copier:
 
 
 def is_away(tensor: Tensor) -> bool:
-    """Tell whether a tensor is on a GPU."""
+    """Return whether a tensor is on a GPU."""
     return tensor.device.type != "cpu"
 
 

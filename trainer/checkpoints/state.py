@@ -1,6 +1,7 @@
-"""Owns what of a training must survive a crash; nothing else does.
+"""The state of a training: everything that a checkpoint saves.
 
-Random numbers are not among it: they depend on the place where they are drawn, see `trainer.seeding`.
+Random generators are not part of it: random numbers depend on where they are used, see
+`trainer.seeding`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Resumable(Protocol):
-    """Hold everything of a training that a checkpoint is made of."""
+    """The parts of a trainer that a checkpoint consists of."""
 
     iteration: int
     modules: dict[str, object]
@@ -41,7 +42,7 @@ class Resumable(Protocol):
 
 
 def state_of(trainer: Resumable) -> State:
-    """Return all that another process needs to go on, in tensors and plain values.
+    """Return everything that another process needs to resume, in tensors and plain values.
 
     The tensors are the trainer's own, not copies: save them before the next step.
     """
@@ -63,9 +64,9 @@ def module_states(trainer: Resumable) -> State:
 
 
 def restore(trainer: Resumable, saved: Saved) -> None:
-    """Make the trainer go on, to the bit, from where `state_of` was called.
+    """Restore the trainer, bit by bit, to where `state_of` was called.
 
-    What was on a GPU is brought to the trainer's, one module's part after the other.
+    Tensors that were on a GPU are moved to the trainer's device, one module after the other.
     """
     state = saved.state
     trainer.iteration = state["iteration"]
@@ -77,10 +78,10 @@ def restore(trainer: Resumable, saved: Saved) -> None:
 
 
 def restore_modules(trainer: Resumable, saved: Saved) -> None:
-    """Give every module the state that it had.
+    """Restore the state of every module.
 
     Raises:
-        CheckpointError: If it does not fit a module, because that changed during the training.
+        CheckpointError: If a state does not fit its module, because that changed during the training.
     """
     for role, module in _stateful(trainer).items():
         try:
@@ -103,13 +104,13 @@ def restore_modules(trainer: Resumable, saved: Saved) -> None:
 
 
 def _is_pytorchs(module: object) -> bool:
-    """Tell whether PyTorch takes back the state; in the user's own way there may be a bug."""
+    """Return whether `load_state_dict` is PyTorch's; the user's own may have a bug."""
     method = getattr(type(module), "load_state_dict", None)
     return str(getattr(method, "__module__", "")).startswith("torch.")
 
 
 def _brought(value: Any, saved: Saved, device: torch.device) -> Any:  # noqa: ANN401 - what holds tensors
-    """Return a part of what was saved, with the tensors that were on a GPU brought to a device."""
+    """Return a part of the saved state, with the tensors that were on a GPU moved to a device."""
     if isinstance(value, Tensor):
         return value.to(device) if saved.is_far(value) else value
     if isinstance(value, dict):
@@ -123,10 +124,11 @@ def _brought(value: Any, saved: Saved, device: torch.device) -> Any:  # noqa: AN
 
 
 def _restore_kinds(optimizer: Optimizer, saved: State, *, is_placed: bool) -> None:
-    """Give an optimizer's tensors the types that were saved: PyTorch gives them their parameters'.
+    """Restore the dtypes of an optimizer's tensors: PyTorch casts them to those of the parameters.
 
-    So it does with the place. That is right where the training moved to another kind of device; if
-    not (`is_placed`), what was kept on the CPU stays there: a GPU divides otherwise.
+    PyTorch also moves them to the device of the parameters. That is correct if the training moved to
+    another kind of device; otherwise (`is_placed`) tensors that were on the CPU stay there, because
+    a GPU rounds divisions differently.
     """
     numbers = [number for group in saved.get("param_groups", ()) for number in group["params"]]
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
@@ -138,7 +140,7 @@ def _restore_kinds(optimizer: Optimizer, saved: State, *, is_placed: bool) -> No
 
 
 def _as_saved(loaded: Any, saved: Any, *, is_placed: bool) -> Any:  # noqa: ANN401 - tensors, or what holds them
-    """Return what was loaded, but as it was saved where the types, or the places, differ."""
+    """Return the loaded value, with the saved tensors where the dtype or the device differs."""
     if isinstance(saved, Tensor) and isinstance(loaded, Tensor):
         device = saved.device if is_placed else loaded.device
         is_alike = (loaded.dtype, loaded.device) == (saved.dtype, device)
@@ -154,14 +156,14 @@ def _as_saved(loaded: Any, saved: Any, *, is_placed: bool) -> Any:  # noqa: ANN4
 
 
 def _stateful(trainer: Resumable) -> dict[str, Any]:
-    """Return the modules that say what of them must survive; `check_states` has seen them."""
+    """Return the modules with a `state_dict`; `check_states` has checked them."""
     return {
         role: module for role, module in trainer.modules.items() if hasattr(module, "state_dict")
     }
 
 
 def check_states(modules: Mapping[str, object]) -> None:
-    """Make sure that whatever a module saves it can also take back.
+    """Check that every module that saves its state can also load it.
 
     Raises:
         ConfigError: If it has only one of the two methods.
@@ -172,6 +174,6 @@ def check_states(modules: Mapping[str, object]) -> None:
         if len(has) == 1:
             (missing,) = {*pair} - {*has}
             raise ConfigError(
-                f"{role}: {type(module).__name__} has {has[0]}() and no {missing}(), so its state"
-                " would be lost when the run is resumed. Give it both, or none."
+                f"{role}: {type(module).__name__} has {has[0]}() but not {missing}(), so its state"
+                " would be lost when the run is resumed. Give it both, or neither."
             )

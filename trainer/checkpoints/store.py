@@ -1,4 +1,4 @@
-"""Owns the checkpoints of a run: complete or absent, verified before use, few."""
+"""The store of a run's checkpoints: written atomically, verified before use, and limited in number."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NEW_BEST = f"{BEST}{TEMPORARY}"
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Hold an iteration that is on its way to the disk, and which others are kept beside it."""
+    """An iteration that is to be written, and the iterations that are kept beside it."""
 
     iteration: int
     snapshot: Snapshot
@@ -48,15 +48,15 @@ class Taken:
 
 
 class Checkpoints:
-    """Keep the last few checkpoints and the best one, each named `<iteration>-<CRC-32>.pt`.
+    """The last few checkpoints and the best one, each named `<iteration>-<CRC-32>.pt`.
 
-    Kept are the last `keep_last` and the one that each of those calls the best; `best.pt` is
-    another name of the best so far, and where a disk has only one name for a file, a copy of it.
+    The last `keep_last` are kept, and the best one of each of them; `best.pt` is a hard link to the
+    best so far, or a copy on file systems without hard links.
 
     Args:
-        folder: Where they are; made at the first save.
-        keep_last: How many to keep for the case that the newest is damaged.
-        fingerprint: What tells this run's checkpoints from another run's.
+        folder: The folder, which is created with the first checkpoint.
+        keep_last: How many to keep in case the newest is damaged.
+        fingerprint: Identifies this run's checkpoints.
     """
 
     def __init__(self, folder: Path, keep_last: int, fingerprint: str) -> None:
@@ -66,19 +66,19 @@ class Checkpoints:
         self._best_of: dict[int, int | None] = {}
         self._snapshots = Snapshots()
         self._best = folder / BEST
-        # What is in the folder, once we write to it: from then on nobody else does.
+        # The files in the folder, read once: no other process writes to it.
         self._present: list[tuple[int, Path]] | None = None
 
     def take(self, iteration: int, state: State, best: int | None) -> Taken:
         """Copy an iteration's state, which may change afterwards.
 
         Args:
-            iteration: The iteration that is complete.
-            state: What must survive, in tensors and plain values.
-            best: The best iteration so far, this one included.
+            iteration: The completed iteration.
+            state: The state, in tensors and plain values.
+            best: The best iteration so far, including this one.
 
         Raises:
-            CheckpointError: If the state holds something that could not be loaded safely.
+            CheckpointError: If the state has a value that cannot be loaded safely.
         """
         known = [(each, its) for each, its in self._best_of.items() if each < iteration]
         best_of = {**dict([*known, (iteration, best)][-self.keep_last :])}
@@ -87,7 +87,7 @@ class Checkpoints:
         return Taken(iteration, snapshot, self._kept(), is_best=best == iteration)
 
     def take_best(self, iteration: int, modules: State) -> Taken:
-        """Copy the modules of an iteration that is the best so far, and from which none resumes."""
+        """Copy the modules of the best iteration so far, if no run can resume from it."""
         content = self._content(
             iteration, {"iteration": iteration, "modules": modules}, {iteration: iteration}
         )
@@ -95,7 +95,7 @@ class Checkpoints:
         return Taken(iteration, snapshot, self._kept() | {iteration}, is_best=True)
 
     def _kept(self) -> frozenset[int | None]:
-        """Return the last few iterations, and those that they call the best."""
+        """Return the last few iterations, and the best one of each of them."""
         return frozenset(self._best_of) | frozenset(self._best_of.values())
 
     def _content(self, iteration: int, state: State, best_of: dict[int, int | None]) -> State:
@@ -103,12 +103,12 @@ class Checkpoints:
         return {**own, "state": state, "best_of": best_of}
 
     def write(self, *all_taken: Taken) -> Path:
-        """Write what was taken, the oldest first, and return when it is on the disk.
+        """Write checkpoints, the oldest first, and return once they are on the disk.
 
-        Of several, those are passed over that would be removed at once.
+        Checkpoints that would be removed at once are skipped.
 
         Raises:
-            OSError: If the disk refuses; what was there before is still there.
+            OSError: If one cannot be written; the earlier ones are unchanged.
         """
         if self._present is None:
             make_folder(self.folder)
@@ -135,14 +135,14 @@ class Checkpoints:
         return path
 
     def give_back(self, taken: Taken) -> None:
-        """Let what is taken next use the memory of something that is not needed any more."""
+        """Let the next copy reuse the memory of one that is no longer needed."""
         self._snapshots.give_back(taken.snapshot)
 
     def newest(self) -> tuple[Path, Saved] | None:
-        """Return the newest checkpoint that is whole, and whose best one is; say what is not.
+        """Return the newest undamaged checkpoint whose best one is undamaged; print damaged ones.
 
         Raises:
-            ConfigError: If something else is where the folder should be.
+            ConfigError: If the path of the folder is something else.
         """
         make_folder(self.folder)
         self._remove_leftovers()
@@ -151,7 +151,7 @@ class Checkpoints:
             try:
                 saved = self._read(path)
                 if saved.state.get("is_only_best"):
-                    continue  # it is there for being the best
+                    continue  # it has only the best modules
                 best_of = saved.state["best_of"]
                 best = best_of[iteration]
                 best_path = path
@@ -163,40 +163,40 @@ class Checkpoints:
             self._best_of = best_of
             for number, other in files:
                 if number == iteration and other != path:
-                    other.unlink()  # a killed process had overtaken it, and did not come to this
+                    other.unlink()  # left by a process that was killed before it removed it
             if best is not None and not is_same_file(self._best, best_path):
                 self._name_best(best_path)
             return path, Saved(saved.state["state"], saved.far)
         if files:
-            say("no checkpoint can be used: starting from the beginning")
+            say("no checkpoint can be used; starting from the first iteration")
         return None
 
     def begin_again(self) -> None:
-        """Know of no checkpoint: those that were found are somewhere else now."""
+        """Forget the checkpoints that were found: they have been moved away."""
         self._best_of = {}
 
     def state_at(self, iteration: int) -> Saved:
         """Return the state of an iteration that is kept.
 
         Raises:
-            CheckpointError: If it is gone or damaged.
+            CheckpointError: If it is missing or damaged.
         """
         try:
             saved = self._first_whole(iteration, self._read)
         except Unusable as reason:
             raise CheckpointError(
-                f"{self.folder}: the checkpoint of iteration {iteration} is needed: {reason}. "
-                "Start the run again: it resumes from an earlier one, or set test_with: last."
+                f"{self.folder}: the checkpoint of iteration {iteration} cannot be used: {reason}. "
+                "Start the run again to resume from an earlier one, or set test_with: last."
             ) from None
         return Saved(saved.state["state"], saved.far)
 
     def _read(self, path: Path) -> Saved:
-        """Read a checkpoint of ours."""
+        """Read a checkpoint of this run."""
         saved = read_checkpoint(path)
         if saved.state.get("fingerprint") != self.fingerprint:
             raise Unusable(f"{path.name} belongs to a run with another configuration")
         if max(saved.state["best_of"]) != int(path.name.partition("-")[0]):
-            raise Unusable(f"{path.name} holds another iteration")
+            raise Unusable(f"{path.name} is of another iteration")
         return saved
 
     def _files(self) -> list[tuple[int, Path]]:
@@ -206,14 +206,14 @@ class Checkpoints:
         return [(int(found[1]), path) for found, path in names if found and _is_regular(path)]
 
     def _remove_leftovers(self) -> None:
-        """Remove what a process that was killed while writing has left, and nothing else."""
+        """Remove the temporary files of a process that was killed while writing."""
         for name in (NEW, NEW_BEST):
             if _is_regular(self.folder / name):
                 (self.folder / name).unlink()
 
     def _first_whole(self, iteration: int, read: Callable[[Path], Content]) -> Content:
-        """Read the checkpoint of an iteration; of two, as a kill may leave them, one that is whole."""
-        reason = Unusable(f"iteration {iteration} is gone")
+        """Read the checkpoint of an iteration; of two, as a kill may leave them, the undamaged one."""
+        reason = Unusable(f"iteration {iteration} is missing")
         for path in [path for number, path in self._files() if number == iteration]:
             try:
                 return read(path)
@@ -222,7 +222,7 @@ class Checkpoints:
         raise reason
 
     def _name_best(self, path: Path) -> None:
-        """Give a checkpoint, which must not have it, the name of the best one, in one step."""
+        """Make `best.pt` a name of another checkpoint, atomically."""
         new = self.folder / NEW_BEST
         if not _is_regular(new):
             put_aside(new)
@@ -230,7 +230,7 @@ class Checkpoints:
         try:
             new.hardlink_to(path)
         except OSError:
-            # FAT, many network and FUSE file systems have no second names; each says so otherwise.
+            # FAT and many network and FUSE file systems have no hard links; the errors differ.
             with open_checkpoint(path) as original, NewFile(new) as copy:
                 shutil.copyfileobj(original, cast("IO[bytes]", copy), 1 << 20)
                 copy.become(self._best, durable=True)
@@ -240,7 +240,7 @@ class Checkpoints:
         new.replace(self._best)
 
     def _remove_others(self, kept: frozenset[int | None], written: dict[int, Path]) -> None:
-        """Remove what is older than we keep, and what a resumed run has overtaken."""
+        """Remove checkpoints that are not kept, and those that a resumed run has replaced."""
         before = [each for each in self._present or [] if each[1] not in written.values()]
         self._present = [*written.items()]
         for iteration, path in before:
@@ -251,7 +251,7 @@ class Checkpoints:
 
 
 def _is_regular(path: Path) -> bool:
-    """Tell whether a regular file is there; a link to one is none."""
+    """Return whether a path is a regular file, and not a link to one."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""Criteria: one loss a file, each mapping logits and targets to the mean loss of a batch."""
+"""Criteria: one loss per file, each mapping logits and targets to the mean loss of a batch."""

@@ -1,4 +1,4 @@
-"""Owns the class-balanced cross-entropy, for data sets in which some classes are rare."""
+"""The class-balanced cross-entropy, for data sets in which some classes are rare."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ClassBalancedCrossEntropy(nn.Module):
-    """Weigh the cross-entropy of each sample by how rare its class is among the training samples.
+    """The cross-entropy, with each sample weighted by how rare its class is in the training set.
 
     A class with n samples is weighted with (1 - beta) / (1 - beta^n), the inverse of its effective
     number of samples, and the weights are scaled so that their sum is the number of classes: Cui et
@@ -24,8 +24,8 @@ class ClassBalancedCrossEntropy(nn.Module):
 
     Args:
         classes: The number of classes.
-        beta: From 0, all classes the same, to below 1, the inverse of their frequency; the paper
-            has 0.9, 0.99, 0.999 and 0.9999.
+        beta: From 0, equal weights, to below 1, the inverse of the frequency; the paper has 0.9,
+            0.99, 0.999 and 0.9999.
     """
 
     weights: Tensor
@@ -54,12 +54,12 @@ class ClassBalancedCrossEntropy(nn.Module):
 
 
 def count_classes(samples: Any, classes: int) -> Tensor:  # noqa: ANN401 - a data set may be anything
-    """Count the samples of each class (classes,), without making a sample where that is possible.
+    """Count the samples of each class (classes,), without loading samples if possible.
 
-    A data set tells its targets as `tensors[1]`, PyTorch's way, or `targets`, torchvision's.
+    The targets are read from `tensors[1]`, as PyTorch has them, or `targets`, as torchvision does.
 
     Raises:
-        ConfigError: If a target is no class.
+        ConfigError: If a target is not a class index.
     """
     targets = getattr(samples, "targets", None)
     if targets is None and hasattr(samples, "tensors"):
@@ -73,7 +73,7 @@ def count_classes(samples: Any, classes: int) -> Tensor:  # noqa: ANN401 - a dat
         or not 0 <= found.min() <= found.max() < classes
     ):
         raise ConfigError(
-            f"criterion: the targets of the training set are no classes from 0 to {classes - 1}. "
+            f"criterion: the targets of the training set are not classes from 0 to {classes - 1}. "
             "Correct criterion.classes, or choose another criterion."
         )
     return torch.bincount(found.long(), minlength=classes)

@@ -1,1 +1,1 @@
-"""Curricula: which training samples a pass takes; how hard a sample is, and how fast the hard ones come."""
+"""Curricula: which training samples an epoch uses, by their difficulty and a pacing function."""

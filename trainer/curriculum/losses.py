@@ -1,4 +1,4 @@
-"""Owns scores that are losses: how hard a model that was trained before finds each sample."""
+"""Losses as scores: the difficulty of each sample for a model that was trained before."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 
 
 class LossScores:
-    """Score each training sample by the loss that a trained model has on it.
+    """Scores that are the loss of a trained model on each training sample.
 
-    So do Hacohen and Weinshall 2019, "On The Power of Curriculum Learning in Training Deep
+    Introduced by Hacohen and Weinshall 2019, "On The Power of Curriculum Learning in Training Deep
     Networks", with a model trained on the same data (self-taught) or a larger one (transfer).
 
     Args:
-        path: The directory of a run that is done, for its best weights, or one checkpoint. The model
-            is the one of the `config.yaml` of that run; a checkpoint without a run has ours.
+        path: The directory of a run that is done, for its best weights, or a checkpoint. The model
+            is that of the `config.yaml` of that run; without one, that of this run.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     def score(self, trainer: ModularTaskTrainer) -> Tensor:
-        """Return the loss of our criterion on each sample (samples,), with nothing dropped out.
+        """Return the loss of the criterion on each sample (samples,), in evaluation mode.
 
-        Nothing is taken from the training's random numbers.
+        The state of the random generators is unchanged.
 
         Raises:
-            TrainerError: If there is no such run or checkpoint, the run is not done, or its model
-                does not fit our samples or their targets.
+            TrainerError: If the run or checkpoint does not exist, the run is not done, or its model
+                does not fit the samples or their targets.
         """
         state = rng_state()
         try:
@@ -65,13 +65,13 @@ class LossScores:
         except (RuntimeError, IndexError) as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise ConfigError(
-                f"curriculum.scores: the model of {self.path} cannot score our samples: {reason}. "
+                f"curriculum.scores: the model of {self.path} cannot score the samples: {reason}. "
                 "Name a run with a model for this data set."
             ) from error
 
     @torch.no_grad()
     def _sample_by_sample(self, model: nn.Module, trainer: ModularTaskTrainer) -> Tensor:
-        """Return a loss for each sample, for criteria know only the mean of a batch."""
+        """Return the loss of each sample, one by one: criteria return only the mean of a batch."""
         losses = []
         criterion = trainer.criterion
         for batch in make_loader(trainer.data.train, "scores", trainer.settings):
@@ -79,8 +79,8 @@ class LossScores:
             inputs, targets = parts.inputs, parts.targets
             if criterion is None or not isinstance(targets, Tensor):
                 raise ConfigError(
-                    "curriculum.scores: a sample's loss needs a criterion, and a target that is a"
-                    " tensor. Give each sample its score in a file."
+                    "curriculum.scores: the loss of a sample needs a criterion and a target that is a"
+                    " tensor. Read the scores from a file instead."
                 )
             with trainer.autocast:
                 outputs = predictions_in(model(*inputs, **parts.named))
@@ -98,17 +98,14 @@ def checkpoint_of(path: Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        raise ConfigError(
-            f"curriculum.scores: {path.absolute()}: there is no such run directory or checkpoint. "
-            "Correct path."
-        )
+        raise ConfigError(f"curriculum.scores: {path.absolute()} does not exist. Correct path.")
     if not (path / CONFIG).exists():
-        raise ConfigError(f"curriculum.scores: {path} is no run directory. Correct path.")
+        raise ConfigError(f"curriculum.scores: {path} is not a run directory. Correct path.")
     if not (path / RESULTS).exists():
         raise ConfigError(
             f"curriculum.scores: the run {path} is not done. Run it to its end, or name a checkpoint."
         )
     best = path / CHECKPOINTS / BEST
     if not best.exists():
-        raise ConfigError(f"curriculum.scores: {best} is gone. Run {path.name} again.")
+        raise ConfigError(f"curriculum.scores: {best} is missing. Run {path.name} again.")
     return best

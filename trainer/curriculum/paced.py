@@ -1,4 +1,4 @@
-"""Owns the curriculum that begins with some samples, easy or hard ones, and adds the others in turn."""
+"""The paced curriculum: starts with the easiest or hardest samples, and adds the others over time."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ FIRST = ("easy", "hard")
 
 
 class Scores(Protocol):
-    """Say how hard each training sample is."""
+    """The scores of the training samples: how hard each of them is."""
 
     def score(self, trainer: ModularTaskTrainer) -> Tensor:
         """Return a finite number for each training sample (samples,); the harder, the greater."""
 
 
 class PacedCurriculum:
-    """Train with the easiest samples first, or the hardest, and allow more iteration by iteration.
+    """A curriculum that trains with the easiest samples first, or the hardest, and adds the others.
 
-    Curriculum learning is due to Bengio et al. 2009, "Curriculum Learning"; scoring and pacing as
-    its two parts to Hacohen and Weinshall 2019, "On The Power of Curriculum Learning in Training
-    Deep Networks"; the choice of both, and hard samples first, follows Wu et al. 2021, "When Do
-    Curricula Work?". A pass takes what is allowed in the iteration in which it begins, in the order
-    of the whole pass. The scores are asked for once, and kept for a run that goes on.
+    Curriculum learning was introduced by Bengio et al. 2009, "Curriculum Learning"; scoring and
+    pacing as its two parts by Hacohen and Weinshall 2019, "On The Power of Curriculum Learning in
+    Training Deep Networks"; the choice of both, and hard samples first, follow Wu et al. 2021, "When
+    Do Curricula Work?". An epoch uses the samples that are allowed in the iteration in which it
+    starts, in the order of the whole epoch. Scores are computed once, and saved in checkpoints.
 
     Args:
-        scores: Says how hard each training sample is.
+        scores: The scores of the training samples.
         pacing: How fast samples are added: `linear`, `quadratic`, `root`, `exponential`,
             `logarithmic`, or all at once after a `step`.
         initial: The share of the samples allowed in the first iteration, above 0 and up to 1.
@@ -52,20 +52,26 @@ class PacedCurriculum:
     ) -> None:
         if not callable(getattr(scores, "score", None)):
             raise ConfigError(
-                f"curriculum.scores: {scores!r:.60} has no score(). Give it a _target_ of "
-                "trainer.curriculum, or one of yours."
+                f"curriculum.scores: {scores!r:.60} does not have score(). Give it a _target_ of "
+                "trainer.curriculum, or your own."
             )
         for key, value, choices in (("pacing", pacing, PACINGS), ("first", first, FIRST)):
             if value not in choices:
-                raise ConfigError(f"curriculum.{key}: {value!r} is none of {', '.join(choices)}.")
+                raise ConfigError(
+                    f"curriculum.{key}: {value!r} is not one of {', '.join(choices)}. Correct it."
+                )
         if (
             isinstance(initial, bool)
             or not isinstance(initial, (int, float))
             or not 0 < initial <= 1
         ):
-            raise ConfigError(f"curriculum.initial: {initial!r} is no share above 0 and up to 1.")
+            raise ConfigError(
+                f"curriculum.initial: {initial!r} is not a share above 0 and up to 1. Correct it."
+            )
         if type(full_at) is not int or full_at < 1:
-            raise ConfigError(f"curriculum.full_at: {full_at!r} is no iteration. Set 1 or more.")
+            raise ConfigError(
+                f"curriculum.full_at: {full_at!r} is not an iteration. Set 1 or more."
+            )
         self.scores = scores
         self.pacing = pacing
         self.initial = initial
@@ -75,9 +81,9 @@ class PacedCurriculum:
         self.allowed = 0
 
     def cb_on_iteration_begin(self, trainer: ModularTaskTrainer, iteration: int) -> None:
-        """Allow as many samples as it is time for."""
-        # Not when the training begins: a run that goes on has its order, and need not find its
-        # scores again where they were.
+        """Allow the samples of this iteration."""
+        # Not at the beginning of the training: a resumed run has its order in the checkpoint, and
+        # does not need the scores again.
         if self.order is None:
             scores = self.scores.score(trainer)
             self.order = torch.argsort(scores, stable=True, descending=self.first == "hard")
@@ -92,7 +98,7 @@ class PacedCurriculum:
 
     def cb_on_iteration_end(
         self,
-        trainer: ModularTaskTrainer,  # noqa: ARG002 - what the event gives
+        trainer: ModularTaskTrainer,  # noqa: ARG002 - a parameter of the event
         iteration: int,  # noqa: ARG002
         metrics: dict[str, float],
     ) -> None:
@@ -104,5 +110,5 @@ class PacedCurriculum:
         return {"order": self.order}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with the order that `state_dict` returned."""
+        """Restore the order that `state_dict` returned."""
         self.order = state["order"]

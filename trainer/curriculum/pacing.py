@@ -1,4 +1,4 @@
-"""Owns pacing: how many of the training samples a curriculum allows in an iteration."""
+"""Pacing: how many of the training samples a curriculum allows in an iteration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 STEEPNESS = 10
 
-# From the share of the way that is done to the share of the samples that has come, both 0 to 1:
+# From the elapsed share of the iterations to the share of the samples that was added, both 0 to 1:
 # Wu et al. 2021, "When Do Curricula Work?", table 2.
 PACINGS: Mapping[str, Callable[[float], float]] = {
     "linear": lambda way: way,
@@ -23,13 +23,13 @@ PACINGS: Mapping[str, Callable[[float], float]] = {
 
 
 def samples_at(iteration: int, count: int, *, pacing: str, initial: float, full_at: int) -> int:
-    """Return how many samples, one at least, are allowed in an iteration.
+    """Return how many samples, at least one, are allowed in an iteration.
 
     Args:
         iteration: The iteration, counted from 1.
         count: The number of all training samples.
         pacing: One of `PACINGS`.
-        initial: The share of the samples with which the first iteration begins.
+        initial: The share of the samples in the first iteration.
         full_at: The iteration from which on all samples are allowed.
     """
     if iteration >= full_at:

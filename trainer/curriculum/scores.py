@@ -1,4 +1,4 @@
-"""Owns scores of training samples that are given: by a file, or at random."""
+"""Scores of training samples that are read from a file, or random."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RandomScores:
-    """Score at random, as a curriculum to compare others with: f(seed), the same for a whole run."""
+    """Random scores, as a baseline for other curricula: f(seed), constant within a run."""
 
     def score(self, trainer: ModularTaskTrainer) -> Tensor:
         """Return scores from 0 to 1 (samples,)."""
@@ -28,11 +28,11 @@ class RandomScores:
 
 
 class FileScores:
-    """Read a score for each training sample, in the order of the data set; the harder, the greater.
+    """Scores from a file, one per training sample, in the order of the data set; greater is harder.
 
     Args:
-        path: A `.npy` file of numbers (samples,), or a text with a number on each line; seen from
-            the folder in which the program is started.
+        path: A `.npy` file of numbers (samples,), or a text file with one number per line; relative
+            to the folder in which the program is started.
     """
 
     def __init__(self, path: str) -> None:
@@ -42,7 +42,7 @@ class FileScores:
         """Return the file's numbers (samples,).
 
         Raises:
-            ConfigError: If they cannot be read, or are not one finite number for each sample.
+            ConfigError: If they cannot be read, or are not one finite number per sample.
         """
         try:
             numbers = read_numbers(Path(self.path))
@@ -53,23 +53,23 @@ class FileScores:
         except (ValueError, EOFError) as error:
             reason = " ".join(str(error).split())
             raise ConfigError(
-                f"curriculum.scores: {self.path}: {reason}. Write a number on each line, or a .npy."
+                f"curriculum.scores: {self.path}: {reason}. Write one number per line, or a .npy file."
             ) from None
         return checked_scores(torch.from_numpy(numbers), count_samples(trainer), self.path)
 
 
 def read_numbers(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Read an array of numbers, from a `.npy` file or a text.
+    """Read an array of numbers from a `.npy` file or a text file.
 
     Raises:
-        ValueError: If there are none, or something else.
+        ValueError: If the content is not numbers.
         OSError: If the file cannot be read.
     """
     if path.suffix == ".npy":
         with path.open("rb") as file:
             array = np.asarray(np.load(file, allow_pickle=False))
         if array.dtype.kind not in "biuf":
-            raise ValueError(f"it holds {array.dtype}, no numbers")
+            raise ValueError(f"its type is {array.dtype}, not a number")
         return array.astype(np.float64)
     return np.array([float(line) for line in path.read_text("utf-8").splitlines() if line.strip()])
 
@@ -78,19 +78,19 @@ def checked_scores(scores: Tensor, count: int, where: str) -> Tensor:
     """Return scores (samples,) if they can order the training samples.
 
     Raises:
-        ConfigError: If they are not one finite number for each.
+        ConfigError: If they are not one finite number per sample.
     """
     if scores.shape != (count,):
         raise ConfigError(
             f"curriculum.scores: {where} has scores {[*scores.shape]} for {count} training samples. "
-            "Give each sample one."
+            "Give one per sample."
         )
     bad = (~scores.isfinite()).nonzero()
     if len(bad):
         place = int(bad[0])
         raise ConfigError(
             f"curriculum.scores: {where} has {scores[place].item()} for training sample {place}, "
-            "which has no place in an order. Correct it."
+            "which is not finite. Correct it."
         )
     return scores
 

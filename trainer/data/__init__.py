@@ -1,1 +1,1 @@
-"""Data modules: one data set a file, each exposing `train`, `validation` and `test`."""
+"""Data modules: one kind of data set per file, each with `train`, `validation` and `test`."""

@@ -1,4 +1,4 @@
-"""Owns the handwritten digits that scikit-learn bundles: 1,797 grey images of 8 by 8 pixels."""
+"""The handwritten digits that scikit-learn bundles: 1,797 grey images of 8 by 8 pixels."""
 
 import gzip
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ BRIGHTEST = 16
 
 
 class Digits:
-    """Offer the digits as (image, label) pairs: float32 (1, 8, 8) in [0, 1] and int64.
+    """The digits as (image, label) pairs: float32 (1, 8, 8) in [0, 1] and int64.
 
-    The last `held_out` images are `test`, the last `validation` of the others are `validation`,
-    the rest is `train`; so choosing the best iteration never looks at the test images.
+    The last `held_out` images are `test`, the last `validation` of the others are `validation`, the
+    rest is `train`; so the choice of the best iteration never uses the test images.
 
     Args:
         held_out: The number of test images.
@@ -38,7 +38,9 @@ class Digits:
         input_shape: Sequence[int] = SHAPE,
     ) -> None:
         if (classes, tuple(input_shape)) != (CLASSES, SHAPE):
-            raise ConfigError(f"data: the digits have classes: {CLASSES}, input_shape: {[*SHAPE]}.")
+            raise ConfigError(
+                f"data: the digits have classes: {CLASSES}, input_shape: {[*SHAPE]}. Correct them."
+            )
         images, labels = read_digits()
         end = len(labels) - held_out
         start = end - validation
@@ -64,6 +66,6 @@ def read_digits() -> tuple[Tensor, Tensor]:
         raise ConfigError("data: Digits needs scikit-learn. Install it: pip install scikit-learn.")
     path = Path(package.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")
     with gzip.open(path, "rt") as file:
-        # As whole numbers: parsing decimal ones takes five times as long.
+        # As integers: parsing floats takes five times as long.
         table = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.uint8))
     return table[:, :-1].reshape(-1, *SHAPE).float() / BRIGHTEST, table[:, -1].long()

@@ -1,4 +1,4 @@
-"""Owns data sets that are folders of files, one folder a class."""
+"""Data sets that are folders of files, one folder per class."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ PARTS = ("train", "validation", "test")
 
 
 class Folder:
-    """Offer the files of class folders as pairs of a sample, float32 `input_shape`, and a label.
+    """The files of class folders as pairs of a sample, float32 `input_shape`, and a label.
 
-    The files are in train/<class>/, validation/<class>/ and test/<class>/; a part that is not there
-    is split off the training files, which may stand in <class>/ directly. Classes are numbered in
-    the order of their names. Hidden files and other folders do not count.
+    The files are in train/<class>/, validation/<class>/ and test/<class>/; a missing part is split
+    off the training files, which may also be in <class>/. Classes are numbered in the order of their
+    names. Hidden files and other folders are ignored.
 
     Args:
-        path: The folder, seen from the folder in which the program is started.
-        loader: The dotted name of a function that takes a file's path and returns its sample, as a
-            tensor or array of shape `input_shape`: `numpy.load`, or one of yours. It may draw
-            random numbers from PyTorch, NumPy and Python, to augment.
+        path: The folder, relative to the folder in which the program is started.
+        loader: The dotted name of a function that takes the path of a file and returns its sample, as
+            a tensor or array of shape `input_shape`: `numpy.load`, or your own. It may augment with
+            random numbers from PyTorch, NumPy and Python.
         input_shape: The shape of a sample.
         classes: The number of classes, for other groups to refer to.
-        validation: The number of files to validate with, or below 1 their share.
+        validation: The number of files to validate with, or their share if below 1.
         held_out: The same for the test.
         split_seed: Shuffles the files before they are split; `None` keeps their order.
     """
 
-    def __init__(  # noqa: PLR0913 - a folder of a user's own needs to be described
+    def __init__(  # noqa: PLR0913 - it describes any folder
         self,
         path: str,
         loader: str,
@@ -69,18 +69,18 @@ class Folder:
         self.train, self.validation, self.test = (
             LoadedSamples(parts[part], load, shape) for part in PARTS
         )
-        # What cannot be loaded at all is better found now than by a loader worker.
+        # If no file can be loaded, raise now, and not in a loader worker.
         for samples in (self.train, self.validation, self.test):
             samples.load(samples.files[0][0])
 
 
 class LoadedSamples(Dataset[tuple[Tensor, Tensor]]):
-    """Load samples from files when they are asked for.
+    """A data set that loads samples from files on access.
 
     Args:
-        files: The files with the number of their class.
-        load: Makes a sample of a file's path.
-        shape: The shape that every sample has.
+        files: The files with the index of their class.
+        load: Loads the sample of a path.
+        shape: The shape of every sample.
     """
 
     def __init__(self, files: list[tuple[Path, int]], load: Loader, shape: tuple[int, ...]) -> None:
@@ -90,7 +90,7 @@ class LoadedSamples(Dataset[tuple[Tensor, Tensor]]):
         self._load = load
 
     def __len__(self) -> int:
-        """Count the files."""
+        """Return the number of files."""
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
@@ -101,7 +101,7 @@ class LoadedSamples(Dataset[tuple[Tensor, Tensor]]):
         """Load the sample of a file.
 
         Raises:
-            ConfigError: If the loader refuses the file, or gives something of another shape.
+            ConfigError: If the loader raises an error, or the sample has another shape.
         """
         try:
             sample = torch.as_tensor(self._load(str(path)), dtype=torch.float32)
@@ -123,7 +123,7 @@ def classes_in(folder: Path, count: int) -> list[str]:
     """Return the names of the class folders in a folder, in alphabetical order.
 
     Raises:
-        ConfigError: If the folder cannot be read, or has another number of them.
+        ConfigError: If the folder cannot be read, or their number is not `count`.
     """
     try:
         names = sorted(each.name for each in folder.iterdir() if each.is_dir())
@@ -142,10 +142,10 @@ def classes_in(folder: Path, count: int) -> list[str]:
 
 
 def files_in(folder: Path, names: list[str]) -> list[tuple[Path, int]]:
-    """Return the files of every class with its number, in alphabetical order.
+    """Return the files of every class with the index of the class, in alphabetical order.
 
     Raises:
-        ConfigError: If a class has no folder or no file.
+        ConfigError: If a class does not have a folder or a file.
     """
     files = []
     for label, name in enumerate(names):
@@ -153,7 +153,7 @@ def files_in(folder: Path, names: list[str]) -> list[tuple[Path, int]]:
             found = sorted(each for each in (folder / name).iterdir() if each.is_file())
         except OSError as error:
             raise ConfigError(
-                f"data: {folder / name}: {error.strerror}. Every part needs a folder for each class."
+                f"data: {folder / name}: {error.strerror}. Give every part one folder per class."
             ) from None
         found = [path for path in found if not path.name.startswith(".")]
         if not found:

@@ -1,4 +1,4 @@
-"""Owns data sets that are arrays in a `.npz` file."""
+"""Data sets that are arrays in a `.npz` file."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ PARTS = ("train", "validation", "test")
 
 
 class Npz:
-    """Offer the arrays of a file as pairs of a sample, float32 `input_shape`, and a target.
+    """The arrays of a file as pairs of a sample, float32 `input_shape`, and a target.
 
     With the names x and y, the training samples are in x_train and y_train, or in x and y; the
     others in x_validation, y_validation, x_test and y_test. A part that the file does not have is
-    split off the training samples. Whole numbers as targets are classes (int64), others are numbers
-    to come near to (float32).
+    split off the training samples. Integer targets are class indices (int64), others are regression
+    targets (float32).
 
     Args:
-        path: The file, seen from the folder in which the program is started.
-        input_shape: The shape of a sample; the arrays may have it flattened, or without its ones.
+        path: The file, relative to the folder in which the program is started.
+        input_shape: The shape of a sample; the arrays may be flattened, or lack dimensions of size 1.
         classes: The number of classes, for other groups to refer to; targets are below it. For
-            targets that are no classes, the number of values of each.
+            regression, the number of values per target.
         samples: The name of the arrays (samples, ...) with the samples.
         targets: The name of the arrays (samples,) with the targets, or (samples, classes).
-        scale: What the samples are divided by, such as 255 for bytes.
-        validation: The number of samples to validate with, or below 1 their share.
+        scale: The samples are divided by it, for example by 255 for bytes.
+        validation: The number of samples to validate with, or their share if below 1.
         held_out: The same for the test.
         split_seed: Shuffles the samples before they are split; `None` keeps their order.
     """
 
-    def __init__(  # noqa: PLR0913 - a file of a user's own needs to be described
+    def __init__(  # noqa: PLR0913 - it describes any file
         self,
         path: str,
         input_shape: Sequence[int],
@@ -91,14 +91,14 @@ class Npz:
         for name in names:
             if name not in arrays:
                 raise ConfigError(
-                    f"data: {self.path} has no array {name!r}, only {', '.join(arrays)}. "
-                    "Set data.samples and data.targets to its names."
+                    f"data: {self.path} does not have an array {name!r}, only {', '.join(arrays)}. "
+                    "Set data.samples and data.targets to these names."
                 )
         found, wanted = (arrays[name] for name in names)
         if found.ndim == 0 or found.shape[:1] != wanted.shape[:1] or not len(found):
             raise ConfigError(
                 f"data: {self.path}: {names[0]} {[*found.shape]} and {names[1]} {[*wanted.shape]} "
-                "are not one target for each sample. Correct the file."
+                "are not one target per sample. Correct the file."
             )
         return self._samples(found, names[0]), self._targets(wanted, names[1])
 
@@ -106,8 +106,8 @@ class Npz:
         ours = [size for size in self.input_shape if size != 1]
         if array.shape[1:] != (np.prod(ours, dtype=int),) and [*_ones_removed(array)] != ours:
             raise ConfigError(
-                f"data: {self.path}: a sample of {name} has the shape {[*array.shape[1:]]}, which is "
-                f"no input_shape {[*self.input_shape]}. Correct data.input_shape."
+                f"data: {self.path}: a sample of {name} has the shape {[*array.shape[1:]]}, not "
+                f"input_shape {[*self.input_shape]}. Correct data.input_shape."
             )
         values = torch.from_numpy(array.astype(np.float32) / np.float32(self.scale))
         return self._finite(values, name).reshape(-1, *self.input_shape)
@@ -123,14 +123,14 @@ class Npz:
             return values.reshape(-1, self.classes)
         if array.ndim != 1:
             raise ConfigError(
-                f"data: {self.path}: {name} {[*array.shape]} is not one class for each sample. "
+                f"data: {self.path}: {name} {[*array.shape]} is not one class per sample. "
                 "Correct the file."
             )
         labels = torch.from_numpy(array.astype(np.int64))
         if not 0 <= int(labels.min()) <= int(labels.max()) < self.classes:
             raise ConfigError(
-                f"data: {self.path}: {name} holds {int(labels.min())} to {int(labels.max())}, which "
-                f"are no classes from 0 to {self.classes - 1}. Correct data.classes."
+                f"data: {self.path}: {name} has values from {int(labels.min())} to "
+                f"{int(labels.max())}, not classes from 0 to {self.classes - 1}. Correct data.classes."
             )
         return labels
 
@@ -147,13 +147,13 @@ def read_arrays(path: str) -> dict[str, np.ndarray[Any, Any]]:
     """Read the arrays of numbers in a `.npz` file, by their names.
 
     Raises:
-        ConfigError: If the file cannot be read, is no such file, or holds no numbers.
+        ConfigError: If the file cannot be read, is not a `.npz` file, or has other values.
     """
     try:
         with Path(path).open("rb") as stream:
             file = np.load(stream, allow_pickle=False)
             if isinstance(file, np.ndarray):
-                raise ConfigError(f"data: {path} holds a single array. Write it with numpy.savez.")
+                raise ConfigError(f"data: {path} is a single array. Write it with numpy.savez.")
             arrays = {name: file[name] for name in file.files}
     except OSError as error:
         raise ConfigError(
@@ -161,11 +161,13 @@ def read_arrays(path: str) -> dict[str, np.ndarray[Any, Any]]:
         ) from None
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ConfigError(
-            f"data: {path} is no .npz file of numbers: {error}. Write it with numpy.savez."
+            f"data: {path} is not a .npz file of numbers: {error}. Write it with numpy.savez."
         ) from None
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf":
-            raise ConfigError(f"data: {path}: {name} holds {array.dtype}, no numbers. Correct it.")
+            raise ConfigError(
+                f"data: {path}: the type of {name} is {array.dtype}, not a number. Correct it."
+            )
     return arrays
 
 

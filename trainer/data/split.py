@@ -1,4 +1,4 @@
-"""Owns how samples that come in one piece are split into parts for training and evaluation."""
+"""The split of a data set into parts for training, validation and test."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def split(
 
     Args:
         count: The number of samples.
-        validation: The number of samples to validate with, or below 1 their share; `None` if there
-            are others for that.
+        validation: The number of samples to validate with, or their share if below 1; `None` if the
+            data set has its own validation samples.
         held_out: The same for the test.
-        seed: Shuffles the samples before they are split, always in the same way; `None` keeps
-            their order, so that the last ones are the test's.
+        seed: Shuffles the samples before they are split; `None` keeps their order, so that the last
+            ones are for the test.
 
     Raises:
-        ConfigError: If a number is not above 0, or nothing is left to train with.
+        ConfigError: If a number is not above 0, or no sample is left to train with.
     """
     sizes = [_size(count, validation, "validation"), _size(count, held_out, "held_out")]
     if sum(sizes) >= count:
@@ -39,14 +39,14 @@ def split(
 
 
 def _size(count: int, size: float | None, key: str) -> int:
-    """Return a number of samples; of a share it is one at least."""
+    """Return a number of samples; a share is rounded, and at least one sample."""
     if size is None:
         return 0
     if isinstance(size, (int, float)) and 0 < size < 1:
         return max(1, round(count * size))
     if type(size) is not int or size < 1:
         raise ConfigError(
-            f"data.{key}: {size!r} is no number of samples, and no share of them. Set it, for "
-            "example 0.1."
+            f"data.{key}: {size!r} is neither a number of samples nor a share of them. Set it, for "
+            "example, to 0.1."
         )
     return size

@@ -1,1 +1,1 @@
-"""How samples become batches: their order, their randomness, and what makes them."""
+"""Data loading: the order of samples, their randomness, and the loaders of batches."""

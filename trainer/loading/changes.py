@@ -1,4 +1,4 @@
-"""Owns noticing that a data set was changed in place, as callbacks may do."""
+"""Changes of a data set in place, as by callbacks: detected by a digest of its objects."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from trainer.loading.object_graph import CONTAINERS, is_leaf, reachable
 if TYPE_CHECKING:
     from hashlib import blake2b as Hash  # noqa: N812 - its type has this name
 
-# Beyond these, looking takes longer than starting workers.
+# Beyond these limits, the digest takes longer than starting workers.
 MOST_OBJECTS = 20_000
 MOST_BYTES = 16 * 2**20
 
 
 def mark_of(samples: object) -> bytes | None:
-    """Return a mark of all that a data set holds: equal marks mean that nothing in it changed.
+    """Return a mark of the content of a data set: equal marks mean that nothing in it changed.
 
     Returns:
-        The mark, or `None` if that cannot be told, or only at some length: the data set holds very
-        much, or something that shows nothing of its contents.
+        The mark, or `None` if it cannot be computed, or not quickly: the data set is very large, or
+        has an object whose content is not accessible.
     """
     found, left, count = blake2b(digest_size=16), MOST_BYTES, 0
     first_paths: dict[int, str] = {}
@@ -53,7 +53,7 @@ def _size_of(value: Any) -> int:  # noqa: ANN401 - it may be anything
 
 
 def _feed(found: Hash, value: Any) -> bool:  # noqa: ANN401 - as above
-    """Feed the content of a plain value; return whether that is possible."""
+    """Update a digest with a plain value; return whether that is possible."""
     match value:
         case torch.Tensor():
             if value.layout is not torch.strided or value.device.type != "cpu":
@@ -72,7 +72,7 @@ def _feed(found: Hash, value: Any) -> bool:  # noqa: ANN401 - as above
 
 
 def _shows_its_contents(value: object) -> bool:
-    """Tell whether all that an object holds is seen by looking at its attributes and items."""
+    """Return whether the attributes and items of an object are its whole content."""
     plain = (type, FunctionType, BuiltinFunctionType, MethodType, dict, *CONTAINERS, *KINDS)
     if isinstance(value, plain) or hasattr(value, "__dict__"):
         return _is_written_in_python(value) or isinstance(value, plain)
@@ -82,7 +82,7 @@ def _shows_its_contents(value: object) -> bool:
 
 
 def _is_written_in_python(value: object) -> bool:
-    """Tell whether no class of an object, but for `object`, is one of C, which may hide anything."""
+    """Return whether no class of an object, except `object`, is a C class, which may hide content."""
     return all(each is object or _has_source(each) for each in type(value).__mro__)
 
 
@@ -92,5 +92,5 @@ def _has_source(kind: type) -> bool:
     return bool(kind.__flags__ & _ON_HEAP) and (file.endswith(".py") or module is _MAIN)
 
 
-_ON_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: what a class statement makes has it, most of C has not
+_ON_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: set for class statements, and rarely for C classes
 _MAIN = sys.modules["__main__"]

@@ -1,4 +1,4 @@
-"""Owns the digest of samples: equal digests mean equal bits, in any process."""
+"""The digest of the contents of samples: equal digests mean equal bits, in any process."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 PLAIN = (str, bytes, bytearray, bool, int, float, complex, type(None))
-# Of more bytes of a tensor, only so many rows are looked at.
+# Of a larger tensor, only `ROWS` rows are used.
 MOST_BYTES = 64 * 2**20
 ROWS = 1024
 DEEPEST = 20
 
 
 def digest_of_samples(value: Any) -> str:  # noqa: ANN401 - samples are the user's
-    """Return the digest of whatever samples are made of.
+    """Return the digest of samples of any type.
 
-    Of objects it has the attributes; what shows nothing of its contents counts by its type alone.
+    Objects count by their attributes, or, if these are not accessible, by their type.
     """
     found = sha256()
     _feed(found, value, DEEPEST)
@@ -32,7 +32,7 @@ def digest_of_samples(value: Any) -> str:  # noqa: ANN401 - samples are the user
 
 
 def digest_of_tensors(tensors: Sequence[torch.Tensor]) -> str:
-    """Return the digest of tensors whose rows are samples; of large ones it has some rows."""
+    """Return the digest of tensors whose rows are samples; of large ones, of some rows."""
     found = sha256()
     for tensor in tensors:
         found.update(f"{tensor.dtype}{[*tensor.shape]};".encode())

@@ -1,4 +1,4 @@
-"""Owns random generators besides the global ones: finding them in objects, and lending them out."""
+"""Hidden generators: finds the random generators that objects hold, and seeds them temporarily."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Generator: TypeAlias = (
     "random.Random | np.random.Generator | np.random.RandomState | torch.Generator"
 )
 KINDS = (random.Random, np.random.Generator, np.random.RandomState, torch.Generator)
-# As many objects, and as many items of each container, are looked at.
+# The limits of the search: objects, and items of each container.
 MOST_OBJECTS = 4_000
 MOST_ITEMS = 256
 
 
 def find_generators(*roots: object) -> list[Generator]:
-    """Return the generators that objects hold, directly or not, in an order that does not vary.
+    """Return the generators that objects hold, directly or indirectly, in a deterministic order.
 
-    Looked at are attributes, items, what functions close over, and the globals that they name. The
-    global generators of PyTorch, Python and NumPy are not among those returned.
+    The search covers attributes, items, closures, and the globals that functions name. The global
+    generators of PyTorch, Python and NumPy are excluded.
     """
     found: dict[int, Generator] = {}
     for _, value in reachable(*roots, most_objects=MOST_OBJECTS, most_items=MOST_ITEMS):
@@ -42,7 +42,7 @@ def _is_global(value: object) -> bool:
 
 
 def _can_be_seeded(value: object) -> bool:
-    """Tell whether a generator has a state: one that asks the system for randomness has none."""
+    """Return whether a generator has a state, unlike one that uses the system's randomness."""
     if isinstance(value, torch.Generator):
         return value.device.type == "cpu"
     return not isinstance(value, random.SystemRandom)
@@ -50,7 +50,7 @@ def _can_be_seeded(value: object) -> bool:
 
 @contextmanager
 def lend(generators: Sequence[Generator], seed: int) -> Iterator[None]:
-    """Seed generators for what is done inside, and put them back as they were after it."""
+    """Seed generators inside the context, and restore their states afterwards."""
     states = states_of(generators)
     for place, each in enumerate(generators):
         _seed(each, seed + place)
@@ -62,7 +62,7 @@ def lend(generators: Sequence[Generator], seed: int) -> Iterator[None]:
 
 
 def states_of(generators: Sequence[Generator]) -> list[Any]:
-    """Return the states of generators, each as its kind has it."""
+    """Return the states of generators, each in the format of its class."""
     return [_state_of(each) for each in generators]
 
 

@@ -1,4 +1,4 @@
-"""Owns the loaders: what makes the batches of one part of the data, pass after pass."""
+"""The loaders: each yields the batches of one part of the data, epoch after epoch."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ def make_loader(
     device: torch.device = CPU,
     is_watched: bool = False,
 ) -> Loader:
-    """Make the loader of one part of the data, with generators of its own; only `train` is shuffled.
+    """Make the loader of one part of the data, with its own generators; only `train` is shuffled.
 
-    Iterating over it takes nothing from the global generators, so evaluating never changes training.
-    Tensors are cut into batches right here, which is quicker than any worker, unless `dataloader`
-    has a way of its own to collate samples.
+    Iterating over it does not change the global generators, so an evaluation never changes the
+    training. Tensors are sliced in this process, which is faster than any worker, unless `dataloader`
+    sets how samples are collated.
 
     Args:
         samples: The data set.
         part: Which of `trainer.build.PARTS` it is.
         settings: The trainer's settings.
-        device: Where the batches will be used: for a GPU they are made in pinned memory, and tensors
-            that take little of its memory are brought there once.
+        device: The device of the training: for a GPU, batches are made in pinned memory, and tensors
+            that take little of its memory are moved to it once.
         is_watched: Whether callbacks may change the data set.
 
     Raises:
-        ConfigError: If a key of `dataloader` is none of the loader's, or the trainer's to decide, or
-            if the samples make no batch.
+        ConfigError: If a key of `dataloader` is unknown or reserved for the trainer, or if there are
+            too few samples for a batch.
     """
     loading, seed = read_loading(settings), derive(settings.seed, part)
     check_samples(samples, part)
@@ -80,33 +80,33 @@ def make_loader(
         made.collate, loader.collate_fn = loader.collate_fn, _as_it_is
         return loader
 
-    loader = call()  # also for tensors: it checks its keys
+    loader = call()  # also for tensors, to check the keys
     if is_plain:
-        there = CPU if is_watched else device  # what callbacks change is seen where it is
+        there = CPU if is_watched else device  # callbacks change the tensors on the CPU
         return TensorBatches(cast("TensorDataset", samples), order, there)
     return LoadedBatches(loader, order, made, call if is_watched else None)
 
 
 def pinned(options: Config, device: torch.device) -> Config:
-    """Return a loader's options, with batches in pinned memory for a GPU, unless they say otherwise.
+    """Return a loader's options, with pinned memory for a GPU, unless they set it.
 
-    From there they are copied while the GPU computes. A loader of the user's own decides that itself;
-    and what is made without workers may be on the GPU already, which cannot be pinned.
+    Batches are copied from pinned memory while the GPU computes. The user's own loader decides for
+    itself; batches that are made without workers may already be on the GPU, and cannot be pinned.
     """
     is_ours = "_target_" not in options and options.get("num_workers", 0)
     return {"pin_memory": True, **options} if is_ours and device.type == "cuda" else options
 
 
 def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 - a batch is the user's
-    """Return a batch that is collated already."""
+    """Return a batch that is already collated."""
     return batch
 
 
 def _make_order(samples: Sized, part: str, settings: Settings, loading: Loading) -> EpochOrder:
-    """Make the order of a part's samples, and make sure that it has a batch.
+    """Make the order of a part's samples, and check that it has a batch.
 
     Raises:
-        ConfigError: If not.
+        ConfigError: If there are too few samples for a batch.
     """
     is_train = part == "train"
     sampler = loading.sampler if is_train else None
@@ -120,13 +120,17 @@ def _make_order(samples: Sized, part: str, settings: Settings, loading: Loading)
     )
     order.check()
     if len(order) == 0:
-        mend = ", lower batch_size, or set dataloader.drop_last: false" if order.drop_last else ""
-        raise ConfigError(f"data: {part} has {len(samples)} samples, no batch. Give it more{mend}.")
+        instead = (
+            ", lower batch_size, or set dataloader.drop_last: false" if order.drop_last else ""
+        )
+        raise ConfigError(
+            f"data: {part} has {len(samples)} samples, too few for a batch. Give it more{instead}."
+        )
     return order
 
 
 def _call_loader(options: Any, handed: dict[str, Any]) -> DataLoader[Any]:  # noqa: ANN401 - keys
-    """Make a loader of the class that `_target_` names: PyTorch's, if it names none."""
+    """Make a loader of the class that `_target_` names; PyTorch's by default."""
     if any(isinstance(value, dict) for value in options.values()) or "_target_" in options:
         options = {"_target_": "torch.utils.data.DataLoader"} | options
         loader = call_target(options, "dataloader", **handed)
@@ -138,28 +142,28 @@ def _call_loader(options: Any, handed: dict[str, Any]) -> DataLoader[Any]:  # no
 
 
 def check_samples(samples: Dataset[Any], part: str) -> None:
-    """Make sure that a data set has numbered samples, and that its tensors make samples and targets.
+    """Check that a data set is map-style, and that its tensors are samples and targets.
 
     Raises:
-        ConfigError: If not.
+        ConfigError: If it is not.
     """
     if isinstance(samples, IterableDataset) or not hasattr(samples, "__len__"):
         raise ConfigError(
-            f"data: {part} is a {type(samples).__name__}, whose samples have no numbers. Give it"
-            " __len__ and __getitem__: the order of samples is the trainer's to decide."
+            f"data: {part} is a {type(samples).__name__}, which is not a map-style data set. Give it"
+            " __len__ and __getitem__: the trainer decides the order of samples."
         )
     if are_plain_tensors(samples) and len(cast("TensorDataset", samples).tensors) < PAIR:
         raise ConfigError(
-            f"data: a sample of {part} has one part. Make it a sample and a target: for a model that"
-            " is to give its sample back, twice the same."
+            f"data: a sample of {part} has one part. Make it a sample and a target; for a model that"
+            " reconstructs its input, use the sample twice."
         )
 
 
 class TensorBatches:
-    """Cut the batches of an order out of tensors: the same ones as a `DataLoader`, ten times faster.
+    """A loader that indexes tensors: the same batches as a `DataLoader`, ten times faster.
 
-    Every batch is a copy, which a model may change. It lies in memory as a `DataLoader`'s does, for
-    kernels round otherwise in another order: what was permuted stays so.
+    Every batch is a copy, which a model may change. Its strides are those of a `DataLoader`'s batch,
+    because kernels round differently for others.
 
     Args:
         dataset: The tensors.
@@ -184,7 +188,7 @@ class TensorBatches:
         self._cut: Callable[[Tensor, Tensor], Tensor] = _select if alike else getitem
 
     def __len__(self) -> int:
-        """Count the batches of a whole pass."""
+        """Return the number of batches of a whole epoch."""
         return len(self.order)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
@@ -197,7 +201,7 @@ class TensorBatches:
             yield tuple([cut(values, indices) for values in tensors])
 
     def _batches_there(self) -> Iterator[tuple[Tensor, ...]]:
-        """Yield the batches, on the GPU where the tensors have room there; brought at the first pass."""
+        """Yield the batches, on the GPU if the tensors fit; they are moved at the first pass."""
         if self._there is None:
             self._there = self._bring(self.dataset.tensors, self._device)
         for indices in self.order.batches():
@@ -205,7 +209,7 @@ class TensorBatches:
             yield tuple([self._cut(values, places[values.device]) for values in self._there])
 
     def renew(self) -> bool:
-        """Notice what callbacks changed: there is nothing to do, for nothing is made ahead."""
+        """Return False: no batch is made ahead, so changes by callbacks take effect at once."""
         return False
 
 
@@ -214,20 +218,20 @@ def _select(values: Tensor, indices: Tensor) -> Tensor:
 
 
 def _is_selected_alike(values: Tensor) -> bool:
-    """Tell whether `index_select`, which is quicker, lays out what it takes as indexing does."""
+    """Return whether `index_select`, which is faster, gives the same strides as indexing."""
     first = torch.arange(min(len(values), PAIR))
     return _select(values, first).stride() == values[first].stride()
 
 
 class LoadedBatches:
-    """Let a loader's workers make the batches of an order; without workers they are made right here.
+    """A loader whose workers make the batches of an order; without workers, this process does.
 
     Args:
-        loader: The loader.
-        order: The order.
-        made: What makes the batches.
-        again: Makes the loader again, for workers that know the data set as it is then; `None` if
-            nobody changes the data set.
+        loader: The `DataLoader`.
+        order: The order of the samples.
+        made: Makes the batches.
+        again: Recreates the loader, so that its workers get the changed data set; `None` if nothing
+            changes the data set.
     """
 
     def __init__(
@@ -248,11 +252,11 @@ class LoadedBatches:
 
     @property
     def dataset(self) -> Any:  # noqa: ANN401 - it is the user's
-        """Return the data set."""
+        """The data set."""
         return self.made.samples
 
     def __len__(self) -> int:
-        """Count the batches of a whole pass."""
+        """Return the number of batches of a whole epoch."""
         return len(self.order)
 
     def __iter__(self) -> Iterator[Any]:
@@ -266,7 +270,7 @@ class LoadedBatches:
             iterator = iter(self.loader)
         try:
             for batch in iterator:
-                # As it is where batches are made here; what workers draw leaves no trace.
+                # The same state as if batches were made here: workers do not change it.
                 forget_half_drawn()
                 yield batch
         except (RuntimeError, OSError, EOFError) as error:
@@ -275,7 +279,7 @@ class LoadedBatches:
             raise killed from error
 
     def _begin_pass(self, again: Callable[[], DataLoader[Any]]) -> None:
-        """Take the data set as it is now; workers that live on know it as it was."""
+        """Use the data set as it is now; persistent workers have it as it was."""
         self.made.look_through()
         if self.loader.num_workers:
             mark = mark_of(self.made.samples)
@@ -285,10 +289,9 @@ class LoadedBatches:
             self._mark = mark
 
     def renew(self) -> bool:
-        """Return whether workers that are at a pass have to be started again, to see a change.
+        """Return whether the workers have to be restarted to get a changed data set.
 
-        They have the data set as it was when they were started. They are kept where nothing in it
-        changed.
+        They have the data set as it was when they were started, and are kept if it is unchanged.
         """
         if self._again is None or not self.loader.num_workers:
             return False

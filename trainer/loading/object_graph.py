@@ -1,4 +1,4 @@
-"""Owns looking through an object at everything that it holds, what is nearest first."""
+"""The object graph: iterates over everything that an object holds, breadth first."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     Steps = Iterator[tuple[str, Any]]
 
-# Nothing is looked at inside of these.
+# Types that are not searched further.
 LEAVES = (str, bytes, bytearray, int, float, complex, type(None), ModuleType, Logger, torch.Tensor)
 CONTAINERS = (list, tuple, set, frozenset, deque)
-# What the classes and functions of these packages refer to is their own.
+# Classes and functions of these packages are not searched.
 LIBRARIES = {*sys.stdlib_module_names, "torch", "numpy"}
 PACKAGES = ("site-packages", "dist-packages")
 DESCRIPTORS = (GetSetDescriptorType, MemberDescriptorType)
@@ -40,16 +40,16 @@ def reachable(
 ) -> Steps:
     """Yield (path, object) for everything that objects hold: attributes, items, and code's names.
 
-    An object that is held twice is yielded twice, and looked into once. The order does not vary
-    from process to process, but for what is in a set.
+    An object that is held twice is yielded twice, and searched once. The order is the same in every
+    process, except within sets.
 
     Args:
-        roots: Where to begin.
-        most_objects: After so many the search ends.
-        most_items: Of one object only so many parts are looked at.
-        into_packages: Whether classes and functions of installed packages are looked into.
+        roots: The objects to start from.
+        most_objects: The number of objects after which the search ends.
+        most_items: The number of parts of one object that are searched.
+        into_packages: Whether classes and functions of installed packages are searched.
     """
-    seen: dict[int, object] = {}  # kept alive, or an address would be used again
+    seen: dict[int, object] = {}  # kept alive, so that no address is reused
     waiting: deque[tuple[str, Any]] = deque(("", root) for root in roots)
     for _ in range(most_objects):
         if not waiting:
@@ -68,7 +68,7 @@ def reachable(
 
 
 def is_leaf(value: object) -> bool:
-    """Tell whether an object is a plain value, an array of such, or a module."""
+    """Return whether an object is a plain value, an array of these, or a module."""
     is_array = isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind != "O"
     return is_array or isinstance(value, LEAVES)
 
@@ -106,7 +106,7 @@ def _held_by_object(value: Any) -> Steps:  # noqa: ANN401 - as above
 
 
 def _held_by_class(kind: type) -> Steps:
-    """Yield the attributes and functions of a class, and of those that it is made of."""
+    """Yield the attributes and functions of a class and its base classes."""
     for each in kind.__mro__:
         for name, held in vars(each).items() if _is_looked_into(each) else ():
             function = held
@@ -118,7 +118,7 @@ def _held_by_class(kind: type) -> Steps:
 
 
 def _held_by_function(function: FunctionType) -> Steps:
-    """Yield what a function closes over, its defaults, and the globals that its code names."""
+    """Yield the closure of a function, its defaults, and the globals that its code names."""
     for cell in function.__closure__ or ():
         try:
             yield "", cell.cell_contents
@@ -143,11 +143,11 @@ def _names_in(code: CodeType) -> list[str]:
 
 
 def _is_looked_into(value: Any, *, into_packages: bool = True) -> bool:  # noqa: ANN401 - as above
-    """Tell whether a class or function may hold, or refer to, what data sets use.
+    """Return whether a class or function is searched.
 
     Args:
         value: The class or function.
-        into_packages: Whether it may, if it is not of the user's own files.
+        into_packages: Whether those of installed packages are.
     """
     name = str(getattr(value, "__module__", ""))
     if _root_of(name) in LIBRARIES:

@@ -1,4 +1,4 @@
-"""Owns the keys of `dataloader`: which are the trainer's, which the loader's, and which are refused."""
+"""The options of `dataloader`: those of the trainer, those of the loader, and those that are errors."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
     from trainer.settings import Config, Settings
 
-# What the trainer decides, and how a user decides it instead.
+# Options that the trainer sets, and what the user can set instead.
 DECIDED = {
     "dataset": "The group data has the data sets. Remove it",
     "batch_size": "Set batch_size beside dataloader, or dataloader.evaluation_batch_size",
     "batch_sampler": "Name a class that yields single indices as dataloader.sampler, or remove it",
     "generator": "The seed decides the order. Remove it",
 }
-# The parameters by which samplers ask for the training set.
+# The parameters with which samplers get the training set.
 SAMPLES = ("data_source", "dataset", "samples")
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """Hold what `dataloader` says.
+    """The content of `dataloader`.
 
-    `options` are the loader's own: PyTorch's, or those of the class that `_target_` names. The
+    `options` are those of the loader: of PyTorch's, or of the class that `_target_` names. The
     training set is shuffled unless `shuffle` is false; `sampler` names a class that yields its
     indices instead.
     """
@@ -43,16 +43,16 @@ def read_loading(settings: Settings) -> Loading:
     """Read and check the keys of `dataloader`.
 
     Raises:
-        ConfigError: If one cannot be right, or would have no effect.
+        ConfigError: If one is invalid, or would have no effect.
     """
     options = {**settings.dataloader}
     for key, instead in DECIDED.items():
         if key in options:
-            raise ConfigError(f"dataloader.{key}: the trainer decides it. {instead}.")
+            raise ConfigError(f"dataloader.{key}: the trainer sets this option. {instead}.")
     if options.get("in_order", True) is not True:
         raise ConfigError(
-            "dataloader.in_order: false would let the workers' pace decide the order of batches, and"
-            " so the results. Remove it."
+            "dataloader.in_order: with false, the order of batches, and with it the results, would"
+            " depend on the speed of the workers. Remove it."
         )
     options.pop("in_order", None)
     shuffle, sampler = options.pop("shuffle", True), options.pop("sampler", None)
@@ -61,8 +61,8 @@ def read_loading(settings: Settings) -> Loading:
         raise ConfigError(f"dataloader.shuffle: {shuffle!r} is neither true nor false. Set one.")
     if sampler is not None and (not isinstance(sampler, dict) or "_target_" not in sampler):
         raise ConfigError(
-            f"dataloader.sampler: {sampler!r:.60} names no sampler. Give it a _target_, for example"
-            " torch.utils.data.WeightedRandomSampler."
+            f"dataloader.sampler: {sampler!r:.60} does not name a sampler. Give it a _target_, for"
+            " example torch.utils.data.WeightedRandomSampler."
         )
     if sampler is not None and "shuffle" in settings.dataloader:
         raise ConfigError(
@@ -71,20 +71,20 @@ def read_loading(settings: Settings) -> Loading:
     if size is not None and (type(size) is not int or size < 1):
         raise ConfigError(
             f"dataloader.evaluation_batch_size: {size!r} is not a whole number of at least 1."
-            " Correct it, or remove it: then it is batch_size."
+            " Correct it, or remove it to use batch_size."
         )
     _check_kinds(options)
     if options.get("num_workers"):
-        # A process from a forkserver would start its workers from another forkserver: seconds each.
+        # A process of a fork server would start its workers from another one, which takes seconds.
         options = {"multiprocessing_context": "fork"} | options
     return Loading(options, shuffle, sampler, size or settings.batch_size)
 
 
 def _check_kinds(options: Config) -> None:
-    """Make sure of what PyTorch finds out only with the first batch, or never.
+    """Check the types that PyTorch checks only with the first batch, or never.
 
     Raises:
-        ConfigError: If workers are not a number, or a way to collate is not a function.
+        ConfigError: If `num_workers` is not a number, or `collate_fn` not a function.
     """
     workers, collate = options.get("num_workers", 0), options.get("collate_fn")
     if type(workers) is not int or workers < 0:
@@ -99,16 +99,16 @@ def _check_kinds(options: Config) -> None:
 
 
 def build_sampler(settings: Config, samples: object) -> Iterable[int]:
-    """Build the sampler that `dataloader.sampler` names, handing it the training set if it asks.
+    """Build the sampler that `dataloader.sampler` names, with the training set if it takes one.
 
     Raises:
-        ConfigError: If it is not there, has the wrong arguments, or yields nothing.
+        ConfigError: If it does not exist, has the wrong arguments, or cannot be iterated over.
     """
     key = "dataloader.sampler"
     sampler = call_target(settings, key, offered=dict.fromkeys(SAMPLES, samples))
     if not hasattr(sampler, "__iter__"):
         raise ConfigError(
-            f"{key}._target_: it gives a {type(sampler).__name__}, which yields no indices. Name a"
-            " sampler."
+            f"{key}._target_: it returns a {type(sampler).__name__}, which cannot be iterated over."
+            " Name a sampler."
         )
     return cast("Iterable[int]", sampler)

@@ -1,4 +1,4 @@
-"""Owns the order in which samples are taken: a function of the seed and the epoch."""
+"""The order of samples: a function of the seed and the epoch."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SOME = 1024  # batches
 
 
 class EpochOrder(Sampler[list[Any]]):
-    """Yield the batches of an epoch, as indices or as (epoch, batch, indices), from any batch on.
+    """A sampler of the batches of an epoch, as indices or (epoch, batch, indices), from any batch on.
 
     Args:
         samples: The data set; its length is read at each epoch.
         batch_size: The number of samples in a batch; the last one may have fewer.
-        seed: The seed that with the epoch decides the order; `None` keeps the data set's.
-        sampler: Yields indices, random or not, instead; what it draws is decided by the seed.
-        drop_last: Leave out a last batch that has fewer.
+        seed: Decides the order, together with the epoch; `None` keeps the order of the data set.
+        sampler: Yields the indices instead; its random numbers depend on the seed.
+        drop_last: Whether a smaller last batch is dropped.
 
     Attributes:
         with_place: Whether (epoch, batch, indices) are yielded instead of the indices.
@@ -59,13 +59,13 @@ class EpochOrder(Sampler[list[Any]]):
     def restrict(self, allowed: Tensor | None) -> None:
         """Yield only the samples that a mask (samples,) of booleans allows; `None` allows all.
 
-        Those that are left keep the order among each other that they have in the whole epoch.
+        They keep their relative order in the whole epoch.
         """
         self.allowed = allowed
         self._allowed_count = 0 if allowed is None else int(allowed.sum())
 
     def __len__(self) -> int:
-        """Count the batches of a whole epoch."""
+        """Return the number of batches of a whole epoch."""
         extra = 0 if self.drop_last else self.batch_size - 1
         return (self._count() + extra) // self.batch_size
 
@@ -75,13 +75,13 @@ class EpochOrder(Sampler[list[Any]]):
         return len(self.samples) if self.allowed is None else self._allowed_count
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield the epoch's batches, beginning with `first_batch`."""
+        """Yield the epoch's batches, starting with `first_batch`."""
         for number, batch in enumerate(self.batches(), self.first_batch):
             indices = batch.tolist()
             yield (self.epoch, number, indices) if self.with_place else indices
 
     def batches(self) -> Iterator[Tensor]:
-        """Yield the epoch's batches as integers (batch,), beginning with `first_batch`."""
+        """Yield the epoch's batches as integers (batch,), starting with `first_batch`."""
         if self.first_batch < len(self):
             first, end = (batch * self.batch_size for batch in (self.first_batch, len(self)))
             order = self._order()[first:end]
@@ -104,7 +104,7 @@ class EpochOrder(Sampler[list[Any]]):
         return torch.randperm(len(self.samples), generator=generator)
 
     def _sample(self, sampler: Any) -> Tensor:  # noqa: ANN401 - any object that can be iterated over
-        """Ask the sampler for its indices of this epoch.
+        """Return the indices of the sampler for this epoch.
 
         Raises:
             ConfigError: If they are not indices of samples.
@@ -115,23 +115,23 @@ class EpochOrder(Sampler[list[Any]]):
         with seeded_for(place), lend(find_generators(sampler), place):
             indices = [*sampler]
         name, count = type(sampler).__name__, len(self.samples)
-        if strange := [each for each in indices if not _is_index(each, count)]:
+        if wrong := [each for each in indices if not _is_index(each, count)]:
             raise ConfigError(
-                f"dataloader.sampler: {name} yields {strange[0]!r:.60}, not the index of one of "
-                f"{count} samples. Let it yield indices, one by one: batch_size makes the batches."
+                f"dataloader.sampler: {name} yields {wrong[0]!r:.60}, not the index of one of "
+                f"{count} samples. Let it yield single indices: batch_size decides the batches."
             )
         if len(indices) < (self.batch_size if self.drop_last else 1):
             raise ConfigError(
-                f"dataloader.sampler: {name} yields {len(indices)} indices, which make no batch. "
+                f"dataloader.sampler: {name} yields {len(indices)} indices, too few for a batch. "
                 "Let it yield more."
             )
         return torch.tensor([int(each) for each in indices], dtype=torch.int64)
 
     def check(self) -> None:
-        """Make sure that the sampler gives the same indices whenever it is asked for an epoch.
+        """Check that the sampler yields the same indices whenever it is asked for an epoch.
 
         Raises:
-            ConfigError: If not, or if they are not indices of samples.
+            ConfigError: If it does not, or if they are not indices of samples.
         """
         if self.sampler is None:
             return
@@ -140,12 +140,12 @@ class EpochOrder(Sampler[list[Any]]):
             raise ConfigError(
                 f"dataloader.sampler: {type(self.sampler).__name__} yields other indices each time "
                 "that it is asked for the same epoch, so a resumed run would differ. Draw from the "
-                "global generators, and keep nothing from one pass to the next."
+                "global generators, and keep no state from one epoch to the next."
             )
 
 
 def _is_index(value: object, count: int) -> bool:
     try:
-        return 0 <= index(value) < count  # type: ignore[arg-type]  # that is what is tried
+        return 0 <= index(value) < count  # type: ignore[arg-type]  # TypeError is caught
     except TypeError:
         return False

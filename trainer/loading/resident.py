@@ -1,4 +1,4 @@
-"""Owns which data sets live on the GPU: tensors that take little of what is free there."""
+"""Resident data sets: tensors that are moved to the GPU if they take little of its free memory."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-# Of the memory that is free on the GPU, what one part of the data may take: other runs may share it.
+# The share of the GPU's free memory that one part of the data may take: other runs may share the GPU.
 MOST: Final = 0.1
 
 
 def free_on(device: torch.device) -> int:
-    """Return how many bytes are free on a GPU; none on anything else."""
+    """Return how many bytes are free on a GPU; 0 for other devices."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
 
 
@@ -25,7 +25,7 @@ def brought_if_small(
     device: torch.device,
     free: Callable[[torch.device], int] = free_on,
 ) -> list[Tensor]:
-    """Return tensors on a device if all of them take little of its memory, or else as they are."""
+    """Return tensors moved to a device if together they take little of its memory, or else unchanged."""
     size = sum(each.nbytes for each in tensors if each.device != device)
     if device.type == "cpu" or size > MOST * free(device):
         return [*tensors]

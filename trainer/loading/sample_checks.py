@@ -1,7 +1,7 @@
-"""Owns looking at the samples before the first batch: what they are, and whether they can be remade.
+"""Checks of the samples before the first batch: their digest, and whether they are reproducible.
 
-It makes one batch of each part twice, in a process of its own: a data set that counts what is asked
-of it, keeps what it made, or opens files when it is first asked, is left as it was.
+One batch of each part is made twice, in a separate process, so that the data set, which may count
+accesses, cache samples or open files, is unchanged.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from trainer.loading.hidden_generators import Generator
     from trainer.loading.loaders import LoadedBatches, Loader
 
-FEW = 8  # samples by which a part of a data set is judged
+FEW = 8  # samples by which a nested data set is checked
 MOST_SUSPECTS = 50
 SHORT = 12  # digits of a digest
 INSTEAD = (
@@ -40,25 +40,25 @@ INSTEAD = (
 
 
 class Finding(NamedTuple):
-    """Hold what the samples of a part are, and why they cannot be made again, if they cannot."""
+    """The digest of the samples of a part, and why they are not reproducible, if they are not."""
 
     digest: str
     complaint: str = ""
 
 
 def examine(loaders: Mapping[str, Loader], *, is_strict: bool) -> dict[str, str]:
-    """Return a description of each part of the data, for a resumed run to compare.
+    """Return a description of each part of the data, which a resumed run compares.
 
     Args:
         loaders: The loaders of the parts.
-        is_strict: Whether a data set is refused whose samples cannot be made again.
+        is_strict: Whether samples that are not reproducible are an error.
 
     Raises:
-        ConfigError: If there is one.
+        ConfigError: If they are.
     """
     made = {part: each for part, each in loaders.items() if not isinstance(each, TensorBatches)}
     found = {}
-    if made:  # tensors are their own samples: nothing is made, and a fork takes 10 ms
+    if made:  # tensors need no check, and a fork takes 10 ms
         looked_at = found_without_trace(
             lambda: {part: _look_at(each, part) for part, each in made.items()}
         )
@@ -78,34 +78,34 @@ def examine(loaders: Mapping[str, Loader], *, is_strict: bool) -> dict[str, str]
 
 
 def _look_at(loader: LoadedBatches, part: str) -> Finding | None:
-    """Make the samples of a batch twice, and tell whether they are the same."""
+    """Make the samples of a batch twice, and compare them."""
     made, order = loader.made, loader.order
     order.epoch, order.first_batch = 0, 0
     first, fresh = _two_lots([batch.tolist() for batch in islice(order.batches(), 2)])
     try:
         before = _make(made, first)
-        made.look_through()  # some make their generators when they are first asked for a sample
+        made.look_through()  # some data sets create their generators on first access
         attempts = [_make(made, first), _make(made, first)]
         if attempts[0].bits != attempts[1].bits:
-            name = _culprit(made, part) or _named(made.samples, f"data.{part}")
+            name = _irreproducible(made, part) or _named(made.samples, f"data.{part}")
             return Finding(
-                "", f"{name} gives other samples each time, from the same seed.{INSTEAD}"
+                "", f"{name} returns other samples each time, from the same seed.{INSTEAD}"
             )
         if before.left != attempts[0].left and _keeps_random_samples(made, fresh):
             name = _named(made.samples, f"data.{part}")
             return Finding(
                 "",
-                f"{name} keeps random samples: which ones depends on when they are first made, so a"
-                f" resumed run would differ. Keep them as they are before they are random.{INSTEAD}",
+                f"{name} caches random samples, which depend on when they are first made, so a resumed"
+                f" run would differ. Cache the samples before they are random.{INSTEAD}",
             )
-    except Exception:  # noqa: BLE001 - the user's own: the training meets it again, and says where
+    except Exception:  # noqa: BLE001 - user code: the training raises it again, with a traceback
         return None
     return Finding(attempts[1].bits)
 
 
 class _Made(NamedTuple):
     bits: str
-    left: str  # how the generators were left
+    left: str  # the state of the generators afterwards
 
 
 def _make(made: SeededBatches, indices: list[int]) -> _Made:
@@ -116,13 +116,13 @@ def _make(made: SeededBatches, indices: list[int]) -> _Made:
 
 def _states(own: list[Generator]) -> str:
     """Return the digest of the state of all generators."""
-    numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002 - what samples are made with
+    numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002 - samples use it
     globally = [random.getstate(), numpy_state, torch.get_rng_state()]
     return digest_of_samples([*globally, *states_of(own)])
 
 
 def _two_lots(batches: list[list[int]]) -> tuple[list[int], list[int]]:
-    """Return the indices of a batch, and of others: of half a batch each where there is only one."""
+    """Return the indices of two batches, or of the halves of the only one."""
     if len(batches) > 1:
         return batches[0], batches[1]
     half = (len(batches[0]) + 1) // 2
@@ -130,16 +130,15 @@ def _two_lots(batches: list[list[int]]) -> tuple[list[int], list[int]]:
 
 
 def _keeps_random_samples(made: SeededBatches, fresh: list[int]) -> bool:
-    """Tell whether samples are random when they are first made, and only then.
+    """Return whether samples are random only when they are first made.
 
-    Looked at are others than those that were made before: with these, it may have been something
-    that is done only once.
+    Samples that were not made before are used: the first ones may also include one-time setup.
     """
     return bool(fresh) and _make(made, fresh).left != _make(made, fresh).left
 
 
-def _culprit(made: SeededBatches, part: str) -> str:
-    """Return the name of the innermost data set that cannot make its samples again."""
+def _irreproducible(made: SeededBatches, part: str) -> str:
+    """Return the name of the innermost data set whose samples are not reproducible."""
     found = ""
     held = reachable(made.samples, most_objects=2000, most_items=FEW)
     suspects = [(path, each) for path, each in held if _is_like_a_data_set(each)]

@@ -1,4 +1,4 @@
-"""Owns making the samples of a data set, and collating them, with randomness of their own."""
+"""Seeded batches: makes and collates samples with random numbers that depend on their place."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Place: TypeAlias = "tuple[int, int, list[int]]"
 
 
 class SeededBatches(Dataset[Any]):
-    """Make the batches of a data set with randomness that is f(seed, epoch, batch).
+    """Makes the batches of a data set with random numbers that are f(seed, epoch, batch).
 
-    Whatever a data set and its collating draw from the global generators of PyTorch, Python and
-    NumPy, or from generators that the data set holds, is the same in every process, and takes
-    nothing from the training's generators.
+    Whatever a data set and its collate function draw from the global generators of PyTorch, Python
+    and NumPy, or from generators that they hold, is the same in every process, and does not change
+    the generators of the training.
 
     Args:
         samples: The data set.
-        seed: Decides, with the place of a batch, what is drawn for it.
+        seed: Decides the random numbers of a batch, together with its place.
     """
 
     def __init__(self, samples: Any, seed: int) -> None:  # noqa: ANN401 - what has an index
@@ -39,26 +39,26 @@ class SeededBatches(Dataset[Any]):
         self._is_looked_through = False
 
     def __len__(self) -> int:
-        """Count the samples."""
+        """Return the number of samples."""
         return len(self.samples)
 
     def __getitems__(self, place: Place) -> Any:  # noqa: ANN401 - a batch is the user's
         """Make one batch, collated.
 
         Raises:
-            UnfinishedError: If the run's own code would end a worker, of which nobody would hear why.
+            UnfinishedError: If the run's own code would end a worker, which would hide the reason.
         """
         try:
             return self._make_and_look(place)
         except (SystemExit, KeyboardInterrupt) as error:
             if get_worker_info() is None:
                 raise
-            raise UnfinishedError(f"{error!r} was raised in a loader's worker.") from error
+            raise UnfinishedError(f"{error!r} was raised in a loader worker.") from error
 
     def _make_and_look(self, place: Place) -> Any:  # noqa: ANN401 - as above
         batch = self.make(place)
         if not self._is_looked_through:
-            # Some data sets make their generators when they are first asked for a sample.
+            # Some data sets create their generators on first access.
             self._is_looked_through, before = True, self._own
             self.look_through()
             if [*map(id, before or ())] != [*map(id, self._own or ())]:
@@ -66,15 +66,15 @@ class SeededBatches(Dataset[Any]):
         return batch
 
     def look_through(self) -> None:
-        """Find the generators that the data set and its collating hold now."""
+        """Find the generators that the data set and its collate function hold now."""
         self._own = find_generators(self.samples, self.collate)
 
     def make(self, place: Place, then: Callable[[list[Generator]], None] | None = None) -> Any:  # noqa: ANN401 - as above
         """Make one batch, collated, with the generators that are known.
 
         Args:
-            place: Of the batch.
-            then: Called with the data set's own generators, before they are put back.
+            place: The place of the batch.
+            then: Called with the data set's own generators before their states are restored.
         """
         if self._own is None:
             self.look_through()
@@ -82,7 +82,7 @@ class SeededBatches(Dataset[Any]):
         epoch, number, indices = place
         seed = derive(self.seed, epoch, number)
         if (worker := get_worker_info()) is not None:
-            # Some data sets seed generators by this; it would be another one in each worker.
+            # Some data sets seed generators with it, and it would differ between workers.
             object.__setattr__(worker, "seed", seed)
         with seeded_for(seed), lend(own, seed):
             batch = self.collate(self._take(indices))
@@ -91,7 +91,7 @@ class SeededBatches(Dataset[Any]):
             return batch
 
     def _take(self, indices: list[int]) -> list[Any]:
-        # As a DataLoader does: a data set may have a quicker way for many samples at once.
+        # As a DataLoader does: a data set may load many samples at once faster.
         if many := getattr(self.samples, "__getitems__", None):
             samples: list[Any] = many(indices)
             return samples
@@ -99,9 +99,9 @@ class SeededBatches(Dataset[Any]):
 
 
 def are_plain_tensors(samples: object) -> bool:
-    """Tell whether samples are just cut out of tensors, drawing no random numbers.
+    """Return whether samples are just rows of tensors, without random numbers.
 
-    A subclass that makes its samples itself, such as one that augments them, is none of these.
+    A subclass that makes its samples itself, for example to augment them, is not.
     """
     makers = ("__getitem__", "__getitems__")
     return isinstance(samples, TensorDataset) and all(

@@ -1,4 +1,4 @@
-"""Owns finding something out in a fork of this process, which is left as it was."""
+"""Calls a function in a fork without a trace: the state of this process is unchanged."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ END: Final = b"\n"
 
 
 def found_without_trace(look: Callable[[], Found], patience: float = PATIENCE) -> Found:
-    """Call a function in a fork of this process, and return what it found, if it found anything.
+    """Call a function in a fork of this process, and return its findings, if any.
 
-    What it changes in memory is gone, and open files are where they were. It may end without a word,
-    or wait for a thread that a fork does not have: then nothing is found.
+    Its changes of memory and file positions are lost. It may crash, or wait for a thread that a fork
+    does not have: then the findings are empty.
 
     Args:
-        look: Returns what JSON can hold.
-        patience: Seconds after which it is given up, and said so.
+        look: Returns findings that JSON can represent.
+        patience: The timeout in seconds, after which a note is printed.
     """
     reading, writing = os.pipe()
     try:
         pid = _fork()
-    except OSError:  # there is not enough memory for another process like this one
+    except OSError:  # out of memory
         os.close(reading)
         os.close(writing)
         return {}
@@ -59,8 +59,8 @@ def found_without_trace(look: Callable[[], Found], patience: float = PATIENCE) -
         os.waitpid(pid, 0)
     if content is None:
         say(
-            f"note: making samples to see whether they can be made again took longer than {patience:g} s"
-            " in a forked process: not checked"
+            f"note: the samples were not checked: making them in a forked process took longer than"
+            f" {patience:g} s"
         )
     found: Found = json.loads(content or b"{}")
     return found
@@ -68,21 +68,21 @@ def found_without_trace(look: Callable[[], Found], patience: float = PATIENCE) -
 
 def _fork() -> int:
     with warnings.catch_warnings():
-        # Of forking beside threads, as loaders do.
+        # About forking beside threads, as loaders do.
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
 
 
 def _look_and_end(look: Callable[[], Found], writing: int) -> None:
-    """Write what is found into a pipe, and end this process and those that it started."""
+    """Write the findings to a pipe, and end this process and its children."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
-        _have_own_places()
+        _reopen_files()
         torch.set_num_threads(1)  # a pool of threads does not survive a fork
         content = json.dumps(look()).encode() + END
-        # Before the other side has what it waits for, and ends this process.
+        # Before the parent has the findings, and kills this process.
         _kill_children("self")
         os.write(writing, content)
     finally:
@@ -91,7 +91,7 @@ def _look_and_end(look: Callable[[], Found], writing: int) -> None:
 
 
 def _kill_children(process: int | str) -> None:
-    """Kill what a process has started, as a pool of processes that makes samples."""
+    """Kill the children of a process, for example a pool that makes samples."""
     with suppress(OSError):
         for path in Path(f"/proc/{process}/task").glob("*/children"):
             for pid in path.read_text().split():
@@ -99,9 +99,9 @@ def _kill_children(process: int | str) -> None:
 
 
 def _read(descriptor: int, patience: float) -> bytes | None:
-    """Return what is written, up to its end or that of the writer; `None` if neither comes.
+    """Return the content up to the end marker; empty if the writer ended, `None` after the timeout.
 
-    The end of the pipe is not waited for: what the writer started may have it open.
+    The end of the pipe does not count, because children of the writer may have it open.
     """
     content, until = b"", monotonic() + patience
     while not content.endswith(END):
@@ -113,10 +113,10 @@ def _read(descriptor: int, patience: float) -> bytes | None:
     return content
 
 
-def _have_own_places() -> None:
-    """Open anew, at the same place, each file that is open: a fork shares the place with its parent."""
+def _reopen_files() -> None:
+    """Reopen each open file at its position: a fork shares the positions with its parent."""
     with suppress(OSError):
-        for name in os.listdir(OPEN_FILES):  # noqa: PTH208 - names are all there is to it
+        for name in os.listdir(OPEN_FILES):  # noqa: PTH208 - only names
             with suppress(OSError):
                 _open_again(int(name))
 

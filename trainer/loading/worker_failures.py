@@ -1,4 +1,4 @@
-"""Owns the ends of a loader's workers: which signals they heed, and what is said of one that died."""
+"""Failures of loader workers: the signals that they obey, and the error if one was killed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GRACE = 1.0  # seconds
-# What PyTorch says, in any process and at any place, of a worker that was killed.
+# PyTorch's message for a killed worker, in any process and place.
 KILLED = "is killed by signal: Killed"
 
 
 @contextmanager
 def asked_later() -> Iterator[None]:
-    """Keep requests to stop waiting while workers are started.
+    """Block requests to stop while workers are started.
 
-    Workers inherit that: they are never asked before `HeedOnlyTheTrainer` is ready for it.
+    Workers inherit the mask: they never get a request before `HeedOnlyTheTrainer` handles it.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
@@ -33,20 +33,19 @@ def asked_later() -> Iterator[None]:
 
 
 class HeedOnlyTheTrainer:
-    """Let a worker live on when its whole process group is asked to stop, to finish the iteration.
+    """A `worker_init_fn` that ignores requests to stop which are sent to the whole process group.
 
-    A worker is ended by the trainer, or ends with it. It is what a loader calls in each of its
-    workers before anything else, with its number.
+    So the workers finish the iteration; the trainer ends a worker, or it ends with the trainer.
 
     Args:
-        then: What the user has a worker call when it starts.
+        then: The user's `worker_init_fn`.
     """
 
     def __init__(self, then: Callable[[int], None] | None) -> None:
         self.then = then
 
     def __call__(self, number: int) -> None:
-        """Take SIGTERM from the trainer alone, and do what the user wants done."""
+        """Accept SIGTERM only from the trainer, and call the user's function."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_end_if_asked, args=(os.getppid(),), daemon=True).start()
         if self.then is not None:
@@ -61,9 +60,9 @@ def _end_if_asked(trainer: int) -> None:
 
 
 def killed_worker(iterator: object) -> WorkerKilled | None:
-    """Return the error that says that a worker of a loader's iterator was killed, if one was."""
+    """Return an error if a worker of a loader's iterator was killed."""
     workers: list[Any] = getattr(iterator, "_workers", [])
-    # What it held is gone a moment before it can be told how it ended.
+    # Its queues are closed a moment before its exit code is known.
     ended = wait([each.sentinel for each in workers], GRACE)
     for each in workers:
         if each.sentinel in ended:
@@ -73,13 +72,13 @@ def killed_worker(iterator: object) -> WorkerKilled | None:
 
 
 def as_killed_worker(error: BaseException) -> WorkerKilled | None:
-    """Return the same of what PyTorch says of it wherever the training is at that moment."""
+    """Return the same error for PyTorch's message, which may be raised anywhere in the training."""
     is_told = isinstance(error, RuntimeError) and KILLED in str(error)
     return _killed("") if is_told else None
 
 
 def _killed(which: str) -> WorkerKilled:
     return WorkerKilled(
-        f"a loader's worker{which} was killed by SIGKILL, as the kernel does when memory is used up."
+        f"a loader worker{which} was killed by SIGKILL, probably because the machine ran out of memory."
         " Lower dataloader.num_workers, dataloader.prefetch_factor or batch_size."
     )

@@ -1,1 +1,1 @@
-"""Models: one architecture a file, each taking `input_shape` and `classes`."""
+"""Models: one architecture per file, each with parameters `input_shape` and `classes`."""

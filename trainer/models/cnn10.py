@@ -1,4 +1,4 @@
-"""Owns Cnn10, the ten-layer convolutional network of PANNs."""
+"""Cnn10, the ten-layer convolutional network of PANNs."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,10 +10,10 @@ from trainer.models.shapes import channels_of
 
 
 class Cnn10(nn.Module):
-    """Classify spectrograms, or any image read as (time, frequency), with four blocks of two convolutions.
+    """A classifier of spectrograms, or images as (time, frequency): four blocks of two convolutions.
 
     The architecture is that of Kong et al. 2020, "PANNs: Large-Scale Pretrained Audio Neural
-    Networks for Audio Pattern Recognition", table I; the spectrogram itself is taken as it comes.
+    Networks for Audio Pattern Recognition", table I; the spectrogram is the input.
 
     Args:
         input_shape: The shape of one sample: (channels, time, frequency).
@@ -52,7 +52,7 @@ class Cnn10(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """Apply two 3x3 convolutions, each with batch normalisation and ReLU, then pool by two."""
+    """Two 3x3 convolutions, each with batch normalisation and ReLU, and pooling by two."""
 
     def __init__(self, channels: int, filters: int, dropout: float) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class ConvBlock(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map (batch, channels, time, frequency) to (batch, filters, time / 2, frequency / 2)."""
         maps = self.layers(images)
-        # The paper's inputs are large; a dimension that is 1 already has nothing left to pool.
+        # The paper's inputs are large; a dimension of size 1 cannot be pooled.
         window = [min(2, size) for size in maps.shape[2:]]
         pooled: Tensor = self.dropout(functional.avg_pool2d(maps, window))
         return pooled

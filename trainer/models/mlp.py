@@ -1,4 +1,4 @@
-"""Owns the multilayer perceptron, the smallest model worth training."""
+"""The multilayer perceptron."""
 
 from collections.abc import Sequence
 from math import prod
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Mlp(nn.Module):
-    """Classify flattened inputs with two hidden layers of ReLU units.
+    """A classifier of flattened inputs with two hidden layers of ReLU units.
 
     Args:
         input_shape: The shape of one sample, without the batch.

@@ -1,4 +1,4 @@
-"""Owns ResNet, the residual network for small images."""
+"""ResNet, the residual network for small images."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,7 +12,7 @@ STRIDES = (1, 2, 2)
 
 
 class ResNet(nn.Module):
-    """Classify small images with three stages of residual blocks, 6 * `blocks` + 2 layers in all.
+    """A classifier of small images: three stages of residual blocks, 6 * `blocks` + 2 layers in all.
 
     The architecture is the one that He et al. 2016, "Deep Residual Learning for Image Recognition",
     section 4.2, use for CIFAR-10; its shortcuts have no parameters (option A).
@@ -21,7 +21,7 @@ class ResNet(nn.Module):
         input_shape: The shape of an image: (channels, height, width).
         classes: The number of classes.
         blocks: The number of blocks in a stage; 3 make the paper's ResNet-20.
-        width: The number of channels of the first stage, doubled by each other one; the paper's is 16.
+        width: The number of channels of the first stage, doubled in each later one; the paper's is 16.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class ResNet(nn.Module):
 
 
 def stage(channels: int, filters: int, blocks: int, stride: int) -> nn.Sequential:
-    """Make the blocks of a stage; the first one halves the image by its stride."""
+    """Make the blocks of a stage; the first one downsamples the image by its stride."""
     first = Block(channels, filters, stride)
     return nn.Sequential(first, *(Block(filters, filters, 1) for _ in range(blocks - 1)))
 
 
 class Block(nn.Module):
-    """Add to an image what two 3x3 convolutions, each with batch normalisation, make of it."""
+    """A residual block of two 3x3 convolutions, each with batch normalisation."""
 
     def __init__(self, channels: int, filters: int, stride: int) -> None:
         super().__init__()

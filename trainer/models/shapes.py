@@ -1,4 +1,4 @@
-"""Owns what models demand of the shape of their samples."""
+"""The shapes of samples that models require."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ def channels_of(input_shape: Sequence[int], model: str) -> int:
     """Return the channels of images (channels, height, width).
 
     Raises:
-        ConfigError: If the samples are no images.
+        ConfigError: If the samples are not images.
     """
     if len(input_shape) != len(("channels", "height", "width")):
         raise ConfigError(

@@ -1,1 +1,1 @@
-"""Optimizers that PyTorch does not have: one a file."""
+"""Optimizers that PyTorch does not have: one per file."""

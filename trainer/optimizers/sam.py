@@ -1,4 +1,4 @@
-"""Owns sharpness-aware minimization, an example of an optimizer with a step of its own."""
+"""SAM, sharpness-aware minimization: an example of an optimizer whose step takes a closure."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Parameter
 
-# Keeps a gradient of zero from being divided by zero.
+# Avoids a division by zero for a gradient of zero.
 NO_GRADIENT = 1e-12
 
 
 class Sam(Optimizer):
-    """Step by the gradient at the worst point nearby, so that flat minima are found.
+    """An optimizer that steps by the gradient at the worst point nearby, to find flat minima.
 
-    The worst point within `rho` is, to first order, `rho` up the gradient; there the gradient is
-    taken again, and the optimizer `base` steps with it from the original place. A step takes two
-    evaluations: dropout draws anew for the second, and batch normalisation takes both into account.
-    All state is the base's. Foret, Kleiner, Mobahi and Neyshabur 2021, "Sharpness-Aware
-    Minimization for Efficiently Improving Generalization", ICLR.
+    The worst point within `rho` is, to first order, `rho` up the gradient; the gradient is computed
+    there, and the optimizer `base` steps with it from the original parameters. A step takes two
+    evaluations: dropout draws new numbers for the second, and batch normalisation includes both. All
+    state is the base's. Foret, Kleiner, Mobahi and Neyshabur 2021, "Sharpness-Aware Minimization for
+    Efficiently Improving Generalization", ICLR.
 
     Args:
-        params: What to optimize.
-        base: Makes the optimizer that steps, of the parameters and `options`.
+        params: The parameters.
+        base: Makes the base optimizer of the parameters and `options`.
         rho: The radius of the neighbourhood, in the norm of all parameters; the paper's is 0.05.
-        **options: The base's own, such as `lr`.
+        **options: The options of the base, such as `lr`.
 
     Raises:
         ValueError: If `rho` is negative, or the base does not take the options.
@@ -42,7 +42,7 @@ class Sam(Optimizer):
         params: Iterable[Parameter],
         base: Callable[..., Optimizer],
         rho: float = 0.05,
-        **options: Any,  # noqa: ANN401 - they are the base's to know
+        **options: Any,  # noqa: ANN401 - the base has the types
     ) -> None:
         if rho < 0:
             raise ValueError(f"Invalid rho: {rho}")
@@ -55,12 +55,12 @@ class Sam(Optimizer):
         self._share()
 
     def _share(self) -> None:
-        """Let a scheduler that changes our groups, and a checkpoint of our state, mean the base's."""
+        """Share groups and state with the base, so that schedulers and checkpoints affect it."""
         self.param_groups = self.base.param_groups
         self.state = self.base.state
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]  # it needs one
+    def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]  # it is required
         """Step once, and return the loss before it.
 
         Args:
@@ -71,7 +71,7 @@ class Sam(Optimizer):
         originals = self._climb()
         with torch.enable_grad():
             closure()
-        # Copied back, not subtracted: rounding would leave a trace.
+        # Copied back, not subtracted, which would change them by rounding.
         for parameter, original in originals:
             parameter.copy_(original)
         self.base.step()

@@ -225,7 +225,7 @@ def test_own_beginning_is_known_in_any_order_and_case(name: str, event: str) -> 
 def test_helper_that_is_no_callback_is_told_how_to_be_called() -> None:
     """A name that is near to nothing was probably not meant as a callback."""
     module = make_module("data", {"cb_plot_confusion_matrix": declared("self")})
-    with pytest.raises(CallbackError, match="needs a name that does not begin with cb_"):
+    with pytest.raises(CallbackError, match="give it a name that does not begin with cb_"):
         collect_callbacks({"data": module})
 
 

@@ -166,7 +166,7 @@ def test_lost_best_checkpoint_is_an_error_that_says_what_next(tmp_path: Path) ->
     """Weights are never tested in place of others."""
     checkpoints = saved(tmp_path, [1])
     next(tmp_path.glob("000001-*")).unlink()
-    with pytest.raises(CheckpointError, match=r"iteration 1 is gone.*Start the run again"):
+    with pytest.raises(CheckpointError, match=r"iteration 1 is missing.*Start the run again"):
         checkpoints.state_at(1)
 
 
@@ -223,7 +223,7 @@ def test_checkpoint_under_another_number_is_not_used(
     found = Checkpoints(tmp_path, 2, "fingerprint").newest()
     assert found is not None
     assert found[0].name.startswith("000001-")
-    assert "holds another iteration" in capsys.readouterr().out
+    assert "is of another iteration" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("is_stale", [True, False])

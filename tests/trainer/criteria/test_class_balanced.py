@@ -61,7 +61,7 @@ def test_classes_are_counted_however_the_data_set_tells_them() -> None:
 def test_targets_that_are_no_classes_are_an_error(targets: list[Any]) -> None:
     """The line names the key to correct."""
     with pytest.raises(
-        ConfigError, match=r"are no classes from 0 to 2\. Correct criterion.classes"
+        ConfigError, match=r"are not classes from 0 to 2\. Correct criterion.classes"
     ):
         count_classes(SimpleNamespace(targets=targets), 3)
 

@@ -134,10 +134,10 @@ def test_run_that_goes_on_needs_its_scores_no_more(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pacing": "fast"}, "^curriculum.pacing: 'fast' is none of linear, quadratic, root, "),
-        ({"first": "all"}, "^curriculum.first: 'all' is none of easy, hard"),
-        ({"initial": 0}, "^curriculum.initial: 0 is no share above 0 and up to 1"),
-        ({"initial": 20}, "^curriculum.initial: 20 is no share"),
+        ({"pacing": "fast"}, "^curriculum.pacing: 'fast' is not one of linear, quadratic, root, "),
+        ({"first": "all"}, "^curriculum.first: 'all' is not one of easy, hard"),
+        ({"initial": 0}, "^curriculum.initial: 0 is not a share above 0 and up to 1"),
+        ({"initial": 20}, "^curriculum.initial: 20 is not a share"),
         ({"full_at": 0.5}, "^curriculum.full_at: 0.5 is no iteration"),
         ({"scores": {"path": "x"}}, r"^curriculum.scores: .* has no score\(\)"),
     ],
@@ -151,5 +151,7 @@ def test_wrong_key_is_an_error(changes: dict[str, Any], message: str) -> None:
 def test_too_few_samples_for_a_batch_are_an_error(make_run: MakeRun, train: Train) -> None:
     """With `drop_last`, the first pass would have no batch at all."""
     run_dir = make_run(curriculum=paced(initial=0.1), dataloader={"drop_last": True})
-    with pytest.raises(ConfigError, match=r"4 training samples make no batch\. Allow more of them"):
+    with pytest.raises(
+        ConfigError, match=r"4 training samples are too few for a batch\. Allow more of them"
+    ):
         train(run_dir)

@@ -47,7 +47,7 @@ def test_file_holds_a_number_for_each_sample(tmp_path: Path) -> None:
         ("a.npy", b"", "a.npy: No data left in file"),
         ("a.npy", b"\x93NUMPY", "a.npy: "),
         ("a.npy", np.zeros((4, 1)), r"a.npy has scores \[4, 1\] for 4"),
-        ("a.npy", np.array(list("abcd")), "a.npy: it holds <U1, no numbers"),
+        ("a.npy", np.array(list("abcd")), "a.npy: its type is <U1, not a number"),
     ],
 )
 def test_file_without_a_score_for_each_sample_is_an_error(
@@ -120,9 +120,9 @@ def test_run_that_cannot_score_is_an_error(make_run: MakeRun, train: Train, tmp_
         data={"_target_": "trainer.data.digits.Digits", "held_out": 1700, "validation": 50},
         model={"_target_": "trainer.models.mlp.Mlp", "input_shape": [1, 8, 8], "classes": 10},
     )
-    wrong = {"teacher": "the run .*/teacher is not done", "none": "there is no such run directory"}
+    wrong = {"teacher": "the run .*/teacher is not done", "none": "does not exist"}
     (tmp_path / "empty").mkdir()
-    for name, message in (wrong | {"empty": "is no run directory"}).items():
+    for name, message in (wrong | {"empty": "is not a run directory"}).items():
         with pytest.raises(TrainerError, match=message):
             LossScores(str(tmp_path / name)).score(student)
     train(teacher)
@@ -140,7 +140,7 @@ def test_run_that_cannot_score_is_an_error(make_run: MakeRun, train: Train, tmp_
         **{str(path): "it cannot be used: .* is damaged" for path in damaged},
         str(tmp_path / "text.pt"): "text.pt: it cannot be used",
         str(tmp_path / "weights.pt"): "weights.pt: it cannot be used",
-        str(wide): "cannot score our samples: mat1 and mat2 shapes cannot be multiplied",
+        str(wide): "cannot score the samples: mat1 and mat2 shapes cannot be multiplied",
     }
     for name, message in wrong.items():
         with pytest.raises(TrainerError, match=message) as caught:

@@ -67,7 +67,11 @@ def test_wrong_folder_is_an_error(tmp_path: Path) -> None:
         ("good", {"classes": 3}, r"has 2 class folders \(ant, bee\), not classes: 3"),
         ("good/ant", {}, r"has 0 class folders \(none\), not classes: 2"),
         ("empty", {}, "^data: .*/empty/bee has no files"),
-        ("part", {}, "^data: .*/part/test/bee: No such file .* needs a folder for each class"),
+        (
+            "part",
+            {},
+            "^data: .*/part/test/bee: No such file .* Give every part one folder per class",
+        ),
         ("torn", {}, "^data: .*/torn/.*.txt cannot be loaded: ValueError: could not convert"),
         ("good", {"input_shape": [1, 3]}, r"as a sample of shape \[3\], not input_shape \[1, 3\]"),
         ("good", {"loader": "user_modules.lod_text"}, "^data.loader: .* the nearest is user_mod"),

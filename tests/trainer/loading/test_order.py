@@ -121,7 +121,7 @@ def test_restriction_leaves_of_a_sampler_what_it_allows() -> None:
         ([3, 20], "list yields 20, not the index"),
         ([-1], "list yields -1, not the index"),
         ([0.5], "list yields 0.5, not the index"),
-        ([], "list yields 0 indices, which make no batch"),
+        ([], "list yields 0 indices, too few for a batch"),
     ],
 )
 def test_sampler_that_cannot_be_resumed_or_used_is_refused(sampler: Any, message: str) -> None:

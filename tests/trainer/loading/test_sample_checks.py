@@ -88,11 +88,11 @@ def test_samples_may_be_of_anything() -> None:
     [
         (
             Wrapped(Samples(labelled(0), from_the_system)),
-            r"^data.train.inner\[0\]: random_data.Samples gives other samples each time",
+            r"^data.train.inner\[0\]: random_data.Samples returns other samples each time",
         ),
-        (Cached(labelled(0)), "^data.train: random_data.Cached keeps random samples"),
-        (Wrapped(Cached(labelled(0))), "^data.train: random_data.Wrapped keeps random samples"),
-        (Subset(Cached(labelled(0)), range(8)), "keeps random samples"),
+        (Cached(labelled(0)), "^data.train: random_data.Cached caches random samples"),
+        (Wrapped(Cached(labelled(0))), "^data.train: random_data.Wrapped caches random samples"),
+        (Subset(Cached(labelled(0)), range(8)), "caches random samples"),
     ],
 )
 def test_samples_that_cannot_be_made_again_are_refused(samples: Any, message: str) -> None:
@@ -107,7 +107,7 @@ def test_samples_that_cannot_be_made_again_are_said_where_bits_do_not_count(
 ) -> None:
     """With `deterministic: false`."""
     assert described(Samples(labelled(0), from_the_system), is_strict=False) == "44 samples, "
-    assert "random_data.Samples gives other samples each time" in capsys.readouterr().out
+    assert "random_data.Samples returns other samples each time" in capsys.readouterr().out
 
 
 def test_data_set_is_left_as_it_was() -> None:

@@ -28,7 +28,7 @@ def test_worker_that_is_killed_is_a_lack_of_memory(
     )
     assert start(run_program, str(run_dir)) == 1
     said = (run_dir / "err.log").read_text()
-    assert said.startswith("out-of-memory: a loader's worker")
+    assert said.startswith("out-of-memory: a loader worker")
     assert said.count("\n") == 1
     assert start(run_program, str(run_dir)) == 0
 
@@ -125,6 +125,6 @@ def test_exit_in_a_worker_is_an_error_that_says_where(make_run: MakeRun, start: 
     run_dir = make_run(data={"_target_": "meddling.LeavingData"}, dataloader=LOADING)
     assert start(run_program, str(run_dir)) == 1
     said = (run_dir / "err.log").read_text()
-    assert "SystemExit(0) was raised in a loader's worker." in said
+    assert "SystemExit(0) was raised in a loader worker." in said
     assert 'meddling.py", line' in said
     assert not (run_dir / "results.json").exists()
