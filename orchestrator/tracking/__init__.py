@@ -1,5 +1,5 @@
-"""Tracking: one reporter process an experiment sends what the runs wrote to MLflow.
+"""Tracking: one reporter process per experiment sends the output of runs to MLflow.
 
-Nothing in a training waits for it, and nothing is lost if it dies: it reads files, remembers beside
-each run what has arrived, and sends again what is in doubt with the same timestamps.
+No training waits for it, and nothing is lost if it dies: it reads files, records beside each run what
+has arrived, and sends again whatever may not have arrived, with the same timestamps.
 """

@@ -1,6 +1,6 @@
-"""``python -m orchestrator.tracking RESULTS_DIR EXPERIMENT_ID`` is the reporter's process.
+"""The reporter's process: ``python -m orchestrator.tracking RESULTS_DIR EXPERIMENT_ID``.
 
-The store's address is in ``ORCH_TRACKING_URI``; what to send, in ``ORCH_TRACKING_OPTIONS``.
+``ORCH_TRACKING_URI`` is the store's address, ``ORCH_TRACKING_OPTIONS`` selects what to send.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Discreet(logging.Formatter):
 
 
 def _keep_quiet() -> int:
-    """Let MLflow write to the log only, and only what matters; return a descriptor for the news."""
+    """Redirect MLflow's output to the log and silence it; return a descriptor for messages."""
     news = os.dup(1)
     os.dup2(2, 1)
     os.set_blocking(news, False)
@@ -43,14 +43,14 @@ def _keep_quiet() -> int:
     for name in list(logging.root.manager.loggerDict):
         logging.getLogger(name).setLevel(logging.NOTSET)
     for name in ("mlflow", "alembic", "urllib3", "sqlalchemy"):
-        # What goes wrong there is raised, too, and told in one line.
+        # Their errors are raised as well, and reported in one line.
         logging.getLogger(name).handlers = []
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return news
 
 
 def log_in(uri: str) -> str:
-    """Give user and password of a server's address to MLflow apart; return the address without."""
+    """Pass the user and password of a server's address to MLflow; return the address without them."""
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https") or parts.username is None:
         return uri
@@ -62,11 +62,11 @@ def log_in(uri: str) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Report ``RESULTS_DIR EXPERIMENT_ID`` to the store that ``ORCH_TRACKING_URI`` names.
 
-    ``ORCH_TRACKING_OPTIONS`` has words: ``end`` (send what is there and end), ``artifacts``,
-    ``checkpoint``.
+    ``ORCH_TRACKING_OPTIONS`` contains words: ``end`` (send what is there and exit), ``artifacts``,
+    ``checkpoint``, and ``own`` (the store lies in the results folder).
     """
     results_dir, experiment_id = Path(arguments[0]).absolute(), arguments[1]
-    # MLflow stays: looking through it for garbage, again and again, takes a tenth of our time.
+    # MLflow's modules live to the end: collecting garbage among them takes a tenth of the time.
     gc.disable()
     from orchestrator.tracking.store import Store  # noqa: PLC0415 # as was just said
 
@@ -94,5 +94,5 @@ def main(arguments: Sequence[str]) -> int:
 if __name__ == "__main__":
     code = main(sys.argv[1:])
     logging.shutdown()
-    # Everything is delivered and remembered; taking MLflow's thousands of modules down takes long.
+    # Everything is delivered and recorded; finalizing MLflow's thousands of modules is slow.
     os._exit(code)

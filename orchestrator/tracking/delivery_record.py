@@ -1,4 +1,4 @@
-"""The delivery of a run: what of it has arrived at MLflow, remembered beside its directory."""
+"""The delivery record of a run: what has arrived at MLflow, in a file beside its directory."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from orchestrator.rundir.state import Observation
 
 
-FILES: Final = "mlartifacts"  # what the store in a results folder calls its folder of files
+FILES: Final = "mlartifacts"  # the artifact folder of a store in a results folder
 SQLITE: Final = "sqlite:///"
 _USER: Final = re.compile(r"(?<=://)[^/@]*@")
 _MLFLOW_RUN_ID: Final = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}")  # as MLflow checks it
 _LARGEST: Final = 2**63
-_SPECIAL: Final = {"%": "%25", "?": "%3F", "#": "%23"}  # to whoever reads the path of a SQLite URI
+_SPECIAL: Final = {"%": "%25", "?": "%3F", "#": "%23"}  # in the path of a SQLite URI
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What has arrived.
+    """What of a run has arrived at MLflow.
 
-    ``store`` names the MLflow store, ``experiment`` the experiment in it, ``created_at`` the run
-    directory that was reported. ``place`` is how far ``metrics.jsonl`` has arrived, ``told`` the
-    state and attempt that MLflow knows, ``files`` the artifacts with their sizes and times.
-    ``folder`` is the identity of the experiment's folder, where the store is shared with others,
-    ``start`` when the MLflow run began, in ms.
+    ``store`` identifies the MLflow store, ``experiment`` the experiment in it, and ``created_at`` the
+    reported run directory. ``place`` is the position in ``metrics.jsonl`` up to which points have
+    arrived, ``told`` the state and attempt that MLflow has, and ``files`` the artifacts with their
+    sizes and times. ``folder`` is the identity of the experiment's folder, if the store is shared
+    with others, and ``start`` the start of the MLflow run in ms.
     """
 
     store: str
@@ -53,11 +53,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the runs of an experiment's folder are reported to.
+    """The store that the runs of an experiment's folder are reported to.
 
-    ``store`` names the store. ``folder`` is the identity of the experiment's folder; empty where the
-    store lies in the results folder, so that a copy of the folder has a store of its own.
-    ``files`` is the folder that the store keeps files in, where it is known.
+    ``store`` identifies the store. ``folder`` is the identity of the experiment's folder; empty if
+    the store lies in the results folder, so that a copy of the folder has its own store. ``files``
+    is the folder of the store's artifacts, if known.
     """
 
     store: str
@@ -66,9 +66,9 @@ class Destination:
 
 
 def read_delivery(directory: RunDirectory, destination: Destination) -> Delivery | None:
-    """Return what has arrived; None if nothing is known of it, or what is known makes no sense.
+    """Return the delivery record of a run; None if there is none, or it is invalid.
 
-    Where the store's files were removed, they have not arrived.
+    Artifacts that were removed from the store count as not arrived.
     """
     found = _read(directory, destination)
     if found and found.files and destination.files is not None:
@@ -111,37 +111,37 @@ def _read(directory: RunDirectory, destination: Destination) -> Delivery | None:
 
 
 def write_delivery(directory: RunDirectory, delivery: Delivery) -> None:
-    """Remember what has arrived; if a power cut undoes it, it is only sent again."""
+    """Write the delivery record; if a power failure undoes this, points are merely sent again."""
     durable.make_folder(directory.delivery.parent)
     durable.write_file(directory.delivery, records.dump(asdict(delivery)), lasting=False)
 
 
 def what_to_tell(seen: Observation) -> str:
-    """Return the state and the attempt as MLflow has to know them; empty if there is none yet."""
+    """Return the state and attempt to report to MLflow; empty for a pending run."""
     return "" if seen.state is State.PENDING else f"{seen.state.value}:{seen.attempts}"
 
 
 def is_behind(directory: RunDirectory, seen: Observation, delivery: Delivery | None) -> bool:
-    """Tell whether something of the run has not arrived yet."""
+    """Return whether something of the run has not arrived yet."""
     if seen.state is State.PENDING:
         return False
     if delivery is None or delivery.told != what_to_tell(seen):
         return True
     if directory.was_made_after(directory.delivery):
-        return True  # the sender reads whether it really is another one
+        return True  # the sender checks whether it really is another one
     is_over = seen.state is State.DONE
     return has_points_behind(directory.metrics, delivery.place.offset, is_over=is_over)
 
 
 def count_waiting(directory: RunDirectory, delivery: Delivery | None) -> int:
-    """Return how many points of a run have not arrived yet."""
+    """Return the number of points of a run that have not arrived yet."""
     return count_points_behind(directory.metrics, delivery.place.offset if delivery else 0)
 
 
 def store_name(uri: str) -> str:
-    """Name a store without giving its address away.
+    """Return an identifier of a store that does not reveal its address.
 
-    A new password makes no new store, nor does another spelling of the way to a file.
+    It depends neither on the password nor on the spelling of a file's path.
     """
     file = sqlite_file(uri)
     address = f"{SQLITE}{file.resolve()}" if file else _USER.sub("", uri)
@@ -149,22 +149,22 @@ def store_name(uri: str) -> str:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """Return the file of a store in SQLite."""
+    """Return the file of a SQLite store; None for other stores."""
     if not uri.startswith(SQLITE):
         return None
     return Path(unquote(uri.removeprefix(SQLITE).partition("?")[0]))
 
 
 def sqlite_uri(file: Path) -> str:
-    """Return the address of a store in SQLite, whatever stands in the path of its file."""
+    """Return the address of a SQLite store, whatever characters its path contains."""
     return SQLITE + "".join(_SPECIAL.get(each, each) for each in str(file.absolute()))
 
 
 def enter(uri: str) -> tuple[str, Path | None]:
-    """Return an address that MLflow takes, and the folder it holds in; None: it holds anywhere.
+    """Return an address for MLflow, and the folder in which it is valid; None: in any folder.
 
-    MLflow decodes the path of a SQLite file in one place and takes it as it stands in another, so
-    a path that is not the same encoded is not given to it.
+    MLflow decodes the path of a SQLite file in one place but not in another, so a path with encoded
+    characters is replaced by a relative one.
     """
     file = sqlite_file(uri)
     if file is None or uri == f"{SQLITE}{file}":

@@ -1,4 +1,4 @@
-"""The destination of an experiment's reports: which store, and for which of the folders in it."""
+"""The destination of an experiment's reports: the store, and the identity of the folder in it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 
 def store_uri(experiment: ExperimentDirectory, tracking: Tracking) -> str:
-    """Return the address of the store: the one given, or SQLite under ``results_dir``."""
+    """Return the address of the store: the configured one, or SQLite under ``results_dir``."""
     return tracking.uri or sqlite_uri(experiment.results_dir / "mlflow.db")
 
 
 def find_destination(
     experiment: ExperimentDirectory, uri: str, *, is_own: bool, keep: bool = False
 ) -> Destination:
-    """Return where an experiment's runs are reported to.
+    """Return the destination of an experiment's runs.
 
     Args:
-        experiment: The folder of the runs.
+        experiment: The experiment's folder.
         uri: The address of the store.
         is_own: Whether the store lies in the results folder.
-        keep: Whether to give the folder an identity where it has none; only the reporter does.
+        keep: Whether to create an identity of the folder if it has none; only the reporter does.
 
     Raises:
-        OSError: The identity cannot be written down.
+        OSError: The identity cannot be written.
     """
     if is_own:
         return Destination(store_name(uri), files=experiment.results_dir / FILES)

@@ -1,8 +1,8 @@
-"""The identity of an experiment's folder: what tells it from its copies, in a store they share.
+"""The identity of an experiment's folder, which distinguishes it from its copies in a shared store.
 
-A folder that was moved keeps its identity, and finds its MLflow runs again. A copy gets one of its
-own, for what it computes from now on is its own. Which of two folders is the copy follows from the
-path that is written down: the folder that stands there is the original.
+A moved folder keeps its identity, and finds its MLflow runs again. A copy gets its own identity,
+since its runs diverge from now on. The recorded path decides which of two folders is the copy: the
+folder at that path is the original.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Identity:
-    """An identity, and where the folder was when it was written down."""
+    """An identity, and the location of the folder when it was recorded."""
 
     id: str
     host: str
@@ -37,16 +37,16 @@ class _Identity:
 
 
 def look_up_identity(experiment: ExperimentDirectory) -> str:
-    """Return the identity of an experiment's folder; empty if it has none of its own yet."""
+    """Return the identity of an experiment's folder; empty if it does not have its own yet."""
     known = _read(experiment.path)
     return known.id if known and _is_of(experiment.path, known) else ""
 
 
 def keep_identity(experiment: ExperimentDirectory) -> str:
-    """Return the identity of an experiment's folder, and make one where it has none of its own.
+    """Return the identity of an experiment's folder, creating one if it does not have its own.
 
     Raises:
-        OSError: It cannot be written down.
+        OSError: It cannot be written.
     """
     folder = experiment.path
     path = folder / _NAME
@@ -61,9 +61,9 @@ def keep_identity(experiment: ExperimentDirectory) -> str:
 
 
 def _is_of(folder: Path, known: _Identity) -> bool:
-    """Tell whether an identity that stands in a folder is its own, rather than copied with it."""
+    """Return whether the identity in a folder is its own, rather than copied with the folder."""
     if known.host != socket.gethostname():
-        # On another host nobody can look there; a shared file system shows the same folder.
+        # The path of another host cannot be checked; on a shared file system the inode is equal.
         return known.inode == folder.stat().st_ino
     original = Path(known.path)
     if known.path == os.path.realpath(folder):
@@ -73,7 +73,7 @@ def _is_of(folder: Path, known: _Identity) -> bool:
             return True
         there = _read(original)
         return there is None or there.id != known.id
-    return True  # nothing is there any more: this folder was moved
+    return True  # the original path is gone: this folder was moved
 
 
 def _read(folder: Path) -> _Identity | None:

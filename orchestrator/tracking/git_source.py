@@ -1,4 +1,4 @@
-"""The source of an experiment's runs: commit, user and command, noted whenever runs start."""
+"""The source of runs, from git: the commit, with user and command, recorded when runs start."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _PATIENCE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A commit of the project's folder, and whether files that git knows had been changed.
+    """A commit of the project's folder, and whether tracked files were modified.
 
-    ``commit`` is empty where git knows of none. ``user`` called ``command``, which started the runs.
+    ``commit`` is empty without a git repository. ``user`` started the runs with ``command``.
     """
 
     since: str
@@ -35,14 +35,14 @@ class Source:
 
 
 def look_at_source(folder: Path, command: str = "") -> Source:
-    """Return who starts runs with a command, and from which commit that is checked out in a folder."""
+    """Return the commit that is checked out in a folder, with the user and this command."""
     commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
     changes = commit and _git(folder, "status", "--porcelain", "--untracked-files=no")
     return Source(records.now(), commit, bool(changes), name_of_user(), command)
 
 
 def name_of_user() -> str:
-    """Return the name of the user, or the number where there is no name."""
+    """Return the name of the user, or the user ID if there is no name."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -50,9 +50,9 @@ def name_of_user() -> str:
 
 
 def note_source(experiment: Path, source: Source) -> None:
-    """Remember beside the runs that those which start from now on have this source.
+    """Record beside the runs that those which start from now on have this source.
 
-    What cannot be written down is not known later; no run is kept from starting by that.
+    If it cannot be written, the runs start without a recorded source.
     """
     known = read_sources(experiment)
     if known and replace(known[-1], since=source.since) == source:
@@ -64,7 +64,7 @@ def note_source(experiment: Path, source: Source) -> None:
 
 
 def read_sources(experiment: Path) -> list[Source]:
-    """Return what was noted, the oldest first; what cannot be read is passed over."""
+    """Return the recorded sources, the oldest first; unreadable lines are skipped."""
     sources = []
     with contextlib.suppress(OSError):
         for line in durable.read_tail(experiment / _NAME, durable.LARGEST_RECORD).splitlines():
@@ -76,7 +76,7 @@ def read_sources(experiment: Path) -> list[Source]:
 
 
 def source_at(sources: Sequence[Source], moment: str) -> Source | None:
-    """Return the source of what began at a moment, an ISO 8601 time in UTC."""
+    """Return the source of a run that started at a moment, an ISO 8601 time in UTC."""
     return next((each for each in reversed(sources) if each.since <= moment), None)
 
 

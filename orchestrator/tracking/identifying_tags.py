@@ -1,4 +1,4 @@
-"""The marks of an MLflow run: the tags by which the run directory that it belongs to finds it again."""
+"""The identifying tags of an MLflow run, by which it is found again for its run directory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FOLDER_TAG: Final = "orch.folder"
 class Marks:
     """What tells an MLflow run from all others with the same run ID.
 
-    ``folder`` is the identity of the experiment's folder, where the store is shared with others.
+    ``folder`` is the identity of the experiment's folder, if the store is shared with others.
     """
 
     experiment_id: str
@@ -39,7 +39,7 @@ class Marks:
         return cls(experiment_id, created_at, _address(directory), folder)
 
     def tags(self) -> dict[str, str]:
-        """Return them as an MLflow run has them."""
+        """Return them as tags of an MLflow run."""
         tags = {
             _EXPERIMENT_TAG: tag_value(self.experiment_id),
             _CREATED_TAG: self.created_at,
@@ -51,8 +51,8 @@ class Marks:
 def choose(found: Sequence[Found], marks: Marks) -> Found | None:
     """Return the MLflow run of this directory, or of one that was in its place before.
 
-    Others with the same ID belong to directories elsewhere, which report to the same store: also to
-    copies of this one, which were made at the same time.
+    Others with the same run ID belong to directories elsewhere that report to the same store,
+    including copies of this one, which have the same creation time.
     """
     candidates = list(found)
     if marks.folder:

@@ -1,4 +1,4 @@
-"""The points of a run: what stands in its ``metrics.jsonl``, whoever wrote it and however."""
+"""The metric points of a run, read from its ``metrics.jsonl``, which any program may write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHUNK: Final = 1_000_000
 _LONGEST_LINE: Final = 16_384
 _TAIL: Final = 64
 _INT64: Final = range(-(2**63), 2**63)
-_LARGEST: Final = 1.7976931348623157e308  # what MLflow keeps for infinity
+_LARGEST: Final = 1.7976931348623157e308  # MLflow's value for infinity
 
 
 class MetricPoint(NamedTuple):
@@ -34,7 +34,7 @@ class MetricPoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far a file was read: the bytes before, and a checksum of the last of them."""
+    """A position in a file: the offset in bytes, and a checksum of the last bytes before it."""
 
     offset: int = 0
     tail: int = 0
@@ -45,10 +45,10 @@ START: Final = Place()
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read behind a place, and the place behind it.
+    """The points read after a position, and the next position.
 
-    ``garbage`` counts the lines that are no point; ``rewritten`` says that what stood before the
-    place does not stand there any more, so nothing was read.
+    ``garbage`` counts the lines that are not points. ``rewritten`` is set, and nothing was read, if
+    the content before the position has changed.
     """
 
     samples: tuple[MetricPoint, ...]
@@ -60,17 +60,17 @@ class Reading:
 def read_points(
     path: Path, place: Place, *, is_over: bool, timeless: int, until: int | None = None
 ) -> Reading:
-    """Read the next points of a file, a megabyte at most; at its end, there are none.
+    """Read the next points of a file, at most a megabyte; none at its end.
 
-    A last line without its end is still being written and waits for the next time. The same bytes
-    give the same points, whenever they are read.
+    An incomplete last line is still being written, and is left for the next read. The same bytes
+    always result in the same points.
 
     Args:
         path: The file, which need not exist.
-        place: Where to go on.
-        is_over: Whether nobody writes any more, so that the last line needs no end.
-        timeless: The timestamp, in ms, of points that have none of their own.
-        until: Where to stop, if not at the end of the file.
+        place: The position to read from.
+        is_over: Whether no process writes any more, so that the last line is complete.
+        timeless: The timestamp, in ms, of points without one.
+        until: The offset to stop at; None: the end of the file.
     """
     try:
         descriptor, found = durable.open_plain(path)
@@ -93,11 +93,11 @@ def read_points(
 
 
 def has_points_behind(path: Path, offset: int, *, is_over: bool) -> bool:
-    """Tell whether something stands behind an offset that can be read, or the file was rewritten."""
+    """Return whether there are complete lines after an offset, or the file was rewritten."""
     try:
         descriptor, found = durable.open_plain(path)
     except OSError:
-        return False  # what is not there cannot be read, whatever was read before
+        return False  # without the file there is nothing to read
     try:
         if found.st_size <= offset or is_over:
             return found.st_size != offset
@@ -107,7 +107,7 @@ def has_points_behind(path: Path, offset: int, *, is_over: bool) -> bool:
 
 
 def count_points_behind(path: Path, offset: int) -> int:
-    """Return how many lines stand behind an offset; what was never written is passed over."""
+    """Return the number of lines after an offset; holes in a sparse file are skipped."""
     try:
         descriptor, found = durable.open_plain(path)
     except OSError:
@@ -124,27 +124,27 @@ def count_points_behind(path: Path, offset: int) -> int:
 
 
 def finite(number: float) -> float:
-    """Return a number as MLflow keeps it: NaN stays, and infinity is the largest there is."""
+    """Return a number as MLflow stores it: NaN stays, infinity becomes the largest float."""
     return number if math.isnan(number) else max(-_LARGEST, min(_LARGEST, number))
 
 
 def is_same_value(one: float, other: float) -> bool:
-    """Tell whether MLflow keeps the same for both."""
+    """Return whether MLflow stores the same for both."""
     return one == other or (math.isnan(one) and math.isnan(other))
 
 
 def _whole_lines(descriptor: int, content: bytes, offset: int, *, is_over: bool) -> int:
-    """Return the length of what can be read now."""
+    """Return the length of the complete lines."""
     if is_over and len(content) < CHUNK:
         return len(content)
     if end := content.rfind(b"\n") + 1:
         return end
-    # A line longer than all that was read is no point; it is passed over as soon as it ends.
+    # A line longer than a chunk is not a point; it is skipped once it is complete.
     return _line_end(descriptor, offset, is_over=is_over) - offset if len(content) == CHUNK else 0
 
 
 def _line_end(descriptor: int, offset: int, *, is_over: bool = False) -> int:
-    """Return the offset behind the line that begins at an offset; itself, if it has no end yet."""
+    """Return the end of the line that begins at an offset; the offset if it is incomplete."""
     at = _next_data(descriptor, offset)
     while piece := os.pread(descriptor, CHUNK, at):
         if (end := piece.find(b"\n")) >= 0:
@@ -154,12 +154,12 @@ def _line_end(descriptor: int, offset: int, *, is_over: bool = False) -> int:
 
 
 def _next_data(descriptor: int, offset: int) -> int:
-    """Return where something was written at or behind an offset: a sparse file has terabytes of nothing."""
+    """Return the next offset with data; the holes of a sparse file may span terabytes."""
     try:
         return os.lseek(descriptor, offset, os.SEEK_DATA)
     except OSError as error:
         if error.errno != errno.ENXIO:
-            return offset  # this file system does not tell
+            return offset  # this file system does not support it
         return max(offset, os.fstat(descriptor).st_size)
 
 

@@ -1,4 +1,4 @@
-"""Names and texts as MLflow takes them: what it refuses is written differently, and visibly so."""
+"""Names and values that MLflow accepts: others are replaced or truncated visibly."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _CUT: Final = " ... (cut; {} has it whole)"
 
 @lru_cache(maxsize=10_000)
 def metric_name(key: str) -> str:
-    """Return a key as MLflow takes it: unchanged if it can be, else with a mark of the original.
+    """Return a key that MLflow accepts: unchanged if valid, else with a hash of the original.
 
-    Different keys stay different. MLflow wants letters, digits, and ``/_.- :``, 250 characters at
-    most, and no path that could be written shorter.
+    Different keys stay different. MLflow accepts letters, digits, and ``/_.- :``, at most 250
+    characters, and only normalized paths.
     """
     if len(key) <= _LONGEST_NAME and not _REFUSED.search(key) and _is_plain_path(key):
         return key
@@ -30,17 +30,17 @@ def metric_name(key: str) -> str:
 
 
 def parameter_value(text: str) -> str:
-    """Return a parameter's value, cut visibly where MLflow would cut it."""
+    """Return a parameter's value, truncated visibly at MLflow's limit."""
     return _fit(text, LONGEST_VALUE, "config.yaml")
 
 
 def tag_value(text: str) -> str:
-    """Return a tag's value, cut visibly where MLflow would cut it."""
+    """Return a tag's value, truncated visibly at MLflow's limit."""
     return _fit(text, _LONGEST_TAG, "status.json")
 
 
 def run_name(text: str) -> str:
-    """Return a run's name, cut visibly where a database would refuse it."""
+    """Return a run's name, truncated visibly at the limit of databases."""
     return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 4]} ..."
 
 
@@ -50,6 +50,6 @@ def _is_plain_path(key: str) -> bool:
 
 
 def _fit(text: str, longest: int, where: str) -> str:
-    text = text.replace("\0", "\\0")  # PostgreSQL takes no NUL
+    text = text.replace("\0", "\\0")  # PostgreSQL rejects NUL
     note = _CUT.format(where)
     return text if len(text) <= longest else text[: longest - len(note)] + note

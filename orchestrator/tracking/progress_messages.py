@@ -1,4 +1,4 @@
-"""News: what a reporter says of its work, a JSON object a line, to the process that started it."""
+"""Progress messages of a reporter to the process that started it, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.rundir import records
 class News:
     """How far a reporter is: what it has sent, how many runs it knows to be behind, what is wrong.
 
-    ``beat`` grows with each part of the work, also where nothing is sent by it.
+    ``beat`` grows with each step of the work, including those that send nothing.
     """
 
     runs: int = 0

@@ -1,9 +1,9 @@
-"""The reporter: sends an experiment's runs to MLflow while they run, in a process of its own.
+"""The reporter: sends an experiment's runs to MLflow while they run, in its own process.
 
-One reporter works for an experiment at a time, under a lock on the experiment's folder; others wait
-for their turn. It is told of the end on its standard input; if its orchestrator is killed instead,
-it goes on for as long as a run lives. It spends little: what it may use of a processor is limited,
-and what did not change since its last look costs no more than two stats.
+One reporter at a time works for an experiment, under a lock on the experiment's folder; others wait
+for their turn. It is asked to finish on its standard input; if its orchestrator is killed instead, it
+continues while a run lives. Its share of a CPU is limited, and a run that did not change since the
+last round costs no more than two calls of stat.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
 _PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
-_SHARE: Final = 0.03  # of a processor, while runs live
+_SHARE: Final = 0.03  # of a CPU, while runs live
 _LAST_TRIES: Final = 3
 _LAST_PAUSE: Final = 1.0
-# In seconds; a run that is over before is sent at once and whole, for half of what it costs twice.
+# In seconds; a run that ends earlier is sent once as a whole, at half the cost of sending it twice.
 _YOUTH: Final = 1.5
 _NO_TURN: Final = "another reporter is at work on this experiment"
 
@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 
 class Orders(Enum):
-    """What the orchestrator wants."""
+    """What the orchestrator asked the reporter to do."""
 
     GO_ON = "go on"
     END = "end"
@@ -58,10 +58,10 @@ class Orders(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a look at all runs amounts to: how many live, how many are behind, what went wrong.
+    """The result of one pass over all runs: how many live, how many are behind, and the problem.
 
-    ``needed`` are the seconds on a processor that went into opening the store, and into runs that
-    are over: put off, they would keep the user waiting at the end.
+    ``needed`` is the CPU time in seconds spent on opening the store and on finished runs: deferred,
+    it would keep the user waiting at the end.
     """
 
     living: int
@@ -72,7 +72,7 @@ class Round:
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a run since it was looked at last."""
+    """The state of a run at the last pass."""
 
     look: tuple[object, ...]
     sender: Sender
@@ -82,7 +82,7 @@ class _Known:
 
 
 class Reporter:
-    """Sends the runs of one experiment to one store; ``news`` is a descriptor to tell on."""
+    """Sends the runs of one experiment to one store; ``messages`` is a descriptor for its progress."""
 
     def __init__(
         self, experiment: ExperimentDirectory, store: Store, scope: Scope, news: int
@@ -98,10 +98,10 @@ class Reporter:
         self._told = False
 
     def round(self, *, send: bool) -> Round:
-        """Look at every run once, and send what is new.
+        """Observe every run once, and send what is new.
 
-        What is wrong with one run, or with what MLflow thinks of it, does not keep the others from
-        being sent; but after two refusals in a row the rest waits for the next round.
+        A problem with one run does not keep the others from being sent; but after two failures in a
+        row the rest waits for the next round.
         """
         living = behind = in_a_row = 0
         begun = time.process_time()
@@ -116,7 +116,7 @@ class Reporter:
                 self._complain(str(error))
                 continue
             living += known.seen.state is State.RUNNING
-            if known.behind and send and in_a_row < 2:  # noqa: PLR2004 # one may be its own fault
+            if known.behind and send and in_a_row < 2:  # noqa: PLR2004 # one may be specific to a run
                 begun = time.process_time()
                 refusal = self._send(directory, known)
                 if known.seen.state is not State.RUNNING:
@@ -131,9 +131,9 @@ class Reporter:
         return Round(living, behind, problem, needed)
 
     def _open(self) -> str:
-        """Open the store, the first time; return what was wrong, in one line.
+        """Open the store if it is not open yet; return the problem, if any, in one line.
 
-        A new SQLite store takes seconds, which are better spent before the first run is over.
+        Creating a SQLite store takes seconds, which are better spent before the first run ends.
         """
         try:
             self._mark = self._store.mark
@@ -142,7 +142,7 @@ class Reporter:
         return ""
 
     def tell(self, behind: int, problem: str) -> None:
-        """Tell the news, if there are any."""
+        """Send a progress message, if anything changed."""
         news = replace(self._news, behind=behind, problem=problem)
         if news != self._news or not self._told:
             self._news = news
@@ -165,7 +165,7 @@ class Reporter:
         return known
 
     def _is_of_another(self, delivery: Delivery | None) -> bool:
-        """Tell whether a delivery was made to an experiment that stood here before."""
+        """Return whether a delivery was made to an earlier experiment of the same name."""
         return bool(delivery and self._mark and delivery.experiment != self._mark)
 
     def _new_sender(self, directory: RunDirectory) -> Sender:
@@ -173,20 +173,20 @@ class Reporter:
         return Sender(directory, self._store, self._scope, delivery, self._count)
 
     def _count(self, points: int) -> None:
-        """Tell that a part of the work is done, with how many points were sent."""
+        """Send a progress message after a step of the work that sent this many points."""
         news = self._news
         self._news = replace(news, points=news.points + points, beat=news.beat + 1)
         self._told = tell(self._descriptor, self._news)
 
     def _send(self, directory: RunDirectory, known: _Known) -> str:
-        """Send what is new of a run; return what was wrong, in one line."""
+        """Send what is new of a run; return the problem, if any, in one line."""
         sender = known.sender
         before = (sender.points, sender.delivery)
         try:
             sender.send(known.seen)
             known.behind = is_behind(directory, known.seen, sender.delivery)
         except RunDirectoryError as error:
-            known.behind = False  # nobody can send it; the orchestrator tells of the damage, too
+            known.behind = False  # it cannot be sent; the orchestrator reports the damage, too
             logger.warning("%s", error)
             return ""
         except Exception as error:  # noqa: BLE001 # MLflow may fail in any way; training goes on
@@ -198,19 +198,19 @@ class Reporter:
         return ""
 
     def _complain(self, problem: str) -> None:
-        """Write down what is wrong, once for as long as it lasts."""
+        """Log a problem, once while it lasts."""
         if problem and problem != self._complained:
             logger.warning("%s", problem)
         self._complained = problem
 
 
 def _is_quiet(seen: Observation) -> bool:
-    """Tell whether nothing happens to a run unless one of its files changes."""
+    """Return whether nothing happens to a run unless one of its files changes."""
     return seen.state is not State.RUNNING
 
 
 def report(reporter: Reporter, folder: Path, orders: Orders) -> int:
-    """Send until the end is ordered and everything has arrived; return 0 then, 1 if it has not."""
+    """Send until asked to end; return 0 if everything has arrived then, else 1."""
     reporter.tell(0, "")
     turn = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -227,8 +227,8 @@ def _report(reporter: Reporter, turn: int, orders: Orders) -> int:
         found = reporter.round(send=has_turn)
         spent = time.process_time() - begun - found.needed
         failures = failures + 1 if found.problem else 0
-        # A round without a problem has sent what was there when it began. What is written later, by
-        # a process that nobody waits for, must not keep us here.
+        # A round without a problem has sent everything that existed when it began. Output written
+        # later, by a process that nothing waits for, must not keep the reporter alive.
         if orders is Orders.END or (orders is Orders.ORPHANED and not found.living):
             if not found.problem:
                 return 0
@@ -238,7 +238,7 @@ def _report(reporter: Reporter, turn: int, orders: Orders) -> int:
 
 
 def _pause(orders: Orders, spent: float, failures: int) -> float:
-    """Decide for how many seconds to rest: by what the round cost, or how often it failed."""
+    """Return for how many seconds to pause, by the cost of the round or the number of failures."""
     if orders is Orders.END:
         return _LAST_PAUSE if failures else 0.0
     longest = max(spent / _SHARE, _PAUSE * 2**failures if failures else _PAUSE)
@@ -254,7 +254,7 @@ def _take_turn(turn: int) -> bool:
 
 
 def _listen(orders: Orders, pause: float) -> Orders:
-    """Wait for a moment, or for orders."""
+    """Wait for orders, at most for the pause."""
     if orders is not Orders.GO_ON:
         time.sleep(pause)
         return orders

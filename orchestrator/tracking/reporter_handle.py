@@ -1,4 +1,4 @@
-"""The reporter's process, as seen from ``orch``: started first, asked to end last."""
+"""The handle of the reporter's process in ``orch``: starts it, restarts it, and waits for its end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _REPORTER: Final = (sys.executable, "-P", "-W", "ignore", "-m", "orchestrator.tr
 _SLICE: Final = 0.05
 _REBIRTHS: Final = 20
 _BETWEEN_REBIRTHS: Final = 5.0
-# MLflow as this project uses it: it asks once (the reporter repeats), and keeps to itself.
+# MLflow does not retry requests (the reporter does), and sends no telemetry.
 MLFLOW_MANNERS: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -46,11 +46,11 @@ MLFLOW_MANNERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """For how many seconds without progress the end of the reporter's work is waited for.
+    """How many seconds to wait for the reporter to finish while it makes no progress.
 
-    ``unheard``: before it says anything, for it imports MLflow first; ``working``: while nothing
-    is wrong; ``troubled``: when something goes wrong at the end; ``hopeless``: when it was wrong
-    all along.
+    ``unheard``: before its first message, since it imports MLflow first; ``working``: without a
+    problem; ``troubled``: with a problem that appeared while finishing; ``hopeless``: with one that
+    existed before.
     """
 
     unheard: float = 60.0
@@ -59,19 +59,19 @@ class Patience:
     hopeless: float = 0.3
 
 
-# Who calls orch sync wants it to arrive; the reporter itself gives up after some tries.
+# orch sync exists to deliver, so it waits longer; the reporter itself gives up after some attempts.
 STUBBORN: Final = Patience(unheard=60.0, working=60.0, troubled=45.0, hopeless=45.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What has not arrived yet: so many points of so many runs."""
+    """The number of runs and points that have not arrived yet."""
 
     runs: int = 0
     points: int = 0
 
     def __str__(self) -> str:
-        """Write it for people; a run may wait for its end to be told, with no point."""
+        """Return it for display; for a run without points, only its state is waiting."""
         runs = f"{self.runs} run{'s' if self.runs != 1 else ''}"
         if not self.points:
             return f"news of {runs}"
@@ -79,7 +79,7 @@ class Backlog:
 
 
 class ReporterProcess:
-    """The reporter of an experiment, in a process of its own."""
+    """The reporter of an experiment, in its own process."""
 
     def __init__(self, experiment: ExperimentDirectory, tracking: Tracking) -> None:
         self._experiment = experiment
@@ -91,14 +91,14 @@ class ReporterProcess:
 
     @property
     def news(self) -> News:
-        """What it has said last; what earlier reporters of this call had sent is counted in."""
+        """Its newest message, including what earlier reporters of this ``orch run`` had sent."""
         heard = self._heard or News()
         sent = (self._before.runs + heard.runs, self._before.points + heard.points)
         return News(*sent, heard.behind, heard.problem, heard.beat)
 
     def start(self, *, end: bool = False) -> None:
-        """Start the reporter and return at once; with ``end`` it sends what is there and ends."""
-        # The address may hold a password: it goes through the environment, never the arguments.
+        """Start the reporter and return at once; with ``end`` it sends what is there and exits."""
+        # The address may contain a password: it is passed in the environment, never as an argument.
         tracking = self._tracking
         switches = {"artifacts": tracking.artifacts, "checkpoint": tracking.checkpoint}
         switches |= {"own": not tracking.uri, "end": end}
@@ -123,20 +123,20 @@ class ReporterProcess:
         self._born = time.monotonic()
 
     def tend(self) -> None:
-        """Start it anew if it died; to be called now and then, at no cost."""
+        """Restart it if it died; cheap enough to be called frequently."""
         died = self._process is not None and self._process.poll() is not None
         if died and time.monotonic() - self._born > _BETWEEN_REBIRTHS:
             self._restart(end=False)
 
     def finish(self, patience: Patience, give_up: Callable[[], bool]) -> str:
-        """Have the reporter send the rest; return what is wrong if it could not, in one line.
+        """Wait until the reporter has sent the rest; return the problem in one line if it could not.
 
-        If it was killed in the meantime, another one does the rest. Killing it here is harmless:
-        what has arrived is remembered.
+        If it was killed in the meantime, another one sends the rest. Killing it here is harmless:
+        what has arrived is recorded.
 
         Args:
-            patience: How long to wait while nothing arrives.
-            give_up: Tells, when asked, that nobody wants to wait any longer.
+            patience: How long to wait without progress.
+            give_up: Returns whether to stop waiting.
         """
         self._listen()
         hopeless = bool(self.news.problem)
@@ -171,7 +171,7 @@ class ReporterProcess:
             self.start(end=True)
         elif self._process.stdin:
             with contextlib.suppress(BrokenPipeError):
-                # What is written is only ever this word, so it fits the pipe and never blocks.
+                # This word is all that is ever written, so it fits into the pipe and never blocks.
                 os.write(self._process.stdin.fileno(), b"end\n")
 
     def _restart(self, *, end: bool) -> None:
@@ -182,7 +182,7 @@ class ReporterProcess:
         self.start(end=end)
 
     def _wait(self) -> int | None:
-        """Return the exit code, if the process ends within a moment."""
+        """Return the exit code, if the process exits within ``_SLICE`` seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(_SLICE) if self._process else 0
         return None
@@ -193,7 +193,7 @@ class ReporterProcess:
             self._heard = None if heard is _SILENCE else heard
 
     def _end(self, gave_up: str) -> str:
-        """Make sure that it has ended; return what is wrong, in one line."""
+        """Make sure that it has exited; return the problem, if any, in one line."""
         process = self._process
         if process is None:
             return ""
@@ -217,7 +217,7 @@ _SILENCE: Final = News()
 
 
 def _open_log(experiment: ExperimentDirectory) -> BinaryIO:
-    """Open the log of an experiment's reporters; what it cannot be written to is done without."""
+    """Open the log of an experiment's reporters, or the null device if that fails."""
     try:
         descriptor, _ = durable.open_below(experiment.path, "tracking.log", append=True)
     except OSError:
@@ -226,19 +226,19 @@ def _open_log(experiment: ExperimentDirectory) -> BinaryIO:
 
 
 def _work(news: News) -> tuple[int, int, int]:
-    """Return what changes whenever a reporter has done a part of its work."""
+    """Return the fields that change whenever a reporter makes progress."""
     return news.runs, news.points, news.beat
 
 
 def without_problem(news: News) -> News:
-    """Return what was sent, without what was wrong."""
+    """Return what was sent, without the problem."""
     return News(news.runs, news.points)
 
 
 def look_at_waiting(experiment: ExperimentDirectory, tracking: Tracking) -> Backlog:
-    """Return what has not arrived yet, as the run directories and what stands beside them say.
+    """Return what has not arrived yet, according to the run directories and delivery records.
 
-    Where that cannot be told of a run, it waits: whoever sends it finds out.
+    A run whose files cannot be read counts as waiting.
     """
     uri = store_uri(experiment, tracking)
     destination = find_destination(experiment, uri, is_own=not tracking.uri)
@@ -256,7 +256,7 @@ def look_at_waiting(experiment: ExperimentDirectory, tracking: Tracking) -> Back
 
 
 def _can_be_sent(directory: RunDirectory) -> bool:
-    """Tell whether a run directory says which run it is; of one that does not, nothing is sent."""
+    """Return whether a run directory is readable; of one that is not, nothing is sent."""
     try:
         directory.read_created_at()
     except RunDirectoryError:
@@ -265,6 +265,6 @@ def _can_be_sent(directory: RunDirectory) -> bool:
 
 
 def _can_exist(uri: str) -> bool:
-    """Tell whether there may be a store; one in SQLite is a file, which somebody may remove."""
+    """Return whether the store may exist; the file of a SQLite store may have been removed."""
     file = sqlite_file(uri)
     return file is None or file.exists()

@@ -1,4 +1,4 @@
-"""The store in the results folder itself: made whole or not at all, and moved with the folder."""
+"""The store in the results folder: created atomically, and moved with the folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def make_whole(uri: str) -> None:
-    """Create a new SQLite store beside its place, and rename it: half a store is broken for good."""
+    """Create a SQLite store under a temporary name, and rename it: an incomplete one is unusable."""
     path = sqlite_file(uri)
     if path is None or path.exists():
         return
@@ -26,7 +26,7 @@ def make_whole(uri: str) -> None:
     unfinished = path.with_name(f".{path.name}.new")
     for leftover in unfinished.parent.glob(f"{unfinished.name}*"):
         leftover.unlink()
-    unfinished.touch()  # with the permissions of the umask: SQLite would keep a group from writing
+    unfinished.touch()  # with the permissions of the umask: SQLite's own would exclude the group
     # MLflow writes this into SQL as it is; in a URI, quotes and colons are escaped.
     default = Path("mlruns").absolute().as_uri()
     made = SqlAlchemyStore(f"sqlite:///{unfinished}", default)  # type: ignore[no-untyped-call] # MLflow left it untyped
@@ -35,10 +35,10 @@ def make_whole(uri: str) -> None:
 
 
 def follow_move(engine: Engine, uri: str, results_dir: Path, artifacts: str) -> None:
-    """Let a store find the files that it keeps, where it was moved together with them.
+    """Update the artifact paths of a store that was moved together with its results folder.
 
-    ``artifacts`` is where it keeps an experiment's files. A store keeps whole paths. Where it was moved, or copied, together with the results folder that
-    it lies in, they lead to where it was before: they are made to lead to where it is now.
+    ``artifacts`` is the artifact location of an experiment. A store records absolute paths, which
+    point to the old location after a move or a copy.
     """
     file, place = sqlite_file(uri), urlsplit(artifacts)
     folder = Path(unquote(place.path))
@@ -56,7 +56,7 @@ def follow_move(engine: Engine, uri: str, results_dir: Path, artifacts: str) -> 
 
 
 def files_uri(results_dir: Path) -> str:
-    """Return where a store in a results folder keeps files."""
+    """Return the artifact location of a store in a results folder."""
     return (results_dir / FILES).absolute().as_uri()
 
 

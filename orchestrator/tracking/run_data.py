@@ -1,4 +1,4 @@
-"""What a run has to tell besides its points: name, parameters, tags, times, results and files."""
+"""The data of a run besides its points: name, parameters, tags, times, results and files."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ OVER: Final = frozenset({State.DONE, State.FAILED, State.STALE})
 
 
 def name_of(directory: RunDirectory) -> str:
-    """Return a name for people: the values of the axes, or the run ID where there are none."""
+    """Return the display name of a run: the values of the axes, or the run ID without axes."""
     overrides = directory.read_overrides()
     return run_name(describe_point(overrides)) if overrides else directory.run_id
 
 
 def read_params(directory: RunDirectory) -> dict[str, str]:
-    """Return the config that the run trains with, flattened to dotted keys.
+    """Return the config of the run, flattened to dotted keys.
 
     Raises:
         RunDirectoryError: It is missing or damaged.
@@ -47,13 +47,13 @@ def read_params(directory: RunDirectory) -> dict[str, str]:
         key = ".".join(path)
         text = _discreet(path, value)
         name = metric_name(key)
-        # a.b as one key and b inside a: both are kept.
+        # The key "a.b" and the key "b" inside "a" are both kept.
         params[name if name not in params else metric_name(f"{key}?")] = parameter_value(text)
     return params
 
 
 def axis_tags(directory: RunDirectory) -> dict[str, str]:
-    """Return a tag for each axis."""
+    """Return one tag per axis."""
     return {
         metric_name(f"orch.axis.{key}"): tag_value(
             _discreet(key.split("."), value if isinstance(value, str) else show(value))
@@ -63,7 +63,7 @@ def axis_tags(directory: RunDirectory) -> dict[str, str]:
 
 
 def attempt_tags(seen: Observation, source: Source | None) -> dict[str, str]:
-    """Return the tags that tell of the last attempt, of the code it ran, and of who started it."""
+    """Return the tags of the last attempt: its state, its commit, and the user who started it."""
     tags = {"orch.state": seen.state.value, "orch.attempt": str(seen.attempts)}
     tags["mlflow.user"] = (source and source.user) or name_of_user()
     tags["mlflow.source.type"] = "LOCAL"
@@ -81,14 +81,14 @@ def attempt_tags(seen: Observation, source: Source | None) -> dict[str, str]:
 
 
 def started_at(directory: RunDirectory, seen: Observation) -> int:
-    """Return when the first attempt began, in ms: its directory was made just before."""
+    """Return the start of the first attempt in ms, or the creation time of the directory."""
     if isinstance(seen.status, Status) and seen.status.attempt == 1:
         return milliseconds(seen.status.started_at)
     return milliseconds(directory.read_created_at())
 
 
 def ended_at(directory: RunDirectory, seen: Observation) -> int:
-    """Return when the last attempt ended, in ms; of one that died without a word, its last sign."""
+    """Return the end of the last attempt in ms; without a record, the time of its last output."""
     status = seen.status
     if isinstance(status, Status) and status.ended_at:
         return milliseconds(status.ended_at)
@@ -100,8 +100,8 @@ def read_results(
 ) -> list[MetricPoint]:
     """Return the test results as points at the last iteration.
 
-    ``reported`` are the keys that points were sent of while the run trained. A result of the same
-    name is another thing than these, unless its name says that it is a test's.
+    ``reported`` are the keys of the points sent while the run trained. A result with the same name is
+    another quantity than these, unless its name says that it is a test result.
     """
     step = seen.progress.iteration if seen.progress else 0
     at = ended_at(directory, seen)
@@ -116,7 +116,7 @@ def read_results(
 
 
 def files_of(directory: RunDirectory, *, checkpoint: bool) -> dict[str, Path]:
-    """Return the files to keep with the run, by the names they get, where they exist."""
+    """Return the existing files to upload as artifacts, by artifact name."""
     files = {directory.config.name: directory.config, directory.results.name: directory.results}
     files |= {f"logs/{path.name}": path for path in directory.attempt_logs()}
     if checkpoint:
@@ -125,13 +125,13 @@ def files_of(directory: RunDirectory, *, checkpoint: bool) -> dict[str, Path]:
 
 
 def signature(path: Path) -> str:
-    """Return what changes whenever a file does."""
+    """Return a value that changes whenever a file does."""
     found = path.stat()
     return f"{found.st_size}:{found.st_mtime_ns}"
 
 
 def milliseconds(moment: str) -> int:
-    """Return a time of a record in ms; 0 where it is none."""
+    """Return the time of a record in ms; 0 if it is invalid."""
     try:
         return max(0, int(datetime.fromisoformat(moment).timestamp() * 1000))
     except (ValueError, OverflowError):
@@ -147,7 +147,7 @@ def _last_sign(directory: RunDirectory) -> int:
 
 
 def _discreet(path: Sequence[str], value: object) -> str:
-    """Return a value as text, unless it is a secret; directories of before may hold some."""
+    """Return a value as a string unless it is a secret, as older run directories may contain."""
     text = str(value)
     if "${oc.env:" in text:
         return _HIDDEN if HANDED_OVER in text else text

@@ -1,8 +1,8 @@
-"""The sender: brings one run to MLflow, from wherever an earlier sender was interrupted.
+"""The sender: sends one run to MLflow, resuming where an earlier sender was interrupted.
 
-A point is what MLflow has of it: its key, step, value and timestamp. Sent again, it adds nothing;
-so whatever is in doubt is sent again. Where the same timestamps can not be relied on, because the
-file or the whole directory was made anew, the sender asks MLflow first what has arrived.
+MLflow identifies a point by its key, step, value and timestamp: sent again, it adds nothing, so
+whatever may not have arrived is sent again. If timestamps may differ, because the file or the whole
+directory was recreated, the sender first asks MLflow what has arrived.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ logger = logging.getLogger(__name__)
 
 
 class Scope(NamedTuple):
-    """What is reported of every run, besides its points.
+    """What to report of every run besides its points.
 
-    ``sources`` are the commits runs were made from, the oldest first.
+    ``sources`` returns the commits that runs were started from, the oldest first.
     """
 
     destination: Destination
@@ -49,7 +49,7 @@ class Scope(NamedTuple):
 class _Parcel:
     """What goes to MLflow together: points, the places in the file that they stand for, and tags.
 
-    ``place`` is how far the file has arrived with it.
+    ``place`` is the position in the file that is reached with it.
     """
 
     place: Place
@@ -59,9 +59,9 @@ class _Parcel:
 
 
 class Sender:
-    """Brings one run to one store; ``points`` counts what it has sent.
+    """Sends one run to one store; ``points`` counts the points it has sent.
 
-    ``on_progress`` is called whenever a part of the work is done, with how many points were sent.
+    ``on_progress`` is called after each step of the work with the number of points it sent.
     """
 
     def __init__(
@@ -78,20 +78,20 @@ class Sender:
         self._store = store
         self._scope = scope
         self._on_progress = on_progress
-        self._sent: SentPoints | None = None  # None: not known
-        # Goes with the first parcel.
+        self._sent: SentPoints | None = None  # None: unknown
+        # Sent with the first batch.
         self._params: Mapping[str, str] = {}
-        # What MLflow has of the tags, as far as this sender has sent them.
+        # The tags that this sender has sent.
         self._tags: Mapping[str, str] = {}
 
     def send(self, seen: Observation) -> None:
-        """Send what has not arrived yet, and remember how far that is.
+        """Send what has not arrived yet, and record what has.
 
-        ``seen`` was observed before this call, so the points of a run that is over are all there.
+        ``seen`` was observed before, so all points of a finished run are in its file.
 
         Raises:
             RunDirectoryError: The run directory is damaged.
-            Exception: MLflow does not take it; what has arrived until then is remembered.
+            Exception: MLflow fails; what has arrived until then is recorded.
         """
         try:
             try:
@@ -101,7 +101,7 @@ class Sender:
                 self._send(seen)
         except Exception:
             if self.delivery and not self._store.has_run(self.delivery.mlflow_run_id):
-                self._forget()  # somebody deleted it in MLflow; the next call makes another one
+                self._forget()  # it was deleted in MLflow; the next round creates another one
             raise
 
     def _send(self, seen: Observation) -> None:
@@ -118,10 +118,10 @@ class Sender:
         else:
             self._post(parcel)
         if self.delivery and self._directory.was_made_after(self._directory.delivery):
-            self._remember(self.delivery)  # a copy of the directory: nothing is new but the times
+            self._remember(self.delivery)  # a copy of the directory: only the times are new
 
     def _introduce(self, seen: Observation, created_at: str) -> None:
-        """Find the MLflow run, or create it; if we die in between, the next search finds it."""
+        """Find the MLflow run, or create it; after a crash in between, the next search finds it."""
         store, directory = self._store, self._directory
         params = run_data.read_params(directory)
         destination = self._scope.destination
@@ -140,13 +140,13 @@ class Sender:
                     raise ConflictError(f"parameter {key}", run)
             store.send(run, tags=marks.tags())
             sent, self._tags = SentPoints(self._read_back(run)), {}
-        # Remembered only when the parameters have arrived: until then, the next search finds it.
+        # Recorded only once the parameters have arrived: until then, the next search finds it.
         known = Delivery(destination.store, store.mark, created_at, run)
         self.delivery = replace(known, folder=destination.folder, start=start)
         self._params, self._sent = params, sent
 
     def _read_back(self, mlflow_run_id: str) -> Mapping[tuple[str, int], float]:
-        """Return what MLflow has of a run."""
+        """Return the points that MLflow has of a run."""
         return self._store.read_points(mlflow_run_id, lambda: self._on_progress(0))
 
     def _attempt_tags(self, seen: Observation) -> dict[str, str]:
@@ -154,13 +154,13 @@ class Sender:
         return run_data.attempt_tags(seen, source_at(self._scope.sources(), started))
 
     def _send_points(self, seen: Observation) -> _Parcel:
-        """Send the points that have not arrived, but for the last ones: those are returned."""
+        """Send the points that have not arrived, and return the last batch unsent."""
         path = self._directory.metrics
         if self._sent is None:
             self._sent = SentPoints()
             end = self.delivery.place.offset if self.delivery else 0
             self._sent.reread(path, end, lambda: self._on_progress(0))
-        # What is appended from now on is for the next call, or this one might never end.
+        # Points appended from now on are left to the next round: this one might never end.
         enough = path.lstat().st_size if path.is_file() else 0
         parcel = _Parcel(self.delivery.place if self.delivery else START)
         while self.delivery is not None:
@@ -171,7 +171,7 @@ class Sender:
                 timeless=run_data.milliseconds(self.delivery.created_at),
             )
             if reading.rewritten:
-                # What stands there now may have other timestamps, so MLflow has to be asked.
+                # The new content may have other timestamps, so ask MLflow what has arrived.
                 self._sent = SentPoints(self._read_back(self.delivery.mlflow_run_id))
             elif reading.place == parcel.place:
                 break
@@ -191,14 +191,14 @@ class Sender:
         return parcel
 
     def _pack(self, parcel: _Parcel, samples: Iterable[MetricPoint]) -> None:
-        """Add the points that do not stand further up in the file, and that MLflow does not have."""
+        """Add the points that are new in the file and that MLflow does not have."""
         if self._sent is not None:
             steps, missing = self._sent.choose(samples)
             parcel.steps.extend(steps)
             parcel.samples.extend(missing)
 
     def _post(self, parcel: _Parcel) -> None:
-        """Send a parcel, and remember that it has arrived."""
+        """Send a batch, and record that it has arrived."""
         if self._sent is None or self.delivery is None:
             return
         is_new = bool(self._params or parcel.place != self.delivery.place)
@@ -211,7 +211,7 @@ class Sender:
         for portion in others:
             self._store.send(run, samples=portion)
             self._count(len(portion))
-        # Only now: what was refused is read and sent again.
+        # Only now: a rejected batch is read and sent again.
         self._params = {}
         self._tags = {**self._tags, **parcel.tags}
         self._sent.add(parcel.steps)
@@ -223,7 +223,7 @@ class Sender:
         self._on_progress(points)
 
     def _tell(self, seen: Observation, parcel: _Parcel) -> None:
-        """Tell the state of the last attempt and, if it is over, send what it left."""
+        """Send the state of the last attempt and, if it is over, its results and files."""
         if self.delivery is None:
             return
         run, directory = self.delivery.mlflow_run_id, self._directory
@@ -234,7 +234,7 @@ class Sender:
         tags = self._attempt_tags(seen)
         parcel.tags |= {key: tags[key] for key in tags if self._tags.get(key) != tags[key]}
         self._post(parcel)
-        # A clock that was set back must not let a run end before it began.
+        # After a clock was set back, a run must not end before it began.
         end = max(run_data.ended_at(directory, seen), self.delivery.start) if is_over else None
         self._store.set_state(run, seen.state, end)
         if is_over:
@@ -251,12 +251,12 @@ class Sender:
             now = run_data.signature(path)
             if self.delivery.files.get(name) != now:
                 self._store.send_file(self.delivery.mlflow_run_id, path, name)
-                # Written down with the rest: a file that is sent twice is there once.
+                # Recorded with the rest: a file that is sent twice is stored once.
                 files = {**self.delivery.files, name: now}
                 self.delivery = replace(self.delivery, files=files)
 
     def _settle(self) -> None:
-        """Remove what a server made twice, because it was slow and its first answer was lost."""
+        """Remove MLflow runs that a slow server created twice, because its first response was lost."""
         if self.delivery is None or not self._store.answers_late:
             return
         for found in self._store.find_runs(self._directory.run_id):

@@ -1,4 +1,4 @@
-"""The points of a run that were sent, and which of those in its file are still to be sent."""
+"""The sent points of a run, and which points of its file are still to be sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class ConflictError(Exception):
     """MLflow has another value for a point or a parameter than the run directory.
 
-    ``mlflow_run_id`` is empty where it is the run that is being sent.
+    ``mlflow_run_id`` is empty if it is the run that is being sent.
     """
 
     def __init__(self, what: str, mlflow_run_id: str = "") -> None:
@@ -26,9 +26,9 @@ class ConflictError(Exception):
 
 
 class SentPoints:
-    """The steps of every key that stand before a place in the file, and what MLflow has.
+    """The steps of every key before a position in the file, and the points that MLflow has.
 
-    ``arrived`` is what MLflow has, where the timestamps in the file may not be those that it has.
+    ``arrived`` are the points that MLflow has, if the timestamps in the file may differ from them.
     """
 
     def __init__(self, arrived: Mapping[tuple[str, int], float] | None = None) -> None:
@@ -37,16 +37,16 @@ class SentPoints:
 
     @property
     def keys(self) -> set[str]:
-        """The keys of which points were sent."""
+        """The keys of the sent points."""
         return {key for key, steps in self._steps.items() if steps}
 
     def reread(self, path: Path, end: int, on_progress: Callable[[], None]) -> None:
-        """Learn which points stand before the place where an earlier sender was interrupted."""
+        """Read the points before the position at which an earlier sender was interrupted."""
         at = Place()
         while at.offset < end:
             reading = read_points(path, at, is_over=True, timeless=0, until=end)
             if reading.place.offset <= at.offset:
-                return  # it was rewritten, as reading on will tell
+                return  # it was rewritten, as the next read detects
             self.add((sample.key, sample.step) for sample in reading.samples)
             at = reading.place
             on_progress()
@@ -54,7 +54,7 @@ class SentPoints:
     def choose(
         self, samples: Iterable[MetricPoint]
     ) -> tuple[list[tuple[str, int]], list[MetricPoint]]:
-        """Return the points that do not stand further up in the file, and those to be sent of them.
+        """Return the steps that are new in the file, and the points of these that MLflow lacks.
 
         Raises:
             ConflictError: MLflow has another value for one of them.
@@ -73,6 +73,6 @@ class SentPoints:
         return list(first), missing
 
     def add(self, steps: Iterable[tuple[str, int]]) -> None:
-        """Count points as sent."""
+        """Mark points as sent."""
         for key, step in steps:
             self._steps[key].add(step)

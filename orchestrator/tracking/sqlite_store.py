@@ -1,7 +1,7 @@
-"""A store in SQLite, written past MLflow's objects where there is much of one thing.
+"""Bulk access to a SQLite store, bypassing MLflow's objects.
 
-MLflow makes an object of every point, which limits it to a few thousand points per second. Its own
-tables are used here, so what is written is what it would have written itself.
+MLflow creates an object per point, which limits it to a few thousand points per second. This module
+uses MLflow's own tables, so it writes what MLflow itself would have written.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _INSERT: Final = (
     "INSERT OR IGNORE INTO metrics (run_uuid, key, timestamp, step, value, is_nan)"
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
-_PATIENCE: Final = 20.0  # seconds for another writer to finish, as MLflow waits
+_PATIENCE: Final = 20.0  # seconds to wait for another writer, as MLflow does
 
 
 def open_engine(uri: str) -> Engine:
-    """Return an engine for a store that exists."""
+    """Return an engine for an existing store."""
     return create_engine(uri, connect_args={"timeout": _PATIENCE})
 
 
@@ -45,7 +45,9 @@ def insert_points(engine: Engine, mlflow_run_id: str, samples: Iterable[MetricPo
         for each in samples
     ]
     with _transaction(engine) as connection:
-        connection.exec_driver_sql(_INSERT, rows)  # as SQLite takes it: a third of the time
+        connection.exec_driver_sql(
+            _INSERT, rows
+        )  # without SQLAlchemy's compiler: a third of the time
 
 
 def read_points(engine: Engine, mlflow_run_id: str) -> dict[tuple[str, int], float]:
@@ -61,7 +63,7 @@ def read_points(engine: Engine, mlflow_run_id: str) -> dict[tuple[str, int], flo
 
 
 def move_files(engine: Engine, before: str, now: str) -> None:
-    """Let experiments and runs whose files were under one URI find them under another one."""
+    """Replace the artifact URI ``before`` of experiments and runs by ``now``."""
     with _transaction(engine) as connection:
         columns: tuple[Any, ...] = (SqlExperiment.artifact_location, SqlRun.artifact_uri)
         for column in columns:
@@ -74,7 +76,5 @@ def move_files(engine: Engine, before: str, now: str) -> None:
 @contextlib.contextmanager
 def _transaction(engine: Engine) -> Iterator[Connection]:
     with engine.begin() as connection:
-        connection.execute(
-            text("PRAGMA foreign_keys = ON")
-        )  # SQLite forgets it with each connection
+        connection.execute(text("PRAGMA foreign_keys = ON"))  # SQLite needs it for each connection
         yield connection

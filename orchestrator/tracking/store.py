@@ -1,4 +1,4 @@
-"""The MLflow store: the only way to MLflow, in a process of its own."""
+"""The MLflow store: the only module that calls MLflow's client, in the reporter's process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Item: TypeAlias = "Param | RunTag | Metric"
 RUN_ID_TAG: Final = "orch.run_id"
-# Lets MLflow's page show trainings, where it would ask for conversations otherwise.
+# Makes MLflow's page show trainings; by default it shows conversations.
 _KIND_TAG: Final = "mlflow.experimentKind"
 _KIND: Final = "custom_model_development"
 _MOST: Final[Mapping[type[Item], int]] = {Param: 100, RunTag: 100, Metric: 1000}
@@ -51,12 +51,12 @@ logger = logging.getLogger(__name__)
 
 
 class StoreError(OrchestratorError):
-    """The store says clearly what the user has to do."""
+    """The store is in a state that the user has to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A run that is in the store: its MLflow ID, tags, parameters, and when it began (ms)."""
+    """A run in the store: its MLflow ID, tags, parameters, and start (ms)."""
 
     mlflow_run_id: str
     tags: Mapping[str, str]
@@ -65,14 +65,14 @@ class Found:
 
 
 class Store:
-    """One experiment in an MLflow store, which is opened when it is needed first."""
+    """One experiment in an MLflow store, which is opened on first use."""
 
     def __init__(self, uri: str, experiment: str, results_dir: Path) -> None:
         self._uri = uri
         self._name = experiment[:_LONGEST_NAME]
         self._results_dir = results_dir
         self._client: MlflowClient | None = None
-        self._engine: Engine | None = None  # where much of one thing goes past the client
+        self._engine: Engine | None = None  # for bulk access, bypassing the client
         self._experiment_id = ""
         self._mark = ""
         self._is_new = False
@@ -80,12 +80,12 @@ class Store:
 
     @property
     def answers_late(self) -> bool:
-        """Tell whether what it was asked may happen after it was given up: so servers do."""
+        """Whether a request may still take effect after its timeout, as with servers."""
         return sqlite_file(self._uri) is None
 
     @property
     def mark(self) -> str:
-        """What tells this experiment from one of the same name that was made anew."""
+        """An identifier that distinguishes this experiment from a recreated one of the same name."""
         _ = self._opened
         return self._mark
 
@@ -96,9 +96,9 @@ class Store:
         return self._client
 
     def _open(self) -> MlflowClient:
-        """Open the store, and create it and the experiment where they do not exist.
+        """Open the store, and create it and the experiment if they do not exist.
 
-        Two processes that create one SQLite store break it for good, hence the lock.
+        Two processes that create the same SQLite store corrupt it, hence the lock.
         """
         with exclusive(self._results_dir, logger.warning):
             make_whole(self._uri)
@@ -107,7 +107,7 @@ class Store:
                 self._engine = sqlite_store.open_engine(self._uri)
             known = client.get_experiment_by_name(self._name)
             if known is None:
-                # MLflow's own default would be a folder wherever orch happens to be called.
+                # MLflow's default would be a folder in the current directory.
                 is_local = self._uri.startswith("sqlite:")
                 made = client.create_experiment(
                     self._name,
@@ -129,10 +129,10 @@ class Store:
         return client
 
     def find_runs(self, run_id: str) -> list[Found]:
-        """Return what is in the store of a run, the oldest first."""
+        """Return the MLflow runs of a run, the oldest first."""
         client = self._opened
         if self._is_new:
-            return []  # whoever reports these directories waits for its turn: nobody else was here
+            return []  # only one reporter at a time works on an experiment
         found = client.search_runs(
             [self._experiment_id],
             f"tags.`{RUN_ID_TAG}` = '{run_id}'",
@@ -147,7 +147,7 @@ class Store:
         ]
 
     def has_run(self, mlflow_run_id: str) -> bool:
-        """Tell whether an MLflow run is there, and not deleted."""
+        """Return whether an MLflow run exists and is not deleted."""
         try:
             run = self._opened.get_run(mlflow_run_id)
         except MlflowException as error:
@@ -166,21 +166,21 @@ class Store:
             run_name=name,
             tags={RUN_ID_TAG: run_id, **tags},
         )
-        self._is_new = was_new  # whose creation was refused may be there all the same
+        self._is_new = was_new  # a run whose creation failed may exist nevertheless
         made = str(run.info.run_id)
         self._folders[made] = str(run.info.artifact_uri)
         return made
 
     def discard_run(self, mlflow_run_id: str) -> None:
-        """Delete an MLflow run, as its page does: it can be restored."""
+        """Delete an MLflow run like MLflow's page does, so that it can be restored."""
         self._opened.delete_run(mlflow_run_id)
 
     def read_points(
         self, mlflow_run_id: str, on_progress: Callable[[], None] = lambda: None
     ) -> dict[tuple[str, int], float]:
-        """Return the value of every point that the store has of a run, by key and step.
+        """Return the value of every point of a run in the store, by key and step.
 
-        ``on_progress`` is called now and then meanwhile, for there may be millions.
+        ``on_progress`` is called repeatedly, since there may be millions of points.
         """
         if self._engine is not None:
             return sqlite_store.read_points(self._engine, mlflow_run_id)
@@ -192,7 +192,7 @@ class Store:
         return points
 
     def portions(self, samples: Sequence[MetricPoint]) -> list[Sequence[MetricPoint]]:
-        """Return points in the portions that can be sent at once; at least one, if it is empty."""
+        """Return points in portions that fit into one request; at least one, possibly empty portion."""
         most = _MOST_TOGETHER if self.answers_late else max(len(samples), 1)
         return [samples[at : at + most] for at in range(0, max(len(samples), 1), most)]
 
@@ -204,10 +204,10 @@ class Store:
         tags: Mapping[str, str] | None = None,
         samples: Sequence[MetricPoint] = (),
     ) -> None:
-        """Send parameters, tags and points, in as few requests as they fit into.
+        """Send parameters, tags and points in as few requests as possible.
 
-        Tags replace older values; parameters and points that have arrived already are left as they
-        are, and not added again.
+        Tags replace older values; parameters and points that have arrived already are not added
+        again.
         """
         items: list[Item] = [Param(key, value) for key, value in (params or {}).items()]
         items += [RunTag(key, value) for key, value in (tags or {}).items()]
@@ -225,7 +225,7 @@ class Store:
             sqlite_store.insert_points(self._engine, mlflow_run_id, samples)
 
     def set_state(self, mlflow_run_id: str, state: State, end: int | None) -> None:
-        """Say how the run stands; ``end`` in ms, where it has ended."""
+        """Set the status of the MLflow run, with the ``end`` in ms of a finished one."""
         status = _STATUSES[state]
         if RunStatus.is_terminated(RunStatus.from_string(status)):
             self._opened.set_terminated(mlflow_run_id, status, end)
@@ -233,10 +233,10 @@ class Store:
             self._opened.update_run(mlflow_run_id, status)
 
     def send_file(self, mlflow_run_id: str, path: Path, name: str) -> None:
-        """Keep a file with the run, under a name that may have folders."""
+        """Upload a file as an artifact, under a name that may contain folders."""
         if mlflow_run_id not in self._folders:
             self._folders[mlflow_run_id] = self._opened.get_run(mlflow_run_id).info.artifact_uri
-        # What `log_artifact` does too, but for asking the store again where the folder is.
+        # As `log_artifact` does, but without asking the store for the folder again.
         folder = get_artifact_repository(self._folders[mlflow_run_id], tracking_uri=self._uri)
         inside = str(PurePosixPath(name).parent)
         folder.log_artifact(str(path), None if inside == "." else inside)  # type: ignore[no-untyped-call] # MLflow left it untyped
@@ -254,7 +254,7 @@ def _newest(samples: Iterable[MetricPoint]) -> list[MetricPoint]:
 
 
 def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
-    """Yield the items in batches that fit into one request, in their order."""
+    """Yield the items in order, in batches that fit into one request."""
     batch: list[Item] = []
     left = dict(_MOST)
     total = 0
@@ -272,5 +272,5 @@ def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 
 def _size(item: Item) -> int:
-    """Return how many bytes an item takes in a request, about."""
+    """Return the approximate number of bytes of an item in a request."""
     return len(json.dumps(item.key)) + len(json.dumps(item.value)) + 150

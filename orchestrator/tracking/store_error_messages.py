@@ -1,4 +1,4 @@
-"""What can be wrong with an MLflow store, said in one line that gives nothing away."""
+"""The error messages for an MLflow store: one line, without addresses and passwords."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CODES: Final = {
 
 
 def explain(error: BaseException) -> str:
-    """Return in one line what is wrong, without passwords."""
+    """Return the problem in one line, without passwords."""
     texts = [_clean(step) for step in _chain(error)]
     for text in texts:
         lower = text.lower()
