@@ -1,6 +1,6 @@
-"""What ``import orch`` costs a training script: the import, a logged point, and a thousand a second.
+"""Measures the client ``orch``: the import, a logged point, and a thousand points per second.
 
-Beside the logged point stands the least that could be done: one line formatted and written.
+The logged point is compared with the minimum: one line formatted and written.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def main() -> None:
     print(f"{'import orch':44}{import_seconds() * 1e3:9.2f} ms{'5 ms':>12}")
     print(f"{'json.dumps and write':44}{statistics.median(bare) * 1e6:9.2f} us")
     print(f"{'run.log, one point':44}{point * 1e6:9.2f} us{'10 us':>12}")
-    print(f"{'of a program that logs 1,000 points a second':44}{point * 1e5:9.2f} %{'1 %':>13}")
+    print(f"{'of a program that logs 1,000 points per second':44}{point * 1e5:9.2f} %{'1 %':>13}")
 
 
 def write_lines(path: Path) -> float:
-    """Return the seconds that one point takes at least."""
+    """Return the seconds per point of formatting and writing one line."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     start = time.perf_counter()
     for step in range(POINTS):

@@ -1,9 +1,9 @@
-"""How long a grid of small trainings takes, whole processes: ours beside two common ways.
+"""Measures a grid of small trainings as whole processes, beside two common alternatives.
 
-``python benchmarks/grid.py [RUNS] [--without-cold]``: so many trainings of the digits (32), five
-epochs each with a durable checkpoint and MLflow, two at once. The peers are Hydra's joblib launcher
-(if ``hydra-joblib-launcher`` is importable) and one process a run (``xargs -P2``). The MLflow store
-exists beforehand for all. Read the ratios, for the seconds are the machine's.
+``python benchmarks/grid.py [RUNS] [--without-cold]``: RUNS trainings of the digits (32), five epochs
+each with a durable checkpoint and MLflow, two at once. The peers are Hydra's joblib launcher (if
+``hydra-joblib-launcher`` is importable) and one process per run (``xargs -P2``). The MLflow store
+exists beforehand for all. Compare the ratios: the seconds depend on the machine.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ ORCH = str(Path(sys.executable).with_name("orch"))
 
 
 def is_importable(package: str, module: str) -> bool:
-    """Tell whether a module of a package is there, of which not even the package need be."""
+    """Return whether a module of a package is importable; the package may be missing, too."""
     has_package = importlib.util.find_spec(package) is not None
     return has_package and importlib.util.find_spec(f"{package}.{module}") is not None
 
 
 PEER = ROOT / "benchmarks/peers/digits.py"
 HAS_JOBLIB = is_importable("hydra_plugins", "hydra_joblib_launcher")
-# Of one process a run only a few are measured: they take the same time each.
+# Of one process per run only a few are measured: each takes the same time.
 COLD_RUNS = 8
 MANY = 1000
 FEW = 40
@@ -56,7 +56,7 @@ def main() -> None:
             print("Hydra's joblib launcher is not installed: pip install hydra-joblib-launcher")
         if "--without-cold" not in sys.argv:
             seconds = measure(cold(results, COLD_RUNS)) * runs / COLD_RUNS
-            rows.append((f"one process a run (x{runs / COLD_RUNS:g})", seconds, runs))
+            rows.append((f"one process per run (x{runs / COLD_RUNS:g})", seconds, runs))
         print_table(runs, own, one, rows)
         print_overhead(results)
     print_many()
@@ -64,19 +64,19 @@ def main() -> None:
 
 def print_table(runs: int, own: float, one: float, rows: list[tuple[str, float, int]]) -> None:
     """Print the seconds and the ratios."""
-    print(f"{runs} runs, 2 at once{'seconds':>23}{'a run':>10}{'ours / it':>12}")
+    print(f"{runs} runs, 2 at once{'seconds':>23}{'per run':>10}{'ours / it':>12}")
     for name, seconds, count in rows:
         ratio = f"{own / seconds:12.3f}" if count == runs else ""
         print(f"{name:32}{seconds:10.2f}{seconds / count:10.3f}{ratio}")
     extra = (own - one) / (runs - 1)
-    print(f"one more run beside its slot-mates costs {extra * 1000:.0f} ms of the box")
+    print(f"one more run in the same slots costs {extra * 1000:.0f} ms of the machine")
 
 
 def print_overhead(results: Path) -> None:
-    """Print what one more run takes in a slot by itself, beyond its training.
+    """Print the overhead of one more run in a single slot, beyond its training.
 
-    Every second run trains once more in its own process, which is warm then: so both are measured
-    in the same moments, on a machine whose speed changes from one to the next.
+    Every second run trains again in its own process, which is warm then: so both are measured at the
+    same time, on a machine whose speed changes.
     """
     slots, alone, beyond = [], [], []
     for turn in range(3):
@@ -92,19 +92,19 @@ def print_overhead(results: Path) -> None:
                 beyond.append(slots[-1] - alone[-1])
     slot, training, rest = (statistics.median(each) * 1000 for each in (slots, alone, beyond))
     print(
-        f"one more run in a slot by itself {slot:.0f} ms, its training {training:.0f} ms:"
+        f"one more run in a single slot {slot:.0f} ms, its training {training:.0f} ms:"
         f" {rest:.0f} ms beyond it ({rest / training:.2f} of it)"
     )
 
 
 def began_at(run_dir: Path) -> float:
-    """Return when a run began, in seconds."""
+    """Return when a run started, in seconds."""
     status = json.loads((run_dir / "status.json").read_text())
     return datetime.fromisoformat(status["started_at"]).timestamp()
 
 
 def print_many() -> None:
-    """Print what runs of 10 ms cost, which are all overhead."""
+    """Print the cost of runs of 10 ms, which are all overhead."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "conf").mkdir()
@@ -121,13 +121,13 @@ def print_many() -> None:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
     processor = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     print(
-        f"{MANY} runs of 10 ms: {seconds:.1f} s, {seconds / MANY * 1000:.1f} ms a run; of the"
-        f" orchestrator's own processor time {processor / MANY * 1000:.1f} ms a run"
+        f"{MANY} runs of 10 ms: {seconds:.1f} s, {seconds / MANY * 1000:.1f} ms per run; of the"
+        f" orchestrator's own processor time {processor / MANY * 1000:.1f} ms per run"
     )
 
 
 def make_store(results: Path) -> None:
-    """Create the MLflow store with our own reporter, so that nobody pays for that below."""
+    """Create the MLflow store with our own reporter, so that its creation is not measured."""
     subprocess.run(ours(results, "first", 1), cwd=ROOT, check=True, capture_output=True)
 
 
@@ -158,7 +158,7 @@ def joblib(results: Path, runs: int) -> list[str]:
 
 
 def cold(results: Path, runs: int) -> list[str]:
-    """Return a command line that starts one process a run, two at once."""
+    """Return a command line that starts one process per run, two at once."""
     one = " ".join([*peer(results), "seed={}"])
     return ["sh", "-c", f"seq {runs} | xargs -P2 -I{{}} {one}"]
 

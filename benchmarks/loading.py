@@ -1,7 +1,7 @@
-"""Measures what loading costs beside PyTorch's `DataLoader`, on this machine's CPU.
+"""Measures data loading beside PyTorch's ``DataLoader``, on this machine's CPU.
 
 ``python benchmarks/loading.py`` prints a table: the processor time of a batch of 64 (with workers, the
-time by the clock), ours and theirs in turn, and what callbacks cost that change no data.
+wall time), alternating between both, and the cost of callbacks that do not change the data.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ ROUNDS = 15
 
 
 class MapStyle(Dataset[tuple[Tensor, Tensor]]):
-    """Make samples one by one."""
+    """A data set that makes samples one by one."""
 
     def __init__(self) -> None:
         self.images, self.labels = torch.randn(SAMPLES, 1, 8, 8), torch.arange(SAMPLES) % 10
 
     def __len__(self) -> int:
-        """Count the samples."""
+        """Return the number of samples."""
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
@@ -47,7 +47,7 @@ class MapStyle(Dataset[tuple[Tensor, Tensor]]):
 
 
 class Augmenting(MapStyle):
-    """Add noise to samples."""
+    """A data set that adds noise to samples."""
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Make a sample."""
@@ -56,7 +56,7 @@ class Augmenting(MapStyle):
 
 
 class Store(MapStyle):
-    """Read many samples at once, at the price of one reading."""
+    """A data set that reads many samples at once, in the time of one."""
 
     def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
         """Read samples."""
@@ -67,7 +67,7 @@ class Store(MapStyle):
 
 
 def ours(samples: Dataset[Any], workers: int, *, is_watched: bool = False) -> Callable[[], None]:
-    """Return what takes one pass of ours."""
+    """Return a function that takes one pass of our loader."""
     loading: dict[str, object] = {"num_workers": workers}
     if workers:
         loading["persistent_workers"] = True
@@ -85,7 +85,7 @@ def ours(samples: Dataset[Any], workers: int, *, is_watched: bool = False) -> Ca
 
 
 def theirs(samples: Dataset[Any], workers: int) -> Callable[[], None]:
-    """Return what takes one pass of a `DataLoader`."""
+    """Return a function that takes one pass of a ``DataLoader``."""
     loader = DataLoader(
         samples,
         batch_size=BATCH,
@@ -102,7 +102,7 @@ def theirs(samples: Dataset[Any], workers: int) -> Callable[[], None]:
 
 
 def in_turn(ways: dict[str, Callable[[], None]], clock: Callable[[], float]) -> dict[str, float]:
-    """Return the median time of a batch in each way, in seconds, the ways in turn."""
+    """Return the median time of a batch in each way, in seconds, alternating between the ways."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for way in ways.values():
         way()
@@ -125,7 +125,7 @@ def main() -> None:
         "random_split of it": part,
         "map-style": MapStyle(),
         "map-style, augmenting": Augmenting(),
-        "with __getitems__, 300 µs a reading": Store(),
+        "with __getitems__, 300 µs per reading": Store(),
     }
     print(f"{'a batch of 64':48}{'ours':>10}{'DataLoader':>12}  ratio")
     for workers in (0, 2):

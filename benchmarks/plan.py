@@ -42,19 +42,19 @@ def task_make():
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What some runs of one command took: seconds, and the most memory in MB."""
+    """The times of several executions of a command in seconds, and the peak memory in MB."""
 
     seconds: Sequence[float]
     memory: float
 
     @property
     def median(self) -> float:
-        """The middle of the times."""
+        """The median of the times."""
         return statistics.median(self.seconds)
 
 
 def measure(command: Sequence[str], folder: Path, repetitions: int) -> Measured:
-    """Run a command several times, from its start to its end."""
+    """Execute a command several times, from its start to its end."""
     seconds, memory = [], 0.0
     for _ in range(repetitions):
         start = time.perf_counter()
@@ -74,7 +74,7 @@ def orch(*arguments: str) -> list[str]:
 
 
 def grid(seeds: int) -> list[str]:
-    """Return the overrides of a grid of 1,000 points a seed, with both filters of the file."""
+    """Return the overrides of a grid of 1,000 points per seed, with both filters of the file."""
     return ["training=grid_search", "iterations=range(10)", *AXES, f"seed=range({seeds})"]
 
 
@@ -98,7 +98,7 @@ def finish_runs(folder: Path, overrides: Sequence[str], count: int) -> None:
 
 
 def seconds_of_compose(repetitions: int) -> float:
-    """Return what Hydra takes for one point, resolved, in a process that has everything loaded."""
+    """Return the seconds of Hydra for one resolved point, in a process that has loaded everything."""
     seconds = []
     with initialize_config_dir(str(CONF), version_base=None):
         for seed in range(repetitions):
@@ -121,7 +121,7 @@ def main() -> None:
         most = measure(orch(*grid(1_000)), folder, min(repetitions, 3))
         show("1,000,000 points, two filters", most, "8 s, 1,000 MB")
         composed = seconds_of_compose(30)
-        print(f"Hydra's compose: {composed * 1e3:.1f} ms a point; ours, whole process:", end=" ")
+        print(f"Hydra's compose: {composed * 1e3:.1f} ms per point; ours, whole process:", end=" ")
         print(f"{composed / many.median * 1e5:,.0f} times less (100,000 points),", end=" ")
         print(f"{composed / most.median * 1e6:,.0f} times less (1,000,000 points)")
     with tempfile.TemporaryDirectory() as name:
@@ -133,7 +133,7 @@ def main() -> None:
 
 
 def measure_doit(repetitions: int) -> None:
-    """Measure doit on as many targets that exist, where it is installed."""
+    """Measure doit on the same number of existing targets, if it is installed."""
     if importlib.util.find_spec("doit") is None:
         print("doit: not installed here, so not measured")
         return

@@ -1,4 +1,4 @@
-"""How long a user waits for ``orch --help`` and for a small ``orch plan``: whole processes.
+"""Measures the startup of ``orch --help`` and of a small ``orch plan`` as whole processes.
 
 Beside them, in the same run, stand the bare interpreter and the import of Hydra alone, which no
 Hydra program can do without; read the ratios, for the seconds are the machine's.

@@ -1,4 +1,4 @@
-"""What saving a state of 10 MB, 100 MB and 1 GB takes: of the training, of a processor, of memory.
+"""Measures saving states of 10 MB, 100 MB and 1 GB: training time, processor time and memory.
 
 ``python benchmarks/states.py [MEGABYTES...]``: a copy, which holds the training up, and the durable
 file, which a thread of its own writes; `torch.save` to a file that need not last stands beside them.
@@ -26,10 +26,10 @@ PAGE = 4096
 
 
 class Watch:
-    """Note the most memory that the process has while this is entered, beyond what it had."""
+    """Measures the peak memory of the process while it is entered, beyond that before."""
 
     def __enter__(self) -> Self:
-        """Begin to look every 2 ms."""
+        """Start to measure every 2 ms."""
         self.before, self.most, self._end = memory(), 0, Event()
         self._thread = Thread(target=self._look)
         self._thread.start()
@@ -40,13 +40,13 @@ class Watch:
             self.most = max(self.most, memory() - self.before)
 
     def __exit__(self, *_error: object) -> None:
-        """Look no more."""
+        """Stop to measure."""
         self._end.set()
         self._thread.join()
 
 
 def memory() -> int:
-    """Return the bytes that this process has in memory."""
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 

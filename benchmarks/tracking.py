@@ -1,11 +1,12 @@
-"""What reporting costs: the processor's time of a reporter, and a grid whose server is away.
+"""Measures tracking: the processor time of the reporter, and a grid whose server is unreachable.
 
-``status``: ``orch status`` of ten thousand runs. ``many``: 32 trainings of the digits at once, with a new store; counted is the time from the end of
-the last one to the end of ``orch run``, which waits for the reporter. ``reporter``: eight simulated runs append ten metrics an iteration, two iterations a second, for
-twenty seconds, to a store in SQLite; counted is the reporter's time on the processor after its
-imports and the making of the store. ``million``: a run that has left a million points is reported
-to a new store in SQLite by one call, imports included. ``outage``: the same grid of commands, paired, without tracking
-and with a tracking server that is away.
+``status``: ``orch status`` of ten thousand runs. ``many``: 32 simultaneous trainings of the digits with
+a new store; measured is the time from the end of the last one to the end of ``orch run``, which waits
+for the reporter. ``reporter``: eight simulated runs append ten metrics per iteration, two iterations
+per second, for twenty seconds, to a store in SQLite; measured is the reporter's processor time after
+its imports and the creation of the store. ``million``: a run with a million points is reported to a new
+store in SQLite, including the imports. ``outage``: the same grid of commands, in pairs, without tracking
+and with an unreachable tracking server.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
-    """Measure all and print their figures; without MLflow, only what needs none."""
+    """Measure everything and print it; without MLflow, only what does not need it."""
     measure_status()
     if not MLFLOW.is_installed:
         print(MLFLOW.request("the benchmark of the reporter"))
@@ -55,7 +56,7 @@ def main() -> None:
 
 
 def measure_many() -> None:
-    """Print how long after the last of many runs, all at once, everything has arrived."""
+    """Print the time from the last of many simultaneous runs until everything is delivered."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             *(sys.executable, "-m", "orchestrator", "run", f"results_dir={folder}"),
@@ -71,7 +72,7 @@ def measure_many() -> None:
 
 
 def measure_reporter() -> None:
-    """Print which share of a processor the reporter takes."""
+    """Print the share of a processor that the reporter takes."""
     with tempfile.TemporaryDirectory() as folder:
         experiment = ExperimentDirectory(Path(folder), "bench")
         experiment.prepare()
@@ -99,7 +100,7 @@ def measure_reporter() -> None:
 
 
 def measure_status(count: int = 10_000) -> None:
-    """Print how long ``orch status`` takes of very many runs."""
+    """Print how long ``orch status`` takes for many runs."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "conf").mkdir()
         (Path(folder) / "conf/config.yaml").write_text("results_dir: .\nexperiment_id: bench\n")
@@ -121,7 +122,7 @@ def measure_status(count: int = 10_000) -> None:
 
 
 def measure_million(points: int = MILLION) -> None:
-    """Print how many points a second arrive of a run that has left very many."""
+    """Print how many points per second are delivered of a run with many points."""
     with tempfile.TemporaryDirectory() as folder:
         experiment = ExperimentDirectory(Path(folder), "bench")
         experiment.prepare()
@@ -137,7 +138,7 @@ def measure_million(points: int = MILLION) -> None:
 
 
 def begin(run: RunDirectory) -> int:
-    """Let a run look alive; return the descriptor that keeps it so."""
+    """Make a run look live; return the descriptor that holds its lock."""
     import fcntl  # noqa: PLC0415
 
     lock = run.lock.open()
@@ -158,13 +159,13 @@ def append(run: RunDirectory, iteration: int) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return how long a process has been on a processor."""
+    """Return the processor time of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def measure_outage() -> None:
-    """Print how much longer a grid takes while its tracking server is away."""
+    """Print how much longer a grid takes while its tracking server is unreachable."""
     ratios = []
     for _ in range(PAIRS):
         without = grid("orch.tracking.enabled=false")

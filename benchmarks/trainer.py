@@ -1,4 +1,4 @@
-"""Measures what the trainer costs beside the training itself, on this machine's CPU.
+"""Measures the overhead of the trainer, on this machine's CPU.
 
 ``python benchmarks/trainer.py`` prints a table; ``README.md`` tells how it is measured. Lightning
 stands beside us where it is importable.
@@ -45,11 +45,11 @@ ROUNDS = 7
 
 
 class Enough(Exception):  # noqa: N818 - no error
-    """End a training from inside."""
+    """Ends a training from inside."""
 
 
 class Clock:
-    """Listen to iterations, never to steps, unless the first one is to be the last."""
+    """A module with callbacks of iterations, and of steps only to end the training at the first."""
 
     iterations: ClassVar[list[float]] = []
     stop_at_step: ClassVar[bool] = False
@@ -71,7 +71,7 @@ class Clock:
 
 
 class Small(nn.Sequential):
-    """Be a model of the smallest steps: nearly all that is measured is overhead."""
+    """A model with tiny steps: nearly everything that is measured is overhead."""
 
     def __init__(self) -> None:
         super().__init__(nn.Flatten(), nn.Linear(64, 10))
@@ -115,7 +115,7 @@ class Batches(Sampler[list[int]]):
 
 
 def by_hand() -> float:
-    """Return what a step of a hand-written loop takes, in seconds of its thread."""
+    """Return the time of a step of a hand-written loop, in seconds of its thread."""
     images, labels = Digits(validation=1).train.tensors
     model, criterion = Small(), nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), 0.03, momentum=0.9, nesterov=True, fused=True)
@@ -131,7 +131,7 @@ def by_hand() -> float:
 
 
 def by_trainer() -> float:
-    """Return what a step of ours takes: its share of the iteration's test included."""
+    """Return the time of a step of the trainer, including its share of the evaluation."""
     Clock.iterations.clear()
     with tempfile.TemporaryDirectory() as folder:
         quietly(ModularTaskTrainer(small_run(iterations=1), Path(folder)).train)
@@ -139,7 +139,7 @@ def by_trainer() -> float:
 
 
 def by_lightning() -> float:
-    """Return what a step of Lightning's takes, with all that can be switched off switched off."""
+    """Return the time of a step of Lightning, with every option disabled that can be."""
     import lightning  # noqa: PLC0415 - not everybody has it
 
     class Module(lightning.LightningModule):
@@ -172,7 +172,7 @@ def by_lightning() -> float:
 
 
 def measure_steps() -> None:
-    """Print what a step costs, for us and for others, round by round in turn."""
+    """Print the time of a step, for the trainer and others, in alternating rounds."""
     ways = {"a hand-written loop": by_hand, "ModularTaskTrainer": by_trainer}
     if HAS_LIGHTNING:
         ways["Lightning"] = by_lightning
@@ -227,7 +227,7 @@ def test(model: nn.Module, criterion: nn.Module, samples: TensorDataset) -> floa
 
 
 def ours(seed: int, epochs: int) -> tuple[float, float]:
-    """Train the same with our defaults, checkpoints and all; return the same."""
+    """Train the same with the trainer's defaults, including checkpoints; return the same."""
     changes = {"seed": seed, "iterations": epochs, "test_with": "last"}
     with tempfile.TemporaryDirectory(dir=".") as folder:
         trainer = ModularTaskTrainer(configuration("adam", **changes), Path(folder))
@@ -256,7 +256,7 @@ def measure_digits() -> None:
 
 
 def measure_checkpoints() -> None:
-    """Print how long a durable checkpoint of 10 MB holds the training thread up.
+    """Print how long a durable checkpoint of 10 MB delays the training thread.
 
     That is the time in which it copies, or waits for the disk or the interpreter: other programs on
     the machine take time away too, but not as often when there are none.
@@ -293,7 +293,7 @@ def longer_by_the_clock(
     state: Callable[[], dict[str, Any]],
     step: Callable[[], None],
 ) -> float:
-    """Return by which share iterations of about 1 s are longer that begin with a checkpoint."""
+    """Return by which share iterations of about 1 s are longer with a checkpoint."""
     train_for(step, seconds=0.5)
     steps = count_steps(step, 1.0)
     ratios = []
@@ -321,13 +321,13 @@ def count_steps(step: Callable[[], None], seconds: float) -> int:
 
 
 def waited() -> float:
-    """Return how long this thread has waited so far, but for a processor, in seconds."""
+    """Return how long this thread has waited so far, except for a processor, in seconds."""
     delayed = int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
     return time.perf_counter() - time.thread_time() - delayed
 
 
 def ten_megabytes() -> Callable[[], dict[str, Any]]:
-    """Return what makes the state of a model with Adam, once it has taken a step."""
+    """Return a function that returns the state of a model with Adam after a step."""
     model = Mlp((1, 32, 32), 10, hidden=500)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     model(torch.randn(2, 1, 32, 32)).sum().backward()
@@ -338,7 +338,7 @@ def ten_megabytes() -> Callable[[], dict[str, Any]]:
 
 
 def make_step() -> Callable[[], None]:
-    """Return an ordinary step, for others to disturb."""
+    """Return a function that takes an ordinary step."""
     model, samples = Mlp((1, 8, 8), 10), torch.randn(BATCH, 1, 8, 8)
 
     def step() -> None:
@@ -355,7 +355,7 @@ def train_for(step: Callable[[], None], seconds: float) -> None:
 
 
 def measure_metrics() -> None:
-    """Print what a metric costs, from the trainer's dictionary to the disk."""
+    """Print the time of a metric point, from the trainer's dictionary to the disk."""
     points, iterations = 1000, 20
     with tempfile.TemporaryDirectory(dir=".") as folder:
         outputs, history = Outputs(Path(folder)), History("metric/0", "min")

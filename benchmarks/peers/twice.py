@@ -1,6 +1,6 @@
-"""What ``grid.py`` has runs do to compare one with its training alone, in the same moments.
+"""The program of ``grid.py`` that compares a run with its training alone.
 
-Every second run trains once more, in the same process, which is warm then.
+Every second run trains again in the same process, which is warm then.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Train ``RUN_DIR SEED``; with an odd seed once more, and write down how many seconds that takes.
+    """Train ``RUN_DIR SEED``; with an odd seed train again, and record the seconds of that.
 
-    The others do nothing else: what this file does would count as the run's.
+    The others do nothing else, because it would be measured as a part of the run.
     """
     run_dir = Path(arguments[0])
     code = train(arguments[:1])
