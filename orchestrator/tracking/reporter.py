@@ -82,7 +82,7 @@ class _Known:
 
 
 class Reporter:
-    """Sends the runs of one experiment to one store; ``messages`` is a descriptor for its progress."""
+    """Sends the runs of one experiment to one store; ``news`` is a descriptor for its messages."""
 
     def __init__(
         self, experiment: ExperimentDirectory, store: Store, scope: Scope, news: int

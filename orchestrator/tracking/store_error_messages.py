@@ -24,9 +24,9 @@ _SAYINGS: Final = (
     ("database or disk is full", "the disk of the store is full"),
     ("no space left", "the disk of the store is full"),
     ("disk i/o error", "the disk of the store fails (I/O error)"),
-    ("readonly database", "the store can not be written"),
-    ("unable to open database", "the store can not be opened"),
-    ("file is not a database", "the store is damaged: it is no database"),
+    ("readonly database", "the store cannot be written"),
+    ("unable to open database", "the store cannot be opened"),
+    ("file is not a database", "the store is damaged: it is not a database"),
     ("database disk image is malformed", "the store is damaged"),
     ("out-of-date database schema", "the store is of an older MLflow: mlflow db upgrade"),
 )

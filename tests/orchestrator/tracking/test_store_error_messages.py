@@ -32,4 +32,4 @@ def test_cause_is_looked_for_below() -> None:
     """MLflow wraps what happened in errors of its own."""
     error = RuntimeError("it failed")
     error.__cause__ = sqlite3.OperationalError("attempt to write a readonly database")
-    assert explain(error) == "the store can not be written"
+    assert explain(error) == "the store cannot be written"
