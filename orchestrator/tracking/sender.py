@@ -177,7 +177,7 @@ class Sender:
                 break
             if reading.garbage:
                 logger.warning(
-                    "%s: %d lines behind byte %d are no points and were passed over",
+                    "%s: %d lines after byte %d are not points and were skipped",
                     path,
                     reading.garbage,
                     parcel.place.offset,
@@ -267,8 +267,8 @@ class Sender:
     def _discard(self, conflict: ConflictError) -> None:
         run = conflict.mlflow_run_id or (self.delivery.mlflow_run_id if self.delivery else "")
         logger.warning(
-            "%s: MLflow has another value for %s, from a directory of before;"
-            " its run %s is deleted there and made anew",
+            "%s: MLflow has another value for %s, from an earlier directory;"
+            " its run %s is deleted there and recreated",
             self._directory.path,
             conflict,
             run,
