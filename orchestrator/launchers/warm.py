@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.runner.time_limits import Limits
 
-TRAINER: Final = EntryPoint("trainer.__main__:main", ("{run_dir}",))
+TRAINER: Final = EntryPoint("trainer.__main__:main", ("{run_dir}",), leaves_results=True)
 TRAINING_STACK: Final = ("trainer.preload", "trainer.trainer", "trainer.__main__")
 _OURS: Final = (
     *("orchestrator.runner.takeover", "orchestrator.runner.forked_runner", "filelock"),

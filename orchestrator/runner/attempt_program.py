@@ -69,6 +69,10 @@ class Program(Protocol):
         """Its name in messages."""
 
     @property
+    def leaves_results(self) -> bool:
+        """Whether it is done only if it left ``results.json``, whatever its exit code."""
+
+    @property
     def plain(self) -> Program:
         """The same program without the state of this process, so that it can be pickled."""
 
@@ -91,6 +95,7 @@ class Command:
 
     asked_as_group: ClassVar[bool] = True
     tells_its_stacks: ClassVar[bool] = False
+    leaves_results: ClassVar[bool] = False
 
     arguments: tuple[str, ...]
 

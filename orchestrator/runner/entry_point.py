@@ -36,6 +36,7 @@ class EntryPoint:
 
     ``arguments`` are put into ``sys.argv``, and passed as a list if the function requires a
     parameter. It returns an exit code, or None for 0. ``standby`` is the fork, if one stands by.
+    With ``leaves_results`` exit code 0 means done only where the run left ``results.json``.
     """
 
     asked_as_group: ClassVar[bool] = False
@@ -44,6 +45,7 @@ class EntryPoint:
     name: str
     arguments: tuple[str, ...]
     standby: Standby | None = field(default=None, compare=False)
+    leaves_results: bool = False
 
     @property
     def plain(self) -> EntryPoint:

@@ -168,12 +168,20 @@ _VERDICTS: Final = {
 }
 
 
+_NO_RESULTS: Final = Failure(
+    FailureKind.ERROR,
+    "it exited with code 0 before it had written its results: code of the run ended the process",
+)
+
+
 def judge_attempt(
     directory: RunDirectory, begun: Begun, ending: Ending, output_tail: str
 ) -> Status:
     """Decide what the end of an attempt means, from all that it left."""
     status = replace(begun.status, exit_code=ending.exit_code)
     if ending.exit_code == 0:
+        if begun.program.leaves_results and not directory.results.exists():
+            return replace(status, record=Record.FAILED, failure=_NO_RESULTS)
         return replace(status, record=Record.DONE)
     reported = directory.read_progress()
     traces = Traces(
