@@ -36,10 +36,12 @@ _RESULTS = "/results/"
 _DESCRIPTORS = Path("/proc/self/fd")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _GROWING = frozenset(("open", "write", "pwrite", "mkdir", "fsync", "link"))
-# Names that hold a run ID, a process ID, a CRC-32 or a time; the number of an attempt or iteration stays.
+# Names that hold a run ID, chance, a CRC-32 or a time; the number of an attempt or iteration stays.
 _VARYING = (
+    (re.compile(r"\.new-[0-9a-f]{16}-[0-9a-f]{32}"), ".new-RUN"),
+    (re.compile(r"\.new-[0-9a-f]{16}\b"), ".new-probe"),
+    (re.compile(r"\.new-swept-[0-9a-f]{32}"), ".new-swept"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "RUN"),
-    (re.compile(r"\.new-RUN-\d+"), ".new-RUN"),
     (re.compile(r"-[0-9a-f]{8}\.pt"), "-CRC.pt"),
     (re.compile(r"unreadable-\w+"), "unreadable-TIME"),
 )
