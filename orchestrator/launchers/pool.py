@@ -87,8 +87,12 @@ class ForkedRunner:
     def kill(self) -> None:
         """Kill its process group: the runner and its keeper."""
         self.is_reusable = False
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(int(self._process.pid or 0), signal.SIGKILL)
+        pid = int(self._process.pid or 0)
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:  # just forked, it has no group yet, and nothing below it
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def release(self) -> None:
         """Close the connection to it; it ends after its present attempt."""

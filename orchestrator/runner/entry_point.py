@@ -87,6 +87,7 @@ class Standby:
     """
 
     def __init__(self, besides: Iterable[int] = ()) -> None:
+        self._is_ordered = False
         self._socket, theirs = socket.socketpair()
         not_theirs = (self._socket.fileno(), *besides)
         context = multiprocessing.get_context("fork")
@@ -114,6 +115,7 @@ class Standby:
         Raises:
             ConnectionError: It no longer exists.
         """
+        self._is_ordered = True
         socket.send_fds(self._socket, [b"!"], [output.writing, lock])
         self._socket.sendall(pickle.dumps((entry_point, environment)))
         return self
@@ -139,8 +141,11 @@ class Standby:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Release the fork if it was not used."""
+        """End the fork if it was not used: nothing else waits until it is gone."""
         self._socket.close()
+        if not self._is_ordered:
+            self._process.kill()
+            self._process.join()
 
 
 def _wait_for_orders(orders: socket.socket, not_ours: Iterable[int]) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -169,8 +170,19 @@ def test_one_that_was_killed_is_replaced(output: Pipe, lock: int) -> None:
 def test_one_that_is_let_go_ends() -> None:
     """Also if whoever made it is gone: its end of the line is closed then."""
     with Standby() as standby:
-        pass
-    assert standby.wait() == NOT_CALLED
+        standby.drop()
+        assert standby.wait() == NOT_CALLED
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_one_that_is_not_needed_is_gone_with_whoever_made_it(*, is_stopped: bool) -> None:
+    """An orchestrator that has ended leaves no process behind, for no moment."""
+    with Standby() as standby:
+        if is_stopped:
+            os.kill(standby.pid, signal.SIGSTOP)
+        end = os.pidfd_open(standby.pid)
+    assert select.select([end], [], [], 0)[0]
+    os.close(end)
 
 
 def test_signals_wait_for_the_program(output: Pipe, lock: int) -> None:
