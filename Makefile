@@ -40,11 +40,12 @@ soak: venv ## run the long tests, which take many minutes
 gpu: venv ## run the tests that need a GPU
 	$(BIN)/pytest -m gpu
 
-lint: venv ## check style, types and import contracts
+lint: venv ## check style, types, import contracts and wording
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/words.py
 
 docs: venv ## update the command outputs in the documentation
 	$(BIN)/python tests/docs/test_cli_reference.py

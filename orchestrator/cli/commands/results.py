@@ -49,7 +49,7 @@ def results(options: argparse.Namespace, console: Console) -> int:
     elif outcomes:
         print_comparison(compared, console)
     else:
-        console.print(f"no runs in {experiment.training} yet; orch run starts them")
+        console.print(f"no runs in {experiment.training} yet. Start them with orch run.")
     return 0
 
 

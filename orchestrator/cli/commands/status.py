@@ -70,4 +70,4 @@ def _print(
     elif reports:
         print_status(reports, console, everything=options.all)
     else:
-        console.print(f"no runs in {experiment.training} yet; orch run starts them")
+        console.print(f"no runs in {experiment.training} yet. Start them with orch run.")

@@ -167,7 +167,7 @@ def test_status_before_the_first_run_says_what_to_do(
 ) -> None:
     """An experiment without runs is no error."""
     call(["status", f"--config-dir={ROOT / 'conf'}", f"results_dir={tmp_path}"])
-    assert "orch run starts them" in capsys.readouterr().out
+    assert "Start them with orch run" in capsys.readouterr().out
 
 
 def test_page_without_a_store_says_what_to_do_first(tmp_path: Path) -> None:
