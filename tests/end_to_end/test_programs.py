@@ -156,7 +156,7 @@ def test_loading_is_tried_again_if_it_was_killed(tmp_path: Path, times: int, cod
     ended = orch(folder, "run", "lr=0.01")
     assert ended.returncode == code, ended.stdout + ended.stderr
     assert (folder / "loaded").read_text().startswith("xxx")
-    assert ("the process that loads them died" in ended.stderr) == (code == 2)
+    assert ("the fork server died while loading them" in ended.stderr) == (code == 2)
     assert "Traceback" not in ended.stderr
 
 

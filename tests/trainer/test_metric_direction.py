@@ -77,7 +77,7 @@ def test_name_says_which_way_a_metric_is_better(metric: str, mode: str | None) -
 @pytest.mark.parametrize(
     ("checkpoint", "message"),
     [
-        ({"mode": "min"}, r"^checkpoint\.mode: min of what\? Give checkpoint\.metric"),
+        ({"mode": "min"}, r"^checkpoint\.mode: min needs a metric\. Set checkpoint\.metric"),
         (
             {"metric": "validation/loss", "mode": "low"},
             r"^checkpoint\.mode: 'low' is not one of max",

@@ -155,5 +155,5 @@ def test_data_with_other_samples_than_a_restriction_is_about_are_refused(
     with pytest.raises(Interrupted):
         train(run_dir)
     OmegaConf.save(OmegaConf.create({"count": 30}), file)
-    with pytest.raises(ConfigError, match=r"^data: train has 30 samples, and the run was restrict"):
+    with pytest.raises(ConfigError, match=r"^data: train has 30 samples, but the run was restrict"):
         train(run_dir)

@@ -138,8 +138,8 @@ def test_run_that_goes_on_needs_its_scores_no_more(
         ({"first": "all"}, "^curriculum.first: 'all' is not one of easy, hard"),
         ({"initial": 0}, "^curriculum.initial: 0 is not a share above 0 and up to 1"),
         ({"initial": 20}, "^curriculum.initial: 20 is not a share"),
-        ({"full_at": 0.5}, "^curriculum.full_at: 0.5 is no iteration"),
-        ({"scores": {"path": "x"}}, r"^curriculum.scores: .* has no score\(\)"),
+        ({"full_at": 0.5}, "^curriculum.full_at: 0.5 is not an iteration"),
+        ({"scores": {"path": "x"}}, r"^curriculum.scores: .* does not have score\(\)"),
     ],
 )
 def test_wrong_key_is_an_error(changes: dict[str, Any], message: str) -> None:

@@ -80,10 +80,10 @@ def test_targets_with_a_point_stay_numbers(
         (
             {"x": X, "y": Y},
             {"input_shape": [3, 4]},
-            r"has the shape \[4, 3\], which is no input_sh",
+            r"has the shape \[4, 3\], not input_sh",
         ),
         ({"x": X, "y": Y}, {"classes": 4}, "y has values from 0 to 4, not classes from 0 to 3"),
-        ({"x": X, "y": Y - 1}, {}, "y holds -1 to 3"),
+        ({"x": X, "y": Y - 1}, {}, "y has values from -1 to 3"),
         ({"x": X, "y": Y[:, None]}, {}, r"y \[20, 1\] is not one class per sample"),
         ({"x": X, "y": X}, {}, r"a target of y has the shape \[4, 3\], not \[5\]"),
         ({"x": np.where(X[3, 0, 0] == X, np.nan, X), "y": Y}, {}, "x is not finite in row 3"),
