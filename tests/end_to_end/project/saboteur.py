@@ -35,6 +35,7 @@ class KillEverything:
         if iteration != self.at or os.environ["ORCH_ATTEMPT"] != "1" or self.seed != 1:
             return
         runner = os.getppid()
-        orchestrator = parent_of(parent_of(runner))
-        for pid in (orchestrator, *children_of(orchestrator), runner, os.getpid()):
+        keeper = parent_of(runner)
+        orchestrator = parent_of(parent_of(keeper))
+        for pid in (orchestrator, *children_of(orchestrator), keeper, runner, os.getpid()):
             os.kill(pid, signal.SIGKILL)
