@@ -27,9 +27,9 @@ def test_worker_that_is_killed_is_a_lack_of_memory(
         dataloader=LOADING,
     )
     assert start(run_program, str(run_dir)) == 1
-    said = (run_dir / "err.log").read_text()
-    assert said.startswith("out-of-memory: a loader worker")
-    assert said.count("\n") == 1
+    # Another worker may tell of its own, before it: what it was handing over went to nobody.
+    *_, last = (run_dir / "err.log").read_text().splitlines()
+    assert last.startswith("out-of-memory: a loader worker")
     assert start(run_program, str(run_dir)) == 0
 
 
