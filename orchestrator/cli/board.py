@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.event_json import event_as_json
 from orchestrator.cli.safe_output import on_one_line
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.execution.estimate import describe_seconds
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.events import Event, Snapshot
     from orchestrator.grid.config_values import Value
     from orchestrator.rundir.state import Progress as Saved
+
 
 _NAME: Final = 10  # minimum columns for the values that distinguish a run
 _BESIDE_NAME: Final = 30
@@ -248,53 +250,6 @@ def describe_pace(pace: Pace) -> str:
     if pace.remaining is not None:
         parts.append(f"{describe_seconds(pace.remaining)} left")
     return "  ".join(parts)
-
-
-def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one per kind of event
-    """Return an event as ``orch run --json`` prints it."""
-    match event:
-        case Retrying(run=run):
-            return {
-                "event": "retrying",
-                "run_id": run.run_id,
-                "attempt": event.attempt,
-                "reason": event.reason,
-                "delay": event.delay,
-                "alone": event.alone,
-            }
-        case Blocked(slot=slot):
-            return {"event": "blocked", "slot": slot.number, "reason": event.reason}
-        case Paused(reason=reason, seconds=seconds):
-            return {
-                "event": "paused",
-                "reason": reason,
-                "seconds": seconds if seconds < inf else None,
-            }
-        case Stopping(live=live, at_once=at_once):
-            return {"event": "stopping", "live": live, "at_once": at_once}
-        case Adopted(run=run, reason=reason):
-            return {"event": "adopted", "run_id": run.run_id, "reason": reason}
-        case AttemptStarted(run=run):
-            return {
-                "event": "started",
-                "run_id": run.run_id,
-                "overrides": dict(run.overrides),
-                "action": event.action.value,
-                "attempt": event.attempt,
-                "slot": event.slot.number,
-                "gpu": event.slot.gpu.uuid if event.slot.gpu else None,
-                "reason": event.reason,
-            }
-        case Ended(run=run):
-            return {
-                "event": "ended",
-                "run_id": run.run_id,
-                "state": event.state.value,
-                "reason": event.reason,
-                "seconds": round(event.seconds, 3),
-                "executed": event.executed,
-                "metrics": dict(event.progress.metrics) if event.progress else {},
-            }
 
 
 def _count(saved: Saved | None) -> str:

@@ -49,7 +49,6 @@ _LESS: Final = frozenset(
         "msle",
         "rmsle",
         "nrmse",
-        "mse",
         "nmse",
         "mrae",
         "kl",

@@ -13,7 +13,7 @@ import pytest
 from doc_pages import DOCS, read_tables
 from sandbox import Sandbox
 
-from orchestrator.cli.board import event_as_json
+from orchestrator.cli.event_json import event_as_json
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.execution.events import Adopted, Blocked, Paused, Retrying, Stopping
 from orchestrator.execution.slots import Slot

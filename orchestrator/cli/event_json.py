@@ -1,0 +1,66 @@
+"""The JSON form of an event, as ``orch run --json`` prints it."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from orchestrator.execution.events import (
+    Adopted,
+    AttemptStarted,
+    Blocked,
+    Ended,
+    Paused,
+    Retrying,
+    Stopping,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.execution.events import Event
+
+
+def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one per kind of event
+    """Return an event as ``orch run --json`` prints it."""
+    match event:
+        case Retrying(run=run):
+            return {
+                "event": "retrying",
+                "run_id": run.run_id,
+                "attempt": event.attempt,
+                "reason": event.reason,
+                "delay": event.delay,
+                "alone": event.alone,
+            }
+        case Blocked(slot=slot):
+            return {"event": "blocked", "slot": slot.number, "reason": event.reason}
+        case Paused(reason=reason, seconds=seconds):
+            return {
+                "event": "paused",
+                "reason": reason,
+                "seconds": seconds if seconds < inf else None,
+            }
+        case Stopping(live=live, at_once=at_once):
+            return {"event": "stopping", "live": live, "at_once": at_once}
+        case Adopted(run=run, reason=reason):
+            return {"event": "adopted", "run_id": run.run_id, "reason": reason}
+        case AttemptStarted(run=run):
+            return {
+                "event": "started",
+                "run_id": run.run_id,
+                "overrides": dict(run.overrides),
+                "action": event.action.value,
+                "attempt": event.attempt,
+                "slot": event.slot.number,
+                "gpu": event.slot.gpu.uuid if event.slot.gpu else None,
+                "reason": event.reason,
+            }
+        case Ended(run=run):
+            return {
+                "event": "ended",
+                "run_id": run.run_id,
+                "state": event.state.value,
+                "reason": event.reason,
+                "seconds": round(event.seconds, 3),
+                "executed": event.executed,
+                "metrics": dict(event.progress.metrics) if event.progress else {},
+            }
