@@ -189,7 +189,7 @@ def judge_attempt(
         reported.metrics if reported else {},
         memory_ran_out=process_tree.kernel_kills() > begun.kills,
     )
-    return judge(status, ending, begun.limits, traces)
+    return _judge_failure(status, ending, begun.limits, traces)
 
 
 def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:
@@ -205,14 +205,12 @@ def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:
     return _VERDICTS[ended.record]
 
 
-def judge(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Status:
-    """Return the status that follows from the program's end; only exit code 0 is done.
+def _judge_failure(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Status:
+    """Return the status that follows from an exit code other than 0.
 
     Only a program that was asked to stop is interrupted: one that ends so by itself has failed.
     """
     failure = None
-    if ending.exit_code == 0:
-        return replace(status, record=Record.DONE)
     if ending.cut is Cut.TIMEOUT:
         failure = Failure(FailureKind.TIMEOUT, f"it took longer than {limits.timeout:g} s")
     elif ending.cut is Cut.NO_PROGRESS:
