@@ -145,9 +145,7 @@ class RunDirectory:
             if not (is_missing and status is None and self.is_untouched()):
                 attempts = self._count_attempts(status)
                 return Observation(status, attempts=attempts, damage=str(error))
-            locked = (
-                False  # a partial directory without attempts, which is healed when the run starts
-            )
+            locked = False  # a partial directory without attempts is healed when the run starts
         if locked:
             return self._observation(status, locked=True)
         seen = self._observation(self.read_status(), locked=False)
@@ -181,11 +179,8 @@ class RunDirectory:
             seen = self.observe(survivors)
             outcome = self.outcome() if seen.status else NO_OUTCOME
             identity = read_identity(self.identity)
-            overrides, created_at = (
-                records.parse_overrides(identity),
-                str(identity.get("created_at")),
-            )
-            return Report(self.run_id, overrides, created_at, seen, outcome)
+            overrides = records.parse_overrides(identity)
+            return Report(self.run_id, overrides, str(identity.get("created_at")), seen, outcome)
         except RunDirectoryError as error:
             return Report(self.run_id, {}, "", Observation(status=Unreadable(str(error))))
 
