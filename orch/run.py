@@ -62,11 +62,7 @@ class Run:
             OSError: The file cannot be written.
         """
         step = _count(step, "step")
-        values = {}
-        for key, value in metrics.items():
-            if not isinstance(key, str):
-                raise TypeError(f"the name of a metric is {key!r}. Make it a string.")
-            values[key] = float(value)
+        values = _numbers(metrics, "metric")
         self._latest.update(values)
         if self._metrics is not None:
             self._metrics.append(values, step)
@@ -97,11 +93,7 @@ class Run:
             TypeError: A name is not a string, or a value not a number.
             OSError: The file cannot be written.
         """
-        test = {}
-        for key, value in results.items():
-            if not isinstance(key, str):
-                raise TypeError(f"the name of a result is {key!r}. Make it a string.")
-            test[key] = as_json_number(float(value))
+        test = {key: as_json_number(value) for key, value in _numbers(results, "result").items()}
         if self._files is not None:
             replace_json(self._files / "results.json", {"schema": 1, "test": test}, durable=True)
 
@@ -159,6 +151,13 @@ def current_run() -> Run:
     directory = os.environ.get("ORCH_RUN_DIR")
     is_first = all(os.environ.get(name, "0") in ("", "0") for name in _RANKS)
     return Run(Path(directory) if directory else None, writes=bool(directory) and is_first)
+
+
+def _numbers(values: Mapping[str, Any], what: str) -> dict[str, float]:
+    for key in values:
+        if not isinstance(key, str):
+            raise TypeError(f"the name of a {what} is {key!r}. Make it a string.")
+    return {key: float(value) for key, value in values.items()}
 
 
 def _count(value: object, name: str) -> int:
