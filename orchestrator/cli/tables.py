@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.config_diff import Difference
     from orchestrator.grid.run_selection import Selection
-    from orchestrator.planning.comparison import Cell, ResultsTable
-    from orchestrator.planning.earlier_runs import Changes
+    from orchestrator.planning.grid_changes import Changes
     from orchestrator.planning.plan import Plan
+    from orchestrator.planning.results_table import Cell, ResultsTable
     from orchestrator.rundir.status_report import Report
 
 ROWS_WITHOUT_ASKING: Final = 40

@@ -9,7 +9,7 @@ Spaces are optional::
     operand    = literal | "[" [ literal { "," literal } ] "]" | key
     literal    = quoted string | number | "true" | "false" | "null" | "~"
 
-Numbers and words are those of YAML 1.1 and Hydra, in any case: see ``filter_constants``. A filter
+Numbers and words are those of YAML 1.1 and Hydra, in any case: see ``filter_literals``. A filter
 chains comparisons with ``&`` or with ``|``, never with both. Nothing is evaluated as code.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from orchestrator.errors import FilterError
-from orchestrator.grid.filter_constants import NotAConstant, read_constant
+from orchestrator.grid.filter_literals import NotALiteral, read_literal
 from orchestrator.grid.filters import OPERATORS, Comparison, Condition, Filter, Key, Side, fail_at
 
 if TYPE_CHECKING:
@@ -163,10 +163,10 @@ class _Parser:
 
     def _word(self) -> Key | Value:
         try:
-            value = read_constant(self._token.text)
+            value = read_literal(self._token.text)
         except FilterError as error:
             self._fail(str(error))
-        if isinstance(value, NotAConstant):
+        if isinstance(value, NotALiteral):
             return self._key()
         self._advance()
         return value

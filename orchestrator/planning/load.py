@@ -16,7 +16,7 @@ from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.grid.run_selection import select_runs
-from orchestrator.planning.earlier_runs import Changes, EarlierRun, find_changes
+from orchestrator.planning.grid_changes import Changes, EarlierRun, find_changes
 from orchestrator.planning.numbers_versions import Versions, count_versions
 from orchestrator.planning.plan import Plan, make_plan, restrict
 from orchestrator.rundir.experiment import ExperimentDirectory

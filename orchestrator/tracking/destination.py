@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.tracking.delivery_record import FILES, Destination, sqlite_uri, store_name
-from orchestrator.tracking.experiment_identity import keep_identity, look_up_identity
+from orchestrator.tracking.experiment_folder_identity import keep_identity, look_up_identity
 
 if TYPE_CHECKING:
     from orchestrator.config.settings import Tracking

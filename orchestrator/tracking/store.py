@@ -17,9 +17,9 @@ from mlflow.tracking import MlflowClient
 from orchestrator.errors import OrchestratorError
 from orchestrator.rundir.folder_lock import exclusive
 from orchestrator.rundir.state import State
-from orchestrator.tracking import sqlite_store
+from orchestrator.tracking import sqlite_bulk_access
 from orchestrator.tracking.delivery_record import sqlite_file
-from orchestrator.tracking.results_store import files_uri, follow_move, make_whole
+from orchestrator.tracking.local_store import files_uri, follow_move, make_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -104,7 +104,7 @@ class Store:
             make_whole(self._uri)
             client = MlflowClient(tracking_uri=self._uri)
             if sqlite_file(self._uri):
-                self._engine = sqlite_store.open_engine(self._uri)
+                self._engine = sqlite_bulk_access.open_engine(self._uri)
             known = client.get_experiment_by_name(self._name)
             if known is None:
                 # MLflow's default would be a folder in the current directory.
@@ -183,7 +183,7 @@ class Store:
         ``on_progress`` is called repeatedly, since there may be millions of points.
         """
         if self._engine is not None:
-            return sqlite_store.read_points(self._engine, mlflow_run_id)
+            return sqlite_bulk_access.read_points(self._engine, mlflow_run_id)
         points: dict[tuple[str, int], float] = {}
         for key in self._opened.get_run(mlflow_run_id).data.metrics:
             for point in self._opened.get_metric_history(mlflow_run_id, key):
@@ -222,7 +222,7 @@ class Store:
                 tags=[each for each in batch if isinstance(each, RunTag)],
             )
         if is_bulk and self._engine is not None:
-            sqlite_store.insert_points(self._engine, mlflow_run_id, samples)
+            sqlite_bulk_access.insert_points(self._engine, mlflow_run_id, samples)
 
     def set_state(self, mlflow_run_id: str, state: State, end: int | None) -> None:
         """Set the status of the MLflow run, with the ``end`` in ms of a finished one."""

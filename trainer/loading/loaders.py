@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from trainer.build import playing
 from trainer.errors import ConfigError
 from trainer.hydra_targets import call_target
-from trainer.loading.changes import mark_of
+from trainer.loading.in_place_changes import mark_of
 from trainer.loading.options import build_sampler, read_loading
 from trainer.loading.order import EpochOrder
 from trainer.loading.resident import brought_if_small

@@ -15,7 +15,7 @@ from orchestrator.cli.tables import (
     print_runs,
     print_summary,
 )
-from orchestrator.planning.earlier_runs import changes_as_json
+from orchestrator.planning.grid_changes import changes_as_json
 from orchestrator.planning.load import load_plan, look_at_numbers, look_back
 from orchestrator.planning.numbers_versions import describe_mixture, versions_as_json
 from orchestrator.planning.plan import plan_as_json

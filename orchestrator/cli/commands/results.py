@@ -14,9 +14,14 @@ from orchestrator.cli.safe_output import write
 from orchestrator.cli.tables import print_comparison
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.config_diff import leaves
-from orchestrator.planning.comparison import ResultsTable, RunResults, compare, comparison_as_json
 from orchestrator.planning.grouping import RunConfig
 from orchestrator.planning.load import open_experiment
+from orchestrator.planning.results_table import (
+    ResultsTable,
+    RunResults,
+    compare,
+    comparison_as_json,
+)
 from orchestrator.rundir import durable
 from orchestrator.rundir.state import State
 

@@ -32,7 +32,7 @@ from orchestrator.extras import MLFLOW, TRAINER
 from orchestrator.grid.axes import describe_point
 from orchestrator.grid.identity import short
 from orchestrator.launchers.command import CommandLauncher
-from orchestrator.launchers.shared_memory import lack_of_shared_memory
+from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
 from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher, modules_named_by
 from orchestrator.planning.load import load_plan
 from orchestrator.rundir.state import State

@@ -11,9 +11,9 @@ from orchestrator.grid.axes import Axis
 from orchestrator.grid.config_template import ConfigTemplate
 from orchestrator.grid.config_values import Value
 from orchestrator.grid.run_selection import select_runs
-from orchestrator.planning.comparison import RunResults, compare
-from orchestrator.planning.earlier_runs import Change, Changes
+from orchestrator.planning.grid_changes import Change, Changes
 from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.planning.results_table import RunResults, compare
 from orchestrator.rundir.state import Observation, Record, State, Status
 
 DONE = Observation(Status(Record.DONE, 1, "2026-01-01T00:00:00+00:00", "box", 1), attempts=1)

@@ -11,9 +11,9 @@ from mlflow.tracking import MlflowClient
 
 from orchestrator.rundir.state import State
 from orchestrator.tracking.delivery_record import sqlite_uri
+from orchestrator.tracking.local_store import make_whole
 from orchestrator.tracking.metric_points import MetricPoint
 from orchestrator.tracking.mlflow_names import parameter_value
-from orchestrator.tracking.results_store import make_whole
 from orchestrator.tracking.store import Store, StoreError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own

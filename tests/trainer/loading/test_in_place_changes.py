@@ -15,7 +15,7 @@ from torch.utils.data import Subset, TensorDataset
 from user_modules import NoisySamples, labelled
 
 from trainer.callbacks.events import collect_callbacks
-from trainer.loading.changes import MOST_BYTES, mark_of
+from trainer.loading.in_place_changes import MOST_BYTES, mark_of
 from trainer.loading.loaders import make_loader
 from trainer.settings import read_settings
 from trainer.training_position import TrainingBatches

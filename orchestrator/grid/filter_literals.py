@@ -1,4 +1,4 @@
-"""The constants of filters: unquoted words that are values, as YAML 1.1 and Hydra read them.
+"""The literals of filters: unquoted words that are values, as YAML 1.1 and Hydra read them.
 
 A word on which the two disagree, or that a config cannot have as a value, is an error: a filter that
 compares with an unintended value would silently drop nothing.
@@ -34,15 +34,15 @@ _FLOAT: Final = re.compile(
 )
 
 
-class NotAConstant:
-    """The result for a word that is not a constant."""
+class NotALiteral:
+    """The result for a word that is not a literal."""
 
 
-NOT_A_CONSTANT: Final = NotAConstant()
+NOT_A_LITERAL: Final = NotALiteral()
 
 
-def read_constant(word: str) -> Value | NotAConstant:
-    """Return the value of a word, or ``NOT_A_CONSTANT``.
+def read_literal(word: str) -> Value | NotALiteral:
+    """Return the value of a word, or ``NOT_A_LITERAL``.
 
     Raises:
         FilterError: YAML and Hydra read it differently, or no config can have its value.
@@ -57,7 +57,7 @@ def read_constant(word: str) -> Value | NotAConstant:
     return _read_number(word)
 
 
-def _read_number(word: str) -> Value | NotAConstant:
+def _read_number(word: str) -> Value | NotALiteral:
     if _OTHER_BASE.fullmatch(word):
         return int(word, 0)
     if _DECIMAL.fullmatch(word):
@@ -71,7 +71,7 @@ def _read_number(word: str) -> Value | NotAConstant:
             " leading zero, or put it in quotes"
         )
     if not _FLOAT.fullmatch(word):
-        return NOT_A_CONSTANT
+        return NOT_A_LITERAL
     number = float(word)
     if not math.isfinite(number):
         raise FilterError(f"the number {word[:40]!r} is too large")

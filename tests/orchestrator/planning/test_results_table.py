@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.planning.comparison import Cell, RunResults, compare, comparison_as_json
 from orchestrator.planning.grouping import RunConfig
+from orchestrator.planning.results_table import Cell, RunResults, compare, comparison_as_json
 
 
 def _outcome(lr: float, seed: int, metrics: Any) -> RunResults:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestrator.launchers.shared_memory import lack_of_shared_memory
+from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
 
 WITH, WITHOUT = {"dataloader": {"num_workers": 2}}, {"dataloader": {"num_workers": 0}}
 

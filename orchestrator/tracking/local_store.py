@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.tracking import sqlite_store
+from orchestrator.tracking import sqlite_bulk_access
 from orchestrator.tracking.delivery_record import FILES, sqlite_file
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def follow_move(engine: Engine, uri: str, results_dir: Path, artifacts: str) -> 
     if not (is_own and is_file) or _nearest(folder).is_relative_to(results_dir.resolve()):
         return
     now = files_uri(results_dir)
-    sqlite_store.move_files(engine, artifacts, now)
+    sqlite_bulk_access.move_files(engine, artifacts, now)
     logger.warning(
         "the results folder was moved: its MLflow store kept files in %s, and now keeps them in %s",
         folder,

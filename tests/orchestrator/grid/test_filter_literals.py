@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf._utils import get_yaml_loader
 
 from orchestrator.errors import FilterError
-from orchestrator.grid.filter_constants import NOT_A_CONSTANT, read_constant
+from orchestrator.grid.filter_literals import NOT_A_LITERAL, read_literal
 from orchestrator.grid.filter_parser import parse_filter
 from orchestrator.grid.filters import Key
 
@@ -65,7 +65,7 @@ def test_word_is_what_yaml_and_hydra_read_or_is_refused(word: str) -> None:
         ("-.5", -0.5),
     ],
 )
-def test_constants_hold_in_filters(word: str, value: Any) -> None:
+def test_literal_holds_in_a_filter(word: str, value: Any) -> None:
     """A filter drops the run with that value, and no other."""
     item = parse_filter(f"x == {word} ! x in [{word}]")
     assert item.excludes({"x": value})
@@ -86,7 +86,7 @@ def test_disputed_word_may_be_a_key_in_front_of_an_operator() -> None:
     assert parse_filter("on == 1 ! nan == 2").keys == {"on", "nan"}
 
 
-def test_word_that_is_no_constant_is_told_apart_from_null() -> None:
+def test_word_that_is_not_a_literal_is_distinguished_from_null() -> None:
     """``null`` is a value."""
-    assert read_constant("null") is None
-    assert read_constant("lr") is NOT_A_CONSTANT
+    assert read_literal("null") is None
+    assert read_literal("lr") is NOT_A_LITERAL

@@ -1,7 +1,7 @@
-"""Tests of orchestrator.planning.earlier_runs."""
+"""Tests of orchestrator.planning.grid_changes."""
 
 from orchestrator.grid.axes import Axis, Point
-from orchestrator.planning.earlier_runs import Change, EarlierRun, find_changes
+from orchestrator.planning.grid_changes import Change, EarlierRun, find_changes
 
 
 def _resolve(point: Point) -> dict[str, object]:
