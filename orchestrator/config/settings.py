@@ -6,9 +6,9 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.config.quantities import parse_count, parse_duration, parse_memory
 from orchestrator.errors import ConfigError
 from orchestrator.grid.config_values import show
 from orchestrator.runner.time_limits import NO_LIMITS, Limits
@@ -23,9 +23,6 @@ CHEAP: Final = "cheap"
 ROUND_ROBIN: Final = "round-robin"
 _FORMS: Final = f"{DECLARED}, {CHEAP}:KEY or {ROUND_ROBIN}:AXIS"
 
-_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_BYTES: Final = {"MB": 10**6, "MIB": 1 << 20, "GB": 10**9, "GIB": 1 << 30}
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) *([MG]i?B)", re.IGNORECASE)
 _ENTRY_POINT: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _KNOWN: Final = (
     "command",
@@ -45,7 +42,6 @@ _KNOWN: Final = (
     "identity",
     "tracking",
 )
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?) *([smhd]) *")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,51 +207,6 @@ def _parse_tracking(node: Value) -> Tracking:
             "orch.tracking.uri is not a string. Set it to an MLflow tracking URI, or to null."
         )
     return Tracking(uri=uri, **switches)
-
-
-def parse_count(value: Value, where: str, *, least: int = 1) -> int | None:
-    """Return a count; ``where`` names the setting in errors.
-
-    Raises:
-        ConfigError: It is not an integer of ``least`` or more.
-    """
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
-        return value
-    raise ConfigError(f"{where} is {value!r}. Set it to an integer, {least} or more.")
-
-
-def parse_memory(value: Value, where: str) -> int:
-    """Return a size in bytes; ``where`` names the setting in errors.
-
-    Raises:
-        ConfigError: It is neither a positive number of bytes nor a string such as ``8 GiB``.
-    """
-    if isinstance(value, int) and value is not True and value > 0:
-        return value
-    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found and float(found[1]) > 0:
-        return int(float(found[1]) * _BYTES[found[2].upper()])
-    raise ConfigError(f"{where} is {value!r}. Set it to bytes, or to a size such as 8 GiB.")
-
-
-def parse_duration(value: Value, where: str) -> float:
-    """Return a duration in seconds; ``where`` names the setting in errors.
-
-    Raises:
-        ConfigError: It is neither a positive number of seconds nor a string such as ``1h30m``.
-    """
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf:
-        return float(value)
-    text = value.strip() if isinstance(value, str) else ""
-    if text and not _PART.sub("", text):
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-        if seconds > 0:
-            return seconds
-    raise ConfigError(
-        f"{where} is {value!r}. Set it to seconds, or to a duration such as 90s or 1h 30m."
-    )
 
 
 def _section(node: Value, where: str, known: tuple[str, ...]) -> Mapping[str, Value]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.config.quantities import parse_count
 from orchestrator.config.settings import (
     Policy,
     ProgramSettings,
@@ -11,7 +12,6 @@ from orchestrator.config.settings import (
     Settings,
     Share,
     Tracking,
-    parse_count,
     parse_settings,
 )
 from orchestrator.errors import ConfigError
