@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class _Discreet(logging.Formatter):
-    """Writes a line without the passwords that an address in it may have."""
+class _RedactingFormatter(logging.Formatter):
+    """Formats a log line without the passwords of addresses."""
 
     def format(self, record: logging.LogRecord) -> str:
         return without_passwords(super().format(record))
 
 
-def _keep_quiet() -> int:
+def _silence_mlflow() -> int:
     """Redirect MLflow's output to the log and silence it; return a descriptor for messages."""
-    news = os.dup(1)
+    messages = os.dup(1)
     os.dup2(2, 1)
-    os.set_blocking(news, False)
+    os.set_blocking(messages, False)
     written = logging.StreamHandler()
-    written.setFormatter(_Discreet("%(asctime)s %(message)s"))
+    written.setFormatter(_RedactingFormatter("%(asctime)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[written], force=True)
     for name in list(logging.root.manager.loggerDict):
         logging.getLogger(name).setLevel(logging.NOTSET)
@@ -46,7 +46,7 @@ def _keep_quiet() -> int:
         # Their errors are raised as well, and reported in one line.
         logging.getLogger(name).handlers = []
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    return news
+    return messages
 
 
 def log_in(uri: str) -> str:
@@ -68,11 +68,11 @@ def main(arguments: Sequence[str]) -> int:
     results_dir, experiment_id = Path(arguments[0]).absolute(), arguments[1]
     # MLflow's modules live to the end: collecting garbage among them takes a tenth of the time.
     gc.disable()
-    from orchestrator.tracking.store import Store  # noqa: PLC0415 # as was just said
+    from orchestrator.tracking.store import Store  # noqa: PLC0415 # see above
 
     gc.freeze()
     gc.enable()
-    news = _keep_quiet()
+    messages = _silence_mlflow()
     given = os.environ["ORCH_TRACKING_URI"]
     options = os.environ.get("ORCH_TRACKING_OPTIONS", "").split()
     experiment = ExperimentDirectory(results_dir, experiment_id)
@@ -86,8 +86,8 @@ def main(arguments: Sequence[str]) -> int:
         artifacts="artifacts" in options,
         checkpoint="checkpoint" in options,
     )
-    reporter = Reporter(experiment, Store(log_in(uri), experiment_id, results_dir), scope, news)
-    orders = Orders.END if "end" in options else Orders.GO_ON
+    reporter = Reporter(experiment, Store(log_in(uri), experiment_id, results_dir), scope, messages)
+    orders = Orders.END if "end" in options else Orders.CONTINUE
     return report(reporter, experiment.path, orders)
 
 

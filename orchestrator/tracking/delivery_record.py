@@ -12,7 +12,12 @@ from urllib.parse import unquote
 
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.state import State
-from orchestrator.tracking.metric_points import START, Place, count_points_behind, has_points_behind
+from orchestrator.tracking.metric_points import (
+    START,
+    FilePosition,
+    count_points_after,
+    has_points_after,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +49,7 @@ class Delivery:
     experiment: str
     created_at: str
     mlflow_run_id: str
-    place: Place = START
+    place: FilePosition = START
     told: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     folder: str = ""
@@ -101,7 +106,7 @@ def _read(directory: RunDirectory, destination: Destination) -> Delivery | None:
                 )
                 if not makes_sense:
                     return None
-                place = Place(offset, tail)
+                place = FilePosition(offset, tail)
                 return Delivery(
                     *(known, experiment, created_at, run_id, place, told, files),
                     folder=destination.folder,
@@ -116,7 +121,7 @@ def write_delivery(directory: RunDirectory, delivery: Delivery) -> None:
     durable.write_file(directory.delivery, records.dump(asdict(delivery)), lasting=False)
 
 
-def what_to_tell(seen: Observation) -> str:
+def state_to_report(seen: Observation) -> str:
     """Return the state and attempt to report to MLflow; empty for a pending run."""
     return "" if seen.state is State.PENDING else f"{seen.state.value}:{seen.attempts}"
 
@@ -125,17 +130,17 @@ def is_behind(directory: RunDirectory, seen: Observation, delivery: Delivery | N
     """Return whether something of the run has not arrived yet."""
     if seen.state is State.PENDING:
         return False
-    if delivery is None or delivery.told != what_to_tell(seen):
+    if delivery is None or delivery.told != state_to_report(seen):
         return True
     if directory.was_made_after(directory.delivery):
         return True  # the sender checks whether it really is another one
     is_over = seen.state is State.DONE
-    return has_points_behind(directory.metrics, delivery.place.offset, is_over=is_over)
+    return has_points_after(directory.metrics, delivery.place.offset, is_over=is_over)
 
 
 def count_waiting(directory: RunDirectory, delivery: Delivery | None) -> int:
     """Return the number of points of a run that have not arrived yet."""
-    return count_points_behind(directory.metrics, delivery.place.offset if delivery else 0)
+    return count_points_after(directory.metrics, delivery.place.offset if delivery else 0)
 
 
 def store_name(uri: str) -> str:

@@ -34,7 +34,7 @@ class Source:
     command: str = ""
 
 
-def look_at_source(folder: Path, command: str = "") -> Source:
+def read_git_source(folder: Path, command: str = "") -> Source:
     """Return the commit that is checked out in a folder, with the user and this command."""
     commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
     changes = commit and _git(folder, "status", "--porcelain", "--untracked-files=no")
@@ -49,7 +49,7 @@ def name_of_user() -> str:
         return str(os.getuid())
 
 
-def note_source(experiment: Path, source: Source) -> None:
+def record_source(experiment: Path, source: Source) -> None:
     """Record beside the runs that those which start from now on have this source.
 
     If it cannot be written, the runs start without a recorded source.

@@ -22,8 +22,8 @@ _FOLDER_TAG: Final = "orch.folder"
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """What tells an MLflow run from all others with the same run ID.
+class IdentifyingTags:
+    """The values that distinguish an MLflow run from all others with the same run ID.
 
     ``folder`` is the identity of the experiment's folder, if the store is shared with others.
     """
@@ -34,8 +34,10 @@ class Marks:
     folder: str
 
     @classmethod
-    def of(cls, directory: RunDirectory, created_at: str, experiment_id: str, folder: str) -> Marks:
-        """Return the marks of a run directory."""
+    def of(
+        cls, directory: RunDirectory, created_at: str, experiment_id: str, folder: str
+    ) -> IdentifyingTags:
+        """Return the identifying tags of a run directory."""
         return cls(experiment_id, created_at, _address(directory), folder)
 
     def tags(self) -> dict[str, str]:
@@ -48,25 +50,25 @@ class Marks:
         return tags | ({_FOLDER_TAG: self.folder} if self.folder else {})
 
 
-def choose(found: Sequence[Found], marks: Marks) -> Found | None:
-    """Return the MLflow run of this directory, or of one that was in its place before.
+def choose(found: Sequence[Found], wanted: IdentifyingTags) -> Found | None:
+    """Return the MLflow run of this run directory, or of an earlier one at its path.
 
     Others with the same run ID belong to directories elsewhere that report to the same store,
     including copies of this one, which have the same creation time.
     """
     candidates = list(found)
-    if marks.folder:
-        ours = [each for each in found if each.tags.get(_FOLDER_TAG) == marks.folder]
+    if wanted.folder:
+        ours = [each for each in found if each.tags.get(_FOLDER_TAG) == wanted.folder]
         candidates = ours + [each for each in found if _FOLDER_TAG not in each.tags]
-    for tag, value in ((_CREATED_TAG, marks.created_at), (_DIRECTORY_TAG, marks.address)):
+    for tag, value in ((_CREATED_TAG, wanted.created_at), (_DIRECTORY_TAG, wanted.address)):
         for each in candidates:
             if each.tags.get(tag) == value:
                 return each
     return None
 
 
-def is_marked(found: Found, created_at: str, folder: str) -> bool:
-    """Tell whether an MLflow run belongs to the directory that was made at this time."""
+def belongs_to(found: Found, created_at: str, folder: str) -> bool:
+    """Return whether an MLflow run belongs to the run directory created at this time."""
     tags = found.tags
     return tags.get(_CREATED_TAG) == created_at and tags.get(_FOLDER_TAG, "") == folder
 

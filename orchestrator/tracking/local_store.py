@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def make_whole(uri: str) -> None:
+def create_store(uri: str) -> None:
     """Create a SQLite store under a temporary name, and rename it: an incomplete one is unusable."""
     path = sqlite_file(uri)
     if path is None or path.exists():
@@ -34,7 +34,7 @@ def make_whole(uri: str) -> None:
     unfinished.rename(path)
 
 
-def follow_move(engine: Engine, uri: str, results_dir: Path, artifacts: str) -> None:
+def update_after_move(engine: Engine, uri: str, results_dir: Path, artifacts: str) -> None:
     """Update the artifact paths of a store that was moved together with its results folder.
 
     ``artifacts`` is the artifact location of an experiment. A store records absolute paths, which

@@ -33,14 +33,14 @@ class MetricPoint(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FilePosition:
     """A position in a file: the offset in bytes, and a checksum of the last bytes before it."""
 
     offset: int = 0
     tail: int = 0
 
 
-START: Final = Place()
+START: Final = FilePosition()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class Reading:
     """
 
     samples: tuple[MetricPoint, ...]
-    place: Place
+    place: FilePosition
     garbage: int = 0
     rewritten: bool = False
 
 
 def read_points(
-    path: Path, place: Place, *, is_over: bool, timeless: int, until: int | None = None
+    path: Path, place: FilePosition, *, is_over: bool, timeless: int, until: int | None = None
 ) -> Reading:
     """Read the next points of a file, at most a megabyte; none at its end.
 
@@ -78,7 +78,7 @@ def read_points(
         return Reading((), place)
     try:
         if found.st_size < place.offset or _checksum(descriptor, place.offset) != place.tail:
-            return Reading((), Place(), rewritten=True)
+            return Reading((), FilePosition(), rewritten=True)
         rest = CHUNK if until is None else min(CHUNK, until - place.offset)
         content = os.pread(descriptor, rest, place.offset)
         length = _whole_lines(descriptor, content, place.offset, is_over=is_over)
@@ -86,13 +86,13 @@ def read_points(
         parsed = [_parse(line, timeless) for line in lines if line.strip()]
         samples = tuple(sample for sample in parsed if sample)
         end = place.offset + length
-        behind = Place(end, _checksum(descriptor, end))
+        behind = FilePosition(end, _checksum(descriptor, end))
         return Reading(samples, behind, garbage=len(parsed) - len(samples))
     finally:
         os.close(descriptor)
 
 
-def has_points_behind(path: Path, offset: int, *, is_over: bool) -> bool:
+def has_points_after(path: Path, offset: int, *, is_over: bool) -> bool:
     """Return whether there are complete lines after an offset, or the file was rewritten."""
     try:
         descriptor, found = durable.open_plain(path)
@@ -106,7 +106,7 @@ def has_points_behind(path: Path, offset: int, *, is_over: bool) -> bool:
         os.close(descriptor)
 
 
-def count_points_behind(path: Path, offset: int) -> int:
+def count_points_after(path: Path, offset: int) -> int:
     """Return the number of lines after an offset; holes in a sparse file are skipped."""
     try:
         descriptor, found = durable.open_plain(path)

@@ -11,8 +11,8 @@ from orchestrator.rundir import records
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """How far a reporter is: what it has sent, how many runs it knows to be behind, what is wrong.
+class ProgressMessage:
+    """The progress of a reporter: runs and points sent, runs still behind, and the problem, if any.
 
     ``beat`` grows with each step of the work, including those that send nothing.
     """
@@ -24,16 +24,16 @@ class News:
     beat: int = field(default=0, compare=False)
 
 
-def tell(descriptor: int, news: News) -> bool:
-    """Write news, unless nobody reads them; tell whether they were written. Never wait."""
+def send_message(descriptor: int, message: ProgressMessage) -> bool:
+    """Write a message without blocking, and return whether it was written."""
     with contextlib.suppress(OSError):
-        os.write(descriptor, json.dumps(asdict(news)).encode() + b"\n")
+        os.write(descriptor, json.dumps(asdict(message)).encode() + b"\n")
         return True
     return False
 
 
-def hear(descriptor: int, before: News) -> News:
-    """Return the newest news, or those from before where there are none; never wait."""
+def read_newest(descriptor: int, before: ProgressMessage) -> ProgressMessage:
+    """Return the newest message without blocking, or the one ``before`` if there is none."""
     lines: list[bytes] = []
     with contextlib.suppress(OSError):
         while piece := os.read(descriptor, 65536):
@@ -47,5 +47,5 @@ def hear(descriptor: int, before: News) -> News:
                 "problem": str(problem),
             } as it:
                 beat = it.get("beat")
-                return News(r, p, b, problem, beat if isinstance(beat, int) else 0)
+                return ProgressMessage(r, p, b, problem, beat if isinstance(beat, int) else 0)
     return before

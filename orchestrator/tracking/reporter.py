@@ -22,7 +22,7 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir.state import Observation, State
 from orchestrator.rundir.survivors import Survivors
 from orchestrator.tracking.delivery_record import is_behind, read_delivery
-from orchestrator.tracking.progress_messages import News, tell
+from orchestrator.tracking.progress_messages import ProgressMessage, send_message
 from orchestrator.tracking.sender import Sender
 from orchestrator.tracking.store_error_messages import explain
 
@@ -42,8 +42,8 @@ _SHARE: Final = 0.03  # of a CPU, while runs live
 _LAST_TRIES: Final = 3
 _LAST_PAUSE: Final = 1.0
 # In seconds; a run that ends earlier is sent once as a whole, at half the cost of sending it twice.
-_YOUTH: Final = 1.5
-_NO_TURN: Final = "another reporter is at work on this experiment"
+_YOUNG: Final = 1.5
+_NO_TURN: Final = "another reporter is working on this experiment"
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 class Orders(Enum):
     """What the orchestrator asked the reporter to do."""
 
-    GO_ON = "go on"
+    CONTINUE = "go on"
     END = "end"
     ORPHANED = "orphaned"
 
@@ -82,18 +82,18 @@ class _Known:
 
 
 class Reporter:
-    """Sends the runs of one experiment to one store; ``news`` is a descriptor for its messages."""
+    """Sends the runs of one experiment to one store; ``messages`` is a descriptor for its progress."""
 
     def __init__(
-        self, experiment: ExperimentDirectory, store: Store, scope: Scope, news: int
+        self, experiment: ExperimentDirectory, store: Store, scope: Scope, messages: int
     ) -> None:
         self._experiment = experiment
         self._store = store
         self._scope = scope
-        self._descriptor = news
-        self._news = News()
+        self._messages = messages
+        self._progress = ProgressMessage()
         self._known: dict[RunId, _Known] = {}
-        self._complained = ""
+        self._logged = ""
         self._mark = ""
         self._told = False
 
@@ -113,7 +113,7 @@ class Reporter:
             try:
                 known = self._look(directory, survivors)
             except (RunDirectoryError, OSError) as error:
-                self._complain(str(error))
+                self._log_problem(str(error))
                 continue
             living += known.seen.state is State.RUNNING
             if known.behind and send and in_a_row < 2:  # noqa: PLR2004 # one may be specific to a run
@@ -126,7 +126,7 @@ class Reporter:
             behind += known.behind
         if not send and behind:
             problem = problem or _NO_TURN
-        self._complain(problem)
+        self._log_problem(problem)
         self.tell(behind, problem)
         return Round(living, behind, problem, needed)
 
@@ -143,10 +143,10 @@ class Reporter:
 
     def tell(self, behind: int, problem: str) -> None:
         """Send a progress message, if anything changed."""
-        news = replace(self._news, behind=behind, problem=problem)
-        if news != self._news or not self._told:
-            self._news = news
-            self._told = tell(self._descriptor, news)
+        progress = replace(self._progress, behind=behind, problem=problem)
+        if progress != self._progress or not self._told:
+            self._progress = progress
+            self._told = send_message(self._messages, progress)
 
     def _look(self, directory: RunDirectory, survivors: Survivors) -> _Known:
         look = directory.look()
@@ -157,7 +157,7 @@ class Reporter:
         sender = known.sender if known else self._new_sender(directory)
         behind = is_behind(directory, seen, sender.delivery) or self._is_of_another(sender.delivery)
         since = known.since if known else time.monotonic()
-        is_young = time.monotonic() - since < _YOUTH and seen.state is State.RUNNING
+        is_young = time.monotonic() - since < _YOUNG and seen.state is State.RUNNING
         if is_young and sender.delivery is None:
             behind = False
         known = _Known(look, sender, seen, behind, since)
@@ -174,9 +174,9 @@ class Reporter:
 
     def _count(self, points: int) -> None:
         """Send a progress message after a step of the work that sent this many points."""
-        news = self._news
-        self._news = replace(news, points=news.points + points, beat=news.beat + 1)
-        self._told = tell(self._descriptor, self._news)
+        progress = self._progress
+        self._progress = replace(progress, points=progress.points + points, beat=progress.beat + 1)
+        self._told = send_message(self._messages, self._progress)
 
     def _send(self, directory: RunDirectory, known: _Known) -> str:
         """Send what is new of a run; return the problem, if any, in one line."""
@@ -192,16 +192,16 @@ class Reporter:
         except Exception as error:  # noqa: BLE001 # MLflow may fail in any way; training goes on
             return explain(error)
         if known.behind and before == (sender.points, sender.delivery):
-            return f"{directory.path}: what stands there cannot be sent"
-        self._news = replace(self._news, runs=self._news.runs + 1)
-        self._told = tell(self._descriptor, self._news)
+            return f"{directory.path}: its files cannot be sent"
+        self._progress = replace(self._progress, runs=self._progress.runs + 1)
+        self._told = send_message(self._messages, self._progress)
         return ""
 
-    def _complain(self, problem: str) -> None:
+    def _log_problem(self, problem: str) -> None:
         """Log a problem, once while it lasts."""
-        if problem and problem != self._complained:
+        if problem and problem != self._logged:
             logger.warning("%s", problem)
-        self._complained = problem
+        self._logged = problem
 
 
 def _is_quiet(seen: Observation) -> bool:
@@ -255,10 +255,10 @@ def _take_turn(turn: int) -> bool:
 
 def _listen(orders: Orders, pause: float) -> Orders:
     """Wait for orders, at most for the pause."""
-    if orders is not Orders.GO_ON:
+    if orders is not Orders.CONTINUE:
         time.sleep(pause)
         return orders
     readable, _, _ = select.select([sys.stdin], [], [], pause)
     if not readable:
-        return Orders.GO_ON
+        return Orders.CONTINUE
     return Orders.END if sys.stdin.readline().strip() == "end" else Orders.ORPHANED

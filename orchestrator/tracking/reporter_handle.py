@@ -19,7 +19,7 @@ from orchestrator.tracking.delivery_record import (
     sqlite_file,
 )
 from orchestrator.tracking.destination import find_destination, store_uri
-from orchestrator.tracking.progress_messages import News, hear
+from orchestrator.tracking.progress_messages import ProgressMessage, read_newest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 _REPORTER: Final = (sys.executable, "-P", "-W", "ignore", "-m", "orchestrator.tracking")
 _SLICE: Final = 0.05
-_REBIRTHS: Final = 20
-_BETWEEN_REBIRTHS: Final = 5.0
+_MOST_RESTARTS: Final = 20
+_BETWEEN_RESTARTS: Final = 5.0
 # MLflow does not retry requests (the reporter does), and sends no telemetry.
-MLFLOW_MANNERS: Final = {
+MLFLOW_ENVIRONMENT: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
@@ -60,7 +60,7 @@ class Patience:
 
 
 # orch sync exists to deliver, so it waits longer; the reporter itself gives up after some attempts.
-STUBBORN: Final = Patience(unheard=60.0, working=60.0, troubled=45.0, hopeless=45.0)
+SYNC_PATIENCE: Final = Patience(unheard=60.0, working=60.0, troubled=45.0, hopeless=45.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Backlog:
         """Return it for display; for a run without points, only its state is waiting."""
         runs = f"{self.runs} run{'s' if self.runs != 1 else ''}"
         if not self.points:
-            return f"news of {runs}"
+            return f"the state of {runs}"
         return f"{self.points} point{'s' if self.points != 1 else ''} of {runs}"
 
 
@@ -85,16 +85,16 @@ class ReporterProcess:
         self._experiment = experiment
         self._tracking = tracking
         self._process: subprocess.Popen[bytes] | None = None
-        self._born = 0.0
-        self._heard: News | None = None
-        self._before = News()
+        self._started_at = 0.0
+        self._heard: ProgressMessage | None = None
+        self._before = ProgressMessage()
 
     @property
-    def news(self) -> News:
+    def progress(self) -> ProgressMessage:
         """Its newest message, including what earlier reporters of this ``orch run`` had sent."""
-        heard = self._heard or News()
+        heard = self._heard or ProgressMessage()
         sent = (self._before.runs + heard.runs, self._before.points + heard.points)
-        return News(*sent, heard.behind, heard.problem, heard.beat)
+        return ProgressMessage(*sent, heard.behind, heard.problem, heard.beat)
 
     def start(self, *, end: bool = False) -> None:
         """Start the reporter and return at once; with ``end`` it sends what is there and exits."""
@@ -104,7 +104,7 @@ class ReporterProcess:
         switches |= {"own": not tracking.uri, "end": end}
         words = [name for name, on in switches.items() if on]
         environment = {
-            **MLFLOW_MANNERS,
+            **MLFLOW_ENVIRONMENT,
             **os.environ,
             "ORCH_TRACKING_URI": store_uri(self._experiment, self._tracking),
             "ORCH_TRACKING_OPTIONS": " ".join(words),
@@ -120,12 +120,12 @@ class ReporterProcess:
             )
         if self._process.stdout:
             os.set_blocking(self._process.stdout.fileno(), False)
-        self._born = time.monotonic()
+        self._started_at = time.monotonic()
 
     def tend(self) -> None:
         """Restart it if it died; cheap enough to be called frequently."""
         died = self._process is not None and self._process.poll() is not None
-        if died and time.monotonic() - self._born > _BETWEEN_REBIRTHS:
+        if died and time.monotonic() - self._started_at > _BETWEEN_RESTARTS:
             self._restart(end=False)
 
     def finish(self, patience: Patience, give_up: Callable[[], bool]) -> str:
@@ -139,34 +139,34 @@ class ReporterProcess:
             give_up: Returns whether to stop waiting.
         """
         self._listen()
-        hopeless = bool(self.news.problem)
-        self._order_end()
-        since, last = time.monotonic(), self.news
-        births = 0
+        hopeless = bool(self.progress.problem)
+        self._ask_to_end()
+        since, last = time.monotonic(), self.progress
+        restarts = 0
         gave_up = False
         while not (gave_up := give_up()):
             code = self._wait()
             self._listen()
             if code is None:
-                if _work(self.news) != _work(last):
-                    since, last, hopeless = time.monotonic(), self.news, False
+                if _work(self.progress) != _work(last):
+                    since, last, hopeless = time.monotonic(), self.progress, False
                 if time.monotonic() - since > self._limit(patience, hopeless=hopeless):
                     break
-            elif code == 0 or births == _REBIRTHS or (code > 0 and self.news.problem):
+            elif code == 0 or restarts == _MOST_RESTARTS or (code > 0 and self.progress.problem):
                 break
             else:
-                births += 1
+                restarts += 1
                 self._restart(end=True)
         return self._end(gave_up="it was stopped before everything had arrived" if gave_up else "")
 
     def _limit(self, patience: Patience, *, hopeless: bool) -> float:
         if self._heard is None:
             return patience.unheard
-        if not self.news.problem:
+        if not self.progress.problem:
             return patience.working
         return patience.hopeless if hopeless else patience.troubled
 
-    def _order_end(self) -> None:
+    def _ask_to_end(self) -> None:
         if self._process is None:
             self.start(end=True)
         elif self._process.stdin:
@@ -176,7 +176,7 @@ class ReporterProcess:
 
     def _restart(self, *, end: bool) -> None:
         self._listen()
-        self._before = without_problem(self.news)
+        self._before = _without_problem(self.progress)
         self._heard = None
         self._release()
         self.start(end=end)
@@ -189,15 +189,15 @@ class ReporterProcess:
 
     def _listen(self) -> None:
         if self._process and self._process.stdout:
-            heard = hear(self._process.stdout.fileno(), self._heard or _SILENCE)
-            self._heard = None if heard is _SILENCE else heard
+            heard = read_newest(self._process.stdout.fileno(), self._heard or _NO_MESSAGE)
+            self._heard = None if heard is _NO_MESSAGE else heard
 
     def _end(self, gave_up: str) -> str:
         """Make sure that it has exited; return the problem, if any, in one line."""
         process = self._process
         if process is None:
             return ""
-        problem = self.news.problem
+        problem = self.progress.problem
         if process.poll() is None:
             process.kill()
             problem = gave_up or problem or "the store takes too long to answer"
@@ -213,7 +213,7 @@ class ReporterProcess:
                         stream.close()
 
 
-_SILENCE: Final = News()
+_NO_MESSAGE: Final = ProgressMessage()
 
 
 def _open_log(experiment: ExperimentDirectory) -> BinaryIO:
@@ -225,17 +225,17 @@ def _open_log(experiment: ExperimentDirectory) -> BinaryIO:
     return open(descriptor, "ab")  # noqa: PTH123 # no path
 
 
-def _work(news: News) -> tuple[int, int, int]:
+def _work(progress: ProgressMessage) -> tuple[int, int, int]:
     """Return the fields that change whenever a reporter makes progress."""
-    return news.runs, news.points, news.beat
+    return progress.runs, progress.points, progress.beat
 
 
-def without_problem(news: News) -> News:
+def _without_problem(progress: ProgressMessage) -> ProgressMessage:
     """Return what was sent, without the problem."""
-    return News(news.runs, news.points)
+    return ProgressMessage(progress.runs, progress.points)
 
 
-def look_at_waiting(experiment: ExperimentDirectory, tracking: Tracking) -> Backlog:
+def find_backlog(experiment: ExperimentDirectory, tracking: Tracking) -> Backlog:
     """Return what has not arrived yet, according to the run directories and delivery records.
 
     A run whose files cannot be read counts as waiting.

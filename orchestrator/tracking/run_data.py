@@ -45,7 +45,7 @@ def read_params(directory: RunDirectory) -> dict[str, str]:
     params: dict[str, str] = {}
     for path, value in _flatten(directory.read_config()):
         key = ".".join(path)
-        text = _discreet(path, value)
+        text = _redact(path, value)
         name = metric_name(key)
         # The key "a.b" and the key "b" inside "a" are both kept.
         params[name if name not in params else metric_name(f"{key}?")] = parameter_value(text)
@@ -56,7 +56,7 @@ def axis_tags(directory: RunDirectory) -> dict[str, str]:
     """Return one tag per axis."""
     return {
         metric_name(f"orch.axis.{key}"): tag_value(
-            _discreet(key.split("."), value if isinstance(value, str) else show(value))
+            _redact(key.split("."), value if isinstance(value, str) else show(value))
         )
         for key, value in directory.read_overrides().items()
     }
@@ -92,7 +92,7 @@ def ended_at(directory: RunDirectory, seen: Observation) -> int:
     status = seen.status
     if isinstance(status, Status) and status.ended_at:
         return milliseconds(status.ended_at)
-    return _last_sign(directory)
+    return _last_change(directory)
 
 
 def read_results(
@@ -138,7 +138,7 @@ def milliseconds(moment: str) -> int:
         return 0
 
 
-def _last_sign(directory: RunDirectory) -> int:
+def _last_change(directory: RunDirectory) -> int:
     moments = [0]
     for path in (directory.metrics, *directory.attempt_logs()):
         with contextlib.suppress(OSError):
@@ -146,7 +146,7 @@ def _last_sign(directory: RunDirectory) -> int:
     return max(moments)
 
 
-def _discreet(path: Sequence[str], value: object) -> str:
+def _redact(path: Sequence[str], value: object) -> str:
     """Return a value as a string unless it is a secret, as older run directories may contain."""
     text = str(value)
     if "${oc.env:" in text:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.rundir.state import State, Status
 from orchestrator.tracking import run_data
-from orchestrator.tracking.delivery_record import Delivery, what_to_tell, write_delivery
+from orchestrator.tracking.delivery_record import Delivery, state_to_report, write_delivery
 from orchestrator.tracking.git_source import source_at
-from orchestrator.tracking.identifying_tags import Marks, choose, is_marked
-from orchestrator.tracking.metric_points import START, Place, read_points
+from orchestrator.tracking.identifying_tags import IdentifyingTags, belongs_to, choose
+from orchestrator.tracking.metric_points import START, FilePosition, read_points
 from orchestrator.tracking.sent_points import ConflictError, SentPoints
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ class Scope(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Parcel:
-    """What goes to MLflow together: points, the places in the file that they stand for, and tags.
+class _Batch:
+    """What is sent to MLflow together: points, their keys and steps in the file, and tags.
 
-    ``place`` is the position in the file that is reached with it.
+    ``place`` is the position in the file up to which the batch reaches.
     """
 
-    place: Place
+    place: FilePosition
     samples: list[MetricPoint] = field(default_factory=list)
     steps: list[tuple[str, int]] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
@@ -111,25 +111,27 @@ class Sender:
             self._store.mark,
             created_at,
         ):
-            self._introduce(seen, created_at)
-        parcel = self._send_points(seen)
-        if self.delivery and self.delivery.told != what_to_tell(seen):
-            self._tell(seen, parcel)
+            self._find_or_create(seen, created_at)
+        batch = self._send_points(seen)
+        if self.delivery and self.delivery.told != state_to_report(seen):
+            self._send_state(seen, batch)
         else:
-            self._post(parcel)
+            self._send_batch(batch)
         if self.delivery and self._directory.was_made_after(self._directory.delivery):
-            self._remember(self.delivery)  # a copy of the directory: only the times are new
+            self._record(self.delivery)  # a copy of the directory: only the times are new
 
-    def _introduce(self, seen: Observation, created_at: str) -> None:
+    def _find_or_create(self, seen: Observation, created_at: str) -> None:
         """Find the MLflow run, or create it; after a crash in between, the next search finds it."""
         store, directory = self._store, self._directory
         params = run_data.read_params(directory)
         destination = self._scope.destination
-        marks = Marks.of(directory, created_at, self._scope.experiment_id, destination.folder)
+        identifying = IdentifyingTags.of(
+            directory, created_at, self._scope.experiment_id, destination.folder
+        )
         start = run_data.started_at(directory, seen)
-        found = choose(store.find_runs(directory.run_id), marks)
+        found = choose(store.find_runs(directory.run_id), identifying)
         if found is None:
-            tags = marks.tags() | run_data.axis_tags(directory) | self._attempt_tags(seen)
+            tags = identifying.tags() | run_data.axis_tags(directory) | self._attempt_tags(seen)
             name = run_data.name_of(directory)
             run = store.create_run(directory.run_id, name=name, start=start, tags=tags)
             sent, self._tags = SentPoints(), tags
@@ -138,7 +140,7 @@ class Sender:
             for key, value in found.params.items():
                 if params.get(key, value) != value:
                     raise ConflictError(f"parameter {key}", run)
-            store.send(run, tags=marks.tags())
+            store.send(run, tags=identifying.tags())
             sent, self._tags = SentPoints(self._read_back(run)), {}
         # Recorded only once the parameters have arrived: until then, the next search finds it.
         known = Delivery(destination.store, store.mark, created_at, run)
@@ -153,7 +155,7 @@ class Sender:
         started = seen.status.started_at if isinstance(seen.status, Status) else ""
         return run_data.attempt_tags(seen, source_at(self._scope.sources(), started))
 
-    def _send_points(self, seen: Observation) -> _Parcel:
+    def _send_points(self, seen: Observation) -> _Batch:
         """Send the points that have not arrived, and return the last batch unsent."""
         path = self._directory.metrics
         if self._sent is None:
@@ -162,85 +164,85 @@ class Sender:
             self._sent.reread(path, end, lambda: self._on_progress(0))
         # Points appended from now on are left to the next round: this one might never end.
         enough = path.lstat().st_size if path.is_file() else 0
-        parcel = _Parcel(self.delivery.place if self.delivery else START)
+        batch = _Batch(self.delivery.place if self.delivery else START)
         while self.delivery is not None:
             reading = read_points(
                 path,
-                parcel.place,
+                batch.place,
                 is_over=seen.state is State.DONE,
                 timeless=run_data.milliseconds(self.delivery.created_at),
             )
             if reading.rewritten:
                 # The new content may have other timestamps, so ask MLflow what has arrived.
                 self._sent = SentPoints(self._read_back(self.delivery.mlflow_run_id))
-            elif reading.place == parcel.place:
+            elif reading.place == batch.place:
                 break
             if reading.garbage:
                 logger.warning(
                     "%s: %d lines after byte %d are not points and were skipped",
                     path,
                     reading.garbage,
-                    parcel.place.offset,
+                    batch.place.offset,
                 )
-            if parcel.steps:
-                self._post(parcel)
-            parcel = _Parcel(reading.place)
-            self._pack(parcel, reading.samples)
-            if parcel.place.offset >= enough:
+            if batch.steps:
+                self._send_batch(batch)
+            batch = _Batch(reading.place)
+            self._fill(batch, reading.samples)
+            if batch.place.offset >= enough:
                 break
-        return parcel
+        return batch
 
-    def _pack(self, parcel: _Parcel, samples: Iterable[MetricPoint]) -> None:
+    def _fill(self, batch: _Batch, samples: Iterable[MetricPoint]) -> None:
         """Add the points that are new in the file and that MLflow does not have."""
         if self._sent is not None:
             steps, missing = self._sent.choose(samples)
-            parcel.steps.extend(steps)
-            parcel.samples.extend(missing)
+            batch.steps.extend(steps)
+            batch.samples.extend(missing)
 
-    def _post(self, parcel: _Parcel) -> None:
+    def _send_batch(self, batch: _Batch) -> None:
         """Send a batch, and record that it has arrived."""
         if self._sent is None or self.delivery is None:
             return
-        is_new = bool(self._params or parcel.place != self.delivery.place)
-        if not (is_new or parcel.samples or parcel.tags):
+        is_new = bool(self._params or batch.place != self.delivery.place)
+        if not (is_new or batch.samples or batch.tags):
             return
         run = self.delivery.mlflow_run_id
-        first, *others = self._store.portions(parcel.samples)
-        self._store.send(run, params=self._params, tags=parcel.tags, samples=first)
+        first, *others = self._store.portions(batch.samples)
+        self._store.send(run, params=self._params, tags=batch.tags, samples=first)
         self._count(len(first))
         for portion in others:
             self._store.send(run, samples=portion)
             self._count(len(portion))
         # Only now: a rejected batch is read and sent again.
         self._params = {}
-        self._tags = {**self._tags, **parcel.tags}
-        self._sent.add(parcel.steps)
+        self._tags = {**self._tags, **batch.tags}
+        self._sent.add(batch.steps)
         if is_new:
-            self._remember(replace(self.delivery, place=parcel.place))
+            self._record(replace(self.delivery, place=batch.place))
 
     def _count(self, points: int) -> None:
         self.points += points
         self._on_progress(points)
 
-    def _tell(self, seen: Observation, parcel: _Parcel) -> None:
+    def _send_state(self, seen: Observation, batch: _Batch) -> None:
         """Send the state of the last attempt and, if it is over, its results and files."""
         if self.delivery is None:
             return
         run, directory = self.delivery.mlflow_run_id, self._directory
         is_over = seen.state in run_data.OVER
         if seen.state is State.DONE:
-            known = {*(self._sent.keys if self._sent else ()), *(key for key, _ in parcel.steps)}
-            self._pack(parcel, run_data.read_results(directory, seen, known))
+            known = {*(self._sent.keys if self._sent else ()), *(key for key, _ in batch.steps)}
+            self._fill(batch, run_data.read_results(directory, seen, known))
         tags = self._attempt_tags(seen)
-        parcel.tags |= {key: tags[key] for key in tags if self._tags.get(key) != tags[key]}
-        self._post(parcel)
+        batch.tags |= {key: tags[key] for key in tags if self._tags.get(key) != tags[key]}
+        self._send_batch(batch)
         # After a clock was set back, a run must not end before it began.
         end = max(run_data.ended_at(directory, seen), self.delivery.start) if is_over else None
         self._store.set_state(run, seen.state, end)
         if is_over:
             self._send_files()
-            self._settle()
-        self._remember(replace(self.delivery, told=what_to_tell(seen)))
+            self._remove_duplicates()
+        self._record(replace(self.delivery, told=state_to_report(seen)))
 
     def _send_files(self) -> None:
         if not self._scope.artifacts or self.delivery is None:
@@ -255,12 +257,12 @@ class Sender:
                 files = {**self.delivery.files, name: now}
                 self.delivery = replace(self.delivery, files=files)
 
-    def _settle(self) -> None:
+    def _remove_duplicates(self) -> None:
         """Remove MLflow runs that a slow server created twice, because its first response was lost."""
         if self.delivery is None or not self._store.answers_late:
             return
         for found in self._store.find_runs(self._directory.run_id):
-            is_ours = is_marked(found, self.delivery.created_at, self.delivery.folder)
+            is_ours = belongs_to(found, self.delivery.created_at, self.delivery.folder)
             if is_ours and found.mlflow_run_id != self.delivery.mlflow_run_id:
                 self._store.discard_run(found.mlflow_run_id)
 
@@ -281,6 +283,6 @@ class Sender:
         self._params, self._tags = {}, {}
         self._directory.delivery.unlink(missing_ok=True)
 
-    def _remember(self, delivery: Delivery) -> None:
+    def _record(self, delivery: Delivery) -> None:
         write_delivery(self._directory, delivery)
         self.delivery = delivery

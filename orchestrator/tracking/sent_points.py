@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from orchestrator.tracking.metric_points import Place, is_same_value, read_points
+from orchestrator.tracking.metric_points import FilePosition, is_same_value, read_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,7 +42,7 @@ class SentPoints:
 
     def reread(self, path: Path, end: int, on_progress: Callable[[], None]) -> None:
         """Read the points before the position at which an earlier sender was interrupted."""
-        at = Place()
+        at = FilePosition()
         while at.offset < end:
             reading = read_points(path, at, is_over=True, timeless=0, until=end)
             if reading.place.offset <= at.offset:

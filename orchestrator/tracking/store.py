@@ -19,7 +19,7 @@ from orchestrator.rundir.folder_lock import exclusive
 from orchestrator.rundir.state import State
 from orchestrator.tracking import sqlite_bulk_access
 from orchestrator.tracking.delivery_record import sqlite_file
-from orchestrator.tracking.local_store import files_uri, follow_move, make_whole
+from orchestrator.tracking.local_store import create_store, files_uri, update_after_move
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -101,7 +101,7 @@ class Store:
         Two processes that create the same SQLite store corrupt it, hence the lock.
         """
         with exclusive(self._results_dir, logger.warning):
-            make_whole(self._uri)
+            create_store(self._uri)
             client = MlflowClient(tracking_uri=self._uri)
             if sqlite_file(self._uri):
                 self._engine = sqlite_bulk_access.open_engine(self._uri)
@@ -117,7 +117,9 @@ class Store:
                 known = client.get_experiment(made)
                 self._is_new = True
             if self._engine is not None:
-                follow_move(self._engine, self._uri, self._results_dir, known.artifact_location)
+                update_after_move(
+                    self._engine, self._uri, self._results_dir, known.artifact_location
+                )
         if known.lifecycle_stage != LifecycleStage.ACTIVE:
             raise StoreError(
                 f"the experiment {self._name!r} was deleted in MLflow. Restore it there"

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LONGEST: Final = 200
-_SAYINGS: Final = (
-    # What a message holds, in lower case, and what that means for the user.
+_MESSAGES: Final = (
+    # A part of an error's message, in lower case, and the message for the user.
     ("connection refused", "the tracking server does not answer (connection refused)"),
     ("timed out", "the tracking server did not answer in time"),
     ("name or service not known", "the tracking server's name is unknown"),
     ("failed to resolve", "the tracking server's name is unknown"),
-    ("remote end closed", "the tracking server broke the connection off"),
-    ("connection reset", "the tracking server broke the connection off"),
-    ("connection aborted", "the tracking server broke the connection off"),
+    ("remote end closed", "the tracking server closed the connection"),
+    ("connection reset", "the tracking server closed the connection"),
+    ("connection aborted", "the tracking server closed the connection"),
     ("database is locked", "the store is locked by another process"),
     ("database or disk is full", "the disk of the store is full"),
     ("no space left", "the disk of the store is full"),
@@ -28,12 +28,15 @@ _SAYINGS: Final = (
     ("unable to open database", "the store cannot be opened"),
     ("file is not a database", "the store is damaged: it is not a database"),
     ("database disk image is malformed", "the store is damaged"),
-    ("out-of-date database schema", "the store is of an older MLflow: mlflow db upgrade"),
+    (
+        "out-of-date database schema",
+        "the store was created by an older MLflow. Upgrade it with mlflow db upgrade",
+    ),
 )
 _CODE: Final = re.compile(r"(?:error code|status code|http response code) ?:? ?(\d{3})")
 _CODES: Final = {
-    "401": "the tracking server refuses the credentials (401)",
-    "403": "the tracking server forbids it (403)",
+    "401": "the tracking server rejects the credentials (401)",
+    "403": "the tracking server denies access (403)",
 }
 
 
@@ -43,10 +46,10 @@ def explain(error: BaseException) -> str:
     for text in texts:
         lower = text.lower()
         if code := _CODE.search(lower):
-            return _CODES.get(code[1], f"the tracking server answers with an error ({code[1]})")
-        for piece, saying in _SAYINGS:
+            return _CODES.get(code[1], f"the tracking server responds with an error ({code[1]})")
+        for piece, message in _MESSAGES:
             if piece in lower:
-                return saying
+                return message
     return texts[0][:_LONGEST] or type(error).__name__
 
 

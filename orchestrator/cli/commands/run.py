@@ -37,8 +37,8 @@ from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher, modules_na
 from orchestrator.planning.load import load_plan
 from orchestrator.rundir.state import State
 from orchestrator.runner.entry_point import EntryPoint
-from orchestrator.tracking.git_source import look_at_source, note_source
-from orchestrator.tracking.reporter_handle import Patience, ReporterProcess, look_at_waiting
+from orchestrator.tracking.git_source import read_git_source, record_source
+from orchestrator.tracking.reporter_handle import Patience, ReporterProcess, find_backlog
 
 if TYPE_CHECKING:
     import argparse
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     tracking = _available(planned.settings.tracking, console)
     _heal(planned, console)
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
-    if not (total or (tracking.enabled and look_at_waiting(planned.experiment, tracking).runs)):
+    if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
         _print_summary(planned, options, console)
         console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
         return _close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
@@ -173,8 +173,8 @@ def exit_code(outcome: ExecutionResult) -> int:
 
 
 def _start_reporter(planned: Planned, options: argparse.Namespace) -> ReporterProcess:
-    source = look_at_source(Path.cwd(), next_command(options, "run"))
-    note_source(planned.experiment.path, source)
+    source = read_git_source(Path.cwd(), next_command(options, "run"))
+    record_source(planned.experiment.path, source)
     reporter = ReporterProcess(planned.experiment, planned.settings.tracking)
     reporter.start()
     return reporter
@@ -203,7 +203,7 @@ def _finish(
         )
     if not problem:
         return
-    waiting = look_at_waiting(planned.experiment, planned.settings.tracking)
+    waiting = find_backlog(planned.experiment, planned.settings.tracking)
     if waiting.runs:
         command = next_command(options, "sync")
         if options.json:

@@ -15,10 +15,10 @@ from orchestrator.execution.stop import StopRequests
 from orchestrator.extras import MLFLOW
 from orchestrator.planning.load import open_experiment
 from orchestrator.tracking.reporter_handle import (
-    STUBBORN,
+    SYNC_PATIENCE,
     Backlog,
     ReporterProcess,
-    look_at_waiting,
+    find_backlog,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.tracking.progress_messages import News
+    from orchestrator.tracking.progress_messages import ProgressMessage
 
 
 def sync(options: argparse.Namespace, console: Console) -> int:
@@ -49,13 +49,13 @@ def sync(options: argparse.Namespace, console: Console) -> int:
 
                 def watch() -> bool:
                     if not options.json:
-                        shown.update(Text(_progress(reporter.news)))
+                        shown.update(Text(_progress(reporter.progress)))
                     return stop.asked
 
-                problem = reporter.finish(STUBBORN, give_up=watch)
+                problem = reporter.finish(SYNC_PATIENCE, give_up=watch)
             stopped = stop.asked
-        sent = Backlog(reporter.news.runs, reporter.news.points)
-    waiting = look_at_waiting(experiment, tracking) if problem else Backlog()
+        sent = Backlog(reporter.progress.runs, reporter.progress.points)
+    waiting = find_backlog(experiment, tracking) if problem else Backlog()
     if options.json:
         content = {
             "schema": 1,
@@ -71,9 +71,9 @@ def sync(options: argparse.Namespace, console: Console) -> int:
     return ExitCode.LEFT if problem else 0
 
 
-def _progress(news: News) -> str:
-    text = f"sending to MLflow: {Backlog(news.runs, news.points)} sent, {news.behind} to go"
-    return f"{text}; {news.problem}" if news.problem else text
+def _progress(progress: ProgressMessage) -> str:
+    text = f"sending to MLflow: {Backlog(progress.runs, progress.points)} sent, {progress.behind} to go"
+    return f"{text}; {progress.problem}" if progress.problem else text
 
 
 def _print(

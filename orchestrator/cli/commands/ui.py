@@ -21,7 +21,7 @@ from orchestrator.extras import MLFLOW
 from orchestrator.planning.load import open_experiment
 from orchestrator.tracking.delivery_record import enter, sqlite_file
 from orchestrator.tracking.destination import store_uri
-from orchestrator.tracking.reporter_handle import MLFLOW_MANNERS
+from orchestrator.tracking.reporter_handle import MLFLOW_ENVIRONMENT
 
 if TYPE_CHECKING:
     import argparse
@@ -71,7 +71,7 @@ def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
         # The address of the store may hold a password, so it is not passed as an argument. The page
         # needs none of the server's background services, which would be ten more processes.
         env={
-            **MLFLOW_MANNERS,
+            **MLFLOW_ENVIRONMENT,
             **os.environ,
             "MLFLOW_BACKEND_STORE_URI": address,
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

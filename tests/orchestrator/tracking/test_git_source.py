@@ -9,10 +9,10 @@ import pytest
 
 from orchestrator.tracking.git_source import (
     Source,
-    look_at_source,
     name_of_user,
-    note_source,
+    read_git_source,
     read_sources,
+    record_source,
     source_at,
 )
 
@@ -32,10 +32,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_commit_and_changes_are_seen(project: Path) -> None:
     """A file that git does not know changes nothing: results stand in the folder, too."""
     (project / "results").mkdir()
-    clean = look_at_source(project)
+    clean = read_git_source(project)
     assert (len(clean.commit), clean.is_dirty) == (40, False)
     (project / "train.py").write_text("fail\n")
-    dirty = look_at_source(project)
+    dirty = read_git_source(project)
     assert dirty.is_dirty
 
 
@@ -43,7 +43,7 @@ def test_folder_without_git_has_a_user_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And a command; of a user without a name, the number is told."""
-    source = look_at_source(tmp_path, "orch run seed=1")
+    source = read_git_source(tmp_path, "orch run seed=1")
     assert (source.commit, source.command) == ("", "orch run seed=1")
     assert source.user == getpass.getuser()
 
@@ -66,7 +66,7 @@ def test_sources_that_can_not_be_noted_stop_nothing(tmp_path: Path, what: str) -
             path.mkdir()
         case "link":
             path.symlink_to(tmp_path / "elsewhere")
-    note_source(tmp_path, Source("2026-01-01", "a", is_dirty=False))
+    record_source(tmp_path, Source("2026-01-01", "a", is_dirty=False))
     assert read_sources(tmp_path) == []
     assert not (tmp_path / "elsewhere").exists()
 
@@ -79,7 +79,7 @@ def test_sources_are_noted_when_they_change(tmp_path: Path) -> None:
     )
     assert read_sources(tmp_path) == []
     for source in (first, first, second):
-        note_source(tmp_path, source)
+        record_source(tmp_path, source)
     with (tmp_path / "tracking/sources.jsonl").open("a") as file:
         file.write("nonsense\n")
     sources = read_sources(tmp_path)

@@ -14,11 +14,11 @@ import pytest
 from orchestrator.tracking.metric_points import (
     CHUNK,
     START,
+    FilePosition,
     MetricPoint,
-    Place,
     Reading,
-    count_points_behind,
-    has_points_behind,
+    count_points_after,
+    has_points_after,
     is_same_value,
     read_points,
 )
@@ -30,7 +30,7 @@ def point(**changes: Any) -> str:
     return json.dumps({"key": "loss", "value": 0.5, "step": 1, "timestamp": 7} | changes)
 
 
-def read(path: Path, place: Place = START, *, is_over: bool = False) -> Reading:
+def read(path: Path, place: FilePosition = START, *, is_over: bool = False) -> Reading:
     return read_points(path, place, is_over=is_over, timeless=99)
 
 
@@ -109,8 +109,8 @@ def test_line_without_an_end_waits_unless_nobody_writes_any_more(lines: Lines) -
     path = lines(point(), point(step=2), end="")
     waiting = read(path)
     assert [each.step for each in waiting.samples] == [1]
-    assert not has_points_behind(path, waiting.place.offset, is_over=False)
-    assert has_points_behind(path, waiting.place.offset, is_over=True)
+    assert not has_points_after(path, waiting.place.offset, is_over=False)
+    assert has_points_after(path, waiting.place.offset, is_over=True)
     (last,) = read(path, waiting.place, is_over=True).samples
     assert last.step == 2
 
@@ -140,7 +140,7 @@ def test_large_file_is_read_in_pieces(lines: Lines) -> None:
     path = lines(*(point(step=step) for step in range(40_000)))
     assert path.stat().st_size > 2 * CHUNK
     assert [each.step for each in read_all(path)] == list(range(40_000))
-    assert count_points_behind(path, 0) == 40_000
+    assert count_points_after(path, 0) == 40_000
 
 
 def test_what_is_no_file_has_no_points(tmp_path: Path) -> None:
@@ -151,8 +151,8 @@ def test_what_is_no_file_has_no_points(tmp_path: Path) -> None:
     link.symlink_to(tmp_path / "secret")
     for path in (missing, pipe, link, tmp_path):
         assert read(path).samples == ()
-        assert not has_points_behind(path, 0, is_over=True)
-        assert count_points_behind(path, 0) == 0
+        assert not has_points_after(path, 0, is_over=True)
+        assert count_points_after(path, 0) == 0
 
 
 def test_what_is_gone_has_no_points_behind_any_place(tmp_path: Path) -> None:
@@ -161,8 +161,8 @@ def test_what_is_gone_has_no_points_behind_any_place(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     link.symlink_to(missing)
     for path in (missing, pipe, link, tmp_path):
-        assert not has_points_behind(path, 100, is_over=True)
-        assert not has_points_behind(path, 100, is_over=False)
+        assert not has_points_after(path, 100, is_over=True)
+        assert not has_points_after(path, 100, is_over=False)
 
 
 @pytest.mark.parametrize("size", [3 * CHUNK, 200_000_000_000])
@@ -173,10 +173,10 @@ def test_hole_in_a_file_is_jumped_over(lines: Lines, size: int) -> None:
     with path.open("a") as file:
         file.write("\n" + point(step=3) + "\n")
     assert [each.step for each in read_all(path)] == [1, 2, 3]
-    assert count_points_behind(path, 0) == 4
+    assert count_points_after(path, 0) == 4
     os.truncate(path, 2 * size)
-    place = read(path, Place(), is_over=True).place
-    assert has_points_behind(path, place.offset, is_over=True)
+    place = read(path, FilePosition(), is_over=True).place
+    assert has_points_after(path, place.offset, is_over=True)
     assert [each.step for each in read_all(path, is_over=True)] == [1, 2, 3]
-    assert not has_points_behind(path, 2 * size, is_over=True)
-    assert not has_points_behind(path, size + len(point()) + 3, is_over=False)
+    assert not has_points_after(path, 2 * size, is_over=True)
+    assert not has_points_after(path, size + len(point()) + 3, is_over=False)

@@ -18,7 +18,7 @@ from orchestrator.rundir.state import Record, Status
 from orchestrator.tracking import reporter as reporter_module
 from orchestrator.tracking.__main__ import log_in
 from orchestrator.tracking.delivery_record import Destination, read_delivery
-from orchestrator.tracking.progress_messages import News, hear
+from orchestrator.tracking.progress_messages import ProgressMessage, read_newest
 from orchestrator.tracking.reporter import Orders, Reporter, Round, _pause, report
 from orchestrator.tracking.sender import Scope, Sender
 
@@ -49,7 +49,7 @@ def test_round_sends_what_is_there_and_tells_of_it(
     del directory
     assert reporter.round(send=True) == Round(living=0, behind=0)
     assert store.steps == [1, 2, 3]
-    assert hear(channel[0], News()) == News(runs=1, points=3)
+    assert read_newest(channel[0], ProgressMessage()) == ProgressMessage(runs=1, points=3)
     calls = store.calls
     reporter.round(send=True)
     assert store.calls == calls
@@ -95,10 +95,10 @@ def test_what_is_wrong_is_said_once(
         assert reporter.round(send=True).behind == 1
     line = "the tracking server does not answer (connection refused)"
     assert [record.message for record in caplog.records] == [line]
-    assert hear(channel[0], News()) == News(behind=1, problem=line)
+    assert read_newest(channel[0], ProgressMessage()) == ProgressMessage(behind=1, problem=line)
     store.is_away = False
     assert reporter.round(send=True) == Round(living=0, behind=0)
-    assert hear(channel[0], News()).problem == ""
+    assert read_newest(channel[0], ProgressMessage()).problem == ""
 
 
 def test_run_that_mlflow_refuses_does_not_keep_the_others(
@@ -129,7 +129,7 @@ def test_without_its_turn_a_reporter_sends_nothing(
     """Two writers would be two too many; it says what it waits for."""
     del directory
     found = reporter.round(send=False)
-    assert (found.behind, found.problem) == (1, "another reporter is at work on this experiment")
+    assert (found.behind, found.problem) == (1, "another reporter is working on this experiment")
     assert store.calls == 0
 
 
@@ -144,9 +144,9 @@ def test_report_ends_when_everything_has_arrived(
 
 def test_rest_is_as_long_as_the_work_was_dear() -> None:
     """A look that cost 60 ms is followed by 2 s; failures double it; at the end there is none."""
-    assert _pause(Orders.GO_ON, spent=0.0001, failures=0) == 0.5
-    assert _pause(Orders.GO_ON, spent=0.06, failures=0) == pytest.approx(2.0)
-    assert _pause(Orders.GO_ON, spent=0.0, failures=3) == 4.0
+    assert _pause(Orders.CONTINUE, spent=0.0001, failures=0) == 0.5
+    assert _pause(Orders.CONTINUE, spent=0.06, failures=0) == pytest.approx(2.0)
+    assert _pause(Orders.CONTINUE, spent=0.0, failures=3) == 4.0
     assert _pause(Orders.ORPHANED, spent=9.0, failures=20) == 10.0
     assert _pause(Orders.END, spent=9.0, failures=0) == 0.0
 
@@ -178,7 +178,7 @@ def test_password_of_a_server_leaves_its_address(monkeypatch: pytest.MonkeyPatch
 def test_news_that_are_no_news_are_passed_over(channel: tuple[int, int]) -> None:
     """Nothing that comes through the pipe can hurt who listens."""
     os.write(channel[1], b"nonsense\n" + json.dumps({"runs": 1}).encode() + b"\n")
-    assert hear(channel[0], News(runs=7)) == News(runs=7)
+    assert read_newest(channel[0], ProgressMessage(runs=7)) == ProgressMessage(runs=7)
 
 
 def replace_by(path: Path, what: str) -> None:
@@ -259,14 +259,14 @@ def test_run_that_can_not_be_sent_is_told_and_ends_the_work(
     monkeypatch.setattr(Sender, "send", lambda *_: None)
     monkeypatch.setattr(reporter_module, "_LAST_PAUSE", 0.0)
     assert report(reporter, experiment.path, Orders.END) == 1
-    problem = hear(channel[0], News()).problem
-    assert problem == f"{directory.path}: what stands there cannot be sent"
+    problem = read_newest(channel[0], ProgressMessage()).problem
+    assert problem == f"{directory.path}: its files cannot be sent"
 
 
 def test_news_tell_of_work_that_is_not_over(
     directory: RunDirectory, store: Any, append: Any
 ) -> None:
-    """A run of many points takes minutes, in which whoever listens must hear something."""
+    """A run of many points takes minutes, in which whoever listens must read_newest something."""
     store.portions = lambda samples: [samples[:1], samples[1:]]
     heard = []
     told = Sender(directory, store, SCOPE, None, heard.append)

@@ -21,11 +21,11 @@ from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, Status
 from orchestrator.tracking.destination import store_uri
 from orchestrator.tracking.reporter_handle import (
-    STUBBORN,
+    SYNC_PATIENCE,
     Backlog,
     Patience,
     ReporterProcess,
-    look_at_waiting,
+    find_backlog,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
@@ -67,18 +67,18 @@ def test_killed_reporter_is_followed_by_another(
     """Everything arrives; afterwards nothing waits, and nothing is left to be sent."""
     del directory
     tracking = Tracking()
-    assert look_at_waiting(experiment, tracking) == Backlog(1, 3)
+    assert find_backlog(experiment, tracking) == Backlog(1, 3)
     reporter = ReporterProcess(experiment, tracking)
     reporter.start()
     assert reporter._process is not None
     os.kill(reporter._process.pid, signal.SIGKILL)
     assert reporter.finish(Patience(), never) == ""
-    assert look_at_waiting(experiment, tracking) == Backlog()
+    assert find_backlog(experiment, tracking) == Backlog()
     assert steps(experiment, tracking) == [1, 2, 3]
-    assert (reporter.news.runs, reporter.news.points) == (1, 3)
+    assert (reporter.progress.runs, reporter.progress.points) == (1, 3)
     # Somebody removes the store: then nothing has arrived.
     (experiment.results_dir / "mlflow.db").unlink()
-    assert look_at_waiting(experiment, tracking) == Backlog(1, 3)
+    assert find_backlog(experiment, tracking) == Backlog(1, 3)
 
 
 def test_server_that_is_away_costs_a_moment_and_is_told_in_one_line(
@@ -92,14 +92,14 @@ def test_server_that_is_away_costs_a_moment_and_is_told_in_one_line(
 
     def is_told() -> bool:
         reporter._listen()
-        return bool(reporter.news.problem)
+        return bool(reporter.progress.problem)
 
     wait_until(is_told)
     begun = time.monotonic()
     problem = reporter.finish(Patience(), never)
     assert time.monotonic() - begun < 1.0
     assert problem == "the tracking server does not answer (connection refused)"
-    assert look_at_waiting(experiment, tracking) == Backlog(1, 3)
+    assert find_backlog(experiment, tracking) == Backlog(1, 3)
     assert "canary" not in (experiment.path / "tracking.log").read_text()
 
 
@@ -128,7 +128,7 @@ def test_who_asks_to_end_twice_is_not_kept_waiting(
     del directory
     reporter = ReporterProcess(experiment, Tracking(uri=silent_server))
     begun = time.monotonic()
-    assert reporter.finish(STUBBORN, lambda: True) != ""
+    assert reporter.finish(SYNC_PATIENCE, lambda: True) != ""
     assert time.monotonic() - begun < 2.0
 
 
@@ -137,7 +137,7 @@ def test_who_asks_to_end_twice_is_not_kept_waiting(
     [
         (Backlog(1, 1), "1 point of 1 run"),
         (Backlog(3, 120), "120 points of 3 runs"),
-        (Backlog(1, 0), "news of 1 run"),
+        (Backlog(1, 0), "the state of 1 run"),
     ],
 )
 def test_what_waits_is_said_in_words(waiting: Backlog, text: str) -> None:
@@ -161,9 +161,9 @@ def test_run_that_does_not_say_which_it_is_waits_for_nothing(
     experiment: ExperimentDirectory, directory: RunDirectory
 ) -> None:
     """Nobody can send it, so no reporter is started for it again and again."""
-    assert look_at_waiting(experiment, Tracking()).runs == 1
+    assert find_backlog(experiment, Tracking()).runs == 1
     (directory.path / "run.json").write_text("damaged")
-    assert look_at_waiting(experiment, Tracking()) == Backlog()
+    assert find_backlog(experiment, Tracking()) == Backlog()
 
 
 @pytest.mark.parametrize("name", ["p%41z", "q?x#"])
@@ -178,4 +178,4 @@ def test_store_stands_where_results_dir_says(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name / "mlflow.db").is_file()
     assert len(list((tmp_path / name / "mlartifacts").rglob("config.yaml"))) == 1
-    assert look_at_waiting(experiment, Tracking()) == Backlog()
+    assert find_backlog(experiment, Tracking()) == Backlog()

@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from orchestrator.rundir.state import State
 from orchestrator.tracking.delivery_record import sqlite_uri
-from orchestrator.tracking.local_store import make_whole
+from orchestrator.tracking.local_store import create_store
 from orchestrator.tracking.metric_points import MetricPoint
 from orchestrator.tracking.mlflow_names import parameter_value
 from orchestrator.tracking.store import Store, StoreError
@@ -172,7 +172,7 @@ def test_new_store_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
     """A group that shares the folder writes to it; SQLite alone would keep it to one user."""
     before = os.umask(0o002)
     try:
-        make_whole(f"sqlite:///{tmp_path / 'mlflow.db'}")
+        create_store(f"sqlite:///{tmp_path / 'mlflow.db'}")
     finally:
         os.umask(before)
     assert (tmp_path / "mlflow.db").stat().st_mode & 0o777 == 0o664
