@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from trainer.checkpoints.reading import Saved
     from trainer.checkpoints.store import Checkpoints
     from trainer.run_files import Outputs
-    from trainer.settings import Settings
+    from trainer.settings import TrainingSettings
 
 
 class Beginning(Resumable, Protocol):
     """The parts of a trainer that the beginning of a run needs."""
 
     run_dir: Path
-    settings: Settings
+    settings: TrainingSettings
     checkpoints: Checkpoints
     outputs: Outputs
 

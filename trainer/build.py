@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.utils.data import Dataset
 
-    from trainer.settings import Config, Settings
+    from trainer.settings import Config, TrainingSettings
 
 Kind = TypeVar("Kind")
 PARTS = ("train", "validation", "test")
@@ -142,7 +142,7 @@ def _check_values(config: Config, entries: Any) -> None:  # noqa: ANN401 - `divi
             raise ConfigError(f"optimizer.groups[{place}]: {error}") from error
 
 
-def fingerprinted(config: Config, settings: Settings) -> Config:
+def fingerprinted(config: Config, settings: TrainingSettings) -> Config:
     """Return the part of a configuration that decides the results, including names that targets use."""
     decides = deciding_keys(config, settings)
     used = {group: label_of(config, group) for group in GROUPS if takes(config, group, "name")}

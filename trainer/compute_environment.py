@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from trainer.settings import Settings
+    from trainer.settings import TrainingSettings
 
     Environment = dict[str, str | int]
 
@@ -41,7 +41,7 @@ def choose_device(device: str) -> torch.device:
     return torch.device("cuda", index)
 
 
-def fix_arithmetic(device: torch.device, settings: Settings) -> None:
+def fix_arithmetic(device: torch.device, settings: TrainingSettings) -> None:
     """Make results reproducible: a fixed number of threads, and on a GPU deterministic kernels.
 
     An operation without a deterministic kernel warns. If `deterministic` is off, the fastest kernels

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainer.batch_structure import PAIR, TARGETS, Parts, parts_of
 from trainer.errors import ConfigError, is_out_of_memory
-from trainer.hydra_targets import is_in_libraries
+from trainer.target_errors import is_in_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable

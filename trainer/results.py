@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from trainer.compute_environment import Environment
     from trainer.history import History, MetricPoint
     from trainer.run_files import Outputs
-    from trainer.settings import Settings
+    from trainer.settings import TrainingSettings
 
 
 class Done(Protocol):
     """The parts of a trainer that the report needs."""
 
     iteration: int
-    settings: Settings
+    settings: TrainingSettings
     history: History
     outputs: Outputs
     numbers_before: list[int]

@@ -35,7 +35,7 @@ CHECKPOINT_KEYS = ("keep_last", "every", "metric", "mode", "other_numbers")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class TrainingSettings:
     """The keys that the trainer itself reads; the groups are for the modules.
 
     `training_type` defines an iteration: `epoch`, a pass over the training set, or `step`,
@@ -67,7 +67,7 @@ class Settings:
     drop_last: bool
 
 
-def read_settings(config: Config) -> Settings:
+def read_settings(config: Config) -> TrainingSettings:
     """Read and check the trainer's own keys; what is absent gets its default.
 
     Raises:
@@ -81,7 +81,7 @@ def read_settings(config: Config) -> Settings:
         )
     metric, mode = _metric(checkpoint)
     check_keys(config)
-    return Settings(
+    return TrainingSettings(
         seed=_number(config, "seed", REQUIRED, least=0),
         iterations=_number(config, "iterations", REQUIRED, least=1),
         training_type=_choice(config, "training_type", ("epoch", "step")),
@@ -105,7 +105,7 @@ def read_settings(config: Config) -> Settings:
     )
 
 
-def deciding_keys(config: Config, settings: Settings) -> Config:
+def deciding_keys(config: Config, settings: TrainingSettings) -> Config:
     """Return the part of a configuration that decides the results of a run."""
     groups = {group: read_group(config, group) for group in DECIDING_GROUPS}
     # The default does not count: older checkpoints do not have the key.

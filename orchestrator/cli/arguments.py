@@ -33,7 +33,7 @@ exit codes: 0 everything is done, 1 a run failed, 2 the command, config or filte
 """
 
 
-class _Parser(argparse.ArgumentParser):
+class _ArgumentParser(argparse.ArgumentParser):
     """Raises usage errors as ``UsageError`` instead of printing the usage."""
 
     def error(self, message: str) -> NoReturn:
@@ -46,7 +46,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         UsageError: There is no such command or option.
     """
-    parser = _Parser(
+    parser = _ArgumentParser(
         prog="orch",
         description="Run a grid of PyTorch trainings on this machine, and resume it after any interruption.",
         epilog=_EPILOG,
@@ -64,7 +64,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def command_parser(command: str) -> argparse.ArgumentParser:
     """Return the parser of what follows the name of a command."""
-    parser = _Parser(
+    parser = _ArgumentParser(
         prog=f"orch {command}", description=f"{COMMANDS[command]}.", allow_abbrev=False
     )
     # Accepted after the command as well; if not given there, those before the command hold.

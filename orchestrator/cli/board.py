@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.execution.estimate import Pace
-    from orchestrator.execution.events import Event, Snapshot
+    from orchestrator.execution.events import Event, ExecutionSnapshot
     from orchestrator.grid.config_values import Value
     from orchestrator.rundir.state import Progress as Saved
 
@@ -72,7 +72,7 @@ class PlainBoard:
         brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
         self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
 
-    def refresh(self, sight: Snapshot) -> None:
+    def refresh(self, snapshot: ExecutionSnapshot) -> None:
         """Do nothing: printed lines are not updated."""
 
     def __enter__(self) -> Self:
@@ -122,7 +122,7 @@ class LiveBoard(PlainBoard):
         super().show(event)
         self._bar.update(self._task, completed=self._over)
 
-    def refresh(self, sight: Snapshot) -> None:
+    def refresh(self, snapshot: ExecutionSnapshot) -> None:
         """Redraw the slots and the bar."""
         rows = Table.grid(padding=(0, 2), expand=True)
         # The run, its progress and some of its metrics stay visible on the narrowest terminal.
@@ -131,10 +131,10 @@ class LiveBoard(PlainBoard):
         rows.add_column(no_wrap=True, overflow="ellipsis", max_width=widest)
         rows.add_column(no_wrap=True, justify="right")
         rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        has_gpus = any(item.started.slot.gpu for item in sight.live)
+        has_gpus = any(item.started.slot.gpu for item in snapshot.live)
         if has_gpus:
             rows.add_column(no_wrap=True)
-        live = sorted(sight.live, key=lambda item: item.started.slot.number)
+        live = sorted(snapshot.live, key=lambda item: item.started.slot.number)
         # Leaves space for the bar below the slots and the last finished runs above them.
         room = max(1, self._console.height - _ROWS_BESIDES)
         shown = live if len(live) <= room else live[: room - 1]
@@ -149,7 +149,7 @@ class LiveBoard(PlainBoard):
             )
         if more := len(live) - len(shown):
             rows.add_row(Text("..."), Text(f"{more} more", style="dim"))
-        self._bar.update(self._task, pace=describe_pace(sight.pace))
+        self._bar.update(self._task, pace=describe_pace(snapshot.pace))
         self._display.update(Group(rows, self._last_line()), refresh=True)
 
     def _last_line(self) -> Constrain:

@@ -97,7 +97,7 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class ExecutionSnapshot:
     """What a board shows at one moment: the live attempts, how many runs wait, and the pace."""
 
     live: Sequence[Live]

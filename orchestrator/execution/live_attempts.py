@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.estimate import Effort, Estimator
-from orchestrator.execution.events import AttemptStarted, Live, Snapshot, Stopping
+from orchestrator.execution.events import AttemptStarted, ExecutionSnapshot, Live, Stopping
 from orchestrator.execution.slots import shares_gpu
 from orchestrator.execution.stop import StopLevel
 
@@ -130,7 +130,7 @@ class Attempts:
             for running in self._by_slot.values():
                 running.attempt.abandon()
 
-    def look(self, waiting: Iterable[Mapping[str, Value]], count: int) -> Snapshot:
+    def look(self, waiting: Iterable[Mapping[str, Value]], count: int) -> ExecutionSnapshot:
         """Return a snapshot for the board.
 
         Args:
@@ -143,7 +143,7 @@ class Attempts:
             live.append(Live(running.started, running.seconds, progress))
             efforts.append(_effort(running, progress))
         pace = self._estimator.pace(efforts, waiting, count, time.monotonic())
-        return Snapshot(live, count, pace)
+        return ExecutionSnapshot(live, count, pace)
 
 
 def _effort(running: Running, progress: Progress | None) -> Effort:

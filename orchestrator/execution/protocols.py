@@ -10,7 +10,7 @@ from orchestrator.config.settings import NO_RETRIES, Policy
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.execution.events import Event, Snapshot
+    from orchestrator.execution.events import Event, ExecutionSnapshot
     from orchestrator.execution.slots import Gpu, Slot
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.rundir.directory import RunDirectory
@@ -62,7 +62,7 @@ class Board(Protocol):
     def show(self, event: Event) -> None:
         """Show an event."""
 
-    def refresh(self, sight: Snapshot) -> None:
+    def refresh(self, snapshot: ExecutionSnapshot) -> None:
         """Show the present state; called several times per second."""
 
 

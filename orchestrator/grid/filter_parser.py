@@ -56,7 +56,7 @@ def parse_filter(text: str) -> Filter:
     Raises:
         FilterError: It does not follow the grammar; the message marks the position.
     """
-    return _Parser(_check_length(text, "a filter")).filter()
+    return _FilterParser(_check_length(text, "a filter")).filter()
 
 
 def parse_condition(text: str) -> Condition:
@@ -65,7 +65,7 @@ def parse_condition(text: str) -> Condition:
     Raises:
         FilterError: It does not follow the grammar; the message marks the position.
     """
-    return _Parser(_check_length(text, "--only")).condition()
+    return _FilterParser(_check_length(text, "--only")).condition()
 
 
 def _check_length(text: str, what: str) -> str:
@@ -95,7 +95,7 @@ def _tokenize(text: str) -> Iterator[_Token]:
     yield _Token("end", "the end", place)
 
 
-class _Parser:
+class _FilterParser:
     """A recursive descent parser over the tokens of one filter."""
 
     def __init__(self, text: str) -> None:

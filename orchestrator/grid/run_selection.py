@@ -85,22 +85,10 @@ def select_runs(  # noqa: PLR0913, PLR0917 # everything that a selection depends
     """
     rules = Rules(filters, only)
     reader = _Reader(axes, resolve, rules, exclude)
-    numbers: list[int] = []
-    digests: list[bytes] = []
-    dropped: list[tuple[int, int]] = []
-    meant: list[int] = []
-    first_of_each: list[int] = []
-    for template in templates:
-        before = len(numbers)
-        for block in reader.read(template):
-            numbers.extend(block.kept)
-            digests.extend(block.digests)
-            dropped.extend(block.dropped)
-            meant.extend(block.meant or ())
-        first_of_each.extend(numbers[before : before + 1])
-    points = len(numbers) + len(dropped)
-    numbers, digests = _in_order(numbers, digests)
-    dropped.sort()
+    found, first_of_each = reader.read_all(templates)
+    points = len(found.kept) + len(found.dropped)
+    numbers, digests = _in_order(found.kept, found.digests)
+    dropped = sorted(found.dropped)
     numbers, digests, repeats = _without_duplicates(axes, numbers, digests)
     counts = Counter(excluded_by for _, excluded_by in dropped)
     rules.check_condition(reader.example)
@@ -112,7 +100,7 @@ def select_runs(  # noqa: PLR0913, PLR0917 # everything that a selection depends
         exclusions=Exclusions(axes, dropped, rules.texts),
         warnings=rules.warnings(reader.example),
         repeats=repeats,
-        meant=None if only is None else _places_of(numbers, meant),
+        meant=None if only is None else _places_of(numbers, found.meant or ()),
         samples=_places_of(numbers, first_of_each),
     )
 
@@ -140,6 +128,23 @@ class _Reader:
         self._rules = rules
         self._exclude = exclude
         self.example: Mapping[str, Value] = {}
+
+    def read_all(self, templates: Iterable[ConfigTemplate]) -> tuple[Selected, list[int]]:
+        """Return the points of all templates, and the first kept point of each template."""
+        kept: list[int] = []
+        digests: list[bytes] = []
+        dropped: list[tuple[int, int]] = []
+        meant: list[int] = []
+        first_of_each: list[int] = []
+        for template in templates:
+            before = len(kept)
+            for block in self.read(template):
+                kept.extend(block.kept)
+                digests.extend(block.digests)
+                dropped.extend(block.dropped)
+                meant.extend(block.meant or ())
+            first_of_each.extend(kept[before : before + 1])
+        return Selected(kept, digests, dropped, meant), first_of_each
 
     def read(self, template: ConfigTemplate) -> Iterable[Selected]:
         """Return the kept and dropped points of a template."""
@@ -188,7 +193,9 @@ class _Reader:
         return describe_point(point_at(self._axes, number).values)
 
 
-def _in_order(numbers: list[int], digests: list[bytes]) -> tuple[list[int], list[bytes]]:
+def _in_order(
+    numbers: Sequence[int], digests: Sequence[bytes]
+) -> tuple[Sequence[int], Sequence[bytes]]:
     """Sort by the numbers of the points; those of different templates may interleave."""
     if all(map(int.__lt__, numbers, numbers[1:])):
         return numbers, digests
@@ -197,8 +204,8 @@ def _in_order(numbers: list[int], digests: list[bytes]) -> tuple[list[int], list
 
 
 def _without_duplicates(
-    axes: Sequence[Axis], numbers: list[int], digests: list[bytes]
-) -> tuple[list[int], list[bytes], Counter[tuple[str, ...]]]:
+    axes: Sequence[Axis], numbers: Sequence[int], digests: Sequence[bytes]
+) -> tuple[Sequence[int], Sequence[bytes], Counter[tuple[str, ...]]]:
     """Keep the first point of each digest, and count the others by the axes they differ in."""
     repeats: Counter[tuple[str, ...]] = Counter()
     if len(set(digests)) == len(digests):

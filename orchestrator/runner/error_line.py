@@ -39,7 +39,7 @@ class _Weight(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class _Trace:
     """A traceback with its exception, from line ``start`` to before ``end``."""
 
     start: int
@@ -133,7 +133,7 @@ def _find(lines: Sequence[str], exit_code: int, *, rank: str) -> Cause:
     return _signalled(Cause(block.error, block.reasons, is_exception=True))
 
 
-def _choose(blocks: Sequence[_Block], rank: str) -> _Block | None:
+def _choose(blocks: Sequence[_Trace], rank: str) -> _Trace | None:
     """Return the traceback that probably ended the program: the last one, or the last of a rank."""
     for weight in (_Weight.ENDS, _Weight.MAY_END):
         of_weight = [each for each in blocks if each.weight is weight]
@@ -176,7 +176,7 @@ def _first_of_hydra(said: Sequence[str]) -> str:
     return next(known, said[end - 1] if end else "").strip()
 
 
-def _without(lines: Sequence[str], blocks: Sequence[_Block]) -> list[str]:
+def _without(lines: Sequence[str], blocks: Sequence[_Trace]) -> list[str]:
     """Return the lines that are not empty, without some blocks and without asides."""
     hidden = {at for each in blocks for at in range(each.start, each.end)}
     kept = []
@@ -192,7 +192,7 @@ def _without(lines: Sequence[str], blocks: Sequence[_Block]) -> list[str]:
     return kept
 
 
-def _unwrap(lines: Sequence[str], block: _Block) -> Cause | None:
+def _unwrap(lines: Sequence[str], block: _Trace) -> Cause | None:
     """Return the cause that a wrapper's exception reports of its child process; None if it is not one."""
     error, before = block.error, lines[: block.start]
     if "ChildFailedError" in error:
@@ -225,8 +225,8 @@ def _signalled(cause: Cause) -> Cause:
     return cause if number is None else replace(cause, exit_code=-number)
 
 
-def _read_blocks(lines: Sequence[str]) -> list[_Block]:
-    blocks: list[_Block] = []
+def _read_blocks(lines: Sequence[str]) -> list[_Trace]:
+    blocks: list[_Trace] = []
     at = 0
     while at < len(lines):
         block = _read_group(lines, at) if _GROUP.match(lines[at]) else _read_one(lines, at)
@@ -238,13 +238,13 @@ def _read_blocks(lines: Sequence[str]) -> list[_Block]:
     return blocks
 
 
-def _read_one(lines: Sequence[str], start: int) -> _Block | None:
+def _read_one(lines: Sequence[str], start: int) -> _Trace | None:
     rank = _RANK.match(lines[start])
     strip = rank.end() if rank else 0
     cut = start == 0 and lines[0][:1].isspace() and any('File "' in line for line in lines[:4])
     if not (cut or _HEADER.match(lines[start][strip:])):
         if _ENDS_NOTHING.match(lines[start]) and not _is_header(lines, start + 1):
-            return _Block(start, min(start + 2, len(lines)), "", _Weight.NOTHING)
+            return _Trace(start, min(start + 2, len(lines)), "", _Weight.NOTHING)
         return None
     at = start + 1
     while at < len(lines) and (not lines[at][strip:] or _FRAME.match(lines[at][strip:])):
@@ -252,14 +252,14 @@ def _read_one(lines: Sequence[str], start: int) -> _Block | None:
     error = lines[at][strip:].strip() if at < len(lines) else ""
     if error.endswith(":") and at + 1 < len(lines) and not _HEADER.match(lines[at + 1]):
         error = f"{error} {lines[at + 1][strip:].strip()}"
-    return _Block(start, at + 1, error, _Weight.ENDS, rank[1] if rank else "")
+    return _Trace(start, at + 1, error, _Weight.ENDS, rank[1] if rank else "")
 
 
 def _is_header(lines: Sequence[str], at: int) -> bool:
     return at < len(lines) and _HEADER.match(lines[at]) is not None
 
 
-def _read_group(lines: Sequence[str], start: int) -> _Block:
+def _read_group(lines: Sequence[str], start: int) -> _Trace:
     """Read an exception group, printed as a tree: its first leaf, and the number of leaves."""
     end = start + 1
     while end < len(lines) and re.match(r"\s*[|+]", lines[end]):
@@ -278,10 +278,10 @@ def _read_group(lines: Sequence[str], start: int) -> _Block:
     whole = next((text.strip(" |") for text in lines[start:end] if re.match(r"\s*\| \w", text)), "")
     leaves = [leaf for leaf in leaves if not re.search(r"\(\d+ sub-exceptions?\)$", leaf)]
     more = f" (and {len(leaves) - 1} more)" if len(leaves) > 1 else ""
-    return _Block(start, end, f"{leaves[0]}{more}" if leaves else whole, _Weight.ENDS)
+    return _Trace(start, end, f"{leaves[0]}{more}" if leaves else whole, _Weight.ENDS)
 
 
-def _in_context(lines: Sequence[str], block: _Block, before: Sequence[_Block]) -> _Block:
+def _in_context(lines: Sequence[str], block: _Trace, before: Sequence[_Trace]) -> _Trace:
     """Add what the lines before a traceback say about it: its weight, or its cause."""
     said = [line for line in lines[: block.start][-8:] if line.strip(' "')]
     said = said[-3:]

@@ -26,19 +26,20 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset, TensorDataset
 
     from trainer.loading.options import Loading
-    from trainer.settings import Config, Settings
+    from trainer.settings import Config, TrainingSettings
 
     Loader: TypeAlias = "LoadedBatches | TensorBatches"
 
 CPU = torch.device("cpu")
 PAIR = 2  # a sample and its target
+_COLLATING = {"collate_fn", "_target_"}  # options that may collate otherwise
 _NEVER = b""  # the mark of a data set before the first pass
 
 
 def make_loader(
     samples: Dataset[Any],
     part: str,
-    settings: Settings,
+    settings: TrainingSettings,
     *,
     device: torch.device = CPU,
     is_watched: bool = False,
@@ -63,10 +64,7 @@ def make_loader(
     """
     loading, seed = read_loading(settings), derive(settings.seed, part)
     check_samples(samples, part)
-    is_plain = are_plain_tensors(samples) and not loading.options.keys() & {
-        "collate_fn",
-        "_target_",
-    }
+    is_plain = are_plain_tensors(samples) and not loading.options.keys() & _COLLATING
     order = _make_order(cast("Sized", samples), part, settings, loading)
     order.with_place = not is_plain
     options = pinned(loading.options, device) if not is_plain else loading.options
@@ -102,7 +100,9 @@ def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 - a batch is the user's
     return batch
 
 
-def _make_order(samples: Sized, part: str, settings: Settings, loading: Loading) -> EpochOrder:
+def _make_order(
+    samples: Sized, part: str, settings: TrainingSettings, loading: Loading
+) -> EpochOrder:
     """Make the order of a part's samples, and check that it has a batch.
 
     Raises:

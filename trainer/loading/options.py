@@ -11,7 +11,7 @@ from trainer.hydra_targets import call_target
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from trainer.settings import Config, Settings
+    from trainer.settings import Config, TrainingSettings
 
 # Options that the trainer sets, and what the user can set instead.
 DECIDED = {
@@ -39,7 +39,7 @@ class Loading:
     evaluation_batch_size: int
 
 
-def read_loading(settings: Settings) -> Loading:
+def read_loading(settings: TrainingSettings) -> Loading:
     """Read and check the keys of `dataloader`.
 
     Raises:

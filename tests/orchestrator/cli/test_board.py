@@ -15,10 +15,10 @@ from orchestrator.execution.events import (
     Blocked,
     Ended,
     Event,
+    ExecutionSnapshot,
     Live,
     Paused,
     Retrying,
-    Snapshot,
     Stopping,
 )
 from orchestrator.execution.slots import Slot
@@ -51,7 +51,7 @@ def shown(make: MakeBoard, *, terminal: bool = False, width: int = 200) -> str:
     console = Console(file=stream, force_terminal=terminal, width=width, color_system=None)
     with make(console, 3) as board:
         live = [Live(STARTED, 1.0, SAVED), Live(STARTED, 1.0, None)]
-        board.refresh(Snapshot(live, 3, Pace(36.0, 900.0)))
+        board.refresh(ExecutionSnapshot(live, 3, Pace(36.0, 900.0)))
         for event in EVENTS:
             board.show(event)
     return stream.getvalue()
@@ -88,7 +88,7 @@ def test_live_board_tells_runs_apart_on_a_narrow_terminal() -> None:
     console = Console(file=stream, force_terminal=True, width=80, color_system=None)
     with LiveBoard(console, 1) as board:
         started = AttemptStarted(run, Action.RUN, 1, Slot(0), "it has not run yet")
-        board.refresh(Snapshot([Live(started, 1.0, SAVED)], 0, Pace(1.0, 1.0)))
+        board.refresh(ExecutionSnapshot([Live(started, 1.0, SAVED)], 0, Pace(1.0, 1.0)))
         board.show(Ended(run, State.DONE, "", 1.2, executed=True, progress=SAVED))
     assert stream.getvalue().count("model=cnn10 lr=0.001 batch_size=16 seed=1") >= 2
 
@@ -106,7 +106,7 @@ def test_live_board_shows_the_bar_below_more_slots_than_there_are_rows(
     run = identify(point, point)
     live = [Live(AttemptStarted(run, Action.RUN, 1, Slot(n), ""), 1.0, SAVED) for n in range(30)]
     with LiveBoard(console, 60) as board:
-        board.refresh(Snapshot(live, 30, Pace(36.0, 900.0)))
+        board.refresh(ExecutionSnapshot(live, 30, Pace(36.0, 900.0)))
         drawn = stream.getvalue()
     assert "0/60" in drawn
     assert f"{30 - (height - 5)} more" in drawn

@@ -23,9 +23,9 @@ from orchestrator.execution.events import (
     Ended,
     Event,
     ExecutionResult,
+    ExecutionSnapshot,
     Paused,
     Retrying,
-    Snapshot,
     Stopping,
 )
 from orchestrator.execution.protocols import Resources
@@ -115,8 +115,8 @@ class FakeBoard:
     def show(self, event: Event) -> None:
         self.events.append(event)
 
-    def refresh(self, sight: Snapshot) -> None:
-        self.most_live = max(self.most_live, len(sight.live))
+    def refresh(self, snapshot: ExecutionSnapshot) -> None:
+        self.most_live = max(self.most_live, len(snapshot.live))
         self.on_refresh()
 
     def of(self, kind: type[Event]) -> list[Event]:

@@ -9,12 +9,12 @@ from user_modules import NoisySamples, labelled
 
 from trainer.errors import ConfigError
 from trainer.loading.loaders import make_loader
-from trainer.settings import Settings, read_settings
+from trainer.settings import TrainingSettings, read_settings
 
 TARGET = "torch.utils.data.WeightedRandomSampler"
 
 
-def settings(**dataloader: Any) -> Settings:
+def settings(**dataloader: Any) -> TrainingSettings:
     """Make settings with batches of 8."""
     config = {"seed": 1, "iterations": 1, "batch_size": 8, "dataloader": dataloader}
     return read_settings(config)
