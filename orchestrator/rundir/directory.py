@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import durable, records
-from orchestrator.rundir.identity_file import MEND_DISK, read_identity, unusable, whose
+from orchestrator.rundir.identity_file import FIX_DISK, read_identity, unusable, whose
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
 from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome, read_outcome, read_versions
@@ -170,7 +170,7 @@ class RunDirectory:
         progress = None if status is None else self.read_progress()
         damage = ""
         if isinstance(status, Unreadable) and status.is_refused and not locked:
-            damage = f"{self._status}: {status.why}. {MEND_DISK}"
+            damage = f"{self._status}: {status.why}. {FIX_DISK}"
         return Observation(status, locked, self._count_attempts(status), progress, damage=damage)
 
     def report(self, survivors: Survivors | None = None) -> Report:

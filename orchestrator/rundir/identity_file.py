@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import RunId
 
 MOVE_AWAY: Final = "Move this directory away to restart the run."
-MEND_DISK: Final = "Fix the permissions or the disk, and repeat the command."
+FIX_DISK: Final = "Fix the permissions or the disk, and repeat the command."
 
 
 class RefusedError(RunDirectoryError):
@@ -36,7 +36,7 @@ def unusable(path: Path, error: OSError) -> RunDirectoryError:
         raise error
     what = f"{path}: {error.strerror or error}."
     if durable.is_refusal(error):
-        return RefusedError(f"{what} {MEND_DISK}")
+        return RefusedError(f"{what} {FIX_DISK}")
     return RunDirectoryError(f"{what} {MOVE_AWAY}")
 
 

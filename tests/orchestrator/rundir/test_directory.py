@@ -1,7 +1,6 @@
 """A run directory says what is true, whatever was done to it."""
 
 import errno
-import fcntl
 import os
 from pathlib import Path
 
@@ -66,25 +65,6 @@ def test_state_with_a_free_lock_follows_from_the_record(
     assert directory.observe().state is state
 
 
-def test_held_lock_means_running_until_the_last_holder_is_gone(directory: RunDirectory) -> None:
-    """A child that inherited the descriptor keeps the run alive after its parent's end."""
-    directory.write_status(status(Record.RUNNING))
-    descriptor = directory.lock.open()
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(writer)
-        os.read(reader, 1)
-        os._exit(0)
-    os.close(descriptor)
-    assert directory.observe().state is State.RUNNING
-    os.close(writer)
-    os.waitpid(child, 0)
-    os.close(reader)
-    assert directory.observe().state is State.STALE
-
-
 def test_looking_changes_nothing(directory: RunDirectory) -> None:
     """Observing leaves every file's time as it was."""
     directory.write_status(status(Record.RUNNING))
@@ -146,21 +126,6 @@ def test_what_the_disk_refuses_to_show_is_neither_damage_nor_a_reason_to_repeat_
     assert "Move this directory away" not in seen.reason
 
 
-def test_link_in_place_of_the_lock_is_refused_and_its_target_untouched(
-    directory: RunDirectory, tmp_path: Path
-) -> None:
-    """A lock that is not a plain file of its own is an error that names it."""
-    victim = tmp_path / "victim"
-    victim.write_text("precious")
-    lock = directory.path / "run.lock"
-    for make in (lock.symlink_to, lock.hardlink_to):
-        lock.unlink()
-        make(victim)
-        with pytest.raises(RunDirectoryError, match=r"run\.lock"):
-            directory.lock.open()
-    assert victim.read_text() == "precious"
-
-
 def test_directory_of_another_config_is_refused(
     experiment: ExperimentDirectory, directory: RunDirectory, runs: list[Run]
 ) -> None:
@@ -181,33 +146,3 @@ def test_damaged_identity_is_told_as_the_reason(directory: RunDirectory) -> None
     report = directory.report()
     assert report.seen.state is State.STALE
     assert "run.json" in report.seen.reason
-
-
-def test_lock_with_a_second_name_is_the_same_lock(directory: RunDirectory, tmp_path: Path) -> None:
-    """A backup by hard links shares it, and stops no run."""
-    (tmp_path / "backup").hardlink_to(directory.lock.path)
-    assert directory.observe().state is State.PENDING
-    descriptor = directory.lock.open()
-    assert directory.lock.take(descriptor)
-    assert directory.observe().state is State.RUNNING
-    os.close(descriptor)
-
-
-def test_logs_are_in_the_order_of_their_attempts(directory: RunDirectory) -> None:
-    """Also beyond 999; what nobody counts to is none."""
-    folder = directory.attempt_log(1).parent
-    folder.mkdir()
-    for name in ("001", "999", "1000", "1000000", "0", "00001", "9" * 30, "x", "٣٣٣"):
-        (folder / f"attempt-{name}.log").touch()
-    names = [path.name for path in directory.attempt_logs()]
-    assert names == [f"attempt-{n}.log" for n in ("001", "999", "1000", "1000000")]
-
-
-def test_link_in_place_of_the_logs_is_refused_before_an_attempt(
-    experiment: ExperimentDirectory, directory: RunDirectory, runs: list[Run], tmp_path: Path
-) -> None:
-    """Nothing outside of the run directory is written; the line says what to do."""
-    (directory.path / "logs").symlink_to(tmp_path)
-    assert directory.attempt_logs() == []
-    with pytest.raises(RunDirectoryError, match="logs: it is not a folder, or it is a link"):
-        experiment.create(runs[0])

@@ -1,0 +1,77 @@
+"""A slot is open if it is free, orphans leave room for it, and its GPU is not filled by others."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.execution.events import Blocked
+from orchestrator.execution.open_slots import OpenSlots
+from orchestrator.execution.protocols import Resources
+from orchestrator.execution.slots import Gpu, make_slots
+
+GPUS = [Gpu(number, f"GPU-{number}", "H200", 1 << 37) for number in range(2)]
+
+
+@dataclass
+class FakeGate:
+    """Reports the obstacles that the test sets, by the numbers of GPUs."""
+
+    obstacles: dict[int, str] = field(default_factory=dict)
+
+    def obstacle(self, gpu: Gpu, *, is_taken: bool) -> str:
+        return "" if is_taken else self.obstacles.get(gpu.number, "")
+
+
+@dataclass
+class FakeBoard:
+    """Keeps the events it was shown."""
+
+    events: list[Any] = field(default_factory=list)
+
+    def show(self, event: object) -> None:
+        self.events.append(event)
+
+
+class FakeAttempts(dict[Any, Any]):
+    """The occupied slots."""
+
+    @property
+    def busy(self) -> Any:
+        return self
+
+
+def open_slots(gate: FakeGate | None, attempts: FakeAttempts, board: FakeBoard) -> OpenSlots:
+    resources = Resources(make_slots(4, GPUS), gate=gate)
+    return OpenSlots(resources, attempts, board)  # type: ignore[arg-type] # all that it uses
+
+
+def test_all_slots_are_open_without_a_gate() -> None:
+    found = open_slots(None, FakeAttempts(), FakeBoard()).find(0)
+    assert [slot.number for slot in found] == [0, 1, 2, 3]
+
+
+def test_orphans_take_up_slots() -> None:
+    slots = make_slots(4, GPUS)
+    attempts = FakeAttempts({slots[0]: None, slots[1]: None})
+    assert open_slots(None, attempts, FakeBoard()).find(2) == []
+    assert open_slots(None, attempts, FakeBoard()).find(1)
+
+
+def test_gpu_that_others_fill_is_closed_and_reported_once() -> None:
+    gate, board = FakeGate({1: "used by others"}), FakeBoard()
+    slots = open_slots(gate, FakeAttempts(), board)
+    for _ in range(2):
+        assert [slot.number for slot in slots.find(0)] == [0, 2]
+    assert [type(event) for event in board.events] == [Blocked, Blocked]
+    gate.obstacles.clear()
+    assert len(slots.find(0)) == 4
+    gate.obstacles[1] = "again"
+    slots.find(0)
+    assert len(board.events) == 4
+
+
+def test_gpu_with_a_run_of_ours_is_open() -> None:
+    """What fills it then is that run."""
+    slots = make_slots(4, GPUS)
+    gate = FakeGate({0: "used", 1: "used"})
+    found = open_slots(gate, FakeAttempts({slots[1]: None}), FakeBoard()).find(0)
+    assert [slot.number for slot in found] == [1, 3]

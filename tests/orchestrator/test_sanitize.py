@@ -1,0 +1,48 @@
+"""Text from configs and programs does not control the terminal."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.sanitize import HarmlessStream, harmless, one_line, printable
+
+SEQUENCE = "\x1b[2J\x07red\x1b]0;title\x9b"
+
+
+@given(st.text())
+def test_printable_text_has_as_many_characters_all_printable(text: str) -> None:
+    assert printable(text).isprintable()
+    assert len(printable(text)) == len(text)
+
+
+@given(st.text())
+def test_harmless_text_keeps_line_breaks_and_tabs_only(text: str) -> None:
+    assert harmless(text).replace("\n", "").replace("\t", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a\r\nb", "a\nb"), ("50 %\r100 %", "50 %\n100 %"), ("a\tb", "a\tb"), ("é", "é")],
+)
+def test_carriage_return_overwrites_nothing(text: str, expected: str) -> None:
+    assert harmless(text) == expected
+
+
+@given(st.text())
+def test_one_line_is_one_printable_line(text: str) -> None:
+    assert one_line(text).isprintable()
+
+
+def test_lines_are_joined_by_a_space() -> None:
+    assert one_line("a\nb") == "a b"
+
+
+def test_stream_writes_without_control_characters_and_reports_the_length_given() -> None:
+    written = io.StringIO()
+    stream = HarmlessStream(written)
+    assert stream.write(SEQUENCE) == len(SEQUENCE)
+    assert "\x1b" not in written.getvalue()
+    assert "red" in written.getvalue()
+    stream.flush()  # an attribute of the wrapped stream
