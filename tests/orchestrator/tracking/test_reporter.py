@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, Status
 from orchestrator.tracking import reporter as reporter_module
-from orchestrator.tracking.__main__ import log_in
 from orchestrator.tracking.delivery_record import Destination, read_delivery
 from orchestrator.tracking.progress_messages import ProgressMessage, read_newest
 from orchestrator.tracking.reporter import Orders, Reporter, Round, _pause, report
@@ -163,22 +161,6 @@ def test_opening_the_store_calls_for_no_rest(
     reporter = Reporter(experiment, cast("Any", Dear()), SCOPE, channel[1])
     monkeypatch.setattr(time, "process_time", lambda: next(clock))
     assert reporter.round(send=True).needed == 1.25
-
-
-def test_password_of_a_server_leaves_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow writes addresses into errors; user and password it takes apart."""
-    for name in ("USERNAME", "PASSWORD"):
-        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", "")
-    assert log_in("https://me:p%40ss@server:5000/x") == "https://server:5000/x"
-    assert os.environ["MLFLOW_TRACKING_USERNAME"] == "me"
-    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "p@ss"  # noqa: S105 # no real one
-    assert log_in("sqlite:////x/mlflow.db") == "sqlite:////x/mlflow.db"
-
-
-def test_news_that_are_no_news_are_passed_over(channel: tuple[int, int]) -> None:
-    """Nothing that comes through the pipe can hurt who listens."""
-    os.write(channel[1], b"nonsense\n" + json.dumps({"runs": 1}).encode() + b"\n")
-    assert read_newest(channel[0], ProgressMessage(runs=7)) == ProgressMessage(runs=7)
 
 
 def replace_by(path: Path, what: str) -> None:

@@ -5,28 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.grid.identity import Run, identify
 from orchestrator.rundir.directory import RunDirectory
-from orchestrator.rundir.durable import NotRegularError
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
 from orchestrator.tracking import sender as sender_module
 from orchestrator.tracking.delivery_record import (
     Destination,
-    enter,
     is_behind,
     read_delivery,
-    sqlite_file,
-    sqlite_uri,
-    store_name,
 )
-from orchestrator.tracking.destination import find_destination
 from orchestrator.tracking.git_source import Source
 from orchestrator.tracking.metric_points import read_points
 from orchestrator.tracking.sender import Scope, Sender
@@ -226,31 +218,6 @@ def test_directory_that_was_made_anew_with_another_device_gets_a_new_mlflow_run(
             shutil.rmtree(directory.path)
 
 
-def test_runs_with_the_same_id_elsewhere_are_other_runs(
-    tmp_path: Path, directory: RunDirectory, runs: list[Run], store: Any, ended: Ended
-) -> None:
-    """Two results folders may report to one server."""
-    send(directory, store)
-    elsewhere = ExperimentDirectory(tmp_path / "elsewhere", "first")
-    elsewhere.prepare()
-    other = elsewhere.create(runs[0])
-    other.write_status(ended(Record.DONE))
-    send(other, store)
-    assert len(store.runs) == 2
-
-
-def test_folder_that_was_moved_finds_its_mlflow_runs(
-    tmp_path: Path, experiment: ExperimentDirectory, directory: RunDirectory, store: Any
-) -> None:
-    """Also where the record beside the run was lost."""
-    send(directory, store)
-    experiment.results_dir.rename(tmp_path / "moved")
-    moved = ExperimentDirectory(tmp_path / "moved", "first").run(directory.run_id)
-    moved.delivery.unlink()
-    assert send(moved, store) == 0
-    assert len(store.runs) == 1
-
-
 def test_what_a_slow_server_made_twice_is_removed(directory: RunDirectory, store: Any) -> None:
     """Its answer came too late, so it was asked again."""
     sender = Sender(directory, store, SCOPE, None)
@@ -313,164 +280,6 @@ def test_user_and_command_are_told(directory: RunDirectory, store: Any) -> None:
     assert "orch.git_commit" not in store.run.tags
 
 
-def test_best_checkpoint_is_kept_where_that_is_asked_for(
-    directory: RunDirectory, store: Any, new_store: Any
-) -> None:
-    """It may be large; nothing but points and parameters need be kept."""
-    directory.best_checkpoint.parent.mkdir()
-    directory.best_checkpoint.write_bytes(b"weights")
-    send(directory, store, SCOPE._replace(checkpoint=True))
-    assert store.run.files["checkpoints/best.pt"] == b"weights"
-    directory.delivery.unlink()
-    bare = new_store()
-    send(directory, bare, SCOPE._replace(artifacts=False))
-    assert bare.run.files == {}
-
-
-def test_store_is_named_without_its_password() -> None:
-    """A new password makes no new store; another server does."""
-    names = {store_name(f"http://{user}server/") for user in ("", "me:old@", "me:new@")}
-    assert len(names) == 1
-    assert store_name("http://other/") not in names
-
-
-def other_spellings(tmp_path: Path) -> list[str]:
-    folder = tmp_path / "results"
-    folder.mkdir(exist_ok=True)
-    (tmp_path / "link").symlink_to(folder)
-    ways = (folder, tmp_path / "link", folder / ".." / "results")
-    return [f"sqlite:///{way}/mlflow.db" for way in ways]
-
-
-def test_store_is_the_same_by_any_way_to_it(tmp_path: Path) -> None:
-    """Through a link, or up and down again: else everything would be sent each time."""
-    assert len({store_name(uri) for uri in other_spellings(tmp_path)}) == 1
-
-
-@pytest.mark.parametrize("name", ["p%20z", "%41", "q?x", "a#b", "a b", "100%", "ä;é"])
-def test_path_of_a_store_is_quoted(tmp_path: Path, name: str) -> None:
-    """Nothing in it means something else to whoever opens the store."""
-    file = tmp_path / name / "mlflow.db"
-    uri = sqlite_uri(file)
-    assert sqlite_file(uri) == file
-    address, folder = enter(uri)
-    assert (folder or Path("/")) / address.removeprefix("sqlite:///") == file
-    assert "?" not in address
-    assert "%" not in address
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        {"place": {"offset": -1, "tail": 0}},
-        {"place": {"offset": 10**30, "tail": 0}},
-        {"place": {"offset": 10**9, "tail": 5}},
-        {"place": {"offset": 3, "tail": 2**70}},
-        {"place": None},
-        {"place": {"offset": "3", "tail": 0}},
-        {"mlflow_run_id": "../../x"},
-        {"mlflow_run_id": ""},
-        {"mlflow_run_id": 3},
-        {"told": None},
-        {"files": []},
-        {"files": {"config.yaml": 3}},
-        {"start": -(10**30)},
-        {"start": "soon"},
-        {"created_at": "yesterday"},
-        {"experiment": "9:9"},
-    ],
-)
-def test_books_that_are_damaged_are_made_again(
-    directory: RunDirectory, store: Any, damage: dict[str, Any]
-) -> None:
-    """Everything is there once all the same, in the same MLflow run."""
-    send(directory, store)
-    books = json.loads(directory.delivery.read_text())
-    directory.delivery.write_text(json.dumps(books | damage))
-    is_behind(directory, directory.observe(), read_delivery(directory, PLACE))
-    send(directory, store)
-    assert store.steps == [1, 2, 3]
-    assert len(store.runs) == 1
-    assert send(directory, store) == 0
-
-
-@pytest.mark.parametrize("content", [b"", b"garbage", b"\xff\x00", b"[]", b"{" * 10_000])
-def test_books_of_garbage_are_made_again(
-    directory: RunDirectory, store: Any, content: bytes
-) -> None:
-    """A power cut may leave anything."""
-    send(directory, store)
-    directory.delivery.write_bytes(content)
-    assert send(directory, store) == 0
-    assert store.steps == [1, 2, 3]
-
-
-def test_copy_of_a_folder_reports_to_runs_of_its_own(
-    tmp_path: Path, experiment: ExperimentDirectory, runs: list[Run], store: Any, append: Append,
-    ended: Ended,
-) -> None:  # fmt: skip
-    """Both go on from the same three points, and come to other values; a moved folder stays itself."""
-
-    def report(results: Path, *points: dict[str, object]) -> None:
-        folder = ExperimentDirectory(results, "first")
-        place = find_destination(folder, "http://server", is_own=False, keep=True)
-        run = folder.run(runs[0].run_id)
-        rewrite(run, *points, mode="a")
-        sender = Sender(run, store, Scope(place, "first", list), read_delivery(run, place))
-        sender.send(run.observe())
-
-    directory = experiment.create(runs[0])
-    append(directory, 1, 2, 3)
-    directory.write_status(ended(Record.INTERRUPTED))
-    report(experiment.results_dir)
-    shutil.copytree(experiment.results_dir, tmp_path / "copy")
-    experiment.results_dir.rename(tmp_path / "moved")
-    shutil.copytree(tmp_path / "copy", experiment.results_dir)  # and another in the place of old
-    for number, name in enumerate(("moved", "copy", "results", "moved", "copy", "results")):
-        report(tmp_path / name, point(4 + number, number))
-    kept = [{each.step: each.value for each in run.samples} for run in store.runs.values()]
-    assert len(kept) == 3
-    begun = {1: 1.0, 2: 0.5, 3: 1 / 3}
-    assert sorted(kept, key=max) == [
-        begun | {4: 0, 7: 3}, begun | {5: 1, 8: 4}, begun | {6: 2, 9: 5}
-    ]  # fmt: skip
-    assert not any(run.is_deleted for run in store.runs.values())
-
-
-def test_files_that_were_removed_from_the_store_are_sent_again(
-    tmp_path: Path, directory: RunDirectory, store: Any
-) -> None:
-    """The books say that they have arrived, but they are not there any more."""
-    place = replace(PLACE, files=tmp_path / "mlartifacts")
-    scope = SCOPE._replace(destination=place)
-    kept = tmp_path / "mlartifacts/mlflow-0"
-    kept.mkdir(parents=True)
-    Sender(directory, store, scope, None).send(directory.observe())
-    known = read_delivery(directory, place)
-    assert not is_behind(directory, directory.observe(), known)
-    shutil.rmtree(tmp_path / "mlartifacts")
-    store.run.files.clear()
-    known = read_delivery(directory, place)
-    assert is_behind(directory, directory.observe(), known)
-    sender = Sender(directory, store, scope, known)
-    sender.send(directory.observe())
-    assert set(store.run.files) == {"config.yaml"}
-    assert sender.points == 0
-
-
-def test_clock_that_was_set_back_lets_no_run_end_before_it_began(
-    directory: RunDirectory, store: Any
-) -> None:
-    """MLflow's page would show a negative duration."""
-    begun, ended = "2026-01-01T00:00:00.000+00:00", "2016-01-01T00:00:00.000+00:00"
-    for attempt in (1, 2):
-        status = Status(Record.DONE, attempt, begun, "box", 1, ended_at=ended)
-        directory.write_status(status)
-        send(directory, store)
-        assert store.run.end == store.run.start
-        directory.delivery.unlink()
-
-
 def test_points_that_are_appended_meanwhile_are_for_the_next_time(
     directory: RunDirectory, store: Any, append: Append, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -480,39 +289,3 @@ def test_points_that_are_appended_meanwhile_are_for_the_next_time(
         append(directory, next(steps)), read_points(*a, **k))[1])  # fmt: skip
     Sender(directory, store, SCOPE, None).send(directory.observe())
     assert len(store.steps) < 10
-
-
-def test_folder_of_the_books_is_no_link(
-    tmp_path: Path, directory: RunDirectory, store: Any
-) -> None:
-    """Nothing is written elsewhere."""
-    (tmp_path / "elsewhere").mkdir()
-    directory.delivery.parent.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(NotRegularError, match="it is not a folder"):
-        send(directory, store)
-    assert list((tmp_path / "elsewhere").iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("reported", "tested", "expected"),
-    [
-        ([], {"accuracy": 0.71}, {"accuracy": 0.71}),
-        (["accuracy"], {"accuracy": 0.71}, {"test/accuracy": 0.71}),
-        (["test/accuracy"], {"test/accuracy": 0.71}, {}),
-        (["accuracy", "test/accuracy"], {"accuracy": 0.71}, {}),
-        ([], {"flag": True, "none": None, "text": "good", "number": "1e3"}, {"flag": 1, "number": 1000}),
-    ],
-)  # fmt: skip
-def test_test_result_is_no_training_metric(
-    directory: RunDirectory,
-    store: Any,
-    reported: list[str],
-    tested: dict[str, object],
-    expected: dict[str, float],
-) -> None:
-    """Of the same name as one, it is told apart from it; numbers are read as everywhere."""
-    rewrite(directory, *({**point(1, 0.99), "key": key} for key in reported))
-    directory.results.write_text(json.dumps({"test": tested}))
-    send(directory, store)
-    values = {each.key: each.value for each in store.run.samples if each.value != 0.99}
-    assert values == expected

@@ -1,0 +1,93 @@
+"""What is reported of a run besides its points."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.state import Record, Status
+from orchestrator.tracking.delivery_record import (
+    Destination,
+    is_behind,
+    read_delivery,
+)
+from orchestrator.tracking.sender import Scope, Sender
+
+PLACE = Destination("0123456789abcdef")
+
+
+SCOPE = Scope(PLACE, "first", list)
+
+
+def send(directory: RunDirectory, store: Any, scope: Scope = SCOPE) -> int:
+    """Let a sender that knows only what is remembered send; return how many points it sent."""
+    sender = Sender(directory, store, scope, read_delivery(directory, PLACE))
+    seen = directory.observe()
+    sender.send(seen)
+    assert not is_behind(directory, seen, sender.delivery)
+    return sender.points
+
+
+def rewrite(directory: RunDirectory, *points: Mapping[str, object], mode: str = "w") -> None:
+    with directory.metrics.open(mode) as file:
+        file.writelines(json.dumps(point) + "\n" for point in points)
+
+
+def point(step: int, value: float, timestamp: int = 5) -> dict[str, object]:
+    return {"key": "loss", "value": value, "step": step, "timestamp": timestamp}
+
+
+def test_best_checkpoint_is_kept_where_that_is_asked_for(
+    directory: RunDirectory, store: Any, new_store: Any
+) -> None:
+    """It may be large; nothing but points and parameters need be kept."""
+    directory.best_checkpoint.parent.mkdir()
+    directory.best_checkpoint.write_bytes(b"weights")
+    send(directory, store, SCOPE._replace(checkpoint=True))
+    assert store.run.files["checkpoints/best.pt"] == b"weights"
+    directory.delivery.unlink()
+    bare = new_store()
+    send(directory, bare, SCOPE._replace(artifacts=False))
+    assert bare.run.files == {}
+
+
+def test_clock_that_was_set_back_lets_no_run_end_before_it_began(
+    directory: RunDirectory, store: Any
+) -> None:
+    """MLflow's page would show a negative duration."""
+    begun, ended = "2026-01-01T00:00:00.000+00:00", "2016-01-01T00:00:00.000+00:00"
+    for attempt in (1, 2):
+        status = Status(Record.DONE, attempt, begun, "box", 1, ended_at=ended)
+        directory.write_status(status)
+        send(directory, store)
+        assert store.run.end == store.run.start
+        directory.delivery.unlink()
+
+
+@pytest.mark.parametrize(
+    ("reported", "tested", "expected"),
+    [
+        ([], {"accuracy": 0.71}, {"accuracy": 0.71}),
+        (["accuracy"], {"accuracy": 0.71}, {"test/accuracy": 0.71}),
+        (["test/accuracy"], {"test/accuracy": 0.71}, {}),
+        (["accuracy", "test/accuracy"], {"accuracy": 0.71}, {}),
+        ([], {"flag": True, "none": None, "text": "good", "number": "1e3"}, {"flag": 1, "number": 1000}),
+    ],
+)  # fmt: skip
+def test_test_result_is_no_training_metric(
+    directory: RunDirectory,
+    store: Any,
+    reported: list[str],
+    tested: dict[str, object],
+    expected: dict[str, float],
+) -> None:
+    """Of the same name as one, it is told apart from it; numbers are read as everywhere."""
+    rewrite(directory, *({**point(1, 0.99), "key": key} for key in reported))
+    directory.results.write_text(json.dumps({"test": tested}))
+    send(directory, store)
+    values = {each.key: each.value for each in store.run.samples if each.value != 0.99}
+    assert values == expected
