@@ -1,0 +1,100 @@
+"""The supervisor enforces limits, passes requests on, and ends what a program leaves."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from attempts import PYTHON, carry_out, failure_of, start
+
+from orchestrator.grid.identity import Run
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.runner.runner import Verdict
+from orchestrator.runner.time_limits import Limits
+
+
+def test_run_that_takes_too_long_is_ended(directory: RunDirectory) -> None:
+    """Whether it listens or not; all that it started goes with it."""
+    script = "trap '' TERM; sleep 1000 & wait; sleep 1000"
+    limits = Limits(timeout=0.2, grace=0.1)
+    assert carry_out(directory, "sh", "-c", script, limits=limits) is Verdict.FAILED
+    assert failure_of(directory) == ("timeout", "it took longer than 0.2 s")
+    assert not directory.lock.is_held()
+
+
+def test_run_without_progress_is_ended(directory: RunDirectory) -> None:
+    """Reporting is progress, for a program that reports; printing is not."""
+    script = "touch $ORCH_RUN_DIR/progress.json; while :; do echo busy; sleep 0.05; done"
+    limits = Limits(no_progress=0.4, grace=0.1)
+    assert carry_out(directory, "sh", "-c", script, limits=limits) is Verdict.FAILED
+    assert failure_of(directory) == ("no-progress", "no sign of progress for 0.4 s")
+
+
+def test_output_is_progress_for_a_program_that_reports_nothing_else(
+    directory: RunDirectory,
+) -> None:
+    """A foreign program that prints lives."""
+    script = "for i in 1 2 3 4 5 6; do echo $i; sleep 0.15; done"
+    assert carry_out(directory, "sh", "-c", script, limits=Limits(no_progress=0.5)) is Verdict.DONE
+
+
+def test_daemon_of_a_killed_program_is_ended_with_it(directory: RunDirectory) -> None:
+    """Also one that made a session of its own; the run does not live on in it."""
+    script = "setsid sleep 1000 & sleep 0.1; kill -9 $$"
+    assert carry_out(directory, "sh", "-c", script) is Verdict.FAILED
+    assert failure_of(directory) == ("killed", "by SIGKILL")
+    assert not directory.lock.is_held()
+
+
+def test_what_a_program_leaves_may_finish_its_work(directory: RunDirectory) -> None:
+    """The run is over when it is; its output belongs to the log."""
+    script = "(sleep 0.3; echo uploaded) & echo trained"
+    assert carry_out(directory, "sh", "-c", script) is Verdict.DONE
+    assert directory.attempt_log(1).read_text() == "trained\nuploaded\n"
+
+
+@pytest.mark.parametrize("then", ["moved", "made anew"])
+def test_program_ends_when_its_run_directory_is_taken_away(
+    directory: RunDirectory,
+    experiment: ExperimentDirectory,
+    runs: list[Run],
+    told: Path,
+    then: str,
+) -> None:
+    """It is ended, one line says why, and nothing is written into a new directory."""
+    script = f"echo ready > {told}; sleep 1000"
+    with start(directory, "sh", "-c", script) as runner:
+        assert told.read_text() == "ready\n"
+        directory.path.rename(directory.path.with_name("aside"))
+        if then == "made anew":
+            experiment.create(runs[0])
+        _, complaint = runner.communicate()
+    assert "it was removed, moved or replaced" in complaint
+    assert directory.read_status() is None
+
+
+def test_order_to_end_stands_whatever_comes_with_it(directory: RunDirectory) -> None:
+    """Signals that come together are handled by their numbers: the second request comes first."""
+    script = (
+        "import sys; from pathlib import Path; from signal import SIGQUIT, SIGTERM;"
+        "from orchestrator.runner.time_limits import NO_LIMITS; from orchestrator.runner.attempt_program import Command;"
+        "from orchestrator.rundir.directory import RunDirectory; from orchestrator.runner.runner import Runner;"
+        "deaf = Command(('sh', '-c', \"trap '' TERM; while :; do sleep 1; done\"));"
+        "runner = Runner(RunDirectory(Path(sys.argv[1])), 1, deaf, NO_LIMITS);"
+        "runner.stop(SIGQUIT); runner.stop(SIGTERM); sys.exit(runner.carry_out())"
+    )
+    ended = subprocess.run([PYTHON, "-c", script, directory.path], check=False, timeout=30)
+    assert ended.returncode == Verdict.INTERRUPTED
+
+
+def test_limits_hold_for_a_program_that_was_asked_to_stop(
+    directory: RunDirectory, told: Path
+) -> None:
+    """One that does not listen has no more time than any other; it is resumed all the same."""
+    script = f"trap '' TERM; echo ready > {told}; while :; do sleep 0.05; done"
+    with start(directory, "sh", "-c", script, limits=Limits(timeout=1.0, grace=0.1)) as runner:
+        assert told.read_text() == "ready\n"
+        runner.send_signal(signal.SIGTERM)
+    assert runner.returncode == Verdict.INTERRUPTED
+    assert not directory.lock.is_held()
