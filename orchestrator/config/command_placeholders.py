@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.overrides import as_override
 from orchestrator.config.secret_patterns import is_credential
 from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.errors import ConfigError
@@ -45,7 +44,7 @@ def fill_in(
 ) -> tuple[str, ...]:
     """Return the arguments of a run's program with their placeholders replaced.
 
-    An argument that is exactly ``{overrides}`` becomes one argument per axis.
+    An argument that is exactly ``{overrides}`` becomes one argument per override.
 
     Args:
         parts: The arguments, if the run's config has none of its own.
@@ -78,7 +77,7 @@ class _Places:
 
     def __init__(self, run: Run, run_dir: Path, where: str) -> None:
         self._where = where
-        self._overrides = [as_override(key, value) for key, value in run.overrides.items()]
+        self._overrides = list(run.hydra_overrides)
         self._written = dict(_leaves(run.written))
         directory = RunDirectory(run_dir.resolve())
         self._known: dict[str, Value] = {

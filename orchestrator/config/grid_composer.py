@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -18,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from orchestrator.config.axis_dependencies import find_parts, is_certain
 from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.hydra_resolver import Given, provide
-from orchestrator.config.overrides import choose
+from orchestrator.config.overrides import choose, is_for_program, without_secret_value
 from orchestrator.config.secret_detection import check_command, find_hidden
 from orchestrator.config.secret_references import conceal, identity_of
 from orchestrator.grid.axes import Axis, Point
@@ -119,7 +120,18 @@ class Composer:
         """
         with refusals_of_hydra(self._known_keys):
             cfg = self.compose(point)
-            return conceal(_plain(cfg), find_hidden(cfg))
+            concealed = conceal(_plain(cfg), find_hidden(cfg))
+            return replace(concealed, hydra_overrides=self._spell(point, concealed.written))
+
+    def _spell(self, point: Point, written: Mapping[str, Value]) -> tuple[str, ...]:
+        """Return the overrides from which Hydra composes a point, in Hydra's grammar."""
+        own_keys = frozenset(map(str, self._master.cfg.keys()))
+        chosen = (choose(override, point) for override in self.overrides)
+        return tuple(
+            without_secret_value(override, written)
+            for override in chosen
+            if is_for_program(override, own_keys)
+        )
 
     def compose(self, point: Point) -> DictConfig:
         """Return the config of a point before interpolations are resolved.

@@ -14,7 +14,7 @@ from omegaconf import Container, DictConfig, OmegaConf
 from orchestrator.config.grid_composer import Composer
 from orchestrator.config.hydra_composition import Composed, ConfigFolder
 from orchestrator.config.hydra_errors import refusals_of_hydra
-from orchestrator.config.overrides import choose, make_axis, merge
+from orchestrator.config.overrides import choose, make_axis, merge, with_open_settings
 from orchestrator.config.secret_detection import check_command
 from orchestrator.config.settings import Settings, parse_settings
 from orchestrator.errors import ConfigError
@@ -71,7 +71,8 @@ def load_experiment(
         master = _compose_master(folder, given)
         params = _read_grid(folder, given, master) if master.refers else master.params
         declared = folder.parse([f"{key}={value}" for key, value in params.items()])
-        composer = Composer(folder, merge(declared, given), master)
+        merged = [with_open_settings(item) for item in merge(declared, given)]
+        composer = Composer(folder, merged, master)
         swept = (item for item in composer.overrides if item.is_sweep_override())
         axes = tuple(make_axis(item, folder) for item in swept)
         check_size(axes)

@@ -22,20 +22,32 @@ from hydra.core.override_parser.types import (
 
 from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.secret_patterns import holds_secret, without_secret
+from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.errors import GridError
 from orchestrator.grid.axes import Axis, Point
+from orchestrator.grid.config_values import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from orchestrator.config.hydra_composition import ConfigFolder
     from orchestrator.grid.config_values import Value
 
-# Strings that Hydra's grammar reads literally.
-_PLAIN: Final = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w/-]*", re.IGNORECASE)
+# Strings that Hydra's grammar reads literally; it knows the letters of ASCII only.
+_PLAIN: Final = re.compile(
+    r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w/-]*", re.IGNORECASE | re.ASCII
+)
 _MOST_VALUES: Final = 1_000_000
 _SHOWN: Final = 200
-_NEVER_SWEPT: Final = ("experiment_id", "results_dir", "_filters", "orch")
+_SETTINGS: Final = "orch"
+_FILTERS: Final = "_filters"
+_PLACES: Final = ("experiment_id", "results_dir")
+_NEVER_SWEPT: Final = (*_PLACES, _FILTERS, _SETTINGS)
+# What Hydra needs for a grid, and a single run does not.
+_FOR_GRIDS: Final = (
+    *("hydra.launcher", "hydra/launcher", "hydra.sweeper", "hydra/sweeper"),
+    *("hydra.sweep", "hydra.mode"),
+)
 
 
 def merge(declared: Sequence[Override], given: Sequence[Override]) -> tuple[Override, ...]:
@@ -53,6 +65,17 @@ def merge(declared: Sequence[Override], given: Sequence[Override]) -> tuple[Over
             override = dataclasses.replace(override, type=before.type, input_line=text)  # noqa: PLW2901 # the same override, in the form of the other
         merged[places[-1]] = override
     return tuple(merged)
+
+
+def with_open_settings(override: Override) -> Override:
+    """Return the override such that it may set a setting of ``orch`` that the config does not name.
+
+    Whether there is such a setting is known without the config.
+    """
+    is_setting = override.key_or_group.startswith(f"{_SETTINGS}.")
+    if not is_setting or override.is_delete() or override.is_sweep_override():
+        return override
+    return dataclasses.replace(override, type=OverrideType.FORCE_ADD)
 
 
 def _replaces(override: Override, before: Override, declared: Sequence[Override]) -> bool:
@@ -131,8 +154,35 @@ def choose(override: Override, point: Point) -> Override:
         override,
         value_type=ValueType.ELEMENT,
         _value=value,
-        input_line=f"{override.get_key_element()}={_write(value)}",
+        input_line=as_override(override.get_key_element(), value),
     )
+
+
+def is_for_program(override: Override, own_keys: Container[str]) -> bool:
+    """Return whether a program that composes its config itself needs an override.
+
+    It does not need the settings of ``orch``, and those of Hydra's for a grid. ``own_keys`` are the
+    keys of its own config: without it, ``results_dir`` and ``experiment_id`` are not the program's.
+    """
+    key = override.key_or_group
+    if any(key == name or key.startswith((f"{name}.", f"{name}/")) for name in _FOR_GRIDS):
+        return False
+    top = re.split("[./]", key)[0]
+    if override.package is not None and override.package.partition(".")[0] == _SETTINGS:
+        return False
+    return top not in (_SETTINGS, _FILTERS) and (top not in _PLACES or top in own_keys)
+
+
+def without_secret_value(override: Override, written: Mapping[str, Value]) -> str:
+    """Return an override as it was typed, but with references in place of a secret.
+
+    ``written`` is the config as it is written to disk, with these references.
+    """
+    text, value = str(override.input_line), override.value()
+    found = look_up(written, override.key_or_group)
+    if HANDED_OVER not in str(found) or (isinstance(value, str) and "${" in value):
+        return text
+    return as_override(override.get_key_element(), cast("Value", found))
 
 
 def as_override(key: str, value: Value) -> str:
@@ -149,7 +199,11 @@ def _write(value: Value) -> str:
         case list():
             return f"[{','.join(map(_write, value))}]"
         case dict():
-            members = (f"{key}:{_write(item)}" for key, item in value.items())
+            # Keys cannot be quoted; special characters in them are escaped.
+            keys = map(Override._get_value_element_as_str, value)
+            members = (
+                f"{key}:{_write(item)}" for key, item in zip(keys, value.values(), strict=True)
+            )
             return f"{{{','.join(members)}}}"
         case _:
             return Override._get_value_element_as_str(value)

@@ -37,7 +37,8 @@ class Run:
     ``config`` is the resolved config it trains with, ``overrides`` are the values of its axes, and
     ``digest`` is the full SHA-256 digest, of which the run ID is the beginning. ``written`` is the
     config for ``config.yaml``, without secrets, ``environment`` holds the variables it refers to,
-    besides those of the user.
+    besides those of the user. ``hydra_overrides`` are the overrides, in Hydra's grammar and without
+    secrets, from which a program with the same config folder composes this config.
     """
 
     run_id: RunId
@@ -46,6 +47,7 @@ class Run:
     config: Mapping[str, Value] = field(repr=False)
     written: Mapping[str, Value] = field(repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hydra_overrides: Sequence[str] = field(default=(), repr=False, compare=False)
 
 
 def identify(
@@ -162,13 +164,15 @@ class Concealed:
     """A config as it is used and as it is written to disk, without its secrets.
 
     ``environment`` holds the variables that the written config refers to, besides those of the user.
-    ``references`` replace credentials in the run ID, by their paths.
+    ``references`` replace credentials in the run ID, by their paths. ``hydra_overrides`` are those of
+    the run.
     """
 
     resolved: Mapping[str, Value] = field(repr=False)
     written: Mapping[str, Value]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     references: Mapping[Path, Value] = field(default_factory=dict)
+    hydra_overrides: Sequence[str] = ()
 
 
 def check_digest(concealed: Concealed, digest: str, exclude: Sequence[str]) -> None:

@@ -46,6 +46,9 @@ class _LazyConfig:
     def environment(self) -> Mapping[str, str]:
         return self.write(self.number, self.digest).environment
 
+    def hydra_overrides(self) -> Sequence[str]:
+        return self.write(self.number, self.digest).hydra_overrides
+
 
 class LazyMapping(Mapping[str, V]):
     """A mapping that is created on access."""
@@ -63,6 +66,25 @@ class LazyMapping(Mapping[str, V]):
 
     def __len__(self) -> int:
         """Return the number of keys."""
+        return len(self._make())
+
+
+class LazyTexts(Sequence[str]):
+    """A sequence of strings that is created on access."""
+
+    def __init__(self, make: Callable[[], Sequence[str]]) -> None:
+        self._make = make
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[str]: ...
+    def __getitem__(self, at: int | slice) -> str | Sequence[str]:
+        """Return the string at an index, or several for a slice."""
+        return self._make()[at]
+
+    def __len__(self) -> int:
+        """Return the number of strings."""
         return len(self._make())
 
 
@@ -114,6 +136,7 @@ class Runs(Sequence[Run]):
             LazyMapping(later.resolved),
             LazyMapping(later.written),
             LazyMapping(later.environment),
+            LazyTexts(later.hydra_overrides),
         )
         return Run(run_id, digest, point_at(self._axes, number).values, *made)
 

@@ -61,7 +61,7 @@ def test_wrong_usage_is_one_line(line: str) -> None:
         ("model=mlpp", "Did you mean 'mlp'?"),
         ("nogroup=mlp", "no such key"),
         ("training=grid_search optimizer.lrr=1,2", "Did you mean 'optimizer.lr'?"),
-        ("orch.worker=2", "Did you mean 'orch.workers'?"),
+        ("orch.worker=2", "Did you mean 'workers'?"),
         ("orch.workers=many", "an integer"),
         ("experiment_id=../other", "cannot be the name of a folder"),
         ("seed=???", "seed has no value"),

@@ -1,5 +1,6 @@
 """The placeholders of a command."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ CONFIG = {
     "élan": {"lr-decay": 7},
     "zero": "a\0b",
 }
-RUN = identify(CONFIG, {"optimizer.lr": 0.1, "name": "a b", "model": "mlp"})  # type: ignore[arg-type]
+OVERRIDES = ("optimizer.lr=0.1", "name='a b'", "model=mlp")
+RUN = replace(identify(CONFIG, {}), hydra_overrides=OVERRIDES)  # type: ignore[arg-type]
 
 
 def filled(*parts: str) -> tuple[str, ...]:
@@ -53,7 +55,7 @@ def test_placeholders_are_filled_and_other_braces_stay(part: str, text: str | No
         assert filled(part) == (text,)
 
 
-def test_overrides_are_an_argument_for_each_axis() -> None:
+def test_overrides_are_an_argument_each() -> None:
     """For programs with Hydra's grammar; within a longer argument they are one text."""
     assert filled("train.py", "{overrides}", "-v") == (
         "train.py",
@@ -88,7 +90,7 @@ def test_what_no_program_can_be_given_is_one_line(part: str, message: str) -> No
 
 def test_nul_is_found_in_any_override() -> None:
     """Behind an argument that became several, too."""
-    run = identify(CONFIG, {"model": "mlp", "name": "a\0b"})  # type: ignore[arg-type]
+    run = replace(RUN, hydra_overrides=("model=mlp", "name='a\0b'"))
     with pytest.raises(
         ConfigError, match=r"'\{overrides\}' becomes an argument that contains a NUL"
     ):
