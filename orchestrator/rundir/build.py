@@ -19,6 +19,7 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import RUN_ID_DIGITS
 from orchestrator.rundir import config_yaml, durable, records
 from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.replaced import REPLACES, replaced_by
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -61,6 +62,8 @@ def _build(run: Run, staging: Path, exclude: Sequence[str] | None) -> int:
     """Build a run directory and return the locked descriptor that keeps it from being swept."""
     text = config_yaml.text_of(run)
     identity = identity_record(run, text, exclude, records.now())
+    if replaces := replaced_by(staging.parent, run.run_id):
+        identity[REPLACES] = replaces
     staging.mkdir()
     made = RunDirectory(staging)
     lock = -1

@@ -16,7 +16,7 @@ from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_enforce
 from orchestrator.rundir.healing import heal
 from orchestrator.rundir.logs import check_folder
 from orchestrator.rundir.quick_look import observe_done
-from orchestrator.rundir.state import State
+from orchestrator.rundir.replaced import IS_LIVE, ReplacedRuns, release, why_not_moved
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _RUN_ID = re.compile(rf"[0-9a-f]{{{RUN_ID_DIGITS}}}")
 _ORCHESTRATORS: Final = "orchestrators.lock"
-_LIVES: Final = "a process of it is live"
 
 
 class ExperimentDirectory:
@@ -45,6 +44,7 @@ class ExperimentDirectory:
         self.path = results_dir / experiment_id
         self.training = self.path / "training"
         self._exclude = identity_exclude
+        self.replaced = ReplacedRuns(self.training, _is_run)
         self._staged = StagedDirectories(self.training, identity_exclude)
 
     def run(self, run_id: RunId) -> RunDirectory:
@@ -58,6 +58,20 @@ class ExperimentDirectory:
             RunDirectoryError: The folder cannot be read.
         """
         return [self.run(run_id) for run_id in self.run_ids()]
+
+    def standing(self) -> list[RunDirectory]:
+        """Return the run directories whose results stand: of a rerun that is not done, the earlier one.
+
+        Raises:
+            RunDirectoryError: The folder cannot be read.
+        """
+        run_ids, kept = self.run_ids(), set(self.replaced.run_ids())
+        return [
+            self.replaced.kept(run_id)
+            if run_id in kept and not self.run(run_id).is_done()
+            else self.run(run_id)
+            for run_id in (sorted(kept.union(run_ids)) if kept else run_ids)
+        ]
 
     def run_ids(self) -> list[RunId]:
         """Return the names of the run directories that exist, in order.
@@ -109,6 +123,9 @@ class ExperimentDirectory:
                 probe = self.training / f".new-{os.urandom(8).hex()}"
                 probe.mkdir()
                 probe.rmdir()
+                freed = self.replaced.settle()
+            for path in freed:
+                shutil.rmtree(path, ignore_errors=True)
         except HeldLockError:
             raise
         except OSError as error:
@@ -176,10 +193,14 @@ class ExperimentDirectory:
                     self._staged.build(run)
 
     def tear_down(self) -> None:
-        """Remove what this process has built ahead and ``create`` has not published."""
+        """Remove what this process has built ahead, and earlier directories of runs that are done."""
         # What cannot be removed is swept by the next ``prepare``.
-        with suppress(OSError), exclusive(self.training):
-            self._staged.drop()
+        with suppress(OSError):
+            with exclusive(self.training):
+                self._staged.drop()
+                freed = self.replaced.settle()
+            for path in freed:
+                shutil.rmtree(path, ignore_errors=True)
 
     def remove(self, run_id: RunId, tell: Callable[[str], None] | None = None) -> str:
         """Remove a run directory, unless a process of it lives; return why it was kept, if it was.
@@ -191,14 +212,16 @@ class ExperimentDirectory:
         lock = -1
         try:
             with exclusive(self.training, tell):
-                if why_not := self._why_not_removed(directory):
-                    return why_not
-                lock = directory.lock.open()
-                if not directory.lock.take(lock):
-                    return _LIVES
-                aside = self.training / f".new-swept-{os.urandom(16).hex()}"
-                directory.path.rename(aside)
-            shutil.rmtree(aside)  # while its lock is held, so that no other process sweeps it
+                if os.path.lexists(directory.path):
+                    if why_not := self._why_not_removed(directory):
+                        return why_not
+                    lock = directory.lock.open()
+                    if not directory.lock.take(lock):
+                        return IS_LIVE
+                paths = self.replaced.kept(run_id).path, directory.path
+                freed = [release(path, self.training) for path in paths]
+            for path in filter(None, freed):
+                shutil.rmtree(path)  # while its lock is held, so that no other process sweeps it
         except FileNotFoundError:
             return ""  # another process has removed it
         except OSError as error:
@@ -211,13 +234,9 @@ class ExperimentDirectory:
         return ""
 
     def _why_not_removed(self, directory: RunDirectory) -> str:
-        if directory.path.is_symlink():
-            return "it is a link to another folder. Remove it by hand"
-        if not directory.is_done() and is_joined(self.path / _ORCHESTRATORS):
+        if not (directory.path.is_symlink() or directory.is_done()) and self.is_executed():
             return "another orch run executes this experiment, and may be about to start it"
-        if directory.observe().state is State.RUNNING:  # also if nobody holds the lock
-            return _LIVES
-        return ""
+        return why_not_moved(directory)
 
 
 def _is_run(name: str) -> bool:

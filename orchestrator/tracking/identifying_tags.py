@@ -50,21 +50,38 @@ class IdentifyingTags:
         return tags | ({_FOLDER_TAG: self.folder} if self.folder else {})
 
 
-def choose(found: Sequence[Found], wanted: IdentifyingTags) -> Found | None:
+def choose(
+    found: Sequence[Found], wanted: IdentifyingTags, *, is_rerun: bool = False
+) -> Found | None:
     """Return the MLflow run of this run directory, or of an earlier one at its path.
 
     Others with the same run ID belong to directories elsewhere that report to the same store,
-    including copies of this one, which have the same creation time.
+    including copies of this one, which have the same creation time. The one that a rerun replaces
+    keeps its own: points of two executions are never mixed.
     """
-    candidates = list(found)
-    if wanted.folder:
-        ours = [each for each in found if each.tags.get(_FOLDER_TAG) == wanted.folder]
-        candidates = ours + [each for each in found if _FOLDER_TAG not in each.tags]
-    for tag, value in ((_CREATED_TAG, wanted.created_at), (_DIRECTORY_TAG, wanted.address)):
-        for each in candidates:
+    known = ((_CREATED_TAG, wanted.created_at), (_DIRECTORY_TAG, wanted.address))
+    for tag, value in known[:1] if is_rerun else known:
+        for each in _candidates(found, wanted):
             if each.tags.get(tag) == value:
                 return each
     return None
+
+
+def choose_replaced(found: Sequence[Found], wanted: IdentifyingTags) -> list[Found]:
+    """Return the MLflow runs of earlier run directories at the path of this one."""
+    return [
+        each
+        for each in _candidates(found, wanted)
+        if each.tags.get(_DIRECTORY_TAG) == wanted.address
+        and each.tags.get(_CREATED_TAG, "") < wanted.created_at
+    ]
+
+
+def _candidates(found: Sequence[Found], wanted: IdentifyingTags) -> list[Found]:
+    if not wanted.folder:
+        return list(found)
+    ours = [each for each in found if each.tags.get(_FOLDER_TAG) == wanted.folder]
+    return ours + [each for each in found if _FOLDER_TAG not in each.tags]
 
 
 def belongs_to(found: Found, created_at: str, folder: str) -> bool:

@@ -11,11 +11,17 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.rundir.replaced import is_rerun
 from orchestrator.rundir.state import State, Status
 from orchestrator.tracking import run_data
 from orchestrator.tracking.delivery_record import Delivery, state_to_report, write_delivery
 from orchestrator.tracking.git_source import source_at
-from orchestrator.tracking.identifying_tags import IdentifyingTags, belongs_to, choose
+from orchestrator.tracking.identifying_tags import (
+    IdentifyingTags,
+    belongs_to,
+    choose,
+    choose_replaced,
+)
 from orchestrator.tracking.metric_points import START, FilePosition, read_points
 from orchestrator.tracking.sent_points import ConflictError, SentPoints
 
@@ -125,11 +131,10 @@ class Sender:
         store, directory = self._store, self._directory
         params = run_data.read_params(directory)
         destination = self._scope.destination
-        identifying = IdentifyingTags.of(
-            directory, created_at, self._scope.experiment_id, destination.folder
-        )
+        identifying = self._identifying(created_at)
         start = run_data.started_at(directory, seen)
-        found = choose(store.find_runs(directory.run_id), identifying)
+        same_id = store.find_runs(directory.run_id)
+        found = choose(same_id, identifying, is_rerun=is_rerun(directory))
         if found is None:
             tags = identifying.tags() | run_data.axis_tags(directory) | self._attempt_tags(seen)
             name = run_data.name_of(directory)
@@ -146,6 +151,11 @@ class Sender:
         known = Delivery(destination.store, store.mark, created_at, run)
         self.delivery = replace(known, folder=destination.folder, start=start)
         self._params, self._sent = params, sent
+
+    def _identifying(self, created_at: str) -> IdentifyingTags:
+        scope = self._scope
+        folder = scope.destination.folder
+        return IdentifyingTags.of(self._directory, created_at, scope.experiment_id, folder)
 
     def _read_back(self, mlflow_run_id: str) -> Mapping[tuple[str, int], float]:
         """Return the points that MLflow has of a run."""
@@ -241,7 +251,7 @@ class Sender:
         self._store.set_state(run, seen.state, end)
         if is_over:
             self._send_files()
-            self._remove_duplicates()
+            self._remove_surplus(is_replacing=seen.state is State.DONE and is_rerun(directory))
         self._record(replace(self.delivery, told=state_to_report(seen)))
 
     def _send_files(self) -> None:
@@ -257,14 +267,16 @@ class Sender:
                 files = {**self.delivery.files, name: now}
                 self.delivery = replace(self.delivery, files=files)
 
-    def _remove_duplicates(self) -> None:
-        """Remove MLflow runs that a slow server created twice, because its first response was lost."""
-        if self.delivery is None or not self._store.answers_late:
+    def _remove_surplus(self, *, is_replacing: bool) -> None:
+        """Remove MLflow runs that a slow server created twice, and those that a rerun replaces."""
+        if self.delivery is None or not (self._store.answers_late or is_replacing):
             return
-        for found in self._store.find_runs(self._directory.run_id):
-            is_ours = belongs_to(found, self.delivery.created_at, self.delivery.folder)
-            if is_ours and found.mlflow_run_id != self.delivery.mlflow_run_id:
-                self._store.discard_run(found.mlflow_run_id)
+        found = self._store.find_runs(self._directory.run_id)
+        ours = self._identifying(self.delivery.created_at)
+        surplus = [each for each in found if belongs_to(each, ours.created_at, ours.folder)]
+        for each in [*surplus, *(choose_replaced(found, ours) if is_replacing else ())]:
+            if each.mlflow_run_id != self.delivery.mlflow_run_id:
+                self._store.discard_run(each.mlflow_run_id)
 
     def _discard(self, conflict: ConflictError) -> None:
         run = conflict.mlflow_run_id or (self.delivery.mlflow_run_id if self.delivery else "")

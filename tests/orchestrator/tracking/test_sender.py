@@ -218,6 +218,92 @@ def test_directory_that_was_made_anew_with_another_device_gets_a_new_mlflow_run(
             shutil.rmtree(directory.path)
 
 
+def rerun(experiment: ExperimentDirectory, run: Run) -> RunDirectory:
+    """Begin a run from nothing, as ``orch rerun`` does."""
+    assert experiment.replaced.put_aside([run.run_id], print) == {}
+    return experiment.create(run)
+
+
+@pytest.mark.parametrize("are_late", [True, False])
+def test_rerun_has_an_mlflow_run_of_its_own_and_replaces_the_earlier_one_when_it_is_done(
+    experiment: ExperimentDirectory,
+    directory: RunDirectory,
+    runs: list[Run],
+    store: Any,
+    append: Append,
+    ended: Ended,
+    *,
+    are_late: bool,
+) -> None:
+    """Points of the two are never mixed, also where the values are the same."""
+    store.answers_late = are_late
+    send(directory, store)
+    again = rerun(experiment, runs[0])
+    append(again, 1, 2, at=7)
+    again.write_status(ended(Record.FAILED))
+    send(again, store)
+    first, second = store.runs.values()
+    assert (first.state, len(first.samples), first.is_deleted) == (State.DONE, 3, False)
+    assert (second.state, len(second.samples), second.is_deleted) == (State.FAILED, 2, False)
+    again.write_status(ended(Record.DONE, 2))
+    send(again, store)
+    assert store.run is second
+    assert store.run.state is State.DONE
+    assert store.steps == [1, 2]
+
+
+def test_second_rerun_replaces_what_was_sent_before_the_first_one(
+    experiment: ExperimentDirectory,
+    directory: RunDirectory,
+    runs: list[Run],
+    store: Any,
+    append: Append,
+    ended: Ended,
+) -> None:
+    """The first rerun was never sent: MLflow was away."""
+    send(directory, store)
+    for _ in range(2):
+        again = rerun(experiment, runs[0])
+        append(again, 9)
+        again.write_status(ended(Record.DONE))
+        experiment.tear_down()
+    send(again, store)
+    assert store.steps == [9]
+    assert len(store.runs) == 2
+
+
+def test_store_that_breaks_at_any_call_keeps_a_rerun_apart(
+    experiment: ExperimentDirectory,
+    directory: RunDirectory,
+    runs: list[Run],
+    new_store: Any,
+    append: Append,
+    ended: Ended,
+) -> None:
+    """A sender that was killed anywhere is followed by one that finishes its work."""
+    stores = [new_store() for _ in range(30)]
+    for store in stores:
+        directory.delivery.unlink(missing_ok=True)
+        send(directory, store)
+    before = stores[0].calls
+    again = rerun(experiment, runs[0])
+    append(again, 8, 9)
+    again.write_status(ended(Record.DONE))
+    for number, store in enumerate(stores):
+        again.delivery.unlink(missing_ok=True)
+        store.fails_at = before + number
+        if number:
+            try:
+                send(again, store)
+            except ConnectionError:
+                pass
+            else:
+                assert number > 5
+                break
+        send(again, store)
+        assert store.steps == [8, 9]
+
+
 def test_what_a_slow_server_made_twice_is_removed(directory: RunDirectory, store: Any) -> None:
     """Its answer came too late, so it was asked again."""
     sender = Sender(directory, store, SCOPE, None)
