@@ -18,6 +18,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "logs": "print the output of a run's last attempt, with --follow while it is written",
     "diff": "show the keys in which two runs differ",
     "results": "compare metrics by axis, mean and standard deviation over seeds, the best first",
+    "rerun": "execute runs again from nothing; their earlier results are kept until that is done",
+    "rm": "show, and with --yes remove, the run directories of single runs",
     "prune": "show, and with --yes remove, run directories that the grid no longer names",
     "sync": "send to MLflow what has not arrived yet",
     "ui": "serve MLflow's page for the experiment's store, on this machine only",
@@ -110,6 +112,10 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_only_option(parser)
+    _add_execution_options(parser)
+
+
+def _add_execution_options(parser: argparse.ArgumentParser) -> None:
     share = parser.add_argument_group("the machine")
     share.add_argument(
         "--workers",
@@ -155,6 +161,34 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--max-failures", type=int, metavar="N", help="stop at the Nth failure (default: never)"
     )
     parser.add_argument("--quiet", action="store_true", help="print only failures and the summary")
+
+
+def _add_rerun_options(parser: argparse.ArgumentParser) -> None:
+    _add_run_choice(parser)
+    _add_execution_options(parser)
+
+
+def _add_rm_options(parser: argparse.ArgumentParser) -> None:
+    _add_run_choice(parser)
+    _add_yes_option(parser)
+
+
+def _add_run_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="name the runs by their IDs, or the starts of them; none with --where",
+    )
+    parser.add_argument(
+        "--where", metavar="EXPR", help="choose the runs for which this comparison holds"
+    )
+
+
+def _add_yes_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--yes", action="store_true", help="remove them permanently (default: only show them)"
+    )
 
 
 def _add_status_options(parser: argparse.ArgumentParser) -> None:
@@ -209,9 +243,7 @@ def _add_results_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_prune_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--yes", action="store_true", help="remove them permanently (default: only show them)"
-    )
+    _add_yes_option(parser)
     parser.add_argument(
         "--without-grid",
         action="store_true",
@@ -234,6 +266,8 @@ _OPTIONS: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "logs": _add_logs_options,
     "diff": _add_diff_options,
     "results": _add_results_options,
+    "rerun": _add_rerun_options,
+    "rm": _add_rm_options,
     "prune": _add_prune_options,
     "ui": _add_ui_options,
 }

@@ -34,6 +34,7 @@ class OwnCommand:
 
     command: str | None
     differs_in: tuple[str, ...] = ()
+    overrides: tuple[str, ...] | None = None
 
     @property
     def reason(self) -> str:
@@ -65,7 +66,7 @@ def find_own_command(
             run_id, now, exclude = _make(options, overrides)
             if run_id == report.run_id:
                 line = argparse.Namespace(**{**vars(options), "overrides": overrides})
-                return OwnCommand(next_command(line, "run"))
+                return OwnCommand(next_command(line, "run"), overrides=tuple(overrides))
             differences = tuple(it.key for it in find_differences(config, now, exclude))
             if not differences or len(differences) > _MOST:
                 break

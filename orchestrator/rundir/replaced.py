@@ -158,6 +158,12 @@ def release(path: Path, training: Path) -> Path | None:
     return None
 
 
+def kept_for(directory: RunDirectory) -> Path | None:
+    """Return the earlier directory of a run that a rerun keeps, None if there is none."""
+    kept = directory.path.parents[1] / FOLDER / directory.run_id
+    return kept if kept.is_dir() else None
+
+
 def is_rerun(directory: RunDirectory) -> bool:
     """Return whether a run directory replaces an earlier one of the run.
 

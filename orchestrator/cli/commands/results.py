@@ -45,7 +45,7 @@ def results(options: argparse.Namespace, console: Console) -> int:
         raise UsageError("--json and --csv exclude each other: they are two formats. Choose one.")
     described, experiment = open_experiment(source_of(options))
     exclude = described.settings.identity_exclude
-    outcomes = [_outcome(directory, exclude) for directory in experiment.runs()]
+    outcomes = [_outcome(directory, exclude) for directory in experiment.standing()]
     compared = compare(outcomes, options.over, options.sort)
     if options.json:
         console.file.write(json.dumps(comparison_as_json(compared), indent=2) + "\n")

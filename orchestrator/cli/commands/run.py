@@ -42,7 +42,7 @@ from orchestrator.tracking.reporter_handle import Patience, ReporterProcess, fin
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
@@ -58,8 +58,23 @@ _GARBAGE: Final = 700  # allocations before a garbage collection of the youngest
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Execute the plan and return the exit code."""
+    return execute(load_plan(source_of(options), only=options.only), options, console)
+
+
+def execute(
+    planned: Planned,
+    options: argparse.Namespace,
+    console: Console,
+    begin: Callable[[], object] = bool,
+    *,
+    is_summarized: bool = True,
+) -> int:
+    """Execute a plan with the options of ``orch run``, and return the exit code.
+
+    ``begin`` is called once everything that runs need is loaded, before the first one starts.
+    ``is_summarized`` tells whether a summary of the plan is printed.
+    """
     flags = parse_flags(options)
-    planned = load_plan(source_of(options), only=options.only)
     settings = with_flags(planned.settings, flags)
     # A closed terminal or a closed pipe must not stop a grid.
     console.file = cast("IO[str]", TolerantStream(console.file))
@@ -69,9 +84,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     _heal(planned, console)
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
-        _print_summary(planned, options, console)
-        console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
-        return _close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
+        return _do_nothing(planned, options, console, is_summarized=is_summarized)
     gpus = Nvml()
     resources = _resources(settings, gpus, gpus.found() if total else (), total)
     to_start = planned.plan.starts()
@@ -81,7 +94,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if planned.experiment.join(tell_waiting):
         orphans = frozenset(item.run.run_id for item in waits)
         resources = replace(resources, orphans=orphans)
-    _print_summary(planned, options, console)
+    if is_summarized:
+        _print_summary(planned, options, console)
     ends = (*to_start[:1], *to_start[-1:])
     if lack := lack_of_shared_memory(decision.run.config for decision in ends):
         console.print(Text(lack, style="yellow"), soft_wrap=True)
@@ -97,6 +111,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
             # The plan lives to the end; the garbage of each run must not accumulate until then.
             gc.freeze()
             gc.set_threshold(_GARBAGE)
+            if not stop.asked:
+                begin()
             outcome = engine.execute(starts, waits, stop)
         before = stop.level
         if reporter:
@@ -104,6 +120,17 @@ def run(options: argparse.Namespace, console: Console) -> int:
         stopped = stop.level > before
     code = ExitCode.INTERRUPTED if stopped else exit_code(outcome)
     return _close(outcome, planned, options, console, code)
+
+
+def _do_nothing(
+    planned: Planned, options: argparse.Namespace, console: Console, *, is_summarized: bool
+) -> int:
+    if planned.experiment.replaced.run_ids():  # of a rerun that was killed when it was done
+        planned.experiment.prepare(tell_waiting)
+    if is_summarized:
+        _print_summary(planned, options, console)
+    console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
+    return _close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
 
 
 def _heal(planned: Planned, console: Console) -> None:

@@ -14,6 +14,7 @@ from orchestrator.cli.safe_output import on_one_line
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_values import show as show_value
+from orchestrator.rundir.replaced import kept_for
 from orchestrator.rundir.state import State, Status
 from orchestrator.sanitize import printable
 
@@ -78,6 +79,8 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
     for key, metric in report.outcome.metrics.items():
         yield key, _short(metric)
     yield "config", str(directory.config)
+    if kept := kept_for(directory):
+        yield "earlier", f"{kept}, kept until this run is done"
     for log in directory.attempt_logs():
         yield "log", str(log)
 
@@ -89,6 +92,7 @@ def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
         config: Mapping[str, object] | None = directory.read_config()
     except RunDirectoryError:
         config = None
+    kept = kept_for(directory)
     return {
         "schema": 1,
         **report_as_json(report),
@@ -99,6 +103,7 @@ def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
         "exit_code": status.exit_code if status else None,
         "error": {"class": failure.kind, "message": failure.message} if failure else None,
         "results": dict(report.outcome.results),
+        "earlier": kept and str(kept),
         "logs": [str(log) for log in directory.attempt_logs()],
         "config": config,
     }

@@ -1,0 +1,149 @@
+"""``orch rerun``: executes runs again from nothing, and keeps their earlier results until that is done."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.command_for_run import find_own_command
+from orchestrator.cli.commands.run import execute
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.lookup import source_of
+from orchestrator.cli.run_choice import choose_runs, separate_runs
+from orchestrator.cli.setting_flags import parse_flags
+from orchestrator.cli.waiting_notices import tell_waiting
+from orchestrator.errors import RunDirectoryError, UsageError
+from orchestrator.grid.lazy_runs import find_places
+from orchestrator.planning.load import load_plan
+from orchestrator.planning.plan import Decisions
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from orchestrator.grid.identity import Run, RunId
+    from orchestrator.planning.load import Planned
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.state import Observation
+
+_IS_EXECUTED = "another orch run executes this experiment, and may be about to start it"
+
+
+def rerun(options: argparse.Namespace, console: Console) -> int:
+    """Execute the chosen runs from nothing, or continue an earlier rerun of them; return the exit code."""
+    separate_runs(options)
+    parse_flags(options)  # what is wrong is said before anything is done
+    planned = load_plan(source_of(options))
+    experiment = planned.experiment
+    chosen = choose_runs(options, experiment)
+    due = experiment.replaced.choose(chosen)
+    seen = experiment.observe(due)
+    held = find_held(experiment, seen)
+    ready = [run_id for run_id in due if run_id not in held]
+    for run_id, reason in held.items():
+        _tell(console, options, f"left as it is: {run_id}, {reason}")
+    if not ready:
+        return ExitCode.LEFT
+    runs = _runs(options, planned, ready)
+    _tell_beginning(console, options, experiment, (ready, len(chosen) - len(due)))
+    kept = set(experiment.replaced.run_ids())
+    continued = {at: seen[it.run_id] for at, it in enumerate(runs) if it.run_id in kept}
+    again = replace(planned, plan=replace(planned.plan, decisions=Decisions(runs, continued)))
+    moved = [run_id for run_id in ready if run_id not in kept]
+    begin = partial(put_aside, experiment, moved, options, console)
+    code = execute(again, options, console, begin, is_summarized=False)
+    return code or (ExitCode.LEFT if held else 0)
+
+
+def find_held(
+    experiment: ExperimentDirectory, seen: Mapping[RunId, Observation]
+) -> dict[RunId, str]:
+    """Return the runs that must not be started again now, with the reason.
+
+    The new attempt of an earlier rerun is none of them: it is continued, or waited for.
+    """
+    kept, is_executed = set(experiment.replaced.run_ids()), experiment.is_executed()
+    held = {}
+    for run_id, found in seen.items():
+        if run_id in kept:
+            continue
+        if found.state is State.RUNNING or found.damage:
+            held[run_id] = found.reason
+        elif is_executed and found.state is not State.DONE:
+            held[run_id] = _IS_EXECUTED
+    return held
+
+
+def put_aside(
+    experiment: ExperimentDirectory,
+    run_ids: Sequence[RunId],
+    options: argparse.Namespace,
+    console: Console,
+) -> None:
+    """Move run directories aside, and print one line per run that has to stay as it is."""
+    for run_id, reason in experiment.replaced.put_aside(run_ids, tell_waiting).items():
+        _tell(console, options, f"left as it is: {run_id}, {reason}")
+
+
+def _runs(options: argparse.Namespace, planned: Planned, run_ids: Sequence[RunId]) -> list[Run]:
+    """Return the runs with these IDs, of the grid or, if it does not name them, of their own.
+
+    They keep the axes that they were started with.
+
+    Raises:
+        UsageError: The current config does not yield one of them.
+    """
+    named = planned.plan.selection.runs
+    places = find_places(named, run_ids)
+    runs = []
+    for run_id in run_ids:
+        there = planned.experiment.run(run_id)
+        directory = there if there.path.exists() else planned.experiment.replaced.kept(run_id)
+        run = named[places[run_id]] if run_id in places else _own_run(options, directory)
+        with suppress(RunDirectoryError):  # it is damaged: the grid has them as well
+            run = replace(run, overrides=directory.read_overrides())
+        runs.append(run)
+    return runs
+
+
+def _own_run(options: argparse.Namespace, directory: RunDirectory) -> Run:
+    found = find_own_command(options, directory, directory.report())
+    if found.overrides is None:
+        raise UsageError(
+            f"{directory.run_id} cannot be executed again: {found.reason}."
+            " Restore the config, or choose other runs."
+        )
+    return load_plan(replace(source_of(options), overrides=found.overrides)).plan.selection.runs[0]
+
+
+def _tell_beginning(
+    console: Console,
+    options: argparse.Namespace,
+    experiment: ExperimentDirectory,
+    counted: tuple[Sequence[RunId], int],
+) -> None:
+    """Print what is about to happen."""
+    ready, finished = counted
+    replaced = experiment.replaced
+    continued = sum(run_id in set(replaced.run_ids()) for run_id in ready)
+    told = [f"{len(ready) - continued} from nothing"] if len(ready) > continued else []
+    told += [f"{continued} continued"] if continued else []
+    told += [f"{finished} already done"] if finished else []
+    text = (
+        f"rerun of {len(ready) + finished} {'run' if len(ready) + finished == 1 else 'runs'}:"
+        f" {', '.join(told)}. Earlier results are kept in {replaced.path} until the new ones are done"
+    )
+    _tell(console, options, text, style="")
+
+
+def _tell(console: Console, options: argparse.Namespace, text: str, style: str = "yellow") -> None:
+    if not options.json:
+        console.print(Text(text, style=style), soft_wrap=True)

@@ -1,0 +1,77 @@
+"""``orch rm``: removes the run directories of single runs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.lookup import source_of
+from orchestrator.cli.run_choice import choose_runs, separate_runs
+from orchestrator.cli.tables import print_status
+from orchestrator.cli.waiting_notices import tell_waiting
+from orchestrator.grid.axes import describe_point
+from orchestrator.planning.load import open_experiment
+from orchestrator.rundir.survivors import Survivors
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from orchestrator.grid.identity import RunId
+    from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.status_report import Report
+
+
+def rm(options: argparse.Namespace, console: Console) -> int:
+    """Show the chosen runs; with ``--yes`` remove those that are not live."""
+    separate_runs(options)
+    _, experiment = open_experiment(source_of(options))
+    survivors = Survivors()
+    reports = [_report(experiment, it, survivors) for it in choose_runs(options, experiment)]
+    left = {}
+    if options.yes:
+        reasons = ((it.run_id, experiment.remove(it.run_id, tell_waiting)) for it in reports)
+        left = {run_id: reason for run_id, reason in reasons if reason}
+    if options.json:
+        runs = [
+            {
+                "run_id": report.run_id,
+                "overrides": dict(report.overrides),
+                "state": report.seen.state.value,
+                "removed": options.yes and report.run_id not in left,
+                "why_not": left.get(report.run_id),
+            }
+            for report in reports
+        ]
+        console.file.write(json.dumps({"schema": 1, "runs": runs}, indent=2) + "\n")
+    elif options.yes:
+        _tell(reports, left, console)
+    else:
+        print_status(reports, console, everything=True)
+        what = "This run" if len(reports) == 1 else f"These {len(reports)} runs"
+        text = f"{what} would be removed: --yes removes them permanently."
+        console.print(Text(text.replace("them", "it") if len(reports) == 1 else text))
+    return ExitCode.LEFT if left else 0
+
+
+def _report(experiment: ExperimentDirectory, run_id: RunId, survivors: Survivors) -> Report:
+    """Return the report on a run, or on what a rerun keeps of it if there is nothing else."""
+    directory = experiment.run(run_id)
+    if not directory.path.exists():
+        directory = experiment.replaced.kept(run_id)
+    return directory.report(survivors)
+
+
+def _tell(reports: Sequence[Report], left: Mapping[RunId, str], console: Console) -> None:
+    for report in reports:
+        if report.run_id in left:
+            point = describe_point(report.overrides)
+            line = f"kept {report.run_id}  {point}: {left[report.run_id]}"
+            console.print(Text(line, style="yellow"), soft_wrap=True)
+    removed = len(reports) - len(left)
+    console.print(Text(f"{removed} of {len(reports)} run directories were removed."))

@@ -1,0 +1,98 @@
+"""The choice of existing runs on a command line: by their IDs, or by a condition on their configs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.lookup import find_run
+from orchestrator.errors import RunDirectoryError, UsageError
+from orchestrator.grid.config_values import Missing, look_up, nearest_key
+from orchestrator.grid.filter_parser import parse_condition
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.grid.config_values import Value
+    from orchestrator.grid.filters import Condition
+    from orchestrator.grid.identity import RunId
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.experiment import ExperimentDirectory
+
+
+def separate_runs(options: argparse.Namespace) -> None:
+    """Separate the names of runs on a command line from the overrides."""
+    words = [*options.runs, *options.overrides]
+    options.overrides = [word for word in words if "=" in word or word.startswith("~")]
+    options.runs = [word for word in words if word not in options.overrides]
+
+
+def choose_runs(options: argparse.Namespace, experiment: ExperimentDirectory) -> list[RunId]:
+    """Return the runs that a command line names, each once.
+
+    Raises:
+        UsageError: It names none, or one that does not exist.
+        FilterError: No run has a key of the condition, or it orders values that have no order.
+    """
+    if bool(options.runs) == (options.where is not None):
+        what = "RUN and --where exclude each other" if options.runs else "no run is named"
+        raise UsageError(
+            f"{what}. Name runs by their IDs, as orch status prints them, or choose them with"
+            " --where, for example --where 'seed == 1'."
+        )
+    run_ids = sorted({*experiment.run_ids(), *experiment.replaced.run_ids()})
+    if not run_ids:
+        raise UsageError(f"no runs in {experiment.training} yet: nothing was started.")
+    if options.where is None:
+        return list(dict.fromkeys(find_run(name, run_ids) for name in options.runs))
+    kept = set(experiment.replaced.run_ids())
+    directories = [
+        experiment.replaced.kept(run_id) if run_id in kept else experiment.run(run_id)
+        for run_id in run_ids
+    ]
+    return [each.run_id for each in _meeting(parse_condition(options.where), directories)]
+
+
+def _meeting(condition: Condition, directories: Sequence[RunDirectory]) -> list[RunDirectory]:
+    """Return the run directories whose config meets a condition."""
+    found: list[RunDirectory] = []
+    unknown, example = set(condition.keys), dict[str, "Value"]()
+    for directory in directories:
+        try:
+            overrides = directory.read_overrides()
+            config = _config_of(directory, overrides, condition)
+        except RunDirectoryError:
+            continue  # orch status reports the damage
+        unknown = {key for key in unknown if isinstance(look_up(config, key), Missing)}
+        example = dict(config)
+        choices = {key: value for key, value in overrides.items() if isinstance(value, str)}
+        if condition.holds(config, choices):
+            found.append(directory)
+    if unknown:
+        key = min(unknown)
+        near = nearest_key(example, key)
+        hint = f"Did you mean {near}?" if near else "If it is a string, put it in quotes."
+        raise UsageError(f"--where {condition.text!r}: no run has the key {key!r}. {hint}")
+    if not found:
+        raise UsageError(
+            f"--where {condition.text!r}: none of the {len(directories)} runs meets it."
+            " orch status lists them."
+        )
+    return found
+
+
+def _config_of(
+    directory: RunDirectory, overrides: Mapping[str, Value], condition: Condition
+) -> Mapping[str, Value]:
+    """Return the config of a run, or only what the condition reads if the axes suffice."""
+    values = [overrides.get(key) for key in condition.keys]
+    if all(isinstance(value, bool | int | float) for value in values):
+        config: dict[str, Value] = {}
+        for key in condition.keys:
+            *above, last = key.split(".")
+            node = config
+            for part in above:
+                node = node.setdefault(part, {})  # type: ignore[assignment] # a mapping
+            node[last] = overrides[key]
+        return config
+    return directory.read_config()

@@ -1,0 +1,151 @@
+"""``orch rerun`` executes chosen runs from nothing, and says what it does."""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.state import Record, State
+
+from .conftest import Grid, leave
+
+SCRIPT = """
+import json, os, sys
+run_dir = os.environ["ORCH_RUN_DIR"]
+with open(f"{run_dir}/results.json", "w") as file:
+    json.dump({"test": {"new": 1}}, file)
+sys.exit(os.path.exists("broken"))
+"""
+
+
+@pytest.fixture(autouse=True)
+def program(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs be executed by a script, in the folder of the grid."""
+    monkeypatch.chdir(grid.folder)
+    (grid.folder / "train.py").write_text(SCRIPT)
+    with (grid.folder / "conf/config.yaml").open("a") as config:
+        config.write("orch: {command: [python, train.py], tracking: {enabled: false}}\n")
+
+
+def done(grid: Grid, lr: float, seed: int) -> RunDirectory:
+    """Make a run that is done."""
+    directory = grid.make(lr, seed)
+    leave(directory, old=1)
+    return directory
+
+
+def results_of(directory: RunDirectory) -> list[str]:
+    return [*json.loads(directory.results.read_text())["test"]]
+
+
+def test_run_named_by_a_prefix_is_executed_without_its_overrides(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """What it was started with is recorded, so that nobody has to type it."""
+    directory, other = done(grid, 0.3, 5), done(grid, 0.1, 0)
+    assert grid.orch("rerun", directory.run_id[:6]) == 0
+    said = output()
+    assert "rerun of 1 run: 1 from nothing. Earlier results are kept in" in said
+    assert "lr=0.3 seed=5" in said
+    assert (results_of(directory), results_of(other)) == (["new"], ["old"])
+    assert directory.read_overrides() == {"lr": 0.3, "seed": 5}
+    assert not (grid.experiment.path / "replaced").exists()
+
+
+def test_runs_are_chosen_by_a_condition(grid: Grid, output: Callable[[], str]) -> None:
+    """Those of the grid and those that it no longer names, on axes and on other keys."""
+    chosen = [done(grid, 0.3, 1), done(grid, 0.2, 1)]
+    other = done(grid, 0.3, 2)
+    where = "seed == 1 & experiment_id == 'grid'"
+    assert grid.orch("rerun", "--where", where, "lr=0.1,0.2", "seed=1", "--workers=2") == 0
+    assert "2 of 2 runs are done" in output()
+    assert [results_of(each) for each in (*chosen, other)] == [["new"], ["new"], ["old"]]
+
+
+@pytest.mark.parametrize("record", [Record.FAILED, Record.INTERRUPTED, Record.RUNNING])
+def test_run_that_is_not_done_begins_from_nothing(grid: Grid, record: Record) -> None:
+    """Failed, asked to stop or killed: it does not resume."""
+    directory = grid.make(0.1, 0, record=record)
+    (directory.path / "checkpoint").touch()
+    assert grid.orch("rerun", directory.run_id) == 0
+    assert directory.observe().attempts == 1
+    assert not (directory.path / "checkpoint").exists()
+
+
+def test_rerun_that_fails_keeps_the_earlier_result(grid: Grid, output: Callable[[], str]) -> None:
+    """It stands in orch results, and orch show says where it is; typed again, it continues."""
+    directory = done(grid, 0.1, 0)
+    (grid.folder / "broken").touch()
+    assert grid.orch("rerun", directory.run_id) == 1
+    assert directory.observe().state is State.FAILED
+    output()
+    grid.orch("results", "--json")
+    (row,) = json.loads(output())["rows"]
+    assert [*row["metrics"]] == ["old"]
+    grid.orch("show", directory.run_id)
+    assert "kept until this run is done" in output()
+    grid.orch("show", directory.run_id, "--json")
+    kept = Path(json.loads(output())["earlier"])
+    assert kept.is_dir()
+    (grid.folder / "broken").unlink()
+    assert grid.orch("rerun", directory.run_id) == 0
+    assert "rerun of 1 run: 1 continued" in output()
+    assert directory.observe().attempts == 2
+    assert results_of(directory) == ["new"]
+    assert not kept.exists()
+
+
+def test_live_run_is_left_as_it_is(grid: Grid, output: Callable[[], str]) -> None:
+    """The others are executed, and the exit code says that one was left."""
+    live, directory = grid.make(0.1, 0, record=Record.RUNNING), done(grid, 0.1, 1)
+    lock = live.lock.open()
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    assert grid.orch("rerun", "--where", "lr == 0.1") == 3
+    os.close(lock)
+    assert f"left as it is: {live.run_id}" in output()
+    assert (live.observe().attempts, results_of(directory)) == (1, ["new"])
+
+
+def test_nothing_is_moved_before_all_that_runs_need_is_there(grid: Grid) -> None:
+    """A program that cannot be loaded costs no result."""
+    directory = done(grid, 0.1, 0)
+    text = (grid.folder / "conf/config.yaml").read_text()
+    text = text.replace("command: [python, train.py]", "entry_point: 'absent_module:main'")
+    (grid.folder / "conf/config.yaml").write_text(text)
+    with pytest.raises(OrchestratorError):
+        grid.orch("rerun", directory.run_id)
+    assert results_of(directory) == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no run is named"),
+        (["0", "--where", "lr == 1"], "exclude each other"),
+        (["--where", "lrr == 1"], "Did you mean lr"),
+        (["--where", "lr == 7"], "none of the 1 runs meets it"),
+        (["zzzz"], "no run ID starts with"),
+    ],
+)
+def test_choice_that_names_nothing_is_a_usage_error(
+    grid: Grid, arguments: list[str], message: str
+) -> None:
+    """It says what to do, and nothing is executed."""
+    directory = done(grid, 0.1, 0)
+    with pytest.raises(UsageError, match=message):
+        grid.orch("rerun", *arguments)
+    assert results_of(directory) == ["old"]
+
+
+def test_run_that_the_config_no_longer_yields_is_a_usage_error(grid: Grid) -> None:
+    """The message names the key that differs."""
+    directory = done(grid, 0.1, 0)
+    config = grid.folder / "conf/config.yaml"
+    config.write_text(config.read_text().replace("lr: 0.1", "rate: {lr: [0.1]}"))
+    with pytest.raises(UsageError, match="cannot be executed again"):
+        grid.orch("rerun", directory.run_id, "~seed")

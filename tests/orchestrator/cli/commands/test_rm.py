@@ -1,0 +1,56 @@
+"""``orch rm`` removes chosen runs, and no others."""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable
+
+from orchestrator.rundir.state import Record
+
+from .conftest import Grid
+
+
+def test_nothing_is_removed_without_yes(grid: Grid, output: Callable[[], str]) -> None:
+    """It shows what would go."""
+    directory = grid.make(0.1, 0)
+    assert grid.orch("rm", directory.run_id[:5]) == 0
+    said = output()
+    assert directory.run_id[:8] in said
+    assert "--yes removes it permanently" in said
+    assert directory.path.is_dir()
+
+
+def test_chosen_runs_are_removed_whatever_their_state(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """By a condition on their configs; the others stay."""
+    gone = [grid.make(0.1, 0), grid.make(0.2, 0, record=Record.FAILED)]
+    kept = grid.make(0.1, 1)
+    assert grid.orch("rm", "--where", "seed == 0", "--yes", "--json") == 0
+    runs = json.loads(output())["runs"]
+    assert {run["run_id"] for run in runs if run["removed"]} == {each.run_id for each in gone}
+    assert [each.run_id for each in grid.experiment.runs()] == [kept.run_id]
+
+
+def test_live_run_is_never_removed(grid: Grid, output: Callable[[], str]) -> None:
+    """The lock decides; the exit code says that something was left."""
+    live, gone = grid.make(0.1, 0, record=Record.RUNNING), grid.make(0.2, 0)
+    lock = live.lock.open()
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    assert grid.orch("rm", live.run_id, gone.run_id, "--yes") == 3
+    os.close(lock)
+    said = output()
+    assert f"kept {live.run_id}  lr=0.1 seed=0: a process of it is live" in said
+    assert "1 of 2 run directories were removed" in said
+    assert (live.path.is_dir(), gone.path.exists()) == (True, False)
+
+
+def test_what_a_rerun_keeps_is_removed_with_the_run(grid: Grid) -> None:
+    """Also where the new directory has not been created yet."""
+    for begun in (True, False):
+        directory = grid.make(0.1, 0)
+        grid.experiment.replaced.put_aside([directory.run_id], print)
+        if begun:
+            grid.make(0.1, 0, record=Record.FAILED)
+        assert grid.orch("rm", directory.run_id, "--yes") == 0
+        assert grid.experiment.standing() == []
