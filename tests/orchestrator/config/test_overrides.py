@@ -1,4 +1,4 @@
-"""The overrides that a program gets: Hydra composes from them exactly the config of the run."""
+"""Overrides span axes, and Hydra composes exactly the config of a run from those of its point."""
 
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from orchestrator.config.hydra_composition import ConfigFolder
 from orchestrator.config.load import load_experiment
-from orchestrator.config.overrides import as_override
-from orchestrator.grid.axes import expand
+from orchestrator.config.overrides import as_override, choose, make_axis, merge, name_of
+from orchestrator.errors import GridError
+from orchestrator.grid.axes import expand, point_at
 
 FILES = {
     "config.yaml": """
@@ -204,3 +206,85 @@ def test_any_value_is_written_as_hydra_reads_it(value: Any) -> None:
     """Texts of any characters, numbers, lists and mappings, with their types."""
     (override,) = OverridesParser.create().parse_overrides([as_override("key", value)])
     assert repr(override.value()) == repr(value)
+
+
+PARSER = OverridesParser.create()
+
+
+def parse(*texts: str) -> list[Any]:
+    return PARSER.parse_overrides(list(texts))
+
+
+def written(overrides: Any) -> list[str]:
+    return [override.input_line for override in overrides]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> ConfigFolder:
+    """Return a folder with an empty config."""
+    (tmp_path / "config.yaml").write_text("{}\n")
+    return ConfigFolder(tmp_path, "config")
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "expected"),
+    [
+        (["lr=1,2", "seed=0"], [], ["lr=1,2", "seed=0"]),
+        (["lr=1,2", "seed=0"], ["lr=3"], ["lr=3", "seed=0"]),
+        (["lr=1"], ["seed=2"], ["lr=1", "seed=2"]),
+        ([], ["seed=1", "seed=2"], ["seed=1", "seed=2"]),
+        ([], ["lr=1", "lr=2,3"], ["lr=2,3"]),
+        # What the file adds is added with the new value.
+        (["+extra=1"], ["extra=2"], ["+extra=2"]),
+        (["~extra"], ["extra=2"], ["extra=2"]),
+    ],
+)
+def test_command_line_takes_precedence_key_by_key(
+    declared: list[str], given: list[str], expected: list[str]
+) -> None:
+    assert written(merge(parse(*declared), parse(*given))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("a.b=1", "a.b"), ("+a=1", "a"), ("++a=1", "a"), ("~a", "a")]
+)
+def test_name_is_without_a_sign(text: str, name: str) -> None:
+    assert name_of(parse(text)[0]) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("lr=0.1,1e-3", (0.1, 0.001)),
+        ("seed=range(3)", (0, 1, 2)),
+        ("x=a,'b c',null,true", ("a", "b c", None, True)),
+        ("x=[1,2],{a:1}", ([1, 2], {"a": 1})),
+    ],
+)
+def test_swept_override_spans_an_axis(
+    folder: ConfigFolder, text: str, values: tuple[Any, ...]
+) -> None:
+    assert make_axis(parse(text)[0], folder).values == values
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("results_dir=a,b", "results_dir cannot be an axis"),
+        ("orch.workers=1,2", r"orch\.workers cannot be an axis"),
+        ("lr=interval(0,1)", "a continuous range cannot be enumerated"),
+        ("seed=range(2000000)", "more than 1,000,000 values"),
+        ("db.password=hunter2,swordfish", "it looks like a credential"),
+    ],
+)
+def test_sweep_that_cannot_be_an_axis_is_refused(
+    folder: ConfigFolder, text: str, message: str
+) -> None:
+    with pytest.raises(GridError, match=message):
+        make_axis(parse(text)[0], folder)
+
+
+def test_point_has_one_value_of_each_sweep(folder: ConfigFolder) -> None:
+    swept, plain = parse("x=a,'b c'", "y=1")
+    point = point_at([make_axis(swept, folder)], 1)
+    assert written([choose(swept, point), choose(plain, point)]) == ["x='b c'", "y=1"]

@@ -1,0 +1,58 @@
+"""The command line is parsed: options in any order, overrides as they are, mistakes in one line."""
+
+import pytest
+
+from orchestrator.cli.arguments import COMMANDS, parse_arguments
+from orchestrator.errors import UsageError
+
+
+def test_overrides_and_options_may_be_in_any_order() -> None:
+    """Options may come before, between and after the overrides."""
+    for line in (
+        "--config-dir other run a=1 --workers 2 b=2 --json",
+        "run --workers 2 a=1 b=2 --config-dir other --json",
+        "run a=1 --json --config-dir other b=2 --workers=2",
+    ):
+        options = parse_arguments(line.split())
+        assert options.command == "run"
+        assert options.overrides == ["a=1", "b=2"]
+        assert (options.workers, options.json) == (2, True)
+        assert (options.config_dir, options.config_name) == ("other", "config")
+
+
+@pytest.mark.parametrize("override", ["~model", "+a=1", "++a=1", "a=[1,2]", "a={b:1}", "a=-1"])
+def test_overrides_of_every_kind_are_passed_on(override: str) -> None:
+    """Hydra decides what they mean, not the command line."""
+    assert parse_arguments(["plan", override]).overrides == [override]
+
+
+@pytest.mark.parametrize(
+    "line", ["", "pln", "plan --jsn", "run --workers", "run --workers two", "plan --workers 2"]
+)
+def test_wrong_usage_is_one_line(line: str) -> None:
+    """It says what is wrong and where to find help."""
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(line.split())
+    assert "\n" not in str(caught.value)
+    assert "--help" in str(caught.value)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what the command does, and takes overrides."""
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments([command, "--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert "[OVERRIDE ...]" in told
+    assert " ".join(COMMANDS[command].split()[:3]) in " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    "line", ["show", "diff 8d6b", "logs a --tail -1", "logs a --attempt x", "results --over"]
+)
+def test_missing_or_invalid_operand_is_one_line(line: str) -> None:
+    """A command about a run needs one."""
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(line.split())
+    assert "\n" not in str(caught.value)

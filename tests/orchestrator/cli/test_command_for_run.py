@@ -1,0 +1,77 @@
+"""The command for a run yields exactly this run from the current config, or none is named."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.arguments import parse_arguments
+from orchestrator.cli.command_for_run import OwnCommand, find_own_command
+from orchestrator.cli.lookup import source_of
+from orchestrator.planning.load import load_plan
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.experiment import ExperimentDirectory
+
+CONFIG = "results_dir: {}/results\nexperiment_id: grid\nlr: 0.1\nseed: 0\nwidth: 1\n"
+
+
+class Project:
+    """A config folder, and run directories of its grid."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = folder / "conf/config.yaml"
+        self.config.parent.mkdir()
+        self.config.write_text(CONFIG.format(folder))
+        self.experiment = ExperimentDirectory(folder / "results", "grid")
+
+    def options(self, *overrides: str):  # noqa: ANN201 # argparse's
+        return parse_arguments(["--config-dir", str(self.config.parent), "show", "x", *overrides])
+
+    def make(self, *overrides: str) -> RunDirectory:
+        """Make the directory of the first run of a grid."""
+        self.experiment.prepare()
+        planned = load_plan(source_of(self.options(*overrides))).plan
+        return self.experiment.create(planned.selection.runs[0])
+
+    def command(self, directory: RunDirectory, *overrides: str) -> OwnCommand:
+        return find_own_command(self.options(*overrides), directory, directory.report())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def words(found: OwnCommand) -> list[str]:
+    assert found.command is not None
+    return shlex.split(found.command)[3:]
+
+
+def test_axes_are_part_of_the_command(project: Project) -> None:
+    assert words(project.command(project.make("lr=0.2,9", "seed=1,9"))) == ["lr=0.2", "seed=1"]
+
+
+def test_given_overrides_are_kept_unless_the_run_has_another_value(project: Project) -> None:
+    directory = project.make("lr=0.2,9", "width=3")
+    assert words(project.command(directory, "width=3", "lr=0.1,0.2")) == ["width=3", "lr=0.2"]
+
+
+def test_changes_of_the_config_are_undone(project: Project) -> None:
+    directory = project.make("seed=1,9")
+    project.config.write_text(project.config.read_text().replace("width: 1", "width: 2"))
+    assert words(project.command(directory)) == ["seed=1", "width=1"]
+
+
+def test_run_of_quite_another_config_has_no_command(project: Project) -> None:
+    directory = project.make("seed=1,9")
+    more = "".join(f"k{number}: 1\n" for number in range(20))
+    project.config.write_text(project.config.read_text() + more)
+    found = project.command(directory)
+    assert found.command is None
+    assert found.reason.endswith("differs in k0, k1, k2, k3, k4 and 15 more keys")
+
+
+def test_config_that_cannot_be_composed_yields_no_command(project: Project) -> None:
+    directory = project.make("seed=1,9")
+    project.config.write_text("lr: [\n")
+    assert project.command(directory).command is None

@@ -1,0 +1,40 @@
+"""The command that a message suggests can be pasted into a shell."""
+
+import argparse
+import shlex
+import subprocess
+
+import pytest
+
+from orchestrator.cli.next_command import next_command
+
+
+def options(*overrides: str, folder: str = "conf", name: str = "config") -> argparse.Namespace:
+    return argparse.Namespace(config_dir=folder, config_name=name, overrides=list(overrides))
+
+
+def test_defaults_are_left_out() -> None:
+    assert next_command(options(), "run") == "orch run"
+
+
+def test_folder_and_name_of_the_config_are_kept() -> None:
+    line = next_command(options("lr=0.1", folder="my conf", name="test"), "logs", "0123")
+    assert line == "orch logs 0123 '--config-dir=my conf' --config-name=test lr=0.1"
+
+
+@pytest.mark.parametrize("word", ["lr=1,2", "x='a b'", "x=$HOME", "x=a;b", "x=*", 'x="q"', "x=é"])
+def test_words_are_quoted_for_a_shell(word: str) -> None:
+    assert shlex.split(next_command(options(word), "run"))[-1] == word
+
+
+@pytest.mark.parametrize("word", ["x=a\x1bb", "x=a\nb", "x=\x07'\\"])
+def test_unprintable_characters_are_escaped_as_in_bash(word: str) -> None:
+    line = next_command(options(word), "run")
+    assert line.isprintable()
+    script = f"printf %s {line.removeprefix('orch run ')}"
+    said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert said.stdout == word
+
+
+def test_credentials_are_not_repeated() -> None:
+    assert "hunter2" not in next_command(options("db.password=hunter2"), "run")

@@ -1,0 +1,84 @@
+"""What Hydra, OmegaConf and YAML refuse is one line that says what to do; bugs are let through."""
+
+import errno
+import os
+
+import pytest
+import yaml
+from hydra.errors import ConfigCompositionException, MissingConfigException
+from omegaconf import OmegaConf
+
+from orchestrator.config.hydra_errors import refusals_of_hydra
+from orchestrator.errors import ConfigError
+
+
+def said(error: Exception, *keys: str) -> str:
+    """Return the line for an error."""
+    with pytest.raises(ConfigError) as caught, refusals_of_hydra(lambda: keys):
+        raise error
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_mandatory_value_is_asked_for() -> None:
+    with (
+        pytest.raises(
+            ConfigError, match=r"lr has no value .*Set it on the command line, lr=\.\.\."
+        ),
+        refusals_of_hydra(),
+    ):
+        _ = OmegaConf.create({"lr": "???"}).lr
+
+
+def test_missing_choice_is_named_with_the_nearest_one() -> None:
+    error = MissingConfigException("", "model/resnte", ["cnn", "resnet"])
+    assert said(error) == (
+        "there is no config 'model/resnte'. Choose one of cnn, resnet. Did you mean 'resnet'?"
+    )
+
+
+def test_unknown_key_is_named_with_the_nearest_one() -> None:
+    text = said(ConfigCompositionException("Could not override 'model.widht'."), "model.width", "x")
+    assert "there is no such key. Did you mean 'model.width'?" in text
+    assert "write +model.widht=..." in text
+
+
+def test_cause_is_part_of_the_line_once() -> None:
+    error = ConfigCompositionException("In 'config'")
+    error.__cause__ = ValueError("no such\n  file")
+    assert said(error) == "In 'config': no such file."
+
+
+def test_place_in_a_file_is_named() -> None:
+    with pytest.raises(yaml.YAMLError) as caught:
+        yaml.safe_load("a: [1,\nb: 2")
+    assert "line 2, column 5: expected" in said(caught.value)
+
+
+def test_file_that_cannot_be_read_is_named() -> None:
+    error = OSError(errno.EACCES, os.strerror(errno.EACCES), "conf/config.yaml")
+    assert said(error) == "conf/config.yaml: Permission denied."
+
+
+def test_secret_in_a_quoted_value_is_not_repeated() -> None:
+    text = said(
+        ConfigCompositionException("Override token=hunter2 looks like a config group override")
+    )
+    assert "hunter2" not in text
+
+
+def test_control_characters_of_a_message_are_not_printed() -> None:
+    assert said(ValueError("\x1b[2Jgone")).isprintable()
+
+
+def test_long_message_is_cut() -> None:
+    assert len(said(ValueError("x" * 10_000))) < 500
+
+
+def test_bug_in_other_code_is_let_through() -> None:
+    with pytest.raises(KeyError), refusals_of_hydra():
+        raise KeyError("a bug")
+
+
+def test_config_that_refers_to_itself_is_one_line() -> None:
+    assert "refers to itself" in said(RecursionError())

@@ -1,0 +1,97 @@
+"""The fork server: where its socket lies, and how long orch waits for it."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from multiprocessing import forkserver, util
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import UsageError
+from orchestrator.execution.stop import StopRequests
+from orchestrator.launchers import forkserver_handle
+from orchestrator.launchers.forkserver_handle import ForkServer, end_if_stopped
+
+CONTEXT = multiprocessing.get_context("forkserver")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_server() -> Iterator[None]:
+    """Start with no server, and leave none to other tests."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    yield
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
+def fork(server: ForkServer) -> int:
+    """Fork a process and return its exit code."""
+    process = CONTEXT.Process(target=os.getpid)
+    server.fork(process)
+    process.join()
+    return int(process.exitcode or 0)
+
+
+def test_process_is_forked_and_the_environment_is_as_before() -> None:
+    before = dict(os.environ)
+    assert fork(ForkServer(["json"])) == 0
+    assert dict(os.environ) == before
+
+
+def test_stopped_server_does_not_keep_the_user_waiting() -> None:
+    """It would never answer; it is killed, and the next fork starts another one."""
+    server = ForkServer()
+    assert fork(server) == 0
+    pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+    with StopRequests() as stop:
+        server.heed(stop, patience=0.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(InterruptedError, match="you asked to stop"):
+            fork(server)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it was killed
+    assert fork(ForkServer()) == 0
+
+
+def test_server_that_is_not_stopped_is_left_alone() -> None:
+    assert fork(ForkServer()) == 0
+    pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    end_if_stopped()
+    assert fork(ForkServer()) == 0
+    assert forkserver._forkserver._forkserver_pid == pid  # type: ignore[attr-defined]
+
+
+def long_folder(tmp_path: Path) -> str:
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    return str(folder)
+
+
+def test_long_path_of_the_temporary_folder_is_avoided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket's path has at most 107 bytes."""
+    made: list[str] = []
+    monkeypatch.setattr("tempfile.tempdir", long_folder(tmp_path))
+    monkeypatch.setattr(
+        util, "get_temp_dir", lambda: made.append(forkserver_handle.tempfile.gettempdir())
+    )
+    forkserver_handle._make_socket_folder()
+    assert made == ["/tmp"]  # noqa: S108 # one that is short
+    assert forkserver_handle.tempfile.gettempdir() == long_name(tmp_path)
+
+
+def long_name(tmp_path: Path) -> str:
+    return str(tmp_path / ("x" * 100))
+
+
+def test_no_folder_for_a_socket_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", long_folder(tmp_path))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    with pytest.raises(UsageError, match=r"Set TMPDIR to a shorter path\.$"):
+        forkserver_handle._make_socket_folder()

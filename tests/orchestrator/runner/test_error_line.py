@@ -1,0 +1,81 @@
+"""The error that ended a program is found in the end of its output."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.runner.error_line import find_cause
+
+TRACEBACK = "Traceback (most recent call last):\n  File 'train.py', line 3\n    f()\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("", ""),
+        ("epoch 1\nusage: train.py\n", "usage: train.py"),
+        (TRACEBACK + "ValueError: lr\n", "ValueError: lr"),
+        # Of a chain, the last exception ended the program.
+        (
+            TRACEBACK + "KeyError: 'x'\n\nDuring handling of the above exception, another exception"
+            " occurred:\n\n" + TRACEBACK + "ValueError: lr\n",
+            "ValueError: lr",
+        ),
+        # What is printed after it did not end the program.
+        (
+            TRACEBACK
+            + "ValueError: lr\nException ignored in: <function f>\n"
+            + TRACEBACK
+            + "OSError: closed\n",
+            "ValueError: lr",
+        ),
+        (TRACEBACK + "ValueError: lr\nwandb: run history\n", "ValueError: lr"),
+        # A caught exception ended nothing: the program continued.
+        (
+            TRACEBACK + "ValueError: caught\n" + "epoch\n" * 30 + "error: bad data\n",
+            "error: bad data",
+        ),
+        # Colours and progress bars are no part of it.
+        ("\x1b[31m 50%|##  |\r100%|####|\nKeyError: 'x'\x1b[0m\n", "KeyError: 'x'"),
+    ],
+)
+def test_line_that_ended_the_program_is_found(output: str, message: str) -> None:
+    assert find_cause(output, 1).message == message
+
+
+def test_causes_of_an_exception_are_kept() -> None:
+    """An out-of-memory error is often wrapped."""
+    direct = "\nThe above exception was the direct cause of the following exception:\n\n"
+    output = f"{TRACEBACK}MemoryError\n{direct}{TRACEBACK}RuntimeError: step 3\n"
+    cause = find_cause(output, 1)
+    assert (cause.message, cause.reasons) == ("RuntimeError: step 3", ("MemoryError",))
+    assert cause.is_exception
+
+
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [
+        ("subprocess.CalledProcessError: Command 'x' died with <Signals.SIGKILL: 9>.", -9),
+        ("train.sh: line 3: 4711 Killed                  python train.py", -9),
+    ],
+)
+def test_exit_code_of_the_process_that_failed_counts(last: str, code: int) -> None:
+    """A wrapper has an exit code of its own."""
+    output = f"{TRACEBACK}{last}\n" if last.startswith("subprocess") else f"{last}\n"
+    assert find_cause(output, 1).exit_code == code
+
+
+def test_error_of_a_child_process_counts_before_that_of_its_wrapper() -> None:
+    wrapper = "subprocess.CalledProcessError: Command 'x' returned non-zero exit status 3."
+    cause = find_cause(f"{TRACEBACK}ValueError: lr\n{TRACEBACK}{wrapper}\n", 1)
+    assert (cause.message, cause.exit_code) == ("ValueError: lr", 3)
+
+
+PIECES = st.sampled_from(
+    [TRACEBACK, "ValueError: lr\n", "epoch\n", "\n", "Killed\n", "  x\n", "│\n"]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join), st.integers(-15, 143))
+def test_any_output_yields_one_line(output: str, code: int) -> None:
+    assert "\n" not in find_cause(output, code).message
