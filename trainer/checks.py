@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
-import torch
-from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
-
-from trainer.checkpoints.snapshot import Snapshots
+from trainer.checkpoints.snapshot import check_loadable
 from trainer.errors import ConfigError, Diverged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from torch import nn
 
 LOSS: Final = "validation/loss"
 ACCURACY: Final = "validation/accuracy"
@@ -98,19 +95,4 @@ def check_savable(state_of: Callable[[], Mapping[str, Any]]) -> None:
         state = state_of()
     except Exception:  # noqa: BLE001 - user code, which may work only after an iteration
         return
-    Snapshots().take(_outline(state))
-
-
-def _outline(value: Any) -> Any:  # noqa: ANN401 - what a state is made of
-    """Return a state with empty tensors."""
-    kind = type(value)
-    if is_lazy(value):
-        return torch.empty(0)
-    if kind in (Tensor, nn.Parameter):
-        is_plain = value.layout is torch.strided and not (value.is_nested or value.is_quantized)
-        return torch.empty(0) if is_plain else value
-    if kind in (dict, OrderedDict):
-        return {key: _outline(item) for key, item in value.items()}
-    if kind in (list, tuple):
-        return kind([_outline(item) for item in value])
-    return value
+    check_loadable(state)

@@ -53,6 +53,7 @@ METHODS: dict[str, str | None] = {
     "omegaconf:Node._is_missing": "(self)",
     "omegaconf:Node._is_none": "(self)",
     "torch:_dynamo": None,
+    "torch.storage:TypedStorage._pickle_storage_type": "(self)",
 }
 # What only instances have, each with one.
 INSTANCES: dict[str, Callable[[], object]] = {

@@ -11,14 +11,16 @@ from typing import IO, TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
 import torch
+from torch import Tensor
 
-from trainer.checkpoints.snapshot import tensors_in
+from trainer.checkpoints.pickled_state import ATOMS
+from trainer.checkpoints.snapshot import SMALL
 from trainer.errors import CheckpointError, is_out_of_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from torch import Tensor
     from torch.types import Storage
 
     State = dict[str, Any]
@@ -175,7 +177,7 @@ def _load(file: IO[bytes], path: Path) -> Saved:
     far = set()
 
     def stay(storage: Storage, origin: str) -> Storage:
-        if origin != "cpu":  # in checkpoints of earlier versions
+        if origin != "cpu":
             far.add(storage.data_ptr())
         return storage
 
@@ -190,9 +192,42 @@ def _load(file: IO[bytes], path: Path) -> Saved:
         raise Unusable(f"{path.name}: {str(error).partition('.')[0]}") from None
     if not isinstance(content, dict):
         raise Unusable(f"{path.name} has a {type(content).__name__}, not a checkpoint")
-    numbers = content.pop("far", ())
-    if numbers:
-        tensors = [*tensors_in(content)]
-        strided = (tensors[each] for each in numbers if tensors[each].layout is torch.strided)
-        far.update(each.untyped_storage().data_ptr() for each in strided)
-    return Saved(content, frozenset(far))
+    tensors = [*_tensors_in(content)]
+    # In checkpoints of an earlier version; they count all tensors.
+    numbers = {*content.pop("far", ())}
+    strided = {place: each for place, each in enumerate(tensors) if each.layout is torch.strided}
+    is_far = [place in numbers or _address(each) in far for place, each in strided.items()]
+    _separate([*strided.values()])
+    pairs = zip(strided.values(), is_far, strict=True)
+    return Saved(content, frozenset(_address(each) for each, its_far in pairs if its_far))
+
+
+def _address(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def _separate(tensors: list[Tensor]) -> None:
+    """Give small tensors memory of their own: in the file they share it, which modules do not expect."""
+    held = [each.untyped_storage() for each in tensors]  # so that no address is reused
+    for tensor, storage in zip(tensors, held, strict=True):
+        if tensor.nbytes < min(storage.nbytes(), SMALL + 1):
+            own = tensor.clone()
+            tensor.set_(own.untyped_storage(), 0, own.shape, own.stride())
+
+
+def _tensors_in(state: object) -> Iterator[Tensor]:
+    """Yield the tensors of a state in their order in the file, each once."""
+    seen = set()
+    left = [state]
+    while left:
+        value = left.pop()
+        if type(value) in ATOMS or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, dict):
+            inside = [each for pair in value.items() for each in pair]
+            left += reversed([*inside, *getattr(value, "__dict__", {}).values()])
+        elif isinstance(value, (list, tuple, set)):
+            left += reversed([*value])

@@ -2,71 +2,68 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from copy import copy
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from math import ceil
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import torch
-from torch import Tensor
 
+from trainer.checkpoints.pickled_state import (
+    Memory,
+    Pickled,
+    Unsavable,
+    pickle_of,
+    place_of_unsavable,
+)
 from trainer.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
-    State = dict[str, Any]
+    from torch import Tensor
 
-# What PyTorch loads without executing code, besides tensors.
-ATOMS = {
-    *(type(None), bool, int, float, str, bytes),
-    *(torch.Size, torch.dtype, torch.device, torch.layout),
-}
-CONTAINERS = {dict, OrderedDict, Counter, list, tuple, set}
+    from trainer.checkpoints.pickled_state import Recipe
 
+    State = Mapping[str, Any]
+    # Two tensors with the same properties fit into the same memory.
+    Properties = tuple[torch.dtype, torch.device, torch.Size, tuple[int, ...]]
 
-@dataclass(frozen=True, slots=True)
-class TensorCopy:
-    """A copy of a tensor on the CPU; if the tensor was on a GPU (`was_away`), in pinned memory."""
-
-    tensor: Tensor
-    was_away: bool
+# Tensors up to this size share memory: every piece of memory is a record of the file.
+SMALL: Final = 1 << 16  # bytes
+_ALIGNMENT: Final = 64  # bytes; that of PyTorch's own memory, and of records in its files
+_NOWHERE: Final = (set, ())  # how a tensor without a place is recreated
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A copy of a state, with all tensors on the CPU.
+    """A copy of a state; `arrived` is set if copies from a GPU may still be pending."""
 
-    `far` are the positions, in the order of `tensors_in`, of tensors that were on a GPU; `arrived` is
-    set if copies from a GPU may still be pending.
-    """
-
-    state: State
-    copies: Sequence[TensorCopy]
-    far: Sequence[int]
+    pickled: Pickled
+    room: Room
     arrived: torch.Event | None
 
     @property
     def size(self) -> int:
         """The size of the copies in bytes."""
-        return sum(each.tensor.nbytes for each in self.copies)
+        return sum(each.piece.nbytes for each in self.pickled.memories)
 
     def save(self, file: IO[bytes]) -> None:
         """Wait for pending copies, and write a file for `torch.load`."""
         if self.arrived is not None:
             self.arrived.synchronize()
-        torch.save({**self.state, "far": [*self.far]}, file)
+        self.pickled.save(file)
 
 
 class Snapshots:
     """Copies states, into the memory of earlier copies if they fit.
 
-    A state consists of tensors and plain values in dictionaries, lists, tuples and sets. Copies from
-    a GPU are queued on its current stream, so that the caller may change the state at once.
+    A state consists of tensors and plain values in dictionaries, lists, tuples and sets. Copies are
+    on the CPU, and name the device of the original; those from a GPU are queued on its current
+    stream, so that the caller may change the state at once.
     """
 
     def __init__(self) -> None:
-        self._spare: list[Sequence[TensorCopy]] = []
+        self._spare: list[Room] = []
 
     @torch.no_grad()
     def take(self, state: State) -> Snapshot:
@@ -76,132 +73,130 @@ class Snapshots:
             CheckpointError: If it has a value that cannot be loaded without executing code; the error
                 says where.
         """
-        copier = _Copier(self._spare.pop() if self._spare else ())
-        try:
-            copied = copier.copy_of(state)
-        except _Unsavable as unsavable:
-            places = "".join(reversed(unsavable.places))
-            raise CheckpointError(
-                f"state{places} is a {unsavable}. Keep tensors and plain values in state_dict()."
-            ) from None
+        room = self._spare.pop() if self._spare else Room()
+        content, tensors = _pickled(state, room)
+        if _properties_of(tensors) != room.properties:
+            large = room.large_copies()
+            room = Room()  # frees the small ones
+            room = _room_for(tensors, large)
+            content, tensors = _pickled(state, room)
+        for copy, tensor in zip(room.copies, tensors, strict=True):
+            copy.copy_(tensor, non_blocking=True)
         arrived = None
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # PyTorch left it untyped
             arrived = torch.cuda.current_stream().record_event()
-        return Snapshot(copied, copier.copies, copier.far, arrived)
+        return Snapshot(Pickled(content, room.memories), room, arrived)
 
     def give_back(self, snapshot: Snapshot) -> None:
         """Let a later copy reuse the memory of a snapshot."""
-        self._spare.append(snapshot.copies)
+        self._spare.append(snapshot.room)
 
 
-class _Unsavable(Exception):  # noqa: N818 - it never leaves this module
-    """The type of a value that cannot be saved, and its path, from the innermost key outwards."""
+def check_loadable(state: State) -> None:
+    """Check that a state could be loaded, without copying its tensors.
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.places: list[str] = []
-
-
-class _Copier:
-    """Copies one state."""
-
-    def __init__(self, spare: Sequence[TensorCopy]) -> None:
-        self._spare = [*spare]
-        self._made: dict[int, Any] = {}
-        self._count = 0
-        self.copies: list[TensorCopy] = []
-        self.far: list[int] = []
-
-    def copy_of(self, value: Any) -> Any:  # noqa: ANN401 - what a state is made of
-        """Return a copy, in which an object that occurs twice is shared, too."""
-        kind = type(value)
-        if kind in ATOMS:
-            return value
-        known = self._made.get(id(value))
-        if known is not None:
-            return known
-        if isinstance(value, Tensor):
-            made: Any = self._copy_of_tensor(value)
-        elif kind not in CONTAINERS:
-            raise _Unsavable(f"{kind.__module__}.{kind.__qualname__}")
-        elif isinstance(value, dict):
-            return self._copy_of_dict(value)
-        elif kind is list:
-            made = self._made[id(value)] = []
-            made += [self._copy_at(at, each) for at, each in enumerate(value)]
-        else:
-            made = kind([self._copy_at(at, each) for at, each in enumerate(value)])
-        self._made[id(value)] = made
-        return made
-
-    def _copy_at(self, place: object, value: Any) -> Any:  # noqa: ANN401 - as above
-        try:
-            return self.copy_of(value)
-        except _Unsavable as unsavable:
-            unsavable.places.append(f"[{place!r}]")
-            raise
-
-    def _copy_of_dict(self, value: dict[Any, Any]) -> dict[Any, Any]:
-        """Copy a dictionary and its attributes, in which PyTorch keeps the versions of modules."""
-        made = copy(value)
-        made.clear()
-        self._made[id(value)] = made
-        for key, item in value.items():
-            made[self._copy_at(key, key)] = self._copy_at(key, item)
-        for name, item in getattr(value, "__dict__", {}).items():
-            setattr(made, name, self._copy_at(name, item))
-        return made
-
-    def _copy_of_tensor(self, tensor: Tensor) -> Tensor:
-        """Copy a tensor, into the memory of an earlier copy if it fits."""
-        if tensor.is_nested or tensor.is_quantized:
-            raise _Unsavable("nested tensor" if tensor.is_nested else "quantized tensor")
-        if type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__:
-            raise _Unsavable(f"{type(tensor).__module__}.{type(tensor).__qualname__}")
-        was_away = is_away(tensor)
-        if was_away:
-            self.far.append(self._count)
-        self._count += 1
-        if tensor.layout is not torch.strided:
-            return tensor.detach().to("cpu", copy=True)
-        number = len(self.copies)
-        if number < len(self._spare) and _fits(tensor, self._spare[number], was_away=was_away):
-            made = self._spare[number]
-        else:
-            # Copies from a GPU are asynchronous only into pinned memory.
-            is_pinned = tensor.device.type == "cuda"
-            room = torch.empty_like(tensor, device="cpu", requires_grad=False, pin_memory=is_pinned)
-            made = TensorCopy(room, was_away)
-            self._spare[number : number + 1] = [made]  # frees the one that does not fit
-        made.tensor.copy_(tensor, non_blocking=True)
-        self.copies.append(made)
-        return made.tensor
+    Raises:
+        CheckpointError: If it has a value that cannot be loaded without executing code; the error
+            says where.
+    """
+    _pickled(state, Room())
 
 
-def is_away(tensor: Tensor) -> bool:
-    """Return whether a tensor is on a GPU."""
-    return tensor.device.type != "cpu"
+def _pickled(state: State, room: Room) -> tuple[bytes, list[Tensor]]:
+    """Return the pickle of a state, which holds only if the room fits, and its tensors."""
+    tensors: list[Tensor] = []
+
+    def place(tensor: Tensor) -> Recipe:
+        tensors.append(tensor)
+        return room.recipes[len(tensors) - 1] if len(tensors) <= len(room.recipes) else _NOWHERE
+
+    try:
+        return pickle_of(state, place), tensors
+    except Unsavable:
+        where, what = place_of_unsavable(state)
+        raise CheckpointError(
+            f"state{where} is a {what}. Keep tensors and plain values in state_dict()."
+        ) from None
 
 
-def _fits(tensor: Tensor, spare: TensorCopy, *, was_away: bool) -> bool:
-    room = spare.tensor
-    same_values = tensor.dtype == room.dtype and tensor.shape == room.shape
-    return same_values and tensor.stride() == room.stride() and spare.was_away == was_away
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Memory for the tensors of a state, in their order: their copies, and how these are recreated."""
+
+    properties: Sequence[Properties] = ()
+    copies: Sequence[Tensor] = ()
+    recipes: Sequence[Recipe] = ()
+    memories: Sequence[Memory] = ()
+
+    def large_copies(self) -> dict[int, tuple[Properties, Tensor]]:
+        """Return the copies that have memory of their own, by their places in the order."""
+        pairs = zip(self.properties, self.copies, strict=True)
+        return {place: pair for place, pair in enumerate(pairs) if pair[1].nbytes > SMALL}
 
 
-def tensors_in(state: object) -> Iterator[Tensor]:
-    """Yield the tensors of a state in the order in which they are copied, each once."""
-    seen = set()
-    left = [state]
-    while left:
-        value = left.pop()
-        if type(value) in ATOMS or id(value) in seen:
+def _properties_of(tensors: Sequence[Tensor]) -> list[Properties]:
+    return [(each.dtype, each.device, each.shape, each.stride()) for each in tensors]
+
+
+def _room_for(tensors: Sequence[Tensor], spare: dict[int, tuple[Properties, Tensor]]) -> Room:
+    """Make a room for tensors.
+
+    Args:
+        tensors: The tensors.
+        spare: Large copies to use where they fit; the others are freed one by one.
+    """
+    properties = _properties_of(tensors)
+    memory_of: dict[int, tuple[Memory, Tensor]] = {}
+    memories: list[Memory] = []
+    shared: dict[tuple[torch.dtype, str], list[int]] = {}
+    for place, tensor in enumerate(tensors):
+        if tensor.nbytes <= SMALL:
+            shared.setdefault((tensor.dtype, origin_of(tensor)), []).append(place)
             continue
-        seen.add(id(value))
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, dict):
-            inside = [each for pair in value.items() for each in pair]
-            left += reversed([*inside, *getattr(value, "__dict__", {}).values()])
-        elif isinstance(value, (list, tuple, set)):
-            left += reversed([*value])
+        before, copy = spare.pop(place, (None, None))
+        if copy is None or before != properties[place]:
+            copy = None  # frees it
+            copy = _like(tensor)
+        memories.append(Memory(copy, len(memories), origin_of(tensor)))
+        memory_of[place] = memories[-1], copy
+    for places in shared.values():
+        some = [tensors[place] for place in places]
+        piece, copies = _side_by_side(some)
+        memories.append(Memory(piece, len(memories), origin_of(some[0])))
+        memory_of |= {
+            place: (memories[-1], copy) for place, copy in zip(places, copies, strict=True)
+        }
+    pairs = [memory_of[place] for place in range(len(tensors))]
+    return Room(
+        properties,
+        [copy for _, copy in pairs],
+        [memory.recipe_of(copy) for memory, copy in pairs],
+        memories,
+    )
+
+
+def _like(tensor: Tensor) -> Tensor:
+    """Return memory for a copy; copies from a GPU are asynchronous only into pinned memory."""
+    is_pinned = tensor.device.type == "cuda"
+    return torch.empty_like(tensor, device="cpu", requires_grad=False, pin_memory=is_pinned)
+
+
+def _side_by_side(tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Return one piece of memory, and places in it for copies of tensors of one dtype and device."""
+    dtype, itemsize = tensors[0].dtype, tensors[0].itemsize
+    starts = [0]
+    for each in tensors:
+        starts.append(starts[-1] + ceil(each.nbytes / _ALIGNMENT) * _ALIGNMENT)
+    # Zeros: what is between the copies is written, too.
+    is_pinned = tensors[0].device.type == "cuda"
+    piece = torch.zeros(starts.pop(), dtype=torch.uint8, pin_memory=is_pinned).view(dtype)
+    strides = [torch.empty_like(each, device="meta").stride() for each in tensors]
+    parts = zip(tensors, strides, starts, strict=True)
+    return piece, [
+        piece.as_strided(each.shape, stride, start // itemsize) for each, stride, start in parts
+    ]
+
+
+def origin_of(tensor: Tensor) -> str:
+    """Return the device of a tensor in the words of PyTorch's files: `cpu`, or `cuda:0`."""
+    return "cpu" if tensor.device.type == "cpu" else str(tensor.device)

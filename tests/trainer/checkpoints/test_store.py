@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from run_files import MakeRun, Train, checkpoints_of
+from torch import nn
 
 from trainer.checkpoints.reading import read_model_state
 from trainer.checkpoints.store import Checkpoints
@@ -122,7 +123,11 @@ def test_no_bytes_at_all_are_kept_too(tmp_path: Path) -> None:
 def test_what_was_on_a_gpu_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of a state is read to the CPU; PyTorch, which reads it too, would bring it to the GPU."""
     far = torch.full((3,), 2.0)
-    monkeypatch.setattr("trainer.checkpoints.snapshot.is_away", lambda tensor: tensor is far)
+
+    def origin_of(tensor: torch.Tensor) -> str:
+        return "cuda:0" if tensor is far else "cpu"
+
+    monkeypatch.setattr("trainer.checkpoints.snapshot.origin_of", origin_of)
     checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
     for iteration in (1, 2):
         sparse = torch.eye(2).to_sparse()
@@ -425,6 +430,43 @@ def test_weights_of_the_best_iteration_are_no_place_to_resume_from(
     assert found is not None
     assert found[0].name.startswith("000002-")
     assert capsys.readouterr().out == ""
+
+
+def test_checkpoints_that_count_tensors_of_a_gpu_are_read(tmp_path: Path) -> None:
+    """As an earlier version wrote them, with a list of these tensors, and memory for each."""
+    shutil.copytree(Path(__file__).with_name("with_far_tensors"), tmp_path, dirs_exist_ok=True)
+    found = Checkpoints(tmp_path, 2, "fingerprint").newest()
+    assert found is not None
+    state = found[1].state
+    assert state["twice"] is state["list"][1]
+    assert state["twice"].tolist() == [0, 1, 2]
+    near = [state["near"], state["list"][0], *state["model"].values()]
+    assert found[1].is_far(state["twice"])
+    assert not any(map(found[1].is_far, near))
+    assert torch.equal(state["sparse"].to_dense(), torch.eye(2))
+    assert state["model"]._metadata[""]["version"] == nn.BatchNorm1d._version
+
+
+@pytest.mark.parametrize("is_far", [False, True])
+def test_loaded_tensors_have_memory_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_far: bool
+) -> None:
+    """Though small ones share it in the file: a module may resize what it has loaded."""
+    origin = "cuda:0" if is_far else "cpu"
+    monkeypatch.setattr("trainer.checkpoints.snapshot.origin_of", lambda _: origin)
+    tensors = [torch.full((3,), 1.0), torch.eye(3)[:2].t(), torch.tensor(2.0), torch.ones(1 << 18)]
+    checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
+    checkpoints.write(checkpoints.take(1, {"tensors": tensors, "again": tensors[0]}, None))
+    found = Checkpoints(tmp_path, 2, "fingerprint").newest()
+    assert found is not None
+    loaded = found[1].state["tensors"]
+    assert len({each.untyped_storage().data_ptr() for each in loaded}) == len(tensors)
+    assert [each.untyped_storage().nbytes() for each in loaded] == [each.nbytes for each in loaded]
+    assert [found[1].is_far(each) for each in loaded] == [is_far] * len(tensors)
+    assert found[1].state["again"] is loaded[0]
+    for each, original in zip(loaded, tensors, strict=True):
+        assert torch.equal(each, original)
+        assert each.stride() == torch.empty_like(original).stride()
 
 
 def test_checkpoints_of_before_are_read(tmp_path: Path) -> None:
