@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from orchestrator.cli.option_types import count
+from orchestrator.cli.results_options import add_results_options
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -226,20 +228,8 @@ def _add_logs_options(parser: argparse.ArgumentParser) -> None:
         help="print the log of attempt N (default: the last one)",
     )
     parser.add_argument(
-        "--tail", type=_count, metavar="N", help="print only the last N lines (default: all)"
+        "--tail", type=count, metavar="N", help="print only the last N lines (default: all)"
     )
-
-
-def _add_results_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--over",
-        action="append",
-        default=[],
-        metavar="AXIS",
-        help="average over this axis (default: seed); may be given several times",
-    )
-    parser.add_argument("--sort", metavar="METRIC", help="sort by this metric (default: the first)")
-    parser.add_argument("--csv", action="store_true", help="print CSV, for spreadsheets")
 
 
 def _add_prune_options(parser: argparse.ArgumentParser) -> None:
@@ -265,20 +255,12 @@ _OPTIONS: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "show": _add_show_options,
     "logs": _add_logs_options,
     "diff": _add_diff_options,
-    "results": _add_results_options,
+    "results": add_results_options,
     "rerun": _add_rerun_options,
     "rm": _add_rm_options,
     "prune": _add_prune_options,
     "ui": _add_ui_options,
 }
-
-
-def _count(text: str) -> int:
-    """Parse a number of 0 or more; argparse reports a ``ValueError`` as a usage error."""
-    number = int(text)
-    if number < 0:
-        raise ValueError(text)
-    return number
 
 
 def _add_config_options(parser: argparse.ArgumentParser, folder: str, name: str) -> None:

@@ -50,10 +50,10 @@ def choose_runs(options: argparse.Namespace, experiment: ExperimentDirectory) ->
         experiment.replaced.kept(run_id) if run_id in kept else experiment.run(run_id)
         for run_id in run_ids
     ]
-    return [each.run_id for each in _meeting(parse_condition(options.where), directories)]
+    return [each.run_id for each in meeting(parse_condition(options.where), directories)]
 
 
-def _meeting(condition: Condition, directories: Sequence[RunDirectory]) -> list[RunDirectory]:
+def meeting(condition: Condition, directories: Sequence[RunDirectory]) -> list[RunDirectory]:
     """Return the run directories whose config meets a condition."""
     found: list[RunDirectory] = []
     unknown, example = set(condition.keys), dict[str, "Value"]()

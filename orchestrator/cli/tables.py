@@ -17,7 +17,6 @@ from orchestrator.cli.columns import (
 )
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.grid.identity import SHORT_ID_DIGITS, short
-from orchestrator.planning.metric_direction import Direction
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
@@ -30,13 +29,11 @@ if TYPE_CHECKING:
     from orchestrator.grid.run_selection import Selection
     from orchestrator.planning.grid_changes import Changes
     from orchestrator.planning.plan import Plan
-    from orchestrator.planning.results_table import Cell, ResultsTable
     from orchestrator.rundir.status_report import Report
 
 ROWS_WITHOUT_ASKING: Final = 40
 _STATE: Final = 22  # the columns state and iteration
 _STATE_AND_WHY: Final = 44
-_RUNS: Final = 8
 _MOST_CHANGES: Final = 10
 
 
@@ -57,7 +54,7 @@ def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -
             *cells_of(decision.run.overrides, axes),
             _state(decision.seen.state),
             decision.action.value,
-            _note(decision.reason),
+            note(decision.reason),
         )
     if shown:
         console.print(table)
@@ -67,7 +64,7 @@ def print_reasons(plan: Plan, console: Console) -> None:
     """Print the number of runs with each action and reason, the most frequent first."""
     table = new_table("runs", "state", "action", "why", console=console)
     for (state, action, reason), count in plan.decisions.count_reasons().most_common():
-        table.add_row(f"{count:>4}", _state(state), action.value, _note(reason))
+        table.add_row(f"{count:>4}", _state(state), action.value, note(reason))
     if plan.decisions:
         console.print(table)
 
@@ -84,7 +81,7 @@ def print_exclusions(selection: Selection, console: Console) -> None:
 
 def print_changes(changes: Changes, console: Console) -> None:
     """Print how the run directories that the grid no longer names differ from it."""
-    console.print(_count(changes.former, "run"), "in the folder are not in this grid:")
+    console.print(count_of(changes.former, "run"), "in the folder are not in this grid:")
     everything = changes.compared == changes.former
     which = f"all {changes.former}" if everything else f"the {changes.compared} compared"
     lines = []
@@ -110,10 +107,13 @@ def print_summary(plan: Plan, console: Console) -> None:
             *(("  in ", "dim"), printable(plan.directory)),
         )
     )
-    parts = [_count(selection.points, "point"), _count(len(selection.exclusions), "excluded", "")]
+    parts = [
+        count_of(selection.points, "point"),
+        count_of(len(selection.exclusions), "excluded", ""),
+    ]
     if selection.duplicates:
-        parts.append(_count(selection.duplicates, "duplicate"))
-    parts.append(_count(len(selection.runs), "run"))
+        parts.append(count_of(selection.duplicates, "duplicate"))
+    parts.append(count_of(len(selection.runs), "run"))
     console.print(Text(" | ".join(parts)))
     for item in selection.filters:
         console.print(
@@ -159,11 +159,11 @@ def print_status(reports: Sequence[Report], console: Console, *, everything: boo
             _state(report.seen.state),
             f"{saved.iteration}/{saved.iterations}" if saved else "",
             *cells_of(report.outcome.metrics, metrics),
-            *([] if over else [_note(report.seen.reason)]),
+            *([] if over else [note(report.seen.reason)]),
         )
     if shown:
         console.print(table)
-    _tell_left_out(len(all_metrics) - len(metrics), console)
+    tell_left_out(len(all_metrics) - len(metrics), console)
     if len(shown) < len(reports):
         those = (
             f"{len(shown)} of {len(reports)} runs are shown" if shown else f"{len(reports)} runs"
@@ -191,50 +191,10 @@ def print_differences(
         console.print("their configs are equal")
 
 
-def print_comparison(compared: ResultsTable, console: Console) -> None:
-    """Print one row per group of runs that differ only in the keys averaged over."""
-    first = [compared.sorted_by] if compared.sorted_by else []
-    ordered = list(dict.fromkeys([*first, *compared.metrics]))
-    texts = {
-        key: [_cell(row.cells[key]) for row in compared.rows if key in row.cells] for key in ordered
-    }
-    taken = width_of((row.overrides for row in compared.rows), compared.axes, console) + _RUNS
-    metrics = fit_columns(texts, taken, console)
-    table = new_table(*compared.axes, "runs", *metrics, console=console)
-    for row in compared.rows:
-        all_there = row.runs == row.with_results
-        runs = f"{row.runs}" if all_there else f"{row.with_results} of {row.runs}"
-        cells = (row.cells.get(metric) for metric in metrics)
-        table.add_row(
-            *cells_of(row.overrides, compared.axes),
-            Text(runs, style="" if all_there else "yellow"),
-            *("-" if cell is None else _cell(cell) for cell in cells),
-        )
-    console.print(table)
-    _tell_left_out(len(ordered) - len(metrics), console)
-    over = f"mean ± standard deviation over {', '.join(compared.over)}" if compared.over else ""
-    console.print(_note(", ".join(part for part in (over, _order(compared)) if part)))
-    if mixed := sum(len(row.versions) > 1 for row in compared.rows):
-        told = f"{_count(mixed, 'row')} of runs whose trainers compute different numbers"
-        console.print(Text(f"{told}; --json shows which", style="yellow"))
-
-
-def _order(compared: ResultsTable) -> str:
-    """Return a description of the order of the rows."""
-    if not compared.sorted_by:
-        return "no run has results yet"
-    if compared.direction is Direction.UNKNOWN:
-        return f"largest {compared.sorted_by} first: its name does not tell whether less or more is better"
-    return f"best {compared.sorted_by} first"
-
-
-def _cell(cell: Cell) -> str:
-    return f"{cell.mean:.4g}" if cell.std is None else f"{cell.mean:.4g} ± {cell.std:.2g}"
-
-
-def _tell_left_out(left_out: int, console: Console) -> None:
+def tell_left_out(left_out: int, console: Console) -> None:
+    """Print how many metrics the terminal has no room for."""
     if left_out:
-        text = f"{_count(left_out, 'metric')} more: widen the terminal, or use --json"
+        text = f"{count_of(left_out, 'metric')} more: widen the terminal, or use --json"
         console.print(Text(text, style="dim"))
 
 
@@ -243,7 +203,8 @@ def _states(counts: Mapping[State, int]) -> Text:
     return Text(", ").join(parts)
 
 
-def _note(text: str) -> Text:
+def note(text: str) -> Text:
+    """Return a note in the style of notes."""
     return Text(printable(text), style="dim")
 
 
@@ -251,5 +212,6 @@ def _state(state: State) -> Text:
     return Text(state.value, style=COLOURS[state])
 
 
-def _count(number: int, noun: str, plural: str = "s") -> str:
+def count_of(number: int, noun: str, plural: str = "s") -> str:
+    """Return a number with its noun."""
     return f"{number} {noun}{'' if number == 1 else plural}"

@@ -1,40 +1,31 @@
-"""The comparison of finished runs: metrics averaged over the runs that differ only in their seed."""
+"""The comparison of runs: metrics averaged over the runs that differ only in their seed."""
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import math
 import statistics
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
 from orchestrator.grid.config_values import Missing
 from orchestrator.planning.grouping import Averaged, find_differing
 from orchestrator.planning.metric_direction import Direction, direction_of
+from orchestrator.planning.run_results import BEST, is_of_test
+from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.grid.config_values import Value
-    from orchestrator.planning.grouping import RunConfig
+    from orchestrator.planning.run_results import RunResults
 
 
 _MISSING: Final = Missing()
-
-
-@dataclass(frozen=True, slots=True)
-class RunResults:
-    """The results of one run; ``metrics`` is None while it has none.
-
-    ``config`` is None if it cannot be read. ``versions`` are those of the trainer's numbers that
-    contributed to the results.
-    """
-
-    overrides: Mapping[str, Value]
-    metrics: Mapping[str, float] | None
-    config: RunConfig | None = None
-    versions: frozenset[int | None] = frozenset()
+_DIRECTIONS: Final = {"min": Direction.LESS, "max": Direction.MORE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +38,47 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The runs with the same values on the axes: their number, and how many have results.
+    """The runs with the same values on the axes, and their metrics.
 
-    ``versions`` are those of the numbers behind the results: with several, results may differ
-    although nothing else does.
+    ``members`` are the runs, by their values on the keys averaged over, as JSON.
     """
 
     overrides: Mapping[str, Value]
-    runs: int
-    with_results: int
+    members: tuple[tuple[str, RunResults], ...]
     cells: Mapping[str, Cell]
-    versions: frozenset[int | None] = frozenset()
+
+    @property
+    def runs(self) -> int:
+        """The number of runs."""
+        return len(self.members)
+
+    @property
+    def with_results(self) -> int:
+        """The number of runs that have results."""
+        return sum(run.metrics is not None for _, run in self.members)
+
+    @property
+    def states(self) -> Mapping[State, int]:
+        """The number of runs in each state that some run is in."""
+        counts = Counter(run.state for _, run in self.members)
+        return {state: counts[state] for state in State if counts[state]}
+
+    @property
+    def versions(self) -> frozenset[int | None]:
+        """The versions of the numbers behind the results.
+
+        With several, results may differ although nothing else does.
+        """
+        return frozenset(each for _, run in self.members for each in run.versions)
 
 
 @dataclass(frozen=True, slots=True)
 class ResultsTable:
     """The table of results: its rows, best first; ``over`` are the keys averaged over.
 
-    If it is unknown whether less or more of the metric is better, the largest values come first.
+    If no metric was asked for and only the test set has any, ``sorted_by`` is None, and the rows are
+    in the order of the grid. If it is unknown whether less or more of the metric is better, the
+    largest values come first.
     """
 
     axes: tuple[str, ...]
@@ -76,7 +90,12 @@ class ResultsTable:
 
 
 def compare(
-    outcomes: Sequence[RunResults], over: Sequence[str] = (), sort_by: str | None = None
+    runs: Sequence[RunResults],
+    over: Sequence[str] = (),
+    sort_by: str | None = None,
+    *,
+    each: bool = False,
+    mode: str | None = None,
 ) -> ResultsTable:
     """Group runs by the keys they differ in, and sort the groups by a metric.
 
@@ -84,79 +103,111 @@ def compare(
     the configs of a group differ. Groups without results come last.
 
     Args:
-        outcomes: The runs.
+        runs: The runs.
         over: The keys to average over; empty: each key named ``seed``.
-        sort_by: The metric to sort by; None: the first one.
+        sort_by: The metric to sort by; None: the metric that chose the best iteration, or else the
+            first one of the validation, or else the first one that is not of the test.
+        each: Whether each run makes a row of its own, and nothing is averaged.
+        mode: Whether the ``max`` or the ``min`` of the metric that chose the best iteration is better;
+            None: as its name tells.
 
     Raises:
         UsageError: There is no such axis, or no such metric.
     """
-    keys = _names(outcome.overrides for outcome in outcomes)
-    metrics = _names(outcome.metrics or {} for outcome in outcomes)
+    keys = _names(run.overrides for run in runs)
+    metrics = _names(run.metrics or {} for run in runs)
     averaged = Averaged(over)
-    if outcomes:
-        known = next((each.config.leaves for each in outcomes if over and each.config), ())
+    if runs:
+        known = next((run.config.leaves for run in runs if over and run.config), ())
         _require("axis", [key for key in over if key not in known], keys)
         _require("metric", [sort_by] if sort_by else [], metrics)
     axes = tuple(key for key in keys if key not in averaged)
     differing: dict[str, None] = {}
-    for group in _group(outcomes, axes):
-        configs = [(each.overrides, each.config) for each in group if each.config]
+    for group in _group(runs, axes):
+        configs = [(run.overrides, run.config) for run in group if run.config]
         differing |= dict.fromkeys(find_differing(configs, averaged))
     axes += tuple(key for key in differing if key not in (*axes, *keys) and key not in averaged)
-    rows = [_row(group, axes, metrics) for group in _group(outcomes, axes)]
-    chosen, direction = sort_by or next(iter(metrics), None), Direction.UNKNOWN
-    if chosen:
-        direction = direction_of(chosen)
-        rows.sort(key=lambda row: _rank(row.cells.get(chosen), direction))
     named = tuple(over) or tuple(
         key for key in dict.fromkeys((*keys, *differing)) if key in averaged
     )
+    if each:
+        axes, named = (*axes, *named), ()
+    groups = [[run] for run in runs] if each else _group(runs, axes)
+    rows = [_row(group, axes, named, metrics) for group in groups]
+    chosen, direction = sort_by or _default_metric(metrics), Direction.UNKNOWN
+    if chosen:
+        direction = _direction(chosen, mode)
+        rows.sort(key=lambda row: _rank(row.cells.get(chosen), direction))
     return ResultsTable(axes, named, metrics, chosen, tuple(rows), direction)
 
 
-def comparison_as_json(comparison: ResultsTable) -> dict[str, object]:
-    """Return the comparison as ``orch results --json`` prints it."""
+def choose_columns(compared: ResultsTable, patterns: Sequence[str]) -> ResultsTable:
+    """Return the table with only the metrics that match a pattern such as ``validation/*``.
+
+    Raises:
+        UsageError: A pattern matches none.
+    """
+    chosen: dict[str, None] = {}
+    for pattern in patterns:
+        found = fnmatch.filter(compared.metrics, pattern)
+        _require("metric", [] if found else [pattern], compared.metrics)
+        chosen |= dict.fromkeys(found)
+    return replace(compared, metrics=tuple(chosen))
+
+
+def results_as_json(compared: ResultsTable, *, step: int | None = None) -> dict[str, object]:
+    """Return the table as ``orch results --json`` prints it."""
     return {
         "schema": 1,
-        "axes": list(comparison.axes),
-        "over": list(comparison.over),
-        "sorted_by": comparison.sorted_by,
-        "better": comparison.direction.value if comparison.sorted_by else None,
+        "axes": list(compared.axes),
+        "over": list(compared.over),
+        "at": step,
+        "sorted_by": compared.sorted_by,
+        "better": compared.direction.value if compared.sorted_by else None,
         "rows": [
             {
                 "overrides": dict(row.overrides),
                 "runs": row.runs,
                 "with_results": row.with_results,
+                "states": {state.value: count for state, count in row.states.items()},
                 "numbers": sorted(row.versions, key=str),
                 "metrics": {
                     key: {"mean": _finite(cell.mean), "std": cell.std and _finite(cell.std)}
                     for key, cell in row.cells.items()
+                    if key in compared.metrics
                 },
+                "run_ids": [run.run_id for _, run in row.members],
+                "paths": [run.path for _, run in row.members],
             }
-            for row in comparison.rows
+            for row in compared.rows
         ],
     }
 
 
-def _group(outcomes: Sequence[RunResults], axes: Sequence[str]) -> list[list[RunResults]]:
+def _group(runs: Sequence[RunResults], axes: Sequence[str]) -> list[list[RunResults]]:
     groups: dict[str, list[RunResults]] = {}
-    for outcome in outcomes:
-        values = [_value(outcome, axis) for axis in axes]
-        key = json.dumps([None if isinstance(value, Missing) else [value] for value in values])
-        groups.setdefault(key, []).append(outcome)
+    for run in runs:
+        groups.setdefault(_values(run, axes), []).append(run)
     return list(groups.values())
 
 
-def _value(outcome: RunResults, axis: str) -> Value | Missing:
-    """Return the value of a run on an axis, from its overrides or else from its config."""
-    if axis in outcome.overrides:
-        return outcome.overrides[axis]
-    return outcome.config.leaves.get(axis, _MISSING) if outcome.config else _MISSING
+def _values(run: RunResults, keys: Sequence[str]) -> str:
+    """Return the values of a run on some keys as JSON."""
+    values = [_value(run, key) for key in keys]
+    return json.dumps([None if isinstance(value, Missing) else [value] for value in values])
 
 
-def _row(group: Sequence[RunResults], axes: Sequence[str], metrics: Sequence[str]) -> Row:
-    finished = [outcome.metrics for outcome in group if outcome.metrics is not None]
+def _value(run: RunResults, key: str) -> Value | Missing:
+    """Return the value of a run on a key, from its overrides or else from its config."""
+    if key in run.overrides:
+        return run.overrides[key]
+    return run.config.leaves.get(key, _MISSING) if run.config else _MISSING
+
+
+def _row(
+    group: Sequence[RunResults], axes: Sequence[str], over: Sequence[str], metrics: Sequence[str]
+) -> Row:
+    finished = [run.metrics for run in group if run.metrics is not None]
     cells = {}
     for metric in metrics:
         values = [found[metric] for found in finished if metric in found]
@@ -164,8 +215,7 @@ def _row(group: Sequence[RunResults], axes: Sequence[str], metrics: Sequence[str
             cells[metric] = _cell(values)
     found = ((axis, _value(group[0], axis)) for axis in axes)
     overrides = {axis: value for axis, value in found if not isinstance(value, Missing)}
-    versions = frozenset(each for outcome in group for each in outcome.versions)
-    return Row(overrides, len(group), len(finished), cells, versions)
+    return Row(overrides, tuple((_values(run, over), run) for run in group), cells)
 
 
 def _cell(values: Sequence[float]) -> Cell:
@@ -174,6 +224,20 @@ def _cell(values: Sequence[float]) -> Cell:
     if not all(map(math.isfinite, values)):
         return Cell(sum(values) / len(values), math.nan)
     return Cell(statistics.fmean(values), statistics.stdev(values))
+
+
+def _default_metric(metrics: Sequence[str]) -> str | None:
+    """Return the metric to sort by if none is asked for; never one of the test set."""
+    usable = [metric for metric in metrics if not is_of_test(metric)]
+    best = next((metric for metric in usable if metric.startswith(BEST)), None)
+    validation = next((metric for metric in usable if "val" in metric.lower()), None)
+    return best or validation or next(iter(usable), None)
+
+
+def _direction(metric: str, mode: str | None) -> Direction:
+    """Return which values of a metric are better: as the config says, or else its name."""
+    said = _DIRECTIONS.get(mode or "") if metric.startswith(BEST) else None
+    return said or direction_of(metric)
 
 
 def _rank(cell: Cell | None, direction: Direction) -> tuple[bool, float]:

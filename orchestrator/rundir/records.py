@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
@@ -101,16 +102,32 @@ def parse_metrics(found: object, key: str = "metrics") -> Mapping[str, Metric]:
     return {name: value for name, value in read if value is not None}
 
 
-def parse_points(lines: bytes) -> Mapping[str, Metric]:
-    """Return the last value of each metric in lines of ``metrics.jsonl``; ignore other lines."""
+def parse_points(lines: bytes, step: int | None = None) -> Mapping[str, Metric]:
+    """Return the last value of each metric in lines of ``metrics.jsonl``; ignore other lines.
+
+    Args:
+        lines: The lines.
+        step: The step whose points count; None: all.
+    """
     last: dict[str, Metric] = {}
-    for line in lines.splitlines():
+    # Most lines are those of other steps, and need not be parsed.
+    this_step = re.compile(b"" if step is None else rb'"step"\s*:\s*%d\b' % step)
+    for line in filter(this_step.search, lines.splitlines()):
         match parse(line):
-            case {"key": str(key), "value": value}:
+            case {"key": str(key), "value": value, **others}:
                 metric = as_metric(value)
-                if metric is not None:
+                if metric is not None and (step is None or others.get("step") == step):
                     last[printable(key)] = metric
     return last
+
+
+def parse_last_step(lines: bytes) -> int | None:
+    """Return the step of the last point in lines of ``metrics.jsonl``, or None without one."""
+    for line in reversed(lines.splitlines()):
+        match parse(line):
+            case {"key": str(), "value": _, "step": int(step)}:
+                return int(step)
+    return None
 
 
 def parse_version(found: object) -> int | None:

@@ -21,13 +21,14 @@ _TAIL: Final = 1 << 16  # bytes of metrics.jsonl: more than 500 of its lines
 class Outcome:
     """The metrics of a run so far.
 
-    ``training`` holds the last metrics, ``results`` those of the test at the end. ``numbers`` is the
-    numbers version that computed them, if the program reports one; ``numbers_before`` are those of
+    ``training`` holds the last metrics, ``results`` those of the test at the end, and ``best`` the
+    metric that chose the best iteration, with its value there. ``numbers`` is the numbers version that computed them, if the program reports one; ``numbers_before`` are those of
     the earlier iterations that they build on.
     """
 
     training: Mapping[str, Metric] = field(default_factory=dict)
     results: Mapping[str, Metric] = field(default_factory=dict)
+    best: Mapping[str, Metric] = field(default_factory=dict)
     numbers: int | None = None
     numbers_before: tuple[int, ...] = ()
 
@@ -65,6 +66,7 @@ def read_outcome(progress: Path | str, metrics: Path | str, results: Path | str)
     return Outcome(
         training,
         records.parse_metrics(tested, "test"),
+        _parse_best(tested),
         records.parse_version(told),
         records.parse_versions(told),
     )
@@ -76,6 +78,28 @@ def read_versions(results: str) -> frozenset[int | None]:
     if not isinstance(tested, dict):
         return frozenset()
     return frozenset((records.parse_version(tested), *records.parse_versions(tested)))
+
+
+def read_metrics_at(metrics: Path | str, step: int) -> Mapping[str, float]:
+    """Return the metrics that are numbers at one step of ``metrics.jsonl``; the last point counts."""
+    with contextlib.suppress(OSError):
+        found = records.parse_points(durable.read_file(metrics), step)
+        read = ((key, records.as_number(value)) for key, value in found.items())
+        return {key: number for key, number in read if number is not None}
+    return {}
+
+
+def read_last_step(metrics: Path | str) -> int | None:
+    """Return the step of the last point of ``metrics.jsonl``, or None without one."""
+    with contextlib.suppress(OSError):
+        return records.parse_last_step(durable.read_tail(metrics, _TAIL))
+    return None
+
+
+def _parse_best(results: object) -> Mapping[str, Metric]:
+    """Return the metric in a ``results.json`` that chose the best iteration, with its best value."""
+    found = records.parse_metrics(results, "best")
+    return {key: value for key, value in found.items() if key != "iteration"}
 
 
 def _read(path: Path | str) -> object:

@@ -1,38 +1,49 @@
-"""``orch results``: the metrics of an experiment by axis, as a table, JSON or CSV."""
+"""``orch results``: the metrics of an experiment by axis, as a table or in a format for other programs."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
 import json
-import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of
+from orchestrator.cli.results_output import print_comparison
+from orchestrator.cli.run_choice import meeting
 from orchestrator.cli.safe_output import write
-from orchestrator.cli.tables import print_comparison
-from orchestrator.errors import RunDirectoryError, UsageError
-from orchestrator.grid.config_diff import leaves
-from orchestrator.planning.grouping import RunConfig
-from orchestrator.planning.load import open_experiment
-from orchestrator.planning.results_table import (
-    ResultsTable,
-    RunResults,
-    compare,
-    comparison_as_json,
+from orchestrator.cli.tables import count_of, note
+from orchestrator.errors import UsageError
+from orchestrator.grid.config_values import look_up
+from orchestrator.grid.filter_parser import parse_condition
+from orchestrator.planning.load import load_plan, open_experiment
+from orchestrator.planning.paired_difference import paired_differences
+from orchestrator.planning.results_loading import (
+    last_common_step,
+    read_results,
 )
-from orchestrator.rundir import durable
+from orchestrator.planning.results_table import (
+    choose_columns,
+    compare,
+    results_as_json,
+)
+from orchestrator.planning.run_results import RunResults
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
-    from orchestrator.grid.config_values import Value
+    from orchestrator.planning.paired_difference import PairedDifference
+    from orchestrator.planning.results_table import ResultsTable
     from orchestrator.rundir.directory import RunDirectory
+
+_FORMATS: Final = ("json", "csv", "markdown", "latex")
+_COMMON: Final = "common"
+_MODE: Final = "checkpoint.mode"
+_OF_EXPERIMENT: Final = ("results_dir", "experiment_id")
 
 
 def results(options: argparse.Namespace, console: Console) -> int:
@@ -40,60 +51,115 @@ def results(options: argparse.Namespace, console: Console) -> int:
 
     Raises:
         UsageError: There is no such axis or metric, or two formats are requested.
+        OrchestratorError: The config, the grid, or the condition is wrong.
     """
-    if options.json and options.csv:
-        raise UsageError("--json and --csv exclude each other: they are two formats. Choose one.")
-    described, experiment = open_experiment(source_of(options))
-    exclude = described.settings.identity_exclude
-    outcomes = [_outcome(directory, exclude) for directory in experiment.standing()]
-    compared = compare(outcomes, options.over, options.sort)
+    requested = [name for name in _FORMATS if getattr(options, name)]
+    if len(requested) > 1:
+        both = " and ".join(f"--{name}" for name in requested)
+        raise UsageError(f"{both} exclude each other: they are formats. Choose one.")
+    found = _read(options)
+    compared = compare(found.runs, options.over, options.sort, each=options.runs, mode=found.mode)
+    if options.columns:
+        compared = choose_columns(compared, options.columns.split(","))
+    if options.top is not None:
+        compared = replace(compared, rows=compared.rows[: options.top])
+    differences = paired_differences(compared) if options.difference else None
     if options.json:
-        console.file.write(json.dumps(comparison_as_json(compared), indent=2) + "\n")
+        told = results_as_json(compared, step=found.step)
+        console.file.write(json.dumps(told, indent=2) + "\n")
     elif options.csv:
-        _write_csv(compared, console)
-    elif outcomes:
-        print_comparison(compared, console)
+        write(console, csv_of(compared))
+    elif options.markdown:
+        write(console, markdown_of(compared))
+    elif options.latex:
+        write(console, latex_of(compared))
     else:
-        console.print(f"no runs in {experiment.training} yet. Start them with orch run.")
+        _print(compared, differences, found, console)
     return 0
 
 
-def _outcome(directory: RunDirectory, exclude: Sequence[str]) -> RunResults:
-    """Return the results of a run, or its last metrics if its program writes no results."""
-    try:
-        overrides = directory.read_overrides()
-        text = durable.read_file(directory.config).decode(errors="replace")
-    except (RunDirectoryError, OSError):
-        return RunResults({}, None)  # orch status reports the damage
+@dataclass(frozen=True, slots=True)
+class _ChosenRuns:
+    """The runs to compare, and the iteration to compare them at.
 
-    def read() -> Mapping[str, Value]:
-        with contextlib.suppress(RunDirectoryError):
-            return leaves(directory.read_config(), exclude)
-        return {}
+    ``mode`` is the first run's ``checkpoint.mode``, ``others`` the number of other runs in the folder.
+    """
 
-    config = RunConfig(text, read)
-    if directory.observe().state is not State.DONE:
-        return RunResults(overrides, None, config)
-    outcome = directory.outcome()
-    return RunResults(overrides, outcome.figures, config, outcome.versions)
+    runs: Sequence[RunResults]
+    step: int | None
+    mode: str | None
+    folder: Path
+    others: int = 0
 
 
-def _write_csv(compared: ResultsTable, console: Console) -> None:
-    """Write two columns per metric, mean and standard deviation, unrounded."""
-    columns = [f"{metric}{part}" for metric in compared.metrics for part in ("", "_std")]
-    content = io.StringIO()
-    writer = csv.writer(content, lineterminator="\n")
-    writer.writerow([*compared.axes, "runs", "with_results", *columns])
-    for row in compared.rows:
-        numbers: list[float | None] = []
-        for metric in compared.metrics:
-            cell = row.cells.get(metric)
-            numbers += [cell.mean, cell.std] if cell else [None, None]
-        values = [_plain(row.overrides.get(axis)) for axis in compared.axes]
-        shown = ["" if number is None or math.isnan(number) else number for number in numbers]
-        writer.writerow([*values, row.runs, row.with_results, *shown])
-    write(console, content.getvalue())
+def _print(
+    compared: ResultsTable,
+    differences: Sequence[PairedDifference | None] | None,
+    found: _ChosenRuns,
+    console: Console,
+) -> None:
+    """Print the table, or why there is none, and how many runs it leaves out."""
+    if all(run.state is State.PENDING for run in found.runs):
+        if not found.others:
+            console.print(f"no runs in {found.folder} yet. Start them with orch run.")
+            return
+        console.print("No run of this grid has started.")
+    else:
+        print_comparison(compared, differences, console, step=found.step)
+    if found.others:
+        those = count_of(found.others, "other run")
+        console.print(note(f"{those} of the experiment: --all compares them as well"))
 
 
-def _plain(value: object) -> object:
-    return json.dumps(value) if isinstance(value, list | dict | bool) else value
+def _read(options: argparse.Namespace) -> _ChosenRuns:
+    described, experiment = open_experiment(source_of(options))
+    standing = experiment.standing()
+    if options.all or not (described.axes or _names_a_run(options.overrides)):
+        exclude = described.settings.identity_exclude
+        if options.only is not None:
+            standing = meeting(parse_condition(options.only), standing)
+        step = _step(options.at, standing)
+        runs = [read_results(each, exclude=exclude, step=step) for each in standing]
+        config = next((run.config.leaves for run in runs if run.config), {})
+        return _ChosenRuns(runs, step, _text(config.get(_MODE)), experiment.training)
+    planned = load_plan(source_of(options), only=options.only)
+    decisions, there = planned.plan.decisions, {each.run_id: each for each in standing}
+    named = [there[decision.run.run_id] for decision in decisions if decision.run.run_id in there]
+    step = _step(options.at, named)
+    runs = [
+        read_results(there[run.run_id], overrides=run.overrides, step=step)
+        if run.run_id in there
+        else RunResults(run.overrides, None, run_id=run.run_id, state=State.PENDING)
+        for run in (decision.run for decision in decisions)
+    ]
+    mode = look_up(decisions[0].run.config, _MODE) if decisions else None
+    others = len(there) - len(named)
+    return _ChosenRuns(runs, step, _text(mode), experiment.training, others)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _names_a_run(overrides: Sequence[str]) -> bool:
+    """Return whether some override is of a run, and not only of the experiment or of ``orch``."""
+    keys = (override.lstrip("+~").partition("=")[0] for override in overrides)
+    return any(key not in _OF_EXPERIMENT and not key.startswith("orch.") for key in keys)
+
+
+def _step(at: str | None, directories: Sequence[RunDirectory]) -> int | None:
+    """Return the iteration that ``--at`` names.
+
+    Raises:
+        UsageError: It is neither ``common`` nor an iteration, or no run has any metrics.
+    """
+    if at is None:
+        return None
+    if at == _COMMON:
+        step = last_common_step(directories)
+        if step is None:
+            raise UsageError("--at common: no run has any metrics yet. Start them with orch run.")
+        return step
+    if not at.isascii() or not at.isdigit():
+        raise UsageError(f"--at is {at!r}. Set it to an iteration, or to common.")
+    return int(at)

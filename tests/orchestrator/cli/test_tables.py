@@ -7,13 +7,15 @@ import pytest
 from rich.console import Console
 
 from orchestrator.cli import tables
+from orchestrator.cli.results_output import print_comparison
 from orchestrator.grid.axes import Axis
 from orchestrator.grid.config_template import ConfigTemplate
 from orchestrator.grid.config_values import Value
 from orchestrator.grid.run_selection import select_runs
 from orchestrator.planning.grid_changes import Change, Changes
 from orchestrator.planning.plan import Plan, make_plan
-from orchestrator.planning.results_table import RunResults, compare
+from orchestrator.planning.results_table import compare
+from orchestrator.planning.run_results import RunResults
 from orchestrator.rundir.state import Observation, Record, State, Status
 
 DONE = Observation(Status(Record.DONE, 1, "2026-01-01T00:00:00+00:00", "box", 1), attempts=1)
@@ -109,7 +111,7 @@ def test_terminal_of_80_columns_shows_every_number_whole() -> None:
     axes: dict[str, Value] = {"model": "cnn10", "optimizer.lr": 0.001, "loader.batch_size": 64}
     metrics = {f"validation/metric_{number}": 0.123456 for number in range(9)}
     outcomes = [RunResults({**axes, "seed": seed}, metrics) for seed in range(2)]
-    text = _on_80_columns(lambda console: tables.print_comparison(compare(outcomes), console))
+    text = _on_80_columns(lambda console: print_comparison(compare(outcomes), None, console))
     shown = text.count("0.1235 ± 0")
     assert "…" not in text
     assert 1 <= shown < 9

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from orchestrator.planning.grouping import RunConfig
-from orchestrator.planning.results_table import RunResults, compare
+from orchestrator.planning.results_table import compare
+from orchestrator.planning.run_results import RunResults
 
 
 def _run(overrides: dict[str, Any], config: dict[str, Any], value: float = 1.0) -> RunResults:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.planning.results_table import Cell, RunResults, compare, comparison_as_json
+from orchestrator.planning.results_table import Cell, choose_columns, compare, results_as_json
+from orchestrator.planning.run_results import RunResults
 
 
 def _outcome(lr: float, seed: int, metrics: Any) -> RunResults:
@@ -73,7 +74,7 @@ def test_number_that_is_none_spoils_no_table(number: float) -> None:
     assert len(compared.rows) == 2
     if math.isnan(number):
         assert [row.overrides["lr"] for row in compared.rows] == [0.2, 0.1]
-    assert str(number) in str(comparison_as_json(compared))
+    assert str(number) in str(results_as_json(compared))
 
 
 @pytest.mark.parametrize(
@@ -102,4 +103,51 @@ def test_versions_of_the_arithmetic_are_told_apart() -> None:
     ]
     (row,) = compare(outcomes).rows
     assert row.versions == {1, 2}
-    assert comparison_as_json(compare(outcomes))["rows"][0]["numbers"] == [1, 2]  # type: ignore[index]
+    assert results_as_json(compare(outcomes))["rows"][0]["numbers"] == [1, 2]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "chosen"),
+    [
+        (["test/acc", "loss", "val_loss", "best/val_loss"], "best/val_loss"),
+        (["test/acc", "loss", "val_loss"], "val_loss"),
+        (["test_acc", "loss"], "loss"),
+        (["testimony", "test"], "testimony"),
+        (["test/acc", "test_loss", "Test"], None),
+    ],
+)
+def test_rows_are_never_ranked_by_the_test_set_unless_asked(
+    metrics: list[str], chosen: str | None
+) -> None:
+    """The metric that chose the checkpoint comes first, then the validation, then any other."""
+    runs = [RunResults({"lr": lr}, dict.fromkeys(metrics, float(lr))) for lr in (1, 0, 2)]
+    assert compare(runs).sorted_by == chosen
+    assert compare(runs, sort_by=metrics[0]).sorted_by == metrics[0]
+    if chosen is None:
+        assert [row.overrides["lr"] for row in compare(runs).rows] == [1, 0, 2]
+
+
+@pytest.mark.parametrize(("mode", "first"), [("min", 1), ("max", 2), (None, 2)])
+def test_config_says_which_values_of_the_chosen_metric_are_better(mode: Any, first: int) -> None:
+    """The name says nothing here; without a word in the config, the largest comes first."""
+    runs = [RunResults({"lr": lr}, {"best/what": float(lr)}) for lr in (1, 2)]
+    assert compare(runs, mode=mode).rows[0].overrides["lr"] == first
+
+
+def test_single_runs_are_rows_of_their_own() -> None:
+    """Nothing is averaged, the seed is an axis like others."""
+    compared = compare(OUTCOMES, each=True)
+    assert compared.over == ()
+    assert compared.axes == ("lr", "seed")
+    assert [row.overrides for row in compared.rows][:2] == [
+        {"lr": 0.2, "seed": 0},
+        {"lr": 0.1, "seed": 1},
+    ]
+
+
+def test_columns_are_chosen_by_name_or_pattern() -> None:
+    """In the order in which they are asked for; a pattern that matches nothing is a mistake."""
+    compared = compare([RunResults({}, {"val/a": 1.0, "val/b": 2.0, "test/a": 3.0})])
+    assert choose_columns(compared, ["test/a", "val/*"]).metrics == ("test/a", "val/a", "val/b")
+    with pytest.raises(UsageError, match="no run has the metric 'vla/\\*'"):
+        choose_columns(compared, ["vla/*"])

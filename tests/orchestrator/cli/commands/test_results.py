@@ -26,7 +26,7 @@ def test_table_has_a_row_for_each_set_of_axes(grid: Grid, output: Callable[[], s
     lines = [line.split() for line in output().splitlines()]
     assert lines[:3] == [
         ["lr", "runs", "test/loss"],
-        ["0.2", "1", "of", "2", "1"],
+        ["0.2", "1", "of", "2,", "1", "failed", "1"],
         ["0.1", "2", "2", "±", "1.4"],
     ]
 
@@ -128,3 +128,88 @@ def test_value_that_was_no_axis_makes_a_row_of_its_own(
     assert {(row["overrides"]["lr"], row["overrides"].get("y"), row["runs"]) for row in told["rows"]} == {
         (0.1, None, 2), (0.3, None, 2), (0.3, 5, 2)
     }  # fmt: skip
+
+
+def test_only_the_runs_of_the_grid_are_compared(grid: Grid, output: Callable[[], str]) -> None:
+    """Others of the experiment are counted; without a grid, and with --all, all are compared."""
+    _fill(grid)
+    grid.orch("results", "lr=0.1,0.3", "seed=0,1")
+    lines = output().splitlines()
+    assert [line.split()[:3] for line in lines[1:3]] == [["0.1", "2", "2"], ["0.3", "0", "of"]]
+    assert "0 of 2, 2 pending" in lines[2]
+    assert lines[-1] == "2 other runs of the experiment: --all compares them as well"
+    grid.orch("results", "lr=0.1,0.3", "seed=0,1", "--all", "--json")
+    assert [row["runs"] for row in json.loads(output())["rows"]] == [2, 2]
+    grid.orch("results", "lr=0.1", "--json")
+    assert [row["runs"] for row in json.loads(output())["rows"]] == [1]
+
+
+@pytest.mark.parametrize("all_runs", [[], ["--all"], ["lr=0.1,0.2", "seed=0,1"]])
+def test_condition_chooses_the_runs(
+    grid: Grid, output: Callable[[], str], all_runs: list[str]
+) -> None:
+    """Whether a grid names them or not."""
+    _fill(grid)
+    grid.orch("results", "--where", "lr > 0.1", "--json", *all_runs)
+    (row,) = json.loads(output())["rows"]
+    assert (row["overrides"], row["states"]) == ({"lr": 0.2}, {"failed": 1, "done": 1})
+
+
+def test_single_runs_are_listed_with_their_places(grid: Grid, output: Callable[[], str]) -> None:
+    """The ID on the terminal; the path as well for programs."""
+    _fill(grid)
+    grid.orch("results", "--runs", "--sort", "test/loss", "--top", "2", "--json")
+    rows = json.loads(output())["rows"]
+    assert [row["metrics"]["test/loss"]["mean"] for row in rows] == [1.0, 1.0]
+    for row in rows:
+        (run_id,), (path,) = row["run_ids"], row["paths"]
+        assert path == str(grid.experiment.training / run_id)
+    grid.orch("results", "--runs", "--top", "1")
+    assert output().splitlines()[0].split() == ["run", "lr", "seed", "state", "test/loss"]
+
+
+def test_unfinished_runs_are_compared_at_an_iteration_they_share(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """The last that all have reached, or any; a test result is of no iteration."""
+    for lr, steps in ((0.1, 3), (0.2, 2)):
+        run = grid.make(lr, 0, record=Record.INTERRUPTED)
+        points = [
+            {"key": key, "value": lr * step, "step": step, "timestamp": 0}
+            for step in range(1, steps + 1)
+            for key in ("loss", "test/loss")
+        ]
+        run.metrics.write_text("".join(f"{json.dumps(point)}\n" for point in points))
+    grid.orch("results", "--at", "common", "--json")
+    told = json.loads(output())
+    assert told["at"] == 2
+    assert [row["metrics"] for row in told["rows"]] == [
+        {"loss": {"mean": 0.2, "std": None}},
+        {"loss": {"mean": 0.4, "std": None}},
+    ]
+    grid.orch("results", "--at", "3", "--json")
+    assert [row["with_results"] for row in json.loads(output())["rows"]] == [1, 0]
+    with pytest.raises(UsageError, match="--at is 'last'"):
+        grid.orch("results", "--at", "last")
+
+
+def test_common_iteration_needs_metrics(grid: Grid) -> None:
+    """There is none of runs that have not begun."""
+    with pytest.raises(UsageError, match="no run has any metrics yet"):
+        grid.orch("results", "--at", "common")
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_differences_stand_beside_the_metrics(
+    grid: Grid, output: Callable[[], str], width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a sentence that says what they are."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    pytest.importorskip("scipy")
+    for lr, seed, loss in ((0.1, 0, 3.0), (0.1, 1, 4.0), (0.2, 0, 1.0), (0.2, 1, 2.0)):
+        leave(grid.make(lr, seed), **{"test/loss": loss})
+    grid.orch("results", "--difference", "--sort", "test/loss")
+    lines = output().splitlines()
+    assert lines[0].endswith("to the best")
+    assert lines[2].split()[-3:] == ["+2", "±", "0"]
+    assert "95 % confidence interval" in lines[-1]

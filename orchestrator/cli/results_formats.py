@@ -1,0 +1,106 @@
+"""The table of results in formats for other programs: CSV, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.cli.columns import cell_of
+from orchestrator.sanitize import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orchestrator.planning.results_table import Cell, ResultsTable
+
+_LATEX: Final[Mapping[str, str]] = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def csv_of(compared: ResultsTable) -> str:
+    """Return two columns per metric, mean and standard deviation, unrounded."""
+    columns = [f"{metric}{part}" for metric in compared.metrics for part in ("", "_std")]
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    names = ["run_id", "path"] if _is_of_single_runs(compared) else []
+    writer.writerow([*names, *compared.axes, "runs", "with_results", *columns])
+    for row in compared.rows:
+        numbers: list[float | None] = []
+        for metric in compared.metrics:
+            cell = row.cells.get(metric)
+            numbers += [cell.mean, cell.std] if cell else [None, None]
+        run = row.members[0][1]
+        values = [_plain(row.overrides.get(axis)) for axis in compared.axes]
+        shown = ["" if number is None or math.isnan(number) else number for number in numbers]
+        place = [run.run_id, run.path] if names else []
+        writer.writerow([*place, *values, row.runs, row.with_results, *shown])
+    return content.getvalue()
+
+
+def markdown_of(compared: ResultsTable) -> str:
+    """Return a table in GitHub's Markdown."""
+    headers, rows = _texts(compared, " ± ")
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "".join(f"| {' | '.join(map(_as_markdown, line))} |\n" for line in lines)
+
+
+def latex_of(compared: ResultsTable) -> str:
+    """Return a ``tabular`` with the rules of the package booktabs."""
+    headers, rows = _texts(compared, r" $\pm$ ", _as_latex)
+    body = "".join(f"{' & '.join(row)} \\\\\n" for row in rows)
+    head = " & ".join(headers)
+    form = "l" * len(compared.axes) + "r" * (len(headers) - len(compared.axes))
+    return (
+        f"\\begin{{tabular}}{{{form}}}\n\\toprule\n{head} \\\\\n\\midrule\n{body}\\bottomrule\n"
+        "\\end{tabular}\n"
+    )
+
+
+def shown_cell(cell: Cell | None, plus_minus: str = " ± ") -> str:
+    """Return a metric as tables show it: the mean, and the standard deviation if there is one."""
+    if cell is None:
+        return "-"
+    return f"{cell.mean:.4g}" if cell.std is None else f"{cell.mean:.4g}{plus_minus}{cell.std:.2g}"
+
+
+def _texts(
+    compared: ResultsTable, plus_minus: str, escape: Callable[[str], str] = printable
+) -> tuple[list[str], list[list[str]]]:
+    """Return the headers and the rows as strings."""
+    headers = [escape(name) for name in (*compared.axes, "runs", *compared.metrics)]
+    rows = [
+        [
+            *(
+                escape(cell_of(row.overrides[axis]) if axis in row.overrides else "")
+                for axis in compared.axes
+            ),
+            str(row.with_results),
+            *(shown_cell(row.cells.get(metric), plus_minus) for metric in compared.metrics),
+        ]
+        for row in compared.rows
+    ]
+    return headers, rows
+
+
+def _as_markdown(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|")
+
+
+def _as_latex(text: str) -> str:
+    return re.sub(r"[\\~^&%$#_{}]", lambda found: _LATEX[found[0]], printable(text))
+
+
+def _is_of_single_runs(compared: ResultsTable) -> bool:
+    return not compared.over and all(row.runs == 1 for row in compared.rows)
+
+
+def _plain(value: object) -> object:
+    return json.dumps(value) if isinstance(value, list | dict | bool) else value

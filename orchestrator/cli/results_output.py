@@ -1,0 +1,125 @@
+"""The table of results on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.columns import cells_of, fit_columns, new_table, width_of
+from orchestrator.cli.results_formats import shown_cell
+from orchestrator.cli.tables import count_of, note, tell_left_out
+from orchestrator.grid.identity import SHORT_ID_DIGITS, short
+from orchestrator.planning.metric_direction import Direction
+from orchestrator.planning.run_results import BEST
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from orchestrator.planning.paired_difference import PairedDifference
+    from orchestrator.planning.results_table import ResultsTable, Row
+
+
+def print_comparison(
+    compared: ResultsTable,
+    differences: Sequence[PairedDifference | None] | None,
+    console: Console,
+    *,
+    step: int | None = None,
+) -> None:
+    """Print one row per group of runs that differ only in the keys averaged over.
+
+    Args:
+        compared: The table.
+        differences: The difference of each row to the best one; None: not asked for.
+        console: The console.
+        step: The iteration of the metrics; None: the end.
+    """
+    first = [compared.sorted_by] if compared.sorted_by in compared.metrics else []
+    ordered = list(dict.fromkeys([*first, *compared.metrics]))
+    texts = {
+        key: [shown_cell(row.cells[key]) for row in compared.rows if key in row.cells]
+        for key in ordered
+    }
+    counts = [_runs(row) for row in compared.rows]
+    single = all(row.runs == 1 for row in compared.rows)
+    told = [_difference(each) for each in differences or ()]
+    taken = width_of((row.overrides for row in compared.rows), compared.axes, console)
+    taken += 2 + max(map(len, ("runs", *counts))) + (2 + SHORT_ID_DIGITS if single else 0)
+    taken += 2 + max(map(len, ("to the best", *told))) if told else 0
+    metrics = fit_columns(texts, taken, console)
+    table = new_table(
+        *(["run"] if single else []),
+        *compared.axes,
+        "state" if single else "runs",
+        *metrics,
+        *(["to the best"] if told else []),
+        console=console,
+    )
+    for place, row in enumerate(compared.rows):
+        style = "" if row.runs == row.with_results else "yellow"
+        table.add_row(
+            *([short(row.members[0][1].run_id)] if single else []),
+            *cells_of(row.overrides, compared.axes),
+            Text(counts[place], style=style),
+            *(shown_cell(row.cells.get(metric)) for metric in metrics),
+            *told[place : place + 1],
+        )
+    console.print(table)
+    tell_left_out(len(ordered) - len(metrics), console)
+    _print_notes(compared, console, step=step, with_differences=bool(told))
+
+
+def _print_notes(
+    compared: ResultsTable, console: Console, *, step: int | None, with_differences: bool
+) -> None:
+    """Print what the numbers are: of which iteration, averaged over what, in which order."""
+    parts = [f"mean ± standard deviation over {', '.join(compared.over)}"] if compared.over else []
+    console.print(note(", ".join([*parts, _order(compared)])))
+    if step is not None:
+        console.print(note(f"all metrics are those of iteration {step}"))
+    elif any(metric.startswith(BEST) for metric in compared.metrics):
+        console.print(
+            note(f"{BEST}... and test/... are of the best iteration, all others of the last one")
+        )
+    if with_differences:
+        console.print(note("to the best: paired by seed, ± half of the 95 % confidence interval"))
+    if mixed := sum(len(row.versions) > 1 for row in compared.rows):
+        told = f"{count_of(mixed, 'row')} of runs whose trainers compute different numbers"
+        console.print(Text(f"{told}; --json shows which", style="yellow"))
+
+
+def _runs(row: Row) -> str:
+    """Return the number of runs of a row, and the states of those that are not done."""
+    if row.runs == 1:
+        (state,) = row.states
+        return state.value
+    open_runs = {state: number for state, number in row.states.items() if state is not State.DONE}
+    if not open_runs and row.runs == row.with_results:
+        return str(row.runs)
+    listed = ", ".join(f"{number} {state.value}" for state, number in open_runs.items())
+    return f"{row.with_results} of {row.runs}" + (f", {listed}" if listed else "")
+
+
+def _difference(difference: PairedDifference | None) -> str:
+    if difference is None:
+        return "-"
+    if difference.half_width is None:
+        return f"{difference.mean:+.3g}"
+    return f"{difference.mean:+.3g} ± {difference.half_width:.2g}"
+
+
+def _order(compared: ResultsTable) -> str:
+    """Return a description of the order of the rows."""
+    if not compared.sorted_by:
+        if not compared.metrics:
+            return "no run has results yet"
+        return "in the order of the grid: --sort METRIC sorts by a metric of the test set"
+    least = compared.direction is Direction.LESS
+    order = f"{'smallest' if least else 'largest'} {compared.sorted_by} first"
+    if compared.direction is Direction.UNKNOWN:
+        return f"{order}: its name does not tell whether less or more is better"
+    return order

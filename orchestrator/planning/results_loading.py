@@ -1,0 +1,75 @@
+"""Reads the results of runs from their directories, for comparison."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import RunDirectoryError
+from orchestrator.grid.config_diff import leaves
+from orchestrator.planning.grouping import RunConfig
+from orchestrator.planning.run_results import BEST, RunResults, is_of_test
+from orchestrator.rundir import durable
+from orchestrator.rundir.records import as_number
+from orchestrator.rundir.run_metrics import read_last_step, read_metrics_at
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.grid.config_values import Value
+    from orchestrator.rundir.directory import RunDirectory
+
+
+def read_results(
+    directory: RunDirectory,
+    *,
+    overrides: Mapping[str, Value] | None = None,
+    exclude: Sequence[str] = (),
+    step: int | None = None,
+) -> RunResults:
+    """Read the results of a run.
+
+    Args:
+        directory: The run directory.
+        overrides: The values on the axes of the grid, which then suffice to group the run; None: those
+            of the command that made the directory, and its config.
+        exclude: The keys that are not part of the run ID.
+        step: Read the metrics of this iteration, of unfinished runs as well; None: those at the end.
+    """
+    config = None
+    try:
+        if overrides is None:
+            overrides, config = directory.read_overrides(), _config_of(directory, exclude)
+    except (RunDirectoryError, OSError):
+        return RunResults({}, None, state=State.STALE)  # orch status reports the damage
+    state = directory.observe().state
+    metrics, versions = None, frozenset[int | None]()
+    if step is not None:
+        found = read_metrics_at(directory.metrics, step)
+        metrics = {key: value for key, value in found.items() if not is_of_test(key)} or None
+        versions = directory.versions()
+    elif state is State.DONE:
+        outcome = directory.outcome()
+        best = {f"{BEST}{key}": as_number(value) for key, value in outcome.best.items()}
+        known = {key: value for key, value in best.items() if value is not None}
+        metrics, versions = {**known, **outcome.figures}, outcome.versions
+    return RunResults(
+        overrides, metrics, config, versions, directory.run_id, str(directory.path), state
+    )
+
+
+def last_common_step(directories: Sequence[RunDirectory]) -> int | None:
+    """Return the last iteration that all runs with metrics have reached; None if no run has any."""
+    steps = (read_last_step(directory.metrics) for directory in directories)
+    return min((step for step in steps if step is not None), default=None)
+
+
+def _config_of(directory: RunDirectory, exclude: Sequence[str]) -> RunConfig:
+    def read() -> Mapping[str, Value]:
+        with contextlib.suppress(RunDirectoryError):
+            return leaves(directory.read_config(), exclude)
+        return {}
+
+    text = durable.read_file(directory.config).decode(errors="replace")
+    return RunConfig(text, read)

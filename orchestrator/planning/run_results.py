@@ -1,0 +1,40 @@
+"""The results of a single run, as the table of results compares them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.grid.config_values import Value
+    from orchestrator.planning.grouping import RunConfig
+
+BEST: Final = "best/"  # before the metric that chose the best iteration, for its value there
+_TEST: Final = re.compile(r"test(?![a-z])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResults:
+    """The results of one run; ``metrics`` is None while it has none.
+
+    ``config`` is None if it cannot be read or is not needed. ``versions`` are those of the trainer's
+    numbers that contributed to the results.
+    """
+
+    overrides: Mapping[str, Value]
+    metrics: Mapping[str, float] | None
+    config: RunConfig | None = None
+    versions: frozenset[int | None] = frozenset()
+    run_id: str = ""
+    path: str = ""
+    state: State = State.DONE
+
+
+def is_of_test(metric: str) -> bool:
+    """Return whether a metric is one of the test set, by its name."""
+    return _TEST.match(metric) is not None

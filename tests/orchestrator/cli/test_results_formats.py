@@ -1,0 +1,46 @@
+"""Tables of results for other programs are well-formed, whatever names and values hold."""
+
+import csv
+import io
+
+from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of
+from orchestrator.planning.results_table import ResultsTable, compare
+from orchestrator.planning.run_results import RunResults
+
+
+def _table(*, each: bool = False) -> ResultsTable:
+    runs = [
+        RunResults({"a|b_c": "x|y&z", "seed": seed}, {"val_loss%": value}, run_id=f"id{seed}")
+        for seed, value in enumerate((0.25, 0.75))
+    ]
+    return compare([*runs, RunResults({"a|b_c": "none", "seed": 0}, None)], each=each)
+
+
+def test_markdown_has_a_cell_per_column() -> None:
+    """A ``|`` in a name or value does not begin another cell."""
+    lines = markdown_of(_table()).splitlines()
+    assert lines == [
+        r"| a\|b_c | runs | val_loss% |",
+        "| --- | --- | --- |",
+        r"| x\|y&z | 2 | 0.5 ± 0.35 |",
+        "| none | 0 | - |",
+    ]
+
+
+def test_latex_escapes_what_has_a_meaning_there() -> None:
+    """Its rules are those of booktabs; text is left-aligned, numbers are right-aligned."""
+    lines = latex_of(_table()).splitlines()
+    assert lines[0] == r"\begin{tabular}{lrr}"
+    assert lines[2] == r"a|b\_c & runs & val\_loss\% \\"
+    assert lines[4] == r"x|y\&z & 2 & 0.5 $\pm$ 0.35 \\"
+    assert lines[-1] == r"\end{tabular}"
+
+
+def test_csv_of_single_runs_names_each() -> None:
+    """By run ID and path; nothing is averaged."""
+    rows = list(csv.DictReader(io.StringIO(csv_of(_table(each=True)))))
+    assert [(row["run_id"], row["seed"], row["val_loss%"]) for row in rows] == [
+        ("id0", "0", "0.25"),
+        ("id1", "1", "0.75"),
+        ("", "0", ""),
+    ]
