@@ -99,18 +99,6 @@ def test_wrong_group_is_an_error_in_one_line(group: str, changes: Any, message: 
     assert "\n" not in str(caught.value)
 
 
-def test_name_reaches_a_target_that_has_a_parameter_for_it() -> None:
-    """And is a label for every other."""
-    for name, width in (("large", 3), ("small", 2)):
-        config = GOOD | {"model": {"_target_": "grouped_modules.Choosing", "name": name}}
-        modules = build_modules(config, CPU)
-        assert modules.model.out_features == width
-        assert modules.model.text == "text"
-    scheduler = {"_target_": "grouped_modules.named", "name": "off"}
-    modules = build_modules(GOOD | {"scheduler": scheduler}, CPU)
-    assert modules.optimizer.param_groups[0]["lr"] == 0.0
-
-
 def test_name_that_reaches_its_target_tells_checkpoints_apart() -> None:
     """It decides the bits then, and is a label otherwise."""
     settings = read_settings({"seed": 0, "iterations": 1})
@@ -121,52 +109,3 @@ def test_name_that_reaches_its_target_tells_checkpoints_apart() -> None:
         labelled.append(fingerprinted(GOOD | {"model": GOOD["model"] | {"name": name}}, settings))
     assert chosen[0] != chosen[1]
     assert labelled[0] == labelled[1]
-
-
-def test_target_that_asks_for_modules_gets_them() -> None:
-    """Those that are built before it; a value of its own goes before, and a default that is one."""
-    asking = {"_target_": "grouped_modules.Asking", "dataset": 3}
-    modules = build_modules(GOOD | {"curriculum": asking}, CPU)
-    curriculum: Any = modules.curriculum
-    built = [modules.data, modules.model, modules.criterion, modules.optimizer, None]
-    assert all(given is each for given, each in zip(curriculum.given, built, strict=True))
-    assert (curriculum.label, curriculum.dataset) == ("nobody", 3)
-    own = build_modules(GOOD | {"curriculum": asking | {"model": "mine"}}, CPU).curriculum
-    assert own.given[1] == "mine"  # type: ignore[attr-defined, union-attr]
-
-
-def test_optimizer_may_ask_for_the_model_instead_of_parameters() -> None:
-    """It can tell them by their names then."""
-    modules = build_modules(GOOD | {"optimizer": {"_target_": "grouped_modules.of_the_model"}}, CPU)
-    assert len(modules.optimizer.param_groups[0]["params"]) == 2
-
-
-@pytest.mark.parametrize(
-    ("group", "changes", "message"),
-    [
-        (
-            "optimizer",
-            {"_target_": "torch.optim.Adam", "betas": [0.9]},
-            "^optimizer: torch.optim.Adam: list index out of range. Correct conf/optimizer/",
-        ),
-        (
-            "model",
-            {"_target_": "broken_constructors.Particular", "width": 3},
-            r"^model: broken_constructors.Particular: 3 is odd \(broken_constructors.py, line \d+\)",
-        ),
-    ],
-)
-def test_error_about_arguments_is_one_line(group: str, changes: Any, message: str) -> None:
-    """Of whatever class; one of the user's own constructor has its place."""
-    with pytest.raises(ConfigError, match=message):
-        build_modules(GOOD | {group: changes}, CPU)
-
-
-@pytest.mark.parametrize(
-    ("target", "error"),
-    [("Deep", ValueError), ("Buggy", AttributeError), ("Reading", FileNotFoundError)],
-)
-def test_error_in_the_runs_own_code_is_let_through(target: str, error: type[Exception]) -> None:
-    """Its traceback says where."""
-    with pytest.raises(error):
-        build_modules(GOOD | {"model": {"_target_": f"broken_constructors.{target}"}}, CPU)

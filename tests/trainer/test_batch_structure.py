@@ -1,4 +1,4 @@
-"""Samples, targets and outputs may be of any structure that model and criterion agree on."""
+"""Samples and targets may be of any structure that model and criterion agree on."""
 
 from collections import OrderedDict
 from typing import Any
@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from run_files import MakeRun, Start, Train, results_of
-from structures import Encoding, Fields, Graph, Hugging, Net, Output, Pair, TwoInputs
-from torch import nn
+from run_files import MakeRun, Train, results_of
+from structures import Encoding, Fields, Graph, Pair
 from torch.nn.utils.rnn import pack_sequence
-from user_modules import Interrupted, run_program, sabotage
+from user_modules import Interrupted, sabotage
 
 from trainer.batch_structure import bring, count_samples
 from trainer.errors import ConfigError
-from trainer.model_call import ModelCall
 
 CROSS = {"_target_": "torch.nn.CrossEntropyLoss"}
 SUM = {"_target_": "structures.Sum"}
@@ -76,72 +74,6 @@ LABELS = torch.zeros(2, dtype=torch.int64)
 
 
 @pytest.mark.parametrize(
-    ("model", "criterion", "batch", "message"),
-    [
-        (Net(), nn.CrossEntropyLoss(), ONE, "^data: a batch is a Tensor, without a target"),
-        (Net(), nn.CrossEntropyLoss(), [ONE], "^data: a batch is a list of 1, without a target"),
-        (Net(), nn.CrossEntropyLoss(), {"x": ONE}, "^data: a batch has the keys x, and no target"),
-        (
-            Hugging(),
-            nn.CrossEntropyLoss(),
-            {"input_ids": ONE, "label": LABELS, "labels": LABELS},
-            "labels and label, of which only one can be the target",
-        ),
-        (
-            Net(),
-            nn.CrossEntropyLoss(),
-            {"input_ids": ONE, "labels": LABELS},
-            r"^model: Net.forward takes \(samples\), but a batch has input_ids: ",
-        ),
-        (
-            Net(),
-            nn.CrossEntropyLoss(),
-            (ONE, ONE, LABELS),
-            r"^model: Net.forward takes \(samples\), but a batch has 2 inputs: too many",
-        ),
-        (Net(), None, (ONE, LABELS), "^criterion._target_: missing. Choose one of conf/criterion/"),
-        (
-            Hugging(),
-            None,
-            {"input_ids": ONE, "attention_mask": ONE},
-            "^criterion._target_: missing, and the output of the model, a Output, does not have a loss",
-        ),
-        (Net(), nn.CrossEntropyLoss(), object(), "^data: a batch has the type object, and no tar"),
-    ],
-)
-def test_structure_that_cannot_be_understood_is_refused(
-    model: nn.Module, criterion: Any, batch: Any, message: str
-) -> None:
-    """In one line that says what to do."""
-    with pytest.raises(ConfigError, match=message) as caught:
-        ModelCall(model, criterion)(batch)
-    assert "\n" not in str(caught.value)
-
-
-def test_criterion_that_is_missing_is_one_line(make_run: MakeRun, start: Start) -> None:
-    """Where samples are pairs, nobody else computes the loss."""
-    run_dir = make_run(criterion={"name": "none"})
-    assert start(run_program, str(run_dir)) == 2
-    said = (run_dir / "err.log").read_text()
-    assert said.startswith("criterion._target_: missing.")
-    assert said.count("\n") == 1
-
-
-def test_criterion_of_a_users_own_gets_the_whole_output() -> None:
-    """Only PyTorch's, which know no outputs but tensors, get the logits of one."""
-    seen = []
-
-    def criterion(outputs: Any, targets: Any) -> torch.Tensor:
-        seen.append(outputs)
-        return nn.functional.cross_entropy(outputs.logits, targets)
-
-    batch = {"input_ids": ONE, "attention_mask": ONE, "labels": LABELS}
-    ModelCall(Hugging(), criterion)(batch)
-    assert isinstance(seen[0], Output)
-    assert seen[0].loss is None  # nobody computes it twice
-
-
-@pytest.mark.parametrize(
     ("batch", "count"),
     [
         ((torch.zeros(3, 2), torch.zeros(3)), 3),
@@ -182,11 +114,3 @@ def test_everything_that_can_is_brought_to_the_device() -> None:
     assert found[5] == "text"
     packed = bring((pack_sequence([one, one]), one), meta)
     assert packed[0].data.device == meta
-
-
-def test_model_is_checked_once() -> None:
-    """The check is not paid for at each batch."""
-    call = ModelCall(TwoInputs(), nn.CrossEntropyLoss())
-    for _ in range(2):
-        loss, outputs, targets = call((ONE[:, :3], ONE[:, 3:], LABELS))
-    assert (loss.dim(), outputs.shape, targets is LABELS) == (0, (2, 2), True)

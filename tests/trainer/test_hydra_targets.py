@@ -1,0 +1,48 @@
+"""A target gets what its group sets, its label, and the modules it has parameters for."""
+
+from typing import Any
+
+import torch
+
+from trainer.build import build_modules
+
+CPU = torch.device("cpu")
+
+
+GOOD: dict[str, Any] = {
+    "data": {"name": "Tiny", "_target_": "user_modules.Tiny"},
+    "model": {"_target_": "torch.nn.Linear", "in_features": 6, "out_features": 2},
+    "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.1},
+    "scheduler": {"name": "none"},
+    "criterion": {"_target_": "torch.nn.CrossEntropyLoss"},
+}
+
+
+def test_name_reaches_a_target_that_has_a_parameter_for_it() -> None:
+    """And is a label for every other."""
+    for name, width in (("large", 3), ("small", 2)):
+        config = GOOD | {"model": {"_target_": "grouped_modules.Choosing", "name": name}}
+        modules = build_modules(config, CPU)
+        assert modules.model.out_features == width
+        assert modules.model.text == "text"
+    scheduler = {"_target_": "grouped_modules.named", "name": "off"}
+    modules = build_modules(GOOD | {"scheduler": scheduler}, CPU)
+    assert modules.optimizer.param_groups[0]["lr"] == 0.0
+
+
+def test_target_that_asks_for_modules_gets_them() -> None:
+    """Those that are built before it; a value of its own goes before, and a default that is one."""
+    asking = {"_target_": "grouped_modules.Asking", "dataset": 3}
+    modules = build_modules(GOOD | {"curriculum": asking}, CPU)
+    curriculum: Any = modules.curriculum
+    built = [modules.data, modules.model, modules.criterion, modules.optimizer, None]
+    assert all(given is each for given, each in zip(curriculum.given, built, strict=True))
+    assert (curriculum.label, curriculum.dataset) == ("nobody", 3)
+    own = build_modules(GOOD | {"curriculum": asking | {"model": "mine"}}, CPU).curriculum
+    assert own.given[1] == "mine"  # type: ignore[attr-defined, union-attr]
+
+
+def test_optimizer_may_ask_for_the_model_instead_of_parameters() -> None:
+    """It can tell them by their names then."""
+    modules = build_modules(GOOD | {"optimizer": {"_target_": "grouped_modules.of_the_model"}}, CPU)
+    assert len(modules.optimizer.param_groups[0]["params"]) == 2
