@@ -12,6 +12,8 @@ from orchestrator.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+CONFIG_DIR: Final = "conf"
+CONFIG_NAME: Final = "config"
 COMMANDS: Final[Mapping[str, str]] = {
     "plan": "show what run would do and why, and what each filter dropped",
     "run": "execute the plan; the same command again resumes it",
@@ -57,13 +59,17 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    _add_config_options(parser, "conf", "config")
+    _add_config_options(parser, None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
         # parse_intermixed_args knows no subcommands, so what follows the name is parsed below.
         commands.add_parser(name, help=purpose, add_help=False, allow_abbrev=False)
     options, rest = parser.parse_known_args(arguments)
-    return command_parser(options.command).parse_intermixed_args(rest, options)
+    options = command_parser(options.command).parse_intermixed_args(rest, options)
+    if not options.app:  # which has a config folder and a primary config itself
+        options.config_dir = options.config_dir or CONFIG_DIR
+        options.config_name = options.config_name or CONFIG_NAME
+    return options
 
 
 def command_parser(command: str) -> argparse.ArgumentParser:
@@ -72,7 +78,7 @@ def command_parser(command: str) -> argparse.ArgumentParser:
         prog=f"orch {command}", description=f"{COMMANDS[command]}.", allow_abbrev=False
     )
     # Accepted after the command as well; if not given there, those before the command hold.
-    _add_config_options(parser, argparse.SUPPRESS, argparse.SUPPRESS)
+    _add_config_options(parser, argparse.SUPPRESS)
     if command != "ui":
         parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     if command in _OPTIONS:
@@ -263,16 +269,22 @@ _OPTIONS: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
 }
 
 
-def _add_config_options(parser: argparse.ArgumentParser, folder: str, name: str) -> None:
+def _add_config_options(parser: argparse.ArgumentParser, default: str | None) -> None:
+    parser.add_argument(
+        "--app",
+        default=default,
+        metavar="PROGRAM",
+        help="run this Hydra app, train.py or package.module, with its own config",
+    )
     parser.add_argument(
         "--config-dir",
-        default=folder,
+        default=default,
         metavar="DIR",
-        help="read this config folder (default: conf)",
+        help="read this config folder (default: conf, or that of the app)",
     )
     parser.add_argument(
         "--config-name",
-        default=name,
+        default=default,
         metavar="NAME",
-        help="compose this primary config (default: config)",
+        help="compose this primary config (default: config, or that of the app)",
     )

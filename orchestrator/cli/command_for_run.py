@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
 from orchestrator.config.load import load_experiment
 from orchestrator.config.overrides import as_override
@@ -86,7 +86,8 @@ def _make(
 
     The ID is empty if they yield several runs.
     """
-    described = load_experiment(Path(options.config_dir), options.config_name, overrides)
+    source = source_of(options)
+    described = load_experiment(source.folder, source.name, overrides, source.app)
     exclude = described.settings.identity_exclude
     point = point_at(described.axes, 0)
     is_one = math.prod(len(axis.values) for axis in described.axes) == 1

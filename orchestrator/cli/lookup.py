@@ -20,8 +20,9 @@ _MOST_CANDIDATES: Final = 5
 
 
 def source_of(options: argparse.Namespace) -> ConfigSource:
-    """Return the config folder, config name and overrides of a command line."""
-    return ConfigSource(Path(options.config_dir), options.config_name, options.overrides)
+    """Return the config folder, config name, overrides and app of a command line."""
+    folder = None if options.config_dir is None else Path(options.config_dir)
+    return ConfigSource(folder, options.config_name, options.overrides, options.app or "")
 
 
 def open_runs(options: argparse.Namespace, names: Sequence[str]) -> list[RunDirectory]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.arguments import CONFIG_DIR, CONFIG_NAME
 from orchestrator.config.secret_patterns import without_secret
 
 if TYPE_CHECKING:
@@ -17,9 +18,12 @@ def next_command(options: argparse.Namespace, *words: str) -> str:
     Values that look like credentials are replaced: they do not determine the experiment.
     """
     line = ["orch", *words]
-    if options.config_dir != "conf":
+    folder, name = (None, None) if options.app else (CONFIG_DIR, CONFIG_NAME)
+    if options.app:
+        line.append(f"--app={options.app}")
+    if options.config_dir != folder:
         line.append(f"--config-dir={options.config_dir}")
-    if options.config_name != "config":
+    if options.config_name != name:
         line.append(f"--config-name={options.config_name}")
     return " ".join(map(_quote, [*line, *map(without_secret, options.overrides)]))
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.config.overrides import as_override
 from orchestrator.config.secret_patterns import is_credential
 from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.errors import ConfigError
@@ -34,6 +35,8 @@ _VARIABLE: Final = re.compile(r"\$\{oc\.env:\s*(\w+)")
 # An argument that is exactly one of these: {--flag?key}, {key*}.
 _FLAG: Final = re.compile(r"\{([^{}\s?]+)\?([A-Za-z_][\w.-]*)\}")
 _EACH: Final = re.compile(r"\{([A-Za-z_][\w.-]*)\*\}")
+# An override of Hydra's own settings whose value its grammar would not read as the path that it is.
+_OF_HYDRA: Final = re.compile(r"(\+{0,2}hydra\.[\w.]+)=(?![\w./-]*$)([^'\"].*)", re.ASCII | re.DOTALL)
 _OVERRIDES: Final = "overrides"
 COMMAND: Final = "command"
 ARGUMENTS: Final = "arguments"
@@ -107,7 +110,9 @@ class _Places:
             value = self._value(each[1])
             values = value if isinstance(value, list) else [value] if self._is_set(value) else []
             return [_text(item) for item in values]
-        return [_PLACE.sub(self._replace, part)]
+        text = _PLACE.sub(self._replace, part)
+        found = _OF_HYDRA.fullmatch(text) if "{run_dir}" in part else None
+        return [as_override(found[1], found[2]) if found else text]
 
     @staticmethod
     def _is_set(value: Value) -> bool:

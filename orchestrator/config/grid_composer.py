@@ -29,6 +29,7 @@ from orchestrator.grid.config_values import Value, dotted_keys
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from orchestrator.config.app_defaults import AppDefaults
     from orchestrator.config.hydra_composition import Composed, ConfigFolder
     from orchestrator.grid.config_template import Path
     from orchestrator.grid.identity import Concealed
@@ -40,9 +41,14 @@ class Composer:
     """Composes the config of a point, equal to what Hydra composes for it."""
 
     def __init__(
-        self, folder: ConfigFolder, overrides: Sequence[Override], master: Composed
+        self,
+        folder: ConfigFolder,
+        overrides: Sequence[Override],
+        master: Composed,
+        app: AppDefaults,
     ) -> None:
         self._folder = folder
+        self._app = app
         self.overrides = overrides
         self._master = master
         # By their choices; pickled, since unpickling takes a tenth of the time of a deep copy.
@@ -72,6 +78,7 @@ class Composer:
         for item in late:
             certain = certain and is_certain(cfg, item)
             ConfigLoaderImpl._apply_overrides_to_config([item], cfg)
+        self._app.complete(cfg)
         check_command(cfg)
         found = find_parts(cfg, axes, free) if certain else None
         config, parts = found or (_plain(cfg), None)
@@ -141,6 +148,7 @@ class Composer:
         """
         cfg, late, _ = self._start(point)
         ConfigLoaderImpl._apply_overrides_to_config(late, cfg)
+        self._app.complete(cfg)
         return cfg
 
     def _start(self, point: Point) -> tuple[DictConfig, list[Override], Mapping[str, str]]:

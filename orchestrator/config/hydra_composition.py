@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from hydra import initialize_config_dir
+from hydra import initialize, initialize_config_dir
 from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.defaults_list import create_defaults_list
 from hydra.core.global_hydra import GlobalHydra
@@ -61,18 +61,30 @@ class Composed:
 
 
 class ConfigFolder:
-    """Composes the primary config of a folder with any choices of its config groups."""
+    """Composes the primary config of a folder with any choices of its config groups.
 
-    def __init__(self, path: Path, config_name: str) -> None:
-        if not path.is_dir():
+    Args:
+        path: The folder; None: all configs are defined in Python.
+        config_name: The primary config.
+        version_base: The version whose rules Hydra follows; None: those of the installed one.
+
+    Raises:
+        ConfigError: There is no such folder.
+    """
+
+    def __init__(
+        self, path: Path | None, config_name: str, version_base: str | None = None
+    ) -> None:
+        if path is not None and not path.is_dir():
             raise ConfigError(
                 f"there is no config folder {str(path)!r} in {Path.cwd()}."
                 " Change to the project's folder, or name the config folder with --config-dir."
             )
-        with initialize_config_dir(str(path.resolve()), version_base=None):
+        with _quiet(), _initialize(path, version_base):
             self._loader = cast("ConfigLoaderImpl", GlobalHydra.instance().config_loader())
         register()  # initializing Hydra registered its own resolver
         self.config_name = config_name
+        self.version_base = version_base
         self._parser = OverridesParser.create(config_loader=self._loader)
         self._pristine = _Checked(self._loader.repository)
         self._groups: dict[str, bool] = {}
@@ -167,6 +179,14 @@ class ConfigFolder:
             if loaded is not None:
                 found |= cast("dict[str, object]", OmegaConf.to_container(loaded.config))
         return found
+
+
+def _initialize(
+    path: Path | None, version_base: str | None
+) -> initialize_config_dir | initialize:
+    if path is None:
+        return initialize(config_path=None, version_base=version_base)
+    return initialize_config_dir(str(path.resolve()), version_base=version_base)
 
 
 def _ignored(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 from hydra.errors import HydraException
 from omegaconf import Container, DictConfig, OmegaConf
 
+from orchestrator.config.app_defaults import AppDefaults, find_config
 from orchestrator.config.grid_composer import Composer
 from orchestrator.config.hydra_composition import Composed, ConfigFolder
 from orchestrator.config.hydra_errors import refusals_of_hydra
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from hydra.core.override_parser.types import Override
+
+    from orchestrator.config.hydra_app import HydraApp
 
 _LONGEST: Final = 255  # bytes; the limit of file systems for a name
 _SHOWN: Final = 80
@@ -49,18 +52,44 @@ class ExperimentConfig:
 
 
 def load_experiment(
-    config_dir: Path, config_name: str, overrides: Sequence[str]
+    config_dir: Path | None, config_name: str | None, overrides: Sequence[str], app: str = ""
 ) -> ExperimentConfig:
     """Read the config folder and return the axes, the filters and the settings.
 
     Overrides take precedence over ``hydra.sweeper.params``, key by key.
 
+    Args:
+        config_dir: The config folder; None: that of the app.
+        config_name: The primary config; None: that of the app.
+        overrides: The overrides, in Hydra's grammar.
+        app: The file or module of a Hydra app; empty: its config may name one, as ``orch.app``.
+
     Raises:
         ConfigError: The folder, a config, an override or a setting is wrong.
         GridError: An axis cannot be expanded.
     """
+    version_base = None
+    if app:
+        config_dir, config_name, version_base = find_config(app, config_dir, config_name)
+    name = config_name or "config"
+    defaults = AppDefaults(app, config_dir, name)
+    experiment, found = _load(config_dir, name, overrides, defaults, version_base)
+    if found is not None and found.version_base != version_base:
+        # Only its own config says which app it is, and that says by which rules it is composed.
+        experiment, _ = _load(config_dir, name, overrides, defaults, found.version_base)
+    return experiment
+
+
+def _load(
+    config_dir: Path | None,
+    config_name: str,
+    overrides: Sequence[str],
+    defaults: AppDefaults,
+    version_base: str | None,
+) -> tuple[ExperimentConfig, HydraApp | None]:
+    """Read the config folder by the rules of a version of Hydra; return its app as well."""
     with refusals_of_hydra():
-        folder = ConfigFolder(config_dir, config_name)
+        folder = ConfigFolder(config_dir, config_name, version_base)
 
     def known_keys() -> Iterator[str]:
         with contextlib.suppress(Exception):  # a second error would hide the first
@@ -72,14 +101,14 @@ def load_experiment(
         params = _read_grid(folder, given, master) if master.refers else master.params
         declared = folder.parse([f"{key}={value}" for key, value in params.items()])
         merged = [with_open_settings(item) for item in merge(declared, given)]
-        composer = Composer(folder, merged, master)
+        composer = Composer(folder, merged, master, defaults)
         swept = (item for item in composer.overrides if item.is_sweep_override())
         axes = tuple(make_axis(item, folder) for item in swept)
         check_size(axes)
         # The settings of the experiment are those of the first point.
         cfg = composer.compose(next(expand(axes)))
         check_command(cfg)
-    return ExperimentConfig(
+    experiment = ExperimentConfig(
         experiment_id=_experiment_id(_select(cfg, "experiment_id")),
         results_dir=_results_dir(_select(cfg, "results_dir")),
         axes=axes,
@@ -87,6 +116,7 @@ def load_experiment(
         settings=parse_settings(_select(cfg, "orch")),
         composer=composer,
     )
+    return experiment, defaults.app_of(cfg)
 
 
 def _compose_master(folder: ConfigFolder, given: Sequence[Override]) -> Composed:

@@ -70,9 +70,9 @@ def merge(declared: Sequence[Override], given: Sequence[Override]) -> tuple[Over
 def with_open_settings(override: Override) -> Override:
     """Return the override such that it may set a setting of ``orch`` that the config does not name.
 
-    Whether there is such a setting is known without the config.
+    Whether there is such a setting is known without the config, which may be that of another program.
     """
-    is_setting = override.key_or_group.startswith(f"{_SETTINGS}.")
+    is_setting = override.key_or_group.partition(".")[0] in _NEVER_SWEPT
     if not is_setting or override.is_delete() or override.is_sweep_override():
         return override
     return dataclasses.replace(override, type=OverrideType.FORCE_ADD)

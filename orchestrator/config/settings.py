@@ -25,6 +25,7 @@ _FORMS: Final = f"{DECLARED}, {CHEAP}:KEY or {ROUND_ROBIN}:AXIS"
 
 _ENTRY_POINT: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _KNOWN: Final = (
+    "app",
     "command",
     "entry_point",
     "arguments",
@@ -61,6 +62,7 @@ class Tracking:
 class ProgramSettings:
     """The program of an attempt: a command, a Python function or, if neither, the trainer.
 
+    The command of a Hydra app (``orch.app``) is derived from it, unless the config has its own.
     ``preload`` are modules that are imported once for all runs.
     """
 
@@ -149,7 +151,9 @@ def parse_settings(node: Value) -> Settings:
 
 
 def _parse_program(orch: Mapping[str, Value]) -> ProgramSettings:
-    command, entry_point = orch.get("command"), orch.get("entry_point")
+    command, entry_point, app = orch.get("command"), orch.get("entry_point"), orch.get("app")
+    if not (app is None or isinstance(app, str)):
+        raise ConfigError(f"orch.app is {app!r}. Set it to a program, as train.py or package.module.")
     if command is not None and entry_point is not None:
         raise ConfigError("orch.command and orch.entry_point exclude each other. Choose one.")
     if entry_point is not None and not (

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 TRAINER: Final = EntryPoint("trainer.__main__:main", ("{run_dir}",), leaves_results=True)
 TRAINING_STACK: Final = ("trainer.preload", "trainer.trainer", "trainer.__main__")
+HYDRA: Final = ("orchestrator.launchers.hydra_preload",)
 _OURS: Final = (
     *("orchestrator.runner.takeover", "orchestrator.runner.forked_runner", "filelock"),
     *("multiprocessing.popen_fork", "multiprocessing.popen_forkserver"),

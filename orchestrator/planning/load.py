@@ -38,11 +38,15 @@ _LOOKED_INTO: Final = 20  # earlier runs; reading a config takes milliseconds
 
 @dataclass(frozen=True, slots=True)
 class ConfigSource:
-    """The source of an experiment's config: a config folder, its primary config, and overrides."""
+    """The source of an experiment's config: a config folder, its primary config, and overrides.
 
-    folder: Path
-    name: str
+    ``app`` is the Hydra app that the config belongs to, if given; it has a folder and a name itself.
+    """
+
+    folder: Path | None
+    name: str | None
     overrides: Sequence[str] = ()
+    app: str = ""
 
 
 def open_experiment(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentDirectory]:
@@ -57,7 +61,7 @@ def open_experiment(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentD
 
 
 def _describe(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentDirectory]:
-    described = load_experiment(source.folder, source.name, source.overrides)
+    described = load_experiment(source.folder, source.name, source.overrides, source.app)
     exclude = described.settings.identity_exclude
     return described, ExperimentDirectory(described.results_dir, described.experiment_id, exclude)
 

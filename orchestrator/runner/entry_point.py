@@ -69,8 +69,12 @@ class EntryPoint:
         """Call the function in this process, and return its exit code."""
         sys.argv = [self.name.partition(":")[0], *self.arguments]
         function = load(self.name)
+        is_app = _is_hydra_app(function)
+        if is_app:
+            _act_as_script(function)
         try:
-            returned = function(list(self.arguments)) if _takes_arguments(function) else function()
+            takes = not is_app and _takes_arguments(function)
+            returned = function(list(self.arguments)) if takes else function()
         finally:
             atexit._run_exitfuncs()  # noqa: SLF001 # forks skip them
         return returned if isinstance(returned, int) else 0
@@ -241,6 +245,20 @@ def hidden_file(module: str) -> str:
     if not meant or found is None or Path(place).resolve() == meant[0].resolve():
         return ""
     return f"{place} was imported, which hides {meant[0].resolve()}. Rename that file"
+
+
+def _is_hydra_app(function: Callable[..., object]) -> bool:
+    """Return whether a function was decorated with ``@hydra.main``; it reads ``sys.argv``."""
+    main, code = sys.modules.get("hydra.main"), getattr(function, "__code__", None)
+    return main is not None and code is not None and code.co_filename == main.__file__
+
+
+def _act_as_script(function: Callable[..., object]) -> None:
+    """Let Hydra look for configs where it does if the file of an app is executed, not imported."""
+    sys.argv[0] = os.path.relpath(inspect.getfile(inspect.unwrap(function)))
+    os.environ["HYDRA_MAIN_MODULE"] = "__main__"
+    if state := sys.modules.get("hydra.core.global_hydra"):  # of what its module did on import
+        state.GlobalHydra.instance().clear()
 
 
 def _takes_arguments(function: Callable[..., object]) -> bool:

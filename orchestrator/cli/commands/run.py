@@ -20,6 +20,7 @@ from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.tolerant_stream import TolerantStream
 from orchestrator.cli.waiting_notices import tell_waiting
+from orchestrator.config.hydra_app import find_app_function
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.execution.engine import Engine
 from orchestrator.execution.events import ExecutionResult
@@ -33,7 +34,7 @@ from orchestrator.grid.axes import describe_point
 from orchestrator.grid.identity import short
 from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
-from orchestrator.launchers.warm import TRAINING_STACK, WarmLauncher, modules_named_by
+from orchestrator.launchers.warm import HYDRA, TRAINING_STACK, WarmLauncher, modules_named_by
 from orchestrator.planning.load import load_plan
 from orchestrator.rundir.state import State
 from orchestrator.runner.entry_point import EntryPoint
@@ -176,7 +177,8 @@ def _launcher(settings: Settings, starts: Sequence[Decision]) -> CommandLauncher
         return CommandLauncher(program.command, limits)
     if program.entry_point:
         entry_point = EntryPoint(program.entry_point, program.arguments)
-        return WarmLauncher(entry_point, (*program.preload, program.entry_point), limits)
+        needed = HYDRA if find_app_function(program.entry_point) else ()
+        return WarmLauncher(entry_point, (*needed, *program.preload, program.entry_point), limits)
     if not TRAINER.is_installed:
         raise UsageError(
             f"{TRAINER.request('the trainer')}; or name a program of your own in orch.command"
