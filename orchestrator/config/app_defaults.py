@@ -6,15 +6,16 @@ The app composes its config itself, from the same folder and overrides.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 from orchestrator.config.hydra_app import find_app, find_app_function, start_command
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrator.config.hydra_app import HydraApp
 
 RESULTS_DIR: Final = "results"

@@ -36,7 +36,9 @@ _VARIABLE: Final = re.compile(r"\$\{oc\.env:\s*(\w+)")
 _FLAG: Final = re.compile(r"\{([^{}\s?]+)\?([A-Za-z_][\w.-]*)\}")
 _EACH: Final = re.compile(r"\{([A-Za-z_][\w.-]*)\*\}")
 # An override of Hydra's own settings whose value its grammar would not read as the path that it is.
-_OF_HYDRA: Final = re.compile(r"(\+{0,2}hydra\.[\w.]+)=(?![\w./-]*$)([^'\"].*)", re.ASCII | re.DOTALL)
+_OF_HYDRA: Final = re.compile(
+    r"(\+{0,2}hydra\.[\w.]+)=(?![\w./-]*$)([^'\"].*)", re.ASCII | re.DOTALL
+)
 _OVERRIDES: Final = "overrides"
 COMMAND: Final = "command"
 ARGUMENTS: Final = "arguments"

@@ -11,12 +11,12 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
 _PARAMETERS: Final = ("config_path", "config_name", "version_base")
 _PACKAGE: Final = "pkg://"
@@ -68,7 +68,7 @@ def find_app(program: str) -> HydraApp:
 def find_app_function(entry_point: str) -> HydraApp | None:
     """Return the app that a function ``package.module:function`` is; None if it is another function."""
     module, _, function = entry_point.partition(":")
-    file = _find_module(module)
+    file = _find_module(module, [*sys.path, str(Path.cwd())])
     if file is None:
         return None
     try:
@@ -95,7 +95,7 @@ def _find_file(program: str) -> Path:
     if path.is_file():
         return path
     is_module = not program.endswith(".py") and all(map(str.isidentifier, program.split(".")))
-    file = _find_module(program) if is_module else None
+    file = _find_module(program, [str(Path.cwd()), *sys.path]) if is_module else None
     if file is None:
         kind = "module" if is_module else "file"
         raise ConfigError(
@@ -105,18 +105,17 @@ def _find_file(program: str) -> Path:
     return file
 
 
-def _find_module(module: str) -> Path | None:
+def _find_module(module: str, folders: Sequence[str]) -> Path | None:
     """Return the source of a module, also the one that ``-m`` runs for a package.
 
     Packages above it are not imported.
     """
-    places: Sequence[str] | None = [str(Path.cwd()), *sys.path]
+    places: Sequence[str] | None = folders
     spec = None
-    for depth in range(module.count(".") + 1):
-        name = ".".join(module.split(".")[: depth + 1])
+    for step in module.split("."):
         if places is None:
             return None
-        spec = importlib.machinery.PathFinder.find_spec(name, places)
+        spec = importlib.machinery.PathFinder.find_spec(step, places)
         if spec is None:
             return None
         found = spec.submodule_search_locations
@@ -150,12 +149,15 @@ def _find_calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for decorator in node.decorator_list:
-                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) in names:
-                    yield node.name, decorator
+                if _is_call_of(names, decorator):
+                    yield node.name, cast("ast.Call", decorator)
         # main = hydra.main(...)(function), and hydra.main(...)(function)()
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Call):
-            if ast.unparse(node.func.func) in names:
-                yield ast.unparse(node.args[0]) if node.args else "", node.func
+        elif isinstance(node, ast.Call) and _is_call_of(names, node.func):
+            yield ast.unparse(node.args[0]) if node.args else "", cast("ast.Call", node.func)
+
+
+def _is_call_of(names: Container[str], node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) in names
 
 
 def _names_of_main(tree: ast.Module) -> Iterator[str]:
@@ -173,13 +175,9 @@ def _names_of_main(tree: ast.Module) -> Iterator[str]:
 
 def _describe(call: ast.Call, file: Path) -> HydraApp:
     """Return what a call of ``hydra.main`` says."""
-    given: dict[str, ast.expr] = {}
     unknown: dict[str, str] = {}
-    for name, argument in zip(_PARAMETERS, call.args, strict=False):
-        given[name] = argument
-    for keyword in call.keywords:
-        if keyword.arg is not None:
-            given[keyword.arg] = keyword.value
+    given = dict(zip(_PARAMETERS, call.args, strict=False))
+    given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
     is_open = any(isinstance(argument, ast.Starred) for argument in call.args)
     if is_open or any(keyword.arg is None for keyword in call.keywords):
         unknown = dict.fromkeys(_PARAMETERS, _say_unknown(file, call, "its arguments are"))

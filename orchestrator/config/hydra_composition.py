@@ -181,9 +181,7 @@ class ConfigFolder:
         return found
 
 
-def _initialize(
-    path: Path | None, version_base: str | None
-) -> initialize_config_dir | initialize:
+def _initialize(path: Path | None, version_base: str | None) -> initialize_config_dir | initialize:
     if path is None:
         return initialize(config_path=None, version_base=version_base)
     return initialize_config_dir(str(path.resolve()), version_base=version_base)

@@ -151,9 +151,7 @@ def parse_settings(node: Value) -> Settings:
 
 
 def _parse_program(orch: Mapping[str, Value]) -> ProgramSettings:
-    command, entry_point, app = orch.get("command"), orch.get("entry_point"), orch.get("app")
-    if not (app is None or isinstance(app, str)):
-        raise ConfigError(f"orch.app is {app!r}. Set it to a program, as train.py or package.module.")
+    command, entry_point = orch.get("command"), orch.get("entry_point")
     if command is not None and entry_point is not None:
         raise ConfigError("orch.command and orch.entry_point exclude each other. Choose one.")
     if entry_point is not None and not (

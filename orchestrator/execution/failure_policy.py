@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Transient causes. An error comes again, and so does a loss that diverges.
 _PASSING: Final = frozenset((FailureKind.KILLED, FailureKind.OUT_OF_MEMORY, FailureKind.DISK_FULL))
 # Causes that several runs in a row probably share.
-_SHARED: Final = frozenset((FailureKind.ERROR, FailureKind.DISK_FULL))
+_SHARED: Final = frozenset((FailureKind.ERROR, FailureKind.DISK_FULL, FailureKind.CONFIG_MISMATCH))
 _FIRST_DELAY: Final = 1.0
 _LONGEST_DELAY: Final = 60.0
 _IN_A_ROW: Final = 5

@@ -44,11 +44,11 @@ def write(config: Mapping[str, Value]) -> bytes:
     return text.encode()
 
 
-def read(text: bytes) -> Mapping[str, Value]:
+def read(text: bytes, *, any_values: bool = False) -> Mapping[str, Value]:
     """Parse a config; return an empty one if the YAML is not a mapping.
 
     Only what ``write`` can produce is accepted: no aliases, which can expand to any size, limited
-    depth and size, and plain values.
+    depth and size, and plain values; with ``any_values`` also others that OmegaConf writes.
 
     Raises:
         ValueError: The text is something else.
@@ -60,7 +60,8 @@ def read(text: bytes) -> Mapping[str, Value]:
         if _is_suspect(decoded):
             _check_events(decoded)
         found = load(decoded, _loader())  # noqa: S506 # a safe one
-        _check_values(found)
+        if not any_values:
+            _check_values(found)
     except YAMLError as error:
         raise ValueError(str(error)) from None
     except RecursionError:

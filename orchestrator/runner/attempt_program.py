@@ -69,6 +69,10 @@ class Program(Protocol):
         """Its name in messages."""
 
     @property
+    def arguments(self) -> tuple[str, ...]:
+        """Its arguments, with those of this run in place of placeholders."""
+
+    @property
     def leaves_results(self) -> bool:
         """Whether it is done only if it left ``results.json``, whatever its exit code."""
 

@@ -31,6 +31,7 @@ class FailureKind(StrEnum):
     NO_PROGRESS = "no-progress"
     KILLED = "killed"
     DISK_FULL = "disk-full"
+    CONFIG_MISMATCH = "config-mismatch"
 
 
 _LONGEST_MESSAGE: Final = 500

@@ -21,6 +21,7 @@ from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, State, Status
 from orchestrator.runner import process_tree
 from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, hash_seed
+from orchestrator.runner.composed_config import find_mismatch
 from orchestrator.runner.failure_classes import FailureKind, Traces, classify
 from orchestrator.runner.lock_keeper import Begun, Keeper
 from orchestrator.runner.output import CappedLog, Pipe
@@ -182,6 +183,9 @@ def judge_attempt(
     if ending.exit_code == 0:
         if begun.program.leaves_results and not directory.results.exists():
             return replace(status, record=Record.FAILED, failure=_NO_RESULTS)
+        if mismatch := find_mismatch(directory, begun.program.arguments):
+            failure = Failure(FailureKind.CONFIG_MISMATCH, mismatch)
+            return replace(status, record=Record.FAILED, failure=failure)
         return replace(status, record=Record.DONE)
     reported = directory.read_progress()
     traces = Traces(
