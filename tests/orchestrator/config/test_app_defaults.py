@@ -53,7 +53,9 @@ def test_app_needs_nothing_but_its_name(tmp_path: Path) -> None:
     planned, commands = _commands("lr=0.5,'0.5'", "opt=adam", "+new=[a, 1]", "orch.workers=2")
     assert planned.plan.directory == "results/train/training"
     assert planned.settings.share.workers == 2
-    for decision, command, lr in zip(planned.plan.decisions, commands, ["0.5", "'0.5'"], strict=True):
+    for decision, command, lr in zip(
+        planned.plan.decisions, commands, ["0.5", "'0.5'"], strict=True
+    ):
         run_dir = tmp_path / planned.plan.directory / decision.run.run_id
         assert command == (
             *("python", "src/train.py", f"lr={lr}", "opt=adam", "+new=[a, 1]"),
@@ -144,7 +146,9 @@ def test_what_cannot_be_read_from_the_source_may_be_given(tmp_path: Path) -> Non
         _commands()
 
 
-@pytest.mark.parametrize(("version_base", "package"), [("1.1", "opt.sgd"), ("1.2", "opt._name_"), (None, "opt._name_")])
+@pytest.mark.parametrize(
+    ("version_base", "package"), [("1.1", "opt.sgd"), ("1.2", "opt._name_"), (None, "opt._name_")]
+)
 def test_app_is_composed_by_the_rules_of_its_own_version(
     tmp_path: Path, version_base: str | None, package: str
 ) -> None:
@@ -157,7 +161,9 @@ def test_app_is_composed_by_the_rules_of_its_own_version(
         assert look_up(planned.plan.decisions[0].run.config, package) == {"lr": 7}
 
 
-def test_folder_with_any_characters_reaches_hydra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_with_any_characters_reaches_hydra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The output folder is quoted where Hydra's grammar would not read it."""
     folder = tmp_path / "né a's"
     (tmp_path / "src").rename(folder / "src") if folder.mkdir() else None

@@ -61,7 +61,9 @@ def test_config_of_a_package_is_found_without_importing_it(tmp_path: Path) -> No
     for path in ("pack.conf.deep", "pack/conf/deep"):
         app = find_app(_app(tmp_path, head.format(path)))
         assert app.config_dir == tmp_path / "pack/conf/deep"
-    with pytest.raises(ConfigError, match=r"no package for config_path 'pkg://nope\.x'.*--config-dir"):
+    with pytest.raises(
+        ConfigError, match=r"no package for config_path 'pkg://nope\.x'.*--config-dir"
+    ):
         find_app(_app(tmp_path, head.format("nope.x")))
 
 
@@ -119,7 +121,9 @@ def test_what_is_not_a_constant_is_named_with_its_line(
 
 def test_function_of_an_entry_point_is_told_from_others(tmp_path: Path) -> None:
     """A function without the decorator, or without source, is not an app."""
-    _app(tmp_path, "import hydra\ndef other(): ...\n@hydra.main('conf', 'c', None)", "deep/train.py")
+    _app(
+        tmp_path, "import hydra\ndef other(): ...\n@hydra.main('conf', 'c', None)", "deep/train.py"
+    )
     app = find_app_function("deep.train:main")
     assert app is not None
     assert app.config_name == "c"
