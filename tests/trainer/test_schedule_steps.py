@@ -67,6 +67,7 @@ def test_error_of_pytorch_is_one_line(optimizer: SGD) -> None:
     """As a schedule of fewer steps than there are iterations."""
     scheduler = OneCycleLR(optimizer, 1.0, total_steps=1)
     optimizer.step()
+    take_step(scheduler, None)
     with pytest.raises(
         ConfigError, match=r"^scheduler: OneCycleLR cannot step: .* conf/scheduler/"
     ):
