@@ -131,8 +131,16 @@ def print_summary(plan: Plan, console: Console) -> None:
     console.print(_states(plan.states))
 
 
-def print_status(reports: Sequence[Report], console: Console, *, everything: bool) -> None:
+def print_status(
+    reports: Sequence[Report],
+    console: Console,
+    *,
+    everything: bool,
+    counts: Mapping[State, int] | None = None,
+) -> None:
     """Print one line per run directory, and the number of runs in each state.
+
+    ``counts`` are these numbers, where they are not those of the reports.
 
     Of many runs only those that are neither done nor pending are listed, unless ``everything``.
     """
@@ -169,8 +177,9 @@ def print_status(reports: Sequence[Report], console: Console, *, everything: boo
             f"{len(shown)} of {len(reports)} runs are shown" if shown else f"{len(reports)} runs"
         )
         console.print(f"{those}; --all lists them.")
-    counts = Counter(report.seen.state for report in reports)
-    console.print(_states({state: counts[state] for state in State}))
+    if counts is None:
+        counts = Counter(report.seen.state for report in reports)
+    console.print(_states({state: counts.get(state, 0) for state in State}))
 
 
 def print_differences(

@@ -1,5 +1,7 @@
 """The command line is parsed: options in any order, overrides as they are, mistakes in one line."""
 
+from importlib.metadata import version
+
 import pytest
 
 from orchestrator.cli.arguments import COMMANDS, parse_arguments
@@ -27,7 +29,7 @@ def test_overrides_of_every_kind_are_passed_on(override: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "pln", "plan --jsn", "run --workers", "run --workers two", "plan --workers 2"]
+    "line", ["pln", "plan --jsn", "run --workers", "run --workers two", "plan --workers 2"]
 )
 def test_wrong_usage_is_one_line(line: str) -> None:
     """It says what is wrong and where to find help."""
@@ -56,3 +58,17 @@ def test_missing_or_invalid_operand_is_one_line(line: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_arguments(line.split())
     assert "\n" not in str(caught.value)
+
+
+def test_orch_alone_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever types it first sees the commands."""
+    with pytest.raises(SystemExit, match="0"):
+        parse_arguments([])
+    assert "orch plan training=grid_search" in capsys.readouterr().out
+
+
+def test_version_is_that_of_the_installed_package(capsys: pytest.CaptureFixture[str]) -> None:
+    """For reports of faults."""
+    with pytest.raises(SystemExit, match="0"):
+        parse_arguments(["--version"])
+    assert capsys.readouterr().out == f"orch {version('orch')}\n"

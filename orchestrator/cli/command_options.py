@@ -1,0 +1,199 @@
+"""The options of each command, but for those of ``orch results``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.cli.option_types import count
+from orchestrator.cli.results_options import add_results_options
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+
+
+def _add_only_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--only", metavar="EXPR", help="select only the runs for which this comparison holds"
+    )
+
+
+def _add_state_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        choices=["pending", "running", "stale", "failed", "done"],
+        help="list only the runs in this state; may be given several times",
+    )
+
+
+def _add_plan_options(parser: argparse.ArgumentParser) -> None:
+    _add_only_option(parser)
+    parser.add_argument(
+        "--all", action="store_true", help="list every run (default: only if there are at most 40)"
+    )
+    _add_state_option(parser)
+    parser.add_argument(
+        "--excluded", action="store_true", help="list the points that filters dropped"
+    )
+    parser.add_argument(
+        "--reasons", action="store_true", help="count the runs with each action and reason"
+    )
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    _add_only_option(parser)
+    _add_execution_options(parser)
+
+
+def _add_execution_options(parser: argparse.ArgumentParser) -> None:
+    share = parser.add_argument_group("the machine")
+    share.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="execute N runs at once (default: one per GPU, or one per CPU)",
+    )
+    share.add_argument(
+        "--gpus", metavar="WHICH", help="use all, none, or numbers such as 0,1 (default: all)"
+    )
+    share.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="give each run N CPU threads (default: an equal share)",
+    )
+    order = parser.add_argument_group("order and limits")
+    order.add_argument(
+        "--order",
+        metavar="HOW",
+        help="start runs as declared, by cheap:KEY (small values first), or by round-robin:AXIS"
+        " (default: declared)",
+    )
+    order.add_argument(
+        "--timeout",
+        metavar="TIME",
+        help="end a run that takes longer than 90s, 10m, 1h30m, ... (default: no limit)",
+    )
+    order.add_argument(
+        "--no-progress",
+        metavar="TIME",
+        help="end a run that reports no progress within this time (default: no limit)",
+    )
+    failures = parser.add_argument_group("failures")
+    failures.add_argument(
+        "--retries",
+        type=int,
+        metavar="N",
+        help="retry a run up to N times that was killed, or ran out of memory or disk (default: 0)",
+    )
+    failures.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    failures.add_argument(
+        "--max-failures", type=int, metavar="N", help="stop at the Nth failure (default: never)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print only failures and the summary")
+
+
+def _add_rerun_options(parser: argparse.ArgumentParser) -> None:
+    _add_run_choice(parser)
+    _add_execution_options(parser)
+
+
+def _add_rm_options(parser: argparse.ArgumentParser) -> None:
+    _add_run_choice(parser)
+    _add_yes_option(parser)
+
+
+def _add_run_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="name the runs by their IDs, or the starts of them; none with --where",
+    )
+    parser.add_argument(
+        "--where", metavar="EXPR", help="choose the runs for which this comparison holds"
+    )
+
+
+def _add_yes_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--yes", action="store_true", help="remove them permanently (default: only show them)"
+    )
+
+
+def _add_status_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="list every run (default: of more than 40, those neither done nor pending)",
+    )
+    _add_state_option(parser)
+    parser.add_argument(
+        "--where", metavar="EXPR", help="list only the runs for which this comparison holds"
+    )
+    parser.add_argument("--sort", metavar="METRIC", help="sort by this metric, the best first")
+    parser.add_argument("--top", type=count, metavar="N", help="list only the first N runs")
+    parser.add_argument(
+        "--watch", action="store_true", help="repeat the table while a process executes the runs"
+    )
+
+
+def _add_show_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="name the run by its ID, or the start of it")
+
+
+def _add_diff_options(parser: argparse.ArgumentParser) -> None:
+    _add_show_options(parser)
+    parser.add_argument("other", metavar="RUN", help="name the run to compare it with")
+
+
+def _add_logs_options(parser: argparse.ArgumentParser) -> None:
+    _add_show_options(parser)
+    parser.add_argument(
+        "-f",
+        "--follow",
+        action="store_true",
+        help="keep printing, from attempt to attempt, while a process executes the run",
+    )
+    parser.add_argument(
+        "--attempt",
+        type=int,
+        metavar="N",
+        help="print the log of attempt N (default: the last one)",
+    )
+    parser.add_argument(
+        "--tail", type=count, metavar="N", help="print only the last N lines (default: all)"
+    )
+
+
+def _add_prune_options(parser: argparse.ArgumentParser) -> None:
+    _add_yes_option(parser)
+    parser.add_argument(
+        "--without-grid",
+        action="store_true",
+        help="remove finished runs even if the command names no grid",
+    )
+    parser.set_defaults(only=None)
+
+
+def _add_ui_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port", type=int, default=5000, help="serve the page on this port (default: 5000)"
+    )
+
+
+OPTIONS: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "plan": _add_plan_options,
+    "run": _add_run_options,
+    "status": _add_status_options,
+    "show": _add_show_options,
+    "logs": _add_logs_options,
+    "diff": _add_diff_options,
+    "results": add_results_options,
+    "rerun": _add_rerun_options,
+    "rm": _add_rm_options,
+    "prune": _add_prune_options,
+    "ui": _add_ui_options,
+}
