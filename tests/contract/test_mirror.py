@@ -1,0 +1,58 @@
+"""The tests mirror the packages: each module that decides something has a test file of its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# The modules without a test file of their name, and why they need none.
+NEED_NONE = {
+    "orchestrator/__main__.py": "calls the command line",
+    "orchestrator/cli/exit_codes.py": "names numbers; docs/reference/cli.md is compared with them",
+    "orchestrator/cli/option_types.py": "one conversion, tested with the options that use it",
+    "orchestrator/cli/results_options.py": "declares options; docs/reference/cli.md is made from them",
+    "orchestrator/cli/results_output.py": "prints; tests/orchestrator/cli/commands/test_results.py reads it",
+    "orchestrator/cli/state_colours.py": "names colours",
+    "orchestrator/cli/waiting_notices.py": "prints one line",
+    "orchestrator/config/secret_lists.py": "lists names and forms; secret_patterns decides with them",
+    "orchestrator/errors.py": "declares the errors of users",
+    "orchestrator/execution/events.py": "declares values",
+    "orchestrator/execution/protocols.py": "declares protocols",
+    "orchestrator/launchers/hydra_preload.py": "imports what runs need",
+    "orchestrator/rundir/status_report.py": "declares a value",
+    "orchestrator/runner/__main__.py": "calls the runner; tests/orchestrator/runner starts it",
+    "orchestrator/runner/forked_runner.py": "runs in a fork; tests/orchestrator/launchers/test_pool.py forks it",
+    "trainer/errors.py": "declares the errors of users",
+    "trainer/preload.py": "imports what runs need",
+}
+
+
+def modules() -> list[str]:
+    """Return the paths of all modules but those that are only the face of a package."""
+    return sorted(
+        str(path.relative_to(ROOT))
+        for package in ("orch", "orchestrator", "trainer")
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "__init__.py"
+    )
+
+
+def test_of(module: str) -> Path:
+    """Return the path of the tests of a module."""
+    path = Path(module)
+    return ROOT / "tests" / path.with_name(f"test_{path.stem.strip('_')}.py")
+
+
+test_of.__test__ = False  # type: ignore[attr-defined] # not a test
+
+
+@pytest.mark.parametrize("module", modules())
+def test_module_has_a_test_file_of_its_name_or_needs_none(module: str) -> None:
+    """If this fails for a new module: write the file, or say in ``NEED_NONE`` why it needs none."""
+    assert test_of(module).is_file() is (module not in NEED_NONE)
+
+
+def test_list_names_existing_modules_only() -> None:
+    assert set(NEED_NONE) <= set(modules())
