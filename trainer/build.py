@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind")
 PARTS = ("train", "validation", "test")
+BUILT = ("data", "model", "criterion", "optimizer", "scheduler", "curriculum")  # in this order
 GROUPS = ("data", "model", "optimizer", "scheduler", "criterion", "curriculum")
 
 
@@ -90,6 +91,22 @@ def build_modules(config: Config, device: torch.device) -> Modules:
         criterion=cast("Any", criterion),
         curriculum=build(config, "curriculum", found),
     )
+
+
+def build_again(config: Config, role: str, modules: Mapping[str, object]) -> object | None:
+    """Build one module again, with the others as they are.
+
+    Args:
+        config: The whole configuration.
+        role: Its role.
+        modules: The modules by their roles.
+    """
+    before = BUILT[: BUILT.index(role)]
+    found = {each: modules.get(each) for each in before}
+    if role == "optimizer":
+        return build_optimizer(config, found)
+    handed = {"optimizer": modules["optimizer"]} if role == "scheduler" else {}
+    return build(config, role, found, **handed)
 
 
 def is_pytorchs(config: Config, group: str) -> bool:

@@ -31,7 +31,7 @@ def trainable(criterion: object, model: nn.Module) -> dict[str, Parameter]:
     """
     if not isinstance(criterion, nn.Module):
         return {}
-    known = {id(each) for each in model.parameters()} | _trained_by(_optimizers_in(criterion))
+    known = {id(each) for each in model.parameters()} | trained_by(optimizers_in(criterion))
     return {
         f"criterion.{name}": parameter
         for name, parameter in criterion.named_parameters()
@@ -105,7 +105,7 @@ def check_trained(modules: Mapping[str, object]) -> None:
         for group in getattr(modules["optimizer"], "param_groups", ())
         for each in group["params"]
     }
-    own = _trained_by(each for module in modules.values() for each in _optimizers_in(module))
+    own = trained_by(each for module in modules.values() for each in optimizers_in(module))
     model = modules["model"]
     models = {id(each) for each in model.parameters()} if isinstance(model, nn.Module) else set()
     for role in ("criterion", "curriculum"):
@@ -181,7 +181,7 @@ def _selected(
     return found
 
 
-def _optimizers_in(module: object) -> Iterator[Optimizer]:
+def optimizers_in(module: object) -> Iterator[Optimizer]:
     """Yield the optimizers in the attributes of a module, also in lists, tuples and dictionaries."""
     for value in [*getattr(module, "__dict__", {}).values()]:
         if isinstance(value, Optimizer):
@@ -191,7 +191,8 @@ def _optimizers_in(module: object) -> Iterator[Optimizer]:
             yield from (each for each in items if isinstance(each, Optimizer))
 
 
-def _trained_by(optimizers: Iterable[Optimizer]) -> set[int]:
+def trained_by(optimizers: Iterable[Optimizer]) -> set[int]:
+    """Return the identities of the parameters of optimizers."""
     return {
         id(each) for one in optimizers for group in one.param_groups for each in group["params"]
     }

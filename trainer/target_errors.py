@@ -42,7 +42,7 @@ def _place_if_about_arguments(error: Exception) -> str | None:
     itself. Return None for other errors in the user's code: they may be bugs that need a traceback.
     """
     _here, *frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not _is_installed(frame.filename)]
+    own = [frame for frame in frames if not is_installed(frame.filename)]
     if not own:
         return ""
     if len(own) == 1 and own[0] is frames[-1] and isinstance(error, ValueError):
@@ -52,10 +52,11 @@ def _place_if_about_arguments(error: Exception) -> str | None:
 
 def is_in_libraries(error: Exception) -> bool:
     """Return whether no frame of an error's traceback is the user's code."""
-    return all(_is_installed(frame.filename) for frame in traceback.extract_tb(error.__traceback__))
+    return all(is_installed(frame.filename) for frame in traceback.extract_tb(error.__traceback__))
 
 
-def _is_installed(filename: str) -> bool:
+def is_installed(filename: str) -> bool:
+    """Return whether a file is not the user's code, but of the standard library, a package, or ours."""
     path = Path(filename)
     is_package = not PACKAGES.isdisjoint(path.parts)
     return filename[0] == "<" or is_package or any(map(path.is_relative_to, INSTALLED))

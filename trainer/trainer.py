@@ -38,6 +38,7 @@ from trainer.groups import check_trained
 from trainer.history import History
 from trainer.loading.loaders import make_loader
 from trainer.loading.sample_checks import examine
+from trainer.module_generators import ModuleGenerators
 from trainer.results import report
 from trainer.roles import Roles
 from trainer.run_claim import claimed
@@ -47,9 +48,12 @@ from trainer.seeding import seed_everything
 from trainer.settings import read_settings
 from trainer.state_digest import digest_of
 from trainer.training_position import TrainingBatches
+from trainer.unused_gradients import check_gradients_used
 from trainer.update import Update, has_modes
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from trainer.callbacks.events import Callbacks
     from trainer.settings import Config
 
@@ -73,7 +77,7 @@ class ModularTaskTrainer(Roles):
     def __init__(self, cfg: DictConfig | Config, run_dir: Path) -> None:
         self._given = cfg
         self.run_dir = run_dir = Path(run_dir)
-        config = plain_config(cfg)
+        self._config = config = plain_config(cfg)
         self.settings = read_settings(config)
         self.device = choose_device(self.settings.device)
         fix_arithmetic(self.device, self.settings)
@@ -101,6 +105,7 @@ class ModularTaskTrainer(Roles):
             )
             for part in PARTS
         }
+        self.generators = ModuleGenerators(self.modules, self.loaders.values())
         self.batches = TrainingBatches(self.loaders["train"])
         if not self.callbacks.may_add_metrics:
             check_metric(self.settings.metric, self.measures.names)
@@ -115,7 +120,7 @@ class ModularTaskTrainer(Roles):
         self.numbers_before: list[int] = []  # of earlier iterations with another numbers version
         self.iteration = 0
         self.evaluating: str | None = None
-        self.stop_requested = False
+        self.stop_requested = self._is_checked = False
 
     @cached_property
     def cfg(self) -> DictConfig:
@@ -161,10 +166,7 @@ class ModularTaskTrainer(Roles):
         with claimed(self.outputs.checkpoints), compiler_limit_explained():
             self.environment |= examine(self.loaders, is_strict=self.settings.deterministic)
             found = find_checkpoint(self)
-            seed_everything(self.settings.seed, "training")
-            for begin in self.callbacks.cb_on_train_begin:
-                begin(self)
-            check_trained(self.modules)
+            self._begin()
             if found is None:
                 check_savable(lambda: state_of(self))
             else:
@@ -189,6 +191,15 @@ class ModularTaskTrainer(Roles):
             check_numbers(test_results)
             report(self, test_results, final_points, final_state)
         return test_results
+
+    def _begin(self) -> None:
+        """Seed all generators, and call the callbacks, which may draw from them."""
+        seed_everything(self.settings.seed, "training")
+        self.generators.begin(self._config, self.settings.seed)
+        for begin in self.callbacks.cb_on_train_begin:
+            begin(self)
+            self.generators.look_again()
+        check_trained(self.modules)
 
     def _stop_if_asked(self, recorder: Recorder) -> None:
         if self.stop_requested:
@@ -217,7 +228,7 @@ class ModularTaskTrainer(Roles):
         for batch_idx in range(self._steps()):
             for begin in callbacks.cb_on_step_begin:
                 begin(self, iteration, batch_idx)
-            loss, count = self.update.take(self.batches.take(self.settings.accumulate))
+            loss, count = self._step()
             losses.add(loss, count)
             if callbacks.cb_on_step_end:
                 loss_value = loss.item()
@@ -235,6 +246,13 @@ class ModularTaskTrainer(Roles):
                 f"iteration {iteration}: the training loss is {mean}. Lower optimizer.lr, or check the data."
             )
         return mean
+
+    def _step(self) -> tuple[Tensor, int]:
+        taken = self.update.take(self.batches.take(self.settings.accumulate))
+        if not self._is_checked:
+            check_gradients_used(self._modules)
+            self._is_checked = True
+        return taken
 
     def _steps(self) -> int:
         """Return the number of steps of the iteration; no step takes batches of two passes."""
@@ -260,6 +278,7 @@ class ModularTaskTrainer(Roles):
 
     def _save(self, recorder: Recorder, iteration: int, metrics: dict[str, float]) -> None:
         """Queue the iteration to be saved and then published."""
+        self.generators.tell_late()
         self.iteration = iteration
         check_numbers(metrics, own=MEASURED)
         self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)

@@ -42,7 +42,7 @@ TESTS = {
             "test_change_at_a_step_counts_at_once_or_from_the_next_iteration_on",
             "test_change_between_iterations_gives_the_same_bits_with_any_number_of_workers",
         ],
-        "loading/test_changes.py": ["test_workers_live_on_where_callbacks_change_no_data"],
+        "loading/test_in_place_changes.py": ["test_workers_live_on_where_callbacks_change_no_data"],
     },
     "Data that changed between two attempts": {
         "test_random_data.py": ["test_data_that_changed_are_told_and_the_run_goes_on"],

@@ -1,6 +1,6 @@
 """The state of a training: everything that a checkpoint saves.
 
-Random generators are not part of it: random numbers depend on where they are used, see
+The global generators are not part of it: random numbers depend on where they are used, see
 `trainer.seeding`.
 """
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trainer.checkpoints.reading import Saved
     from trainer.compute_environment import Environment
     from trainer.history import History
+    from trainer.module_generators import ModuleGenerators
     from trainer.training_position import TrainingBatches
 
     State = dict[str, Any]
@@ -35,6 +36,7 @@ class Resumable(Protocol):
     modules: dict[str, object]
     batches: TrainingBatches
     history: History
+    generators: ModuleGenerators
     environment: Environment
     numbers_before: list[int]
     environment_changes: list[str]
@@ -51,6 +53,7 @@ def state_of(trainer: Resumable) -> State:
         "modules": module_states(trainer),
         "batches": trainer.batches.state_dict(),
         "history": trainer.history.state_dict(),
+        "generators": trainer.generators.state_dict(),
         "numbers": NUMBERS,
         "numbers_before": trainer.numbers_before,
         "environment": trainer.environment,
@@ -73,6 +76,7 @@ def restore(trainer: Resumable, saved: Saved) -> None:
     restore_modules(trainer, saved)
     trainer.batches.load_state_dict(state["batches"])
     trainer.history.load_state_dict(state["history"])
+    trainer.generators.load_state_dict(state.get("generators", {}))
     trainer.environment_changes = state["environment_changes"]
     trainer.numbers_before = state.get("numbers_before", [])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
 
 import numpy as np
 import torch
@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 Generator: TypeAlias = (
-    "random.Random | np.random.Generator | np.random.RandomState | torch.Generator"
+    "random.Random | np.random.Generator | np.random.RandomState | np.random.BitGenerator"
+    " | torch.Generator"
 )
-KINDS = (random.Random, np.random.Generator, np.random.RandomState, torch.Generator)
+KINDS = (
+    *(random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator),
+    torch.Generator,
+)
 # The limits of the search: objects, and items of each container.
 MOST_OBJECTS = 4_000
 MOST_ITEMS = 256
@@ -31,21 +35,34 @@ def find_generators(*roots: object) -> list[Generator]:
     """
     found: dict[int, Generator] = {}
     for _, value in reachable(*roots, most_objects=MOST_OBJECTS, most_items=MOST_ITEMS):
-        if isinstance(value, KINDS) and not _is_global(value) and _can_be_seeded(value):
+        if is_own_generator(value) and not _is_of_a_gpu(value):
             found.setdefault(id(value), value)
     return [*found.values()]
 
 
-def _is_global(value: object) -> bool:
-    theirs = (getattr(random, "_inst", None), getattr(np.random.mtrand, "_rand", None))
-    return value is torch.default_generator or any(value is each for each in theirs)
+def is_own_generator(value: object) -> TypeGuard[Generator]:
+    """Return whether an object is a generator, but not a global one, and has a state.
+
+    Those that use the system's randomness do not have one.
+    """
+    return (
+        isinstance(value, KINDS)
+        and not isinstance(value, random.SystemRandom)
+        and not any(value is each for each in _globals())
+    )
 
 
-def _can_be_seeded(value: object) -> bool:
-    """Return whether a generator has a state, unlike one that uses the system's randomness."""
-    if isinstance(value, torch.Generator):
-        return value.device.type == "cpu"
-    return not isinstance(value, random.SystemRandom)
+def _globals() -> Iterator[object]:
+    yield torch.default_generator
+    yield from getattr(torch.cuda, "default_generators", ())
+    yield getattr(random, "_inst", None)
+    numpys = getattr(np.random.mtrand, "_rand", None)
+    yield numpys
+    yield getattr(numpys, "_bit_generator", None)
+
+
+def _is_of_a_gpu(value: object) -> bool:
+    return isinstance(value, torch.Generator) and value.device.type != "cpu"
 
 
 @contextmanager
@@ -53,12 +70,12 @@ def lend(generators: Sequence[Generator], seed: int) -> Iterator[None]:
     """Seed generators inside the context, and restore their states afterwards."""
     states = states_of(generators)
     for place, each in enumerate(generators):
-        _seed(each, seed + place)
+        seed_generator(each, seed + place)
     try:
         yield
     finally:
         for each, state in zip(generators, states, strict=True):
-            _put_back(each, state)
+            put_back(each, state)
 
 
 def states_of(generators: Sequence[Generator]) -> list[Any]:
@@ -74,11 +91,14 @@ def _state_of(generator: Generator) -> Any:  # noqa: ANN401 - each kind has its 
             return generator.get_state(legacy=False)
         case np.random.Generator():
             return generator.bit_generator.state
+        case np.random.BitGenerator():
+            return generator.state
         case _:
             return generator.get_state()
 
 
-def _seed(generator: Generator, seed: int) -> None:
+def seed_generator(generator: Generator, seed: int) -> None:
+    """Seed a generator of any kind."""
     match generator:
         case random.Random():
             generator.seed(seed)
@@ -90,6 +110,8 @@ def _seed(generator: Generator, seed: int) -> None:
             )
         case np.random.Generator():
             generator.bit_generator.state = _fresh(generator.bit_generator, seed)
+        case np.random.BitGenerator():
+            generator.state = _fresh(generator, seed)
         case _:
             generator.manual_seed(seed)
 
@@ -99,11 +121,14 @@ def _fresh(bit_generator: Any, seed: int) -> dict[str, Any]:  # noqa: ANN401 - N
     return cast("dict[str, Any]", type(bit_generator)(seed).state)
 
 
-def _put_back(generator: Generator, state: Any) -> None:  # noqa: ANN401 - as above
+def put_back(generator: Generator, state: Any) -> None:  # noqa: ANN401 - as above
+    """Restore a state that `states_of` returned."""
     match generator:
         case random.Random():
             generator.setstate(state)
         case np.random.Generator():
             generator.bit_generator.state = state
+        case np.random.BitGenerator():
+            generator.state = state
         case _:
             generator.set_state(state)

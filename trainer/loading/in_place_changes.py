@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from trainer.loading.hidden_generators import KINDS
-from trainer.loading.object_graph import CONTAINERS, is_leaf, reachable
+from trainer.loading.object_graph import CONTAINERS, ON_HEAP, is_leaf, reachable
 
 if TYPE_CHECKING:
     from hashlib import blake2b as Hash  # noqa: N812 - its type has this name
@@ -89,8 +89,7 @@ def _is_written_in_python(value: object) -> bool:
 def _has_source(kind: type) -> bool:
     module = sys.modules.get(kind.__module__)
     file = str(getattr(module, "__file__", ""))
-    return bool(kind.__flags__ & _ON_HEAP) and (file.endswith(".py") or module is _MAIN)
+    return bool(kind.__flags__ & ON_HEAP) and (file.endswith(".py") or module is _MAIN)
 
 
-_ON_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: set for class statements, and rarely for C classes
 _MAIN = sys.modules["__main__"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
+from collections import OrderedDict, deque
 from functools import partial
 from itertools import islice
 from logging import Logger
@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     Steps = Iterator[tuple[str, Any]]
 
@@ -32,11 +33,16 @@ CONTAINERS = (list, tuple, set, frozenset, deque)
 # Classes and functions of these packages are not searched.
 LIBRARIES = {*sys.stdlib_module_names, "torch", "numpy"}
 PACKAGES = ("site-packages", "dist-packages")
+ON_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: set for class statements, and rarely for C classes
 DESCRIPTORS = (GetSetDescriptorType, MemberDescriptorType)
 
 
 def reachable(
-    *roots: object, most_objects: int, most_items: int, into_packages: bool = True
+    *roots: object,
+    most_objects: int,
+    most_items: int,
+    into_packages: bool = True,
+    without: Sequence[object] = (),
 ) -> Steps:
     """Yield (path, object) for everything that objects hold: attributes, items, and code's names.
 
@@ -48,8 +54,9 @@ def reachable(
         most_objects: The number of objects after which the search ends.
         most_items: The number of parts of one object that are searched.
         into_packages: Whether classes and functions of installed packages are searched.
+        without: Objects that are not searched.
     """
-    seen: dict[int, object] = {}  # kept alive, so that no address is reused
+    seen = {id(each): each for each in without}  # kept alive, so that no address is reused
     waiting: deque[tuple[str, Any]] = deque(("", root) for root in roots)
     for _ in range(most_objects):
         if not waiting:
@@ -87,7 +94,9 @@ def _held_by(value: Any) -> Steps:  # noqa: ANN401 - it may be anything
 
 def _held_by_container(value: Any) -> Steps:  # noqa: ANN401 - as above
     if isinstance(value, dict):
-        yield from ((f"[{key!r}]", item) for key, item in value.items())
+        yield from (
+            (f"[{_key(key, place)}]", item) for place, (key, item) in enumerate(value.items())
+        )
     elif isinstance(value, CONTAINERS):
         yield from ((f"[{place}]", item) for place, item in enumerate(value))
     elif isinstance(value, np.ndarray):
@@ -96,12 +105,22 @@ def _held_by_container(value: Any) -> Steps:  # noqa: ANN401 - as above
         yield from (("", part) for part in (value.func, value.args, value.keywords))
 
 
+def _key(key: object, place: int) -> str:
+    """Return a key of a dictionary as text, or its place: tensors, for example, take long to print."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return repr(key) if all(isinstance(part, (str, int, float)) for part in parts) else f"#{place}"
+
+
 def _held_by_object(value: Any) -> Steps:  # noqa: ANN401 - as above
-    yield from ((f".{name}", held) for name, held in getattr(value, "__dict__", {}).items())
+    is_module = isinstance(value, nn.Module)
+    for name, held in getattr(value, "__dict__", {}).items():
+        if not (is_module and held.__class__ in (dict, OrderedDict) and not held):  # of hooks, say
+            yield f".{name}", held
     for kind in type(value).__mro__:
-        slots = vars(kind).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            yield f".{name}", getattr(value, name, None)
+        # By their descriptors: these know the names of private ones, which are mangled.
+        for name, slot in vars(kind).items():
+            if isinstance(slot, MemberDescriptorType) and kind.__flags__ & ON_HEAP:
+                yield f".{name}", getattr(value, name, None)
     yield "", type(value)
 
 

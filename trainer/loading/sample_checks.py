@@ -1,23 +1,19 @@
 """Checks of the samples before the first batch: their digest, and whether they are reproducible.
 
-One batch of each part is made twice, in a separate process, so that the data set, which may count
+One batch of each part is made repeatedly, in separate processes, so that the data set, which may count
 accesses, cache samples or open files, is unchanged.
 """
 
 from __future__ import annotations
 
-import random
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from trainer.errors import ConfigError
 from trainer.loading.contents import digest_of_samples, digest_of_tensors
-from trainer.loading.hidden_generators import states_of
 from trainer.loading.loaders import TensorBatches
 from trainer.loading.object_graph import CONTAINERS, reachable
 from trainer.loading.seeded_batches import SeededBatches
@@ -27,8 +23,8 @@ from trainer.run_files import say
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from trainer.loading.hidden_generators import Generator
     from trainer.loading.loaders import LoadedBatches, Loader
+    from trainer.loading.seeded_batches import Place
 
 FEW = 8  # samples by which a nested data set is checked
 MOST_SUSPECTS = 50
@@ -57,12 +53,7 @@ def examine(loaders: Mapping[str, Loader], *, is_strict: bool) -> dict[str, str]
         ConfigError: If they are.
     """
     made = {part: each for part, each in loaders.items() if not isinstance(each, TensorBatches)}
-    found = {}
-    if made:  # tensors need no check, and a fork takes 10 ms
-        looked_at = found_without_trace(
-            lambda: {part: _look_at(each, part) for part, each in made.items()}
-        )
-        found = {part: Finding(*each) for part, each in looked_at.items() if each}
+    found = _examine_made(made) if made else {}  # tensors need no check, and a fork takes 10 ms
     for part, loader in loaders.items():
         if isinstance(loader, TensorBatches):
             found[part] = Finding(digest_of_tensors(loader.dataset.tensors))
@@ -77,64 +68,67 @@ def examine(loaders: Mapping[str, Loader], *, is_strict: bool) -> dict[str, str]
     }
 
 
-def _look_at(loader: LoadedBatches, part: str) -> Finding | None:
-    """Make the samples of a batch twice, and compare them."""
-    made, order = loader.made, loader.order
-    order.epoch, order.first_batch = 0, 0
-    first, fresh = _two_lots([batch.tolist() for batch in islice(order.batches(), 2)])
+def _examine_made(loaders: Mapping[str, LoadedBatches]) -> dict[str, Finding]:
+    """Make the samples of a batch of each part in two processes, and compare them."""
+    looked_at = found_without_trace(
+        lambda: {part: _look_at(each, part) for part, each in loaders.items()}
+    )
+    found = {part: _Look(*each) for part, each in looked_at.items() if each}
+    later = {part: each.later for part, each in found.items() if not each.complaint}
+    if later:
+        afresh = found_without_trace(lambda: {part: _look_afresh(loaders[part]) for part in later})
+        for part, bits in later.items():
+            if afresh.get(part, bits) not in (bits, None):
+                name = _named(loaders[part].made.samples, f"data.{part}")
+                complaint = (
+                    f"{name} returns other samples in a new process, from the same seed, as with a"
+                    f" cache of random samples.{INSTEAD}"
+                )
+                found[part] = _Look("", complaint, "")
+    return {part: Finding(each.digest, each.complaint) for part, each in found.items()}
+
+
+class _Look(NamedTuple):
+    """What was found in a process, and the digest of the samples that it made last."""
+
+    digest: str
+    complaint: str
+    later: str
+
+
+def _look_at(loader: LoadedBatches, part: str) -> _Look | None:
+    """Make the samples of a batch twice, compare them, and make them at another place."""
+    made, indices = loader.made, _first_batch(loader)
     try:
-        before = _make(made, first)
-        made.look_through()  # some data sets create their generators on first access
-        attempts = [_make(made, first), _make(made, first)]
-        if attempts[0].bits != attempts[1].bits:
+        made.__getitems__((0, 0, indices))  # some data sets create their generators on first access
+        first, second = (_digest(made, (0, 0, indices)) for _ in range(2))
+        if first != second:
             name = _irreproducible(made, part) or _named(made.samples, f"data.{part}")
-            return Finding(
-                "", f"{name} returns other samples each time, from the same seed.{INSTEAD}"
-            )
-        if before.left != attempts[0].left and _keeps_random_samples(made, fresh):
-            name = _named(made.samples, f"data.{part}")
-            return Finding(
-                "",
-                f"{name} caches random samples, which depend on when they are first made, so a resumed"
-                f" run would differ. Cache the samples before they are random.{INSTEAD}",
-            )
+            complaint = f"{name} returns other samples each time, from the same seed.{INSTEAD}"
+            return _Look("", complaint, "")
+        return _Look(first, "", _digest(made, (1, 0, indices)))
     except Exception:  # noqa: BLE001 - user code: the training raises it again, with a traceback
         return None
-    return Finding(attempts[1].bits)
 
 
-class _Made(NamedTuple):
-    bits: str
-    left: str  # the state of the generators afterwards
+def _look_afresh(loader: LoadedBatches) -> str | None:
+    """Return the digest of the samples of a batch that are made before any others."""
+    place = (1, 0, _first_batch(loader))
+    try:
+        return digest_of_samples(loader.made.__getitems__(place))
+    except Exception:  # noqa: BLE001 - as above
+        return None
 
 
-def _make(made: SeededBatches, indices: list[int]) -> _Made:
-    left: list[str] = []
-    batch = made.make((0, 0, indices), lambda own: left.append(_states(own)))
-    return _Made(digest_of_samples(batch), left[0])
+def _first_batch(loader: LoadedBatches) -> list[int]:
+    order = loader.order
+    order.epoch, order.first_batch = 0, 0
+    indices: list[int] = next(order.batches()).tolist()
+    return indices
 
 
-def _states(own: list[Generator]) -> str:
-    """Return the digest of the state of all generators."""
-    numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002 - samples use it
-    globally = [random.getstate(), numpy_state, torch.get_rng_state()]
-    return digest_of_samples([*globally, *states_of(own)])
-
-
-def _two_lots(batches: list[list[int]]) -> tuple[list[int], list[int]]:
-    """Return the indices of two batches, or of the halves of the only one."""
-    if len(batches) > 1:
-        return batches[0], batches[1]
-    half = (len(batches[0]) + 1) // 2
-    return batches[0][:half], batches[0][half:]
-
-
-def _keeps_random_samples(made: SeededBatches, fresh: list[int]) -> bool:
-    """Return whether samples are random only when they are first made.
-
-    Samples that were not made before are used: the first ones may also include one-time setup.
-    """
-    return bool(fresh) and _make(made, fresh).left != _make(made, fresh).left
+def _digest(made: SeededBatches, place: Place) -> str:
+    return digest_of_samples(made.make(place))
 
 
 def _irreproducible(made: SeededBatches, part: str) -> str:
@@ -149,7 +143,7 @@ def _irreproducible(made: SeededBatches, part: str) -> str:
             few = [*range(min(FEW, len(each)))]
             alone.make((0, 0, few))
             alone.look_through()
-            if _make(alone, few).bits != _make(alone, few).bits:
+            if _digest(alone, (0, 0, few)) != _digest(alone, (0, 0, few)):
                 found = _named(each, f"data.{part}{path}")
     return found
 

@@ -69,13 +69,8 @@ class SeededBatches(Dataset[Any]):
         """Find the generators that the data set and its collate function hold now."""
         self._own = find_generators(self.samples, self.collate)
 
-    def make(self, place: Place, then: Callable[[list[Generator]], None] | None = None) -> Any:  # noqa: ANN401 - as above
-        """Make one batch, collated, with the generators that are known.
-
-        Args:
-            place: The place of the batch.
-            then: Called with the data set's own generators before their states are restored.
-        """
+    def make(self, place: Place) -> Any:  # noqa: ANN401 - as above
+        """Make one batch, collated, with the generators that are known."""
         if self._own is None:
             self.look_through()
         own = self._own or []
@@ -85,10 +80,7 @@ class SeededBatches(Dataset[Any]):
             # Some data sets seed generators with it, and it would differ between workers.
             object.__setattr__(worker, "seed", seed)
         with seeded_for(seed), lend(own, seed):
-            batch = self.collate(self._take(indices))
-            if then is not None:
-                then(own)
-            return batch
+            return self.collate(self._take(indices))
 
     def _take(self, indices: list[int]) -> list[Any]:
         # As a DataLoader does: a data set may load many samples at once faster.

@@ -28,7 +28,9 @@ OPEN_FILES: Final = "/proc/self/fd"
 END: Final = b"\n"
 
 
-def found_without_trace(look: Callable[[], Found], patience: float = PATIENCE) -> Found:
+def found_without_trace(
+    look: Callable[[], Found], patience: float = PATIENCE, what: str = "samples"
+) -> Found:
     """Call a function in a fork of this process, and return its findings, if any.
 
     Its changes of memory and file positions are lost. It may crash, or wait for a thread that a fork
@@ -37,6 +39,7 @@ def found_without_trace(look: Callable[[], Found], patience: float = PATIENCE) -
     Args:
         look: Returns findings that JSON can represent.
         patience: The timeout in seconds, after which a note is printed.
+        what: What is looked at, for the note.
     """
     reading, writing = os.pipe()
     try:
@@ -59,7 +62,7 @@ def found_without_trace(look: Callable[[], Found], patience: float = PATIENCE) -
         os.waitpid(pid, 0)
     if content is None:
         say(
-            f"note: the samples were not checked: making them in a forked process took longer than"
+            f"note: the {what} were not checked: making them in a forked process took longer than"
             f" {patience:g} s"
         )
     found: Found = json.loads(content or b"{}")

@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
+from torch.utils.data import get_worker_info
+
 from trainer.errors import WorkerKilled
+from trainer.loading.seeded_batches import SeededBatches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +51,10 @@ class HeedOnlyTheTrainer:
         """Accept SIGTERM only from the trainer, and call the user's function."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_end_if_asked, args=(os.getppid(),), daemon=True).start()
+        worker = get_worker_info()
+        if worker is not None and isinstance(worker.dataset, SeededBatches):
+            # The user's functions look there for the data set that they know.
+            object.__setattr__(worker, "dataset", worker.dataset.samples)
         if self.then is not None:
             self.then(number)
 

@@ -1,5 +1,6 @@
 """Before the first batch, what the samples are is known, and whether they can be made again."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from random_data import (
     WAYS,
     Cached,
+    Drawing,
     Memory,
     Samples,
     Wrapped,
@@ -90,9 +92,23 @@ def test_samples_may_be_of_anything() -> None:
             Wrapped(Samples(labelled(0), from_the_system)),
             r"^data.train.inner\[0\]: random_data.Samples returns other samples each time",
         ),
-        (Cached(labelled(0)), "^data.train: random_data.Cached caches random samples"),
-        (Wrapped(Cached(labelled(0))), "^data.train: random_data.Wrapped caches random samples"),
-        (Subset(Cached(labelled(0)), range(8)), "caches random samples"),
+        (
+            Cached(labelled(0)),
+            "^data.train: random_data.Cached returns other samples in a new process",
+        ),
+        (
+            Wrapped(Cached(labelled(0))),
+            "^data.train: random_data.Wrapped returns other samples in a new process",
+        ),
+        (Drawing(labelled(0)), "^data.train: random_data.Drawing returns other samples in a new"),
+        (
+            Samples(labelled(0), os.getpid),
+            "^data.train: random_data.Samples returns other samples in",
+        ),
+        (
+            Subset(Cached(labelled(0)), range(8)),
+            "other samples in a new process, .* as with a cache of random samples",
+        ),
     ],
 )
 def test_samples_that_cannot_be_made_again_are_refused(samples: Any, message: str) -> None:

@@ -120,6 +120,30 @@ def test_seed_that_a_worker_is_told_depends_on_the_batch(
     assert len(digests) == 1
 
 
+def test_function_for_workers_finds_the_data_set_of_the_user(
+    make_run: MakeRun, start: Start, tmp_path: Path
+) -> None:
+    """And what it puts there is seeded for each batch, whichever worker makes it."""
+    digests = set()
+    for workers in (1, 2):
+        changes: dict[str, Any] = {
+            "data": {"_target_": "random_data.ByWorkersFunctionData"},
+            "dataloader": {
+                "num_workers": workers,
+                "worker_init_fn": {"_target_": "random_data.give_generator", "_partial_": True},
+            },
+        }
+        whole = make_run(f"whole-{workers}", **changes)
+        assert start(run_program, str(whole)) == 0, (whole / "err.log").read_text()
+        saboteur = sabotage(tmp_path, "step_end", 3, "kill")
+        killed = make_run(f"killed-{workers}", curriculum=saboteur, **changes)
+        assert start(run_program, str(killed)) == -9
+        (tmp_path / "marker").touch()
+        assert start(run_program, str(killed)) == 0
+        digests |= {results_of(each)["digest"] for each in (whole, killed)}
+    assert len(digests) == 1
+
+
 def test_exit_in_a_worker_is_an_error_that_says_where(make_run: MakeRun, start: Start) -> None:
     """Not only that a worker is gone."""
     run_dir = make_run(data={"_target_": "meddling.LeavingData"}, dataloader=LOADING)

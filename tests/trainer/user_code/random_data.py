@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
-from torch.utils.data import Dataset, TensorDataset, default_collate
+from torch.utils.data import Dataset, TensorDataset, default_collate, get_worker_info
 from user_modules import NoisySamples, Saboteur, Tiny, labelled
 
 GLOBAL = np.random.default_rng()
@@ -97,6 +97,41 @@ class Cached(NoisySamples):
         return kept
 
 
+class Drawing(Cached):
+    """Keep random samples, and draw whether they are used or not."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Make a sample, and keep the first."""
+        kept: tuple[Tensor, Tensor] = self.kept.setdefault(
+            index, NoisySamples.__getitem__(self, index)
+        )
+        return kept
+
+
+class Private:
+    """Draw from a generator in a private slot."""
+
+    __slots__ = ("__generator",)
+
+    def __init__(self) -> None:
+        self.__generator = np.random.default_rng()
+
+    def __call__(self) -> float:
+        """Draw."""
+        return float(self.__generator.normal())
+
+
+class Bits:
+    """Draw from the bits below a generator."""
+
+    def __init__(self) -> None:
+        self.bits = np.random.PCG64()
+
+    def __call__(self) -> float:
+        """Draw."""
+        return float(np.random.Generator(self.bits).normal())
+
+
 class Memory(NoisySamples):
     """Keep samples that are not random."""
 
@@ -135,6 +170,8 @@ WAYS: dict[str, Callable[[], Any]] = {
     "PyTorch's, in a closure": lambda: Wrapped(Samples(labelled(0), closed_over())),
     "a global of the module": lambda: Samples(labelled(0), from_the_module),
     "made late": lambda: Lazy(labelled(0)),
+    "in a private slot": lambda: Samples(labelled(0), Private()),
+    "bits": lambda: Samples(labelled(0), Bits()),
 }
 
 
@@ -217,3 +254,28 @@ STRENGTH = 1
 def adding(values: list[float]) -> Callable[[], float]:
     """Return what sums up a list that it closes over."""
     return lambda: sum(values)
+
+
+class ByWorkersFunction(NoisySamples):
+    """Draw from a generator that a function gives each worker."""
+
+    generator: Any = None
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Make a sample."""
+        sample, label = self.samples[index]
+        return sample + float(self.generator.normal()), label
+
+
+def give_generator(number: int) -> None:
+    """Give the data set of a worker a generator, as PyTorch's documentation shows."""
+    worker: Any = get_worker_info()
+    worker.dataset.generator = np.random.default_rng(worker.seed + number)
+
+
+class ByWorkersFunctionData(Tiny):
+    """Offer a training set whose workers are given generators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.train = ByWorkersFunction(labelled(0))
