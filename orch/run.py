@@ -67,22 +67,26 @@ class Run:
         if self._metrics is not None:
             self._metrics.append(values, step)
 
-    def progress(self, iteration: int, iterations: int) -> None:
+    def progress(self, iteration: int, iterations: int, *, saved: int | None = None) -> None:
         """Record how far the run is: ``iteration`` of ``iterations`` are done.
 
         ``orch`` shows it with the latest metrics, and estimates from it when the grid will be done.
+        ``saved`` is the iteration from which the program would resume, if that is another one, or if
+        its checkpoints are not in the run directory.
 
         Raises:
             TypeError: One is not an integer.
             ValueError: One is negative.
             OSError: The file cannot be written.
         """
-        content = {
+        content: dict[str, Any] = {
             "iteration": _count(iteration, "iteration"),
             "iterations": _count(iterations, "iterations"),
             "metrics": {key: as_json_number(value) for key, value in self._latest.items()},
             "updated_at": now(),
         }
+        if saved is not None:
+            content["saved"] = _count(saved, "saved")
         if self._files is not None:
             replace_json(self._files / "progress.json", content, durable=False)
 
@@ -115,7 +119,8 @@ class Run:
     def stop_requested(self) -> bool:
         """Whether the run was asked to stop: save a checkpoint then, and call ``stop``.
 
-        The first use installs a handler for SIGTERM, which then no longer ends the program by itself.
+        The first use installs a handler for the signal that asks (SIGTERM, or ``orch.stop.signal``),
+        which then no longer ends the program by itself.
         """
         if self._stop is None:
             self._stop = _StopFlag(listens=self.dir is not None)
@@ -131,14 +136,16 @@ class Run:
 
 
 class _StopFlag:
-    """Remembers that SIGTERM arrived; replaces the previous handler."""
+    """Remembers that the signal arrived; replaces the previous handler."""
 
     def __init__(self, *, listens: bool) -> None:
         self.is_set = False
         if listens:
+            name = os.environ.get("ORCH_STOP_SIGNAL", "")
+            number = getattr(signal, name, signal.SIGTERM)
             try:
-                signal.signal(signal.SIGTERM, self._set)
-            except ValueError:  # only the main thread may; elsewhere SIGTERM ends the program
+                signal.signal(number, self._set)
+            except ValueError:  # only the main thread may; elsewhere the signal ends the program
                 return
 
     def _set(self, _number: int, _frame: object) -> None:

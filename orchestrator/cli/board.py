@@ -16,6 +16,7 @@ from rich.text import Text
 from orchestrator.cli.event_json import event_as_json
 from orchestrator.cli.safe_output import on_one_line
 from orchestrator.cli.state_colours import COLOURS
+from orchestrator.cli.stop_messages import describe_stopping
 from orchestrator.execution.estimate import describe_seconds
 from orchestrator.execution.events import (
     Adopted,
@@ -221,13 +222,8 @@ def describe(  # noqa: PLR0911 # one per kind of event
                 else "the rest is left to the next orch run"
             )
             return Text(f"   paused  {reason}: {then}", style="yellow")
-        case Stopping(live=live, at_once=True):
-            return Text(f"ending {live} runs at once", style="yellow")
-        case Stopping(live=live):
-            return Text(
-                f"stopping: {live} runs end at their next checkpoint (again: end them at once)",
-                style="yellow",
-            )
+        case Stopping():
+            return Text(describe_stopping(event), style="yellow")
 
 
 def describe_metrics(saved: Saved | None) -> str:

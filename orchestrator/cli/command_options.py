@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.cli.execution_options import add_execution_options, add_stop_options
 from orchestrator.cli.option_types import count
 from orchestrator.cli.results_options import add_results_options
 
@@ -44,60 +45,12 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_only_option(parser)
-    _add_execution_options(parser)
-
-
-def _add_execution_options(parser: argparse.ArgumentParser) -> None:
-    share = parser.add_argument_group("the machine")
-    share.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="execute N runs at once (default: one per GPU, or one per CPU)",
-    )
-    share.add_argument(
-        "--gpus", metavar="WHICH", help="use all, none, or numbers such as 0,1 (default: all)"
-    )
-    share.add_argument(
-        "--threads",
-        type=int,
-        metavar="N",
-        help="give each run N CPU threads (default: an equal share)",
-    )
-    order = parser.add_argument_group("order and limits")
-    order.add_argument(
-        "--order",
-        metavar="HOW",
-        help="start runs as declared, by cheap:KEY (small values first), or by round-robin:AXIS"
-        " (default: declared)",
-    )
-    order.add_argument(
-        "--timeout",
-        metavar="TIME",
-        help="end a run that takes longer than 90s, 10m, 1h30m, ... (default: no limit)",
-    )
-    order.add_argument(
-        "--no-progress",
-        metavar="TIME",
-        help="end a run that reports no progress within this time (default: no limit)",
-    )
-    failures = parser.add_argument_group("failures")
-    failures.add_argument(
-        "--retries",
-        type=int,
-        metavar="N",
-        help="retry a run up to N times that was killed, or ran out of memory or disk (default: 0)",
-    )
-    failures.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
-    failures.add_argument(
-        "--max-failures", type=int, metavar="N", help="stop at the Nth failure (default: never)"
-    )
-    parser.add_argument("--quiet", action="store_true", help="print only failures and the summary")
+    add_execution_options(parser)
 
 
 def _add_rerun_options(parser: argparse.ArgumentParser) -> None:
     _add_run_choice(parser)
-    _add_execution_options(parser)
+    add_execution_options(parser)
 
 
 def _add_rm_options(parser: argparse.ArgumentParser) -> None:
@@ -187,6 +140,7 @@ def _add_ui_options(parser: argparse.ArgumentParser) -> None:
 OPTIONS: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "plan": _add_plan_options,
     "run": _add_run_options,
+    "stop": add_stop_options,
     "status": _add_status_options,
     "show": _add_show_options,
     "logs": _add_logs_options,

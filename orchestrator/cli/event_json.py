@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,8 @@ def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one per
                 "reason": reason,
                 "seconds": seconds if seconds < inf else None,
             }
-        case Stopping(live=live, at_once=at_once):
-            return {"event": "stopping", "live": live, "at_once": at_once}
+        case Stopping():
+            return {"event": "stopping", **asdict(event)}
         case Adopted(run=run, reason=reason):
             return {"event": "adopted", "run_id": run.run_id, "reason": reason}
         case AttemptStarted(run=run):

@@ -6,9 +6,11 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.quantities import parse_count, parse_duration, parse_memory
+from orchestrator.config.stop_settings import STOP_KEYS, parse_stop_rules
 from orchestrator.errors import ConfigError
 from orchestrator.grid.config_values import show
 from orchestrator.runner.time_limits import NO_LIMITS, Limits
@@ -37,6 +39,7 @@ _KNOWN: Final = (
     "timeout",
     "no_progress",
     "grace",
+    "stop",
     "retries",
     "max_failures",
     "order",
@@ -70,6 +73,11 @@ class ProgramSettings:
     entry_point: str | None = None
     arguments: tuple[str, ...] = ("{run_dir}",)
     preload: tuple[str, ...] = ()
+
+    @property
+    def is_trainer(self) -> bool:
+        """Whether neither a command nor a function is named."""
+        return self.command is None and self.entry_point is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +142,26 @@ def parse_settings(node: Value) -> Settings:
     """
     orch = _section(node, "orch", _KNOWN)
     identity = _section(orch.get("identity"), "orch.identity", ("exclude",))
-    durations = {
-        name: parse_duration(orch[name], f"orch.{name}")
-        for name in ("timeout", "no_progress", "grace")
-        if orch.get(name) is not None
-    }
+    program = _parse_program(orch)
     return Settings(
-        program=_parse_program(orch),
+        program=program,
         share=_parse_share(orch),
-        limits=Limits(**durations),
+        limits=_parse_limits(orch, program),
         policy=_parse_policy(orch),
         order=parse_order(orch.get("order") or DECLARED, "orch.order"),
         identity_exclude=_texts(identity.get("exclude") or [], "orch.identity.exclude"),
         tracking=_parse_tracking(orch.get("tracking")),
     )
+
+
+def _parse_limits(orch: Mapping[str, Value], program: ProgramSettings) -> Limits:
+    timeout, no_progress, grace = (
+        default if orch.get(name) is None else parse_duration(orch[name], f"orch.{name}")
+        for name, default in (("timeout", inf), ("no_progress", inf), ("grace", NO_LIMITS.grace))
+    )
+    node = _section(orch.get("stop"), "orch.stop", STOP_KEYS)
+    stop = parse_stop_rules(node, is_of_trainer=program.is_trainer)
+    return Limits(timeout, no_progress, grace, stop)
 
 
 def _parse_program(orch: Mapping[str, Value]) -> ProgramSettings:

@@ -23,7 +23,6 @@ from orchestrator.execution.live_attempts import Attempts
 from orchestrator.execution.open_slots import OpenSlots
 from orchestrator.execution.run_queue import RunQueue
 from orchestrator.execution.scheduler import QueuedRun, assign
-from orchestrator.execution.stop import StopLevel
 from orchestrator.planning.plan import Action, decide
 from orchestrator.rundir.durable import is_shortage
 from orchestrator.rundir.folder_lock import HeldLockError
@@ -65,7 +64,7 @@ class Engine:
         self._companion = companion
         self._slots = resources.slots
         self._queue = RunQueue()
-        self._attempts = Attempts(experiment, board, len(resources.slots))
+        self._attempts = Attempts(experiment, board, resources)
         self._elsewhere = AdoptedRuns(experiment, board, resources.orphans)
         self._ended: dict[RunId, Ended] = {}
         self._histories = Histories(resources.policy)
@@ -80,8 +79,9 @@ class Engine:
     ) -> ExecutionResult:
         """Start runs in their order and wait for adopted ones, until nothing is left.
 
-        The first request to stop lets every run end at its next checkpoint and starts nothing more;
-        the second kills the runs. Runs that other processes execute are watched, never started twice.
+        A request to stop starts nothing more, and lets every run end by itself or at its next
+        checkpoint; the most urgent one kills the runs. Runs that other processes execute are watched,
+        never started twice.
         """
         self._queue.ready.extend(map(QueuedRun, starts))
         for decision in waits:
@@ -89,7 +89,7 @@ class Engine:
         while self._attempts or (not self._is_ending(stop) and (self._queue or self._elsewhere)):
             self._start_what_fits(stop)
             if self._is_ending(stop):
-                self._attempts.pass_on(max(stop.level, StopLevel.AT_CHECKPOINT))
+                self._attempts.pass_on(stop.level, gave_up=bool(self._brake.gave_up))
             if self._attempts or (not self._is_ending(stop) and (self._queue or self._elsewhere)):
                 self._prepare_ahead(stop)
                 for running in self._attempts.wait(stop):
@@ -101,7 +101,7 @@ class Engine:
         self._experiment.tear_down()
         left = len(self._queue) + len(self._elsewhere)
         left += sum(ended.state is State.STALE for ended in self._ended.values())
-        return ExecutionResult(self._ended, left, stop.asked, self._brake.gave_up)
+        return ExecutionResult(self._ended, left, stop.interrupts, self._brake.gave_up)
 
     def _is_ending(self, stop: StopRequests) -> bool:
         return stop.asked or bool(self._brake.gave_up)

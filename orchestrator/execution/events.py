@@ -51,10 +51,16 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """The user asked to stop: runs end at their next checkpoint, or ``at_once``."""
+    """The user asked to stop: runs end at their next checkpoint, ``at_once``, or by themselves.
+
+    ``drain``: they end by themselves, and none starts. ``unsaved`` counts the runs that have saved
+    nothing so far; the trainer, which saves when it is asked, does not count.
+    """
 
     live: int
     at_once: bool
+    drain: bool = False
+    unsaved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ class ExecutionSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionResult:
-    """How every run of the plan ended, and whether the user asked to stop.
+    """How every run of the plan ended, and whether the user interrupted it.
 
     ``left`` counts the runs that this process neither finished nor saw finished; ``gave_up`` says
     why it did not continue with them, if the user did not ask it to stop.

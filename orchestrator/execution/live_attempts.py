@@ -11,11 +11,12 @@ from orchestrator.execution.estimate import Effort, Estimator
 from orchestrator.execution.events import AttemptStarted, ExecutionSnapshot, Live, Stopping
 from orchestrator.execution.slots import shares_gpu
 from orchestrator.execution.stop import StopLevel
+from orchestrator.rundir.program_files import has_saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from orchestrator.execution.protocols import Attempt, Board
+    from orchestrator.execution.protocols import Attempt, Board, Resources
     from orchestrator.execution.scheduler import QueuedRun
     from orchestrator.execution.slots import Slot
     from orchestrator.execution.stop import StopRequests
@@ -57,11 +58,12 @@ class Running:
 class Attempts:
     """The live attempts, by slot."""
 
-    def __init__(self, experiment: ExperimentDirectory, board: Board, slots: int) -> None:
+    def __init__(self, experiment: ExperimentDirectory, board: Board, resources: Resources) -> None:
         self._experiment = experiment
         self._board = board
+        self._save_when_asked = resources.save_when_asked
         self._by_slot: dict[Slot, Running] = {}
-        self._estimator = Estimator(slots)
+        self._estimator = Estimator(len(resources.slots))
         self._obeyed = StopLevel.NOT_ASKED
         self._deadline = float("inf")
 
@@ -103,7 +105,7 @@ class Attempts:
             for running in self._by_slot.values():
                 selector.register(running.attempt, selectors.EVENT_READ, running)
             ready = [key.data for key, _ in selector.select(_TICK)]
-        stop.drain()
+        stop.look()
         over = [running for running in ready if running is not None]
         for running in over:
             del self._by_slot[running.started.slot]
@@ -113,22 +115,34 @@ class Attempts:
         """Use the duration of a finished run to estimate that of the others."""
         self._estimator.note(_effort(running, progress))
 
-    def pass_on(self, level: StopLevel) -> None:
-        """Pass the user's request to stop on to the attempts, each level once."""
+    def pass_on(self, level: StopLevel, *, gave_up: bool = False) -> None:
+        """Pass a request to stop on to the attempts, each level once.
+
+        ``gave_up``: they are asked to stop in any case.
+        """
+        level = max(level, StopLevel.AT_CHECKPOINT) if gave_up else level
         if level > self._obeyed:
             self._obeyed = level
-            at_once = level is StopLevel.AT_ONCE
-            self._board.show(Stopping(len(self), at_once=at_once))
+            self._board.show(self._describe(level))
             for running in self._by_slot.values():
-                if at_once:
+                if level is StopLevel.AT_ONCE:
                     running.attempt.end_at_once()
-                else:
+                elif level is StopLevel.AT_CHECKPOINT:
                     running.attempt.ask_to_stop()
-            if at_once:
+            if level is StopLevel.AT_ONCE:
                 self._deadline = time.monotonic() + _GRACE
         if time.monotonic() > self._deadline:
             for running in self._by_slot.values():
                 running.attempt.abandon()
+
+    def _describe(self, level: StopLevel) -> Stopping:
+        """Return the event that tells of a request, before the runs hear of it."""
+        unsaved = 0
+        if level is StopLevel.AT_CHECKPOINT and not self._save_when_asked:
+            ids = (running.decision.run.run_id for running in self._by_slot.values())
+            unsaved = sum(not has_saved(f"{self._experiment.run(each).path}") for each in ids)
+        at_once, drain = level is StopLevel.AT_ONCE, level is StopLevel.DRAIN
+        return Stopping(len(self), at_once=at_once, drain=drain, unsaved=unsaved)
 
     def look(self, waiting: Iterable[Mapping[str, Value]], count: int) -> ExecutionSnapshot:
         """Return a snapshot for the board.

@@ -85,9 +85,11 @@ class Resources:
     """The slots that runs are executed in, and the rules that apply.
 
     ``orphans`` are live runs whose orchestrator is gone; they count against the slots.
+    ``save_when_asked``: the program is known to save its state when it is asked to stop.
     """
 
     slots: Sequence[Slot]
     policy: Policy = NO_RETRIES
     gate: Gate | None = None
     orphans: frozenset[RunId] = frozenset()
+    save_when_asked: bool = False

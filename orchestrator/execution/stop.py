@@ -1,13 +1,15 @@
-"""Requests to stop: the signals of the user and the terminal, as a descriptor to wait for."""
+"""Requests to stop: by signals of the user and the terminal, and by ``orch stop``."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType, TracebackType
 
 _ASKING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -17,8 +19,14 @@ class StopLevel(IntEnum):
     """How urgently the user asked to stop."""
 
     NOT_ASKED = 0
-    AT_CHECKPOINT = 1  # nothing starts, and runs end at their next checkpoint
-    AT_ONCE = 2  # runs are killed
+    DRAIN = 1  # nothing starts, and runs end by themselves
+    AT_CHECKPOINT = 2  # runs are asked to stop, and end at their next checkpoint
+    AT_ONCE = 3  # runs are killed
+
+    @property
+    def word(self) -> str:
+        """The word for it in a stop file."""
+        return self.name.lower()
 
 
 class StopRequests:
@@ -26,19 +34,41 @@ class StopRequests:
 
     A signal that was ignored when this process started stays ignored: ``nohup`` and shells that
     start a process in the background rely on that. The descriptor of ``fileno`` becomes readable
-    with every request.
+    with every signal.
+
+    Args:
+        first: What the first signal asks for; each further one asks more urgently.
+        news: Returns the word of a level that another process asked for since the last time; an
+            empty string if none did.
     """
 
-    def __init__(self) -> None:
-        self.level = StopLevel.NOT_ASKED
+    def __init__(
+        self,
+        first: StopLevel = StopLevel.AT_CHECKPOINT,
+        news: Callable[[], str] = str,
+    ) -> None:
+        # Apart, since a signal may arrive at any moment: neither lowers the other.
+        self._by_signals = self._by_others = StopLevel.NOT_ASKED
+        self._first = first
+        self._news = news
         self._wakeup, self._signalled = socket.socketpair()
         for end in (self._wakeup, self._signalled):
             end.setblocking(False)
 
     @property
+    def level(self) -> StopLevel:
+        """How urgently the user has asked so far."""
+        return max(self._by_signals, self._by_others)
+
+    @property
     def asked(self) -> bool:
-        """Whether the user asked to stop, at either level."""
+        """Whether the user asked to stop, at any level."""
         return self.level is not StopLevel.NOT_ASKED
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether the user asked for more than to let the runs end by themselves."""
+        return self.level > StopLevel.DRAIN
 
     def __enter__(self) -> Self:
         """Install the signal handlers."""
@@ -66,13 +96,18 @@ class StopRequests:
         """Return the descriptor to wait for."""
         return self._wakeup.fileno()
 
-    def drain(self) -> None:
-        """Make the descriptor unreadable again; the level stays."""
-        try:
+    def look(self) -> None:
+        """Take note of what other processes asked for, and make the descriptor unreadable again.
+
+        Has to be called several times per second.
+        """
+        with contextlib.suppress(BlockingIOError):
             while self._wakeup.recv(4096):
                 pass
-        except BlockingIOError:
-            return
+        word = self._news()
+        for level in StopLevel:
+            if level.word == word:
+                self._by_others = max(self._by_others, level)
 
     def _raise(self, _number: int, _frame: FrameType | None) -> None:
-        self.level = StopLevel(min(self.level + 1, StopLevel.AT_ONCE))
+        self._by_signals = StopLevel(min(max(self.level + 1, self._first), StopLevel.AT_ONCE))

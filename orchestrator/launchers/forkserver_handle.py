@@ -98,9 +98,10 @@ class ForkServer:
         poll.register(told, select.POLLIN)
         if self._stop:
             poll.register(self._stop, select.POLLIN)
-        while told not in dict(poll.poll(None if deadline == inf else _SLICE)):
+        while told not in dict(poll.poll(_SLICE)):
+            if self._stop:
+                self._stop.look()
             if self._stop and self._stop.asked:
-                self._stop.drain()
                 deadline = min(deadline, time.monotonic() + self._patience)
                 if time.monotonic() >= deadline:
                     end_if_stopped()

@@ -6,18 +6,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.rundir import durable, records
+from orchestrator.rundir import durable, program_files, records
 from orchestrator.rundir.identity_file import FIX_DISK, read_identity, unusable, whose
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
-from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome, read_outcome, read_versions
+from orchestrator.rundir.program_files import METRICS, PROGRESS, RESULTS, stat_of
+from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome, read_versions
 from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
 from orchestrator.rundir.status_report import Report
 from orchestrator.rundir.survivors import Survivors
@@ -34,9 +34,6 @@ _CONFIG: Final = "config.yaml"
 IDENTITY: Final = "run.json"
 _LOCK: Final = "run.lock"
 STATUS: Final = "status.json"
-_PROGRESS: Final = "progress.json"
-_METRICS: Final = "metrics.jsonl"
-_RESULTS: Final = "results.json"
 
 
 class RunDirectory:
@@ -68,12 +65,12 @@ class RunDirectory:
     @property
     def metrics(self) -> Path:
         """The metric points that the trainer appends."""
-        return self.path / _METRICS
+        return self.path / METRICS
 
     @property
     def results(self) -> Path:
         """The test results that the trainer writes at the end."""
-        return self.path / _RESULTS
+        return self.path / RESULTS
 
     @property
     def best_checkpoint(self) -> Path:
@@ -103,11 +100,11 @@ class RunDirectory:
 
     def look(self) -> tuple[object, ...]:
         """Return a value that changes with the status and the metrics; costs two ``stat`` calls."""
-        return tuple(_stat(f"{self.path}/{name}") for name in (STATUS, _METRICS))
+        return tuple(stat_of(f"{self.path}/{name}") for name in (STATUS, METRICS))
 
     def was_made_after(self, path: Path) -> bool:
         """Return whether the directory was created after a file was written; costs two ``stat`` calls."""
-        made, written = _stat(f"{self.path}/{IDENTITY}"), _stat(str(path))
+        made, written = stat_of(f"{self.path}/{IDENTITY}"), stat_of(str(path))
         return bool(made and written and made[-1] > written[-1])
 
     @property
@@ -168,10 +165,18 @@ class RunDirectory:
 
     def _observation(self, status: Status | Unreadable | None, *, locked: bool) -> Observation:
         progress = None if status is None else self.read_progress()
+        may_resume = status is not None and not says_done(status)
         damage = ""
         if isinstance(status, Unreadable) and status.is_refused and not locked:
             damage = f"{self._status}: {status.why}. {FIX_DISK}"
-        return Observation(status, locked, self._count_attempts(status), progress, damage=damage)
+        return Observation(
+            status,
+            locked,
+            self._count_attempts(status),
+            progress,
+            has_checkpoint=may_resume and program_files.has_checkpoint(f"{self.path}"),
+            damage=damage,
+        )
 
     def report(self, survivors: Survivors | None = None) -> Report:
         """Return the report on the run; damage becomes its reason, and is never raised."""
@@ -207,19 +212,16 @@ class RunDirectory:
         durable.write_file(self._status, records.dump_status(status), named=named)
 
     def read_progress(self) -> Progress | None:
-        """Return the progress that the trainer reports, or None."""
-        with contextlib.suppress(OSError):
-            return records.parse_progress(durable.read_file(f"{self.path}/{_PROGRESS}"))
-        return None
+        """Return the progress that the program reports, or None."""
+        return program_files.read_progress(f"{self.path}")
 
     def outcome(self) -> Outcome:
         """Return the metrics of the run: the only way to read them."""
-        folder = f"{self.path}"
-        return read_outcome(f"{folder}/{_PROGRESS}", f"{folder}/{_METRICS}", f"{folder}/{_RESULTS}")
+        return program_files.read_outcome(f"{self.path}")
 
     def versions(self) -> frozenset[int | None]:
         """Return the numbers versions behind the results; an empty set without results."""
-        return read_versions(f"{self.path}/{_RESULTS}")
+        return read_versions(f"{self.path}/{RESULTS}")
 
     def read_overrides(self) -> Mapping[str, Value]:
         """Return the axis values of the run.
@@ -275,8 +277,12 @@ class RunDirectory:
             raise unusable(self.config, error) from None
 
     def signs_of_progress(self) -> tuple[object, ...]:
-        """Return a value that changes whenever the trainer reports progress or metrics."""
-        return tuple(_stat(f"{self.path}/{name}") for name in (_PROGRESS, _METRICS))
+        """Return a value that changes whenever the program reports progress or metrics."""
+        return tuple(stat_of(f"{self.path}/{name}") for name in (PROGRESS, METRICS))
+
+    def signs_of_the_end(self) -> tuple[object, object]:
+        """Return two values that change when the program reports progress, and results."""
+        return stat_of(f"{self.path}/{PROGRESS}"), stat_of(f"{self.path}/{RESULTS}")
 
     def _count_attempts(self, status: Status | Unreadable | None) -> int:
         if isinstance(status, Status):
@@ -289,11 +295,3 @@ class RunDirectory:
 def says_done(status: Status | Unreadable | None) -> TypeGuard[Status]:
     """Return whether a status is that of a finished run."""
     return isinstance(status, Status) and status.record is Record.DONE
-
-
-def _stat(path: str) -> tuple[int, ...]:
-    try:
-        found = os.stat(path, follow_symlinks=False)  # noqa: PTH116 # faster, and called 10,000 times
-    except OSError:
-        return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns

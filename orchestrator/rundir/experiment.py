@@ -17,6 +17,7 @@ from orchestrator.rundir.healing import heal
 from orchestrator.rundir.logs import check_folder
 from orchestrator.rundir.quick_look import observe_done
 from orchestrator.rundir.replaced import IS_LIVE, ReplacedRuns, release, why_not_moved
+from orchestrator.rundir.stop_file import StopFile
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _RUN_ID = re.compile(rf"[0-9a-f]{{{RUN_ID_DIGITS}}}")
 _ORCHESTRATORS: Final = "orchestrators.lock"
+_STOP: Final = "stop.json"
 
 
 class ExperimentDirectory:
@@ -160,6 +162,10 @@ class ExperimentDirectory:
             return is_joined(self.path / _ORCHESTRATORS)
         except OSError:
             return False
+
+    def stop_file(self) -> StopFile:
+        """Return the file by which orchestrators of the experiment are asked to stop."""
+        return StopFile(self.path / _STOP)
 
     def create(self, run: Run) -> RunDirectory:
         """Create the run directory of a run, or complete the existing one.

@@ -89,7 +89,12 @@ def parse_progress(content: bytes) -> Progress | None:
         case {"iteration": int(iteration), "iterations": int(iterations)} as whole:
             # Implausible counts would lead to errors in later arithmetic.
             if 0 <= iteration <= _LARGEST and 0 < iterations <= _LARGEST:
-                return Progress(int(iteration), int(iterations), parse_metrics(whole))
+                saved = whole.get("saved")
+                makes_sense = type(saved) is int and 0 <= saved <= _LARGEST
+                metrics = parse_metrics(whole)
+                return Progress(
+                    int(iteration), int(iterations), metrics, saved if makes_sense else None
+                )
     return None
 
 

@@ -65,11 +65,15 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of the trainer: the saved iterations, their total, and the metrics."""
+    """The progress that a program reports: its iterations, their total, and the metrics.
+
+    ``saved`` is the iteration that it would resume from; None if it does not say.
+    """
 
     iteration: int
     iterations: int
     metrics: Mapping[str, float | str]
+    saved: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Observation:
     """What was seen of one run directory at one moment.
 
     ``attempts`` counts the attempts that have started, even if the status cannot be read.
+    ``has_checkpoint``: a run that is not done has left something that it could resume from.
     ``survivors`` are live processes of the run that do not hold its lock. ``damage`` says why no
     attempt can start: the lock is not a lock file, or the directory is another run's. ``flaw`` says
     what is wrong with a run that is done nevertheless.
@@ -86,6 +91,7 @@ class Observation:
     locked: bool = False
     attempts: int = 0
     progress: Progress | None = None
+    has_checkpoint: bool = False
     survivors: tuple[int, ...] = ()
     damage: str = ""
     flaw: str = ""
@@ -99,8 +105,15 @@ class Observation:
 
     @property
     def saved(self) -> int:
-        """The number of saved iterations, if the trainer reports it."""
-        return self.progress.iteration if self.progress else 0
+        """The number of iterations that a new attempt would resume from.
+
+        Where the program does not say, they are those of its progress if there is a checkpoint.
+        """
+        if self.progress is None:
+            return 0
+        if self.progress.saved is not None:
+            return self.progress.saved
+        return self.progress.iteration if self.has_checkpoint else 0
 
     @property
     def failure(self) -> Failure | None:
@@ -138,7 +151,7 @@ def explain(seen: Observation) -> str:
         case State.PENDING:
             return "it has not run yet"
         case State.RUNNING:
-            return f"{_who_lives(seen)}, {_saved(seen.progress)}"
+            return f"{_who_lives(seen)}, {_saved(seen)}"
         case State.DONE:
             return f"it has finished, but {seen.flaw}" if seen.flaw else "it has finished"
         case State.FAILED:
@@ -146,7 +159,7 @@ def explain(seen: Observation) -> str:
             what = f"{failure.kind}: {failure.message}" if failure else "no cause was recorded"
             return f"attempt {seen.attempts} failed, {what}"
         case State.STALE:
-            return f"{_why_stale(status)}, {_saved(seen.progress)}"
+            return f"{_why_stale(status)}, {_saved(seen)}"
 
 
 def _who_lives(seen: Observation) -> str:
@@ -161,11 +174,19 @@ def _why_stale(status: Status | Unreadable | None) -> str:
     if isinstance(status, Unreadable):
         return f"its status cannot be read ({status.why})"
     if isinstance(status, Status) and status.record is Record.INTERRUPTED:
-        return "it was asked to stop"
+        # Otherwise the user would expect it to be done.
+        code = "" if status.exit_code != 0 else " (it exited with code 0, without results)"
+        return f"it was asked to stop{code}"
     return "its process is gone"
 
 
-def _saved(progress: Progress | None) -> str:
-    if progress is None:
+def _saved(seen: Observation) -> str:
+    progress = seen.progress
+    if progress is None and seen.has_checkpoint:
+        return "a checkpoint is saved"
+    if progress is None or not progress.iteration:
         return "nothing is saved yet"
-    return f"{progress.iteration} of {progress.iterations} iterations are saved"
+    if seen.saved:
+        return f"{seen.saved} of {progress.iterations} iterations are saved"
+    then = "nothing is saved" if seen.state is State.RUNNING else "restarts from the beginning"
+    return f"progress {progress.iteration} of {progress.iterations}, {then}"

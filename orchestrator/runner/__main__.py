@@ -14,7 +14,7 @@ from orchestrator.runner.lock_keeper import Keeper, Kept, watch_over
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carry out ``RUN_DIR ATTEMPT TIMEOUT NO_PROGRESS GRACE COMMAND...``; return the verdict."""
+    """Carry out ``RUN_DIR ATTEMPT LIMITS... COMMAND...``; return the verdict."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     return watch_over(partial(_be_runner, arguments), _take_over)
 
@@ -25,10 +25,11 @@ def _be_runner(arguments: Sequence[str], keeper: Keeper) -> int:
     from orchestrator.rundir.directory import RunDirectory  # noqa: PLC0415
     from orchestrator.runner.attempt_program import Command  # noqa: PLC0415
     from orchestrator.runner.runner import work  # noqa: PLC0415
-    from orchestrator.runner.time_limits import Limits  # noqa: PLC0415
+    from orchestrator.runner.time_limits import NO_LIMITS, Limits  # noqa: PLC0415
 
-    run_dir, attempt, timeout, no_progress, grace, *command = arguments
-    limits = Limits.from_arguments((timeout, no_progress, grace))
+    run_dir, attempt, *rest = arguments
+    count = len(NO_LIMITS.as_arguments())
+    limits, command = Limits.from_arguments(rest[:count]), rest[count:]
     directory = RunDirectory(Path(run_dir))
     verdict, complaint = work(directory, int(attempt), Command(tuple(command)), limits, keeper)
     sys.stderr.write(complaint)

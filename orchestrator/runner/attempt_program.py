@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # The signals that a runner handles; a program gets their default handlers.
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 HASH_SEED: Final = "PYTHONHASHSEED"
+STOP_SIGNAL: Final = "ORCH_STOP_SIGNAL"  # the name of the signal that asks the program to stop
 
 
 def hash_seed() -> str:

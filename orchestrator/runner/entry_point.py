@@ -21,7 +21,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
-from orchestrator.runner.attempt_program import NOT_CALLED, SIGNALS, redirect, signals_blocked
+from orchestrator.runner.attempt_program import (
+    NOT_CALLED,
+    SIGNALS,
+    STOP_SIGNAL,
+    redirect,
+    signals_blocked,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -196,7 +202,8 @@ def _become_a_program(environment: Mapping[str, str], output: int, lock: int) ->
     redirect(output)
     os.close(output)
     os.set_inheritable(lock, False)
-    faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
+    if environment.get(STOP_SIGNAL) != signal.SIGUSR1.name:
+        faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
     os.environ.clear()
     os.environ.update(environment)
     os.environ["ORCH_LOCK_FD"] = str(lock)  # the number differs in this process

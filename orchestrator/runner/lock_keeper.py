@@ -42,7 +42,8 @@ _DESCRIPTORS: Final = 2
 class Begun:
     """An attempt that a runner is about to start.
 
-    ``status`` is that of a running attempt; ``kills`` counts the OOM kills before it.
+    ``status`` is that of a running attempt; ``kills`` counts the OOM kills before it; ``signs``
+    change when the program reports its progress or its results.
     """
 
     run_dir: Path
@@ -50,6 +51,7 @@ class Begun:
     limits: Limits
     status: Status
     kills: int
+    signs: tuple[object, ...]
 
 
 @dataclass(slots=True)

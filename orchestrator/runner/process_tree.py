@@ -90,6 +90,14 @@ def exit_code_of(pid: int) -> int:
     return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
+def has_succeeded(pid: int) -> bool:
+    """Return whether a child has ended with exit code 0 and was not reaped yet."""
+    with contextlib.suppress(ChildProcessError):
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return ended is not None and (ended.si_code, ended.si_status) == (os.CLD_EXITED, 0)
+    return False
+
+
 def kernel_kills() -> int:
     """Return the number of OOM kills on this machine so far, in any cgroup."""
     with contextlib.suppress(OSError, ValueError):

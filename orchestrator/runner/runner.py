@@ -20,7 +20,7 @@ from orchestrator.rundir import durable
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, State, Status
 from orchestrator.runner import process_tree
-from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, hash_seed
+from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, STOP_SIGNAL, hash_seed
 from orchestrator.runner.composed_config import find_mismatch
 from orchestrator.runner.failure_classes import FailureKind, Traces, classify
 from orchestrator.runner.lock_keeper import Begun, Keeper
@@ -114,9 +114,8 @@ class Runner:
         """
         run_dir = self._directory.path.resolve()
         process_tree.adopt_orphans()
-        begun = Begun(
-            run_dir, self._program.plain, self._limits, status, process_tree.kernel_kills()
-        )
+        kills, signs = process_tree.kernel_kills(), self._directory.signs_of_the_end()
+        begun = Begun(run_dir, self._program.plain, self._limits, status, kills, signs)
         with Pipe() as output:
             self._keeper.begin(begun, lock, output.reading)
             try:
@@ -153,6 +152,7 @@ class Runner:
             "ORCH_ATTEMPT": str(self._attempt),
             "ORCH_EXPERIMENT": run_dir.parent.parent.name,
             "ORCH_LOCK_FD": str(lock),
+            STOP_SIGNAL: self._limits.stop.signal.name,
         }
 
     def _not_started(self, status: Status, error: OSError) -> Status:
@@ -181,12 +181,10 @@ def judge_attempt(
     """Decide what the end of an attempt means, from all that it left."""
     status = replace(begun.status, exit_code=ending.exit_code)
     if ending.exit_code == 0:
-        if begun.program.leaves_results and not directory.results.exists():
+        if _has_finished(directory, begun, ending):
+            return _done_unless_mismatched(directory, begun, status)
+        if ending.cut is None:
             return replace(status, record=Record.FAILED, failure=_NO_RESULTS)
-        if mismatch := find_mismatch(directory, begun.program.arguments):
-            failure = Failure(FailureKind.CONFIG_MISMATCH, mismatch)
-            return replace(status, record=Record.FAILED, failure=failure)
-        return replace(status, record=Record.DONE)
     reported = directory.read_progress()
     traces = Traces(
         output_tail,
@@ -194,6 +192,30 @@ def judge_attempt(
         memory_ran_out=process_tree.kernel_kills() > begun.kills,
     )
     return _judge_failure(status, ending, begun.limits, traces)
+
+
+def _done_unless_mismatched(directory: RunDirectory, begun: Begun, status: Status) -> Status:
+    if mismatch := find_mismatch(directory, begun.program.arguments):
+        failure = Failure(FailureKind.CONFIG_MISMATCH, mismatch)
+        return replace(status, record=Record.FAILED, failure=failure)
+    return replace(status, record=Record.DONE)
+
+
+def _has_finished(directory: RunDirectory, begun: Begun, ending: Ending) -> bool:
+    """Return whether exit code 0 means that the run is done.
+
+    A program that was asked to stop, and exits with code 0, may have saved its state or nothing at
+    all. It is done only if it has completed its progress or written results in this attempt.
+    """
+    if begun.program.leaves_results:
+        return directory.results.exists()
+    if ending.cut is None or begun.limits.stop.zero_is_done:
+        return True
+    (progress, results), now = begun.signs, directory.signs_of_the_end()
+    if now[1] and now[1] != results:
+        return True
+    reported = directory.read_progress() if now[0] != progress else None
+    return reported is not None and reported.iteration >= reported.iterations
 
 
 def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:
@@ -210,7 +232,7 @@ def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:
 
 
 def _judge_failure(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Status:
-    """Return the status that follows from an exit code other than 0.
+    """Return the status of a run that is not done.
 
     Only a program that was asked to stop is interrupted: one that ends so by itself has failed.
     """

@@ -65,13 +65,17 @@ class Supervisor:
         self._cut: Cut | None = None
         self._request: signal.Signals | None = None
         self._exit_code: int | None = None
+        self._is_cut = False  # by a limit
         self._ask_at = self._ask_all_at = self._kill_all_at = inf
         self._seen: tuple[object, ...] = ()
         self._seen_at = self._began_at = time.monotonic()
 
     def ask(self, request: signal.Signals) -> None:
         """Ask the program to stop (SIGTERM), or kill it and its descendants (SIGKILL)."""
-        self._cut = self._cut or Cut.ASKED
+        if not self._has_succeeded():  # or it ended before it could hear of the request
+            self._cut = self._cut or Cut.ASKED
+        if self._request is None:
+            self._kill_all_at = min(self._kill_all_at, time.monotonic() + self._limits.stop.grace)
         # Signals that arrive together are handled in the order of their numbers: a kill stays one.
         if self._request != signal.SIGKILL:
             self._request = request
@@ -115,7 +119,9 @@ class Supervisor:
 
     def over_the_rest(self, ending: Ending, lock: int, output: Pipe, log: CappedLog) -> Ending:
         """Supervise the leftover processes of a program that has ended, until they have ended."""
-        self._exit_code, self._cut, self._lock = ending.exit_code, ending.cut or self._cut, lock
+        self._exit_code, self._lock = ending.exit_code, lock
+        # A request that came after it had succeeded did not end it.
+        self._cut = ending.cut or (self._cut if ending.exit_code else None)
         self._give_the_rest_time()
         while process_tree.reap():
             select.select([output], [], [], _TICK_LAST)
@@ -151,16 +157,17 @@ class Supervisor:
         moment = time.monotonic()
         process_tree.reap(besides=started.pid)
         # A program that was asked to stop has the same limits as any other.
-        if self._exit_code is None and self._kill_all_at == inf and (why := self._look(moment)):
+        if self._exit_code is None and not self._is_cut and (why := self._look(moment)):
+            self._is_cut = True
             self._cut = why if self._cut is None or why is Cut.LOST else self._cut
             if why is Cut.LOST:
                 self._kill_all_at = moment
             else:
                 self._ask_at = moment
-                if self._program.tells_its_stacks:  # before the signal that may kill it
+                if self._tells_its_stacks:  # before the signal that may kill it
                     _signal(os.kill, started.pid, signal.SIGUSR1)
                     self._ask_at += _STACKS_TAKE
-                self._kill_all_at = self._ask_at + self._limits.grace
+                self._kill_all_at = min(self._kill_all_at, self._ask_at + self._limits.grace)
         if moment >= self._ask_at and self._exit_code is None:
             self._ask_at, self._request = inf, signal.SIGTERM
             self._pass_on(started)
@@ -191,9 +198,18 @@ class Supervisor:
             self._kill_all_at = time.monotonic()
             process_tree.send(signal.SIGKILL)
         else:
-            _signal(
-                os.killpg if self._program.asked_as_group else os.kill, started.pid, signal.SIGTERM
-            )
+            send = os.killpg if self._program.asked_as_group else os.kill
+            _signal(send, started.pid, self._limits.stop.signal)
+
+    @property
+    def _tells_its_stacks(self) -> bool:
+        return self._program.tells_its_stacks and self._limits.stop.signal != signal.SIGUSR1
+
+    def _has_succeeded(self) -> bool:
+        """Return whether the program has ended with exit code 0, reaped or not."""
+        if self._exit_code is None and self._started is not None:
+            return process_tree.has_succeeded(self._started.pid)
+        return self._exit_code == 0
 
     def _give_the_rest_time(self) -> None:
         """Set when leftover processes are asked to stop, and when they are killed."""

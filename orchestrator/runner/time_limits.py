@@ -1,4 +1,4 @@
-"""The time limits of an attempt, in seconds; infinity means no limit."""
+"""The limits of an attempt: its time limits in seconds, and how it is asked to stop."""
 
 from __future__ import annotations
 
@@ -6,29 +6,37 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.runner.stop_rules import DEFAULT_RULES, StopRules
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_TIMES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long an attempt may take in total, and how long without a sign of progress.
 
-    ``grace`` is the time between the request to stop and the kill.
+    ``grace`` is the time between the request to stop of a limit and the kill; infinity means no
+    limit. ``stop`` says how the program is asked.
     """
 
     timeout: float = inf
     no_progress: float = inf
     grace: float = 10.0
+    stop: StopRules = DEFAULT_RULES
 
     def as_arguments(self) -> tuple[str, ...]:
-        """Return them as arguments of the command line of a runner."""
-        return (str(self.timeout), str(self.no_progress), str(self.grace))
+        """Return them as arguments of the command line of a runner, always as many."""
+        times = (str(self.timeout), str(self.no_progress), str(self.grace))
+        return (*times, *self.stop.as_arguments())
 
     @classmethod
     def from_arguments(cls, arguments: Sequence[str]) -> Limits:
         """Parse what ``as_arguments`` returned."""
-        return cls(*map(float, arguments))
+        timeout, no_progress, grace = map(float, arguments[:_TIMES])
+        return cls(timeout, no_progress, grace, StopRules.from_arguments(arguments[_TIMES:]))
 
 
 NO_LIMITS: Final = Limits()

@@ -18,7 +18,7 @@ from trainer.known_keys import unread_keys
 from trainer.loading.options import read_loading
 
 TABLES = read_tables(DOCS / "reference" / "config.md")
-SECTIONS = ("identity", "tracking")
+SECTIONS = ("identity", "stop", "tracking")
 # Keys that come to something else in the settings than a field of their name.
 TRAINER_SECTIONS = {
     **dict.fromkeys(trainer_settings.CHECKPOINT_KEYS, "checkpoint."),

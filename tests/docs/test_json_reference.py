@@ -25,6 +25,7 @@ OPEN = {"overrides", "metrics", "results", "config", "states"}
 GRID = """lr=0.1,0.1,2,3 '+_filters=["lr > 2 ! steps == 20"]'"""
 COMMANDS = {
     "orch plan --json": [f"orch plan {GRID} --json", "orch plan lr=0.5 --json"],
+    "orch stop --json": ["orch stop --json"],
     "orch status --json": ["orch status --json"],
     "orch show --json": ["orch show {done} --json", "orch show {failed} --json"],
     "orch diff --json": ["orch diff {done} {failed} --json"],

@@ -16,6 +16,7 @@ from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
+from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.tolerant_stream import TolerantStream
@@ -23,14 +24,12 @@ from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.config.hydra_app import find_app_function
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.execution.engine import Engine
-from orchestrator.execution.events import ExecutionResult
 from orchestrator.execution.gpus import NO_GPUS, GpuGate, Nvml, choose
 from orchestrator.execution.ordering import arrange
 from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import make_slots
 from orchestrator.execution.stop import StopLevel, StopRequests
 from orchestrator.extras import MLFLOW, TRAINER
-from orchestrator.grid.axes import describe_point
 from orchestrator.grid.identity import short
 from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
     from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decision
 
-NOTHING_EXECUTED: Final = ExecutionResult({}, left=0, stopped=False)
 _GARBAGE: Final = 700  # allocations before a garbage collection of the youngest generation
 
 
@@ -86,23 +84,16 @@ def execute(
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
         return _do_nothing(planned, options, console, is_summarized=is_summarized)
-    gpus = Nvml()
-    resources = _resources(settings, gpus, gpus.found() if total else (), total)
     to_start = planned.plan.starts()
-    starts = arrange(to_start, settings.order)
-    waits = planned.plan.waits()
-    planned.experiment.prepare(tell_waiting)
-    if planned.experiment.join(tell_waiting):
-        orphans = frozenset(item.run.run_id for item in waits)
-        resources = replace(resources, orphans=orphans)
+    stop_file = planned.experiment.stop_file()  # before joining, so that no later request is missed
+    resources = _join(planned, settings, total)
     if is_summarized:
         _print_summary(planned, options, console)
-    ends = (*to_start[:1], *to_start[-1:])
-    if lack := lack_of_shared_memory(decision.run.config for decision in ends):
-        console.print(Text(lack, style="yellow"), soft_wrap=True)
-    # Where a run is debugged it is exported, and what belongs to other runs would inherit it.
-    os.environ.pop("ORCH_RUN_DIR", None)
-    with StopRequests() as stop, closing(_launcher(settings, to_start)) as launcher:
+    _warn_of_shared_memory(to_start, console)
+    with (
+        StopRequests(_first_level(options), stop_file.news) as stop,
+        closing(_launcher(settings, to_start)) as launcher,
+    ):
         reporter = _start_reporter(planned, options) if tracking.enabled else None
         if total:
             with console.status("loading what runs need"):
@@ -114,13 +105,35 @@ def execute(
             gc.set_threshold(_GARBAGE)
             if not stop.asked:
                 begin()
-            outcome = engine.execute(starts, waits, stop)
-        before = stop.level
-        if reporter:
-            _finish(reporter, planned, stop, console, options)
-        stopped = stop.level > before
-    code = ExitCode.INTERRUPTED if stopped else exit_code(outcome)
-    return _close(outcome, planned, options, console, code)
+            starts = arrange(to_start, settings.order)
+            outcome = engine.execute(starts, planned.plan.waits(), stop)
+        if reporter and _finish(reporter, planned, stop, console, options):
+            outcome = replace(outcome, stopped=True)
+    return close(outcome, planned, options, console, exit_code(outcome))
+
+
+def _first_level(options: argparse.Namespace) -> StopLevel:
+    """Return what the first Ctrl-C asks for."""
+    return StopLevel.DRAIN if options.drain else StopLevel.AT_CHECKPOINT
+
+
+def _join(planned: Planned, settings: Settings, total: int) -> Resources:
+    """Become an orchestrator of the experiment, and return what its runs may use."""
+    gpus = Nvml()
+    resources = _resources(settings, gpus, gpus.found() if total else (), total)
+    # Where a run is debugged it is exported, and what belongs to other runs would inherit it.
+    os.environ.pop("ORCH_RUN_DIR", None)
+    planned.experiment.prepare(tell_waiting)
+    if not planned.experiment.join(tell_waiting):
+        return resources
+    orphans = frozenset(item.run.run_id for item in planned.plan.waits())
+    return replace(resources, orphans=orphans)
+
+
+def _warn_of_shared_memory(to_start: Sequence[Decision], console: Console) -> None:
+    ends = (*to_start[:1], *to_start[-1:])
+    if lack := lack_of_shared_memory(decision.run.config for decision in ends):
+        console.print(Text(lack, style="yellow"), soft_wrap=True)
 
 
 def _do_nothing(
@@ -131,7 +144,7 @@ def _do_nothing(
     if is_summarized:
         _print_summary(planned, options, console)
     console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
-    return _close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
+    return close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
 
 
 def _heal(planned: Planned, console: Console) -> None:
@@ -168,7 +181,8 @@ def _resources(settings: Settings, gpus: Gpus, found: Sequence[Gpu], runs: int) 
     gate = GpuGate(gpus, share.gpu_memory) if chosen else None
     # Slots beyond the number of runs would stay empty; the threads per run follow from the setting.
     slots = make_slots(min(count, max(runs, 1)), chosen, environment)
-    return Resources(slots, settings.policy, gate)
+    saves = settings.program.is_trainer
+    return Resources(slots, settings.policy, gate, save_when_asked=saves)
 
 
 def _launcher(settings: Settings, starts: Sequence[Decision]) -> CommandLauncher | WarmLauncher:
@@ -190,15 +204,6 @@ def _launcher(settings: Settings, starts: Sequence[Decision]) -> CommandLauncher
 def _print_summary(planned: Planned, options: argparse.Namespace, console: Console) -> None:
     if not options.quiet:
         print_summary(planned.plan, console)
-
-
-def exit_code(outcome: ExecutionResult) -> int:
-    """Return the exit code for the result of an execution; a contract."""
-    if outcome.stopped:
-        return ExitCode.INTERRUPTED
-    if any(ended.state is State.FAILED for ended in outcome.ended.values()):
-        return ExitCode.FAILED
-    return ExitCode.LEFT if outcome.left else 0
 
 
 def _start_reporter(planned: Planned, options: argparse.Namespace) -> ReporterProcess:
@@ -223,15 +228,23 @@ def _finish(
     stop: StopRequests,
     console: Console,
     options: argparse.Namespace,
-) -> None:
-    """Wait until the rest is sent, and print one line if it could not be; Ctrl-C ends the wait."""
+) -> bool:
+    """Wait until the rest is sent, and print one line if it could not be.
+
+    Ctrl-C ends the wait; returns whether that happened.
+    """
     before = stop.level
+
+    def is_interrupted() -> bool:
+        stop.look()
+        return stop.interrupts and stop.level > before
+
     with console.status("sending the rest to MLflow"):
         problem = reporter.finish(
-            Patience(), give_up=lambda: stop.level > before or before is StopLevel.AT_ONCE
+            Patience(), give_up=lambda: is_interrupted() or before is StopLevel.AT_ONCE
         )
     if not problem:
-        return
+        return is_interrupted()
     waiting = find_backlog(planned.experiment, planned.settings.tracking)
     if waiting.runs:
         command = next_command(options, "sync")
@@ -241,51 +254,4 @@ def _finish(
             console.file.write(json.dumps(event) + "\n")
         text = f"MLflow: {problem}; {waiting} wait. {command} delivers them"
         console.print(Text(text, style="yellow"), soft_wrap=True)
-
-
-def _close(
-    outcome: ExecutionResult,
-    planned: Planned,
-    options: argparse.Namespace,
-    console: Console,
-    code: int,
-) -> int:
-    """Print how the execution ended, as text or JSON, and return the exit code."""
-    if options.json:
-        event = {
-            "event": "finished",
-            "runs": len(planned.plan.decisions),
-            "done": _count_done(outcome, planned),
-            "failed": sum(ended.state is State.FAILED for ended in outcome.ended.values()),
-            "left": outcome.left,
-            "reason": outcome.gave_up or None,
-            "exit_code": int(code),
-        }
-        console.file.write(json.dumps(event) + "\n")
-    elif outcome is not NOTHING_EXECUTED:
-        _summarize(outcome, planned, options, console)
-    return code
-
-
-def _summarize(
-    outcome: ExecutionResult, planned: Planned, options: argparse.Namespace, console: Console
-) -> None:
-    """Print the command that shows each failure, and the counts of runs by their end."""
-    failed = [ended for ended in outcome.ended.values() if ended.state is State.FAILED]
-    for ended in failed:
-        has_log = planned.experiment.run(ended.run.run_id).attempt_logs()
-        look = next_command(options, "logs" if has_log else "show", short(ended.run.run_id))
-        parts = (("failed ", "red"), describe_point(ended.run.overrides), (f"  {look}", "dim"))
-        console.print(Text.assemble(*parts), soft_wrap=True)
-    if outcome.gave_up:
-        console.print(Text(f"ended early: {outcome.gave_up}", style="yellow"), soft_wrap=True)
-    done = _count_done(outcome, planned)
-    told = [f"{done} of {len(planned.plan.decisions)} runs are done"]
-    told += [f"{len(failed)} failed"] if failed else []
-    told += [f"{outcome.left} left, the same command continues them"] if outcome.left else []
-    console.print(Text(", ".join(told) + "."), soft_wrap=True)
-
-
-def _count_done(outcome: ExecutionResult, planned: Planned) -> int:
-    ends = [ended.state for ended in outcome.ended.values()]
-    return planned.plan.states[State.DONE] + ends.count(State.DONE)
+    return is_interrupted()

@@ -1,5 +1,6 @@
 """Tests of orchestrator.config.settings."""
 
+import signal
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from orchestrator.config.settings import (
     parse_settings,
 )
 from orchestrator.errors import ConfigError
+from orchestrator.runner.stop_rules import StopRules
 from orchestrator.runner.time_limits import Limits
 
 
@@ -77,6 +79,21 @@ def test_everything_said_is_kept() -> None:
         ),
         ({"order": "fast"}, "orch.order is 'fast'. Set it to declared"),
         ({"command": []}, "orch.command is empty"),
+        ({"stop": []}, "orch.stop is not a mapping"),
+        ({"stop": {"signl": "SIGINT"}}, "Did you mean 'signal'?"),
+        (
+            {"command": ["x"], "stop": {"signal": "SIGKILL"}},
+            "orch.stop.signal is 'SIGKILL'. Set it to one of SIGTERM, SIGINT",
+        ),
+        ({"command": ["x"], "stop": {"signal": 15}}, "orch.stop.signal is 15"),
+        ({"command": ["x"], "stop": {"signal": ""}}, "orch.stop.signal is ''"),
+        ({"command": ["x"], "stop": {"grace": 0}}, "orch.stop.grace is 0. Set it to seconds"),
+        (
+            {"command": ["x"], "stop": {"exit_zero": True}},
+            "orch.stop.exit_zero is True. Set it to stopped or done",
+        ),
+        ({"stop": {"signal": "SIGINT"}}, "have no effect on the trainer"),
+        ({"stop": {"exit_zero": "done"}}, "have no effect on the trainer"),
         ({"entry_point": "train.py"}, "Set it to a function, as package.module:function"),
         ({"entry_point": "a:b", "command": ["a"]}, "exclude each other. Choose one"),
         ({"timeout": 0}, "orch.timeout is 0. Set it to seconds, or to a duration such as 90s"),
@@ -109,3 +126,14 @@ def test_limits_are_seconds_or_read_like_them(value: Any, seconds: float) -> Non
     limits = parse_settings({"timeout": value}).limits
     assert limits == Limits(timeout=seconds)
     assert limits.no_progress == float("inf")
+
+
+@pytest.mark.parametrize("name", ["SIGUSR1", "USR1", "usr1", "sigusr1"])
+def test_signal_is_named_as_kill_takes_it(name: str) -> None:
+    stop = {"signal": name, "grace": "5m", "exit_zero": "done"}
+    rules = parse_settings({"command": ["x"], "stop": stop}).limits.stop
+    assert rules == StopRules(signal.SIGUSR1, 300.0, zero_is_done=True)
+
+
+def test_trainer_may_have_a_limited_time_to_stop() -> None:
+    assert parse_settings({"stop": {"grace": 30}}).limits.stop == StopRules(grace=30.0)

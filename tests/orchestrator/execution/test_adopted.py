@@ -98,7 +98,10 @@ def test_orphan_that_saves_nothing_between_two_losses_is_hopeless(
     hopeless: list[bool],
 ) -> None:
     adopted = AdoptedRuns(experiment, board, [decision.run.run_id])
-    seen = [Observation(RUNNING, progress=Progress(count, 5, {}), attempts=1) for count in saved]
+    seen = [
+        Observation(RUNNING, False, 1, Progress(count, 5, {}), has_checkpoint=True)
+        for count in saved
+    ]
     assert [adopted.is_hopeless(decision, each) for each in seen] == hopeless
 
 

@@ -30,7 +30,7 @@ from orchestrator.execution.events import (
 )
 from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import Gpu, make_slots
-from orchestrator.execution.stop import StopRequests
+from orchestrator.execution.stop import StopLevel, StopRequests
 from orchestrator.grid.identity import Run, identify
 from orchestrator.grid.run_selection import select_runs
 from orchestrator.planning.plan import Action, Decisions, Plan
@@ -431,7 +431,89 @@ def test_asked_to_stop_it_asks_the_runs_and_starts_nothing_more(
     assert outcome.stopped
     assert outcome.left == 3
     assert outcome.ended[runs[0].run_id].state is State.STALE
-    assert board.of(Stopping) == [Stopping(1, at_once=False)]
+    assert board.of(Stopping) == [Stopping(1, at_once=False, unsaved=1)]
+
+
+@pytest.mark.parametrize(
+    ("left", "save_when_asked", "unsaved"),
+    [("", False, 1), ("checkpoints/state", False, 0), ("model.pt.tmp", False, 1), ("", True, 0)],
+)
+def test_user_is_told_how_many_of_the_runs_have_saved_nothing(
+    experiment: ExperimentDirectory,
+    runs: list[Run],
+    left: str,
+    save_when_asked: bool,  # noqa: FBT001 # a parameter of the test
+    unsaved: int,
+) -> None:
+    """What the trainer has not saved yet, it saves when it is asked."""
+
+    def begin(attempt: FakeAttempt) -> None:
+        if left:
+            (attempt.directory.path / left).parent.mkdir(exist_ok=True)
+            (attempt.directory.path / left).touch()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    board = FakeBoard()
+    resources = Resources(make_slots(1), save_when_asked=save_when_asked)
+    plan = plan_of(experiment, runs[:1])
+    with StopRequests() as stop:
+        engine = Engine(experiment, FakeLauncher(begin), board, resources)
+        engine.execute(plan.starts(), [], stop)
+    assert board.of(Stopping) == [Stopping(1, at_once=False, unsaved=unsaved)]
+
+
+def test_drained_it_lets_the_runs_finish_and_starts_no_more(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """The runs hear nothing of it; what is left is no interruption."""
+    launcher = FakeLauncher(lambda _: os.kill(os.getpid(), signal.SIGINT))
+    ends = [lambda: launcher.attempts[0].end(Record.DONE)]
+    board = FakeBoard(on_refresh=lambda: ends and ends.pop()())
+    plan = plan_of(experiment, runs)
+    with StopRequests(StopLevel.DRAIN) as stop:
+        engine = Engine(experiment, launcher, board, Resources(make_slots(1)))
+        outcome = engine.execute(plan.starts(), [], stop)
+    assert [attempt.heard for attempt in launcher.attempts] == [[]]
+    assert outcome.ended[runs[0].run_id].state is State.DONE
+    assert (outcome.left, outcome.stopped) == (2, False)
+    assert board.of(Stopping) == [Stopping(1, at_once=False, drain=True)]
+
+
+def test_run_that_fails_while_it_is_drained_is_left_for_the_next_time(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    killed = Failure("killed", "by SIGKILL")
+
+    def fail() -> None:
+        if launcher.attempts[0].directory.read_status() is None:
+            launcher.attempts[0].directory.write_status(status(Record.FAILED, 1, killed))
+            launcher.attempts[0].end(None)
+
+    launcher = FakeLauncher(lambda _: os.kill(os.getpid(), signal.SIGINT))
+    plan = plan_of(experiment, runs[:1])
+    resources = Resources(make_slots(1), Policy(retries=3))
+    with StopRequests(StopLevel.DRAIN) as stop:
+        engine = Engine(experiment, launcher, FakeBoard(on_refresh=fail), resources)
+        outcome = engine.execute(plan.starts(), [], stop)
+    assert len(launcher.attempts) == 1
+    assert outcome.ended[runs[0].run_id].state is State.FAILED
+
+
+def test_other_orch_asks_by_the_stop_file(experiment: ExperimentDirectory, runs: list[Run]) -> None:
+    """The request reaches an engine that is at work, and none that begins later."""
+    launcher = FakeLauncher(lambda _: experiment.stop_file().ask("at_checkpoint"))
+    plan = plan_of(experiment, runs)
+    with StopRequests(news=experiment.stop_file().news) as stop:
+        engine = Engine(experiment, launcher, FakeBoard(), Resources(make_slots(1)))
+        outcome = engine.execute(plan.starts(), [], stop)
+    assert launcher.attempts[0].heard == ["ask"]
+    assert outcome.stopped
+    launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
+    plan = plan_of(experiment, runs)
+    with StopRequests(news=experiment.stop_file().news) as stop:
+        engine = Engine(experiment, launcher, FakeBoard(), Resources(make_slots(1)))
+        outcome = engine.execute(plan.starts(), [], stop)
+    assert states(outcome, runs) == [State.DONE] * 3
 
 
 def test_directories_of_the_next_runs_are_built_while_a_run_is_busy_and_gone_when_it_ends_there(

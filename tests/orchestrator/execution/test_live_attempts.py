@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.execution.events import AttemptStarted, Event, Stopping
 from orchestrator.execution.live_attempts import Attempts
+from orchestrator.execution.protocols import Resources
 from orchestrator.execution.scheduler import QueuedRun
 from orchestrator.execution.slots import Gpu, Slot, make_slots
 from orchestrator.execution.stop import StopLevel, StopRequests
@@ -81,7 +82,8 @@ class World:
 def world(experiment: ExperimentDirectory, runs: list[Run]) -> World:
     """Return a world in which nothing runs."""
     board = FakeBoard()
-    return World(Attempts(experiment, board, 2), board, make_slots(3, [GPU]), runs)
+    slots = make_slots(3, [GPU])
+    return World(Attempts(experiment, board, Resources(slots[:2])), board, slots, runs)
 
 
 def test_attempt_occupies_its_slot_until_it_ends(world: World) -> None:
@@ -115,7 +117,7 @@ def test_each_level_of_a_request_to_stop_is_passed_on_once(world: World) -> None
     world.attempts.pass_on(StopLevel.AT_CHECKPOINT)
     assert attempt.heard == ["ask", "end"]
     assert [event for event in world.board.events if isinstance(event, Stopping)] == [
-        Stopping(1, at_once=False),
+        Stopping(1, at_once=False, unsaved=1),
         Stopping(1, at_once=True),
     ]
 

@@ -67,8 +67,18 @@ def test_nothing_there_is_a_pending_run() -> None:
     [
         (Observation(_status(Record.DONE), attempts=1), "it has finished"),
         (
-            Observation(_status(Record.RUNNING), attempts=1, progress=Progress(3, 10, {})),
+            Observation(
+                *(_status(Record.RUNNING), False, 1, Progress(3, 10, {})), has_checkpoint=True
+            ),
             "its process is gone, 3 of 10 iterations are saved",
+        ),
+        (
+            Observation(_status(Record.RUNNING), attempts=1, progress=Progress(3, 10, {})),
+            "its process is gone, progress 3 of 10, restarts from the beginning",
+        ),
+        (
+            Observation(_status(Record.RUNNING), True, 1, Progress(3, 10, {})),
+            "its process lives, progress 3 of 10, nothing is saved",
         ),
         (
             Observation(_status(Record.INTERRUPTED), attempts=1),

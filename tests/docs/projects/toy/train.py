@@ -24,7 +24,7 @@ for step in range(first, args.steps):
     new = run.dir / "checkpoints" / "state.json.tmp"
     new.write_text(json.dumps([step + 1, x]))
     new.replace(new.with_suffix(""))
-    run.progress(step + 1, args.steps)
+    run.progress(step + 1, args.steps, saved=step + 1)
     if run.stop_requested:
         run.stop()
     time.sleep(args.pause)

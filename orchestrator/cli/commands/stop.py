@@ -1,0 +1,60 @@
+"""``orch stop``: asks the ``orch run`` of an experiment to stop, from another terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.lookup import source_of
+from orchestrator.cli.stop_messages import describe_asked
+from orchestrator.errors import RunDirectoryError
+from orchestrator.execution.stop import StopLevel
+from orchestrator.planning.load import open_experiment
+from orchestrator.rundir.program_files import has_saved
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+
+def stop(options: argparse.Namespace, console: Console) -> int:
+    """Ask every ``orch run`` of the experiment on this machine to stop, and return 0.
+
+    Raises:
+        RunDirectoryError: The request cannot be written.
+    """
+    described, experiment = open_experiment(source_of(options))
+    level = StopLevel.DRAIN if options.drain else StopLevel.AT_CHECKPOINT
+    level = StopLevel.AT_ONCE if options.now else level
+    is_executed = experiment.is_executed()
+    seen = experiment.observe(experiment.run_ids())
+    live = [run_id for run_id, each in seen.items() if each.state is State.RUNNING]
+    saves = described.settings.program.is_trainer
+    unsaved = 0 if saves else sum(not has_saved(f"{experiment.run(each).path}") for each in live)
+    if is_executed:
+        try:
+            experiment.stop_file().ask(level.word)
+        except OSError as error:
+            why = error.strerror or error
+            raise RunDirectoryError(
+                f"{experiment.path}: cannot write the request ({why})."
+                " Check the permissions and the disk, or press Ctrl-C where orch run was started."
+            ) from None
+    if options.json:
+        content = {
+            "schema": 1,
+            "experiment_id": experiment.experiment_id,
+            "asked": is_executed,
+            "how": level.word,
+            "live": len(live),
+            "unsaved": unsaved,
+        }
+        console.file.write(json.dumps(content, indent=2) + "\n")
+        return 0
+    text = describe_asked(experiment.experiment_id, level, len(live), unsaved, asked=is_executed)
+    console.print(Text(text), soft_wrap=True)
+    return 0

@@ -1,0 +1,78 @@
+"""The options that say how runs are executed, and how that is stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_execution_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``orch run`` that say how runs are executed."""
+    _add_share_options(parser)
+    order = parser.add_argument_group("order and limits")
+    order.add_argument(
+        "--order",
+        metavar="HOW",
+        help="start runs as declared, by cheap:KEY (small values first), or by round-robin:AXIS"
+        " (default: declared)",
+    )
+    order.add_argument(
+        "--timeout",
+        metavar="TIME",
+        help="end a run that takes longer than 90s, 10m, 1h30m, ... (default: no limit)",
+    )
+    order.add_argument(
+        "--no-progress",
+        metavar="TIME",
+        help="end a run that reports no progress within this time (default: no limit)",
+    )
+    failures = parser.add_argument_group("failures")
+    failures.add_argument(
+        "--retries",
+        type=int,
+        metavar="N",
+        help="retry a run up to N times that was killed, or ran out of memory or disk (default: 0)",
+    )
+    failures.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    failures.add_argument(
+        "--max-failures", type=int, metavar="N", help="stop at the Nth failure (default: never)"
+    )
+    parser.add_argument(
+        "--drain",
+        action="store_true",
+        help="at the first Ctrl-C, let the runs being executed finish and start no more"
+        " (default: ask them to stop)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="print only failures and the summary")
+
+
+def _add_share_options(parser: argparse.ArgumentParser) -> None:
+    share = parser.add_argument_group("the machine")
+    share.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="execute N runs at once (default: one per GPU, or one per CPU)",
+    )
+    share.add_argument(
+        "--gpus", metavar="WHICH", help="use all, none, or numbers such as 0,1 (default: all)"
+    )
+    share.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="give each run N CPU threads (default: an equal share)",
+    )
+
+
+def add_stop_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``orch stop``."""
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--drain",
+        action="store_true",
+        help="let the runs being executed finish and start no more (default: ask them to stop)",
+    )
+    how.add_argument("--now", action="store_true", help="kill the runs (default: ask them to stop)")

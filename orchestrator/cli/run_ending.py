@@ -1,0 +1,81 @@
+"""The ending of ``orch run``: its exit code, and what it says at last."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.next_command import next_command
+from orchestrator.execution.events import ExecutionResult
+from orchestrator.grid.axes import describe_point
+from orchestrator.grid.identity import short
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+    from orchestrator.planning.load import Planned
+
+NOTHING_EXECUTED: Final = ExecutionResult({}, left=0, stopped=False)
+
+
+def exit_code(outcome: ExecutionResult) -> int:
+    """Return the exit code for the result of an execution; a contract."""
+    if outcome.stopped:
+        return ExitCode.INTERRUPTED
+    if any(ended.state is State.FAILED for ended in outcome.ended.values()):
+        return ExitCode.FAILED
+    return ExitCode.LEFT if outcome.left else 0
+
+
+def close(
+    outcome: ExecutionResult,
+    planned: Planned,
+    options: argparse.Namespace,
+    console: Console,
+    code: int,
+) -> int:
+    """Print how the execution ended, as text or JSON, and return the exit code."""
+    if options.json:
+        event = {
+            "event": "finished",
+            "runs": len(planned.plan.decisions),
+            "done": _count_done(outcome, planned),
+            "failed": sum(ended.state is State.FAILED for ended in outcome.ended.values()),
+            "left": outcome.left,
+            "reason": outcome.gave_up or None,
+            "exit_code": int(code),
+        }
+        console.file.write(json.dumps(event) + "\n")
+    elif outcome is not NOTHING_EXECUTED:
+        _summarize(outcome, planned, options, console)
+    return code
+
+
+def _summarize(
+    outcome: ExecutionResult, planned: Planned, options: argparse.Namespace, console: Console
+) -> None:
+    """Print the command that shows each failure, and the counts of runs by their end."""
+    failed = [ended for ended in outcome.ended.values() if ended.state is State.FAILED]
+    for ended in failed:
+        has_log = planned.experiment.run(ended.run.run_id).attempt_logs()
+        look = next_command(options, "logs" if has_log else "show", short(ended.run.run_id))
+        parts = (("failed ", "red"), describe_point(ended.run.overrides), (f"  {look}", "dim"))
+        console.print(Text.assemble(*parts), soft_wrap=True)
+    if outcome.gave_up:
+        console.print(Text(f"ended early: {outcome.gave_up}", style="yellow"), soft_wrap=True)
+    done = _count_done(outcome, planned)
+    told = [f"{done} of {len(planned.plan.decisions)} runs are done"]
+    told += [f"{len(failed)} failed"] if failed else []
+    told += [f"{outcome.left} left, the same command continues them"] if outcome.left else []
+    console.print(Text(", ".join(told) + "."), soft_wrap=True)
+
+
+def _count_done(outcome: ExecutionResult, planned: Planned) -> int:
+    ends = [ended.state for ended in outcome.ended.values()]
+    return planned.plan.states[State.DONE] + ends.count(State.DONE)

@@ -1,0 +1,111 @@
+"""What a program leaves in its run directory: progress, metrics, results and checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.rundir import durable, records
+from orchestrator.rundir.run_metrics import Outcome
+from orchestrator.rundir.run_metrics import read_outcome as read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.rundir.state import Progress
+
+PROGRESS: Final = "progress.json"
+METRICS: Final = "metrics.jsonl"
+RESULTS: Final = "results.json"
+_CHECKPOINTS: Final = "checkpoints"
+
+# How frameworks and people name a state that a training can continue from.
+_STATE: Final = re.compile(
+    r".*\.(ckpt|pt|pth|pth\.tar|bin|safetensors|pkl|pickle|npz|h5|hdf5|keras|joblib|msgpack|distcp)"
+    r"|.*(checkpoint|ckpt|snapshot).*|(last|latest|state)([._-].*)?",
+    re.IGNORECASE,
+)
+_PARTIAL: Final = (".tmp", ".part", ".partial")
+# What orch, the trainer and Hydra write is not a state of a program.
+_NOT_ITS: Final = frozenset(
+    ("config.yaml", "run.json", "run.lock", "logs", "earlier", PROGRESS, METRICS, RESULTS)
+)
+_DEEPEST: Final = 5
+_MOST: Final = 2000  # names; a program may keep thousands of samples in its run directory
+
+
+def read_progress(run_dir: str) -> Progress | None:
+    """Return the progress that a program reports, or None."""
+    with contextlib.suppress(OSError):
+        return records.parse_progress(durable.read_file(f"{run_dir}/{PROGRESS}"))
+    return None
+
+
+def read_outcome(run_dir: str) -> Outcome:
+    """Return the metrics and results that a program left."""
+    return read(f"{run_dir}/{PROGRESS}", f"{run_dir}/{METRICS}", f"{run_dir}/{RESULTS}")
+
+
+def has_saved(run_dir: str) -> bool:
+    """Return whether a program has saved something that it could resume from."""
+    reported = read_progress(run_dir)
+    if reported is not None and reported.saved is not None:
+        return reported.saved > 0
+    return has_checkpoint(run_dir)
+
+
+def has_checkpoint(run_dir: str) -> bool:
+    """Return whether there is something that the program could resume from.
+
+    That is anything complete in ``checkpoints/``, or a file or folder elsewhere in the run directory
+    that is named like a checkpoint.
+    """
+    if any(_is_whole(entry.name) for entry in _entries(f"{run_dir}/{_CHECKPOINTS}")):
+        return True
+    left = _MOST
+    folders = [(run_dir, 0)]
+    while folders:
+        folder, depth = folders.pop()
+        for entry in _entries(folder):
+            left -= 1
+            if left < 0:
+                return False
+            if not _is_whole(entry.name) or (depth == 0 and _is_not_its(entry.name)):
+                continue
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if _STATE.fullmatch(entry.name) and not (is_folder and _is_empty(entry.path)):
+                return True
+            if is_folder and depth < _DEEPEST:
+                folders.append((entry.path, depth + 1))
+    return False
+
+
+def stat_of(path: str) -> tuple[int, ...]:
+    """Return a value that changes with a file; an empty tuple if there is none."""
+    try:
+        found = os.stat(path, follow_symlinks=False)  # noqa: PTH116 # faster, and called 10,000 times
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    """Yield the entries of a folder; none if it is a link or cannot be read."""
+    with contextlib.suppress(OSError):
+        if not os.path.islink(folder):  # noqa: PTH114 # as above
+            with os.scandir(folder) as entries:
+                yield from entries
+
+
+def _is_whole(name: str) -> bool:
+    return not name.startswith(".") and not name.endswith(_PARTIAL)
+
+
+def _is_not_its(name: str) -> bool:
+    return name in _NOT_ITS or name.startswith("status.json")
+
+
+def _is_empty(folder: str) -> bool:
+    return not any(_is_whole(entry.name) for entry in _entries(folder))

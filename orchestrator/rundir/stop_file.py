@@ -1,0 +1,59 @@
+"""The stop file of an experiment: how one ``orch`` asks those that execute the experiment to stop.
+
+A request is a new content of the file. Each orchestrator remembers the content that it found when it
+started, so a request reaches those that are at work and none that start later. No process is
+signalled, and no PID is consulted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from typing import TYPE_CHECKING
+
+from orchestrator.rundir import durable, records
+from orchestrator.rundir.program_files import stat_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class StopFile:
+    """The stop file, as an orchestrator sees it that starts now."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, ...] = ()
+        self._before = self._read()[0]
+
+    def ask(self, how: str) -> None:
+        """Ask all orchestrators that are at work to stop; ``how`` is one word.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        content = {
+            "schema": records.SCHEMA,
+            "how": how,
+            "id": secrets.token_hex(8),
+            "asked_at": records.now(),
+        }
+        durable.write_file(self._path, records.dump(content))
+
+    def news(self) -> str:
+        """Return how it was asked since the last look; an empty string if it was not."""
+        if stat_of(f"{self._path}") == self._seen:
+            return ""
+        request, how = self._read()
+        if request == self._before:
+            return ""
+        self._before = request
+        return how
+
+    def _read(self) -> tuple[str, str]:
+        self._seen = stat_of(f"{self._path}")  # before it is read: a later request is read again
+        with contextlib.suppress(OSError):
+            match records.parse(durable.read_file(self._path)):
+                case {"how": str(how), "id": str(request)}:
+                    return request, how
+        return "", ""

@@ -1,0 +1,84 @@
+"""A request to stop says what happens to the runs, and which of them lose what they did."""
+
+import pytest
+
+from orchestrator.cli.stop_messages import describe_asked, describe_stopping, what_happens
+from orchestrator.execution.events import Stopping
+from orchestrator.execution.stop import StopLevel
+
+
+@pytest.mark.parametrize(
+    ("live", "unsaved", "text"),
+    [
+        (1, 0, "1 run ends at its next checkpoint"),
+        (2, 0, "2 runs end at their next checkpoint"),
+        (
+            1,
+            1,
+            (
+                "1 run is asked to stop; it has saved nothing and restarts from the beginning,"
+                " unless it saves now"
+            ),
+        ),
+        (
+            2,
+            2,
+            (
+                "2 runs are asked to stop; they have saved nothing and restart from the beginning,"
+                " unless they save now"
+            ),
+        ),
+        (
+            3,
+            1,
+            (
+                "3 runs are asked to stop; 1 of them has saved nothing and restarts from the beginning,"
+                " unless it saves now"
+            ),
+        ),
+        (
+            3,
+            2,
+            (
+                "3 runs are asked to stop; 2 of them have saved nothing and restart from the beginning,"
+                " unless they save now"
+            ),
+        ),
+    ],
+)
+def test_runs_that_have_saved_nothing_are_told(live: int, unsaved: int, text: str) -> None:
+    assert what_happens(live, unsaved) == text
+    event = Stopping(live, at_once=False, unsaved=unsaved)
+    assert describe_stopping(event) == f"stopping: {text} (again: end them at once)"
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (Stopping(1, at_once=True), "ending 1 run at once"),
+        (
+            Stopping(2, at_once=False, drain=True),
+            "draining: 2 runs end as usual, nothing more starts (again: ask them to stop)",
+        ),
+    ],
+)
+def test_request_says_what_asking_again_does(event: Stopping, text: str) -> None:
+    assert describe_stopping(event) == text
+
+
+@pytest.mark.parametrize(
+    ("level", "text"),
+    [
+        (StopLevel.DRAIN, "1 run ends as usual"),
+        (StopLevel.AT_CHECKPOINT, "1 run ends at its next checkpoint"),
+        (StopLevel.AT_ONCE, "1 run is killed"),
+    ],
+)
+def test_orch_stop_says_what_it_asked_for(level: StopLevel, text: str) -> None:
+    told = describe_asked("digits", level, 1, 0, asked=True)
+    assert told == f"Asked the orch run of digits to stop: {text}. Nothing more starts."
+
+
+def test_orch_stop_says_if_there_is_nothing_to_ask() -> None:
+    told = describe_asked("digits", StopLevel.DRAIN, 0, 0, asked=False)
+    assert told == "No orch run executes digits: nothing was asked to stop."
