@@ -54,7 +54,7 @@ def test_everything_said_is_kept() -> None:
     [
         (3, "orch is not a mapping"),
         ({"worker": 2}, "orch has no setting 'worker'. Did you mean 'workers'?"),
-        ({"zzz": 2}, "orch has no setting 'zzz'. Use one of command"),
+        ({"zzz": 2}, "orch has no setting 'zzz'. Use one of app"),
         ({7: 2}, "orch has no setting '7'"),
         ({"identity": []}, "orch.identity is not a mapping"),
         ({"identity": {"exclud": []}}, "Did you mean 'exclude'?"),
