@@ -3,21 +3,12 @@
 from typing import Any
 
 import pytest
-import torch
+from good_config import CPU, GOOD
 
 from trainer.build import build_modules, fingerprinted
 from trainer.errors import ConfigError
 from trainer.hydra_targets import build
 from trainer.settings import read_settings
-
-CPU = torch.device("cpu")
-GOOD: dict[str, Any] = {
-    "data": {"name": "Tiny", "_target_": "user_modules.Tiny"},
-    "model": {"_target_": "torch.nn.Linear", "in_features": 6, "out_features": 2},
-    "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.1},
-    "scheduler": {"name": "none"},
-    "criterion": {"_target_": "torch.nn.CrossEntropyLoss"},
-}
 
 
 def test_modules_are_built_and_handed_each_other() -> None:

@@ -2,20 +2,9 @@
 
 from typing import Any
 
-import torch
+from good_config import CPU, GOOD
 
 from trainer.build import build_modules
-
-CPU = torch.device("cpu")
-
-
-GOOD: dict[str, Any] = {
-    "data": {"name": "Tiny", "_target_": "user_modules.Tiny"},
-    "model": {"_target_": "torch.nn.Linear", "in_features": 6, "out_features": 2},
-    "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.1},
-    "scheduler": {"name": "none"},
-    "criterion": {"_target_": "torch.nn.CrossEntropyLoss"},
-}
 
 
 def test_name_reaches_a_target_that_has_a_parameter_for_it() -> None:

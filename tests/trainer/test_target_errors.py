@@ -3,21 +3,10 @@
 from typing import Any
 
 import pytest
-import torch
+from good_config import CPU, GOOD
 
 from trainer.build import build_modules
 from trainer.errors import ConfigError
-
-CPU = torch.device("cpu")
-
-
-GOOD: dict[str, Any] = {
-    "data": {"name": "Tiny", "_target_": "user_modules.Tiny"},
-    "model": {"_target_": "torch.nn.Linear", "in_features": 6, "out_features": 2},
-    "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.1},
-    "scheduler": {"name": "none"},
-    "criterion": {"_target_": "torch.nn.CrossEntropyLoss"},
-}
 
 
 @pytest.mark.parametrize(

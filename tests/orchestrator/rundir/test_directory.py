@@ -18,12 +18,6 @@ def status(record: Record, attempt: int = 1) -> Status:
     return Status(record=record, attempt=attempt, started_at="then", host="box", pid=1)
 
 
-@pytest.fixture
-def directory(experiment: ExperimentDirectory, runs: list[Run]) -> RunDirectory:
-    """Return the run directory of a run that has not run yet."""
-    return experiment.create(runs[0])
-
-
 def test_new_directory_is_complete_and_pending(directory: RunDirectory) -> None:
     """It has its config, its identity and its lock, and nothing has run."""
     names = sorted(path.name for path in directory.path.iterdir())

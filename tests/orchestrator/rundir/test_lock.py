@@ -7,20 +7,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.grid.identity import Run
 from orchestrator.rundir.directory import RunDirectory
-from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
 
 
 def status(record: Record, attempt: int = 1) -> Status:
     return Status(record=record, attempt=attempt, started_at="then", host="box", pid=1)
-
-
-@pytest.fixture
-def directory(experiment: ExperimentDirectory, runs: list[Run]) -> RunDirectory:
-    """Return the run directory of a run that has not run yet."""
-    return experiment.create(runs[0])
 
 
 def test_held_lock_means_running_until_the_last_holder_is_gone(directory: RunDirectory) -> None:

@@ -10,12 +10,6 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 
 
-@pytest.fixture
-def directory(experiment: ExperimentDirectory, runs: list[Run]) -> RunDirectory:
-    """Return the run directory of a run that has not run yet."""
-    return experiment.create(runs[0])
-
-
 def test_logs_are_in_the_order_of_their_attempts(directory: RunDirectory) -> None:
     """Also beyond 999; what nobody counts to is none."""
     folder = directory.attempt_log(1).parent

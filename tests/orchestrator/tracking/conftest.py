@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
 from orchestrator.tracking.metric_points import MetricPoint
 from orchestrator.tracking.store import Found
+
+sys.path.append(str(Path(__file__).parent))  # for the helpers of these tests
 
 Append = Callable[..., None]
 
@@ -182,3 +186,14 @@ def lines(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def channel() -> Iterator[tuple[int, int]]:
+    """Return a pipe that nobody waits for."""
+    ends = os.pipe()
+    for end in ends:
+        os.set_blocking(end, False)
+    yield ends
+    for end in ends:
+        os.close(end)

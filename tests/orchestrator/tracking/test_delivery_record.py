@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sending import PLACE, SCOPE, send
 
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.durable import NotRegularError
 from orchestrator.tracking.delivery_record import (
-    Destination,
     enter,
     is_behind,
     read_delivery,
@@ -21,21 +21,7 @@ from orchestrator.tracking.delivery_record import (
     sqlite_uri,
     store_name,
 )
-from orchestrator.tracking.sender import Scope, Sender
-
-PLACE = Destination("0123456789abcdef")
-
-
-SCOPE = Scope(PLACE, "first", list)
-
-
-def send(directory: RunDirectory, store: Any, scope: Scope = SCOPE) -> int:
-    """Let a sender that knows only what is remembered send; return how many points it sent."""
-    sender = Sender(directory, store, scope, read_delivery(directory, PLACE))
-    seen = directory.observe()
-    sender.send(seen)
-    assert not is_behind(directory, seen, sender.delivery)
-    return sender.points
+from orchestrator.tracking.sender import Sender
 
 
 def test_store_is_identified_without_its_password() -> None:

@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from sending import point, rewrite, send
 
 from orchestrator.grid.identity import Run
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, Status
 from orchestrator.tracking.delivery_record import (
-    Destination,
-    is_behind,
     read_delivery,
 )
 from orchestrator.tracking.destination import find_destination
 from orchestrator.tracking.sender import Scope, Sender
 
-PLACE = Destination("0123456789abcdef")
-
-
 Ended = Callable[..., Status]
 Append = Callable[..., None]
-SCOPE = Scope(PLACE, "first", list)
-
-
-def send(directory: RunDirectory, store: Any, scope: Scope = SCOPE) -> int:
-    """Let a sender that knows only what is remembered send; return how many points it sent."""
-    sender = Sender(directory, store, scope, read_delivery(directory, PLACE))
-    seen = directory.observe()
-    sender.send(seen)
-    assert not is_behind(directory, seen, sender.delivery)
-    return sender.points
-
-
-def rewrite(directory: RunDirectory, *points: Mapping[str, object], mode: str = "w") -> None:
-    with directory.metrics.open(mode) as file:
-        file.writelines(json.dumps(point) + "\n" for point in points)
-
-
-def point(step: int, value: float, timestamp: int = 5) -> dict[str, object]:
-    return {"key": "loss", "value": value, "step": step, "timestamp": timestamp}
 
 
 def test_runs_with_the_same_id_elsewhere_are_other_runs(

@@ -4,22 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-
-import pytest
 
 from orchestrator.tracking.progress_messages import ProgressMessage, read_newest, send_message
-
-
-@pytest.fixture
-def channel() -> Iterator[tuple[int, int]]:
-    """Return a pipe that nobody waits for."""
-    ends = os.pipe()
-    for end in ends:
-        os.set_blocking(end, False)
-    yield ends
-    for end in ends:
-        os.close(end)
 
 
 def test_garbage_among_messages_is_ignored(channel: tuple[int, int]) -> None:

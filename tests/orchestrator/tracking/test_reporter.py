@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,17 +21,6 @@ from orchestrator.tracking.reporter import Orders, Reporter, Round, _pause, repo
 from orchestrator.tracking.sender import Scope, Sender
 
 SCOPE = Scope(Destination("0123456789abcdef"), "first", list)
-
-
-@pytest.fixture
-def channel() -> Iterator[tuple[int, int]]:
-    """Return a pipe that nobody waits for."""
-    ends = os.pipe()
-    for end in ends:
-        os.set_blocking(end, False)
-    yield ends
-    for end in ends:
-        os.close(end)
 
 
 @pytest.fixture

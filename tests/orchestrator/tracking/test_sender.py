@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sending import PLACE, SCOPE, point, rewrite, send
 
 from orchestrator.grid.identity import Run, identify
 from orchestrator.rundir.directory import RunDirectory
@@ -15,36 +15,15 @@ from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
 from orchestrator.tracking import sender as sender_module
 from orchestrator.tracking.delivery_record import (
-    Destination,
     is_behind,
     read_delivery,
 )
 from orchestrator.tracking.git_source import Source
 from orchestrator.tracking.metric_points import read_points
-from orchestrator.tracking.sender import Scope, Sender
+from orchestrator.tracking.sender import Sender
 
-PLACE = Destination("0123456789abcdef")
-SCOPE = Scope(PLACE, "first", list)
 Ended = Callable[..., Status]
 Append = Callable[..., None]
-
-
-def send(directory: RunDirectory, store: Any, scope: Scope = SCOPE) -> int:
-    """Let a sender that knows only what is remembered send; return how many points it sent."""
-    sender = Sender(directory, store, scope, read_delivery(directory, PLACE))
-    seen = directory.observe()
-    sender.send(seen)
-    assert not is_behind(directory, seen, sender.delivery)
-    return sender.points
-
-
-def rewrite(directory: RunDirectory, *points: Mapping[str, object], mode: str = "w") -> None:
-    with directory.metrics.open(mode) as file:
-        file.writelines(json.dumps(point) + "\n" for point in points)
-
-
-def point(step: int, value: float, timestamp: int = 5) -> dict[str, object]:
-    return {"key": "loss", "value": value, "step": step, "timestamp": timestamp}
 
 
 def test_done_run_arrives_whole(directory: RunDirectory, store: Any) -> None:

@@ -8,24 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from saved_checkpoints import kept, saved
 
 from trainer.checkpoints.reading import read_model_state
 from trainer.checkpoints.store import Checkpoints
-
-
-def saved(folder: Path, bests: list[int | None], keep_last: int = 2) -> Checkpoints:
-    """Save a checkpoint for each iteration, given the best one at that time."""
-    checkpoints = Checkpoints(folder, keep_last, "fingerprint")
-    for iteration, best in enumerate(bests, start=1):
-        checkpoints.write(
-            checkpoints.take(iteration, {"weights": torch.full((3,), iteration)}, best)
-        )
-    return checkpoints
-
-
-def kept(folder: Path) -> list[int]:
-    """List the iterations that are kept."""
-    return sorted(int(path.name[:6]) for path in folder.glob("0*.pt"))
 
 
 def test_content_that_would_run_code_is_refused(

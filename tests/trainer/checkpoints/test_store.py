@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from run_files import MakeRun, Train, checkpoints_of
+from saved_checkpoints import kept, saved
 from torch import nn
 
 from trainer.checkpoints.reading import read_model_state
@@ -30,21 +31,6 @@ def file_size_limit(limit: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def saved(folder: Path, bests: list[int | None], keep_last: int = 2) -> Checkpoints:
-    """Save a checkpoint for each iteration, given the best one at that time."""
-    checkpoints = Checkpoints(folder, keep_last, "fingerprint")
-    for iteration, best in enumerate(bests, start=1):
-        checkpoints.write(
-            checkpoints.take(iteration, {"weights": torch.full((3,), iteration)}, best)
-        )
-    return checkpoints
-
-
-def kept(folder: Path) -> list[int]:
-    """List the iterations that are kept."""
-    return sorted(int(path.name[:6]) for path in folder.glob("0*.pt"))
 
 
 def test_name_holds_iteration_and_checksum(tmp_path: Path) -> None:
