@@ -61,7 +61,7 @@ def find_own_command(
     ]
     differences: tuple[str, ...] = ()
     try:
-        config = directory.read_config()
+        config = directory.read_hashed_config()
         for _ in range(_MOST):
             run_id, now, exclude = _make(options, overrides)
             if run_id == report.run_id:

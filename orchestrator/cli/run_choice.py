@@ -95,4 +95,4 @@ def _config_of(
                 node = node.setdefault(part, {})  # type: ignore[assignment] # a mapping
             node[last] = overrides[key]
         return config
-    return directory.read_config()
+    return directory.read_hashed_config()

@@ -10,6 +10,8 @@ from __future__ import annotations
 import pickle
 import re
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -18,9 +20,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from orchestrator.config.axis_dependencies import find_parts, is_certain
 from orchestrator.config.hydra_errors import refusals_of_hydra
-from orchestrator.config.hydra_resolver import Given, provide
+from orchestrator.config.hydra_resolver import Given, provide, provide_own
+from orchestrator.config.identity_notes import IdentityNotes
 from orchestrator.config.overrides import choose, is_for_program, without_secret_value
-from orchestrator.config.secret_detection import check_command, find_hidden
+from orchestrator.config.secret_detection import check_command, find_hidden, find_origins
 from orchestrator.config.secret_references import conceal, identity_of
 from orchestrator.grid.axes import Axis, Point
 from orchestrator.grid.config_template import ConfigTemplate, combinations, put
@@ -28,11 +31,12 @@ from orchestrator.grid.config_values import Value, dotted_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import PurePath
 
     from orchestrator.config.app_defaults import AppDefaults
     from orchestrator.config.hydra_composition import Composed, ConfigFolder
-    from orchestrator.grid.config_template import Path
-    from orchestrator.grid.identity import Concealed
+    from orchestrator.grid import config_template
+    from orchestrator.grid.identity import Concealed, RunId
 
 _SIMPLE_KEY: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 
@@ -51,9 +55,12 @@ class Composer:
         self._app = app
         self.overrides = overrides
         self._master = master
+        self._own_keys = frozenset(map(str, master.cfg.keys()))
         # By their choices; pickled, since unpickling takes a tenth of the time of a deep copy.
         self._composed: dict[tuple[str, ...], tuple[bytes, Composed]] = {}
+        self._hydra: dict[tuple[str, ...], DictConfig] = {}
         self.ignored = master.ignored
+        self.notes = IdentityNotes(str(Path.cwd()))
 
     def templates(self, axes: Sequence[Axis]) -> Iterator[ConfigTemplate]:
         """Yield the grid's config templates in the order of their first points.
@@ -82,7 +89,9 @@ class Composer:
         check_command(cfg)
         found = find_parts(cfg, axes, free) if certain else None
         config, parts = found or (_plain(cfg), None)
-        references = identity_of(find_hidden(cfg))
+        origins = find_origins(cfg)
+        self.notes.look_at(config, origins.own, _excluded(cfg))
+        references = identity_of(origins.hidden)
         if any(_lie_within(part.path, path) for part in parts or () for path in references):
             parts = None
         return ConfigTemplate(fixed, config, parts, references, choices)
@@ -119,25 +128,41 @@ class Composer:
             cfg = self.compose(point)
             return put(_plain(cfg), identity_of(find_hidden(cfg)))
 
-    def conceal(self, point: Point) -> Concealed:
+    def conceal(self, point: Point, training: PurePath | None = None) -> Concealed:
         """Return the config of a point with its written form, without its secrets.
+
+        What each run has for itself is replaced by stand-ins, until its ID is known.
+
+        Args:
+            point: The point.
+            training: The folder of all run directories; None: the stand-ins remain.
 
         Raises:
             ConfigError: As ``resolve``, or a secret cannot be passed on.
         """
         with refusals_of_hydra(self._known_keys):
+            made, has_own = _conceal(self.compose(point))
+            made = replace(made, hydra_overrides=self._spell(point, made.written))
+        if not has_own or training is None:
+            return made
+        return replace(made, give_own=partial(self._conceal_with_own, point, training))
+
+    def _conceal_with_own(
+        self, point: Point, training: PurePath, run_id: RunId, number: int
+    ) -> Concealed:
+        with refusals_of_hydra(self._known_keys):
             cfg = self.compose(point)
-            concealed = conceal(_plain(cfg), find_hidden(cfg))
-            return replace(concealed, hydra_overrides=self._spell(point, concealed.written))
+            provide_own(cfg, training, run_id, number)
+            made = _conceal(cfg)[0]
+            return replace(made, hydra_overrides=self._spell(point, made.written))
 
     def _spell(self, point: Point, written: Mapping[str, Value]) -> tuple[str, ...]:
         """Return the overrides from which Hydra composes a point, in Hydra's grammar."""
-        own_keys = frozenset(map(str, self._master.cfg.keys()))
         chosen = (choose(override, point) for override in self.overrides)
         return tuple(
             without_secret_value(override, written)
             for override in chosen
-            if is_for_program(override, own_keys)
+            if is_for_program(override, self._own_keys)
         )
 
     def compose(self, point: Point) -> DictConfig:
@@ -158,7 +183,14 @@ class Composer:
         late = [item for item in chosen if not self._folder.is_choice(item)]
         pickled, made = self._compose(early)
         cfg = _copy(pickled)
-        provide(cfg, Given(made.choices, self._folder.config_name, made.job_name))
+        typed = [
+            str(item.input_line)
+            for item in chosen
+            if not item.is_hydra_override() and is_for_program(item, self._own_keys)
+        ]
+        settings = partial(self._settings_of_hydra, early)
+        name = self._folder.config_name
+        provide(cfg, Given(made.choices, name, made.job_name, typed, settings))
         return cfg, late, _names(made.choices)
 
     def _compose(self, choices: list[Override]) -> tuple[bytes, Composed]:
@@ -169,6 +201,12 @@ class Composer:
             self._composed[key] = pickled, made
             self.ignored = tuple(dict.fromkeys((*self.ignored, *made.ignored)))
         return self._composed[key]
+
+    def _settings_of_hydra(self, choices: list[Override]) -> DictConfig:
+        key = tuple(str(choice.input_line) for choice in choices)
+        if key not in self._hydra:
+            self._hydra[key] = self._folder.read_settings_of_hydra(choices)
+        return self._hydra[key]
 
     def _is_master(self, choices: list[Override]) -> bool:
         """Return whether the master config was composed with these choices."""
@@ -197,11 +235,21 @@ def _names(choices: Mapping[str, object]) -> dict[str, str]:
     return {group.replace("/", "."): name for group, name in found.items()} | found
 
 
+def _excluded(cfg: DictConfig) -> Sequence[str]:
+    return list(OmegaConf.select(cfg, "orch.identity.exclude") or ())
+
+
 def _copy(pickled: bytes) -> DictConfig:
     return cast("DictConfig", pickle.loads(pickled))  # noqa: S301 # pickled by this process
 
 
-def _lie_within(one: Path, other: Path) -> bool:
+def _conceal(cfg: DictConfig) -> tuple[Concealed, bool]:
+    """Return a config without its secrets, and whether its run has values for itself in it."""
+    config, origins = _plain(cfg), find_origins(cfg)
+    return conceal(config, origins.hidden, origins.own), bool(origins.own)
+
+
+def _lie_within(one: config_template.Path, other: config_template.Path) -> bool:
     """Return whether a path lies within another, different one."""
     return one != other and all(a == b for a, b in zip(one, other, strict=False))
 

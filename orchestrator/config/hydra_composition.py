@@ -128,6 +128,15 @@ class ConfigFolder:
                 pass  # Hydra decides, and reports the error
             return self._compose_all(choices, open_ended=open_ended)
 
+    def read_settings_of_hydra(self, choices: Sequence[Override]) -> DictConfig:
+        """Return the node ``hydra`` as Hydra composes it with these choices.
+
+        Raises:
+            HydraException: Hydra rejects them.
+        """
+        with _quiet():
+            return cast("DictConfig", self._load(choices).hydra)
+
     def read_grid(self, overrides: Sequence[Override]) -> Mapping[str, str]:
         """Return ``hydra.sweeper.params`` as composed with these overrides, values included.
 
@@ -149,12 +158,7 @@ class ConfigFolder:
         return Composed(cfg, found.overrides.known_choices, params, refers)
 
     def _compose_all(self, choices: Sequence[Override], *, open_ended: bool) -> Composed:
-        cfg = self._loader.load_configuration(
-            self.config_name,
-            [str(choice.input_line) for choice in choices],
-            run_mode=RunMode.MULTIRUN if open_ended else RunMode.RUN,
-            from_shell=False,
-        )
+        cfg = self._load(choices, open_ended=open_ended)
         known = OmegaConf.to_container(cfg.hydra.runtime.choices)
         params = OmegaConf.select(cfg, "hydra.sweeper.params") or {}
         written = {str(key): str(value) for key, value in params.items()}
@@ -165,6 +169,14 @@ class ConfigFolder:
         ignored = _ignored(self._read_settings(found.get("hydra")), choices, found)
         name = "" if name == _NO_NAME else name
         return Composed(cfg, found, written, refers, name, ignored)
+
+    def _load(self, choices: Sequence[Override], *, open_ended: bool = False) -> DictConfig:
+        return self._loader.load_configuration(
+            self.config_name,
+            [str(choice.input_line) for choice in choices],
+            run_mode=RunMode.MULTIRUN if open_ended else RunMode.RUN,
+            from_shell=False,
+        )
 
     def _read_settings(self, choice: object) -> dict[str, object]:
         """Return the settings of Hydra's in the primary config and in a config group ``hydra``."""

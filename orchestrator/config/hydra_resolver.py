@@ -1,12 +1,13 @@
 """The resolver ``hydra`` for ``${hydra:...}`` in configs that no Hydra program runs.
 
-The folder, the choices and the names have the values that Hydra gives them. What belongs to one
-Hydra job, such as its output folder, is an error that says what to write instead.
+The folder, the choices and the names have the values that Hydra gives them. What differs from run to
+run, such as a run's directory, is a stand-in while the config is hashed, and gets its value when the
+directory is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 # a named tuple keeps it as a type
+import re
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -14,31 +15,55 @@ from hydra import __version__
 from omegaconf import OmegaConf
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from omegaconf import DictConfig
 
 _NAME: Final = "hydra"
 _GIVEN: Final = "_hydra_values_of_orch_"
 _DEFAULT_JOB: Final = "app"  # Hydra's name for an unknown program
-_ADVICE: Final[Mapping[str, str]] = {
-    "runtime.output_dir": "a run's directory is ${oc.env:ORCH_RUN_DIR,.}",
-    "run.dir": "a run's directory is ${oc.env:ORCH_RUN_DIR,.}",
-    "sweep.dir": "all results are under ${results_dir}",
-    "job.id": "a run's ID is ${oc.env:ORCH_RUN_ID,0}",
-    "job.num": "a run's ID is ${oc.env:ORCH_RUN_ID,0}",
-    "job.override_dirname": "name what varies: ${lr}",
+# What differs from run to run. Those that begin with a slash are folders, so that they can be used
+# like one. They are in run IDs.
+STAND_INS: Final[Mapping[str, object]] = {
+    "runtime.output_dir": "/<hydra:runtime.output_dir>",
+    "run.dir": "/<hydra:run.dir>",
+    "sweep.dir": "/<hydra:sweep.dir>",
+    "sweep.subdir": "<hydra:sweep.subdir>",
+    "job.override_dirname": "<hydra:job.override_dirname>",
+    "job.num": "<hydra:job.num>",
+    "job.id": "<hydra:job.id>",
+    "overrides.task": ["<hydra:overrides.task>"],
 }
+_STAND_IN: Final = re.compile(r"<hydra:[a-z_.]+>")
+_OUTPUT: Final = "hydra.run.dir="
 
 
 class HydraValueError(Exception):
     """A value of Hydra's that ``orch`` does not have."""
 
 
+class OwnValues(NamedTuple):
+    """What a run has for itself: its output folder, that of all runs, its ID, its point's number."""
+
+    output_dir: str
+    sweep_dir: str
+    run_id: str
+    number: int
+
+
 class Given(NamedTuple):
-    """The choices, the config name and the job name (empty: none) of a composed config."""
+    """What Hydra knows of a composed config.
+
+    These are the choices, the config name, the job name (empty: none), the overrides of the user's
+    keys, and a function that returns the node ``hydra``. ``own`` is None while the run is unknown.
+    """
 
     choices: Mapping[str, object]
     config_name: str
     job: str
+    overrides: Sequence[str] = ()
+    settings: Callable[[], DictConfig] | None = None
+    own: OwnValues | None = None
 
 
 def register() -> None:
@@ -51,13 +76,84 @@ def provide(cfg: DictConfig, given: Given) -> None:
     cfg.__dict__[_GIVEN] = given
 
 
+def provide_own(cfg: DictConfig, training: PurePath, run_id: str, number: int) -> None:
+    """Replace the stand-ins in a config, to which values are attached, by those of its run.
+
+    Args:
+        cfg: The config.
+        training: The folder of all run directories.
+        run_id: The name of the run directory.
+        number: The number of its point in the grid.
+    """
+    folder = Path(training).resolve()
+    output_dir = _output_dir(OmegaConf.to_container(cfg), str(folder / run_id), run_id)
+    own = OwnValues(output_dir, str(folder), run_id, number)
+    provide(cfg, cfg.__dict__[_GIVEN]._replace(own=own))
+
+
+def holds_stand_in(text: str) -> bool:
+    """Return whether a text contains a stand-in for what each run has for itself."""
+    return _STAND_IN.search(text) is not None
+
+
+def _output_dir(config: object, run_dir: str, run_id: str) -> str:
+    """Return the output folder of a run: what its program gets as ``hydra.run.dir``, or its directory."""
+    match config:
+        case {"orch": {"command": list(words)}} | {"orch": {"arguments": list(words)}}:
+            for word in words:
+                if str(word).startswith(_OUTPUT):
+                    folder = str(word).removeprefix(_OUTPUT)
+                    folder = folder.replace("{run_dir}", run_dir).replace("{run_id}", run_id)
+                    return run_dir if "{" in folder else str(Path(folder).absolute())
+    return run_dir
+
+
 def _resolve(key: str, _root_: Any) -> object:  # noqa: ANN401 # a container of any kind
-    given = _root_.__dict__.get(_GIVEN)
-    found = None if given is None else OmegaConf.select(_values(_root_, given), key)
+    given: Given | None = _root_.__dict__.get(_GIVEN)
+    found = None if given is None else _find(key, given, _root_)
     if found is None:
-        advice = _ADVICE.get(key, "write the value, or a key of your own")
-        raise HydraValueError(f"orch has no ${{hydra:{key}}}; {advice}")
+        raise HydraValueError(
+            f"orch has no ${{hydra:{key}}}; write the value, or a key of your own"
+        )
     return found
+
+
+def _find(key: str, given: Given, root: DictConfig) -> object:
+    if key in STAND_INS:
+        stand_in = STAND_INS[key]
+        found = stand_in if given.own is None else _own_value(key, given, given.own)
+        return OmegaConf.create(found) if isinstance(found, list) else found
+    found = OmegaConf.select(_values(root, given), key)
+    if found is None and given.settings is not None:
+        found = OmegaConf.select(given.settings(), key)
+    return found
+
+
+def _own_value(key: str, given: Given, own: OwnValues) -> object:
+    match key:
+        case "runtime.output_dir" | "run.dir":
+            return own.output_dir
+        case "sweep.dir":
+            return own.sweep_dir
+        case "sweep.subdir" | "job.id":
+            return own.run_id
+        case "job.num":
+            return own.number
+        case "overrides.task":
+            return list(given.overrides)
+        case _:
+            return _override_dirname(given)
+
+
+def _override_dirname(given: Given) -> str:
+    """Return the overrides as one name, as Hydra writes it."""
+    form = given.settings().job.config.override_dirname if given.settings else None
+    excluded = list(form.exclude_keys) if form else []
+    lines = [
+        text for text in given.overrides if text.partition("=")[0].lstrip("+~") not in excluded
+    ]
+    name = (form.item_sep if form else ",").join(sorted(lines))
+    return name.replace("=", form.kv_sep if form else "=")
 
 
 def _values(root: DictConfig, given: Given) -> DictConfig:

@@ -15,11 +15,13 @@ from orchestrator.config.app_defaults import AppDefaults, find_config
 from orchestrator.config.grid_composer import Composer
 from orchestrator.config.hydra_composition import Composed, ConfigFolder
 from orchestrator.config.hydra_errors import refusals_of_hydra
+from orchestrator.config.hydra_resolver import holds_stand_in
 from orchestrator.config.overrides import choose, make_axis, merge, with_open_settings
 from orchestrator.config.secret_detection import check_command
 from orchestrator.config.settings import Settings, parse_settings
 from orchestrator.errors import ConfigError
 from orchestrator.grid.axes import Axis, check_size, expand
+from orchestrator.grid.config_diff import leaves
 from orchestrator.grid.config_values import Value, dotted_keys
 from orchestrator.grid.filters_per_point import read_filters
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _LONGEST: Final = 255  # bytes; the limit of file systems for a name
 _SHOWN: Final = 80
+_PER_RUN: Final = ("orch.command", "orch.arguments")
 _OURS: Final = ("mlflow.db", ".mlflow.db", "mlartifacts")  # files beside the experiments
 
 
@@ -108,6 +111,7 @@ def _load(
         # The settings of the experiment are those of the first point.
         cfg = composer.compose(next(expand(axes)))
         check_command(cfg)
+        _refuse_own_values(cfg)
     experiment = ExperimentConfig(
         experiment_id=_experiment_id(_select(cfg, "experiment_id")),
         results_dir=_results_dir(_select(cfg, "results_dir")),
@@ -117,6 +121,22 @@ def _load(
         composer=composer,
     )
     return experiment, defaults.app_of(cfg)
+
+
+def _refuse_own_values(cfg: DictConfig) -> None:
+    """Reject a setting of the experiment that contains what each run has for itself.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    settings = {key: _select(cfg, key) for key in ("results_dir", "experiment_id", "orch")}
+    for key, value in leaves({"settings": settings}).items():
+        name = key.removeprefix("settings.")
+        if holds_stand_in(str(value)) and name not in _PER_RUN:
+            raise ConfigError(
+                f"{name} contains a value of Hydra's that each run has for itself, but it must be equal"
+                " for all runs. Write a constant."
+            )
 
 
 def _compose_master(folder: ConfigFolder, given: Sequence[Override]) -> Composed:

@@ -7,11 +7,9 @@ whether it reads the environment, directly or indirectly.
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from omegaconf import Container, DictConfig, ListConfig, OmegaConf
-from omegaconf.basecontainer import BaseContainer
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse
 
@@ -23,6 +21,8 @@ from orchestrator.config.secret_patterns import (
     is_secret,
 )
 from orchestrator.config.secret_references import Hidden
+from orchestrator.config.unstable_values import refuse_unstable
+from orchestrator.config.watched_resolvers import OWN, marks_in, variables_in, watch_resolvers
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_template import Path
 
 _ENVIRONMENT: Final = "oc.env"
-_NOW: Final = "now"
-_TIME: Final = "\0time"  # among the recorded variables
-_PLACES: Final = ("results_dir", "experiment_id")
 # Resolvers that the trainer can evaluate without the rest of the config.
 _ALONE: Final = (_ENVIRONMENT, "oc.decode")
 _NOT_WRITTEN: Final = ("hydra", "_filters", "orch")
@@ -44,22 +41,40 @@ _SHORTEST: Final = 4
 _SURE: Final = 12  # characters; a secret of this length does not occur by coincidence
 
 
+class Origins(NamedTuple):
+    """What the values of a config come from, by their paths in the resolved config.
+
+    ``hidden`` are the values that must not be written to disk, ``own`` those that each run has for
+    itself, such as its directory.
+    """
+
+    hidden: dict[Path, Hidden]
+    own: tuple[Path, ...]
+
+
 def find_hidden(cfg: DictConfig) -> dict[Path, Hidden]:
-    """Return the values that must not be written to disk, by their paths in the resolved config.
+    """Return the values that must not be written to disk; the errors are those of ``find_origins``."""
+    return find_origins(cfg).hidden
+
+
+def find_origins(cfg: DictConfig) -> Origins:
+    """Return what the values of a config come from.
 
     Raises:
-        ConfigError: A value that is part of the run ID contains the time.
+        ConfigError: A value that is part of the run ID is another one each time.
         OmegaConfBaseException: A value cannot be resolved.
     """
-    with _watch_environment() as asked:
+    with watch_resolvers() as asked:
         leaves = list(_walk(cfg, (), asked, tainted=()))
-    _refuse_time(cfg, [leaf.path for leaf in leaves if leaf.holds_time])
+    marked = [(leaf.path, leaf.marks) for leaf in leaves if leaf.marks]
+    refuse_unstable(cfg, marked)
     secrets = [leaf.text for leaf in leaves if leaf.hidden and not leaf.hidden.reference]
-    return {
+    hidden = {
         leaf.path: leaf.hidden or Hidden("")
         for leaf in leaves
         if leaf.hidden or any(_repeats(leaf, secret) for secret in secrets)
     }
+    return Origins(hidden, tuple(path for path, marks in marked if set(marks) & OWN))
 
 
 class _Leaf(NamedTuple):
@@ -69,24 +84,7 @@ class _Leaf(NamedTuple):
     text: str
     is_derived: bool
     hidden: Hidden | None
-    holds_time: bool
-
-
-def _refuse_time(cfg: DictConfig, paths: Iterable[Path]) -> None:
-    """Reject values that contain the time, unless they are excluded from the run ID."""
-    for path in paths:
-        keys = [".".join(map(str, path[: depth + 1])) for depth in range(len(path))]
-        exclude = OmegaConf.select(cfg, "orch.identity.exclude") or ()
-        if path[0] in _PLACES:
-            raise ConfigError(
-                f"{keys[-1]} contains the time (${{now:...}}), so each orch run would restart all"
-                " runs in another folder. Write a constant name."
-            )
-        if not any(key in exclude for key in keys):
-            raise ConfigError(
-                f"{keys[-1]} contains the time (${{now:...}}), so each orch run would create new runs"
-                f" and resume none. Remove it, or exclude it: orch.identity.exclude=[{keys[-1]}]."
-            )
+    marks: tuple[str, ...]
 
 
 def _repeats(leaf: _Leaf, secret: str) -> bool:
@@ -104,9 +102,9 @@ def check_command(cfg: DictConfig) -> None:
     command = OmegaConf.select(cfg, "orch.command")
     if not isinstance(command, ListConfig):
         return
-    with _watch_environment() as asked:
+    with watch_resolvers() as asked:
         parts = [str(command[key]) for key in range(len(command))]
-        named = [name for name in asked if is_credential(name)]
+        named = [name for name in variables_in(asked) if is_credential(name)]
         secrets = _secrets(cfg)
     shown = [f"${{oc.env:{name}}}" for name in named]
     shown += [key for key, value in secrets if any(value in part for part in parts)]
@@ -160,12 +158,11 @@ def _walk(
             continue
         value, is_derived = target._value(), node is not target
         hidden = Hidden("") if is_secret(here, value) else None
-        holds_time = _TIME in names
-        names = tuple(name for name in names if name != _TIME)
+        marks, names = marks_in(names), variables_in(names)
         if names:
             hidden = _hide(here, str(node._value()) if is_derived else "", value, names)
         text = value if isinstance(value, str) else ""
-        yield _Leaf(here, text, is_derived, hidden, holds_time)
+        yield _Leaf(here, text, is_derived, hidden, marks)
 
 
 def _hide(path: Path, raw: str, value: object, names: Iterable[str]) -> Hidden:
@@ -193,30 +190,6 @@ def _stands_alone(raw: str) -> bool:
         if hasattr(context, "getChildren"):
             waiting.extend(context.getChildren())
     return bool(raw)
-
-
-@contextmanager
-def _watch_environment() -> Iterator[list[str]]:
-    """Record the variables that interpolations read, within the block."""
-    asked: list[str] = []
-    resolvers = BaseContainer._resolvers
-    # OmegaConf's and Hydra's resolvers, or those that the user's code registered instead.
-    before: dict[str, Any] = {
-        name: resolvers[name] for name in (_ENVIRONMENT, _NOW) if name in resolvers
-    }
-
-    def watch(name: str) -> Any:  # noqa: ANN401 # a function as OmegaConf stores it
-        def watched(config: Any, parent: Any, node: Any, args: Any, texts: Any) -> object:  # noqa: ANN401 # as OmegaConf calls it
-            asked.append(_TIME if name == _NOW else str(args[0]) if args else "")
-            return before[name](config, parent, node, args, texts)
-
-        return watched
-
-    resolvers.update({name: watch(name) for name in before})
-    try:
-        yield asked
-    finally:
-        resolvers.update(before)
 
 
 def _keys(container: Container) -> Iterable[object]:

@@ -17,7 +17,7 @@ from orchestrator.grid.identity import Concealed
 from orchestrator.grid.interpolation_escapes import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.grid.config_template import Path
     from orchestrator.grid.config_values import Value
@@ -39,8 +39,12 @@ class Hidden:
     identity: str | None = None
 
 
-def conceal(config: Mapping[str, Value], hidden: Mapping[Path, Hidden]) -> Concealed:
+def conceal(
+    config: Mapping[str, Value], hidden: Mapping[Path, Hidden], own: Sequence[Path] = ()
+) -> Concealed:
     """Return a resolved config with its written form: references for secrets, other strings escaped.
+
+    ``own`` are the paths of what each run has for itself.
 
     Raises:
         ConfigError: A value cannot be passed on.
@@ -54,7 +58,9 @@ def conceal(config: Mapping[str, Value], hidden: Mapping[Path, Hidden]) -> Conce
         name = _name(path, environment)
         environment[name], written[path] = _hand_over(name, _value_at(config, path), path)
     escaped = {key: escape(value) for key, value in config.items()}
-    return Concealed(config, put(escaped, written), environment, identity_of(hidden))
+    stand_ins = {path: _value_at(config, path) for path in own if path not in hidden}
+    written_config = put(escaped, written)
+    return Concealed(config, written_config, environment, identity_of(hidden), stand_ins=stand_ins)
 
 
 def identity_of(hidden: Mapping[Path, Hidden]) -> dict[Path, Value]:

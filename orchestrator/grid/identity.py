@@ -18,6 +18,8 @@ from orchestrator.errors import IdentityError
 from orchestrator.grid.config_template import put
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.grid.config_template import Path
     from orchestrator.grid.config_values import Value
 
@@ -38,7 +40,8 @@ class Run:
     ``digest`` is the full SHA-256 digest, of which the run ID is the beginning. ``written`` is the
     config for ``config.yaml``, without secrets, ``environment`` holds the variables it refers to,
     besides those of the user. ``hydra_overrides`` are the overrides, in Hydra's grammar and without
-    secrets, from which a program with the same config folder composes this config.
+    secrets, from which a program with the same config folder composes this config. ``stand_ins`` were
+    hashed in place of what only this run has, such as its directory, by their paths.
     """
 
     run_id: RunId
@@ -48,6 +51,7 @@ class Run:
     written: Mapping[str, Value] = field(repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     hydra_overrides: Sequence[str] = field(default=(), repr=False, compare=False)
+    stand_ins: Mapping[Path, Value] = field(default_factory=dict, repr=False)
 
 
 def identify(
@@ -165,7 +169,9 @@ class Concealed:
 
     ``environment`` holds the variables that the written config refers to, besides those of the user.
     ``references`` replace credentials in the run ID, by their paths. ``hydra_overrides`` are those of
-    the run.
+    the run. If each run has some values for
+    itself, ``give_own`` returns the config with those of a run, which is that of the point with a
+    number; here stand-ins take their places, which are listed in ``stand_ins``.
     """
 
     resolved: Mapping[str, Value] = field(repr=False)
@@ -173,6 +179,8 @@ class Concealed:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     references: Mapping[Path, Value] = field(default_factory=dict)
     hydra_overrides: Sequence[str] = ()
+    stand_ins: Mapping[Path, Value] = field(default_factory=dict)
+    give_own: Callable[[RunId, int], Concealed] | None = None
 
 
 def check_digest(concealed: Concealed, digest: str, exclude: Sequence[str]) -> None:

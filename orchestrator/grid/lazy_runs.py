@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, overload
 
@@ -14,8 +14,11 @@ from orchestrator.grid.identity import RUN_ID_DIGITS, Concealed, Run, RunId, che
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from orchestrator.grid.config_template import Path
+
 Resolve: TypeAlias = Callable[[Point], Mapping[str, Value]]
 Conceal: TypeAlias = Callable[[Point], Concealed]
+K = TypeVar("K")
 V = TypeVar("V")
 _ID_BYTES: Final = RUN_ID_DIGITS // 2
 _KEPT: Final = 64  # cached configs: those of the live runs and the next ones
@@ -49,18 +52,21 @@ class _LazyConfig:
     def hydra_overrides(self) -> Sequence[str]:
         return self.write(self.number, self.digest).hydra_overrides
 
+    def stand_ins(self) -> Mapping[Path, Value]:
+        return self.write(self.number, self.digest).stand_ins
 
-class LazyMapping(Mapping[str, V]):
+
+class LazyMapping(Mapping[K, V]):
     """A mapping that is created on access."""
 
-    def __init__(self, make: Callable[[], Mapping[str, V]]) -> None:
+    def __init__(self, make: Callable[[], Mapping[K, V]]) -> None:
         self._make = make
 
-    def __getitem__(self, key: str) -> V:
+    def __getitem__(self, key: K) -> V:
         """Return the value of a key."""
         return self._make()[key]
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[K]:
         """Yield the keys."""
         return iter(self._make())
 
@@ -114,7 +120,10 @@ class Runs(Sequence[Run]):
     def _make(self, number: int, digest: str) -> Concealed:
         made = self._conceal(point_at(self._axes, number))
         check_digest(made, digest, self._exclude)
-        return made
+        if made.give_own is None:
+            return made
+        with_own = made.give_own(RunId(digest[:RUN_ID_DIGITS]), number)
+        return replace(with_own, stand_ins=made.stand_ins)
 
     def __len__(self) -> int:
         """Return the number of runs."""
@@ -137,6 +146,7 @@ class Runs(Sequence[Run]):
             LazyMapping(later.written),
             LazyMapping(later.environment),
             LazyTexts(later.hydra_overrides),
+            LazyMapping(later.stand_ins),
         )
         return Run(run_id, digest, point_at(self._axes, number).values, *made)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
@@ -70,7 +71,8 @@ def _describe(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentDirecto
 class Planned:
     """A plan with its experiment's folder, the settings to execute it with, and its config.
 
-    ``former`` are the runs in the folder that the grid does not name.
+    ``former`` are the runs in the folder that the grid does not name, ``notes`` say what the run IDs
+    depend on.
     """
 
     plan: Plan
@@ -78,6 +80,7 @@ class Planned:
     settings: Settings
     described: ExperimentConfig
     former: Sequence[RunId]
+    notes: Sequence[str] = ()
 
 
 def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
@@ -101,7 +104,7 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
             shared.resolve,
             (),
             exclude=described.settings.identity_exclude,
-            conceal=composer.conceal,
+            conceal=partial(composer.conceal, training=experiment.training),
             only=condition,
         )
     if composer.ignored:
@@ -116,7 +119,7 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
         made = restrict(made, condition.text)
     _check_program(selection, described, experiment)
     former = [run_id for run_id in existing if run_id not in named]
-    return Planned(made, experiment, described.settings, described, former)
+    return Planned(made, experiment, described.settings, described, former, composer.notes.say())
 
 
 @contextlib.contextmanager
@@ -174,7 +177,9 @@ def look_back(planned: Planned) -> Changes:
     for run_id in planned.former[:_LOOKED_INTO]:
         directory = planned.experiment.run(run_id)
         with contextlib.suppress(RunDirectoryError):  # orch status reports the damage
-            earlier_runs.append(EarlierRun(directory.read_overrides(), directory.read_config()))
+            earlier_runs.append(
+                EarlierRun(directory.read_overrides(), directory.read_hashed_config())
+            )
     described = planned.described
     exclude = planned.settings.identity_exclude
 

@@ -68,7 +68,7 @@ def last_common_step(directories: Sequence[RunDirectory]) -> int | None:
 def _config_of(directory: RunDirectory, exclude: Sequence[str]) -> RunConfig:
     def read() -> Mapping[str, Value]:
         with contextlib.suppress(RunDirectoryError):
-            return leaves(directory.read_config(), exclude)
+            return leaves(directory.read_hashed_config(), exclude)
         return {}
 
     text = durable.read_file(directory.config).decode(errors="replace")

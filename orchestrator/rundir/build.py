@@ -19,6 +19,7 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import RUN_ID_DIGITS
 from orchestrator.rundir import config_yaml, durable, records
 from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.identity_file import STAND_INS
 from orchestrator.rundir.replaced import REPLACES, replaced_by
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def identity_record(
         "created_at": created_at,
         "config_sha256": hashlib.sha256(text).hexdigest(),
     }
+    if run.stand_ins:
+        record[STAND_INS] = [[list(path), value] for path, value in run.stand_ins.items()]
     return record if exclude is None else record | {"identity_exclude": list(exclude)}
 
 

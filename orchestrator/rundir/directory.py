@@ -237,19 +237,20 @@ class RunDirectory:
         Raises:
             RunDirectoryError: It is missing, damaged, or was changed since the run was created.
         """
-        from orchestrator.rundir.verify_config import (  # noqa: PLC0415 # no runner reads configs
-            check_own_config,
-            parse_config,
-        )
+        from orchestrator.rundir import verify_config  # noqa: PLC0415 # no runner reads configs
 
-        content = self._read_config_text()
-        config = parse_config(content, self.config)
-        try:
-            identity = read_identity(self.identity)
-        except RunDirectoryError:
-            return config  # the state of the run says so
-        check_own_config(content, config, identity, self.config)
-        return config
+        return verify_config.read_verified(self.config, self.identity)[0]
+
+    def read_hashed_config(self) -> Mapping[str, Value]:
+        """Return the config as ``read_config``, with stand-ins for what only this run has.
+
+        Raises:
+            RunDirectoryError: As for ``read_config``.
+        """
+        from orchestrator.rundir import verify_config  # noqa: PLC0415 # as above
+
+        found = verify_config.read_verified(self.config, self.identity)
+        return verify_config.with_stand_ins(*found)
 
     def read_created_at(self) -> str:
         """Return when the directory was created; a recreated one has another time.

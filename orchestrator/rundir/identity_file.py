@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOVE_AWAY: Final = "Move this directory away to restart the run."
 FIX_DISK: Final = "Fix the permissions or the disk, and repeat the command."
+STAND_INS: Final = "identity_stand_ins"  # what was hashed in place of what only this run has
 
 
 class RefusedError(RunDirectoryError):

@@ -9,14 +9,21 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.errors import IdentityError, RunDirectoryError
 from orchestrator.grid.config_diff import find_differences
+from orchestrator.grid.config_template import put
 from orchestrator.grid.config_values import show
 from orchestrator.grid.identity import canonical_form
-from orchestrator.rundir import config_yaml, records
-from orchestrator.rundir.identity_file import MOVE_AWAY
+from orchestrator.rundir import config_yaml, durable, records
+from orchestrator.rundir.identity_file import (
+    MOVE_AWAY,
+    STAND_INS,
+    read_identity,
+    unusable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +36,28 @@ if TYPE_CHECKING:
 _MOST_KEYS: Final = 5
 # The keys that may differ: where the results are, and under which name.
 _PLACES: Final = ("results_dir", "experiment_id")
+_FOLDER: Final = '"/<hydra:'  # begins the stand-in for a folder of the run
 _SPECIAL: Final = re.compile(r"_\w+_", re.ASCII)  # _target_ and the like select code
 _FROM_ENVIRONMENT: Final = re.compile(r'"\$\{oc\.env:(\w+)\}"')
+
+
+def read_verified(config: Path, identity: Path) -> tuple[Mapping[str, Value], Mapping[str, Any]]:
+    """Return a config that was checked, and what ``run.json`` says, which is empty if it is damaged.
+
+    Raises:
+        RunDirectoryError: The config is missing, damaged, or was changed since the run was created.
+    """
+    try:
+        content = durable.read_file(config)
+    except OSError as error:
+        raise unusable(config, error) from None
+    found = parse_config(content, config)
+    try:
+        known = read_identity(identity)
+    except RunDirectoryError:
+        return found, {}  # the state of the run says so
+    check_own_config(content, found, known, config)
+    return found, known
 
 
 def parse_config(content: bytes, path: Path) -> Mapping[str, Value]:
@@ -62,11 +89,24 @@ def check_own_config(
     if not isinstance(exclude, list) or b"${" in content:
         return
     try:
-        digest = hashlib.sha256(canonical_form(config, list(map(str, exclude)))).hexdigest()
+        hashed = with_stand_ins(config, identity)
+        digest = hashlib.sha256(canonical_form(hashed, list(map(str, exclude)))).hexdigest()
     except (IdentityError, RecursionError):
         digest = ""
     if digest != identity["digest"]:
         raise RunDirectoryError(f"{path}: its hash is not the run ID. {MOVE_AWAY}")
+
+
+def with_stand_ins(config: Mapping[str, Value], identity: Mapping[str, Any]) -> Mapping[str, Value]:
+    """Return a config as it was hashed: with stand-ins for what only its run has."""
+    found = config
+    items = identity.get(STAND_INS)
+    for item in items if isinstance(items, list) else ():
+        match item:
+            case [list(path), value]:
+                with suppress(KeyError, IndexError, TypeError):  # it is damaged: the hash says so
+                    found = put(found, {tuple(path): value})
+    return found
 
 
 def check_text(content: bytes, identity: Mapping[str, Any], path: Path) -> None:
@@ -113,15 +153,40 @@ def check_planned(content: bytes, run: Run, exclude: Sequence[str], path: Path) 
     if content == text:
         return
     found, planned = parse_config(content, path), config_yaml.read(text)
+    differences = _differences(found, planned, run)
+    own = {it.key: hashed for it in differences if (hashed := _stand_ins_at(it.key, run))}
+    _check_place([it for it in differences if _FOLDER in own.get(it.key, "")], path)
     foreign = [
         each
-        for each in _differences(found, planned, run)
-        if not _is_within(each.key, exclude) or any(map(_SPECIAL.fullmatch, each.key.split(".")))
+        for each in differences
+        if not (_is_within(each.key, exclude) or each.key in own)
+        or any(map(_SPECIAL.fullmatch, each.key.split(".")))
     ]
     places = [key for key in _PLACES if isinstance(found.get(key), dict | list)]
     if foreign or places:
         told = describe(foreign) or f"{places[0]} is not a string there"
         raise RunDirectoryError(f"{path.parent}: it belongs to another config, {told}. {MOVE_AWAY}")
+
+
+def _stand_ins_at(key: str, run: Run) -> str:
+    """Return what was hashed at or below a key in place of what only this run has, as one string."""
+    paths = {path: f"{'.'.join(map(str, path))}." for path in run.stand_ins}
+    return " ".join(show(run.stand_ins[at]) for at in paths if paths[at].startswith(f"{key}."))
+
+
+def _check_place(differences: Sequence[Difference], path: Path) -> None:
+    """Check that a config names the directory in which it is, where it names its directory.
+
+    Raises:
+        RunDirectoryError: The directory was moved: its program would write to where it was.
+    """
+    here = str(path.parent.resolve())
+    for each in differences:
+        if here not in each.before:
+            raise RunDirectoryError(
+                f"{path.parent}: it was moved, and {each.key} in its config.yaml is still"
+                f" {records.brief(each.before)}. Move it back, or move it away to restart the run."
+            )
 
 
 def _differences(

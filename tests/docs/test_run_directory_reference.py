@@ -32,7 +32,10 @@ def first_column(heading: str) -> list[str]:
 def run_dirs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return run directories of the trainer and of another program."""
     folders = []
-    for project, overrides in (("demo", TRAINING), ("toy", "lr=0.1,2")):
+    for project, overrides in (
+        ("demo", TRAINING),
+        ("toy", "lr=0.1,2 '+out=${hydra:runtime.output_dir}'"),
+    ):
         sandbox = Sandbox(tmp_path_factory.mktemp(project), project)
         output, _ = sandbox.run(f"orch run {overrides} --quiet")
         assert "runs are done" in output, output

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def diff(options: argparse.Namespace, console: Console) -> int:
     """Print the keys in which two runs differ."""
     one, other = open_runs(options, [options.run, options.other])
-    configs = find_differences(one.read_config(), other.read_config())
+    configs = find_differences(one.read_hashed_config(), other.read_hashed_config())
     outcomes = find_differences(_outcome(one), _outcome(other))
     if options.json:
         content = {

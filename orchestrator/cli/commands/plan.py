@@ -20,6 +20,7 @@ from orchestrator.planning.load import load_plan, look_at_numbers, look_back
 from orchestrator.planning.numbers_versions import describe_mixture, versions_as_json
 from orchestrator.planning.plan import plan_as_json
 from orchestrator.rundir.state import State
+from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -36,10 +37,13 @@ def plan(options: argparse.Namespace, console: Console) -> int:
         content = plan_as_json(planned.plan) | {
             "changes": changes_as_json(changes),
             "numbers": versions_as_json(numbers),
+            "notes": list(planned.notes),
         }
         console.file.write(json.dumps(content, indent=2) + "\n")
         return 0
     print_summary(planned.plan, console)
+    for note in planned.notes:
+        console.print(Text(printable(f"note: {note}"), style="dim"), soft_wrap=True)
     if changes.former:
         print_changes(changes, console)
     if mixture := describe_mixture(numbers):

@@ -1,5 +1,9 @@
 """What stands for Hydra's own values and settings in a config that no Hydra program runs."""
 
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ from omegaconf import OmegaConf
 from orchestrator.config.load import load_experiment
 from orchestrator.errors import ConfigError
 from orchestrator.grid.axes import expand
+from orchestrator.grid.identity import Run
 from orchestrator.planning.load import ConfigSource, load_plan
 
 PRIMARY = """\
@@ -184,3 +189,93 @@ def test_settings_in_a_group_of_the_config_folder_are_named_too(tmp_path: Path) 
     assert len(planned.plan.decisions) == 2
     (said,) = [each for each in planned.plan.selection.warnings if "no effect" in each]
     assert said.startswith("hydra.run.dir, hydra.sweep.dir have no effect")
+
+
+OWN = """\
+paths: {out: '${hydra:runtime.output_dir}', cwd: '${hydra:runtime.cwd}'}
+ckpt: ${paths.out}/ckpt
+name: exp-${hydra:job.override_dirname}
+typed: ${hydra:overrides.task}
+parts: [1, {x: '${hydra:run.dir}/x'}]
+verbose: ${hydra:verbose}
+"""
+GOLDEN = {"cd6e81f14de02b62", "c86970dce4e01c17"}  # a contract, as all run IDs
+APP = """\
+import hydra, json
+from omegaconf import OmegaConf
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(cfg):
+    print(json.dumps(OmegaConf.to_container(cfg, resolve=True)))
+
+main()
+"""
+
+
+def _runs(folder: Path, *overrides: str) -> Sequence[Run]:
+    return load_plan(ConfigSource(folder, "config", overrides)).plan.selection.runs
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ["", "hydra: {job: {config: {override_dirname: {exclude_keys: [lr], kv_sep: '-'}}}}\n"],
+)
+def test_what_each_run_has_is_what_its_program_gets_from_hydra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str
+) -> None:
+    """Hydra itself composes the config of a run, in the output folder that the run has."""
+    monkeypatch.chdir(tmp_path)
+    folder = _folder(tmp_path / "conf", OWN + settings)
+    (run,) = _runs(folder, "model=b", "lr=2")
+    (tmp_path / "app.py").write_text(APP)
+    output = tmp_path / "results/e/training" / run.run_id
+    typed = [sys.executable, "app.py", "model=b", "lr=2", f"hydra.run.dir={output}"]
+    printed = subprocess.run(typed, check=True, capture_output=True, text=True).stdout
+    assert dict(run.config) == json.loads(printed)
+    assert dict(run.written) == dict(run.config)
+
+
+def test_what_each_run_has_does_not_count_for_its_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same grid elsewhere, written otherwise, has the same runs; what is added to it counts."""
+    text = OWN.replace("cwd: '${hydra:runtime.cwd}'", "cwd: 1")
+    ids = []
+    for place, overrides in (("a", ["lr=1,2"]), ("b", ["lr=1,2", "model=a"]), ("b", ["lr=2,1"])):
+        folder = _folder(tmp_path / place / "conf", text)
+        monkeypatch.chdir(tmp_path / place)
+        ids.append({run.run_id for run in _runs(folder, *overrides)})
+    assert ids[0] == ids[1] == ids[2] == GOLDEN
+    others = _runs(folder, "lr=1,2", "ckpt='${paths.out}/x'")
+    assert ids[0].isdisjoint({run.run_id for run in others})
+
+
+def test_output_folder_is_that_which_the_command_sets(tmp_path: Path) -> None:
+    """Below the run directory, as the program gets it; a folder that cannot be known is not used."""
+    for word, below in (("{run_dir}/out", "/out"), ("{run_dir}", ""), ("{lr}", "")):
+        text = (
+            f"out: ${{hydra:runtime.output_dir}}\norch: {{command: [x, 'hydra.run.dir={word}']}}\n"
+        )
+        folder = _folder(tmp_path, text)
+        (run,) = _runs(folder, f"results_dir={tmp_path}/r")
+        assert run.config["out"] == f"{tmp_path}/r/e/training/{run.run_id}{below}"
+
+
+def test_numbers_of_jobs_are_refused_unless_they_do_not_count(tmp_path: Path) -> None:
+    """They differ from grid to grid."""
+    folder = _folder(tmp_path, "tag: {n: '${hydra:job.num}', i: 'x${hydra:job.id}'}\n")
+    with pytest.raises(ConfigError, match=r"tag\.n contains the number of a job .* exclude it: "):
+        _runs(folder)
+    with pytest.raises(ConfigError, match=r"tag\.i contains the ID of a job"):
+        _runs(folder, "+orch.identity.exclude=[tag.n]")
+    runs = _runs(folder, "+orch.identity.exclude=[tag]", "lr=1,2")
+    assert [run.config["tag"] for run in runs] == [
+        {"n": number, "i": f"x{run.run_id}"} for number, run in enumerate(runs)
+    ]
+
+
+@pytest.mark.parametrize("key", ["results_dir", "experiment_id", "+orch.tracking.uri"])
+def test_settings_of_all_runs_cannot_contain_what_each_has(tmp_path: Path, key: str) -> None:
+    """Results would stand below themselves."""
+    with pytest.raises(ConfigError, match=f"{key.lstrip('+')} contains a value of Hydra's"):
+        _configs(tmp_path, "", f"{key}='x/${{hydra:sweep.dir}}'")

@@ -578,7 +578,6 @@ def test_config_names_and_folders_may_be_others(tmp_path: Path) -> None:
         ),
         (["lr=choice(1,2),3"], "lr=choice(1,2),3: choice(...), range(...) and other sweeps cannot"),
         (["lr=[1],range(3)"], "cannot be combined with other values. Write one choice(...)"),
-        (["lr='${hydra:runtime.output_dir}'"], "a run's directory is ${oc.env:ORCH_RUN_DIR,.}"),
         (["lr='${hydra:nothing}'"], "lr: orch has no ${hydra:nothing}; write the value"),
         (["+orch.worker=5"], "orch has no setting 'worker'. Did you mean 'workers'?"),
     ],

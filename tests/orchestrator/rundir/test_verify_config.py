@@ -172,3 +172,71 @@ def test_overrides_that_no_command_line_makes_are_none(
         change(directory, overrides={"a": hostile} if isinstance(hostile, list) else hostile)
         assert directory.read_overrides() == {}
     assert experiment.run(RunId("0" * 16)).observe().state is State.PENDING
+
+
+STAND_IN = "/<hydra:runtime.output_dir>"
+
+
+@pytest.fixture
+def own(excluding: ExperimentDirectory) -> Run:
+    """Return a run whose config contains its directory and its overrides."""
+    stand_ins = {("paths", "out"): f"{STAND_IN}/x", ("tags", 1): "<hydra:job.override_dirname>"}
+    hashed = identify(
+        {"lr": 1, "paths": {"out": f"{STAND_IN}/x"}, "tags": [0, stand_ins["tags", 1]]}, {}
+    )
+    out = f"{excluding.run(hashed.run_id).path.resolve()}/x"
+    config = {"lr": 1, "paths": {"out": out}, "tags": [0, "lr=1"]}
+    return replace(hashed, config=config, written=config, stand_ins=stand_ins)
+
+
+def test_directory_tells_by_itself_what_was_hashed(
+    excluding: ExperimentDirectory, own: Run
+) -> None:
+    """The values that only the run has are in its config, and their stand-ins beside it."""
+    directory = excluding.create(own)
+    assert directory.read_config() == own.config
+    assert directory.read_hashed_config()["paths"] == {"out": f"{STAND_IN}/x"}
+    prepare(excluding, own, json.dumps({**own.config, "lr": 2}))
+    with pytest.raises(RunDirectoryError, match="its hash is not the run ID"):
+        directory.read_config()
+
+
+@pytest.mark.parametrize(
+    "damage", [[], 3, [3], [["paths"]], [[["nothing"], 1]], [[["tags", 9], 1]], [[[["x"]], 1]]]
+)
+def test_damaged_stand_ins_are_an_error_and_nothing_else(
+    excluding: ExperimentDirectory, own: Run, damage: object
+) -> None:
+    """Whatever stands in their place."""
+    directory = excluding.create(own)
+    identity = json.loads(directory.identity.read_text())
+    directory.identity.write_text(json.dumps({**identity, "identity_stand_ins": damage}))
+    with pytest.raises(RunDirectoryError, match="its hash is not the run ID"):
+        directory.read_config()
+
+
+def test_run_keeps_the_overrides_that_its_directory_was_made_with(
+    excluding: ExperimentDirectory, own: Run
+) -> None:
+    """They may be written in another way in the command that resumes it."""
+    excluding.create(own)
+    other = {**own.config, "tags": [0, "lr=1.0"]}
+    excluding.create(replace(own, config=other, written=other))
+
+
+def test_moved_directory_is_not_resumed_where_its_config_names_the_old_place(
+    excluding: ExperimentDirectory, own: Run
+) -> None:
+    """Its program would write to where it was."""
+    directory = excluding.create(own)
+    elsewhere = {**own.config, "paths": {"out": f"/elsewhere/{own.run_id}/x"}}
+    content = json.dumps(elsewhere)
+    directory.config.write_text(content)
+    identity = json.loads(directory.identity.read_text())
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    directory.identity.write_text(json.dumps({**identity, "config_sha256": digest}))
+    assert directory.read_config() == elsewhere
+    with pytest.raises(
+        RunDirectoryError, match=r"it was moved, and paths\.out in its config\.yaml"
+    ):
+        excluding.create(own)

@@ -1,0 +1,63 @@
+"""Unstable values: what would give a run another ID each time, or in each grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from omegaconf import OmegaConf
+
+from orchestrator.config.watched_resolvers import TIME, mark_of
+from orchestrator.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from omegaconf import DictConfig
+
+    from orchestrator.grid.config_template import Path
+
+_PLACES: Final = ("results_dir", "experiment_id")
+# What a value contains, by its mark, and what to write instead.
+_UNSTABLE: Final[Mapping[str, tuple[str, str]]] = {
+    TIME: ("contains the time (${now:...})", "Remove it"),
+    mark_of("job.num"): (
+        "contains the number of a job (${hydra:job.num})",
+        "Write ${oc.env:ORCH_RUN_ID,0}, a run's ID",
+    ),
+    mark_of("job.id"): (
+        "contains the ID of a job (${hydra:job.id})",
+        "Write ${oc.env:ORCH_RUN_ID,0}, a run's ID",
+    ),
+}
+
+
+def refuse_unstable(cfg: DictConfig, leaves: Iterable[tuple[Path, Sequence[str]]]) -> None:
+    """Reject values that differ each time, unless they are excluded from the run ID.
+
+    Args:
+        cfg: The composed config.
+        leaves: The paths of its values, with the marks of what they read.
+
+    Raises:
+        ConfigError: One is part of the run ID, or of the place of the results.
+    """
+    for path, marks in leaves:
+        for mark in marks:
+            if mark in _UNSTABLE or path[0] in _PLACES:
+                _refuse(cfg, path, mark)
+
+
+def _refuse(cfg: DictConfig, path: Path, mark: str) -> None:
+    what, instead = _UNSTABLE.get(mark, (f"contains ${{{mark[1:]}}}, which each run has", ""))
+    keys = [".".join(map(str, path[: depth + 1])) for depth in range(len(path))]
+    if path[0] in _PLACES:
+        raise ConfigError(
+            f"{keys[-1]} {what}, so each orch run would restart all runs in another folder. Write a"
+            " constant name."
+        )
+    exclude = OmegaConf.select(cfg, "orch.identity.exclude") or ()
+    if not any(key in exclude for key in keys):
+        raise ConfigError(
+            f"{keys[-1]} {what}, so each orch run would create new runs and resume none. {instead},"
+            f" or exclude it: orch.identity.exclude=[{keys[-1]}]."
+        )
