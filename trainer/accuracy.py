@@ -52,7 +52,9 @@ class Accuracy:
         if (dim := self._dim_of_classes(outputs, targets)) is None or outputs.shape[dim] < ROWS:
             return
         counted = targets != self.ignored
-        self._right.append(((outputs.argmax(dim=dim) == targets) & counted).sum())
+        right = outputs.argmax(dim=dim) == targets
+        # A class index is never negative, so an ignored target is not right anyway.
+        self._right.append((right & counted if self.ignored >= 0 else right).sum())
         self._counted.append(counted.sum())
 
     def _dim_of_classes(self, outputs: Tensor, targets: Tensor) -> int | None:

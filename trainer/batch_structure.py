@@ -88,7 +88,9 @@ def count_samples(batch: Any) -> int:  # noqa: ANN401 - as above
         ConfigError: If the batch does not have a tensor.
     """
     if isinstance(batch, (tuple, list)) and batch and not hasattr(batch, "to"):
-        values = [batch[-1], *batch]
+        if type(last := batch[-1]) is Tensor and last.ndim:
+            return last.size(0)  # of nearly all batches, in a third of the time
+        values = [last, *batch]
     elif isinstance(batch, Mapping):
         values = [*(batch[key] for key in TARGETS if key in batch), batch]
     else:

@@ -92,11 +92,7 @@ class NewFile:
         self._hand_over()
         if durable:
             os.fsync(self._descriptor)
-        try:
-            os.replace(self.temporary, path)  # noqa: PTH105 - `Path.replace` creates another path
-        except IsADirectoryError:
-            put_aside(path)
-            os.replace(self.temporary, path)  # noqa: PTH105 - as above
+        move_over(self.temporary, path)
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
@@ -107,6 +103,15 @@ def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
     with NewFile(path.with_name(path.name + TEMPORARY)) as file:
         file.write(content)
         file.become(path, durable=durable)
+
+
+def move_over(path: Path, other: Path) -> None:
+    """Rename a file, and replace an existing file; a folder of that name is put aside."""
+    try:
+        os.replace(path, other)  # noqa: PTH105 - `Path.replace` creates another path
+    except IsADirectoryError:
+        put_aside(other)
+        os.replace(path, other)  # noqa: PTH105 - as above
 
 
 def put_aside(path: Path) -> None:

@@ -46,7 +46,8 @@ class MeanLoss:
     def mean(self) -> float:
         """Return the mean over all samples; this waits for the device."""
         self._sum_up()
-        return torch.stack(self._sums).sum().item() / self._count
+        total = self._sums[0] if len(self._sums) == 1 else torch.stack(self._sums).sum()
+        return total.item() / self._count
 
     def _sum_up(self) -> None:
         if self._losses:
@@ -73,8 +74,9 @@ def evaluate(
     call.model.eval()
     measures.reset()
     losses = MeanLoss()
-    for on_host in batches:
-        batch = bring(on_host, device)
+    is_far = device.type != "cpu"
+    for made in batches:
+        batch = bring(made, device) if is_far else made
         loss, outputs, targets = call(batch)
         losses.add(loss, count_samples(batch))
         measures.update(predictions_in(outputs), targets)

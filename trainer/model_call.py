@@ -14,7 +14,7 @@ from trainer.errors import ConfigError, is_out_of_memory
 from trainer.target_errors import is_in_libraries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import nn
 
@@ -41,64 +41,59 @@ class ModelCall:
         Raises:
             ConfigError: If model and criterion cannot be called with the structure of the batch.
         """
-        if type(batch) in (list, tuple) and len(batch) == PAIR and self.criterion is not None:
-            samples, targets = batch
-            outputs = self._outputs(samples)
-            return self._loss(outputs, targets), outputs, targets
-        parts = parts_of(batch) if self.criterion is not None else _parts_with_targets(batch)
-        if not self._is_checked:
-            self._check(parts)
-        outputs = self._outputs(*parts.inputs, **parts.named)
-        if self.criterion is None:
-            return _loss_in(outputs), outputs, parts.targets
-        return self._loss(outputs, parts.targets), outputs, parts.targets
+        criterion: Any = self.criterion
+        inputs: tuple[Any, ...]
+        named: Mapping[str, Any]
+        if type(batch) in (list, tuple) and len(batch) == PAIR and criterion is not None:
+            inputs, named, targets = (batch[0],), {}, batch[1]
+        else:
+            parts = parts_of(batch) if criterion is not None else _parts_with_targets(batch)
+            inputs, named, targets = parts
+            if not self._is_checked:
+                self._check(parts)
+        # Both calls are made here: another function between them would take 1 µs per step.
+        try:
+            outputs = self.model(*inputs, **named)
+        except ABOUT_VALUES as error:
+            self._explain_inputs(error, (*inputs, *named.values()))
+            raise
+        if criterion is None:
+            return _loss_in(outputs), outputs, targets
+        # A criterion of PyTorch does not search for the logits itself.
+        taken = predictions_in(outputs) if self._is_pytorchs else outputs
+        try:
+            loss = criterion(taken, targets)
+        except ABOUT_VALUES as error:
+            self._explain_outputs(error, taken, targets)
+            raise
+        return loss, outputs, targets
 
-    def _outputs(self, *inputs: Any, **named: Any) -> Any:  # noqa: ANN401 - they are the user's
-        """Return the outputs of the model.
+    def _explain_inputs(self, error: Exception, inputs: Sequence[object]) -> None:
+        """Explain an error of the model.
 
         Raises:
-            ConfigError: If a library model raises an error for the inputs.
+            ConfigError: If a library raised it for the inputs.
         """
-        try:
-            return self.model(*inputs, **named)
-        except ABOUT_VALUES as error:
-            if not is_about_values(error):
-                raise
-            given = ", ".join(map(_describe, (*inputs, *named.values())))
+        if is_about_values(error):
+            given = ", ".join(map(_describe, inputs))
             raise ConfigError(
                 f"model: {type(self.model).__name__} cannot take {given}: {_first_line(error)}. Correct"
                 " its arguments, or the data."
             ) from error
 
-    def _loss(self, outputs: Any, targets: Any) -> Tensor:  # noqa: ANN401 - they are the user's
-        """Return the loss.
+    def _explain_outputs(self, error: Exception, outputs: object, targets: object) -> None:
+        """Explain an error of the criterion.
 
         Raises:
-            ConfigError: If a criterion of PyTorch cannot take such outputs or targets, or has wrong
-                arguments, which it checks only here.
+            ConfigError: If the criterion is PyTorch's, and cannot take such outputs or targets, or has
+                wrong arguments, which it checks only when it is called.
         """
-        criterion: Any = self.criterion
-        if not self._is_pytorchs:
-            loss: Tensor = criterion(outputs, targets)
-            return loss
-        taken = self._taken(outputs)
-        try:
-            loss = criterion(taken, targets)
-        except ABOUT_VALUES as error:
-            if not is_about_values(error):
-                raise
+        if self._is_pytorchs and is_about_values(error):
             raise ConfigError(
-                f"criterion: {_name_of(criterion)} cannot compare {_describe(taken)} of the model with"
-                f" {_describe(targets)} of the data: {_first_line(error)}. Correct its arguments, the"
-                " model, or the data."
+                f"criterion: {_name_of(self.criterion)} cannot compare {_describe(outputs)} of the model"
+                f" with {_describe(targets)} of the data: {_first_line(error)}. Correct its arguments,"
+                " the model, or the data."
             ) from error
-        return loss
-
-    def _taken(self, outputs: Any) -> Any:  # noqa: ANN401 - they are the user's
-        """Return the logits for a criterion of PyTorch, which does not search for them itself."""
-        if not isinstance(outputs, Tensor):
-            return predictions_in(outputs)
-        return outputs
 
     def _check(self, parts: Parts) -> None:
         """Check, once, that the model takes such inputs.

@@ -96,7 +96,8 @@ class Update:
         for number, batch in enumerate(batches):
             with self.autocast:
                 loss, *_ = self.call(batch)
-            check_loss(loss, self.criterion)
+            if type(loss) is not Tensor or loss.ndim or not loss.requires_grad:
+                check_loss(loss, self.criterion)
             if not is_alone:
                 loss = loss * (counts[number] / sum(counts))
             loss.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
@@ -117,14 +118,16 @@ class Update:
         Gradients of parameters that the optimizer does not have are cleared, too: otherwise they
         would be accumulated step by step.
         """
-        groups = self.optimizer.param_groups
-        if getattr(self.optimizer.zero_grad, "__func__", None) is not Optimizer.zero_grad:
+        is_changed = getattr(self.optimizer.zero_grad, "__func__", None) is not Optimizer.zero_grad
+        if is_changed:
             self.optimizer.zero_grad()
-        else:
-            for group in groups:
-                for parameter in group["params"]:
+        given = []
+        for group in self.optimizer.param_groups:
+            parameters = group["params"]
+            given.append(len(parameters))
+            if not is_changed:
+                for parameter in parameters:
                     parameter.grad = None
-        given = [len(group["params"]) for group in groups]
         if given != self._given:
             self._given, self._others = given, self._not_given()
         for parameter in self._others:

@@ -17,7 +17,14 @@ from trainer.checkpoints.reading import (
     verify_checkpoint,
 )
 from trainer.checkpoints.snapshot import Snapshots
-from trainer.durable_files import TEMPORARY, NewFile, make_folder, put_aside, sync_folder
+from trainer.durable_files import (
+    TEMPORARY,
+    NewFile,
+    make_folder,
+    move_over,
+    put_aside,
+    sync_folder,
+)
 from trainer.errors import CheckpointError
 from trainer.run_files import say
 
@@ -65,7 +72,9 @@ class Checkpoints:
         self.fingerprint = fingerprint
         self._best_of: dict[int, int | None] = {}
         self._snapshots = Snapshots()
+        self._new = folder / NEW
         self._best = folder / BEST
+        self._new_best = folder / NEW_BEST
         # The files in the folder, read once: no other process writes to it.
         self._present: list[tuple[int, Path]] | None = None
 
@@ -128,7 +137,7 @@ class Checkpoints:
 
     def _write(self, taken: Taken) -> Path:
         """Write a checkpoint."""
-        with NewFile(self.folder / NEW) as file:
+        with NewFile(self._new) as file:
             taken.snapshot.save(cast("IO[bytes]", file))
             path = self.folder / f"{taken.iteration:06d}-{file.checksum:08x}.pt"
             file.become(path, durable=True)
@@ -223,30 +232,29 @@ class Checkpoints:
 
     def _name_best(self, path: Path) -> None:
         """Make `best.pt` a name of another checkpoint, atomically."""
-        new = self.folder / NEW_BEST
-        if not _is_regular(new):
-            put_aside(new)
-        new.unlink(missing_ok=True)
+        new = self._new_best
         try:
-            new.hardlink_to(path)
+            try:
+                new.hardlink_to(path)
+            except FileExistsError:  # left by a killed process, or a folder of somebody
+                put_aside(new)
+                new.unlink(missing_ok=True)
+                new.hardlink_to(path)
         except OSError:
             # FAT and many network and FUSE file systems have no hard links; the errors differ.
             with open_checkpoint(path) as original, NewFile(new) as copy:
                 shutil.copyfileobj(original, cast("IO[bytes]", copy), 1 << 20)
                 copy.become(self._best, durable=True)
             return
-        if self._best.is_dir() and not self._best.is_symlink():
-            put_aside(self._best)
-        new.replace(self._best)
+        move_over(new, self._best)
 
     def _remove_others(self, kept: frozenset[int | None], written: dict[int, Path]) -> None:
         """Remove checkpoints that are not kept, and those that a resumed run has replaced."""
-        before = [each for each in self._present or [] if each[1] not in written.values()]
-        self._present = [*written.items()]
+        before, self._present = self._present or [], [*written.items()]
         for iteration, path in before:
             if iteration in kept and iteration not in written:
                 self._present.append((iteration, path))
-            else:
+            elif path != written.get(iteration):
                 path.unlink(missing_ok=True)
 
 
