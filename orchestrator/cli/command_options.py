@@ -45,6 +45,9 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_only_option(parser)
+    parser.add_argument(
+        "--rerun-changed", action="store_true", help="execute again what other code has made"
+    )
     add_execution_options(parser)
 
 

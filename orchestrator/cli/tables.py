@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.config_diff import Difference
     from orchestrator.grid.run_selection import Selection
+    from orchestrator.planning.drift import Drift
     from orchestrator.planning.grid_changes import Changes
     from orchestrator.planning.plan import Plan
     from orchestrator.rundir.status_report import Report
@@ -98,8 +99,8 @@ def print_changes(changes: Changes, console: Console) -> None:
         console.print(line)
 
 
-def print_summary(plan: Plan, console: Console) -> None:
-    """Print the counts of points, exclusions, duplicates and runs of a plan."""
+def print_summary(plan: Plan, console: Console, drift: Drift | None = None) -> None:
+    """Print the counts of points, exclusions, duplicates and runs of a plan, and the drift."""
     selection = plan.selection
     console.print(
         Text.assemble(
@@ -129,6 +130,15 @@ def print_summary(plan: Plan, console: Console) -> None:
         chosen = f"{len(plan.decisions):>7} of them selected by  "
         console.print(Text.assemble(chosen, (printable(plan.only), "cyan")))
     console.print(_states(plan.states))
+    if drift is not None:
+        print_drift(drift, console)
+
+
+def print_drift(drift: Drift, console: Console) -> None:
+    """Print one line if runs were made by other code or another command; nothing otherwise."""
+    if drift.places:
+        text = f"{drift}. orch run --rerun-changed executes them again"
+        console.print(Text(printable(text), style="yellow"), soft_wrap=True)
 
 
 def print_status(

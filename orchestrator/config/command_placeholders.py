@@ -14,14 +14,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.overrides import as_override
-from orchestrator.config.secret_patterns import is_credential
+from orchestrator.config.secret_patterns import is_credential, without_passwords, without_secret
 from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.errors import ConfigError
 from orchestrator.grid.config_values import show
 from orchestrator.rundir.directory import RunDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from orchestrator.grid.config_values import Value
@@ -62,11 +62,11 @@ def fill_in(
     """
     places = _Places(run, run_dir, f"orch.{setting}")
     return tuple(
-        argument for part in _own(run, setting, parts) for argument in places.arguments(part)
+        argument for part in own_parts(run, setting, parts) for argument in places.arguments(part)
     )
 
 
-def _own(run: Run, setting: str, parts: Sequence[str]) -> Sequence[str]:
+def own_parts(run: Run, setting: str, parts: Sequence[str]) -> Sequence[str]:
     """Return the arguments under ``orch`` in a run's config, which may refer to axes."""
     settings = run.config.get("orch")
     if not isinstance(settings, Mapping) or (
@@ -75,6 +75,11 @@ def _own(run: Run, setting: str, parts: Sequence[str]) -> Sequence[str]:
         return parts  # of this project's trainer
     own = settings.get(setting)
     return [_text(item) for item in own] if isinstance(own, list) else parts
+
+
+def discreet(arguments: Iterable[str]) -> list[str]:
+    """Return the arguments of a program without the credentials in them, to be recorded."""
+    return [without_passwords(without_secret(argument)) for argument in arguments]
 
 
 class _Places:

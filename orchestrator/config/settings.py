@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
 
 
+TRAINER: Final = "trainer.__main__:main"  # the entry point, where no program is set
 ARGUMENT: Final = (str, bool, int, float)  # types of a program's arguments in a config
 DECLARED: Final = "declared"
 CHEAP: Final = "cheap"

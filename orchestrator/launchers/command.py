@@ -10,7 +10,8 @@ import sys
 import tempfile
 from typing import IO, TYPE_CHECKING, Final
 
-from orchestrator.config.command_placeholders import fill_in
+from orchestrator.config.command_placeholders import COMMAND, fill_in
+from orchestrator.launchers.code_description import NO_DESCRIPTION, CodeDescription
 from orchestrator.runner.attempt_program import signals_blocked
 from orchestrator.runner.lock_keeper import pass_signal
 from orchestrator.runner.time_limits import NO_LIMITS
@@ -64,9 +65,15 @@ class CommandAttempt:
 class CommandLauncher:
     """Starts one program for every attempt, with its placeholders filled in."""
 
-    def __init__(self, command: Sequence[str], limits: Limits = NO_LIMITS) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        limits: Limits = NO_LIMITS,
+        code: CodeDescription = NO_DESCRIPTION,
+    ) -> None:
         self._command = command
         self._limits = limits
+        self._code = code
 
     def warm_up(self, stop: StopRequests) -> None:
         """Do nothing: a command loads what it needs when it starts."""
@@ -87,6 +94,8 @@ class CommandLauncher:
             ConfigError: A placeholder names a key that the run's config does not have.
         """
         command = fill_in(self._command, run, directory.path)
+        program = COMMAND, self._command
+        described = self._code.environment(run, program, command, str(directory.path))
         complaints = tempfile.TemporaryFile()  # noqa: SIM115 # the attempt closes it
         try:
             with signals_blocked():
@@ -101,7 +110,7 @@ class CommandLauncher:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=complaints,
-                    env={**os.environ, **environment},
+                    env={**os.environ, **environment, **described},
                     # The terminal's signals are for us; we pass on what the run should hear.
                     start_new_session=True,
                 )

@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.config import settings
 from orchestrator.config.command_placeholders import ARGUMENTS, fill_in
 from orchestrator.errors import PreloadError
+from orchestrator.launchers.code_description import NO_DESCRIPTION, CodeDescription
 from orchestrator.launchers.forkserver_handle import ForkServer
 from orchestrator.launchers.pool import Pool
 from orchestrator.runner import forked_runner, forkserver_preload
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.runner.time_limits import Limits
 
-TRAINER: Final = EntryPoint("trainer.__main__:main", ("{run_dir}",), leaves_results=True)
+TRAINER: Final = EntryPoint(settings.TRAINER, ("{run_dir}",), leaves_results=True)
 TRAINING_STACK: Final = ("trainer.preload", "trainer.trainer", "trainer.__main__")
 HYDRA: Final = ("orchestrator.launchers.hydra_preload",)
 _OURS: Final = (
@@ -113,7 +115,9 @@ class WarmLauncher:
         entry_point: EntryPoint = TRAINER,
         modules: tuple[str, ...] = TRAINING_STACK,
         limits: Limits = NO_LIMITS,
+        code: CodeDescription = NO_DESCRIPTION,
     ) -> None:
+        self._code = code
         self._entry_point = entry_point
         self._limits = limits
         self._modules = (*_OURS, *modules)
@@ -173,8 +177,15 @@ class WarmLauncher:
         """
         arguments = fill_in(self._entry_point.arguments, run, directory.path, ARGUMENTS)
         program = replace(self._entry_point, arguments=arguments)
+        described = self._code.environment(
+            run,
+            (ARGUMENTS, self._entry_point.arguments),
+            arguments,
+            str(directory.path),
+            self._entry_point.name,
+        )
         order = forked_runner.AttemptRequest(
-            directory.path, attempt, program, self._limits, environment
+            directory.path, attempt, program, self._limits, {**environment, **described}
         )
         return WarmAttempt(self._pool.give(order), self._pool)
 

@@ -81,6 +81,19 @@ class Decisions(Sequence[Decision]):
         seen = {at: self._seen[place] for at, place in enumerate(places) if place in self._seen}
         return Decisions(picked, seen)
 
+    def observed(self) -> Iterable[tuple[int, Observation]]:
+        """Return the indices and the observations of the runs that have a directory."""
+        return self._seen.items()
+
+    def run(self, place: int) -> Run:
+        """Return the run at an index."""
+        return self._runs[place]
+
+    def forget(self, places: Collection[int]) -> Decisions:
+        """Return the decisions as if the runs at these indices had no directory."""
+        gone = frozenset(places)
+        return Decisions(self._runs, {at: it for at, it in self._seen.items() if at not in gone})
+
     def count_states(self) -> Counter[State]:
         """Return the number of runs in each state, without making the decisions."""
         counts = Counter(seen.state for seen in self._seen.values())

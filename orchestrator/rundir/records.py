@@ -45,6 +45,7 @@ def dump_status(status: Status) -> bytes:
             "exit_code": status.exit_code,
             "error": failure and {"class": failure.kind, "message": failure.message},
             "reason": status.reason,
+            "code": status.code,
         }
     )
 
@@ -76,6 +77,7 @@ def parse_status(content: bytes) -> Status | Unreadable:
             exit_code=_optional(found.get("exit_code"), int),
             failure=_parse_failure(found.get("error")),
             reason=_text(found.get("reason")),
+            code=_text(found.get("code")),
         )
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:

@@ -39,7 +39,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The content of a readable ``status.json``; times are ISO 8601 in UTC."""
+    """The content of a readable ``status.json``; times are ISO 8601 in UTC.
+
+    ``code`` is a digest of the code and the command of its attempts, once the last one has ended.
+    """
 
     record: Record
     attempt: int
@@ -50,6 +53,7 @@ class Status:
     exit_code: int | None = None
     failure: Failure | None = None
     reason: str | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from orchestrator.runner.attempt_program import (
     redirect,
     signals_blocked,
 )
+from orchestrator.runner.project_files import ImportedFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -74,6 +75,7 @@ class EntryPoint:
     def call(self) -> int:
         """Call the function in this process, and return its exit code."""
         sys.argv = [self.name.partition(":")[0], *self.arguments]
+        files = ImportedFiles(os.environ)
         function = load(self.name)
         is_app = _is_hydra_app(function)
         if is_app:
@@ -82,6 +84,7 @@ class EntryPoint:
             takes = not is_app and _takes_arguments(function)
             returned = function(list(self.arguments)) if takes else function()
         finally:
+            files.record()
             atexit._run_exitfuncs()  # noqa: SLF001 # forks skip them
         return returned if isinstance(returned, int) else 0
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from orchestrator.runner.attempt_program import SIGNALS
 from orchestrator.runner.entry_point import find_modules_of_the_project, load
 from orchestrator.runner.large_pages import gather
+from orchestrator.runner.project_files import note_preloaded
 
 # Environment variables from orch to this process; they are removed here.
 MODULES: Final = "ORCH_PRELOAD"
@@ -53,6 +54,7 @@ def _load(modules: list[str]) -> str:
         return traceback.format_exc()
     finally:
         gc.enable()  # for later objects
+    note_preloaded()
     # A fork that collected garbage among these objects would copy all of their memory. There is no
     # collection before either: it would clear Python's free lists, which each fork would rebuild.
     gc.freeze()

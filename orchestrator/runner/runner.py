@@ -16,10 +16,10 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.rundir import durable
+from orchestrator.rundir import code_record, durable
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, State, Status
-from orchestrator.runner import process_tree
+from orchestrator.runner import process_tree, project_files
 from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, STOP_SIGNAL, hash_seed
 from orchestrator.runner.composed_config import find_mismatch
 from orchestrator.runner.failure_classes import FailureKind, Traces, classify
@@ -128,6 +128,8 @@ class Runner:
                 ready.drop()
                 raise
             with CappedLog(self._directory.attempt_log(self._attempt)) as log:
+                told = os.environ.get(code_record.VARIABLE, "")
+                code_record.begin(run_dir, self._attempt, told, project_files.preloaded())
                 try:
                     started = ready.start()
                 except OSError as error:
@@ -144,8 +146,10 @@ class Runner:
 
     def _environment(self, run_dir: Path, lock: int) -> dict[str, str]:
         """Return the environment of the program, which describes its run."""
+        environment = dict(os.environ)
+        environment.pop(code_record.VARIABLE, None)
         return {
-            **os.environ,
+            **environment,
             HASH_SEED: hash_seed(),
             "ORCH_RUN_DIR": str(run_dir),
             "ORCH_RUN_ID": self._directory.run_id,
@@ -227,7 +231,8 @@ def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:
     """
     if not directory.lock.is_of(lock):
         raise RunDirectoryError(f"{directory.path}: {LOST}")
-    directory.write_status(replace(ended, ended_at=now()))
+    code = code_record.digest_of(directory.path)
+    directory.write_status(replace(ended, ended_at=now(), code=code))
     return _VERDICTS[ended.record]
 
 

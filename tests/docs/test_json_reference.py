@@ -21,7 +21,7 @@ from orchestrator.grid.identity import identify
 
 TABLES = read_tables(DOCS / "reference" / "json.md")
 # What a run directory holds under names of the user's own.
-OPEN = {"overrides", "metrics", "results", "config", "states"}
+OPEN = {"overrides", "metrics", "results", "config", "states", "files"}
 GRID = """lr=0.1,0.1,2,3 '+_filters=["lr > 2 ! steps == 20"]'"""
 COMMANDS = {
     "orch plan --json": [f"orch plan {GRID} --json", "orch plan lr=0.5 --json"],

@@ -7,24 +7,21 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from orchestrator.cli.command_for_run import find_own_command
 from orchestrator.cli.commands.run import execute
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.replacing import find_held, put_aside, tell, tell_held
 from orchestrator.cli.run_choice import choose_runs, separate_runs
 from orchestrator.cli.setting_flags import parse_flags
-from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.planning.load import load_plan
 from orchestrator.planning.plan import Decisions
-from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
 
@@ -32,9 +29,6 @@ if TYPE_CHECKING:
     from orchestrator.planning.load import Planned
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
-    from orchestrator.rundir.state import Observation
-
-_IS_EXECUTED = "another orch run executes this experiment, and may be about to start it"
 
 
 def rerun(options: argparse.Namespace, console: Console) -> int:
@@ -48,8 +42,7 @@ def rerun(options: argparse.Namespace, console: Console) -> int:
     seen = experiment.observe(due)
     held = find_held(experiment, seen)
     ready = [run_id for run_id in due if run_id not in held]
-    for run_id, reason in held.items():
-        _tell(console, options, f"left as it is: {run_id}, {reason}")
+    tell_held(held, options, console)
     if not ready:
         return ExitCode.LEFT
     runs = _runs(options, planned, ready)
@@ -59,38 +52,8 @@ def rerun(options: argparse.Namespace, console: Console) -> int:
     again = replace(planned, plan=replace(planned.plan, decisions=Decisions(runs, continued)))
     moved = [run_id for run_id in ready if run_id not in kept]
     begin = partial(put_aside, experiment, moved, options, console)
-    code = execute(again, options, console, begin, is_summarized=False)
+    code = execute(again, begin, options, console, is_summarized=False)
     return code or (ExitCode.LEFT if held else 0)
-
-
-def find_held(
-    experiment: ExperimentDirectory, seen: Mapping[RunId, Observation]
-) -> dict[RunId, str]:
-    """Return the runs that must not be started again now, with the reason.
-
-    The new attempt of an earlier rerun is none of them: it is continued, or waited for.
-    """
-    kept, is_executed = set(experiment.replaced.run_ids()), experiment.is_executed()
-    held = {}
-    for run_id, found in seen.items():
-        if run_id in kept:
-            continue
-        if found.state is State.RUNNING or found.damage:
-            held[run_id] = found.reason
-        elif is_executed and found.state is not State.DONE:
-            held[run_id] = _IS_EXECUTED
-    return held
-
-
-def put_aside(
-    experiment: ExperimentDirectory,
-    run_ids: Sequence[RunId],
-    options: argparse.Namespace,
-    console: Console,
-) -> None:
-    """Move run directories aside, and print one line per run that has to stay as it is."""
-    for run_id, reason in experiment.replaced.put_aside(run_ids, tell_waiting).items():
-        _tell(console, options, f"left as it is: {run_id}, {reason}")
 
 
 def _runs(options: argparse.Namespace, planned: Planned, run_ids: Sequence[RunId]) -> list[Run]:
@@ -141,9 +104,4 @@ def _tell_beginning(
         f"rerun of {len(ready) + finished} {'run' if len(ready) + finished == 1 else 'runs'}:"
         f" {', '.join(told)}. Earlier results are kept in {replaced.path} until the new ones are done"
     )
-    _tell(console, options, text, style="")
-
-
-def _tell(console: Console, options: argparse.Namespace, text: str, style: str = "yellow") -> None:
-    if not options.json:
-        console.print(Text(text, style=style), soft_wrap=True)
+    tell(text, options, console)

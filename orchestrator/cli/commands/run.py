@@ -16,6 +16,7 @@ from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
+from orchestrator.cli.replacing import replace_changed
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
@@ -31,9 +32,11 @@ from orchestrator.execution.slots import make_slots
 from orchestrator.execution.stop import StopLevel, StopRequests
 from orchestrator.extras import MLFLOW, TRAINER
 from orchestrator.grid.identity import short
+from orchestrator.launchers.code_description import CodeDescription
 from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
 from orchestrator.launchers.warm import HYDRA, TRAINING_STACK, WarmLauncher, modules_named_by
+from orchestrator.planning.drift import find_drift
 from orchestrator.planning.load import load_plan
 from orchestrator.rundir.state import State
 from orchestrator.runner.entry_point import EntryPoint
@@ -51,20 +54,24 @@ if TYPE_CHECKING:
     from orchestrator.execution.slots import Gpu
     from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decision
+    from orchestrator.tracking.git_source import Source
 
 _GARBAGE: Final = 700  # allocations before a garbage collection of the youngest generation
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Execute the plan and return the exit code."""
-    return execute(load_plan(source_of(options), only=options.only), options, console)
+    planned = load_plan(source_of(options), only=options.only)
+    if not options.rerun_changed:
+        return execute(planned, bool, options, console)
+    return execute(*replace_changed(planned, options, console), options, console)
 
 
 def execute(
     planned: Planned,
+    begin: Callable[[], object],
     options: argparse.Namespace,
     console: Console,
-    begin: Callable[[], object] = bool,
     *,
     is_summarized: bool = True,
 ) -> int:
@@ -87,14 +94,16 @@ def execute(
     to_start = planned.plan.starts()
     stop_file = planned.experiment.stop_file()  # before joining, so that no later request is missed
     resources = _join(planned, settings, total)
-    if is_summarized:
-        _print_summary(planned, options, console)
+    if is_summarized and not options.quiet:
+        print_summary(planned.plan, console, find_drift(planned))
     _warn_of_shared_memory(to_start, console)
+    source = read_git_source(Path.cwd(), next_command(options, "run"))
+    described = CodeDescription(source.commit, source.is_dirty)
     with (
         StopRequests(_first_level(options), stop_file.news) as stop,
-        closing(_launcher(settings, to_start)) as launcher,
+        closing(_launcher(settings, to_start, described)) as launcher,
     ):
-        reporter = _start_reporter(planned, options) if tracking.enabled else None
+        reporter = _start_reporter(planned, source) if tracking.enabled else None
         if total:
             with console.status("loading what runs need"):
                 launcher.warm_up(stop)
@@ -141,8 +150,8 @@ def _do_nothing(
 ) -> int:
     if planned.experiment.replaced.run_ids():  # of a rerun that was killed when it was done
         planned.experiment.prepare(tell_waiting)
-    if is_summarized:
-        _print_summary(planned, options, console)
+    if is_summarized and not options.quiet:
+        print_summary(planned.plan, console, find_drift(planned))
     console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
     return close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
 
@@ -185,29 +194,28 @@ def _resources(settings: Settings, gpus: Gpus, found: Sequence[Gpu], runs: int) 
     return Resources(slots, settings.policy, gate, save_when_asked=saves)
 
 
-def _launcher(settings: Settings, starts: Sequence[Decision]) -> CommandLauncher | WarmLauncher:
+def _launcher(
+    settings: Settings, starts: Sequence[Decision], code: CodeDescription
+) -> CommandLauncher | WarmLauncher:
     program, limits = settings.program, settings.limits
     if program.command:
-        return CommandLauncher(program.command, limits)
+        return CommandLauncher(program.command, limits, code)
     if program.entry_point:
         entry_point = EntryPoint(program.entry_point, program.arguments)
         needed = HYDRA if find_app_function(program.entry_point) else ()
-        return WarmLauncher(entry_point, (*needed, *program.preload, program.entry_point), limits)
+        modules = (*needed, *program.preload, program.entry_point)
+        return WarmLauncher(entry_point, modules, limits, code)
     if not TRAINER.is_installed:
         raise UsageError(
             f"{TRAINER.request('the trainer')}; or name a program of your own in orch.command"
         )
     named = modules_named_by(decision.run.config for decision in (*starts[:1], *starts[-1:]))
-    return WarmLauncher(modules=(*TRAINING_STACK, *named, *program.preload), limits=limits)
+    return WarmLauncher(
+        modules=(*TRAINING_STACK, *named, *program.preload), limits=limits, code=code
+    )
 
 
-def _print_summary(planned: Planned, options: argparse.Namespace, console: Console) -> None:
-    if not options.quiet:
-        print_summary(planned.plan, console)
-
-
-def _start_reporter(planned: Planned, options: argparse.Namespace) -> ReporterProcess:
-    source = read_git_source(Path.cwd(), next_command(options, "run"))
+def _start_reporter(planned: Planned, source: Source) -> ReporterProcess:
     record_source(planned.experiment.path, source)
     reporter = ReporterProcess(planned.experiment, planned.settings.tracking)
     reporter.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -14,6 +15,7 @@ from orchestrator.cli.safe_output import on_one_line
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_values import show as show_value
+from orchestrator.rundir import code_record
 from orchestrator.rundir.replaced import kept_for
 from orchestrator.rundir.state import State, Status
 from orchestrator.sanitize import printable
@@ -78,11 +80,27 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
         yield "iterations", f"{seen.progress.iteration} of {seen.progress.iterations}"
     for key, metric in report.outcome.metrics.items():
         yield key, _short(metric)
+    yield from _code_lines(directory)
     yield "config", str(directory.config)
     if kept := kept_for(directory):
         yield "earlier", f"{kept}, kept until this run is done"
     for log in directory.attempt_logs():
         yield "log", str(log)
+
+
+def _code_lines(directory: RunDirectory) -> Iterator[tuple[str, str]]:
+    """Yield what the last attempt executed, if it is recorded."""
+    for made in code_record.read(directory.path)[-1:]:
+        if isinstance(made.get("command"), list):
+            yield "command", shlex.join(map(str, made["command"]))
+        yield "in", made["directory"]
+        if made.get("commit"):
+            yield "commit", f"{made['commit']}{', modified' if made.get('dirty') else ''}"
+        if made["files"]:
+            yield (
+                "code",
+                ", ".join(f"{name} {sha or 'edited'}" for name, sha in made["files"].items()),
+            )
 
 
 def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
@@ -104,6 +122,7 @@ def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
         "error": {"class": failure.kind, "message": failure.message} if failure else None,
         "results": dict(report.outcome.results),
         "earlier": kept and str(kept),
+        "code": code_record.read(directory.path),
         "logs": [str(log) for log in directory.attempt_logs()],
         "config": config,
     }

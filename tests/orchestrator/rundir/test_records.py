@@ -18,6 +18,7 @@ STATUS = Status(
     exit_code=1,
     failure=Failure("error", "ValueError: lr"),
     reason="why not",
+    code="0123456789abcdef",
 )
 
 
@@ -39,6 +40,7 @@ def test_status_has_the_fields_of_the_contract() -> None:
         "exit_code",
         "error",
         "reason",
+        "code",
     ]
 
 

@@ -173,5 +173,5 @@ def test_runners_do_not_inherit_the_run_that_is_debugged_in_this_shell(
     """They would be taken for processes of it, and it would wait for them."""
     other = grid.make(0.1, 5)
     monkeypatch.setenv("ORCH_RUN_DIR", str(other.path.resolve()))
-    use_command(grid, "sh", "-c", r"! tr '\0' '\n' < /proc/$PPID/environ | grep ORCH_RUN_DIR")
+    use_command(grid, "sh", "-c", r"! tr '\0' '\n' < /proc/$PPID/environ | grep ^ORCH_RUN_DIR=")
     assert grid.orch("run", "seed=0") == 0

@@ -1,0 +1,60 @@
+"""The description of the code and the command of an attempt, which its runner records."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.config.command_placeholders import discreet, own_parts
+from orchestrator.rundir.code_record import VARIABLE
+from orchestrator.runner.project_files import digests_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.grid.identity import Run
+
+
+@dataclass(frozen=True, slots=True)
+class CodeDescription:
+    """What all attempts of an ``orch run`` have in common: the commit, and whether it was modified."""
+
+    commit: str = ""
+    is_dirty: bool = False
+
+    def environment(
+        self,
+        run: Run,
+        program: tuple[str, Sequence[str]],
+        arguments: Sequence[str],
+        run_dir: str,
+        entry_point: str | None = None,
+    ) -> Mapping[str, str]:
+        """Return the variable that brings the description of an attempt to its runner.
+
+        Args:
+            run: The run.
+            program: The setting that holds the program's arguments, and these, before their
+                placeholders are replaced. A run with arguments of its own is described without.
+            arguments: The arguments, as the program gets them.
+            run_dir: The run directory.
+            entry_point: The Python function that gets them; None: they are a command.
+        """
+        setting, parts = program
+        function = [entry_point] if entry_point else []
+        folder = os.getcwd()  # noqa: PTH109 # as a string
+        is_shared = list(own_parts(run, setting, parts)) == list(parts)
+        described = {
+            "program": discreet([*function, *parts]) if is_shared else None,
+            "command": discreet([*function, *arguments]),
+            "directory": folder,
+            "commit": self.commit or None,
+            "dirty": self.is_dirty if self.commit else None,
+            "files": {} if entry_point else digests_of(arguments, folder, run_dir),
+        }
+        return {VARIABLE: json.dumps(described)}
+
+
+NO_DESCRIPTION = CodeDescription()
