@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir.state import Failure
+from orchestrator.runner.divergence import DIVERGED
 from orchestrator.runner.error_line import find_cause
 from orchestrator.sanitize import printable
 
@@ -48,9 +49,7 @@ _SIGNS: Final[Mapping[FailureKind, re.Pattern[str]]] = {
         r"|PytorchStreamWriter failed writing",
         re.IGNORECASE,
     ),
-    FailureKind.DIVERGED: re.compile(
-        r"FloatingPointError|\bloss (?:is|became|was) (?:nan|-?inf)", re.IGNORECASE
-    ),
+    FailureKind.DIVERGED: DIVERGED,
 }
 # A shell reports a child that a signal killed as 128 plus the signal's number.
 _SHELL: Final = 128

@@ -49,6 +49,83 @@ def test_last_words_tell_the_class_and_the_message(words: str, kind: str, messag
 
 
 @pytest.mark.parametrize(
+    "error",
+    [
+        "ValueError: The loss returned in `training_step` is nan.",
+        "ValueError: The loss returned in `training_step` is inf.",
+        "ValueError: The loss returned in `training_step` is -inf.",
+        "lightning.fabric.utilities.exceptions.MisconfigurationException: loss is NaN",
+        (
+            "ValueError: Detected nan and/or inf values in `layer.weight`. Check your forward pass for"
+            " numerically unstable operations."
+        ),
+        "RuntimeError: Function 'MulBackward0' returned nan values in its 0th output.",
+        (
+            "RuntimeError: The total norm of order 2.0 for gradients from `parameters` is non-finite, so"
+            " it cannot be clipped. To disable this error"
+        ),
+        "RuntimeError: probability tensor contains either `inf`, `nan` or element < 0",
+        (
+            "ValueError: Expected parameter loc (Tensor of shape (1,)) of distribution Normal(loc: nan)"
+            " to satisfy the constraint Real(), but found invalid values:\ntensor([nan])"
+        ),
+        "FloatingPointError: Minimum loss scale reached (0.0001). Your loss is probably exploding.",
+        "Exception: Current loss scale already at minimum - cannot decrease scale anymore.",
+        "AssertionError: Rank 0: found NaN in local grad norm for bucket #0 in backward pass",
+        "ValueError: found nan in actions. Originated from the RL model",
+        "RuntimeError: NaN loss encountered at step 3",
+        "RuntimeError: Loss became infinite or NaN at iteration=7!",
+        "RuntimeError: non-finite gradients in layer 3",
+        "RuntimeError: train_loss=nan",
+        "AssertionError: losses are not finite",
+        "RuntimeError: training diverged at step 12",
+        "RuntimeError: the model has diverged",
+    ],
+)
+def test_sentence_of_a_library_for_a_diverged_training_is_known(error: str) -> None:
+    """Those of PyTorch, Lightning, fairseq, DeepSpeed, Megatron, and what people write themselves."""
+    assert classify(1, Traces(TRACEBACK.format("f()", error))).kind == "diverged"
+    printed = error.partition(": ")[2].replace("\n", " ")
+    assert classify(1, Traces(f"epoch 3\n{printed}\n")).kind == "diverged"
+    earlier = TRACEBACK.format("f()", error) + "tried again\n" * 30
+    assert classify(1, Traces(earlier + TRACEBACK.format("g()", "KeyError: 1"))).kind == "error"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Loss is nan, stopping training\n",
+        "Loss is nan, stopping training\n{'loss_ce': tensor(nan, device='cuda:0')}\n",
+        "{'loss_classifier': tensor(inf), 'loss_box_reg': tensor(0.1)}\n",
+    ],
+)
+def test_printed_loss_that_is_not_finite_is_divergence(words: str) -> None:
+    """As torchvision's reference scripts end, with exit code 1."""
+    assert classify(1, Traces(f"Epoch: [0]\n{words}")).kind == "diverged"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ValueError: loss is inferred from the outputs, but there are none",
+        "ValueError: the loss was nanmean, choose another",
+        "ValueError: Input contains NaN.",
+        "ValueError: cannot convert float NaN to integer",
+        "fatal: your branch and 'origin/main' have diverged",
+        "ValueError: the loss function is not known: nan_mse",
+        "KeyError: 'info loss'",
+        "ValueError: lr must be finite",
+        "ValueError: Found input variables with inconsistent numbers of samples",
+        "AssertionError: No inf checks were recorded for this optimizer.",
+        "ImportError: found information about no package",
+    ],
+)
+def test_error_about_something_else_is_no_divergence(error: str) -> None:
+    """Some words occur in other sentences too."""
+    assert classify(1, Traces(TRACEBACK.format("f()", error))).kind == "error"
+
+
+@pytest.mark.parametrize(
     ("code", "message"),
     [(-9, "by SIGKILL"), (-11, "by SIGSEGV"), (137, "by SIGKILL"), (139, "by SIGSEGV")],
 )
