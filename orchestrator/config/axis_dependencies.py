@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from hydra.core.override_parser.types import Override
 
+    from orchestrator.config.resolved_size import ResolvedSize
     from orchestrator.grid.axes import Axis
     from orchestrator.grid.config_template import Path, Positions
     from orchestrator.grid.config_values import Value
@@ -35,6 +36,8 @@ _MANY: Final = (
     2_000  # combinations; fewer are resolved one by one, in a quarter of a millisecond each
 )
 _MOST: Final = 200_000
+_MOST_STEPS: Final = 500_000  # interpolations to resolve for all combinations
+_MOST_CHARACTERS: Final = 200_000_000
 _CONFIG_ONLY: Final = ("oc.env", "hydra")  # resolvers that do not read the config
 
 
@@ -49,14 +52,16 @@ class _Place:
 
 
 def find_parts(
-    cfg: DictConfig, axes: Sequence[Axis], free: Positions
+    cfg: DictConfig, axes: Sequence[Axis], free: Positions, resolved: ResolvedSize
 ) -> tuple[dict[str, Value], tuple[Part, ...]] | None:
     """Return the resolved config, and the parts of it that depend on the free axes.
 
     ``cfg`` is the composed config of the first point; its nodes are temporarily set to the other
-    values. The result is None if the dependencies are uncertain.
+    values. The result is None if the dependencies are uncertain. ``resolved`` knows the sizes of its
+    nodes for the longest values.
 
     Raises:
+        ConfigError: The values for all combinations would take too much time or memory.
         OmegaConfBaseException: The first point cannot be resolved.
     """
     leaves = {number: _leaf(cfg, axes[number].key) for number in free}
@@ -65,12 +70,21 @@ def find_parts(
         return None
     nodes = cast("dict[int, AnyNode]", leaves)
     places = list(_Tracer(nodes).places(cfg, ()))
-    sizes = [len(axis.values) for axis in axes]
     try:
-        parts = tuple(_part(cfg, place, axes, nodes, sizes) for place in places)
+        parts = tuple(_part(cfg, place, axes, nodes, resolved) for place in places)
     except (OmegaConfBaseException, RecursionError):
         return None  # resolving point by point then finds the first invalid one
     return config, parts
+
+
+def longest_values(cfg: DictConfig, axes: Sequence[Axis], free: Positions) -> dict[int, int]:
+    """Return the length of the longest value that each free axis gives a node, by the node's ``id``."""
+    leaves = {number: _leaf(cfg, axes[number].key) for number in free}
+    return {
+        id(leaf): max(len(str(value)) for value in axes[number].values)
+        for number, leaf in leaves.items()
+        if leaf is not None
+    }
 
 
 def is_certain(cfg: DictConfig, override: Override) -> bool:
@@ -117,10 +131,12 @@ def _part(
     place: _Place,
     axes: Sequence[Axis],
     nodes: Mapping[int, AnyNode],
-    sizes: Sequence[int],
+    resolved: ResolvedSize,
 ) -> Part:
     numbers = tuple(sorted(place.axes))
+    sizes = [len(axis.values) for axis in axes]
     count = math.prod(sizes[number] for number in numbers)
+    size = resolved.of(cast("Any", place.container)._get_node(place.key))
 
     def at(positions: Sequence[object]) -> Value:
         for number, value in zip(numbers, positions, strict=True):
@@ -132,12 +148,17 @@ def _part(
         return at([axes[n].values[p] for n, p in zip(numbers, positions, strict=True)])
 
     try:
-        write = _find_text(at, found, numbers, axes) if count > _MANY else None
-        if write is None and count > _MOST:
+        most = min(_MOST, _MOST_STEPS // max(size.steps, 1))
+        can_verify = sum(sizes[number] for number in numbers) <= most
+        write = _find_text(at, found, numbers, axes) if count > _MANY and can_verify else None
+        if write is not None:
+            most = count
+        most = min(most, _MOST_CHARACTERS // max(size.characters, 1))
+        if count > most:
             names = ", ".join(axes[number].key for number in numbers)
             raise ConfigError(
                 f"{'.'.join(map(str, place.path))} depends on {names} together: {count:,} combinations"
-                f" would have to be resolved, the maximum is {_MOST:,}. Remove the key, or give the"
+                f" would have to be resolved, the maximum is {most:,}. Remove the key, or give the"
                 " axes fewer values."
             )
         make = write or found

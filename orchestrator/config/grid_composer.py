@@ -7,6 +7,7 @@ dependencies are known, even that is not necessary for every point: see ``templa
 
 from __future__ import annotations
 
+import math
 import pickle
 import re
 from dataclasses import replace
@@ -18,13 +19,15 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
-from orchestrator.config.axis_dependencies import find_parts, is_certain
+from orchestrator.config.axis_dependencies import find_parts, is_certain, longest_values
 from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.hydra_resolver import Given, provide, provide_own
 from orchestrator.config.identity_notes import IdentityNotes
 from orchestrator.config.overrides import choose, is_for_program, without_secret_value
+from orchestrator.config.resolved_size import check_reach, check_resolved_size
 from orchestrator.config.secret_detection import check_command, find_hidden, find_origins
 from orchestrator.config.secret_references import conceal, identity_of
+from orchestrator.errors import GridError
 from orchestrator.grid.axes import Axis, Point
 from orchestrator.grid.config_template import ConfigTemplate, combinations, put
 from orchestrator.grid.config_values import Value, dotted_keys
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from orchestrator.grid import config_template
     from orchestrator.grid.identity import Concealed, RunId
 
+_MOST_COMPOSED: Final = 100_000  # milliseconds each
 _SIMPLE_KEY: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 
@@ -67,10 +71,12 @@ class Composer:
 
         Raises:
             ConfigError: The first point of a template cannot be composed or resolved.
+            GridError: There are too many templates.
         """
         sizes = [len(axis.values) for axis in axes]
         swept = [item for item in self.overrides if item.is_sweep_override()]
         bound = [number for number, item in enumerate(swept) if self._binds(item, axes[number])]
+        _check_count(bound, axes)
         for positions in combinations(bound, sizes):
             fixed = dict(zip(bound, positions, strict=True))
             with refusals_of_hydra(self._known_keys):
@@ -84,10 +90,11 @@ class Composer:
         certain = not _overlap([item.key_or_group for item in late], [axes[n].key for n in free])
         for item in late:
             certain = certain and is_certain(cfg, item)
-            ConfigLoaderImpl._apply_overrides_to_config([item], cfg)
+            _apply(item, cfg)
         self._app.complete(cfg)
+        sizes = check_resolved_size(cfg, longest_values(cfg, axes, free))
         check_command(cfg)
-        found = find_parts(cfg, axes, free) if certain else None
+        found = find_parts(cfg, axes, free, sizes) if certain else None
         config, parts = found or (_plain(cfg), None)
         origins = find_origins(cfg)
         self.notes.look_at(config, origins.own, _excluded(cfg))
@@ -169,11 +176,14 @@ class Composer:
         """Return the config of a point before interpolations are resolved.
 
         Raises:
+            ConfigError: Resolving it would take too long.
             HydraException: Hydra rejects it.
         """
         cfg, late, _ = self._start(point)
-        ConfigLoaderImpl._apply_overrides_to_config(late, cfg)
+        for item in late:
+            _apply(item, cfg)
         self._app.complete(cfg)
+        check_resolved_size(cfg)
         return cfg
 
     def _start(self, point: Point) -> tuple[DictConfig, list[Override], Mapping[str, str]]:
@@ -223,6 +233,21 @@ class Composer:
         composed = (_copy(pickled) for pickled, _ in self._composed.values())
         for cfg in (self._master.cfg, *composed):
             yield from dotted_keys(OmegaConf.to_container(cfg))
+
+
+def _check_count(bound: Sequence[int], axes: Sequence[Axis]) -> None:
+    count = math.prod(len(axes[number].values) for number in bound)
+    if count > _MOST_COMPOSED:
+        names = ", ".join(axes[number].key for number in bound)
+        raise GridError(
+            f"{count:,} configs of this grid have to be composed, one per combination of {names}: the"
+            f" maximum is {_MOST_COMPOSED:,}. Give these axes fewer values."
+        )
+
+
+def _apply(override: Override, cfg: DictConfig) -> None:
+    check_reach(cfg, override.key_or_group)
+    ConfigLoaderImpl._apply_overrides_to_config([override], cfg)
 
 
 def _names(choices: Mapping[str, object]) -> dict[str, str]:

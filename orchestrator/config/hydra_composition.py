@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import KeyValidationError, OmegaConfBaseException
 
 from orchestrator.config.hydra_resolver import register
+from orchestrator.config.resolved_size import check_resolved_size
 from orchestrator.config.yaml_limits import check_config_file, check_override
 from orchestrator.errors import ConfigError
 
@@ -159,6 +160,7 @@ class ConfigFolder:
 
     def _compose_all(self, choices: Sequence[Override], *, open_ended: bool) -> Composed:
         cfg = self._load(choices, open_ended=open_ended)
+        check_resolved_size(cfg.hydra)
         known = OmegaConf.to_container(cfg.hydra.runtime.choices)
         params = OmegaConf.select(cfg, "hydra.sweeper.params") or {}
         written = {str(key): str(value) for key, value in params.items()}
@@ -275,6 +277,7 @@ def _only_params(cfg: DictConfig) -> dict[str, str]:
         return {}
     match OmegaConf.to_container(cast("DictConfig", node)):
         case {"sweeper": {"params": dict()} as sweeper, **other} if not other and len(sweeper) == 1:
+            check_resolved_size(node)
             params = OmegaConf.select(cfg, "hydra.sweeper.params")
             found = dict(params.items())
             # Hydra keeps them as strings; it rejects null, lists and mappings.

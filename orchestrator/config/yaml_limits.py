@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LONGEST_OVERRIDE: Final = 10_000
 _MOST_ITEMS: Final = 2_500  # of lists and mappings, which Hydra parses slowly
+_MOST_INTERPOLATIONS: Final = 1_000
 _LONGEST_PLAIN: Final = 100_000
 _PLAIN: Final = re.compile(r"[\w.,=+~/@-]*")  # plain values with commas, which Hydra parses fast
 _SHOWN: Final = 40
@@ -73,6 +74,11 @@ def check_override(text: str) -> None:
         raise ConfigError(
             f"the override {shown!r} has {text.count(','):,} commas, the maximum is {_MOST_ITEMS:,}."
             " Write range(...), or put the values in a config file."
+        )
+    if text.count("${") > _MOST_INTERPOLATIONS:
+        raise ConfigError(
+            f"the override {shown!r} has {text.count('${'):,} interpolations, the maximum is"
+            f" {_MOST_INTERPOLATIONS:,}. Put the value in a config file."
         )
     if sum(map(text.count, "[{(")) > _DEEPEST and _depth(text) > _DEEPEST:
         raise ConfigError(
