@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+_AROUND: Final = 60  # characters of a filter that are shown before and after the marked one
 
 
 class OrchestratorError(Exception):
@@ -24,15 +29,65 @@ class GridError(OrchestratorError):
     """An axis of the grid cannot be expanded."""
 
 
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A filter, and the position in it that an error marks; ``source`` is where it was written."""
+
+    text: str
+    place: int
+    source: str = "filter"
+
+
 class FilterError(OrchestratorError):
     """A filter cannot be parsed, or orders values that have no order.
 
-    ``quoted`` are the values of the config that the message quotes, by their keys.
+    ``quoted`` are the values of the config that the message quotes, by their keys. The message shows
+    the filter with a caret under the marked character, and names the ``point``, if there is one.
     """
 
-    def __init__(self, message: str, quoted: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        why: str,
+        quoted: Mapping[str, str] | None = None,
+        *,
+        marked: Marked | None = None,
+        point: str = "",
+    ) -> None:
+        super().__init__("\n    ".join(_lines(why, marked, point)))
+        self.why = why
         self.quoted = quoted or {}
+        self.marked = marked
+        self.point = point
+
+    def rewritten(self, change: Callable[[str], str]) -> FilterError:
+        """Return the error with all its strings changed, and the mark at the same place."""
+        marked = self.marked
+        if marked is not None:
+            text = change(marked.text)
+            place = min(len(change(marked.text[: marked.place])), len(text))
+            marked = Marked(text, place, marked.source)
+        return FilterError(change(self.why), self.quoted, marked=marked, point=change(self.point))
+
+    def at(self, *, source: str = "", point: str = "") -> FilterError:
+        """Return the error with the source of the filter, or the point of the grid."""
+        marked = self.marked
+        if source and marked is not None:
+            marked = Marked(marked.text, marked.place, source)
+        return FilterError(self.why, self.quoted, marked=marked, point=point or self.point)
+
+
+def _lines(why: str, marked: Marked | None, point: str) -> Iterator[str]:
+    if marked is None:
+        yield why
+    else:
+        yield f"{marked.source}, character {marked.place + 1}: {why}."
+        # Control characters would shift the caret, or control the user's terminal.
+        shown = printable(marked.text)
+        start = max(0, marked.place - _AROUND)
+        yield shown[start : marked.place + _AROUND]
+        yield f"{' ' * (marked.place - start)}^"
+    if point:
+        yield f"at the point {point}"
 
 
 class IdentityError(OrchestratorError):

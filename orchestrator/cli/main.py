@@ -64,10 +64,10 @@ def _complain(error: Exception) -> None:
 
     A filter with a caret under the position, and a traceback of a user's module, keep their lines.
     """
-    from orchestrator.config.secret_patterns import without_passwords  # noqa: PLC0415 # errors only
+    from orchestrator.config.secret_echo import describe_error  # noqa: PLC0415 # errors only
 
     has_lines = isinstance(error, FilterError | PreloadError)
-    said = without_passwords(str(error))
+    said = describe_error(error, sys.argv[1:])
     text = harmless(said) if has_lines else one_line(said)
     sys.stderr.write(f"orch: {text}\n")
 

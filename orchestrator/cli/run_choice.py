@@ -50,7 +50,9 @@ def choose_runs(options: argparse.Namespace, experiment: ExperimentDirectory) ->
         experiment.replaced.kept(run_id) if run_id in kept else experiment.run(run_id)
         for run_id in run_ids
     ]
-    return [each.run_id for each in meeting(parse_condition(options.where), directories)]
+    return [
+        each.run_id for each in meeting(parse_condition(options.where, "--where"), directories)
+    ]
 
 
 def meeting(condition: Condition, directories: Sequence[RunDirectory]) -> list[RunDirectory]:

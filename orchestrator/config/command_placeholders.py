@@ -14,7 +14,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.overrides import as_override
-from orchestrator.config.secret_patterns import is_credential, without_passwords, without_secret
+from orchestrator.config.secret_patterns import (
+    is_credential,
+    is_secret,
+    looks_like_credential,
+    without_passwords,
+    without_secret,
+)
 from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.errors import ConfigError
 from orchestrator.grid.config_values import show
@@ -143,21 +149,32 @@ class _Places:
                 f"{self._where}: the config has no key '{name}' for the placeholder {{{name}}}."
                 f"{hint} For the literal string write {{{{{name}}}}}."
             )
-        if _is_credential_hidden(name, self._written.get(name)):
+        if self._is_hidden(name):
             raise ConfigError(
                 f"{self._where}: {{{name}}} is a secret, which the list of processes would expose."
                 " Let the program read it from config.yaml in its run directory."
             )
         return self._known[name]
 
+    def _is_hidden(self, name: str) -> bool:
+        """Return whether a value is written as a reference because it is a credential."""
+        text = str(self._written.get(name))
+        if HANDED_OVER in text:
+            return not self._is_a_word(name)
+        names = _VARIABLE.findall(text)
+        return bool(names) and any(map(is_credential, (*names, *name.split("."))))
 
-def _is_credential_hidden(name: str, written: Value) -> bool:
-    """Return whether a value is written as a reference because it is a credential."""
-    text = str(written)
-    if HANDED_OVER in text:
-        return True
-    names = _VARIABLE.findall(text)
-    return bool(names) and any(map(is_credential, (*names, *name.split("."))))
+    def _is_a_word(self, name: str) -> bool:
+        """Return whether a concealed value is only a word under a key such as ``token``."""
+        path, value = name.split("."), self._known[name]
+        if not is_secret(path, value) or looks_like_credential(path, value):
+            return False
+        others = (key for key, text in self._written.items() if HANDED_OVER in str(text))
+        return not any(
+            str(self._known[key]) in str(value)
+            for key in others
+            if looks_like_credential(key.split("."), self._known[key])
+        )
 
 
 def _leaves(config: Mapping[str, Value], above: str = "") -> Iterator[tuple[str, Value]]:

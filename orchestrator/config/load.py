@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _LONGEST: Final = 255  # bytes; the limit of file systems for a name
 _SHOWN: Final = 80
 _PER_RUN: Final = ("orch.command", "orch.arguments")
+_ADDRESS: Final = re.compile(r"[A-Za-z][\w+.-]+:/")
 _OURS: Final = ("mlflow.db", ".mlflow.db", "mlartifacts")  # files beside the experiments
 
 
@@ -192,6 +194,11 @@ def _experiment_id(value: Value) -> str:
 def _results_dir(value: Value) -> Path:
     if value is None or not str(value) or not str(value).isprintable():
         raise ConfigError("the config has no results_dir. Set it to the folder for all results.")
+    if _ADDRESS.match(str(value)):
+        raise ConfigError(
+            f"results_dir {str(value)[:_SHOWN]!r} is an address, not a folder. Write the path of a"
+            " folder that this machine has."
+        )
     # As a string: a path would drop the './' before a folder whose name starts with '~'.
     path = Path(os.path.expanduser(str(value)))  # noqa: PTH111 # see above
     first = next(iter(path.parts), "")

@@ -21,7 +21,7 @@ from hydra.core.override_parser.types import (
 )
 
 from orchestrator.config.hydra_errors import refusals_of_hydra
-from orchestrator.config.secret_patterns import holds_secret, without_secret
+from orchestrator.config.secret_patterns import looks_like_credential, without_secret
 from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.errors import GridError
 from orchestrator.grid.axes import Axis, Point
@@ -122,7 +122,7 @@ def make_axis(override: Override, folder: ConfigFolder) -> Axis:
                 f"{_typed(override)}: it has more than {_MOST_VALUES:,} values. Give it fewer."
             )
         values = [_reread(element, folder) for element in elements]
-    if any(holds_secret(name.split("."), value) for value in values):
+    if any(looks_like_credential(name.split("."), value) for value in values):
         raise GridError(
             f"{name} cannot be an axis: it looks like a credential, and axis values are displayed."
             " Give it a single value, or values from the environment:"

@@ -19,6 +19,7 @@ from orchestrator.config.secret_patterns import (
     is_named_credential,
     is_named_secret,
     is_secret,
+    looks_like_credential,
 )
 from orchestrator.config.secret_references import Hidden
 from orchestrator.config.unstable_values import refuse_unstable
@@ -124,7 +125,8 @@ def _secrets(cfg: DictConfig) -> list[tuple[str, str]]:
         if any(isinstance(step, str) and is_credential(step) for step in path):
             key = ".".join(map(str, path))
             value = OmegaConf.select(cfg, key)
-            if isinstance(value, str) and len(value) >= _SHORTEST and is_secret(path, value):
+            is_long = isinstance(value, str) and len(value) >= _SHORTEST
+            if is_long and looks_like_credential(path, value):
                 found.append((key, value))
     return found
 

@@ -20,7 +20,7 @@ from orchestrator.config.secret_lists import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 _ALWAYS: Final = frozenset(
     [
@@ -52,10 +52,17 @@ _PAIRS: Final = frozenset(
         "ssh",
     ]
 ) | {("connection", "string")}
+# Names at the end of a key that mean nothing else, whatever the value.
+_PASSWORDS: Final = (_ALWAYS - {"bearer", "secret", "secrets"}) | {"accesskey", "passcode"}
+_LONGEST_WORDS: Final = 60
+_BETWEEN: Final = re.compile(r"[\s./_:,@+<>|()\[\]-]+")
+_ORDINARY: Final = re.compile(r"|[A-Z]?[a-z]{1,16}|[A-Z]{1,5}|[a-z]{1,5}\d{1,3}|\d{1,5}(e\d+)?")
 _STEP: Final = re.compile(r"[^.+~/]+")
 _MEMBER: Final = re.compile(r"([\w-]+)\s*:\s*([^,{}\[\]]*)")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _USER: Final = re.compile(r"(?<=://)(?:[^/\s:@]*:[^/\s]*|[^/\s:@]{16,})@")
+# A path that was made of an address has one slash.
+_USER_OF_PATH: Final = re.compile(r"(\w:/)(?:[^/\s:@]*:[^/\s]*|[^/\s:@]{16,})@")
 _QUERY: Final = re.compile(
     r"(?<=[?&;])((?:access[_-]?|api[_-]?|auth[_-]?)?(?:key|token|password|secret|sig|signature)=)"
     r"[^&;\s]+",
@@ -95,33 +102,41 @@ def is_named_secret(path: Iterable[object], value: object) -> bool:
 def is_secret(path: Iterable[object], value: object) -> bool:
     """Return whether a value under a path of keys must not be written to disk."""
     path = tuple(path)
+    names = [step for step in path if isinstance(step, str)]
+    is_count = isinstance(value, int | float) and is_ordinary(str(value))
+    if is_count and not (names and _is_password(words_of(names[-1]))):
+        return False  # as in secret_dim: 3
     if is_named_secret(path, value):
         return True
     if not isinstance(value, str) or not value:
         return False
-    names = [step for step in path if isinstance(step, str)]
     return holds_credential(value) or bool(names and is_secret_kind(words_of(names[-1]), value))
 
 
-def holds_secret(path: Iterable[object], value: object) -> bool:
-    """Tell whether a value, or one anywhere within it, must not be written down.
+def looks_like_credential(path: Iterable[object], value: object) -> bool:
+    """Return whether a value, or one within it, looks like a credential, rather than only its key.
 
-    References are not secrets; what they lead to is judged where it stands.
+    ``is_secret`` hides too much rather than too little. This is for what is refused: words and
+    numbers under keys that have another meaning as well (``token=cls``, ``secret_dim=3``) pass.
+    References are not credentials; what they lead to is judged where it stands.
     """
     path = tuple(path)
     if isinstance(value, dict):
-        return any(holds_secret((*path, key), item) for key, item in value.items())
+        return any(looks_like_credential((*path, key), item) for key, item in value.items())
     if isinstance(value, list):
-        return any(holds_secret((*path, place), item) for place, item in enumerate(value))
-    return "${" not in str(value) and is_secret(path, value)
+        return any(looks_like_credential((*path, at), item) for at, item in enumerate(value))
+    if "${" in str(value) or not is_secret(path, value):
+        return False
+    if isinstance(value, str) and has_password(value):
+        return True
+    names = [step for step in path if isinstance(step, str)]
+    is_password = isinstance(value, str) and bool(names) and _is_password(words_of(names[-1]))
+    return is_password or not is_ordinary(str(value))
 
 
-def without_quoted_secrets(message: str, quoted: Mapping[str, str]) -> str:
-    """Return a message in which the values it quotes, by their keys, are hidden where they are secret."""
-    for key, text in quoted.items():
-        if is_secret(key.split("."), text.strip('"')):
-            message = message.replace(text, "***")
-    return message
+def is_ordinary(text: str) -> bool:
+    """Return whether a string may be a word, a path or a number, rather than random characters."""
+    return len(text) <= _LONGEST_WORDS and all(map(_ORDINARY.fullmatch, _BETWEEN.split(text)))
 
 
 def without_secret(override: str) -> str:
@@ -138,6 +153,11 @@ def without_secret(override: str) -> str:
         or any(is_credential(name) or is_secret([name], text) for name, text in members)
     )
     return f"{key}{equals}***" if equals and found else override
+
+
+def _is_password(words: list[str]) -> bool:
+    """Return whether a name with these words has no other meaning than that of a credential."""
+    return not _PASSWORDS.isdisjoint(words[-1:]) or tuple(words[-2:]) in _PAIRS
 
 
 def words_of(name: str) -> list[str]:
@@ -157,6 +177,7 @@ def has_old_password(text: str) -> bool:
 
 def without_passwords(text: str) -> str:
     """Return a string without the users, passwords and tokens of addresses in it."""
+    text = _USER_OF_PATH.sub(r"\1", text)
     return without_credentials(_QUERY.sub(r"\1***", _USER.sub("", text)))
 
 

@@ -59,13 +59,17 @@ def parse_filter(text: str) -> Filter:
     return _FilterParser(_check_length(text, "a filter")).filter()
 
 
-def parse_condition(text: str) -> Condition:
-    """Parse one side of a filter on its own.
+def parse_condition(text: str, source: str = "--only") -> Condition:
+    """Parse one side of a filter on its own, the value of the option ``source``.
 
     Raises:
         FilterError: It does not follow the grammar; the message marks the position.
     """
-    return _FilterParser(_check_length(text, "--only")).condition()
+    try:
+        side = _FilterParser(_check_length(text, source)).condition()
+    except FilterError as error:
+        raise error.at(source=source) from None
+    return Condition(text, side, source)
 
 
 def _check_length(text: str, what: str) -> str:
@@ -116,11 +120,11 @@ class _FilterParser:
             self._fail(f"expected '&', '|' or the end, not {_name(self._token)}")
         return Filter(self._text, case, condition)
 
-    def condition(self) -> Condition:
+    def condition(self) -> Side:
         side = self._side("the condition")
         if self._token.kind != "end":
             self._fail(f"expected '&', '|' or the end, not {_name(self._token)}")
-        return Condition(self._text, side)
+        return side
 
     def _side(self, name: str) -> Side:
         if self._token.kind == "end" or self._token.text == "!":

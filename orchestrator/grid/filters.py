@@ -10,7 +10,7 @@ import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
-from orchestrator.errors import FilterError
+from orchestrator.errors import FilterError, Marked
 from orchestrator.grid.config_values import (
     Missing,
     Value,  # dataclasses keep it as a type
@@ -20,7 +20,6 @@ from orchestrator.grid.config_values import (
     same,
     show,
 )
-from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,10 +99,14 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The condition of ``--only``: one side of a filter, which a run has to meet."""
+    """The condition of an option such as ``--only``: one side of a filter, which a run has to meet.
+
+    ``source`` is the name of the option.
+    """
 
     text: str
     side: Side
+    source: str = "--only"
 
     @property
     def keys(self) -> frozenset[str]:
@@ -116,7 +119,10 @@ class Condition:
         Raises:
             FilterError: It orders values that have no order.
         """
-        return _holds(self.text, self.side, config, choices)
+        try:
+            return _holds(self.text, self.side, config, choices)
+        except FilterError as error:
+            raise error.at(source=self.source) from None
 
 
 def is_key_of(config: Mapping[str, Value], choices: Choices, path: str) -> bool:
@@ -192,10 +198,4 @@ def _short(value: Value) -> str:
 
 def fail_at(text: str, place: int, why: str, quoted: Mapping[str, str] | None = None) -> NoReturn:
     """Raise an error that shows the filter with a caret under the character at ``place``."""
-    # Control characters would shift the caret, or control the user's terminal.
-    shown = printable(text)
-    start = max(0, place - 60)
-    line = shown[start : place + 60]
-    raise FilterError(
-        f"filter, character {place + 1}: {why}.\n    {line}\n    {' ' * (place - start)}^", quoted
-    )
+    raise FilterError(why, quoted, marked=Marked(text, place))

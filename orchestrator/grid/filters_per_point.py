@@ -133,7 +133,7 @@ def naming_the_point(describe: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except FilterError as error:
-        raise FilterError(f"{error}\n    at the point {describe()}", error.quoted) from None
+        raise error.at(point=describe()) from None
 
 
 def _misspelt(key: str, item: Filter, config: Mapping[str, Value]) -> str:

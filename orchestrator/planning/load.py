@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
 from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.load import ExperimentConfig, load_experiment
-from orchestrator.config.secret_patterns import without_quoted_secrets
+from orchestrator.config.secret_echo import without_secrets
+from orchestrator.config.secret_patterns import is_secret
 from orchestrator.errors import FilterError, RunDirectoryError
 from orchestrator.grid.axes import expand
 from orchestrator.grid.config_values import look_up
@@ -107,16 +108,16 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
             conceal=partial(composer.conceal, training=experiment.training),
             only=condition,
         )
+    warnings = [without_secrets(warning) for warning in selection.warnings]
     if composer.ignored:
-        selection = replace(
-            selection, warnings=(*selection.warnings, _say_ignored(composer.ignored))
-        )
+        warnings.append(_say_ignored(composer.ignored))
+    selection = replace(selection, warnings=tuple(warnings))
     existing = experiment.run_ids()
     named = find_places(selection.runs, existing)
     seen = experiment.observe(named)
     made = make_plan(described.experiment_id, str(experiment.training), selection, seen, named)
     if condition is not None:
-        made = restrict(made, condition.text)
+        made = restrict(made, without_secrets(condition.text))
     _check_program(selection, described, experiment)
     former = [run_id for run_id in existing if run_id not in named]
     return Planned(made, experiment, described.settings, described, former, composer.notes.say())
@@ -132,13 +133,21 @@ def _hiding_secrets(described: ExperimentConfig) -> Iterator[None]:
     try:
         yield
     except FilterError as error:
-        message = without_quoted_secrets(str(error), error.quoted)
+        secret = [
+            text for key, text in error.quoted.items() if is_secret(key.split("."), text.strip('"'))
+        ]
         if error.quoted:
             first = described.composer.conceal(next(expand(described.axes)))
             for key, text in error.quoted.items():
                 if look_up(first.resolved, key) != look_up(first.written, key):
-                    message = message.replace(text, "***")
-        raise FilterError(message) from None
+                    secret.append(text)
+        raise error.rewritten(partial(_without, secret)) from None
+
+
+def _without(secret: Sequence[str], message: str) -> str:
+    for text in secret:
+        message = message.replace(text, "***")
+    return message
 
 
 def _say_ignored(keys: Sequence[str]) -> str:

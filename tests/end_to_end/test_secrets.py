@@ -144,6 +144,44 @@ def test_what_everybody_could_read_is_refused(
     assert "canary" not in ended.stderr
 
 
+def test_words_under_keys_like_token_may_be_axes(project: Path) -> None:
+    """In tables, in arguments, and in the config that the program reads."""
+    (project / "conf/config.yaml").write_text(
+        "results_dir: results\nexperiment_id: small\ntoken: cls\nsecret_dim: 1\nmax_new_tokens: 1\n"
+        "pad_token_id: 0\norch: {tracking: {enabled: false}}\n"
+    )
+    (project / "program.py").write_text(
+        "import os, sys\nfrom omegaconf import OmegaConf\n"
+        "cfg = OmegaConf.load(os.environ['ORCH_RUN_DIR'] + '/config.yaml')\n"
+        "assert sys.argv[1:] == [cfg.token, str(cfg.secret_dim)], sys.argv\n"
+        "assert isinstance(cfg.secret_dim, int)\n"
+    )
+    grid = ["token=cls,mean", "secret_dim=3,4", "max_new_tokens=10,20", "pad_token_id=0,1"]
+    command = f"+orch.command=[{sys.executable},{project}/program.py,'{{token}}','{{secret_dim}}']"
+    ran = orch(project, "run", *grid, command, "--workers=2", "--only", 'token == "mean"')
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "8 of 8 runs are done" in ran.stdout
+    assert '8 of them selected by  token == "mean"' in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--only", "data.password == 'canary-a' !"],
+        ["--only", "data.password == 'canary-a"],
+        ["orch.retries={password:canary-a}"],
+        ["results_dir='https://me:canary@x'"],
+        ["--api_key=canary-a"],
+        ["--config-dir", "https://me:canary@x"],
+    ],
+)
+def test_error_repeats_no_credential_that_was_typed(project: Path, arguments: list[str]) -> None:
+    """On the terminal, which others may see, and in the logs of a CI."""
+    ended = orch(project, "plan", *arguments)
+    assert ended.returncode == 2
+    assert "canary" not in ended.stdout + ended.stderr
+
+
 def test_password_of_a_tracking_server_is_told_nobody(project: Path) -> None:
     """Nor when the server does not answer, and MLflow says so in many words."""
     store = "http://me:canary-server@127.0.0.1:9"

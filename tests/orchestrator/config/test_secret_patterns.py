@@ -9,6 +9,7 @@ from orchestrator.config.secret_patterns import (
     is_credential,
     is_named_secret,
     is_secret,
+    looks_like_credential,
     without_passwords,
     without_secret,
 )
@@ -73,6 +74,8 @@ def test_other_names_are_not(name: str) -> None:
         (("data", "password"), None, False),
         (("use_password",), True, False),
         (("token",), 7, False),
+        (("secret_dim",), 3, False),
+        (("pin", "secret"), 4711000, True),
         (("token",), "abc", True),
         (("url",), "https://me:pw@host/", True),
         (("url",), "https://host/a@b:c", False),
@@ -166,3 +169,36 @@ def test_ordinary_keys_and_values_are_none(name: str, value: Any) -> None:
 def test_what_is_hidden_only_now_counts_for_run_ids_as_before(name: str, value: str) -> None:
     """The older list decides about identity, and stays as it is."""
     assert not is_named_secret(name.split("."), value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("token", value) for value in ("cls", "mean", "CLS", "first_last", "layer12", "<s>", 3)],
+        *[("secret_dim", value) for value in (3, 4, 1024, "small")],
+        *[("tokens", "word"), ("max_new_tokens", 20), ("pad_token_id", 0), ("token_dim", 8)],
+        *[("pass", "forward"), ("auth", "basic"), ("cookie", "chocolate"), ("password_length", 12)],
+        *[("token", "${pooling}"), ("password", ""), ("password", None), ("use_password", True)],
+        *[("token", ["cls", "mean"]), ("model", {"token": "cls"}), ("key", "user:abc")],
+        *[("session_id", 17), ("secret", "shared/anchor"), ("credentials.kind", "none")],
+    ],
+)
+def test_words_and_numbers_under_ambiguous_keys_are_no_credentials(name: str, value: Any) -> None:
+    """They may be the values of an axis."""
+    assert not looks_like_credential(name.split("."), value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[(name, "word") for name in ("password", "db_passwd", "api_key", "apiKey", "passphrase")],
+        *[("data.password", "canary-a"), ("credentials", "me"), ("passcode", "abc")],
+        *[("token", value) for value in ("hunter2correct", "ABCDEFG", "a1b2c3d4", "Xy7-Qw9")],
+        *[("hf_token", "hunter2"), ("pin.secret", 4711000), ("password", 123456)],
+        *[("url", "https://me:pw@host/"), ("x", "ghp_0123456789abcdef"), ("auth", "dXNlcjpwdw")],
+        *[("token", ["cls", "a1b2c3d4"]), ("model", {"token": "a1b2c3d4"}), ("a", [{"pw": "hunter2"}])],
+    ],
+)
+def test_key_and_value_together_are_a_credential(name: str, value: Any) -> None:
+    """Axis values are in tables, logs and run.json."""
+    assert looks_like_credential(name.split("."), value)
