@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.sanitize import printable
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -81,10 +79,8 @@ def _lines(why: str, marked: Marked | None, point: str) -> Iterator[str]:
         yield why
     else:
         yield f"{marked.source}, character {marked.place + 1}: {why}."
-        # Control characters would shift the caret, or control the user's terminal.
-        shown = printable(marked.text)
         start = max(0, marked.place - _AROUND)
-        yield shown[start : marked.place + _AROUND]
+        yield marked.text[start : marked.place + _AROUND]
         yield f"{' ' * (marked.place - start)}^"
     if point:
         yield f"at the point {point}"

@@ -50,9 +50,7 @@ def choose_runs(options: argparse.Namespace, experiment: ExperimentDirectory) ->
         experiment.replaced.kept(run_id) if run_id in kept else experiment.run(run_id)
         for run_id in run_ids
     ]
-    return [
-        each.run_id for each in meeting(parse_condition(options.where, "--where"), directories)
-    ]
+    return [each.run_id for each in meeting(parse_condition(options.where, "--where"), directories)]
 
 
 def meeting(condition: Condition, directories: Sequence[RunDirectory]) -> list[RunDirectory]:
@@ -74,10 +72,12 @@ def meeting(condition: Condition, directories: Sequence[RunDirectory]) -> list[R
         key = min(unknown)
         near = nearest_key(example, key)
         hint = f"Did you mean {near}?" if near else "If it is a string, put it in quotes."
-        raise UsageError(f"--where {condition.text!r}: no run has the key {key!r}. {hint}")
+        raise UsageError(
+            f"{condition.source} {condition.text!r}: no run has the key {key!r}. {hint}"
+        )
     if not found:
         raise UsageError(
-            f"--where {condition.text!r}: none of the {len(directories)} runs meets it."
+            f"{condition.source} {condition.text!r}: none of the {len(directories)} runs meets it."
             " orch status lists them."
         )
     return found

@@ -20,6 +20,7 @@ from orchestrator.grid.config_values import (
     same,
     show,
 )
+from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -198,4 +199,5 @@ def _short(value: Value) -> str:
 
 def fail_at(text: str, place: int, why: str, quoted: Mapping[str, str] | None = None) -> NoReturn:
     """Raise an error that shows the filter with a caret under the character at ``place``."""
-    raise FilterError(why, quoted, marked=Marked(text, place))
+    # Control characters would shift the caret, or control the user's terminal.
+    raise FilterError(why, quoted, marked=Marked(printable(text), place))

@@ -48,6 +48,7 @@ METHODS: dict[str, str | None] = {
     "omegaconf:Container._resolve_key_and_root": "(self, key)",
     "omegaconf:DictConfig._get_node": "(self, key, validate_access=True, validate_key=True, throw_on_missing_value=False, throw_on_missing_key=False)",
     "omegaconf:Node._dereference_node": "(self)",
+    "omegaconf:Node._get_full_key": "(self, key)",
     "omegaconf:Node._get_parent_container": "(self)",
     "omegaconf:Node._is_interpolation": "(self)",
     "omegaconf:Node._is_missing": "(self)",

@@ -196,7 +196,11 @@ def test_words_and_numbers_under_ambiguous_keys_are_no_credentials(name: str, va
         *[("token", value) for value in ("hunter2correct", "ABCDEFG", "a1b2c3d4", "Xy7-Qw9")],
         *[("hf_token", "hunter2"), ("pin.secret", 4711000), ("password", 123456)],
         *[("url", "https://me:pw@host/"), ("x", "ghp_0123456789abcdef"), ("auth", "dXNlcjpwdw")],
-        *[("token", ["cls", "a1b2c3d4"]), ("model", {"token": "a1b2c3d4"}), ("a", [{"pw": "hunter2"}])],
+        *[
+            ("token", ["cls", "a1b2c3d4"]),
+            ("model", {"token": "a1b2c3d4"}),
+            ("a", [{"pw": "hunter2"}]),
+        ],
     ],
 )
 def test_key_and_value_together_are_a_credential(name: str, value: Any) -> None:
