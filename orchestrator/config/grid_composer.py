@@ -91,8 +91,8 @@ class Composer:
         for item in late:
             certain = certain and is_certain(cfg, item)
             _apply(item, cfg)
-        self._app.complete(cfg)
         sizes = check_resolved_size(cfg, longest_values(cfg, axes, free))
+        self._app.complete(cfg)
         check_command(cfg)
         found = find_parts(cfg, axes, free, sizes) if certain else None
         config, parts = found or (_plain(cfg), None)
@@ -182,8 +182,8 @@ class Composer:
         cfg, late, _ = self._start(point)
         for item in late:
             _apply(item, cfg)
-        self._app.complete(cfg)
         check_resolved_size(cfg)
+        self._app.complete(cfg)
         return cfg
 
     def _start(self, point: Point) -> tuple[DictConfig, list[Override], Mapping[str, str]]:

@@ -48,9 +48,8 @@ _DEFAULTS: Final = ("default", "basic", "none", None)
 class Composed:
     """A config before values are set in it, and the config-group choices it was composed with.
 
-    ``params`` is its ``hydra.sweeper.params``, and ``refers`` is whether that contains
-    interpolations. ``job_name`` is ``hydra.job.name``, if set, and ``ignored`` are the settings of
-    Hydra's that have no effect here.
+    ``params`` is its ``hydra.sweeper.params``; ``refers``: that contains interpolations. ``job_name``
+    is ``hydra.job.name``, if set, and ``ignored`` are the settings of Hydra's without effect here.
     """
 
     cfg: DictConfig
