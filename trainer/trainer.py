@@ -77,7 +77,7 @@ class ModularTaskTrainer(Roles):
     def __init__(self, cfg: DictConfig | Config, run_dir: Path) -> None:
         self._given = cfg
         self.run_dir = run_dir = Path(run_dir)
-        self._config = config = plain_config(cfg)
+        self._plain = config = plain_config(cfg)
         self.settings = read_settings(config)
         self.device = choose_device(self.settings.device)
         fix_arithmetic(self.device, self.settings)
@@ -195,7 +195,7 @@ class ModularTaskTrainer(Roles):
     def _begin(self) -> None:
         """Seed all generators, and call the callbacks, which may draw from them."""
         seed_everything(self.settings.seed, "training")
-        self.generators.begin(self._config, self.settings.seed)
+        self.generators.begin(self._plain, self.settings.seed)
         for begin in self.callbacks.cb_on_train_begin:
             begin(self)
             self.generators.look_again()
