@@ -1,4 +1,4 @@
-"""The Python side of a run directory, for training scripts.
+"""The Python side of run directories: for training scripts, and for notebooks.
 
     import orch
 
@@ -10,6 +10,11 @@
 
 Outside ``orch`` the same lines write nothing and change nothing, so a script keeps working when it
 is started by hand. Needs nothing but the standard library, and Python 3.9 or newer.
+
+    grid = orch.load("results/digits")
+    grid.frame()  # pandas: one row per run
+
+That reads what runs have left, finished or not.
 """
 
 from __future__ import annotations
@@ -17,9 +22,12 @@ from __future__ import annotations
 TYPE_CHECKING = False  # known to type checkers; importing typing would double the import time
 
 if TYPE_CHECKING:
+    import os
+
+    from orch.grid import LoadedGrid
     from orch.run import Run
 
-__all__ = ["current"]
+__all__ = ["current", "load"]
 
 
 def current() -> Run:
@@ -31,3 +39,17 @@ def current() -> Run:
     from orch.run import current_run  # noqa: PLC0415 # importing orch stays fast
 
     return current_run()
+
+
+def load(path: str | os.PathLike[str]) -> LoadedGrid:
+    """Load the runs of an experiment from its folder, such as ``results/digits``.
+
+    Only names are read at once, everything else on access. Nothing is written.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: It has no runs.
+    """
+    from orch.grid import load_grid  # noqa: PLC0415 # importing orch stays fast
+
+    return load_grid(path)

@@ -46,7 +46,7 @@ def paired_differences(compared: ResultsTable) -> list[PairedDifference | None]:
     """
     if not STATISTICS.is_installed:
         raise UsageError(STATISTICS.request("--difference"))
-    from scipy.special import stdtrit  # type: ignore[import-untyped] # noqa: PLC0415 # an extra
+    from scipy.special import stdtrit  # noqa: PLC0415 # an extra
 
     metric = compared.sorted_by
     if metric is None or not compared.rows:

@@ -1,0 +1,156 @@
+"""One run, for notebooks and scripts: its config, state, metrics, curves, checkpoints and model."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from orch.run_dir_records import (
+    is_locked,
+    mapping_in,
+    numbers_of,
+    parse_config,
+    read_lines,
+    read_record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import torch
+
+
+class LoadedRun:
+    """One run, as its directory says; everything is read on first access.
+
+    Args:
+        path: The run directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        #: The run directory, and the run ID.
+        self.path = path
+        self.id = path.name
+
+    def __repr__(self) -> str:
+        """Return the run ID, the state and the axes."""
+        axes = " ".join(f"{key}={value}" for key, value in self.overrides.items())
+        return f"<run {self.id} {self.state} {axes}>"
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config that the run trains with.
+
+        Raises:
+            FileNotFoundError: The directory has no ``config.yaml``.
+            ModuleNotFoundError: PyYAML is not installed.
+        """
+        return parse_config((self.path / "config.yaml").read_text(encoding="utf-8"))
+
+    @cached_property
+    def overrides(self) -> dict[str, Any]:
+        """The values on the axes of the grid that the run was created for."""
+        found = read_record(self.path / "run.json").get("overrides")
+        return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def state(self) -> str:
+        """``pending``, ``running``, ``stale``, ``failed`` or ``done``."""
+        recorded = self._status.get("state") if self._status else "pending"
+        if recorded == "done":
+            return "done"
+        if is_locked(self.path / "run.lock"):
+            return "running"
+        return recorded if recorded in ("pending", "failed") else "stale"
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric, ``best/...`` at the best iteration, and the test results."""
+        results = self._results
+        progress = read_record(self.path / "progress.json")
+        last = mapping_in(progress, "metrics") or self._last_points()
+        best = {
+            f"best/{key}": value
+            for key, value in mapping_in(results, "best").items()
+            if key != "iteration"
+        }
+        return numbers_of({**best, **last, **mapping_in(results, "test")})
+
+    @cached_property
+    def iteration(self) -> int | None:
+        """How many iterations are done; None if the program does not report any."""
+        found = read_record(self.path / "progress.json").get("iteration")
+        return found if isinstance(found, int) else None
+
+    def points(self) -> Iterator[dict[str, Any]]:
+        """Yield the points of the curves: ``key``, ``step``, ``value`` and ``timestamp`` (ms).
+
+        The last value of a metric at a step counts.
+        """
+        last: dict[tuple[str, int], dict[str, Any]] = {}
+        for point in read_lines(self.path / "metrics.jsonl"):
+            key, step = point.get("key"), point.get("step")
+            value = numbers_of({"value": point.get("value")})
+            if isinstance(key, str) and isinstance(step, int) and value:
+                when = point.get("timestamp")
+                last[key, step] = {"key": key, "step": step, **value, "timestamp": when}
+        yield from last.values()
+
+    def checkpoint(self, which: str = "last") -> Path | None:
+        """Return the checkpoint of the ``best`` or the ``last`` iteration of this project's trainer.
+
+        For other programs, ``last`` is the newest file or folder in ``checkpoints/`` whose name does
+        not end with ``.tmp``. None: there is no such checkpoint.
+
+        Raises:
+            ValueError: ``which`` is neither.
+        """
+        folder = self.path / "checkpoints"
+        if which == "best":
+            return folder / "best.pt" if (folder / "best.pt").exists() else None
+        if which != "last":
+            raise ValueError(f"which is {which!r}. Set it to 'best' or 'last'.")
+        try:
+            entries = [path for path in folder.iterdir() if path.suffix != ".tmp"]
+        except OSError:
+            return None
+        numbered = [path for path in entries if re.match(r"\d+-[0-9a-f]+\.pt$", path.name)]
+        if numbered:
+            return max(numbered, key=lambda path: path.name)
+        return max(entries, key=lambda path: path.stat().st_mtime, default=None)
+
+    def load_model(self, weights: str = "best", device: Any = "cpu") -> torch.nn.Module:  # noqa: ANN401 # torch's own
+        """Return the model of a finished run of this project's trainer, in evaluation mode.
+
+        Args:
+            weights: Those of the ``best`` or the ``last`` iteration.
+            device: Where the model is put.
+
+        Raises:
+            ModuleNotFoundError: The trainer, or PyTorch, is not installed.
+            ValueError: The run is not done, or its checkpoint does not fit its model.
+        """
+        # orch and trainer share only the run directory; whoever wants a model has the trainer.
+        model: torch.nn.Module = import_module("trainer").load(
+            self.path, weights=weights, device=device
+        )
+        return model
+
+    def predict(self, inputs: Any, weights: str = "best") -> Any:  # noqa: ANN401 # whatever the model takes
+        """Return the model's outputs for a batch of inputs, without gradients."""
+        with import_module("torch").inference_mode():
+            return self.load_model(weights)(inputs)
+
+    @cached_property
+    def _status(self) -> dict[str, Any]:
+        return read_record(self.path / "status.json")
+
+    @cached_property
+    def _results(self) -> dict[str, Any]:
+        return read_record(self.path / "results.json")
+
+    def _last_points(self) -> dict[str, Any]:
+        return {point["key"]: point["value"] for point in self.points()}
