@@ -133,7 +133,7 @@ class LoadedRun:
             ModuleNotFoundError: The trainer, or PyTorch, is not installed.
             ValueError: The run is not done, or its checkpoint does not fit its model.
         """
-        # orch and trainer share only the run directory; whoever wants a model has the trainer.
+        # orch and trainer share only the run directory; a model needs the trainer.
         model: torch.nn.Module = import_module("trainer").load(
             self.path, weights=weights, device=device
         )
