@@ -63,12 +63,22 @@ def fix_compiler() -> None:
 
     PyTorch would compile eight, and compute the others uncompiled: which ones depends on the batch
     with which a process starts, and with it the results.
-    """
-    from torch._dynamo import config  # noqa: PLC0415 - it takes a second to load
 
-    config.recompile_limit = VERSIONS
-    config.accumulated_recompile_limit = 4 * VERSIONS
-    config.fail_on_recompile_limit_hit = True
+    Raises:
+        ConfigError: If this version of PyTorch cannot be told so.
+    """
+    try:
+        from torch._dynamo import config  # noqa: PLC0415 - it takes a second to load
+
+        config.recompile_limit = VERSIONS
+        config.accumulated_recompile_limit = 4 * VERSIONS
+        config.fail_on_recompile_limit_hit = True
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"compile: PyTorch {torch.__version__} has no limit of compiled versions to set"
+            f" ({error}), so results would depend on the first batch of each process. Set compile:"
+            " false, or install another version of PyTorch."
+        ) from error
 
 
 @contextmanager

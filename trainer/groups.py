@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
 from trainer.errors import ConfigError
@@ -19,7 +18,11 @@ if TYPE_CHECKING:
 
 KEY: Final = "optimizer.groups"
 MATCH, KINDS = SELECTORS = ("match", "kinds")
-NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+# Classes of users may derive from the base class of the batch norms; it is private, and may be gone.
+_BASE = getattr(nn.modules.batchnorm, "_NormBase", nn.BatchNorm1d)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+_INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+NORMS = (_BASE, *_BATCH_NORMS, *_INSTANCE_NORMS, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 NORM, BIAS, EMBEDDING = ALL_KINDS = ("norm", "bias", "embedding")
 
 

@@ -38,12 +38,12 @@ SWITCH: Final = "TRAINER_LAZY_COMPILER"
 def load_late() -> None:
     """Defer the import of `torch._dynamo` until it is needed.
 
-    Does nothing if it is already imported, is disabled, or the version of PyTorch is not tested.
+    Does nothing if it is already imported, missing, or disabled, or this version of PyTorch is untested.
     """
     version = ".".join(str(torch.__version__).split(".")[:2])
     wanted = os.environ.get(SWITCH, "1") != "0" and version in TESTED
-    if wanted and NAME not in sys.modules:
-        LateDynamo().take_place()
+    if wanted and NAME not in sys.modules and (spec := PathFinder.find_spec(NAME, torch.__path__)):
+        LateDynamo(spec).take_place()
 
 
 class LateDynamo(ModuleType):
@@ -53,11 +53,8 @@ class LateDynamo(ModuleType):
     anything else than the real attributes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spec: ModuleSpec) -> None:
         super().__init__(NAME)
-        spec = PathFinder.find_spec(NAME, torch.__path__)
-        if spec is None:  # the error of Python
-            raise ModuleNotFoundError(f"No module named {NAME!r}", name=NAME)
         # The attributes that Python reads from an imported module.
         known = {
             "__spec__": spec,

@@ -31,7 +31,6 @@ IMPORTED: dict[str, str | None] = {
     "omegaconf._utils:get_yaml_loader": "()",
     "omegaconf._utils:split_key": "(key)",
     "torch._dynamo:config": None,
-    "torch.nn.modules.batchnorm:_NormBase": "(num_features, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None, *, bias=True)",
 }
 # Methods that are looked up on objects of these classes, and functions on these modules.
 METHODS: dict[str, str | None] = {
@@ -54,7 +53,6 @@ METHODS: dict[str, str | None] = {
     "omegaconf:Node._is_missing": "(self)",
     "omegaconf:Node._is_none": "(self)",
     "torch:_dynamo": None,
-    "torch.storage:TypedStorage._pickle_storage_type": "(self)",
 }
 # What only instances have, each with one.
 INSTANCES: dict[str, Callable[[], object]] = {

@@ -41,6 +41,28 @@ MAKERS = {
 }
 
 
+# The classes of memory that PyTorch's files name.
+KINDS: dict[torch.dtype, type] = {
+    torch.float64: torch.DoubleStorage,
+    torch.float32: torch.FloatStorage,
+    torch.float16: torch.HalfStorage,
+    torch.bfloat16: torch.BFloat16Storage,
+    torch.int64: torch.LongStorage,
+    torch.int32: torch.IntStorage,
+    torch.int16: torch.ShortStorage,
+    torch.int8: torch.CharStorage,
+    torch.uint8: torch.ByteStorage,
+    torch.bool: torch.BoolStorage,
+    torch.complex128: torch.ComplexDoubleStorage,
+    torch.complex64: torch.ComplexFloatStorage,
+    torch.qint32: torch.QInt32Storage,
+    torch.qint8: torch.QInt8Storage,
+    torch.quint8: torch.QUInt8Storage,
+    torch.quint4x2: torch.QUInt4x2Storage,
+    torch.quint2x4: torch.QUInt2x4Storage,
+}
+
+
 class Memory:
     """A piece of memory on the CPU, in which the copies of tensors of one dtype are.
 
@@ -56,8 +78,7 @@ class Memory:
         kind: type = torch.UntypedStorage  # of dtypes that are younger than the other classes
         length = piece.nbytes
         if isinstance(self.storage, TypedStorage):
-            name = self.storage._pickle_storage_type()  # type: ignore[no-untyped-call]  # noqa: SLF001 - it has no other
-            kind, length = getattr(torch, name), piece.numel()
+            kind, length = KINDS[piece.dtype], piece.numel()
         self.name: Name = ("storage", kind, str(number), origin, length)
 
     def recipe_of(self, copy: Tensor) -> Recipe:
