@@ -66,6 +66,12 @@ class Composer:
         self.ignored = master.ignored
         self.notes = IdentityNotes(str(Path.cwd()))
 
+    def with_overrides(self, overrides: Sequence[Override]) -> Composer:
+        """Return a composer of the same config folder with other overrides."""
+        # The master was composed with the choices among these overrides, so it is none of theirs.
+        master = replace(self._master, choices={"": "???"})
+        return Composer(self._folder, overrides, master, self._app)
+
     def templates(self, axes: Sequence[Axis]) -> Iterator[ConfigTemplate]:
         """Yield the grid's config templates in the order of their first points.
 

@@ -165,12 +165,17 @@ def is_for_program(override: Override, own_keys: Container[str]) -> bool:
     keys of its own config: without it, ``results_dir`` and ``experiment_id`` are not the program's.
     """
     key = override.key_or_group
-    if any(key == name or key.startswith((f"{name}.", f"{name}/")) for name in _FOR_GRIDS):
+    if is_ignored_by_programs(key):
         return False
     top = re.split("[./]", key)[0]
     if override.package is not None and override.package.partition(".")[0] == _SETTINGS:
         return False
     return top not in (_SETTINGS, _FILTERS) and (top not in _PLACES or top in own_keys)
+
+
+def is_ignored_by_programs(key: str) -> bool:
+    """Return whether a setting of Hydra's is one for a grid, which a single run does not need."""
+    return any(key == name or key.startswith((f"{name}.", f"{name}/")) for name in _FOR_GRIDS)
 
 
 def without_secret_value(override: Override, written: Mapping[str, Value]) -> str:

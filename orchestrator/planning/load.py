@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
 from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.load import ExperimentConfig, load_experiment
+from orchestrator.config.overrides import is_ignored_by_programs
 from orchestrator.config.secret_echo import without_secrets
 from orchestrator.config.secret_patterns import is_secret
+from orchestrator.config.unseen_overrides import UnseenOverrides
 from orchestrator.errors import FilterError, RunDirectoryError
 from orchestrator.grid.axes import expand
 from orchestrator.grid.config_values import look_up
@@ -28,13 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from orchestrator.config.settings import Settings
+    from orchestrator.config.settings import ProgramSettings, Settings
     from orchestrator.grid.axes import Point
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import RunId
     from orchestrator.grid.run_selection import Selection
 
 
+_OVERRIDES: Final = "{overrides}"
 _LOOKED_INTO: Final = 20  # earlier runs; reading a config takes milliseconds
 
 
@@ -109,8 +112,7 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
             only=condition,
         )
     warnings = [without_secrets(warning) for warning in selection.warnings]
-    if composer.ignored:
-        warnings.append(_say_ignored(composer.ignored))
+    warnings += _look_at_program(described, experiment)
     selection = replace(selection, warnings=tuple(warnings))
     existing = experiment.run_ids()
     named = find_places(selection.runs, existing)
@@ -150,6 +152,27 @@ def _without(secret: Sequence[str], message: str) -> str:
     return message
 
 
+def _look_at_program(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterator[str]:
+    """Yield warnings about overrides that have no effect, or that the program cannot see."""
+    setting, arguments = _arguments_of(described.settings.program)
+    ignored = described.composer.ignored
+    if any(_OVERRIDES in argument for argument in arguments):
+        ignored = tuple(key for key in ignored if is_ignored_by_programs(key))
+    if ignored:
+        yield _say_ignored(ignored)
+    if arguments:
+        unseen = UnseenOverrides(described.composer, described.axes, arguments, setting)
+        if told := unseen.describe(experiment.training / "run"):
+            yield told
+
+
+def _arguments_of(program: ProgramSettings) -> tuple[str, Sequence[str]]:
+    """Return the arguments of a program with their setting; none for the trainer, which reads its config."""
+    if program.command:
+        return COMMAND, program.command
+    return ARGUMENTS, program.arguments if program.entry_point else ()
+
+
 def _say_ignored(keys: Sequence[str]) -> str:
     verb = "has" if len(keys) == 1 else "have"
     return f"{', '.join(keys)} {verb} no effect: orch itself starts runs and names their folders"
@@ -162,15 +185,12 @@ def _check_program(
 
     Templates may have different keys, so one run of each is checked.
     """
-    program = described.settings.program
-    setting = COMMAND if program.command else ARGUMENTS if program.entry_point else None
-    if setting is None:
+    setting, arguments = _arguments_of(described.settings.program)
+    if not arguments:
         return
     for place in selection.samples[:_LOOKED_INTO]:
         run = selection.runs[place]
-        fill_in(
-            program.command or program.arguments, run, experiment.training / run.run_id, setting
-        )
+        fill_in(arguments, run, experiment.training / run.run_id, setting)
 
 
 def look_at_numbers(planned: Planned) -> Mapping[Versions, int]:
