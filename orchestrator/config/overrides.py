@@ -75,7 +75,8 @@ def with_open_settings(override: Override) -> Override:
     is_setting = override.key_or_group.partition(".")[0] in _NEVER_SWEPT
     if not is_setting or override.is_delete() or override.is_sweep_override():
         return override
-    return dataclasses.replace(override, type=OverrideType.FORCE_ADD)
+    line = f"+{override.input_line}" if override.is_add() else override.input_line
+    return dataclasses.replace(override, type=OverrideType.FORCE_ADD, input_line=line)
 
 
 def _replaces(override: Override, before: Override, declared: Sequence[Override]) -> bool:

@@ -9,8 +9,15 @@ import pytest
 from orchestrator.cli.next_command import next_command
 
 
-def options(*overrides: str, folder: str = "conf", name: str = "config") -> argparse.Namespace:
-    return argparse.Namespace(config_dir=folder, config_name=name, overrides=list(overrides))
+def options(
+    *overrides: str,
+    folder: str | None = "conf",
+    name: str | None = "config",
+    app: str | None = None,
+) -> argparse.Namespace:
+    return argparse.Namespace(
+        app=app, config_dir=folder, config_name=name, overrides=list(overrides)
+    )
 
 
 def test_defaults_are_left_out() -> None:
@@ -38,3 +45,12 @@ def test_unprintable_characters_are_escaped_as_in_bash(word: str) -> None:
 
 def test_credentials_are_not_repeated() -> None:
     assert "hunter2" not in next_command(options("db.password=hunter2"), "run")
+
+
+def test_app_is_named_with_the_folder_and_the_name_that_were_given() -> None:
+    """Without them it has its own."""
+    app = options("lr=1", folder=None, name=None, app="train.py")
+    assert next_command(app, "run") == "orch run --app=train.py lr=1"
+    given = options(folder="conf", name="config", app="train.py")
+    line = "orch status --app=train.py --config-dir=conf --config-name=config"
+    assert next_command(given, "status") == line

@@ -134,6 +134,7 @@ def test_value_reaches_the_program_with_its_type(tmp_path: Path, text: str) -> N
             [],
         ),
         (["results_dir=r", "experiment_id=e"], ["results_dir=r", "experiment_id=e"]),
+        (["+results_dir=r", "++experiment_id=e"], ["++results_dir=r", "++experiment_id=e"]),
     ],
 )
 def test_override_with_one_value_is_passed_as_it_was_typed(

@@ -1,0 +1,178 @@
+"""Hydra apps made at random: groups, packages, interpolations, and overrides of every kind."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+APP = """\
+import os
+from pathlib import Path
+
+import hydra
+from omegaconf import OmegaConf
+
+
+@hydra.main({arguments})
+def main(cfg):
+    composed = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    Path(os.environ["ORCH_RUN_DIR"], "composed.txt").write_text(repr(composed), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
+"""
+# As typed, for one value or for one of several.
+VALUES = [
+    *["0.5", "'0.5'", '"0.5"', "1", "'1'", "1.0", "1e-3", "-3", "1_000", ".5", "0x10", "1.2.3"],
+    *["true", "False", "'true'", "null", "'null'", "''", "yes", "text", "a-b_c", "a/b.c", "a b"],
+    *["'a, b'", r"'it\'s'", '"it\'s"', r"'a\\'", r"a\,b", r"a\=b", "'a=b'", "'{a}'", "'[1]'"],
+    *["$x", "a@b", "a:b", "50%", "'né'", "'日本'", "'~'", "[]", "[1,2]", "['1',2.0,null,true]"],
+    *["[a b,'c,d']", "[[1],[{a:1}]]", "{a:'1',b:[x]}", r"{a\ b:1}", "{1:x,true:y}", "'a\tb'"],
+    *["'a\nb'", "${lr}", "'${lr}'", "pre-${name}", "'${oc.env:HOME}'", "${nested.b.c}", "[${lr}]"],
+    *[r"'\${lr}'", "int(3.7)", "str(0.5)", "2020-01-01", "'# no comment'", "'- x'", "'a: b'"],
+    *["'!tag'", "'&a'", "'*a'", "'%'", "'\"'", "'|'", "'1e3'", "'1_0'", "'0o7'", "'.inf'", "1e22"],
+]
+SCALARS: list[Any] = [
+    *[0, 1, 2.5, 1e-5, "text", "two words", True, None, "1", "true", "", "é", [1, "2"], {"q": 1}],
+]
+REFERENCES = [
+    *[
+        "${lr}",
+        "${name}-${lr}",
+        "${nested.a}",
+        "${nested}",
+        "${oc.select:nope,3}",
+        "${oc.env:HOME}",
+    ],
+    *["${oc.decode:'[1,2]'}", "${oc.env:HYDRA_APPS_UNSET,'a b'}", r"\${literal}", "${.sibling}"],
+    *["${oc.dict.keys:nested}", "${layers.0}", "${oc.create:{x:1}}"],
+]
+
+
+@dataclass(frozen=True)
+class GeneratedApp:
+    """An app in a folder of its own, and how it is called."""
+
+    folder: Path
+    program: str
+    entry_point: str
+    config_dir: str
+    config_name: str
+    overrides: list[str]
+
+
+def generate(folder: Path, seed: int) -> GeneratedApp:
+    """Write an app into a folder, and make up overrides for it; they need not go together."""
+    pick = random.Random(seed)  # noqa: S311 # the same apps each time
+    place, config_dir = pick.choice(
+        [("", "conf"), ("", "deep/conf"), ("src", "../conf"), ("src", "conf")]
+    )
+    name = pick.choice(["config", "main", "train_app"])
+    version_base = pick.choice(["1.3", "1.2", None])
+    arguments = pick.choice(
+        [
+            f"version_base={version_base!r}, config_path={config_dir!r}, config_name={name!r}",
+            f"{config_dir!r}, {name!r}, {version_base!r}",
+            f"config_name='{name}.yaml', config_path={config_dir!r}, version_base={version_base!r}",
+        ]
+    )
+    configs = (folder / place / config_dir).resolve()
+    _write(folder / place / "app_of_test.py", APP.format(arguments=arguments))
+    groups = {group: _options(pick) for group in pick.sample(["model", "db", "data"], 2)}
+    groups |= {f"{group}/part": _options(pick) for group in list(groups)[:1]}
+    for group, options in groups.items():
+        for option, content in options.items():
+            _write(configs / group / f"{option}.yaml", content)
+    defaults = _defaults(pick, groups)
+    _write(configs / f"{name}.yaml", _primary(pick, defaults))
+    module = f"{place}.app_of_test" if place else "app_of_test"
+    return GeneratedApp(
+        folder,
+        f"{place}/app_of_test.py" if place else "app_of_test.py",
+        f"{module}:main",
+        str(configs.relative_to(folder)),
+        name,
+        _overrides(pick, groups, defaults),
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _options(pick: random.Random) -> dict[str, str]:
+    """Return the configs of a group, one of which may go to another package."""
+    options = {}
+    for option in ("one", "two", "three"):
+        keys = pick.sample(["kind", "width", "sibling", "deep"], 3)
+        content: dict[str, Any] = {key: pick.choice(SCALARS) for key in keys}
+        content["kind"] = option
+        if pick.random() < 0.5:  # a half
+            content["sibling"] = 3
+            content["ref"] = pick.choice(REFERENCES)
+        header = pick.choice(["", "", "", "# @package _global_.other\n", "# @package _global_\n"])
+        options[option] = header + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return options
+
+
+def _defaults(pick: random.Random, groups: dict[str, Any]) -> list[Any]:
+    defaults: list[Any] = []
+    for group in groups:
+        key = pick.choice([group, group, f"{group}@{pick.choice(['first', 'a.b'])}"])
+        defaults.append({key: pick.choice(["one", "two"])})
+    defaults.insert(pick.randrange(len(defaults) + 1), "_self_")
+    return defaults
+
+
+def _primary(pick: random.Random, defaults: list[Any]) -> str:
+    content: dict[str, Any] = {
+        "lr": 0.1,
+        "name": pick.choice(["net", "a b", "1"]),
+        "layers": [1, pick.choice(SCALARS)],
+        "nested": {"a": pick.choice(SCALARS), "b": {"c": 2}, "ref": pick.choice(REFERENCES[:2])},
+        "sibling": 4,
+        "ref": pick.choice(REFERENCES),
+        "empty": None,
+    }
+    if pick.random() < 0.3:  # some
+        content["needed"] = "???"
+    if pick.random() < 0.2:  # a few
+        content |= {"results_dir": "mine", "experiment_id": "own"}
+    if pick.random() < 0.3:  # some
+        params = {"nested.b.c": "1,2", "+from_file": pick.choice(VALUES)}
+        content["hydra"] = {"sweeper": {"params": params}}
+    return yaml.safe_dump({"defaults": defaults, **content}, sort_keys=False, allow_unicode=True)
+
+
+def _overrides(pick: random.Random, groups: dict[str, Any], defaults: list[Any]) -> list[str]:
+    keys = [next(iter(item)) for item in defaults if item != "_self_"]
+    found = [f"needed={pick.choice(VALUES)}"] if pick.random() < 0.5 else []
+    for _ in range(pick.randrange(1, 6)):
+        key = pick.choice(["lr", "name", "empty", "nested.a", "nested.b.c", "layers", "sibling"])
+        kind = pick.randrange(9)
+        value = pick.choice(VALUES)
+        if kind in (0, 1):
+            found.append(f"{key}={value}")
+        elif kind in (2, 3):
+            found.append(f"{key}={value},{pick.choice(VALUES)}")
+        elif kind == 4:  # the next kind
+            found.append(f"{pick.choice(['+', '++'])}new{pick.randrange(3)}={value}")
+        elif kind == 5:
+            found.append(pick.choice(["~empty", "~sibling", "~nested.b.c", f"~{keys[0]}"]))
+        elif kind == 6:
+            found.append(f"{pick.choice(keys)}={pick.choice(['one', 'two', 'three', 'one,three'])}")
+        elif kind == 7:
+            found.append(f"+{pick.choice(list(groups))}@extra={pick.choice(['one', 'two,three'])}")
+        else:
+            found.append(f"{key}=choice({value},{pick.choice(VALUES)})")
+    found.append(
+        pick.choice(["orch.workers=2", "+orch.retries=1", "experiment_id=e", "hydra.verbose=false"])
+    )
+    pick.shuffle(found)
+    return found

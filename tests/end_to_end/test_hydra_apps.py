@@ -1,0 +1,206 @@
+"""What an app composes for itself is what is recorded as the config of its run.
+
+The apps run in forks of this process, which has loaded Hydra: what counts is their arguments.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import traceback
+import warnings
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra_apps import GeneratedApp, generate
+from omegaconf import OmegaConf
+
+from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
+from orchestrator.errors import OrchestratorError
+from orchestrator.planning.load import ConfigSource, Planned, load_plan
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.runner.composed_config import find_mismatch
+from orchestrator.runner.entry_point import EntryPoint
+
+KINDS = ("command", "app", "entry_point")
+_POINTS = 3
+
+
+def _plan(app: GeneratedApp, kind: str) -> Planned:
+    """Plan an app that is named in one of the three ways."""
+    place = {"folder": Path(app.config_dir), "name": app.config_name, "overrides": app.overrides}
+    if kind == "app":
+        return load_plan(ConfigSource(None, None, app.overrides, app.program))
+    if kind == "entry_point":
+        place["overrides"] = [*app.overrides, f"orch.entry_point={app.entry_point}"]
+        return load_plan(ConfigSource(**place))  # type: ignore[arg-type]
+    words = f"python,{app.program},'{{overrides}}','hydra.run.dir={{run_dir}}'"
+    given = {override.lstrip("+").partition("=")[0] for override in app.overrides}
+    own = ["+results_dir=r", "+experiment_id=e"]
+    own = [item for item in own if item[1:].partition("=")[0] not in given]
+    place["overrides"] = [*app.overrides, *own, f"orch.command=[{words}]"]
+    return load_plan(ConfigSource(**place))  # type: ignore[arg-type]
+
+
+def _execute(planned: Planned, kind: str, app: GeneratedApp) -> list[str]:
+    """Execute some runs of a plan, and return what is wrong with them."""
+    wrong = []
+    program = planned.settings.program
+    planned.experiment.prepare()
+    for decision in planned.plan.decisions[:_POINTS]:
+        run = decision.run
+        directory = planned.experiment.create(run)
+        (directory.path / "status.json").write_text("{}")
+        setting = ARGUMENTS if kind == "entry_point" else COMMAND
+        parts = program.arguments if kind == "entry_point" else program.command or ()
+        arguments = fill_in(parts, run, directory.path, setting)
+        environment = {**run.environment, "ORCH_RUN_DIR": str(directory.path.resolve())}
+        context = multiprocessing.get_context("fork")
+        entry_point = app.entry_point if kind == "entry_point" else ""
+        child = context.Process(target=_be_the_app, args=(entry_point, arguments, environment))
+        child.start()
+        child.join()
+        told = _difference(directory, arguments)
+        if child.exitcode or told:
+            wrong.append(f"{kind} {arguments}: exit code {child.exitcode}, {told}")
+    return wrong
+
+
+def _be_the_app(entry_point: str, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
+    """Run in the fork: become the app, as its interpreter or the runner would start it."""
+    warnings.simplefilter("ignore")
+    os.environ.update(environment)
+    try:
+        if entry_point:
+            sys.path.append(str(Path.cwd()))
+            EntryPoint(entry_point, arguments).call()
+        else:
+            sys.argv = list(arguments[1:])
+            sys.path.insert(0, str(Path(arguments[1]).parent))
+            runpy.run_path(arguments[1], run_name="__main__")
+    except Exception:
+        traceback.print_exc()
+        raise
+
+
+def _difference(directory: RunDirectory, arguments: tuple[str, ...]) -> str:
+    """Compare what the app composed, to the last type and in order, with the config of the run."""
+    try:
+        composed = (directory.path / "composed.txt").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return "it composed nothing"
+    own = OmegaConf.to_container(OmegaConf.load(directory.config), resolve=True)
+    assert isinstance(own, dict)
+    added = {key for key in ("results_dir", "experiment_id") if f"'{key}':" not in composed}
+    recorded = repr({key: value for key, value in own.items() if key not in added})
+    if composed != recorded:
+        return f"composed {composed}, recorded {recorded}"
+    return find_mismatch(directory, arguments)
+
+
+def _check(folder: Path, seed: int, kinds: tuple[str, ...]) -> tuple[int, list[str]]:
+    """Execute an app by each of the kinds; return how many runs that were, and what was wrong."""
+    folder.mkdir()
+    app = generate(folder, seed)
+    before = Path.cwd()
+    os.chdir(folder)
+    runs, wrong = 0, []
+    try:
+        for kind in kinds:
+            try:
+                planned = _plan(app, kind)
+            except OrchestratorError:
+                continue  # random overrides need not go together
+            found = _execute(planned, kind, app)
+            runs += len(planned.plan.decisions[:_POINTS])
+            wrong += [f"app {seed}, {app.overrides}: {text}" for text in found]
+    finally:
+        os.chdir(before)
+        GlobalHydra.instance().clear()
+    return runs, wrong
+
+
+def test_apps_compose_what_is_recorded(tmp_path: Path) -> None:
+    """Whatever is typed, however it is quoted, and however the app is named."""
+    Plugins.instance()  # once for all forks
+    executed, problems = 0, []
+    for seed in range(24):
+        runs, wrong = _check(tmp_path / str(seed), seed, (KINDS[seed % 3],))
+        executed += runs
+        problems += wrong
+    assert problems == []
+    assert executed > 20
+
+
+APP = """
+import os, sys
+from pathlib import Path
+import hydra
+from hydra.core.hydra_config import HydraConfig
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(cfg):
+    output = HydraConfig.get().runtime.output_dir
+    print("argv", *sys.argv, "in", os.getcwd())
+    Path(output, "model.txt").write_text(f"{cfg.lr} {cfg.model.kind}")
+    if cfg.lr == 3 and not Path("mended").exists():
+        raise ValueError("lr is bad")
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize("how", ["app", "entry_point"])
+def test_app_is_run_as_it_is(tmp_path: Path, how: str) -> None:
+    """Each run has an output folder of its own, which is the same in its next attempt."""
+    for name, text in {
+        "train.py": APP,
+        "conf/config.yaml": "defaults: [model: mlp]\nlr: 0.1\n",
+        "conf/model/mlp.yaml": "kind: mlp\n",
+        "conf/model/cnn.yaml": "kind: cnn\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    settings = ["orch.tracking.enabled=false", "lr=1,3", "model=cnn"]
+    settings += ["orch.entry_point=train:main"] if how == "entry_point" else []
+
+    def orch(*arguments: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "orchestrator", *arguments, "--app=train.py", *settings]
+        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    first = orch("run", "--quiet")
+    assert (first.returncode, first.stderr) == (1, "")
+    assert "attempt 1 failed, error: ValueError: lr is bad" in first.stdout
+    (tmp_path / "mended").touch()
+    second = orch("run", "--quiet")
+    assert (second.returncode, second.stdout) == (0, "2 of 2 runs are done.\n")
+    runs = sorted((tmp_path / "results/train/training").iterdir())
+    assert sorted((run / "output/model.txt").read_text() for run in runs) == ["1 cnn", "3 cnn"]
+    logs = [(run / "logs/attempt-001.log").read_text() for run in runs]
+    assert all("argv train.py lr=" in log and f"in {tmp_path}\n" in log for log in logs)
+    assert all("orch." not in log for log in logs)
+    assert not (tmp_path / "outputs").exists()
+    again = orch("run", "--quiet")
+    assert again.stdout == "Nothing to do: all 2 runs are done.\n"
+
+
+@pytest.mark.soak
+def test_many_apps_compose_what_is_recorded(tmp_path: Path) -> None:
+    """Each by every way to name it."""
+    Plugins.instance()
+    executed, apps, problems = 0, 0, []
+    seed = 1_000
+    while apps < 200:
+        runs, wrong = _check(tmp_path / str(seed), seed, KINDS)
+        executed += runs
+        apps += runs > 0
+        problems += wrong
+        seed += 1
+    print(f"{apps} apps, {executed} runs")
+    assert problems == []
