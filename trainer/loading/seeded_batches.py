@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from torch.utils.data import Dataset, TensorDataset, default_collate, get_worker_info
@@ -11,7 +12,7 @@ from trainer.loading.hidden_generators import find_generators, lend
 from trainer.seeding import derive, seeded_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from trainer.loading.hidden_generators import Generator
 
@@ -47,13 +48,14 @@ class SeededBatches(Dataset[Any]):
 
         Raises:
             UnfinishedError: If the run's own code would end a worker, which would hide the reason.
+            RuntimeError: If it raises `StopIteration`.
         """
         try:
-            return self._make_and_look(place)
-        except (SystemExit, KeyboardInterrupt) as error:
-            if get_worker_info() is None:
-                raise
-            raise UnfinishedError(f"{error!r} was raised in a loader worker.") from error
+            with ends_told():
+                return self._make_and_look(place)
+        except StopIteration as error:
+            # It would end the pass as if there were no more batches.
+            raise RuntimeError("StopIteration was raised where samples are made.") from error
 
     def _make_and_look(self, place: Place) -> Any:  # noqa: ANN401 - as above
         batch = self.make(place)
@@ -88,6 +90,23 @@ class SeededBatches(Dataset[Any]):
             samples: list[Any] = many(indices)
             return samples
         return [self.samples[index] for index in indices]
+
+
+@contextmanager
+def ends_told() -> Iterator[None]:
+    """Tell the trainer why the run's own code ends a loader worker: PyTorch reports only that it ended.
+
+    Raises:
+        UnfinishedError: In a worker, if anything other than an ordinary exception is raised.
+    """
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as error:
+        if get_worker_info() is None:
+            raise
+        raise UnfinishedError(f"{error!r} was raised in a loader worker.") from error
 
 
 def are_plain_tensors(samples: object) -> bool:

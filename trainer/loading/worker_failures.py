@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from torch.utils.data import get_worker_info
 
 from trainer.errors import WorkerKilled
-from trainer.loading.seeded_batches import SeededBatches
+from trainer.loading.seeded_batches import SeededBatches, ends_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +56,8 @@ class HeedOnlyTheTrainer:
             # The user's functions look there for the data set that they know.
             object.__setattr__(worker, "dataset", worker.dataset.samples)
         if self.then is not None:
-            self.then(number)
+            with ends_told():
+                self.then(number)
 
 
 def _end_if_asked(trainer: int) -> None:
