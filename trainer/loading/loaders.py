@@ -184,8 +184,8 @@ class TensorBatches:
         self._device = device
         self._bring = bring
         self._there: list[Tensor] | None = None
-        self._are_alike = all(map(_is_selected_alike, dataset.tensors))
-        self._cut: Callable[[Tensor, Tensor], Tensor] = _select if self._are_alike else getitem
+        alike = all(map(_is_selected_alike, dataset.tensors))
+        self._cut: Callable[[Tensor, Tensor], Tensor] = _select if alike else getitem
 
     def __len__(self) -> int:
         """Return the number of batches of a whole epoch."""
@@ -198,10 +198,7 @@ class TensorBatches:
             yield from self._batches_there()
             return
         for indices in self.order.batches():
-            if self._are_alike:  # the same as below, without a Python function for each tensor
-                yield tuple([values.index_select(0, indices) for values in tensors])
-            else:
-                yield tuple([cut(values, indices) for values in tensors])
+            yield tuple([cut(values, indices) for values in tensors])
 
     def _batches_there(self) -> Iterator[tuple[Tensor, ...]]:
         """Yield the batches, on the GPU if the tensors fit; they are moved at the first pass."""
