@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from math import inf
-from multiprocessing import forkserver, util
+from multiprocessing import forkserver, resource_tracker, util
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
@@ -69,6 +69,9 @@ class ForkServer:
 
         def start() -> None:
             try:
+                # Before signals are blocked: it unblocks them once it has started its process, and the
+                # server, which inherits the mask, would be interrupted while it loads modules.
+                resource_tracker.ensure_running()
                 with signals_blocked(), self._environment():
                     process.start()
             except BaseException as error:  # noqa: BLE001 # raised again in the calling thread

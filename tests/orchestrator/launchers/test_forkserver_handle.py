@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from multiprocessing import forkserver, util
 from pathlib import Path
@@ -95,3 +97,25 @@ def test_no_folder_for_a_socket_is_one_line(
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     with pytest.raises(UsageError, match=r"Set TMPDIR to a shorter path\.$"):
         forkserver_handle._make_socket_folder()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_to_the_whole_terminal_does_not_interrupt_loading(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """It is meant for orch, which ends what it has started: no traceback, no dead server."""
+    (tmp_path / "interrupted.py").write_text(
+        f"import os\nos.kill(os.getpid(), {int(number)})\nprint('loaded')\n"
+    )
+    script = (
+        "import multiprocessing, os\n"
+        "from orchestrator.launchers.forkserver_handle import ForkServer\n"
+        "process = multiprocessing.get_context('forkserver').Process(target=os.getpid)\n"
+        "ForkServer(['interrupted']).fork(process)\n"
+        "process.join()\n"
+        "print(process.exitcode)\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (said.stdout, said.stderr) == ("0\n", "loaded\n")
