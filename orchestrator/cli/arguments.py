@@ -35,8 +35,8 @@ Overrides follow Hydra's grammar, sweeps included:
   orch run training=grid_search optimizer.lr=0.01,0.1 --workers 2
   orch status
 
-exit codes: 0 everything is done, 1 a run failed, 2 the command, config or filter is wrong,
-3 runs are left, 130 interrupted
+exit codes: 0 everything is done, 1 a run failed, 2 the command, the config or a
+filter is wrong, 3 runs are left, 130 interrupted
 """
 
 

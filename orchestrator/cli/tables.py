@@ -82,7 +82,8 @@ def print_exclusions(selection: Selection, console: Console) -> None:
 
 def print_changes(changes: Changes, console: Console) -> None:
     """Print how the run directories that the grid no longer names differ from it."""
-    console.print(count_of(changes.former, "run"), "in the folder are not in this grid:")
+    are = "is" if changes.former == 1 else "are"
+    console.print(count_of(changes.former, "run"), f"in the folder {are} not in this grid:")
     everything = changes.compared == changes.former
     which = f"all {changes.former}" if everything else f"the {changes.compared} compared"
     lines = []

@@ -20,7 +20,7 @@ from orchestrator.tracking.metric_points import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
@@ -113,6 +113,12 @@ def _read(directory: RunDirectory, destination: Destination) -> Delivery | None:
                     start=start,
                 )
     return None
+
+
+def mlflow_experiment_id(runs: Iterable[RunDirectory], destination: Destination) -> str:
+    """Return the ID that MLflow gave the experiment of some runs; empty if nothing has arrived."""
+    found = (read_delivery(directory, destination) for directory in runs)
+    return next((each.experiment.partition(":")[0] for each in found if each), "")
 
 
 def write_delivery(directory: RunDirectory, delivery: Delivery) -> None:

@@ -57,7 +57,7 @@ def page(tmp_path: Path) -> Iterator[str]:
     with subprocess.Popen(serving, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         said = server.stdout.readline()
-        assert f"http://127.0.0.1:{port}" in said, said
+        assert f"http://127.0.0.1:{port}/#/experiments/1/runs " in said, said
         try:
             yield f"http://127.0.0.1:{port}"
         finally:

@@ -19,8 +19,8 @@ from orchestrator.errors import UsageError
 from orchestrator.execution.stop import StopRequests
 from orchestrator.extras import MLFLOW
 from orchestrator.planning.load import open_experiment
-from orchestrator.tracking.delivery_record import enter, sqlite_file
-from orchestrator.tracking.destination import store_uri
+from orchestrator.tracking.delivery_record import enter, mlflow_experiment_id, sqlite_file
+from orchestrator.tracking.destination import find_destination, store_uri
 from orchestrator.tracking.reporter_handle import MLFLOW_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -56,10 +56,12 @@ def ui(options: argparse.Namespace, console: Console) -> int:
             " Start runs with orch run."
         )
     _require_free(options.port)
+    destination = find_destination(experiment, uri, is_own=not described.settings.tracking.uri)
+    page = _page_of(mlflow_experiment_id(experiment.runs(), destination))
     with StopRequests() as stop:
         server = _start(uri, options.port)
         try:
-            return _watch(server, stop, options.port, console)
+            return _watch(server, stop, options.port, page, console)
         finally:
             _end(server)
 
@@ -84,7 +86,14 @@ def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _watch(server: subprocess.Popen[bytes], stop: StopRequests, port: int, console: Console) -> int:
+def _page_of(mlflow_experiment: str) -> str:
+    """Return where the runs of an experiment are on the page; its front page is about other things."""
+    return f"/#/experiments/{mlflow_experiment}/runs" if mlflow_experiment else ""
+
+
+def _watch(
+    server: subprocess.Popen[bytes], stop: StopRequests, port: int, page: str, console: Console
+) -> int:
     """Print the address once the page is served, and wait for Ctrl-C."""
     told = False
     while not stop.asked:
@@ -94,7 +103,8 @@ def _watch(server: subprocess.Popen[bytes], stop: StopRequests, port: int, conso
                 f" To see why: {shlex.join(_SERVER)} --port {port}"
             )
         if not told and _answers(port):
-            console.print(Text(f"MLflow's page: http://{_HOST}:{port}  (Ctrl-C ends it)"))
+            address = f"http://{_HOST}:{port}{page}"
+            console.print(Text(f"MLflow's page: {address}  (Ctrl-C ends it)"), soft_wrap=True)
             told = True
         select.select([stop], [], [], _PAUSE)
     return 0

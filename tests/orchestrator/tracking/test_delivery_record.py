@@ -16,6 +16,7 @@ from orchestrator.rundir.durable import NotRegularError
 from orchestrator.tracking.delivery_record import (
     enter,
     is_behind,
+    mlflow_experiment_id,
     read_delivery,
     sqlite_file,
     sqlite_uri,
@@ -130,3 +131,12 @@ def test_link_in_place_of_the_folder_of_records_is_refused(
     with pytest.raises(NotRegularError, match="it is not a folder"):
         send(directory, store)
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_id_of_the_experiment_in_mlflow_is_known_once_a_run_has_arrived(
+    directory: RunDirectory, store: Any
+) -> None:
+    """So that ``orch ui`` names the page of its runs."""
+    assert mlflow_experiment_id([directory], PLACE) == ""
+    send(directory, store)
+    assert mlflow_experiment_id([directory], PLACE) == "1"
