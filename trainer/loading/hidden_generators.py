@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
 import numpy as np
 import torch
 
-from trainer.loading.object_graph import reachable
+from trainer.loading.object_graph import PLAIN, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +46,8 @@ def is_own_generator(value: object) -> TypeGuard[Generator]:
     Those that use the system's randomness do not have one.
     """
     return (
-        isinstance(value, KINDS)
+        type(value) not in PLAIN  # of most objects: the other checks take longer
+        and isinstance(value, KINDS)
         and not isinstance(value, random.SystemRandom)
         and not any(value is each for each in _globals())
     )

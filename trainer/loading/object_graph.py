@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict, deque
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from logging import Logger
 from types import (
     BuiltinFunctionType,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # Types that are not searched further.
 LEAVES = (str, bytes, bytearray, int, float, complex, type(None), ModuleType, Logger, torch.Tensor)
+PLAIN = {str, bytes, int, float, bool, type(None), ModuleType, torch.Tensor, nn.Parameter}
 CONTAINERS = (list, tuple, set, frozenset, deque)
 # Classes and functions of these packages are not searched.
 LIBRARIES = {*sys.stdlib_module_names, "torch", "numpy"}
@@ -57,20 +58,23 @@ def reachable(
         without: Objects that are not searched.
     """
     seen = {id(each): each for each in without}  # kept alive, so that no address is reused
+    slots: dict[int, list[str]] = {}
     waiting: deque[tuple[str, Any]] = deque(("", root) for root in roots)
-    for _ in range(most_objects):
+    for left in reversed(range(most_objects)):
         if not waiting:
             return
         path, value = waiting.popleft()
         yield path, value
-        if is_leaf(value) or id(value) in seen:
+        if len(waiting) >= left:  # the search ends before it comes to what this one holds
+            continue
+        if type(value) in PLAIN or id(value) in seen or is_leaf(value):
             continue
         seen[id(value)] = value
         if isinstance(value, (type, FunctionType)) and not _is_looked_into(
             value, into_packages=into_packages
         ):
             continue
-        held = islice(_held_by(value), most_items)
+        held = islice(_held_by(value, slots), most_items)
         waiting.extend((f"{path}{step}", part) for step, part in held)
 
 
@@ -80,16 +84,14 @@ def is_leaf(value: object) -> bool:
     return is_array or isinstance(value, LEAVES)
 
 
-def _held_by(value: Any) -> Steps:  # noqa: ANN401 - it may be anything
+def _held_by(value: Any, slots: dict[int, list[str]]) -> Steps:  # noqa: ANN401 - it may be anything
     if isinstance(value, FunctionType):
-        yield from _held_by_function(value)
-    elif isinstance(value, type):
-        yield from _held_by_class(value)
-    elif isinstance(value, (MethodType, BuiltinFunctionType)):
-        yield from (("", getattr(value, name, None)) for name in ("__self__", "__func__"))
-    else:
-        yield from _held_by_container(value)
-        yield from _held_by_object(value)
+        return _held_by_function(value)
+    if isinstance(value, type):
+        return _held_by_class(value)
+    if isinstance(value, (MethodType, BuiltinFunctionType)):
+        return (("", getattr(value, name, None)) for name in ("__self__", "__func__"))
+    return chain(_held_by_container(value), _held_by_object(value, slots))
 
 
 def _held_by_container(value: Any) -> Steps:  # noqa: ANN401 - as above
@@ -111,17 +113,27 @@ def _key(key: object, place: int) -> str:
     return repr(key) if all(isinstance(part, (str, int, float)) for part in parts) else f"#{place}"
 
 
-def _held_by_object(value: Any) -> Steps:  # noqa: ANN401 - as above
+def _held_by_object(value: Any, slots: dict[int, list[str]]) -> Steps:  # noqa: ANN401 - as above
     is_module = isinstance(value, nn.Module)
     for name, held in getattr(value, "__dict__", {}).items():
         if not (is_module and held.__class__ in (dict, OrderedDict) and not held):  # of hooks, say
             yield f".{name}", held
     for kind in type(value).__mro__:
-        # By their descriptors: these know the names of private ones, which are mangled.
-        for name, slot in vars(kind).items():
-            if isinstance(slot, MemberDescriptorType) and kind.__flags__ & ON_HEAP:
-                yield f".{name}", getattr(value, name, None)
+        if id(kind) not in slots:
+            slots[id(kind)] = _slots_of(kind)
+        for name in slots[id(kind)]:
+            yield f".{name}", getattr(value, name, None)
     yield "", type(value)
+
+
+def _slots_of(kind: type) -> list[str]:
+    """Return the slots that a class statement defines, by their descriptors.
+
+    These know the names of private ones, which are mangled.
+    """
+    if not kind.__flags__ & ON_HEAP:
+        return []
+    return [name for name, slot in vars(kind).items() if isinstance(slot, MemberDescriptorType)]
 
 
 def _held_by_class(kind: type) -> Steps:

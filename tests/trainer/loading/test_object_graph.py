@@ -106,3 +106,13 @@ def test_plain_values_are_leaves(value: object) -> None:
 
 def test_array_of_objects_is_no_leaf() -> None:
     assert not is_leaf(np.array([None], dtype=object))
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 30, 100])
+def test_limited_search_begins_as_one_without_a_limit(most: int) -> None:
+    """What it would not come to is not put in the queue."""
+    root = [Holder([WANTED, (1, {"a": "b"})]), lambda: WANTED, Holder, [[2], [3, [4]]]]
+    whole = [*reachable(root, most_objects=1000, most_items=100)]
+    some = [*reachable(root, most_objects=most, most_items=100)]
+    assert [path for path, _ in some] == [path for path, _ in whole[:most]]
+    assert all(one is other for (_, one), (_, other) in zip(some, whole, strict=False))
