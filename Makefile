@@ -12,12 +12,12 @@ help: ## show this help
 venv: .venv/complete ## create .venv from requirements.lock
 
 # Touched last, so that an incomplete environment is installed again.
-.venv/complete: requirements.lock pyproject.toml
+.venv/complete: requirements.lock pyproject.toml hydra_launcher/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "orch needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	@echo "installing the packages of requirements.lock; this takes a few minutes the first time"
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable . --editable hydra_launcher
 	$(BIN)/python -m compileall -q orch orchestrator trainer # as pip does for installed packages
 	touch $@
 
@@ -45,6 +45,7 @@ lint: venv ## check style, types, import contracts and wording
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd hydra_launcher && ../$(BIN)/lint-imports
 	$(BIN)/python .ci/words.py
 
 docs: venv ## update the command outputs in the documentation

@@ -46,6 +46,7 @@ class ExperimentDirectory:
         self.path = results_dir / experiment_id
         self.training = self.path / "training"
         self._exclude = identity_exclude
+        self._is_alone: bool | None = None  # None: this process has not joined
         self.replaced = ReplacedRuns(self.training, _is_run)
         self._staged = StagedDirectories(self.training, identity_exclude)
 
@@ -139,15 +140,18 @@ class ExperimentDirectory:
     def join(self, tell: Callable[[str], None] | None = None) -> bool:
         """Register as an orchestrator of the experiment until this process ends.
 
-        Returns whether it is the only one.
+        Returns whether it is the only one; the same again if it is called again.
 
         Raises:
             HeldLockError: As for ``prepare``.
             RunDirectoryError: The file cannot be locked, or something else stands in its place.
         """
+        if self._is_alone is not None:
+            return self._is_alone
         path = self.path / _ORCHESTRATORS
         try:
-            return join(path, tell)
+            self._is_alone = join(path, tell)
+            return self._is_alone
         except HeldLockError:
             raise
         except OSError as error:

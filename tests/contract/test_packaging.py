@@ -19,6 +19,15 @@ results_dir: results
 experiment_id: mine
 x: 0
 """
+APP = """
+import hydra
+
+@hydra.main(version_base="1.3", config_path=".", config_name="config")
+def main(cfg):
+    return cfg.x
+
+main()
+"""
 PROGRAM = "orch: {command: [sh, -c, 'echo {x}']}\n"
 
 
@@ -100,6 +109,32 @@ def test_wheel_holds_the_packages_with_their_types_and_no_tests(dist: Path) -> N
         "orchestrator",
         "trainer",
     }
+
+
+def test_launcher_of_hydra_is_a_distribution_of_its_own(bare: Path, tmp_path: Path) -> None:
+    """Its wheel holds the plugin only, and where it is installed Hydra finds the launcher."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT / "hydra_launcher", check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("hydra_orch_launcher-*.whl")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    package = ROOT / "hydra_launcher/hydra_plugins/orch_launcher"
+    assert names == {f"hydra_plugins/orch_launcher/{path.name}" for path in package.glob("*.py")}
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    install = ["--python", str(bare / "bin/python"), "install", "--no-deps", "--no-index"]
+    subprocess.run([*pip, *install, str(wheel)], check=True, stdout=subprocess.DEVNULL)
+    (tmp_path / "config.yaml").write_text("x: 0\n")
+    (tmp_path / "app.py").write_text(APP)
+    words = ["app.py", "-m", "x=1,2", "hydra/launcher=orch"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    ran = subprocess.run(
+        [str(bare / "bin/python"), *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 of 2 runs are done" in ran.stdout, ran.stdout + ran.stderr
 
 
 def test_sdist_holds_what_the_wheel_is_built_of(dist: Path) -> None:
