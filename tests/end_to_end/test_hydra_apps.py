@@ -65,7 +65,10 @@ def _execute(planned: Planned, kind: str, app: GeneratedApp) -> list[str]:
         child = context.Process(target=_be_the_app, args=(entry_point, arguments, environment))
         child.start()
         child.join()
-        told = _difference(directory, arguments)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            told = _difference(directory, arguments)
         if child.exitcode or told:
             wrong.append(f"{kind} {arguments}: exit code {child.exitcode}, {told}")
     return wrong
@@ -201,6 +204,7 @@ def test_many_apps_compose_what_is_recorded(tmp_path: Path) -> None:
         executed += runs
         apps += runs > 0
         problems += wrong
+        print(seed, apps, executed, *wrong, flush=True)
         seed += 1
     print(f"{apps} apps, {executed} runs")
     assert problems == []
