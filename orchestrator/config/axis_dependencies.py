@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse
 
+from orchestrator.config.plain_values import plain_value, to_plain
 from orchestrator.errors import ConfigError
 from orchestrator.grid.config_template import Part, combinations
 
@@ -65,7 +66,7 @@ def find_parts(
         OmegaConfBaseException: The first point cannot be resolved.
     """
     leaves = {number: _leaf(cfg, axes[number].key) for number in free}
-    config = cast("dict[str, Value]", _plain(cfg))
+    config = cast("dict[str, Value]", to_plain(cfg))
     if any(leaf is None for leaf in leaves.values()):
         return None
     nodes = cast("dict[int, AnyNode]", leaves)
@@ -209,11 +210,7 @@ def _resolve(place: _Place) -> Value:
     """Return the value of a node, exactly as converting the whole config would."""
     node = cast("Any", place.container)._get_child(place.key, throw_on_missing_value=True)
     node = node._dereference_node()
-    return cast("Value", _plain(node) if isinstance(node, Container) else node._value())
-
-
-def _plain(node: Container) -> object:
-    return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    return to_plain(node) if isinstance(node, Container) else plain_value(node._value())
 
 
 class _Tracer:

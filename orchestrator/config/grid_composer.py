@@ -24,6 +24,7 @@ from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.hydra_resolver import Given, provide, provide_own
 from orchestrator.config.identity_notes import IdentityNotes
 from orchestrator.config.overrides import choose, is_for_program, without_secret_value
+from orchestrator.config.plain_values import to_plain
 from orchestrator.config.resolved_size import check_reach, check_resolved_size
 from orchestrator.config.secret_detection import check_command, find_hidden, find_origins
 from orchestrator.config.secret_references import conceal, identity_of
@@ -295,6 +296,4 @@ def _overlap(keys: Sequence[str], free: Sequence[str]) -> bool:
 
 
 def _plain(cfg: DictConfig) -> dict[str, Value]:
-    return cast(
-        "dict[str, Value]", OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    )
+    return cast("dict[str, Value]", to_plain(cfg))

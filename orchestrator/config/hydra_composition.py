@@ -8,7 +8,6 @@ for everything that is an error, Hydra composes the whole config, and its result
 
 from __future__ import annotations
 
-import copy
 import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,18 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from hydra import initialize, initialize_config_dir
-from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.defaults_list import create_defaults_list
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import KeyValidationError, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
+from orchestrator.config.config_files import CheckedConfigs, CopiedConfigs
 from orchestrator.config.hydra_resolver import register
 from orchestrator.config.resolved_size import check_resolved_size
-from orchestrator.config.yaml_limits import check_config_file, check_override
+from orchestrator.config.yaml_limits import check_override
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra.core.override_parser.types import Override
-    from hydra.plugins.config_source import ConfigResult
 
 
 _NO_NAME: Final = "app"  # Hydra's name for a job without one
@@ -86,7 +84,8 @@ class ConfigFolder:
         self.config_name = config_name
         self.version_base = version_base
         self._parser = OverridesParser.create(config_loader=self._loader)
-        self._pristine = _Checked(self._loader.repository)
+        self._pristine = CheckedConfigs(self._loader.repository)
+        self.not_found: tuple[str, ...] = ()
         self._groups: dict[str, bool] = {}
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
@@ -99,6 +98,29 @@ class ConfigFolder:
         for override in overrides:
             check_override(override)
         return self._parser.parse_overrides(list(overrides))
+
+    def read_primary(self) -> DictConfig:
+        """Return the primary config as its file has it, before anything is composed."""
+        loaded = CheckedConfigs(self._loader.repository).load_config(self.config_name)
+        config = None if loaded is None else loaded.config
+        return config if isinstance(config, DictConfig) else OmegaConf.create({})
+
+    def extend_search_path(self, given: Sequence[Override]) -> None:
+        """Find config groups in ``hydra.searchpath``, too, of the primary config or an override.
+
+        Folders and packages that are not there are listed in ``not_found``.
+
+        Raises:
+            HydraException: It is not a list of strings.
+        """
+        with _quiet():
+            name = self.config_name
+            self._loader._process_config_searchpath(name, list(given), self._pristine)
+        self.not_found = tuple(
+            f"{source.scheme()}://{source.path}"
+            for source in self._pristine.get_sources()
+            if source.provider.startswith("hydra.searchpath") and not source.available()
+        )
 
     def is_choice(self, override: Override) -> bool:
         """Return whether composing needs the override: it chooses a config, or configures Hydra."""
@@ -148,7 +170,7 @@ class ConfigFolder:
             return self._compose_all(overrides, open_ended=True).params
 
     def _compose_without_hydra(self, choices: Sequence[Override], *, open_ended: bool) -> Composed:
-        repository = _Copies(self._pristine)
+        repository = CopiedConfigs(self._pristine)
         found = create_defaults_list(repository, self.config_name, list(choices), False, open_ended)
         cfg = self._loader._compose_config_from_defaults_list(found.defaults, repository)
         params, refers = _only_params(cfg), _refers(cfg)
@@ -220,45 +242,6 @@ def _ignored(
     ]
     used = [key for key in keys if key.startswith(_USED)]
     return tuple(dict.fromkeys(key for key in keys if key not in used))
-
-
-class _Checked(CachingConfigRepository):
-    """Reads each config once, and checks the file before Hydra parses it."""
-
-    def load_config(self, config_path: str) -> ConfigResult | None:
-        if config_path not in self.cache:
-            for source in self.get_sources():
-                if source.scheme() == "file" and source.is_config(config_path):
-                    name = source._normalize_file_name(config_path)
-                    check_config_file(path := Path(source.path, name))
-                    with _naming_null_keys(path):
-                        return super().load_config(config_path)
-        return super().load_config(config_path)
-
-
-@contextmanager
-def _naming_null_keys(path: Path) -> Iterator[None]:
-    """Name the file in the error for a key that OmegaConf does not support, such as null."""
-    try:
-        yield
-    except KeyValidationError as error:
-        raise ConfigError(
-            f"{path}: a key is null, a list or a mapping ({type(error.key).__name__})."
-            ' Rename it, or put it in quotes ("null").'
-        ) from None
-
-
-class _Copies(CachingConfigRepository):
-    """Returns copies of configs that were read once, since composing modifies them."""
-
-    def __init__(self, pristine: CachingConfigRepository) -> None:
-        self.delegate = pristine
-        self.cache: dict[str, ConfigResult | None] = {}
-
-    def load_config(self, config_path: str) -> ConfigResult | None:
-        if config_path not in self.cache:
-            self.cache[config_path] = copy.deepcopy(self.delegate.load_config(config_path))
-        return self.cache[config_path]
 
 
 class _DoubtError(Exception):

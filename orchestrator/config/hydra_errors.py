@@ -28,7 +28,18 @@ _QUOTED_OVERRIDE = re.compile(
     r"(?<=^Override ).+(?= looks like a config group override)", re.DOTALL
 )
 _QUOTED_VALUE = re.compile(r"(The value of '([^']+)' is )(.*) and not .*\.$", re.DOTALL)
+# Groups of Hydra's that plugins extend, with the ends of the plugins' names.
+_PLUGINS = {
+    "hydra/launcher": "-launcher",
+    "hydra/sweeper": "-sweeper",
+    "hydra/hydra_logging": "",
+    "hydra/job_logging": "",
+}
 _LONGEST = 400
+_OF_OMEGACONF = ("full_key:", "object_type=", "reference_type=")
+_UNFILLED = re.compile(
+    r"\$(?:VALUE|KEY)"
+)  # a template of OmegaConf's, beside the text made from it
 
 
 @contextmanager
@@ -126,6 +137,13 @@ def _innermost_key(error: BaseException) -> str:
 
 def _say_missing(error: MissingConfigException) -> str:
     missing = error.missing_cfg_file
+    kind, _, name = str(missing).rpartition("/")
+    if kind in _PLUGINS:
+        plugin = f"hydra-{name}{_PLUGINS[kind]}"
+        return (
+            f"there is no config '{missing}': it comes with a plugin of Hydra's, which is not installed."
+            f" Install it (pip install {plugin}), or remove it from the defaults."
+        )
     if not error.options:
         return f"there is no config '{missing}' in the config folder."
     near = difflib.get_close_matches(str(missing).rpartition("/")[2], error.options, n=1)
@@ -164,5 +182,6 @@ def _line(error: BaseException) -> str:
             return f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
     lines = (line.strip() for line in str(error).splitlines())
     # These lines name OmegaConf's own classes and repeat the key.
-    kept = [line for line in lines if line and not line.startswith(("full_key:", "object_type="))]
+    kept = [line for line in lines if line and not line.startswith(_OF_OMEGACONF)]
+    kept = [line for line in kept if not _UNFILLED.search(line)]
     return printable(" ".join(kept))

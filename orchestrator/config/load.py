@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -17,7 +17,16 @@ from orchestrator.config.grid_composer import Composer
 from orchestrator.config.hydra_composition import Composed, ConfigFolder
 from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.hydra_resolver import holds_stand_in
+from orchestrator.config.missing_registrations import lacks_registrations, may_lack_registrations
 from orchestrator.config.overrides import choose, make_axis, merge, with_open_settings
+from orchestrator.config.project_setup import (
+    ENV_FILE,
+    SETUP,
+    load_environment,
+    load_modules,
+    parse_setup,
+    read_setup,
+)
 from orchestrator.config.secret_detection import check_command
 from orchestrator.config.settings import Settings, parse_settings
 from orchestrator.errors import ConfigError
@@ -25,6 +34,7 @@ from orchestrator.grid.axes import Axis, check_size, expand
 from orchestrator.grid.config_diff import leaves
 from orchestrator.grid.config_values import Value, dotted_keys
 from orchestrator.grid.filters_per_point import read_filters
+from orchestrator.runner.entry_point import find_modules_of_the_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +42,7 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
     from orchestrator.config.hydra_app import HydraApp
+    from orchestrator.config.project_setup import ProjectSetup
 
 _LONGEST: Final = 255  # bytes; the limit of file systems for a name
 _SHOWN: Final = 80
@@ -45,7 +56,7 @@ class ExperimentConfig:
     """The config of an experiment: its name and folder, axes, filters and settings.
 
     ``filters`` are the ``_filters`` of the first point; each point has its own. ``composer``
-    composes the config of every point.
+    composes the config of every point. ``notes`` are remarks for the user.
     """
 
     experiment_id: str
@@ -54,6 +65,7 @@ class ExperimentConfig:
     filters: tuple[str, ...]
     settings: Settings
     composer: Composer
+    notes: tuple[str, ...] = ()
 
 
 def load_experiment(
@@ -77,36 +89,80 @@ def load_experiment(
     if app:
         config_dir, config_name, version_base = find_config(app, config_dir, config_name)
     name = config_name or "config"
-    defaults = AppDefaults(app, config_dir, name)
-    experiment, found = _load(config_dir, name, overrides, defaults, version_base)
-    if found is not None and found.version_base != version_base:
+    source = _Source(config_dir, name, overrides, AppDefaults(app, config_dir, name), version_base)
+    try:
+        experiment, found, is_lacking = _load(source)
+    except ConfigError as error:
+        found, is_lacking = source.app(), True
+        if found is None or not may_lack_registrations(error, found.file.parent):
+            raise
+    if found is not None and (is_lacking or found.version_base != version_base):
         # Only its own config says which app it is, and that says by which rules it is composed.
-        experiment, _ = _load(config_dir, name, overrides, defaults, found.version_base)
+        notes = load_modules([str(found.file)], "orch.app") if is_lacking else ()
+        experiment, _, _ = _load(replace(source, version_base=found.version_base))
+        experiment = replace(experiment, notes=(*notes, *experiment.notes))
     return experiment
 
 
-def _load(
-    config_dir: Path | None,
-    config_name: str,
-    overrides: Sequence[str],
-    defaults: AppDefaults,
-    version_base: str | None,
-) -> tuple[ExperimentConfig, HydraApp | None]:
-    """Read the config folder by the rules of a version of Hydra; return its app as well."""
-    with refusals_of_hydra():
-        folder = ConfigFolder(config_dir, config_name, version_base)
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the config of an experiment comes from, and the rules by which it is composed."""
+
+    config_dir: Path | None
+    config_name: str
+    overrides: Sequence[str]
+    defaults: AppDefaults
+    version_base: str | None
+
+    def open(self) -> tuple[ConfigFolder, list[Override], tuple[str, ...]]:
+        """Return the folder, the overrides, and notes, after the setup that the config names.
+
+        Raises:
+            OrchestratorError: The folder or the setup is wrong.
+        """
+        notes: tuple[str, ...] = ()
+        with refusals_of_hydra():
+            folder = self._folder()
+            given = folder.parse(self.overrides)
+            setup = read_setup(folder.read_primary(), given)
+            if setup.env_file:
+                load_environment(setup.env_file)
+            if setup.modules:
+                notes = load_modules(setup.modules)
+                folder = self._folder()  # which has the configs that they registered
+            folder.extend_search_path(given)
+            if any(place.startswith("pkg:") for place in folder.not_found):
+                find_modules_of_the_project()  # packages of configs may be among them
+                folder.extend_search_path(given)
+        notes += tuple(f"hydra.searchpath: {place} is not there" for place in folder.not_found)
+        return folder, given, notes
+
+    def _folder(self) -> ConfigFolder:
+        return ConfigFolder(self.config_dir, self.config_name, self.version_base)
+
+    def app(self) -> HydraApp | None:
+        """Return the app, if that is known without composing."""
+        folder, given, _ = self.open()
+        typed = [item.value() for item in given if item.key_or_group == "orch.app"]
+        with refusals_of_hydra():
+            named = typed[-1] if typed else OmegaConf.select(folder.read_primary(), "orch.app")
+        return self.defaults.app_of(OmegaConf.create({"orch": {"app": named}}))
+
+
+def _load(source: _Source) -> tuple[ExperimentConfig, HydraApp | None, bool]:
+    """Read the config folder; return its app, and whether it lacks what the app may register."""
+    folder, given, notes = source.open()
 
     def known_keys() -> Iterator[str]:
         with contextlib.suppress(Exception):  # a second error would hide the first
             yield from dotted_keys(OmegaConf.to_container(folder.compose([], open_ended=True).cfg))
 
     with refusals_of_hydra(known_keys):
-        given = folder.parse(overrides)
         master = _compose_master(folder, given)
         params = _read_grid(folder, given, master) if master.refers else master.params
         declared = folder.parse([f"{key}={value}" for key, value in params.items()])
         merged = [with_open_settings(item) for item in merge(declared, given)]
-        composer = Composer(folder, merged, master, defaults)
+        composer = Composer(folder, merged, master, source.defaults)
         swept = (item for item in composer.overrides if item.is_sweep_override())
         axes = tuple(make_axis(item, folder) for item in swept)
         check_size(axes)
@@ -121,8 +177,24 @@ def _load(
         filters=read_filters(_select(cfg, "_filters")),
         settings=parse_settings(_select(cfg, "orch")),
         composer=composer,
+        notes=notes,
     )
-    return experiment, defaults.app_of(cfg)
+    _check_setup(cfg, read_setup(folder.read_primary(), given))
+    return experiment, source.defaults.app_of(cfg), lacks_registrations(cfg)
+
+
+def _check_setup(cfg: DictConfig, prepared: ProjectSetup) -> None:
+    """Make sure that the setup of a composed config is the one that was prepared before.
+
+    Raises:
+        ConfigError: Another config than the primary one sets it.
+    """
+    found = parse_setup(_select(cfg, SETUP), _select(cfg, ENV_FILE))
+    if found != prepared:
+        raise ConfigError(
+            f"{SETUP} and {ENV_FILE} are read before the config is composed. Set them in the primary"
+            " config, or on the command line, without interpolations."
+        )
 
 
 def _refuse_own_values(cfg: DictConfig) -> None:

@@ -29,6 +29,8 @@ _FORMS: Final = f"{DECLARED}, {CHEAP}:KEY or {ROUND_ROBIN}:AXIS"
 _ENTRY_POINT: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _KNOWN: Final = (
     "app",
+    "setup",
+    "env_file",
     "command",
     "entry_point",
     "arguments",

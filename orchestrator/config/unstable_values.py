@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from omegaconf import OmegaConf
 
-from orchestrator.config.watched_resolvers import TIME, mark_of
+from orchestrator.config.watched_resolvers import TIME, flaw_of, mark_of
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,12 +43,21 @@ def refuse_unstable(cfg: DictConfig, leaves: Iterable[tuple[Path, Sequence[str]]
     """
     for path, marks in leaves:
         for mark in marks:
-            if mark in _UNSTABLE or path[0] in _PLACES:
-                _refuse(cfg, path, mark)
+            if found := _describe(mark, is_place=path[0] in _PLACES):
+                _refuse(cfg, path, *found)
 
 
-def _refuse(cfg: DictConfig, path: Path, mark: str) -> None:
-    what, instead = _UNSTABLE.get(mark, (f"contains ${{{mark[1:]}}}, which each run has", ""))
+def _describe(mark: str, *, is_place: bool) -> tuple[str, str] | None:
+    """Return what a value contains, and what to do; None if that may be."""
+    if flaw := flaw_of(mark):
+        resolver, why = flaw
+        return f"calls the resolver {resolver}, which {why}", "Remove it"
+    if is_place and mark not in _UNSTABLE:
+        return f"contains ${{{mark[1:]}}}, which each run has for itself", "Remove it"
+    return _UNSTABLE.get(mark)
+
+
+def _refuse(cfg: DictConfig, path: Path, what: str, instead: str) -> None:
     keys = [".".join(map(str, path[: depth + 1])) for depth in range(len(path))]
     if path[0] in _PLACES:
         raise ConfigError(

@@ -7,11 +7,13 @@ variable, or a mark for what differs from run to run or from moment to moment.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from omegaconf.basecontainer import BaseContainer
 
 from orchestrator.config.hydra_resolver import STAND_INS
+from orchestrator.config.resolver_stability import Stability
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +22,12 @@ _MARK: Final = "\0"  # no variable's name contains it
 _ENVIRONMENT: Final = "oc.env"
 _NOW: Final = "now"
 _HYDRA: Final = "hydra"
+_WATCHED: Final = (_ENVIRONMENT, _NOW, _HYDRA)
+# Resolvers of OmegaConf's that return the same for the same config.
+_OF_THE_CONFIG: Final = frozenset(
+    [*("oc.create", "oc.decode", "oc.deprecated", "oc.select", "oc.dict.keys", "oc.dict.values")]
+)
+_STABILITY: Final = Stability()  # trying a resolver again would find the same
 TIME: Final = f"{_MARK}{_NOW}"
 
 
@@ -29,6 +37,12 @@ def mark_of(key: str) -> str:
 
 
 OWN: Final = frozenset(map(mark_of, STAND_INS))
+
+
+def flaw_of(mark: str) -> tuple[str, str] | None:
+    """Return a resolver of the user's, and why it is unstable; None for other marks."""
+    _, name, *flaw = mark.split(_MARK)
+    return (name, flaw[0]) if flaw else None
 
 
 def variables_in(notes: Iterable[str]) -> tuple[str, ...]:
@@ -48,13 +62,17 @@ def watch_resolvers() -> Iterator[list[str]]:
     resolvers = BaseContainer._resolvers
     # OmegaConf's and Hydra's resolvers, or those that the user's code registered instead.
     before: dict[str, Any] = {
-        name: resolvers[name] for name in (_ENVIRONMENT, _NOW, _HYDRA) if name in resolvers
+        name: resolver for name, resolver in resolvers.items() if name not in _OF_THE_CONFIG
     }
 
     def watch(name: str) -> Any:  # noqa: ANN401 # a function as OmegaConf stores it
         def watched(config: Any, parent: Any, node: Any, args: Any, texts: Any) -> object:  # noqa: ANN401 # as OmegaConf calls it
-            asked.extend(_notes(name, str(args[0]) if args else ""))
-            return before[name](config, parent, node, args, texts)
+            call = partial(before[name], config, parent, node, args, texts)
+            if name in _WATCHED:
+                asked.extend(_notes(name, str(args[0]) if args else ""))
+            elif flaw := _STABILITY.find_flaw(name, call, config, args):
+                asked.append(f"{_MARK}{name}{_MARK}{flaw}")
+            return call()
 
         return watched
 

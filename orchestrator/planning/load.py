@@ -122,7 +122,14 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
         made = restrict(made, without_secrets(condition.text))
     _check_program(selection, described, experiment)
     former = [run_id for run_id in existing if run_id not in named]
-    return Planned(made, experiment, described.settings, described, former, composer.notes.say())
+    return Planned(
+        made,
+        experiment,
+        described.settings,
+        described,
+        former,
+        (*described.notes, *composer.notes.say()),
+    )
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ METHODS: dict[str, str | None] = {
     "atexit:_run_exitfuncs": None,
     "hydra._internal.config_loader_impl:ConfigLoaderImpl._apply_overrides_to_config": "(overrides, cfg)",
     "hydra._internal.config_loader_impl:ConfigLoaderImpl._compose_config_from_defaults_list": "(self, defaults, repo)",
+    "hydra._internal.config_loader_impl:ConfigLoaderImpl._process_config_searchpath": "(self, config_name, parsed_overrides, repo)",
     "hydra.core.override_parser.types:Override._convert_value": "(value)",
     "hydra.core.override_parser.types:Override._get_value_element_as_str": "(value, space_after_sep=False)",
     "hydra.plugins.config_source:ConfigSource._normalize_file_name": "(filename)",

@@ -123,43 +123,6 @@ def test_settings_of_hydra_that_do_nothing_are_named_once(
     assert [name for name in ignored if name not in "".join(said)] == []
 
 
-TIMED: list[Any] = [
-    ("tag: 'run-${now:%Y}'", [], "tag contains the time"),
-    ("tag: {a: ['${now:%Y}']}", [], "tag.a.0 contains the time"),
-    (
-        "stamp: '${now:%Y}'\ntag: 'x-${stamp}'",
-        ["+orch.identity.exclude=[stamp]"],
-        "tag contains the time",
-    ),
-    (
-        "stamp: {a: '${now:%Y}'}\ntag: '${stamp}'",
-        ["+orch.identity.exclude=[stamp]"],
-        "tag.a contains",
-    ),
-    ("tag: 1", ["results_dir='r/${now:%Y}'"], "results_dir contains the time"),
-    ("tag: 1", ["tag=a,'${now:%Y}'"], "tag contains the time"),
-    ("tag: '${now:%Y}'", ["+orch.identity.exclude=[tag]"], ""),
-    ("tag: {a: {b: '${now:%Y}'}}", ["+orch.identity.exclude=[tag.a]"], ""),
-    ("tag: '\\${now:%Y}'", [], ""),
-]
-
-
-@pytest.mark.parametrize(("text", "overrides", "message"), TIMED)
-def test_time_does_not_count_for_a_run(
-    tmp_path: Path, text: str, overrides: list[str], message: str
-) -> None:
-    """Each call would make other runs, and none would ever be finished."""
-    folder = _folder(tmp_path / "conf", text + "\n")
-    source = ConfigSource(folder, "config", [f"results_dir={tmp_path}/results", *overrides])
-    if not message:
-        assert load_plan(source).plan.decisions
-        return
-    with pytest.raises(ConfigError) as refusal:
-        load_plan(source)
-    assert message in str(refusal.value)
-    assert "\n" not in str(refusal.value)
-
-
 def test_home_folder_may_be_written_with_a_tilde(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,19 +222,6 @@ def test_output_folder_is_that_which_the_command_sets(tmp_path: Path) -> None:
         folder = _folder(tmp_path, text)
         (run,) = _runs(folder, f"results_dir={tmp_path}/r")
         assert run.config["out"] == f"{tmp_path}/r/e/training/{run.run_id}{below}"
-
-
-def test_numbers_of_jobs_are_refused_unless_they_do_not_count(tmp_path: Path) -> None:
-    """They differ from grid to grid."""
-    folder = _folder(tmp_path, "tag: {n: '${hydra:job.num}', i: 'x${hydra:job.id}'}\n")
-    with pytest.raises(ConfigError, match=r"tag\.n contains the number of a job .* exclude it: "):
-        _runs(folder)
-    with pytest.raises(ConfigError, match=r"tag\.i contains the ID of a job"):
-        _runs(folder, "+orch.identity.exclude=[tag.n]")
-    runs = _runs(folder, "+orch.identity.exclude=[tag]", "lr=1,2")
-    assert [run.config["tag"] for run in runs] == [
-        {"n": number, "i": f"x{run.run_id}"} for number, run in enumerate(runs)
-    ]
 
 
 @pytest.mark.parametrize("key", ["results_dir", "experiment_id", "+orch.tracking.uri"])

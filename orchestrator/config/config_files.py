@@ -1,0 +1,64 @@
+"""The config files that Hydra composes, each read and checked once."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra._internal.config_repository import CachingConfigRepository
+from omegaconf.errors import KeyValidationError
+
+from orchestrator.config.yaml_limits import check_config_file
+from orchestrator.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hydra.plugins.config_source import ConfigResult
+
+
+class CheckedConfigs(CachingConfigRepository):
+    """Reads each config once, and checks the file before Hydra parses it."""
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """Return a config; None if there is none.
+
+        Raises:
+            ConfigError: The file is too large or too deeply nested, or has a key that cannot be one.
+        """
+        if config_path not in self.cache:
+            for source in self.get_sources():
+                if source.scheme() == "file" and source.is_config(config_path):
+                    name = source._normalize_file_name(config_path)
+                    check_config_file(path := Path(source.path, name))
+                    with _naming_null_keys(path):
+                        return super().load_config(config_path)
+        return super().load_config(config_path)
+
+
+@contextmanager
+def _naming_null_keys(path: Path) -> Iterator[None]:
+    """Name the file in the error for a key that OmegaConf does not support, such as null."""
+    try:
+        yield
+    except KeyValidationError as error:
+        raise ConfigError(
+            f"{path}: a key is null, a list or a mapping ({type(error.key).__name__})."
+            ' Rename it, or put it in quotes ("null").'
+        ) from None
+
+
+class CopiedConfigs(CachingConfigRepository):
+    """Returns copies of configs that were read once, since composing modifies them."""
+
+    def __init__(self, pristine: CachingConfigRepository) -> None:
+        self.delegate = pristine
+        self.cache: dict[str, ConfigResult | None] = {}
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """Return a config; None if there is none."""
+        if config_path not in self.cache:
+            self.cache[config_path] = copy.deepcopy(self.delegate.load_config(config_path))
+        return self.cache[config_path]
