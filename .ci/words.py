@@ -52,7 +52,7 @@ PLACES = (
     "benchmarks",
     "*.md",
     "Makefile",
-    "tests/*.md",
+    "tests",
 )
 # The user's own words, and those of other projects.
 ALLOWED = ("docs/reference/cli.md",)

@@ -1,4 +1,4 @@
-"""The ending of ``orch run``: its exit code, and what it says at last."""
+"""The ending of ``orch run``: its exit code, and its last message."""
 
 from __future__ import annotations
 

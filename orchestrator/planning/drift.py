@@ -1,4 +1,4 @@
-"""Drift: runs whose code or command differ from those of now. It is told, and never a trigger.
+"""Drift: runs whose code or command differ from those of now. It is reported, and never causes a run.
 
 Runs with the same digest in ``status.json`` were made by the same code and command, so one of them is
 read for all.

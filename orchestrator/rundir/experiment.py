@@ -157,7 +157,7 @@ class ExperimentDirectory:
         except OSError as error:
             raise RunDirectoryError(
                 f"{path}: it cannot be locked ({error.strerror or error})."
-                " Remove what stands there, or fix the permissions or the disk."
+                " Remove it, or fix the permissions or the disk."
             ) from None
 
     def is_executed(self) -> bool:

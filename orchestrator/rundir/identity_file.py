@@ -1,4 +1,4 @@
-"""``run.json``, which says whose a run directory is; and what to do where a file of one is of no use.
+"""``run.json``: which run a directory belongs to, and the errors if a file of it cannot be used.
 
 Every runner reads this: it imports next to nothing.
 """

@@ -1,7 +1,7 @@
 """Run ``python -m orchestrator.runner``: one attempt of one run.
 
-The keeper is what is left of this process once it has forked the runner. It loads nothing before
-that which only the runner needs: a fork copies whatever memory it touches.
+Once this process has forked the runner, it is the keeper. Before the fork, it loads nothing that only
+the runner needs: a fork copies the memory it touches.
 """
 
 import signal

@@ -1,6 +1,6 @@
-"""What a keeper does when its runner was killed: it ends the attempt in its place, and records that.
+"""The takeover of an attempt whose runner was killed: the keeper ends it, and records the end.
 
-Nothing of this is loaded unless that happens.
+This module is loaded only if that happens.
 """
 
 from __future__ import annotations

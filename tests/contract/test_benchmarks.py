@@ -13,7 +13,7 @@ SCRIPTS = sorted((Path(__file__).parents[2] / "benchmarks").rglob("*.py"))
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_names_that_a_benchmark_imports_are_there(script: Path) -> None:
-    """Whoever moves one finds out here."""
+    """If one is moved, this test fails."""
     imports = [
         (node.module, each.name)
         for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))

@@ -144,7 +144,7 @@ def test_numbers_change_only_with_their_version(name: str, digests: dict[str, st
 
 
 def test_workers_are_none_of_the_numbers(digests: dict[str, str]) -> None:
-    """Whoever made the samples."""
+    """Whichever process made the samples."""
     assert digests["augmented"] == digests["augmented, two workers"]
 
 

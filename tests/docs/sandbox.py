@@ -58,7 +58,7 @@ class Sandbox:
         path.write_text(block.text, encoding="utf-8")
 
     def run(self, command: str) -> tuple[str, int]:
-        """Run a command of a shell, which can ask for the exit code of the one before.
+        """Run a shell command, which can read the exit code of the previous one.
 
         What it exports is there for the commands that follow.
         """

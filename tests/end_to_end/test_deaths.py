@@ -180,7 +180,7 @@ def of_python() -> dict[str, Death]:
         found[f"errno {number}"] = py(script, kind, rf"\w+Error: \[Errno {number}\] .*: 'a.pt'")
     return found | {
         "class of the user": py("class Boom(Exception): pass\nraise Boom('told')", "error", r"(__main__\.)?Boom: told"),
-        "no text": py("raise ValueError", "error", "ValueError"),
+        "no message": py("raise ValueError", "error", "ValueError"),
         "several lines": py("raise ValueError('one\\ntwo\\nthree')", "error", "ValueError: one"),
         "notes": py("e = ValueError('told'); e.add_note('KeyError: a note'); raise e", "error", "ValueError: told"),
         "syntax": py("eval('(')", "error", "SyntaxError: .*"),

@@ -31,7 +31,7 @@ GRID = (
     "orch.tracking.enabled=false",
     f"--config-dir={ROOT / 'conf'}",
 )
-# Takes a part of the memory of the GPU that it sees. Whoever got it keeps it until another run has
+# Takes a part of the memory of the GPU that it sees. A run that got it keeps it until another run has
 # found out that nothing is left.
 GREEDY = """\
 import pathlib, sys, time

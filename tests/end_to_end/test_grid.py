@@ -124,7 +124,7 @@ def test_same_command_again_executes_and_writes_nothing(finished: Path) -> None:
 
 
 def test_mlflow_holds_every_run_once(finished: Path) -> None:
-    """One finished MLflow run each, a point an iteration, parameters, test results, the tag."""
+    """One finished MLflow run each, one point per iteration, parameters, test results, the tag."""
     script = f"""
 import json
 from mlflow.tracking import MlflowClient

@@ -151,7 +151,7 @@ def main(cfg):
     output = HydraConfig.get().runtime.output_dir
     print("argv", *sys.argv, "in", os.getcwd())
     Path(output, "model.txt").write_text(f"{cfg.lr} {cfg.model.kind}")
-    if cfg.lr == 3 and not Path("mended").exists():
+    if cfg.lr == 3 and not Path("fixed").exists():
         raise ValueError("lr is bad")
 
 if __name__ == "__main__":
@@ -180,7 +180,7 @@ def test_app_is_run_as_it_is(tmp_path: Path, how: str) -> None:
     first = orch("run", "--quiet")
     assert (first.returncode, first.stderr) == (1, "")
     assert "attempt 1 failed, error: ValueError: lr is bad" in first.stdout
-    (tmp_path / "mended").touch()
+    (tmp_path / "fixed").touch()
     second = orch("run", "--quiet")
     assert (second.returncode, second.stdout) == (0, "2 of 2 runs are done.\n")
     runs = sorted((tmp_path / "results/train/training").iterdir())

@@ -77,7 +77,7 @@ def ours(folder: Path) -> list[int]:
 
 
 def kill_at_random(folder: Path, count: int, seed: int) -> None:
-    """Run the grid again and again, and kill one process of it after the other."""
+    """Run the grid repeatedly, and kill one process of it after the other."""
     generator = random.Random(seed)  # noqa: S311 # chaos, no secret
     running = None
     for _ in range(count):

@@ -17,7 +17,7 @@ ONE = ("seed=0", "--workers=1")
 
 
 def begin_held(world: World, attempts: int) -> Call:
-    """Begin a grid, and hold its trainings when so many have begun."""
+    """Begin a grid, and hold its trainings when this many have begun."""
     world.hold()
     call = world.begin()
     until(lambda: len(world.executed) == attempts, what="the trainings to begin")
@@ -148,7 +148,7 @@ def test_runner_stopped_at_a_point_looks_again_before_it_acts(
 
 
 def test_two_orchestrators_share_a_grid(make_world: MakeWorld, undisturbed: Undisturbed) -> None:
-    """Each run is executed once, whoever takes it."""
+    """Each run is executed once, by one of them."""
     world = make_world(*FOUR)
     calls = [world.begin("--workers=2") for _ in range(2)]
     assert [call.wait().code for call in calls] == [0, 0]

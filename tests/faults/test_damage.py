@@ -76,7 +76,7 @@ def a_file_for_it(directory: Path, _: Path) -> None:
 FUTURE = json.dumps({"schema": 7, "state": "done", "attempt": 1})
 FOREIGN = json.dumps({"state": "done"})
 # What a grid makes up for by itself ...
-MENDED: dict[str, Damage] = {
+HEALED: dict[str, Damage] = {
     "status cut": cut("status.json"),
     "status empty": put("status.json", b""),
     "status of zeros": put("status.json", bytes(30)),
@@ -114,7 +114,7 @@ MENDED: dict[str, Damage] = {
         directory / "run.lock"
     ),
 }
-# ... and what costs the run, until somebody mends it.
+# ... and what costs the run, until the user repairs it.
 COSTLY: dict[str, Damage] = {
     "config edited": put("config.yaml", "seed: 9\n"),
     "lock missing": without("run.lock"),
@@ -142,7 +142,7 @@ def unfinished(world: World, undisturbed: Undisturbed) -> list[Path]:
 
 def damage_and_run(world: World, damages: dict[str, Damage], undisturbed: Undisturbed) -> None:
     """Do one damage to each unfinished run, and see that it costs that run at most."""
-    mended = damages.keys() <= MENDED.keys()
+    healed = damages.keys() <= HEALED.keys()
     damaged = dict(zip(damages, unfinished(world, undisturbed), strict=True))
     healthy = [each for each in world.directories() if each not in damaged.values()]
     victims = {what: world.folder / f"victim of {what}" for what in damages}
@@ -155,16 +155,16 @@ def damage_and_run(world: World, damages: dict[str, Damage], undisturbed: Undist
         assert looked.code == 0, looked.said
     for _ in range(2):
         ended = world.run()
-        assert ended.code == (0 if mended else 1), ended.said
-        done = len(healthy) + (len(damages) if mended else 0)
+        assert ended.code == (0 if healed else 1), ended.said
+        done = len(healthy) + (len(damages) if healed else 0)
         assert f"all {done} runs are done" in ended.said or f"{done} of " in ended.said, ended.said
         lines = [line for line in ended.said.splitlines() if line.startswith("failed ")]
-        assert len(lines) == (0 if mended else len(damages)), ended.said
+        assert len(lines) == (0 if healed else len(damages)), ended.said
     assert {path.read_bytes() for path in victims.values()} == {VICTIM}
     assert [times(each) for each in healthy] == before
     assert violations(world) == []
     assert world.processes() == []
-    if mended:
+    if healed:
         assert_same_results(world, undisturbed)
 
 
@@ -173,7 +173,7 @@ def grid_for(damages: int) -> tuple[str, ...]:
     return f"seed=range({damages + 2})", "--workers=2"
 
 
-@pytest.mark.parametrize("damages", [MENDED, COSTLY], ids=["mended", "costly"])
+@pytest.mark.parametrize("damages", [HEALED, COSTLY], ids=["healed", "costly"])
 def test_damage_costs_one_run_and_a_line(
     make_world: MakeWorld, undisturbed: Undisturbed, damages: dict[str, Damage]
 ) -> None:
@@ -182,10 +182,10 @@ def test_damage_costs_one_run_and_a_line(
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("what", [*MENDED, *COSTLY])
+@pytest.mark.parametrize("what", [*HEALED, *COSTLY])
 def test_damage_alone(make_world: MakeWorld, undisturbed: Undisturbed, what: str) -> None:
     """One damage at a time says the same."""
-    damages = {what: (MENDED | COSTLY)[what]}
+    damages = {what: (HEALED | COSTLY)[what]}
     damage_and_run(make_world(*grid_for(1)), damages, undisturbed)
 
 
@@ -199,7 +199,7 @@ def assert_same_results(world: World, undisturbed: Undisturbed) -> None:
 def test_run_directory_is_deleted_under_its_trainer(
     make_world: MakeWorld, undisturbed: Undisturbed
 ) -> None:
-    """The trainer ends, one line says why, and the next call starts the run anew."""
+    """The trainer ends, one line says why, and the next orch run restarts the run."""
     world = make_world(*ONE)
     world.hold()
     call = world.begin()

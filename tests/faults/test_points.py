@@ -1,4 +1,4 @@
-"""Whatever process is killed, or refused, at whatever point: the next call heals it."""
+"""Whatever process is killed, or refused, at whatever point: the next orch run heals it."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_kill_at_every_point(make_world: MakeWorld, undisturbed: Undisturbed) ->
 def test_kill_of_the_orchestrator_while_it_builds_ahead(
     make_world: MakeWorld, undisturbed: Undisturbed
 ) -> None:
-    """The run that lives meanwhile goes on, and what is half built is no run."""
+    """The live run goes on, and a partial run directory is not a run."""
     world, ends = undisturbed(*QUEUE)
     points = [each for each in world.points() if each.startswith("orchestrator:")]
     built = [each for each in points if each.endswith("#2")]

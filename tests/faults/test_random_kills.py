@@ -70,7 +70,7 @@ def test_random_kills_cost_nothing(
     kind: type[Call],
     kills: int,
 ) -> None:
-    """The same command, again and again: the grid ends with the bits of an undisturbed one."""
+    """The same command, repeatedly: the grid ends with the bits of an undisturbed one."""
     killer = Killer(kills)
     found, grids = [], 0
     while killer.kills.total() < kills:
@@ -95,7 +95,7 @@ def test_random_kills_cost_nothing(
 def test_eight_orchestrators_on_two_hundred_runs(
     make_world: MakeWorld, undisturbed: Undisturbed
 ) -> None:
-    """Each run is executed once for each attempt that was recorded, whoever is killed meanwhile."""
+    """Each run is executed once per recorded attempt, whichever process is killed meanwhile."""
     world, killer = make_world(*MANY), Killer(8)
     calls = [world.begin() for _ in range(EIGHT)]
     while any(status.get("state") != "done" for status in world.statuses()) or len(calls) == EIGHT:

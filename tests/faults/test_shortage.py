@@ -44,7 +44,7 @@ def heal(world: World, undisturbed: Undisturbed) -> list[str]:
 def test_too_many_open_files(
     make_world: MakeWorld, undisturbed: Undisturbed, grid: tuple[str, ...], files: int
 ) -> None:
-    """Fewer runs at once, or failed ones, or none: said in a line, and healed by the next call."""
+    """Fewer runs at once, or failed ones, or none: said in one line, and healed by the next orch run."""
     world = make_world(*grid)
     ended = world.run(before=limit(resource.RLIMIT_NOFILE, files))
     assert ended.code in CODES, ended.said
@@ -55,7 +55,7 @@ def test_too_many_open_files(
 def test_limit_of_the_size_of_files(
     make_world: MakeWorld, undisturbed: Undisturbed, size: int
 ) -> None:
-    """The same as for a full disk, for whoever is limited."""
+    """The same as for a full disk, for a user with a limit."""
     world = make_world(*FOREIGN)
     call = world.begin(before=limit(resource.RLIMIT_FSIZE, size))
     assert call.wait().code in CODES

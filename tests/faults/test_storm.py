@@ -114,7 +114,7 @@ class Struck:
             self.programs.add(attempt)
             return
         group = os.getpgid(pid)
-        # SIGQUIT has the program killed, whoever of the two gets it.
+        # SIGQUIT has the program killed, whichever of the two gets it.
         self.groups[group] |= {pid, -pid} if number == signal.SIGQUIT else {pid}
         if attempt := kept_by(pid):
             self.keepers[attempt].add(group)

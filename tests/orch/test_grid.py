@@ -56,7 +56,7 @@ def test_frame_has_the_keys_that_differ_and_the_metrics(grid: LoadedGrid) -> Non
 
 
 def test_curves_have_each_point_once(grid: LoadedGrid) -> None:
-    """The last value of a metric at a step counts; lines that are no points do not."""
+    """The last value of a metric at a step counts; lines that are not points do not."""
     curves = grid.curves()
     assert [tuple(row) for row in curves[["key", "step", "value"]].itertuples(index=False)] == [
         *(("loss", 1, 0.9), ("loss", 2, 0.6)),

@@ -1,4 +1,4 @@
-"""Tests of orch.run_dir_files: what is on disk is whole, whoever writes and whatever stood there before."""
+"""Tests of orch.run_dir_files: what is on disk is whole, whatever writes it and whatever was there before."""
 
 import json
 import threading

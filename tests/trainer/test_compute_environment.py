@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 def test_device_is_a_gpu_only_where_there_is_one() -> None:
-    """`auto` takes what there is; the CPU is there for whoever asks for it."""
+    """`auto` takes what there is; the CPU is always available."""
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert choose_device("auto").type == expected
     assert choose_device("cpu") == CPU
@@ -30,7 +30,7 @@ def test_gpu_that_is_not_there_is_an_error() -> None:
 
 
 def test_precision_is_that_of_the_computations_inside() -> None:
-    """It may be entered again and again, and one way costs nothing."""
+    """It may be entered repeatedly, and one way costs nothing."""
     assert isinstance(choose_autocast(CPU, "float32"), nullcontext)
     autocast = choose_autocast(CPU, "bfloat16")
     for _ in range(2):

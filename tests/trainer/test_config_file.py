@@ -36,7 +36,7 @@ def test_another_value_is_written_as_another_and_another_token_is_not(
 
 @pytest.mark.parametrize("text", ['a: "${"', "null: 3", "a: &a [*a]", "- 1", "a: ["])
 def test_config_that_cannot_be_read_is_one_line(tmp_path: Path, text: str) -> None:
-    """Whoever finds the fault: YAML's parser or OmegaConf."""
+    """Whether YAML's parser or OmegaConf finds the fault."""
     path = tmp_path / "config.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError) as error:

@@ -1,4 +1,4 @@
-"""Metrics that a configuration names are measured anew each time, and nobody else pays for them."""
+"""Configured metrics are measured from the start each time, and cost nothing without them."""
 
 import sys
 from typing import Any
@@ -179,7 +179,7 @@ def test_accuracy_is_not_measured_unasked_with_a_criterion_of_the_users_own(
 def test_accuracy_that_cannot_be_measured_is_refused_with_the_reason(
     make_run: MakeRun, train: Train
 ) -> None:
-    """Outputs or targets are no classes."""
+    """Outputs or targets are not classes."""
     run_dir = make_run(
         data={"_target_": "user_modules.Tiny"},
         model={"_target_": "torch.nn.Linear", "in_features": 6, "out_features": 1},

@@ -57,7 +57,7 @@ def test_every_damage_is_noticed_and_the_one_before_is_used(
 def train_on_with_damage(
     make_run: MakeRun, train: Train, tmp_path: Path, random: Random, damages: int
 ) -> None:
-    """Damage the newest checkpoint of an interrupted run, again and again, and let it end."""
+    """Damage the newest checkpoint of an interrupted run, repeatedly, and let it end."""
     whole = make_run("whole", iterations=3, model__dropout=0.3)
     train(whole)
     saboteur = sabotage(tmp_path, "iteration_end", 3, "raise")

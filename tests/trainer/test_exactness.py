@@ -52,7 +52,7 @@ TESTS = {
 
 
 def test_each_paragraph_of_the_guide_is_tested() -> None:
-    """Whoever adds one, or renames a test, finds out here."""
+    """If one is added, or a test is renamed, this test fails."""
     section = GUIDE.partition("## Where exactness ends: data\n")[2].partition("\n## ")[0]
     assert re.findall(r"^- \*\*(.+?)\*\*", section, re.MULTILINE) == [*TESTS]
     for files in TESTS.values():

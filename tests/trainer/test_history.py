@@ -26,7 +26,7 @@ def history(values: list[float], mode: str) -> History:
     ],
 )
 def test_first_of_the_best_values_wins(values: list[float], mode: str, best: int | None) -> None:
-    """What is no number is never the best."""
+    """NaN is never the best."""
     assert history(values, mode).best_iteration == best
 
 

@@ -123,7 +123,7 @@ def test_run_that_is_asked_to_stop_is_saved_at_once(
 def test_interrupted_run_tells_of_what_is_not_saved(
     make_run: MakeRun, train: Train, tmp_path: Path
 ) -> None:
-    """Whoever looks at it sees how far it is; afterwards it goes on from where it can."""
+    """The user sees how far it is; afterwards it goes on from the last checkpoint."""
     changes: dict[str, Any] = {"iterations": 6, "checkpoint": {"every": 4}}
     run_dir = make_run(curriculum=sabotage(tmp_path, "iteration_begin", 4, "raise"), **changes)
     with pytest.raises(Interrupted):

@@ -69,7 +69,7 @@ def covering() -> Iterator[tuple[int, ...]]:
 def kill_and_resume(
     run_dir: Path, launch: Launch, random: Random, duration: float, kills: int
 ) -> int:
-    """Kill a run so many times at random moments, let it end, and count the kills that hit."""
+    """Kill a run this many times at random moments, let it end, and count the kills that hit."""
     hits = 0
     for _ in range(kills):
         process = launch(run_program, str(run_dir))
@@ -110,7 +110,7 @@ def test_killed_run_ends_with_the_same_digest(
 def test_three_hundred_kills_make_no_difference(
     make_run: MakeRun, start: Start, launch: Launch
 ) -> None:
-    """Every combination of all choices, and at least so many kills that hit."""
+    """Every combination of all choices, and at least this many kills that hit."""
     points = grid()
     hits = 0
     for point in points:

@@ -119,7 +119,7 @@ def run(script: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("use", USES)
 def test_first_use_loads_the_real_one(use: str, tmp_path: Path) -> None:
-    """Whoever had the stand-in before goes on with the real one."""
+    """Code that had the stub before goes on with the real module."""
     run(f"{PREPARE}\n{USES[use]}\n{CHECK}", tmp_path)
 
 

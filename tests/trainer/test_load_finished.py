@@ -1,4 +1,4 @@
-"""A finished run's model is ready for use in one call."""
+"""One function returns a finished run's model, ready for use."""
 
 import json
 import os

@@ -159,7 +159,7 @@ def test_error_in_a_loader_worker_ends_in_the_line_that_says_what(
 def test_disk_that_refuses_what_the_trainer_writes_is_one_line(
     make_run: MakeRun, start: Start
 ) -> None:
-    """It is no bug, and needs no traceback."""
+    """It is not a bug, and needs no traceback."""
     run_dir = make_run()
     (run_dir / "metrics.jsonl").mkdir()
     assert start(run_program, str(run_dir)) == 1
@@ -258,7 +258,7 @@ def test_order_of_sets_is_the_same_under_orch(make_run: MakeRun, tmp_path: Path)
 
 
 def test_importing_the_trainer_changes_nothing() -> None:
-    """Whoever uses it as a library finds PyTorch as it is."""
+    """A program that uses it as a library finds PyTorch unchanged."""
     look = (
         "import torch, sys; before = [*sys.meta_path], dir(torch)\n"
         "import trainer, trainer.trainer, trainer.__main__, trainer.lazy_compiler\n"

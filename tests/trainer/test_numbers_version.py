@@ -46,7 +46,7 @@ def broken_run(make_run: MakeRun, tmp_path: Path, **changes: Any) -> Path:
 
 
 def test_results_checkpoints_and_progress_name_the_version(make_run: MakeRun, train: Train) -> None:
-    """Whoever reads one of them can tell what to compare it with."""
+    """Their reader can tell what to compare them with."""
     run_dir = make_run()
     train(run_dir)
     assert results_of(run_dir)["numbers"] == NUMBERS

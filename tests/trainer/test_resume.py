@@ -266,7 +266,7 @@ def test_finished_run_only_tests_again(
 def test_changed_environment_is_said_and_noted(
     make_run: MakeRun, train: Train, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Whoever compares results learns that a run was resumed with other arithmetic."""
+    """The results say that a run was resumed with other arithmetic."""
     run_dir = make_run("run", threads=1, curriculum=sabotage(tmp_path, "step_end", 2, "raise"))
     with pytest.raises(Interrupted):
         train(run_dir)

@@ -59,7 +59,7 @@ def test_end_of_a_long_file_is_enough_to_write_each_point_once(tmp_path: Path, s
 
 
 def test_metric_that_came_later_hides_no_point(tmp_path: Path) -> None:
-    """A run that was begun anew with one metric more has written it behind the last steps of others."""
+    """A restarted run with one metric more has written it after the last steps of others."""
     steps = range(1, 6)
     outputs = Outputs(tmp_path)
     for step in steps:

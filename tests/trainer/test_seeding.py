@@ -52,7 +52,7 @@ def test_what_is_made_for_a_place_takes_nothing_from_the_training() -> None:
 
 
 def test_half_drawn_pair_of_normal_numbers_is_dropped_alike() -> None:
-    """NumPy's old functions keep the second one: whoever makes the samples, it is gone."""
+    """NumPy's legacy functions keep the second one: it is dropped in any process."""
     after = []
     for exchanged in (True, False):
         seed_everything(3, "test")
@@ -67,7 +67,7 @@ def test_half_drawn_pair_of_normal_numbers_is_dropped_alike() -> None:
 
 
 def test_error_in_a_sample_leaves_the_generators_as_they_were() -> None:
-    """Whoever catches it goes on as if nothing had been made."""
+    """Code that catches it goes on as if nothing had been made."""
     seed_everything(3, "test")
     state = rng_state()
     expected = draw()

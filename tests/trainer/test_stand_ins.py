@@ -80,7 +80,7 @@ def test_stand_in_resumes_to_the_same_bits(
 def test_stand_in_that_is_killed_resumes_to_the_same_bits(
     make_run: MakeRun, start: Start, launch: Launch, name: str
 ) -> None:
-    """At random moments, again and again."""
+    """At random moments, repeatedly."""
     random = Random(name)  # noqa: S311 - no secret
     warm = make_run("warm", iterations=6, **STAND_INS[name])
     assert start(run_program, str(warm)) == 0  # the first process of all takes longer

@@ -75,7 +75,7 @@ def test_best_weights_are_tested_unless_the_last_are_asked_for(
 
 
 def test_diverged_run_keeps_its_last_good_checkpoint(make_run: MakeRun, train: Train) -> None:
-    """A loss that is no number ends the run before anything is saved of it."""
+    """A loss that is NaN ends the run before anything of it is saved."""
     run_dir = make_run(criterion={"_target_": "user_modules.Exploding"})
     with pytest.raises(Diverged, match=r"^iteration 1: the training loss is nan\. Lower"):
         train(run_dir)
@@ -93,7 +93,7 @@ def test_metric_that_does_not_exist_is_an_error(make_run: MakeRun, train: Train)
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:99"])
 def test_missing_gpu_is_an_error(make_run: MakeRun, train: Train, device: str) -> None:
-    """Whoever asks for a GPU does not get a CPU in silence."""
+    """A user who asks for a GPU does not silently get a CPU."""
     if device == "cuda" and torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     with pytest.raises(ConfigError, match=r"^device: .*there .*Set device: auto, or cpu"):

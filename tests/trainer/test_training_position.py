@@ -41,7 +41,7 @@ def test_pass_ends_with_its_last_batch() -> None:
 
 
 def test_loading_takes_nothing_from_the_global_generators() -> None:
-    """Evaluating once more or less never changes training."""
+    """Another evaluation, or none, never changes the training."""
     before = torch.get_rng_state()
     for part in ("train", "validation"):
         assert len([*make_loader(NoisySamples(labelled(0)), part, settings())]) == 6

@@ -86,7 +86,7 @@ async def healing(world: World, undisturbed: Ends) -> list[str]:
     second = await over(world.begin())
     found = violations(world)
     if second.code:
-        found.append(f"the next call ended with {second.code}:\n{second.said}")
+        found.append(f"the next orch run ended with {second.code}:\n{second.said}")
     if ends(world) != undisturbed:
         found.append(f"it ended otherwise than undisturbed: {ends(world)}")
     now = reported(world)

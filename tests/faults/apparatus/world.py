@@ -119,7 +119,7 @@ class Call:
         return self.output.read_text(errors="replace") if self.output.exists() else ""
 
     def wait(self, longest: float = LONGEST) -> Ended:
-        """Return when it has ended; whoever takes too long is killed, and the test fails."""
+        """Return when it has ended; if it takes too long, it is killed, and the test fails."""
         if not select.select([self.end], [], [], longest)[0]:
             os.kill(self.pid, signal.SIGKILL)
             raise AssertionError(f"orch did not end:\n{self.collect().said}")

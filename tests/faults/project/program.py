@@ -27,7 +27,7 @@ def publish(run_dir: Path, iteration: int, iterations: int) -> None:
 
 
 def main(run_dir: Path, iterations: int) -> None:
-    """Compute a chain of digests, one an iteration, and save each."""
+    """Compute a chain of digests, one per iteration, and save each."""
     folder = run_dir / "checkpoints"
     folder.mkdir(exist_ok=True)
     saved = sorted(folder.glob("0*.pt"))

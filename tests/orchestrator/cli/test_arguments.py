@@ -61,7 +61,7 @@ def test_missing_or_invalid_operand_is_one_line(line: str) -> None:
 
 
 def test_orch_alone_helps(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever types it first sees the commands."""
+    """A user who types it first sees the commands."""
     with pytest.raises(SystemExit, match="0"):
         parse_arguments([])
     assert "orch plan training=grid_search" in capsys.readouterr().out

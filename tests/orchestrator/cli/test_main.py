@@ -112,7 +112,7 @@ def test_planning_loads_no_training_stack(tmp_path: Path) -> None:
 def test_status_before_the_first_run_says_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An experiment without runs is no error."""
+    """An experiment without runs is not an error."""
     call(["status", f"--config-dir={ROOT / 'conf'}", f"results_dir={tmp_path}"])
     assert "Start them with orch run" in capsys.readouterr().out
 

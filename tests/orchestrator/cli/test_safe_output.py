@@ -168,6 +168,6 @@ def test_no_command_lets_a_value_steer_the_terminal(folder: Path) -> None:
 
 
 def test_paths_with_brackets_are_printed_whole(folder: Path) -> None:
-    """``[b]`` is no request for bold letters."""
+    """``[b]`` does not make letters bold."""
     for command in ("status", "results"):
         assert "[b]/none/training" in call(folder, command, "experiment_id=none")

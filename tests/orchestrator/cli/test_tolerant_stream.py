@@ -1,4 +1,4 @@
-"""Whoever writes to a stream without a reader goes on."""
+"""A process that writes to a stream without a reader goes on."""
 
 import os
 

@@ -177,6 +177,6 @@ def test_folder_with_any_characters_reaches_hydra(
 
 
 def test_app_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    """Whoever names it."""
+    """Wherever it is named."""
     with pytest.raises(ConfigError, match=r"there is no file 'nope\.py'"):
         load_experiment(tmp_path / "conf", "main", ["orch.app=nope.py", "lr=1"])

@@ -151,7 +151,7 @@ def test_choices_bring_filters_of_their_own(conf: Path) -> None:
 
     assert len(kept("x")) == 2
     assert len(kept("y")) == 1
-    # The experiment is no key of the config: equal configs are one run.
+    # The experiment is not part of the run ID: equal configs are one run.
     assert kept("x,y") == [("x", 0), ("x", 1)]
     assert kept("y,x") == [("y", 0), ("x", 1)]
 

@@ -246,7 +246,7 @@ def test_text_of_many_values_is_what_resolving_gives(tmp_path: Path, text: str) 
 
 
 def test_resolver_that_would_be_asked_for_hours_is_refused(tmp_path: Path) -> None:
-    """A million combinations of what cannot be told in advance are no plan."""
+    """A million combinations with unknown dependencies cannot be planned."""
     config = {**PRIMARY, "x": 0, "seed": 0, "d": "${oracle_add:${x},${seed}}"}
     experiment = _load(tmp_path, ["x=range(1000)", "seed=range(1000)"], config=config)
     with pytest.raises(ConfigError, match=r"d depends on x, seed together: 1,000,000 combinations"):

@@ -383,7 +383,7 @@ def _cases(draw: st.DrawFn) -> Any:
 
 
 def _compare_generated(folders: int, *, part: int | None = None) -> None:
-    """Compare on so many folders, the same ones each time if a part is named."""
+    """Compare on this many folders, the same ones each time if a part is named."""
 
     @settings(
         # Not shrunk: that would compose for many minutes, and the folder is small enough to read.
@@ -628,7 +628,7 @@ def test_missing_folder_and_missing_config_are_told_apart(tmp_path: Path) -> Non
 
 
 def test_config_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    """A folder in place of a file, or a file without permission, is no traceback."""
+    """A folder in place of a file, or an unreadable file, causes no traceback."""
     (tmp_path / "config.yaml").mkdir()
     with pytest.raises(ConfigError):
         load_experiment(tmp_path, "config", [])

@@ -85,7 +85,7 @@ def test_other_names_are_not(name: str) -> None:
     ],
 )
 def test_secrets_are_texts_and_numbers(path: tuple[str, ...], value: Any, secret: bool) -> None:  # noqa: FBT001 # a table
-    """An empty password is none, and a switch is no password."""
+    """An empty password is not a secret, nor is a switch."""
     assert is_secret(path, value) is secret
 
 

@@ -58,7 +58,7 @@ def test_file_that_would_fill_the_memory_is_refused(
     ],
 )
 def test_file_as_people_write_it_is_fit_to_read(tmp_path: Path, text: str) -> None:
-    """Some aliases, some depth, stars in text; mistakes are told by whoever reads the file."""
+    """Some aliases, some depth, stars in text; mistakes are reported by the parser that reads the file."""
     path = tmp_path / "config.yaml"
     path.write_text(text, encoding="utf-8")
     check_config_file(path)

@@ -190,7 +190,7 @@ def test_failed_run_takes_no_other_with_it(
 def test_failed_and_stale_runs_begin_a_new_attempt(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
-    """The next call retries and resumes, counting on."""
+    """The next orch run retries and resumes, and counts on."""
     experiment.create(runs[0]).write_status(status(Record.FAILED, 2))
     experiment.create(runs[1]).write_status(status(Record.RUNNING, 5))
     launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
@@ -423,7 +423,7 @@ def test_damaged_run_directory_fails_alone(
 def test_asked_to_stop_it_asks_the_runs_and_starts_nothing_more(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
-    """What was begun is interrupted and resumable; the rest is left for the next call."""
+    """What was begun is interrupted and resumable; the rest is left to the next orch run."""
     launcher = FakeLauncher(lambda _: os.kill(os.getpid(), signal.SIGINT))
     board = FakeBoard()
     outcome = execute(experiment, plan_of(experiment, runs), launcher, board=board)
@@ -465,7 +465,7 @@ def test_user_is_told_how_many_of_the_runs_have_saved_nothing(
 def test_drained_it_lets_the_runs_finish_and_starts_no_more(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
-    """The runs hear nothing of it; what is left is no interruption."""
+    """The runs are not told; what is left was not interrupted."""
     launcher = FakeLauncher(lambda _: os.kill(os.getpid(), signal.SIGINT))
     ends = [lambda: launcher.attempts[0].end(Record.DONE)]
     board = FakeBoard(on_refresh=lambda: ends and ends.pop()())
@@ -563,7 +563,7 @@ def test_asked_twice_it_ends_the_runs_at_once(
 def test_next_start_is_made_ready_only_where_there_is_one(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
-    """Whoever makes ready what nobody needs works for nothing."""
+    """What nobody needs is not made ready."""
     launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
     execute(experiment, plan_of(experiment, runs[:1]), launcher)
     assert launcher.made_ready == 0
@@ -613,7 +613,7 @@ def test_killed_run_is_tried_again_and_an_error_is_not(
 def test_enough_failures_end_the_call_and_leave_the_rest(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
-    """Nothing is lost: what was not started, or asked to stop, is for the next call."""
+    """Nothing is lost: what was not started, or asked to stop, is left to the next orch run."""
 
     def script(attempt: FakeAttempt) -> None:
         if len(launcher.attempts) == 2:
@@ -790,7 +790,7 @@ def test_folder_that_another_process_locks_is_waited_for_with_a_word(
 def test_stop_is_heard_while_another_process_locks_the_folder(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
-    """One Ctrl-C is enough, and the runs are left to the next call."""
+    """One Ctrl-C is enough, and the runs are left to the next orch run."""
     descriptor = os.open(experiment.training, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     board = FakeBoard(on_refresh=lambda: board.of(Blocked) and os.kill(os.getpid(), signal.SIGINT))

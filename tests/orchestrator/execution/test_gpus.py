@@ -45,7 +45,7 @@ def test_gpu_that_is_not_there_is_one_line(wanted: str) -> None:
 
 
 def test_all_gpus_of_a_machine_without_one_is_an_error() -> None:
-    """Whoever asks for GPUs does not want to train on the CPU for a night."""
+    """A user who asks for GPUs does not want to train on the CPU all night."""
     with pytest.raises(UsageError, match="no GPU was found"):
         choose([], "all", None)
     assert choose([], None, None) == ()
@@ -137,7 +137,7 @@ def test_nvml_tells_the_cards_and_their_use(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_machine_without_a_driver_has_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is no error."""
+    """That is not an error."""
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml(works=False))
     assert Nvml().found() == ()
     assert Nvml().use(FOUND[0]) is None

@@ -20,7 +20,7 @@ def test_slots_are_spread_over_the_gpus_by_their_uuid() -> None:
 
 
 def test_slots_without_a_gpu_share_none() -> None:
-    """Two places on the processors are no neighbours on a card."""
+    """Two slots on the CPU do not share a GPU."""
     slots = make_slots(2)
     assert [slot.number for slot in slots] == [0, 1]
     assert not shares_gpu(slots[0], slots)

@@ -1,4 +1,4 @@
-"""Requests to stop are counted, and wake up whoever waits."""
+"""Requests to stop are counted, and wake up a waiting process."""
 
 import os
 import select

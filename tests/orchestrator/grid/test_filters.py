@@ -151,7 +151,7 @@ def test_what_the_chain_has_decided_already_is_not_looked_at() -> None:
 
 
 def test_keys_are_those_on_both_sides_of_operators() -> None:
-    """Literals are no keys."""
+    """Literals are not keys."""
     found = parse_filter('a.b == c & d in [1] ! e != "f"')
     assert found.keys == {"a.b", "c", "d", "e"}
 

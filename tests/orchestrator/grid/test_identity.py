@@ -61,7 +61,7 @@ def test_whole_number_is_the_same_as_the_float_of_its_value(number: Any) -> None
 
 
 def test_minus_zero_is_zero() -> None:
-    """The sign of zero is no difference between two configs."""
+    """The sign of zero makes no difference between two configs."""
     assert canonical_form({"a": -0.0}) == canonical_form({"a": 0})
 
 

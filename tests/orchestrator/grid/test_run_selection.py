@@ -94,7 +94,7 @@ def test_key_that_only_an_excluded_point_has_is_no_misspelling() -> None:
 
 
 def test_type_clash_names_the_filter_the_place_and_the_point() -> None:
-    """Whoever mends it sees all three."""
+    """The user sees all three."""
     with pytest.raises(FilterError) as refusal:
         _select({"lr": (0.1, "auto"), "seed": (0, 1)}, ["lr > 0 ! seed == 1"])
     assert str(refusal.value) == (

@@ -48,7 +48,7 @@ def test_function_is_described_without_files() -> None:
 
 
 def test_run_with_a_command_of_its_own_does_not_say_how_it_is_configured() -> None:
-    """It differs from run to run, which is no drift."""
+    """It differs from run to run, which is not drift."""
     run = replace(RUN, config={"lr": 0.1, "orch": {"command": ["python", "other.py"]}})
     assert described(run=run)["program"] is None
 

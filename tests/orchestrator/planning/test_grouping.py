@@ -39,7 +39,7 @@ def test_axis_of_one_command_is_the_default_of_another() -> None:
 
 
 def test_seeds_that_were_given_one_by_one_are_averaged_over() -> None:
-    """They are no axes of any command, and are named all the same."""
+    """They are not axes of any command, and are named nevertheless."""
     outcomes = [_run({}, {"seed": seed, "lr": 0.1}) for seed in (0, 1, 2)]
     assert rows(*outcomes) == [({}, 3)]
     assert compare(outcomes).over == ("seed",)
@@ -58,7 +58,7 @@ def test_seeds_that_were_given_one_by_one_are_averaged_over() -> None:
     ],
 )
 def test_what_follows_from_the_seed_splits_no_row(one: Any, other: Any, *, is_split: bool) -> None:
-    """A name with the seed in it is no other setting; a number that happens to hold it is one."""
+    """A name that contains the seed is not another setting; a number that happens to contain it is."""
     outcomes = [
         _run({"seed": seed}, {"seed": seed, "name": name}) for seed, name in ((0, one), (1, other))
     ]

@@ -24,7 +24,7 @@ UNKNOWN = "x metric foo/bar temperature timestep entropy maelstrom permutation l
     ids=["less", "more", "unknown"],
 )
 def test_name_tells_the_direction(names: str, expected: Direction) -> None:
-    """By whole words, for "mae" is no part of "maelstrom"; where none is known, nothing is guessed."""
+    """By whole words: "mae" is not a word of "maelstrom"; without a known word, nothing is guessed."""
     assert {name: direction_of(name) for name in names.split()} == dict.fromkeys(
         names.split(), expected
     )

@@ -91,7 +91,7 @@ def test_axis_or_metric_that_no_run_has_is_refused(over: Any, metric: Any, messa
 
 
 def test_nothing_at_all_is_compared_to_nothing() -> None:
-    """An experiment without runs is no error."""
+    """An experiment without runs is not an error."""
     assert compare([]).rows == ()
 
 

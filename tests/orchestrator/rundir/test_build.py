@@ -36,7 +36,7 @@ def test_run_directory_that_was_built_ahead_is_nowhere_to_be_seen_until_it_is_cr
 def test_what_was_built_ahead_in_vain_is_removed(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
-    """By whoever built it, if another one was faster or it is not needed any more."""
+    """By the process that built it, if another one was faster or it is no longer needed."""
     experiment.build_ahead(runs)
     build(runs[0], experiment.training / ".new-by-another")
     publish(experiment.training / ".new-by-another", experiment.run(runs[0].run_id).path)

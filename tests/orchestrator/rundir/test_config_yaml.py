@@ -1,4 +1,4 @@
-"""A config's text means the same to OmegaConf, whoever of the two has written it."""
+"""A config's text means the same to OmegaConf, whichever of the two has written it."""
 
 import pytest
 from hypothesis import given, reject

@@ -43,7 +43,7 @@ def test_what_a_killed_writer_left_is_replaced(tmp_path: Path) -> None:
 
 
 def test_pipe_link_folder_and_giant_are_refused_at_once(tmp_path: Path) -> None:
-    """What is no small plain file raises instead of blocking or being followed."""
+    """Anything but a small regular file raises instead of blocking or being followed."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(__file__)
     (tmp_path / "folder").mkdir()

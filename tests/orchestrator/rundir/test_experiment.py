@@ -1,4 +1,4 @@
-"""The folder of an experiment holds complete run directories, whoever makes them."""
+"""The folder of an experiment holds complete run directories, whichever process makes them."""
 
 import fcntl
 import os
@@ -38,7 +38,7 @@ def test_runs_are_found_and_foreign_names_passed_over(
 def test_making_a_directory_twice_keeps_the_first(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
-    """Nothing in a run directory is made anew."""
+    """Nothing in a run directory is recreated."""
     directory = experiment.create(runs[0])
     (directory.path / "kept").touch()
     assert (experiment.create(runs[0]).path / "kept").exists()
@@ -77,7 +77,7 @@ FAULTS = {
     "nothing": lambda path: path,
     "truncated": lambda path: path.write_bytes(b'{"schema": 1, "state": "done"'),
     "two records": lambda path: path.write_bytes(path.read_bytes() * 2),
-    "no text": lambda path: path.write_bytes(b"\xff\xfe"),
+    "not UTF-8": lambda path: path.write_bytes(b"\xff\xfe"),
     "zeros": lambda path: path.write_bytes(bytes(30)),
     "empty": lambda path: path.write_bytes(b""),
     "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),

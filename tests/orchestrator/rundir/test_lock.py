@@ -37,7 +37,7 @@ def test_held_lock_means_running_until_the_last_holder_is_gone(directory: RunDir
 def test_link_in_place_of_the_lock_is_refused_and_its_target_untouched(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
-    """A lock that is not a plain file of its own is an error that names it."""
+    """A lock that is not a regular file of its own is an error that names it."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     lock = directory.path / "run.lock"

@@ -65,7 +65,7 @@ def test_status_from_the_future_says_so() -> None:
 
 
 def test_progress_keeps_numbers_and_texts_only() -> None:
-    """A metric that is NaN is a text in JSON; other things are no metrics."""
+    """A metric that is NaN is a string in JSON; other things are not metrics."""
     content = b'{"iteration": 1, "iterations": 5, "metrics": {"a": 0.5, "b": "NaN", "c": []}}'
     assert parse_progress(content) == Progress(1, 5, {"a": 0.5, "b": "NaN"})
     assert parse_progress(b"[]") is None

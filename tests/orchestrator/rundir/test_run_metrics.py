@@ -39,7 +39,7 @@ def test_test_results_come_first(tmp_path: Path) -> None:
 
 
 def test_last_points_are_the_metrics_of_a_program_that_writes_nothing_else(tmp_path: Path) -> None:
-    """Lines that are no points, and a last one that is torn, are passed over."""
+    """Lines that are not points, and a torn last one, are skipped."""
     points = [{"key": key, "value": n, "step": n} for n in range(3) for key in ("loss", "lr")]
     lines = "\n".join(json.dumps(point) for point in points)
     found = outcome(tmp_path, metrics=lines + '\nnonsense\n[]\n{"key": "loss", "val')
@@ -94,7 +94,7 @@ def test_figures_are_the_metrics_that_are_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["", "\0" * 30, "[]", "{", '{"test": 1, "metrics": [1]}'])
 def test_damaged_files_tell_nothing(tmp_path: Path, damage: str) -> None:
-    """And are no error."""
+    """And cause no error."""
     assert outcome(tmp_path, progress=damage, metrics=damage, results=damage) == Outcome()
 
 

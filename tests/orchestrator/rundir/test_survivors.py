@@ -61,7 +61,7 @@ def test_several_survivors_are_counted(stale: RunDirectory) -> None:
 
 @pytest.mark.parametrize("record", [Record.DONE, Record.FAILED])
 def test_recorded_end_needs_no_look_at_processes(stale: RunDirectory, record: Record) -> None:
-    """Whoever recorded it had waited for all of them."""
+    """The runner that recorded it had waited for all of them."""
     stale.write_status(Status(record, 2, now(), "box", 1))
     with survivor(stale):
         assert stale.observe().state is State(record.value)

@@ -126,7 +126,7 @@ def test_output_folder_is_the_one_that_the_program_was_told(
 
 
 def test_what_an_earlier_attempt_left_does_not_count(tmp_path: Path) -> None:
-    """Nor does what is no config, or too large to be one."""
+    """Nor does what is not a config, or too large to be one."""
     directory = _run(tmp_path)
     path = _leave(directory.path, "lr: 7\n")
     assert find_mismatch(directory, ())

@@ -156,7 +156,7 @@ def test_no_end_of_the_pipe_stays_with_it_but_the_writing_one(run: Run, output: 
 
 
 def test_one_that_was_killed_is_replaced(output: Pipe, lock: int) -> None:
-    """A fork that stands by may be the victim of a lack of memory; the run is not."""
+    """A standby fork may be killed if memory runs out; the run is not."""
     with Standby() as standby:
         os.kill(standby.pid, signal.SIGKILL)
         assert standby.wait() == -signal.SIGKILL
@@ -168,7 +168,7 @@ def test_one_that_was_killed_is_replaced(output: Pipe, lock: int) -> None:
 
 
 def test_one_that_is_let_go_ends() -> None:
-    """Also if whoever made it is gone: its end of the line is closed then."""
+    """Also if the process that made it is gone: its end of the pipe is closed then."""
     with Standby() as standby:
         standby.drop()
         assert standby.wait() == NOT_CALLED

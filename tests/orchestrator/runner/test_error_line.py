@@ -35,7 +35,7 @@ TRACEBACK = "Traceback (most recent call last):\n  File 'train.py', line 3\n    
             TRACEBACK + "ValueError: caught\n" + "epoch\n" * 30 + "error: bad data\n",
             "error: bad data",
         ),
-        # Colours and progress bars are no part of it.
+        # Colours and progress bars do not belong to it.
         ("\x1b[31m 50%|##  |\r100%|####|\nKeyError: 'x'\x1b[0m\n", "KeyError: 'x'"),
     ],
 )

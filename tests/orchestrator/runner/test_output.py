@@ -52,7 +52,7 @@ def test_log_that_is_there_is_continued(tmp_path: Path) -> None:
 
 
 def test_disk_that_takes_no_log_costs_only_the_log(tmp_path: Path) -> None:
-    """The last words are known all the same."""
+    """The end of the output is known nevertheless."""
     (tmp_path / "logs").write_text("a file where the folder should be")
     with CappedLog(tmp_path / "logs/attempt-001.log") as log:
         log.add(b"ValueError: lr\n")

@@ -83,7 +83,7 @@ def test_program_that_does_not_exist_has_failed(directory: RunDirectory) -> None
 
 
 def test_done_run_is_not_run_again(directory: RunDirectory) -> None:
-    """Whoever planned before it was done looks again, and leaves it."""
+    """A runner that was planned before it was done looks again, and leaves it."""
     carry_out(directory, "true")
     before = (directory.path / "status.json").read_bytes()
     assert carry_out(directory, "false", attempt=2) is Verdict.NOT_OURS

@@ -54,7 +54,7 @@ def test_what_a_program_leaves_may_finish_its_work(directory: RunDirectory) -> N
     assert directory.attempt_log(1).read_text() == "trained\nuploaded\n"
 
 
-@pytest.mark.parametrize("then", ["moved", "made anew"])
+@pytest.mark.parametrize("then", ["moved", "recreated"])
 def test_program_ends_when_its_run_directory_is_taken_away(
     directory: RunDirectory,
     experiment: ExperimentDirectory,
@@ -67,7 +67,7 @@ def test_program_ends_when_its_run_directory_is_taken_away(
     with start(directory, "sh", "-c", script) as runner:
         assert told.read_text() == "ready\n"
         directory.path.rename(directory.path.with_name("aside"))
-        if then == "made anew":
+        if then == "recreated":
             experiment.create(runs[0])
         _, complaint = runner.communicate()
     assert "it was removed, moved or replaced" in complaint

@@ -139,7 +139,7 @@ def store() -> FakeStore:
 
 @pytest.fixture
 def append() -> Append:
-    """Return what appends a point a step, as a trainer does."""
+    """Return what appends one point per step, as a trainer does."""
 
     def append_points(
         directory: RunDirectory, *steps: int, end: str = "\n", at: int = 1000

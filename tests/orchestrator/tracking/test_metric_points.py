@@ -1,4 +1,4 @@
-"""Points are what can be read of a file that anybody may have written, cut or written anew."""
+"""Points are read from a file that any program may have written, cut or rewritten."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_file_that_was_written_anew_is_noticed(lines: Lines, content: str) -> No
 
 
 def test_line_of_megabytes_is_passed_over(lines: Lines) -> None:
-    """Before it ends, nothing can be read; then it is no point."""
+    """Before it ends, nothing can be read; then it is not a point."""
     path = lines(point(), "x" * (3 * CHUNK), end="")
     place = read(path).place
     assert read(path, place).place == place
@@ -144,7 +144,7 @@ def test_large_file_is_read_in_pieces(lines: Lines) -> None:
 
 
 def test_what_is_no_file_has_no_points(tmp_path: Path) -> None:
-    """A pipe would block whoever opens it; a link may lead anywhere."""
+    """A pipe would block its reader; a link may lead anywhere."""
     missing, pipe, link = (tmp_path / name for name in ("missing", "pipe", "link"))
     os.mkfifo(pipe)
     (tmp_path / "secret").write_text(point() + "\n")

@@ -237,7 +237,7 @@ def test_run_that_can_not_be_sent_is_told_and_ends_the_work(
 def test_news_tell_of_work_that_is_not_over(
     directory: RunDirectory, store: Any, append: Any
 ) -> None:
-    """A run of many points takes minutes, in which whoever listens must read_newest something."""
+    """A run of many points takes minutes, in which messages must arrive."""
     store.portions = lambda samples: [samples[:1], samples[1:]]
     heard = []
     told = Sender(directory, store, SCOPE, None, heard.append)

@@ -160,7 +160,7 @@ def test_what_stands_in_place_of_the_log_stops_nothing(
 def test_run_that_does_not_say_which_it_is_waits_for_nothing(
     experiment: ExperimentDirectory, directory: RunDirectory
 ) -> None:
-    """Nobody can send it, so no reporter is started for it again and again."""
+    """It cannot be sent, so no reporter is started for it repeatedly."""
     assert find_backlog(experiment, Tracking()).runs == 1
     (directory.path / "run.json").write_text("damaged")
     assert find_backlog(experiment, Tracking()) == Backlog()

@@ -82,7 +82,7 @@ def test_store_that_breaks_at_any_call_ends_with_each_thing_once(
 def test_points_that_were_refused_are_sent_again_by_the_same_sender(
     directory: RunDirectory, store: Any
 ) -> None:
-    """A refusal is no arrival."""
+    """What is refused has not arrived."""
     sender = Sender(directory, store, SCOPE, None)
     store.is_away = True
     with pytest.raises(ConnectionError):
@@ -154,7 +154,7 @@ def test_file_that_is_written_anew_with_the_same_values_changes_nothing(
 def test_file_that_is_written_anew_with_other_values_makes_a_new_mlflow_run(
     directory: RunDirectory, store: Any
 ) -> None:
-    """MLflow cannot replace points, so the run is deleted there, and made anew."""
+    """MLflow cannot replace points, so the run is deleted there, and recreated."""
     send(directory, store)
     rewrite(directory, point(1, 0.25), point(2, 0.125))
     send(directory, store)

@@ -198,7 +198,7 @@ def test_name_of_another_framework_is_understood(name: str, event: str) -> None:
     [("metrics", "cb_on_iteration_end"), ("", "cb_on_iteration_begin")],
 )
 def test_parameters_decide_what_a_name_leaves_open(parameters: str, event: str) -> None:
-    """Whoever takes the metrics means the end."""
+    """A callback that takes the metrics means the end."""
     method = declared(f"self, trainer, iteration, {parameters}")
     module = make_module("data", {"cb_on_iteration": method})
     with pytest.raises(CallbackError, match=rf"Did you mean '{event}'\?"):
@@ -303,7 +303,7 @@ def test_inherited_callbacks_and_those_of_an_instance_are_called() -> None:
     ],
 )
 def test_names_that_are_none_of_ours_are_left_alone(attributes: dict[str, Any]) -> None:
-    """Hooks of other frameworks and private methods are no callbacks."""
+    """Hooks of other frameworks and private methods are not callbacks."""
     assert not any(
         getattr(collect_callbacks({"model": make_module("model", attributes)}), event)
         for event in PARAMETERS

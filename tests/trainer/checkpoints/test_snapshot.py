@@ -264,10 +264,10 @@ def test_tensor_made_of_others_is_refused() -> None:
         Snapshots().take({"x": {"y": wrapper}})
 
 
-def test_culprit_is_named_among_harmless_values() -> None:
+def test_complex_is_named_among_harmless_values() -> None:
     """What a state may hold is said in one place."""
-    state: dict[str, Any] = {"layout": torch.strided, "dtype": torch.float32, "culprit": 1j}
-    with pytest.raises(CheckpointError, match=r"^state\['culprit'\] is a builtins.complex"):
+    state: dict[str, Any] = {"layout": torch.strided, "dtype": torch.float32, "complex": 1j}
+    with pytest.raises(CheckpointError, match=r"^state\['complex'\] is a builtins.complex"):
         Snapshots().take(state)
 
 
@@ -343,7 +343,7 @@ def test_loaded_tensors_share_no_hooks() -> None:
     ],
 )
 def test_state_that_could_not_be_loaded_is_refused(value: object) -> None:
-    """The error comes before the state is needed, and says where the culprit is."""
+    """The error comes before the state is needed, and says where the value is."""
     with pytest.raises(CheckpointError, match=r"^state\['x'\]"):
         Snapshots().take({"x": value})
 

@@ -24,7 +24,7 @@ from trainer.errors import CheckpointError, ConfigError
 
 @contextmanager
 def file_size_limit(limit: int) -> Iterator[None]:
-    """Let the kernel refuse to write more than so many bytes into a file."""
+    """Let the kernel refuse to write more than this many bytes into a file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
@@ -169,7 +169,7 @@ def test_module_with_an_unsavable_state_is_named(make_run: MakeRun, train: Train
 
 
 def test_directories_in_the_way_are_passed_over(tmp_path: Path) -> None:
-    """A directory is no checkpoint, and none keeps the next one from being written."""
+    """A directory is not a checkpoint, and does not keep the next one from being written."""
     saved(tmp_path, [1, 2, 3])
     newest = max(tmp_path.glob("0*.pt"))
     newest.unlink()

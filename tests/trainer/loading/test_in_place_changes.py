@@ -130,7 +130,7 @@ def test_workers_live_on_where_callbacks_change_no_data(persistent: bool) -> Non
 
 
 def test_loaders_of_unchanged_noise_keep_their_mark() -> None:
-    """Drawing random numbers is no change."""
+    """Drawing random numbers is not a change."""
     samples = NoisySamples(labelled(0))
     before = mark_of(samples)
     assert samples[0] is not None

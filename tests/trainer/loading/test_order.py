@@ -1,4 +1,4 @@
-"""The order of samples is a function of the seed and the epoch, whoever decides it."""
+"""The order of samples is a function of the seed and the epoch, with any sampler."""
 
 from itertools import chain
 from typing import Any

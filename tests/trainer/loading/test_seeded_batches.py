@@ -1,4 +1,4 @@
-"""What is drawn for a batch depends on seed, epoch and batch, whoever draws and from what."""
+"""What is drawn for a batch depends on seed, epoch and batch, in any process and from any generator."""
 
 from typing import Any
 

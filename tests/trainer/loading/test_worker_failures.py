@@ -1,4 +1,4 @@
-"""A worker that is killed is a lack of memory; a request to stop lets workers finish their batches."""
+"""A killed worker means out of memory; a request to stop lets workers finish their batches."""
 
 import os
 import signal
@@ -102,7 +102,7 @@ def call_worker(folder: str, is_asked: bool) -> None:  # noqa: FBT001 - as a pro
 def test_seed_that_a_worker_is_told_depends_on_the_batch(
     make_run: MakeRun, start: Start, tmp_path: Path
 ) -> None:
-    """So a data set that seeds its generators by it gives the same, whoever makes the sample."""
+    """So a data set that seeds its generators by it gives the same, whichever process makes the sample."""
     digests = set()
     for workers in (0, 1, 2):
         changes: dict[str, Any] = {

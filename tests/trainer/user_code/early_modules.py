@@ -78,7 +78,7 @@ class Nameless:
 
 
 class NanAfter(nn.CrossEntropyLoss):
-    """Give a loss that is no number from some step on."""
+    """Return a loss that is NaN from some step on."""
 
     def __init__(self, after: int) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ class OwnError(Exception):
 
 
 class Ending(BaseException):
-    """What is no ordinary exception."""
+    """An exception that is not an Exception."""
 
 
 def raising(error: BaseException) -> Callable[[], None]:

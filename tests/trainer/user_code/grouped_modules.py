@@ -124,7 +124,7 @@ class Sized(nn.Linear):
 
 
 class Shifting:
-    """A criterion that is no module: nobody trains what it holds, unless it does."""
+    """A criterion that is not a module: nothing trains its tensors, unless it does."""
 
     def __init__(self, how: str) -> None:
         self.held: Any = torch.zeros(2, requires_grad=True)

@@ -131,7 +131,7 @@ class Signed(torch.optim.SGD):
 
 
 class Scaled(torch.optim.SGD):
-    """Take something optional that is no closure."""
+    """Take something optional that is not a closure."""
 
     def step(self, scale: float = 1.0) -> None:  # type: ignore[override]
         """Scale gradients."""

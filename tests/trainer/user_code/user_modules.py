@@ -280,7 +280,7 @@ class Unsavable(Counter):
 
 
 class Exploding(nn.CrossEntropyLoss):
-    """Give a loss that is no number while the model trains."""
+    """Return a loss that is NaN while the model trains."""
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Give a loss that no training recovers from."""

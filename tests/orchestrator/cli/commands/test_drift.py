@@ -69,7 +69,7 @@ def test_other_code_is_told_by_plan_and_run_and_executes_nothing(
 
 
 def test_another_command_is_told(grid: Grid, output: Callable[[], str]) -> None:
-    """Of the command before its placeholders are replaced: a run's own values are no difference."""
+    """Of the command before its placeholders are replaced: a run's own values make no difference."""
     execute(grid)
     other = "orch.command=[python,train.py]"
     assert plan(grid, output, other).startswith("2 done runs were made by another command")

@@ -52,7 +52,7 @@ def test_run_that_lives_is_never_removed(grid: Grid, output: Callable[[], str]) 
 def test_kill_in_the_middle_leaves_nothing_that_counts(
     grid: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Renamed first, and swept by whoever prepares the folder next."""
+    """Renamed first, and swept by the next command that prepares the folder."""
     gone = grid.make(0.3, 0)
 
     def die(path: Any, **options: Any) -> None:

@@ -62,7 +62,7 @@ def test_command_to_continue_a_run_means_this_run_alone(
 def test_command_has_the_overrides_that_made_the_run(
     grid: Grid, output: Callable[[], str], made_with: list[str], asked_with: list[str]
 ) -> None:
-    """Also those that are no axes: it makes this very run."""
+    """Also those that are not axes: it makes exactly this run."""
     with (grid.folder / "conf/config.yaml").open("a") as config:
         config.write("orch: {command: ['false'], tracking: {enabled: false}}\n")
     experiment = ["experiment_id=hup"] if "experiment_id=hup" in made_with else []
@@ -122,7 +122,7 @@ def test_json_has_it_all(grid: Grid, output: Callable[[], str]) -> None:
 
 
 def test_damaged_run_is_shown_with_its_damage(grid: Grid, output: Callable[[], str]) -> None:
-    """Whoever looks at a run may look because it is damaged."""
+    """Users look at a run because it may be damaged."""
     directory = grid.make(0.1, 0)
     (directory.path / "run.json").write_bytes(b"\0" * 30)
     assert grid.orch("show", directory.run_id) == 0

@@ -1,4 +1,4 @@
-"""``orch status`` tells where the runs stand, once or again and again."""
+"""``orch status`` shows the states of the runs, once or continuously."""
 
 import fcntl
 import json
