@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from trainer.errors import ConfigError
 from trainer.groups import check_options, divide, trainable
 from trainer.hydra_targets import build, takes
-from trainer.schedule_steps import try_out
+from trainer.schedule_steps import check_rates, try_out
 from trainer.settings import deciding_keys, label_of, read_group
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def build_modules(config: Config, device: torch.device) -> Modules:
         try_out(lambda like: build(config, "scheduler", found, optimizer=like), optimizer)
     if scheduler is not None:
         found["scheduler"] = scheduler = playing(scheduler, "scheduler", LRScheduler)
+        check_rates(scheduler)
     return Modules(
         data=cast("DataModule", data),
         model=model,

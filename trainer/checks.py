@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from trainer.checkpoints.snapshot import check_loadable
-from trainer.errors import ConfigError, Diverged
+from trainer.errors import ConfigError, Diverged, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,14 +57,14 @@ def check_numbers(metrics: Mapping[Any, Any], own: Iterable[str] = ()) -> None:
     for key, value in metrics.items():
         if not isinstance(key, str):
             raise ConfigError(
-                f"metrics: a callback has added {value!r:.40} under the key {key!r}, which is not a"
+                f"metrics: a callback has added {shown(value, 40)} under the key {shown(key)}, which is not a"
                 " string. Give it a name."
             )
         try:
             float("" if isinstance(value, (str, bytes)) else value)
         except (TypeError, ValueError, RuntimeError):
             raise ConfigError(
-                f"metrics: a callback has added {key!r}, and {value!r:.40} is not a number. Add a"
+                f"metrics: a callback has added {key!r}, and {shown(value, 40)} is not a number. Add a"
                 " number."
             ) from None
 

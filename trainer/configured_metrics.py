@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.accuracy import Accuracy, classifies
-from trainer.errors import ConfigError
+from trainer.errors import ConfigError, shown
 from trainer.hydra_targets import call_target
 from trainer.settings import read_group
 
@@ -140,7 +140,14 @@ def _numbers(name: str, value: object) -> dict[str, float]:
     if isinstance(value, Mapping):
         found = [_numbers(f"{name}/{key}", item) for key, item in value.items()]
         return {key: number for numbers in found for key, number in numbers.items()}
-    array = torch.as_tensor(value)
+    try:
+        array = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        array = torch.empty(0, dtype=torch.complex64)
+    if array.is_complex():
+        raise ConfigError(
+            f"metrics.{name}: it returns {shown(value)}, which is not a number. Choose another."
+        )
     if array.dim() > 1:
         raise ConfigError(
             f"metrics.{name}: it returns an array {[*array.shape]}, not a number. Choose another."

@@ -48,6 +48,11 @@ class Stopped(Exception):  # noqa: N818 - not an error: the run was asked to sto
     """The training stopped at an iteration boundary, as requested; its checkpoint is on the disk."""
 
 
+def shown(value: object, longest: int = 60) -> str:
+    """Return a value in one line, for an error message."""
+    return " ".join(repr(value).split())[:longest]
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error means that a GPU or this machine is out of memory."""
     # PyTorch has an exception class for the memory of GPUs, and only a message for that of the CPU.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainer.batch_structure import bring, count_samples
-from trainer.model_call import predictions_in
+from trainer.model_call import check_loss, predictions_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,6 +78,7 @@ def evaluate(
     for made in batches:
         batch = bring(made, device) if is_far else made
         loss, outputs, targets = call(batch)
+        check_loss(loss, call.criterion, is_trained=False)
         losses.add(loss, count_samples(batch))
         measures.update(predictions_in(outputs), targets)
     values = {"loss": losses.mean(), **measures.compute()}

@@ -117,6 +117,22 @@ class ModelCall:
             ) from None
 
 
+def check_loss(loss: object, criterion: object, *, is_trained: bool) -> None:
+    """Check that a loss is one number and, in the training, that it has a gradient.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    what = "does not have a gradient. Compute it from the outputs of the model"
+    if not isinstance(loss, Tensor):
+        what = f"is a {type(loss).__name__}, not a tensor. Return the mean loss of the batch"
+    elif loss.dim():
+        what = f"has the shape {[*loss.shape]}, but must be one number. Return the mean, or the sum"
+    elif loss.requires_grad or not is_trained:
+        return
+    raise ConfigError(f"criterion: the loss of {type(criterion).__name__} {what}.")
+
+
 def predictions_in(outputs: Any) -> Any:  # noqa: ANN401 - as above
     """Return the logits of an output that has them, or else the output."""
     if isinstance(outputs, Tensor):

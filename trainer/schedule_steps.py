@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from trainer.errors import ConfigError
+from trainer.errors import ConfigError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +49,7 @@ def take_step(scheduler: LRScheduler, metric: float | None) -> None:
     wanted: list[Any] = [] if metric is None else [metric]
     try:
         scheduler.step(*wanted)
+        check_rates(scheduler)
     except (TypeError, ValueError, ArithmeticError, LookupError) as error:
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
@@ -59,6 +61,22 @@ def take_step(scheduler: LRScheduler, metric: float | None) -> None:
         raise ConfigError(
             f"scheduler: {type(scheduler).__name__} cannot step: {reason}. Correct conf/scheduler/."
         ) from error
+
+
+def check_rates(scheduler: LRScheduler) -> None:
+    """Check that a scheduler has set numbers as learning rates.
+
+    Raises:
+        ConfigError: If one is not a number.
+    """
+    for group in scheduler.optimizer.param_groups:
+        rate = group["lr"]
+        is_number = rate.numel() == 1 if isinstance(rate, torch.Tensor) else isinstance(rate, Real)
+        if not is_number:
+            raise ConfigError(
+                f"scheduler: {type(scheduler).__name__} sets the learning rate to {shown(rate)}, which is"
+                " not a number. Correct its get_lr()."
+            )
 
 
 def try_out(make: Callable[[Optimizer], object], optimizer: Optimizer) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trainer.errors import ConfigError
+from trainer.errors import ConfigError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +53,7 @@ class TrainingBatches:
         Raises:
             ConfigError: If an index is not in the training set, or they do not fill a batch.
         """
-        allowed = None if indices is None else self._mask(torch.as_tensor(indices))
+        allowed = None if indices is None else self._mask(_as_indices(indices))
         self._allowed_next = allowed
         if not (self.batch or self._has_begun):
             self._order.restrict(allowed)
@@ -152,3 +152,16 @@ class TrainingBatches:
         self._has_begun = False
         self._order.restrict(state["allowed"])
         self._allowed_next = state["allowed_next"]
+
+
+def _as_indices(indices: Any) -> Tensor:  # noqa: ANN401 - it may be anything
+    try:
+        found = torch.as_tensor(indices)
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.zeros(())
+    if found.dim() != 1:
+        raise ConfigError(
+            f"dataloader: {shown(indices)} is not a list of indices. Give indices, or one boolean per"
+            " sample."
+        )
+    return found

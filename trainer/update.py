@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from trainer.batch_structure import bring, count_samples
 from trainer.errors import ConfigError
-from trainer.model_call import ModelCall
+from trainer.model_call import ModelCall, check_loss
 from trainer.schedule_steps import demanded
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Update:
             with self.autocast:
                 loss, *_ = self.call(batch)
             if type(loss) is not Tensor or loss.ndim or not loss.requires_grad:
-                check_loss(loss, self.criterion)
+                check_loss(loss, self.criterion, is_trained=True)
             if not is_alone:
                 loss = loss * (counts[number] / sum(counts))
             loss.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
@@ -146,22 +146,6 @@ def has_modes(optimizer: Optimizer) -> bool:
     Schedule-free ones do: their weights differ in training and evaluation.
     """
     return all(callable(getattr(optimizer, mode, None)) for mode in ("train", "eval"))
-
-
-def check_loss(loss: object, criterion: object) -> None:
-    """Check that a loss is one number with a gradient.
-
-    Raises:
-        ConfigError: If it is not.
-    """
-    what = "does not have a gradient. Compute it from the outputs of the model"
-    if not isinstance(loss, Tensor):
-        what = f"is a {type(loss).__name__}, not a tensor. Return the mean loss of the batch"
-    elif loss.dim():
-        what = f"has the shape {[*loss.shape]}, but must be one number. Return the mean, or the sum"
-    elif loss.requires_grad:
-        return
-    raise ConfigError(f"criterion: the loss of {type(criterion).__name__} {what}.")
 
 
 def closure_parameter(optimizer: Optimizer) -> inspect.Parameter | None:

@@ -6,11 +6,12 @@ from operator import getitem
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 from trainer.build import playing
 from trainer.errors import ConfigError
 from trainer.hydra_targets import call_target
+from trainer.loading.data_set_checks import check_samples
 from trainer.loading.in_place_changes import mark_of
 from trainer.loading.options import build_sampler, read_loading
 from trainer.loading.order import EpochOrder
@@ -139,24 +140,6 @@ def _call_loader(options: Any, handed: dict[str, Any]) -> DataLoader[Any]:  # no
         return DataLoader(**handed, **options)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"dataloader: {error}. Correct or remove the key.") from error
-
-
-def check_samples(samples: Dataset[Any], part: str) -> None:
-    """Check that a data set is map-style, and that its tensors are samples and targets.
-
-    Raises:
-        ConfigError: If it is not.
-    """
-    if isinstance(samples, IterableDataset) or not hasattr(samples, "__len__"):
-        raise ConfigError(
-            f"data: {part} is a {type(samples).__name__}, which is not a map-style data set. Give it"
-            " __len__ and __getitem__: the trainer decides the order of samples."
-        )
-    if are_plain_tensors(samples) and len(cast("TensorDataset", samples).tensors) < PAIR:
-        raise ConfigError(
-            f"data: a sample of {part} has one part. Make it a sample and a target; for a model that"
-            " reconstructs its input, use the sample twice."
-        )
 
 
 class TensorBatches:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import Sampler
 
-from trainer.errors import ConfigError
+from trainer.errors import ConfigError, shown
 from trainer.loading.hidden_generators import find_generators, lend
 from trainer.seeding import derive, seeded_for
+from trainer.target_errors import is_in_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sized
@@ -113,11 +114,11 @@ class EpochOrder(Sampler[list[Any]]):
             set_epoch(self.epoch)
         place = derive(self.seed or 0, "order", self.epoch)
         with seeded_for(place), lend(find_generators(sampler), place):
-            indices = [*sampler]
+            indices = _indices_of(sampler)
         name, count = type(sampler).__name__, len(self.samples)
         if wrong := [each for each in indices if not _is_index(each, count)]:
             raise ConfigError(
-                f"dataloader.sampler: {name} yields {wrong[0]!r:.60}, not the index of one of "
+                f"dataloader.sampler: {name} yields {shown(wrong[0])}, not the index of one of "
                 f"{count} samples. Let it yield single indices: batch_size decides the batches."
             )
         if len(indices) < (self.batch_size if self.drop_last else 1):
@@ -142,6 +143,24 @@ class EpochOrder(Sampler[list[Any]]):
                 "that it is asked for the same epoch, so a resumed run would differ. Draw from the "
                 "global generators, and keep no state from one epoch to the next."
             )
+
+
+def _indices_of(sampler: Any) -> list[Any]:  # noqa: ANN401 - as above
+    """Return what a sampler yields.
+
+    Raises:
+        ConfigError: If its `__iter__` does not return an iterator.
+    """
+    try:
+        iterator = iter(sampler)
+    except TypeError as error:
+        if not is_in_libraries(error):
+            raise
+        raise ConfigError(
+            f"dataloader.sampler: {type(sampler).__name__}.__iter__ does not return an iterator: {error}."
+            " Let it yield indices."
+        ) from error
+    return [*iterator]
 
 
 def _is_index(value: object, count: int) -> bool:

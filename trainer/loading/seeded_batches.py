@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from torch.utils.data import Dataset, TensorDataset, default_collate, get_worker_info
 
-from trainer.errors import UnfinishedError
+from trainer.errors import ConfigError, UnfinishedError, is_out_of_memory
 from trainer.loading.hidden_generators import find_generators, lend
 from trainer.seeding import derive, seeded_for
+from trainer.target_errors import is_in_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +83,24 @@ class SeededBatches(Dataset[Any]):
             # Some data sets seed generators with it, and it would differ between workers.
             object.__setattr__(worker, "seed", seed)
         with seeded_for(seed), lend(own, seed):
-            return self.collate(self._take(indices))
+            return self._collated(self._take(indices))
+
+    def _collated(self, samples: list[Any]) -> Any:  # noqa: ANN401 - as above
+        """Collate samples.
+
+        Raises:
+            ConfigError: If PyTorch cannot do that.
+        """
+        try:
+            return self.collate(samples)
+        except (TypeError, ValueError, RuntimeError, LookupError) as error:
+            if is_out_of_memory(error) or not is_in_libraries(error):
+                raise
+            reason = (str(error).strip() or type(error).__name__).partition("\n")[0].rstrip(".")
+            raise ConfigError(
+                f"data: samples cannot be collated to a batch: {reason}. Give them the same structure and"
+                " shapes, or set dataloader.collate_fn."
+            ) from error
 
     def _take(self, indices: list[int]) -> list[Any]:
         # As a DataLoader does: a data set may load many samples at once faster.
