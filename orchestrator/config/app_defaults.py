@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from orchestrator.config.hydra_app import HydraApp
 
 RESULTS_DIR: Final = "results"
-OUTPUT: Final = "hydra.run.dir={run_dir}/output"
+# An output folder per run, and a single run even if the config of the app says MULTIRUN.
+OF_HYDRA: Final = ("hydra.run.dir={run_dir}/output", "hydra.mode=RUN")
 _SETTINGS: Final = "orch"
 
 
@@ -72,7 +73,7 @@ class AppDefaults:
             settings = cfg[_SETTINGS]
             if self._program:
                 settings["app"] = self._program
-            arguments = [*self._place(app), "{overrides}", OUTPUT]
+            arguments = [*self._place(app), "{overrides}", *OF_HYDRA]
             if settings.get("entry_point") is not None:
                 if settings.get("arguments") is None:
                     settings["arguments"] = arguments

@@ -164,7 +164,7 @@ def test_app_is_run_as_it_is(tmp_path: Path, how: str) -> None:
     """Each run has an output folder of its own, which is the same in its next attempt."""
     for name, text in {
         "train.py": APP,
-        "conf/config.yaml": "defaults: [model: mlp]\nlr: 0.1\n",
+        "conf/config.yaml": "defaults: [model: mlp]\nlr: 0.1\nhydra: {mode: MULTIRUN}\n",
         "conf/model/mlp.yaml": "kind: mlp\n",
         "conf/model/cnn.yaml": "kind: cnn\n",
     }.items():

@@ -59,7 +59,7 @@ def test_app_needs_nothing_but_its_name(tmp_path: Path) -> None:
         run_dir = tmp_path / planned.plan.directory / decision.run.run_id
         assert command == (
             *("python", "src/train.py", f"lr={lr}", "opt=adam", "+new=[a, 1]"),
-            f"hydra.run.dir={run_dir}/output",
+            *(f"hydra.run.dir={run_dir}/output", "hydra.mode=RUN"),
         )
         assert decision.run.config["opt"] == {"betas": [0.9]}
 
@@ -78,7 +78,7 @@ def test_settings_of_orch_need_no_key_in_the_config_of_an_app(sign: str) -> None
     assert planned.plan.directory == "r/e/training"
     assert not planned.settings.tracking.enabled
     assert planned.plan.selection.filters[0].excluded == 1
-    assert [command[2:-1] for command in commands] == [("lr=2",)]
+    assert [command[2:-2] for command in commands] == [("lr=2",)]
 
 
 def test_names_that_an_app_has_itself_are_its_own(tmp_path: Path) -> None:
@@ -86,17 +86,17 @@ def test_names_that_an_app_has_itself_are_its_own(tmp_path: Path) -> None:
     _write(tmp_path, "conf/main.yaml", f"{CONFIG}results_dir: mine\nexperiment_id: ???\n")
     planned, commands = _commands("experiment_id=e")
     assert planned.plan.directory == "mine/e/training"
-    assert commands[0][2:-1] == ("experiment_id=e",)
+    assert commands[0][2:-2] == ("experiment_id=e",)
 
 
 def test_config_may_name_its_app_itself(tmp_path: Path) -> None:
     """Then the folder and the name are those of the command line, and the app is told of others."""
     _write(tmp_path, "conf/main.yaml", f"{CONFIG}orch: {{app: src/train.py}}\n")
     _, commands = _commands("lr=1", app="", folder=Path("conf"), name="main")
-    assert commands[0][:-1] == ("python", "src/train.py", "lr=1")
+    assert commands[0][:-2] == ("python", "src/train.py", "lr=1")
     _write(tmp_path, "more/config.yaml", "lr: 1\norch: {app: src/train.py}\n")
     _, commands = _commands(app="", folder=Path("more"), name="config")
-    assert commands[0][2:-1] == ("--config-path=../more", "--config-name=config")
+    assert commands[0][2:-2] == ("--config-path=../more", "--config-name=config")
 
 
 def test_module_is_run_as_a_module(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_command_and_entry_point_take_precedence(tmp_path: Path) -> None:
     assert commands == [("torchrun", "src/train.py", "lr=1")]
     planned, _ = _commands("orch.entry_point=src.train:main", "lr=1")
     assert planned.settings.program.command is None
-    arguments = ("{overrides}", "hydra.run.dir={run_dir}/output")
+    arguments = ("{overrides}", "hydra.run.dir={run_dir}/output", "hydra.mode=RUN")
     assert planned.settings.program.arguments == arguments
     named = load_experiment(tmp_path / "conf", "main", ["orch.entry_point=src.train:main"])
     assert named.settings.program.arguments == arguments
@@ -135,12 +135,12 @@ def test_what_cannot_be_read_from_the_source_may_be_given(tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match=r"line 5: config_path .* --config-dir\."):
         _commands()
     _, commands = _commands(folder=Path("conf"))
-    assert commands[0][2:-1] == ("--config-path=../conf",)
+    assert commands[0][2:-2] == ("--config-path=../conf",)
     _write(tmp_path, "src/train.py", text.replace('"main"', "NAME"))
     with pytest.raises(ConfigError, match=r"config_name .* --config-name\."):
         _commands(folder=Path("conf"))
     _, commands = _commands(folder=Path("conf"), name="main")
-    assert commands[0][2:-1] == ("--config-path=../conf", "--config-name=main")
+    assert commands[0][2:-2] == ("--config-path=../conf", "--config-name=main")
     _write(tmp_path, "src/train.py", "import hydra\n@hydra.main('../conf')\ndef main(cfg): ...\n")
     with pytest.raises(ConfigError, match=r"has no config_name .* --config-name\."):
         _commands()
