@@ -30,18 +30,18 @@ _BEGUN: Final = (State.STALE, State.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Drifted:
     """The files that differ for a run, and whether its command does."""
 
     files: frozenset[str] = frozenset()
     is_other: bool = field(default=False, kw_only=True)
 
 
-_NOTHING: Final = _Found()
+_NOTHING: Final = _Drifted()
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class DriftCounts:
     """What differs from now in the code of runs: files, the most frequent first, and the command."""
 
     runs: int = 0
@@ -54,8 +54,8 @@ class Difference:
 class Drift:
     """The finished runs, and the begun ones, whose code differs; ``places`` are their indices."""
 
-    done: Difference = Difference()
-    begun: Difference = Difference()
+    done: DriftCounts = DriftCounts()
+    begun: DriftCounts = DriftCounts()
     places: tuple[int, ...] = ()
 
     def __str__(self) -> str:
@@ -69,8 +69,8 @@ class Drift:
 
 def find_drift(planned: Planned) -> Drift:
     """Compare the code and the command of the runs of a plan with those of now."""
-    compared = _Comparison(planned)
-    groups: dict[bool, Counter[_Found]] = {True: Counter(), False: Counter()}
+    compared = _DriftComparison(planned)
+    groups: dict[bool, Counter[_Drifted]] = {True: Counter(), False: Counter()}
     places = []
     for place, seen in planned.plan.decisions.observed():
         status = seen.status
@@ -99,14 +99,14 @@ def drift_as_json(drift: Drift) -> dict[str, object]:
     }
 
 
-class _Comparison:
+class _DriftComparison:
     """Compares runs with the code of now; each digest, and each file, is compared once."""
 
     def __init__(self, planned: Planned) -> None:
         self._planned = planned
-        self._known: dict[str | None, _Found] = {}
+        self._known: dict[str | None, _Drifted] = {}
 
-    def of(self, place: int, code: str | None) -> _Found:
+    def of(self, place: int, code: str | None) -> _Drifted:
         """Return what differs for a run; ``code`` is the digest of its code, if it is known."""
         found = self._known.get(code)
         if found is None:
@@ -115,7 +115,7 @@ class _Comparison:
                 self._known[code] = found
         return found
 
-    def _compare(self, place: int) -> _Found:
+    def _compare(self, place: int) -> _Drifted:
         planned = self._planned
         run, program = planned.plan.decisions.run(place), planned.settings.program
         attempts = code_record.read(planned.experiment.run(run.run_id).path)
@@ -126,7 +126,7 @@ class _Comparison:
         if is_other:  # a run may have arguments of its own
             own = _program(program, run)
             is_other = any(command != own for command in commands)
-        return _Found(files, is_other=is_other) if files or is_other else _NOTHING
+        return _Drifted(files, is_other=is_other) if files or is_other else _NOTHING
 
 
 def _changed(attempt: Attempt) -> list[str]:
@@ -151,11 +151,11 @@ def _program(program: ProgramSettings, run: Run | None = None) -> list[str]:
     return discreet([*function, *(own_parts(run, setting, parts) if run else parts)])
 
 
-def _sum(found: Mapping[_Found, int]) -> Difference:
+def _sum(found: Mapping[_Drifted, int]) -> DriftCounts:
     counts: Counter[str] = Counter()
     for it, runs in found.items():
         counts.update(dict.fromkeys(sorted(it.files), runs))
-    return Difference(
+    return DriftCounts(
         sum(found.values()),
         tuple(name for name, _ in counts.most_common()),
         sum(runs for it, runs in found.items() if it.files),
@@ -163,7 +163,7 @@ def _sum(found: Mapping[_Found, int]) -> Difference:
     )
 
 
-def _describe(found: Difference, state: str, verb: str) -> list[str]:
+def _describe(found: DriftCounts, state: str, verb: str) -> list[str]:
     more = len(found.files) - _SHOWN
     named = ", ".join(found.files[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
     kinds = (

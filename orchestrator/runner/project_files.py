@@ -88,7 +88,7 @@ def _stamp(path: str) -> Stamp:
 
 def _find_closure(scripts: Sequence[str], folder: str) -> Mapping[str, Stamp]:
     """Return the scripts and the files that they import, directly or not, with their stamps."""
-    modules = _Modules()
+    modules = _ModuleFinder()
     above = {os.path.dirname(path) for path in scripts}  # noqa: PTH120 # on strings throughout
     roots = (folder, *sorted(above - {folder}))
     found: dict[str, Stamp] = {}
@@ -107,7 +107,7 @@ def _find_closure(scripts: Sequence[str], folder: str) -> Mapping[str, Stamp]:
 
 def _named(command: Sequence[str], folder: str) -> Iterator[str]:
     """Yield the existing scripts in the arguments of a command, and the module after ``-m``."""
-    modules = _Modules()
+    modules = _ModuleFinder()
     for before, argument in zip(("", *command), command, strict=False):
         if before == "-m" and _MODULE.fullmatch(argument):
             yield from modules.files_of(argument, (folder,))
@@ -131,7 +131,7 @@ def _names_in(content: bytes) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
     return tuple(found)
 
 
-class _Modules:
+class _ModuleFinder:
     """Finds the files of modules; each folder is listed once."""
 
     def __init__(self) -> None:

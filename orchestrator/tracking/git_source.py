@@ -21,7 +21,7 @@ _PATIENCE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class GitSource:
     """A commit of the project's folder, and whether tracked files were modified.
 
     ``commit`` is empty without a git repository. ``user`` started the runs with ``command``.
@@ -34,11 +34,11 @@ class Source:
     command: str = ""
 
 
-def read_git_source(folder: Path, command: str = "") -> Source:
+def read_git_source(folder: Path, command: str = "") -> GitSource:
     """Return the commit that is checked out in a folder, with the user and this command."""
     commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
     changes = commit and _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return Source(records.now(), commit, bool(changes), name_of_user(), command)
+    return GitSource(records.now(), commit, bool(changes), name_of_user(), command)
 
 
 def name_of_user() -> str:
@@ -49,7 +49,7 @@ def name_of_user() -> str:
         return str(os.getuid())
 
 
-def record_source(experiment: Path, source: Source) -> None:
+def record_source(experiment: Path, source: GitSource) -> None:
     """Record beside the runs that those which start from now on have this source.
 
     If it cannot be written, the runs start without a recorded source.
@@ -63,7 +63,7 @@ def record_source(experiment: Path, source: Source) -> None:
             file.write(json.dumps(asdict(source)) + "\n")
 
 
-def read_sources(experiment: Path) -> list[Source]:
+def read_sources(experiment: Path) -> list[GitSource]:
     """Return the recorded sources, the oldest first; unreadable lines are skipped."""
     sources = []
     with contextlib.suppress(OSError):
@@ -71,11 +71,11 @@ def read_sources(experiment: Path) -> list[Source]:
             match records.parse(line):
                 case {"since": str(since), "commit": str(commit), "is_dirty": bool(is_dirty)} as it:
                     by = (str(it.get("user", "")), str(it.get("command", "")))
-                    sources.append(Source(since, commit, is_dirty, *by))
+                    sources.append(GitSource(since, commit, is_dirty, *by))
     return sources
 
 
-def source_at(sources: Sequence[Source], moment: str) -> Source | None:
+def source_at(sources: Sequence[GitSource], moment: str) -> GitSource | None:
     """Return the source of a run that started at a moment, an ISO 8601 time in UTC."""
     return next((each for each in reversed(sources) if each.since <= moment), None)
 

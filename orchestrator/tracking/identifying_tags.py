@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.rundir.directory import RunDirectory
-    from orchestrator.tracking.store import Found
+    from orchestrator.tracking.store import MlflowRun
 
 _CREATED_TAG: Final = "orch.created_at"
 _DIRECTORY_TAG: Final = "orch.directory"
@@ -51,8 +51,8 @@ class IdentifyingTags:
 
 
 def choose(
-    found: Sequence[Found], wanted: IdentifyingTags, *, is_rerun: bool = False
-) -> Found | None:
+    found: Sequence[MlflowRun], wanted: IdentifyingTags, *, is_rerun: bool = False
+) -> MlflowRun | None:
     """Return the MLflow run of this run directory, or of an earlier one at its path.
 
     Others with the same run ID belong to directories elsewhere that report to the same store,
@@ -67,7 +67,7 @@ def choose(
     return None
 
 
-def choose_replaced(found: Sequence[Found], wanted: IdentifyingTags) -> list[Found]:
+def choose_replaced(found: Sequence[MlflowRun], wanted: IdentifyingTags) -> list[MlflowRun]:
     """Return the MLflow runs of earlier run directories at the path of this one."""
     return [
         each
@@ -77,14 +77,14 @@ def choose_replaced(found: Sequence[Found], wanted: IdentifyingTags) -> list[Fou
     ]
 
 
-def _candidates(found: Sequence[Found], wanted: IdentifyingTags) -> list[Found]:
+def _candidates(found: Sequence[MlflowRun], wanted: IdentifyingTags) -> list[MlflowRun]:
     if not wanted.folder:
         return list(found)
     ours = [each for each in found if each.tags.get(_FOLDER_TAG) == wanted.folder]
     return ours + [each for each in found if _FOLDER_TAG not in each.tags]
 
 
-def belongs_to(found: Found, created_at: str, folder: str) -> bool:
+def belongs_to(found: MlflowRun, created_at: str, folder: str) -> bool:
     """Return whether an MLflow run belongs to the run directory created at this time."""
     tags = found.tags
     return tags.get(_CREATED_TAG) == created_at and tags.get(_FOLDER_TAG, "") == folder

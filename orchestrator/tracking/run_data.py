@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
-    from orchestrator.tracking.git_source import Source
+    from orchestrator.tracking.git_source import GitSource
 
 _TEST: Final = "test/"
 _HIDDEN: Final = "(not written down)"
@@ -62,7 +62,7 @@ def axis_tags(directory: RunDirectory) -> dict[str, str]:
     }
 
 
-def attempt_tags(seen: Observation, source: Source | None) -> dict[str, str]:
+def attempt_tags(seen: Observation, source: GitSource | None) -> dict[str, str]:
     """Return the tags of the last attempt: its state, its commit, and the user who started it."""
     tags = {"orch.state": seen.state.value, "orch.attempt": str(seen.attempts)}
     tags["mlflow.user"] = (source and source.user) or name_of_user()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
     from orchestrator.tracking.delivery_record import Destination
-    from orchestrator.tracking.git_source import Source
+    from orchestrator.tracking.git_source import GitSource
     from orchestrator.tracking.metric_points import MetricPoint
     from orchestrator.tracking.store import Store
 
@@ -46,7 +46,7 @@ class Scope(NamedTuple):
 
     destination: Destination
     experiment_id: str
-    sources: Callable[[], Sequence[Source]]
+    sources: Callable[[], Sequence[GitSource]]
     artifacts: bool = True
     checkpoint: bool = False
 

@@ -55,7 +55,7 @@ class StoreError(OrchestratorError):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MlflowRun:
     """A run in the store: its MLflow ID, tags, parameters, and start (ms)."""
 
     mlflow_run_id: str
@@ -130,7 +130,7 @@ class Store:
         self._mark = f"{known.experiment_id}:{known.creation_time}"
         return client
 
-    def find_runs(self, run_id: str) -> list[Found]:
+    def find_runs(self, run_id: str) -> list[MlflowRun]:
         """Return the MLflow runs of a run, the oldest first."""
         client = self._opened
         if self._is_new:
@@ -142,7 +142,7 @@ class Store:
             order_by=["attributes.start_time ASC"],
         )
         return [
-            Found(
+            MlflowRun(
                 str(run.info.run_id), run.data.tags, run.data.params, int(run.info.start_time or 0)
             )
             for run in found

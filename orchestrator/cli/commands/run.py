@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.slots import Gpu
     from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decision
-    from orchestrator.tracking.git_source import Source
+    from orchestrator.tracking.git_source import GitSource
 
 _GARBAGE: Final = 700  # allocations before a garbage collection of the youngest generation
 
@@ -80,8 +80,7 @@ def execute(
     ``begin`` is called once everything that runs need is loaded, before the first one starts.
     ``is_summarized`` tells whether a summary of the plan is printed.
     """
-    flags = parse_flags(options)
-    settings = with_flags(planned.settings, flags)
+    settings = with_flags(planned.settings, parse_flags(options))
     # A closed terminal or a closed pipe must not stop a grid.
     console.file = cast("IO[str]", TolerantStream(console.file))
     if options.json:
@@ -114,8 +113,7 @@ def execute(
             gc.set_threshold(_GARBAGE)
             if not stop.asked:
                 begin()
-            starts = arrange(to_start, settings.order)
-            outcome = engine.execute(starts, planned.plan.waits(), stop)
+            outcome = engine.execute(arrange(to_start, settings.order), planned.plan.waits(), stop)
         if reporter and _finish(reporter, planned, stop, console, options):
             outcome = replace(outcome, stopped=True)
     return close(outcome, planned, options, console, exit_code(outcome))
@@ -215,7 +213,7 @@ def _launcher(
     )
 
 
-def _start_reporter(planned: Planned, source: Source) -> ReporterProcess:
+def _start_reporter(planned: Planned, source: GitSource) -> ReporterProcess:
     record_source(planned.experiment.path, source)
     reporter = ReporterProcess(planned.experiment, planned.settings.tracking)
     reporter.start()

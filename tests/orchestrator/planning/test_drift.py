@@ -2,11 +2,11 @@
 
 import pytest
 
-from orchestrator.planning.drift import Difference, Drift, drift_as_json
+from orchestrator.planning.drift import Drift, DriftCounts, drift_as_json
 
-CODE = Difference(2, ("model.py",), other_code=2)
-COMMAND = Difference(1, (), other_command=1)
-MANY = Difference(3, tuple(f"m{number}.py" for number in range(5)), other_code=3, other_command=1)
+CODE = DriftCounts(2, ("model.py",), other_code=2)
+COMMAND = DriftCounts(1, (), other_command=1)
+MANY = DriftCounts(3, tuple(f"m{number}.py" for number in range(5)), other_code=3, other_command=1)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
 from orchestrator.tracking.metric_points import MetricPoint
-from orchestrator.tracking.store import Found
+from orchestrator.tracking.store import MlflowRun
 
 sys.path.append(str(Path(__file__).parent))  # for the helpers of these tests
 
@@ -57,10 +57,10 @@ class FakeStore:
         assert not run.is_deleted
         return run
 
-    def find_runs(self, run_id: str) -> list[Found]:
+    def find_runs(self, run_id: str) -> list[MlflowRun]:
         self._call()
         return [
-            Found(each, run.tags, run.params, run.start)
+            MlflowRun(each, run.tags, run.params, run.start)
             for each, run in self.runs.items()
             if run.tags["orch.run_id"] == run_id and not run.is_deleted
         ]

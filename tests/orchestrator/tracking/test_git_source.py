@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.tracking.git_source import (
-    Source,
+    GitSource,
     name_of_user,
     read_git_source,
     read_sources,
@@ -66,7 +66,7 @@ def test_sources_that_can_not_be_noted_stop_nothing(tmp_path: Path, what: str) -
             path.mkdir()
         case "link":
             path.symlink_to(tmp_path / "elsewhere")
-    record_source(tmp_path, Source("2026-01-01", "a", is_dirty=False))
+    record_source(tmp_path, GitSource("2026-01-01", "a", is_dirty=False))
     assert read_sources(tmp_path) == []
     assert not (tmp_path / "elsewhere").exists()
 
@@ -74,8 +74,8 @@ def test_sources_that_can_not_be_noted_stop_nothing(tmp_path: Path, what: str) -
 def test_sources_are_noted_when_they_change(tmp_path: Path) -> None:
     """The last one noted before an attempt began is the attempt's; damage is passed over."""
     first, second = (
-        Source("2026-01-01", "a", is_dirty=False),
-        Source("2026-01-03", "b", is_dirty=True, user="me", command="orch run"),
+        GitSource("2026-01-01", "a", is_dirty=False),
+        GitSource("2026-01-03", "b", is_dirty=True, user="me", command="orch run"),
     )
     assert read_sources(tmp_path) == []
     for source in (first, first, second):

@@ -4,11 +4,11 @@ import pytest
 
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.tracking.identifying_tags import IdentifyingTags, belongs_to, choose
-from orchestrator.tracking.store import Found
+from orchestrator.tracking.store import MlflowRun
 
 
-def found(name: str, **tags: str) -> Found:
-    return Found(name, {f"orch.{key}": value for key, value in tags.items()}, {})
+def found(name: str, **tags: str) -> MlflowRun:
+    return MlflowRun(name, {f"orch.{key}": value for key, value in tags.items()}, {})
 
 
 WANTED = IdentifyingTags("first", "now", "box:/here", folder="")
@@ -52,7 +52,7 @@ def test_tags_of_a_run_directory_hold_its_host_and_path(directory: RunDirectory)
     ],
 )
 def test_run_of_this_directory_is_chosen(
-    wanted: IdentifyingTags, candidates: list[Found], chosen: str | None
+    wanted: IdentifyingTags, candidates: list[MlflowRun], chosen: str | None
 ) -> None:
     run = choose(candidates, wanted)
     assert (run and run.mlflow_run_id) == chosen

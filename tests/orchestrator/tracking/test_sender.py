@@ -18,7 +18,7 @@ from orchestrator.tracking.delivery_record import (
     is_behind,
     read_delivery,
 )
-from orchestrator.tracking.git_source import Source
+from orchestrator.tracking.git_source import GitSource
 from orchestrator.tracking.metric_points import read_points
 from orchestrator.tracking.sender import Sender
 
@@ -325,8 +325,8 @@ def test_commit_is_the_one_that_the_attempt_was_started_from(
 ) -> None:
     """Not the one that is checked out when the run is reported."""
     sources = [
-        Source("2025-12-31T00:00:00.000+00:00", "a" * 40, is_dirty=True),
-        Source("2026-02-01T00:00:00.000+00:00", "b" * 40, is_dirty=False),
+        GitSource("2025-12-31T00:00:00.000+00:00", "a" * 40, is_dirty=True),
+        GitSource("2026-02-01T00:00:00.000+00:00", "b" * 40, is_dirty=False),
     ]
     send(directory, store, SCOPE._replace(sources=lambda: sources))
     assert store.run.tags["orch.git_commit"] == "a" * 40
@@ -335,7 +335,7 @@ def test_commit_is_the_one_that_the_attempt_was_started_from(
 
 def test_user_and_command_are_told(directory: RunDirectory, store: Any) -> None:
     """MLflow's page shows them; without them it says that they are unknown."""
-    source = Source("2025-12-31", "", is_dirty=False, user="ada", command="orch run seed=0,1")
+    source = GitSource("2025-12-31", "", is_dirty=False, user="ada", command="orch run seed=0,1")
     send(directory, store, SCOPE._replace(sources=lambda: [source]))
     assert {key: value for key, value in store.run.tags.items() if key.startswith("mlflow.")} == {
         "mlflow.user": "ada",
