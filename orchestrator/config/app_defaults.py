@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from orchestrator.config.hydra_app import HydraApp
 
 RESULTS_DIR: Final = "results"
-# An output folder per run, and a single run even if the config of the app says MULTIRUN.
-OF_HYDRA: Final = ("hydra.run.dir={run_dir}/output", "hydra.mode=RUN")
+OUTPUT: Final = "hydra.run.dir={run_dir}/output"
+_SINGLE: Final = "hydra.mode=RUN"  # even if the config of the app says MULTIRUN
 _SETTINGS: Final = "orch"
 
 
@@ -73,7 +73,7 @@ class AppDefaults:
             settings = cfg[_SETTINGS]
             if self._program:
                 settings["app"] = self._program
-            arguments = [*self._place(app), "{overrides}", *OF_HYDRA]
+            arguments = [*self._place(app), "{overrides}", OUTPUT, _SINGLE]
             if settings.get("entry_point") is not None:
                 if settings.get("arguments") is None:
                     settings["arguments"] = arguments
