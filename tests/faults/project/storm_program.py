@@ -67,6 +67,9 @@ def work() -> None:
             file.write(json.dumps(point) + "\n")
             file.flush()
     answer(signal.SIG_IGN)
+    # Exit code 0 alone does not say so, if the program was asked to stop before.
+    (run_dir / "results.json.tmp").write_text('{"finished": 1}')
+    (run_dir / "results.json.tmp").replace(run_dir / "results.json")
     note("end")
 
 
