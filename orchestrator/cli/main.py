@@ -9,6 +9,7 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Final, cast
@@ -86,7 +87,12 @@ def call(arguments: Sequence[str]) -> int:
     Raises:
         OrchestratorError: The user made an error.
     """
-    options = parse_arguments(arguments)
+    # Interrupted while it formats its usage, argparse fails with an error of its own.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        options = parse_arguments(arguments)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     command = getattr(
         import_module(f"orchestrator.cli.commands.{options.command}"), options.command
     )

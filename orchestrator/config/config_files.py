@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from omegaconf.errors import KeyValidationError
 
+from orchestrator.config.package_header import find_misplaced
 from orchestrator.config.yaml_limits import check_config_file
 from orchestrator.errors import ConfigError
 
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 
 
 class CheckedConfigs(CachingConfigRepository):
-    """Reads each config once, and checks the file before Hydra parses it."""
+    """Reads each config once, and checks the file before Hydra parses it.
+
+    ``misplaced`` says which files have a header without effect.
+    """
+
+    def __init__(self, delegate: IConfigRepository) -> None:
+        super().__init__(delegate)
+        self.misplaced: dict[str, None] = {}
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         """Return a config; None if there is none.
@@ -28,11 +36,13 @@ class CheckedConfigs(CachingConfigRepository):
         Raises:
             ConfigError: The file is too large or too deeply nested, or has a key that cannot be one.
         """
-        if config_path not in self.cache:
+        if f"config_path={config_path}" not in self.cache:
             for source in self.get_sources():
                 if source.scheme() == "file" and source.is_config(config_path):
                     name = source._normalize_file_name(config_path)
-                    check_config_file(path := Path(source.path, name))
+                    text = check_config_file(path := Path(source.path, name))
+                    if why := find_misplaced(text):
+                        self.misplaced[f"{path}, {why}"] = None
                     with _naming_null_keys(path):
                         return super().load_config(config_path)
         return super().load_config(config_path)

@@ -7,7 +7,6 @@ dependencies are known, even that is not necessary for every point: see ``templa
 
 from __future__ import annotations
 
-import math
 import pickle
 import re
 from dataclasses import replace
@@ -28,8 +27,7 @@ from orchestrator.config.plain_values import to_plain
 from orchestrator.config.resolved_size import check_reach, check_resolved_size
 from orchestrator.config.secret_detection import check_command, find_hidden, find_origins
 from orchestrator.config.secret_references import conceal, identity_of
-from orchestrator.errors import GridError
-from orchestrator.grid.axes import Axis, Point
+from orchestrator.grid.axes import Axis, Point, check_combinations
 from orchestrator.grid.config_template import ConfigTemplate, combinations, put
 from orchestrator.grid.config_values import Value, dotted_keys
 
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
     from orchestrator.grid import config_template
     from orchestrator.grid.identity import Concealed, RunId
 
-_MOST_COMPOSED: Final = 100_000  # milliseconds each
 _SIMPLE_KEY: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 
@@ -73,6 +70,11 @@ class Composer:
         master = replace(self._master, choices={"": "???"})
         return Composer(self._folder, overrides, master, self._app)
 
+    @property
+    def misplaced(self) -> tuple[str, ...]:
+        """The headers without effect in the config files."""
+        return self._folder.misplaced
+
     def templates(self, axes: Sequence[Axis]) -> Iterator[ConfigTemplate]:
         """Yield the grid's config templates in the order of their first points.
 
@@ -83,7 +85,7 @@ class Composer:
         sizes = [len(axis.values) for axis in axes]
         swept = [item for item in self.overrides if item.is_sweep_override()]
         bound = [number for number, item in enumerate(swept) if self._binds(item, axes[number])]
-        _check_count(bound, axes)
+        check_combinations([axes[number] for number in bound])
         for positions in combinations(bound, sizes):
             fixed = dict(zip(bound, positions, strict=True))
             with refusals_of_hydra(self._known_keys):
@@ -240,16 +242,6 @@ class Composer:
         composed = (_copy(pickled) for pickled, _ in self._composed.values())
         for cfg in (self._master.cfg, *composed):
             yield from dotted_keys(OmegaConf.to_container(cfg))
-
-
-def _check_count(bound: Sequence[int], axes: Sequence[Axis]) -> None:
-    count = math.prod(len(axes[number].values) for number in bound)
-    if count > _MOST_COMPOSED:
-        names = ", ".join(axes[number].key for number in bound)
-        raise GridError(
-            f"{count:,} configs of this grid have to be composed, one per combination of {names}: the"
-            f" maximum is {_MOST_COMPOSED:,}. Give these axes fewer values."
-        )
 
 
 def _apply(override: Override, cfg: DictConfig) -> None:

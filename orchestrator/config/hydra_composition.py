@@ -88,6 +88,11 @@ class ConfigFolder:
         self.not_found: tuple[str, ...] = ()
         self._groups: dict[str, bool] = {}
 
+    @property
+    def misplaced(self) -> tuple[str, ...]:
+        """The headers without effect in the files read so far."""
+        return tuple(self._pristine.misplaced)
+
     def parse(self, overrides: Sequence[str]) -> list[Override]:
         """Parse overrides with Hydra's grammar.
 

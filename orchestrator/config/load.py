@@ -29,6 +29,7 @@ from orchestrator.config.project_setup import (
 )
 from orchestrator.config.secret_detection import check_command
 from orchestrator.config.settings import Settings, parse_settings
+from orchestrator.config.unstable_values import refuse_unstable_places
 from orchestrator.errors import ConfigError
 from orchestrator.grid.axes import Axis, check_size, expand
 from orchestrator.grid.config_diff import leaves
@@ -170,6 +171,7 @@ def _load(source: _Source) -> tuple[ExperimentConfig, HydraApp | None, bool]:
         cfg = composer.compose(next(expand(axes)))
         check_command(cfg)
         _refuse_own_values(cfg)
+        refuse_unstable_places(cfg)
     experiment = ExperimentConfig(
         experiment_id=_experiment_id(_select(cfg, "experiment_id")),
         results_dir=_results_dir(_select(cfg, "results_dir")),

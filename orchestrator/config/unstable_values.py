@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from omegaconf import OmegaConf
 
-from orchestrator.config.watched_resolvers import TIME, flaw_of, mark_of
+from orchestrator.config.watched_resolvers import (
+    TIME,
+    flaw_of,
+    mark_of,
+    marks_in,
+    watch_resolvers,
+)
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,6 +51,20 @@ def refuse_unstable(cfg: DictConfig, leaves: Iterable[tuple[Path, Sequence[str]]
         for mark in marks:
             if found := _describe(mark, is_place=path[0] in _PLACES):
                 _refuse(cfg, path, *found)
+
+
+def refuse_unstable_places(cfg: DictConfig) -> None:
+    """Reject a place of the results that differs each time, also for commands that only read.
+
+    Raises:
+        ConfigError: There is one.
+        OmegaConfBaseException: It cannot be resolved.
+    """
+    with watch_resolvers() as asked:
+        for key in _PLACES:
+            asked.clear()
+            OmegaConf.select(cfg, key)
+            refuse_unstable(cfg, [((key,), marks_in(asked))])
 
 
 def _describe(mark: str, *, is_place: bool) -> tuple[str, str] | None:

@@ -27,8 +27,8 @@ _SUSPECT: Final = re.compile(rf"(?:^|[\s\[{{,:?-])\*\w|^[\s:?-]{{{_DEEPEST}}}", 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tenth of the time
 
 
-def check_config_file(path: Path) -> None:
-    """Make sure that a config file can be parsed in reasonable time and memory.
+def check_config_file(path: Path) -> str:
+    """Make sure that a config file can be parsed in reasonable time and memory; return its content.
 
     Raises:
         ConfigError: It is too large, too deep, not UTF-8, or its aliases expand to too many values.
@@ -48,13 +48,14 @@ def check_config_file(path: Path) -> None:
             f"{path}: the file is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8."
         ) from None
     if not _SUSPECT.search(text) and text.count("[") + text.count("{") <= _DEEPEST:
-        return  # neither deep nor with aliases, as nearly all files
+        return text  # neither deep nor with aliases, as nearly all files
     try:
         _check(yaml.parse(text, _LOADER))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     except yaml.YAMLError:
-        return  # reported by Hydra when it reads the file
+        pass  # reported by Hydra when it reads the file
+    return text
 
 
 def check_override(text: str) -> None:

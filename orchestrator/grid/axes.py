@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 MOST_POINTS: Final = 10_000_000
+MOST_COMPOSED: Final = 100_000  # milliseconds each
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,21 @@ def check_size(axes: Sequence[Axis]) -> None:
         raise GridError(
             f"the grid has {points:,} points ({sizes}): the maximum is {MOST_POINTS:,}."
             " Give the axes fewer values."
+        )
+
+
+def check_combinations(axes: Sequence[Axis]) -> None:
+    """Make sure that a config can be composed for each combination of these axes.
+
+    Raises:
+        GridError: There are more than ``MOST_COMPOSED``.
+    """
+    count = math.prod(len(axis.values) for axis in axes)
+    if count > MOST_COMPOSED:
+        raise GridError(
+            f"{count:,} configs of this grid have to be composed, one per combination of"
+            f" {', '.join(axis.key for axis in axes)}: the maximum is {MOST_COMPOSED:,}. Give these"
+            " axes fewer values."
         )
 
 

@@ -160,7 +160,8 @@ def _without(secret: Sequence[str], message: str) -> str:
 
 
 def _look_at_program(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterator[str]:
-    """Yield warnings about overrides that have no effect, or that the program cannot see."""
+    """Yield warnings about what has no effect, or cannot be seen by the program."""
+    yield from described.composer.misplaced
     setting, arguments = _arguments_of(described.settings.program)
     ignored = described.composer.ignored
     if any(_OVERRIDES in argument for argument in arguments):

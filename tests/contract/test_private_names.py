@@ -26,6 +26,7 @@ PUBLIC = {"_replace", "_asdict", "_fields", "_getframe", "_exit"}
 IMPORTED: dict[str, str | None] = {
     "hydra._internal.config_loader_impl:ConfigLoaderImpl": "(config_search_path)",
     "hydra._internal.config_repository:CachingConfigRepository": "(delegate)",
+    "hydra._internal.config_repository:IConfigRepository": "()",
     "hydra._internal.defaults_list:create_defaults_list": "(repo, config_name, overrides_list, prepend_hydra, skip_missing)",
     "omegaconf._utils:get_omega_conf_dumper": "()",
     "omegaconf._utils:get_yaml_loader": "()",

@@ -1,7 +1,10 @@
 """The command line: what it understands, and how it says no."""
 
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -121,3 +124,25 @@ def test_page_without_a_store_says_what_to_do_first(tmp_path: Path) -> None:
     """There is nothing to show before the first run."""
     with pytest.raises(OrchestratorError, match="Start runs with orch run"):
         call(["ui", f"--config-dir={ROOT / 'conf'}", f"results_dir={tmp_path}"])
+
+
+class Interrupting(list[str]):
+    """Arguments that send Ctrl-C while they are read."""
+
+    was_read = False
+
+    def __iter__(self) -> Iterator[str]:
+        """Interrupt once, and give the arguments all the same."""
+        if not self.was_read:
+            os.kill(os.getpid(), signal.SIGINT)
+        yield from super().__iter__()
+        self.was_read = True
+
+
+def test_interrupt_waits_until_the_arguments_are_read() -> None:
+    """Python's parser fails with an error of its own if it is interrupted."""
+    arguments = Interrupting(["plan", "x=1"])
+    with pytest.raises(KeyboardInterrupt):
+        call(arguments)
+    assert arguments.was_read
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

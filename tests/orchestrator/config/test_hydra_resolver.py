@@ -15,7 +15,7 @@ from orchestrator.config.load import load_experiment
 from orchestrator.errors import ConfigError
 from orchestrator.grid.axes import expand
 from orchestrator.grid.identity import Run
-from orchestrator.planning.load import ConfigSource, load_plan
+from orchestrator.planning.load import ConfigSource, load_plan, open_experiment
 
 PRIMARY = """\
 defaults: [{model: a}, {sub/part: x}, _self_]
@@ -121,6 +121,18 @@ def test_settings_of_hydra_that_do_nothing_are_named_once(
     said = [warning for warning in warnings if "no effect" in warning]
     assert len(said) == bool(ignored)
     assert [name for name in ignored if name not in "".join(said)] == []
+
+
+@pytest.mark.parametrize("key", ["results_dir", "experiment_id"])
+@pytest.mark.parametrize("value", ["e${now:%Y}", "${stamp}", "e${.stamp}"])
+def test_place_with_the_time_is_refused_by_all_commands(
+    tmp_path: Path, key: str, value: str
+) -> None:
+    """Also by those that only read: they would look into another folder each time."""
+    folder = _folder(tmp_path / "conf", "stamp: '${now:%Y}'\n")
+    overrides = [f"{key}='{value}'", "+orch.identity.exclude=[stamp]"]
+    with pytest.raises(ConfigError, match=f"{key} contains the time"):
+        open_experiment(ConfigSource(folder, "config", overrides))
 
 
 def test_home_folder_may_be_written_with_a_tilde(

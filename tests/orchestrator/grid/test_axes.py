@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.errors import GridError
-from orchestrator.grid.axes import Axis, Point, check_size, expand
+from orchestrator.grid.axes import Axis, Point, check_combinations, check_size, expand
 
 
 def test_points_keep_the_order_of_the_axes_the_last_turning_fastest() -> None:
@@ -42,3 +42,13 @@ def test_grid_that_nobody_could_expand_is_refused_at_once() -> None:
     check_size(axes[:3])
     with pytest.raises(GridError, match=r"1,000,000,000,000 points \(axis0 100, axis1 100"):
         check_size(axes)
+
+
+def test_grid_of_too_many_composed_configs_is_refused() -> None:
+    """Composing takes milliseconds each; the axes are named."""
+    axes = [Axis("model", tuple(range(1_000))), Axis("data", tuple(range(101)))]
+    check_combinations(axes[:1])
+    with pytest.raises(
+        GridError, match=r"101,000 configs .* of model, data: the maximum is 100,000"
+    ):
+        check_combinations(axes)
