@@ -80,7 +80,8 @@ def _read_grid(given: list[str]) -> Any:
     choices = [item for item in fixed if item.key_or_group in ("g", "h")]
     # A value need not go together with a default that is swept over.
     for these in (fixed, choices)[: 1 + (choices != fixed)]:
-        with contextlib.suppress(HydraException, ValueError):  # the latter for h=null
+        # ValueError for h=null, RecursionError for defaults that contain themselves.
+        with contextlib.suppress(HydraException, ValueError, RecursionError):
             return _params(these)
     return None
 
