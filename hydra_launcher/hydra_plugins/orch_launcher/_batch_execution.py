@@ -23,7 +23,7 @@ from orchestrator.cli.commands.run import execute
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.safe_output import HarmlessConsole
-from orchestrator.config.app_defaults import OF_HYDRA
+from orchestrator.config.app_defaults import OUTPUT
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
 from orchestrator.planning.given_points import plan_given
@@ -80,7 +80,7 @@ class BatchExecution:
         given = config.hydra.overrides.hydra
         self._forwarded = [str(text) for text in given if not _is_of_multirun(str(text))]
         self._places = [f"{key}={settings[key]}" for key in _PLACES if settings.get(key)]
-        program = [*start, *_config_flags(), "{overrides}", *OF_HYDRA]
+        program = [*start, *_config_flags(), "{overrides}", OUTPUT, "hydra.mode=RUN"]
         self._settings = [
             as_override("orch.command", [*program, _return_value.CALLBACK]),
             *([] if settings.get("tracking") else ["orch.tracking.enabled=false"]),
