@@ -114,3 +114,22 @@ def test_everything_that_can_is_brought_to_the_device() -> None:
     assert found[5] == "text"
     packed = bring((pack_sequence([one, one]), one), meta)
     assert packed[0].data.device == meta
+
+
+class Watched(torch.Tensor):
+    """A tensor that knows how it was copied."""
+
+    how: tuple[Any, ...] = ()
+
+    def to(self, *where: Any, **how: Any) -> Any:
+        """Note the copy."""
+        self.how = (*where, how)
+        return self
+
+
+def test_copies_are_not_waited_for() -> None:
+    """In a batch of any structure, in the order of its parts."""
+    batch = [torch.zeros(2).as_subclass(Watched), {"y": torch.zeros(2).as_subclass(Watched)}]
+    inputs, targets = bring(batch, torch.device("meta"))
+    for copied in (inputs, targets["y"]):
+        assert copied.how == (torch.device("meta"), {"non_blocking": True})

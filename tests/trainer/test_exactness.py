@@ -1,64 +1,17 @@
-"""Each paragraph of the guide about where exactness ends has tests, and these are named here."""
+"""Where exactness ends: what a data set or a callback changes, and where that shows."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from run_files import MakeRun, Start, results_of
-from user_modules import run_program
+from torch.utils.data import get_worker_info
+from user_modules import NoisySamples, labelled, run_program
 
-ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "trainer.md").read_text()
-TESTS = {
-    "What is drawn for a batch": {
-        "loading/test_seeded_batches.py": [
-            "test_generators_of_a_data_set_are_seeded_for_each_batch",
-            "test_collating_is_seeded_too",
-        ],
-        "test_random_data.py": ["test_number_of_workers_and_a_kill_change_nothing"],
-    },
-    "Samples that cannot be made again": {
-        "loading/test_sample_checks.py": [
-            "test_samples_that_cannot_be_made_again_are_refused",
-            "test_samples_that_cannot_be_made_again_are_said_where_bits_do_not_count",
-            "test_samples_that_can_be_made_again_are_fine",
-        ],
-        "test_random_data.py": [
-            "test_samples_that_cannot_be_made_again_end_the_program_in_one_line"
-        ],
-    },
-    "Looking at the samples leaves no trace": {
-        "loading/test_sample_checks.py": ["test_data_set_is_left_as_it_was"],
-        "test_random_data.py": [
-            "test_data_set_that_counts_is_asked_for_what_is_trained_with_and_no_more"
-        ],
-    },
-    "A sampler": {
-        "loading/test_order.py": ["test_sampler_that_cannot_be_resumed_or_used_is_refused"]
-    },
-    "What a callback changes in the data": {
-        "test_exactness.py": [
-            "test_change_at_a_step_counts_at_once_or_from_the_next_iteration_on",
-            "test_change_between_iterations_gives_the_same_bits_with_any_number_of_workers",
-        ],
-        "loading/test_in_place_changes.py": ["test_workers_live_on_where_callbacks_change_no_data"],
-    },
-    "Data that changed between two attempts": {
-        "test_random_data.py": ["test_data_that_changed_are_told_and_the_run_goes_on"],
-        "loading/test_sample_checks.py": ["test_description_tells_apart_what_is_different"],
-    },
-}
-
-
-def test_each_paragraph_of_the_guide_is_tested() -> None:
-    """If one is added, or a test is renamed, this test fails."""
-    section = GUIDE.partition("## Where exactness ends: data\n")[2].partition("\n## ")[0]
-    assert re.findall(r"^- \*\*(.+?)\*\*", section, re.MULTILINE) == [*TESTS]
-    for files in TESTS.values():
-        for file, names in files.items():
-            content = (Path(__file__).parent / file).read_text()
-            assert all(f"\ndef {name}(" in content for name in names), file
+from trainer.loading.loaders import make_loader
+from trainer.loading.sample_checks import examine
+from trainer.settings import read_settings
 
 
 def digest_of(make_run: MakeRun, start: Start, workers: int, when: str, **changes: Any) -> str:
@@ -94,3 +47,66 @@ def test_change_at_a_step_counts_at_once_or_from_the_next_iteration_on(
     late = digest_of(make_run, start, 0, "iteration_end")
     assert digest_of(make_run, start, 2, "step_end") == late
     assert digest_of(make_run, start, 0, "step_end") != late
+
+
+class Numbered(NoisySamples):
+    """Samples that know which worker makes them."""
+
+    def __getitem__(self, index: int) -> Any:
+        """Make a sample."""
+        worker = get_worker_info()
+        sample, label = self.samples[index]
+        return sample, label + (0 if worker is None else 10 * worker.id)
+
+
+def test_number_of_a_worker_is_the_only_thing_that_differs() -> None:
+    """The second of two workers makes every second batch."""
+    batches = []
+    for workers in (0, 2):
+        config = {"seed": 1, "iterations": 1, "batch_size": 8}
+        settings = read_settings(config | {"dataloader": {"num_workers": workers}})
+        batches.append([*make_loader(Numbered(labelled(0)), "validation", settings)])
+    for number, ((one, label), (other, marked)) in enumerate(zip(*batches, strict=True)):
+        assert torch.equal(one, other)
+        assert torch.equal(label + 10 * (number % 2), marked)
+
+
+class Turning(NoisySamples):
+    """Samples in an order that changes at the end of a pass."""
+
+    made = 0
+
+    def __getitem__(self, index: int) -> Any:
+        """Make a sample."""
+        self.made += 1
+        return self.samples[(index + self.made // len(self.samples)) % len(self.samples)]
+
+
+class Writing(NoisySamples):
+    """Samples that leave a file."""
+
+    path = Path()
+
+    def __getitem__(self, index: int) -> Any:
+        """Make a sample."""
+        self.path.touch()
+        return self.samples[index]
+
+
+def checked(samples: Any) -> dict[str, str]:
+    """Look at samples before the training."""
+    settings = read_settings({"seed": 1, "iterations": 1, "batch_size": 8})
+    return examine({"train": make_loader(samples, "train", settings)}, is_strict=True)
+
+
+def test_what_a_data_set_changes_later_is_not_seen() -> None:
+    """There is no complaint, though a resumed run would differ."""
+    assert "44 samples, " in checked(Turning(labelled(0)))["data.train"]
+
+
+def test_what_a_data_set_writes_to_disk_stays(tmp_path: Path) -> None:
+    """Unlike everything in memory."""
+    samples = Writing(labelled(0))
+    samples.path = tmp_path / "written"
+    checked(samples)
+    assert samples.path.exists()

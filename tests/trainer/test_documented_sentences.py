@@ -1,0 +1,195 @@
+"""Each statement of the guide to the trainer about behaviour has a test, and these are named here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from documented_sentences import sentences_of
+
+ADVICE = "advice: it says what to write, not what happens"
+R = "test_resume.py::"
+# Sections of the guide: the beginning of each sentence or row of a table, and the test of it.
+TESTS: dict[str, list[tuple[str, str]]] = {
+    "Modules of your own": [
+        ("Write a file next to", "test_guide.py::test_modules_of_the_guide_run_under_orch_and_alone"),
+        ("The current folder is", "test_guide.py::test_mistake_of_a_newcomer_is_one_line"),
+        ("The trainer works without", "test_guide.py::test_modules_of_the_guide_run_under_orch_and_alone"),
+        ("data | has `train`", "test_wrong_configs.py::test_wrong_configuration_is_one_line_before_the_first_step"),
+        ("model | an `nn.Module`", "test_build.py::test_wrong_group_is_an_error_in_one_line"),
+        ("criterion | maps", "test_update.py::test_step_is_the_one_that_a_plain_loop_takes"),
+        ("optimizer | gets `params`", "test_update.py::test_optimizer_has_the_closure_that_it_asks_for"),
+        ("scheduler | gets", "test_schedule_steps.py::test_rate_changes_by_one_step"),
+        ("curriculum | any object", "callbacks/test_events.py::test_modules_are_called_in_order_and_once_each"),
+        ("They are built in the order", "test_build.py::test_modules_are_built_and_handed_each_other"),
+        ("A class or function that has", "test_hydra_targets.py::test_target_that_asks_for_modules_gets_them"),
+        ("`name` is a label", "test_settings.py::test_name_is_a_label_and_decides_nothing"),
+        ("It is an argument as well", "test_hydra_targets.py::test_name_reaches_a_target_that_has_a_parameter_for_it"),
+        ("What a module has to remember", f"{R}test_state_of_a_curriculum_survives"),
+        ("Random generators need", "test_module_generators.py::test_run_that_is_killed_or_repeated_ends_with_the_same_digest"),
+    ],
+    "Batches": [
+        ("How a batch reaches", "test_batch_structure.py::test_structure_trains_validates_and_goes_on"),
+        ("a pair |", "test_batch_structure.py::test_structure_trains_validates_and_goes_on"),
+        ("a longer tuple", "test_batch_structure.py::test_structure_trains_validates_and_goes_on"),
+        ("a dictionary with", "test_batch_structure.py::test_structure_trains_validates_and_goes_on"),
+        ("a dictionary, and no", "test_batch_structure.py::test_structure_trains_validates_and_goes_on"),
+        ("another object", "test_batch_structure.py::test_structure_trains_validates_and_goes_on"),
+        ("Inputs, targets and", "test_own_ways.py::test_samples_and_outputs_may_have_a_structure"),
+        ("Where a model gives", "test_batch_structure.py::test_structure_trains_validates_and_goes_on"),
+        ("Tensors, and objects", "test_batch_structure.py::test_everything_that_can_is_brought_to_the_device"),
+        ("The samples of a batch", "test_batch_structure.py::test_batch_is_counted_by_its_first_tensor"),
+        ("The accuracy is", "test_configured_metrics.py::test_accuracy_is_not_measured_unasked_with_a_criterion_of_the_users_own"),
+        ("PyTorch's cross-entropy", "test_accuracy.py::test_criterion_tells_whether_outputs_are_numbers_for_classes"),
+        ("Targets that the", "test_accuracy.py::test_ignored_targets_do_not_count"),
+        ("`metrics: {accuracy", "test_configured_metrics.py::test_accuracy_can_be_switched_on_off_or_replaced"),
+        ("Give a criterion", ADVICE),
+        ("`dataloader` takes", "loading/test_options.py::test_options_of_the_loader_are_passed_on"),
+        ("`shuffle` |", "loading/test_loaders.py::test_training_set_keeps_its_order_if_asked_to"),
+        ("`sampler` |", "loading/test_options.py::test_sampler_gets_the_training_set"),
+        ("`evaluation_batch_size` |", "loading/test_loaders.py::test_evaluation_takes_batches_of_the_trainings_size_or_of_its_own"),
+        ("`drop_last` |", "loading/test_order.py::test_last_batch_can_be_dropped"),
+    ],
+    "What is trained": [
+        ("The optimizer gets", "test_groups.py::test_parameters_of_the_criterion_are_trained"),
+        ("Call `requires_grad_", ADVICE),
+        ("Parameters that an optimizer", "test_groups.py::test_parameters_that_an_optimizer_of_its_own_trains_are_left_to_it"),
+        ("Parameters of a criterion", "test_groups.py::test_parameters_that_are_trained_by_nobody_or_twice_are_refused"),
+        ("So are tensors of", "test_unused_gradients.py::test_tensor_of_a_criterion_that_nobody_trains_is_refused"),
+        ("Parameter groups with", "test_groups.py::test_match_and_kinds_both_have_to_hold"),
+        ("If several entries", "test_groups.py::test_groups_are_selected_by_name_and_combined"),
+        ("The criterion's parameters", "test_groups.py::test_parameters_of_the_criterion_are_trained"),
+        ("An entry that", "test_groups.py::test_wrong_groups_are_refused_in_one_line"),
+        ("`clip_norm` limits", "test_update.py::test_gradients_of_what_is_not_optimized_are_neither_clipped_nor_summed_up"),
+        ("`accumulate` is", "test_update.py::test_accumulated_batches_are_one_large_batch"),
+        ("`precision: bfloat16`", "test_update.py::test_computing_in_bfloat16_keeps_the_weights_in_float32"),
+        ("`compile: true` compiles", "test_compiled.py::test_every_shape_is_compiled"),
+        ("A model that needs", "test_compiled.py::test_more_shapes_than_are_compiled_are_refused_in_one_line"),
+    ],
+    "Callbacks": [
+        ("Any module may", "callbacks/test_events.py::test_modules_are_called_in_order_and_once_each"),
+        ("They are called in", "callbacks/test_events.py::test_modules_are_called_in_order_and_once_each"),
+        ("The order of the", "callbacks/test_events.py::test_events_come_in_the_documented_order"),
+        ("Annotations, and", "callbacks/test_events.py::test_callback_that_fits_gets_its_values"),
+        ("A name that begins", "callbacks/test_events.py::test_unknown_callback_is_an_error_with_the_nearest_name"),
+        ("An event without", "callbacks/test_events.py::test_events_without_listeners_are_empty_tuples"),
+        ("A callback may", ADVICE),
+        ("read every", "test_roles.py::test_module_is_not_exchanged"),
+        ("add numbers", "test_own_ways.py::test_numbers_of_any_kind_are_reported"),
+        ("change the data", "test_exactness.py::test_change_between_iterations_gives_the_same_bits_with_any_number_of_workers"),
+        ("say which samples", "test_training_position.py::test_pass_that_has_begun_keeps_its_samples"),
+        ("`trainer.batches.restrict", "curriculum/test_paced.py::test_passes_take_the_samples_that_are_allowed"),
+        ("`cb_on_evaluation_begin`", "test_changing_modules.py::test_callbacks_hear_of_every_evaluation"),
+        ("Use them to measure", "test_changing_modules.py::test_test_measures_what_the_best_validation_measured"),
+        ("An optimizer that has", "test_changing_modules.py::test_callbacks_hear_of_every_evaluation"),
+        ("A stop is requested", "test_main.py::test_signal_stops_the_run_at_the_end_of_the_iteration"),
+        ("`trainer.stop_requested", "test_main.py::test_run_that_asks_itself_to_stop_is_refused"),
+    ],
+    "Modules that change during training": [
+        ("A resumed run is built", "test_beginning.py::test_run_goes_on_from_its_newest_checkpoint"),
+        ("`trainer.iteration` is", "test_changing_modules.py::test_run_whose_modules_change_is_resumed"),
+        ("`cb_on_train_begin` is", "test_changing_modules.py::test_run_whose_modules_change_is_resumed"),
+        ("The state of every", "test_changing_modules.py::test_run_whose_modules_change_is_resumed"),
+        ("So parameter groups", "test_changing_modules.py::test_run_whose_modules_change_is_resumed"),
+        ("A state that does", "test_changing_modules.py::test_change_that_is_not_made_again_is_one_line"),
+        ("Where the model has", "test_changing_modules.py::test_best_weights_that_do_not_fit_any_more_are_one_line"),
+    ],
+    "The best iteration": [
+        ("`checkpoint.metric` names", "test_configured_metrics.py::test_chosen_metric_decides_which_iteration_is_the_best"),
+        ("The default is", "test_history.py::test_accuracy_decides_where_there_is_one_and_nothing_was_chosen"),
+        ("`checkpoint.mode`,", "test_configured_metrics.py::test_chosen_metric_decides_which_iteration_is_the_best"),
+        ("By default the last", "test_metric_direction.py::test_name_says_which_way_a_metric_is_better"),
+        ("Any other metric", "test_metric_direction.py::test_half_a_choice_is_refused"),
+        ("The test uses", "test_trainer.py::test_best_weights_are_tested_unless_the_last_are_asked_for"),
+        ("`checkpoints/best.pt`", "checkpoints/test_store.py::test_best_is_another_name_of_the_best_checkpoint"),
+    ],
+    "Exact resume": [
+        ("After each iteration", "checkpoints/test_background_writer.py::test_training_goes_on_while_the_disk_is_busy"),
+        ("It is complete or", "test_damage.py::test_every_damage_is_noticed_and_the_one_before_is_used"),
+        ("A kill loses", "checkpoints/test_background_writer.py::test_killed_run_has_lost_at_most_one_iteration_besides_that_in_progress"),
+        ("A resumed run ends", "test_kills.py::test_killed_run_ends_with_the_same_digest"),
+        ("Equal `digest`s", "test_state_digest.py::test_any_difference_shows"),
+        ("That holds because", "test_seeding.py::test_derived_seeds_are_the_same_for_ever"),
+        ("initial weights |", "test_trainer.py::test_same_configuration_gives_the_same_digest"),
+        ("the order of samples |", "loading/test_order.py::test_order_is_a_function_of_seed_and_epoch"),
+        ("augmentation of", f"{R}test_number_of_loader_workers_changes_nothing"),
+        ("dropout, callbacks", "test_random_data.py::test_number_of_workers_and_a_kill_change_nothing"),
+        ("generators that a", "test_module_generators.py::test_seed_of_a_module_decides_what_it_draws"),
+        ("A generator that a module", "test_module_generators.py::test_generator_that_is_created_late_is_told"),
+        ("It holds on the same", "test_compute_environment.py::test_description_names_what_may_change_the_bits"),
+        ("Where PyTorch, the GPU", f"{R}test_changed_environment_is_said_and_noted"),
+    ],
+    "On a GPU": [
+        ("Batches that loader", "loading/test_resident.py::test_memory_is_pinned_for_a_gpu_unless_a_key_says_otherwise"),
+        ("The tensors of a", "loading/test_resident.py::test_tensors_are_brought_if_they_take_a_tenth_of_what_is_free"),
+        ("All of this is", "loading/test_resident.py::test_batches_are_cut_where_the_tensors_live"),
+        ("A copy is queued", "test_batch_structure.py::test_copies_are_not_waited_for"),
+    ],
+    "Where exactness ends: data": [
+        ("A resumed run ends", "test_random_data.py::test_number_of_workers_and_a_kill_change_nothing"),
+        ("**What is drawn", "loading/test_seeded_batches.py::test_collating_is_seeded_too"),
+        ("It may be drawn", "loading/test_seeded_batches.py::test_generators_of_a_data_set_are_seeded_for_each_batch"),
+        ("Only what a sample takes", "test_exactness.py::test_number_of_a_worker_is_the_only_thing_that_differs"),
+        ("**Samples that cannot", "loading/test_sample_checks.py::test_samples_that_cannot_be_made_again_are_refused"),
+        ("So are data sets", "test_random_data.py::test_samples_that_cannot_be_made_again_end_the_program_in_one_line"),
+        ("With `deterministic", "loading/test_sample_checks.py::test_samples_that_cannot_be_made_again_are_said_where_bits_do_not_count"),
+        ("What a data set changes", "test_exactness.py::test_what_a_data_set_changes_later_is_not_seen"),
+        ("**Looking at the", "loading/test_sample_checks.py::test_data_set_is_left_as_it_was"),
+        ("Only what it writes", "test_exactness.py::test_what_a_data_set_writes_to_disk_stays"),
+        ("The check is skipped", "loading/test_without_trace.py::test_one_that_waits_for_ever_is_given_up"),
+        ("**A sampler**", "loading/test_order.py::test_sampler_that_cannot_be_resumed_or_used_is_refused"),
+        ("**What a callback", "test_exactness.py::test_change_at_a_step_counts_at_once_or_from_the_next_iteration_on"),
+        ("Changed between", "test_exactness.py::test_change_between_iterations_gives_the_same_bits_with_any_number_of_workers"),
+        ("Workers live on", "loading/test_in_place_changes.py::test_workers_live_on_where_callbacks_change_no_data"),
+        ("**Data that changed", "test_random_data.py::test_data_that_changed_are_told_and_the_run_goes_on"),
+        ("Of a large tensor", "loading/test_contents.py::test_some_rows_of_a_large_tensor_suffice"),
+    ],
+    "The version of the numbers": [
+        ("The same config gives", "../contract/test_numbers.py::"),
+        ("The version is raised", "../contract/test_numbers.py::"),
+        ("It is in every", "test_numbers_version.py::test_results_checkpoints_and_progress_name_the_version"),
+        ("A run that another", "test_numbers_version.py::test_run_of_other_numbers_begins_again"),
+        ("What was computed", "test_numbers_version.py::test_what_was_set_aside_before_is_kept_too"),
+        ("`checkpoint.other_numbers` decides", "test_numbers_version.py::test_environment_decides_for_runs_that_exist_already"),
+        ("`restart` (default)", "test_numbers_version.py::test_run_of_other_numbers_begins_again"),
+        ("`resume` |", "test_numbers_version.py::test_run_of_other_numbers_goes_on_where_the_user_says_so"),
+        ("`refuse` |", "test_numbers_version.py::test_run_of_other_numbers_is_refused_where_the_user_says_so"),
+    ],
+    "Use a finished run": [
+        ("That is the model", "test_load_finished.py::test_best_and_last_weights_are_those_that_were_trained"),
+        ("Nothing is drawn", "test_main.py::test_importing_the_trainer_changes_nothing"),
+    ],
+    "Errors": [
+        ("a wrong value,", "test_wrong_configs.py::test_wrong_configuration_is_one_line_before_the_first_step"),
+        ("a top-level key that", "test_known_keys.py::test_misspelt_key_is_refused_with_the_right_one"),
+        ("a top-level key of", "test_known_keys.py::test_program_says_which_keys_are_not_read"),
+        ("a wrong value that your code", "test_wrong_returns.py::test_wrong_value_is_one_line_or_does_no_harm"),
+        ("an exception in your", "test_failing_modules.py::test_failure_says_where_and_leaves_no_results"),
+        ("a loss that is not a", "test_checks.py::test_what_cannot_work_is_told_before_the_first_step"),
+        ("a loss that is not finite", "test_checks.py::test_loss_that_is_no_number_is_noticed_when_it_is_summed_up"),
+        ("`sys.exit(0)` in", "test_main.py::test_run_that_ends_the_program_itself_has_failed"),
+        ("If the loss of a", "test_checks.py::test_weights_that_are_not_finite_are_not_saved"),
+        ("A process of `orch`", "test_lazy_compiler.py::test_training_does_without_it"),
+        ("That is done for", "test_main.py::test_importing_the_trainer_changes_nothing"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("section", TESTS)
+def test_each_sentence_of_the_guide_has_a_test(section: str) -> None:
+    """A sentence that is new or changed needs one, and one that is gone has none."""
+    sentences = sentences_of(section)
+    entries = [beginning for beginning, _ in TESTS[section]]
+    for sentence, beginning in zip(sentences, entries, strict=False):
+        assert sentence.startswith(beginning), "name a test of this sentence, or remove the entry"
+    assert len(sentences) == len(entries)
+
+
+@pytest.mark.parametrize("section", TESTS)
+def test_named_tests_exist(section: str) -> None:
+    """A test that is renamed is found here."""
+    for _, test in TESTS[section]:
+        if test != ADVICE:
+            file, _, name = test.partition("::")
+            content = (Path(__file__).parent / file).read_text()
+            assert f"\ndef {name}" in content, test
