@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 NEED_NONE = {
     "orchestrator/__main__.py": "calls the command line",
     "orchestrator/cli/command_options.py": "declares options; docs/reference/cli.md is made from them",
+    "orchestrator/cli/execution_options.py": "declares options; docs/reference/cli.md is made from them",
     "orchestrator/cli/exit_codes.py": "names numbers; docs/reference/cli.md is compared with them",
     "orchestrator/cli/option_types.py": "one conversion, tested with the options that use it",
     "orchestrator/cli/results_options.py": "declares options; docs/reference/cli.md is made from them",
