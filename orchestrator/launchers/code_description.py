@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.command_placeholders import discreet, own_parts
 from orchestrator.rundir.code_record import VARIABLE
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.grid.identity import Run
+
+_LONGEST: Final = 100_000  # of a variable; the system's limit is 131,072 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class CodeDescription:
         function = [entry_point] if entry_point else []
         folder = os.getcwd()  # noqa: PTH109 # as a string
         is_shared = list(own_parts(run, setting, parts)) == list(parts)
-        described = {
+        described: dict[str, object] = {
             "program": discreet([*function, *parts]) if is_shared else None,
             "command": discreet([*function, *arguments]),
             "directory": folder,
@@ -54,7 +56,10 @@ class CodeDescription:
             "dirty": self.is_dirty if self.commit else None,
             "files": {} if entry_point else digests_of(arguments, folder, run_dir),
         }
-        return {VARIABLE: json.dumps(described)}
+        told = json.dumps(described)
+        if len(told) > _LONGEST:  # more than the system accepts: the command alone fits in
+            told = json.dumps(described | {"program": None, "command": None})
+        return {VARIABLE: told if len(told) <= _LONGEST else ""}
 
 
 NO_DESCRIPTION = CodeDescription()

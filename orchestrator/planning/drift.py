@@ -7,6 +7,7 @@ read for all.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ from orchestrator.rundir.state import Record, State, Status
 from orchestrator.runner.project_files import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.config.settings import ProgramSettings
     from orchestrator.grid.identity import Run
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from orchestrator.rundir.code_record import Attempt
 
 _SHOWN: Final = 3
+_PYTHON: Final = re.compile(r"python[\d.]*")
+_OF_LAUNCHER: Final = ("hydra.mode=RUN", "+hydra.callbacks.orch_return_value.")
 _BEGUN: Final = (State.STALE, State.FAILED)
 
 
@@ -121,10 +124,11 @@ class _DriftComparison:
         attempts = code_record.read(planned.experiment.run(run.run_id).path)
         files = frozenset(name for attempt in attempts for name in _changed(attempt))
         commands = [it["program"] for it in attempts if isinstance(it.get("program"), list)]
-        now = _program(program)
+        commands = [_without_incidentals(command) for command in commands]
+        now = _without_incidentals(_program(program))
         is_other = any(command != now for command in commands)
         if is_other:  # a run may have arguments of its own
-            own = _program(program, run)
+            own = _without_incidentals(_program(program, run))
             is_other = any(command != own for command in commands)
         return _Drifted(files, is_other=is_other) if files or is_other else _NOTHING
 
@@ -149,6 +153,17 @@ def _program(program: ProgramSettings, run: Run | None = None) -> list[str]:
     else:
         setting, parts, function = ARGUMENTS, program.arguments, [program.entry_point or TRAINER]
     return discreet([*function, *(own_parts(run, setting, parts) if run else parts)])
+
+
+def _without_incidentals(command: Sequence[object]) -> list[str]:
+    """Return a command without what does not say which program it is: where Python is, and the launcher.
+
+    The same app is started by ``orch run --app`` and by the launcher of Hydra's multirun.
+    """
+    words = [str(word) for word in command if not str(word).startswith(_OF_LAUNCHER)]
+    if words and _PYTHON.fullmatch(words[0].rpartition("/")[2]):
+        words[0] = "python"
+    return words
 
 
 def _sum(found: Mapping[_Drifted, int]) -> DriftCounts:

@@ -95,7 +95,7 @@ def begin(project: Path, *words: str) -> subprocess.Popen[str]:
     path = os.pathsep.join(map(str, (ROOT / "hydra_launcher", project, ROOT)))
     environment = {name: value for name, value in os.environ.items() if name != "ORCH_RUN_DIR"}
     return subprocess.Popen(
-        [sys.executable, "train.py", "-m", "hydra/launcher=orch", *words],
+        [sys.executable, "train.py", "-m", *words, "hydra/launcher=orch"],
         cwd=project,
         env=environment | {"PYTHONPATH": path},
         stdout=subprocess.PIPE,
@@ -172,6 +172,19 @@ def test_sweeper_gets_return_values_batch_after_batch(project: Path) -> None:
     said, code = launch(project, *words)
     assert best in said
     assert len(executed(project)) == begun == 6
+
+
+def test_config_folder_and_name_of_the_command_line_are_known(project: Path) -> None:
+    """The app gets them as well."""
+    (project / "more/model").mkdir(parents=True)
+    (project / "more/model/big.yaml").write_text("kind: big\n")
+    (project / "conf/other.yaml").write_text(CONFIG.replace("name: a", "name: other"))
+    words = ("--config-dir=more", "-cn", "other", "model=big", "hydra.job.chdir=false")
+    said, code = launch(project, *words)
+    assert code == 0, said
+    (directory,) = experiment(project).runs()
+    assert directory.read_config()["model"] == {"kind": "big"}
+    assert '"name": "other"' in directory.attempt_logs()[0].read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])

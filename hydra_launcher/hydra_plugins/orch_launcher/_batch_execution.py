@@ -79,6 +79,7 @@ class BatchExecution:
         self._config_name = str(config.hydra.job.config_name)
         given = config.hydra.overrides.hydra
         self._forwarded = [str(text) for text in given if not _is_of_multirun(str(text))]
+        self._forwarded += _search_path(config)
         self._places = [f"{key}={settings[key]}" for key in _PLACES if settings.get(key)]
         program = [*start, *_config_flags(), "{overrides}", OUTPUT, "hydra.mode=RUN"]
         self._settings = [
@@ -167,6 +168,14 @@ def _config_folder(config: DictConfig) -> Path | None:
         if source.provider == "main" and source.schema == "file":
             return Path(source.path)
     return None
+
+
+def _search_path(config: DictConfig) -> list[str]:
+    """Return the override that adds the folder of ``--config-dir`` to the config search path."""
+    sources = config.hydra.runtime.config_sources
+    given = [f"file://{it.path}" for it in sources if it.provider == "command-line"]
+    known = [str(path) for path in config.hydra.searchpath or ()]
+    return [as_override("hydra.searchpath", [*known, *given])] if given else []
 
 
 def _config_flags() -> list[str]:

@@ -53,6 +53,13 @@ def test_run_with_a_command_of_its_own_does_not_say_how_it_is_configured() -> No
     assert described(run=run)["program"] is None
 
 
+def test_command_that_is_too_long_for_a_variable_is_left_out() -> None:
+    """It can be executed nevertheless."""
+    found = described(arguments=["echo", "x" * 120_000])
+    assert (found["program"], found["command"]) == (None, None)
+    assert found["commit"] == "abc"
+
+
 def test_credentials_are_not_recorded() -> None:
     """In neither of the two forms."""
     argument = "api_key=hf_abcdefghijklmnopqrstuvwxyz012345"

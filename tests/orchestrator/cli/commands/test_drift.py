@@ -1,12 +1,14 @@
 """What other code or another command has made is told by plan and run, and never a trigger."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from orchestrator.config.overrides import as_override
 from orchestrator.rundir import code_record
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.state import Record, Status
@@ -83,6 +85,14 @@ def test_another_command_is_told(grid: Grid, output: Callable[[], str]) -> None:
         "done": {"runs": 2, "other_code": 2, "other_command": 0, "files": ["model.py"]},
         "unfinished": {"runs": 0, "other_code": 0, "other_command": 0, "files": []},
     }
+
+
+def test_other_place_of_python_is_no_other_command(grid: Grid, output: Callable[[], str]) -> None:
+    """Nor is what the launcher of Hydra's multirun adds to the command of an app."""
+    added = "hydra.mode=RUN", "+hydra.callbacks.orch_return_value._target_=x"
+    command = [sys.executable, "train.py", "lr={lr}", *added]
+    assert execute(grid, as_override("orch.command", [*command])) == 0
+    assert plan(grid, output) == ""
 
 
 def test_command_that_refers_to_an_axis_is_no_other_command(
