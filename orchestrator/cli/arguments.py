@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from orchestrator.cli.command_options import OPTIONS
+from orchestrator.cli.hydra_options import add_config_options, check_show_options
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ Overrides follow Hydra's grammar, sweeps included:
   orch plan training=grid_search
   orch run training=grid_search optimizer.lr=0.01,0.1 --workers 2
   orch status
+The options of Hydra apps are understood: -m, --config-path, --config-name, --cfg job.
 
 exit codes: 0 everything is done, 1 a run failed, 2 the command, the config or a
 filter is wrong, 3 runs are left, 130 interrupted
@@ -70,7 +72,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    _add_config_options(parser, None)
+    add_config_options(parser, None)
     parser.add_argument(
         "--version", action=_PrintVersion, nargs=0, help="print the version and exit"
     )
@@ -83,6 +85,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         parser.exit()
     options, rest = parser.parse_known_args(arguments)
     options = command_parser(options.command).parse_intermixed_args(rest, options)
+    check_show_options(options)
     if not options.app:  # which has a config folder and a primary config itself
         options.config_dir = options.config_dir or CONFIG_DIR
         options.config_name = options.config_name or CONFIG_NAME
@@ -95,7 +98,7 @@ def command_parser(command: str) -> argparse.ArgumentParser:
         prog=f"orch {command}", description=f"{COMMANDS[command]}.", allow_abbrev=False
     )
     # Accepted after the command as well; if not given there, those before the command hold.
-    _add_config_options(parser, argparse.SUPPRESS)
+    add_config_options(parser, argparse.SUPPRESS)
     if command != "ui":
         parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     if command in OPTIONS:
@@ -107,24 +110,3 @@ def command_parser(command: str) -> argparse.ArgumentParser:
         help="set a value or sweep over several, as key=value; Hydra's grammar",
     )
     return parser
-
-
-def _add_config_options(parser: argparse.ArgumentParser, default: str | None) -> None:
-    parser.add_argument(
-        "--app",
-        default=default,
-        metavar="PROGRAM",
-        help="run this Hydra app, train.py or package.module, with its own config",
-    )
-    parser.add_argument(
-        "--config-dir",
-        default=default,
-        metavar="DIR",
-        help="read this config folder (default: conf, or that of the app)",
-    )
-    parser.add_argument(
-        "--config-name",
-        default=default,
-        metavar="NAME",
-        help="compose this primary config (default: config, or that of the app)",
-    )

@@ -93,6 +93,9 @@ def call(arguments: Sequence[str]) -> int:
         options = parse_arguments(arguments)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if options.cfg:
+        shown = import_module("orchestrator.cli.config_output")
+        return int(shown.print_config(options, _console()))
     command = getattr(
         import_module(f"orchestrator.cli.commands.{options.command}"), options.command
     )

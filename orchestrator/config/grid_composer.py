@@ -57,7 +57,7 @@ class Composer:
         self._app = app
         self.overrides = overrides
         self._master = master
-        self._own_keys = frozenset(map(str, master.cfg.keys()))
+        self.own_keys = frozenset(map(str, master.cfg.keys()))
         # By their choices; pickled, since unpickling takes a tenth of the time of a deep copy.
         self._composed: dict[tuple[str, ...], tuple[bytes, Composed]] = {}
         self._hydra: dict[tuple[str, ...], DictConfig] = {}
@@ -178,7 +178,7 @@ class Composer:
         return tuple(
             without_secret_value(override, written)
             for override in chosen
-            if is_for_program(override, self._own_keys)
+            if is_for_program(override, self.own_keys)
         )
 
     def compose(self, point: Point) -> DictConfig:
@@ -205,7 +205,7 @@ class Composer:
         typed = [
             str(item.input_line)
             for item in chosen
-            if not item.is_hydra_override() and is_for_program(item, self._own_keys)
+            if not item.is_hydra_override() and is_for_program(item, self.own_keys)
         ]
         settings = partial(self._settings_of_hydra, early)
         name = self._folder.config_name

@@ -57,7 +57,8 @@ class ExperimentConfig:
     """The config of an experiment: its name and folder, axes, filters and settings.
 
     ``filters`` are the ``_filters`` of the first point; each point has its own. ``composer``
-    composes the config of every point. ``notes`` are remarks for the user.
+    composes the config of every point, from ``folder``. ``given`` are the overrides of the command
+    line, and ``notes`` are remarks for the user.
     """
 
     experiment_id: str
@@ -66,6 +67,8 @@ class ExperimentConfig:
     filters: tuple[str, ...]
     settings: Settings
     composer: Composer
+    folder: ConfigFolder
+    given: tuple[Override, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -179,6 +182,8 @@ def _load(source: _Source) -> tuple[ExperimentConfig, HydraApp | None, bool]:
         filters=read_filters(_select(cfg, "_filters")),
         settings=parse_settings(_select(cfg, "orch")),
         composer=composer,
+        folder=folder,
+        given=tuple(map(with_open_settings, given)),
         notes=notes,
     )
     _check_setup(cfg, read_setup(folder.read_primary(), given))

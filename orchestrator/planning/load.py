@@ -60,12 +60,17 @@ def open_experiment(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentD
     Raises:
         OrchestratorError: The config or an override is wrong.
     """
-    described, experiment = _describe(source)
+    described, experiment = describe(source)
     SharedSettings(described.axes, described.composer.resolve).check_last()
     return described, experiment
 
 
-def _describe(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentDirectory]:
+def describe(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentDirectory]:
+    """Read the config and return it with the experiment's folder, without looking at its grid.
+
+    Raises:
+        OrchestratorError: The config or an override is wrong.
+    """
     described = load_experiment(source.folder, source.name, source.overrides, source.app)
     exclude = described.settings.identity_exclude
     return described, ExperimentDirectory(described.results_dir, described.experiment_id, exclude)
@@ -98,7 +103,7 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
         OrchestratorError: The config, the grid, a filter or a folder is wrong.
     """
     condition = None if only is None else parse_condition(only)
-    described, experiment = _describe(source)
+    described, experiment = describe(source)
     axes, composer = described.axes, described.composer
     shared = SharedSettings(axes, composer.resolve)
     with _hiding_secrets(described):

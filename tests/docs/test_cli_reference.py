@@ -76,9 +76,9 @@ def make_page() -> str:
 
 
 def options_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Yield what a command takes besides overrides and --help."""
+    """Yield what a command takes besides overrides, --help, and what its help leaves out."""
     for action in parser._actions:
-        if action.dest not in ("help", "overrides"):
+        if action.dest not in ("help", "overrides") and action.help != argparse.SUPPRESS:
             yield action
 
 
