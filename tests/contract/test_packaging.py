@@ -1,10 +1,12 @@
 """The distribution: what wheel and sdist hold, and that the wheel works with its core packages only."""
 
+import ast
 import importlib.metadata
 import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -149,7 +151,8 @@ def test_core_requires_neither_torch_nor_mlflow(bare: Path) -> None:
     (info,) = bare.glob("lib/python*/site-packages/orch-*.dist-info")
     requires = importlib.metadata.Distribution.at(info).requires or []
     core = {Requirement(text).name for text in requires if "extra ==" not in text}
-    assert core == {"filelock", "hydra-core", "nvidia-ml-py", "omegaconf", "rich"}
+    hydra = {"hydra-core", "omegaconf", "python-dotenv"}  # a project's config, and its .env
+    assert core == hydra | {"filelock", "nvidia-ml-py", "rich"}
 
 
 def test_program_of_ones_own_is_run_without_torch_and_mlflow(bare: Path, tmp_path: Path) -> None:
@@ -175,3 +178,43 @@ def test_what_needs_an_extra_says_how_to_install_it(
     assert said.returncode == 2
     assert f"pip install 'orch[{extra}]'" in said.stderr.splitlines()[-1]
     assert "Traceback" not in said.stderr
+
+
+# What is imported under another name than that of its distribution, or comes with another package.
+DISTRIBUTIONS = {
+    "dotenv": "python-dotenv",
+    "hydra": "hydra-core",
+    "pynvml": "nvidia-ml-py",
+    "sqlalchemy": "mlflow",
+    "yaml": "omegaconf",
+}
+EXTRAS_OF = {"orch": {"trainer"}, "orchestrator": {"mlflow", "stats"}, "trainer": {"trainer"}}
+# Used only where the user has it, who then has the objects of it.
+GIVEN = {"orch": {"pandas", "lightning", "pytorch_lightning", "transformers"}}
+
+
+@pytest.mark.parametrize("package", sorted(EXTRAS_OF))
+def test_each_imported_package_is_a_declared_dependency(package: str) -> None:
+    """Of the core, or of the extra that the package belongs to."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    texts = [*project["dependencies"]]
+    for extra in EXTRAS_OF[package]:
+        texts += project["optional-dependencies"][extra]
+    declared = {Requirement(text).name for text in texts}
+    imported = {
+        module.partition(".")[0]
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for module in (
+            [each.name for each in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
+    }
+    foreign = (
+        imported - sys.stdlib_module_names - {"orch", "orchestrator", "trainer", "hydra_plugins"}
+    )
+    needed = {DISTRIBUTIONS.get(name, name) for name in foreign - GIVEN.get(package, set())}
+    assert needed <= declared
