@@ -147,10 +147,15 @@ class _Source:
     def app(self) -> HydraApp | None:
         """Return the app, if that is known without composing."""
         folder, given, _ = self.open()
-        typed = [item.value() for item in given if item.key_or_group == "orch.app"]
+        typed = {item.key_or_group: item.value() for item in given}
         with refusals_of_hydra():
-            named = typed[-1] if typed else OmegaConf.select(folder.read_primary(), "orch.app")
-        return self.defaults.app_of(OmegaConf.create({"orch": {"app": named}}))
+            primary = folder.read_primary()
+            named = {
+                name: typed.get(key, OmegaConf.select(primary, key))
+                for name in ("app", "entry_point")
+                for key in (f"orch.{name}",)
+            }
+        return self.defaults.app_of(OmegaConf.create({"orch": named}))
 
 
 def _load(source: _Source) -> tuple[ExperimentConfig, HydraApp | None, bool]:

@@ -15,17 +15,64 @@ from pathlib import Path
 
 import hydra
 from omegaconf import OmegaConf
-
+{registrations}
 
 @hydra.main({arguments})
 def main(cfg):
-    composed = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    composed = OmegaConf.to_container(
+        cfg, resolve=True, throw_on_missing=True, enum_to_str=True
+    )
     Path(os.environ["ORCH_RUN_DIR"], "composed.txt").write_text(repr(composed), encoding="utf-8")
 
 
 if __name__ == "__main__":
     main()
 """
+REGISTRATIONS = """
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+OmegaConf.register_new_resolver("times", lambda one, other: one * other, replace=True)
+
+
+class Colour(Enum):
+    RED = 1
+    GREEN = 2
+
+
+@dataclass
+class Inner:
+    size: int = 3
+    text: str = "a: b"
+
+
+@dataclass
+class Typed:
+    rate: float = 1
+    count: int = 2
+    colour: Colour = Colour.RED
+    items: list[float] = field(default_factory=lambda: [1, 2])
+    inner: Inner = field(default_factory=Inner)
+    maybe: int | None = None
+    anything: Any = "1"
+
+
+ConfigStore.instance().store(group="typed", name="schema", node=Typed)
+"""
+OF_SCHEMA = {
+    "typed.rate": ["2", "1e-3", "3,4.5"],
+    "typed.count": ["7", "8,9"],
+    "typed.colour": ["GREEN", "RED,GREEN"],
+    "typed.items": ["[3]", "[1,2.5],[]"],
+    "typed.inner": ["{size: 9}", "{text: '1'}"],
+    "typed.inner.text": ["5", "'x y','true'", "null"],
+    "typed.maybe": ["null", "4,null", "${typed.count}"],
+    "typed.anything": ["'2'", "[a]", "${typed.inner}", "2.0"],
+    "+typed.more": ["1"],
+}
 # As typed, for one value or for one of several.
 VALUES = [
     *["0.5", "'0.5'", '"0.5"', "1", "'1'", "1.0", "1e-3", "-3", "1_000", ".5", "0x10", "1.2.3"],
@@ -64,6 +111,7 @@ class GeneratedApp:
     config_dir: str
     config_name: str
     overrides: list[str]
+    registers: bool
 
 
 def generate(folder: Path, seed: int) -> GeneratedApp:
@@ -82,14 +130,22 @@ def generate(folder: Path, seed: int) -> GeneratedApp:
         ]
     )
     configs = (folder / place / config_dir).resolve()
-    _write(folder / place / "app_of_test.py", APP.format(arguments=arguments))
+    registers = pick.random() < 0.4  # many
+    text = APP.format(arguments=arguments, registrations=REGISTRATIONS if registers else "")
+    _write(folder / place / "app_of_test.py", text)
     groups = {group: _options(pick) for group in pick.sample(["model", "db", "data"], 2)}
     groups |= {f"{group}/part": _options(pick) for group in list(groups)[:1]}
     for group, options in groups.items():
         for option, content in options.items():
             _write(configs / group / f"{option}.yaml", content)
     defaults = _defaults(pick, groups)
-    _write(configs / f"{name}.yaml", _primary(pick, defaults))
+    if registers:
+        defaults.insert(0, {"typed": "schema"})
+    is_needed = pick.random() < 0.3
+    primary = _primary(pick, defaults, is_needed=is_needed)
+    if registers:
+        primary += "product: ${times:${typed.count},2}\n"
+    _write(configs / f"{name}.yaml", primary)
     module = f"{place}.app_of_test" if place else "app_of_test"
     return GeneratedApp(
         folder,
@@ -97,7 +153,11 @@ def generate(folder: Path, seed: int) -> GeneratedApp:
         f"{module}:main",
         str(configs.relative_to(folder)),
         name,
-        _overrides(pick, groups, defaults),
+        _overrides(
+            pick, groups, [item for item in defaults if "typed" not in item], is_needed=is_needed
+        )
+        + _of_schema(pick, registers),
+        registers,
     )
 
 
@@ -130,7 +190,7 @@ def _defaults(pick: random.Random, groups: dict[str, Any]) -> list[Any]:
     return defaults
 
 
-def _primary(pick: random.Random, defaults: list[Any]) -> str:
+def _primary(pick: random.Random, defaults: list[Any], *, is_needed: bool) -> str:
     content: dict[str, Any] = {
         "lr": 0.1,
         "name": pick.choice(["net", "a b", "1"]),
@@ -140,7 +200,7 @@ def _primary(pick: random.Random, defaults: list[Any]) -> str:
         "ref": pick.choice(REFERENCES),
         "empty": None,
     }
-    if pick.random() < 0.3:  # some
+    if is_needed:
         content["needed"] = "???"
     if pick.random() < 0.2:  # a few
         content |= {"results_dir": "mine", "experiment_id": "own"}
@@ -150,9 +210,16 @@ def _primary(pick: random.Random, defaults: list[Any]) -> str:
     return yaml.safe_dump({"defaults": defaults, **content}, sort_keys=False, allow_unicode=True)
 
 
-def _overrides(pick: random.Random, groups: dict[str, Any], defaults: list[Any]) -> list[str]:
+def _of_schema(pick: random.Random, registers: bool) -> list[str]:  # noqa: FBT001 # drawn before
+    keys = pick.sample(list(OF_SCHEMA), 2) if registers else []
+    return [f"{key}={pick.choice(OF_SCHEMA[key])}" for key in keys]
+
+
+def _overrides(
+    pick: random.Random, groups: dict[str, Any], defaults: list[Any], *, is_needed: bool
+) -> list[str]:
     keys = [next(iter(item)) for item in defaults if item != "_self_"]
-    found = [f"needed={pick.choice(VALUES)}"] if pick.random() < 0.5 else []
+    found = [f"needed={pick.choice(VALUES)}"] if is_needed else []
     for _ in range(pick.randrange(1, 6)):
         key = pick.choice(["lr", "name", "empty", "nested.a", "nested.b.c", "layers", "sibling"])
         kind = pick.randrange(9)

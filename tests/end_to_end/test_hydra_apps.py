@@ -12,10 +12,10 @@ import subprocess
 import sys
 import traceback
 import warnings
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra_apps import GeneratedApp, generate
 from omegaconf import OmegaConf
@@ -43,7 +43,8 @@ def _plan(app: GeneratedApp, kind: str) -> Planned:
     given = {override.lstrip("+").partition("=")[0] for override in app.overrides}
     own = ["+results_dir=r", "+experiment_id=e"]
     own = [item for item in own if item[1:].partition("=")[0] not in given]
-    place["overrides"] = [*app.overrides, *own, f"orch.command=[{words}]"]
+    setup = [f"orch.setup=[{app.program}]"] if app.registers else []
+    place["overrides"] = [*app.overrides, *own, *setup, f"orch.command=[{words}]"]
     return load_plan(ConfigSource(**place))  # type: ignore[arg-type]
 
 
@@ -78,6 +79,9 @@ def _be_the_app(entry_point: str, arguments: tuple[str, ...], environment: dict[
     """Run in the fork: become the app, as its interpreter or the runner would start it."""
     warnings.simplefilter("ignore")
     os.environ.update(environment)
+    # Planning may have imported the app, without running it; a new process would not have it.
+    for name in [name for name in sys.modules if name.endswith("app_of_test")]:
+        del sys.modules[name]
     try:
         if entry_point:
             sys.path.append(str(Path.cwd()))
@@ -107,32 +111,46 @@ def _difference(directory: RunDirectory, arguments: tuple[str, ...]) -> str:
 
 
 def _check(folder: Path, seed: int, kinds: tuple[str, ...]) -> tuple[int, list[str]]:
-    """Execute an app by each of the kinds; return how many runs that were, and what was wrong."""
+    """Execute an app by each of the kinds; return how many runs that were, and what was wrong.
+
+    Each in a fork: an app may register resolvers and schemas, and its module is imported.
+    """
     folder.mkdir()
     app = generate(folder, seed)
-    before = Path.cwd()
-    os.chdir(folder)
     runs, wrong = 0, []
-    try:
-        for kind in kinds:
-            try:
-                planned = _plan(app, kind)
-            except OrchestratorError:
-                continue  # random overrides need not go together
-            found = _execute(planned, kind, app)
-            runs += len(planned.plan.decisions[:_POINTS])
-            wrong += [f"app {seed}, {app.overrides}: {text}" for text in found]
-    finally:
-        os.chdir(before)
-        GlobalHydra.instance().clear()
+    context = multiprocessing.get_context("fork")
+    for kind in kinds:
+        receiver, sender = context.Pipe(duplex=False)
+        child = context.Process(target=_plan_and_execute, args=(app, kind, sender))
+        child.start()
+        sender.close()
+        try:
+            count, found = receiver.recv()
+        except EOFError:
+            count, found = 0, ["it ended early"]
+        child.join()
+        runs += count
+        wrong += [f"app {seed}, {app.overrides}: {text}" for text in found]
     return runs, wrong
+
+
+def _plan_and_execute(app: GeneratedApp, kind: str, sender: Connection) -> None:
+    """Run in a fork: plan, execute some runs, and send how many and what was wrong."""
+    os.chdir(app.folder)
+    try:
+        planned = _plan(app, kind)
+    except OrchestratorError:  # random overrides need not go together
+        sender.send((0, []))
+        return
+    wrong = _execute(planned, kind, app)
+    sender.send((len(planned.plan.decisions[:_POINTS]), wrong))
 
 
 def test_apps_compose_what_is_recorded(tmp_path: Path) -> None:
     """Whatever is typed, however it is quoted, and however the app is named."""
     Plugins.instance()  # once for all forks
     executed, problems = 0, []
-    for seed in range(24):
+    for seed in range(30):
         runs, wrong = _check(tmp_path / str(seed), seed, (KINDS[seed % 3],))
         executed += runs
         problems += wrong
