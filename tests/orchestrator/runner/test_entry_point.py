@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import hydra
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
 
 from orchestrator.runner.attempt_program import NOT_CALLED
 from orchestrator.runner.entry_point import EntryPoint, Standby
@@ -22,6 +25,11 @@ def succeed(arguments: Sequence[str]) -> int:
     print(*arguments, os.environ.get("GREETING"), os.environ.get("HOME"))
     sys.stderr.write("trouble\n")
     return 0
+
+
+@hydra.main(version_base="1.3", config_path=None)
+def compose(cfg: DictConfig) -> None:
+    print(Path(sys.argv[0]).resolve() == Path(__file__).resolve(), sys.argv[1], cfg.a)
 
 
 def fail(_arguments: Sequence[str]) -> int:
@@ -115,6 +123,16 @@ def test_output_arguments_and_environment_are_its_own(run: Run, output: Pipe) ->
     """Both streams go to the file; of the environment only what is given is there."""
     assert run("succeed", "a", "b") == 0
     assert read(output) == "a b hello None\ntrouble\n"
+
+
+def test_hydra_app_reads_its_overrides_as_a_script_does(
+    run: Run, output: Pipe, tmp_path: Path
+) -> None:
+    """It gets no list, and Hydra may have been initialized when its module was imported."""
+    with hydra.initialize(config_path=None, version_base="1.3"):
+        code = run("compose", "+a='1'", f"hydra.run.dir={tmp_path}", "hydra.output_subdir=null")
+    assert (code, read(output)) == (0, "True +a='1' 1\n")
+    assert not GlobalHydra.instance().is_initialized()
 
 
 def test_uncaught_exception_is_a_traceback_and_exit_code_1(run: Run, output: Pipe) -> None:
