@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.config.load import load_experiment
-from orchestrator.errors import ConfigError, GridError
+from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.grid.axes import point_at
 from orchestrator.grid.filtering_in_blocks import strides
 from orchestrator.grid.identity import identify
@@ -102,7 +102,10 @@ def _compose(
             numbers = _numbers(described, alike, axes)
             yield described, dict(zip(alike, _runs(described, numbers), strict=True))
             return
-        except (GridError, _NoGridError):
+        except (
+            OrchestratorError,
+            _NoGridError,
+        ):  # composed one by one, it is right or the error of one
             pass
     for point in alike:
         described = _load(source, point)

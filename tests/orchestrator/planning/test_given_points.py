@@ -1,5 +1,7 @@
 """Points that are given one by one have the runs that the same command gives ``orch run --app``."""
 
+import itertools
+import random
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,26 @@ def test_key_that_the_sweeper_leaves_to_the_config_is_an_error() -> None:
     """It has several values there, and a point has one."""
     with pytest.raises(ConfigError, match="the sweeper gives seed no value"):
         plan_given(SOURCE, [("lr=1",)])
+
+
+VALUES = (
+    *("1", "0.1", "1e-3", "true", "null", "abc", "'x y'", '"it\'s"', "[1,2]", "{a:1,b:[x]}"),
+    *("'${lr}'", "a/b", "-3", "'1'", "''", "'a,b'", "x:y", "'\\\\'", "'Ünï'"),
+)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_generated_points_are_those_of_the_grid(seed: int) -> None:
+    """Of every kind of key, with every kind of value and quoting."""
+    chance = random.Random(seed)  # noqa: S311 # the same points each time
+    keys = chance.sample(["lr", "name", "+new", "++model.deep", "model", "model.width"], 3)
+    axes = {
+        key: chance.sample(("mlp", "cnn") if key == "model" else VALUES, chance.randint(1, 2))
+        for key in keys
+    }
+    points = [
+        (*(f"{key}={value}" for key, value in zip(axes, values, strict=True)), SEED)
+        for values in itertools.product(*axes.values())
+    ]
+    _, run_ids = plan_given(SOURCE, points)
+    assert set(run_ids) == ids_of([*(f"{key}={','.join(axes[key])}" for key in axes), SEED])
