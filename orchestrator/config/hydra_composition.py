@@ -106,7 +106,7 @@ class ConfigFolder:
 
     def read_primary(self) -> DictConfig:
         """Return the primary config as its file has it, before anything is composed."""
-        loaded = CheckedConfigs(self._loader.repository).load_config(self.config_name)
+        loaded = self._pristine.load_config(self.config_name)
         config = None if loaded is None else loaded.config
         return config if isinstance(config, DictConfig) else OmegaConf.create({})
 

@@ -35,6 +35,10 @@ _PLUGINS = {
     "hydra/hydra_logging": "",
     "hydra/job_logging": "",
 }
+_UNSET = re.compile(
+    r"^([\w.\[\]]+: )?KeyError raised while resolving interpolation: \"Environment variable '([^']+)' not"
+)
+_UNREGISTERED = re.compile(r"Unsupported interpolation type")
 _LONGEST = 400
 _OF_OMEGACONF = ("full_key:", "object_type=", "reference_type=")
 _UNFILLED = re.compile(
@@ -105,11 +109,28 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
             f"{group} has no choice (???). Choose one, {group}={options[0]},"
             f" or make it an axis: {group}={','.join(options)}."
         )
+    text = _advise_on_project(text)
     unknown = _UNKNOWN_KEY.search(text)
     if unknown:
         key, inside = unknown[1], _innermost_key(error)
         text = _say_unknown(inside if inside.startswith(f"{key}.") else key, known_keys())
     return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _advise_on_project(text: str) -> str:
+    """Return a message with what to do, if the project itself has what it lacks."""
+    if variable := _UNSET.search(text):
+        name = variable[2]
+        return (
+            f"{variable[1] or ''}the environment variable {name} is not set. Set it, name a file with it"
+            f" (orch.env_file=.env) or a module that sets it (orch.setup), or write a default:"
+            f" ${{oc.env:{name},...}}."
+        )
+    if _UNREGISTERED.search(text):
+        return (
+            f"{text.rstrip('.')}. Name the module that registers it: orch.setup=[package.module]."
+        )
+    return text
 
 
 def _without_secrets(text: str) -> str:

@@ -23,4 +23,4 @@ def test_composing_leaves_what_was_read_as_it_was(tmp_path: Path) -> None:
     folder.compose([]).cfg.a.b = 2
     (tmp_path / "config.yaml").write_text("a: {b: 3}\n")
     assert folder.compose([]).cfg.a.b == 1
-    assert folder.read_primary().a.b == 3
+    assert folder.read_primary().a.b == 1

@@ -20,7 +20,7 @@ FILES = {
 
 def write(folder: Path, **more: str) -> ConfigFolder:
     for name, text in {**FILES, **more}.items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_text(text)
     return ConfigFolder(folder, "config")
 
@@ -87,3 +87,22 @@ def test_group_without_a_choice_is_allowed_only_for_reading_the_grid(tmp_path: P
 def test_missing_folder_is_an_error_with_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no config folder .*--config-dir"):
         ConfigFolder(tmp_path / "conf", "config")
+
+
+def test_search_path_is_extended_from_the_primary_config_or_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relative to the current folder; what is not there is told, and stops nothing."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("more", "other"):
+        (tmp_path / name / "opt").mkdir(parents=True)
+        (tmp_path / f"{name}/opt/{name}.yaml").write_text("lr: 1\n")
+    primary = "hydra: {searchpath: ['file://more', 'pkg://no_such_package']}\n"
+    for typed, found in ([], "more"), (["hydra.searchpath=[other]"], "other"):
+        folder = write(tmp_path / "conf", **{"config.yaml": primary})
+        given = folder.parse([*typed, f"+opt={found}"])
+        assert not folder.is_choice(folder.parse(["+data=x"])[0])
+        folder.extend_search_path(given)
+        assert folder.is_choice(given[-1])
+        assert folder.compose(given).cfg.opt == {"lr": 1}
+        assert folder.not_found == (() if typed else ("pkg://no_such_package",))

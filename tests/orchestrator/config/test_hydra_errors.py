@@ -82,3 +82,44 @@ def test_bug_in_other_code_is_let_through() -> None:
 
 def test_config_that_refers_to_itself_is_one_line() -> None:
     assert "refers to itself" in said(RecursionError())
+
+
+def _resolving(text: str) -> str:
+    with pytest.raises(ConfigError) as caught, refusals_of_hydra():
+        OmegaConf.to_container(OmegaConf.create({"a": {"b": text}}), resolve=True)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_unset_variable_says_where_it_can_be_set() -> None:
+    assert _resolving("${oc.env:NOBODY_SET_THIS}") == (
+        "a.b: the environment variable NOBODY_SET_THIS is not set. Set it, name a file with it"
+        " (orch.env_file=.env) or a module that sets it (orch.setup), or write a default:"
+        " ${oc.env:NOBODY_SET_THIS,...}."
+    )
+
+
+def test_unknown_resolver_says_how_to_register_it() -> None:
+    assert _resolving("${nobody_registered_this:1}") == (
+        "a.b: Unsupported interpolation type nobody_registered_this. Name the module that registers"
+        " it: orch.setup=[package.module]."
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "package"),
+    [
+        ("hydra/sweeper/optuna", "hydra-optuna-sweeper"),
+        ("hydra/launcher/joblib", "hydra-joblib-launcher"),
+        ("hydra/job_logging/colorlog", "hydra-colorlog"),
+    ],
+)
+def test_missing_plugin_is_named_with_its_package(config: str, package: str) -> None:
+    assert f"(pip install {package})" in said(MissingConfigException("", config, ["basic"]))
+
+
+def test_templates_of_omegaconf_are_left_out() -> None:
+    error = ConfigCompositionException("Error merging override x=a")
+    error.__cause__ = ValueError("Value 'a' is wrong\n    reference_type=DB")
+    error.__cause__.__cause__ = ValueError("Value '$VALUE' of type '$VALUE_TYPE' is wrong")
+    assert said(error) == "Error merging override x=a: Value 'a' is wrong."
