@@ -52,8 +52,6 @@ from trainer.unused_gradients import check_gradients_used
 from trainer.update import Update, has_modes
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from trainer.callbacks.events import Callbacks
     from trainer.settings import Config
 
@@ -228,7 +226,9 @@ class ModularTaskTrainer(Roles):
         for batch_idx in range(self._steps()):
             for begin in callbacks.cb_on_step_begin:
                 begin(self, iteration, batch_idx)
-            loss, count = self._step()
+            loss, count = self.update.take(self.batches.take(self.settings.accumulate))
+            if not self._is_checked:
+                self._check_first_step()
             losses.add(loss, count)
             if callbacks.cb_on_step_end:
                 loss_value = loss.item()
@@ -240,19 +240,19 @@ class ModularTaskTrainer(Roles):
             if self.batches.end_pass():
                 for exhausted in callbacks.cb_on_loader_exhausted:
                     exhausted(self, iteration)
-        mean = losses.mean()
+        return self._finite(losses.mean(), iteration)
+
+    @staticmethod
+    def _finite(mean: float, iteration: int) -> float:
         if not isfinite(mean):
             raise Diverged(
                 f"iteration {iteration}: the training loss is {mean}. Lower optimizer.lr, or check the data."
             )
         return mean
 
-    def _step(self) -> tuple[Tensor, int]:
-        taken = self.update.take(self.batches.take(self.settings.accumulate))
-        if not self._is_checked:
-            check_gradients_used(self._modules)
-            self._is_checked = True
-        return taken
+    def _check_first_step(self) -> None:
+        check_gradients_used(self._modules)
+        self._is_checked = True
 
     def _steps(self) -> int:
         """Return the number of steps of the iteration; no step takes batches of two passes."""
