@@ -104,7 +104,7 @@ def load_modules(names: Sequence[str], setting: str = SETUP) -> tuple[str, ...]:
     notes = []
     for name in names:
         began = time.perf_counter()
-        with contextlib.redirect_stdout(sys.stderr), _no_apps():
+        with contextlib.redirect_stdout(sys.stderr), _no_apps(), _search_path_at_the_end():
             _load(name, setting)
         took = time.perf_counter() - began
         if took > _SLOW:
@@ -146,6 +146,19 @@ def _load_file(path: Path) -> None:
     except BaseException:
         del sys.modules[name]
         raise
+
+
+@contextlib.contextmanager
+def _search_path_at_the_end() -> Iterator[None]:
+    """Move folders that modules put first on the search path behind those of before.
+
+    What they need is imported by then; what orch imports later must not come from the project.
+    """
+    before = [*sys.path]
+    try:
+        yield
+    finally:
+        sys.path[:] = [*before, *(place for place in sys.path if place not in before)]
 
 
 @contextlib.contextmanager

@@ -90,6 +90,16 @@ def test_modules_of_the_folder_are_found_and_hide_none_of_pythons(
     assert capsys.readouterr() == ("", "hello\n")
 
 
+def test_folder_that_a_module_puts_first_comes_last_afterwards(project: Path) -> None:
+    """What orch imports later must not come from it."""
+    (project / "rooted_module.py").write_text(
+        "import sys\nsys.path.insert(0, 'first')\nsys.path.append('last')\n"
+    )
+    before = [*sys.path]
+    load_modules(["rooted_module"])
+    assert sys.path == [*before, "first", str(project), "last"]
+
+
 @pytest.mark.parametrize("text", ["1 / 0", "import sys; sys.exit(3)", "import nothing_like_it"])
 def test_error_in_a_module_keeps_its_traceback(project: Path, text: str) -> None:
     """It is the user's own code."""
