@@ -191,7 +191,8 @@ def wrong(world: World, struck: Struck) -> list[str]:
 
 def is_pythons(text: str) -> bool:
     """Tell whether Ctrl-C met Python while it was starting, before anything of ours could answer."""
-    return "KeyboardInterrupt" in text and "<frozen importlib._bootstrap" in text
+    is_loading = "<frozen importlib._bootstrap" in text or ", in main\n" not in text
+    return "KeyboardInterrupt" in text and is_loading
 
 
 def storm(world: World, signals: int, *, kinds: tuple[type[Call], ...], reported: bool) -> Struck:
