@@ -56,7 +56,9 @@ class _ArgumentParser(argparse.ArgumentParser):
     """Raises usage errors as ``UsageError`` instead of printing the usage."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}. See {self.prog} --help.")
+        # It lists the overrides among the missing ones, which may be left out.
+        said = message.removesuffix(", OVERRIDE") if "required" in message else message
+        raise UsageError(f"{said}. See {self.prog} --help.")
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:

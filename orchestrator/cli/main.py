@@ -20,7 +20,7 @@ from orchestrator.errors import FilterError, OrchestratorError, PreloadError
 from orchestrator.sanitize import HarmlessStream, harmless, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -87,19 +87,28 @@ def call(arguments: Sequence[str]) -> int:
     Raises:
         OrchestratorError: The user made an error.
     """
-    # Interrupted while it formats its usage, argparse fails with an error of its own.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
-    try:
+    with _interruptible():
         options = parse_arguments(arguments)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if options.cfg:
-        shown = import_module("orchestrator.cli.config_output")
-        return int(shown.print_config(options, _console()))
-    command = getattr(
-        import_module(f"orchestrator.cli.commands.{options.command}"), options.command
-    )
+        place = "config_output" if options.cfg else f"commands.{options.command}"
+        module = import_module(f"orchestrator.cli.{place}")
+    command = module.print_config if options.cfg else getattr(module, options.command)
     return int(command(options, _console()))
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Exit at once on Ctrl-C within the block, in which nothing has begun yet.
+
+    Raised in the middle of an import, ``KeyboardInterrupt`` becomes an error of the library's own.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, as by nohup
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: os._exit(ExitCode.INTERRUPTED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _console() -> Console:

@@ -262,7 +262,7 @@ def _experiment_id(value: Value) -> str:
     if value is None:
         raise ConfigError("the config has no experiment_id. Set it to a name for the experiment.")
     name = str(value)
-    if not _is_name(name) or "/" in name or name in ("", ".", "..", "~"):
+    if not _is_name(name) or "/" in name or name.strip() in ("", ".", "..", "~"):
         raise ConfigError(
             f"experiment_id {name[:_SHOWN]!r} cannot be the name of a folder."
             " Use letters, digits, '-' and '_'."

@@ -1,10 +1,7 @@
 """The command line: what it understands, and how it says no."""
 
-import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -126,23 +123,34 @@ def test_page_without_a_store_says_what_to_do_first(tmp_path: Path) -> None:
         call(["ui", f"--config-dir={ROOT / 'conf'}", f"results_dir={tmp_path}"])
 
 
-class Interrupting(list[str]):
-    """Arguments that send Ctrl-C while they are read."""
+INTERRUPTED = """
+import os, signal, sys
+from orchestrator.cli.main import call
+class Arguments(list):
+    def __iter__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().__iter__()
+signal.signal(signal.SIGINT, signal.{})
+sys.exit(call(Arguments(["plan", "x=1", "--config-dir", "nowhere"])))
+"""
 
-    was_read = False
 
-    def __iter__(self) -> Iterator[str]:
-        """Interrupt once, and give the arguments all the same."""
-        if not self.was_read:
-            os.kill(os.getpid(), signal.SIGINT)
-        yield from super().__iter__()
-        self.was_read = True
+def test_interrupt_before_the_command_begins_exits_at_once() -> None:
+    """In the middle of an import, libraries make errors of their own of it."""
+    program = INTERRUPTED.format("default_int_handler")
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
 
 
-def test_interrupt_waits_until_the_arguments_are_read() -> None:
-    """Python's parser fails with an error of its own if it is interrupted."""
-    arguments = Interrupting(["plan", "x=1"])
-    with pytest.raises(KeyboardInterrupt):
-        call(arguments)
-    assert arguments.was_read
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+def test_interrupt_that_is_ignored_stays_ignored() -> None:
+    """A shell starts what runs in the background so."""
+    program = INTERRUPTED.format("SIG_IGN")
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert b"there is no config folder" in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["show", "logs"])
+def test_run_that_is_not_named_is_asked_for(command: str) -> None:
+    """And nothing else: overrides may be left out."""
+    with pytest.raises(OrchestratorError, match=r"required: RUN\. See orch"):
+        call([command])
