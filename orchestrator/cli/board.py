@@ -39,9 +39,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.execution.estimate import Pace
-    from orchestrator.execution.events import Event, ExecutionSnapshot
+    from orchestrator.execution.events import Event, ExecutionSnapshot, Live
     from orchestrator.grid.config_values import Value
-    from orchestrator.rundir.state import Progress as Saved
 
 
 _NAME: Final = 10  # minimum columns for the values that distinguish a run
@@ -72,6 +71,10 @@ class PlainBoard:
         # On a terminal a finished run keeps to one line; a failure is always printed in full.
         brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
         self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
+        if isinstance(event, Ended):
+            for notice in event.notices:
+                text = Text(f"   notice  {short(event.run.run_id)}  {notice}", style="yellow")
+                self._console.print(on_one_line(text), soft_wrap=True)
 
     def refresh(self, snapshot: ExecutionSnapshot) -> None:
         """Do nothing: printed lines are not updated."""
@@ -144,8 +147,8 @@ class LiveBoard(PlainBoard):
             rows.add_row(
                 Text(short(item.started.run.run_id), style="cyan"),
                 Text(self._name(item.started.run.overrides)),
-                Text(_count(item.progress)),
-                on_one_line(Text(describe_metrics(item.progress), style="dim")),
+                Text(_count(item)),
+                on_one_line(Text(describe_metrics(item.metrics), style="dim")),
                 *([Text(f"GPU {gpu.number}" if gpu else "CPU", style="dim")] if has_gpus else []),
             )
         if more := len(live) - len(shown):
@@ -194,7 +197,7 @@ def describe(  # noqa: PLR0911 # one per kind of event
             note = "" if attempt == 1 else f"  (attempt {attempt}: {event.reason})"
             return Text(f"{action.value:>9}  {short(run.run_id)}  {name(run.overrides)}{note}")
         case Ended(run=run, state=state):
-            what = describe_metrics(event.progress) if state is State.DONE else event.reason
+            what = describe_metrics(event.metrics) if state is State.DONE else event.reason
             took = f"  {event.seconds:.1f} s" if event.executed else ""
             place = f"{over}/{total}" if state in (State.DONE, State.FAILED) else ""
             return Text.assemble(
@@ -226,13 +229,11 @@ def describe(  # noqa: PLR0911 # one per kind of event
             return Text(describe_stopping(event), style="yellow")
 
 
-def describe_metrics(saved: Saved | None) -> str:
+def describe_metrics(metrics: Mapping[str, float | str]) -> str:
     """Return the newest metrics on one line."""
-    if saved is None:
-        return ""
     return "  ".join(
         f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
-        for key, value in saved.metrics.items()
+        for key, value in metrics.items()
     )
 
 
@@ -248,5 +249,8 @@ def describe_pace(pace: Pace) -> str:
     return "  ".join(parts)
 
 
-def _count(saved: Saved | None) -> str:
-    return f"{saved.iteration}/{saved.iterations}" if saved else "starting"
+def _count(live: Live) -> str:
+    saved = live.progress
+    if saved is None:  # or it reports nothing but metrics
+        return "" if live.metrics else "starting"
+    return f"{saved.iteration}/{saved.iterations}"

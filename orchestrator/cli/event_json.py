@@ -63,5 +63,6 @@ def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one per
                 "reason": event.reason,
                 "seconds": round(event.seconds, 3),
                 "executed": event.executed,
-                "metrics": dict(event.progress.metrics) if event.progress else {},
+                "metrics": dict(event.metrics),
+                "notices": list(event.notices),
             }

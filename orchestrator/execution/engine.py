@@ -278,15 +278,17 @@ class Engine:
         running: Running | None = None,
         seen: Observation | None = None,
     ) -> None:
+        directory = self._experiment.run(run.run_id)
         ended = Ended(
             run,
             state,
             reason,
             seconds=running.seconds if running else 0.0,
             executed=running is not None,
-            progress=seen.progress if seen else None,
+            metrics=directory.outcome().metrics if seen else {},
+            notices=directory.odd_files() if running else (),
         )
-        self._ended[run.run_id] = replace(ended, progress=None)  # for the board only
+        self._ended[run.run_id] = replace(ended, metrics={}, notices=())  # for the board only
         self._board.show(ended)
 
     def _look_elsewhere(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.slots import Slot
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.planning.plan import Action
+    from orchestrator.rundir.records import Metric
     from orchestrator.rundir.state import Progress, State
 
 
@@ -30,7 +31,8 @@ class AttemptStarted:
 class Ended:
     """A run is over for this ``orch run``: in which state, why, after how many seconds.
 
-    ``executed`` is False where this process only saw that the run is over.
+    ``executed`` is False where this process only saw that the run is over. ``metrics`` are the newest,
+    results included; ``notices`` name files of the program that are ignored, and why.
     """
 
     run: Run
@@ -38,7 +40,8 @@ class Ended:
     reason: str
     seconds: float
     executed: bool
-    progress: Progress | None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class Live:
     started: AttemptStarted
     seconds: float
     progress: Progress | None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

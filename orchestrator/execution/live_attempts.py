@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import selectors
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.estimate import Effort, Estimator
 from orchestrator.execution.events import AttemptStarted, ExecutionSnapshot, Live, Stopping
 from orchestrator.execution.slots import shares_gpu
 from orchestrator.execution.stop import StopLevel
-from orchestrator.rundir.program_files import has_saved
+from orchestrator.rundir.program_files import has_saved, signs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.plan import Decision
     from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.records import Metric
     from orchestrator.rundir.state import Progress
 
 _TICK: Final = 0.25
@@ -34,7 +35,8 @@ class Running:
     """An attempt of this process, between its start and its end.
 
     ``before`` counts the iterations that were saved when it started; ``shared`` tells whether
-    another attempt of this process has been on its GPU.
+    another attempt of this process has been on its GPU. ``signs`` change with what its program
+    reports: its ``progress`` and its ``metrics``.
     """
 
     attempt: Attempt
@@ -43,6 +45,9 @@ class Running:
     since: float
     before: int
     shared: bool = False
+    signs: tuple[object, ...] = ()
+    progress: Progress | None = None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     @property
     def decision(self) -> Decision:
@@ -153,11 +158,23 @@ class Attempts:
         """
         live, efforts = [], []
         for running in self._by_slot.values():
-            progress = self._experiment.run(running.decision.run.run_id).read_progress()
-            live.append(Live(running.started, running.seconds, progress))
+            self._read(running)
+            progress = running.progress
+            live.append(Live(running.started, running.seconds, progress, running.metrics))
             efforts.append(_effort(running, progress))
         pace = self._estimator.pace(efforts, waiting, count, time.monotonic())
         return ExecutionSnapshot(live, count, pace)
+
+    def _read(self, running: Running) -> None:
+        """Read what the program of an attempt reports, if that has changed."""
+        directory = self._experiment.run(running.decision.run.run_id)
+        now = signs(f"{directory.path}")
+        if now != running.signs:
+            running.signs = now
+            running.progress, running.metrics = (
+                directory.read_progress(),
+                directory.outcome().metrics,
+            )
 
 
 def _effort(running: Running, progress: Progress | None) -> Effort:

@@ -16,6 +16,7 @@ from orchestrator.rundir import durable, program_files, records
 from orchestrator.rundir.identity_file import FIX_DISK, read_identity, unusable, whose
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
+from orchestrator.rundir.odd_files import describe_odd_files
 from orchestrator.rundir.program_files import METRICS, PROGRESS, RESULTS, stat_of
 from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome, read_versions
 from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
@@ -169,14 +170,9 @@ class RunDirectory:
         damage = ""
         if isinstance(status, Unreadable) and status.is_refused and not locked:
             damage = f"{self._status}: {status.why}. {FIX_DISK}"
-        return Observation(
-            status,
-            locked,
-            self._count_attempts(status),
-            progress,
-            has_checkpoint=may_resume and program_files.has_checkpoint(f"{self.path}"),
-            damage=damage,
-        )
+        has_checkpoint = may_resume and program_files.has_checkpoint(f"{self.path}")
+        attempts = self._count_attempts(status)
+        return Observation(status, locked, attempts, progress, has_checkpoint, damage=damage)
 
     def report(self, survivors: Survivors | None = None) -> Report:
         """Return the report on the run; damage becomes its reason, and is never raised."""
@@ -218,6 +214,10 @@ class RunDirectory:
     def outcome(self) -> Outcome:
         """Return the metrics of the run: the only way to read them."""
         return program_files.read_outcome(f"{self.path}")
+
+    def odd_files(self) -> tuple[str, ...]:
+        """Return one line per file of the program that has another shape than expected."""
+        return describe_odd_files(f"{self.path}")
 
     def versions(self) -> frozenset[int | None]:
         """Return the numbers versions behind the results; an empty set without results."""

@@ -48,6 +48,11 @@ def read_outcome(run_dir: str) -> Outcome:
     return read(f"{run_dir}/{PROGRESS}", f"{run_dir}/{METRICS}", f"{run_dir}/{RESULTS}")
 
 
+def signs(run_dir: str) -> tuple[object, ...]:
+    """Return a value that changes whenever the program reports anything."""
+    return tuple(stat_of(f"{run_dir}/{name}") for name in (PROGRESS, METRICS, RESULTS))
+
+
 def has_saved(run_dir: str) -> bool:
     """Return whether a program has saved something that it could resume from."""
     reported = read_progress(run_dir)

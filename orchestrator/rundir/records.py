@@ -95,7 +95,11 @@ def parse_progress(content: bytes) -> Progress | None:
                 makes_sense = type(saved) is int and 0 <= saved <= _LARGEST
                 metrics = parse_metrics(whole)
                 return Progress(
-                    int(iteration), int(iterations), metrics, saved if makes_sense else None
+                    int(iteration),
+                    int(iterations),
+                    metrics,
+                    saved if makes_sense else None,
+                    _text(whole.get("updated_at")) or "",
                 )
     return None
 
@@ -116,24 +120,24 @@ def parse_points(lines: bytes, step: int | None = None) -> Mapping[str, Metric]:
         lines: The lines.
         step: The step whose points count; None: all.
     """
-    last: dict[str, Metric] = {}
     # Most lines are those of other steps, and need not be parsed.
     this_step = re.compile(b"" if step is None else rb'"step"\s*:\s*%d\b' % step)
-    for line in filter(this_step.search, lines.splitlines()):
-        match parse(line):
-            case {"key": str(key), "value": value, **others}:
-                metric = as_metric(value)
-                if metric is not None and (step is None or others.get("step") == step):
-                    last[printable(key)] = metric
-    return last
+    points = map(parse_point, filter(this_step.search, lines.splitlines()))
+    return {point[0]: point[1] for point in points if point and step in (None, point[2])}
 
 
 def parse_last_step(lines: bytes) -> int | None:
     """Return the step of the last point in lines of ``metrics.jsonl``, or None without one."""
-    for line in reversed(lines.splitlines()):
-        match parse(line):
-            case {"key": str(), "value": _, "step": int(step)}:
-                return int(step)
+    points = map(parse_point, reversed(lines.splitlines()))
+    return next((point[2] for point in points if point), None)
+
+
+def parse_point(line: bytes) -> tuple[str, Metric, int] | None:
+    """Return the metric, value and step in a line of ``metrics.jsonl``; None if it is not a point."""
+    match parse(line):
+        case {"key": str(key), "value": value, "step": int(step)}:
+            metric = as_metric(value)
+            return None if metric is None else (printable(key), metric, int(step))
     return None
 
 

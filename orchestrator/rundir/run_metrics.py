@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.records import Metric
 
 _TAIL: Final = 1 << 16  # bytes of metrics.jsonl: more than 500 of its lines
+_SHORT_TAIL: Final = 1 << 12  # where most metrics are known
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,15 @@ NO_OUTCOME: Final = Outcome()
 def read_outcome(progress: Path | str, metrics: Path | str, results: Path | str) -> Outcome:
     """Read the metrics from a run's files; ignore files that are missing or damaged.
 
-    The end of ``metrics.jsonl`` counts if ``progress.json`` does not have metrics.
+    Metrics in ``progress.json`` win over those of the same name at the end of ``metrics.jsonl``.
     """
     reported, tested = _read(progress), _read(results)
-    training = records.parse_metrics(reported)
-    if not training:
+    training = dict(records.parse_metrics(reported))
+    if records.parse_version(reported) is None:  # the trainer's own progress has all metrics
         with contextlib.suppress(OSError):
-            training = records.parse_points(durable.read_tail(metrics, _TAIL))
+            length = _SHORT_TAIL if training else _TAIL
+            points = records.parse_points(durable.read_tail(metrics, length))
+            training = {**training, **points, **training}
     told = tested if isinstance(tested, dict) else reported
     return Outcome(
         training,

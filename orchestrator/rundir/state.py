@@ -71,13 +71,15 @@ class Unreadable:
 class Progress:
     """The progress that a program reports: its iterations, their total, and the metrics.
 
-    ``saved`` is the iteration that it would resume from; None if it does not say.
+    ``saved`` is the iteration that it would resume from; None if it does not say. ``updated_at`` is
+    when it reported that, in ISO 8601, or empty.
     """
 
     iteration: int
     iterations: int
     metrics: Mapping[str, float | str]
     saved: int | None = None
+    updated_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from orchestrator.tracking.delivery_record import enter
 from orchestrator.tracking.destination import find_destination
 from orchestrator.tracking.git_source import read_sources
 from orchestrator.tracking.reporter import Orders, Reporter, report
-from orchestrator.tracking.sender import Scope
+from orchestrator.tracking.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

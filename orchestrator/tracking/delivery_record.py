@@ -31,6 +31,7 @@ SQLITE: Final = "sqlite:///"
 _USER: Final = re.compile(r"(?<=://)[^/@]*@")
 _MLFLOW_RUN_ID: Final = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}")  # as MLflow checks it
 _LARGEST: Final = 2**63
+NO_ITERATION: Final = -1
 _SPECIAL: Final = {"%": "%25", "?": "%3F", "#": "%23"}  # in the path of a SQLite URI
 
 
@@ -42,7 +43,8 @@ class Delivery:
     reported run directory. ``place`` is the position in ``metrics.jsonl`` up to which points have
     arrived, ``told`` the state and attempt that MLflow has, and ``files`` the artifacts with their
     sizes and times. ``folder`` is the identity of the experiment's folder, if the store is shared
-    with others, and ``start`` the start of the MLflow run in ms.
+    with others, and ``start`` the start of the MLflow run in ms. ``iteration`` is that of the progress
+    whose metrics have arrived.
     """
 
     store: str
@@ -54,6 +56,7 @@ class Delivery:
     files: Mapping[str, str] = field(default_factory=dict)
     folder: str = ""
     start: int = 0
+    iteration: int = NO_ITERATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +101,11 @@ def _read(directory: RunDirectory, destination: Destination) -> Delivery | None:
                 destination.store,
                 destination.folder,
             ):
-                start = found.get("start", 0)
+                start, iteration = found.get("start", 0), found.get("iteration", NO_ITERATION)
                 makes_sense = (
                     0 <= offset < _LARGEST
                     and type(start) is int
+                    and type(iteration) is int
                     and _MLFLOW_RUN_ID.fullmatch(run_id)
                 )
                 if not makes_sense:
@@ -111,6 +115,7 @@ def _read(directory: RunDirectory, destination: Destination) -> Delivery | None:
                     *(known, experiment, created_at, run_id, place, told, files),
                     folder=destination.folder,
                     start=start,
+                    iteration=iteration,
                 )
     return None
 
@@ -140,8 +145,18 @@ def is_behind(directory: RunDirectory, seen: Observation, delivery: Delivery | N
         return True
     if directory.was_made_after(directory.delivery):
         return True  # the sender checks whether it really is another one
+    if has_progress(seen, delivery):
+        return True
     is_over = seen.state is State.DONE
     return has_points_after(directory.metrics, delivery.place.offset, is_over=is_over)
+
+
+def has_progress(seen: Observation, delivery: Delivery) -> bool:
+    """Return whether the progress has metrics of an iteration that was not looked at yet."""
+    if seen.progress is None or not seen.progress.metrics:
+        return False
+    is_settled = seen.state is State.DONE and delivery.told == state_to_report(seen)
+    return seen.progress.iteration != delivery.iteration and not is_settled
 
 
 def count_waiting(directory: RunDirectory, delivery: Delivery | None) -> int:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.tracking.delivery_record import Delivery
-    from orchestrator.tracking.sender import Scope
+    from orchestrator.tracking.scope import Scope
     from orchestrator.tracking.store import Store
 
 _PAUSE: Final = 0.5

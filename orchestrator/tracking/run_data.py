@@ -92,7 +92,7 @@ def ended_at(directory: RunDirectory, seen: Observation) -> int:
     status = seen.status
     if isinstance(status, Status) and status.ended_at:
         return milliseconds(status.ended_at)
-    return _last_change(directory)
+    return last_change(directory)
 
 
 def read_results(
@@ -138,7 +138,8 @@ def milliseconds(moment: str) -> int:
         return 0
 
 
-def _last_change(directory: RunDirectory) -> int:
+def last_change(directory: RunDirectory) -> int:
+    """Return when the program last wrote metrics or output, in ms."""
     moments = [0]
     for path in (directory.metrics, *directory.attempt_logs()):
         with contextlib.suppress(OSError):

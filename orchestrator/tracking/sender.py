@@ -8,13 +8,20 @@ directory was recreated, the sender first asks MLflow what has arrived.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir.replaced import is_rerun
 from orchestrator.rundir.state import State, Status
 from orchestrator.tracking import run_data
-from orchestrator.tracking.delivery_record import Delivery, state_to_report, write_delivery
+from orchestrator.tracking.batch import Batch
+from orchestrator.tracking.delivery_record import (
+    NO_ITERATION,
+    Delivery,
+    has_progress,
+    state_to_report,
+    write_delivery,
+)
 from orchestrator.tracking.git_source import source_at
 from orchestrator.tracking.identifying_tags import (
     IdentifyingTags,
@@ -22,46 +29,21 @@ from orchestrator.tracking.identifying_tags import (
     choose,
     choose_replaced,
 )
-from orchestrator.tracking.metric_points import START, FilePosition, read_points
+from orchestrator.tracking.metric_points import START, read_points
+from orchestrator.tracking.progress_points import ProgressPoints
 from orchestrator.tracking.sent_points import ConflictError, SentPoints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
-    from orchestrator.tracking.delivery_record import Destination
-    from orchestrator.tracking.git_source import GitSource
     from orchestrator.tracking.metric_points import MetricPoint
+    from orchestrator.tracking.scope import Scope
     from orchestrator.tracking.store import Store
 
+_GARBAGE: Final = "%s: %d lines after byte %d are not points and were skipped"
 logger = logging.getLogger(__name__)
-
-
-class Scope(NamedTuple):
-    """What to report of every run besides its points.
-
-    ``sources`` returns the commits that runs were started from, the oldest first.
-    """
-
-    destination: Destination
-    experiment_id: str
-    sources: Callable[[], Sequence[GitSource]]
-    artifacts: bool = True
-    checkpoint: bool = False
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What is sent to MLflow together: points, their keys and steps in the file, and tags.
-
-    ``place`` is the position in the file up to which the batch reaches.
-    """
-
-    place: FilePosition
-    samples: list[MetricPoint] = field(default_factory=list)
-    steps: list[tuple[str, int]] = field(default_factory=list)
-    tags: dict[str, str] = field(default_factory=dict)
 
 
 class Sender:
@@ -85,6 +67,7 @@ class Sender:
         self._scope = scope
         self._on_progress = on_progress
         self._sent: SentPoints | None = None  # None: unknown
+        self._of_progress: ProgressPoints | None = None
         # Sent with the first batch.
         self._params: Mapping[str, str] = {}
         # The tags that this sender has sent.
@@ -106,6 +89,7 @@ class Sender:
                 self._discard(conflict)
                 self._send(seen)
         except Exception:
+            self._of_progress = None  # what it has chosen may not have arrived
             if self.delivery and not self._store.has_run(self.delivery.mlflow_run_id):
                 self._forget()  # it was deleted in MLflow; the next round creates another one
             raise
@@ -119,6 +103,7 @@ class Sender:
         ):
             self._find_or_create(seen, created_at)
         batch = self._send_points(seen)
+        self._add_progress(seen, batch)
         if self.delivery and self.delivery.told != state_to_report(seen):
             self._send_state(seen, batch)
         else:
@@ -146,7 +131,9 @@ class Sender:
                 if params.get(key, value) != value:
                     raise ConflictError(f"parameter {key}", run)
             store.send(run, tags=identifying.tags())
-            sent, self._tags = SentPoints(self._read_back(run)), {}
+            there = self._read_back(run)
+            sent, self._tags = SentPoints(there), {}
+            self._of_progress = ProgressPoints(lambda: there)
         # Recorded only once the parameters have arrived: until then, the next search finds it.
         known = Delivery(destination.store, store.mark, created_at, run)
         self.delivery = replace(known, folder=destination.folder, start=start)
@@ -165,7 +152,7 @@ class Sender:
         started = seen.status.started_at if isinstance(seen.status, Status) else ""
         return run_data.attempt_tags(seen, source_at(self._scope.sources(), started))
 
-    def _send_points(self, seen: Observation) -> _Batch:
+    def _send_points(self, seen: Observation) -> Batch:
         """Send the points that have not arrived, and return the last batch unsent."""
         path = self._directory.metrics
         if self._sent is None:
@@ -174,7 +161,8 @@ class Sender:
             self._sent.reread(path, end, lambda: self._on_progress(0))
         # Points appended from now on are left to the next round: this one might never end.
         enough = path.lstat().st_size if path.is_file() else 0
-        batch = _Batch(self.delivery.place if self.delivery else START)
+        iteration = self.delivery.iteration if self.delivery else NO_ITERATION
+        batch = Batch(self.delivery.place if self.delivery else START, iteration)
         while self.delivery is not None:
             reading = read_points(
                 path,
@@ -188,32 +176,44 @@ class Sender:
             elif reading.place == batch.place:
                 break
             if reading.garbage:
-                logger.warning(
-                    "%s: %d lines after byte %d are not points and were skipped",
-                    path,
-                    reading.garbage,
-                    batch.place.offset,
-                )
+                logger.warning(_GARBAGE, path, reading.garbage, batch.place.offset)
             if batch.steps:
                 self._send_batch(batch)
-            batch = _Batch(reading.place)
+            batch = Batch(reading.place, iteration)
             self._fill(batch, reading.samples)
             if batch.place.offset >= enough:
                 break
         return batch
 
-    def _fill(self, batch: _Batch, samples: Iterable[MetricPoint]) -> None:
+    def _add_progress(self, seen: Observation, batch: Batch) -> None:
+        """Add the metrics in ``progress.json`` that the program does not append to its file."""
+        if not (seen.progress and self.delivery and has_progress(seen, self.delivery)):
+            return
+        if self._of_progress is None:
+            run, is_first = self.delivery.mlflow_run_id, self.delivery.iteration == NO_ITERATION
+            self._of_progress = ProgressPoints(dict if is_first else lambda: self._read_back(run))
+        in_file = self._keys(batch)
+        batch.samples += self._of_progress.choose(self._directory, seen.progress, in_file)
+        batch.iteration = seen.progress.iteration
+
+    def _keys(self, batch: Batch) -> set[str]:
+        """Return the keys that stand in the file, as far as it was read."""
+        return {*(self._sent.keys if self._sent else ()), *(key for key, _ in batch.steps)}
+
+    def _fill(self, batch: Batch, samples: Iterable[MetricPoint]) -> None:
         """Add the points that are new in the file and that MLflow does not have."""
         if self._sent is not None:
+            samples = self._of_progress.without(samples) if self._of_progress else samples
             steps, missing = self._sent.choose(samples)
             batch.steps.extend(steps)
             batch.samples.extend(missing)
 
-    def _send_batch(self, batch: _Batch) -> None:
+    def _send_batch(self, batch: Batch) -> None:
         """Send a batch, and record that it has arrived."""
         if self._sent is None or self.delivery is None:
             return
-        is_new = bool(self._params or batch.place != self.delivery.place)
+        reached = replace(self.delivery, place=batch.place, iteration=batch.iteration)
+        is_new = bool(self._params or reached != self.delivery)
         if not (is_new or batch.samples or batch.tags):
             return
         run = self.delivery.mlflow_run_id
@@ -228,20 +228,20 @@ class Sender:
         self._tags = {**self._tags, **batch.tags}
         self._sent.add(batch.steps)
         if is_new:
-            self._record(replace(self.delivery, place=batch.place))
+            self._record(reached)
 
     def _count(self, points: int) -> None:
         self.points += points
         self._on_progress(points)
 
-    def _send_state(self, seen: Observation, batch: _Batch) -> None:
+    def _send_state(self, seen: Observation, batch: Batch) -> None:
         """Send the state of the last attempt and, if it is over, its results and files."""
         if self.delivery is None:
             return
         run, directory = self.delivery.mlflow_run_id, self._directory
         is_over = seen.state in run_data.OVER
         if seen.state is State.DONE:
-            known = {*(self._sent.keys if self._sent else ()), *(key for key, _ in batch.steps)}
+            known = self._keys(batch) | (self._of_progress.keys if self._of_progress else set())
             self._fill(batch, run_data.read_results(directory, seen, known))
         tags = self._attempt_tags(seen)
         batch.tags |= {key: tags[key] for key in tags if self._tags.get(key) != tags[key]}
@@ -291,7 +291,7 @@ class Sender:
         self._forget()
 
     def _forget(self) -> None:
-        self.delivery, self._sent = None, None
+        self.delivery, self._sent, self._of_progress = None, None, None
         self._params, self._tags = {}, {}
         self._directory.delivery.unlink(missing_ok=True)
 

@@ -18,7 +18,8 @@ from orchestrator.tracking import reporter as reporter_module
 from orchestrator.tracking.delivery_record import Destination, read_delivery
 from orchestrator.tracking.progress_messages import ProgressMessage, read_newest
 from orchestrator.tracking.reporter import Orders, Reporter, Round, _pause, report
-from orchestrator.tracking.sender import Scope, Sender
+from orchestrator.tracking.scope import Scope
+from orchestrator.tracking.sender import Sender
 
 SCOPE = Scope(Destination("0123456789abcdef"), "first", list)
 
