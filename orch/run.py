@@ -123,8 +123,18 @@ class Run:
         which then no longer ends the program by itself.
         """
         if self._stop is None:
-            self._stop = _StopFlag(listens=self.dir is not None)
-        return self._stop.is_set
+            self.listen()
+        return self._stop is not None and self._stop.is_set
+
+    def listen(self) -> None:
+        """Install the handler for the signal that asks to stop, or install it again.
+
+        Frameworks install handlers of their own; call this after that.
+        """
+        if self._stop is None:
+            self._stop = _StopFlag()
+        if self.dir is not None:
+            self._stop.listen()
 
     def stop(self) -> NoReturn:
         """End the program as one that was asked to stop: the next ``orch run`` resumes the run.
@@ -136,17 +146,18 @@ class Run:
 
 
 class _StopFlag:
-    """Remembers that the signal arrived; replaces the previous handler."""
+    """Remembers that the signal arrived."""
 
-    def __init__(self, *, listens: bool) -> None:
+    def __init__(self) -> None:
         self.is_set = False
-        if listens:
-            name = os.environ.get("ORCH_STOP_SIGNAL", "")
-            number = getattr(signal, name, signal.SIGTERM)
-            try:
-                signal.signal(number, self._set)
-            except ValueError:  # only the main thread may; elsewhere the signal ends the program
-                return
+
+    def listen(self) -> None:
+        """Replace the handler of the signal."""
+        number = getattr(signal, os.environ.get("ORCH_STOP_SIGNAL", ""), signal.SIGTERM)
+        try:
+            signal.signal(number, self._set)
+        except ValueError:  # only the main thread may; elsewhere the signal ends the program
+            return
 
     def _set(self, _number: int, _frame: object) -> None:
         self.is_set = True
