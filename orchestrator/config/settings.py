@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.config.metric_patterns import parse_metric_patterns
 from orchestrator.config.quantities import parse_count, parse_duration, parse_memory
 from orchestrator.config.stop_settings import STOP_KEYS, parse_stop_rules
 from orchestrator.errors import ConfigError
@@ -48,6 +49,7 @@ _KNOWN: Final = (
     "order",
     "identity",
     "tracking",
+    "metrics_from_output",
 )
 
 
@@ -69,13 +71,15 @@ class ProgramSettings:
     """The program of an attempt: a command, a Python function or, if neither, the trainer.
 
     The command of a Hydra app (``orch.app``) is derived from it, unless the config has its own.
-    ``preload`` are modules that are imported once for all runs.
+    ``preload`` are modules that are imported once for all runs. ``metrics_from_output`` are the patterns
+    that find metrics in what it prints.
     """
 
     command: tuple[str, ...] | None = None
     entry_point: str | None = None
     arguments: tuple[str, ...] = ("{run_dir}",)
     preload: tuple[str, ...] = ()
+    metrics_from_output: tuple[str, ...] = ()
 
     @property
     def is_trainer(self) -> bool:
@@ -183,6 +187,9 @@ def _parse_program(orch: Mapping[str, Value]) -> ProgramSettings:
         entry_point=entry_point,
         arguments=("{run_dir}",) if arguments is None else _arguments(arguments, "orch.arguments"),
         preload=_texts(orch.get("preload") or [], "orch.preload"),
+        metrics_from_output=parse_metric_patterns(
+            orch.get("metrics_from_output"), is_trainer=command is None and entry_point is None
+        ),
     )
 
 

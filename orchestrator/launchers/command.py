@@ -70,7 +70,9 @@ class CommandLauncher:
         command: Sequence[str],
         limits: Limits = NO_LIMITS,
         code: CodeDescription = NO_DESCRIPTION,
+        metric_patterns: Sequence[str] = (),
     ) -> None:
+        self._metric_patterns = metric_patterns
         self._command = command
         self._limits = limits
         self._code = code
@@ -105,6 +107,8 @@ class CommandLauncher:
                         str(directory.path),
                         str(attempt),
                         *self._limits.as_arguments(),
+                        str(len(self._metric_patterns)),
+                        *self._metric_patterns,
                         *command,
                     ],
                     stdin=subprocess.DEVNULL,

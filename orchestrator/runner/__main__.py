@@ -14,7 +14,7 @@ from orchestrator.runner.lock_keeper import Keeper, Kept, watch_over
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carry out ``RUN_DIR ATTEMPT LIMITS... COMMAND...``; return the verdict."""
+    """Carry out ``RUN_DIR ATTEMPT LIMITS... N PATTERN... COMMAND...``; return the verdict."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     return watch_over(partial(_be_runner, arguments), _take_over)
 
@@ -29,9 +29,12 @@ def _be_runner(arguments: Sequence[str], keeper: Keeper) -> int:
 
     run_dir, attempt, *rest = arguments
     count = len(NO_LIMITS.as_arguments())
-    limits, command = Limits.from_arguments(rest[:count]), rest[count:]
+    limits, patterns = Limits.from_arguments(rest[:count]), int(rest[count])
+    metric_patterns, command = rest[count + 1 :][:patterns], rest[count + 1 + patterns :]
     directory = RunDirectory(Path(run_dir))
-    verdict, complaint = work(directory, int(attempt), Command(tuple(command)), limits, keeper)
+    verdict, complaint = work(
+        directory, int(attempt), Command(tuple(command), tuple(metric_patterns)), limits, keeper
+    )
     sys.stderr.write(complaint)
     return verdict
 

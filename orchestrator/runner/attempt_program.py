@@ -78,6 +78,10 @@ class Program(Protocol):
         """Whether it is done only if it left ``results.json``, whatever its exit code."""
 
     @property
+    def metric_patterns(self) -> tuple[str, ...]:
+        """The patterns that find metrics in its output."""
+
+    @property
     def plain(self) -> Program:
         """The same program without the state of this process, so that it can be pickled."""
 
@@ -103,6 +107,7 @@ class Command:
     leaves_results: ClassVar[bool] = False
 
     arguments: tuple[str, ...]
+    metric_patterns: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -43,6 +43,7 @@ class EntryPoint:
 
     ``arguments`` are put into ``sys.argv``, and passed as a list if the function requires a
     parameter. It returns an exit code, or None for 0. ``standby`` is the fork, if one stands by.
+    ``metric_patterns`` find metrics in its output.
     With ``leaves_results`` exit code 0 means done only where the run left ``results.json``.
     """
 
@@ -53,6 +54,7 @@ class EntryPoint:
     arguments: tuple[str, ...]
     standby: Standby | None = field(default=None, compare=False)
     leaves_results: bool = False
+    metric_patterns: tuple[str, ...] = ()
 
     @property
     def plain(self) -> EntryPoint:

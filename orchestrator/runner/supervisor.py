@@ -18,6 +18,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.runner import process_tree
+from orchestrator.runner.output_metrics import OutputMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,9 @@ _TICK_LAST: Final = 0.02  # while leftover processes live
 # Leftover processes, such as loader workers or an upload, may finish their work.
 _LEFTOVER_GRACE: Final = 5.0
 _LAST_GRACE: Final = 1.0
+
+
+_NO_METRICS: Final = b"orch: no line of the output matched orch.metrics_from_output\n"
 
 
 class Cut(Enum):
@@ -56,10 +60,20 @@ class Ending:
 class Supervisor:
     """Supervises one program, from before its start to the end of its last process."""
 
-    def __init__(self, program: Program, directory: RunDirectory, limits: Limits) -> None:
+    def __init__(
+        self,
+        program: Program,
+        directory: RunDirectory,
+        limits: Limits,
+        *,
+        takes_over: bool = False,
+    ) -> None:
         self._program = program
         self._directory = directory
         self._limits = limits
+        self._metrics = None
+        if patterns := program.metric_patterns:
+            self._metrics = OutputMetrics(patterns, directory.metrics, continues=takes_over)
         self._lock = -1
         self._started: StartedProgram | None = None
         self._cut: Cut | None = None
@@ -114,7 +128,9 @@ class Supervisor:
                         self._give_the_rest_time()
                 log.catch_up()
                 self._enforce(started)
-        self._capture(output, log)
+                if self._metrics:
+                    self._metrics.write_quiet()
+        self._end_output(output, log)
         return Ending(self._exit_code, self._cut)
 
     def over_the_rest(self, ending: Ending, lock: int, output: Pipe, log: CappedLog) -> Ending:
@@ -128,7 +144,7 @@ class Supervisor:
             self._capture(output, log)
             log.catch_up()
             self._end_the_rest(time.monotonic())
-        self._capture(output, log)
+        self._end_output(output, log)
         return Ending(ending.exit_code, self._cut)
 
     def _pause(self, log: CappedLog) -> float:
@@ -147,11 +163,21 @@ class Supervisor:
     def _capture(self, output: Pipe, log: CappedLog) -> bool:
         """Log the available output; return whether there may be more."""
         piece = output.read()
+        if self._metrics:
+            self._metrics.feed(piece or b"")
         if piece:
             log.add(piece)
             if not any(self._seen):  # output counts as progress if nothing else is reported
                 self._seen_at = time.monotonic()
         return piece != b""
+
+    def _end_output(self, output: Pipe, log: CappedLog) -> None:
+        """Take the last output, and say if it should have had metrics."""
+        self._capture(output, log)
+        if self._metrics:
+            self._metrics.close()
+            if not (self._metrics.found_any or self._exit_code):
+                log.add(_NO_METRICS)
 
     def _enforce(self, started: StartedProgram) -> None:
         moment = time.monotonic()

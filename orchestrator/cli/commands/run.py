@@ -197,9 +197,10 @@ def _launcher(
 ) -> CommandLauncher | WarmLauncher:
     program, limits = settings.program, settings.limits
     if program.command:
-        return CommandLauncher(program.command, limits, code)
+        return CommandLauncher(program.command, limits, code, program.metrics_from_output)
     if program.entry_point:
-        entry_point = EntryPoint(program.entry_point, program.arguments)
+        patterns = program.metrics_from_output
+        entry_point = EntryPoint(program.entry_point, program.arguments, metric_patterns=patterns)
         needed = HYDRA if find_app_function(program.entry_point) else ()
         modules = (*needed, *program.preload, program.entry_point)
         return WarmLauncher(entry_point, modules, limits, code)

@@ -26,6 +26,7 @@ def start(
             str(directory.path),
             str(attempt),
             *limits.as_arguments(),
+            "0",
             *command,
         ],
         stderr=subprocess.PIPE,

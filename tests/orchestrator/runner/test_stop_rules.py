@@ -44,7 +44,7 @@ def start(
 ) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "orchestrator.runner", str(directory.path), str(attempt)]
     return subprocess.Popen(
-        [*command, *limits.as_arguments(), "sh", "-c", script],
+        [*command, *limits.as_arguments(), "0", "sh", "-c", script],
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
