@@ -108,15 +108,19 @@ def execute(
                 launcher.warm_up(stop)
         with _board(options, console, total) as board:
             engine = Engine(planned.experiment, launcher, board, resources, reporter)
-            # The plan lives to the end; the garbage of each run must not accumulate until then.
-            gc.freeze()
-            gc.set_threshold(_GARBAGE)
+            _collect_garbage_of_runs()
             if not stop.asked:
                 begin()
             outcome = engine.execute(arrange(to_start, settings.order), planned.plan.waits(), stop)
         if reporter and _finish(reporter, planned, stop, console, options):
             outcome = replace(outcome, stopped=True)
     return close(outcome, planned, options, console, exit_code(outcome))
+
+
+def _collect_garbage_of_runs() -> None:
+    """Leave out the plan, which lives to the end: the garbage of each run must not accumulate."""
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
 
 
 def _first_level(options: argparse.Namespace) -> StopLevel:
