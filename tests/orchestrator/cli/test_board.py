@@ -31,8 +31,8 @@ SAVED = Progress(3, 10, {"loss": 0.123456, "accuracy": "NaN"})
 STARTED = AttemptStarted(RUN, Action.RESUME, 2, Slot(0), "its process is gone")
 EVENTS: list[Event] = [
     STARTED,
-    Ended(RUN, State.DONE, "it has finished", 1.25, executed=True, progress=SAVED),
-    Ended(RUN, State.FAILED, "error: [red]no markup[/]", 1.0, executed=True, progress=None),
+    Ended(RUN, State.DONE, "it has finished", 1.25, executed=True, metrics=SAVED.metrics),
+    Ended(RUN, State.FAILED, "error: [red]no markup[/]", 1.0, executed=True),
     Adopted(RUN, "its process lives"),
     Stopping(2, at_once=False),
     Stopping(2, at_once=True),
@@ -50,7 +50,7 @@ def shown(make: MakeBoard, *, terminal: bool = False, width: int = 200) -> str:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=terminal, width=width, color_system=None)
     with make(console, 3) as board:
-        live = [Live(STARTED, 1.0, SAVED), Live(STARTED, 1.0, None)]
+        live = [Live(STARTED, 1.0, SAVED, SAVED.metrics), Live(STARTED, 1.0, None)]
         board.refresh(ExecutionSnapshot(live, 3, Pace(36.0, 900.0)))
         for event in EVENTS:
             board.show(event)
@@ -88,8 +88,10 @@ def test_live_board_tells_runs_apart_on_a_narrow_terminal() -> None:
     console = Console(file=stream, force_terminal=True, width=80, color_system=None)
     with LiveBoard(console, 1) as board:
         started = AttemptStarted(run, Action.RUN, 1, Slot(0), "it has not run yet")
-        board.refresh(ExecutionSnapshot([Live(started, 1.0, SAVED)], 0, Pace(1.0, 1.0)))
-        board.show(Ended(run, State.DONE, "", 1.2, executed=True, progress=SAVED))
+        board.refresh(
+            ExecutionSnapshot([Live(started, 1.0, SAVED, SAVED.metrics)], 0, Pace(1.0, 1.0))
+        )
+        board.show(Ended(run, State.DONE, "", 1.2, executed=True, metrics=SAVED.metrics))
     assert stream.getvalue().count("model=cnn10 lr=0.001 batch_size=16 seed=1") >= 2
 
 
@@ -157,3 +159,24 @@ def test_value_with_a_line_break_stays_in_its_line() -> None:
         board.show(AttemptStarted(run, Action.RUN, 1, Slot(0), "it has not run yet"))
     assert stream.getvalue().count("\n") == 1
     assert "\x1b" not in stream.getvalue()
+
+
+def test_files_that_are_ignored_are_named_after_the_run() -> None:
+    stream = io.StringIO()
+    event = Ended(RUN, State.DONE, "", 1.0, executed=True, notices=("results.json: ignored",))
+    with PlainBoard(Console(file=stream, width=200), 1) as board:
+        board.show(event)
+    assert stream.getvalue().splitlines()[1].split() == [
+        *("notice", RUN.run_id[:8], "results.json:", "ignored"),
+    ]
+
+
+def test_run_that_reports_only_metrics_is_not_said_to_be_starting() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100, color_system=None)
+    with LiveBoard(console, 1) as board:
+        board.refresh(
+            ExecutionSnapshot([Live(STARTED, 1.0, None, {"loss": 0.5})], 0, Pace(1.0, 1.0))
+        )
+    assert "loss 0.5" in stream.getvalue()
+    assert "starting" not in stream.getvalue()

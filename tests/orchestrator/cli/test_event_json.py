@@ -35,10 +35,10 @@ SAVED = Progress(2, 5, {"loss": 0.5})
         ),
         (AttemptStarted(RUN, Action.RUN, 1, Slot(0), "new"), {"gpu": None}),
         (
-            Ended(RUN, State.DONE, "", 1.23456, executed=True, progress=SAVED),
+            Ended(RUN, State.DONE, "", 1.23456, executed=True, metrics=SAVED.metrics),
             {"event": "ended", "state": "done", "seconds": 1.235, "metrics": {"loss": 0.5}},
         ),
-        (Ended(RUN, State.FAILED, "", 0, executed=False, progress=None), {"metrics": {}}),
+        (Ended(RUN, State.FAILED, "", 0, executed=False), {"metrics": {}}),
         (Adopted(RUN, "its process lives"), {"event": "adopted", "reason": "its process lives"}),
         (Stopping(2, at_once=True), {"event": "stopping", "live": 2, "at_once": True}),
         (
