@@ -14,7 +14,7 @@ from orchestrator.rundir.state import State
 def result(*states: State, left: int = 0, stopped: bool = False) -> ExecutionResult:
     runs = [identify({"seed": seed}, {}) for seed in range(len(states))]
     ended: dict[Any, Ended] = {
-        run.run_id: Ended(run, state, "", 1.0, executed=True, progress=None)
+        run.run_id: Ended(run, state, "", 1.0, executed=True)
         for run, state in zip(runs, states, strict=True)
     }
     return ExecutionResult(ended, left=left, stopped=stopped)
