@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from hydra.errors import HydraException
 from omegaconf import Container, DictConfig, OmegaConf
 
 from orchestrator.config.app_defaults import AppDefaults, find_config
+from orchestrator.config.experiment_folder import read_experiment_id, read_results_dir
 from orchestrator.config.grid_composer import Composer
 from orchestrator.config.hydra_composition import Composed, ConfigFolder
 from orchestrator.config.hydra_errors import refusals_of_hydra
@@ -39,17 +37,14 @@ from orchestrator.runner.entry_point import find_modules_of_the_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from hydra.core.override_parser.types import Override
 
     from orchestrator.config.hydra_app import HydraApp
     from orchestrator.config.project_setup import ProjectSetup
 
-_LONGEST: Final = 255  # bytes; the limit of file systems for a name
-_SHOWN: Final = 80
 _PER_RUN: Final = ("orch.command", "orch.arguments")
-_ADDRESS: Final = re.compile(r"[A-Za-z][\w+.-]+:/")
-_OURS: Final = ("mlflow.db", ".mlflow.db", "mlartifacts")  # files beside the experiments
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +176,8 @@ def _load(source: _Source) -> tuple[ExperimentConfig, HydraApp | None, bool]:
         _refuse_own_values(cfg)
         refuse_unstable_places(cfg)
     experiment = ExperimentConfig(
-        experiment_id=_experiment_id(_select(cfg, "experiment_id")),
-        results_dir=_results_dir(_select(cfg, "results_dir")),
+        experiment_id=read_experiment_id(_select(cfg, "experiment_id")),
+        results_dir=read_results_dir(_select(cfg, "results_dir")),
         axes=axes,
         filters=read_filters(_select(cfg, "_filters")),
         settings=parse_settings(_select(cfg, "orch")),
@@ -256,49 +251,3 @@ def _select(cfg: DictConfig, key: str) -> Value:
         node = OmegaConf.select(cfg, key)
         is_node = isinstance(node, Container)
         return cast("Value", OmegaConf.to_container(node, resolve=True) if is_node else node)
-
-
-def _experiment_id(value: Value) -> str:
-    if value is None:
-        raise ConfigError("the config has no experiment_id. Set it to a name for the experiment.")
-    name = str(value)
-    if not _is_name(name) or "/" in name or name.strip() in ("", ".", "..", "~"):
-        raise ConfigError(
-            f"experiment_id {name[:_SHOWN]!r} cannot be the name of a folder."
-            " Use letters, digits, '-' and '_'."
-        )
-    if name.startswith(_OURS):
-        raise ConfigError(
-            f"experiment_id {name[:_SHOWN]!r} is the name of an MLflow file in results_dir."
-            " Choose another name."
-        )
-    return name
-
-
-def _results_dir(value: Value) -> Path:
-    if value is None or not str(value) or not str(value).isprintable():
-        raise ConfigError("the config has no results_dir. Set it to the folder for all results.")
-    if _ADDRESS.match(str(value)):
-        raise ConfigError(
-            f"results_dir {str(value)[:_SHOWN]!r} is an address, not a folder. Write the path of a"
-            " folder that this machine has."
-        )
-    # As a string: a path would drop the './' before a folder whose name starts with '~'.
-    path = Path(os.path.expanduser(str(value)))  # noqa: PTH111 # see above
-    first = next(iter(path.parts), "")
-    if first.startswith("~") and first != "~":
-        raise ConfigError(
-            f"results_dir {str(value)[:_SHOWN]!r}: there is no such user. Correct the path."
-        )
-    if "~" in path.parts:
-        raise ConfigError(
-            f"results_dir {str(path)[:_SHOWN]!r} would create a folder named '~'. Start it with ~/"
-            " for the home folder, or write the full path."
-        )
-    if not all(map(_is_name, path.parts)):
-        raise ConfigError(f"results_dir {str(path)[:_SHOWN]!r} is too long a name. Shorten it.")
-    return path
-
-
-def _is_name(part: str) -> bool:
-    return part.isprintable() and len(part.encode()) <= _LONGEST
