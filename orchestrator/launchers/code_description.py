@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +13,7 @@ from orchestrator.rundir.code_record import VARIABLE
 from orchestrator.runner.project_files import digests_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from orchestrator.grid.identity import Run
 
@@ -54,7 +55,9 @@ class CodeDescription:
             "directory": folder,
             "commit": self.commit or None,
             "dirty": self.is_dirty if self.commit else None,
-            "files": {} if entry_point else digests_of(arguments, folder, run_dir),
+            "files": {}
+            if entry_point
+            else digests_of(arguments, folder, run_dir, targets_in(run.config)),
         }
         told = json.dumps(described)
         if len(told) > _LONGEST:  # more than the system accepts: the command alone fits in
@@ -63,3 +66,15 @@ class CodeDescription:
 
 
 NO_DESCRIPTION = CodeDescription()
+
+
+def targets_in(node: object) -> Iterator[str]:
+    """Yield the value of every ``_target_`` in a config, at any depth."""
+    if isinstance(node, Mapping):
+        if isinstance(target := node.get("_target_"), str):
+            yield target
+        for value in node.values():
+            yield from targets_in(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from targets_in(value)

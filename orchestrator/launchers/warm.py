@@ -10,14 +10,13 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config import settings
 from orchestrator.config.command_placeholders import ARGUMENTS, fill_in
 from orchestrator.errors import PreloadError
-from orchestrator.launchers.code_description import NO_DESCRIPTION, CodeDescription
+from orchestrator.launchers.code_description import NO_DESCRIPTION, CodeDescription, targets_in
 from orchestrator.launchers.forkserver_handle import ForkServer
 from orchestrator.launchers.pool import Pool
 from orchestrator.runner import forked_runner, forkserver_preload
@@ -25,7 +24,7 @@ from orchestrator.runner.entry_point import EntryPoint
 from orchestrator.runner.time_limits import NO_LIMITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Mapping
 
     from orchestrator.execution.stop import StopRequests
     from orchestrator.grid.config_values import Value
@@ -58,23 +57,11 @@ def modules_named_by(configs: Iterable[Mapping[str, Value]]) -> tuple[str, ...]:
     Modules of the user are loaded before a fork only if ``orch.preload`` names them.
     """
     configs = list(configs)
-    targets = (target for config in configs for target in _targets(config))
+    targets = (target for config in configs for target in targets_in(config))
     modules = {target.rpartition(".")[0] for target in targets if target.startswith(_HARMLESS)}
     if any(config.get("compile") is True for config in configs):
         modules.add(_COMPILER)
     return tuple(f"{forkserver_preload.OPTIONAL}{module}" for module in sorted(modules))
-
-
-def _targets(node: object) -> Iterator[str]:
-    """Yield the value of every ``_target_`` in a config, at any depth."""
-    if isinstance(node, Mapping):
-        if isinstance(target := node.get("_target_"), str):
-            yield target
-        for value in node.values():
-            yield from _targets(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _targets(value)
 
 
 class WarmAttempt:

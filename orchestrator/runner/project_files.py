@@ -59,7 +59,9 @@ def digest(path: str) -> str | None:
 _closures: dict[tuple[str, ...], Mapping[str, Stamp]] = {}
 
 
-def digests_of(command: Sequence[str], folder: str, besides: str) -> dict[str, str]:
+def digests_of(
+    command: Sequence[str], folder: str, besides: str, objects: Iterable[str] = ()
+) -> dict[str, str]:
     """Return the digests of the scripts that a command names, and of what they import, by path.
 
     What is imported is looked up again only if one of the files has changed.
@@ -68,8 +70,11 @@ def digests_of(command: Sequence[str], folder: str, besides: str) -> dict[str, s
         command: The command.
         folder: Its working directory, which paths are relative to.
         besides: The run directory: what is in it is not code.
+        objects: Dotted names of classes or functions that the program looks up in its config.
     """
-    named = _named(command, folder)
+    modules = _ModuleFinder()
+    files = (path for name in sorted(set(objects)) for path in modules.files_of(name, (folder,)))
+    named = [*_named(command, folder), *files]
     scripts = tuple(path for path in named if not path.startswith(f"{besides}/"))
     known = _closures.get(scripts)
     if known is None or any(_stamp(path) != stamp for path, stamp in known.items()):

@@ -68,6 +68,14 @@ def test_scripts_of_a_command_and_what_they_import(
     assert found(tmp_path, *command) == files
 
 
+def test_modules_that_the_config_names_count(tmp_path: Path) -> None:
+    """With what they import; a name that is not of the project does not."""
+    write(tmp_path, PROJECT | {"nets/deep.py": "import layers\n"})
+    objects = ["nets.deep.Net", "torch.nn.Linear", "", "..", "unused"]
+    digests = digests_of(["python", "-c", "pass"], str(tmp_path), "/results", objects)
+    assert set(digests) == {"nets/deep.py", "layers.py", "model.py", "unused.py"}
+
+
 def test_script_elsewhere_counts_with_its_neighbours(tmp_path: Path) -> None:
     """By its path from the working directory."""
     write(tmp_path, {"src/train.py": "import model\n", "src/model.py": "", "work/x": ""})
