@@ -81,7 +81,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("`trainer.batches.restrict", "curriculum/test_paced.py::test_passes_take_the_samples_that_are_allowed"),
         ("`cb_on_evaluation_begin`", "test_changing_modules.py::test_callbacks_hear_of_every_evaluation"),
         ("Use them to measure", "test_changing_modules.py::test_test_measures_what_the_best_validation_measured"),
-        ("An optimizer that has", "test_changing_modules.py::test_callbacks_hear_of_every_evaluation"),
+        ("An optimizer that has", "test_changing_modules.py::test_run_whose_modules_change_is_resumed"),
         ("A stop is requested", "test_main.py::test_signal_stops_the_run_at_the_end_of_the_iteration"),
         ("`trainer.stop_requested", "test_main.py::test_run_that_asks_itself_to_stop_is_refused"),
     ],
