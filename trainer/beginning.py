@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer.checkpoints.state import Resumable, restore
 from trainer.compute_environment import compare
+from trainer.groups import check_trained
 from trainer.numbers_version import NUMBERS, may_resume, numbers_of
 from trainer.run_files import Progress, say
+from trainer.seeding import seed_everything
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from trainer.callbacks.events import Callbacks
     from trainer.checkpoints.reading import Saved
     from trainer.checkpoints.store import Checkpoints
     from trainer.run_files import Outputs
-    from trainer.settings import TrainingSettings
+    from trainer.settings import Config, TrainingSettings
+    from trainer.unsaved_state import UnsavedState
 
 
 class Beginning(Resumable, Protocol):
     """The parts of a trainer that the beginning of a run needs."""
 
     run_dir: Path
+    config: Config
     settings: TrainingSettings
+    callbacks: Callbacks[Any]
+    unsaved: UnsavedState
     checkpoints: Checkpoints
     outputs: Outputs
 
@@ -42,6 +49,21 @@ def find_checkpoint(trainer: Beginning) -> tuple[Path, Saved] | None:
     else:
         trainer.iteration = found[1].state["iteration"]
     return found
+
+
+def begin_training(trainer: Beginning) -> None:
+    """Seed all generators, and call the callbacks, which may draw from them, and change modules.
+
+    Raises:
+        ConfigError: If nobody trains a parameter of the criterion or the curriculum.
+    """
+    seed_everything(trainer.settings.seed, "training")
+    trainer.generators.begin(trainer.config, trainer.settings.seed)
+    for train_begin in trainer.callbacks.cb_on_train_begin:
+        train_begin(trainer)
+        trainer.generators.look_again()
+    trainer.unsaved.begin()
+    check_trained(trainer.modules)
 
 
 def resume(trainer: Beginning, path: Path, saved: Saved) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from trainer.beginning import find_checkpoint, resume
+from trainer.beginning import begin_training, find_checkpoint, resume
 from trainer.build import PARTS, build_modules, fingerprinted
 from trainer.callbacks.events import collect_callbacks
 from trainer.checkpoints.background_writer import Recorder
@@ -34,7 +34,6 @@ from trainer.config_file import plain_config, written_config
 from trainer.configured_metrics import build_measures
 from trainer.errors import Diverged, Stopped
 from trainer.evaluation import MeanLoss, evaluate
-from trainer.groups import check_trained
 from trainer.history import History
 from trainer.loading.loaders import make_loader
 from trainer.loading.sample_checks import examine
@@ -48,6 +47,7 @@ from trainer.seeding import seed_everything
 from trainer.settings import read_settings
 from trainer.state_digest import digest_of
 from trainer.training_position import TrainingBatches
+from trainer.unsaved_state import UnsavedState
 from trainer.unused_gradients import check_gradients_used
 from trainer.update import Update, has_modes
 
@@ -75,7 +75,7 @@ class ModularTaskTrainer(Roles):
     def __init__(self, cfg: DictConfig | Config, run_dir: Path) -> None:
         self._given = cfg
         self.run_dir = run_dir = Path(run_dir)
-        self._plain = config = plain_config(cfg)
+        self.config = config = plain_config(cfg)
         self.settings = read_settings(config)
         self.device = choose_device(self.settings.device)
         fix_arithmetic(self.device, self.settings)
@@ -104,6 +104,7 @@ class ModularTaskTrainer(Roles):
             for part in PARTS
         }
         self.generators = ModuleGenerators(self.modules, self.loaders.values())
+        self.unsaved = UnsavedState(self.modules)
         self.batches = TrainingBatches(self.loaders["train"])
         if not self.callbacks.may_add_metrics:
             check_metric(self.settings.metric, self.measures.names)
@@ -164,7 +165,7 @@ class ModularTaskTrainer(Roles):
         with claimed(self.outputs.checkpoints), compiler_limit_explained():
             self.environment |= examine(self.loaders, is_strict=self.settings.deterministic)
             found = find_checkpoint(self)
-            self._begin()
+            begin_training(self)
             if found is None:
                 check_savable(lambda: state_of(self))
             else:
@@ -189,15 +190,6 @@ class ModularTaskTrainer(Roles):
             check_numbers(test_results)
             report(self, test_results, final_points, final_state)
         return test_results
-
-    def _begin(self) -> None:
-        """Seed all generators, and call the callbacks, which may draw from them."""
-        seed_everything(self.settings.seed, "training")
-        self.generators.begin(self._plain, self.settings.seed)
-        for begin in self.callbacks.cb_on_train_begin:
-            begin(self)
-            self.generators.look_again()
-        check_trained(self.modules)
 
     def _stop_if_asked(self, recorder: Recorder) -> None:
         if self.stop_requested:
@@ -279,6 +271,7 @@ class ModularTaskTrainer(Roles):
     def _save(self, recorder: Recorder, iteration: int, metrics: dict[str, float]) -> None:
         """Queue the iteration to be saved and then published."""
         self.generators.tell_late()
+        self.unsaved.tell()
         self.iteration = iteration
         check_numbers(metrics, own=MEASURED)
         self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)

@@ -26,6 +26,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("`name` is a label", "test_settings.py::test_name_is_a_label_and_decides_nothing"),
         ("It is an argument as well", "test_hydra_targets.py::test_name_reaches_a_target_that_has_a_parameter_for_it"),
         ("What a module has to remember", f"{R}test_state_of_a_curriculum_survives"),
+        ("A number or tensor that", "test_unsaved_state.py::test_state_that_nothing_saves_is_told_once"),
         ("Random generators need", "test_module_generators.py::test_run_that_is_killed_or_repeated_ends_with_the_same_digest"),
     ],
     "Batches": [

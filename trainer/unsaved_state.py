@@ -1,0 +1,94 @@
+"""Unsaved state: numbers and tensors of modules that change in the training, and that nothing saves."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from trainer.run_files import say
+from trainer.target_errors import is_installed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    Values = dict[str, object]
+
+MOST_BYTES = 2**20  # of a tensor that is compared
+
+
+class UnsavedState:
+    """The numbers and tensors in attributes of modules that no `state_dict` has.
+
+    Args:
+        modules: The modules by their roles.
+    """
+
+    def __init__(self, modules: Mapping[str, object]) -> None:
+        self._modules = modules
+        self._before: Values = {}
+        self._is_told = False
+
+    def begin(self) -> None:
+        """Note the values at the beginning of the training."""
+        self._before = dict(_values_of(self._modules))
+
+    def tell(self) -> None:
+        """Print, once, which values have changed: a resumed run starts with the first ones."""
+        if self._is_told:
+            return
+        self._is_told = True
+        now = dict(_values_of(self._modules))
+        changed = [path for path, value in self._before.items() if now.get(path) != value]
+        if changed:
+            these = ", ".join(changed[:5])
+            say(
+                f"note: {these} changed in the first iteration, and no state_dict() saves that: a resumed"
+                " run starts from the first value. Ignore this if each iteration sets it, or nothing"
+                " depends on it."
+            )
+
+
+def _values_of(modules: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for role, module in modules.items():
+        if isinstance(module, nn.Module):
+            for name, each in module.named_modules():
+                yield from _of_object(each, f"{role}.{name}" if name else role)
+        elif not hasattr(module, "state_dict"):
+            yield from _of_object(module, role)
+
+
+def _of_object(value: object, path: str) -> Iterator[tuple[str, object]]:
+    """Yield the numbers and small tensors of an object of the user's own."""
+    kind = type(value)
+    if _is_installed(kind) or _saves_more(kind):
+        return
+    for name, held in getattr(value, "__dict__", {}).items():
+        if name == "training":
+            continue
+        if isinstance(held, (bool, int, float)):
+            yield f"{path}.{name}", held
+        elif isinstance(held, Tensor) and held.nbytes <= MOST_BYTES:
+            yield f"{path}.{name}", _bytes_of(held)
+
+
+def _is_installed(kind: type) -> bool:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return file is not None and is_installed(file)
+
+
+def _saves_more(kind: type) -> bool:
+    """Return whether a module has more in its `state_dict` than PyTorch saves."""
+    own = (getattr(kind, name, None) for name in ("state_dict", "get_extra_state"))
+    theirs = (nn.Module.state_dict, nn.Module.get_extra_state)
+    return issubclass(kind, nn.Module) and any(
+        one is not other for one, other in zip(own, theirs, strict=True)
+    )
+
+
+def _bytes_of(tensor: Tensor) -> Any:  # noqa: ANN401 - it is only compared
+    try:
+        return tensor.detach().cpu().contiguous().numpy().tobytes()
+    except (RuntimeError, TypeError):
+        return tensor._version  # noqa: SLF001 - of a type that NumPy does not have
