@@ -69,11 +69,12 @@ class ForkServer:
 
         def start() -> None:
             try:
-                # Before signals are blocked: it unblocks them once it has started its process, and the
-                # server, which inherits the mask, would be interrupted while it loads modules.
-                resource_tracker.ensure_running()
-                with signals_blocked(), self._environment():
-                    process.start()
+                with self._environment():
+                    # Before signals are blocked: it unblocks them once it has started its process, and
+                    # the server, which inherits the mask, would be interrupted while it loads modules.
+                    resource_tracker.ensure_running()
+                    with signals_blocked():
+                        process.start()
             except BaseException as error:  # noqa: BLE001 # raised again in the calling thread
                 problems.append(error)
             finally:
