@@ -33,6 +33,10 @@ _EVERYTHING: Final = re.compile(
 )
 _MOST_VALUES: Final = 8  # of an axis that are tried; each is composed
 _MOST_KEYS: Final = 5
+# Two composed configs per override are a hundredth of a second each, and as many as a second where
+# the overrides are full of interpolations.
+_MOST_OVERRIDES: Final = 20
+_MOST_INTERPOLATIONS: Final = 20
 
 
 class Told(NamedTuple):
@@ -68,22 +72,35 @@ class UnseenOverrides:
         """
         if any(map(_EVERYTHING.match, self._arguments)):
             return ""
-        told = self._tell(self._composer, self._first, run_dir)
+        in_question = self._not_named()[:_MOST_OVERRIDES]
+        interpolations = sum(str(item.input_line).count("${") for item in in_question)
+        if interpolations > _MOST_INTERPOLATIONS:
+            return ""  # a warning is not worth the time
+        told = self._tell(self._composer, self._first, run_dir) if in_question else None
         keys = [
             name_of(override)
-            for override in self._composer.overrides
-            if not override.is_hydra_override() and is_for_program(override, ())
-            if self._is_unseen(override, told, run_dir)
+            for override in in_question
+            if told and self._is_unseen(override, told, run_dir)
         ]
         if not keys:
             return ""
-        own = f"{{{keys[0]}}} or " if is_known(told.config, keys[0]) else ""
+        own = f"{{{keys[0]}}} or " if told and is_known(told.config, keys[0]) else ""
         shown = ", ".join(keys[:_MOST_KEYS])
         more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
         return (
             f"the program cannot see {shown}{more}: orch.{self._setting} is the same for all values."
             f" Add {own}{{overrides}} to it, or {{config}} if the program reads config.yaml"
         )
+
+    def _not_named(self) -> list[Override]:
+        """Return the overrides for the program whose keys no argument names."""
+        said = " ".join(self._arguments)
+        return [
+            override
+            for override in self._composer.overrides
+            if not override.is_hydra_override() and is_for_program(override, ())
+            if not re.search(rf"\{{{re.escape(name_of(override))}\*?}}", said)
+        ]
 
     def _is_unseen(self, override: Override, told: Told, run_dir: Path) -> bool:
         """Return whether another value makes another config, and a program is told the same."""

@@ -82,6 +82,7 @@ def test_function_is_called_in_a_folder_with_files_of_any_name(crowded: Path) ->
         *("experiment_id=here", "orch.tracking.enabled=true"),
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stderr == ""  # helpers such as multiprocessing's resource tracker start as well
     assert sorted(logs(crowded).splitlines()) == ["mine 1", "mine 2"]
     assert "of the project" not in (crowded / "results/here/tracking.log").read_text()
     assert "2 of 2 runs are done." in ended.stdout

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.config.unseen_overrides import UnseenOverrides
 from orchestrator.planning.load import ConfigSource, load_plan
 
 CONFIG = """
@@ -132,3 +133,20 @@ def test_settings_of_hydra_have_an_effect_if_they_are_passed_on() -> None:
     (warning,) = _warnings('["train","{overrides}"]', *overrides)
     assert warning.startswith("hydra.sweep.dir has no effect")
     assert "hydra.verbose, hydra.sweep.dir have no" in _warnings('["t","{config}"]', *overrides)[0]
+
+
+def test_chains_of_interpolations_are_not_composed_again_and_again() -> None:
+    """Such configs may take a second to resolve: no warning is worth a minute."""
+    composed: list[object] = []
+    chain = [f"+q{number}='${{q{number // 3}}}${{q{number // 3}}}'" for number in range(1, 12)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(UnseenOverrides, "_tell", lambda *_: composed.append(1))
+        _warnings('[train,"{steps}"]', "+q0=a", *chain)
+    assert composed == []
+
+
+def test_override_whose_key_the_command_names_is_seen_without_composing() -> None:
+    """The usual command takes no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(UnseenOverrides, "_tell", None)
+        assert _warnings('[train,"{steps}","--lr={lr}","{flags*}"]', "lr=1,2", "flags=[z]") == []
