@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from trainer.run_files import say
@@ -87,8 +88,10 @@ def _saves_more(kind: type) -> bool:
     )
 
 
-def _bytes_of(tensor: Tensor) -> Any:  # noqa: ANN401 - it is only compared
+def _bytes_of(tensor: Tensor) -> bytes | None:
+    """Return the bytes of a tensor; None for one without a dense memory of its own."""
     try:
-        return tensor.detach().cpu().contiguous().numpy().tobytes()
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        return flat.view(torch.uint8).numpy().tobytes()  # NumPy lacks types such as bfloat16
     except (RuntimeError, TypeError):
-        return tensor._version  # noqa: SLF001 - of a type that NumPy does not have
+        return None

@@ -6,16 +6,23 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from orchestrator.config.axis_dependencies import find_parts, is_certain
+from orchestrator.config.axis_dependencies import find_parts, is_certain, longest_values
+from orchestrator.config.resolved_size import check_resolved_size
 from orchestrator.grid.axes import Axis
 
 AXES = [Axis("lr", (0.1, 0.2)), Axis("seed", (0, 1, 2))]
 
 
+def find(cfg: DictConfig) -> Any:
+    """Return the config of the first point, and the parts of it that depend on the axes."""
+    sizes = check_resolved_size(cfg, longest_values(cfg, AXES, (0, 1)))
+    return find_parts(cfg, AXES, (0, 1), sizes)
+
+
 def dependent(config: dict[str, Any]) -> dict[str, Any]:
     """Return the values of each part by positions on its axes, by dotted paths."""
     cfg = OmegaConf.create({"lr": 0.1, "seed": 0} | config)
-    found = find_parts(cfg, AXES, (0, 1))
+    found = find(cfg)
     assert found is not None
     resolved, parts = found
     assert resolved == OmegaConf.to_container(cfg, resolve=True)
@@ -66,13 +73,13 @@ def test_resolver_may_read_anything() -> None:
 def test_axis_that_sets_more_than_one_value_is_uncertain() -> None:
     """Interpolations may refer to anything inside of it."""
     cfg = OmegaConf.create({"lr": {"base": 0.1}, "seed": 0})
-    assert find_parts(cfg, AXES, (0, 1)) is None
+    assert find(cfg) is None
 
 
 def test_config_is_as_before_afterwards() -> None:
     cfg = OmegaConf.create({"lr": 0.1, "seed": 0, "name": "${lr}-${seed}"})
     before = OmegaConf.to_container(cfg)
-    find_parts(cfg, AXES, (0, 1))
+    find(cfg)
     assert OmegaConf.to_container(cfg) == before
 
 

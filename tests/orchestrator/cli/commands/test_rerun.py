@@ -3,12 +3,15 @@
 import fcntl
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.errors import UsageError
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.state import Record, State
 
@@ -117,8 +120,12 @@ def test_nothing_is_moved_before_all_that_runs_need_is_there(grid: Grid) -> None
     text = (grid.folder / "conf/config.yaml").read_text()
     text = text.replace("command: [python, train.py]", "entry_point: 'absent_module:main'")
     (grid.folder / "conf/config.yaml").write_text(text)
-    with pytest.raises(OrchestratorError):
-        grid.orch("rerun", directory.run_id)
+    # In a process of its own: the one that forks loads modules once.
+    config_dir = f"--config-dir={grid.folder / 'conf'}"
+    command = [sys.executable, "-m", "orchestrator", config_dir, "rerun", directory.run_id]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == ExitCode.WRONG
+    assert "absent_module" in ended.stderr
     assert results_of(directory) == ["old"]
 
 
