@@ -133,8 +133,8 @@ def measure_million(points: int = MILLION) -> None:
         reporter = ReporterProcess(experiment, Tracking())
         begun = time.monotonic()
         problem = reporter.finish(Patience(), lambda: False)
-        rate = reporter.news.points / (time.monotonic() - begun)
-        print(f"{f'{reporter.news.points} points of one run':40}{rate:8.0f} points/s  {problem}")
+        rate = reporter.progress.points / (time.monotonic() - begun)
+        print(f"{f'{reporter.progress.points} points of one run':40}{rate:8.0f} points/s  {problem}")
 
 
 def begin(run: RunDirectory) -> int:
