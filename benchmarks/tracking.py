@@ -134,7 +134,9 @@ def measure_million(points: int = MILLION) -> None:
         begun = time.monotonic()
         problem = reporter.finish(Patience(), lambda: False)
         rate = reporter.progress.points / (time.monotonic() - begun)
-        print(f"{f'{reporter.progress.points} points of one run':40}{rate:8.0f} points/s  {problem}")
+        print(
+            f"{f'{reporter.progress.points} points of one run':40}{rate:8.0f} points/s  {problem}"
+        )
 
 
 def begin(run: RunDirectory) -> int:

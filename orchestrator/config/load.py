@@ -33,7 +33,7 @@ from orchestrator.grid.axes import Axis, check_size, expand
 from orchestrator.grid.config_diff import leaves
 from orchestrator.grid.config_values import Value, dotted_keys
 from orchestrator.grid.filters_per_point import read_filters
-from orchestrator.runner.entry_point import find_modules_of_the_project
+from orchestrator.runner.project_modules import find_modules_of_the_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ signalled, and no PID is consulted.
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 from typing import TYPE_CHECKING
 
 from orchestrator.rundir import durable, records
@@ -35,7 +35,7 @@ class StopFile:
         content = {
             "schema": records.SCHEMA,
             "how": how,
-            "id": secrets.token_hex(8),
+            "id": os.urandom(8).hex(),
             "asked_at": records.now(),
         }
         durable.write_file(self._path, records.dump(content))

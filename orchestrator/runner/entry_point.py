@@ -18,7 +18,6 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from orchestrator.runner.attempt_program import (
@@ -29,6 +28,7 @@ from orchestrator.runner.attempt_program import (
     signals_blocked,
 )
 from orchestrator.runner.project_files import ImportedFiles
+from orchestrator.runner.project_modules import find_modules_of_the_project, hidden_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -222,13 +222,6 @@ def _become_a_program(environment: Mapping[str, str], output: int, lock: int) ->
             torch.set_num_threads(int(threads.partition(",")[0]))
 
 
-def find_modules_of_the_project() -> None:
-    """Make modules of the current folder importable, after the installed ones."""
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.append(folder)
-
-
 def load(entry_point: str) -> Callable[..., object]:
     """Import the function that ``package.module:function`` names.
 
@@ -244,19 +237,6 @@ def load(entry_point: str) -> Callable[..., object]:
             raise type(error)(f"{error}: {hidden}") from error
         raise
     return loaded
-
-
-def hidden_file(module: str) -> str:
-    """Return which file of the current folder an installed module hides; an empty string if none."""
-    package = module.partition(".")[0]
-    meant = [
-        path for path in (Path(f"{package}.py"), Path(package, "__init__.py")) if path.is_file()
-    ]
-    found = sys.modules.get(package)
-    place = getattr(found, "__file__", None) or "built into Python"
-    if not meant or found is None or Path(place).resolve() == meant[0].resolve():
-        return ""
-    return f"{place} was imported, which hides {meant[0].resolve()}. Rename that file"
 
 
 def _is_hydra_app(function: Callable[..., object]) -> bool:

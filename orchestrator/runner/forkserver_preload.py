@@ -16,9 +16,10 @@ from importlib import import_module
 from typing import Any, Final
 
 from orchestrator.runner.attempt_program import SIGNALS
-from orchestrator.runner.entry_point import find_modules_of_the_project, load
+from orchestrator.runner.entry_point import load
 from orchestrator.runner.large_pages import gather
 from orchestrator.runner.project_files import note_preloaded
+from orchestrator.runner.project_modules import find_modules_of_the_project
 
 # Environment variables from orch to this process; they are removed here.
 MODULES: Final = "ORCH_PRELOAD"
