@@ -74,6 +74,8 @@ class StopRequests:
         """Install the signal handlers."""
         heeded = [number for number in _ASKING if signal.getsignal(number) != signal.SIG_IGN]
         self._previous = {number: signal.signal(number, self._raise) for number in heeded}
+        # The parent process may have blocked them; a blocked Ctrl-C would stop nothing.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, heeded)
         self._previous_wakeup = signal.set_wakeup_fd(
             self._signalled.fileno(), warn_on_full_buffer=False
         )

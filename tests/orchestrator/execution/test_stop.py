@@ -65,3 +65,14 @@ def test_signal_after_a_drain_asks_the_runs_to_stop() -> None:
         stop.look()
         stop.look()
         assert stop.level is StopLevel.AT_CHECKPOINT
+
+
+def test_signals_that_the_parent_process_blocked_are_heard() -> None:
+    """The mask is inherited; Ctrl-C has to work nevertheless."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        with StopRequests() as stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stop.asked
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
