@@ -13,6 +13,7 @@ from orchestrator.grid.identity import Run, identify
 from orchestrator.rundir.experiment import ExperimentDirectory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # A shell's background job ignores it, and so would every orch that a test starts and interrupts.
@@ -50,3 +51,11 @@ def experiment(tmp_path: Path) -> ExperimentDirectory:
 def runs() -> list[Run]:
     """Return three runs that differ in their seed."""
     return [identify({"seed": seed, "lr": 0.1}, {"seed": seed}) for seed in range(3)]
+
+
+@pytest.fixture(autouse=True)
+def _same_signals_blocked() -> Iterator[None]:
+    """Restore the mask of signals: code of forked processes changes it, and programs inherit it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
