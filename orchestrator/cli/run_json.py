@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from orchestrator.rundir.state import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.grid.identity import RunId
     from orchestrator.rundir.status_report import Report
 
 
@@ -27,3 +30,25 @@ def report_as_json(report: Report) -> dict[str, object]:
         "started_at": recorded.started_at if recorded else None,
         "ended_at": recorded.ended_at if recorded else None,
     }
+
+
+def removals_as_json(
+    reports: Sequence[Report], kept: Mapping[RunId, str], *, removed: bool
+) -> list[dict[str, object]]:
+    """Return the runs that ``orch prune`` and ``orch rm`` remove, as their ``--json`` prints them.
+
+    Args:
+        reports: The runs.
+        kept: Those that were kept, and why.
+        removed: Whether the others were removed, and not only shown.
+    """
+    return [
+        {
+            "run_id": report.run_id,
+            "overrides": dict(report.overrides),
+            "state": report.seen.state.value,
+            "removed": removed and report.run_id not in kept,
+            "why_not": kept.get(report.run_id),
+        }
+        for report in reports
+    ]

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.run_json import removals_as_json
 from orchestrator.cli.tables import print_changes, print_status
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import UsageError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from orchestrator.grid.identity import RunId
     from orchestrator.planning.load import Planned
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.status_report import Report
@@ -45,16 +47,7 @@ def prune(options: argparse.Namespace, console: Console) -> int:
             "schema": 1,
             "named": len(planned.plan.decisions),
             "axes": [axis.key for axis in planned.described.axes],
-            "runs": [
-                {
-                    "run_id": report.run_id,
-                    "overrides": dict(report.overrides),
-                    "state": report.seen.state.value,
-                    "removed": options.yes and report.run_id not in kept,
-                    "why_not": kept.get(report.run_id),
-                }
-                for report in reports
-            ],
+            "runs": removals_as_json(reports, kept, removed=options.yes),
         }
         console.file.write(json.dumps(content, indent=2) + "\n")
     else:
@@ -82,7 +75,7 @@ def _compared(planned: Planned) -> str:
     return f"{len(planned.plan.decisions)} runs over {keys}"
 
 
-def _remove(experiment: ExperimentDirectory, reports: Sequence[Report]) -> dict[str, str]:
+def _remove(experiment: ExperimentDirectory, reports: Sequence[Report]) -> dict[RunId, str]:
     """Remove run directories and return those that were kept, with the reason."""
     reasons = (
         (report.run_id, experiment.remove(report.run_id, tell_waiting)) for report in reports
@@ -94,7 +87,7 @@ def _tell(
     options: argparse.Namespace,
     planned: Planned,
     reports: Sequence[Report],
-    kept: dict[str, str],
+    kept: dict[RunId, str],
     console: Console,
 ) -> None:
     folder = planned.experiment.training

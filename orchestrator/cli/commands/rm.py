@@ -10,6 +10,7 @@ from rich.text import Text
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.run_choice import choose_runs, separate_runs
+from orchestrator.cli.run_json import removals_as_json
 from orchestrator.cli.tables import print_status
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.grid.axes import describe_point
@@ -38,16 +39,7 @@ def rm(options: argparse.Namespace, console: Console) -> int:
         reasons = ((it.run_id, experiment.remove(it.run_id, tell_waiting)) for it in reports)
         left = {run_id: reason for run_id, reason in reasons if reason}
     if options.json:
-        runs = [
-            {
-                "run_id": report.run_id,
-                "overrides": dict(report.overrides),
-                "state": report.seen.state.value,
-                "removed": options.yes and report.run_id not in left,
-                "why_not": left.get(report.run_id),
-            }
-            for report in reports
-        ]
+        runs = removals_as_json(reports, left, removed=options.yes)
         console.file.write(json.dumps({"schema": 1, "runs": runs}, indent=2) + "\n")
     elif options.yes:
         _tell(reports, left, console)
