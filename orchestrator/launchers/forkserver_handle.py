@@ -34,6 +34,9 @@ _BELOW: Final = len("/pymp-12345678/listener-12345678")
 _SHORT_FOLDERS: Final = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 # only a private folder in it is used
 _SAFE_PATH: Final = "PYTHONSAFEPATH"
 _SLICE: Final = 50  # ms
+# A fork that the user did not wait for may still be under way: what it has set in the environment
+# must not be taken by the next fork for what was there before.
+_ONE_FORK: Final = threading.Lock()
 
 
 class ForkServer:
@@ -69,7 +72,7 @@ class ForkServer:
 
         def start() -> None:
             try:
-                with self._environment():
+                with _ONE_FORK, self._environment():
                     # Before signals are blocked: it unblocks them once it has started its process, and
                     # the server, which inherits the mask, would be interrupted while it loads modules.
                     resource_tracker.ensure_running()

@@ -1,10 +1,12 @@
 """The fork server: where its socket lies, and how long orch waits for it."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from multiprocessing import forkserver, util
 from pathlib import Path
@@ -17,6 +19,18 @@ from orchestrator.launchers import forkserver_handle
 from orchestrator.launchers.forkserver_handle import ForkServer, end_if_stopped
 
 CONTEXT = multiprocessing.get_context("forkserver")
+
+
+@pytest.fixture(autouse=True)
+def _no_fork_goes_on() -> Iterator[None]:
+    """Wait for forks that a test did not wait for, and see that the environment is as before."""
+    before, threads = dict(os.environ), threading.enumerate()
+    yield
+    for thread in set(threading.enumerate()) - set(threads):
+        thread.join(60)
+        assert not thread.is_alive()
+    assert {name for name in os.environ if name.startswith("ORCH_")} <= set(before)
+    assert os.environ.get("PYTHONSAFEPATH") == before.get("PYTHONSAFEPATH")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -53,8 +67,22 @@ def test_stopped_server_does_not_keep_the_user_waiting() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(InterruptedError, match="you asked to stop"):
             fork(server)
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it was killed
+    with contextlib.suppress(ChildProcessError):  # the fork that was given up has seen its end
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it was killed
     assert fork(ForkServer()) == 0
+    assert forkserver._forkserver._forkserver_pid != pid  # type: ignore[attr-defined]
+
+
+def test_fork_that_was_given_up_leaves_the_environment_of_the_next_one_alone() -> None:
+    before = dict(os.environ)
+    server = ForkServer()
+    with StopRequests() as stop:
+        server.heed(stop, patience=0.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        with forkserver_handle._ONE_FORK, pytest.raises(InterruptedError):  # still under way
+            fork(server)
+    assert fork(ForkServer()) == 0
+    assert dict(os.environ) == before
 
 
 def test_server_that_is_not_stopped_is_left_alone() -> None:
