@@ -1,7 +1,9 @@
-"""The lock of a run: an ``flock(2)`` that is held as long as any process of an attempt lives.
+"""The lock of a run: it is held as long as any process of an attempt lives.
 
 All processes of the attempt inherit the descriptor. Process IDs, timestamps and heartbeats are never
-consulted.
+consulted. It consists of two locks of the kernel, because between hosts some file systems share only
+one of them: an ``flock(2)``, and a lock of the open file description, ``F_OFD_SETLK`` of fcntl(2).
+Both belong to the open file, so a file system that makes one of the other sees no conflict.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import struct
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PAUSE: Final = 0.001
+_FLOCK: Final = "hhqqi4x"  # struct flock of fcntl(2): l_type, l_whence, l_start, l_len, l_pid
 
 
 class RunLock:
@@ -46,7 +51,11 @@ class RunLock:
             if self.is_held():
                 return False
             time.sleep(_PAUSE)
-        return True
+        if _take_range(descriptor):
+            return True
+        # Another host holds it, and its flock does not reach this one.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        return False
 
     def is_held(self) -> bool:
         """Return whether a process of an attempt lives.
@@ -62,11 +71,11 @@ class RunLock:
             return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return _is_range_taken(descriptor)
         except BlockingIOError:
             return True
         finally:
             os.close(descriptor)
-        return False
 
     def is_of(self, descriptor: int) -> bool:
         """Return whether the file is still the one that a descriptor was opened for.
@@ -104,3 +113,29 @@ class RunLock:
             os.close(descriptor)
             raise RunDirectoryError(f"{path}: it is not a lock file. {MOVE_AWAY}")
         return descriptor
+
+
+def _take_range(descriptor: int) -> bool:
+    """Lock all bytes of a file; return False if another open file holds an exclusive lock on some.
+
+    Where that is impossible (a descriptor for reading only, a file system without such locks), the
+    ``flock`` has to do.
+    """
+    with suppress(OSError):
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _all_bytes(fcntl.F_WRLCK))
+        except (BlockingIOError, PermissionError):  # EAGAIN or EACCES
+            return not _is_range_taken(descriptor)
+    return True
+
+
+def _is_range_taken(descriptor: int) -> bool:
+    """Return whether another open file holds an exclusive lock on bytes of a file."""
+    with suppress(OSError):
+        found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _all_bytes(fcntl.F_RDLCK))
+        return bool(struct.unpack(_FLOCK, found)[0] == fcntl.F_WRLCK)
+    return False
+
+
+def _all_bytes(kind: int) -> bytes:
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)
