@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+_STATES: Final = ("pending", "running", "stale", "failed", "done")
+
+
 def _add_only_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", metavar="EXPR", help="select only the runs for which this comparison holds"
@@ -24,7 +27,7 @@ def _add_state_option(parser: argparse.ArgumentParser) -> None:
         "--state",
         action="append",
         default=[],
-        choices=["pending", "running", "stale", "failed", "done"],
+        choices=_STATES,
         help="list only the runs in this state; may be given several times",
     )
 
@@ -83,7 +86,8 @@ def _add_status_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help="list every run (default: of more than 40, those neither done nor pending)",
+        help="list every run, also those that the grid does not name (default: those of the grid;"
+        " of more than 40, those neither done nor pending)",
     )
     _add_state_option(parser)
     parser.add_argument(
@@ -93,6 +97,14 @@ def _add_status_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", type=count, metavar="N", help="list only the first N runs")
     parser.add_argument(
         "--watch", action="store_true", help="repeat the table while a process executes the runs"
+    )
+    parser.add_argument(
+        "--halt-on",
+        action="append",
+        default=[],
+        choices=_STATES,
+        help="exit with code 4 if a run is in this state, with --watch as soon as one is; may be"
+        " given several times",
     )
 
 

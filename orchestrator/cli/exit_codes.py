@@ -12,4 +12,5 @@ class ExitCode(IntEnum):
     FAILED = 1  # a run failed
     WRONG = 2  # the command, the config or a filter is wrong
     LEFT = 3  # something is left that this command could not finish
+    HALTED = 4  # a run is in a state that orch status was asked to halt on
     INTERRUPTED = 130  # stopped by the user

@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
 
 _MOST_CANDIDATES: Final = 5
+_OF_EXPERIMENT: Final = ("results_dir", "experiment_id")
 
 
 def source_of(options: argparse.Namespace) -> ConfigSource:
     """Return the config folder, config name, overrides and app of a command line."""
     folder = None if options.config_dir is None else Path(options.config_dir)
     return ConfigSource(folder, options.config_name, options.overrides, options.app or "")
+
+
+def names_a_run(overrides: Sequence[str]) -> bool:
+    """Return whether some override is of a run, and not only of the experiment or of ``orch``."""
+    keys = (override.lstrip("+~").partition("=")[0] for override in overrides)
+    return any(key not in _OF_EXPERIMENT and not key.startswith("orch.") for key in keys)
 
 
 def open_runs(options: argparse.Namespace, names: Sequence[str]) -> list[RunDirectory]:

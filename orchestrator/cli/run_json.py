@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.rundir.state import Status
+from orchestrator.rundir.state import State, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from orchestrator.execution.live_resources import LiveResources
     from orchestrator.grid.identity import RunId
+    from orchestrator.rundir.experiments import ExperimentSummary
     from orchestrator.rundir.status_report import Report
 
 
@@ -30,6 +32,37 @@ def report_as_json(report: Report) -> dict[str, object]:
         "started_at": recorded.started_at if recorded else None,
         "ended_at": recorded.ended_at if recorded else None,
     }
+
+
+def status_as_json(
+    report: Report, used: LiveResources, *, in_grid: bool | None
+) -> dict[str, object]:
+    """Return a run as a row of ``orch status --json``; a contract."""
+    return {
+        **report_as_json(report),
+        "in_grid": in_grid,
+        "slot": used.slot,
+        "gpu": used.gpu,
+        "memory": used.memory,
+        "gpu_memory": used.gpu_memory,
+        "seconds_left": used.seconds_left and round(used.seconds_left, 1),
+    }
+
+
+def summary_as_json(summary: ExperimentSummary) -> dict[str, object]:
+    """Return an experiment as ``orch status --json`` lists it; a contract."""
+    return {
+        "experiment_id": summary.experiment.experiment_id,
+        "directory": str(summary.experiment.path),
+        "states": states_as_json(summary.states),
+        "executed": summary.is_executed,
+        "last_activity": summary.last_activity,
+    }
+
+
+def states_as_json(states: Mapping[State, int]) -> dict[str, int]:
+    """Return the number of runs in each state, for all states."""
+    return {state.value: states.get(state, 0) for state in State}
 
 
 def removals_as_json(

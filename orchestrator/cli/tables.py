@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
 from orchestrator.cli.columns import (
-    cell_of,
     cells_of,
-    fit_columns,
     keys_of,
     new_table,
-    width_of,
 )
 from orchestrator.cli.state_colours import COLOURS
-from orchestrator.grid.identity import SHORT_ID_DIGITS, short
+from orchestrator.grid.identity import short
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
@@ -30,11 +26,8 @@ if TYPE_CHECKING:
     from orchestrator.planning.drift import Drift
     from orchestrator.planning.grid_changes import Changes
     from orchestrator.planning.plan import Plan
-    from orchestrator.rundir.status_report import Report
 
 ROWS_WITHOUT_ASKING: Final = 40
-_STATE: Final = 22  # the columns state and iteration
-_STATE_AND_WHY: Final = 44
 _MOST_CHANGES: Final = 10
 
 
@@ -130,7 +123,7 @@ def print_summary(plan: Plan, console: Console, drift: Drift | None = None) -> N
     if plan.only:
         chosen = f"{len(plan.decisions):>7} of them selected by  "
         console.print(Text.assemble(chosen, (printable(plan.only), "cyan")))
-    console.print(_states(plan.states))
+    console.print(states_line(plan.states))
     if drift is not None:
         print_drift(drift, console)
 
@@ -140,57 +133,6 @@ def print_drift(drift: Drift, console: Console) -> None:
     if drift.places:
         text = f"{drift}. orch run --rerun-changed executes them again"
         console.print(Text(printable(text), style="yellow"), soft_wrap=True)
-
-
-def print_status(
-    reports: Sequence[Report],
-    console: Console,
-    *,
-    everything: bool,
-    counts: Mapping[State, int] | None = None,
-) -> None:
-    """Print one line per run directory, and the number of runs in each state.
-
-    ``counts`` are these numbers, where they are not those of the reports.
-
-    Of many runs only those that are neither done nor pending are listed, unless ``everything``.
-    """
-    shown = reports
-    if not everything and len(reports) > ROWS_WITHOUT_ASKING:
-        quiet = (State.DONE, State.PENDING)
-        shown = [report for report in reports if report.seen.state not in quiet]
-        shown = shown[:ROWS_WITHOUT_ASKING]
-    axes = keys_of(report.overrides for report in shown)
-    over = all(report.seen.state is State.DONE for report in shown)
-    saved_metrics = [report.outcome.metrics for report in shown]
-    all_metrics = keys_of(saved_metrics)
-    cells = {key: [cell_of(found.get(key, "")) for found in saved_metrics] for key in all_metrics}
-    taken = SHORT_ID_DIGITS + width_of((report.overrides for report in shown), axes, console)
-    metrics = fit_columns(cells, taken + (_STATE if over else _STATE_AND_WHY), console)
-    table = new_table(
-        "run", *axes, "state", "iteration", *metrics, *([] if over else ["why"]), console=console
-    )
-    for report in shown:
-        saved = report.seen.progress
-        table.add_row(
-            short(report.run_id),
-            *cells_of(report.overrides, axes),
-            _state(report.seen.state),
-            f"{saved.iteration}/{saved.iterations}" if saved else "",
-            *cells_of(report.outcome.metrics, metrics),
-            *([] if over else [note(report.seen.reason)]),
-        )
-    if shown:
-        console.print(table)
-    tell_left_out(len(all_metrics) - len(metrics), console)
-    if len(shown) < len(reports):
-        those = (
-            f"{len(shown)} of {len(reports)} runs are shown" if shown else f"{len(reports)} runs"
-        )
-        console.print(f"{those}; --all lists them.")
-    if counts is None:
-        counts = Counter(report.seen.state for report in reports)
-    console.print(_states({state: counts.get(state, 0) for state in State}))
 
 
 def print_differences(
@@ -218,7 +160,8 @@ def tell_left_out(left_out: int, console: Console) -> None:
         console.print(Text(text, style="dim"))
 
 
-def _states(counts: Mapping[State, int]) -> Text:
+def states_line(counts: Mapping[State, int]) -> Text:
+    """Return the number of runs in each state that has any."""
     parts = [Text.assemble(f"{counts[state]} ", _state(state)) for state in counts if counts[state]]
     return Text(", ").join(parts)
 

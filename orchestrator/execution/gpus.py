@@ -75,6 +75,18 @@ class Nvml:
             )
         return None
 
+    def memory_by_process(self, uuid: str | None) -> dict[int, int] | None:
+        """Return the bytes that each process uses on a GPU, or None if the driver does not report it."""
+        nvml = _library()
+        if nvml is None or not uuid:
+            return None
+        with contextlib.suppress(nvml.NVMLError):
+            device = nvml.nvmlDeviceGetHandleByUUID(uuid)
+            processes = nvml.nvmlDeviceGetComputeRunningProcesses(device)
+            # In a container, the driver reports no process, or none with its memory.
+            return {int(it.pid): int(it.usedGpuMemory) for it in processes if it.usedGpuMemory}
+        return None
+
     @staticmethod
     def _describe(nvml: Any, number: int) -> Gpu:  # noqa: ANN401 # the library has no types
         device = nvml.nvmlDeviceGetHandleByIndex(number)

@@ -38,7 +38,9 @@ def make_slots(
     slots = []
     for number in range(count):
         gpu = gpus[number % len(gpus)] if gpus else None
-        own = {"CUDA_VISIBLE_DEVICES": gpu.uuid} if gpu else {}
+        own = {"ORCH_SLOT": str(number)}
+        if gpu:
+            own["CUDA_VISIBLE_DEVICES"] = gpu.uuid
         slots.append(Slot(number, {**(environment or {}), **own}, gpu))
     return tuple(slots)
 

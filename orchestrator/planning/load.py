@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.config.settings import ProgramSettings, Settings
     from orchestrator.grid.axes import Point
     from orchestrator.grid.config_values import Value
+    from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
     from orchestrator.grid.run_selection import Selection
 
@@ -102,8 +103,13 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
     Raises:
         OrchestratorError: The config, the grid, a filter or a folder is wrong.
     """
-    condition = None if only is None else parse_condition(only)
-    described, experiment = describe(source)
+    return plan_runs(*describe(source), None if only is None else parse_condition(only))
+
+
+def plan_runs(
+    described: ExperimentConfig, experiment: ExperimentDirectory, condition: Condition | None = None
+) -> Planned:
+    """Expand the grid of a config, observe the run directories and plan, as ``load_plan``."""
     axes, composer = described.axes, described.composer
     shared = SharedSettings(axes, composer.resolve)
     with _hiding_secrets(described):
@@ -124,7 +130,7 @@ def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
     seen = experiment.observe(named)
     made = make_plan(described.experiment_id, str(experiment.training), selection, seen, named)
     if condition is not None:
-        made = restrict(made, without_secrets(condition.text))
+        made = restrict(made, without_secrets(condition.text), condition.source)
     _check_program(selection, described, experiment)
     former = [run_id for run_id in existing if run_id not in named]
     return Planned(

@@ -81,6 +81,11 @@ class Decisions(Sequence[Decision]):
         seen = {at: self._seen[place] for at, place in enumerate(places) if place in self._seen}
         return Decisions(picked, seen)
 
+    @property
+    def runs(self) -> Sequence[Run]:
+        """The runs, in order."""
+        return self._runs
+
     def observed(self) -> Iterable[tuple[int, Observation]]:
         """Return the indices and the observations of the runs that have a directory."""
         return self._seen.items()
@@ -172,8 +177,8 @@ def make_plan(
     return Plan(experiment_id, directory, selection, decisions)
 
 
-def restrict(plan: Plan, only: str) -> Plan:
-    """Return the plan restricted to the runs that meet the condition ``only``.
+def restrict(plan: Plan, only: str, option: str = "--only") -> Plan:
+    """Return the plan restricted to the runs that meet the condition ``only`` of an option.
 
     Raises:
         FilterError: No run meets it.
@@ -182,7 +187,7 @@ def restrict(plan: Plan, only: str) -> Plan:
     if not meant:
         count = len(plan.decisions)
         raise FilterError(
-            f"--only {only!r}: none of the {count} runs meets it. List the runs with orch plan."
+            f"{option} {only!r}: none of the {count} runs meets it. List the runs with orch plan."
         )
     return replace(plan, decisions=plan.decisions.pick(meant), only=only)
 

@@ -174,14 +174,25 @@ class RunDirectory:
         attempts = self._count_attempts(status)
         return Observation(status, locked, attempts, progress, has_checkpoint, damage=damage)
 
-    def report(self, survivors: Survivors | None = None) -> Report:
-        """Return the report on the run; damage becomes its reason, and is never raised."""
+    def report(
+        self, survivors: Survivors | None = None, known: Observation | None = None
+    ) -> Report:
+        """Return the report on the run; damage becomes its reason, and is never raised.
+
+        Args:
+            survivors: As for ``observe``.
+            known: What was observed of the run a moment ago; that a run is done is final.
+        """
         try:
-            seen = self.observe(survivors)
-            outcome = self.outcome() if seen.status else NO_OUTCOME
             identity = read_identity(self.identity)
+            progress, outcome = program_files.read_reported(f"{self.path}")
+            if known is not None and known.state is State.DONE:
+                seen = replace(known, progress=progress)
+            else:
+                seen = self.observe(survivors)
             overrides = records.parse_overrides(identity)
-            return Report(self.run_id, overrides, str(identity.get("created_at")), seen, outcome)
+            told = outcome if seen.status else NO_OUTCOME
+            return Report(self.run_id, overrides, str(identity.get("created_at")), seen, told)
         except RunDirectoryError as error:
             return Report(self.run_id, {}, "", Observation(status=Unreadable(str(error))))
 

@@ -45,7 +45,16 @@ def read_progress(run_dir: str) -> Progress | None:
 
 def read_outcome(run_dir: str) -> Outcome:
     """Return the metrics and results that a program left."""
-    return read(f"{run_dir}/{PROGRESS}", f"{run_dir}/{METRICS}", f"{run_dir}/{RESULTS}")
+    return read_reported(run_dir)[1]
+
+
+def read_reported(run_dir: str) -> tuple[Progress | None, Outcome]:
+    """Return both, with one read of what both are about."""
+    content = b""
+    with contextlib.suppress(OSError):
+        content = durable.read_file(f"{run_dir}/{PROGRESS}")
+    outcome = read(records.parse(content), f"{run_dir}/{METRICS}", f"{run_dir}/{RESULTS}")
+    return records.parse_progress(content), outcome
 
 
 def signs(run_dir: str) -> tuple[object, ...]:

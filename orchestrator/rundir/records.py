@@ -46,6 +46,9 @@ def dump_status(status: Status) -> bytes:
             "error": failure and {"class": failure.kind, "message": failure.message},
             "reason": status.reason,
             "code": status.code,
+            "slot": status.slot,
+            "gpu": status.gpu,
+            "resumed_at": status.resumed_at,
         }
     )
 
@@ -78,6 +81,9 @@ def parse_status(content: bytes) -> Status | Unreadable:
             failure=_parse_failure(found.get("error")),
             reason=_text(found.get("reason")),
             code=_text(found.get("code")),
+            slot=_count(found.get("slot")),
+            gpu=_text(found.get("gpu")),
+            resumed_at=_count(found.get("resumed_at")),
         )
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
@@ -233,6 +239,10 @@ def _parse_failure(found: object) -> Failure | None:
 
 def _text(value: object) -> str | None:
     return printable(value) if isinstance(value, str) else None
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value <= _LARGEST else None
 
 
 def _optional(value: object, kind: type[T]) -> T | None:

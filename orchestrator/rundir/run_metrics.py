@@ -53,12 +53,12 @@ class Outcome:
 NO_OUTCOME: Final = Outcome()
 
 
-def read_outcome(progress: Path | str, metrics: Path | str, results: Path | str) -> Outcome:
+def read_outcome(reported: object, metrics: Path | str, results: Path | str) -> Outcome:
     """Read the metrics from a run's files; ignore files that are missing or damaged.
 
-    Metrics in ``progress.json`` win over those of the same name at the end of ``metrics.jsonl``.
+    ``reported`` is the content of ``progress.json``. Metrics in ``progress.json`` win over those of the same name at the end of ``metrics.jsonl``.
     """
-    reported, tested = _read(progress), _read(results)
+    tested = _read(results)
     training = dict(records.parse_metrics(reported))
     if records.parse_version(reported) is None:  # the trainer's own progress has all metrics
         with contextlib.suppress(OSError):

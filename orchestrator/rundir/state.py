@@ -42,6 +42,7 @@ class Status:
     """The content of a readable ``status.json``; times are ISO 8601 in UTC.
 
     ``code`` is a digest of the code and the command of its attempts, once the last one has ended.
+    ``slot`` and ``gpu`` say where the attempt runs, and ``resumed_at`` at which iteration it began.
     """
 
     record: Record
@@ -54,6 +55,9 @@ class Status:
     failure: Failure | None = None
     reason: str | None = None
     code: str | None = None
+    slot: int | None = None
+    gpu: str | None = None
+    resumed_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

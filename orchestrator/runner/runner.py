@@ -99,6 +99,9 @@ class Runner:
             started_at=now(),
             host=socket.gethostname(),
             pid=os.getpid(),
+            slot=_own_slot(),
+            gpu=_own_gpu(),
+            resumed_at=seen.saved,
         )
         ended = self._run_program(lock, status)
         return record(self._directory, ended, lock)
@@ -164,6 +167,16 @@ class Runner:
             FailureKind.ERROR, f"cannot start {self._program.name!r}: {error.strerror}"
         )
         return replace(status, record=Record.FAILED, failure=failure)
+
+
+def _own_slot() -> int | None:
+    told = os.environ.get("ORCH_SLOT", "")
+    return int(told) if told.isdecimal() else None
+
+
+def _own_gpu() -> str | None:
+    told = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return told if told.startswith(("GPU-", "MIG-")) else None  # not what the user has set
 
 
 _VERDICTS: Final = {

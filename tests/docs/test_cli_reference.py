@@ -54,6 +54,7 @@ The exit codes are a contract.
 | 1 | a run failed |
 | 2 | the command, the config or a filter is wrong; one line on stderr says what, where and what to do |
 | 3 | something was left over: runs that this `orch run` could not finish, points that did not reach MLflow, directories that could not be removed |
+| 4 | a run is in a state that `orch status --halt-on` names |
 | 130 | interrupted |
 """
 

@@ -10,7 +10,8 @@ from rich.text import Text
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.run_json import removals_as_json
-from orchestrator.cli.tables import print_changes, print_status
+from orchestrator.cli.status_table import print_status
+from orchestrator.cli.tables import print_changes
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import UsageError
 from orchestrator.grid.axes import describe_point
@@ -95,7 +96,7 @@ def _tell(
         console.print(Text(f"Nothing to remove: this grid names all runs in {folder}."))
         return
     if not options.yes:
-        print_status(reports, console, everything=True)
+        print_status(reports, console)
         print_changes(look_back(planned), console)
         text = (
             f"This command names {_compared(planned)}. The other {len(reports)} in {folder}"

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.lookup import source_of
+from orchestrator.cli.lookup import names_a_run, source_of
 from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of
 from orchestrator.cli.results_output import print_comparison
 from orchestrator.cli.run_choice import meeting
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 _FORMATS: Final = ("json", "csv", "markdown", "latex")
 _COMMON: Final = "common"
 _MODE: Final = "checkpoint.mode"
-_OF_EXPERIMENT: Final = ("results_dir", "experiment_id")
 
 
 def results(options: argparse.Namespace, console: Console) -> int:
@@ -114,7 +113,7 @@ def _print(
 def _read(options: argparse.Namespace) -> _ChosenRuns:
     described, experiment = open_experiment(source_of(options))
     standing = experiment.standing()
-    if options.all or not (described.axes or _names_a_run(options.overrides)):
+    if options.all or not (described.axes or names_a_run(options.overrides)):
         exclude = described.settings.identity_exclude
         if options.only is not None:
             standing = meeting(parse_condition(options.only), standing)
@@ -139,12 +138,6 @@ def _read(options: argparse.Namespace) -> _ChosenRuns:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _names_a_run(overrides: Sequence[str]) -> bool:
-    """Return whether some override is of a run, and not only of the experiment or of ``orch``."""
-    keys = (override.lstrip("+~").partition("=")[0] for override in overrides)
-    return any(key not in _OF_EXPERIMENT and not key.startswith("orch.") for key in keys)
 
 
 def _step(at: str | None, directories: Sequence[RunDirectory]) -> int | None:

@@ -11,7 +11,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.run_choice import choose_runs, separate_runs
 from orchestrator.cli.run_json import removals_as_json
-from orchestrator.cli.tables import print_status
+from orchestrator.cli.status_table import print_status
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.grid.axes import describe_point
 from orchestrator.planning.load import open_experiment
@@ -44,7 +44,7 @@ def rm(options: argparse.Namespace, console: Console) -> int:
     elif options.yes:
         _tell(reports, left, console)
     else:
-        print_status(reports, console, everything=True)
+        print_status(reports, console)
         what = "This run" if len(reports) == 1 else f"These {len(reports)} runs"
         text = f"{what} would be removed: --yes removes them permanently."
         console.print(Text(text.replace("them", "it") if len(reports) == 1 else text))

@@ -1,26 +1,25 @@
-"""``orch status``: the state, progress and metrics of an experiment's run directories."""
+"""``orch status``: the states, progress and metrics of an experiment's runs, or of all experiments."""
 
 from __future__ import annotations
 
 import json
 import math
 import select
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.columns import keys_of
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.lookup import source_of
-from orchestrator.cli.run_choice import meeting
-from orchestrator.cli.run_json import report_as_json
-from orchestrator.cli.tables import print_status
+from orchestrator.cli.experiment_table import print_experiments
+from orchestrator.cli.run_json import states_as_json, status_as_json, summary_as_json
+from orchestrator.cli.status_source import open_source
+from orchestrator.cli.status_table import print_status
+from orchestrator.cli.tables import ROWS_WITHOUT_ASKING, count_of, note
 from orchestrator.errors import UsageError
+from orchestrator.execution.gpus import Nvml
+from orchestrator.execution.live_resources import UNKNOWN, look_at
 from orchestrator.execution.stop import StopRequests
-from orchestrator.grid.filter_parser import parse_condition
-from orchestrator.planning.load import open_experiment
 from orchestrator.planning.metric_direction import Direction, direction_of
 from orchestrator.rundir.state import State
-from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
     import argparse
@@ -28,63 +27,122 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.cli.status_source import Seen
+    from orchestrator.execution.live_resources import LiveResources
+    from orchestrator.grid.identity import RunId
+    from orchestrator.planning.experiment_status import ExperimentStatus
     from orchestrator.rundir.status_report import Report
 
 _BETWEEN: Final = 2.0
+# Of many runs, those that are not listed unless they are asked for.
+_QUIET: Final = (State.DONE, State.PENDING)
 
 
 def status(options: argparse.Namespace, console: Console) -> int:
-    """Print the state of every run directory, once or repeatedly while a process executes runs.
+    """Print the states of the runs, once or repeatedly while a process executes them.
 
     Raises:
         OrchestratorError: The config or the condition is wrong, or no run has the metric.
     """
-    _, experiment = open_experiment(source_of(options))
+    look = open_source(options)
     if not options.watch:
-        _print(_look(options, experiment), experiment, options, console)
-        return 0
+        seen = look()
+        _print(seen, options, console)
+        return ExitCode.HALTED if _halts(seen, options) else 0
     with StopRequests() as stop:
         while True:
-            # Checked before reading the states, so that the last output shows the final states.
-            is_executed = experiment.is_executed()
-            reports = _look(options, experiment)
+            seen = look()
             if console.is_terminal and not options.json:
                 console.clear()
-            _print(reports, experiment, options, console)
+            _print(seen, options, console)
             console.file.flush()
-            live = any(report.seen.state is State.RUNNING for report in reports)
-            if not (is_executed or live):
+            if _halts(seen, options):
+                return ExitCode.HALTED
+            if not (seen.is_executed or seen.states[State.RUNNING]):
                 return 0
             select.select([stop], [], [], _BETWEEN)
             if stop.asked:
                 return ExitCode.INTERRUPTED
 
 
-def _look(options: argparse.Namespace, experiment: ExperimentDirectory) -> list[Report]:
-    """Return the reports on the runs that are meant, in the order of their creation.
-
-    Raises:
-        OrchestratorError: The condition is wrong, or no run meets it.
-    """
-    survivors, directories = Survivors(), experiment.runs()
-    if options.where is not None:
-        directories = meeting(parse_condition(options.where), directories)
-    reports = [directory.report(survivors) for directory in directories]
-    return sorted(reports, key=lambda report: (report.created_at, report.run_id))
+def _halts(seen: Seen, options: argparse.Namespace) -> bool:
+    return any(seen.states[State(state)] for state in options.halt_on)
 
 
-def _choose(options: argparse.Namespace, reports: Sequence[Report]) -> list[Report]:
-    """Return the reports to list: those in the requested states, by the requested metric.
+def _print(seen: Seen, options: argparse.Namespace, console: Console) -> None:
+    if options.json:
+        _print_json(seen, options, console)
+        return
+    status = seen.status
+    if status is not None and (status.existing or status.pending):
+        _print_runs(status, options, console)
+    elif status is not None:
+        console.print(f"no runs in {status.experiment.training} yet. Start them with orch run.")
+    own = status.experiment.experiment_id if status is not None else None
+    if status is None or any(it.experiment.experiment_id != own for it in seen.experiments):
+        print_experiments(seen.experiments, console)
+
+
+def _print_runs(status: ExperimentStatus, options: argparse.Namespace, console: Console) -> None:
+    counts = status.count(with_others=options.all)
+    number = sum(counts.values())
+    total: int | None = number
+    states, most = _states(options), options.top
+    if options.all or options.state or most is not None or number <= ROWS_WITHOUT_ASKING:
+        total = None  # nothing is left out that was not chosen
+    else:
+        most = ROWS_WITHOUT_ASKING
+        states = states if options.sort else [state for state in states if state not in _QUIET]
+    chosen = _choose(status.reports(states, with_others=options.all), options.sort, most)
+    print_status(chosen, console, counts=counts, total=total, live=_live(chosen))
+    if status.others and not options.all:
+        those = count_of(status.others, "other run")
+        console.print(note(f"{those} of the experiment: --all lists them as well"))
+
+
+def _print_json(seen: Seen, options: argparse.Namespace, console: Console) -> None:
+    rows = []
+    if (status := seen.status) is not None:
+        chosen = _choose(
+            status.reports(_states(options), with_others=True), options.sort, options.top
+        )
+        live = _live(chosen)
+        rows = [
+            status_as_json(
+                report,
+                live.get(report.run_id, UNKNOWN),
+                in_grid=status.is_in_grid(report.run_id),
+            )
+            for report in chosen
+        ]
+    content = {
+        "schema": 1,
+        "states": states_as_json(seen.states),
+        "runs": rows,
+        "experiments": [summary_as_json(each) for each in seen.experiments],
+    }
+    # One line per repetition with --watch, for programs that read lines.
+    indent = None if options.watch else 2
+    console.file.write(json.dumps(content, indent=indent) + "\n")
+
+
+def _states(options: argparse.Namespace) -> Sequence[State]:
+    return [State(state) for state in options.state] or list(State)
+
+
+def _live(reports: Sequence[Report]) -> dict[RunId, LiveResources]:
+    nvml = Nvml()
+    running = (report for report in reports if report.seen.state is State.RUNNING)
+    return {report.run_id: look_at(report.seen, nvml) for report in running}
+
+
+def _choose(reports: Sequence[Report], metric: str | None, most: int | None) -> Sequence[Report]:
+    """Return the reports to list, by a metric if one is named.
 
     Raises:
         UsageError: No run has this metric.
     """
-    states = {State(state) for state in options.state} or set(State)
-    chosen = [report for report in reports if report.seen.state in states]
-    if options.sort is not None:
-        chosen = _sort(chosen, options.sort)
-    return chosen[: options.top]
+    return (reports if metric is None else _sort(reports, metric))[:most]
 
 
 def _sort(reports: Sequence[Report], metric: str) -> list[Report]:
@@ -99,23 +157,3 @@ def _sort(reports: Sequence[Report], metric: str) -> list[Report]:
         return math.isnan(value), sign * value
 
     return sorted(reports, key=place)
-
-
-def _print(
-    reports: Sequence[Report],
-    experiment: ExperimentDirectory,
-    options: argparse.Namespace,
-    console: Console,
-) -> None:
-    chosen = _choose(options, reports)
-    if options.json:
-        content = {"schema": 1, "runs": [report_as_json(report) for report in chosen]}
-        # One line per repetition with --watch, for programs that read lines.
-        indent = None if options.watch else 2
-        console.file.write(json.dumps(content, indent=indent) + "\n")
-    elif reports:
-        everything = options.all or bool(options.state) or options.top is not None
-        counts = Counter(report.seen.state for report in reports)
-        print_status(chosen, console, everything=everything, counts=counts)
-    else:
-        console.print(f"no runs in {experiment.training} yet. Start them with orch run.")

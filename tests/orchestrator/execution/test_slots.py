@@ -16,7 +16,7 @@ def test_slots_are_spread_over_the_gpus_by_their_uuid() -> None:
     assert {slot.environment["OMP_NUM_THREADS"] for slot in slots} == {"4"}
     assert shares_gpu(slots[0], slots)
     assert not shares_gpu(slots[1], slots)
-    assert make_slots(1)[0].environment == {}
+    assert make_slots(2)[1].environment == {"ORCH_SLOT": "1"}
 
 
 def test_slots_without_a_gpu_share_none() -> None:

@@ -19,6 +19,9 @@ STATUS = Status(
     failure=Failure("error", "ValueError: lr"),
     reason="why not",
     code="0123456789abcdef",
+    slot=3,
+    gpu="GPU-0",
+    resumed_at=2,
 )
 
 
@@ -41,6 +44,9 @@ def test_status_has_the_fields_of_the_contract() -> None:
         "error",
         "reason",
         "code",
+        "slot",
+        "gpu",
+        "resumed_at",
     ]
 
 

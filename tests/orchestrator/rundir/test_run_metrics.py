@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.rundir.records import as_metric, as_number
+from orchestrator.rundir.records import as_metric, as_number, parse
 from orchestrator.rundir.run_metrics import Outcome, read_outcome
 
 
@@ -15,7 +15,9 @@ def outcome(folder: Path, **files: str) -> Outcome:
     """Return the outcome of a run with some of its files."""
     for name, text in files.items():
         (folder / name).write_text(text)
-    return read_outcome(folder / "progress", folder / "metrics", folder / "results")
+    reported = folder / "progress"
+    content = reported.read_bytes() if reported.exists() else b""
+    return read_outcome(parse(content), folder / "metrics", folder / "results")
 
 
 def test_test_result_wins_over_the_training_metric_of_its_name(tmp_path: Path) -> None:

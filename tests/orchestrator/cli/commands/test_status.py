@@ -5,16 +5,19 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.cli.commands import status
-from orchestrator.errors import UsageError
+from orchestrator.cli.main import call
+from orchestrator.errors import ConfigError, UsageError
 from orchestrator.grid.identity import RunId
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, Status
 
-from .conftest import Grid, leave
+from .conftest import GRID, Grid, leave
 
 
 def test_of_many_runs_those_are_shown_that_want_a_look(
@@ -105,3 +108,181 @@ def test_metric_and_condition_that_fit_no_run_are_refused(grid: Grid) -> None:
         grid.orch("status", "--sort", "los")
     with pytest.raises(UsageError, match="none of the 1 runs meets it"):
         grid.orch("status", "--where", "lr > 7")
+
+
+def _json(grid: Grid, output: Callable[[], str], *arguments: str) -> dict[str, Any]:
+    grid.orch("status", "--json", *arguments)
+    found: dict[str, Any] = json.loads(output())
+    return found
+
+
+def test_runs_of_the_grid_without_a_directory_are_pending(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """They come last, in the order of the grid; run directories outside it are told apart."""
+    grid.make(0.1, 0)
+    other = grid.make(0.7, 0)
+    found = _json(grid, output, *GRID)
+    assert found["states"] == {"pending": 3, "running": 0, "stale": 0, "failed": 0, "done": 1}
+    states = [(run["state"], run["in_grid"], run["overrides"]) for run in found["runs"]]
+    assert states == [
+        ("done", True, {"lr": 0.1, "seed": 0}),
+        ("done", False, {"lr": 0.7, "seed": 0}),
+        ("pending", True, {"lr": 0.1, "seed": 1}),
+        ("pending", True, {"lr": 0.2, "seed": 0}),
+        ("pending", True, {"lr": 0.2, "seed": 1}),
+    ]
+    grid.orch("status", *GRID)
+    told = output()
+    assert "3 pending, 1 done\n1 other run of the experiment: --all lists them as well" in told
+    assert other.run_id[:8] not in told
+    grid.orch("status", *GRID, "--all")
+    told = output()
+    assert other.run_id[:8] in told
+    assert told.endswith("3 pending, 2 done\n")
+    found = _json(grid, output, *GRID, "--where", "lr == 0.2", "--state", "pending")
+    assert [run["overrides"]["seed"] for run in found["runs"]] == [0, 1]
+    assert found["states"]["pending"] == 2
+
+
+def test_many_pending_runs_are_counted_and_listed_on_request(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    grid.orch("status", "seed=range(500)")
+    assert output() == "500 runs; --all lists them.\n500 pending\n"
+    grid.orch("status", "seed=range(500)", "--state", "pending")
+    assert len(output().splitlines()) == 502
+
+
+def test_many_runs_sorted_by_a_metric_show_the_best_of_all(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """A finished run is not left out for being finished when a metric sorts the list."""
+    done = grid.make(0.1, 0)
+    for number in range(50):
+        copy = grid.experiment.run(RunId(f"{number:016x}"))
+        shutil.copytree(done.path, copy.path)
+        copy.identity.write_text(copy.identity.read_text().replace(done.run_id, copy.run_id))
+        leave(copy, **{"test/loss": number / 10})
+    grid.orch("status", "--sort", "test/loss")
+    lines = output().splitlines()
+    assert lines[1].startswith("00000000")
+    assert (len(lines), lines[-2]) == (43, "40 of 51 runs are shown; --all lists them.")
+
+
+def test_experiments_beside_the_one_of_the_config_have_a_line_each(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    grid.make(0.1, 0)
+    alone = _json(grid, output)["experiments"]
+    assert [each["experiment_id"] for each in alone] == ["grid"]
+    grid.orch("status")
+    assert "last activity" not in output()
+    shutil.copytree(grid.experiment.path, grid.experiment.path.with_name("former"))
+    grid.orch("status")
+    lines = output().splitlines()
+    assert [line.split()[0] for line in lines[-3:]] == ["experiment", "former", "grid"]
+    assert str(grid.experiment.path) in lines[-1]
+    found = _json(grid, output)["experiments"]
+    assert [each["states"]["done"] for each in found] == [1, 1]
+    assert found[0]["last_activity"].endswith("+00:00")
+    assert not _json(grid, output, *GRID)["experiments"]  # a grid was named
+
+
+@pytest.mark.parametrize("where", [".", "results", "results/.."])
+def test_folder_without_a_config_lists_its_experiments(
+    grid: Grid, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """In the project's folder whose config is elsewhere, and in that of the results."""
+    grid.make(0.1, 0, record=Record.FAILED)
+    shutil.copytree(grid.experiment.path, grid.experiment.path.with_name("former"))
+    (grid.folder / "conf").rename(grid.folder / "other")
+    monkeypatch.chdir(grid.folder / where)
+    assert call(["status"]) == 0
+    lines = output().splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["experiment", "failed"],
+        ["former", "1"],
+        ["grid", "1"],
+    ]
+
+
+def test_folder_that_is_named_needs_no_config(
+    grid: Grid, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One experiment is shown with its runs, several are listed."""
+    directory = grid.make(0.1, 0)
+    shutil.copytree(grid.experiment.path, grid.experiment.path.with_name("former"))
+    monkeypatch.chdir("/")
+    call(["status", str(grid.experiment.path)])
+    assert directory.run_id[:8] in output()
+    call(["status", str(grid.experiment.path), "--where", "lr == 0.1", "--json"])
+    assert len(json.loads(output())["runs"]) == 1
+    call(["status", str(grid.experiment.results_dir)])
+    assert directory.run_id[:8] not in output()
+    with pytest.raises(UsageError, match=r"--top is about the runs of one experiment"):
+        call(["status", str(grid.experiment.results_dir), "--top", "3"])
+    with pytest.raises(UsageError, match="no experiments in"):
+        call(["status", str(grid.folder / "conf")])
+
+
+def test_folder_without_config_and_experiments_is_the_usual_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError):
+        call(["status"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--halt-on", "failed"], 4),
+        (["--halt-on", "stale", "--halt-on", "running"], 0),
+        (["--halt-on", "failed", "--state", "done"], 4),
+        (["--halt-on", "failed", "--where", "lr == 0.2"], 0),
+        (["--halt-on", "pending"], 0),
+        (["--halt-on", "pending", *GRID], 4),
+        (["--halt-on", "failed", "lr=0.2,0.3"], 0),
+    ],
+)
+def test_exit_code_tells_whether_a_run_is_in_a_state(
+    grid: Grid, arguments: list[str], code: int
+) -> None:
+    """What is meant counts, whatever of it is listed."""
+    grid.make(0.1, 0, record=Record.FAILED)
+    grid.make(0.2, 0)
+    assert grid.orch("status", *arguments) == code
+
+
+def test_watching_ends_as_soon_as_a_run_is_in_a_state(
+    grid: Grid, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = grid.make(0.1, 0)
+    descriptor = os.open(grid.experiment.path / "orchestrators.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+    def look_away(*_: object) -> None:
+        grid.make(0.2, 0, record=Record.FAILED)
+
+    monkeypatch.setattr(status.select, "select", look_away)
+    assert grid.orch("status", "--watch", "--json", "--halt-on", "failed", *GRID) == 4
+    os.close(descriptor)
+    states = [json.loads(line)["states"] for line in output().splitlines()]
+    assert [(each["pending"], each["failed"]) for each in states] == [(3, 0), (2, 1)]
+    assert directory.is_done()
+
+
+def test_live_run_tells_its_slot_and_how_long_it_takes(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """What is not known, as of a process that has ended, is left out."""
+    directory = grid.make(0.1, 0, record=Record.RUNNING)
+    directory.write_status(Status(Record.RUNNING, 1, now(), "box", 1, slot=3))
+    lock = directory.lock.open()
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    (run,) = _json(grid, output)["runs"]
+    assert (run["slot"], run["gpu"], run["memory"], run["seconds_left"]) == (3, None, None, None)
+    grid.orch("status")
+    assert "slot 3" in output()
+    os.close(lock)

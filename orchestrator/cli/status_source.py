@@ -1,0 +1,158 @@
+"""What ``orch status`` looks at: an experiment that a config names, or the experiments in a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from orchestrator.cli.arguments import CONFIG_DIR
+from orchestrator.cli.lookup import names_a_run, source_of
+from orchestrator.cli.run_choice import meeting
+from orchestrator.errors import UsageError
+from orchestrator.grid.filter_parser import parse_condition
+from orchestrator.planning.experiment_status import (
+    ExperimentStatus,
+    observe_again,
+    status_of_grid,
+    status_of_runs,
+)
+from orchestrator.planning.load import describe, open_experiment, plan_runs
+from orchestrator.rundir.experiments import ExperimentSummary, find_experiments, summarize
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping, Sequence
+
+    from orchestrator.grid.filters import Condition
+    from orchestrator.grid.identity import RunId
+    from orchestrator.planning.load import Planned
+    from orchestrator.rundir.experiment import ExperimentDirectory
+
+_OF_RUNS = ("where", "sort", "top")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen in one look: the runs of one experiment, and a line for each experiment.
+
+    ``status`` is None if no single experiment is meant. ``is_executed`` was checked before the
+    states: if it is False, and no run is running, they are final.
+    """
+
+    is_executed: bool
+    status: ExperimentStatus | None
+    experiments: Sequence[ExperimentSummary] = ()
+
+    @property
+    def states(self) -> Mapping[State, int]:
+        """The number of runs in each state, for all states."""
+        if self.status is not None:
+            return self.status.count()
+        return {state: sum(it.states[state] for it in self.experiments) for state in State}
+
+
+Look: TypeAlias = "Callable[[], Seen]"
+
+
+def open_source(options: argparse.Namespace) -> Look:
+    """Return a function that looks at what a command line means.
+
+    Raises:
+        OrchestratorError: The config, the grid or the condition is wrong, or there is no experiment.
+    """
+    folder = _folder_of(options)
+    if folder is not None:
+        return _open_folder(folder, options)
+    condition = None if options.where is None else parse_condition(options.where, "--where")
+    if names_a_run(options.overrides):
+        return _of_grid(plan_runs(*describe(source_of(options)), condition), condition)
+    described, experiment = open_experiment(source_of(options))
+    if described.axes:
+        return _of_grid(plan_runs(described, experiment, condition), condition)
+    if options.overrides:
+        return lambda: Seen(experiment.is_executed(), _of_all(experiment, condition))
+    return lambda: _with_siblings(experiment, condition, alone=options.json)
+
+
+def _folder_of(options: argparse.Namespace) -> Path | None:
+    """Return the folder whose experiments are meant; None if a config says what is meant."""
+    if len(options.overrides) == 1 and "=" not in options.overrides[0]:
+        named = Path(options.overrides[0])
+        return named if named.is_dir() else None
+    is_without_config = not (
+        options.overrides or options.app or options.config_dir != CONFIG_DIR or _has_config(options)
+    )
+    here = Path()
+    return here if is_without_config and find_experiments(here) else None
+
+
+def _has_config(options: argparse.Namespace) -> bool:
+    return Path(options.config_dir, f"{options.config_name}.yaml").exists()
+
+
+def _open_folder(folder: Path, options: argparse.Namespace) -> Look:
+    found = find_experiments(folder)
+    if not found:
+        raise UsageError(f"no experiments in {folder}: there are no runs. Name another folder.")
+    if len(found) == 1:
+        condition = None if options.where is None else parse_condition(options.where, "--where")
+        return lambda: _with_siblings(found[0], condition, alone=options.json)
+    for name in _OF_RUNS:
+        if getattr(options, name) is not None:
+            raise UsageError(
+                f"--{name} is about the runs of one experiment, and there are {len(found)}."
+                f" Name one, as orch status {found[0].path}."
+            )
+    return lambda: _of_several(find_experiments(folder))
+
+
+def _of_all(experiment: ExperimentDirectory, condition: Condition | None) -> ExperimentStatus:
+    directories = experiment.runs()
+    if condition is not None:
+        directories = meeting(condition, directories)
+    return status_of_runs(experiment, [each.run_id for each in directories])
+
+
+def _with_siblings(
+    experiment: ExperimentDirectory, condition: Condition | None, *, alone: bool
+) -> Seen:
+    """Look at an experiment, and in one line at each beside it; ``alone``: at it, if there is none."""
+    is_executed = experiment.is_executed()
+    status = _of_all(experiment, condition)
+    known = {it: seen.state for it, seen in status.existing.items()} if condition is None else None
+    siblings = find_experiments(experiment.results_dir, depth=1)
+    if [each.path for each in siblings] == [experiment.path] and not alone:
+        siblings = []
+    summaries = [
+        summarize(each, known if each.path == experiment.path else None) for each in siblings
+    ]
+    return Seen(is_executed, status, summaries)
+
+
+def _of_several(found: Sequence[ExperimentDirectory]) -> Seen:
+    summaries = [summarize(each) for each in found]
+    return Seen(any(each.is_executed for each in summaries), None, summaries)
+
+
+def _of_grid(planned: Planned, condition: Condition | None) -> Look:
+    first = [planned]
+
+    def look() -> Seen:
+        is_executed = planned.experiment.is_executed()
+        now = first.pop() if first else observe_again(planned)
+        return Seen(is_executed, status_of_grid(now, _others(now, condition)))
+
+    return look
+
+
+def _others(planned: Planned, condition: Condition | None) -> Sequence[RunId]:
+    """Return the run directories that the grid does not name, and that meet the condition."""
+    if condition is None:
+        return planned.former
+    directories = [planned.experiment.run(run_id) for run_id in planned.former]
+    try:
+        return [each.run_id for each in meeting(condition, directories)]
+    except UsageError:  # none does
+        return ()

@@ -1,0 +1,108 @@
+"""The table of ``orch status``: one line per run, and the number of runs in each state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.cli.columns import cell_of, fit_columns, keys_of, width_of
+from orchestrator.cli.long_tables import print_rows
+from orchestrator.cli.state_colours import COLOURS
+from orchestrator.cli.tables import states_line, tell_left_out
+from orchestrator.execution.estimate import describe_seconds
+from orchestrator.grid.identity import SHORT_ID_DIGITS, RunId, short
+from orchestrator.rundir.state import State
+from orchestrator.sanitize import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from orchestrator.cli.long_tables import Cell
+    from orchestrator.execution.live_resources import LiveResources
+    from orchestrator.rundir.status_report import Report
+
+_STATE: Final = 22  # the columns state and iteration
+_STATE_AND_WHY: Final = 44
+_PREFIXES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+_KIB: Final = 1024
+
+
+def print_status(
+    reports: Sequence[Report],
+    console: Console,
+    *,
+    counts: Mapping[State, int] | None = None,
+    total: int | None = None,
+    live: Mapping[RunId, LiveResources] | None = None,
+) -> None:
+    """Print one line per run, and the number of runs in each state.
+
+    Args:
+        reports: The runs to list.
+        console: The console.
+        counts: The number of runs in each state, if it is not that of the reports.
+        total: The number of runs from which these were chosen because they are many, if they were.
+        live: What live runs use.
+    """
+    if reports:
+        _print_runs(reports, console, live or {})
+    if total is not None and len(reports) < total:
+        those = f"{len(reports)} of {total} runs are shown" if reports else f"{total} runs"
+        console.print(f"{those}; --all lists them.")
+    if counts is None:
+        counts = Counter(report.seen.state for report in reports)
+    console.print(states_line({state: counts.get(state, 0) for state in State}))
+
+
+def _print_runs(
+    shown: Sequence[Report], console: Console, live: Mapping[RunId, LiveResources]
+) -> None:
+    axes = keys_of(report.overrides for report in shown)
+    over = all(report.seen.state is State.DONE for report in shown)
+    saved_metrics = [report.outcome.metrics for report in shown]
+    all_metrics = keys_of(saved_metrics)
+    cells = {key: [cell_of(found.get(key, "")) for found in saved_metrics] for key in all_metrics}
+    taken = SHORT_ID_DIGITS + width_of((report.overrides for report in shown), axes, console)
+    metrics = fit_columns(cells, taken + (_STATE if over else _STATE_AND_WHY), console)
+    headers = ("run", *axes, "state", "iteration", *metrics, *([] if over else ["why"]))
+    rows = []
+    for report in shown:
+        saved, state = report.seen.progress, report.seen.state
+        row: list[Cell] = [
+            (short(report.run_id), ""),
+            *_cells(report.overrides, axes),
+            (state.value, COLOURS[state]),
+            (f"{saved.iteration}/{saved.iterations}" if saved else "", ""),
+            *_cells(report.outcome.metrics, metrics),
+        ]
+        if not over:
+            used = describe_live(live[report.run_id]) if report.run_id in live else ""
+            row.append((printable(used or report.seen.reason), "dim"))
+        rows.append(row)
+    print_rows(headers, rows, console)
+    tell_left_out(len(all_metrics) - len(metrics), console)
+
+
+def _cells(values: Mapping[str, object], keys: Sequence[str]) -> list[Cell]:
+    return [(printable(cell_of(values[key])) if key in values else "", "") for key in keys]
+
+
+def describe_live(used: LiveResources) -> str:
+    """Return what a live run uses, and how long it still takes, as far as it is known."""
+    parts = [] if used.slot is None else [f"slot {used.slot}"]
+    parts += [] if used.gpu is None else [f"GPU {used.gpu}"]
+    memory = used.memory if used.gpu_memory is None else used.gpu_memory
+    parts += [] if memory is None else [describe_bytes(memory)]
+    parts += [] if used.seconds_left is None else [f"{describe_seconds(used.seconds_left)} left"]
+    return ", ".join(parts)
+
+
+def describe_bytes(size: float) -> str:
+    """Format a size for people: ``512 MiB``, ``1.5 GiB``."""
+    for prefix in _PREFIXES:
+        if size < _KIB or prefix == _PREFIXES[-1]:
+            break
+        size /= _KIB
+    return f"{size:.3g} {prefix}" if size < _KIB - 1 else f"{size:.0f} {prefix}"

@@ -1,0 +1,118 @@
+"""The status of an experiment: its run directories, and the runs of the grid that have none yet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from orchestrator.grid.lazy_runs import find_places
+from orchestrator.planning.plan import Decisions
+from orchestrator.rundir.state import NOTHING_THERE, State
+from orchestrator.rundir.status_report import Report
+from orchestrator.rundir.survivors import Survivors
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from orchestrator.grid.identity import Run, RunId
+    from orchestrator.planning.load import Planned
+    from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.state import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentStatus:
+    """What was seen of the runs of an experiment; the report on each is read on request.
+
+    ``existing`` are the run directories. ``named`` are the directories that the grid names,
+    with its run, and ``pending`` the runs of the grid without one, in its order. Without a grid, all
+    directories are meant.
+    """
+
+    experiment: ExperimentDirectory
+    existing: Mapping[RunId, Observation]
+    named: Mapping[RunId, Run] = field(default_factory=dict)
+    pending: Sequence[Run] = ()
+    has_grid: bool = False
+
+    def count(self, *, with_others: bool = False) -> Mapping[State, int]:
+        """Return the number of runs in each state, for all states.
+
+        ``with_others``: those that the grid does not name as well.
+        """
+        run_ids = self.existing if with_others else self._meant
+        counts = Counter(self.existing[run_id].state for run_id in run_ids)
+        counts[State.PENDING] += len(self.pending)
+        return {state: counts[state] for state in State}
+
+    @property
+    def others(self) -> int:
+        """The number of run directories that the grid does not name."""
+        return len(self.existing) - len(self._meant)
+
+    @property
+    def _meant(self) -> Collection[RunId]:
+        return self.named if self.has_grid else self.existing
+
+    def is_in_grid(self, run_id: RunId) -> bool | None:
+        """Return whether the grid names a run; None without a grid."""
+        if not self.has_grid:
+            return None
+        return run_id in self.named or run_id not in self.existing
+
+    def reports(self, states: Collection[State], *, with_others: bool) -> list[Report]:
+        """Return the reports on the runs in these states, the oldest first, the pending ones last.
+
+        ``with_others``: on those that the grid does not name as well.
+        """
+        survivors = Survivors()
+        found = []
+        for run_id in self.existing if with_others else self._meant:
+            seen = self.existing[run_id]
+            if seen.state in states:
+                report = self.experiment.run(run_id).report(survivors, seen)
+                run = self.named.get(run_id)
+                found.append(report if run is None else replace(report, overrides=run.overrides))
+        found.sort(key=lambda report: (report.created_at, report.run_id))
+        if State.PENDING in states:
+            found += [Report(run.run_id, run.overrides, "", NOTHING_THERE) for run in self.pending]
+        return found
+
+
+def status_of_runs(experiment: ExperimentDirectory, run_ids: Sequence[RunId]) -> ExperimentStatus:
+    """Return the status of run directories of an experiment."""
+    return ExperimentStatus(experiment, experiment.observe(run_ids))
+
+
+def status_of_grid(planned: Planned, others: Sequence[RunId]) -> ExperimentStatus:
+    """Return the status of the runs of a plan, and of other run directories."""
+    decisions = planned.plan.decisions
+    seen = dict(decisions.observed())
+    named = [(decisions.run(at), seen[at]) for at in sorted(seen)]
+    existing = {run.run_id: found for run, found in named}
+    existing |= status_of_runs(planned.experiment, others).existing
+    missing = [at for at in decisions.places((State.PENDING,)) if at not in seen]
+    return ExperimentStatus(
+        planned.experiment,
+        existing,
+        {run.run_id: run for run, _ in named},
+        decisions.pick(missing).runs,
+        has_grid=True,
+    )
+
+
+def observe_again(planned: Planned) -> Planned:
+    """Return a plan with the states of now.
+
+    Raises:
+        RunDirectoryError: The folder cannot be read.
+    """
+    experiment, plan = planned.experiment, planned.plan
+    existing = experiment.run_ids()
+    places = find_places(plan.decisions.runs, existing)
+    seen = experiment.observe(places)
+    decisions = Decisions(plan.decisions.runs, {at: seen[run_id] for run_id, at in places.items()})
+    in_grid = find_places(plan.selection.runs, existing)
+    former = [run_id for run_id in existing if run_id not in in_grid]
+    return replace(planned, plan=replace(plan, decisions=decisions), former=former)

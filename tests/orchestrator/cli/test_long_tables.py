@@ -1,0 +1,40 @@
+"""A long table has the columns of a short one; its lines end where the terminal does."""
+
+import io
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from orchestrator.cli.long_tables import Cell, print_rows
+
+HEADERS = ("run", "state", "why")
+
+
+def printed(rows: list[list[Cell]], width: int = 1000, *, colours: bool = False) -> list[str]:
+    text = io.StringIO()
+    system = "standard" if colours else None
+    console = Console(file=text, width=width, color_system=system, force_terminal=colours)
+    print_rows(HEADERS, rows, console)
+    return [line.rstrip() for line in text.getvalue().splitlines()]
+
+
+def rows(count: int) -> list[list[Cell]]:
+    return [[(f"{n:08}", ""), ("done", "green"), ("because " * 10, "dim")] for n in range(count)]
+
+
+@pytest.mark.parametrize("width", [1000, 200])
+def test_long_and_short_tables_are_aligned_alike(width: int) -> None:
+    assert printed(rows(300), width)[:50] == printed(rows(49), width)
+
+
+def test_line_ends_where_the_terminal_does_whatever_is_in_it() -> None:
+    wide: list[list[Cell]] = [[("名前" * 20, ""), ("x", ""), ("why", "")] for _ in range(200)]
+    for width in (10, 39, 40, 41, 80, 81, 82):
+        for table in (wide, rows(200)):
+            assert {cell_len(line) <= width for line in printed(table, width)} == {True}
+
+
+def test_colours_are_those_of_the_console() -> None:
+    assert printed(rows(200), 200, colours=True)[1].split()[1] == "\x1b[32mdone\x1b[0m"
+    assert "\x1b" not in "".join(printed(rows(200)))
