@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.planning.plan import Decisions
 from orchestrator.rundir.state import NOTHING_THERE, State
-from orchestrator.rundir.status_report import Report
+from orchestrator.rundir.status_report import Report, report_on
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class ExperimentStatus:
         for run_id in self.existing if with_others else self._meant:
             seen = self.existing[run_id]
             if seen.state in states:
-                report = self.experiment.run(run_id).report(survivors, seen)
+                report = report_on(self.experiment.run(run_id), survivors, seen)
                 run = self.named.get(run_id)
                 found.append(report if run is None else replace(report, overrides=run.overrides))
         found.sort(key=lambda report: (report.created_at, report.run_id))

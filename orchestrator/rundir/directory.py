@@ -18,9 +18,8 @@ from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
 from orchestrator.rundir.odd_files import describe_odd_files
 from orchestrator.rundir.program_files import METRICS, PROGRESS, RESULTS, stat_of
-from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome, read_versions
+from orchestrator.rundir.run_metrics import read_versions
 from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
-from orchestrator.rundir.status_report import Report
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import Run, RunId
+    from orchestrator.rundir.run_metrics import Outcome
     from orchestrator.rundir.state import Progress
 
 _CONFIG: Final = "config.yaml"
@@ -173,28 +173,6 @@ class RunDirectory:
         has_checkpoint = may_resume and program_files.has_checkpoint(f"{self.path}")
         attempts = self._count_attempts(status)
         return Observation(status, locked, attempts, progress, has_checkpoint, damage=damage)
-
-    def report(
-        self, survivors: Survivors | None = None, known: Observation | None = None
-    ) -> Report:
-        """Return the report on the run; damage becomes its reason, and is never raised.
-
-        Args:
-            survivors: As for ``observe``.
-            known: What was observed of the run a moment ago; that a run is done is final.
-        """
-        try:
-            identity = read_identity(self.identity)
-            progress, outcome = program_files.read_reported(f"{self.path}")
-            if known is not None and known.state is State.DONE:
-                seen = replace(known, progress=progress)
-            else:
-                seen = self.observe(survivors)
-            overrides = records.parse_overrides(identity)
-            told = outcome if seen.status else NO_OUTCOME
-            return Report(self.run_id, overrides, str(identity.get("created_at")), seen, told)
-        except RunDirectoryError as error:
-            return Report(self.run_id, {}, "", Observation(status=Unreadable(str(error))))
 
     def read_status(self) -> Status | Unreadable | None:
         """Return the status that the last attempt wrote; None if there was no attempt.

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import RunDirectoryError
+from orchestrator.rundir import records
+from orchestrator.rundir.identity_file import read_identity
+from orchestrator.rundir.program_files import read_reported
 from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome
+from orchestrator.rundir.state import Observation, State, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import RunId
-    from orchestrator.rundir.state import Observation
+    from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.survivors import Survivors
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +30,27 @@ class Report:
     created_at: str
     seen: Observation
     outcome: Outcome = NO_OUTCOME
+
+
+def report_on(
+    directory: RunDirectory, survivors: Survivors | None = None, known: Observation | None = None
+) -> Report:
+    """Return the report on a run; damage becomes its reason, and is never raised.
+
+    Args:
+        directory: The run directory.
+        survivors: As for ``RunDirectory.observe``.
+        known: What was observed of the run a moment ago; that a run is done is final.
+    """
+    try:
+        identity = read_identity(directory.identity)
+        progress, outcome = read_reported(f"{directory.path}")
+        if known is not None and known.state is State.DONE:
+            seen = replace(known, progress=progress)
+        else:
+            seen = directory.observe(survivors)
+        overrides = records.parse_overrides(identity)
+        told = outcome if seen.status else NO_OUTCOME
+        return Report(directory.run_id, overrides, str(identity.get("created_at")), seen, told)
+    except RunDirectoryError as error:
+        return Report(directory.run_id, {}, "", Observation(status=Unreadable(str(error))))

@@ -25,7 +25,7 @@ NEED_NONE = {
     "orchestrator/execution/protocols.py": "declares protocols",
     "orchestrator/launchers/hydra_preload.py": "imports what runs need",
     "orchestrator/planning/experiment_status.py": "a value for orch status, whose tests read all of it",
-    "orchestrator/rundir/status_report.py": "declares a value",
+    "orchestrator/rundir/status_report.py": "joins what was read; tests/orchestrator/rundir/test_directory.py reads it",
     "orchestrator/runner/__main__.py": "calls the runner; tests/orchestrator/runner starts it",
     "orchestrator/runner/forked_runner.py": "runs in a fork; tests/orchestrator/launchers/test_pool.py forks it",
     "orchestrator/tracking/batch.py": "declares a value",

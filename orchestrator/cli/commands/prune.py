@@ -17,6 +17,7 @@ from orchestrator.errors import UsageError
 from orchestrator.grid.axes import describe_point
 from orchestrator.planning.load import load_plan, look_back
 from orchestrator.rundir.state import State
+from orchestrator.rundir.status_report import report_on
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def prune(options: argparse.Namespace, console: Console) -> int:
     """
     planned = load_plan(source_of(options), only=options.only)
     survivors = Survivors()
-    reports = [planned.experiment.run(run_id).report(survivors) for run_id in planned.former]
+    reports = [report_on(planned.experiment.run(it), survivors) for it in planned.former]
     if options.yes and not options.without_grid:
         _require_grid(planned, reports)
     kept = _remove(planned.experiment, reports) if options.yes else {}

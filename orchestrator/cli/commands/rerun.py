@@ -18,6 +18,7 @@ from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.planning.load import load_plan
 from orchestrator.planning.plan import Decisions
+from orchestrator.rundir.status_report import report_on
 
 if TYPE_CHECKING:
     import argparse
@@ -78,7 +79,7 @@ def _runs(options: argparse.Namespace, planned: Planned, run_ids: Sequence[RunId
 
 
 def _own_run(options: argparse.Namespace, directory: RunDirectory) -> Run:
-    found = find_own_command(options, directory, directory.report())
+    found = find_own_command(options, directory, report_on(directory))
     if found.overrides is None:
         raise UsageError(
             f"{directory.run_id} cannot be executed again: {found.reason}."

@@ -15,6 +15,7 @@ from orchestrator.cli.status_table import print_status
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.grid.axes import describe_point
 from orchestrator.planning.load import open_experiment
+from orchestrator.rundir.status_report import report_on
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _report(experiment: ExperimentDirectory, run_id: RunId, survivors: Survivors
     directory = experiment.run(run_id)
     if not directory.path.exists():
         directory = experiment.replaced.kept(run_id)
-    return directory.report(survivors)
+    return report_on(directory, survivors)
 
 
 def _tell(reports: Sequence[Report], left: Mapping[RunId, str], console: Console) -> None:

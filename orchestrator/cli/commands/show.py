@@ -18,6 +18,7 @@ from orchestrator.grid.config_values import show as show_value
 from orchestrator.rundir import code_record
 from orchestrator.rundir.replaced import kept_for
 from orchestrator.rundir.state import State, Status
+from orchestrator.rundir.status_report import report_on
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 def show(options: argparse.Namespace, console: Console) -> int:
     """Print the details of a run."""
     (directory,) = open_runs(options, [options.run])
-    report = directory.report()
+    report = report_on(directory)
     is_done = report.seen.state is State.DONE
     own = OwnCommand(None) if is_done else find_own_command(options, directory, report)
     if options.json:

@@ -11,6 +11,7 @@ from orchestrator.cli.lookup import source_of
 from orchestrator.planning.load import load_plan
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.status_report import report_on
 
 CONFIG = "results_dir: {}/results\nexperiment_id: grid\nlr: 0.1\nseed: 0\nwidth: 1\n"
 
@@ -34,7 +35,7 @@ class Project:
         return self.experiment.create(planned.selection.runs[0])
 
     def command(self, directory: RunDirectory, *overrides: str) -> OwnCommand:
-        return find_own_command(self.options(*overrides), directory, directory.report())
+        return find_own_command(self.options(*overrides), directory, report_on(directory))
 
 
 @pytest.fixture

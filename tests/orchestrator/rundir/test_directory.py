@@ -12,6 +12,7 @@ from orchestrator.grid.identity import Run, identify
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status, Unreadable
+from orchestrator.rundir.status_report import report_on
 
 
 def status(record: Record, attempt: int = 1) -> Status:
@@ -137,6 +138,6 @@ def test_directory_of_another_config_is_refused(
 def test_damaged_identity_is_told_as_the_reason(directory: RunDirectory) -> None:
     """A report never raises: one damaged run does not hide the others."""
     (directory.path / "run.json").write_text("{")
-    report = directory.report()
+    report = report_on(directory)
     assert report.seen.state is State.STALE
     assert "run.json" in report.seen.reason

@@ -13,6 +13,7 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, State, Status
+from orchestrator.rundir.status_report import report_on
 from orchestrator.rundir.survivors import Survivors
 
 
@@ -41,7 +42,7 @@ def test_run_with_a_survivor_is_running_and_its_directory_stays(
     """Every look says so, with the process; what removes directories leaves it alone."""
     with survivor(stale) as process:
         (seen,) = experiment.observe([stale.run_id]).values()
-        for each in (seen, stale.observe(), stale.report().seen):
+        for each in (seen, stale.observe(), report_on(stale).seen):
             assert each.state is State.RUNNING
             assert each.reason == (
                 f"process {process.pid} of attempt 2 still lives, nothing is saved yet"

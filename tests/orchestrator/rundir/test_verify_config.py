@@ -15,6 +15,7 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, State, Status
+from orchestrator.rundir.status_report import report_on
 
 PLANNED = {
     "results_dir": "results",
@@ -128,7 +129,7 @@ def test_copy_under_the_name_of_another_run_is_an_error(
     for each in (copy, changed):
         assert experiment.observe([each.run_id]) == {each.run_id: each.observe()}
         assert each.observe().state is State.FAILED
-        assert "it belongs to the run" in each.report().seen.reason
+        assert "it belongs to the run" in report_on(each).seen.reason
     with pytest.raises(RunDirectoryError, match="it belongs to another config, seed is 0 there"):
         experiment.create(runs[1])
     assert one.observe().state is not State.FAILED or record is Record.FAILED
