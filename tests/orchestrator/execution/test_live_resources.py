@@ -55,7 +55,7 @@ def test_damaged_time_tells_nothing() -> None:
 
 
 class FakeNvml(Nvml):
-    """A machine with two GPUs, on whose second one a process computes."""
+    """A machine with two GPUs, the second of which is in use."""
 
     def __init__(self, used: dict[int, int] | None) -> None:
         self.used = used
