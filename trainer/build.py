@@ -80,7 +80,10 @@ def build_modules(config: Config, device: torch.device) -> Modules:
     optimizer = found["optimizer"] = build_optimizer(config, found)
     scheduler = build(config, "scheduler", found, optimizer=optimizer)
     if scheduler is not None and is_pytorchs(config, "scheduler"):
-        try_out(lambda like: build(config, "scheduler", found, optimizer=like), optimizer)
+        try_out(
+            lambda like: build(config, "scheduler", found | {"optimizer": like}, optimizer=like),
+            optimizer,
+        )
     if scheduler is not None:
         found["scheduler"] = scheduler = playing(scheduler, "scheduler", LRScheduler)
         check_rates(scheduler)
@@ -127,7 +130,7 @@ def build_optimizer(config: Config, found: Mapping[str, object]) -> Optimizer:
     """
     model = cast("nn.Module", found["model"])
     others = trainable(found["criterion"], model)
-    params: object = [*model.parameters(), *others.values()] if others else model.parameters()
+    params: object = [*model.parameters(), *others.values()]
     settings = {**read_group(config, "optimizer")}
     entries = None
     if settings.get("_target_") and not takes(config, "optimizer", "groups"):
@@ -135,7 +138,8 @@ def build_optimizer(config: Config, found: Mapping[str, object]) -> Optimizer:
     if entries is not None:
         params = divide(model, others, entries)
         config = {**config, "optimizer": {**settings, "name": label_of(config, "optimizer")}}
-    built = required(build(config, "optimizer", found, params=params), "optimizer")
+    offered = {**found, "params": params}
+    built = required(build(config, "optimizer", offered, params=params), "optimizer")
     optimizer = playing(built, "optimizer", Optimizer)
     if entries is not None:
         check_options(optimizer, entries)

@@ -62,6 +62,8 @@ def call_target(
 ) -> object:
     """Call the object that `_target_` names with the other settings, in which targets are called first.
 
+    Those of nested targets that require a module, such as the schedulers of `SequentialLR`, get it.
+
     Args:
         settings: `_target_` and its arguments.
         key: The key of the settings in the configuration, for error messages.
@@ -73,6 +75,8 @@ def call_target(
         ConfigError: If `_target_` does not exist, or its arguments are wrong.
     """
     target = settings["_target_"]
+    nested = _call_nested(settings, key, offered)
+    settings = {name: each for name, each in settings.items() if name not in nested}
     # As separate arguments, these two would be merged into a copy, which doubles the time.
     asked = {**settings, "_partial_": True, "_convert_": "all"}
     arguments: Config = {}
@@ -86,12 +90,15 @@ def call_target(
         raise as_config_error(error, target, key) from error
     if settings.get("_partial_") and not handed:
         return cast("object", factory)  # a function with some arguments, as a criterion
-    given = {**factory.keywords, **arguments, **handed}
+    given = {**factory.keywords, **arguments, **nested, **handed}
     signature = _signature(factory.func)
     if signature is not None:
         given |= _asked_for(signature, given, factory.args, label, offered)
         if "model" in given and not _takes(signature, "params"):
             given.pop("params", None)  # an optimizer that takes the model gets them from it
+        for name in handed if nested else ():
+            if not _takes(signature, name):  # the nested targets have it
+                given.pop(name)
         _check_arguments(signature, given, f"{key}: {target}", *factory.args)
     try:
         return cast("object", factory.func(*factory.args, **given))
@@ -99,6 +106,52 @@ def call_target(
         if (wrong := wrong_arguments(error, key, target)) is None:
             raise
         raise wrong from error
+
+
+def _call_nested(settings: Config, key: str, offered: Mapping[str, object]) -> Config:
+    """Return the arguments in which a nested target requires an offered module, with targets called."""
+    if not offered or settings.get("_recursive_") is False:
+        return {}
+    return {
+        name: _called(each, f"{key}.{name}", offered)
+        for name, each in settings.items()
+        if name != "_args_" and _holds_requiring(each, offered)
+    }
+
+
+def _holds_requiring(value: object, offered: Mapping[str, object]) -> bool:
+    """Return whether a value has a target with a required parameter for a module, and no value for it."""
+    if isinstance(value, list):
+        return any(_holds_requiring(each, offered) for each in value)
+    if not isinstance(value, dict) or value.get("_partial_") or value.get("_recursive_") is False:
+        return False
+    return _requires(value, offered) or any(
+        _holds_requiring(each, offered) for each in value.values()
+    )
+
+
+def _requires(settings: Config, offered: Mapping[str, object]) -> bool:
+    if not isinstance(target := settings.get("_target_"), str) or "_args_" in settings:
+        return False
+    try:
+        signature = _signature(find_function(target, ""))
+    except ConfigError:  # Hydra tells where it is
+        return False
+    return signature is not None and any(
+        _takes(signature, name) and signature.parameters[name].default is inspect.Parameter.empty
+        for name in offered.keys() - settings.keys()
+    )
+
+
+def _called(value: object, key: str, offered: Mapping[str, object]) -> object:
+    """Return a value in which targets are called."""
+    if isinstance(value, dict) and "_target_" in value:
+        return call_target(value, key, offered=offered)
+    if isinstance(value, dict):
+        return {name: _called(each, f"{key}.{name}", offered) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_called(each, f"{key}[{place}]", offered) for place, each in enumerate(value)]
+    return deepcopy(value)  # the target may change it
 
 
 def _is_for_hydra(settings: Config) -> bool:

@@ -35,3 +35,39 @@ def test_optimizer_may_ask_for_the_model_instead_of_parameters() -> None:
     """It can tell them by their names then."""
     modules = build_modules(GOOD | {"optimizer": {"_target_": "grouped_modules.of_the_model"}}, CPU)
     assert len(modules.optimizer.param_groups[0]["params"]) == 2
+
+
+def test_nested_target_gets_the_modules_that_it_requires() -> None:
+    """In lists and dictionaries, and beside those that require none."""
+    needing = {"_target_": "grouped_modules.Needing", "number": 3}
+    plain = {"_target_": "builtins.dict", "a": [1]}
+    curriculum = {
+        "_target_": "grouped_modules.Pair",
+        "parts": [needing, plain],
+        "more": {"inner": needing, "other": plain},
+    }
+    modules = build_modules(GOOD | {"curriculum": curriculum}, CPU)
+    pair: Any = modules.curriculum
+    given = (modules.model, modules.optimizer, 3)
+    assert pair.parts[0].given == pair.more["inner"].given == given
+    assert pair.parts[1] == pair.more["other"] == {"a": [1]}
+
+
+def test_optimizer_around_another_one_leaves_it_the_parameters() -> None:
+    """It is not required to take them itself."""
+    inner = {"_target_": "torch.optim.SGD", "lr": 0.1}
+    around = {"_target_": "grouped_modules.Around", "inner": inner}
+    modules = build_modules(GOOD | {"optimizer": around}, CPU)
+    optimizer: Any = modules.optimizer
+    parameters = [*modules.model.parameters()]
+    assert [id(each) for each in optimizer.inner.param_groups[0]["params"]] == [
+        *map(id, parameters)
+    ]
+
+
+def test_value_of_a_nested_target_goes_before_a_module() -> None:
+    """As that of a group does."""
+    needing = {"_target_": "grouped_modules.Needing", "number": 3, "model": "m", "optimizer": "o"}
+    curriculum = {"_target_": "grouped_modules.Pair", "parts": [needing], "more": {}}
+    modules = build_modules(GOOD | {"curriculum": curriculum}, CPU)
+    assert modules.curriculum.parts[0].given == ("m", "o", 3)  # type: ignore[union-attr]

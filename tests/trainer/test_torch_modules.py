@@ -11,6 +11,8 @@ from run_files import results_of
 from torch.optim import Optimizer, lr_scheduler
 from user_modules import Interrupted, run_program, sabotage
 
+from trainer.errors import ConfigError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -35,6 +37,40 @@ SCHEDULERS: dict[str, dict[str, Any]] = {
     "OneCycleLR": {"max_lr": 0.2, "total_steps": 4},
     "CyclicLR": {"base_lr": 0.01, "max_lr": 0.2, "step_size_up": 2},
     "ReduceLROnPlateau": {"patience": 0},
+}
+
+L = "torch.optim.lr_scheduler"
+LINEAR = {"_target_": f"{L}.LinearLR", "start_factor": 0.5, "total_iters": 2}
+COSINE = {"_target_": f"{L}.CosineAnnealingLR", "T_max": 3}
+HALVED = {"_target_": "grouped_modules.halved", "_partial_": True}
+LAMBDA = {"_target_": f"{L}.LambdaLR", "lr_lambda": HALVED}
+TIMES = {"_target_": f"{L}.MultiplicativeLR", "lr_lambda": HALVED}
+PLATEAU = {"_target_": f"{L}.ReduceLROnPlateau"}
+
+
+def chained(*schedulers: dict[str, Any]) -> dict[str, Any]:
+    """Return schedulers of which all step."""
+    return {"_target_": f"{L}.ChainedScheduler", "schedulers": [*schedulers]}
+
+
+def in_turn(*schedulers: dict[str, Any]) -> dict[str, Any]:
+    """Return schedulers that follow each other."""
+    milestones = [*range(1, len(schedulers))]
+    return {
+        "_target_": f"{L}.SequentialLR",
+        "milestones": milestones,
+        "schedulers": [*schedulers],
+    }
+
+
+NESTED: dict[str, dict[str, Any]] = {
+    "LambdaLR": LAMBDA,
+    "MultiplicativeLR": TIMES,
+    "in turn": in_turn(LINEAR, COSINE),
+    "in turn, of functions": in_turn(LAMBDA, TIMES, COSINE),
+    "chained": chained(LINEAR, COSINE),
+    "chained, in turn": in_turn(chained(LINEAR, LAMBDA), COSINE),
+    "in turn, chained": chained(in_turn(LINEAR, COSINE), LAMBDA),
 }
 
 
@@ -68,8 +104,42 @@ def test_every_scheduler_resumes_exactly(
     check(make_run, train, tmp_path, scheduler=scheduler)
 
 
-def test_no_scheduler_that_a_configuration_can_name_is_left_out() -> None:
-    """The others are made of functions or of other schedulers, which a configuration has not."""
+@pytest.mark.filterwarnings("ignore:Detected call")  # PyTorch's, of those in turn
+@pytest.mark.parametrize("name", NESTED)
+def test_schedulers_inside_schedulers_get_the_optimizer_and_resume_exactly(
+    make_run: MakeRun, train: Train, tmp_path: Path, name: str
+) -> None:
+    """At any depth."""
+    check(make_run, train, tmp_path, scheduler=NESTED[name])
+
+
+@pytest.mark.filterwarnings("ignore:Detected call")
+@pytest.mark.parametrize(
+    ("scheduler", "said"),
+    [
+        (in_turn(LINEAR, PLATEAU), r"does not support `ReduceLROnPlateau`"),
+        (chained(LINEAR, PLATEAU), r"does not support `ReduceLROnPlateau`"),
+        (in_turn(LINEAR, COSINE | {"Tmax": 3}), r"^scheduler\.schedulers\[1\]: .*'Tmax'"),
+        (
+            in_turn(chained(COSINE | {"no": 1}), LINEAR),
+            r"^scheduler\.schedulers\[0\]\.schedulers\[0\]: .*'no'",
+        ),
+        (in_turn(LINEAR, {"_target_": f"{L}.Cosinus"}), r"^scheduler\.schedulers\[1\]\._target_"),
+        (in_turn(LINEAR, COSINE) | {"milestones": []}, "one more than the number of milestone"),
+        (in_turn(LINEAR, COSINE | {"_partial_": True}), "should have `optimizer`"),
+    ],
+)
+def test_wrong_scheduler_inside_a_scheduler_is_one_line(
+    make_run: MakeRun, train: Train, scheduler: dict[str, Any], said: str
+) -> None:
+    """With its place, if the trainer knows it."""
+    with pytest.raises(ConfigError, match=said) as caught:
+        train(make_run(scheduler=scheduler))
+    assert "\n" not in str(caught.value)
+
+
+def test_no_scheduler_is_left_out() -> None:
+    """Those of functions and of other schedulers are tested by themselves."""
     known = {
         name
         for name, each in vars(lr_scheduler).items()

@@ -82,6 +82,11 @@ def of_the_model(model: nn.Module, lr: float = 0.1) -> Optimizer:
     return SGD([*model.parameters()][-2:], lr=lr)
 
 
+def halved(iteration: int) -> float:
+    """Halve the learning rate in each iteration."""
+    return 0.5**iteration
+
+
 def named(name: str, optimizer: Optimizer, model: nn.Module | None = None) -> LambdaLR:
     """Make a schedule by its name, as `transformers.get_scheduler` does."""
     assert isinstance(model, nn.Module)
@@ -141,3 +146,25 @@ class Shifting:
             return nn.functional.cross_entropy(logits + self.held, targets)
         network = self.held[0] if isinstance(self.held, list) else self.held
         return nn.functional.cross_entropy(network(logits), targets)
+
+
+class Around(torch.optim.SGD):
+    """An optimizer around another one, which has the parameters."""
+
+    def __init__(self, inner: Optimizer, slow: float = 0.5) -> None:
+        super().__init__(inner.param_groups, lr=slow)
+        self.inner = inner
+
+
+class Pair:
+    """A curriculum of two parts that require modules."""
+
+    def __init__(self, parts: list[object], more: dict[str, object]) -> None:
+        self.parts, self.more = parts, more
+
+
+class Needing:
+    """A part that requires the model."""
+
+    def __init__(self, model: nn.Module, optimizer: Optimizer, number: int) -> None:
+        self.given = (model, optimizer, number)
