@@ -122,9 +122,9 @@ TESTS: dict[str, list[tuple[str, str]]] = {
     ],
     "On a GPU": [
         ("Batches that loader", "loading/test_resident.py::test_memory_is_pinned_for_a_gpu_unless_a_key_says_otherwise"),
+        ("Each is copied", "loading/test_copies_ahead.py::test_next_batch_is_queued_before_one_is_used"),
         ("The tensors of a", "loading/test_resident.py::test_tensors_are_brought_if_they_take_a_tenth_of_what_is_free"),
-        ("All of this is", "loading/test_resident.py::test_batches_are_cut_where_the_tensors_live"),
-        ("A copy is queued", "test_batch_structure.py::test_copies_are_not_waited_for"),
+        ("All of this was", "loading/test_resident.py::test_batches_are_cut_where_the_tensors_live"),
     ],
     "Where exactness ends: data": [
         ("A resumed run ends", "test_random_data.py::test_number_of_workers_and_a_kill_change_nothing"),

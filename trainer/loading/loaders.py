@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from trainer.build import playing
 from trainer.errors import ConfigError
 from trainer.hydra_targets import call_target
+from trainer.loading.copies_ahead import copied_ahead
 from trainer.loading.data_set_checks import check_samples
 from trainer.loading.in_place_changes import mark_of
 from trainer.loading.options import build_sampler, read_loading
@@ -83,7 +84,7 @@ def make_loader(
     if is_plain:
         there = CPU if is_watched else device  # callbacks change the tensors on the CPU
         return TensorBatches(cast("TensorDataset", samples), order, there)
-    return LoadedBatches(loader, order, made, call if is_watched else None)
+    return LoadedBatches(loader, order, made, call if is_watched else None, device)
 
 
 def pinned(options: Config, device: torch.device) -> Config:
@@ -184,12 +185,22 @@ class TensorBatches:
             yield tuple([cut(values, indices) for values in tensors])
 
     def _batches_there(self) -> Iterator[tuple[Tensor, ...]]:
-        """Yield the batches, on the GPU if the tensors fit; they are moved at the first pass."""
+        """Yield the batches on the GPU; the tensors are moved at the first pass, if they fit."""
         if self._there is None:
             self._there = self._bring(self.dataset.tensors, self._device)
+        is_here = self._device.type == "cuda" and any(each.is_cpu for each in self._there)
+        made = self._made_of(self._there, is_pinned=is_here)
+        yield from copied_ahead(made, self._device) if is_here else made
+
+    def _made_of(
+        self, tensors: Sequence[Tensor], *, is_pinned: bool
+    ) -> Iterator[tuple[Tensor, ...]]:
         for indices in self.order.batches():
-            places = {each.device: indices.to(each.device) for each in self._there}
-            yield tuple([self._cut(values, places[values.device]) for values in self._there])
+            places = {each.device: indices.to(each.device) for each in tensors}
+            batch = [self._cut(values, places[values.device]) for values in tensors]
+            yield tuple(
+                [each.pin_memory() if is_pinned and each.is_cpu else each for each in batch]
+            )
 
     def renew(self) -> bool:
         """Return False: no batch is made ahead, so changes by callbacks take effect at once."""
@@ -215,6 +226,7 @@ class LoadedBatches:
         made: Makes the batches.
         again: Recreates the loader, so that its workers get the changed data set; `None` if nothing
             changes the data set.
+        device: Where the batches will be used.
     """
 
     def __init__(
@@ -223,11 +235,13 @@ class LoadedBatches:
         order: EpochOrder,
         made: SeededBatches,
         again: Callable[[], DataLoader[Any]] | None,
+        device: torch.device = CPU,
     ) -> None:
         self.loader = loader
         self.order = order
         self.made = made
         self._again = again
+        self._device = device
         self._is_made_here = type(loader) is DataLoader and not (
             loader.num_workers or loader.pin_memory
         )
@@ -252,7 +266,7 @@ class LoadedBatches:
         with asked_later():
             iterator = iter(self.loader)
         try:
-            for batch in iterator:
+            for batch in self._there(iterator):
                 # The same state as if batches were made here: workers do not change it.
                 forget_half_drawn()
                 yield batch
@@ -260,6 +274,11 @@ class LoadedBatches:
             if (killed := killed_worker(iterator)) is None:
                 raise
             raise killed from error
+
+    def _there(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Return batches, copied ahead if they are in pinned memory."""
+        is_copied = self._device.type == "cuda" and self.loader.pin_memory
+        return copied_ahead(batches, self._device) if is_copied else batches
 
     def _begin_pass(self, again: Callable[[], DataLoader[Any]]) -> None:
         """Use the data set as it is now; persistent workers have it as it was."""
