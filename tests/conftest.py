@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import suppress
+from multiprocessing import forkserver, resource_tracker
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,10 +15,10 @@ from xdist.scheduler import LoadFileScheduling
 
 from orchestrator.grid.identity import Run, identify
 from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.runner import process_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # A shell's background job ignores it, and so would every orch that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -59,3 +63,44 @@ def _same_signals_blocked() -> Iterator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     yield
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves what later tests of this process would see, and remove it.
+
+    That is a child process, another current folder, or a changed environment. Fork servers may stay:
+    they are shared.
+    """
+    environment, folder, before = _environment(), Path.cwd(), set(process_tree.children())
+    yield
+    left = []
+    for pid in {*process_tree.children()} - before - _servers():
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        left.append(f"process {pid} ({name})")
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+    if Path.cwd() != folder:
+        left.append(f"the current folder {Path.cwd()}")
+        os.chdir(folder)
+    if changed := _environment().items() ^ environment.items():
+        left.append(f"the environment variables {sorted({name for name, _ in changed})}")
+        for name, _ in changed:
+            os.environ.pop(name, None)
+        os.environ.update(environment)
+    assert not left
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without what pytest changes itself between the phases of a test."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
+def _servers() -> set[int | None]:
+    """Return the processes that ``multiprocessing`` keeps for all of its users."""
+    return {
+        getattr(forkserver._forkserver, "_forkserver_pid", None),
+        getattr(resource_tracker._resource_tracker, "_pid", None),
+    }

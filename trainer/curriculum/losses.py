@@ -21,6 +21,9 @@ from trainer.run_files import CHECKPOINTS, CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from trainer.settings import Config
     from trainer.trainer import ModularTaskTrainer
 
 
@@ -56,8 +59,8 @@ class LossScores:
 
     def _losses(self, trainer: ModularTaskTrainer) -> Tensor:
         checkpoint = checkpoint_of(Path(self.path))
-        config = checkpoint.parent.parent / CONFIG
-        cfg = read_config(config) if config.exists() else trainer.cfg
+        found = _config_of(checkpoint)
+        cfg = trainer.cfg if found is None else found
         model = build_model(plain_config(cfg)).to(trainer.device).eval()
         try:
             model.load_state_dict(read_model_state(checkpoint))
@@ -87,6 +90,14 @@ class LossScores:
                 pairs = zip(torch.split(outputs, 1), torch.split(targets, 1), strict=True)
                 losses += [criterion(*pair) for pair in pairs]
         return torch.stack(losses).double().cpu()
+
+
+def _config_of(checkpoint: Path) -> Config | DictConfig | None:
+    """Return the config of the run whose directory a checkpoint is in, None if it is elsewhere."""
+    folder = checkpoint.absolute().parent
+    config = folder.parent / CONFIG
+    # Any folder may have a config.yaml above it, such as one that checkpoints were copied to.
+    return read_config(config) if folder.name == CHECKPOINTS and config.exists() else None
 
 
 def checkpoint_of(path: Path) -> Path:

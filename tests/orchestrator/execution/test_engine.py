@@ -363,7 +363,6 @@ def test_run_waits_for_a_process_that_nobody_else_knows_of(
     os.mkfifo(tmp_path / "more")
     environment = {**os.environ, "ORCH_RUN_DIR": str(directory.path.resolve())}
     script = f"read x < {tmp_path}/more"
-    survivor = subprocess.Popen(["sh", "-c", script], env=environment)
     launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
 
     def on_refresh() -> None:
@@ -373,7 +372,15 @@ def test_run_waits_for_a_process_that_nobody_else_knows_of(
             survivor.wait()
 
     board = FakeBoard(on_refresh=on_refresh)
-    outcome = execute(experiment, plan_of(experiment, runs[:1]), launcher, board=board)
+    with subprocess.Popen(
+        ["sh", "-c", f"echo; {script}"], env=environment, stdout=subprocess.PIPE
+    ) as survivor:
+        try:
+            assert survivor.stdout
+            survivor.stdout.readline()  # before that, its environment may not be visible yet
+            outcome = execute(experiment, plan_of(experiment, runs[:1]), launcher, board=board)
+        finally:
+            survivor.kill()
     (adopted,) = board.of(Adopted)
     assert isinstance(adopted, Adopted)
     assert adopted.reason.startswith(f"process {survivor.pid} of attempt 1 still lives")

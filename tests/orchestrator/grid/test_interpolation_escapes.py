@@ -27,7 +27,7 @@ VALUES = st.recursive(
 @given(st.dictionaries(st.sampled_from(["x", "y", "z"]), VALUES))
 def test_written_config_resolves_to_the_config(tmp_path_factory: Any, config: Any) -> None:
     """Loading and resolving what was written gives every value back, whatever it looks like."""
-    path = tmp_path_factory.getbasetemp() / "config.yaml"
+    path = tmp_path_factory.mktemp("written") / "config.yaml"
     path.write_bytes(config_yaml.write(conceal(config, {}).written))
     assert OmegaConf.to_container(OmegaConf.load(path), resolve=True) == config
 

@@ -24,7 +24,7 @@ def test_beginning_and_end_are_kept_and_the_rest_is_counted(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]
 ) -> None:
     """What fits is there as it was; what does not fit is a number in the middle."""
-    folder = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.mktemp("kept")
     whole = b"".join(pieces)
     found = log_of(folder, *pieces)
     if len(whole) <= 30:

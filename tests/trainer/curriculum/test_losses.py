@@ -50,12 +50,15 @@ def test_losses_are_those_of_a_model_that_was_trained_before(
 def test_checkpoint_without_a_run_is_read_with_our_model(
     make_run: MakeRun, train: Train, tmp_path: Path
 ) -> None:
-    """A copy under another name gives the same scores."""
+    """A copy under another name gives the same scores, whatever config lies near it."""
     teacher = make_run("teacher")
     train(teacher)
-    shutil.copy(checkpoints_of(teacher)[-1], tmp_path / "copy.pt")
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    (tmp_path / "config.yaml").write_text("model: {}\n")
+    shutil.copy(checkpoints_of(teacher)[-1], copies / "copy.pt")
     trainer = ModularTaskTrainer(read_config(teacher / "config.yaml"), teacher)
-    copied = LossScores(str(tmp_path / "copy.pt")).score(trainer)
+    copied = LossScores(str(copies / "copy.pt")).score(trainer)
     assert torch.equal(copied, LossScores(str(checkpoints_of(teacher)[-1])).score(trainer))
 
 
