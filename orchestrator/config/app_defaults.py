@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from omegaconf import DictConfig, open_dict
 
-from orchestrator.config.hydra_app import find_app, find_app_function, start_command
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,6 +51,8 @@ class AppDefaults:
         )
         key = self._program or named or entry_point
         if key and key not in self._apps:
+            from orchestrator.config.hydra_app import find_app, find_app_function  # noqa: PLC0415 # apps only
+
             self._apps[key] = find_app_function(key) if key == entry_point else find_app(key)
         return self._apps[key] if key else None
 
@@ -64,6 +65,8 @@ class AppDefaults:
         app = self.app_of(cfg)
         if app is None:
             return
+        from orchestrator.config.hydra_app import start_command  # noqa: PLC0415 # as above
+
         with open_dict(cfg):
             for key, value in (("results_dir", RESULTS_DIR), ("experiment_id", app.name)):
                 if key not in cfg.keys():  # noqa: SIM118 # a key without a value is there
@@ -99,6 +102,8 @@ def find_config(
     Raises:
         ConfigError: There is no such app, or its source does not say it and it is not given.
     """
+    from orchestrator.config.hydra_app import find_app  # noqa: PLC0415 # as above
+
     app = find_app(program)
     unknown = dict(app.unknown)
     if folder is None and "config_path" in unknown:

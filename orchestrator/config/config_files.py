@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
+import pickle
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from omegaconf.errors import KeyValidationError
@@ -29,6 +29,20 @@ class CheckedConfigs(CachingConfigRepository):
     def __init__(self, delegate: IConfigRepository) -> None:
         super().__init__(delegate)
         self.misplaced: dict[str, None] = {}
+        self._pickled: dict[str, bytes] = {}
+
+    def copy_of(self, config_path: str) -> ConfigResult | None:
+        """Return a copy of a config, None if there is none.
+
+        Raises:
+            ConfigError: As for ``load_config``.
+        """
+        pickled = self._pickled.get(config_path)
+        if pickled is None:
+            found = self.load_config(config_path)
+            # Unpickling takes a fifth of the time of a deep copy.
+            pickled = self._pickled[config_path] = pickle.dumps(found, pickle.HIGHEST_PROTOCOL)
+        return cast("ConfigResult | None", pickle.loads(pickled))  # noqa: S301 # of this process
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         """Return a config; None if there is none.
@@ -63,12 +77,12 @@ def _naming_null_keys(path: Path) -> Iterator[None]:
 class CopiedConfigs(CachingConfigRepository):
     """Returns copies of configs that were read once, since composing modifies them."""
 
-    def __init__(self, pristine: CachingConfigRepository) -> None:
-        self.delegate = pristine
+    def __init__(self, pristine: CheckedConfigs) -> None:
+        self.delegate = self._pristine = pristine
         self.cache: dict[str, ConfigResult | None] = {}
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         """Return a config; None if there is none."""
         if config_path not in self.cache:
-            self.cache[config_path] = copy.deepcopy(self.delegate.load_config(config_path))
+            self.cache[config_path] = self._pristine.copy_of(config_path)
         return self.cache[config_path]

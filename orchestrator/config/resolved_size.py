@@ -39,6 +39,8 @@ class Size:
 
     def __add__(self, other: Size) -> Size:
         """Return the size of two values together."""
+        if other is _NOTHING:  # as for most nodes of a config
+            return self
         return Size(
             self.steps + other.steps,
             self.values + other.values,
@@ -119,7 +121,8 @@ class ResolvedSize:
         size = _NOTHING
         if isinstance(node, Container) and not (node._is_none() or node._is_missing()):
             for key in _keys(node):
-                size += self.of_interpolations(cast("Any", node)._get_node(key))
+                inner = cast("Any", node)._get_node(key, validate_access=False)
+                size += self.of_interpolations(inner)
         return size
 
     def _measure(self, node: Node) -> Size:

@@ -11,7 +11,7 @@ from orchestrator.execution.estimate import Effort, Estimator
 from orchestrator.execution.events import AttemptStarted, ExecutionSnapshot, Live, Stopping
 from orchestrator.execution.slots import shares_gpu
 from orchestrator.execution.stop import StopLevel
-from orchestrator.rundir.program_files import has_saved, signs
+from orchestrator.rundir.program_files import NO_SIGNS, has_saved, signs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,7 +45,7 @@ class Running:
     since: float
     before: int
     shared: bool = False
-    signs: tuple[object, ...] = ()
+    signs: tuple[object, ...] = NO_SIGNS
     progress: Progress | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
 

@@ -5,41 +5,28 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
 from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.load import ExperimentConfig, load_experiment
-from orchestrator.config.overrides import is_ignored_by_programs
-from orchestrator.config.secret_echo import without_secrets
 from orchestrator.config.secret_patterns import is_secret
-from orchestrator.config.unseen_overrides import UnseenOverrides
-from orchestrator.errors import FilterError, RunDirectoryError
+from orchestrator.errors import FilterError
 from orchestrator.grid.axes import expand
 from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.grid.run_selection import select_runs
-from orchestrator.planning.grid_changes import Changes, EarlierRun, find_changes
-from orchestrator.planning.numbers_versions import Versions, count_versions
 from orchestrator.planning.plan import Plan, make_plan, restrict
 from orchestrator.rundir.experiment import ExperimentDirectory
-from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from orchestrator.config.settings import ProgramSettings, Settings
-    from orchestrator.grid.axes import Point
-    from orchestrator.grid.config_values import Value
+    from orchestrator.config.settings import Settings
     from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
     from orchestrator.grid.run_selection import Selection
-
-
-_OVERRIDES: Final = "{overrides}"
-_LOOKED_INTO: Final = 20  # earlier runs; reading a config takes milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +109,15 @@ def plan_runs(
             conceal=partial(composer.conceal, training=experiment.training),
             only=condition,
         )
-    warnings = [without_secrets(warning) for warning in selection.warnings]
-    warnings += _look_at_program(described, experiment)
+    warnings = [*map(_without_secrets, selection.warnings)]
+    warnings += _look_at_program(selection, described, experiment)
     selection = replace(selection, warnings=tuple(warnings))
     existing = experiment.run_ids()
     named = find_places(selection.runs, existing)
     seen = experiment.observe(named)
     made = make_plan(described.experiment_id, str(experiment.training), selection, seen, named)
     if condition is not None:
-        made = restrict(made, without_secrets(condition.text), condition.source)
-    _check_program(selection, described, experiment)
+        made = restrict(made, _without_secrets(condition.text), condition.source)
     former = [run_id for run_id in existing if run_id not in named]
     return Planned(
         made,
@@ -164,74 +150,26 @@ def _hiding_secrets(described: ExperimentConfig) -> Iterator[None]:
         raise error.rewritten(partial(_without, secret)) from None
 
 
+def _look_at_program(
+    selection: Selection, described: ExperimentConfig, experiment: ExperimentDirectory
+) -> Sequence[str]:
+    """Check the program that runs execute, and return warnings."""
+    composer, program = described.composer, described.settings.program
+    if not (program.command or program.entry_point or composer.misplaced or composer.ignored):
+        return ()
+    from orchestrator.planning import program_check  # noqa: PLC0415 # not for the trainer
+
+    program_check.fill_in_samples(selection, described, experiment)
+    return tuple(program_check.warn(described, experiment))
+
+
+def _without_secrets(text: str) -> str:
+    from orchestrator.config.secret_echo import without_secrets  # noqa: PLC0415 # few plans have such a text
+
+    return without_secrets(text)
+
+
 def _without(secret: Sequence[str], message: str) -> str:
     for text in secret:
         message = message.replace(text, "***")
     return message
-
-
-def _look_at_program(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterator[str]:
-    """Yield warnings about what has no effect, or cannot be seen by the program."""
-    yield from described.composer.misplaced
-    setting, arguments = _arguments_of(described.settings.program)
-    ignored = described.composer.ignored
-    if any(_OVERRIDES in argument for argument in arguments):
-        ignored = tuple(key for key in ignored if is_ignored_by_programs(key))
-    if ignored:
-        yield _say_ignored(ignored)
-    if arguments:
-        unseen = UnseenOverrides(described.composer, described.axes, arguments, setting)
-        if told := unseen.describe(experiment.training / "run"):
-            yield told
-
-
-def _arguments_of(program: ProgramSettings) -> tuple[str, Sequence[str]]:
-    """Return the arguments of a program with their setting; none for the trainer, which reads its config."""
-    if program.command:
-        return COMMAND, program.command
-    return ARGUMENTS, program.arguments if program.entry_point else ()
-
-
-def _say_ignored(keys: Sequence[str]) -> str:
-    verb = "has" if len(keys) == 1 else "have"
-    return f"{', '.join(keys)} {verb} no effect: orch itself starts runs and names their folders"
-
-
-def _check_program(
-    selection: Selection, described: ExperimentConfig, experiment: ExperimentDirectory
-) -> None:
-    """Fill in the placeholders of the command, so that a misspelt one is an error before any start.
-
-    Templates may have different keys, so one run of each is checked.
-    """
-    setting, arguments = _arguments_of(described.settings.program)
-    if not arguments:
-        return
-    for place in selection.samples[:_LOOKED_INTO]:
-        run = selection.runs[place]
-        fill_in(arguments, run, experiment.training / run.run_id, setting)
-
-
-def look_at_numbers(planned: Planned) -> Mapping[Versions, int]:
-    """Count the finished runs of a plan by the versions of the numbers behind their results."""
-    done = planned.plan.decisions.places({State.DONE})
-    runs = (planned.plan.decisions[place].run for place in done)
-    return count_versions(planned.experiment.run(run.run_id).versions() for run in runs)
-
-
-def look_back(planned: Planned) -> Changes:
-    """Compare the run directories that the grid no longer names with the grid."""
-    earlier_runs = []
-    for run_id in planned.former[:_LOOKED_INTO]:
-        directory = planned.experiment.run(run_id)
-        with contextlib.suppress(RunDirectoryError):  # orch status reports the damage
-            earlier_runs.append(
-                EarlierRun(directory.read_overrides(), directory.read_hashed_config())
-            )
-    described = planned.described
-    exclude = planned.settings.identity_exclude
-
-    def resolve(point: Point) -> Mapping[str, Value]:
-        return described.composer.conceal(point).written
-
-    return find_changes(len(planned.former), earlier_runs, described.axes, resolve, exclude)

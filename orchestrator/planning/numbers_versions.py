@@ -9,11 +9,22 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
+from orchestrator.rundir.state import State
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from orchestrator.planning.load import Planned
+
 # The versions that contributed to a run's results; None: the program did not record one.
 Versions: TypeAlias = "frozenset[int | None]"
+
+
+def look_at_numbers(planned: Planned) -> Mapping[Versions, int]:
+    """Count the finished runs of a plan by the versions of the numbers behind their results."""
+    done = planned.plan.decisions.places({State.DONE})
+    runs = (planned.plan.decisions[place].run for place in done)
+    return count_versions(planned.experiment.run(run.run_id).versions() for run in runs)
 
 
 def count_versions(found: Iterable[Versions]) -> Mapping[Versions, int]:

@@ -59,7 +59,8 @@ def begin(run_dir: Path, attempt: int, told: str, imported: Mapping[str, str]) -
     if not isinstance(record, dict):
         return
     files = {**record.get("files", {}), **imported}
-    earlier = [each for each in read(run_dir) if each["attempt"] < attempt]
+    before = read(run_dir) if attempt > 1 else []
+    earlier = [each for each in before if each["attempt"] < attempt]
     _write(run_dir, [*earlier[1 - _KEPT :], {"attempt": attempt, **record, "files": files}])
 
 

@@ -6,14 +6,13 @@ import os
 import re
 import shutil
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import RUN_ID_DIGITS, RunId
-from orchestrator.rundir.build import StagedDirectories, sweep
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_enforced, is_joined, join
-from orchestrator.rundir.healing import heal
 from orchestrator.rundir.logs import check_folder
 from orchestrator.rundir.quick_look import observe_done
 from orchestrator.rundir.replaced import IS_LIVE, ReplacedRuns, release, why_not_moved
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.grid.identity import Run
+    from orchestrator.rundir.build import StagedDirectories
     from orchestrator.rundir.state import Observation
 
 _RUN_ID = re.compile(rf"[0-9a-f]{{{RUN_ID_DIGITS}}}")
@@ -48,7 +48,12 @@ class ExperimentDirectory:
         self._exclude = identity_exclude
         self._is_alone: bool | None = None  # None: this process has not joined
         self.replaced = ReplacedRuns(self.training, _is_run)
-        self._staged = StagedDirectories(self.training, identity_exclude)
+
+    @cached_property
+    def _staged(self) -> StagedDirectories:
+        from orchestrator.rundir.build import StagedDirectories  # noqa: PLC0415 # a plan builds nothing
+
+        return StagedDirectories(self.training, self._exclude)
 
     def run(self, run_id: RunId) -> RunDirectory:
         """Return the run directory of a run, whether it exists or not."""
@@ -114,6 +119,8 @@ class ExperimentDirectory:
             RunDirectoryError: It cannot be created or written.
             HeldLockError: Without ``tell``, another process does not release the folder's lock.
         """
+        from orchestrator.rundir.build import sweep  # noqa: PLC0415 # as above
+
         try:
             self.training.mkdir(parents=True, exist_ok=True)
             with exclusive(self.training, tell):
@@ -179,6 +186,8 @@ class ExperimentDirectory:
             HeldLockError: Another process does not release the folder's lock.
             OSError: It cannot be written; nothing is left behind.
         """
+        from orchestrator.rundir.healing import heal  # noqa: PLC0415 # as above
+
         directory = self.run(run.run_id)
         with exclusive(self.training):
             if directory.path.is_dir():

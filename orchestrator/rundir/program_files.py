@@ -21,6 +21,8 @@ METRICS: Final = "metrics.jsonl"
 RESULTS: Final = "results.json"
 _CHECKPOINTS: Final = "checkpoints"
 
+# What ``signs`` returns as long as a program has reported nothing.
+NO_SIGNS: Final[tuple[object, ...]] = ((), (), ())
 # How frameworks and people name a state that a training can continue from.
 _STATE: Final = re.compile(
     r".*\.(ckpt|pt|pth|pth\.tar|bin|safetensors|pkl|pickle|npz|h5|hdf5|keras|joblib|msgpack|distcp)"

@@ -36,10 +36,10 @@ def find_mismatch(directory: RunDirectory, arguments: Sequence[str]) -> str:
     A file that is older than the attempt, too large or not a config does not count.
 
     Args:
-        directory: The run directory.
+        directory: The run directory, by its absolute path without links.
         arguments: The arguments of the program, which may name its output folder.
     """
-    for folder in dict.fromkeys(_folders(directory.path.resolve(), arguments)):
+    for folder in dict.fromkeys(_folders(directory.path, arguments)):
         path = folder / _COMPOSED
         try:
             if path.stat().st_mtime_ns < (directory.path / STATUS).stat().st_mtime_ns:
@@ -77,7 +77,7 @@ def _excluded(directory: RunDirectory) -> list[str]:
 
 
 def _shown(path: Path, directory: RunDirectory) -> str:
-    run_dir = directory.path.resolve()
+    run_dir = directory.path
     return str(path.relative_to(run_dir) if path.is_relative_to(run_dir) else path)
 
 

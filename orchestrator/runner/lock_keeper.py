@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
@@ -193,22 +194,38 @@ def _keep(runner: int, line: socket.socket) -> tuple[int, Kept | None]:
     poll = select.poll()
     for each in (line.fileno(), end):
         poll.register(each, select.POLLIN)
-    is_over = False
-    while not is_over:
-        # Messages sent before its end are read first: the connection is polled again last.
-        is_over = end in dict(poll.poll())
-        while dict(poll.poll(0)).get(line.fileno(), 0) & select.POLLIN:
-            message, descriptors, _, _ = socket.recv_fds(line, _LONGEST, _DESCRIPTORS)
-            if not message:
+    buffer, is_over = bytearray(_LONGEST), False
+    while True:
+        ready = dict(poll.poll(0 if is_over else None))
+        if ready.get(line.fileno(), 0) & select.POLLIN:
+            message, descriptors = _receive(line, buffer)
+            if message:
+                kept = _hear(message, descriptors, kept, line)
+            else:
                 poll.unregister(line)
-                break
-            kept = _hear(message, descriptors, kept, line)
+        elif is_over:
+            break
+        # Not yet the last round: what was sent before the end may have arrived after the look at it.
+        is_over |= end in ready
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     os.close(end)
     _, status = os.waitpid(runner, 0)
     if kept:
         kept.requests = tuple(requests)
     return os.waitstatus_to_exitcode(status), kept
+
+
+def _receive(line: socket.socket, buffer: bytearray) -> tuple[bytes, list[int]]:
+    """Return the next message and its descriptors; no bytes if the connection is closed.
+
+    ``socket.recv_fds`` would have the kernel map and unmap the memory for each message.
+    """
+    descriptors = array("i")
+    room = socket.CMSG_LEN(_DESCRIPTORS * descriptors.itemsize)
+    length, sent, _, _ = line.recvmsg_into([buffer], room)
+    for _, _, content in sent:
+        descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
+    return bytes(memoryview(buffer)[:length]), [*descriptors]
 
 
 def _hear(

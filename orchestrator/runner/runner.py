@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import code_record, durable
+from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, State, Status
 from orchestrator.runner import process_tree, project_files
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from orchestrator.rundir.directory import RunDirectory
     from orchestrator.runner.attempt_program import Program
     from orchestrator.runner.time_limits import Limits
 
@@ -199,7 +199,7 @@ def judge_attempt(
     status = replace(begun.status, exit_code=ending.exit_code)
     if ending.exit_code == 0:
         if _has_finished(directory, begun, ending):
-            return _done_unless_mismatched(directory, begun, status)
+            return _done_unless_mismatched(begun, status)
         if ending.cut is None:
             return replace(status, record=Record.FAILED, failure=_NO_RESULTS)
     reported = directory.read_progress()
@@ -211,8 +211,8 @@ def judge_attempt(
     return _judge_failure(status, ending, begun.limits, traces)
 
 
-def _done_unless_mismatched(directory: RunDirectory, begun: Begun, status: Status) -> Status:
-    if mismatch := find_mismatch(directory, begun.program.arguments):
+def _done_unless_mismatched(begun: Begun, status: Status) -> Status:
+    if mismatch := find_mismatch(RunDirectory(begun.run_dir), begun.program.arguments):
         failure = Failure(FailureKind.CONFIG_MISMATCH, mismatch)
         return replace(status, record=Record.FAILED, failure=failure)
     return replace(status, record=Record.DONE)

@@ -16,10 +16,7 @@ from orchestrator.cli.tables import (
     print_runs,
     print_summary,
 )
-from orchestrator.planning.drift import drift_as_json, find_drift
-from orchestrator.planning.grid_changes import changes_as_json
-from orchestrator.planning.load import load_plan, look_at_numbers, look_back
-from orchestrator.planning.numbers_versions import describe_mixture, versions_as_json
+from orchestrator.planning.load import load_plan
 from orchestrator.planning.plan import plan_as_json
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
@@ -29,30 +26,21 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from orchestrator.planning.load import Planned
+
 
 def plan(options: argparse.Namespace, console: Console) -> int:
     """Print the plan."""
     states = {State(name) for name in options.state} or (set(State) if options.all else None)
     planned = load_plan(source_of(options), only=options.only)
-    drift = find_drift(planned)
-    changes, numbers = look_back(planned), look_at_numbers(planned)
     if options.json:
-        content = plan_as_json(planned.plan) | {
-            "changes": changes_as_json(changes),
-            "numbers": versions_as_json(numbers),
-            "notes": list(planned.notes),
-            "drift": drift_as_json(drift),
-        }
-        console.file.write(json.dumps(content, indent=2) + "\n")
+        console.file.write(json.dumps(_as_json(planned), indent=2) + "\n")
         return 0
     print_summary(planned.plan, console)
     for note in planned.notes:
         console.print(Text(printable(f"note: {note}"), style="dim"), soft_wrap=True)
-    if changes.former:
-        print_changes(changes, console)
-    if mixture := describe_mixture(numbers):
-        console.print(Text(mixture, style="yellow"), soft_wrap=True)
-    print_drift(drift, console)
+    if planned.former or planned.plan.decisions.observed():
+        _print_what_has_run(planned, console)
     if options.excluded:
         print_exclusions(planned.plan.selection, console)
     if options.reasons:
@@ -60,3 +48,37 @@ def plan(options: argparse.Namespace, console: Console) -> int:
     if states or not (options.excluded or options.reasons):
         print_runs(planned.plan, console, states)
     return 0
+
+
+# What compares runs with those of before is imported where there are any: it is not for the first plan.
+def _print_what_has_run(planned: Planned, console: Console) -> None:
+    """Print how the runs that exist differ from the grid and the code of now."""
+    from orchestrator.planning.drift import find_drift  # noqa: PLC0415 # as above
+    from orchestrator.planning.former_runs import look_back  # noqa: PLC0415 # as above
+    from orchestrator.planning.numbers_versions import (  # noqa: PLC0415 # as above
+        describe_mixture,
+        look_at_numbers,
+    )
+
+    if planned.former:
+        print_changes(look_back(planned), console)
+    if mixture := describe_mixture(look_at_numbers(planned)):
+        console.print(Text(mixture, style="yellow"), soft_wrap=True)
+    print_drift(find_drift(planned), console)
+
+
+def _as_json(planned: Planned) -> dict[str, object]:
+    from orchestrator.planning.drift import drift_as_json, find_drift  # noqa: PLC0415 # as above
+    from orchestrator.planning.former_runs import look_back  # noqa: PLC0415 # as above
+    from orchestrator.planning.grid_changes import changes_as_json  # noqa: PLC0415 # as above
+    from orchestrator.planning.numbers_versions import (  # noqa: PLC0415 # as above
+        look_at_numbers,
+        versions_as_json,
+    )
+
+    return plan_as_json(planned.plan) | {
+        "changes": changes_as_json(look_back(planned)),
+        "numbers": versions_as_json(look_at_numbers(planned)),
+        "notes": list(planned.notes),
+        "drift": drift_as_json(find_drift(planned)),
+    }

@@ -15,7 +15,8 @@ from orchestrator.cli.tables import print_changes
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import UsageError
 from orchestrator.grid.axes import describe_point
-from orchestrator.planning.load import load_plan, look_back
+from orchestrator.planning.former_runs import look_back
+from orchestrator.planning.load import load_plan
 from orchestrator.rundir.state import State
 from orchestrator.rundir.status_report import report_on
 from orchestrator.rundir.survivors import Survivors

@@ -1,0 +1,62 @@
+"""The check of the program that a grid's runs execute: its placeholders, and what it cannot see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
+from orchestrator.config.overrides import is_ignored_by_programs
+from orchestrator.config.unseen_overrides import UnseenOverrides
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from orchestrator.config.load import ExperimentConfig
+    from orchestrator.config.settings import ProgramSettings
+    from orchestrator.grid.run_selection import Selection
+    from orchestrator.rundir.experiment import ExperimentDirectory
+
+_OVERRIDES: Final = "{overrides}"
+_SAMPLES: Final = 20
+
+
+def warn(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterator[str]:
+    """Yield warnings about what has no effect, or cannot be seen by the program."""
+    yield from described.composer.misplaced
+    setting, arguments = _arguments_of(described.settings.program)
+    ignored = described.composer.ignored
+    if any(_OVERRIDES in argument for argument in arguments):
+        ignored = tuple(key for key in ignored if is_ignored_by_programs(key))
+    if ignored:
+        yield _say_ignored(ignored)
+    if arguments:
+        unseen = UnseenOverrides(described.composer, described.axes, arguments, setting)
+        if told := unseen.describe(experiment.training / "run"):
+            yield told
+
+
+def fill_in_samples(
+    selection: Selection, described: ExperimentConfig, experiment: ExperimentDirectory
+) -> None:
+    """Fill in the placeholders of the command, so that a misspelt one is an error before any start.
+
+    Templates may have different keys, so one run of each is checked.
+    """
+    setting, arguments = _arguments_of(described.settings.program)
+    if not arguments:
+        return
+    for place in selection.samples[:_SAMPLES]:
+        run = selection.runs[place]
+        fill_in(arguments, run, experiment.training / run.run_id, setting)
+
+
+def _arguments_of(program: ProgramSettings) -> tuple[str, Sequence[str]]:
+    """Return the arguments of a program with their setting; none for the trainer, which reads its config."""
+    if program.command:
+        return COMMAND, program.command
+    return ARGUMENTS, program.arguments if program.entry_point else ()
+
+
+def _say_ignored(keys: Sequence[str]) -> str:
+    verb = "has" if len(keys) == 1 else "have"
+    return f"{', '.join(keys)} {verb} no effect: orch itself starts runs and names their folders"

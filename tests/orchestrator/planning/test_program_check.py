@@ -1,0 +1,50 @@
+"""What a plan says of the program that would execute its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import ConfigError
+from orchestrator.planning.load import ConfigSource, load_plan
+
+CONFIG = """\
+results_dir: results
+experiment_id: small
+lr: 0.1
+steps: 3
+orch: {{{program}}}
+"""
+
+
+def warnings_of(folder: Path, program: str, *overrides: str) -> tuple[str, ...]:
+    """Return the warnings of a plan whose config names this program."""
+    (folder / "config.yaml").write_text(CONFIG.format(program=program))
+    return load_plan(ConfigSource(folder, "config", overrides)).plan.selection.warnings
+
+
+def test_program_that_sees_all_overrides_needs_no_warning(tmp_path: Path) -> None:
+    assert warnings_of(tmp_path, 'command: [train, "{lr}"]', "lr=1,2") == ()
+
+
+@pytest.mark.parametrize("program", ["command: [train]", "entry_point: m:main, arguments: [x]"])
+def test_override_that_the_program_cannot_see_is_named(tmp_path: Path, program: str) -> None:
+    (told,) = warnings_of(tmp_path, program, "lr=1,2")
+    assert told.startswith("the program cannot see lr: orch.")
+
+
+def test_trainer_reads_the_config_and_sees_everything(tmp_path: Path) -> None:
+    assert warnings_of(tmp_path, "retries: 1", "lr=1,2") == ()
+
+
+def test_setting_of_hydra_without_effect_is_named_for_the_trainer_as_well(tmp_path: Path) -> None:
+    told = warnings_of(tmp_path, "retries: 1", "hydra.sweep.dir=elsewhere")
+    assert told == (
+        "hydra.sweep.dir has no effect: orch itself starts runs and names their folders",
+    )
+
+
+def test_misspelled_placeholder_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"orch\.command: the config has no key 'lrate'"):
+        warnings_of(tmp_path, 'command: [train, "{lrate}"]')
