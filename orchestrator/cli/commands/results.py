@@ -15,7 +15,7 @@ from orchestrator.cli.tables import count_of, note
 from orchestrator.errors import UsageError
 from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
-from orchestrator.planning.load import load_plan, open_experiment
+from orchestrator.planning.load import open_experiment, plan_runs
 from orchestrator.planning.paired_difference import paired_differences
 from orchestrator.planning.results_loading import (
     last_common_step,
@@ -121,7 +121,8 @@ def _read(options: argparse.Namespace) -> _ChosenRuns:
         runs = [read_results(each, exclude=exclude, step=step) for each in standing]
         config = next((run.config.leaves for run in runs if run.config), {})
         return _ChosenRuns(runs, step, _text(config.get(_MODE)), experiment.training)
-    planned = load_plan(source_of(options), only=options.only)
+    condition = None if options.only is None else parse_condition(options.only)
+    planned = plan_runs(described, experiment, condition)
     decisions, there = planned.plan.decisions, {each.run_id: each for each in standing}
     named = [there[decision.run.run_id] for decision in decisions if decision.run.run_id in there]
     step = _step(options.at, named)
