@@ -30,3 +30,4 @@ class Extra:
 MLFLOW: Final = Extra("mlflow", "mlflow")
 TRAINER: Final = Extra("trainer", "torch")
 STATISTICS: Final = Extra("stats", "scipy")
+PLOTS: Final = Extra("plots", "matplotlib")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.execution_options import add_execution_options, add_stop_options
 from orchestrator.cli.option_types import count
+from orchestrator.cli.plot_options import add_plot_options
 from orchestrator.cli.results_options import add_results_options
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ OPTIONS: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "logs": _add_logs_options,
     "diff": _add_diff_options,
     "results": add_results_options,
+    "plot": add_plot_options,
     "rerun": _add_rerun_options,
     "rm": _add_rm_options,
     "prune": _add_prune_options,

@@ -12,6 +12,24 @@ if TYPE_CHECKING:
 
 def add_results_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``orch results`` to its parser."""
+    add_choice_options(parser, "print only the first N rows")
+    parser.add_argument(
+        "--columns",
+        metavar="METRICS",
+        help="print only these metrics, such as test/accuracy or 'validation/*,lr'",
+    )
+    parser.add_argument(
+        "--difference",
+        action="store_true",
+        help="print the paired difference of each row to the best one, with a confidence interval",
+    )
+    parser.add_argument("--csv", action="store_true", help="print CSV, for spreadsheets")
+    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    parser.add_argument("--latex", action="store_true", help="print a LaTeX table (booktabs)")
+
+
+def add_choice_options(parser: argparse.ArgumentParser, top: str) -> None:
+    """Add the options that choose and group the runs; ``top`` is the help of ``--top``."""
     parser.add_argument(
         "--over",
         action="append",
@@ -25,23 +43,13 @@ def add_results_options(parser: argparse.ArgumentParser) -> None:
         help="sort by this metric (default: the one that chose the best iteration, or the first one"
         " of the validation)",
     )
-    parser.add_argument("--top", type=count, metavar="N", help="print only the first N rows")
-    parser.add_argument(
-        "--columns",
-        metavar="METRICS",
-        help="print only these metrics, such as test/accuracy or 'validation/*,lr'",
-    )
+    parser.add_argument("--top", type=count, metavar="N", help=top)
     parser.add_argument("--runs", action="store_true", help="list single runs, and average nothing")
     parser.add_argument(
         "--at",
         metavar="ITERATION",
         help="compare at this iteration, unfinished runs as well; common: the last one that all"
         " runs have reached",
-    )
-    parser.add_argument(
-        "--difference",
-        action="store_true",
-        help="print the paired difference of each row to the best one, with a confidence interval",
     )
     parser.add_argument(
         "--where",
@@ -55,6 +63,3 @@ def add_results_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compare all runs of the experiment (default: those of the grid)",
     )
-    parser.add_argument("--csv", action="store_true", help="print CSV, for spreadsheets")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
-    parser.add_argument("--latex", action="store_true", help="print a LaTeX table (booktabs)")

@@ -78,7 +78,7 @@ def _print_notes(
 ) -> None:
     """Print what the numbers are: of which iteration, averaged over what, in which order."""
     parts = [f"mean ± standard deviation over {', '.join(compared.over)}"] if compared.over else []
-    console.print(note(", ".join([*parts, _order(compared)])))
+    console.print(note(", ".join([*parts, order_of(compared)])))
     if step is not None:
         console.print(note(f"all metrics are those of iteration {step}"))
     elif any(metric.startswith(BEST) for metric in compared.metrics):
@@ -112,7 +112,7 @@ def _difference(difference: PairedDifference | None) -> str:
     return f"{difference.mean:+.3g} ± {difference.half_width:.2g}"
 
 
-def _order(compared: ResultsTable) -> str:
+def order_of(compared: ResultsTable) -> str:
     """Return a description of the order of the rows."""
     if not compared.sorted_by:
         if not compared.metrics:

@@ -63,6 +63,10 @@ class Row:
         counts = Counter(run.state for _, run in self.members)
         return {state: counts[state] for state in State if counts[state]}
 
+    def count_with(self, metric: str) -> int:
+        """Return the number of runs that have a metric."""
+        return sum(metric in (run.metrics or {}) for _, run in self.members)
+
     @property
     def versions(self) -> frozenset[int | None]:
         """The versions of the numbers behind the results.
@@ -134,7 +138,7 @@ def compare(
         axes, named = (*axes, *named), ()
     groups = [[run] for run in runs] if each else _group(runs, axes)
     rows = [_row(group, axes, named, metrics) for group in groups]
-    chosen, direction = sort_by or _default_metric(metrics), Direction.UNKNOWN
+    chosen, direction = sort_by or default_metric(metrics), Direction.UNKNOWN
     if chosen:
         direction = _direction(chosen, mode)
         rows.sort(key=lambda row: _rank(row.cells.get(chosen), direction))
@@ -226,7 +230,7 @@ def _cell(values: Sequence[float]) -> Cell:
     return Cell(statistics.fmean(values), statistics.stdev(values))
 
 
-def _default_metric(metrics: Sequence[str]) -> str | None:
+def default_metric(metrics: Sequence[str]) -> str | None:
     """Return the metric to sort by if none is asked for; never one of the test set."""
     usable = [metric for metric in metrics if not is_of_test(metric)]
     best = next((metric for metric in usable if metric.startswith(BEST)), None)

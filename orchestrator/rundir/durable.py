@@ -13,6 +13,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 LARGEST_RECORD: Final = 1_000_000
@@ -175,6 +176,31 @@ def read_file(path: Path | str, *, folder: int | None = None) -> bytes:
             if len(content) >= found.st_size:
                 break
         return content
+    finally:
+        os.close(descriptor)
+
+
+def read_lines(path: Path | str) -> Iterator[bytes]:
+    """Yield the lines of a regular file of any size, many at a time; the last need not be complete.
+
+    A line that is longer than ``LARGEST_RECORD`` is left out, so the memory is bounded.
+
+    Raises:
+        OSError: As for ``open_plain``.
+    """
+    descriptor, _ = open_plain(path)
+    try:
+        rest, is_too_long = b"", False
+        while piece := os.read(descriptor, LARGEST_RECORD):
+            lines, newline, piece = piece.rpartition(b"\n")
+            if newline:
+                yield lines.partition(b"\n")[2] if is_too_long else rest + lines
+                rest, is_too_long = b"", False
+            rest += piece
+            if len(rest) > LARGEST_RECORD:
+                rest, is_too_long = b"", True
+        if rest and not is_too_long:
+            yield rest
     finally:
         os.close(descriptor)
 

@@ -12,7 +12,7 @@ from orchestrator.rundir.state import Failure, Progress, Record, Status, Unreada
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 SCHEMA: Final = 1
 T = TypeVar("T")
@@ -130,6 +130,16 @@ def parse_points(lines: bytes, step: int | None = None) -> Mapping[str, Metric]:
     this_step = re.compile(b"" if step is None else rb'"step"\s*:\s*%d\b' % step)
     points = map(parse_point, filter(this_step.search, lines.splitlines()))
     return {point[0]: point[1] for point in points if point and step in (None, point[2])}
+
+
+def parse_all_points(lines: bytes) -> Iterator[tuple[str, Metric, int]]:
+    """Yield the metric, value and step of each point in lines of ``metrics.jsonl``.
+
+    Lines that are not points, or have a step beyond 64 bits, are left out.
+    """
+    for point in map(parse_point, lines.splitlines()):
+        if point and abs(point[2]) < _LARGEST:
+            yield point
 
 
 def parse_last_step(lines: bytes) -> int | None:

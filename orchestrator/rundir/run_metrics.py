@@ -86,10 +86,27 @@ def read_versions(results: str) -> frozenset[int | None]:
 def read_metrics_at(metrics: Path | str, step: int) -> Mapping[str, float]:
     """Return the metrics that are numbers at one step of ``metrics.jsonl``; the last point counts."""
     with contextlib.suppress(OSError):
-        found = records.parse_points(durable.read_file(metrics), step)
+        found: dict[str, Metric] = {}
+        for lines in durable.read_lines(metrics):
+            found |= records.parse_points(lines, step)
         read = ((key, records.as_number(value)) for key, value in found.items())
         return {key: number for key, number in read if number is not None}
     return {}
+
+
+def read_curves(metrics: Path | str) -> Mapping[str, Mapping[int, float]]:
+    """Return the numbers in ``metrics.jsonl`` by metric and step; of one step, the last point counts.
+
+    Steps are in order. A file that is missing or damaged has no points, or fewer.
+    """
+    found: dict[str, dict[int, float]] = {}
+    with contextlib.suppress(OSError):
+        for lines in durable.read_lines(metrics):
+            for key, value, step in records.parse_all_points(lines):
+                number = records.as_number(value)
+                if number is not None:
+                    found.setdefault(key, {})[step] = number
+    return {key: dict(sorted(points.items())) for key, points in found.items()}
 
 
 def read_last_step(metrics: Path | str) -> int | None:

@@ -10,10 +10,14 @@ ROOT = Path(__file__).parents[2]
 # The modules without a test file of their name, and why they need none.
 NEED_NONE = {
     "orchestrator/__main__.py": "calls the command line",
+    "orchestrator/cli/choose_picture.py": "draws; tests/orchestrator/cli/commands/test_plot.py reads the figures",
     "orchestrator/cli/command_options.py": "declares options; docs/reference/cli.md is made from them",
+    "orchestrator/cli/compared_runs.py": "reads; the tests of orch results and orch plot compare what it reads",
     "orchestrator/cli/execution_options.py": "declares options; docs/reference/cli.md is made from them",
     "orchestrator/cli/exit_codes.py": "names numbers; docs/reference/cli.md is compared with them",
     "orchestrator/cli/option_types.py": "one conversion, tested with the options that use it",
+    "orchestrator/cli/picture_notes.py": "writes notes; tests/orchestrator/cli/commands/test_plot.py reads them",
+    "orchestrator/cli/plot_options.py": "declares options; docs/reference/cli.md is made from them",
     "orchestrator/cli/results_options.py": "declares options; docs/reference/cli.md is made from them",
     "orchestrator/cli/results_output.py": "prints; tests/orchestrator/cli/commands/test_results.py reads it",
     "orchestrator/cli/state_colours.py": "names colours",

@@ -169,12 +169,13 @@ def test_program_of_ones_own_is_run_without_torch_and_mlflow(bare: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("command", "extra"), [("run", "trainer"), ("sync", "mlflow"), ("ui", "mlflow")]
+    ("command", "extra"),
+    [("run", "trainer"), ("sync", "mlflow"), ("ui", "mlflow"), ("plot --out x.png", "plots")],
 )
 def test_what_needs_an_extra_says_how_to_install_it(
     bare: Path, tmp_path: Path, command: str, extra: str
 ) -> None:
-    said = _orch(bare, _project(tmp_path, ""), command)
+    said = _orch(bare, _project(tmp_path, ""), *command.split())
     assert said.returncode == 2
     assert f"pip install 'orch[{extra}]'" in said.stderr.splitlines()[-1]
     assert "Traceback" not in said.stderr
@@ -188,7 +189,11 @@ DISTRIBUTIONS = {
     "sqlalchemy": "mlflow",
     "yaml": "omegaconf",
 }
-EXTRAS_OF = {"orch": {"trainer"}, "orchestrator": {"mlflow", "stats"}, "trainer": {"trainer"}}
+EXTRAS_OF = {
+    "orch": {"trainer"},
+    "orchestrator": {"mlflow", "plots", "stats"},
+    "trainer": {"trainer"},
+}
 # Used only where the user has it, who then has the objects of it.
 GIVEN = {"orch": {"pandas", "lightning", "pytorch_lightning", "transformers"}}
 

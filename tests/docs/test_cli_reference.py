@@ -102,7 +102,10 @@ def row(action: argparse.Action) -> str:
     names = action.option_strings or [str(action.metavar)]
     value = ""
     if action.option_strings and action.nargs != 0:
-        value = " " + (action.metavar or "|".join(map(str, action.choices or ["VALUE"])))
+        named = action.metavar
+        if isinstance(named, tuple):  # an option with several values
+            named = " ".join(named)
+        value = " " + (named or "|".join(map(str, action.choices or ["VALUE"])))
     shown = ", ".join(f"`{name}{value}`".replace("|", "\\|") for name in names)
     return f"| {shown} | {(action.help or '').replace('|', chr(92) + '|')} |\n"
 

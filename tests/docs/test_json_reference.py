@@ -30,6 +30,7 @@ COMMANDS = {
     "orch show --json": ["orch show {done} --json", "orch show {failed} --json"],
     "orch diff --json": ["orch diff {done} {failed} --json"],
     "orch results --json": ["orch results --json"],
+    "orch plot --json": ["orch plot --parallel --runs --all --out x.svg --json"],
     "orch rm --json": ["orch rm {done} --json"],
     "orch prune --json": ["orch prune lr=0.5 --json"],
     "orch sync --json": ["orch sync orch.tracking.enabled=true experiment_id=none --json"],

@@ -11,6 +11,7 @@ from orchestrator.rundir.durable import (
     make_folder,
     open_below,
     read_file,
+    read_lines,
     read_tail,
     write_file,
 )
@@ -112,3 +113,17 @@ def test_tail_of_a_file_is_whole_lines(tmp_path: Path) -> None:
     path.write_bytes(b"one\ntwo\nthree\n")
     assert read_tail(path, 100) == b"one\ntwo\nthree\n"
     assert read_tail(path, 8) == b"three\n"
+
+
+def test_lines_of_a_file_of_any_size_are_read_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each line once and whole, the last one too; a line without an end is not kept in memory."""
+    monkeypatch.setattr("orchestrator.rundir.durable.LARGEST_RECORD", 8)
+    path = tmp_path / "metrics"
+    for lines in ([b"one", b"two", b"three", b"4"], [b"x" * 7] * 5, [b""], [b"a", b"", b"b"]):
+        path.write_bytes(b"\n".join(lines))
+        read = b"\n".join(read_lines(path)).split(b"\n")
+        assert read == lines
+    path.write_bytes(b"one\n" + b"x" * 100 + b"\ntwo\n" + b"y" * 100)
+    assert b"\n".join(read_lines(path)).split() == [b"one", b"two"]

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.rundir.records import as_metric, as_number, parse
-from orchestrator.rundir.run_metrics import Outcome, read_outcome
+from orchestrator.rundir.run_metrics import (
+    Outcome,
+    read_curves,
+    read_metrics_at,
+    read_outcome,
+)
 
 
 def outcome(folder: Path, **files: str) -> Outcome:
@@ -107,3 +112,28 @@ def test_versions_of_the_numbers_come_from_the_results(tmp_path: Path) -> None:
     assert outcome(tmp_path, progress=progress).versions == {2}
     found = outcome(tmp_path, results='{"test": {}, "numbers": 2, "numbers_before": [1, true]}')
     assert found.versions == {1, 2}
+
+
+def test_curves_are_in_order_and_the_last_point_of_a_step_counts(tmp_path: Path) -> None:
+    """As a retry from the beginning leaves them; lines that are not points are skipped."""
+    path = tmp_path / "metrics"
+    points = [("a", 2, 1), ("a", 1, "NaN"), ("b", 1, 5), ("a", 2, 3), ("a", 3, "text")]
+    lines = [json.dumps({"key": key, "step": step, "value": v}) for key, step, v in points]
+    huge = json.dumps({"key": "a", "step": 10**30, "value": 1})
+    path.write_text("\n".join([*lines, "nonsense", huge, '{"key": "a", "st']))
+    found = read_curves(path)
+    assert [*found] == ["a", "b"]
+    assert [*found["a"]] == [1, 2]
+    assert math.isnan(found["a"][1])
+    assert found["a"][2] == 3
+    assert read_curves(tmp_path / "absent") == {}
+
+
+def test_points_beyond_the_first_megabyte_count(tmp_path: Path) -> None:
+    """A long training writes many."""
+    path = tmp_path / "metrics"
+    lines = (json.dumps({"key": "loss", "value": step, "step": step}) for step in range(40_000))
+    path.write_text("\n".join(lines))
+    assert path.stat().st_size > 1_000_000
+    assert read_metrics_at(path, 39_999) == {"loss": 39_999}
+    assert len(read_curves(path)["loss"]) == 40_000

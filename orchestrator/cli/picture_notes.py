@@ -1,0 +1,119 @@
+"""The notes below a picture: what its lines are, in which order, and which runs it does not show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.results_output import order_of
+from orchestrator.cli.tables import count_of
+from orchestrator.planning.learning_curves import Band
+from orchestrator.planning.results_by_axis import cell_in
+from orchestrator.planning.run_results import BEST, is_of_test
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.state import State, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from orchestrator.cli.compared_runs import ComparedRuns
+    from orchestrator.planning.learning_curves import Line
+    from orchestrator.planning.results_table import ResultsTable, Row
+
+
+def notes_on_curves(
+    lines: Mapping[str, Sequence[Line]], compared: ResultsTable, found: ComparedRuns, band: Band
+) -> Iterator[str]:
+    """Yield the notes on learning curves, the most important first."""
+    drawn = [line for each in lines.values() for line in each]
+    most = max((line.runs for line in drawn), default=0)
+    over = ", ".join(compared.over) or "runs"
+    which = (
+        "finished runs" if found.step is None else f"runs that have reached iteration {found.step}"
+    )
+    if most > 1:
+        yield f"line: mean over {which}, which differ in {over}{_band(band)}"
+    if any(point.runs < line.runs for line in drawn for point in line.points):
+        yield "thin line: iterations that not all of its runs have reached"
+    if open_runs := {each.run_id for line in drawn for each in line.unfinished}:
+        yield f"line with an open end: a run that has not finished ({len(open_runs)} in all)"
+    for metric, each in lines.items():
+        if undefined := sum(line.undefined for line in each):
+            told = count_of(undefined, "run")
+            yield f"{metric} is NaN or infinite at some iteration in {told}: the line has a gap there"
+    yield from notes_on_runs(compared, found)
+
+
+def notes_on_results(
+    compared: ResultsTable, metrics: Sequence[str], found: ComparedRuns, band: Band | None
+) -> Iterator[str]:
+    """Yield the notes on a picture of results; ``band`` is what bars show, None without bars."""
+    most = max((row.with_results for row in compared.rows), default=0)
+    if most > 1:
+        shown = "" if band is None else _band(band).replace("band", "bar")
+        over = ", ".join(compared.over) or "runs"
+        yield f"mean over the runs with results, which differ in {over}{shown}"
+    for metric in metrics:
+        if without := sum(
+            row.with_results > 0 and not _is_shown(row, metric) for row in compared.rows
+        ):
+            yield f"{metric} is missing, NaN or infinite in {count_of(without, 'row')} with results"
+    yield from notes_on_runs(compared, found)
+
+
+def notes_on_runs(compared: ResultsTable, found: ComparedRuns) -> Iterator[str]:
+    """Yield the order of the rows, and which runs are not among the results."""
+    if len(compared.rows) > 1 and compared.sorted_by:
+        yield f"order: {order_of(compared)}"
+    if states := _states(found):
+        yield f"without results: {states}"
+    if found.others:
+        yield f"{count_of(found.others, 'other run')} of the experiment: not of this grid"
+
+
+def describe_metric(metric: str, step: int | None) -> str:
+    """Return a metric with the iteration that its value is of, for the label of an axis."""
+    if step is not None:
+        return f"{metric} (iteration {step})"
+    if metric.startswith(BEST):
+        return f"{metric} (best iteration)"
+    return metric if is_of_test(metric) else f"{metric} (last iteration)"
+
+
+def _band(band: Band) -> str:
+    match band:
+        case Band.STD:
+            return "; band: ± standard deviation"
+        case Band.RANGE:
+            return "; band: from the least to the greatest"
+        case Band.NONE:
+            return ""
+
+
+def _is_shown(row: Row, metric: str) -> bool:
+    return cell_in(row, metric) is not None
+
+
+def _states(found: ComparedRuns) -> str:
+    """Return the number of runs without results in each state, and why the failed ones failed."""
+    counts = Counter(run.state for run in found.runs if run.metrics is None)
+    parts = []
+    for state in State:
+        if not counts[state]:
+            continue
+        part = f"{counts[state]} {state.value}"
+        if state is State.FAILED:
+            part += f" ({_classes(found)})"
+        parts.append(part)
+    return ", ".join(parts)
+
+
+def _classes(found: ComparedRuns) -> str:
+    kinds: Counter[str] = Counter()
+    for run in found.runs:
+        if run.metrics is None and run.state is State.FAILED:
+            status = RunDirectory(Path(run.path)).read_status()
+            failure = status.failure if isinstance(status, Status) else None
+            kinds[failure.kind if failure else "damaged"] += 1
+    return ", ".join(f"{kind}: {count}" for kind, count in kinds.most_common())

@@ -1,0 +1,119 @@
+"""The labels of rows in pictures: only what differs, and no longer than a reader takes in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.grid.config_values import show
+from orchestrator.rundir.state import State
+from orchestrator.sanitize import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.grid.config_values import Value
+    from orchestrator.planning.results_table import Row
+
+LONGEST: Final = 44
+_SHORTEST: Final = 12
+_STATES: Final = tuple(state for state in State if state is not State.DONE)
+
+
+def short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """Return the end of each dotted key that no other key ends with."""
+    parts = {key: key.split(".") for key in keys}
+    ends = dict.fromkeys(keys, 1)
+    while True:
+        short = {key: ".".join(parts[key][-ends[key] :]) for key in keys}
+        counts = Counter(short.values())
+        longer = [key for key in keys if counts[short[key]] > 1 and ends[key] < len(parts[key])]
+        if not longer:
+            return short
+        for key in longer:
+            ends[key] += 1
+
+
+def texts_of(values: Sequence[Value]) -> list[str]:
+    """Return values as a picture shows them: rounded, but equal only if they are."""
+    rounded = [_text(value) for value in values]
+    if len(set(rounded)) == len({show(value) for value in values}):
+        return rounded
+    return [printable(show(value)) for value in values]
+
+
+def labels_of(
+    choices: Sequence[Mapping[str, Value]], *, longest: int = LONGEST, alone: str = "all runs"
+) -> list[str]:
+    """Return a label for each row, by the values on the axes in which the rows differ.
+
+    A label that is too long is shortened in the middle, but no two labels become equal.
+
+    Args:
+        choices: The values of each row on its axes.
+        longest: The most characters.
+        alone: The label if the rows differ in nothing.
+    """
+    keys = varying_keys(choices)
+    names = short_keys(keys)
+    columns = {key: texts_of([each.get(key) for each in choices]) for key in keys}
+    whole = [
+        "  ".join(f"{printable(names[key])}={columns[key][place]}" for key in keys if key in values)
+        or (alone if not keys else "-")
+        for place, values in enumerate(choices)
+    ]
+    return _distinct([shorten(label, longest) for label in whole], longest)
+
+
+def varying_keys(choices: Sequence[Mapping[str, Value]]) -> list[str]:
+    """Return the keys that do not have the same value everywhere, in order of first occurrence."""
+    keys = dict.fromkeys(key for values in choices for key in values)
+    return [
+        key
+        for key in keys
+        if len({show(values[key]) if key in values else None for values in choices}) > 1
+    ]
+
+
+def common_values(choices: Sequence[Mapping[str, Value]]) -> str:
+    """Return the values that all rows have in common, as ``key=value``."""
+    keys = dict.fromkeys(key for values in choices for key in values)
+    varying = varying_keys(choices)
+    return "  ".join(
+        f"{printable(key)}={_text(choices[0][key])}" for key in keys if key not in varying
+    )
+
+
+def shorten(text: str, longest: int) -> str:
+    """Return a text of at most ``longest`` characters, with an ellipsis in its middle if it is cut."""
+    if len(text) <= longest:
+        return text
+    end = max(1, (longest - 1) // 2)
+    return f"{text[: longest - 1 - end]}…{text[-end:]}"
+
+
+def count_label(row: Row, drawn: int) -> str:
+    """Return the number of runs behind a line, and the states of the others."""
+    states = ", ".join(
+        f"{row.states[state]} {state.value}" for state in _STATES if state in row.states
+    )
+    if drawn == row.runs:
+        return f"{drawn} run{'' if drawn == 1 else 's'}" + (f", {states}" if states else "")
+    return f"{drawn} of {row.runs} runs" + (f", {states}" if states else "")
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return printable(value if isinstance(value, str) else show(value))
+
+
+def _distinct(labels: list[str], longest: int) -> list[str]:
+    """Number the labels that became equal when they were shortened."""
+    counts = Counter(labels)
+    seen: Counter[str] = Counter()
+    for place, label in enumerate(labels):
+        if counts[label] > 1:
+            seen[label] += 1
+            labels[place] = f"{shorten(label, max(_SHORTEST, longest - 6))} ({seen[label]})"
+    return labels

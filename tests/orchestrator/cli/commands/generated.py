@@ -1,0 +1,166 @@
+"""Generates experiments of every kind of run, and reads their raw files independently with pandas."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from orchestrator.cli.arguments import parse_arguments
+from orchestrator.cli.lookup import source_of
+from orchestrator.planning.load import load_plan
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.records import now
+from orchestrator.rundir.state import Failure, Record, Status
+
+CONFIG = """\
+results_dir: {folder}/results
+experiment_id: made
+lr: 0.1
+model: {{name: mlp, width: 16}}
+checkpoint: {{metric: validation/loss, mode: min}}
+seed: 0
+orch: {{command: ["true"], tracking: {{enabled: false}}}}
+"""
+METRICS = ("validation/loss", "train/loss", "validation/accuracy")
+ITERATIONS = 6
+
+
+@dataclass
+class Generated:
+    """An experiment; ``grid`` are the overrides of its grid, ``live`` the runs whose lock is held."""
+
+    folder: Path
+    grid: list[str]
+    live: set[str] = field(default_factory=set)
+
+    @property
+    def training(self) -> Path:
+        return self.folder / "results/made/training"
+
+    def arguments(self, command: str, *more: str) -> list[str]:
+        return ["--config-dir", str(self.folder / "conf"), command, *more]
+
+
+def generate(folder: Path, seed: int, locks: ExitStack) -> Generated:
+    """Return an experiment with finished, failed, live, stale, pending, duplicate and foreign runs."""
+    rng = random.Random(seed)  # noqa: S311 # data, not secrets
+    (folder / "conf").mkdir(parents=True)
+    (folder / "conf/config.yaml").write_text(CONFIG.format(folder=folder))
+    lrs = rng.sample([0.001, 0.01, 0.1, 1.0], rng.randint(2, 3))
+    widths = rng.sample([16, 32, 64], 2)
+    seeds = list(range(rng.randint(1, 3)))
+    # The first value twice, so that there are duplicates.
+    grid = [f"lr={','.join(map(str, [*lrs, lrs[0]]))}", f"model.width={','.join(map(str, widths))}"]
+    grid.append(f"seed={','.join(map(str, seeds))}")
+    made = Generated(folder, grid)
+    foreign = ["lr=7.0", f"seed={','.join(map(str, seeds))}"]
+    for words in (grid, foreign):
+        planned = load_plan(source_of(parse_arguments(made.arguments("plan", *words))))
+        planned.experiment.prepare()
+        for run in planned.plan.selection.runs:
+            if rng.random() < 0.1:
+                continue  # it is pending, and has no directory
+            path = planned.experiment.create(run).path
+            _fill(path, rng, made, locks)
+    (made.training / "not-a-run").mkdir()
+    (made.training / "notes.txt").write_text("mine")
+    return made
+
+
+def _fill(path: Path, rng: random.Random, made: Generated, locks: ExitStack) -> None:
+    """Leave in a run directory what a run of a random kind leaves."""
+    kind = rng.choice([*["done"] * 6, "failed", "stale", "running", "pending", "killed"])
+    if kind == "pending":
+        return
+    last = ITERATIONS if kind == "done" else rng.randint(0, ITERATIONS - 1)
+    points: list[dict[str, Any]] = []
+    for step in range(1, last + 1):
+        for key in METRICS:
+            value: Any = rng.choice([rng.random(), rng.random() * 1e-9, rng.random() * 1e6])
+            if rng.random() < 0.03:
+                value = rng.choice(["NaN", "Infinity", "no number"])
+            points.append({"key": key, "value": value, "step": step, "timestamp": step})
+    if (
+        kind == "done" and rng.random() < 0.3
+    ):  # a retry from the beginning wrote the first ones twice
+        points = [{**point, "value": 9.0} for point in points[: len(points) // 2]] + points
+    lines = [json.dumps(point) for point in points]
+    if kind == "killed":
+        lines.append('{"key": "validation/loss", "va')
+    (path / "metrics.jsonl").write_text("\n".join(lines))
+    record = {"done": Record.DONE, "failed": Record.FAILED, "stale": Record.INTERRUPTED}
+    failure = Failure("oom", "out of <memory>") if kind == "failed" else None
+    status = Status(record.get(kind, Record.RUNNING), 1, now(), "box", 1, failure=failure)
+    RunDirectory(path).write_status(status)
+    if kind == "done":
+        best = {"iteration": 2, "validation/loss": rng.random()}
+        test = {"test/accuracy": rng.random()}
+        results = {"schema": 1, "best": best, "test": test}
+        (path / "results.json").write_text(json.dumps(results))
+    if kind == "running":
+        made.live.add(path.name)
+        descriptor = os.open(path / "run.lock", os.O_RDONLY)
+        locks.callback(os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+def read_runs(made: Generated) -> pd.DataFrame:
+    """Return one row per run directory, read from the raw files by other code than the program's."""
+    rows = []
+    for path in sorted(made.training.iterdir()):
+        if not (path / "run.json").is_file():
+            continue
+        config = yaml.safe_load((path / "config.yaml").read_text())
+        status = path / "status.json"
+        state = json.loads(status.read_text())["state"] if status.exists() else "pending"
+        if path.name in made.live:
+            state = "running"
+        elif state in ("running", "interrupted"):
+            state = "stale"
+        results = path / "results.json"
+        found = json.loads(results.read_text()) if results.exists() else {"best": {}, "test": {}}
+        rows.append(
+            {
+                "run_id": path.name,
+                "state": state,
+                "lr": config["lr"],
+                "width": config["model"]["width"],
+                "seed": config["seed"],
+                "best": found["best"].get("validation/loss"),
+                "test": found["test"].get("test/accuracy"),
+            }
+        )
+    columns = ["run_id", "state", "lr", "width", "seed", "best", "test"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def read_points(made: Generated) -> pd.DataFrame:
+    """Return all points of all runs; of one step of a metric, the last."""
+    frames = []
+    for path in made.training.glob("*/metrics.jsonl"):
+        complete = [line for line in path.read_text().split("\n") if line.endswith("}")]
+        frame = pd.DataFrame(
+            [json.loads(line) for line in complete], columns=["key", "value", "step"]
+        )
+        frame["run_id"] = path.parent.name
+        frames.append(frame)
+    if not frames:
+        return pd.DataFrame(columns=["key", "value", "step", "run_id"])
+    points = pd.concat(frames)
+    points = points[points["value"] != "no number"]
+    points["value"] = points["value"].astype(float)
+    return points.drop_duplicates(["run_id", "key", "step"], keep="last")
+
+
+def in_grid(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs that the grid names; the foreign ones have a learning rate of their own."""
+    return runs[runs["lr"] != 7.0]
