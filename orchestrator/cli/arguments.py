@@ -19,6 +19,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "plan": "show what run would do and why, and what each filter dropped",
     "run": "execute the plan; the same command again resumes it",
     "stop": "ask the orch run of an experiment to stop, from another terminal",
+    "control": "change workers, pause or resume the orch run of an experiment, from another terminal",
     "status": "show the state, progress and metrics of an experiment's runs",
     "show": "show the details of one run, and the command that continues it",
     "logs": "print the output of a run's last attempt, with --follow while it is written",

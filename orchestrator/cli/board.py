@@ -17,11 +17,14 @@ from orchestrator.cli.event_json import event_as_json
 from orchestrator.cli.safe_output import on_one_line
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.stop_messages import describe_stopping
+from orchestrator.execution.allotment import describe as describe_allotment
 from orchestrator.execution.estimate import describe_seconds
 from orchestrator.execution.events import (
     Adopted,
     AttemptStarted,
     Blocked,
+    ControlFailed,
+    Controlled,
     Ended,
     Paused,
     Retrying,
@@ -98,7 +101,7 @@ class QuietBoard(PlainBoard):
     def _print(self, event: Event) -> None:
         """Print the event if it is a failure or keeps runs from starting."""
         is_failure = isinstance(event, Ended) and event.state is State.FAILED
-        if is_failure or isinstance(event, Paused | Blocked):
+        if is_failure or isinstance(event, Paused | Blocked | Controlled | ControlFailed):
             super()._print(event)
 
 
@@ -153,7 +156,8 @@ class LiveBoard(PlainBoard):
             )
         if more := len(live) - len(shown):
             rows.add_row(Text("..."), Text(f"{more} more", style="dim"))
-        self._bar.update(self._task, pace=describe_pace(snapshot.pace))
+        pace = "  ".join(filter(None, (snapshot.note, describe_pace(snapshot.pace))))
+        self._bar.update(self._task, pace=pace)
         self._display.update(Group(rows, self._last_line()), refresh=True)
 
     def _last_line(self) -> Constrain:
@@ -225,6 +229,10 @@ def describe(  # noqa: PLR0911 # one per kind of event
                 else "the rest is left to the next orch run"
             )
             return Text(f"   paused  {reason}: {then}", style="yellow")
+        case Controlled():
+            return Text(f"  control  {describe_allotment(event)}", style="yellow")
+        case ControlFailed(reason=reason):
+            return Text(f"  control  nothing changed: {reason}", style="yellow")
         case Stopping():
             return Text(describe_stopping(event), style="yellow")
 

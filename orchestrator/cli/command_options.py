@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.execution_options import add_execution_options, add_stop_options
+from orchestrator.cli.execution_options import (
+    add_control_options,
+    add_execution_options,
+    add_stop_options,
+)
 from orchestrator.cli.option_types import count
 from orchestrator.cli.plot_options import add_plot_options
 from orchestrator.cli.results_options import add_results_options
@@ -157,6 +161,7 @@ OPTIONS: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "plan": _add_plan_options,
     "run": _add_run_options,
     "stop": add_stop_options,
+    "control": add_control_options,
     "status": _add_status_options,
     "show": _add_show_options,
     "logs": _add_logs_options,

@@ -10,6 +10,8 @@ from orchestrator.execution.events import (
     Adopted,
     AttemptStarted,
     Blocked,
+    ControlFailed,
+    Controlled,
     Ended,
     Paused,
     Retrying,
@@ -40,6 +42,15 @@ def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one per
                 "reason": reason,
                 "seconds": seconds if seconds < inf else None,
             }
+        case Controlled():
+            return {
+                "event": "controlled",
+                "workers": event.workers,
+                "paused": event.is_paused,
+                "without_gpus": list(event.without_gpus),
+            }
+        case ControlFailed(reason=reason):
+            return {"event": "control_failed", "reason": reason}
         case Stopping():
             return {"event": "stopping", **asdict(event)}
         case Adopted(run=run, reason=reason):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.option_types import count
+
 if TYPE_CHECKING:
     import argparse
 
@@ -64,6 +66,33 @@ def _add_share_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="give each run N CPU threads (default: an equal share)",
+    )
+
+
+def add_control_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``orch control``."""
+    parser.add_argument("--workers", type=int, metavar="N", help="execute N runs at once")
+    pause = parser.add_mutually_exclusive_group()
+    pause.add_argument("--pause", action="store_true", help="start no more runs until --resume")
+    pause.add_argument("--resume", action="store_true", help="start runs again after --pause")
+    parser.add_argument(
+        "--without-gpu",
+        action="append",
+        type=count,
+        default=[],
+        metavar="NUMBER",
+        help="start no more runs on this GPU; may be given several times",
+    )
+    parser.add_argument(
+        "--with-gpu",
+        action="append",
+        type=count,
+        default=[],
+        metavar="NUMBER",
+        help="start runs on this GPU again; may be given several times",
+    )
+    parser.add_argument(
+        "--drain", action="store_true", help="start no more runs at all, as orch stop --drain"
     )
 
 

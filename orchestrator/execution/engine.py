@@ -62,7 +62,6 @@ class Engine:
         self._launcher = launcher
         self._board = board
         self._companion = companion
-        self._slots = resources.slots
         self._queue = RunQueue()
         self._attempts = Attempts(experiment, board, resources)
         self._elsewhere = AdoptedRuns(experiment, board, resources.orphans)
@@ -71,8 +70,7 @@ class Engine:
         self._brake = Pacing(resources.policy)
         self._open_slots = OpenSlots(resources, self._attempts, board)
         self._recreated: Counter[RunId] = Counter()
-        self._is_short = False
-        self._is_locked_out = self._has_told_of_lock = False
+        self._is_short = self._is_locked_out = self._has_told_of_lock = False
 
     def execute(
         self, starts: Iterable[Decision], waits: Iterable[Decision], stop: StopRequests
@@ -108,11 +106,13 @@ class Engine:
 
     def _show_how_things_stand(self) -> None:
         points = (each.decision.run.overrides for each in self._queue)
-        self._board.refresh(self._attempts.look(points, len(self._queue)))
+        allotted = self._open_slots.allotment
+        self._board.refresh(self._attempts.look(points, len(self._queue), allotted))
 
     def _start_what_fits(self, stop: StopRequests) -> None:
         """Fill the slots one by one: the user may ask to stop while the first run is starting."""
         moment = time.monotonic()
+        self._open_slots.allotment.look()
         self._queue.make_due(moment)
         self._is_locked_out = False
         while self._queue.ready and not (
@@ -174,7 +174,7 @@ class Engine:
         Errors are ignored here; they are reported when the run starts.
         """
         if self._queue.ready and not (self._is_ending(stop) or self._is_short):
-            following = self._queue.following(len(self._slots))
+            following = self._queue.following(len(self._open_slots.allotment))
             with suppress(OSError, OrchestratorError):
                 self._launcher.make_ready()
                 self._experiment.build_ahead(waiting.decision.run for waiting in following)

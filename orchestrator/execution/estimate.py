@@ -107,7 +107,7 @@ class Estimator:
     """Estimates the remaining time from the runs that have ended, at most twice per second."""
 
     def __init__(self, slots: int) -> None:
-        self._slots = slots
+        self.slots = slots
         self._samples: deque[tuple[Marks, float]] = deque(maxlen=_REMEMBERED)
         self._pace = Pace()
         self._due = 0.0
@@ -153,8 +153,8 @@ class Estimator:
         ahead = [durations.expect(_marks(point)) for point in islice(waiting, 0, None, step)]
         to_come = fmean(ahead) * count if ahead else 0.0
         work = sum(wholes) + to_come
-        rate = 3600.0 * self._slots * (len(live) + count) / work if work else None
-        return Pace(rate, max([*left, (sum(left) + to_come) / self._slots], default=0.0))
+        rate = 3600.0 * self.slots * (len(live) + count) / work if work else None
+        return Pace(rate, max([*left, (sum(left) + to_come) / self.slots], default=0.0))
 
 
 def _marks(point: Mapping[str, Value]) -> Marks:

@@ -93,7 +93,37 @@ class Paused:
     seconds: float
 
 
-Event = AttemptStarted | Ended | Adopted | Stopping | Retrying | Blocked | Paused
+@dataclass(frozen=True, slots=True)
+class Controlled:
+    """``orch control`` changed how runs are executed: this holds from now on.
+
+    ``workers`` is the number of runs at once; with ``is_paused`` none starts, and none starts on the
+    GPUs ``without_gpus``.
+    """
+
+    workers: int
+    is_paused: bool
+    without_gpus: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFailed:
+    """The file by which ``orch control`` asks cannot be read, so it changes nothing."""
+
+    reason: str
+
+
+Event = (
+    AttemptStarted
+    | Ended
+    | Adopted
+    | Stopping
+    | Retrying
+    | Blocked
+    | Paused
+    | Controlled
+    | ControlFailed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +138,15 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionSnapshot:
-    """What a board shows at one moment: the live attempts, how many runs wait, and the pace."""
+    """What a board shows at one moment: the live attempts, how many runs wait, and the pace.
+
+    ``note`` is what ``orch control`` has changed, on one line.
+    """
 
     live: Sequence[Live]
     waiting: int
     pace: Pace
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

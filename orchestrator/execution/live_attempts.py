@@ -16,6 +16,7 @@ from orchestrator.rundir.program_files import NO_SIGNS, has_saved, signs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from orchestrator.execution.allotment import Allotment
     from orchestrator.execution.protocols import Attempt, Board, Resources
     from orchestrator.execution.scheduler import QueuedRun
     from orchestrator.execution.slots import Slot
@@ -149,12 +150,15 @@ class Attempts:
         at_once, drain = level is StopLevel.AT_ONCE, level is StopLevel.DRAIN
         return Stopping(len(self), at_once=at_once, drain=drain, unsaved=unsaved)
 
-    def look(self, waiting: Iterable[Mapping[str, Value]], count: int) -> ExecutionSnapshot:
+    def look(
+        self, waiting: Iterable[Mapping[str, Value]], count: int, allotted: Allotment
+    ) -> ExecutionSnapshot:
         """Return a snapshot for the board.
 
         Args:
             waiting: The axis values of the runs that are still to start.
             count: How many these are.
+            allotted: How many runs may be executed at once.
         """
         live, efforts = [], []
         for running in self._by_slot.values():
@@ -162,8 +166,9 @@ class Attempts:
             progress = running.progress
             live.append(Live(running.started, running.seconds, progress, running.metrics))
             efforts.append(_effort(running, progress))
+        self._estimator.slots = len(allotted.slots) or 1
         pace = self._estimator.pace(efforts, waiting, count, time.monotonic())
-        return ExecutionSnapshot(live, count, pace)
+        return ExecutionSnapshot(live, count, pace, allotted.note)
 
     def _read(self, running: Running) -> None:
         """Read what the program of an attempt reports, if that has changed."""

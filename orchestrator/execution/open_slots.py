@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.execution.allotment import Allotment
 from orchestrator.execution.events import Blocked
 from orchestrator.execution.slots import shares_gpu
 
@@ -17,7 +18,7 @@ class OpenSlots:
     """Asks the gate about each slot, and reports each that becomes blocked, once."""
 
     def __init__(self, resources: Resources, attempts: Attempts, board: Board) -> None:
-        self._slots = resources.slots
+        self.allotment = Allotment(resources, board)
         self._gate = resources.gate
         self._attempts = attempts
         self._board = board
@@ -25,10 +26,10 @@ class OpenSlots:
 
     def find(self, orphans: int) -> list[Slot]:
         """Return the slots that can take a run now; ``orphans`` is the number of orphaned runs."""
-        if len(self._attempts) + orphans >= len(self._slots):
+        if len(self._attempts) + orphans >= len(self.allotment):
             return []
         open_slots = []
-        for slot in self._slots:
+        for slot in self.allotment.slots:
             if why := self._obstacle(slot):
                 if slot not in self._blocked:
                     self._board.show(Blocked(slot, why))

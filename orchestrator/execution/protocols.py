@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from orchestrator.config.settings import NO_RETRIES, Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.execution.events import Event, ExecutionSnapshot
     from orchestrator.execution.slots import Gpu, Slot
     from orchestrator.grid.identity import Run, RunId
+    from orchestrator.rundir.control_file import ControlRequest
     from orchestrator.rundir.directory import RunDirectory
 
 
@@ -86,6 +87,8 @@ class Resources:
 
     ``orphans`` are live runs whose orchestrator is gone; they count against the slots.
     ``save_when_asked``: the program is known to save its state when it is asked to stop.
+    ``requests`` returns what ``orch control`` asked for since the last time, and why that is not
+    known; ``grow`` returns the slots for another number of them.
     """
 
     slots: Sequence[Slot]
@@ -93,3 +96,5 @@ class Resources:
     gate: Gate | None = None
     orphans: frozenset[RunId] = frozenset()
     save_when_asked: bool = False
+    requests: Callable[[], tuple[Sequence[ControlRequest], str]] = lambda: ((), "")
+    grow: Callable[[int], Sequence[Slot]] | None = None

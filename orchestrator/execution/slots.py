@@ -24,7 +24,7 @@ class Slot:
     """A place for one run; ``environment`` holds the variables that its attempts get."""
 
     number: int
-    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
+    environment: Mapping[str, str] = field(default_factory=dict, compare=False)
     gpu: Gpu | None = None
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import RUN_ID_DIGITS, RunId
+from orchestrator.rundir.control_file import ControlFile
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_enforced, is_joined, join
 from orchestrator.rundir.logs import check_folder
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _RUN_ID = re.compile(rf"[0-9a-f]{{{RUN_ID_DIGITS}}}")
 _ORCHESTRATORS: Final = "orchestrators.lock"
 _STOP: Final = "stop.json"
+_CONTROL: Final = "control.json"
 
 
 class ExperimentDirectory:
@@ -177,6 +179,10 @@ class ExperimentDirectory:
     def stop_file(self) -> StopFile:
         """Return the file by which orchestrators of the experiment are asked to stop."""
         return StopFile(self.path / _STOP)
+
+    def control_file(self) -> ControlFile:
+        """Return the file by which orchestrators of the experiment are asked to change."""
+        return ControlFile(self.path / _CONTROL)
 
     def create(self, run: Run) -> RunDirectory:
         """Create the run directory of a run, or complete the existing one.

@@ -15,7 +15,15 @@ from sandbox import Sandbox
 
 from orchestrator.cli.event_json import event_as_json
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.execution.events import Adopted, Blocked, Paused, Retrying, Stopping
+from orchestrator.execution.events import (
+    Adopted,
+    Blocked,
+    ControlFailed,
+    Controlled,
+    Paused,
+    Retrying,
+    Stopping,
+)
 from orchestrator.execution.slots import Slot
 from orchestrator.grid.identity import identify
 
@@ -26,6 +34,7 @@ GRID = """lr=0.1,0.1,2,3 '+_filters=["lr > 2 ! steps == 20"]'"""
 COMMANDS = {
     "orch plan --json": [f"orch plan {GRID} --json", "orch plan lr=0.5 --json"],
     "orch stop --json": ["orch stop --json"],
+    "orch control --json": ["orch control --pause --json"],
     "orch status --json": ["orch status --json"],
     "orch show --json": ["orch show {done} --json", "orch show {failed} --json"],
     "orch diff --json": ["orch diff {done} {failed} --json"],
@@ -94,6 +103,8 @@ def printed_events(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
         Blocked(Slot(0), "GPU 0 is full"),
         Paused("5 in a row", inf),
         Stopping(1, at_once=False),
+        Controlled(4, is_paused=True),
+        ControlFailed("it is torn"),
     ]
     lines = (sandbox.folder / "events.jsonl").read_text().splitlines()
     events = [*map(event_as_json, rare), *map(json.loads, lines)]

@@ -211,3 +211,29 @@ def test_function_is_asked_with_a_signal_that_otherwise_shows_its_stacks(folder:
     (run,) = status(folder)
     assert run["state"] == "stale"
     assert "Current thread" not in orch(folder, "logs", run["run_id"]).stdout
+
+
+def test_grid_is_paused_resumed_and_given_workers_while_it_runs(folder: Path) -> None:
+    """Nothing starts in a pause; afterwards two runs start at once. The next orch run knows nothing of it."""
+    grid = begin(folder, "lr=1,2,3", "--json")
+    assert "pause" in orch(folder, "control", "--pause", "--workers=2").stdout
+    assert grid.stdout
+    events = iter(grid.stdout.readline, "")
+    for line in events:
+        if json.loads(line)["event"] == "controlled":
+            break
+    (folder / "go").touch()
+    for line in events:
+        if json.loads(line)["event"] == "ended":
+            break
+    assert [each["state"] for each in status(folder)] == ["done"]
+    (folder / "go").unlink()
+    orch(folder, "control", "--resume")
+    told = [json.loads(next(events)) for _ in range(3)]
+    assert [each["event"] for each in told] == ["controlled", "started", "started"]
+    assert sorted(each["slot"] for each in told[1:]) == [0, 1]
+    (folder / "go").touch()
+    last = [json.loads(line) for line in events][-1]
+    assert (grid.wait(), last["done"]) == (0, 3)
+    again = orch(folder, "run", "--json", "lr=1,2,3,4", "--workers=1").stdout.splitlines()
+    assert "controlled" not in {json.loads(line)["event"] for line in again}

@@ -18,6 +18,7 @@ from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.replacing import replace_changed
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
+from orchestrator.cli.run_resources import find_resources
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.tolerant_stream import TolerantStream
@@ -25,10 +26,8 @@ from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.config.hydra_app import find_app_function
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.execution.engine import Engine
-from orchestrator.execution.gpus import NO_GPUS, GpuGate, Nvml, choose
+from orchestrator.execution.gpus import Nvml
 from orchestrator.execution.ordering import arrange
-from orchestrator.execution.protocols import Resources
-from orchestrator.execution.slots import make_slots
 from orchestrator.execution.stop import StopLevel, StopRequests
 from orchestrator.extras import MLFLOW, TRAINER
 from orchestrator.grid.identity import short
@@ -50,8 +49,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.config.settings import Settings, Tracking
-    from orchestrator.execution.gpus import Gpus
-    from orchestrator.execution.slots import Gpu
+    from orchestrator.execution.protocols import Resources
     from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decision
     from orchestrator.tracking.git_source import GitSource
@@ -131,7 +129,8 @@ def _first_level(options: argparse.Namespace) -> StopLevel:
 def _join(planned: Planned, settings: Settings, total: int) -> Resources:
     """Become an orchestrator of the experiment, and return what its runs may use."""
     gpus = Nvml()
-    resources = _resources(settings, gpus, gpus.found() if total else (), total)
+    control = planned.experiment.control_file()  # as the stop file, before joining
+    resources = find_resources(settings, gpus, gpus.found() if total else (), total, control)
     # Where a run is debugged it is exported, and what belongs to other runs would inherit it.
     os.environ.pop("ORCH_RUN_DIR", None)
     planned.experiment.prepare(tell_waiting)
@@ -176,24 +175,6 @@ def _available(tracking: Tracking, console: Console) -> Tracking:
     text = f"{request}; the runs proceed without it, and orch sync reports them later"
     console.print(Text(text, style="yellow"), soft_wrap=True)
     return replace(tracking, enabled=False)
-
-
-def _resources(settings: Settings, gpus: Gpus, found: Sequence[Gpu], runs: int) -> Resources:
-    share = settings.share
-    chosen = choose(found, share.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    processors = len(os.sched_getaffinity(0))
-    count = share.workers or len(chosen) or processors
-    environment = {}
-    if share.threads or "OMP_NUM_THREADS" not in os.environ:
-        threads = str(share.threads or max(1, processors // count))
-        environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-    if share.gpus == NO_GPUS:
-        environment["CUDA_VISIBLE_DEVICES"] = ""
-    gate = GpuGate(gpus, share.gpu_memory) if chosen else None
-    # Slots beyond the number of runs would stay empty; the threads per run follow from the setting.
-    slots = make_slots(min(count, max(runs, 1)), chosen, environment)
-    saves = settings.program.is_trainer
-    return Resources(slots, settings.policy, gate, save_when_asked=saves)
 
 
 def _launcher(

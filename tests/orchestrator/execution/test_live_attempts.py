@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from orchestrator.execution.allotment import Allotment
 from orchestrator.execution.events import AttemptStarted, Event, Stopping
 from orchestrator.execution.live_attempts import Attempts
 from orchestrator.execution.protocols import Resources
@@ -139,7 +140,8 @@ def test_snapshot_has_the_progress_of_each_attempt(
     content = '{"iteration": 2, "iterations": 5, "metrics": {"loss": 1.5}}'
     (directory.path / "progress.json").write_text(content)
     world.begin(0)
-    snapshot = world.attempts.look([], 7)
+    allotment = Allotment(Resources(world.slots), world.board)
+    snapshot = world.attempts.look([], 7, allotment)
     (live,) = snapshot.live
     assert live.progress == Progress(2, 5, {"loss": 1.5})
     assert snapshot.waiting == 7

@@ -1,0 +1,95 @@
+"""``orch control``: changes the ``orch run`` of an experiment while it executes, from another terminal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.lookup import source_of
+from orchestrator.errors import RunDirectoryError, UsageError
+from orchestrator.execution.stop import StopLevel
+from orchestrator.planning.load import open_experiment
+from orchestrator.rundir.control_file import ControlRequest
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+    from orchestrator.rundir.experiment import ExperimentDirectory
+
+
+def control(options: argparse.Namespace, console: Console) -> int:
+    """Ask every ``orch run`` of the experiment on this machine to change, and return 0.
+
+    Raises:
+        UsageError: The options ask for nothing, or for both of a pair.
+        RunDirectoryError: The request cannot be written.
+    """
+    request = _read(options)
+    _, experiment = open_experiment(source_of(options))
+    is_executed = experiment.is_executed()
+    if is_executed:
+        _ask(experiment, request, drain=options.drain)
+    if options.json:
+        content = {
+            "schema": 1,
+            "experiment_id": experiment.experiment_id,
+            "asked": is_executed,
+            **asdict(request),
+            "drain": options.drain,
+        }
+        console.file.write(json.dumps(content, indent=2) + "\n")
+        return 0
+    console.print(
+        Text(_describe(experiment.experiment_id, request, options.drain, asked=is_executed)),
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _read(options: argparse.Namespace) -> ControlRequest:
+    paused = True if options.pause else False if options.resume else None
+    without, again = tuple(options.without_gpu), tuple(options.with_gpu)
+    both = sorted({*without} & {*again})
+    if both:
+        raise UsageError(f"--without-gpu {both[0]} and --with-gpu {both[0]} exclude each other.")
+    if options.workers is not None and options.workers < 1:
+        raise UsageError("--workers is less than 1. To start no more runs, use --pause.")
+    request = ControlRequest(options.workers, paused, without, again)
+    if request == ControlRequest() and not options.drain:
+        raise UsageError(
+            "nothing is to be changed. Give --workers, --pause, --resume, --without-gpu, --with-gpu"
+            " or --drain."
+        )
+    return request
+
+
+def _ask(experiment: ExperimentDirectory, request: ControlRequest, *, drain: bool) -> None:
+    try:
+        if request != ControlRequest():
+            experiment.control_file().ask(request)
+        if drain:
+            experiment.stop_file().ask(StopLevel.DRAIN.word)
+    except OSError as error:
+        raise RunDirectoryError(
+            f"{experiment.path}: cannot write the request ({error.strerror or error})."
+            " Check the permissions and the disk."
+        ) from None
+
+
+def _describe(name: str, request: ControlRequest, drain: object, *, asked: bool) -> str:
+    if not asked:
+        return f"No orch run executes {name}: nothing was changed."
+    parts = []
+    if request.workers is not None:
+        parts.append(f"{request.workers} worker{'' if request.workers == 1 else 's'}")
+    if request.paused is not None:
+        parts.append("pause" if request.paused else "resume")
+    parts += [f"without GPU {number}" for number in request.without_gpus]
+    parts += [f"with GPU {number}" for number in request.with_gpus]
+    parts += ["drain"] if drain else []
+    return f"Asked the orch run of {name}: {', '.join(parts)}. Runs that have started continue."

@@ -1,0 +1,55 @@
+"""The resources of ``orch run``: its slots on this machine, and how ``orch control`` changes them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from orchestrator.execution.gpus import NO_GPUS, GpuGate, choose
+from orchestrator.execution.protocols import Resources
+from orchestrator.execution.slots import make_slots
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.config.settings import Settings, Share
+    from orchestrator.execution.gpus import Gpus
+    from orchestrator.execution.slots import Gpu, Slot
+    from orchestrator.rundir.control_file import ControlFile
+
+
+def find_resources(
+    settings: Settings, gpus: Gpus, found: Sequence[Gpu], runs: int, control: ControlFile
+) -> Resources:
+    """Return what runs may use: no more slots than there are runs.
+
+    Raises:
+        UsageError: A GPU that the settings name does not exist.
+    """
+    share = settings.share
+    chosen = choose(found, share.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    count = share.workers or len(chosen) or len(os.sched_getaffinity(0))
+
+    def slots(wanted: int, threads_for: int | None = None) -> Sequence[Slot]:
+        return make_slots(wanted, chosen, _environment(share, threads_for or wanted))
+
+    return Resources(
+        # The threads per run follow from the setting, not from the number of runs.
+        slots(min(count, max(runs, 1)), count),
+        settings.policy,
+        GpuGate(gpus, share.gpu_memory) if chosen else None,
+        save_when_asked=settings.program.is_trainer,
+        requests=control.news,
+        grow=slots,
+    )
+
+
+def _environment(share: Share, count: int) -> dict[str, str]:
+    """Return the variables for runs of which ``count`` share the CPUs."""
+    environment = {}
+    if share.threads or "OMP_NUM_THREADS" not in os.environ:
+        threads = str(share.threads or max(1, len(os.sched_getaffinity(0)) // count))
+        environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    if share.gpus == NO_GPUS:
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    return environment

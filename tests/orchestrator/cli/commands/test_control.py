@@ -1,0 +1,56 @@
+"""``orch control`` asks the ``orch run`` of an experiment to change, if there is one."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from orchestrator.errors import UsageError
+from orchestrator.rundir.control_file import ControlRequest
+from orchestrator.rundir.experiment import ExperimentDirectory
+
+from .conftest import GRID, Grid
+
+
+def test_experiment_that_nothing_executes_is_not_asked(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    grid.make(0.1, 0)
+    assert grid.orch("control", "--pause", *GRID) == 0
+    assert output() == "No orch run executes grid: nothing was changed.\n"
+    assert not list(grid.experiment.path.glob("control*"))
+
+
+def test_orchestrators_at_work_are_asked_as_the_options_say(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    grid.make(0.1, 0)
+    at_work = ExperimentDirectory(grid.experiment.results_dir, "grid")
+    control, stop = at_work.control_file(), at_work.stop_file()
+    at_work.join()
+    assert grid.orch("control", *GRID, "--workers", "4", "--without-gpu", "3", "--pause") == 0
+    told = output()
+    assert "Asked the orch run of grid: 4 workers, pause, without GPU 3." in told
+    assert control.news()[0] == [ControlRequest(4, paused=True, without_gpus=(3,))]
+    assert grid.orch("control", *GRID, "--resume", "--with-gpu", "3", "--json") == 0
+    said = json.loads(output())
+    assert (said["asked"], said["paused"], said["with_gpus"]) == (True, False, [3])
+    assert control.news()[0] == [ControlRequest(paused=False, with_gpus=(3,))]
+    assert stop.news() == ""
+    grid.orch("control", *GRID, "--drain")
+    assert (stop.news(), control.news()) == ("drain", ([], ""))
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ([], "nothing is to be changed"),
+        (["--workers", "0"], "--workers is less than 1"),
+        (["--without-gpu", "1", "--with-gpu", "1"], "exclude each other"),
+        (["--pause", "--resume"], "not allowed with"),
+        (["--without-gpu", "-1"], "invalid count value|expected one argument"),
+    ],
+)
+def test_request_that_makes_no_sense_is_refused(grid: Grid, options: list[str], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        grid.orch("control", *options)

@@ -1,0 +1,44 @@
+"""The slots of ``orch run`` follow from the settings, and from ``orch control``."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.run_resources import find_resources
+from orchestrator.config.settings import Settings, Share
+from orchestrator.execution.gpus import Nvml
+from orchestrator.execution.slots import Gpu
+from orchestrator.rundir.control_file import ControlFile
+
+GPUS = (Gpu(0, "GPU-0", "H200", 1), Gpu(1, "GPU-1", "H200", 1))
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+
+
+@pytest.mark.parametrize(
+    ("share", "gpus", "runs", "slots", "threads"),
+    [
+        (Share(), (), 100, 8, "1"),
+        (Share(), (), 3, 3, "1"),  # the threads do not depend on the number of runs
+        (Share(), GPUS, 100, 2, "4"),
+        (Share(workers=4), GPUS, 100, 4, "2"),
+        (Share(workers=4, threads=3), (), 100, 4, "3"),
+    ],
+)
+def test_slots_follow_from_the_settings_and_change_on_request(
+    share: Share, gpus: tuple[Gpu, ...], runs: int, slots: int, threads: str, tmp_path: Path
+) -> None:
+    settings, control = Settings(share=share), ControlFile(tmp_path / "control.json")
+    found = find_resources(settings, Nvml(), gpus, runs, control)
+    assert len(found.slots) == slots
+    assert found.slots[0].environment["OMP_NUM_THREADS"] == threads
+    assert (found.gate is not None) == bool(gpus)
+    assert found.grow
+    (first, *others) = found.grow(4)
+    assert (first, len(others)) == (found.slots[0], 3)
+    assert first.environment["OMP_NUM_THREADS"] == (str(share.threads) if share.threads else "2")
