@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "show the state, progress and metrics of an experiment's runs",
     "show": "show the details of one run, and the command that continues it",
     "logs": "print the output of a run's last attempt, with --follow while it is written",
+    "note": "show or change the note and the tags of a run",
     "diff": "show the keys in which two runs differ",
     "results": "compare metrics by axis, mean and standard deviation over seeds, the best first",
     "plot": "draw metrics: learning curves, against an axis, as a heat map; PNG, SVG or PDF",

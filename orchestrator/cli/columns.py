@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_MAY_BREAK: Final = ("why", "excluded by")
+_MAY_BREAK: Final = ("why", "excluded by", "note")
 
 
 def new_table(*headers: str, console: Console) -> Table:

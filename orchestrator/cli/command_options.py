@@ -122,6 +122,28 @@ def _add_diff_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("other", metavar="RUN", help="name the run to compare it with")
 
 
+def _add_note_options(parser: argparse.ArgumentParser) -> None:
+    _add_show_options(parser)
+    parser.add_argument(
+        "text", nargs="?", metavar="TEXT", help="note this text, in quotes (default: show the note)"
+    )
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="add this tag; may be given several times",
+    )
+    parser.add_argument(
+        "--untag",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="remove this tag; may be given several times",
+    )
+    parser.add_argument("--remove", action="store_true", help="remove the text")
+
+
 def _add_logs_options(parser: argparse.ArgumentParser) -> None:
     _add_show_options(parser)
     parser.add_argument(
@@ -165,6 +187,7 @@ OPTIONS: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "status": _add_status_options,
     "show": _add_show_options,
     "logs": _add_logs_options,
+    "note": _add_note_options,
     "diff": _add_diff_options,
     "results": add_results_options,
     "plot": add_plot_options,

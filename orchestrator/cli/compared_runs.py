@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.lookup import names_a_run, source_of
-from orchestrator.cli.run_choice import meeting
+from orchestrator.cli.run_choice import meeting, plan_meeting
 from orchestrator.errors import UsageError
 from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
-from orchestrator.planning.load import Planned, open_experiment, plan_runs
+from orchestrator.planning.load import Planned, open_experiment
 from orchestrator.planning.results_loading import last_common_step, read_results
 from orchestrator.planning.results_table import ResultsTable, compare
 from orchestrator.planning.run_results import RunResults
@@ -70,7 +70,7 @@ def choose_compared_runs(options: argparse.Namespace) -> ComparedRuns:
         metric, mode = (_text(config.get(key)) for key in (_METRIC, _MODE))
         return ComparedRuns(runs, step, metric, mode, experiment)
     condition = None if options.only is None else parse_condition(options.only)
-    planned = plan_runs(described, experiment, condition)
+    planned = plan_meeting(described, experiment, condition)
     decisions, there = planned.plan.decisions, {each.run_id: each for each in standing}
     named = [there[decision.run.run_id] for decision in decisions if decision.run.run_id in there]
     step = _step(options.at, named)

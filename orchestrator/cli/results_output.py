@@ -50,6 +50,8 @@ def print_comparison(
     taken = width_of((row.overrides for row in compared.rows), compared.axes, console)
     taken += 2 + max(map(len, ("runs", *counts))) + (2 + SHORT_ID_DIGITS if single else 0)
     taken += 2 + max(map(len, ("to the best", *told))) if told else 0
+    notes = [str(row.members[0][1].note) for row in compared.rows] if single else []
+    noted = any(notes)
     metrics = fit_columns(texts, taken, console)
     table = new_table(
         *(["run"] if single else []),
@@ -57,6 +59,7 @@ def print_comparison(
         "state" if single else "runs",
         *metrics,
         *(["to the best"] if told else []),
+        *(["note"] if noted else []),
         console=console,
     )
     for place, row in enumerate(compared.rows):
@@ -67,6 +70,7 @@ def print_comparison(
             Text(counts[place], style=style),
             *(shown_cell(row.cells.get(metric)) for metric in metrics),
             *told[place : place + 1],
+            *([note(notes[place])] if noted else []),
         )
     console.print(table)
     tell_left_out(len(ordered) - len(metrics), console)

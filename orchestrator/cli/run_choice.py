@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.lookup import find_run
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.config_values import Missing, look_up, nearest_key
 from orchestrator.grid.filter_parser import parse_condition
+from orchestrator.planning.load import plan_runs
+from orchestrator.rundir.note import read_note
 
 if TYPE_CHECKING:
     import argparse
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
+    from orchestrator.config.load import ExperimentConfig
+    from orchestrator.planning.load import Planned
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
 
@@ -83,10 +88,36 @@ def meeting(condition: Condition, directories: Sequence[RunDirectory]) -> list[R
     return found
 
 
+def plan_meeting(
+    described: ExperimentConfig, experiment: ExperimentDirectory, condition: Condition | None
+) -> Planned:
+    """Return a plan of the runs of the grid that meet a condition, on notes and tags as well.
+
+    Raises:
+        OrchestratorError: The grid or a filter is wrong, or no run meets the condition.
+    """
+    if condition is None or not _reads_notes(condition):
+        return plan_runs(described, experiment, condition)
+    planned = plan_runs(described, experiment)
+    decisions = planned.plan.decisions
+    # Only run directories have notes.
+    places = {decisions.run(at).run_id: at for at, _ in decisions.observed()}
+    there = meeting(condition, [experiment.run(run_id) for run_id in places])
+    picked = decisions.pick(sorted(places[each.run_id] for each in there))
+    return replace(planned, plan=replace(planned.plan, decisions=picked, only=condition.text))
+
+
+def _reads_notes(condition: Condition) -> bool:
+    return any(key == "note" or key.startswith("tags.") for key in condition.keys)
+
+
 def _config_of(
     directory: RunDirectory, overrides: Mapping[str, Value], condition: Condition
 ) -> Mapping[str, Value]:
     """Return the config of a run, or only what the condition reads if the axes suffice."""
+    if _reads_notes(condition):
+        noted = read_note(directory.path).as_config()
+        return {**noted, **directory.read_hashed_config()}
     values = [overrides.get(key) for key in condition.keys]
     if all(isinstance(value, bool | int | float) for value in values):
         config: dict[str, Value] = {}

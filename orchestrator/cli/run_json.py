@@ -31,6 +31,8 @@ def report_as_json(report: Report) -> dict[str, object]:
         "metrics": dict(report.outcome.metrics),
         "started_at": recorded.started_at if recorded else None,
         "ended_at": recorded.ended_at if recorded else None,
+        "note": report.note.text or None,
+        "tags": dict(report.note.tags),
     }
 
 

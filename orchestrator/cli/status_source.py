@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.cli.arguments import CONFIG_DIR
 from orchestrator.cli.lookup import names_a_run, source_of
-from orchestrator.cli.run_choice import meeting
+from orchestrator.cli.run_choice import meeting, plan_meeting
 from orchestrator.errors import UsageError
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.planning.experiment_status import (
@@ -17,7 +17,7 @@ from orchestrator.planning.experiment_status import (
     status_of_grid,
     status_of_runs,
 )
-from orchestrator.planning.load import describe, open_experiment, plan_runs
+from orchestrator.planning.load import describe, open_experiment
 from orchestrator.rundir.experiments import ExperimentSummary, find_experiments, summarize
 from orchestrator.rundir.state import State
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
+    from orchestrator.config.load import ExperimentConfig
     from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.load import Planned
@@ -67,10 +68,10 @@ def open_source(options: argparse.Namespace) -> Look:
         return _open_folder(folder, options)
     condition = None if options.where is None else parse_condition(options.where, "--where")
     if names_a_run(options.overrides):
-        return _of_grid(plan_runs(*describe(source_of(options)), condition), condition)
+        return _of_grid(*describe(source_of(options)), condition)
     described, experiment = open_experiment(source_of(options))
     if described.axes:
-        return _of_grid(plan_runs(described, experiment, condition), condition)
+        return _of_grid(described, experiment, condition)
     if options.overrides:
         return lambda: Seen(experiment.is_executed(), _of_all(experiment, condition))
     return lambda: _with_siblings(experiment, condition, alone=options.json)
@@ -136,7 +137,10 @@ def _of_several(found: Sequence[ExperimentDirectory]) -> Seen:
     return Seen(any(each.is_executed for each in summaries), None, summaries)
 
 
-def _of_grid(planned: Planned, condition: Condition | None) -> Look:
+def _of_grid(
+    described: ExperimentConfig, experiment: ExperimentDirectory, condition: Condition | None
+) -> Look:
+    planned = plan_meeting(described, experiment, condition)
     first = [planned]
 
     def look() -> Seen:

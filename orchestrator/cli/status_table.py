@@ -66,7 +66,9 @@ def _print_runs(
     cells = {key: [cell_of(found.get(key, "")) for found in saved_metrics] for key in all_metrics}
     taken = SHORT_ID_DIGITS + width_of((report.overrides for report in shown), axes, console)
     metrics = fit_columns(cells, taken + (_STATE if over else _STATE_AND_WHY), console)
-    headers = ("run", *axes, "state", "iteration", *metrics, *([] if over else ["why"]))
+    noted = any(report.note for report in shown)
+    last = [*(["note"] if noted else []), *([] if over else ["why"])]
+    headers = ("run", *axes, "state", "iteration", *metrics, *last)
     rows = []
     for report in shown:
         saved, state = report.seen.progress, report.seen.state
@@ -77,6 +79,8 @@ def _print_runs(
             (f"{saved.iteration}/{saved.iterations}" if saved else "", ""),
             *_cells(report.outcome.metrics, metrics),
         ]
+        if noted:
+            row.append((str(report.note), ""))
         if not over:
             used = describe_live(live[report.run_id]) if report.run_id in live else ""
             row.append((printable(used or report.seen.reason), "dim"))

@@ -10,6 +10,7 @@ from orchestrator.grid.config_diff import leaves
 from orchestrator.planning.grouping import RunConfig
 from orchestrator.planning.run_results import BEST, RunResults, is_of_test
 from orchestrator.rundir import durable
+from orchestrator.rundir.note import read_note
 from orchestrator.rundir.records import as_number
 from orchestrator.rundir.run_metrics import read_last_step, read_metrics_at
 from orchestrator.rundir.state import State
@@ -54,9 +55,8 @@ def read_results(
         best = {f"{BEST}{key}": as_number(value) for key, value in outcome.best.items()}
         known = {key: value for key, value in best.items() if value is not None}
         metrics, versions = {**known, **outcome.figures}, outcome.versions
-    return RunResults(
-        overrides, metrics, config, versions, directory.run_id, str(directory.path), state
-    )
+    path, note = str(directory.path), read_note(directory.path)
+    return RunResults(overrides, metrics, config, versions, directory.run_id, path, state, note)
 
 
 def last_common_step(directories: Sequence[RunDirectory]) -> int | None:

@@ -182,6 +182,7 @@ def results_as_json(compared: ResultsTable, *, step: int | None = None) -> dict[
                 },
                 "run_ids": [run.run_id for _, run in row.members],
                 "paths": [run.path for _, run in row.members],
+                "notes": [str(run.note) for _, run in row.members],
             }
             for row in compared.rows
         ],

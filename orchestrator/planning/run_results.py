@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.rundir.note import NO_NOTE, Note
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class RunResults:
     run_id: str = ""
     path: str = ""
     state: State = State.DONE
+    note: Note = NO_NOTE
 
 
 def is_of_test(metric: str) -> bool:

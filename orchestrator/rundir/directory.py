@@ -16,6 +16,7 @@ from orchestrator.rundir import durable, program_files, records
 from orchestrator.rundir.identity_file import FIX_DISK, read_identity, unusable, whose
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
+from orchestrator.rundir.note import NOTE
 from orchestrator.rundir.odd_files import describe_odd_files
 from orchestrator.rundir.program_files import METRICS, PROGRESS, RESULTS, stat_of
 from orchestrator.rundir.run_metrics import read_versions
@@ -100,8 +101,8 @@ class RunDirectory:
         return [log_of(self.path, attempt) for attempt in logged_attempts(self.path)]
 
     def look(self) -> tuple[object, ...]:
-        """Return a value that changes with the status and the metrics; costs two ``stat`` calls."""
-        return tuple(stat_of(f"{self.path}/{name}") for name in (STATUS, METRICS))
+        """Return a value that changes with status, metrics and note; costs three ``stat`` calls."""
+        return tuple(stat_of(f"{self.path}/{name}") for name in (STATUS, METRICS, NOTE))
 
     def was_made_after(self, path: Path) -> bool:
         """Return whether the directory was created after a file was written; costs two ``stat`` calls."""

@@ -32,7 +32,17 @@ _STATE: Final = re.compile(
 _PARTIAL: Final = (".tmp", ".part", ".partial")
 # What orch, the trainer and Hydra write is not a state of a program.
 _NOT_ITS: Final = frozenset(
-    ("config.yaml", "run.json", "run.lock", "logs", "earlier", PROGRESS, METRICS, RESULTS)
+    (
+        "config.yaml",
+        "run.json",
+        "run.lock",
+        "note.json",
+        "logs",
+        "earlier",
+        PROGRESS,
+        METRICS,
+        RESULTS,
+    )
 )
 _DEEPEST: Final = 5
 _MOST: Final = 2000  # names; a program may keep thousands of samples in its run directory

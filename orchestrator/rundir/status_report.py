@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import records
 from orchestrator.rundir.identity_file import read_identity
+from orchestrator.rundir.note import NO_NOTE, Note, read_note
 from orchestrator.rundir.program_files import read_reported
 from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome
 from orchestrator.rundir.state import Observation, State, Unreadable
@@ -30,6 +31,7 @@ class Report:
     created_at: str
     seen: Observation
     outcome: Outcome = NO_OUTCOME
+    note: Note = NO_NOTE
 
 
 def report_on(
@@ -51,6 +53,7 @@ def report_on(
             seen = directory.observe(survivors)
         overrides = records.parse_overrides(identity)
         told = outcome if seen.status else NO_OUTCOME
-        return Report(directory.run_id, overrides, str(identity.get("created_at")), seen, told)
+        created_at, note = str(identity.get("created_at")), read_note(f"{directory.path}")
+        return Report(directory.run_id, overrides, created_at, seen, told, note)
     except RunDirectoryError as error:
         return Report(directory.run_id, {}, "", Observation(status=Unreadable(str(error))))

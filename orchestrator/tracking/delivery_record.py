@@ -18,6 +18,7 @@ from orchestrator.tracking.metric_points import (
     count_points_after,
     has_points_after,
 )
+from orchestrator.tracking.note_tags import note_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,7 +45,7 @@ class Delivery:
     arrived, ``told`` the state and attempt that MLflow has, and ``files`` the artifacts with their
     sizes and times. ``folder`` is the identity of the experiment's folder, if the store is shared
     with others, and ``start`` the start of the MLflow run in ms. ``iteration`` is that of the progress
-    whose metrics have arrived.
+    whose metrics have arrived, and ``note`` has the tags of the note that have.
     """
 
     store: str
@@ -57,6 +58,7 @@ class Delivery:
     folder: str = ""
     start: int = 0
     iteration: int = NO_ITERATION
+    note: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,15 @@ def _read(directory: RunDirectory, destination: Destination) -> Delivery | None:
                     folder=destination.folder,
                     start=start,
                     iteration=iteration,
+                    note=_parse_note(found.get("note")),
                 )
     return None
+
+
+def _parse_note(found: object) -> Mapping[str, str]:
+    if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
+        return found
+    return {}
 
 
 def mlflow_experiment_id(runs: Iterable[RunDirectory], destination: Destination) -> str:
@@ -142,6 +151,8 @@ def is_behind(directory: RunDirectory, seen: Observation, delivery: Delivery | N
     if seen.state is State.PENDING:
         return False
     if delivery is None or delivery.told != state_to_report(seen):
+        return True
+    if note_tags(directory) != delivery.note:
         return True
     if directory.was_made_after(directory.delivery):
         return True  # the sender checks whether it really is another one

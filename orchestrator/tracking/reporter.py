@@ -3,7 +3,7 @@
 One reporter at a time works for an experiment, under a lock on the experiment's folder; others wait
 for their turn. It is asked to finish on its standard input; if its orchestrator is killed instead, it
 continues while a run lives. Its share of a CPU is limited, and a run that did not change since the
-last round costs no more than two calls of stat.
+last round costs no more than three calls of stat.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from orchestrator.tracking.identifying_tags import (
     choose_replaced,
 )
 from orchestrator.tracking.metric_points import START, read_points
+from orchestrator.tracking.note_delivery import send_note
 from orchestrator.tracking.progress_points import ProgressPoints
 from orchestrator.tracking.sent_points import ConflictError, SentPoints
 
@@ -68,10 +69,8 @@ class Sender:
         self._on_progress = on_progress
         self._sent: SentPoints | None = None  # None: unknown
         self._of_progress: ProgressPoints | None = None
-        # Sent with the first batch.
-        self._params: Mapping[str, str] = {}
-        # The tags that this sender has sent.
-        self._tags: Mapping[str, str] = {}
+        self._params: Mapping[str, str] = {}  # sent with the first batch
+        self._tags: Mapping[str, str] = {}  # that this sender has sent
 
     def send(self, seen: Observation) -> None:
         """Send what has not arrived yet, and record what has.
@@ -97,10 +96,7 @@ class Sender:
     def _send(self, seen: Observation) -> None:
         created_at = self._directory.read_created_at()
         known = self.delivery
-        if known is None or (known.experiment, known.created_at) != (
-            self._store.mark,
-            created_at,
-        ):
+        if known is None or (known.experiment, known.created_at) != (self._store.mark, created_at):
             self._find_or_create(seen, created_at)
         batch = self._send_points(seen)
         self._add_progress(seen, batch)
@@ -108,6 +104,8 @@ class Sender:
             self._send_state(seen, batch)
         else:
             self._send_batch(batch)
+        if self.delivery and (noted := send_note(self._store, self._directory, self.delivery)):
+            self._record(noted)
         if self.delivery and self._directory.was_made_after(self._directory.delivery):
             self._record(self.delivery)  # a copy of the directory: only the times are new
 

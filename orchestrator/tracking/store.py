@@ -234,6 +234,11 @@ class Store:
         else:
             self._opened.update_run(mlflow_run_id, status)
 
+    def remove_tag(self, mlflow_run_id: str, key: str) -> None:
+        """Remove a tag, unless it is removed already."""
+        if key in self._opened.get_run(mlflow_run_id).data.tags:
+            self._opened.delete_tag(mlflow_run_id, key)
+
     def send_file(self, mlflow_run_id: str, path: Path, name: str) -> None:
         """Upload a file as an artifact, under a name that may contain folders."""
         if mlflow_run_id not in self._folders:

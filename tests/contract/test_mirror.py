@@ -33,6 +33,7 @@ NEED_NONE = {
     "orchestrator/runner/__main__.py": "calls the runner; tests/orchestrator/runner starts it",
     "orchestrator/runner/forked_runner.py": "runs in a fork; tests/orchestrator/launchers/test_pool.py forks it",
     "orchestrator/tracking/batch.py": "declares a value",
+    "orchestrator/tracking/note_tags.py": "names tags; tests/orchestrator/tracking/test_note_delivery.py sends them",
     "orchestrator/tracking/scope.py": "declares a value",
     "trainer/errors.py": "declares the errors of users",
     "trainer/preload.py": "imports what runs need",

@@ -29,7 +29,7 @@ from orchestrator.grid.identity import identify
 
 TABLES = read_tables(DOCS / "reference" / "json.md")
 # What a run directory holds under names of the user's own.
-OPEN = {"overrides", "metrics", "results", "config", "states", "files"}
+OPEN = {"overrides", "metrics", "results", "config", "states", "files", "tags"}
 GRID = """lr=0.1,0.1,2,3 '+_filters=["lr > 2 ! steps == 20"]'"""
 COMMANDS = {
     "orch plan --json": [f"orch plan {GRID} --json", "orch plan lr=0.5 --json"],
@@ -37,6 +37,7 @@ COMMANDS = {
     "orch control --json": ["orch control --pause --json"],
     "orch status --json": ["orch status --json"],
     "orch show --json": ["orch show {done} --json", "orch show {failed} --json"],
+    "orch note --json": ["orch note {done} good --tag baseline --json"],
     "orch diff --json": ["orch diff {done} {failed} --json"],
     "orch results --json": ["orch results --json"],
     "orch plot --json": ["orch plot --parallel --runs --all --out x.svg --json"],

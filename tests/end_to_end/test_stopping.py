@@ -233,7 +233,8 @@ def test_grid_is_paused_resumed_and_given_workers_while_it_runs(folder: Path) ->
     assert [each["event"] for each in told] == ["controlled", "started", "started"]
     assert sorted(each["slot"] for each in told[1:]) == [0, 1]
     (folder / "go").touch()
-    last = [json.loads(line) for line in events][-1]
-    assert (grid.wait(), last["done"]) == (0, 3)
+    with grid:
+        last = [json.loads(line) for line in events][-1]
+    assert (grid.returncode, last["done"]) == (0, 3)
     again = orch(folder, "run", "--json", "lr=1,2,3,4", "--workers=1").stdout.splitlines()
     assert "controlled" not in {json.loads(line)["event"] for line in again}

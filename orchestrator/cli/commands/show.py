@@ -67,16 +67,12 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
     seen = report.seen
     for key, value in report.overrides.items():
         yield key, value if isinstance(value, str) else show_value(value)
+    if report.note:
+        yield "note", str(report.note)
     if report.created_at:
         yield "created", report.created_at
     if isinstance(seen.status, Status):
-        ended = f", ended {seen.status.ended_at}" if seen.status.ended_at else ""
-        yield "attempt", f"{seen.attempts}, started {seen.status.started_at}{ended}"
-        yield "on", f"{seen.status.host}, process {seen.status.pid}"
-        if seen.status.failure:
-            yield "error", f"{seen.status.failure.kind}: {seen.status.failure.message}"
-        if seen.status.exit_code is not None:
-            yield "exit code", str(seen.status.exit_code)
+        yield from _attempt_lines(seen.status, seen.attempts)
     if seen.progress:
         yield "iterations", f"{seen.progress.iteration} of {seen.progress.iterations}"
     for key, metric in report.outcome.metrics.items():
@@ -88,6 +84,18 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
         yield "earlier", f"{kept}, kept until this run is done"
     for log in directory.attempt_logs():
         yield "log", str(log)
+
+
+def _attempt_lines(status: Status, attempts: int) -> Iterator[tuple[str, str]]:
+    """Yield what is recorded of the last attempt."""
+    ended = f", ended {status.ended_at}" if status.ended_at else ""
+    yield "attempt", f"{attempts}, started {status.started_at}{ended}"
+    slot = "" if status.slot is None else f", slot {status.slot}"
+    yield "on", f"{status.host}, process {status.pid}{slot}"
+    if status.failure:
+        yield "error", f"{status.failure.kind}: {status.failure.message}"
+    if status.exit_code is not None:
+        yield "exit code", str(status.exit_code)
 
 
 def _code_lines(directory: RunDirectory) -> Iterator[tuple[str, str]]:

@@ -110,6 +110,10 @@ class FakeStore:
         run.state, run.end = state, end
         self._call()
 
+    def remove_tag(self, mlflow_run_id: str, key: str) -> None:
+        self._active(mlflow_run_id).tags.pop(key, None)
+        self._call()
+
     def send_file(self, mlflow_run_id: str, path: Path, name: str) -> None:
         self._active(mlflow_run_id).files[name] = path.read_bytes()
         self._call()
