@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
+    from orchestrator.config.load import ExperimentConfig
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
-    from orchestrator.config.load import ExperimentConfig
     from orchestrator.planning.load import Planned
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
