@@ -55,17 +55,8 @@ def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one per
             return {"event": "stopping", **asdict(event)}
         case Adopted(run=run, reason=reason):
             return {"event": "adopted", "run_id": run.run_id, "reason": reason}
-        case AttemptStarted(run=run):
-            return {
-                "event": "started",
-                "run_id": run.run_id,
-                "overrides": dict(run.overrides),
-                "action": event.action.value,
-                "attempt": event.attempt,
-                "slot": event.slot.number,
-                "gpu": event.slot.gpu.uuid if event.slot.gpu else None,
-                "reason": event.reason,
-            }
+        case AttemptStarted():
+            return _started_as_json(event)
         case Ended(run=run):
             return {
                 "event": "ended",
@@ -77,3 +68,16 @@ def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one per
                 "metrics": dict(event.metrics),
                 "notices": list(event.notices),
             }
+
+
+def _started_as_json(event: AttemptStarted) -> dict[str, object]:
+    return {
+        "event": "started",
+        "run_id": event.run.run_id,
+        "overrides": dict(event.run.overrides),
+        "action": event.action.value,
+        "attempt": event.attempt,
+        "slot": event.slot.number,
+        "gpu": event.slot.gpu.uuid if event.slot.gpu else None,
+        "reason": event.reason,
+    }

@@ -45,7 +45,7 @@ def close(
         event = {
             "event": "finished",
             "runs": len(planned.plan.decisions),
-            "done": _count_done(outcome, planned),
+            "done": count_done(outcome, planned),
             "failed": sum(ended.state is State.FAILED for ended in outcome.ended.values()),
             "left": outcome.left,
             "reason": outcome.gave_up or None,
@@ -69,13 +69,14 @@ def _summarize(
         console.print(Text.assemble(*parts), soft_wrap=True)
     if outcome.gave_up:
         console.print(Text(f"ended early: {outcome.gave_up}", style="yellow"), soft_wrap=True)
-    done = _count_done(outcome, planned)
+    done = count_done(outcome, planned)
     told = [f"{done} of {len(planned.plan.decisions)} runs are done"]
     told += [f"{len(failed)} failed"] if failed else []
     told += [f"{outcome.left} left, the same command continues them"] if outcome.left else []
     console.print(Text(", ".join(told) + "."), soft_wrap=True)
 
 
-def _count_done(outcome: ExecutionResult, planned: Planned) -> int:
+def count_done(outcome: ExecutionResult, planned: Planned) -> int:
+    """Return how many runs of a plan are done after its execution."""
     ends = [ended.state for ended in outcome.ended.values()]
     return planned.plan.states[State.DONE] + ends.count(State.DONE)

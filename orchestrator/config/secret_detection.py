@@ -94,13 +94,18 @@ def _repeats(leaf: _Leaf, secret: str) -> bool:
 
 
 def check_command(cfg: DictConfig) -> None:
-    """Make sure that ``orch.command`` contains no credential: every user of the machine can read it.
+    """Make sure that no command contains a credential: every user of the machine can read it.
 
     Raises:
         ConfigError: It does.
         OmegaConfBaseException: A value cannot be resolved.
     """
-    command = OmegaConf.select(cfg, "orch.command")
+    for key in ("orch.command", "orch.at_end"):
+        _check_command(cfg, key)
+
+
+def _check_command(cfg: DictConfig, setting: str) -> None:
+    command = OmegaConf.select(cfg, setting)
     if not isinstance(command, ListConfig):
         return
     with watch_resolvers() as asked:
@@ -112,7 +117,7 @@ def check_command(cfg: DictConfig) -> None:
     shown += ["a password"] if any(map(has_password, parts)) else []
     if shown:
         raise ConfigError(
-            f"orch.command would expose {shown[0]} in the list of processes. Let the program read it"
+            f"{setting} would expose {shown[0]} in the list of processes. Let the program read it"
             " from the environment, or from config.yaml in its run directory."
         )
 

@@ -50,6 +50,7 @@ _KNOWN: Final = (
     "identity",
     "tracking",
     "metrics_from_output",
+    "at_end",
 )
 
 
@@ -129,7 +130,7 @@ class Settings:
     """The settings under ``orch:``.
 
     ``identity_exclude`` are dotted keys that are not part of the run ID, ``limits`` the time limits
-    of an attempt.
+    of an attempt, and ``at_end`` is the command that is told how ``orch run`` ended.
     """
 
     program: ProgramSettings = ProgramSettings()
@@ -139,6 +140,7 @@ class Settings:
     order: RunOrder = AS_DECLARED
     identity_exclude: tuple[str, ...] = ()
     tracking: Tracking = Tracking()
+    at_end: tuple[str, ...] = ()
 
 
 def parse_settings(node: Value) -> Settings:
@@ -158,6 +160,7 @@ def parse_settings(node: Value) -> Settings:
         order=parse_order(orch.get("order") or DECLARED, "orch.order"),
         identity_exclude=_texts(identity.get("exclude") or [], "orch.identity.exclude"),
         tracking=_parse_tracking(orch.get("tracking")),
+        at_end=_arguments(orch.get("at_end") or [], "orch.at_end"),
     )
 
 

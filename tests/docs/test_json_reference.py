@@ -116,6 +116,13 @@ def test_page_has_every_event_with_its_fields(sandbox: Sandbox) -> None:
     """Events that end with MLflow's absence are told by the end-to-end test of tracking."""
     events = printed_events(sandbox)
     documented = [name for name, rows in TABLES.items() if rows[0][:1] == ["`event`"]]
-    assert set(documented) == {*events, "waiting"}
+    assert set(documented) == {*events, "waiting", "at_end_failed"}
     for name, event in events.items():
         assert set(paths(event)) == fields_under(name), name
+
+
+def test_page_has_what_the_command_at_the_end_is_told(sandbox: Sandbox) -> None:
+    told = "'orch.at_end=[sh,-c,\"cat > told.json\"]'"
+    sandbox.run(f"orch run {GRID} {told} --quiet")
+    summary = json.loads((sandbox.folder / "told.json").read_text())
+    assert set(paths(summary)) == fields_under("orch.at_end")

@@ -238,3 +238,15 @@ def test_grid_is_paused_resumed_and_given_workers_while_it_runs(folder: Path) ->
     assert (grid.returncode, last["done"]) == (0, 3)
     again = orch(folder, "run", "--json", "lr=1,2,3,4", "--workers=1").stdout.splitlines()
     assert "controlled" not in {json.loads(line)["event"] for line in again}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_command_at_the_end_is_told_of_an_interruption(
+    folder: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C in the terminal reaches its whole process group, and not this command."""
+    with begin(folder, "lr=1,2", "orch.at_end=[sh,-c,'cat > told.json']") as grid:
+        grid.send_signal(number)
+    assert grid.returncode == 130
+    told = json.loads((folder / "told.json").read_text())
+    assert (told["interrupted"], told["exit_code"], told["left"]) == (True, 130, 2)

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 from rich.text import Text
 
 from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
+from orchestrator.cli.end_summary import RunEnd, tell_at_end
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
@@ -37,6 +38,7 @@ from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
 from orchestrator.launchers.warm import HYDRA, TRAINING_STACK, WarmLauncher, modules_named_by
 from orchestrator.planning.drift import find_drift
 from orchestrator.planning.load import load_plan
+from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
 from orchestrator.runner.entry_point import EntryPoint
 from orchestrator.tracking.git_source import read_git_source, record_source
@@ -78,7 +80,7 @@ def execute(
     ``begin`` is called once everything that runs need is loaded, before the first one starts.
     ``is_summarized`` tells whether a summary of the plan is printed.
     """
-    settings = with_flags(planned.settings, parse_flags(options))
+    settings, began = with_flags(planned.settings, parse_flags(options)), now()
     # A closed terminal or a closed pipe must not stop a grid.
     console.file = cast("IO[str]", TolerantStream(console.file))
     if options.json:
@@ -112,7 +114,9 @@ def execute(
             outcome = engine.execute(arrange(to_start, settings.order), planned.plan.waits(), stop)
         if reporter and _finish(reporter, planned, stop, console, options):
             outcome = replace(outcome, stopped=True)
-    return close(outcome, planned, options, console, exit_code(outcome))
+        code = exit_code(outcome)
+        tell_at_end(RunEnd(planned, outcome, began, code), stop, options, console)
+    return close(outcome, planned, options, console, code)
 
 
 def _collect_garbage_of_runs() -> None:

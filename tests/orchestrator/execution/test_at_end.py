@@ -1,0 +1,44 @@
+"""The command at the end is told, has limited time, and its failure is one line."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.execution.at_end import tell
+
+
+def test_summary_is_on_its_input(tmp_path: Path) -> None:
+    """Also one that is larger than any pipe, and that the command does not read."""
+    summary = b"x" * 1_000_000
+    assert tell(["sh", "-c", f"cat > {tmp_path}/told"], summary, lambda: False) == ""
+    assert (tmp_path / "told").read_bytes() == summary
+    assert tell(["true"], summary, lambda: False) == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (["no-such-program"], "cannot start 'no-such-program': No such file or directory"),
+        (["a\0b"], "cannot start 'a\\x00b': embedded null byte"),
+        (["false"], "exit code 1"),
+        (["sh", "-c", "echo a; echo 'b\tc' >&2; exit 7"], "exit code 7: b\\tc"),
+        (["sh", "-c", "kill -9 $$"], "exit code -9"),
+    ],
+)
+def test_failure_is_one_line(command: list[str], why: str) -> None:
+    assert tell(command, b"", lambda: False) == why
+
+
+def test_command_that_takes_too_long_is_killed_with_its_processes(tmp_path: Path) -> None:
+    script = f"sleep 60 & echo $! > {tmp_path}/pid; wait"
+    pid = tmp_path / "pid"
+
+    def give_up() -> bool:
+        return pid.exists() and pid.read_text().strip() != ""
+
+    assert tell(["sh", "-c", script], b"", give_up) == "it was interrupted"
+    process = Path(f"/proc/{pid.read_text().strip()}/stat")
+    while process.exists() and ") Z" not in process.read_text():
+        time.sleep(0.01)
+    assert tell(["sleep", "60"], b"", lambda: False, longest=0) == "it took longer than 0 s"
