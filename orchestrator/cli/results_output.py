@@ -50,8 +50,7 @@ def print_comparison(
     taken = width_of((row.overrides for row in compared.rows), compared.axes, console)
     taken += 2 + max(map(len, ("runs", *counts))) + (2 + SHORT_ID_DIGITS if single else 0)
     taken += 2 + max(map(len, ("to the best", *told))) if told else 0
-    notes = [str(row.members[0][1].note) for row in compared.rows] if single else []
-    noted = any(notes)
+    notes = _notes_of(compared) if single else []
     metrics = fit_columns(texts, taken, console)
     table = new_table(
         *(["run"] if single else []),
@@ -59,7 +58,7 @@ def print_comparison(
         "state" if single else "runs",
         *metrics,
         *(["to the best"] if told else []),
-        *(["note"] if noted else []),
+        *(["note"] if notes else []),
         console=console,
     )
     for place, row in enumerate(compared.rows):
@@ -70,11 +69,17 @@ def print_comparison(
             Text(counts[place], style=style),
             *(shown_cell(row.cells.get(metric)) for metric in metrics),
             *told[place : place + 1],
-            *([note(notes[place])] if noted else []),
+            *notes[place : place + 1],
         )
     console.print(table)
     tell_left_out(len(ordered) - len(metrics), console)
     _print_notes(compared, console, step=step, with_differences=bool(told))
+
+
+def _notes_of(compared: ResultsTable) -> list[Text]:
+    """Return what is noted of single runs; an empty list if nothing is."""
+    notes = [note(str(row.members[0][1].note)) for row in compared.rows]
+    return notes if any(notes) else []
 
 
 def _print_notes(

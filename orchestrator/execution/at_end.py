@@ -28,7 +28,7 @@ def tell(
     *,
     longest: float = _LONGEST,
 ) -> str:
-    """Run a command with the summary on its standard input; return why it failed, or nothing.
+    """Execute the command with the summary on its standard input; return why it failed, or nothing.
 
     It is killed with all its processes after ``longest`` seconds, or when ``give_up`` returns True.
     """

@@ -61,7 +61,7 @@ def note(options: argparse.Namespace, console: Console) -> int:
 
 
 def _take_text(options: argparse.Namespace) -> str | None:
-    """Return the text on the command line, and leave the overrides; None: no text is given."""
+    """Return the text on the command line, and leave the overrides; None: it is not given."""
     options.overrides = [*([] if options.text is None else [options.text]), *options.overrides]
     words = [word for word in options.overrides if not _OVERRIDE.fullmatch(word)]
     options.overrides = [word for word in options.overrides if _OVERRIDE.fullmatch(word)]

@@ -22,7 +22,7 @@ def test_summary_is_on_its_input(tmp_path: Path) -> None:
         (["no-such-program"], "cannot start 'no-such-program': No such file or directory"),
         (["a\0b"], "cannot start 'a\\x00b': embedded null byte"),
         (["false"], "exit code 1"),
-        (["sh", "-c", "echo a; echo 'b\tc' >&2; exit 7"], "exit code 7: b\\tc"),
+        (["sh", "-c", "echo a; echo 'b\tc' >&2; exit 7"], "exit code 7: b?c"),
         (["sh", "-c", "kill -9 $$"], "exit code -9"),
     ],
 )

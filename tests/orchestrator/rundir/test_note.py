@@ -1,4 +1,4 @@
-"""What people note of a run is kept as told, and any other content is no note."""
+"""What people note of a run is kept as told; a file of any other content counts as empty."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def test_no_content_is_an_error(tmp_path_factory: pytest.TempPathFactory, conten
     folder = tmp_path_factory.mktemp("any")
     (folder / NOTE).write_bytes(content)
     assert read_note(folder).tags == {}
-    assert change_note(folder, text="mended").text == "mended"
+    assert change_note(folder, text="other").text == "other"
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
