@@ -38,8 +38,7 @@ def print_comparison(
         console: The console.
         step: The iteration of the metrics; None: the end.
     """
-    first = [compared.sorted_by] if compared.sorted_by in compared.metrics else []
-    ordered = list(dict.fromkeys([*first, *compared.metrics]))
+    ordered = _in_order(compared)
     texts = {
         key: [shown_cell(row.cells[key]) for row in compared.rows if key in row.cells]
         for key in ordered
@@ -74,6 +73,12 @@ def print_comparison(
     console.print(table)
     tell_left_out(len(ordered) - len(metrics), console)
     _print_notes(compared, console, step=step, with_differences=bool(told))
+
+
+def _in_order(compared: ResultsTable) -> list[str]:
+    """Return the metrics, first the one that the rows are sorted by."""
+    first = [compared.sorted_by] if compared.sorted_by in compared.metrics else []
+    return list(dict.fromkeys([*first, *compared.metrics]))
 
 
 def _notes_of(compared: ResultsTable) -> list[Text]:
