@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 CONFIG_DIR: Final = "conf"
 CONFIG_NAME: Final = "config"
+# Commands that are not about an experiment: they take neither overrides nor a config.
+WITHOUT_CONFIG: Final = ("init", "completion")
 COMMANDS: Final[Mapping[str, str]] = {
+    "init": "write a small project that runs at once, to begin your own from",
     "plan": "show what run would do and why, and what each filter dropped",
     "run": "execute the plan; the same command again resumes it",
     "stop": "ask the orch run of an experiment to stop, from another terminal",
@@ -31,8 +34,10 @@ COMMANDS: Final[Mapping[str, str]] = {
     "rm": "show, and with --yes remove, the run directories of single runs",
     "prune": "show, and with --yes remove, run directories that the grid no longer names",
     "sync": "send to MLflow what has not arrived yet",
+    "completion": "print the script with which a shell completes what you type for orch",
     "ui": "serve MLflow's page for the experiment's store, on this machine only",
 }
+_WITHOUT_JSON: Final = ("completion", "ui")
 _EPILOG: Final = """\
 Overrides follow Hydra's grammar, sweeps included:
   orch plan training=grid_search
@@ -102,12 +107,15 @@ def command_parser(command: str) -> argparse.ArgumentParser:
     parser = _ArgumentParser(
         prog=f"orch {command}", description=f"{COMMANDS[command]}.", allow_abbrev=False
     )
-    # Accepted after the command as well; if not given there, those before the command hold.
-    add_config_options(parser, argparse.SUPPRESS)
-    if command != "ui":
+    if command not in WITHOUT_CONFIG:
+        # Accepted after the command as well; if not given there, those before the command hold.
+        add_config_options(parser, argparse.SUPPRESS)
+    if command not in _WITHOUT_JSON:
         parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     if command in OPTIONS:
         OPTIONS[command](parser)
+    if command in WITHOUT_CONFIG:
+        return parser
     parser.add_argument(
         "overrides",
         nargs="*",

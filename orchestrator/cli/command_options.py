@@ -173,6 +173,25 @@ def _add_prune_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(only=None)
 
 
+def _add_init_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="write it into this new or empty folder")
+    parser.add_argument(
+        "--app",
+        dest="plain",
+        action="store_true",
+        help="write a script of your own with @hydra.main (default: modules for the trainer)",
+    )
+
+
+def _add_completion_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "shell",
+        choices=["bash", "zsh", "fish"],
+        metavar="SHELL",
+        help="print it for bash, zsh or fish",
+    )
+
+
 def _add_ui_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=5000, help="serve the page on this port (default: 5000)"
@@ -194,5 +213,7 @@ OPTIONS: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "rerun": _add_rerun_options,
     "rm": _add_rm_options,
     "prune": _add_prune_options,
+    "init": _add_init_options,
+    "completion": _add_completion_options,
     "ui": _add_ui_options,
 }

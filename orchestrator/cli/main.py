@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _STDERR: Final = 2
+_COMPLETE: Final = "__complete"  # how the scripts of orch completion ask
 _GARBAGE: Final = 100_000  # allocations before a garbage collection
 
 
@@ -43,6 +44,9 @@ def main() -> None:
     if sys.stderr.isatty():
         sys.stderr = cast("IO[str]", HarmlessStream(sys.stderr))
     try:
+        if sys.argv[1:2] == [_COMPLETE]:
+            import_module("orchestrator.cli.completion").print_candidates(sys.argv[2:])
+            sys.exit(0)
         sys.exit(call(sys.argv[1:]))
     except OrchestratorError as error:
         _complain(error)

@@ -13,6 +13,7 @@ NEED_NONE = {
     "orchestrator/cli/choose_picture.py": "draws; tests/orchestrator/cli/commands/test_plot.py reads the figures",
     "orchestrator/cli/command_options.py": "declares options; docs/reference/cli.md is made from them",
     "orchestrator/cli/compared_runs.py": "reads; the tests of orch results and orch plot compare what it reads",
+    "orchestrator/cli/config_candidates.py": "reads configs; tests/orchestrator/cli/test_completion.py completes",
     "orchestrator/cli/execution_options.py": "declares options; docs/reference/cli.md is made from them",
     "orchestrator/cli/exit_codes.py": "names numbers; docs/reference/cli.md is compared with them",
     "orchestrator/cli/option_types.py": "one conversion, tested with the options that use it",

@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).parent))  # for the script
 
 from doc_pages import DOCS
 
-from orchestrator.cli.arguments import COMMANDS, command_parser
+from orchestrator.cli.arguments import COMMANDS, WITHOUT_CONFIG, command_parser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ HEAD = """\
 orch [--config-dir DIR] [--config-name NAME] COMMAND [OVERRIDE...] [OPTIONS]
 ```
 
-Every command takes Hydra overrides, which say which experiment is meant. Overrides and options may
+Commands take Hydra overrides, which say which experiment is meant. Overrides and options may
 stand in any order. A run is named by any unambiguous prefix of its ID.
 
 | command | does |
@@ -38,7 +38,8 @@ stand in any order. A run is named by any unambiguous prefix of its ID.
 COMMON = """
 ## Options of every command
 
-`orch ui` prints no JSON.
+`orch ui` and `orch completion` print no JSON; `orch init` and `orch completion` take neither overrides nor the
+options about configs.
 
 | option | does |
 |---|---|
@@ -64,7 +65,7 @@ def make_page() -> str:
     parsers = {name: command_parser(name) for name in COMMANDS}
     text = HEAD
     text += "".join(f"| [`{name}`](#orch-{name}) | {COMMANDS[name]} |\n" for name in parsers)
-    first = next(iter(parsers.values()))
+    first = parsers["plan"]
     common = [action for action in options_of(first) if is_common(action, parsers)]
     text += COMMON + "".join(map(row, common))
     for name, parser in parsers.items():
@@ -88,13 +89,14 @@ def is_common(action: argparse.Action, parsers: dict[str, argparse.ArgumentParse
     having = {
         name for name, each in parsers.items() if action.dest in {it.dest for it in each._actions}
     }
-    return having >= set(parsers) - {"ui"}
+    return having >= set(parsers) - {"ui", *WITHOUT_CONFIG}
 
 
 def usage(name: str, parser: argparse.ArgumentParser) -> str:
     """Return the line that calls a command."""
     arguments = [str(action.metavar) for action in options_of(parser) if not action.option_strings]
-    return " ".join(["orch", name, *arguments, "[OVERRIDE...] [OPTIONS]"])
+    rest = "[OPTIONS]" if name in WITHOUT_CONFIG else "[OVERRIDE...] [OPTIONS]"
+    return " ".join(["orch", name, *arguments, rest])
 
 
 def row(action: argparse.Action) -> str:

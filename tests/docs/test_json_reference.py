@@ -33,6 +33,7 @@ OPEN = {"overrides", "metrics", "results", "config", "states", "files", "tags"}
 GRID = """lr=0.1,0.1,2,3 '+_filters=["lr > 2 ! steps == 20"]'"""
 COMMANDS = {
     "orch plan --json": [f"orch plan {GRID} --json", "orch plan lr=0.5 --json"],
+    "orch init --json": ["orch init made --app --json"],
     "orch stop --json": ["orch stop --json"],
     "orch control --json": ["orch control --pause --json"],
     "orch status --json": ["orch status --json"],
