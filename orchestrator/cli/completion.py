@@ -99,7 +99,7 @@ def _values_of(action: argparse.Action, current: str) -> list[str]:
 
 
 def _operands(command: str, words: Sequence[str], current: str) -> list[str]:
-    """Return what is no option: a shell, a folder, runs, or overrides."""
+    """Return what is not an option: a shell, a folder, runs, or overrides."""
     if command == "completion":
         return _beginning(("bash", "zsh", "fish"), current)
     if command in WITHOUT_CONFIG:
