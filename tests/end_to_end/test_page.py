@@ -57,7 +57,7 @@ def page(tmp_path: Path) -> Iterator[str]:
     with subprocess.Popen(serving, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         said = server.stdout.readline()
-        assert f"http://127.0.0.1:{port}/#/experiments/1/runs " in said, said
+        assert f"http://127.0.0.1:{port}/#/experiments/1/runs?viewStateShareKey=orch " in said, said
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -93,8 +93,11 @@ def test_page_shows_runs_their_parameters_and_a_metric_over_all_iterations(
     number = experiment.experiment_id
     run = client.search_runs([number])[0].info.run_id
     profile = tmp_path / "browser"
-    runs = look(f"{page}/#/experiments/{number}/runs", profile)
+    runs = look(f"{page}/#/experiments/{number}/runs?viewStateShareKey=orch", profile)
     assert {"pages", "seed=0", "seed=1"} <= {*re.findall(r"pages|seed=\d", runs)}
+    shown = {*re.findall(r">(Metrics|loss|Parameters|seed|User)<", runs)}
+    assert shown == {"Metrics", "loss", "Parameters", "seed", "User"}
+    assert "orch run seed=0,1" in runs
     overview = look(f"{page}/#/experiments/{number}/runs/{run}", profile)
     assert re.search(r"model\.width.*\b128\b", overview, re.DOTALL)
     query = f"runs=[%22{run}%22]&metric=%22loss%22&experiments=[%22{number}%22]"

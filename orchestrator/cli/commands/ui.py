@@ -21,10 +21,12 @@ from orchestrator.extras import MLFLOW
 from orchestrator.planning.load import open_experiment
 from orchestrator.tracking.delivery_record import enter, mlflow_experiment_id, sqlite_file
 from orchestrator.tracking.destination import find_destination, store_uri
+from orchestrator.tracking.page_view import columns_of, share_view
 from orchestrator.tracking.reporter_handle import MLFLOW_ENVIRONMENT
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
@@ -57,7 +59,12 @@ def ui(options: argparse.Namespace, console: Console) -> int:
         )
     _require_free(options.port)
     destination = find_destination(experiment, uri, is_own=not described.settings.tracking.uri)
-    page = _page_of(mlflow_experiment_id(experiment.runs(), destination))
+    runs = experiment.runs()
+    mlflow_experiment = mlflow_experiment_id(runs, destination)
+
+    def page() -> str:
+        return _page_of(mlflow_experiment, options.port, columns_of(runs))
+
     with StopRequests() as stop:
         server = _start(uri, options.port)
         try:
@@ -86,13 +93,20 @@ def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _page_of(mlflow_experiment: str) -> str:
+def _page_of(mlflow_experiment: str, port: int, columns: Sequence[str]) -> str:
     """Return where the runs of an experiment are on the page; its front page is about other things."""
-    return f"/#/experiments/{mlflow_experiment}/runs" if mlflow_experiment else ""
+    if not mlflow_experiment:
+        return ""
+    view = share_view(_HOST, port, mlflow_experiment, columns)
+    return f"/#/experiments/{mlflow_experiment}/runs{view}"
 
 
 def _watch(
-    server: subprocess.Popen[bytes], stop: StopRequests, port: int, page: str, console: Console
+    server: subprocess.Popen[bytes],
+    stop: StopRequests,
+    port: int,
+    page: Callable[[], str],
+    console: Console,
 ) -> int:
     """Print the address once the page is served, and wait for Ctrl-C."""
     told = False
@@ -103,7 +117,7 @@ def _watch(
                 f" To see why: {shlex.join(_SERVER)} --port {port}"
             )
         if not told and _answers(port):
-            address = f"http://{_HOST}:{port}{page}"
+            address = f"http://{_HOST}:{port}{page()}"
             console.print(Text(f"MLflow's page: {address}  (Ctrl-C ends it)"), soft_wrap=True)
             told = True
         select.select([stop], [], [], _PAUSE)
