@@ -57,11 +57,12 @@ def _load(modules: list[str]) -> str:
         # A signal to the process group is meant for orch, which ends the runs in order, and then this
         # process. Blocked here, no signal is lost in a fork either, however early it comes.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        gc.enable()  # for later objects
     note_preloaded()
     # A fork that collected garbage among these objects would copy all of their memory. There is no
-    # collection before either: it would clear Python's free lists, which each fork would rebuild.
+    # collection before either, hence enabled last: it would take a tenth of a second, and clear
+    # Python's free lists, which each fork would rebuild.
     gc.freeze()
+    gc.enable()
     gather()
     return ""
 

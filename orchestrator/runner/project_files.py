@@ -8,6 +8,7 @@ whose numbers have a version of their own, do not count.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import sys
@@ -37,8 +38,10 @@ _NAME: Final = re.compile(rb"[\w.]+(?:\s+as\s+\w+)?")
 _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 _HERE: Final = Path(__file__).resolve().parents[2]
 _OURS: Final = tuple(f"{_HERE}/{name}/" for name in ("orch", "orchestrator", "trainer"))
-# The digests of what this process had imported when it was ready to be forked, with its folder.
+# The digests of what this process had imported when it was ready to be forked, and the name of the
+# last module of all then.
 _preloaded: dict[str, str] = {}
+_last_preloaded: list[str] = []
 
 
 @cache
@@ -187,9 +190,12 @@ def _counts(path: str, roots: Iterable[str]) -> bool:
 
 
 def imported(folder: str) -> Iterator[str]:
-    """Yield the files of the project that this process has imported."""
+    """Yield the files of the project that this process has imported since it was forked."""
     prefix = f"{folder}/"
-    for module in list(sys.modules.values()):
+    # Newest first, up to what was there before the fork: only to look at a module writes to its
+    # reference count, and the fork would get a copy of that page of memory.
+    new = itertools.takewhile(lambda name: name not in _last_preloaded, reversed(sys.modules))
+    for module in [sys.modules[name] for name in list(new)]:
         path = getattr(module, "__dict__", {}).get("__file__")
         if path.__class__ is str and path.startswith(prefix) and _counts(path, (folder,)):
             yield path
@@ -201,6 +207,7 @@ def note_preloaded() -> None:
     for path in imported(folder):
         if found := digest(path):
             _preloaded[os.path.relpath(path, folder)] = found
+    _last_preloaded[:] = [*sys.modules][-1:]
 
 
 def preloaded() -> Mapping[str, str]:
