@@ -10,7 +10,7 @@ from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.config_values import Missing, look_up, nearest_key
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.planning.load import plan_runs
-from orchestrator.rundir.note import read_note
+from orchestrator.rundir.note_file import read_note
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,7 @@ from orchestrator.grid.config_diff import leaves
 from orchestrator.planning.grouping import RunConfig
 from orchestrator.planning.run_results import BEST, RunResults, is_of_test
 from orchestrator.rundir import durable
-from orchestrator.rundir.note import read_note
+from orchestrator.rundir.note_file import read_note
 from orchestrator.rundir.records import as_number
 from orchestrator.rundir.run_metrics import read_last_step, read_metrics_at
 from orchestrator.rundir.state import State

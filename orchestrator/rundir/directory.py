@@ -16,7 +16,7 @@ from orchestrator.rundir import durable, program_files, records
 from orchestrator.rundir.identity_file import FIX_DISK, read_identity, unusable, whose
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
-from orchestrator.rundir.note import NOTE
+from orchestrator.rundir.note_file import NOTE
 from orchestrator.rundir.odd_files import describe_odd_files
 from orchestrator.rundir.program_files import METRICS, PROGRESS, RESULTS, stat_of
 from orchestrator.rundir.run_metrics import read_versions

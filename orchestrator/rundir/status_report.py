@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import records
 from orchestrator.rundir.identity_file import read_identity
-from orchestrator.rundir.note import NO_NOTE, Note, read_note
+from orchestrator.rundir.note import NO_NOTE, Note
+from orchestrator.rundir.note_file import read_note
 from orchestrator.rundir.program_files import read_reported
 from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome
 from orchestrator.rundir.state import Observation, State, Unreadable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.rundir.note import read_note
+from orchestrator.rundir.note_file import read_note
 from orchestrator.tracking.mlflow_names import tag_value
 
 if TYPE_CHECKING:

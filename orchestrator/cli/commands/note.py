@@ -11,7 +11,8 @@ from rich.text import Text
 from orchestrator.cli.lookup import open_runs
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.identity import short
-from orchestrator.rundir.note import change_note, parse_tag, read_note
+from orchestrator.rundir.note import parse_tag
+from orchestrator.rundir.note_file import change_note, read_note
 
 if TYPE_CHECKING:
     import argparse

@@ -6,7 +6,7 @@ import pytest
 from sending import PLACE, send
 
 from orchestrator.rundir.directory import RunDirectory
-from orchestrator.rundir.note import change_note
+from orchestrator.rundir.note_file import change_note
 from orchestrator.tracking.delivery_record import is_behind, read_delivery
 
 DESCRIPTION = "mlflow.note.content"
