@@ -16,6 +16,7 @@ from orchestrator.rundir.folder_lock import exclusive
 from orchestrator.rundir.program_files import stat_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _KEPT: Final = 50  # requests
@@ -38,21 +39,28 @@ class ControlRequest:
 
 
 class ControlFile:
-    """The control file, as an orchestrator sees it that starts now."""
+    """The control file, as an orchestrator sees it that starts now.
 
-    def __init__(self, path: Path) -> None:
+    ``locked`` is the folder whose lock is held to write it. The reporter holds that of the experiment's
+    folder as long as it lives.
+    """
+
+    def __init__(self, path: Path, locked: Path) -> None:
         self._path = path
+        self._locked = locked
         self._look = stat_of(f"{path}")
         self._known = set(self._read()[0])
 
-    def ask(self, request: ControlRequest) -> None:
+    def ask(self, request: ControlRequest, tell: Callable[[str], None] | None = None) -> None:
         """Add a request for all orchestrators that are at work.
+
+        ``tell`` is called if another process keeps this one waiting.
 
         Raises:
             OSError: The file cannot be written.
         """
         entry = {"id": os.urandom(8).hex(), "asked_at": records.now(), **asdict(request)}
-        with exclusive(self._path.parent):
+        with exclusive(self._locked, tell):
             entries = [*self._entries(), entry][-_KEPT:]
             content = {"schema": records.SCHEMA, "requests": entries}
             durable.write_file(self._path, records.dump(content))

@@ -182,7 +182,7 @@ class ExperimentDirectory:
 
     def control_file(self) -> ControlFile:
         """Return the file by which orchestrators of the experiment are asked to change."""
-        return ControlFile(self.path / _CONTROL)
+        return ControlFile(self.path / _CONTROL, self.training)
 
     def create(self, run: Run) -> RunDirectory:
         """Create the run directory of a run, or complete the existing one.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.execution.stop import StopLevel
 from orchestrator.planning.load import open_experiment
@@ -71,7 +72,7 @@ def _read(options: argparse.Namespace) -> ControlRequest:
 def _ask(experiment: ExperimentDirectory, request: ControlRequest, *, drain: bool) -> None:
     try:
         if request != ControlRequest():
-            experiment.control_file().ask(request)
+            experiment.control_file().ask(request, tell_waiting)
         if drain:
             experiment.stop_file().ask(StopLevel.DRAIN.word)
     except OSError as error:

@@ -1,6 +1,8 @@
 """``orch control`` asks the ``orch run`` of an experiment to change, if there is one."""
 
+import fcntl
 import json
+import os
 from collections.abc import Callable
 
 import pytest
@@ -39,6 +41,19 @@ def test_orchestrators_at_work_are_asked_as_the_options_say(
     assert stop.news() == ""
     grid.orch("control", *GRID, "--drain")
     assert (stop.news(), control.news()) == ("drain", ([], ""))
+
+
+def test_reporter_that_works_for_the_experiment_keeps_no_request_waiting(grid: Grid) -> None:
+    """It holds the lock of the experiment's folder as long as it lives."""
+    grid.make(0.1, 0)
+    at_work = ExperimentDirectory(grid.experiment.results_dir, "grid")
+    control = at_work.control_file()
+    at_work.join()
+    turn = os.open(grid.experiment.path, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(turn, fcntl.LOCK_EX)
+    grid.orch("control", *GRID, "--pause")
+    os.close(turn)
+    assert control.news()[0] == [ControlRequest(paused=True)]
 
 
 @pytest.mark.parametrize(
