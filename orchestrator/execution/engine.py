@@ -27,8 +27,7 @@ from orchestrator.planning.plan import Action, decide
 from orchestrator.rundir.durable import is_shortage
 from orchestrator.rundir.folder_lock import HeldLockError
 from orchestrator.rundir.state import State
-from orchestrator.runner.failure_classes import Traces, classify, classify_unbegun
-from orchestrator.runner.runner import LOST
+from orchestrator.runner.failure_classes import LOST, Traces, classify, classify_unbegun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

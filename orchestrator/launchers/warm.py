@@ -38,6 +38,7 @@ TRAINING_STACK: Final = ("trainer.preload", "trainer.trainer", "trainer.__main__
 HYDRA: Final = ("orchestrator.launchers.hydra_preload",)
 _OURS: Final = (
     *("orchestrator.runner.takeover", "orchestrator.runner.forked_runner", "filelock"),
+    *("orchestrator.runner.error_line", "orchestrator.runner.divergence"),
     *("multiprocessing.popen_fork", "multiprocessing.popen_forkserver"),
     "orchestrator.cli.main",  # a fork imports the main module again, and that imports this
 )

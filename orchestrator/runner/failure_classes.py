@@ -11,11 +11,10 @@ import re
 import signal
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir.state import Failure
-from orchestrator.runner.divergence import DIVERGED
-from orchestrator.runner.error_line import find_cause
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
@@ -38,19 +37,11 @@ class FailureKind(StrEnum):
 _LONGEST_MESSAGE: Final = 500
 _NAMED = re.compile(rf"({'|'.join(FailureKind)}): *(\S.*)")
 _WHAT = re.compile(r"^\s*what\(\): +(.*)", re.MULTILINE)  # printed by C++ for an uncaught exception
-_SIGNS: Final[Mapping[FailureKind, re.Pattern[str]]] = {
-    FailureKind.OUT_OF_MEMORY: re.compile(
-        r"OutOfMemoryError|\[Errno 12\]|\bMemoryError\b|out of memory|can't allocate memory"
-        r"|Cannot allocate memory|std::bad_alloc|CU\w+_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED",
-        re.IGNORECASE,
-    ),
-    FailureKind.DISK_FULL: re.compile(
-        r"No space left on device|\[Errno (?:28|122)\]|Disk quota exceeded|\bENOSPC\b|database or disk is full"
-        r"|PytorchStreamWriter failed writing",
-        re.IGNORECASE,
-    ),
-    FailureKind.DIVERGED: DIVERGED,
-}
+# The error of an attempt that had started; before that, the directory is just not found.
+LOST: Final = (
+    "it was removed, moved or replaced while the run was live, so the run was killed."
+    " Start it again with orch run."
+)
 # A shell reports a child that a signal killed as 128 plus the signal's number.
 _SHELL: Final = 128
 _ASKING: Final = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
@@ -77,13 +68,15 @@ def classify(exit_code: int, traces: Traces) -> Failure:
     last = words.rstrip().rpartition("\n")[2].strip()
     if exit_code > 0 and (named := _NAMED.fullmatch(printable(last))):
         return Failure(named[1], named[2][:_LONGEST_MESSAGE])
+    from orchestrator.runner.error_line import find_cause  # noqa: PLC0415 # as for the patterns
+
     cause = find_cause(words, exit_code)
     message = printable(cause.message)[:_LONGEST_MESSAGE]
     number = deadly_signal(exit_code if cause.exit_code is None else cause.exit_code)
     if number is not None:
         return _killed(number, message if cause.is_exception else "", traces)
     for text in (message, *cause.reasons):
-        for kind, sign in _SIGNS.items():
+        for kind, sign in _signs().items():
             if sign.search(text):
                 told = message if text == message else f"{message}, from {printable(text)}"
                 return Failure(kind, told[:_LONGEST_MESSAGE])
@@ -101,6 +94,29 @@ def classify_unbegun(complaint: str) -> Failure:
     return Failure(FailureKind.KILLED, "it was killed before the attempt began")
 
 
+@cache
+def _signs() -> Mapping[FailureKind, re.Pattern[str]]:
+    """Return what the message of an error of a kind contains.
+
+    Most runs do not fail: the patterns, which take milliseconds, are compiled at the first failure.
+    """
+    from orchestrator.runner.divergence import DIVERGED  # noqa: PLC0415 # it compiles them, too
+
+    return {
+        FailureKind.OUT_OF_MEMORY: re.compile(
+            r"OutOfMemoryError|\[Errno 12\]|\bMemoryError\b|out of memory|can't allocate memory"
+            r"|Cannot allocate memory|std::bad_alloc|CU\w+_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED",
+            re.IGNORECASE,
+        ),
+        FailureKind.DISK_FULL: re.compile(
+            r"No space left on device|\[Errno (?:28|122)\]|Disk quota exceeded|\bENOSPC\b|database or disk is full"
+            r"|PytorchStreamWriter failed writing",
+            re.IGNORECASE,
+        ),
+        FailureKind.DIVERGED: DIVERGED,
+    }
+
+
 def _killed(number: int, message: str, traces: Traces) -> Failure:
     """Classify a signal that ended a program, or the process that failed first in it."""
     name = _name(number)
@@ -109,7 +125,7 @@ def _killed(number: int, message: str, traces: Traces) -> Failure:
         return Failure(FailureKind.OUT_OF_MEMORY, text)
     if number == signal.SIGABRT and (what := _WHAT.findall(traces.output_tail)):
         message = printable(what[-1])[:_LONGEST_MESSAGE]
-        for kind, sign in _SIGNS.items():
+        for kind, sign in _signs().items():
             if sign.search(message):
                 return Failure(kind, f"{message} (by {name})")
     return Failure(FailureKind.KILLED, f"by {name}" + (f", {message}" if message else ""))

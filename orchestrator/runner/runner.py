@@ -23,7 +23,7 @@ from orchestrator.rundir.state import Failure, Record, State, Status
 from orchestrator.runner import process_tree, project_files
 from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, STOP_SIGNAL, hash_seed
 from orchestrator.runner.composed_config import find_mismatch
-from orchestrator.runner.failure_classes import FailureKind, Traces, classify
+from orchestrator.runner.failure_classes import LOST, FailureKind, Traces, classify
 from orchestrator.runner.lock_keeper import Begun, Keeper
 from orchestrator.runner.output import CappedLog, Pipe
 from orchestrator.runner.supervisor import Cut, Ending, Supervisor
@@ -34,13 +34,6 @@ if TYPE_CHECKING:
 
     from orchestrator.runner.attempt_program import Program
     from orchestrator.runner.time_limits import Limits
-
-
-# The error of an attempt that had started; before that, the directory is just not found.
-LOST: Final = (
-    "it was removed, moved or replaced while the run was live, so the run was killed."
-    " Start it again with orch run."
-)
 
 
 class Verdict(IntEnum):

@@ -17,14 +17,12 @@ from orchestrator.cli.end_summary import RunEnd, tell_at_end
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
-from orchestrator.cli.replacing import replace_changed
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
 from orchestrator.cli.run_resources import find_resources
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.tolerant_stream import TolerantStream
 from orchestrator.cli.waiting_notices import tell_waiting
-from orchestrator.config.hydra_app import find_app_function
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.execution.engine import Engine
 from orchestrator.execution.gpus import Nvml
@@ -64,6 +62,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
     planned = load_plan(source_of(options), only=options.only)
     if not options.rerun_changed:
         return execute(planned, bool, options, console)
+    from orchestrator.cli.replacing import replace_changed  # noqa: PLC0415 # rarely asked for
+
     return execute(*replace_changed(planned, options, console), options, console)
 
 
@@ -188,6 +188,8 @@ def _launcher(
     if program.command:
         return CommandLauncher(program.command, limits, code, program.metrics_from_output)
     if program.entry_point:
+        from orchestrator.config.hydra_app import find_app_function  # noqa: PLC0415 # not for the trainer
+
         patterns = program.metrics_from_output
         entry_point = EntryPoint(program.entry_point, program.arguments, metric_patterns=patterns)
         needed = HYDRA if find_app_function(program.entry_point) else ()

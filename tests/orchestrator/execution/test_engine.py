@@ -37,7 +37,7 @@ from orchestrator.planning.plan import Action, Decisions, Plan
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Failure, Record, State, Status
-from orchestrator.runner.runner import LOST
+from orchestrator.runner.failure_classes import LOST
 
 
 def status(record: Record, attempt: int, failure: Failure | None = None) -> Status:
