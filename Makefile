@@ -62,6 +62,7 @@ bench: venv ## run the benchmarks behind the figures in the README
 	$(BIN)/python benchmarks/states.py
 	$(BIN)/python benchmarks/grid.py
 	$(BIN)/python benchmarks/tracking.py
+	$(BIN)/python benchmarks/pictures.py
 
 bench-peers: venv ## install the packages that the benchmarks compare with
 	$(BIN)/pip install -r benchmarks/peers/requirements.txt

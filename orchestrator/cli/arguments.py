@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "diff": "show the keys in which two runs differ",
     "results": "compare metrics by axis, mean and standard deviation over seeds, the best first",
     "plot": "draw metrics: learning curves, against an axis, as a heat map; PNG, SVG or PDF",
+    "report": "write an experiment as one HTML page: what ran, results, curves, failures",
     "rerun": "execute runs again from nothing; their earlier results are kept until that is done",
     "rm": "show, and with --yes remove, the run directories of single runs",
     "prune": "show, and with --yes remove, run directories that the grid no longer names",

@@ -19,6 +19,7 @@ from orchestrator.planning.learning_curves import (
 )
 from orchestrator.planning.results_by_axis import heat_of, lines_against, varying_axes
 from orchestrator.planning.results_table import default_metric
+from orchestrator.planning.run_results import is_of_test
 
 if TYPE_CHECKING:
     import argparse
@@ -58,17 +59,35 @@ def draw_picture(
         return _draw_heat_maps(found, compared, options)
     if options.parallel:
         return _draw_parallel_axes(found, compared, options)
-    return _draw_curves(found, compared, options)
+    choice = CurveChoice(options.metrics, options.top or TOP)
+    return draw_learning_curves(found, compared, choice, look_of(options))
 
 
-def _draw_curves(
-    found: ComparedRuns, compared: ResultsTable, options: argparse.Namespace
+@dataclass(frozen=True, slots=True)
+class CurveChoice:
+    """Which curves are drawn: of the metrics with these names or patterns, for the first ``rows`` rows.
+
+    Without names, that of the default metric, and up to ``panels`` in all.
+    """
+
+    patterns: Sequence[str] = ()
+    rows: int = TOP
+    panels: int = 1
+
+
+def draw_learning_curves(
+    found: ComparedRuns, compared: ResultsTable, choice: CurveChoice, look: Appearance
 ) -> Picture:
+    """Return the learning curves of the first rows.
+
+    Raises:
+        UsageError: There is no curve, or none of a metric that is named.
+    """
     from orchestrator.pictures.curve_panels import draw_curves  # noqa: PLC0415 # an extra
     from orchestrator.pictures.figure import Caption  # noqa: PLC0415 # an extra
 
     drawable = [row for row in compared.rows if any(is_drawn(run) for _, run in row.members)]
-    rows = drawable[: options.top or TOP]
+    rows = drawable[: choice.rows]
     curves = read_curves_of(rows)
     known = names_of(curves.values())
     if not known:
@@ -77,24 +96,26 @@ def _draw_curves(
             " curves in metrics.jsonl; --x, --heat and --parallel need none."
         )
     chosen = default_curve(known, compared.sorted_by, found.metric)
-    metrics = _choose(options.metrics, known, chosen)
-    band = Band(options.band)
+    metrics = _choose(choice.patterns, known, chosen)
+    if not choice.patterns:
+        others = [name for name in known if name not in metrics and not is_of_test(name)]
+        metrics += others[: choice.panels - 1]
     lines = {
         metric: [
             line_of(
                 row,
                 {path: each.get(metric, {}) for path, each in curves.items()},
-                band,
+                look.band,
                 last_step=found.step,
             )
             for row in rows
         ]
         for metric in metrics
     }
-    _check_scale(options, [p.mean for each in lines.values() for line in each for p in line.points])
-    notes = list(notes_on_curves(lines, compared, found, band))
+    _check_scale(look, [p.mean for each in lines.values() for line in each for p in line.points])
+    notes = list(notes_on_curves(lines, compared, found, look.band))
     more = _more(len(compared.rows) - len(rows), len(drawable) - len(rows))
-    figure = draw_curves(lines, Caption(notes, more), look_of(options))
+    figure = draw_curves(lines, Caption(notes, more), look)
     return Picture(figure, "curves", metrics, rows, notes)
 
 
@@ -161,7 +182,8 @@ def _choose_results(compared: ResultsTable, options: argparse.Namespace) -> list
     chosen = compared.sorted_by or default_metric(compared.metrics)
     metrics = _choose(options.metrics, compared.metrics, chosen)
     _check_scale(
-        options, [row.cells[m].mean for row in compared.rows for m in metrics if m in row.cells]
+        look_of(options),
+        [row.cells[m].mean for row in compared.rows for m in metrics if m in row.cells],
     )
     return metrics
 
@@ -185,8 +207,8 @@ def _choose(patterns: Sequence[str], known: Sequence[str], default: str | None) 
     return list(chosen)
 
 
-def _check_scale(options: argparse.Namespace, values: Sequence[float]) -> None:
-    if options.log_y and values and not any(value > 0 for value in values):
+def _check_scale(look: Appearance, values: Sequence[float]) -> None:
+    if look.log_y and values and not any(value > 0 for value in values):
         raise UsageError("--log-y: no value is positive. Leave it out.")
 
 

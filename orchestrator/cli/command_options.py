@@ -10,7 +10,7 @@ from orchestrator.cli.execution_options import (
     add_stop_options,
 )
 from orchestrator.cli.option_types import count
-from orchestrator.cli.plot_options import add_plot_options
+from orchestrator.cli.plot_options import add_plot_options, add_report_options
 from orchestrator.cli.results_options import add_results_options
 
 if TYPE_CHECKING:
@@ -210,6 +210,7 @@ OPTIONS: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "diff": _add_diff_options,
     "results": add_results_options,
     "plot": add_plot_options,
+    "report": add_report_options,
     "rerun": _add_rerun_options,
     "rm": _add_rm_options,
     "prune": _add_prune_options,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from orchestrator.config.load import ExperimentConfig
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
 
@@ -41,6 +42,7 @@ class ComparedRuns:
     step: int | None
     metric: str | None
     mode: str | None
+    described: ExperimentConfig
     experiment: ExperimentDirectory
     others: int = 0
     planned: Planned | None = None
@@ -68,7 +70,7 @@ def choose_compared_runs(options: argparse.Namespace) -> ComparedRuns:
         runs = [read_results(each, exclude=exclude, step=step) for each in standing]
         config = next((run.config.leaves for run in runs if run.config), {})
         metric, mode = (_text(config.get(key)) for key in (_METRIC, _MODE))
-        return ComparedRuns(runs, step, metric, mode, experiment)
+        return ComparedRuns(runs, step, metric, mode, described, experiment)
     condition = None if options.only is None else parse_condition(options.only)
     planned = plan_meeting(described, experiment, condition)
     decisions, there = planned.plan.decisions, {each.run_id: each for each in standing}
@@ -83,7 +85,7 @@ def choose_compared_runs(options: argparse.Namespace) -> ComparedRuns:
     first = decisions[0].run.config if decisions else {}
     metric, mode = (_text(look_up(first, key)) for key in (_METRIC, _MODE))
     others = len(there) - len(named)
-    return ComparedRuns(runs, step, metric, mode, experiment, others, planned)
+    return ComparedRuns(runs, step, metric, mode, described, experiment, others, planned)
 
 
 def compare_as_asked(found: ComparedRuns, options: argparse.Namespace) -> ResultsTable:

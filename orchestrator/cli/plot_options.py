@@ -1,4 +1,4 @@
-"""The options of ``orch plot``."""
+"""The options of ``orch plot`` and ``orch report``."""
 
 from __future__ import annotations
 
@@ -68,6 +68,12 @@ def _add_look_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out the notes below the picture, and only print them",
     )
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``orch report`` to its parser."""
+    _add_out(parser, "write the page to this file, which ends in .html")
+    add_choice_options(parser, "draw the curves of only the first N rows (default: 7)")
 
 
 def _add_out(parser: argparse.ArgumentParser, what: str) -> None:

@@ -96,7 +96,9 @@ def settings_of(look: Appearance) -> dict[str, object]:
         "axes.titlesize": 10 * size,
         "axes.unicode_minus": True,
         "figure.facecolor": "none" if look.transparent else look.paper,
-        "font.family": ["DejaVu Sans"],
+        "font.family": "sans-serif",
+        # The others stand in for it in SVG, where a browser draws the text.
+        "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
         "font.size": 9 * size,
         "grid.alpha": 0.3,
         "grid.color": look.faint,

@@ -105,6 +105,7 @@ def test_wheel_holds_the_packages_with_their_types_and_no_tests(dist: Path) -> N
         sources = {str(path.relative_to(ROOT)) for path in (ROOT / package).rglob("*.py")}
         assert sources <= names
         assert f"{package}/py.typed" in names
+    assert "orchestrator/pictures/templates/report.html" in names
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.startswith("orch-")} == {
         "orch",
@@ -170,7 +171,13 @@ def test_program_of_ones_own_is_run_without_torch_and_mlflow(bare: Path, tmp_pat
 
 @pytest.mark.parametrize(
     ("command", "extra"),
-    [("run", "trainer"), ("sync", "mlflow"), ("ui", "mlflow"), ("plot --out x.png", "plots")],
+    [
+        ("run", "trainer"),
+        ("sync", "mlflow"),
+        ("ui", "mlflow"),
+        ("plot --out x.png", "plots"),
+        ("report --out x.html", "plots"),
+    ],
 )
 def test_what_needs_an_extra_says_how_to_install_it(
     bare: Path, tmp_path: Path, command: str, extra: str
@@ -185,6 +192,7 @@ def test_what_needs_an_extra_says_how_to_install_it(
 DISTRIBUTIONS = {
     "dotenv": "python-dotenv",
     "hydra": "hydra-core",
+    "markupsafe": "jinja2",
     "pynvml": "nvidia-ml-py",
     "sqlalchemy": "mlflow",
     "yaml": "omegaconf",

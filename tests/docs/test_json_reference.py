@@ -41,6 +41,7 @@ COMMANDS = {
     "orch note --json": ["orch note {done} good --tag baseline --json"],
     "orch diff --json": ["orch diff {done} {failed} --json"],
     "orch results --json": ["orch results --json"],
+    "orch report --json": ["orch report --all --out x.html --json"],
     "orch plot --json": ["orch plot --parallel --runs --all --out x.svg --json"],
     "orch rm --json": ["orch rm {done} --json"],
     "orch prune --json": ["orch prune lr=0.5 --json"],

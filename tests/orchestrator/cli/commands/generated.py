@@ -110,7 +110,7 @@ def _fill(path: Path, rng: random.Random, made: Generated, locks: ExitStack) -> 
         made.live.add(path.name)
         descriptor = os.open(path / "run.lock", os.O_RDONLY)
         locks.callback(os.close, descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def read_runs(made: Generated) -> pd.DataFrame:

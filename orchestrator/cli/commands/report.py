@@ -1,0 +1,164 @@
+"""``orch report``: an experiment as one HTML page, to read, to print and to pass on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.cli.choose_picture import TOP, CurveChoice, draw_learning_curves
+from orchestrator.cli.compared_runs import choose_compared_runs, compare_as_asked
+from orchestrator.cli.next_command import next_command
+from orchestrator.cli.picture_file import check_out, write_out
+from orchestrator.cli.picture_notes import notes_on_runs
+from orchestrator.cli.report_contents import (
+    collect,
+    describe_runs,
+    end_of_log,
+    group_failures,
+    moment,
+)
+from orchestrator.cli.report_secrets import make_concealer
+from orchestrator.cli.tables import count_of
+from orchestrator.errors import UsageError
+from orchestrator.extras import PLOTS, TEMPLATES
+from orchestrator.grid.identity import short
+from orchestrator.rundir import durable
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from rich.console import Console
+
+    from orchestrator.cli.compared_runs import ComparedRuns
+    from orchestrator.cli.report_contents import RunFacts
+    from orchestrator.pictures.report_page import FailureGroup, ReportPage
+    from orchestrator.planning.results_table import ResultsTable
+    from orchestrator.rundir.state import Failure
+
+_PANELS: Final = 4
+_MOST_FAILURES: Final = 20
+_LONGEST_CONFIG: Final = 30_000  # characters
+
+
+def report(options: argparse.Namespace, console: Console) -> int:
+    """Write the page of the runs that the command line names.
+
+    Raises:
+        UsageError: The file cannot be written, or a package is not installed.
+        OrchestratorError: The config, the grid, or the condition is wrong.
+    """
+    check_out(options.out, ["html"])
+    for extra in (PLOTS, TEMPLATES):
+        if not extra.is_installed:
+            raise UsageError(extra.request("orch report"))
+    found = choose_compared_runs(options)
+    if found.is_pending:
+        raise UsageError(f"nothing to report: no run in {found.experiment.training} has started.")
+    from orchestrator.pictures.report_page import render_page  # noqa: PLC0415 # an extra
+
+    page = _make_page(found, compare_as_asked(found, options), options)
+    content = render_page(page)
+    write_out(options.out, content)
+    if options.json:
+        told = {
+            "schema": 1,
+            "out": options.out,
+            "bytes": len(content),
+            "runs": page.number,
+            "rows": len(page.results.rows),
+            "states": dict(page.states),
+        }
+        console.file.write(json.dumps(told, indent=2) + "\n")
+        return 0
+    size = f"{len(content) / 1e6:.1f} MB" if len(content) > 1e5 else f"{len(content) // 1000} kB"  # noqa: PLR2004 # a tenth of a megabyte
+    console.print(f"{options.out}: {count_of(page.number, 'run')}, {size}. Open it in a browser.")
+    return 0
+
+
+def _make_page(
+    found: ComparedRuns, compared: ResultsTable, options: argparse.Namespace
+) -> ReportPage:
+    from orchestrator.cli import report_tables  # noqa: PLC0415 # an extra
+    from orchestrator.pictures.report_page import ON_PAGE, ReportPage  # noqa: PLC0415 # an extra
+
+    conceal = make_concealer(found.described, os.environ)
+    facts = collect(found.runs)
+    states = Counter(run.state for run in found.runs)
+    choice = CurveChoice(rows=options.top or TOP, panels=_PANELS)
+    try:
+        picture = draw_learning_curves(found, compared, choice, ON_PAGE)
+        figure, curve_notes = picture.figure, picture.notes
+    except UsageError:
+        figure, curve_notes = None, ["No run that has finished or is running has a curve."]
+    failures = group_failures(facts, conceal)
+    config, config_of = _config_of_best(compared, facts, conceal)
+    return ReportPage(
+        experiment=found.described.experiment_id,
+        folder=str(found.experiment.training),
+        as_of=moment(max((each.last_change for each in facts.values()), default="")),
+        number=len(found.runs),
+        states=[(state.value, states[state]) for state in State if states[state]],
+        facts=list(describe_runs(list(facts.values()), conceal)),
+        axes=report_tables.axes_table(found, compared),
+        filters=report_tables.filters_table(found),
+        results=report_tables.results_of_rows(compared),
+        notes=list(notes_on_runs(compared, found)),
+        figure=figure,
+        curve_notes=curve_notes,
+        failures=list(_show_failures(failures[:_MOST_FAILURES], facts, conceal)),
+        more_failures=max(0, len(failures) - _MOST_FAILURES),
+        commands=list(_commands(found, facts, options)),
+        config=config,
+        config_of=config_of,
+        runs=report_tables.runs_table(found, compared, facts),
+    )
+
+
+def _show_failures(
+    failures: Sequence[tuple[Failure, Sequence[str]]],
+    facts: Mapping[str, RunFacts],
+    conceal: Callable[[str], str],
+) -> Iterator[FailureGroup]:
+    from orchestrator.pictures.report_page import FailureGroup  # noqa: PLC0415 # an extra
+
+    for failure, run_ids in failures:
+        tail = end_of_log(facts[run_ids[0]].directory, conceal)
+        yield FailureGroup(failure.kind, failure.message, [short(it) for it in run_ids], tail)
+
+
+def _commands(
+    found: ComparedRuns, facts: Mapping[str, RunFacts], options: argparse.Namespace
+) -> Iterator[tuple[str, str]]:
+    """Yield what to type to repeat the experiment, with what each command does."""
+    commits = {str(each.code["commit"]) for each in facts.values() if each.code.get("commit")}
+    if len(commits) == 1:
+        yield "the code", f"git checkout {commits.pop()}"
+    if found.planned is not None:
+        yield (
+            "execute what is not done yet, or all of it in an empty results_dir",
+            next_command(options, "run"),
+        )
+    yield "the table above", next_command(options, "results")
+    yield (
+        "one run: its config, history, error and the command that continues it",
+        next_command(options, "show", "RUN"),
+    )
+
+
+def _config_of_best(
+    compared: ResultsTable, facts: Mapping[str, RunFacts], conceal: Callable[[str], str]
+) -> tuple[str, str]:
+    """Return the config of the first run of the best row as it was written, and the run's ID."""
+    for row in compared.rows[:1]:
+        for _, run in row.members:
+            if run.run_id in facts:
+                with contextlib.suppress(OSError):
+                    text = durable.read_file(facts[run.run_id].directory.config)
+                    told = conceal(text.decode(errors="replace")[:_LONGEST_CONFIG])
+                    return told, short(run.run_id)
+    return "", ""

@@ -1,0 +1,131 @@
+"""The tables of the page that ``orch report`` writes: axes, filters, results and runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.columns import cell_of
+from orchestrator.cli.results_formats import shown_cell
+from orchestrator.cli.tables import count_of
+from orchestrator.execution.estimate import describe_seconds
+from orchestrator.grid.config_values import is_number
+from orchestrator.grid.identity import short
+from orchestrator.pictures.report_page import make_table
+from orchestrator.planning.results_by_axis import places_of
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.cli.compared_runs import ComparedRuns
+    from orchestrator.cli.report_contents import RunFacts
+    from orchestrator.grid.config_values import Value
+    from orchestrator.pictures.report_page import ReportTable
+    from orchestrator.planning.results_table import ResultsTable
+
+_MOST_VALUES = 20
+
+
+def axes_table(found: ComparedRuns, compared: ResultsTable) -> ReportTable:
+    """Return the axes with their values: those of the grid, or else those of the runs."""
+    if found.planned is not None:
+        described = found.planned.described
+        rows = [(axis.key, _listed(axis.values)) for axis in described.axes]
+        selection = found.planned.plan.selection
+        parts = [count_of(selection.points, "point")]
+        if selection.exclusions:
+            parts.append(f"{len(selection.exclusions)} excluded by filters")
+        if selection.duplicates:
+            parts.append(count_of(selection.duplicates, "duplicate"))
+        told = f"the grid: {', '.join([*parts, count_of(len(selection.runs), 'run')])}"
+        return make_table(told, ["axis", "values"], rows)
+    axes = (*compared.axes, *compared.over)
+    rows = [
+        (axis, _listed([value for _, value in places_of(compared.rows, axis).values()]))
+        for axis in compared.axes
+    ]
+    rows += [(axis, "averaged over") for axis in axes if axis in compared.over]
+    return make_table(
+        "all runs of the experiment, by the keys in which they differ", ["axis", "values"], rows
+    )
+
+
+def filters_table(found: ComparedRuns) -> ReportTable | None:
+    """Return the filters with what each excluded; None without a filter."""
+    if found.planned is None or not found.planned.plan.selection.filters:
+        return None
+    rows = [(each.filter, each.excluded) for each in found.planned.plan.selection.filters]
+    return make_table("filters", ["filter", "excluded points"], rows)
+
+
+def results_of_rows(compared: ResultsTable) -> ReportTable:
+    """Return the rows of ``orch results`` with all their metrics, the sorting one first."""
+    first = [compared.sorted_by] if compared.sorted_by else []
+    metrics = list(dict.fromkeys([*first, *compared.metrics]))
+    rows = []
+    for row in compared.rows:
+        states = ", ".join(
+            f"{count} {state.value}"
+            for state, count in row.states.items()
+            if state is not State.DONE
+        )
+        counted = (
+            f"{row.with_results} of {row.runs}" if row.with_results < row.runs else f"{row.runs}"
+        )
+        cells: list[object] = [_value(row.overrides, axis) for axis in compared.axes]
+        cells.append((f"{counted}{f', {states}' if states else ''}", row.with_results))
+        for metric in metrics:
+            cell = row.cells.get(metric)
+            cells.append((shown_cell(cell), cell.mean if cell else None))
+        rows.append(cells)
+    over = ", ".join(compared.over)
+    told = f"mean ± standard deviation over {over}" if over else "one row per run"
+    return make_table(told, [*compared.axes, "runs", *metrics], rows)
+
+
+def runs_table(
+    found: ComparedRuns, compared: ResultsTable, facts: Mapping[str, RunFacts]
+) -> ReportTable:
+    """Return a row per run, with its state, times and the metric that ranks."""
+    axes = [*compared.axes, *compared.over]
+    metric = [compared.sorted_by] if compared.sorted_by else []
+    rows = []
+    for row in compared.rows:
+        for _, run in row.members:
+            known = facts.get(run.run_id)
+            status = known.status if known else None
+            progress = known.report.seen.progress if known else None
+            seconds = known.seconds if known else None
+            rows.append(
+                [
+                    short(run.run_id),
+                    *(_value({**row.overrides, **run.overrides}, axis) for axis in axes),
+                    run.state.value,
+                    *((run.metrics or {}).get(name) for name in metric),
+                    (f"{progress.iteration}/{progress.iterations}", progress.iteration)
+                    if progress
+                    else None,
+                    status.attempt if status else None,
+                    (describe_seconds(seconds), seconds) if seconds is not None else None,
+                    status.host if status else None,
+                ]
+            )
+    headers = ["run", *axes, "state", *metric, "iteration", "attempts", "last attempt", "host"]
+    return make_table(
+        f"{count_of(len(found.runs), 'run')}, in the order of the results", headers, rows
+    )
+
+
+def _value(overrides: Mapping[str, Value], axis: str) -> object:
+    if axis not in overrides:
+        return None
+    value = overrides[axis]
+    if is_number(value):
+        return cell_of(value), float(value)  # type: ignore[arg-type] # a number
+    return cell_of(value)
+
+
+def _listed(values: Sequence[Value]) -> str:
+    told = ", ".join(cell_of(value) for value in values[:_MOST_VALUES])
+    more = len(values) - _MOST_VALUES
+    return f"{told} and {more} more" if more > 0 else told

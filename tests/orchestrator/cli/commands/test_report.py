@@ -1,0 +1,232 @@
+"""``orch report`` says what the raw files of runs say, and nothing in them has a meaning for a browser."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.cli.main import call
+from orchestrator.errors import UsageError
+from orchestrator.rundir.records import now
+from orchestrator.rundir.state import Failure, Record, Status
+
+from .conftest import Grid, leave, write_log
+from .generated import Generated, generate, in_grid, read_runs
+from .pages import Page
+
+# Soak tests take all of them.
+EXPERIMENTS = [*range(6), *(pytest.param(n, marks=pytest.mark.soak) for n in range(6, 300))]
+HOSTILE = "</code></pre><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\x1b[31m\u202e"
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Generated]]:
+    """Return a function that generates an experiment once; it need not survive a power cut."""
+    folder = tmp_path_factory.mktemp("generated")
+    with ExitStack() as locks, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield cache(lambda number: generate(folder / str(number), number, locks))
+
+
+def write(grid: Grid, *words: str) -> Page:
+    out = grid.folder / "page.html"
+    assert grid.orch("report", "--out", str(out), *words) == 0
+    return Page(out.read_text())
+
+
+@pytest.mark.parametrize("number", EXPERIMENTS)
+def test_page_says_what_pandas_reads(
+    experiment: Callable[[int], Generated], number: int, tmp_path: Path
+) -> None:
+    """States, means over the finished runs of the grid, each single run, and the failures."""
+    made = experiment(number)
+    out = tmp_path / "page.html"
+    runs = in_grid(read_runs(made))
+    started = (runs["state"] != "pending").any()
+    if not started:
+        with pytest.raises(UsageError, match="has started"):
+            call(made.arguments("report", *made.grid, "--out", str(out)))
+        return
+    assert call(made.arguments("report", *made.grid, "--out", str(out))) == 0
+    page = Page(out.read_text())
+    done = runs[runs["state"] == "done"]
+    over = "one row per run" if "," not in made.grid[2] else "standard deviation over seed"
+    results = page.table(over)
+    keys = list(
+        zip(results.column_of_numbers("lr"), results.column_of_numbers("model.width"), strict=True)
+    )
+    for header, column in (("best/validation/loss", "best"), ("test/accuracy", "test")):
+        expected = done.groupby(["lr", "width"])[column].mean()
+        if expected.empty:
+            assert header not in results.headers
+            continue
+        shown = dict(zip(keys, results.column_of_numbers(header), strict=True))
+        found = {key: value for key, value in shown.items() if value is not None}
+        assert set(found) == set(expected.index)
+        assert np.allclose([found[key] for key in expected.index], expected, rtol=1e-12, atol=0)
+    counted = dict(zip(keys, results.column_of_numbers("runs"), strict=True))
+    finished = done.groupby(["lr", "width"]).size()
+    assert {key: count for key, count in counted.items() if count} == finished.to_dict()
+    single = page.table("in the order of the results")
+    states = Counter(single.column("state"))
+    known = Counter(runs["state"])
+    assert {state: count for state, count in states.items() if state != "pending"} == {
+        state: count for state, count in known.items() if state != "pending"
+    }
+    for run_id, state in zip(single.column("run"), single.column("state"), strict=True):
+        known_states = list(runs[runs["run_id"].str.startswith(run_id)]["state"])
+        assert known_states == [state] or (known_states, state) == ([], "pending")
+    failed = int((runs["state"] == "failed").sum())
+    assert page.headings == (["oom: out of <memory>"] if failed else [])
+
+
+@pytest.fixture
+def hostile(grid: Grid) -> Grid:
+    """Return the grid with a run whose every string is an attack, and one that failed with one."""
+    done = grid.make(0.1, 0)
+    leave(done, **{f"test/{HOSTILE}": 1.0})
+    points = [{"key": HOSTILE, "value": 1, "step": step} for step in (1, 2)]
+    done.metrics.write_text("".join(f"{json.dumps(point)}\n" for point in points))
+    failed = grid.make(0.1, 1, record=Record.FAILED)
+    failure = Failure(HOSTILE, HOSTILE)
+    failed.write_status(
+        Status(Record.FAILED, 1, now(), HOSTILE, 1, ended_at=now(), failure=failure)
+    )
+    write_log(failed, f"begin\n{HOSTILE}\n".encode(errors="replace") + b"\xff\xfe\n")
+    return grid
+
+
+def test_nothing_in_a_page_is_executed(hostile: Grid) -> None:
+    """One script, our own; no element or attribute comes from data, and nothing is loaded."""
+    page = write(hostile, "--sort", f"test/{HOSTILE}".replace("\x1b", "?").replace("\u202e", "?"))
+    assert page.tags.count("script") == 1
+    assert not {"img", "iframe", "object", "link", "base", "form"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    links = [value for name, value in page.attributes if name.endswith(("href", "src"))]
+    assert all(link.startswith("#") for link in links), links
+    assert "<script>alert(1)</script>" in page.text
+    assert (
+        "content",
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'",
+    ) in (page.attributes)
+
+
+def test_page_has_no_control_characters(hostile: Grid) -> None:
+    """Nor those that reverse what is read."""
+    write(hostile)
+    content = (hostile.folder / "page.html").read_text()
+    assert all(character.isprintable() or character in "\n\t" for character in content)
+
+
+def test_failure_is_shown_with_the_end_of_its_log(grid: Grid) -> None:
+    """The last lines only; of a line that a progress bar has overwritten, what was left."""
+    grid.make(0.1, 0)
+    failed = grid.make(0.1, 1, record=Record.FAILED)
+    lines = [*(f"line {n}" for n in range(100)), "10%\r50%\rloss is NaN", ""]
+    write_log(failed, "\n".join(lines).encode())
+    page = write(grid)
+    assert page.headings == ["error: it was not to be"]
+    assert "line 99\nloss is NaN" in page.text
+    assert "line 80" not in page.text
+    assert "50%" not in page.text
+
+
+def test_many_runs_that_fail_alike_are_one_failure(grid: Grid) -> None:
+    for lr in (0.1, 0.2):
+        for seed in (0, 1):
+            grid.make(lr, seed, record=Record.FAILED)
+    page = write(grid)
+    assert page.headings == ["error: it was not to be"]
+    assert "4 runs:" in page.text
+
+
+def test_credentials_are_concealed(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In logs and messages: of the config, of the environment, and by the name beside them."""
+    monkeypatch.setenv("HF_TOKEN", "secretofenvironment")
+    config = grid.folder / "conf/config.yaml"
+    config.write_text(f"{config.read_text()}db: {{password: secretofconfig}}\n")
+    failed = grid.make(0.1, 0, record=Record.FAILED)
+    said = (
+        "login secretofenvironment secretofconfig api_key=sk-Zq81mXw9LkPd72 at http://me:pw9@host/"
+    )
+    failure = Failure("error", said)
+    status = Status(Record.FAILED, 1, now(), "box", 1, ended_at=now(), failure=failure)
+    failed.write_status(status)
+    write_log(failed, f"{said}\n".encode())
+    write(grid)
+    content = (grid.folder / "page.html").read_text()
+    for secret in ("secretofenvironment", "secretofconfig", "sk-Zq81mXw9LkPd72", "me:pw9"):
+        assert secret not in content
+    assert content.count("***") >= 2
+
+
+def test_same_runs_give_the_same_page(grid: Grid) -> None:
+    """It says as of when it is by the runs, not by the clock."""
+    leave(grid.make(0.1, 0), **{"test/loss": 1.0})
+    write(grid)
+    first = (grid.folder / "page.html").read_bytes()
+    write(grid)
+    assert (grid.folder / "page.html").read_bytes() == first
+
+
+def test_grid_is_described(grid: Grid) -> None:
+    """Its axes, its filters with what they excluded, and how to repeat it."""
+    leave(grid.make(0.1, 0), **{"test/loss": 1.0})
+    page = write(grid, "lr=0.1,0.2", "seed=0,1", '+_filters=["lr > 0.1 ! seed == 1"]')
+    assert page.table("the grid: 4 points, 1 excluded by filters, 3 runs").rows == [
+        ["lr", "0.1, 0.2"],
+        ["seed", "0, 1"],
+    ]
+    assert page.tables[1].rows == [["lr > 0.1 ! seed == 1", "1"]]
+    assert "orch run" in page.text
+    assert "lr=0.1,0.2" in page.text
+
+
+def test_page_without_curves_says_so(grid: Grid) -> None:
+    leave(grid.make(0.1, 0), **{"test/loss": 1.0})
+    page = write(grid)
+    assert "svg" not in page.tags
+    assert "has a curve" in page.text
+
+
+def test_curves_follow_the_colours_of_the_page(hostile: Grid) -> None:
+    page = write(hostile)
+    styles = " ".join(value for name, value in page.attributes if name == "style")
+    assert "var(--c0)" in styles
+    assert "var(--ink)" in styles
+    assert "#0072b2" not in styles
+    assert any(
+        name == "aria-label" and "learning curves" in value for name, value in page.attributes
+    )
+
+
+def test_json_says_what_was_written(grid: Grid, output: Callable[[], str]) -> None:
+    leave(grid.make(0.1, 0), **{"test/loss": 1.0})
+    grid.make(0.1, 1, record=Record.FAILED)
+    out = grid.folder / "page.html"
+    grid.orch("report", "--out", str(out), "--json")
+    told = json.loads(output())
+    assert told == {
+        "schema": 1,
+        "out": str(out),
+        "bytes": out.stat().st_size,
+        "runs": 2,
+        "rows": 1,
+        "states": {"failed": 1, "done": 1},
+    }
+
+
+def test_other_ending_and_missing_extra_are_told_in_one_line(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match=r"Let it end in \.html"):
+        grid.orch("report", "--out", "page.pdf")
+    monkeypatch.setattr("orchestrator.extras.find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"pip install 'orch\[plots\]'"):
+        grid.orch("report", "--out", str(grid.folder / "page.html"))
