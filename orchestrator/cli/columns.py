@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+NOTE_WIDTH: Final = 26  # at least, where something is noted
 _MAY_BREAK: Final = ("why", "excluded by", "note")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.columns import cells_of, fit_columns, new_table, width_of
+from orchestrator.cli.columns import NOTE_WIDTH, cells_of, fit_columns, new_table, width_of
 from orchestrator.cli.results_formats import shown_cell
 from orchestrator.cli.tables import count_of, note, tell_left_out
 from orchestrator.grid.identity import SHORT_ID_DIGITS, short
@@ -50,7 +50,7 @@ def print_comparison(
     taken += 2 + max(map(len, ("runs", *counts))) + (2 + SHORT_ID_DIGITS if single else 0)
     taken += 2 + max(map(len, ("to the best", *told))) if told else 0
     notes = _notes_of(compared) if single else []
-    metrics = fit_columns(texts, taken, console)
+    metrics = fit_columns(texts, taken + (NOTE_WIDTH if notes else 0), console)
     table = new_table(
         *(["run"] if single else []),
         *compared.axes,

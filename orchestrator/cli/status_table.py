@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.columns import cell_of, fit_columns, keys_of, width_of
+from orchestrator.cli.columns import NOTE_WIDTH, cell_of, fit_columns, keys_of, width_of
 from orchestrator.cli.long_tables import print_rows
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.tables import states_line, tell_left_out
@@ -65,8 +65,9 @@ def _print_runs(
     all_metrics = keys_of(saved_metrics)
     cells = {key: [cell_of(found.get(key, "")) for found in saved_metrics] for key in all_metrics}
     taken = SHORT_ID_DIGITS + width_of((report.overrides for report in shown), axes, console)
-    metrics = fit_columns(cells, taken + (_STATE if over else _STATE_AND_WHY), console)
     noted = any(report.note for report in shown)
+    taken += (_STATE if over else _STATE_AND_WHY) + (NOTE_WIDTH if noted else 0)
+    metrics = fit_columns(cells, taken, console)
     last = [*(["note"] if noted else []), *([] if over else ["why"])]
     headers = ("run", *axes, "state", "iteration", *metrics, *last)
     rows = []
