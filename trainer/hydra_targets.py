@@ -15,7 +15,7 @@ from trainer.settings import label_of, read_group
 from trainer.target_errors import as_config_error, reason_of, wrong_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from trainer.settings import Config
 
@@ -94,11 +94,7 @@ def call_target(
     signature = _signature(factory.func)
     if signature is not None:
         given |= _asked_for(signature, given, factory.args, label, offered)
-        if "model" in given and not _takes(signature, "params"):
-            given.pop("params", None)  # an optimizer that takes the model gets them from it
-        for name in handed if nested else ():
-            if not _takes(signature, name):  # the nested targets have it
-                given.pop(name)
+        _drop_what_is_not_taken(signature, given, handed if nested else ())
         _check_arguments(signature, given, f"{key}: {target}", *factory.args)
     try:
         return cast("object", factory.func(*factory.args, **given))
@@ -106,6 +102,17 @@ def call_target(
         if (wrong := wrong_arguments(error, key, target)) is None:
             raise
         raise wrong from error
+
+
+def _drop_what_is_not_taken(
+    signature: inspect.Signature, given: dict[str, object], handed_to_nested: Iterable[str]
+) -> None:
+    """Remove arguments that a target gets through another one: the model, or a nested target."""
+    if "model" in given and not _takes(signature, "params"):
+        given.pop("params", None)  # an optimizer that takes the model gets them from it
+    for name in handed_to_nested:
+        if not _takes(signature, name):
+            given.pop(name)
 
 
 def _call_nested(settings: Config, key: str, offered: Mapping[str, object]) -> Config:

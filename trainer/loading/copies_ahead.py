@@ -45,3 +45,8 @@ def _awaited(batch: Any, arrived: Any, streams: Any) -> Any:  # noqa: ANN401 - a
     """Return a batch; what is queued from now on waits until it has been copied."""
     streams.current_stream().wait_event(arrived)
     return batch
+
+
+def pinned(values: Tensor) -> Tensor:
+    """Return a tensor of the CPU in memory from which it can be copied to a GPU without waiting."""
+    return values.pin_memory() if values.is_cpu else values

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from trainer.build import playing
 from trainer.errors import ConfigError
 from trainer.hydra_targets import call_target
-from trainer.loading.copies_ahead import copied_ahead
+from trainer.loading.copies_ahead import copied_ahead, pinned
 from trainer.loading.data_set_checks import check_samples
 from trainer.loading.in_place_changes import mark_of
 from trainer.loading.options import build_sampler, read_loading
@@ -198,9 +198,7 @@ class TensorBatches:
         for indices in self.order.batches():
             places = {each.device: indices.to(each.device) for each in tensors}
             batch = [self._cut(values, places[values.device]) for values in tensors]
-            yield tuple(
-                [each.pin_memory() if is_pinned and each.is_cpu else each for each in batch]
-            )
+            yield tuple([pinned(each) if is_pinned else each for each in batch])
 
     def renew(self) -> bool:
         """Return False: no batch is made ahead, so changes by callbacks take effect at once."""
@@ -242,9 +240,8 @@ class LoadedBatches:
         self.made = made
         self._again = again
         self._device = device
-        self._is_made_here = type(loader) is DataLoader and not (
-            loader.num_workers or loader.pin_memory
-        )
+        is_apart = loader.num_workers or loader.pin_memory
+        self._is_made_here = type(loader) is DataLoader and not is_apart
         self._mark: bytes | None = _NEVER  # of the data set as the workers have it
 
     @property
