@@ -94,8 +94,9 @@ def _nothing_left_behind() -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without what pytest changes itself between the phases of a test."""
-    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    """Return the environment without what pytest and PyTorch's compiler set themselves."""
+    ours = ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR")
+    return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 def _servers() -> set[int | None]:

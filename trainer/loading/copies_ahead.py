@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from trainer.batch_structure import bring
 
@@ -47,6 +48,6 @@ def _awaited(batch: Any, arrived: Any, streams: Any) -> Any:  # noqa: ANN401 - a
     return batch
 
 
-def pinned(values: Tensor) -> Tensor:
+def in_pinned_memory(values: Tensor) -> Tensor:
     """Return a tensor of the CPU in memory from which it can be copied to a GPU without waiting."""
     return values.pin_memory() if values.is_cpu else values

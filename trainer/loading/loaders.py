@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from trainer.build import playing
 from trainer.errors import ConfigError
 from trainer.hydra_targets import call_target
-from trainer.loading.copies_ahead import copied_ahead, pinned
+from trainer.loading.copies_ahead import copied_ahead, in_pinned_memory
 from trainer.loading.data_set_checks import check_samples
 from trainer.loading.in_place_changes import mark_of
 from trainer.loading.options import build_sampler, read_loading
@@ -198,7 +198,7 @@ class TensorBatches:
         for indices in self.order.batches():
             places = {each.device: indices.to(each.device) for each in tensors}
             batch = [self._cut(values, places[values.device]) for values in tensors]
-            yield tuple([pinned(each) if is_pinned else each for each in batch])
+            yield tuple([in_pinned_memory(each) if is_pinned else each for each in batch])
 
     def renew(self) -> bool:
         """Return False: no batch is made ahead, so changes by callbacks take effect at once."""
