@@ -94,9 +94,9 @@ def _nothing_left_behind() -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without what pytest and PyTorch's compiler set themselves."""
-    ours = ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR")
-    return {name: value for name, value in os.environ.items() if name not in ours}
+    """Return the environment without what pytest, and the imports of MLflow and PyTorch, change."""
+    theirs = ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR", "_MLFLOW_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
 
 
 def _servers() -> set[int | None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import torch
@@ -13,8 +15,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from trainer.errors import ConfigError
 from trainer.groups import check_options, divide, trainable
 from trainer.hydra_targets import build, takes
+from trainer.model_call import is_about_values
 from trainer.schedule_steps import check_rates, try_out
 from trainer.settings import deciding_keys, label_of, read_group
+from trainer.target_errors import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,11 +75,16 @@ def build_modules(config: Config, device: torch.device) -> Modules:
         if not hasattr(data, part):
             raise ConfigError(f"data: {type(data).__name__} has no {part!r} data set. Give it one.")
     found: dict[str, object] = {"data": data}
-    model = playing(required(build(config, "model", found), "model"), "model", nn.Module).to(device)
-    found["model"] = model
+    model = playing(required(build(config, "model", found), "model"), "model", nn.Module)
+    model = found["model"] = placed(model, "model", device)
     criterion = build(config, "criterion", found)  # None if the model computes the loss
+    if isinstance(criterion, partial) and inspect.isclass(criterion.func):
+        raise ConfigError(
+            f"criterion._partial_: {criterion.func.__name__} is a class, which would be constructed for each"
+            " batch. Remove _partial_."
+        )
     if isinstance(criterion, nn.Module):
-        criterion = criterion.to(device)
+        criterion = placed(criterion, "criterion", device)
     found["criterion"] = criterion
     optimizer = found["optimizer"] = build_optimizer(config, found)
     scheduler = build(config, "scheduler", found, optimizer=optimizer)
@@ -95,6 +104,24 @@ def build_modules(config: Config, device: torch.device) -> Modules:
         criterion=cast("Any", criterion),
         curriculum=build(config, "curriculum", found),
     )
+
+
+def placed(module: nn.Module, role: str, device: torch.device) -> nn.Module:
+    """Return a module moved to a device.
+
+    Raises:
+        ConfigError: If PyTorch cannot move it, as parameters without values, or a module that is its
+            own child.
+    """
+    try:
+        return module.to(device)
+    except (RuntimeError, TypeError, ValueError) as error:
+        if not is_about_values(error):
+            raise
+        raise ConfigError(
+            f"{role}: {type(module).__name__} cannot be moved to {device}: {first_line(error)}. Correct"
+            " its constructor."
+        ) from error
 
 
 def build_again(config: Config, role: str, modules: Mapping[str, object]) -> object | None:

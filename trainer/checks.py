@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from trainer.checkpoints.snapshot import check_loadable
-from trainer.errors import ConfigError, Diverged, shown
+from trainer.errors import CheckpointError, ConfigError, Diverged, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LOSS: Final = "validation/loss"
 ACCURACY: Final = "validation/accuracy"
+DEEPEST: Final = 100
 MEASURED: Final = ("train/loss", "lr", LOSS)
 
 
@@ -55,18 +56,27 @@ def check_numbers(metrics: Mapping[Any, Any], own: Iterable[str] = ()) -> None:
             f"metrics: a callback has removed {missing[0]!r}, which the trainer needs. Only add metrics."
         )
     for key, value in metrics.items():
-        if not isinstance(key, str):
+        if not isinstance(key, str) or not _is_text(key):
             raise ConfigError(
                 f"metrics: a callback has added {shown(value, 40)} under the key {shown(key)}, which is not a"
-                " string. Give it a name."
+                " string of valid text. Give it a name."
             )
         try:
             float("" if isinstance(value, (str, bytes)) else value)
-        except (TypeError, ValueError, RuntimeError):
+        except (TypeError, ValueError, RuntimeError, OverflowError):
             raise ConfigError(
                 f"metrics: a callback has added {key!r}, and {shown(value, 40)} is not a number. Add a"
                 " number."
             ) from None
+
+
+def _is_text(key: str) -> bool:
+    """Return whether a string can be written to a file: half of a surrogate pair cannot."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_weights(model: nn.Module, iteration: int, loss: float) -> None:
@@ -95,4 +105,23 @@ def check_savable(state_of: Callable[[], Mapping[str, Any]]) -> None:
         state = state_of()
     except Exception:  # noqa: BLE001 - user code, which may work only after an iteration
         return
+    _check_depth(state, DEEPEST)
     check_loadable(state)
+
+
+def _check_depth(value: object, left: int) -> None:
+    """Check how deeply a state is nested: its digest is computed level by level.
+
+    Raises:
+        CheckpointError: If it is nested too deeply, or contains itself.
+    """
+    if not left:
+        raise CheckpointError(
+            f"a state is nested in more than {DEEPEST} levels, or contains itself. Keep tensors and"
+            " plain values in state_dict()."
+        )
+    items = value.values() if isinstance(value, dict) else value
+    if isinstance(items, (list, tuple)) or isinstance(value, dict):
+        for each in items:  # type: ignore[attr-defined]  # one of these
+            if isinstance(each, (dict, list, tuple)):
+                _check_depth(each, left - 1)

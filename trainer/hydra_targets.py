@@ -5,17 +5,23 @@ from __future__ import annotations
 import inspect
 from copy import deepcopy
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 from trainer.errors import ConfigError
 from trainer.settings import label_of, read_group
-from trainer.target_errors import as_config_error, reason_of, wrong_arguments
+from trainer.target_errors import (
+    as_config_error,
+    first_line,
+    is_in_libraries,
+    reason_of,
+    wrong_arguments,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from trainer.settings import Config
 
@@ -84,17 +90,18 @@ def call_target(
         asked = {"_target_": target, "_partial_": True}
         # A module may change its arguments.
         arguments = deepcopy({name: each for name, each in settings.items() if name != "_target_"})
-    try:
-        factory = instantiate(asked)
-    except InstantiationException as error:
-        raise as_config_error(error, target, key) from error
+    factory = _factory(asked, key)
     if settings.get("_partial_") and not handed:
         return cast("object", factory)  # a function with some arguments, as a criterion
     given = {**factory.keywords, **arguments, **nested, **handed}
     signature = _signature(factory.func)
     if signature is not None:
         given |= _asked_for(signature, given, factory.args, label, offered)
-        _drop_what_is_not_taken(signature, given, handed if nested else ())
+        if "model" in given and not _takes(signature, "params"):
+            given.pop("params", None)  # an optimizer that takes the model gets them from it
+        for name in handed if nested else ():
+            if not _takes(signature, name):  # the nested targets have it
+                given.pop(name)
         _check_arguments(signature, given, f"{key}: {target}", *factory.args)
     try:
         return cast("object", factory.func(*factory.args, **given))
@@ -104,15 +111,20 @@ def call_target(
         raise wrong from error
 
 
-def _drop_what_is_not_taken(
-    signature: inspect.Signature, given: dict[str, object], handed_to_nested: Iterable[str]
-) -> None:
-    """Remove arguments that a target gets through another one: the model, or a nested target."""
-    if "model" in given and not _takes(signature, "params"):
-        given.pop("params", None)  # an optimizer that takes the model gets them from it
-    for name in handed_to_nested:
-        if not _takes(signature, name):
-            given.pop(name)
+def _factory(asked: Config, key: str) -> Any:  # noqa: ANN401 - what Hydra makes of the settings
+    """Return what a target is called by, with its arguments.
+
+    Raises:
+        ConfigError: If it does not exist, or a word of Hydra's own, such as `_recursive_`, is wrong.
+    """
+    try:
+        return instantiate(asked)
+    except InstantiationException as error:
+        raise as_config_error(error, asked["_target_"], key) from error
+    except TypeError as error:
+        if not is_in_libraries(error):
+            raise
+        raise ConfigError(f"{key}: {first_line(error)}. Correct it.") from error
 
 
 def _call_nested(settings: Config, key: str, offered: Mapping[str, object]) -> Config:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainer.batch_structure import PAIR, TARGETS, Parts, parts_of
 from trainer.errors import ConfigError, is_out_of_memory
-from trainer.target_errors import is_in_libraries
+from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +77,7 @@ class ModelCall:
         if is_about_values(error):
             given = ", ".join(map(_describe, inputs))
             raise ConfigError(
-                f"model: {type(self.model).__name__} cannot take {given}: {_first_line(error)}. Correct"
+                f"model: {type(self.model).__name__} cannot take {given}: {first_line(error)}. Correct"
                 " its arguments, or the data."
             ) from error
 
@@ -91,7 +91,7 @@ class ModelCall:
         if self._is_pytorchs and is_about_values(error):
             raise ConfigError(
                 f"criterion: {_name_of(self.criterion)} cannot compare {_describe(outputs)} of the model"
-                f" with {_describe(targets)} of the data: {_first_line(error)}. Correct its arguments,"
+                f" with {_describe(targets)} of the data: {first_line(error)}. Correct its arguments,"
                 " the model, or the data."
             ) from error
 
@@ -172,10 +172,6 @@ def is_about_values(error: Exception) -> bool:
     """Return whether a library raised an error for its arguments, without user code in between."""
     is_machines = is_out_of_memory(error) or "CUDA" in str(error)
     return not is_machines and is_in_libraries(error)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).partition("\n")[0].rstrip(".")
 
 
 def _name_of(criterion: Any) -> str:  # noqa: ANN401 - as above

@@ -79,6 +79,21 @@ def check_rates(scheduler: LRScheduler) -> None:
             )
 
 
+def rate_of(optimizer: Optimizer) -> float:
+    """Return the learning rate of an optimizer's first group.
+
+    Raises:
+        ConfigError: If there is none, or it is not a number: a callback, or its `step`, removed it.
+    """
+    try:
+        return float(optimizer.param_groups[0]["lr"])
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"optimizer: {type(optimizer).__name__} has no learning rate after the steps of an iteration"
+            f" ({type(error).__name__}: {error}). Keep its param_groups, each with a number as lr."
+        ) from error
+
+
 def try_out(make: Callable[[Optimizer], object], optimizer: Optimizer) -> None:
     """Try a step of a scheduler with a copy of an optimizer, which is unchanged.
 

@@ -31,8 +31,7 @@ def wrong_arguments(error: Exception, key: str, target: object) -> ConfigError |
     place = _place_if_about_arguments(error)
     if place is None:
         return None
-    reason = (str(error).strip() or type(error).__name__).partition("\n")[0].rstrip(".")
-    return ConfigError(f"{key}: {target}: {reason}{place}. Correct conf/{_group(key)}/.")
+    return ConfigError(f"{key}: {target}: {first_line(error)}{place}. Correct conf/{_group(key)}/.")
 
 
 def _place_if_about_arguments(error: Exception) -> str | None:
@@ -48,6 +47,11 @@ def _place_if_about_arguments(error: Exception) -> str | None:
     if len(own) == 1 and own[0] is frames[-1] and isinstance(error, ValueError):
         return f" ({Path(own[0].filename).name}, line {own[0].lineno})"
     return None
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its class."""
+    return (str(error).strip() or type(error).__name__).partition("\n")[0].rstrip(".")
 
 
 def is_in_libraries(error: Exception) -> bool:

@@ -42,7 +42,7 @@ from trainer.results import report
 from trainer.roles import Roles
 from trainer.run_claim import claimed
 from trainer.run_files import Outputs, Progress, say
-from trainer.schedule_steps import RateSchedule
+from trainer.schedule_steps import RateSchedule, rate_of
 from trainer.seeding import seed_everything
 from trainer.settings import read_settings
 from trainer.state_digest import digest_of
@@ -204,7 +204,7 @@ class ModularTaskTrainer(Roles):
         metrics = {"train/loss": self._train_iteration(iteration)}
         metrics |= self._evaluate("validation", iteration)
         check_weights(self.model, iteration, metrics["validation/loss"])
-        metrics["lr"] = float(self.optimizer.param_groups[0]["lr"])
+        metrics["lr"] = rate_of(self.optimizer)
         self.schedule.step(metrics)
         return metrics
 
@@ -277,7 +277,7 @@ class ModularTaskTrainer(Roles):
         self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)
         progress = Progress(iteration, self.settings.iterations, self.history.points)
         recorder.record(progress, lambda: state_of(self), self.history.best_iteration)
-        shown = "  ".join(f"{key} {value:.4g}" for key, value in metrics.items())
+        shown = "  ".join(f"{key} {float(value):.4g}" for key, value in metrics.items())
         say(f"iteration {iteration} of {self.settings.iterations}: {shown}")
 
     def _test(self, recorder: Recorder) -> dict[str, float]:

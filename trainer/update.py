@@ -11,8 +11,9 @@ from torch.optim import Optimizer
 
 from trainer.batch_structure import bring, count_samples
 from trainer.errors import ConfigError
-from trainer.model_call import ModelCall, check_loss
+from trainer.model_call import ModelCall, check_loss, is_about_values
 from trainer.schedule_steps import demanded
+from trainer.target_errors import first_line
 
 if TYPE_CHECKING:
     import inspect
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from trainer.build import Modules
     from trainer.training_position import Batch
+
+ABOUT_STEPS = (RuntimeError, TypeError, ValueError, ArithmeticError, AssertionError, LookupError)
 
 
 class Update:
@@ -68,7 +71,11 @@ class Update:
             batches = [bring(batch, self.device) for batch in batches]
         if self._closure is None:
             loss, count = self._evaluate(batches)
-            self.optimizer.step()
+            try:
+                self.optimizer.step()
+            except ABOUT_STEPS as error:
+                self._explain_step(error)
+                raise
             return loss, count
         evaluations: list[tuple[Tensor, int]] = []
 
@@ -76,10 +83,14 @@ class Update:
             evaluations.append(self._evaluate(batches))
             return evaluations[-1][0]
 
-        if self._closure.kind is self._closure.KEYWORD_ONLY:
-            self.optimizer.step(**{self._closure.name: evaluate})  # type: ignore[arg-type]  # as below
-        else:
-            self.optimizer.step(evaluate)  # type: ignore[arg-type]  # PyTorch's type wants a float
+        try:
+            if self._closure.kind is self._closure.KEYWORD_ONLY:
+                self.optimizer.step(**{self._closure.name: evaluate})  # type: ignore[arg-type]  # as below
+            else:
+                self.optimizer.step(evaluate)  # type: ignore[arg-type]  # PyTorch's type wants a float
+        except ABOUT_STEPS as error:
+            self._explain_step(error)
+            raise
         if not evaluations:
             raise ConfigError(
                 f"optimizer: {type(self.optimizer).__name__}.step never called the closure that it"
@@ -100,13 +111,42 @@ class Update:
                 check_loss(loss, self.criterion, is_trained=True)
             if not is_alone:
                 loss = loss * (counts[number] / sum(counts))
-            loss.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
+            try:
+                loss.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
+            except RuntimeError as error:
+                self._explain(error)
+                raise
             shares.append(loss.detach())
         if self.clip_norm is not None:
             clip_grad_norm_(self._parameters(), self.clip_norm)
         if is_alone:
             return shares[0], count_samples(batches[0])
         return torch.stack(shares).sum(), sum(counts)
+
+    def _explain(self, error: RuntimeError) -> None:
+        """Explain an error of the gradients.
+
+        Raises:
+            ConfigError: If it is about what model and criterion computed.
+        """
+        if is_about_values(error):
+            raise ConfigError(
+                f"model: the gradients of {type(self.model).__name__} and the loss cannot be computed:"
+                f" {first_line(error)}. Change no tensor in place that they need, return a real loss,"
+                " and do not call backward() yourself."
+            ) from error
+
+    def _explain_step(self, error: Exception) -> None:
+        """Explain an error of the optimizer.
+
+        Raises:
+            ConfigError: If a library raised it, as for parameters of a kind that it does not update.
+        """
+        if is_about_values(error):
+            raise ConfigError(
+                f"optimizer: {type(self.optimizer).__name__} cannot step: {first_line(error)}. Correct its"
+                " arguments, or choose another."
+            ) from error
 
     def _parameters(self) -> list[Tensor]:
         """Return the parameters of the optimizer."""

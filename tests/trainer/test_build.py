@@ -26,6 +26,31 @@ def test_scheduler_gets_the_optimizer() -> None:
     assert modules.scheduler.optimizer is modules.optimizer
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"model": {"_target_": "unlikely_modules.Placeless"}},
+            "^model: Placeless cannot be moved",
+        ),
+        ({"model": {"_target_": "unlikely_modules.Endless"}}, "^model: Endless cannot be moved"),
+        (
+            {"criterion": {"_target_": "torch.nn.KLDivLoss", "_partial_": True}},
+            "^criterion._partial_: KLDivLoss is a class",
+        ),
+        (
+            {"optimizer": {"_target_": "torch.optim.SGD", "lr": 0.1, "_recursive_": "x"}},
+            "^optimizer: .*_recursive_",
+        ),
+    ],
+)
+def test_what_a_library_refuses_is_one_line(changes: dict[str, Any], said: str) -> None:
+    """The user has no line of code in the traceback."""
+    with pytest.raises(ConfigError, match=said) as caught:
+        build_modules(GOOD | changes, CPU)
+    assert "\n" not in str(caught.value)
+
+
 def test_lists_reach_a_module_as_lists() -> None:
     """No module sees the configuration library's own kinds of values."""
     built = build({"data": {"_target_": "builtins.dict", "shape": [1, 8]}}, "data")

@@ -19,6 +19,22 @@ def steps_of(name: str) -> dict[str, Any]:
     return {"_target_": f"early_modules.{name}"}
 
 
+def unlikely(name: str) -> dict[str, Any]:
+    """Return the configuration of an unlikely module."""
+    return {"_target_": f"unlikely_modules.{name}"}
+
+
+WEIGHTLESS = {
+    "_target_": "torch.utils.data.WeightedRandomSampler",
+    "weights": [0.0] * 44,
+    "num_samples": 8,
+}
+BUILT_IN = {
+    "_target_": "torch.optim.lr_scheduler.LambdaLR",
+    "lr_lambda": {"_target_": "hydra.utils.get_method", "path": "math.exp"},
+}
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
@@ -86,6 +102,8 @@ def test_metric_of_a_callback_is_looked_for_when_it_should_be_there(
 @pytest.mark.parametrize(
     ("metrics", "message"),
     [
+        ({"\udce4": 0.5}, "which is not a string of valid text"),
+        ({"x": 10**400}, "'x', and 1"),
         ({3: 0.5}, "^metrics: a callback has added 0.5 under the key 3, which is not a string"),
         ({("a", 1): 0.5}, r"under the key \('a', 1\), which"),
         ({None: 1}, "under the key None, which"),
@@ -173,3 +191,60 @@ def test_metrics_are_only_added_to(
     meddling = {"_target_": "meddling.Meddling", "deed": deed, "event": event}
     with pytest.raises(ConfigError, match=message):
         train(make_run(curriculum=meddling))
+
+
+@pytest.mark.parametrize("kind", ["deep", "itself", "in a list"])
+def test_state_without_an_end_is_refused_before_the_first_step(kind: str) -> None:
+    """Its digest could never be computed."""
+    state: dict[str, Any] = {}
+    inner = state
+    for _ in range(1000):
+        inner["a"] = {}
+        inner = inner["a"]
+    if kind == "itself":
+        state = {}
+        state["a"] = state
+    if kind == "in a list":
+        state = {"a": []}
+        state["a"].append(state)
+    with pytest.raises(CheckpointError, match="nested in more than 100 levels, or contains itself"):
+        check_savable(lambda: state)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model": unlikely("Spoiling")}, "^model: the gradients of Spoiling .*inplace"),
+        ({"criterion": unlikely("Complex")}, "^model: the gradients of .*real scalar"),
+        ({"criterion": unlikely("Eager")}, "^model: the gradients of .*second time"),
+        (
+            {"optimizer": {"_target_": "torch.optim.SparseAdam"}},
+            "^optimizer: SparseAdam cannot step",
+        ),
+        ({"optimizer": unlikely("Forgetting")}, "^optimizer: Forgetting has no learning rate"),
+        ({"optimizer": unlikely("Textual")}, "^optimizer: Textual has no learning rate"),
+        ({"data": unlikely("Beyond")}, "^data: Subset cannot make samples"),
+        (
+            {"dataloader": {"sampler": WEIGHTLESS}},
+            "^dataloader.sampler: WeightedRandomSampler yields no",
+        ),
+        ({"scheduler": BUILT_IN}, r"^scheduler: LambdaLR\.state_dict\(\) fails"),
+        ({"curriculum": unlikely("Valueless")}, "without values, on the device meta"),
+    ],
+)
+def test_error_of_a_library_is_one_line(
+    make_run: MakeRun, train: Train, changes: dict[str, Any], said: str
+) -> None:
+    """Where no line of the user's code is in the traceback."""
+    run_dir = make_run(iterations=1, **changes)
+    with pytest.raises(TrainerError, match=said) as caught:
+        train(run_dir)
+    assert "\n" not in str(caught.value)
+    assert not (run_dir / "results.json").exists()
+
+
+def test_metric_in_a_tensor_of_one_is_reported(make_run: MakeRun, train: Train) -> None:
+    """As any other number."""
+    run_dir = make_run(iterations=1, curriculum=unlikely("Boxing"))
+    train(run_dir)
+    assert results_of(run_dir)["final"]["boxed"] == 1.0

@@ -149,6 +149,8 @@ def check_tensor(tensor: Tensor) -> None:
     """
     if tensor.is_nested or tensor.is_quantized:
         raise Unsavable("nested tensor" if tensor.is_nested else "quantized tensor")
+    if tensor.is_meta:
+        raise Unsavable("tensor without values, on the device meta")
     if type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__:
         raise Unsavable(_type_name(tensor))
 

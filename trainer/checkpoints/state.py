@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from trainer.errors import CheckpointError, ConfigError, is_out_of_memory
 from trainer.numbers_version import NUMBERS
+from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,8 +63,23 @@ def state_of(trainer: Resumable) -> State:
 
 
 def module_states(trainer: Resumable) -> State:
-    """Return the states of all modules that have one, by their roles."""
-    return {role: each.state_dict() for role, each in _stateful(trainer).items()}
+    """Return the states of all modules that have one, by their roles.
+
+    Raises:
+        CheckpointError: If a library cannot return one, as PyTorch's of a schedule by a built-in function.
+    """
+    states = {}
+    for role, module in _stateful(trainer).items():
+        try:
+            states[role] = module.state_dict()
+        except Exception as error:
+            if is_out_of_memory(error) or not is_in_libraries(error):
+                raise
+            raise CheckpointError(
+                f"{role}: {type(module).__name__}.state_dict() fails: {first_line(error)}. Correct its"
+                " arguments, or choose another."
+            ) from error
+    return states
 
 
 def restore(trainer: Resumable, saved: Saved) -> None:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from trainer.build import playing
 from trainer.errors import ConfigError
 from trainer.hydra_targets import call_target
-from trainer.loading.copies_ahead import copied_ahead, in_pinned_memory
+from trainer.loading.copies_ahead import copied_ahead
 from trainer.loading.data_set_checks import check_samples
 from trainer.loading.in_place_changes import mark_of
 from trainer.loading.options import build_sampler, read_loading
@@ -189,20 +189,21 @@ class TensorBatches:
         if self._there is None:
             self._there = self._bring(self.dataset.tensors, self._device)
         is_here = self._device.type == "cuda" and any(each.is_cpu for each in self._there)
-        made = self._made_of(self._there, is_pinned=is_here)
-        yield from copied_ahead(made, self._device) if is_here else made
+        made = self._made_of(self._there)
+        yield from copied_ahead(map(_pinned, made), self._device) if is_here else made
 
-    def _made_of(
-        self, tensors: Sequence[Tensor], *, is_pinned: bool
-    ) -> Iterator[tuple[Tensor, ...]]:
+    def _made_of(self, tensors: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
         for indices in self.order.batches():
             places = {each.device: indices.to(each.device) for each in tensors}
-            batch = [self._cut(values, places[values.device]) for values in tensors]
-            yield tuple([in_pinned_memory(each) if is_pinned else each for each in batch])
+            yield tuple([self._cut(values, places[values.device]) for values in tensors])
 
     def renew(self) -> bool:
         """Return False: no batch is made ahead, so changes by callbacks take effect at once."""
         return False
+
+
+def _pinned(batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple([each.pin_memory() if each.is_cpu else each for each in batch])
 
 
 def _select(values: Tensor, indices: Tensor) -> Tensor:
@@ -240,8 +241,9 @@ class LoadedBatches:
         self.made = made
         self._again = again
         self._device = device
-        is_apart = loader.num_workers or loader.pin_memory
-        self._is_made_here = type(loader) is DataLoader and not is_apart
+        self._is_made_here = type(loader) is DataLoader and not (
+            loader.num_workers or loader.pin_memory
+        )
         self._mark: bytes | None = _NEVER  # of the data set as the workers have it
 
     @property

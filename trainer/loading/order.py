@@ -11,7 +11,7 @@ from torch.utils.data import Sampler
 from trainer.errors import ConfigError, shown
 from trainer.loading.hidden_generators import find_generators, lend
 from trainer.seeding import derive, seeded_for
-from trainer.target_errors import is_in_libraries
+from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sized
@@ -149,7 +149,7 @@ def _indices_of(sampler: Any) -> list[Any]:  # noqa: ANN401 - as above
     """Return what a sampler yields.
 
     Raises:
-        ConfigError: If its `__iter__` does not return an iterator.
+        ConfigError: If its `__iter__` does not return an iterator, or a library's cannot yield.
     """
     try:
         iterator = iter(sampler)
@@ -160,7 +160,15 @@ def _indices_of(sampler: Any) -> list[Any]:  # noqa: ANN401 - as above
             f"dataloader.sampler: {type(sampler).__name__}.__iter__ does not return an iterator: {error}."
             " Let it yield indices."
         ) from error
-    return [*iterator]
+    try:
+        return [*iterator]
+    except (TypeError, ValueError, RuntimeError, LookupError) as error:
+        if not is_in_libraries(error):
+            raise
+        raise ConfigError(
+            f"dataloader.sampler: {type(sampler).__name__} yields no indices: {first_line(error)}. Correct its"
+            " arguments."
+        ) from error
 
 
 def _is_index(value: object, count: int) -> bool:

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset, TensorDataset, default_collate, get_worker
 from trainer.errors import ConfigError, UnfinishedError, is_out_of_memory
 from trainer.loading.hidden_generators import find_generators, lend
 from trainer.seeding import derive, seeded_for
-from trainer.target_errors import is_in_libraries
+from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,18 +96,30 @@ class SeededBatches(Dataset[Any]):
         except (TypeError, ValueError, RuntimeError, LookupError) as error:
             if is_out_of_memory(error) or not is_in_libraries(error):
                 raise
-            reason = (str(error).strip() or type(error).__name__).partition("\n")[0].rstrip(".")
             raise ConfigError(
-                f"data: samples cannot be collated to a batch: {reason}. Give them the same structure and"
+                f"data: samples cannot be collated to a batch: {first_line(error)}. Give them the same structure and"
                 " shapes, or set dataloader.collate_fn."
             ) from error
 
     def _take(self, indices: list[int]) -> list[Any]:
-        # As a DataLoader does: a data set may load many samples at once faster.
-        if many := getattr(self.samples, "__getitems__", None):
-            samples: list[Any] = many(indices)
-            return samples
-        return [self.samples[index] for index in indices]
+        """Make samples.
+
+        Raises:
+            ConfigError: If a data set of a library cannot, as a subset with indices of no samples.
+        """
+        try:
+            # As a DataLoader does: a data set may load many samples at once faster.
+            if many := getattr(self.samples, "__getitems__", None):
+                samples: list[Any] = many(indices)
+                return samples
+            return [self.samples[index] for index in indices]
+        except (TypeError, ValueError, RuntimeError, LookupError) as error:
+            if is_out_of_memory(error) or not is_in_libraries(error):
+                raise
+            raise ConfigError(
+                f"data: {type(self.samples).__name__} cannot make samples: {first_line(error)}. Correct the"
+                " data set."
+            ) from error
 
 
 @contextmanager
