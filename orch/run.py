@@ -44,6 +44,7 @@ class Run:
                 directory / "metrics.jsonl", _began(directory, self.attempt)
             )
         self._stop: _StopFlag | None = None
+        self._resumes = False
 
     def log(self, metrics: Mapping[str, Any], step: int) -> None:
         """Record the values of metrics at a step, in one write.
@@ -87,6 +88,8 @@ class Run:
         }
         if saved is not None:
             content["saved"] = _count(saved, "saved")
+        if self._resumes:
+            content["resumes"] = True
         if self._files is not None:
             replace_json(self._files / "progress.json", content, durable=False)
 
@@ -105,8 +108,10 @@ class Run:
         """Return the newest file or folder in ``checkpoints/`` of the run directory, if there is one.
 
         A name that ends in ``.tmp`` is ignored: write a checkpoint under such a name and rename it,
-        so that a killed program never leaves a partial checkpoint.
+        so that a killed program never leaves a partial checkpoint. A program that asks for it is
+        expected to continue from it, and ``orch`` says so.
         """
+        self._resumes = True
         if self.dir is None:
             return None
         folder = self.dir / "checkpoints"

@@ -39,12 +39,13 @@ class OrchCallback(TrainerCallback):  # type: ignore[misc] # the library need no
         self._run = orch.current()
         self._folder = self._run.dir / "checkpoints" if self._run.dir else None
         self._saved = 0
-        self._is_asked = self._is_trained = False
+        self._is_asked = self._is_trained = self._resumes = False
         self._results: dict[str, float] = {}
 
     @property
     def checkpoint(self) -> str | None:
         """The checkpoint to resume from; None in the first attempt, and outside ``orch``."""
+        self._resumes = True  # otherwise the training starts from the beginning each time
         folders = self._folder.glob("checkpoint-*") if self._folder else ()
         found = {int(match[1]): path for path in folders if (match := _match(path))}
         return str(found[max(found)]) if found else None
@@ -118,7 +119,8 @@ class OrchCallback(TrainerCallback):  # type: ignore[misc] # the library need no
 
     def _report(self, state: Any) -> None:
         if state.max_steps > 0:
-            self._run.progress(state.global_step, state.max_steps, saved=self._saved)
+            saved = self._saved if self._resumes else 0
+            self._run.progress(state.global_step, state.max_steps, saved=saved)
 
 
 def _match(path: Path) -> re.Match[str] | None:

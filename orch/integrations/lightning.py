@@ -59,10 +59,12 @@ class OrchCallback(_callbacks.Callback):  # type: ignore[misc,name-defined] # th
         self._run = orch.current()
         self._results: dict[str, float] = {}
         self._generators: dict[str, Any] | None = None
+        self._resumes = False
 
     @property
     def ckpt_path(self) -> str | None:
         """The checkpoint to resume from; None in the first attempt, and outside ``orch``."""
+        self._resumes = True  # otherwise the training starts from the beginning each time
         folder = self._folder
         found = sorted(folder.glob("orch-*.ckpt")) if folder else []
         return str(found[-1]) if found else None
@@ -104,10 +106,9 @@ class OrchCallback(_callbacks.Callback):  # type: ignore[misc,name-defined] # th
         if trainer.is_global_zero:
             self._run.log(_numbers(trainer.callback_metrics), step=epoch)
             epochs, steps = trainer.max_epochs or -1, trainer.max_steps or -1
-            if epochs > 0:
-                self._run.progress(epoch, epochs)
-            elif steps > 0:
-                self._run.progress(int(trainer.global_step), steps)
+            done, of = (epoch, epochs) if epochs > 0 else (int(trainer.global_step), steps)
+            if of > 0:
+                self._run.progress(done, of, saved=done if self._resumes else 0)
         decide = trainer.strategy.reduce_boolean_decision
         if decide(self._run.stop_requested, all=False):
             self._run.stop()

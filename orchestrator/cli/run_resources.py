@@ -10,7 +10,7 @@ from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import make_slots
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.config.settings import Settings, Share
     from orchestrator.execution.gpus import Gpus
@@ -18,10 +18,17 @@ if TYPE_CHECKING:
     from orchestrator.rundir.control_file import ControlFile
 
 
-def find_resources(
-    settings: Settings, gpus: Gpus, found: Sequence[Gpu], runs: int, control: ControlFile
+def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
+    settings: Settings,
+    gpus: Gpus,
+    found: Sequence[Gpu],
+    runs: int,
+    control: ControlFile,
+    shared: Mapping[str, str],
 ) -> Resources:
     """Return what runs may use: no more slots than there are runs.
+
+    ``shared`` are the variables by which programs find MLflow.
 
     Raises:
         UsageError: A GPU that the settings name does not exist.
@@ -31,7 +38,7 @@ def find_resources(
     count = share.workers or len(chosen) or len(os.sched_getaffinity(0))
 
     def slots(wanted: int, threads_for: int | None = None) -> Sequence[Slot]:
-        return make_slots(wanted, chosen, _environment(share, threads_for or wanted))
+        return make_slots(wanted, chosen, {**shared, **_environment(share, threads_for or wanted)})
 
     return Resources(
         # The threads per run follow from the setting, not from the number of runs.

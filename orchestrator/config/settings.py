@@ -59,12 +59,14 @@ class Tracking:
     """Whether and where runs are reported; ``uri`` None: to SQLite under ``results_dir``.
 
     ``artifacts``: upload config, results and logs. ``checkpoint``: upload the best checkpoint.
+    ``share``: programs log to the same MLflow runs themselves.
     """
 
     enabled: bool = True
     uri: str | None = None
     artifacts: bool = True
     checkpoint: bool = False
+    share: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +225,8 @@ def _parse_policy(orch: Mapping[str, Value]) -> Policy:
 
 
 def _parse_tracking(node: Value) -> Tracking:
-    tracking = _section(node, "orch.tracking", ("enabled", "uri", "artifacts", "checkpoint"))
-    switches = {"enabled": True, "artifacts": True, "checkpoint": False}
+    switches = {"enabled": True, "artifacts": True, "checkpoint": False, "share": False}
+    tracking = _section(node, "orch.tracking", ("enabled", "uri", *list(switches)[1:]))
     for name, default in switches.items():
         value = tracking.get(name, default)
         if not isinstance(value, bool):

@@ -285,7 +285,7 @@ class Engine:
             seconds=running.seconds if running else 0.0,
             executed=running is not None,
             metrics=directory.outcome().metrics if seen else {},
-            notices=directory.odd_files() if running else (),
+            notices=directory.notices() if running else (),
         )
         self._ended[run.run_id] = replace(ended, metrics={}, notices=())  # for the board only
         self._board.show(ended)

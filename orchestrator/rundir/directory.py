@@ -16,6 +16,7 @@ from orchestrator.rundir import durable, program_files, records
 from orchestrator.rundir.identity_file import FIX_DISK, read_identity, unusable, whose
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
+from orchestrator.rundir.mlflow_run_request import describe_problem
 from orchestrator.rundir.note_file import NOTE
 from orchestrator.rundir.odd_files import describe_odd_files
 from orchestrator.rundir.program_files import METRICS, PROGRESS, RESULTS, stat_of
@@ -171,9 +172,9 @@ class RunDirectory:
         damage = ""
         if isinstance(status, Unreadable) and status.is_refused and not locked:
             damage = f"{self._status}: {status.why}. {FIX_DISK}"
-        has_checkpoint = may_resume and program_files.has_checkpoint(f"{self.path}")
+        checkpoint = program_files.find_checkpoint(f"{self.path}") if may_resume else ""
         attempts = self._count_attempts(status)
-        return Observation(status, locked, attempts, progress, has_checkpoint, damage=damage)
+        return Observation(status, locked, attempts, progress, checkpoint, damage=damage)
 
     def read_status(self) -> Status | Unreadable | None:
         """Return the status that the last attempt wrote; None if there was no attempt.
@@ -205,9 +206,10 @@ class RunDirectory:
         """Return the metrics of the run: the only way to read them."""
         return program_files.read_outcome(f"{self.path}")
 
-    def odd_files(self) -> tuple[str, ...]:
-        """Return one line per file of the program that has another shape than expected."""
-        return describe_odd_files(f"{self.path}")
+    def notices(self) -> tuple[str, ...]:
+        """Return one line per file of another shape than expected, and if MLflow was not there."""
+        attempt = self._count_attempts(self.read_status())
+        return (*describe_odd_files(f"{self.path}"), *describe_problem(self.path, attempt))
 
     def versions(self) -> frozenset[int | None]:
         """Return the numbers versions behind the results; an empty set without results."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.run_metrics import Outcome
 from orchestrator.rundir.run_metrics import read_outcome as read
+from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,17 +80,18 @@ def has_saved(run_dir: str) -> bool:
     reported = read_progress(run_dir)
     if reported is not None and reported.saved is not None:
         return reported.saved > 0
-    return has_checkpoint(run_dir)
+    return bool(find_checkpoint(run_dir))
 
 
-def has_checkpoint(run_dir: str) -> bool:
-    """Return whether there is something that the program could resume from.
+def find_checkpoint(run_dir: str) -> str:
+    """Return the relative path of something that the program could resume from; empty if none.
 
     That is anything complete in ``checkpoints/``, or a file or folder elsewhere in the run directory
     that is named like a checkpoint.
     """
-    if any(_is_whole(entry.name) for entry in _entries(f"{run_dir}/{_CHECKPOINTS}")):
-        return True
+    for entry in _entries(f"{run_dir}/{_CHECKPOINTS}"):
+        if _is_whole(entry.name):
+            return printable(f"{_CHECKPOINTS}/{entry.name}")
     left = _MOST
     folders = [(run_dir, 0)]
     while folders:
@@ -97,15 +99,15 @@ def has_checkpoint(run_dir: str) -> bool:
         for entry in _entries(folder):
             left -= 1
             if left < 0:
-                return False
+                return ""
             if not _is_whole(entry.name) or (depth == 0 and _is_not_its(entry.name)):
                 continue
             is_folder = entry.is_dir(follow_symlinks=False)
             if _STATE.fullmatch(entry.name) and not (is_folder and _is_empty(entry.path)):
-                return True
+                return printable(entry.path[len(run_dir) + 1 :])
             if is_folder and depth < _DEEPEST:
                 folders.append((entry.path, depth + 1))
-    return False
+    return ""
 
 
 def stat_of(path: str) -> tuple[int, ...]:

@@ -106,6 +106,8 @@ def parse_progress(content: bytes) -> Progress | None:
                     metrics,
                     saved if makes_sense else None,
                     _text(whole.get("updated_at")) or "",
+                    # Of the programs that report the version of their numbers, all resume.
+                    resumes=whole.get("resumes") is True or "numbers" in whole,
                 )
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +76,7 @@ class Progress:
     """The progress that a program reports: its iterations, their total, and the metrics.
 
     ``saved`` is the iteration that it would resume from; None if it does not say. ``updated_at`` is
-    when it reported that, in ISO 8601, or empty.
+    when it reported that, in ISO 8601, or empty. ``resumes``: it has looked for a checkpoint.
     """
 
     iteration: int
@@ -84,6 +84,7 @@ class Progress:
     metrics: Mapping[str, float | str]
     saved: int | None = None
     updated_at: str = ""
+    resumes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Observation:
     """What was seen of one run directory at one moment.
 
     ``attempts`` counts the attempts that have started, even if the status cannot be read.
-    ``has_checkpoint``: a run that is not done has left something that it could resume from.
+    ``checkpoint`` is what a run that is not done has left that it could resume from.
     ``survivors`` are live processes of the run that do not hold its lock. ``damage`` says why no
     attempt can start: the lock is not a lock file, or the directory is another run's. ``flaw`` says
     what is wrong with a run that is done nevertheless.
@@ -101,7 +102,7 @@ class Observation:
     locked: bool = False
     attempts: int = 0
     progress: Progress | None = None
-    has_checkpoint: bool = False
+    checkpoint: str = ""
     survivors: tuple[int, ...] = ()
     damage: str = ""
     flaw: str = ""
@@ -123,7 +124,7 @@ class Observation:
             return 0
         if self.progress.saved is not None:
             return self.progress.saved
-        return self.progress.iteration if self.has_checkpoint else 0
+        return self.progress.iteration if self.checkpoint else 0
 
     @property
     def failure(self) -> Failure | None:
@@ -137,6 +138,9 @@ class Observation:
 
 
 NOTHING_THERE = Observation()
+
+
+_NOTHING: Final = "nothing is saved yet"
 
 
 def judge(status: Status | Unreadable | None, *, locked: bool) -> State:
@@ -191,12 +195,15 @@ def _why_stale(status: Status | Unreadable | None) -> str:
 
 
 def _saved(seen: Observation) -> str:
+    """Return what of a run is saved: what its program is known to resume from."""
     progress = seen.progress
-    if progress is None and seen.has_checkpoint:
-        return "a checkpoint is saved"
     if progress is None or not progress.iteration:
-        return "nothing is saved yet"
-    if seen.saved:
+        return f"resumes if the program loads {seen.checkpoint}" if seen.checkpoint else _NOTHING
+    if seen.saved and (progress.resumes or progress.saved is not None):
         return f"{seen.saved} of {progress.iterations} iterations are saved"
-    then = "nothing is saved" if seen.state is State.RUNNING else "restarts from the beginning"
+    if seen.saved:
+        then = f"resumes if the program loads {seen.checkpoint}"
+    else:
+        is_live = seen.state is State.RUNNING
+        then = "nothing is saved" if is_live else "restarts from the beginning"
     return f"progress {progress.iteration} of {progress.iterations}, {then}"

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import code_record, durable
 from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.mlflow_run_request import Answer
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, State, Status
-from orchestrator.runner import process_tree, project_files
+from orchestrator.runner import mlflow_variables, process_tree, project_files
 from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, STOP_SIGNAL, hash_seed
 from orchestrator.runner.composed_config import find_mismatch
 from orchestrator.runner.failure_classes import LOST, FailureKind, Traces, classify
@@ -96,14 +97,15 @@ class Runner:
             gpu=_own_gpu(),
             resumed_at=seen.saved,
         )
-        ended = self._run_program(lock, status)
+        answer = mlflow_variables.ask(self._directory, status, self._watch.was_asked)
+        ended = self._run_program(lock, status, answer)
         return record(self._directory, ended, lock)
 
     def stop(self, number: int, _frame: FrameType | None = None) -> None:
         """Pass a signal on: SIGQUIT kills the program, the others ask it to stop."""
         self._watch.ask(signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM)
 
-    def _run_program(self, lock: int, status: Status) -> Status:
+    def _run_program(self, lock: int, status: Status, answer: Answer) -> Status:
         """Run the program to its end and return the status to record.
 
         The status ``running`` is recorded before the program's own code starts.
@@ -115,7 +117,8 @@ class Runner:
         with Pipe() as output:
             self._keeper.begin(begun, lock, output.reading)
             try:
-                ready = self._program.prepare(self._environment(run_dir, lock), output, lock)
+                environment = self._environment(run_dir, lock, answer.mlflow_run_id)
+                ready = self._program.prepare(environment, output, lock)
             except OSError as error:
                 return self._not_started(status, error)
             try:
@@ -124,6 +127,8 @@ class Runner:
                 ready.drop()
                 raise
             with CappedLog(self._directory.attempt_log(self._attempt)) as log:
+                if answer.problem:
+                    log.add(f"orch: MLFLOW_RUN_ID is not set: {answer.problem}\n".encode())
                 told = os.environ.get(code_record.VARIABLE, "")
                 code_record.begin(run_dir, self._attempt, told, project_files.preloaded())
                 try:
@@ -140,9 +145,9 @@ class Runner:
                 ending = self._watch.over(started, lock, output, log, self._keeper.ended)
         return judge_attempt(self._directory, begun, ending, log.tail_text)
 
-    def _environment(self, run_dir: Path, lock: int) -> dict[str, str]:
+    def _environment(self, run_dir: Path, lock: int, mlflow_run_id: str) -> dict[str, str]:
         """Return the environment of the program, which describes its run."""
-        environment = dict(os.environ)
+        environment = mlflow_variables.with_variables(os.environ, mlflow_run_id)
         environment.pop(code_record.VARIABLE, None)
         return {
             **environment,

@@ -96,6 +96,10 @@ class Supervisor:
         if self._started is not None:
             self._pass_on(self._started)
 
+    def was_asked(self) -> bool:
+        """Return whether the program is to end, although it may not have been started yet."""
+        return self._request is not None
+
     def over(
         self,
         started: StartedProgram,

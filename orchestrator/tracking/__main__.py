@@ -11,13 +11,13 @@ import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 from orchestrator.config.secret_patterns import without_passwords
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.tracking.delivery_record import enter
 from orchestrator.tracking.destination import find_destination
 from orchestrator.tracking.git_source import read_sources
+from orchestrator.tracking.program_variables import split_login
 from orchestrator.tracking.reporter import Orders, Reporter, report
 from orchestrator.tracking.scope import Scope
 
@@ -51,19 +51,16 @@ def _silence_mlflow() -> int:
 
 def log_in(uri: str) -> str:
     """Pass the user and password of a server's address to MLflow; return the address without them."""
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https") or parts.username is None:
-        return uri
-    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
-    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    address, login = split_login(uri)
+    os.environ.update(login)
+    return address
 
 
 def main(arguments: Sequence[str]) -> int:
     """Report ``RESULTS_DIR EXPERIMENT_ID`` to the store that ``ORCH_TRACKING_URI`` names.
 
     ``ORCH_TRACKING_OPTIONS`` contains words: ``end`` (send what is there and exit), ``artifacts``,
-    ``checkpoint``, and ``own`` (the store lies in the results folder).
+    ``checkpoint``, ``share``, and ``own`` (the store lies in the results folder).
     """
     results_dir, experiment_id = Path(arguments[0]).absolute(), arguments[1]
     # MLflow's modules live to the end: collecting garbage among them takes a tenth of the time.
@@ -85,6 +82,7 @@ def main(arguments: Sequence[str]) -> int:
         lambda: read_sources(experiment.path),
         artifacts="artifacts" in options,
         checkpoint="checkpoint" in options,
+        share="share" in options,
     )
     reporter = Reporter(experiment, Store(log_in(uri), experiment_id, results_dir), scope, messages)
     orders = Orders.END if "end" in options else Orders.CONTINUE

@@ -46,6 +46,8 @@ class Delivery:
     sizes and times. ``folder`` is the identity of the experiment's folder, if the store is shared
     with others, and ``start`` the start of the MLflow run in ms. ``iteration`` is that of the progress
     whose metrics have arrived, and ``note`` has the tags of the note that have.
+    ``shared``: programs log to the MLflow run themselves; ``sent_keys`` are
+    then the keys of the points that did not come from them.
     """
 
     store: str
@@ -59,6 +61,8 @@ class Delivery:
     start: int = 0
     iteration: int = NO_ITERATION
     note: Mapping[str, str] = field(default_factory=dict)
+    shared: bool = False
+    sent_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ def _read(directory: RunDirectory, destination: Destination) -> Delivery | None:
                     start=start,
                     iteration=iteration,
                     note=_parse_note(found.get("note")),
+                    shared=found.get("shared") is True,
+                    sent_keys=_keys(found.get("sent_keys")),
                 )
     return None
 
@@ -127,6 +133,10 @@ def _parse_note(found: object) -> Mapping[str, str]:
     if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
         return found
     return {}
+
+
+def _keys(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def mlflow_experiment_id(runs: Iterable[RunDirectory], destination: Destination) -> str:
@@ -152,10 +162,11 @@ def is_behind(directory: RunDirectory, seen: Observation, delivery: Delivery | N
         return False
     if delivery is None or delivery.told != state_to_report(seen):
         return True
-    if note_tags(directory) != delivery.note:
+    # If the directory is newer, the sender checks whether it really is another one.
+    if note_tags(directory) != delivery.note or directory.was_made_after(directory.delivery):
         return True
-    if directory.was_made_after(directory.delivery):
-        return True  # the sender checks whether it really is another one
+    if delivery.shared and seen.state is State.RUNNING:
+        return False  # what its program does not log is sent at the end of the attempt
     if has_progress(seen, delivery):
         return True
     is_over = seen.state is State.DONE

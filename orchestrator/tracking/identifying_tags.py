@@ -19,6 +19,7 @@ _CREATED_TAG: Final = "orch.created_at"
 _DIRECTORY_TAG: Final = "orch.directory"
 _EXPERIMENT_TAG: Final = "orch.experiment"
 _FOLDER_TAG: Final = "orch.folder"
+SHARED_TAG: Final = "orch.shared"  # programs log to the MLflow run themselves
 
 
 @dataclass(frozen=True, slots=True)

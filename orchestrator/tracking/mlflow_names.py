@@ -11,6 +11,7 @@ from typing import Final
 LONGEST_VALUE: Final = 6000
 _LONGEST_NAME: Final = 250
 _LONGEST_TAG: Final = 5000
+_LONGEST_EXPERIMENT: Final = 500
 _REFUSED: Final = re.compile(r"[^/\w.\- :]")
 _CUT: Final = " ... (cut; {} has it whole)"
 
@@ -42,6 +43,11 @@ def tag_value(text: str) -> str:
 def run_name(text: str) -> str:
     """Return a run's name, truncated visibly at the limit of databases."""
     return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 4]} ..."
+
+
+def experiment_name(experiment_id: str) -> str:
+    """Return the name of an experiment, cut at MLflow's limit."""
+    return experiment_id[:_LONGEST_EXPERIMENT]
 
 
 def _is_plain_path(key: str) -> bool:

@@ -19,8 +19,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
+from orchestrator.rundir.mlflow_run_request import Bell
 from orchestrator.rundir.state import Observation, State
 from orchestrator.rundir.survivors import Survivors
+from orchestrator.tracking.answers import Answers
 from orchestrator.tracking.delivery_record import is_behind, read_delivery
 from orchestrator.tracking.progress_messages import ProgressMessage, send_message
 from orchestrator.tracking.sender import Sender
@@ -96,6 +98,12 @@ class Reporter:
         self._logged = ""
         self._mark = ""
         self._told = False
+        self._answers = Answers()
+
+    @property
+    def shares(self) -> bool:
+        """Whether programs log to the MLflow runs of their attempts, and wait for these."""
+        return self._scope.share
 
     def round(self, *, send: bool) -> Round:
         """Observe every run once, and send what is new.
@@ -104,6 +112,7 @@ class Reporter:
         row the rest waits for the next round.
         """
         living = behind = in_a_row = 0
+        is_our_turn = send
         begun = time.process_time()
         problem = self._open() if send else ""
         needed = time.process_time() - begun
@@ -128,6 +137,10 @@ class Reporter:
             problem = problem or _NO_TURN
         self._log_problem(problem)
         self.tell(behind, problem)
+        if is_our_turn and self.shares:
+            for run_id, known in self._known.items():
+                run_dir = self._experiment.run(run_id).path
+                self._answers.give(run_dir, known.seen, known.sender.delivery, problem)
         return Round(living, behind, problem, needed)
 
     def _open(self) -> str:
@@ -158,7 +171,7 @@ class Reporter:
         behind = is_behind(directory, seen, sender.delivery) or self._is_of_another(sender.delivery)
         since = known.since if known else time.monotonic()
         is_young = time.monotonic() - since < _YOUNG and seen.state is State.RUNNING
-        if is_young and sender.delivery is None:
+        if is_young and sender.delivery is None and not self.shares:
             behind = False
         known = _Known(look, sender, seen, behind, since)
         self._known[directory.run_id] = known
@@ -213,16 +226,20 @@ def report(reporter: Reporter, folder: Path, orders: Orders) -> int:
     """Send until asked to end; return 0 if everything has arrived then, else 1."""
     reporter.tell(0, "")
     turn = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    bell = Bell(folder)
     try:
-        return _report(reporter, turn, orders)
+        return _report(reporter, turn, orders, bell)
     finally:
+        bell.close()
         os.close(turn)
 
 
-def _report(reporter: Reporter, turn: int, orders: Orders) -> int:
+def _report(reporter: Reporter, turn: int, orders: Orders, bell: Bell) -> int:
     has_turn, failures = False, 0
     while True:
         has_turn = has_turn or _take_turn(turn)
+        if has_turn and reporter.shares:
+            bell.listen()
         begun = time.process_time()
         found = reporter.round(send=has_turn)
         spent = time.process_time() - begun - found.needed
@@ -234,7 +251,7 @@ def _report(reporter: Reporter, turn: int, orders: Orders) -> int:
                 return 0
             if failures >= _LAST_TRIES:
                 return 1
-        orders = _listen(orders, _pause(orders, spent, failures))
+        orders = _listen(orders, _pause(orders, spent, failures), bell)
 
 
 def _pause(orders: Orders, spent: float, failures: int) -> float:
@@ -253,12 +270,14 @@ def _take_turn(turn: int) -> bool:
     return True
 
 
-def _listen(orders: Orders, pause: float) -> Orders:
-    """Wait for orders, at most for the pause."""
-    if orders is not Orders.CONTINUE:
+def _listen(orders: Orders, pause: float, bell: Bell) -> Orders:
+    """Wait for orders or for a runner that rings, at most for the pause."""
+    if orders is Orders.END:
         time.sleep(pause)
         return orders
-    readable, _, _ = select.select([sys.stdin], [], [], pause)
-    if not readable:
-        return Orders.CONTINUE
+    told = [sys.stdin] if orders is Orders.CONTINUE else []
+    readable, _, _ = select.select([*told, *bell.descriptors], [], [], pause)
+    bell.silence()
+    if not (told and sys.stdin in readable):
+        return orders
     return Orders.END if sys.stdin.readline().strip() == "end" else Orders.ORPHANED

@@ -101,7 +101,7 @@ class ReporterProcess:
         # The address may contain a password: it is passed in the environment, never as an argument.
         tracking = self._tracking
         switches = {"artifacts": tracking.artifacts, "checkpoint": tracking.checkpoint}
-        switches |= {"own": not tracking.uri, "end": end}
+        switches |= {"share": tracking.share, "own": not tracking.uri, "end": end}
         words = [name for name, on in switches.items() if on]
         environment = {
             **MLFLOW_ENVIRONMENT,

@@ -18,14 +18,14 @@ from orchestrator.tracking.metric_points import MetricPoint, finite
 from orchestrator.tracking.mlflow_names import metric_name, parameter_value, run_name, tag_value
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
     from orchestrator.tracking.git_source import GitSource
 
 _TEST: Final = "test/"
+_ATTEMPT: Final = "orch.attempt."
 _HIDDEN: Final = "(not written down)"
 OVER: Final = frozenset({State.DONE, State.FAILED, State.STALE})
 
@@ -73,11 +73,17 @@ def attempt_tags(seen: Observation, source: GitSource | None) -> dict[str, str]:
         tags["orch.host"] = tag_value(status.host)
         tags["orch.reason"] = tag_value(seen.reason)
         when = f"{status.started_at} to {status.ended_at or '?'}, {seen.state.value}"
-        tags[f"orch.attempt.{seen.attempts}"] = tag_value(when)
+        tags[f"{_ATTEMPT}{seen.attempts}"] = tag_value(when)
     if source is not None and source.commit:
         tags["orch.git_commit"] = tags["mlflow.source.git.commit"] = source.commit
         tags["orch.git_dirty"] = str(source.is_dirty).lower()
     return tags
+
+
+def starts_of_attempts(tags: Mapping[str, str]) -> list[int]:
+    """Return when the attempts of a run started, in ms, from the tags of its MLflow run."""
+    texts = (text for name, text in tags.items() if name.startswith(_ATTEMPT))
+    return sorted(filter(None, (milliseconds(text.partition(" to ")[0]) for text in texts)))
 
 
 def started_at(directory: RunDirectory, seen: Observation) -> int:
@@ -113,21 +119,6 @@ def read_results(
         if number is not None and name not in reported:
             samples.append(MetricPoint(name, finite(number), step, at))
     return samples
-
-
-def files_of(directory: RunDirectory, *, checkpoint: bool) -> dict[str, Path]:
-    """Return the existing files to upload as artifacts, by artifact name."""
-    files = {directory.config.name: directory.config, directory.results.name: directory.results}
-    files |= {f"logs/{path.name}": path for path in directory.attempt_logs()}
-    if checkpoint:
-        files["checkpoints/best.pt"] = directory.best_checkpoint
-    return {name: path for name, path in files.items() if path.is_file() and not path.is_symlink()}
-
-
-def signature(path: Path) -> str:
-    """Return a value that changes whenever a file does."""
-    found = path.stat()
-    return f"{found.st_size}:{found.st_mtime_ns}"
 
 
 def milliseconds(moment: str) -> int:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Scope(NamedTuple):
     """What to report of every run besides its points.
 
-    ``sources`` returns the commits that runs were started from, the oldest first.
+    ``sources`` returns the commits that runs were started from, the oldest first. ``share``: programs
+    log to the same MLflow runs themselves.
     """
 
     destination: Destination
@@ -22,3 +23,4 @@ class Scope(NamedTuple):
     sources: Callable[[], Sequence[GitSource]]
     artifacts: bool = True
     checkpoint: bool = False
+    share: bool = False

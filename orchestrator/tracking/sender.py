@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir.replaced import is_rerun
 from orchestrator.rundir.state import State, Status
-from orchestrator.tracking import run_data
+from orchestrator.tracking import run_data, shared_run
+from orchestrator.tracking.artifacts import send_files
 from orchestrator.tracking.batch import Batch
 from orchestrator.tracking.delivery_record import (
     NO_ITERATION,
@@ -23,13 +24,8 @@ from orchestrator.tracking.delivery_record import (
     write_delivery,
 )
 from orchestrator.tracking.git_source import source_at
-from orchestrator.tracking.identifying_tags import (
-    IdentifyingTags,
-    belongs_to,
-    choose,
-    choose_replaced,
-)
 from orchestrator.tracking.metric_points import START, read_points
+from orchestrator.tracking.mlflow_run_lookup import MlflowRunLookup
 from orchestrator.tracking.note_delivery import send_note
 from orchestrator.tracking.progress_points import ProgressPoints
 from orchestrator.tracking.sent_points import ConflictError, SentPoints
@@ -67,6 +63,7 @@ class Sender:
         self._store = store
         self._scope = scope
         self._on_progress = on_progress
+        self._lookup = MlflowRunLookup(directory, store, scope)
         self._sent: SentPoints | None = None  # None: unknown
         self._of_progress: ProgressPoints | None = None
         self._params: Mapping[str, str] = {}  # sent with the first batch
@@ -98,53 +95,62 @@ class Sender:
         known = self.delivery
         if known is None or (known.experiment, known.created_at) != (self._store.mark, created_at):
             self._find_or_create(seen, created_at)
-        batch = self._send_points(seen)
-        self._add_progress(seen, batch)
-        if self.delivery and self.delivery.told != state_to_report(seen):
-            self._send_state(seen, batch)
-        else:
-            self._send_batch(batch)
+        if not self._is_left_to_its_program(seen):
+            batch = self._send_points(seen)
+            self._add_progress(seen, batch)
+            if self.delivery and self.delivery.told != state_to_report(seen):
+                self._send_state(seen, batch)
+            else:
+                self._send_batch(batch)
         if self.delivery and (noted := send_note(self._store, self._directory, self.delivery)):
             self._record(noted)
         if self.delivery and self._directory.was_made_after(self._directory.delivery):
             self._record(self.delivery)  # a copy of the directory: only the times are new
 
     def _find_or_create(self, seen: Observation, created_at: str) -> None:
-        """Find the MLflow run, or create it; after a crash in between, the next search finds it."""
-        store, directory = self._store, self._directory
-        params = run_data.read_params(directory)
-        destination = self._scope.destination
-        identifying = self._identifying(created_at)
-        start = run_data.started_at(directory, seen)
-        same_id = store.find_runs(directory.run_id)
-        found = choose(same_id, identifying, is_rerun=is_rerun(directory))
-        if found is None:
-            tags = identifying.tags() | run_data.axis_tags(directory) | self._attempt_tags(seen)
-            name = run_data.name_of(directory)
-            run = store.create_run(directory.run_id, name=name, start=start, tags=tags)
-            sent, self._tags = SentPoints(), tags
-        else:
-            run, start = found.mlflow_run_id, found.start
-            for key, value in found.params.items():
-                if params.get(key, value) != value:
-                    raise ConflictError(f"parameter {key}", run)
-            store.send(run, tags=identifying.tags())
-            there = self._read_back(run)
-            sent, self._tags = SentPoints(there), {}
-            self._of_progress = ProgressPoints(lambda: there)
-        # Recorded only once the parameters have arrived: until then, the next search finds it.
-        known = Delivery(destination.store, store.mark, created_at, run)
-        self.delivery = replace(known, folder=destination.folder, start=start)
-        self._params, self._sent = params, sent
+        """Find or create the MLflow run.
 
-    def _identifying(self, created_at: str) -> IdentifyingTags:
-        scope = self._scope
-        folder = scope.destination.folder
-        return IdentifyingTags.of(self._directory, created_at, scope.experiment_id, folder)
+        It is recorded only once the parameters have arrived: until then, the next search finds it.
+        """
+        params = run_data.read_params(self._directory)
+        tags = self._attempt_tags(seen)
+        found = self._lookup.find_or_create(seen, created_at, params, tags)
+        destination, run = self._scope.destination, found.mlflow_run_id
+        known = Delivery(destination.store, self._store.mark, created_at, run)
+        self.delivery = replace(
+            known, folder=destination.folder, start=found.start, shared=found.is_shared
+        )
+        self._tags = found.created_with
+        self._params = {} if found.is_shared else params
+        self._sent, self._of_progress = SentPoints(), None
+        if not found.is_new:
+            there = self._read_back(run)
+            self._sent, self._of_progress = SentPoints(there), ProgressPoints(lambda: there)
+
+    def _is_left_to_its_program(self, seen: Observation) -> bool:
+        """Return whether the program of a live attempt logs itself; if so, tell MLflow that it runs."""
+        if self.delivery is None or not (self.delivery.shared or self._scope.share):
+            return False
+        if seen.state is not State.RUNNING:
+            if self.delivery.shared:
+                self._sent = self._of_progress = None  # the program may have logged since
+            return False
+        if not self.delivery.shared:
+            self.delivery = shared_run.share(self._store, self.delivery)
+        if self.delivery.told != state_to_report(seen):
+            self._sent = SentPoints()
+            self._send_state(seen, Batch(self.delivery.place, self.delivery.iteration))
+        return True
 
     def _read_back(self, mlflow_run_id: str) -> Mapping[tuple[str, int], float]:
         """Return the points that MLflow has of a run."""
         return self._store.read_points(mlflow_run_id, lambda: self._on_progress(0))
+
+    def _read_sent(self, known: Delivery) -> SentPoints:
+        """Return which points MLflow has, from MLflow."""
+        if known.shared:
+            return shared_run.read_sent(self._store, self._directory, known, self._on_progress)
+        return SentPoints(self._read_back(known.mlflow_run_id))
 
     def _attempt_tags(self, seen: Observation) -> dict[str, str]:
         started = seen.status.started_at if isinstance(seen.status, Status) else ""
@@ -154,8 +160,9 @@ class Sender:
         """Send the points that have not arrived, and return the last batch unsent."""
         path = self._directory.metrics
         if self._sent is None:
-            self._sent = SentPoints()
-            end = self.delivery.place.offset if self.delivery else 0
+            known = self.delivery
+            self._sent = self._read_sent(known) if known and known.shared else SentPoints()
+            end = known.place.offset if known else 0
             self._sent.reread(path, end, lambda: self._on_progress(0))
         # Points appended from now on are left to the next round: this one might never end.
         enough = path.lstat().st_size if path.is_file() else 0
@@ -170,7 +177,7 @@ class Sender:
             )
             if reading.rewritten:
                 # The new content may have other timestamps, so ask MLflow what has arrived.
-                self._sent = SentPoints(self._read_back(self.delivery.mlflow_run_id))
+                self._sent = self._read_sent(self.delivery)
             elif reading.place == batch.place:
                 break
             if reading.garbage:
@@ -211,6 +218,7 @@ class Sender:
         if self._sent is None or self.delivery is None:
             return
         reached = replace(self.delivery, place=batch.place, iteration=batch.iteration)
+        reached = shared_run.note_keys(reached, batch.samples)
         is_new = bool(self._params or reached != self.delivery)
         if not (is_new or batch.samples or batch.tags):
             return
@@ -239,42 +247,35 @@ class Sender:
         run, directory = self.delivery.mlflow_run_id, self._directory
         is_over = seen.state in run_data.OVER
         if seen.state is State.DONE:
-            known = self._keys(batch) | (self._of_progress.keys if self._of_progress else set())
-            self._fill(batch, run_data.read_results(directory, seen, known))
+            self._add_results(seen, batch)
         tags = self._attempt_tags(seen)
         batch.tags |= {key: tags[key] for key in tags if self._tags.get(key) != tags[key]}
         self._send_batch(batch)
+        if is_over and self.delivery.shared:
+            shared_run.remove_repeated(self._store, run)
         # After a clock was set back, a run must not end before it began.
         end = max(run_data.ended_at(directory, seen), self.delivery.start) if is_over else None
         self._store.set_state(run, seen.state, end)
         if is_over:
-            self._send_files()
-            self._remove_surplus(is_replacing=seen.state is State.DONE and is_rerun(directory))
+            self.delivery = send_files(self._store, directory, self.delivery, self._scope)
+            is_replacing = seen.state is State.DONE and is_rerun(directory)
+            self._lookup.remove_surplus(self.delivery, is_replacing=is_replacing)
         self._record(replace(self.delivery, told=state_to_report(seen)))
 
-    def _send_files(self) -> None:
-        if not self._scope.artifacts or self.delivery is None:
-            return
-        for name, path in run_data.files_of(
-            self._directory, checkpoint=self._scope.checkpoint
-        ).items():
-            now = run_data.signature(path)
-            if self.delivery.files.get(name) != now:
-                self._store.send_file(self.delivery.mlflow_run_id, path, name)
-                # Recorded with the rest: a file that is sent twice is stored once.
-                files = {**self.delivery.files, name: now}
-                self.delivery = replace(self.delivery, files=files)
+    def _add_results(self, seen: Observation, batch: Batch) -> None:
+        """Add the test results and, if its program logs itself, the parameters that it did not log.
 
-    def _remove_surplus(self, *, is_replacing: bool) -> None:
-        """Remove MLflow runs that a slow server created twice, and those that a rerun replaces."""
-        if self.delivery is None or not (self._store.answers_late or is_replacing):
+        These come last: a program cannot log another value of a parameter that is there.
+        """
+        if self.delivery is None or self._sent is None:
             return
-        found = self._store.find_runs(self._directory.run_id)
-        ours = self._identifying(self.delivery.created_at)
-        surplus = [each for each in found if belongs_to(each, ours.created_at, ours.folder)]
-        for each in [*surplus, *(choose_replaced(found, ours) if is_replacing else ())]:
-            if each.mlflow_run_id != self.delivery.mlflow_run_id:
-                self._store.discard_run(each.mlflow_run_id)
+        known = self._keys(batch) | (self._of_progress.keys if self._of_progress else set())
+        results = run_data.read_results(self._directory, seen, known)
+        if self.delivery.shared:
+            results = shared_run.without_logged(results, self._sent)
+            run = self.delivery.mlflow_run_id
+            self._params = shared_run.lacking_params(self._store, self._directory, run)
+        self._fill(batch, results)
 
     def _discard(self, conflict: ConflictError) -> None:
         run = conflict.mlflow_run_id or (self.delivery.mlflow_run_id if self.delivery else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.tracking.metric_points import FilePosition, is_same_value, read_points
@@ -12,6 +13,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.tracking.metric_points import MetricPoint
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCurves:
+    """The metrics that a program logs to MLflow itself, and those to which nothing is added.
+
+    ``logged`` are their keys. ``apart`` are the keys whose points have other steps or values than
+    those in the file: a program may count batches in one place and epochs in the other.
+    """
+
+    logged: frozenset[str]
+    apart: frozenset[str]
 
 
 class ConflictError(Exception):
@@ -29,16 +42,30 @@ class SentPoints:
     """The steps of every key before a position in the file, and the points that MLflow has.
 
     ``arrived`` are the points that MLflow has, if the timestamps in the file may differ from them.
+    ``curves`` is what the program logs to MLflow itself; None: nothing, so another value there than
+    in the file is a conflict.
     """
 
-    def __init__(self, arrived: Mapping[tuple[str, int], float] | None = None) -> None:
+    def __init__(
+        self,
+        arrived: Mapping[tuple[str, int], float] | None = None,
+        curves: LoggedCurves | None = None,
+    ) -> None:
         self._steps: defaultdict[str, set[int]] = defaultdict(set)
         self._arrived = arrived or {}
+        self._curves = curves
 
     @property
     def keys(self) -> set[str]:
-        """The keys of the sent points."""
-        return {key for key, steps in self._steps.items() if steps}
+        """The keys of the sent points, and of those that the program logs itself."""
+        sent = {key for key, steps in self._steps.items() if steps}
+        return sent | self._curves.logged if self._curves else sent
+
+    def holds(self, name: str, value: float) -> bool:
+        """Return whether MLflow has a point with this key and value."""
+        return any(
+            key == name and is_same_value(there, value) for (key, _), there in self._arrived.items()
+        )
 
     def reread(self, path: Path, end: int, on_progress: Callable[[], None]) -> None:
         """Read the points before the position at which an earlier sender was interrupted."""
@@ -65,11 +92,14 @@ class SentPoints:
                 first.setdefault((sample.key, sample.step), sample)
         missing = []
         for place, sample in first.items():
+            if self._curves and sample.key in self._curves.apart:
+                continue
             before = self._arrived.get(place)
-            if before is None:
-                missing.append(sample)
-            elif not is_same_value(before, sample.value):
+            if before is not None and is_same_value(before, sample.value):
+                continue
+            if before is not None and self._curves is None:
                 raise ConflictError(f"{sample.key} at step {sample.step}")
+            missing.append(sample)
         return list(first), missing
 
     def add(self, steps: Iterable[tuple[str, int]]) -> None:

@@ -6,15 +6,17 @@ uses MLflow's own tables, so it writes what MLflow itself would have written.
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import math
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlMetric, SqlRun
-from sqlalchemy import create_engine, func, select, text, update
+from sqlalchemy import create_engine, delete, func, select, text, update
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy.engine import Connection, Engine
 
@@ -60,6 +62,32 @@ def read_points(engine: Engine, mlflow_run_id: str) -> dict[tuple[str, int], flo
             (str(key), int(step)): math.nan if is_nan else float(value)
             for key, step, value, is_nan in found
         }
+
+
+def remove_repeated(engine: Engine, mlflow_run_id: str, starts: Sequence[int]) -> None:
+    """Remove the points of a run whose key and step a later attempt has logged again.
+
+    A metric that has several points at a step within one attempt has no steps of its own, such as
+    one that is always logged at step 0: all of its points stay.
+    """
+    table: Any = SqlMetric
+    of_run = table.run_uuid == mlflow_run_id
+    repeated = select(table.key).where(of_run).group_by(table.key, table.step)
+    repeated = repeated.having(func.count() > 1)
+    query = select(table.key, table.step, table.timestamp).where(of_run, table.key.in_(repeated))
+    with _transaction(engine) as connection:
+        attempts: defaultdict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+        for key, step, timestamp in connection.execute(query):
+            attempts[str(key), int(step)].append((bisect.bisect(starts, timestamp), timestamp))
+        stepless = {
+            key
+            for (key, _), found in attempts.items()
+            if len({attempt for attempt, _ in found}) < len(found)
+        }
+        for (key, step), found in attempts.items():
+            if len(found) > 1 and key not in stepless:
+                place = of_run, table.key == key, table.step == step
+                connection.execute(delete(table).where(*place, table.timestamp < max(found)[1]))
 
 
 def move_files(engine: Engine, before: str, now: str) -> None:

@@ -20,6 +20,7 @@ from orchestrator.rundir.state import State
 from orchestrator.tracking import sqlite_bulk_access
 from orchestrator.tracking.delivery_record import sqlite_file
 from orchestrator.tracking.local_store import create_store, files_uri, update_after_move
+from orchestrator.tracking.mlflow_names import experiment_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,7 +39,6 @@ _MOST: Final[Mapping[type[Item], int]] = {Param: 100, RunTag: 100, Metric: 1000}
 _MOST_TOGETHER: Final = 1000
 _MAXIMUM_BYTES: Final = 900_000  # of a request; MLflow's limit is a million
 _MAXIMUM_NAMESAKES: Final = 100
-_LONGEST_NAME: Final = 500
 _STATUSES: Final[Mapping[State, str]] = {
     State.PENDING: "SCHEDULED",
     State.RUNNING: "RUNNING",
@@ -69,7 +69,7 @@ class Store:
 
     def __init__(self, uri: str, experiment: str, results_dir: Path) -> None:
         self._uri = uri
-        self._name = experiment[:_LONGEST_NAME]
+        self._name = experiment_name(experiment)
         self._results_dir = results_dir
         self._client: MlflowClient | None = None
         self._engine: Engine | None = None  # for bulk access, bypassing the client
@@ -148,6 +148,10 @@ class Store:
             for run in found
         ]
 
+    def read_tags(self, mlflow_run_id: str) -> Mapping[str, str]:
+        """Return the tags of an MLflow run."""
+        return dict(self._opened.get_run(mlflow_run_id).data.tags)
+
     def has_run(self, mlflow_run_id: str) -> bool:
         """Return whether an MLflow run exists and is not deleted."""
         try:
@@ -192,6 +196,18 @@ class Store:
                 points[str(key), int(point.step)] = float(point.value)
             on_progress()
         return points
+
+    def read_params(self, mlflow_run_id: str) -> Mapping[str, str]:
+        """Return the parameters of an MLflow run."""
+        return dict(self._opened.get_run(mlflow_run_id).data.params)
+
+    def remove_repeated(self, mlflow_run_id: str, starts: Sequence[int]) -> None:
+        """Remove the points that a later attempt has logged again, where the store allows that.
+
+        ``starts`` are the times in ms at which attempts started, in order.
+        """
+        if self._engine is not None and len(starts) > 1:
+            sqlite_bulk_access.remove_repeated(self._engine, mlflow_run_id, starts)
 
     def portions(self, samples: Sequence[MetricPoint]) -> list[Sequence[MetricPoint]]:
         """Return points in portions that fit into one request; at least one, possibly empty portion."""

@@ -32,8 +32,8 @@ def test_table_has_a_row_for_each(heading: str, values: set[str]) -> None:
 def test_interruption_reads_as_the_page_shows_it() -> None:
     """The block with Ctrl-C is not run; what it shows is what is said."""
     said = describe(Stopping(live=2, at_once=False), 0, 2).plain
-    status, progress = Status(Record.INTERRUPTED, 1, "", "", 1), Progress(8, 20, {})
-    seen = Observation(status, attempts=1, progress=progress, has_checkpoint=True)
+    status, progress = Status(Record.INTERRUPTED, 1, "", "", 1), Progress(8, 20, {}, resumes=True)
+    seen = Observation(status, attempts=1, progress=progress, checkpoint="a.pt")
     text = PAGE.read_text(encoding="utf-8")
     assert f"\n^C{said}\n" in text
     assert f"lr=0.1  {seen.reason}\n" in text

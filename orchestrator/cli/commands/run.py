@@ -40,11 +40,12 @@ from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
 from orchestrator.runner.entry_point import EntryPoint
 from orchestrator.tracking.git_source import read_git_source, record_source
+from orchestrator.tracking.program_variables import variables_for_programs
 from orchestrator.tracking.reporter_handle import Patience, ReporterProcess, find_backlog
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
 
@@ -92,7 +93,8 @@ def execute(
         return _do_nothing(planned, options, console, is_summarized=is_summarized)
     to_start = planned.plan.starts()
     stop_file = planned.experiment.stop_file()  # before joining, so that no later request is missed
-    resources = _join(planned, settings, total)
+    shared = variables_for_programs(planned.experiment, tracking)
+    resources = _join(planned, settings, total, shared)
     if is_summarized and not options.quiet:
         print_summary(planned.plan, console, find_drift(planned))
     _warn_of_shared_memory(to_start, console)
@@ -130,11 +132,16 @@ def _first_level(options: argparse.Namespace) -> StopLevel:
     return StopLevel.DRAIN if options.drain else StopLevel.AT_CHECKPOINT
 
 
-def _join(planned: Planned, settings: Settings, total: int) -> Resources:
-    """Become an orchestrator of the experiment, and return what its runs may use."""
+def _join(planned: Planned, settings: Settings, total: int, shared: Mapping[str, str]) -> Resources:
+    """Become an orchestrator of the experiment, and return what its runs may use.
+
+    ``shared`` are the variables by which programs find MLflow.
+    """
     gpus = Nvml()
     control = planned.experiment.control_file()  # as the stop file, before joining
-    resources = find_resources(settings, gpus, gpus.found() if total else (), total, control)
+    resources = find_resources(
+        settings, gpus, gpus.found() if total else (), total, control, shared
+    )
     # Where a run is debugged it is exported, and what belongs to other runs would inherit it.
     os.environ.pop("ORCH_RUN_DIR", None)
     planned.experiment.prepare(tell_waiting)

@@ -78,7 +78,7 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
     for key, metric in report.outcome.metrics.items():
         yield key, _short(metric)
     yield from _code_lines(directory)
-    yield from (("notice", notice) for notice in directory.odd_files())
+    yield from (("notice", notice) for notice in directory.notices())
     yield "config", str(directory.config)
     if kept := kept_for(directory):
         yield "earlier", f"{kept}, kept until this run is done"
@@ -133,7 +133,7 @@ def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
         "results": dict(report.outcome.results),
         "earlier": kept and str(kept),
         "code": code_record.read(directory.path),
-        "notices": list(directory.odd_files()),
+        "notices": list(directory.notices()),
         "logs": [str(log) for log in directory.attempt_logs()],
         "config": config,
     }

@@ -34,7 +34,7 @@ def test_slots_follow_from_the_settings_and_change_on_request(
     share: Share, gpus: tuple[Gpu, ...], runs: int, slots: int, threads: str, tmp_path: Path
 ) -> None:
     settings, control = Settings(share=share), ControlFile(tmp_path / "control.json", tmp_path)
-    found = find_resources(settings, Nvml(), gpus, runs, control)
+    found = find_resources(settings, Nvml(), gpus, runs, control, {})
     assert len(found.slots) == slots
     assert found.slots[0].environment["OMP_NUM_THREADS"] == threads
     assert (found.gate is not None) == bool(gpus)

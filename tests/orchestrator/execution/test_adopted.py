@@ -99,8 +99,7 @@ def test_orphan_that_saves_nothing_between_two_losses_is_hopeless(
 ) -> None:
     adopted = AdoptedRuns(experiment, board, [decision.run.run_id])
     seen = [
-        Observation(RUNNING, False, 1, Progress(count, 5, {}), has_checkpoint=True)
-        for count in saved
+        Observation(RUNNING, False, 1, Progress(count, 5, {}), checkpoint="a.pt") for count in saved
     ]
     assert [adopted.is_hopeless(decision, each) for each in seen] == hopeless
 

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.grid.identity import Run
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
-from orchestrator.rundir.program_files import has_checkpoint
+from orchestrator.rundir.program_files import find_checkpoint
 from orchestrator.rundir.state import Record, Status
 
 
@@ -40,7 +40,9 @@ def leave(run_dir: Path, *names: str) -> None:
 )
 def test_what_is_named_like_a_checkpoint_can_be_resumed_from(tmp_path: Path, name: str) -> None:
     leave(tmp_path, "config.yaml", "run.json", "run.lock", name)
-    assert has_checkpoint(f"{tmp_path}")
+    found = find_checkpoint(f"{tmp_path}")
+    assert found
+    assert name.startswith(found)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_what_is_named_like_a_checkpoint_can_be_resumed_from(tmp_path: Path, nam
 )
 def test_other_files_are_not_checkpoints(tmp_path: Path, names: tuple[str, ...]) -> None:
     leave(tmp_path, "config.yaml", "run.json", "run.lock", *names)
-    assert not has_checkpoint(f"{tmp_path}")
+    assert not find_checkpoint(f"{tmp_path}")
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
@@ -66,34 +68,47 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run/out").symlink_to(tmp_path / "other")
     (tmp_path / "run/circle").symlink_to(tmp_path / "run")
-    assert not has_checkpoint(f"{tmp_path}/run")
+    assert not find_checkpoint(f"{tmp_path}/run")
 
 
 def test_folder_that_is_not_there_has_none(tmp_path: Path) -> None:
-    assert not has_checkpoint(f"{tmp_path}/missing")
+    assert not find_checkpoint(f"{tmp_path}/missing")
 
 
 @pytest.mark.parametrize(
     ("progress", "names", "saved", "reason"),
     [
         (None, (), 0, "nothing is saved yet"),
-        (None, ("last.ckpt",), 0, "a checkpoint is saved"),
+        (None, ("last.ckpt",), 0, "resumes if the program loads last.ckpt"),
         ((30, 30, None), (), 0, "progress 30 of 30, restarts from the beginning"),
         ((30, 30, None), ("train.log",), 0, "progress 30 of 30, restarts from the beginning"),
-        ((3, 30, None), ("checkpoints/state",), 3, "3 of 30 iterations are saved"),
+        (
+            (3, 30, None),
+            ("out/best.pt",),
+            3,
+            "progress 3 of 30, resumes if the program loads out/best.pt",
+        ),
+        (
+            (3, 30, None),
+            ("checkpoints/a",),
+            3,
+            "progress 3 of 30, resumes if the program loads checkpoints/a",
+        ),
+        ((3, 30, None, True), ("checkpoints/a",), 3, "3 of 30 iterations are saved"),
+        ((3, 30, None, True), (), 0, "progress 3 of 30, restarts from the beginning"),
         ((0, 30, None), (), 0, "nothing is saved yet"),
         ((9, 30, 5), ("checkpoints/state",), 5, "5 of 30 iterations are saved"),
         ((9, 30, 5), (), 5, "5 of 30 iterations are saved"),  # it keeps them elsewhere
         ((9, 30, 0), ("model.pt",), 0, "progress 9 of 30, restarts from the beginning"),
         ((9, 30, "5"), (), 0, "progress 9 of 30, restarts from the beginning"),
-        ((9, 30, -1), ("last.ckpt",), 9, "9 of 30 iterations are saved"),
-        ((9, 30, True), ("last.ckpt",), 9, "9 of 30 iterations are saved"),
+        ((9, 30, -1), ("a.ckpt",), 9, "progress 9 of 30, resumes if the program loads a.ckpt"),
+        ((9, 30, True), ("a.ckpt",), 9, "progress 9 of 30, resumes if the program loads a.ckpt"),
     ],
 )
 def test_only_what_can_be_resumed_from_is_called_saved(
     experiment: ExperimentDirectory,
     runs: list[Run],
-    progress: tuple[int, int, object] | None,
+    progress: tuple[object, ...] | None,
     names: tuple[str, ...],
     saved: int,
     reason: str,
@@ -102,7 +117,8 @@ def test_only_what_can_be_resumed_from_is_called_saved(
     directory: RunDirectory = experiment.create(runs[0])
     directory.write_status(Status(Record.INTERRUPTED, 1, "then", "box", 1))
     if progress is not None:
-        content = dict(zip(("iteration", "iterations", "saved"), progress, strict=True))
+        names_of = ("iteration", "iterations", "saved", "resumes")
+        content = dict(zip(names_of, progress, strict=False))
         (directory.path / "progress.json").write_text(json.dumps(content))
     leave(directory.path, *names)
     seen = directory.observe()
@@ -115,4 +131,4 @@ def test_run_that_is_done_is_not_searched(experiment: ExperimentDirectory, runs:
     directory = experiment.create(runs[0])
     directory.write_status(Status(Record.DONE, 1, "then", "box", 1))
     leave(directory.path, "checkpoints/state")
-    assert not directory.observe().has_checkpoint
+    assert not directory.observe().checkpoint

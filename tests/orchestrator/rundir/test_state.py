@@ -68,7 +68,8 @@ def test_nothing_there_is_a_pending_run() -> None:
         (Observation(_status(Record.DONE), attempts=1), "it has finished"),
         (
             Observation(
-                *(_status(Record.RUNNING), False, 1, Progress(3, 10, {})), has_checkpoint=True
+                *(_status(Record.RUNNING), False, 1, Progress(3, 10, {}, resumes=True)),
+                checkpoint="a.pt",
             ),
             "its process is gone, 3 of 10 iterations are saved",
         ),

@@ -46,6 +46,7 @@ class FakeStore:
     fails_at: int = 0
     is_away: bool = False
     answers_late: bool = True
+    starts: list[int] = field(default_factory=list)
 
     def _call(self) -> None:
         self.calls += 1
@@ -86,6 +87,18 @@ class FakeStore:
         self._call()
         on_progress()
         return {(each.key, each.step): each.value for each in self._active(mlflow_run_id).samples}
+
+    def read_tags(self, mlflow_run_id: str) -> dict[str, str]:
+        self._call()
+        return dict(self._active(mlflow_run_id).tags)
+
+    def read_params(self, mlflow_run_id: str) -> dict[str, str]:
+        self._call()
+        return dict(self._active(mlflow_run_id).params)
+
+    def remove_repeated(self, mlflow_run_id: str, starts: Sequence[int]) -> None:
+        self._active(mlflow_run_id)
+        self.starts = list(starts)
 
     def portions(self, samples: Sequence[MetricPoint]) -> list[Sequence[MetricPoint]]:
         return [samples]

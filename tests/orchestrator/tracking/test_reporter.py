@@ -13,6 +13,7 @@ import pytest
 from orchestrator.grid.identity import Run
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.mlflow_run_request import Answer, read_answer
 from orchestrator.rundir.state import Record, Status
 from orchestrator.tracking import reporter as reporter_module
 from orchestrator.tracking.delivery_record import Destination, read_delivery
@@ -251,3 +252,27 @@ def test_news_tell_of_work_that_is_not_over(
     )
     again.send(directory.observe())
     assert heard.count(0) > 0  # reading again what was sent before counts as work
+
+
+def test_runner_that_waits_is_answered_at_once(
+    experiment: ExperimentDirectory,
+    runs: list[Run],
+    store: Any,
+    ended: Callable[..., Status],
+    channel: tuple[int, int],
+) -> None:
+    """However young the run is; and told of a problem that lasts."""
+    reporter = Reporter(experiment, store, SCOPE._replace(share=True), channel[1])
+    directory = experiment.create(runs[0])
+    lock = directory.lock.open()
+    directory.lock.take(lock)
+    directory.write_status(ended(Record.RUNNING))
+    reporter.round(send=True)
+    assert read_answer(directory.path) == Answer(1, "mlflow-0")
+    store.is_away = True
+    directory.write_status(ended(Record.RUNNING, 2))
+    for _ in range(2):
+        reporter.round(send=True)
+    why = "the tracking server does not answer (connection refused)"
+    assert read_answer(directory.path) == Answer(2, problem=why)
+    os.close(lock)

@@ -41,3 +41,23 @@ def test_many_points_are_as_if_mlflow_had_written_them(tmp_path: Path) -> None:
     found = store.read_points(bulk)
     assert len(found) == 4000
     assert math.isnan(found["key0", 0])
+
+
+def test_points_that_a_later_attempt_logs_again_stand_once(tmp_path: Path) -> None:
+    """A metric without steps of its own, always logged at step 0, keeps all of its points."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    store = Store(uri, "first", tmp_path)
+    run, other = (store.create_run(name, "", 1000, {}) for name in ("abc", "def"))
+    first = [MetricPoint("loss", 1 / (1 + step), step, 1000 + step) for step in range(4)]
+    second = [MetricPoint("loss", 2 / (1 + step), step, 2000 + step) for step in range(2, 6)]
+    stepless = [MetricPoint("time", at, 0, at) for at in (1001, 1002, 2001)]
+    store.send(run, samples=[*first, *second, *stepless])
+    store.send(other, samples=[*first, *second])
+    for _ in range(2):
+        store.remove_repeated(run, [900, 1900])
+    client = MlflowClient(uri)
+    history = sorted((each.step, each.value) for each in client.get_metric_history(run, "loss"))
+    assert history == [(0, 1.0), (1, 0.5), *((step, 2 / (1 + step)) for step in range(2, 6))]
+    assert len(client.get_metric_history(run, "time")) == 3
+    assert len(client.get_metric_history(other, "loss")) == 8
+    assert client.get_run(run).data.metrics["loss"] == 2 / 6
