@@ -61,6 +61,7 @@ bench: venv ## run the benchmarks behind the figures in the README
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/states.py
 	$(BIN)/python benchmarks/grid.py
+	$(BIN)/python benchmarks/warm_apps.py
 	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/pictures.py
 

@@ -163,7 +163,7 @@ def _values(root: DictConfig, given: Given) -> DictConfig:
         {
             "runtime": {"cwd": str(Path.cwd()), "choices": choices, "version": __version__},
             "job": {"name": name, "config_name": given.config_name},
-            "mode": "MULTIRUN",
+            "mode": "RUN",
         }
     )
 

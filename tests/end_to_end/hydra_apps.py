@@ -101,6 +101,17 @@ REFERENCES = [
 ]
 
 
+# Of the sweeps that Hydra's grammar knows besides lists and choice().
+SWEEPS = [
+    *["lr=range(1,3)", "lr=range(0.5,2,0.5)", "lr=sort(3,1,2)", "lr=sort(3,1,reverse=true)"],
+    *["lr=tag(a,b,choice(1,2))", "name=sort('b',a)", "name=choice('x y',z)", "sibling=[1],[2,3]"],
+    *["nested={a:1,b:{c:3}}", "nested.b={c:4},{c:5,d:'6'}", "++nested.deeper.key='v, w'"],
+    *["lr=int('7'),8", "name=str([1,a])", "empty={},[]", "which=a,b", "++a.b.c=${lr}"],
+    *["layers=[${lr},{x:'${name}'}]", "name='${nested.${which}}'", "name=\"a'b\",'c\"d'"],
+    *["lr=float(3),bool(true)", "~layers", r"name=\,", "lr=shuffle(1)"],
+]
+
+
 @dataclass(frozen=True)
 class GeneratedApp:
     """An app in a folder of its own, and how it is called."""
@@ -141,6 +152,7 @@ def generate(folder: Path, seed: int) -> GeneratedApp:
     defaults = _defaults(pick, groups)
     if registers:
         defaults.insert(0, {"typed": "schema"})
+    more = _more(pick, configs, defaults)
     is_needed = pick.random() < 0.3
     primary = _primary(pick, defaults, is_needed=is_needed)
     if registers:
@@ -156,7 +168,8 @@ def generate(folder: Path, seed: int) -> GeneratedApp:
         _overrides(
             pick, groups, [item for item in defaults if "typed" not in item], is_needed=is_needed
         )
-        + _of_schema(pick, registers),
+        + _of_schema(pick, registers)
+        + more,
         registers,
     )
 
@@ -190,6 +203,56 @@ def _defaults(pick: random.Random, groups: dict[str, Any]) -> list[Any]:
     return defaults
 
 
+def _more(pick: random.Random, configs: Path, defaults: list[Any]) -> list[str]:
+    """Add some of what defaults lists may have, and return overrides that go with it."""
+    keys = [next(iter(item)) for item in defaults if isinstance(item, dict) and "typed" not in item]
+    overrides = [pick.choice(SWEEPS)] if pick.random() < 0.4 else []  # many
+    for add in pick.sample([_experiment, _optional, _several, _pair], pick.randrange(3)):
+        overrides += add(pick, configs, defaults, keys[0])
+    if pick.random() < 0.2:  # a few
+        package = keys[0].partition("@")[0]
+        overrides.append(pick.choice([f"{keys[-1]}=glob(t*)", f"+{package}@_global_.far=one"]))
+    return overrides
+
+
+def _experiment(pick: random.Random, configs: Path, defaults: list[Any], key: str) -> list[str]:
+    """Add a group whose options override others, in the global package."""
+    for name, option in (("first", "two"), ("second", "three")):
+        header = f"# @package _global_\ndefaults:\n  - override /{key}: {option}\n"
+        grid = "hydra: {sweeper: {params: {sibling: '5,6'}}}\n"
+        body = pick.choice(["", grid, "name: '${lr}'\n"])
+        _write(configs / "experiment" / f"{name}.yaml", f"{header}lr: 0.{len(name)}\n{body}")
+    sign = pick.choice(["", "+"])
+    if not sign:
+        defaults.append({"experiment": pick.choice([None, "first"])})
+    return [f"{sign}experiment={pick.choice(['first', 'second', 'first,second'])}"]
+
+
+def _optional(pick: random.Random, configs: Path, defaults: list[Any], _key: str) -> list[str]:
+    defaults.insert(0, {"optional local": "mine"})
+    if pick.random() < 0.5:  # a half
+        return []  # it is not there
+    _write(configs / "local/mine.yaml", "host: box\nport: 1\n")
+    return [pick.choice(["local.port=2,3", "~local", "+local.user='me, you'"])]
+
+
+def _several(pick: random.Random, configs: Path, defaults: list[Any], _key: str) -> list[str]:
+    """Add a group of which several options are chosen."""
+    for name in ("a", "b", "c"):
+        _write(configs / "hooks" / f"{name}.yaml", f"{name}: {{kind: {name}, every: '${{lr}}'}}\n")
+    defaults.append({"hooks": ["a", "b"]})
+    return [pick.choice(["hooks=[c]", "hooks=[a,c],[b]", "hooks=c", "hooks.a.every=3", "~hooks"])]
+
+
+def _pair(_pick: random.Random, configs: Path, defaults: list[Any], key: str) -> list[str]:
+    """Add a group whose option is made of that of another one."""
+    if "@" not in key:
+        for name in ("one", "two", "three"):
+            _write(configs / "pair" / f"{name}_x.yaml", f"of: {name}\nlr: ${{lr}}\n")
+        defaults.append({"pair": f"${{{key}}}_x"})
+    return []
+
+
 def _primary(pick: random.Random, defaults: list[Any], *, is_needed: bool) -> str:
     content: dict[str, Any] = {
         "lr": 0.1,
@@ -199,14 +262,21 @@ def _primary(pick: random.Random, defaults: list[Any], *, is_needed: bool) -> st
         "sibling": 4,
         "ref": pick.choice(REFERENCES),
         "empty": None,
+        "which": "a",
+        "picked": pick.choice(
+            ["${nested.${which}}", "${nested.${.which}}", "x ${nested.b.c} ${lr}"]
+        ),
     }
     if is_needed:
         content["needed"] = "???"
     if pick.random() < 0.2:  # a few
         content |= {"results_dir": "mine", "experiment_id": "own"}
     if pick.random() < 0.3:  # some
-        params = {"nested.b.c": "1,2", "+from_file": pick.choice(VALUES)}
+        params = {"nested.b.c": "1,2", "+from_file": pick.choice(VALUES), "lr": 0.25}
         content["hydra"] = {"sweeper": {"params": params}}
+    if pick.random() < 0.2:  # a few
+        own = {"run": {"dir": "own/${lr}"}, "job": {"chdir": True, "name": "named"}}
+        content["hydra"] = {**content.get("hydra", {}), **own}
     return yaml.safe_dump({"defaults": defaults, **content}, sort_keys=False, allow_unicode=True)
 
 
@@ -219,6 +289,7 @@ def _overrides(
     pick: random.Random, groups: dict[str, Any], defaults: list[Any], *, is_needed: bool
 ) -> list[str]:
     keys = [next(iter(item)) for item in defaults if item != "_self_"]
+    keys = [key for key in keys if key.partition("@")[0] in groups]
     found = [f"needed={pick.choice(VALUES)}"] if is_needed else []
     for _ in range(pick.randrange(1, 6)):
         key = pick.choice(["lr", "name", "empty", "nested.a", "nested.b.c", "layers", "sibling"])

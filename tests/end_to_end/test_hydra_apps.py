@@ -16,23 +16,31 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from hydra_apps import GeneratedApp, generate
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
 from orchestrator.errors import OrchestratorError
+from orchestrator.planning.given_points import plan_given
 from orchestrator.planning.load import ConfigSource, Planned, load_plan
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.runner.composed_config import find_mismatch
 from orchestrator.runner.entry_point import EntryPoint
 
-KINDS = ("command", "app", "entry_point")
+KINDS = ("command", "app", "entry_point", "launcher")
 _POINTS = 3
 
 
 def _plan(app: GeneratedApp, kind: str) -> Planned:
     """Plan an app that is named in one of the three ways."""
+    if kind == "launcher":
+        return _plan_as_the_launcher(app)
     place = {"folder": Path(app.config_dir), "name": app.config_name, "overrides": app.overrides}
     if kind == "app":
         return load_plan(ConfigSource(None, None, app.overrides, app.program))
@@ -46,6 +54,26 @@ def _plan(app: GeneratedApp, kind: str) -> Planned:
     setup = [f"orch.setup=[{app.program}]"] if app.registers else []
     place["overrides"] = [*app.overrides, *own, *setup, f"orch.command=[{words}]"]
     return load_plan(ConfigSource(**place))  # type: ignore[arg-type]
+
+
+def _plan_as_the_launcher(app: GeneratedApp) -> Planned:
+    """Plan the points that Hydra's own sweeper makes of the overrides and of the config."""
+    ours = ("orch.", "results_dir=", "experiment_id=")
+    given = [text for text in app.overrides if not text.lstrip("+").startswith(ours)]
+    parsed = OverridesParser.create().parse_overrides(given)
+    fixed = [each for each in parsed if not each.is_sweep_override()]
+    with initialize_config_dir(str(Path(app.config_dir).absolute()), version_base="1.3"):
+        config = compose(
+            app.config_name, [str(each.input_line) for each in fixed], return_hydra_config=True
+        )
+    params = config.hydra.sweeper.get("params") or {}
+    of_task = [f"{key}={value}" for key, value in params.items()]
+    of_task += [text for text in given if not text.startswith("hydra.")]
+    points = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(of_task), None)
+    words = f"python,{app.program},'{{overrides}}','hydra.run.dir={{run_dir}}/output'"
+    own = [f"orch.command=[{words}]", *(text for text in given if text.startswith("hydra."))]
+    source = ConfigSource(Path(app.config_dir), app.config_name, own, app.program)
+    return plan_given(source, [tuple(each) for each in points[0]])[0]
 
 
 def _execute(planned: Planned, kind: str, app: GeneratedApp) -> list[str]:
@@ -139,7 +167,8 @@ def _plan_and_execute(app: GeneratedApp, kind: str, sender: Connection) -> None:
     os.chdir(app.folder)
     try:
         planned = _plan(app, kind)
-    except OrchestratorError:  # random overrides need not go together
+    except (OrchestratorError, HydraException, OmegaConfBaseException):
+        # Random overrides need not go together.
         sender.send((0, []))
         return
     wrong = _execute(planned, kind, app)
@@ -151,7 +180,7 @@ def test_apps_compose_what_is_recorded(tmp_path: Path) -> None:
     Plugins.instance()  # once for all forks
     executed, problems = 0, []
     for seed in range(30):
-        runs, wrong = _check(tmp_path / str(seed), seed, (KINDS[seed % 3],))
+        runs, wrong = _check(tmp_path / str(seed), seed, (KINDS[seed % 4],))
         executed += runs
         problems += wrong
     assert problems == []
@@ -209,6 +238,48 @@ def test_app_is_run_as_it_is(tmp_path: Path, how: str) -> None:
     assert not (tmp_path / "outputs").exists()
     again = orch("run", "--quiet")
     assert again.stdout == "Nothing to do: all 2 runs are done.\n"
+
+
+RELATIVE = """
+from pathlib import Path
+import hydra
+
+@hydra.main(version_base={base!r}, config_path="conf", config_name="config")
+def main(cfg):
+    Path("model.txt").write_text(str(cfg.lr))
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("base", "config", "override", "changes"),
+    [
+        ("1.3", "", None, False),
+        ("1.3", "hydra: {job: {chdir: true}}", None, True),
+        ("1.3", "", "hydra.job.chdir=true", True),
+        ("1.3", "hydra: {job: {chdir: true}}", "hydra.job.chdir=false", False),
+        ("1.1", "", None, True),
+    ],
+)
+def test_app_writes_where_its_own_run_would(
+    tmp_path: Path, base: str, config: str, override: str | None, *, changes: bool
+) -> None:
+    """Into the current folder or, if it changes there, into the output folder of each run."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "train.py").write_text(RELATIVE.format(base=base))
+    (tmp_path / "conf/config.yaml").write_text(f"lr: 0\n{config}\n")
+    words = ["run", "--app=train.py", "--quiet", "lr=1,2", "orch.tracking.enabled=false"]
+    subprocess.run(
+        [sys.executable, "-m", "orchestrator", *words, *([override] if override else [])],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    own = sorted(path.read_text() for path in tmp_path.glob("results/*/*/*/output/model.txt"))
+    assert own == (["1", "2"] if changes else [])
+    assert (tmp_path / "model.txt").exists() is not changes
 
 
 @pytest.mark.soak
