@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import code_record, durable
 from orchestrator.rundir.directory import RunDirectory
-from orchestrator.rundir.mlflow_run_request import Answer
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, State, Status
 from orchestrator.runner import mlflow_variables, process_tree, project_files
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    from orchestrator.rundir.mlflow_run_request import Answer
     from orchestrator.runner.attempt_program import Program
     from orchestrator.runner.time_limits import Limits
 

@@ -45,7 +45,7 @@ from orchestrator.tracking.reporter_handle import Patience, ReporterProcess, fin
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
@@ -93,8 +93,7 @@ def execute(
         return _do_nothing(planned, options, console, is_summarized=is_summarized)
     to_start = planned.plan.starts()
     stop_file = planned.experiment.stop_file()  # before joining, so that no later request is missed
-    shared = variables_for_programs(planned.experiment, tracking)
-    resources = _join(planned, settings, total, shared)
+    resources = _join(planned, settings, total, tracking)
     if is_summarized and not options.quiet:
         print_summary(planned.plan, console, find_drift(planned))
     _warn_of_shared_memory(to_start, console)
@@ -132,12 +131,13 @@ def _first_level(options: argparse.Namespace) -> StopLevel:
     return StopLevel.DRAIN if options.drain else StopLevel.AT_CHECKPOINT
 
 
-def _join(planned: Planned, settings: Settings, total: int, shared: Mapping[str, str]) -> Resources:
+def _join(planned: Planned, settings: Settings, total: int, tracking: Tracking) -> Resources:
     """Become an orchestrator of the experiment, and return what its runs may use.
 
-    ``shared`` are the variables by which programs find MLflow.
+    Raises:
+        UsageError: Programs cannot be told where MLflow is.
     """
-    gpus = Nvml()
+    gpus, shared = Nvml(), variables_for_programs(planned.experiment, tracking)
     control = planned.experiment.control_file()  # as the stop file, before joining
     resources = find_resources(
         settings, gpus, gpus.found() if total else (), total, control, shared
