@@ -10,11 +10,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import Enum
-from signal import Signals
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.runner.child_reports import (
+    code_of_child,
+    code_of_subprocess,
+    signal_reported,
+)
+from orchestrator.runner.other_languages import message_above_stack, signal_described
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,32 +90,14 @@ _HYDRAS_FIRST = re.compile(
     r"|Interpolation|Missing mandatory|Ambiguous value|Config group override|Invalid |Value '"
     r"|Unsupported |Unexpected |Override |Environment variable '|Defaults "
 )
-_STATUS = re.compile(r"non-zero exit status (\d+)\.")
-_DIED_WITH = re.compile(r"died with <Signals\.\w+: (\d+)>")
-_SPAWNED = re.compile(r"process \d+ terminated with (?:signal (\w+)|exit code (\d+))")
-_LIGHTNING = re.compile(r"Child process with PID \d+ terminated with code (-?\d+)")
-_GOT = re.compile(r"Process \d+ got signal: (\d+)")
+_RECORDED = re.compile(r"Root Cause.*?traceback : Traceback .*?\n *(\S[^\n]*)\n=", re.DOTALL)
+_FLUSH_FAILED: Final = 120  # Python's exit code if its output cannot be written at the end
 _ROOT = re.compile(r"Root Cause.*?rank\s*: (\d+).*?exitcode\s*: (-?\d+)", re.DOTALL)
-_WORKER = re.compile(r"is killed by signal: ([A-Z][\w ]*)")
-_BY_SHELL = re.compile(
-    r"(?:.*: (?:line )?\d+:\s+(?:\d+ )?)?(Killed|Segmentation fault|Aborted|Bus error|Terminated"
-    r"|Floating point exception|Illegal instruction|Hangup)(?: \(core dumped\))?(?:\s+\S.*)?"
-)
-_WORDS: Final[Mapping[str, Signals]] = {
-    "Killed": Signals.SIGKILL,
-    "Segmentation fault": Signals.SIGSEGV,
-    "Aborted": Signals.SIGABRT,
-    "Bus error": Signals.SIGBUS,
-    "Terminated": Signals.SIGTERM,
-    "Floating point exception": Signals.SIGFPE,
-    "Illegal instruction": Signals.SIGILL,
-    "Hangup": Signals.SIGHUP,
-}
 
 
 def find_cause(output: str, exit_code: int) -> Cause:
     """Return the cause of a program's end, from its output and exit code."""
-    text = _ESCAPES.sub("", output).replace("\r\n", "\n").replace("\r", "\n")
+    text = re.sub(r"\r\n?", "\n", _ESCAPES.sub("", output))
     return _find([line.rstrip() for line in text.split("\n")], exit_code, rank="")
 
 
@@ -117,12 +105,11 @@ def _find(lines: Sequence[str], exit_code: int, *, rank: str) -> Cause:
     blocks = _read_blocks(lines)
     said = _without(lines, [each for each in blocks if each.weight is _Weight.NOTHING])
     last = said[-1] if said else ""
-    if found := _LIGHTNING.search(last):
-        inner = _find(lines[: lines.index(last)], int(found[1]), rank=rank)
-        return replace(inner, exit_code=int(found[1]))
+    if code := code_of_child(last):
+        return replace(_find(lines[: lines.index(last)], code, rank=rank), exit_code=code)
     block = _choose(blocks, rank)
     if block is None:
-        return _last_line(said)
+        return _unwritten(lines, blocks, exit_code) or _last_line(said)
     if wrapped := _unwrap(lines, block):
         return wrapped
     after = _without(lines[block.end :], [])
@@ -130,7 +117,17 @@ def _find(lines: Sequence[str], exit_code: int, *, rank: str) -> Cause:
         return _last_line(said)
     if after and _is_caught(after, exit_code):
         return _last_line(said)
-    return _signalled(Cause(block.error, block.reasons, is_exception=True))
+    number = signal_reported(block.error, after)
+    code = None if number is None else -number
+    return Cause(block.error, block.reasons, code, is_exception=True)
+
+
+def _unwritten(lines: Sequence[str], blocks: Sequence[_Trace], exit_code: int) -> Cause | None:
+    """Return why Python could not write its output at its end, if that is the cause of this end."""
+    for each in reversed(blocks):
+        if exit_code == _FLUSH_FAILED and "'<std" in lines[each.start]:
+            return Cause(lines[each.end - 1].strip(), is_exception=True)
+    return None
 
 
 def _choose(blocks: Sequence[_Trace], rank: str) -> _Trace | None:
@@ -158,11 +155,13 @@ def _last_line(said: Sequence[str]) -> Cause:
     if any(line.startswith(_HYDRA) for line in said):
         return Cause(_first_of_hydra(said))
     said = [line for line in said if not _ASIDES.match(line)]
+    if above := message_above_stack(said):
+        return Cause(above)
     last = said[-1].strip() if said else ""
-    told = _BY_SHELL.fullmatch(last)
+    number = signal_described(last)
     return Cause(
         _RANK.sub("", last),
-        exit_code=-_WORDS[told[1]] if told else None,
+        exit_code=None if number is None else -number,
         is_exception=_EXCEPTION.match(last) is not None,
     )
 
@@ -199,30 +198,15 @@ def _unwrap(lines: Sequence[str], block: _Trace) -> Cause | None:
         root = _ROOT.search("\n".join(lines[block.end - 1 :]))
         code, rank = (int(root[2]), root[1]) if root else (1, "")
         inner = _find(before, code, rank=rank)
+        if not inner.is_exception and (told := _RECORDED.search("\n".join(lines[block.end - 1 :]))):
+            inner = Cause(told[1], is_exception=True)
         return replace(inner, exit_code=code) if code < 0 else inner
-    if found := _STATUS.search(error):
-        inner = _find(before, int(found[1]), rank="")
-        found_more = inner.message or inner.exit_code is not None
-        return replace(inner, exit_code=inner.exit_code or int(found[1])) if found_more else None
-    if found := _DIED_WITH.search(error):
-        return Cause(error, exit_code=-int(found[1]), is_exception=True)
-    return None
-
-
-def _signalled(cause: Cause) -> Cause:
-    """Add the signal that an exception reports, of the process itself or of a child."""
-    message, number = cause.message, None
-    if found := _GOT.search(message):
-        number = int(found[1])
-    elif message.partition(":")[0].endswith("SIGTERMException"):
-        number = Signals.SIGTERM
-    elif message.partition(":")[0] == "KeyboardInterrupt":
-        number = Signals.SIGINT
-    elif (found := _WORKER.search(message)) and found[1].strip() in _WORDS:
-        number = _WORDS[found[1].strip()]
-    elif (found := _SPAWNED.search(message)) and found[1] in Signals.__members__:
-        number = Signals[found[1]]
-    return cause if number is None else replace(cause, exit_code=-number)
+    status = code_of_subprocess(error)
+    if status is None or status < 0:
+        return None if status is None else Cause(error, exit_code=status, is_exception=True)
+    inner = _find(before, status, rank="")
+    found_more = inner.message or inner.exit_code is not None
+    return replace(inner, exit_code=inner.exit_code or status) if found_more else None
 
 
 def _read_blocks(lines: Sequence[str]) -> list[_Trace]:
@@ -243,7 +227,9 @@ def _read_one(lines: Sequence[str], start: int) -> _Trace | None:
     strip = rank.end() if rank else 0
     cut = start == 0 and lines[0][:1].isspace() and any('File "' in line for line in lines[:4])
     if not (cut or _HEADER.match(lines[start][strip:])):
-        if _ENDS_NOTHING.match(lines[start]) and not _is_header(lines, start + 1):
+        if _ENDS_NOTHING.match(lines[start]) and not any(
+            map(_HEADER.match, lines[start + 1 : start + 2])
+        ):
             return _Trace(start, min(start + 2, len(lines)), "", _Weight.NOTHING)
         return None
     at = start + 1
@@ -253,10 +239,6 @@ def _read_one(lines: Sequence[str], start: int) -> _Trace | None:
     if error.endswith(":") and at + 1 < len(lines) and not _HEADER.match(lines[at + 1]):
         error = f"{error} {lines[at + 1][strip:].strip()}"
     return _Trace(start, at + 1, error, _Weight.ENDS, rank[1] if rank else "")
-
-
-def _is_header(lines: Sequence[str], at: int) -> bool:
-    return at < len(lines) and _HEADER.match(lines[at]) is not None
 
 
 def _read_group(lines: Sequence[str], start: int) -> _Trace:
@@ -283,8 +265,8 @@ def _read_group(lines: Sequence[str], start: int) -> _Trace:
 
 def _in_context(lines: Sequence[str], block: _Trace, before: Sequence[_Trace]) -> _Trace:
     """Add what the lines before a traceback say about it: its weight, or its cause."""
-    said = [line for line in lines[: block.start][-8:] if line.strip(' "')]
-    said = said[-3:]
+    near = lines[max(0, block.start - 8) : block.start]
+    said = [line for line in near if line.strip(' "')][-3:]
     above = _RANK.sub("", said[-1]) if said else ""
     if above in (_DIRECT, _DURING) and before:
         cause = before[-1]

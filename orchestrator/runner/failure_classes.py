@@ -36,7 +36,6 @@ class FailureKind(StrEnum):
 
 _LONGEST_MESSAGE: Final = 500
 _NAMED = re.compile(rf"({'|'.join(FailureKind)}): *(\S.*)")
-_WHAT = re.compile(r"^\s*what\(\): +(.*)", re.MULTILINE)  # printed by C++ for an uncaught exception
 # The error of an attempt that had started; before that, the directory is just not found.
 LOST: Final = (
     "it was removed, moved or replaced while the run was live, so the run was killed."
@@ -123,11 +122,16 @@ def _killed(number: int, message: str, traces: Traces) -> Failure:
     if number == signal.SIGKILL and traces.memory_ran_out:
         text = f"killed by the kernel ({name}): the machine ran out of memory"
         return Failure(FailureKind.OUT_OF_MEMORY, text)
-    if number == signal.SIGABRT and (what := _WHAT.findall(traces.output_tail)):
-        message = printable(what[-1])[:_LONGEST_MESSAGE]
+    from orchestrator.runner import other_languages  # noqa: PLC0415 # as for the patterns
+
+    if number == signal.SIGABRT and (told := other_languages.message_of_abort(traces.output_tail)):
+        message = printable(told)[:_LONGEST_MESSAGE]
         for kind, sign in _signs().items():
             if sign.search(message):
                 return Failure(kind, f"{message} (by {name})")
+    if not message:
+        message = printable(other_languages.message_of_manager(traces.output_tail))
+        message = message[:_LONGEST_MESSAGE]
     return Failure(FailureKind.KILLED, f"by {name}" + (f", {message}" if message else ""))
 
 

@@ -24,7 +24,7 @@ TAIL: Final = 4 << 20
 _PIPE: Final = 1 << 20
 _LARGEST: Final = 1 << 26  # a larger file was not written by this class
 _BETWEEN_WRITES: Final = 0.5
-_TAIL_FOR_ERRORS: Final = 64 << 10
+_TAIL_FOR_ERRORS: Final = 1 << 20  # behind an error, thousands of objects may complain
 _NOTICE: Final = "\n... {:,} bytes were left out here: a log keeps its beginning and its end ...\n"
 
 

@@ -402,7 +402,176 @@ def of_wrappers() -> dict[str, Death]:
     }  # fmt: skip
 
 
-DEATHS = of_linux() | of_python() | of_noise() | of_wrappers()
+ABORTED = "terminate called after throwing an instance of"
+ELSEWHERE = 'Traceback (most recent call last):\n    File "train.py", line 9, in main\n      f()\n  ValueError: told'
+GETATTR = "class A:\n    def __getattr__(self, name): return getattr(self, name)"
+
+
+def of_causes() -> dict[str, Death]:
+    """Return deaths by what kills programs: limits, devices, memory, children, and other programs."""
+    return {
+        # the kernel
+        "null pointer": py("import ctypes; ctypes.string_at(0)", "killed", "by SIGSEGV"),
+        "null pointer of a watched one": py(
+            "import ctypes, faulthandler; faulthandler.enable(); ctypes.string_at(0)", "killed", "by SIGSEGV.*"),
+        "stack of C": py(
+            f"import sys, threading\n{GETATTR}\nsys.setrecursionlimit(10**6); threading.stack_size(1 << 16)\n"
+            "t = threading.Thread(target=lambda: A().x); t.start(); t.join()", "killed", "by SIGSEGV"),
+        "mapped file that shrinks": py(
+            "import mmap, os, tempfile\nf = tempfile.TemporaryFile(); f.write(bytes(9999)); f.flush()\n"
+            "m = mmap.mmap(f.fileno(), 9999); os.ftruncate(f.fileno(), 0); m[5000]", "killed", "by SIGBUS"),
+        "time of the processor": py(
+            "import resource as r; r.setrlimit(r.RLIMIT_CPU, (1, 9))\nwhile True: pass", "killed", "by SIGXCPU"),
+        "size of a file": py(
+            "import resource as r, tempfile; r.setrlimit(r.RLIMIT_FSIZE, (9, 9))\n"
+            "with tempfile.TemporaryFile() as f: f.write(bytes(99))", "error", r"OSError: \[Errno 27\] File too large"),
+        "size of a file of a C program": sh(
+            "ulimit -f 1; cd $(mktemp -d); cat /dev/zero > f; code=$?; rm -r $PWD; exit $code", "killed", "by SIGXFSZ"),
+        "address space": py(
+            "import resource as r; r.setrlimit(r.RLIMIT_AS, (1 << 28,) * 2); bytes(1 << 30)", "out-of-memory",
+            "MemoryError"),
+        "descriptors": py(
+            "import os, resource as r; r.setrlimit(r.RLIMIT_NOFILE, (9, 9))\nwhile True: os.dup(1)", "error",
+            r"OSError: \[Errno 24\] Too many open files"),
+        "device that is full": py(
+            "with open('/dev/full', 'w') as f: f.write('told')", "disk-full",
+            r"OSError: \[Errno 28\] No space left on device"),
+        "output that is full": sh(
+            f"{sys.executable} -I -S -c 'print(1)' > /dev/full", "disk-full", ".*No space left on device.*"),
+        "C program on a full device": sh("cat /etc/passwd > /dev/full", "disk-full", "cat: .*No space left on device"),
+        "C program beyond its quota": says("cp: error writing 'best.pt': Disk quota exceeded\n", 1, "disk-full",
+                                           "cp: error writing 'best.pt': Disk quota exceeded"),
+        "pipe that nobody reads": py(
+            "import os; r, w = os.pipe(); os.close(r); os.write(w, b'x')", "error",
+            r"BrokenPipeError: \[Errno 32\] Broken pipe"),
+        "pipe that nobody reads, of a C program": py(
+            "import os, signal; signal.signal(signal.SIGPIPE, signal.SIG_DFL); r, w = os.pipe(); os.close(r)\n"
+            "os.write(w, b'x')", "killed", "by SIGPIPE"),
+        "alarm": py("import signal; signal.setitimer(signal.ITIMER_REAL, 0.01); signal.pause()", "killed", "by SIGALRM"),
+        "child that kills": py(
+            "import os, signal\nif not os.fork(): os.kill(os.getppid(), signal.SIGKILL); os._exit(0)\nsignal.pause()",
+            "killed", "by SIGKILL"),
+        "streams that are closed": py("import os; os.close(1); os.close(2); raise ValueError('told')", "error",
+                                      "exit code 120, and no output"),
+        # Python
+        "fatal error of Python": py(
+            "import ctypes; ctypes.pythonapi.Py_FatalError(b'told')", "killed", "by SIGABRT, .*told"),
+        "exit with a list": py("import sys; sys.exit(['told'])", "error", exact("['told']")),
+        "exit with a float": py("import sys; sys.exit(2.5)", "error", "2.5"),
+        "exit with an object": py(
+            "import sys\nclass E:\n    def __str__(self): return 'told'\nsys.exit(E())", "error", "told"),
+        "exit with True": py("import sys; sys.exit(True)", "error", "exit code 1, and no output"),
+        "exit with a number that is too large": py("import sys; sys.exit(259)", "error", "exit code 3, and no output"),
+        "exit in an except": py("import sys\ntry: 1 / 0\nexcept ZeroDivisionError: sys.exit('told')", "error", "told"),
+        "exit in a group": py("raise BaseExceptionGroup('m', [SystemExit('told')])", "error", "SystemExit: told"),
+        "group of tasks": py(
+            "import asyncio\nasync def f(): raise ValueError('told')\nasync def main():\n"
+            "    async with asyncio.TaskGroup() as g: g.create_task(f())\nasyncio.run(main())", "error",
+            "ValueError: told"),
+        "group that is handled in part": py(
+            "try: raise ExceptionGroup('m', [ValueError('a'), MemoryError('told')])\nexcept* ValueError: pass",
+            "out-of-memory", "MemoryError: told"),
+        "atexit that exits": py("import atexit, os; atexit.register(os._exit, 3)", "error", "exit code 3, and no output"),
+        "thread without memory": py(
+            "import sys, threading\ndef f(): raise MemoryError('told')\nt = threading.Thread(target=f); t.start(); t.join()\n"
+            "sys.exit(1)", "out-of-memory", "MemoryError: told"),
+        "pool of threads": py(
+            "from concurrent.futures import ThreadPoolExecutor as P\ndef f(): raise MemoryError('told')\n"
+            "P().submit(f).result()", "out-of-memory", "MemoryError: told"),
+        "spawned child": py(
+            "import multiprocessing as m, sys\np = m.get_context('spawn').Process(target=exec, args=(\"raise ValueError('told')\",))\n"
+            "p.start(); p.join(); sys.exit(p.exitcode)", "error", "ValueError: told"),
+        "spawned child that is killed": py(
+            "import multiprocessing as m, os, signal, sys\np = m.get_context('spawn').Process(target=exec, args=("
+            '"import os; os.kill(os.getpid(), 9)",))\np.start(); p.join(); sys.exit(p.exitcode)', "error",
+            "exit code 247, and no output"),
+        "pool whose child is killed": py(
+            "from concurrent.futures import ProcessPoolExecutor as P\nimport multiprocessing as m\n"
+            "P(1, m.get_context('fork')).submit(exec, 'import os; os.kill(os.getpid(), 9)').result()", "error",
+            ".*BrokenProcessPool: A process in the process pool was terminated abruptly.*"),
+        "program that aborts": py(
+            "import subprocess; subprocess.run(['sh', '-c', 'kill -6 $$'], check=True)", "killed", "by SIGABRT, .*"),
+        "errors of many objects": py(
+            "class L:\n    def __del__(self): {}['late']\nkeep = [L() for _ in range(60)]\nraise ValueError('told')",
+            "error", "ValueError: told"),
+        "errors of thousands of objects": py(
+            "class L:\n    def __del__(self): {}['late']\nkeep = [L() for _ in range(3000)]\nraise ValueError('told')",
+            "error", "ValueError: told"),
+        "endless message": py("raise ValueError('told ' * 100_000)", "error", "ValueError: told told .*"),
+        "log of an exception": py(
+            "import logging, sys\ntry: {}['told']\nexcept KeyError: logging.exception('no training')\nsys.exit(1)", "error",
+            "KeyError: 'told'"),
+        "module that is not there": py("import nothing_there", "error",
+                                       "ModuleNotFoundError: No module named 'nothing_there'"),
+        "arguments": py(
+            "import argparse; argparse.ArgumentParser('train.py').parse_args(['--lr=1'])", "error",
+            "exit code 2: train.py: error: unrecognized arguments: --lr=1"),
+        # C and C++
+        "assertion of C": says("train: train.c:3: main: Assertion `x == 1' failed.\n", -6, "killed",
+                               "by SIGABRT, .*Assertion `x == 1' failed."),
+        "heap of C": says("free(): invalid pointer\n", -6, "killed", exact("by SIGABRT, free(): invalid pointer")),
+        "stack of C that is smashed": says("*** stack smashing detected ***: terminated\n", -6, "killed",
+                                           exact("by SIGABRT, *** stack smashing detected ***: terminated")),
+        "NCCL": says(
+            "[rank0]:[E1128 20:00:00.0 ProcessGroupNCCL.cpp:616] [Rank 0] Watchdog caught collective operation timeout\n"
+            f"{ABORTED} 'c10::DistBackendError'\n  what():  [PG ID 0 Rank 0] Process group watchdog thread terminated\n",
+            -6, "killed", exact("by SIGABRT, [PG ID 0 Rank 0] Process group watchdog thread terminated")),
+        # what starts programs
+        "torchrun, two failures": says(
+            "Epoch 1\n" + TORCHRUN.format(code=-9, told="Signal 9 (SIGKILL) received by PID 4713").replace(
+                "  <NO_OTHER_FAILURES>\n",
+                "[1]:\n  time      : 2026-11-28_20:00:01\n  host      : box\n  rank      : 0 (local_rank: 0)\n"
+                "  exitcode  : -6 (pid: 4712)\n  error_file: <N/A>\n  traceback : Signal 6 (SIGABRT) received by PID 4712\n"),
+            1, "killed", "by SIGKILL"),
+        "torchrun, killed beside an error": says(
+            RANKED.replace("rank1", "rank0").replace("ValueError: told", "DistBackendError: closed")
+            + TORCHRUN.format(code=-9, told="Signal 9 (SIGKILL) received by PID 4713"), 1, "killed", "by SIGKILL.*"),
+        "torchrun, recorded error": says(TORCHRUN.format(code=1, told=ELSEWHERE), 1, "error", "ValueError: told"),
+        "spawn, code": says(f"{TRACEBACK}{SPAWN}ProcessExitedException: process 1 terminated with exit code 3\n", 1,
+                            "error", ".*process 1 terminated with exit code 3"),
+        "Hydra, missing value": says(
+            f"Error executing job with overrides: []\n{TRACEBACK}omegaconf.errors.MissingMandatoryValue: Missing mandatory"
+            f" value: db.user\n    full_key: db.user\n    object_type=dict\n{HYDRA}", 1, "error",
+            ".*Missing mandatory value: db.user"),
+        "Hydra, misspelt key": says(
+            f"Error executing job with overrides: []\n{TRACEBACK}omegaconf.errors.ConfigAttributeError: Key 'lrr' is not"
+            f" in struct\n    full_key: lrr\n    object_type=dict\n{HYDRA}", 1, "error", ".*Key 'lrr' is not in struct"),
+        "joblib": says(
+            f"{TRACEBACK}joblib.externals.loky.process_executor.TerminatedWorkerError: A worker process managed by the"
+            " executor was unexpectedly terminated. This could be caused by a segmentation fault while calling the function"
+            " or by an excessive memory usage causing the Operating System to kill the worker.\n\nThe exit codes of the"
+            " workers are {SIGKILL(-9)}\n", 1, "killed", "by SIGKILL, .*TerminatedWorkerError.*"),
+        "DeepSpeed": says(
+            "[2026-11-28 20:00:00,000] [ERROR] [launch.py:321:sigkill_handler] ['python', 'train.py'] exits with return code"
+            " = -9\n", 247, "killed", "by SIGKILL"),
+        "DeepSpeed, error": says(
+            f"{TRACEBACK}ValueError: told\n[2026-11-28 20:00:00,000] [INFO] [launch.py:319:sigkill_handler] Killing"
+            " subprocess 4712\n[2026-11-28 20:00:00,000] [ERROR] [launch.py:325:sigkill_handler] ['python', 'train.py'] exits"
+            " with return code = 1\n", 1, "error", "ValueError: told"),
+        "mpirun": says(
+            f"{TRACEBACK}ValueError: told\n{'-' * 70}\nPrimary job  terminated normally, but 1 process returned\na non-zero"
+            f" exit code. Per user-direction, the job has been aborted.\n{'-' * 70}\n", 1, "error", "ValueError: told"),
+        "Slurm, memory": says(
+            "slurmstepd: error: Detected 1 oom_kill event in StepId=7.0. Some of the step tasks have been OOM Killed.\n"
+            "srun: error: node1: task 0: Out Of Memory\n", 1, "out-of-memory", "srun: error: node1: task 0: Out Of Memory"),
+        "Slurm, end of the allocation": says(
+            "slurmstepd: error: *** JOB 7 ON node1 CANCELLED AT 2026-11-28T20:00:00 DUE TO TIME LIMIT ***\n", -15, "killed",
+            "by SIGTERM, .*DUE TO TIME LIMIT.*"),
+        "xargs": sh("echo 1 | xargs sh -c 'kill -9 $$'", "killed", "by SIGKILL"),
+        "bash whose child has a null pointer": Death(
+            ("bash", "-c", "bash -c 'kill -SEGV $$'; exit $?"), "killed", "by SIGSEGV"),
+        "variable of bash": Death(("bash", "-uc", "echo $nothing_there"), "error",
+                                  ".*nothing_there: unbound variable"),
+        "R": says("Error in f() : told\nCalls: main -> f\nExecution halted\n", 1, "error", exact("Error in f() : told")),
+        "Go": says("panic: told\n\ngoroutine 1 [running]:\nmain.main()\n\t/x/main.go:3 +0x18\nexit status 2\n", 2, "error",
+                   "exit code 2: panic: told"),
+        "Julia": says(
+            "ERROR: LoadError: told\nStacktrace:\n [1] error(s::String)\n   @ Base ./error.jl:35\n [2] top-level scope\n"
+            "   @ ~/train.jl:1\nin expression starting at /x/train.jl:1\n", 1, "error", "ERROR: LoadError: told"),
+    }  # fmt: skip
+
+
+DEATHS = of_linux() | of_python() | of_noise() | of_wrappers() | of_causes()
 
 
 @pytest.fixture(scope="module")
@@ -432,10 +601,10 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, s
     return found
 
 
-def test_there_are_two_hundred_ways_to_die() -> None:
+def test_there_are_hundreds_of_ways_to_die() -> None:
     """And no name stands for two of them."""
-    parts = (of_linux(), of_python(), of_noise(), of_wrappers())
-    assert len(DEATHS) == sum(map(len, parts)) >= 200
+    parts = (of_linux(), of_python(), of_noise(), of_wrappers(), of_causes())
+    assert len(DEATHS) == sum(map(len, parts)) >= 250
 
 
 @pytest.mark.parametrize("name", DEATHS)

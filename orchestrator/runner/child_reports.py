@@ -1,0 +1,54 @@
+"""The reports of wrappers on the process that they started: its exit code, or the signal that ended it."""
+
+from __future__ import annotations
+
+import re
+from signal import Signals
+from typing import TYPE_CHECKING
+
+from orchestrator.runner.other_languages import signal_described
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The last line of Lightning, DeepSpeed and xargs.
+_LAST = re.compile(
+    r"Child process with PID \d+ terminated with code (-?\d+)|exits with return code = (-?\d+)$"
+    r"|: terminated by signal (\d+)$"
+)
+_STATUS = re.compile(r"non-zero exit status (\d+)\.")
+_DIED_WITH = re.compile(r"died with <Signals\.\w+: (\d+)>")
+_SPAWNED = re.compile(r"process \d+ terminated with signal (\w+)")
+_GOT = re.compile(r"Process \d+ got signal: (\d+)")
+_WORKER = re.compile(r"is killed by signal: ([A-Z][\w ]*)")
+_WORKERS = re.compile(r"^The exit codes of the workers are \{.*?\(-(\d+)\)", re.MULTILINE)
+_BY_NAME = {"SIGTERMException": Signals.SIGTERM, "KeyboardInterrupt": Signals.SIGINT}
+
+
+def code_of_child(line: str) -> int | None:
+    """Return the exit code in a wrapper's last line, negative for a signal; None if there is none."""
+    found = _LAST.search(line)
+    return int(found[1] or found[2] or f"-{found[3]}") if found else None
+
+
+def code_of_subprocess(error: str) -> int | None:
+    """Return the exit code in a ``CalledProcessError``, negative for a signal; None if it is another."""
+    if found := _DIED_WITH.search(error):
+        return -int(found[1])
+    return int(found[1]) if (found := _STATUS.search(error)) else None
+
+
+def signal_reported(error: str, after: Sequence[str]) -> int | None:
+    """Return the signal that an exception reports, of the process itself or of a child.
+
+    ``after`` are the lines that follow it.
+    """
+    if found := _GOT.search(error):
+        return int(found[1])
+    if (name := error.partition(":")[0].rpartition(".")[2]) in _BY_NAME:
+        return _BY_NAME[name]
+    if found := _WORKER.search(error):
+        return signal_described(found[1].strip())
+    if (found := _SPAWNED.search(error)) and found[1] in Signals.__members__:
+        return Signals[found[1]]
+    return int(found[1]) if (found := _WORKERS.search("\n".join(after))) else None
