@@ -21,6 +21,7 @@ from orchestrator.rundir import config_yaml, durable, records
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.identity_file import STAND_INS
 from orchestrator.rundir.replaced import REPLACES, replaced_by
+from orchestrator.rundir.verify_config import check_written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -62,9 +63,15 @@ def build(run: Run, staging: Path, exclude: Sequence[str] | None = None) -> None
 
 
 def _build(run: Run, staging: Path, exclude: Sequence[str] | None) -> int:
-    """Build a run directory and return the locked descriptor that keeps it from being swept."""
+    """Build a run directory and return the locked descriptor that keeps it from being swept.
+
+    Raises:
+        IdentityError: What would be written is not the config that was planned.
+        OSError: It cannot be written; nothing is left behind.
+    """
     text = config_yaml.text_of(run)
     identity = identity_record(run, text, exclude, records.now())
+    check_written(text, identity)
     if replaces := replaced_by(staging.parent, run.run_id):
         identity[REPLACES] = replaces
     staging.mkdir()

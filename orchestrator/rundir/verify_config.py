@@ -85,16 +85,36 @@ def check_own_config(
         RunDirectoryError: It is another config.
     """
     check_text(content, identity, path)
+    if not _has_planned_hash(content, config, identity):
+        raise RunDirectoryError(f"{path}: its hash is not the run ID. {MOVE_AWAY}")
+
+
+def check_written(content: bytes, identity: Mapping[str, Any]) -> None:
+    """Check that the content of a new ``config.yaml`` reads as the config that was planned.
+
+    Raises:
+        IdentityError: It does not; results would be filed under the ID of another config.
+    """
+    if not _has_planned_hash(content, config_yaml.read(content), identity):
+        raise IdentityError(
+            f"run {identity['run_id']}: its config cannot be written to config.yaml so that it reads"
+            " as what was planned. This is a bug; please report it with the config."
+        )
+
+
+def _has_planned_hash(
+    content: bytes, config: Mapping[str, Value], identity: Mapping[str, Any]
+) -> bool:
+    """Return whether a config has the digest that ``run.json`` names, as far as that can be told."""
     exclude = identity.get("identity_exclude")
     if not isinstance(exclude, list) or b"${" in content:
-        return
+        return True
     try:
         hashed = with_stand_ins(config, identity)
         digest = hashlib.sha256(canonical_form(hashed, list(map(str, exclude)))).hexdigest()
     except (IdentityError, RecursionError):
-        digest = ""
-    if digest != identity["digest"]:
-        raise RunDirectoryError(f"{path}: its hash is not the run ID. {MOVE_AWAY}")
+        return False
+    return bool(digest == identity["digest"])
 
 
 def with_stand_ins(config: Mapping[str, Value], identity: Mapping[str, Any]) -> Mapping[str, Value]:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.grid.identity import Run
+from orchestrator.errors import IdentityError
+from orchestrator.grid.identity import Run, identify
+from orchestrator.rundir import config_yaml
 from orchestrator.rundir.build import build, publish
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import State
@@ -31,6 +33,21 @@ def test_run_directory_that_was_built_ahead_is_nowhere_to_be_seen_until_it_is_cr
     directory = experiment.create(runs[0])
     assert directory.read_config() == {"seed": 0, "lr": 0.1}
     assert [path.name for path in experiment.training.iterdir()] == [runs[0].run_id]
+
+
+def test_config_that_reads_as_another_one_is_not_published(
+    experiment: ExperimentDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A YAML library that writes a value so that it reads as another one is noticed at once."""
+    experiment = ExperimentDirectory(experiment.path.parent, "first", ["device"])
+    run = identify({"seed": 1, "lr": 0.1, "device": "cpu"}, {"seed": 1}, ["device"])
+    monkeypatch.setattr(config_yaml, "write", lambda _: b"seed: 1\nlr: 0.2\ndevice: cpu\n")
+    for make in (experiment.create, lambda it: experiment.build_ahead([it])):
+        with pytest.raises(IdentityError, match="cannot be written to config"):
+            make(run)
+    assert list(experiment.training.iterdir()) == []
+    monkeypatch.setattr(config_yaml, "write", lambda _: b"seed: 1\nlr: 0.1\ndevice: gpu\n")
+    experiment.build_ahead([run])  # what does not count may differ
 
 
 def test_what_was_built_ahead_in_vain_is_removed(
