@@ -39,7 +39,7 @@ class IdentifyingTags:
         cls, directory: RunDirectory, created_at: str, experiment_id: str, folder: str
     ) -> IdentifyingTags:
         """Return the identifying tags of a run directory."""
-        return cls(experiment_id, created_at, _address(directory), folder)
+        return cls(experiment_id, tag_value(created_at), _address(directory), folder)
 
     def tags(self) -> dict[str, str]:
         """Return them as tags of an MLflow run."""

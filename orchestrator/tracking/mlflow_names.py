@@ -42,6 +42,7 @@ def tag_value(text: str) -> str:
 
 def run_name(text: str) -> str:
     """Return a run's name, truncated visibly at the limit of databases."""
+    text = _encodable(text)
     return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 4]} ..."
 
 
@@ -57,5 +58,11 @@ def _is_plain_path(key: str) -> bool:
 
 def _fit(text: str, longest: int, where: str) -> str:
     text = text.replace("\0", "\\0")  # PostgreSQL rejects NUL
+    text = _encodable(text)
     note = _CUT.format(where)
     return text if len(text) <= longest else text[: longest - len(note)] + note
+
+
+def _encodable(text: str) -> str:
+    """Return a string without what UTF-8 cannot encode, as in names of other encodings."""
+    return text.encode(errors="backslashreplace").decode()

@@ -65,7 +65,7 @@ def axis_tags(directory: RunDirectory) -> dict[str, str]:
 def attempt_tags(seen: Observation, source: GitSource | None) -> dict[str, str]:
     """Return the tags of the last attempt: its state, its commit, and the user who started it."""
     tags = {"orch.state": seen.state.value, "orch.attempt": str(seen.attempts)}
-    tags["mlflow.user"] = (source and source.user) or name_of_user()
+    tags["mlflow.user"] = tag_value((source and source.user) or name_of_user())
     tags["mlflow.source.type"] = "LOCAL"
     tags["mlflow.source.name"] = tag_value((source and source.command) or "orch run")
     if isinstance(seen.status, Status):
@@ -75,7 +75,7 @@ def attempt_tags(seen: Observation, source: GitSource | None) -> dict[str, str]:
         when = f"{status.started_at} to {status.ended_at or '?'}, {seen.state.value}"
         tags[f"{_ATTEMPT}{seen.attempts}"] = tag_value(when)
     if source is not None and source.commit:
-        tags["orch.git_commit"] = tags["mlflow.source.git.commit"] = source.commit
+        tags["orch.git_commit"] = tags["mlflow.source.git.commit"] = tag_value(source.commit)
         tags["orch.git_dirty"] = str(source.is_dirty).lower()
     return tags
 

@@ -49,3 +49,9 @@ def test_long_texts_are_cut_visibly() -> None:
     assert tag_value("x" * 9000).endswith("has it whole)")
     assert run_name("x" * 300).endswith(" ...")
     assert "\0" not in parameter_value("a\0b")
+
+
+def test_text_that_is_not_utf8_is_escaped() -> None:
+    """The name of a user, a folder or a file may have any bytes; MLflow refuses what it cannot encode."""
+    for make in (parameter_value, tag_value, run_name):
+        assert make(b"a\xff\n".decode(errors="surrogateescape")).encode().startswith(b"a\\")

@@ -345,6 +345,15 @@ def test_user_and_command_are_told(directory: RunDirectory, store: Any) -> None:
     assert "orch.git_commit" not in store.run.tags
 
 
+def test_any_user_and_commit_are_told(directory: RunDirectory, store: Any) -> None:
+    """Names of any bytes and length, as the environment or a damaged record has them."""
+    source = GitSource("2025-12-31", "c" * 9000, is_dirty=False, user="\udcff" * 9000)
+    send(directory, store, SCOPE._replace(sources=lambda: [source]))
+    for key in ("mlflow.user", "mlflow.source.git.commit"):
+        value = store.run.tags[key]
+        assert len(value.encode()) <= 5000
+
+
 def test_points_that_are_appended_meanwhile_are_for_the_next_time(
     directory: RunDirectory, store: Any, append: Append, monkeypatch: pytest.MonkeyPatch
 ) -> None:
