@@ -11,7 +11,13 @@ from datetime import UTC, datetime
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
-from trainer.durable_files import append_durably, is_there, replace_file, sync_folder
+from trainer.durable_files import (
+    append_durably,
+    is_there,
+    make_folder,
+    replace_file,
+    sync_folder,
+)
 from trainer.numbers_version import NUMBERS
 
 if TYPE_CHECKING:
@@ -79,12 +85,15 @@ class Outputs:
         """Move the files of another numbers version away, so that versions are not mixed.
 
         They can be moved back. The checkpoints are moved last, so that it is repeated after a kill.
+
+        Raises:
+            ConfigError: If the folder for them is a link, or not a folder.
         """
+        make_folder(self.run_dir / EARLIER)
         made = (f"numbers-{numbers}{suffix}" for suffix in ("", *(f".{i}" for i in range(2, 1000))))
-        folder = next(
-            path for path in map((self.run_dir / EARLIER).joinpath, made) if not path.exists()
-        )
-        folder.mkdir(parents=True)
+        paths = map((self.run_dir / EARLIER).joinpath, made)
+        folder = next(path for path in paths if not os.path.lexists(path))
+        folder.mkdir()
         for name in (METRICS, PROGRESS, RESULTS):
             with suppress(FileNotFoundError):
                 (self.run_dir / name).rename(folder / name)

@@ -11,6 +11,7 @@ import pytest
 from run_files import MakeRun, Train, points_of
 
 from trainer.durable_files import append_durably
+from trainer.errors import ConfigError
 from trainer.history import MetricPoint
 from trainer.run_files import Outputs, Progress, json_number
 
@@ -124,6 +125,26 @@ def test_progress_tells_the_last_iteration(make_run: MakeRun, train: Train) -> N
     assert [*progress["metrics"]] == [*metrics, "test/loss", "test/accuracy"]
     age = datetime.now(UTC) - datetime.fromisoformat(progress["updated_at"])
     assert 0 <= age.total_seconds() < 60
+
+
+def test_nothing_is_set_aside_into_the_folder_of_somebody_else(tmp_path: Path) -> None:
+    """A link in place of the folder for files of other numbers is not followed."""
+    run_dir, other = tmp_path / "run", tmp_path / "other"
+    for folder in (run_dir / "checkpoints", other):
+        folder.mkdir(parents=True)
+    for name in ("metrics.jsonl", "checkpoints/000001-deadbeef.pt"):
+        (run_dir / name).write_text("mine")
+    (run_dir / "earlier").symlink_to(other)
+    with pytest.raises(ConfigError, match="earlier: it is a symbolic link"):
+        Outputs(run_dir).set_aside(1)
+    assert [*other.iterdir()] == []
+    assert (run_dir / "metrics.jsonl").read_text() == "mine"
+    (run_dir / "earlier").unlink()
+    (run_dir / "earlier").mkdir()
+    (run_dir / "earlier/numbers-1").symlink_to(other / "nothing")
+    Outputs(run_dir).set_aside(1)
+    assert (run_dir / "earlier/numbers-1.2/metrics.jsonl").read_text() == "mine"
+    assert [*other.iterdir()] == []
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/null")])
