@@ -120,6 +120,8 @@ def looks_like_credential(path: Iterable[object], value: object) -> bool:
     numbers under keys that have another meaning as well (``token=cls``, ``secret_dim=3``) pass.
     References are not credentials; what they lead to is judged where it stands.
     """
+    if isinstance(value, int | float) and is_ordinary(str(value)):
+        return False  # told at once: an axis may have a million numbers
     path = tuple(path)
     if isinstance(value, dict):
         return any(looks_like_credential((*path, key), item) for key, item in value.items())

@@ -10,7 +10,10 @@ resolvers, ``oc.env``, ``???``; given on the command line or in ``hydra.sweeper.
 import contextlib
 import functools
 import itertools
+import os
 import pickle
+import random
+import re
 import tempfile
 import warnings
 from pathlib import Path
@@ -383,9 +386,10 @@ def _cases(draw: st.DrawFn) -> Any:
     return draw(_trees()), declared, cases
 
 
-def _compare_generated(folders: int, *, part: int | None = None) -> None:
-    """Compare on this many folders, the same ones each time if a part is named."""
+def _compare_generated(folders: int, chosen: int) -> None:
+    """Compare on this many folders; a seed chooses which."""
 
+    @seed(chosen)
     @settings(
         # Not shrunk: that would compose for many minutes, and the folder is small enough to read.
         max_examples=folders,
@@ -397,19 +401,57 @@ def _compare_generated(folders: int, *, part: int | None = None) -> None:
     def compare(cases: Any) -> None:
         _assert_agreement(*cases)
 
-    (compare if part is None else seed(part)(compare))()
+    compare()
 
 
 @pytest.mark.parametrize("part", range(10), ids="part {}".format)
 def test_any_config_resolves_to_what_hydra_composes(part: int) -> None:
     """500 cases, five a folder, give Hydra's config at every point, or its refusal."""
-    _compare_generated(10, part=part)
+    _compare_generated(10, part)
 
 
 @pytest.mark.soak
-def test_thousands_of_configs_resolve_to_what_hydra_composes() -> None:
-    """The same, 10,000 times, and others each time."""
-    _compare_generated(2_000)
+@pytest.mark.parametrize("part", range(20), ids="part {}".format)
+def test_thousands_of_configs_resolve_to_what_hydra_composes(part: int) -> None:
+    """The same, 10,000 times, in parts of 500; others each time, unless ORACLE_SEED is set."""
+    chosen = int(os.environ.get("ORACLE_SEED") or random.SystemRandom().randrange(10**6))
+    print(f"again: ORACLE_SEED={chosen} pytest -m soak {Path(__file__).name} -k 'part {part}'")
+    _compare_generated(100, 100 * chosen + part)
+
+
+KINDS_OF_AXES = {
+    "an axis of escaped interpolations": r"[a-z.]+=.*\\\$\{.*,",
+    "an added axis": r"\+\w.*,",
+    "an axis set or added": r"\+\+.*,",
+    "an axis in a package": r"[+]?[gh]@[\w.]+=\w+,",
+    "an added group in a package, as an axis": r"\+[gh]@[\w.]+=\w+,",
+    "something removed": "~",
+    "an axis of interpolations": r"\w+=\$\{\w+\},",
+}
+KINDS_OF_FILES = {
+    "an interpolation under orch": r"command:\n  - echo\n(  - .*\n)?  - .*\$\{",
+    "an escaped one under orch": r"command:\n  - echo\n(  - .*\n)?  - .*\\\$\{",
+    "filters": r"(?m)^_filters:\n",
+    "filters of a choice": r"(?m)\A(?!.*results_dir)[^\0]*^_filters:\n- .*\$\{",
+}
+
+
+def test_every_kind_of_axis_and_place_is_compared() -> None:
+    """A comparison says something only about what is generated: all of these are."""
+    seen: set[str] = set()
+
+    @seed(1)
+    @settings(max_examples=100, phases=[Phase.generate], database=None)
+    @given(_cases())
+    def look(cases: Any) -> None:
+        files, _, lists = cases
+        for override in itertools.chain(*lists):
+            seen.update(name for name, kind in KINDS_OF_AXES.items() if re.match(kind, override))
+        for text in files.values():
+            seen.update(name for name, kind in KINDS_OF_FILES.items() if re.search(kind, text))
+
+    look()
+    assert seen == {*KINDS_OF_AXES, *KINDS_OF_FILES}
 
 
 def _experiment(tmp_path: Path, overrides: list[str] = (), **files: Any) -> Any:
