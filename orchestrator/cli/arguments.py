@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "init": "write a small project that runs at once, to begin your own from",
     "plan": "show what run would do and why, and what each filter dropped",
     "run": "execute the plan; the same command again resumes it",
+    "work": "execute runs that orch run --prepare has prepared, also on another machine",
     "stop": "ask the orch run of an experiment to stop, from another terminal",
     "control": "change workers, pause or resume the orch run of an experiment, from another terminal",
     "status": "show the state, progress and metrics of an experiment's runs",
@@ -115,6 +116,9 @@ def command_parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     if command in OPTIONS:
         OPTIONS[command](parser)
+    if command == "work":  # the folder says everything
+        parser.set_defaults(overrides=[])
+        return parser
     if command in WITHOUT_CONFIG:
         return parser
     parser.add_argument(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-_STATES: Final = ("pending", "running", "stale", "failed", "done")
+_STATES: Final = ("pending", "running", "running?", "stale", "failed", "done")
 
 
 def _add_only_option(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +54,19 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_only_option(parser)
     parser.add_argument(
+        "--prepare",
+        action="store_true",
+        help="only create the run directories, for orch work on other machines",
+    )
+    parser.add_argument(
         "--rerun-changed", action="store_true", help="execute again what other code has made"
+    )
+    add_execution_options(parser)
+
+
+def _add_work_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", metavar="FOLDER", help="the experiment's folder, as orch run --prepare prints it"
     )
     add_execution_options(parser)
 
@@ -201,6 +213,7 @@ def _add_ui_options(parser: argparse.ArgumentParser) -> None:
 OPTIONS: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "plan": _add_plan_options,
     "run": _add_run_options,
+    "work": _add_work_options,
     "stop": add_stop_options,
     "control": add_control_options,
     "status": _add_status_options,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from orchestrator.execution.events import Ended, ExecutionResult
     from orchestrator.execution.stop import StopRequests
-    from orchestrator.planning.load import Planned
+    from orchestrator.planning.work import Work
 
 _MOST_FAILURES: Final = 100
 
@@ -31,7 +31,7 @@ _MOST_FAILURES: Final = 100
 class RunEnd:
     """The end of an execution, with when it began, and the exit code."""
 
-    planned: Planned
+    planned: Work
     outcome: ExecutionResult
     began: str
     code: int
@@ -92,7 +92,7 @@ def summary_as_json(ending: RunEnd, command: str) -> dict[str, object]:
     }
 
 
-def _failure(planned: Planned, ended: Ended) -> dict[str, object]:
+def _failure(planned: Work, ended: Ended) -> dict[str, object]:
     logs = planned.experiment.run(ended.run.run_id).attempt_logs()
     return {
         "run_id": ended.run.run_id,

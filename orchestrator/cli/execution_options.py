@@ -47,6 +47,11 @@ def add_execution_options(parser: argparse.ArgumentParser) -> None:
         help="at the first Ctrl-C, let the runs being executed finish and start no more"
         " (default: ask them to stop)",
     )
+    parser.add_argument(
+        "--host-is-gone",
+        metavar="HOST",
+        help="continue what this host was executing: it is off, which cannot be seen from here",
+    )
     parser.add_argument("--quiet", action="store_true", help="print only failures and the summary")
 
 

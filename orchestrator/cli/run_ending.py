@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.planning.load import Planned
+    from orchestrator.planning.work import Work
 
 NOTHING_EXECUTED: Final = ExecutionResult({}, left=0, stopped=False)
 
@@ -35,7 +35,7 @@ def exit_code(outcome: ExecutionResult) -> int:
 
 def close(
     outcome: ExecutionResult,
-    planned: Planned,
+    planned: Work,
     options: argparse.Namespace,
     console: Console,
     code: int,
@@ -58,7 +58,7 @@ def close(
 
 
 def _summarize(
-    outcome: ExecutionResult, planned: Planned, options: argparse.Namespace, console: Console
+    outcome: ExecutionResult, planned: Work, options: argparse.Namespace, console: Console
 ) -> None:
     """Print the command that shows each failure, and the counts of runs by their end."""
     failed = [ended for ended in outcome.ended.values() if ended.state is State.FAILED]
@@ -76,7 +76,7 @@ def _summarize(
     console.print(Text(", ".join(told) + "."), soft_wrap=True)
 
 
-def count_done(outcome: ExecutionResult, planned: Planned) -> int:
+def count_done(outcome: ExecutionResult, planned: Work) -> int:
     """Return how many runs of a plan are done after its execution."""
     ends = [ended.state for ended in outcome.ended.values()]
     return planned.plan.states[State.DONE] + ends.count(State.DONE)

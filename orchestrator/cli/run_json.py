@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.rundir.state import State, Status
+from orchestrator.rundir.state import State, Status, fill_counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def summary_as_json(summary: ExperimentSummary) -> dict[str, object]:
 
 def states_as_json(states: Mapping[State, int]) -> dict[str, int]:
     """Return the number of runs in each state, for all states."""
-    return {state.value: states.get(state, 0) for state in State}
+    return {state.value: count for state, count in fill_counts(states).items()}
 
 
 def removals_as_json(

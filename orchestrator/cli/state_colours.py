@@ -14,5 +14,6 @@ COLOURS: Final[Mapping[State, str]] = {
     State.FAILED: "red",
     State.STALE: "yellow",
     State.RUNNING: "cyan",
+    State.UNPROVEN: "magenta",
     State.PENDING: "dim",
 }

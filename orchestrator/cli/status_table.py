@@ -11,7 +11,7 @@ from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.tables import states_line, tell_left_out
 from orchestrator.execution.estimate import describe_seconds
 from orchestrator.grid.identity import SHORT_ID_DIGITS, RunId, short
-from orchestrator.rundir.state import State
+from orchestrator.rundir.state import State, fill_counts
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def print_status(
         console.print(f"{those}; --all lists them.")
     if counts is None:
         counts = Counter(report.seen.state for report in reports)
-    console.print(states_line({state: counts.get(state, 0) for state in State}))
+    console.print(states_line(fill_counts(counts)))
 
 
 def _print_runs(

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 
 _RECREATED: Final = 10  # how often a run directory is recreated after it was removed
+_UNFINISHED: Final = frozenset({State.STALE, State.UNPROVEN})
 
 
 class Engine:
@@ -97,7 +98,7 @@ class Engine:
                 self._companion.tend()
         self._experiment.tear_down()
         left = len(self._queue) + len(self._elsewhere)
-        left += sum(ended.state is State.STALE for ended in self._ended.values())
+        left += sum(ended.state in _UNFINISHED for ended in self._ended.values())
         return ExecutionResult(self._ended, left, stop.interrupts, self._brake.gave_up)
 
     def _is_ending(self, stop: StopRequests) -> bool:
@@ -185,11 +186,11 @@ class Engine:
         failure counts, too: every run is executed once, not once per orchestrator.
         """
         now = decide(decision.run, seen)
-        if now.action is Action.WAIT:
+        if seen.state is State.RUNNING:
             self._elsewhere.adopt(now)
             return False
-        if seen.damage:
-            self._end(decision.run, State.FAILED, seen.damage)
+        if seen.damage or seen.state is State.UNPROVEN:
+            self._end(decision.run, seen.state, seen.reason)
             return False
         news = decision.action is Action.WAIT or seen.attempts > decision.seen.attempts
         if now.action is Action.SKIP or (now.action is Action.RETRY and news):
@@ -228,9 +229,7 @@ class Engine:
 
     def _was_removed(self, run_id: RunId, complaint: str) -> bool:
         """Return whether an attempt found its directory removed, so that it is to be recreated."""
-        if complaint.endswith(
-            LOST
-        ):  # it had started: the user who removes a live run wants it to end
+        if complaint.endswith(LOST):  # it had started: who removes a live run wants it to end
             return False
         self._recreated[run_id] += 1
         is_there = self._experiment.run(run_id).path.exists()

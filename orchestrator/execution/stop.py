@@ -49,6 +49,7 @@ class StopRequests:
     ) -> None:
         # Apart, since a signal may arrive at any moment: neither lowers the other.
         self._by_signals = self._by_others = StopLevel.NOT_ASKED
+        self._is_terminated = False
         self._first = first
         self._news = news
         self._wakeup, self._signalled = socket.socketpair()
@@ -69,6 +70,11 @@ class StopRequests:
     def interrupts(self) -> bool:
         """Whether the user asked for more than to let the runs end by themselves."""
         return self.level > StopLevel.DRAIN
+
+    @property
+    def is_terminated(self) -> bool:
+        """Whether only SIGTERM has asked to stop."""
+        return self._is_terminated and self.level < StopLevel.AT_ONCE
 
     def __enter__(self) -> Self:
         """Install the signal handlers."""
@@ -111,5 +117,6 @@ class StopRequests:
             if level.word == word:
                 self._by_others = max(self._by_others, level)
 
-    def _raise(self, _number: int, _frame: FrameType | None) -> None:
+    def _raise(self, number: int, _frame: FrameType | None) -> None:
+        self._is_terminated = number == signal.SIGTERM
         self._by_signals = StopLevel(min(max(self.level + 1, self._first), StopLevel.AT_ONCE))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.settings import ProgramSettings
     from orchestrator.grid.identity import Run
-    from orchestrator.planning.load import Planned
+    from orchestrator.planning.work import Work
     from orchestrator.rundir.code_record import Attempt
 
 _SHOWN: Final = 3
@@ -70,7 +70,7 @@ class Drift:
         return "; ".join(parts)
 
 
-def find_drift(planned: Planned) -> Drift:
+def find_drift(planned: Work) -> Drift:
     """Compare the code and the command of the runs of a plan with those of now."""
     compared = _DriftComparison(planned)
     groups: dict[bool, Counter[_Drifted]] = {True: Counter(), False: Counter()}
@@ -105,7 +105,7 @@ def drift_as_json(drift: Drift) -> dict[str, object]:
 class _DriftComparison:
     """Compares runs with the code of now; each digest, and each file, is compared once."""
 
-    def __init__(self, planned: Planned) -> None:
+    def __init__(self, planned: Work) -> None:
         self._planned = planned
         self._known: dict[str | None, _Drifted] = {}
 

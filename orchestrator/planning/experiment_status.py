@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.planning.plan import Decisions
-from orchestrator.rundir.state import NOTHING_THERE, State
+from orchestrator.rundir.state import NOTHING_THERE, State, fill_counts
 from orchestrator.rundir.status_report import Report, report_on
 from orchestrator.rundir.survivors import Survivors
 
@@ -44,7 +44,7 @@ class ExperimentStatus:
         run_ids = self.existing if with_others else self._meant
         counts = Counter(self.existing[run_id].state for run_id in run_ids)
         counts[State.PENDING] += len(self.pending)
-        return {state: counts[state] for state in State}
+        return fill_counts(counts)
 
     @property
     def others(self) -> int:

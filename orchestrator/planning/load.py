@@ -16,14 +16,14 @@ from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.grid.run_selection import select_runs
-from orchestrator.planning.plan import Plan, make_plan, restrict
+from orchestrator.planning.plan import make_plan, restrict
+from orchestrator.planning.work import Work
 from orchestrator.rundir.experiment import ExperimentDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from orchestrator.config.settings import Settings
     from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
     from orchestrator.grid.run_selection import Selection
@@ -65,16 +65,13 @@ def describe(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentDirector
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """A plan with its experiment's folder, the settings to execute it with, and its config.
+class Planned(Work):
+    """The work that a config describes.
 
     ``former`` are the runs in the folder that the grid does not name, ``notes`` say what the run IDs
     depend on.
     """
 
-    plan: Plan
-    experiment: ExperimentDirectory
-    settings: Settings
     described: ExperimentConfig
     former: Sequence[RunId]
     notes: Sequence[str] = ()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, overload
 
 from orchestrator.errors import FilterError
 from orchestrator.grid.lazy_runs import Runs, find_places
-from orchestrator.rundir.state import NOTHING_THERE, Observation, State
+from orchestrator.rundir.state import NOTHING_THERE, Observation, State, fill_counts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -32,6 +32,7 @@ class Action(Enum):
 ACTIONS: Final[Mapping[State, Action]] = {
     State.PENDING: Action.RUN,
     State.RUNNING: Action.WAIT,
+    State.UNPROVEN: Action.WAIT,
     State.STALE: Action.RESUME,
     State.FAILED: Action.RETRY,
     State.DONE: Action.SKIP,
@@ -142,7 +143,7 @@ class Plan:
     def states(self) -> Mapping[State, int]:
         """The number of runs in each state, for all states."""
         counts = self.decisions.count_states()
-        return {state: counts[state] for state in State}
+        return fill_counts(counts)
 
     def starts(self) -> tuple[Decision, ...]:
         """Return the decisions that start an attempt."""
@@ -150,7 +151,11 @@ class Plan:
 
     def waits(self) -> tuple[Decision, ...]:
         """Return the decisions on runs that another process executes."""
-        return self._of(state for state in State if ACTIONS[state] is Action.WAIT)
+        return self._of([State.RUNNING])
+
+    def unproven(self) -> tuple[Decision, ...]:
+        """Return the decisions on runs that another host may execute; they are left alone."""
+        return self._of([State.UNPROVEN])
 
     def flawed(self) -> tuple[Decision, ...]:
         """Return the decisions on finished runs whose directory has a flaw."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import durable, program_files, records
+from orchestrator.rundir.hosts import unreachable_host
 from orchestrator.rundir.identity_file import FIX_DISK, read_identity, unusable, whose
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
@@ -151,6 +152,7 @@ class RunDirectory:
         seen = self._observation(self.read_status(), locked=False)
         if seen.state is State.STALE:  # or is there a live process that does not hold the lock?
             seen = replace(seen, survivors=(survivors or Survivors()).of(self.path))
+            seen = self._compare_host(seen)
         return self._compare_identity(seen)
 
     def _compare_identity(self, seen: Observation) -> Observation:
@@ -162,9 +164,16 @@ class RunDirectory:
             return replace(seen, flaw=str(error)) if seen.state is State.DONE else seen
         return replace(seen, damage=f"{self.identity}: {foreign}") if foreign else seen
 
+    def _compare_host(self, seen: Observation) -> Observation:
+        """Add the host on which a run may be live although its lock is free here."""
+        status = seen.status
+        if not isinstance(status, Status) or status.record is not Record.RUNNING:
+            return seen
+        return replace(seen, unreachable=unreachable_host(self.path, status))
+
     def observe_locked(self) -> Observation:
-        """Observe as the holder of the lock: the last attempt is over."""
-        return self._observation(self.read_status(), locked=False)
+        """Observe as the holder of the lock: the last attempt is over, as far as locks can tell."""
+        return self._compare_host(self._observation(self.read_status(), locked=False))
 
     def _observation(self, status: Status | Unreadable | None, *, locked: bool) -> Observation:
         progress = None if status is None else self.read_progress()

@@ -49,6 +49,9 @@ def dump_status(status: Status) -> bytes:
             "slot": status.slot,
             "gpu": status.gpu,
             "resumed_at": status.resumed_at,
+            "boot_id": status.boot_id,
+            "node": status.node,
+            "job": status.job,
         }
     )
 
@@ -84,6 +87,9 @@ def parse_status(content: bytes) -> Status | Unreadable:
             slot=_count(found.get("slot")),
             gpu=_text(found.get("gpu")),
             resumed_at=_count(found.get("resumed_at")),
+            boot_id=_text(found.get("boot_id")),
+            node=_text(found.get("node")),
+            job=_text(found.get("job")),
         )
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:

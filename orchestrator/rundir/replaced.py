@@ -140,9 +140,10 @@ def why_not_moved(directory: RunDirectory) -> str:
     """Return why a run directory must stay in its place; an empty string if it may be moved."""
     if directory.path.is_symlink():
         return "it is a link to another folder. Remove it by hand"
-    if directory.observe().state is State.RUNNING:  # also if nobody holds the lock
+    seen = directory.observe()
+    if seen.state is State.RUNNING:  # also if nobody holds the lock
         return IS_LIVE
-    return ""
+    return seen.reason if seen.state is State.UNPROVEN else ""
 
 
 def release(path: Path, training: Path) -> Path | None:

@@ -15,9 +15,13 @@ class State(Enum):
 
     PENDING = "pending"
     RUNNING = "running"
+    UNPROVEN = "running?"
     STALE = "stale"
     FAILED = "failed"
     DONE = "done"
+
+
+LIVE: Final = frozenset({State.RUNNING, State.UNPROVEN})  # or perhaps live
 
 
 class Record(Enum):
@@ -43,6 +47,8 @@ class Status:
 
     ``code`` is a digest of the code and the command of its attempts, once the last one has ended.
     ``slot`` and ``gpu`` say where the attempt runs, and ``resumed_at`` at which iteration it began.
+    ``boot_id`` and ``node`` say together with ``host`` where the last attempt was executed, and
+    ``job`` in which job of a cluster.
     """
 
     record: Record
@@ -58,6 +64,9 @@ class Status:
     slot: int | None = None
     gpu: str | None = None
     resumed_at: int | None = None
+    boot_id: str | None = None
+    node: str | None = None
+    job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,8 @@ class Observation:
 
     ``attempts`` counts the attempts that have started, even if the status cannot be read.
     ``checkpoint`` is what a run that is not done has left that it could resume from.
-    ``survivors`` are live processes of the run that do not hold its lock. ``damage`` says why no
+    ``survivors`` are live processes of the run that do not hold its lock. ``unreachable`` is the host
+    on which it may be live, where locks do not tell. ``damage`` says why no
     attempt can start: the lock is not a lock file, or the directory is another run's. ``flaw`` says
     what is wrong with a run that is done nevertheless.
     """
@@ -104,6 +114,7 @@ class Observation:
     progress: Progress | None = None
     checkpoint: str = ""
     survivors: tuple[int, ...] = ()
+    unreachable: str = ""
     damage: str = ""
     flaw: str = ""
 
@@ -112,7 +123,8 @@ class Observation:
         """The state that follows from the status and the lock."""
         if self.damage:
             return State.FAILED
-        return judge(self.status, locked=self.locked or bool(self.survivors))
+        found = judge(self.status, locked=self.locked or bool(self.survivors))
+        return State.UNPROVEN if found is State.STALE and self.unreachable else found
 
     @property
     def saved(self) -> int:
@@ -156,6 +168,15 @@ def judge(status: Status | Unreadable | None, *, locked: bool) -> State:
     return State.STALE
 
 
+def fill_counts(counts: Mapping[State, int]) -> dict[State, int]:
+    """Return the number of runs in every state; that of ``running?`` only if there are such runs."""
+    return {
+        state: counts.get(state, 0)
+        for state in State
+        if state is not State.UNPROVEN or counts.get(state)
+    }
+
+
 def explain(seen: Observation) -> str:
     """Return in one clause why a run is in its state."""
     if seen.damage:
@@ -164,7 +185,7 @@ def explain(seen: Observation) -> str:
     match seen.state:
         case State.PENDING:
             return "it has not run yet"
-        case State.RUNNING:
+        case State.RUNNING | State.UNPROVEN:
             return f"{_who_lives(seen)}, {_saved(seen)}"
         case State.DONE:
             return f"it has finished, but {seen.flaw}" if seen.flaw else "it has finished"
@@ -177,6 +198,8 @@ def explain(seen: Observation) -> str:
 
 
 def _who_lives(seen: Observation) -> str:
+    if seen.state is State.UNPROVEN:
+        return f"host {seen.unreachable} may be executing it, which cannot be seen from here"
     if not seen.survivors:
         return "its process lives"
     first, *others = seen.survivors

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 from dataclasses import replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import code_record, durable
 from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.hosts import this_host
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, State, Status
 from orchestrator.runner import mlflow_variables, process_tree, project_files
@@ -85,17 +85,21 @@ class Runner:
         seen = self._directory.observe_locked()
         if seen.damage:  # it may have finished, and nobody can tell now
             raise RunDirectoryError(seen.damage)
-        if seen.attempts != self._attempt - 1 or seen.state is State.DONE:
+        if seen.attempts != self._attempt - 1 or seen.state in {State.DONE, State.UNPROVEN}:
             return Verdict.NOT_OURS
+        host = this_host()
         status = Status(
             record=Record.RUNNING,
             attempt=self._attempt,
             started_at=now(),
-            host=socket.gethostname(),
+            host=host.name,
             pid=os.getpid(),
             slot=_own_slot(),
             gpu=_own_gpu(),
             resumed_at=seen.saved,
+            boot_id=host.boot_id or None,
+            node=host.node or None,
+            job=os.environ.get("SLURM_JOB_ID"),
         )
         answer = mlflow_variables.ask(self._directory, status, self._watch.was_asked)
         ended = self._run_program(lock, status, answer)

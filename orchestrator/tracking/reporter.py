@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir.mlflow_run_request import Bell
-from orchestrator.rundir.state import Observation, State
+from orchestrator.rundir.state import LIVE, Observation, State
 from orchestrator.rundir.survivors import Survivors
 from orchestrator.tracking.answers import Answers
 from orchestrator.tracking.delivery_record import is_behind, read_delivery
@@ -128,7 +128,7 @@ class Reporter:
             if known.behind and send and in_a_row < 2:  # noqa: PLR2004 # one may be specific to a run
                 begun = time.process_time()
                 refusal = self._send(directory, known)
-                if known.seen.state is not State.RUNNING:
+                if known.seen.state not in LIVE:
                     needed += time.process_time() - begun
                 problem = problem or refusal
                 in_a_row = in_a_row + 1 if refusal else 0
@@ -219,7 +219,7 @@ class Reporter:
 
 def _is_quiet(seen: Observation) -> bool:
     """Return whether nothing happens to a run unless one of its files changes."""
-    return seen.state is not State.RUNNING
+    return seen.state not in LIVE
 
 
 def report(reporter: Reporter, folder: Path, orders: Orders) -> int:

@@ -42,6 +42,7 @@ _MAXIMUM_NAMESAKES: Final = 100
 _STATUSES: Final[Mapping[State, str]] = {
     State.PENDING: "SCHEDULED",
     State.RUNNING: "RUNNING",
+    State.UNPROVEN: "RUNNING",
     State.STALE: "KILLED",
     State.FAILED: "FAILED",
     State.DONE: "FINISHED",

@@ -17,11 +17,13 @@ from orchestrator.cli.end_summary import RunEnd, tell_at_end
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
+from orchestrator.cli.preparing import prepare
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
 from orchestrator.cli.run_resources import find_resources
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.tolerant_stream import TolerantStream
+from orchestrator.cli.unproven_runs import declare_gone, tell_unproven
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.execution.engine import Engine
@@ -36,6 +38,7 @@ from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
 from orchestrator.launchers.warm import HYDRA, TRAINING_STACK, WarmLauncher, modules_named_by
 from orchestrator.planning.drift import find_drift
 from orchestrator.planning.load import load_plan
+from orchestrator.rundir.lock_reach import LockTest
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
 from orchestrator.runner.entry_point import EntryPoint
@@ -51,8 +54,8 @@ if TYPE_CHECKING:
 
     from orchestrator.config.settings import Settings, Tracking
     from orchestrator.execution.protocols import Resources
-    from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decision
+    from orchestrator.planning.work import Work
     from orchestrator.tracking.git_source import GitSource
 
 _GARBAGE: Final = 700  # allocations before a garbage collection of the youngest generation
@@ -61,6 +64,11 @@ _GARBAGE: Final = 700  # allocations before a garbage collection of the youngest
 def run(options: argparse.Namespace, console: Console) -> int:
     """Execute the plan and return the exit code."""
     planned = load_plan(source_of(options), only=options.only)
+    if options.host_is_gone:
+        declare_gone(planned, options.host_is_gone)
+        planned = load_plan(source_of(options), only=options.only)
+    if options.prepare:
+        return prepare(planned, options, console)
     if not options.rerun_changed:
         return execute(planned, bool, options, console)
     from orchestrator.cli.replacing import replace_changed  # noqa: PLC0415 # rarely asked for
@@ -68,18 +76,20 @@ def run(options: argparse.Namespace, console: Console) -> int:
     return execute(*replace_changed(planned, options, console), options, console)
 
 
-def execute(
-    planned: Planned,
+def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
+    planned: Work,
     begin: Callable[[], object],
     options: argparse.Namespace,
     console: Console,
     *,
     is_summarized: bool = True,
+    code_when_terminated: ExitCode = ExitCode.INTERRUPTED,
 ) -> int:
     """Execute a plan with the options of ``orch run``, and return the exit code.
 
     ``begin`` is called once everything that runs need is loaded, before the first one starts.
-    ``is_summarized`` tells whether a summary of the plan is printed.
+    ``is_summarized`` tells whether a summary of the plan is printed. ``code_when_terminated`` is the
+    exit code after SIGTERM, if the runs have stopped in order.
     """
     settings, began = with_flags(planned.settings, parse_flags(options)), now()
     # A closed terminal or a closed pipe must not stop a grid.
@@ -100,6 +110,7 @@ def execute(
     source = read_git_source(Path.cwd(), next_command(options, "run"))
     described = CodeDescription(source.commit, source.is_dirty)
     with (
+        LockTest(planned.experiment.path, tell_waiting),
         StopRequests(_first_level(options), stop_file.news) as stop,
         closing(_launcher(settings, to_start, described)) as launcher,
     ):
@@ -115,7 +126,8 @@ def execute(
             outcome = engine.execute(arrange(to_start, settings.order), planned.plan.waits(), stop)
         if reporter and _finish(reporter, planned, stop, console, options):
             outcome = replace(outcome, stopped=True)
-        code = exit_code(outcome)
+        outcome = replace(outcome, left=outcome.left + tell_unproven(planned, options, console))
+        code = code_when_terminated if stop.is_terminated else exit_code(outcome)
         tell_at_end(RunEnd(planned, outcome, began, code), stop, options, console)
     return close(outcome, planned, options, console, code)
 
@@ -131,7 +143,7 @@ def _first_level(options: argparse.Namespace) -> StopLevel:
     return StopLevel.DRAIN if options.drain else StopLevel.AT_CHECKPOINT
 
 
-def _join(planned: Planned, settings: Settings, total: int, tracking: Tracking) -> Resources:
+def _join(planned: Work, settings: Settings, total: int, tracking: Tracking) -> Resources:
     """Become an orchestrator of the experiment, and return what its runs may use.
 
     Raises:
@@ -158,7 +170,7 @@ def _warn_of_shared_memory(to_start: Sequence[Decision], console: Console) -> No
 
 
 def _do_nothing(
-    planned: Planned, options: argparse.Namespace, console: Console, *, is_summarized: bool
+    planned: Work, options: argparse.Namespace, console: Console, *, is_summarized: bool
 ) -> int:
     if planned.experiment.replaced.run_ids():  # of a rerun that was killed when it was done
         planned.experiment.prepare(tell_waiting)
@@ -168,7 +180,7 @@ def _do_nothing(
     return close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
 
 
-def _heal(planned: Planned, console: Console) -> None:
+def _heal(planned: Work, console: Console) -> None:
     """Repair the directories of finished runs; print one line for each that cannot be repaired."""
     for decision in planned.plan.flawed():
         try:
@@ -212,7 +224,7 @@ def _launcher(
     )
 
 
-def _start_reporter(planned: Planned, source: GitSource) -> ReporterProcess:
+def _start_reporter(planned: Work, source: GitSource) -> ReporterProcess:
     record_source(planned.experiment.path, source)
     reporter = ReporterProcess(planned.experiment, planned.settings.tracking)
     reporter.start()
@@ -229,7 +241,7 @@ def _board(options: argparse.Namespace, console: Console, total: int) -> PlainBo
 
 def _finish(
     reporter: ReporterProcess,
-    planned: Planned,
+    planned: Work,
     stop: StopRequests,
     console: Console,
     options: argparse.Namespace,

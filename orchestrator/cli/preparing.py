@@ -1,0 +1,39 @@
+"""The output of ``orch run --prepare``, which leaves the runs to ``orch work``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.waiting_notices import tell_waiting
+from orchestrator.config.secret_patterns import without_secret
+from orchestrator.planning.prepared_work import CommandLine, prepare_work
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+    from orchestrator.planning.work import Work
+
+
+def prepare(planned: Work, options: argparse.Namespace, console: Console) -> int:
+    """Create the run directories of a plan for other machines, and return 0."""
+    typed = tuple(map(without_secret, options.overrides))  # only messages quote them
+    given = CommandLine(options.config_dir, options.config_name, options.app, typed)
+    with console.status("creating run directories"):
+        count = prepare_work(planned, given, tell_waiting)
+    done = planned.plan.states[State.DONE]
+    command = f"orch work {shlex.quote(str(planned.experiment.path))}"
+    if options.json:
+        content = {"schema": 1, "runs": count, "done": done, "command": command}
+        console.file.write(json.dumps(content, indent=2) + "\n")
+        return 0
+    finished = f", {done} of them done" if done else ""
+    text = f"{count} runs are prepared{finished}. Execute them, on each machine: {command}"
+    console.print(Text(text), soft_wrap=True)
+    return 0

@@ -1,0 +1,231 @@
+"""``orch run --prepare`` and ``orch work``: the runs of a grid, executed without its config folder."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.main import call
+from orchestrator.errors import ConfigError, RunDirectoryError, UsageError
+from orchestrator.rundir import directory as rundir
+from orchestrator.rundir.state import Record, State
+
+from .conftest import GRID, Grid
+
+SCRIPT = """
+import json, os, sys
+run_dir = os.environ["ORCH_RUN_DIR"]
+with open(f"{run_dir}/results.json", "w") as file:
+    json.dump({"test": {"sum": sum(map(float, sys.argv[1:3]))}}, file)
+with open("arguments", "a") as file:
+    print(*sys.argv[3:], file=file)
+"""
+SETTINGS = """\
+orch:
+  command: [python, train.py, "{lr}", "{seed}", "{overrides}"]
+  tracking: {enabled: false}
+"""
+
+
+@pytest.fixture(autouse=True)
+def program(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs be executed by a script, in the folder of the grid."""
+    monkeypatch.chdir(grid.folder)
+    (grid.folder / "train.py").write_text(SCRIPT)
+    with (grid.folder / "conf/config.yaml").open("a") as config:
+        config.write(SETTINGS)
+
+
+def prepare(grid: Grid, *arguments: str) -> int:
+    return grid.orch("run", *(arguments or GRID), "--prepare")
+
+
+def work(grid: Grid, *options: str) -> int:
+    return call(["work", str(grid.experiment.path), *options])
+
+
+def test_preparing_creates_the_directories_and_starts_nothing(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    assert prepare(grid) == 0
+    assert output() == (
+        f"4 runs are prepared. Execute them, on each machine: orch work {grid.experiment.path}\n"
+    )
+    states = [seen.state for seen in grid.experiment.observe(grid.experiment.run_ids()).values()]
+    assert states == [State.PENDING] * 4
+    assert grid.orch("run", *GRID, "--prepare", "--json") == 0
+    said = json.loads(output())
+    assert said == {
+        "schema": 1,
+        "runs": 4,
+        "done": 0,
+        "command": f"orch work {grid.experiment.path}",
+    }
+
+
+def test_work_needs_no_config_folder_and_computes_the_same(
+    grid: Grid, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The directories say everything; the arguments of the program are those of ``orch run``."""
+    prepare(grid)
+    shutil.rmtree(grid.folder / "conf")
+    monkeypatch.chdir("/")
+    assert work(grid, "--workers", "2") == 0
+    assert "4 of 4 runs are done." in output()
+    sums = sorted(run.outcome().results["sum"] for run in grid.experiment.runs())
+    assert sums == [0.1, 0.2, 1.1, 1.2]
+    given = sorted((grid.folder / "arguments").read_text().splitlines())
+    assert given == sorted(f"lr={lr} seed={seed}" for lr in (0.1, 0.2) for seed in (0, 1))
+    assert work(grid) == 0
+    assert "Nothing to do: all 4 runs are done." in output()
+
+
+def test_orch_run_continues_what_workers_have_left(grid: Grid, output: Callable[[], str]) -> None:
+    """Both see the same run directories, and nothing that is done is executed twice."""
+    prepare(grid, "lr=0.1", "seed=0,1")
+    work(grid)
+    output()
+    assert grid.orch("run", *GRID) == 0
+    assert output().count("done  ") == 2
+    assert all(run.is_done() for run in grid.experiment.runs())
+    assert len((grid.folder / "arguments").read_text().splitlines()) == 4
+
+
+def test_second_preparation_adds_runs_and_keeps_what_is_done(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    prepare(grid, "lr=0.1", "seed=0,1")
+    work(grid)
+    output()
+    prepare(grid)
+    assert output().startswith("4 runs are prepared, 2 of them done.")
+    work(grid)
+    assert len((grid.folder / "arguments").read_text().splitlines()) == 4
+
+
+def test_runs_have_commands_of_their_own(grid: Grid) -> None:
+    (grid.folder / "conf/config.yaml").write_text(
+        (grid.folder / "conf/config.yaml").read_text().replace("python,", '"${program}",')
+        + f"program: {sys.executable}\n"
+    )
+    prepare(grid, f"program={sys.executable},/bin/true")
+    assert work(grid) == 0
+    assert len((grid.folder / "arguments").read_text().splitlines()) == 1
+
+
+def test_secret_from_the_environment_is_read_where_the_run_is_executed(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = grid.folder / "conf/config.yaml"
+    config.write_text(config.read_text().replace('"{seed}"', '"{key}"') + "key: ${oc.env:NUMBER}\n")
+    monkeypatch.setenv("NUMBER", "5")
+    prepare(grid, "lr=1")
+    assert "5" not in json.dumps(
+        json.loads((grid.experiment.path / "work.json").read_text())["orch"]
+    )
+    monkeypatch.setenv("NUMBER", "7")
+    assert work(grid) == 0
+    assert [run.outcome().results["sum"] for run in grid.experiment.runs()] == [8]
+
+
+def test_variable_that_is_missing_here_is_named(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (grid.folder / "conf/config.yaml").open("a") as config:
+        config.write("key: ${oc.env:NUMBER}\n")
+    monkeypatch.setenv("NUMBER", "5")
+    prepare(grid, "lr=1")
+    monkeypatch.delenv("NUMBER")
+    with pytest.raises(ConfigError, match=r"'NUMBER' not found.*on this machine, too"):
+        work(grid)
+
+
+def test_secret_given_as_a_value_cannot_be_prepared(grid: Grid) -> None:
+    with pytest.raises(UsageError, match=r"^api_key is a secret .*oc.env:NAME"):
+        prepare(grid, "+api_key=sk-abcdefghijklmnopqrstuvwx")
+    assert not (grid.experiment.path / "work.json").exists()
+    assert not grid.experiment.run_ids()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"schema": 2}', b'{"schema": 1, "runs": [{}]}', b"\xff" * 99]
+)
+def test_damaged_file_is_one_line(grid: Grid, content: bytes) -> None:
+    prepare(grid)
+    (grid.experiment.path / "work.json").write_bytes(content)
+    with pytest.raises(RunDirectoryError, match=r"work\.json: it is damaged. Prepare it with"):
+        work(grid)
+
+
+def test_folder_in_which_nothing_was_prepared(grid: Grid) -> None:
+    with pytest.raises(UsageError, match=r"there is no such file\. Prepare it with orch run"):
+        work(grid)
+
+
+def test_project_that_is_not_on_this_machine(grid: Grid, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (grid.folder / "conf").rename(tmp_path / "elsewhere/conf")
+    os.chdir(tmp_path / "elsewhere")
+    call(["--config-dir", "conf", "run", "--prepare"])
+    os.chdir(tmp_path)
+    shutil.rmtree(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="same path on this machine"):
+        work(grid)
+
+
+def test_renamed_folder_is_refused(grid: Grid) -> None:
+    prepare(grid)
+    other = grid.experiment.path.with_name("other")
+    grid.experiment.path.rename(other)
+    with pytest.raises(UsageError, match="was prepared as grid"):
+        call(["work", str(other)])
+
+
+def test_sigterm_ends_a_worker_in_order(grid: Grid) -> None:
+    """A cluster ends workers so; what was being executed is recorded, and another one continues it."""
+    (grid.folder / "train.py").write_text("import time\nprint('on', flush=True)\ntime.sleep(600)\n")
+    prepare(grid, "lr=1")
+    command = [sys.executable, "-m", "orchestrator", "work", str(grid.experiment.path)]
+    (run,) = grid.experiment.runs()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout
+        for line in worker.stdout:
+            if line.split()[:1] == ["run"]:
+                break
+        while not run.attempt_logs() or b"on" not in run.attempt_logs()[0].read_bytes():
+            os.sched_yield()
+        worker.send_signal(signal.SIGTERM)
+        rest = worker.stdout.read()
+    assert (worker.returncode, "1 left" in rest) == (ExitCode.DONE, True)
+    status = run.read_status()
+    assert isinstance(status, rundir.Status)
+    assert status.record is Record.INTERRUPTED
+
+
+def test_run_that_another_host_may_execute_is_left_alone(
+    grid: Grid, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock is free here, but on a shared file system that may mean nothing."""
+    prepare(grid, "lr=0.1", "seed=0,1")
+    run = grid.experiment.runs()[0]
+    run.write_status(rundir.Status(Record.RUNNING, 1, "then", "far", 1, boot_id="other"))
+    for module in ("hosts", "lock_reach"):
+        name = f"orchestrator.rundir.{module}.shared_file_system"
+        monkeypatch.setattr(name, lambda _folder: "nfs4")
+    output()
+    assert work(grid) == ExitCode.LEFT
+    said = output()
+    assert "1 run is left alone: host far may be executing it" in said
+    assert f"orch work {grid.experiment.path} --host-is-gone far" in said
+    assert "1 of 2 runs are done, 1 left" in said
+    with pytest.raises(UsageError, match="Such hosts are far"):
+        work(grid, "--host-is-gone", "near")
+    assert work(grid, "--host-is-gone", "far") == 0
+    assert run.is_done()
