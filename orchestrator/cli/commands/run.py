@@ -88,14 +88,10 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     """Execute a plan with the options of ``orch run``, and return the exit code.
 
     ``begin`` is called once everything that runs need is loaded, before the first one starts.
-    ``is_summarized`` tells whether a summary of the plan is printed. ``code_when_terminated`` is the
-    exit code after SIGTERM, if the runs have stopped in order.
+    ``is_summarized``: print a summary of the plan. ``code_when_terminated``: the exit code after SIGTERM.
     """
     settings, began = with_flags(planned.settings, parse_flags(options)), now()
-    # A closed terminal or a closed pipe must not stop a grid.
-    console.file = cast("IO[str]", TolerantStream(console.file))
-    if options.json:
-        console.quiet = True
+    _set_up(console, is_quiet=options.json)
     tracking = _available(planned.settings.tracking, console)
     _heal(planned, console)
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
@@ -108,11 +104,11 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
         print_summary(planned.plan, console, find_drift(planned))
     _warn_of_shared_memory(to_start, console)
     source = read_git_source(Path.cwd(), next_command(options, "run"))
-    described = CodeDescription(source.commit, source.is_dirty)
+    code = CodeDescription(source.commit, source.is_dirty)
     with (
         LockTest(planned.experiment.path, tell_waiting),
         StopRequests(_first_level(options), stop_file.news) as stop,
-        closing(_launcher(settings, to_start, described)) as launcher,
+        closing(_launcher(settings, to_start, code)) as launcher,
     ):
         reporter = _start_reporter(planned, source) if tracking.enabled else None
         if total:
@@ -127,9 +123,15 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
         if reporter and _finish(reporter, planned, stop, console, options):
             outcome = replace(outcome, stopped=True)
         outcome = replace(outcome, left=outcome.left + tell_unproven(planned, options, console))
-        code = code_when_terminated if stop.is_terminated else exit_code(outcome)
-        tell_at_end(RunEnd(planned, outcome, began, code), stop, options, console)
-    return close(outcome, planned, options, console, code)
+        ending = code_when_terminated if stop.is_terminated else exit_code(outcome)
+        tell_at_end(RunEnd(planned, outcome, began, ending), stop, options, console)
+    return close(outcome, planned, options, console, ending)
+
+
+def _set_up(console: Console, *, is_quiet: bool) -> None:
+    """Let output be lost rather than runs: a closed terminal or a closed pipe must not stop a grid."""
+    console.file = cast("IO[str]", TolerantStream(console.file))
+    console.quiet = console.quiet or is_quiet
 
 
 def _collect_garbage_of_runs() -> None:

@@ -47,6 +47,9 @@ def test_status_has_the_fields_of_the_contract() -> None:
         "slot",
         "gpu",
         "resumed_at",
+        "boot_id",
+        "node",
+        "job",
     ]
 
 
