@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,8 @@ class State(Enum):
     DONE = "done"
 
 
+# A checkpoint of the trainer, which in earlier versions did not say that it resumes from it.
+_OF_TRAINER: Final = re.compile(r"checkpoints/\d{6,}-[0-9a-f]{8}\.pt")
 LIVE: Final = frozenset({State.RUNNING, State.UNPROVEN})  # or perhaps live
 
 
@@ -222,7 +225,10 @@ def _saved(seen: Observation) -> str:
     progress = seen.progress
     if progress is None or not progress.iteration:
         return f"resumes if the program loads {seen.checkpoint}" if seen.checkpoint else _NOTHING
-    if seen.saved and (progress.resumes or progress.saved is not None):
+    is_known = (
+        progress.resumes or progress.saved is not None or _OF_TRAINER.fullmatch(seen.checkpoint)
+    )
+    if seen.saved and is_known:
         return f"{seen.saved} of {progress.iterations} iterations are saved"
     if seen.saved:
         then = f"resumes if the program loads {seen.checkpoint}"

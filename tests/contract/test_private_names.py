@@ -6,6 +6,7 @@ none comes to rely on one in silence; the second says at once what an upgrade ha
 
 from __future__ import annotations
 
+import argparse
 import ast
 import inspect
 import multiprocessing
@@ -58,6 +59,7 @@ METHODS: dict[str, str | None] = {
 }
 # What only instances have, each with one.
 INSTANCES: dict[str, Callable[[], object]] = {
+    "_actions": argparse.ArgumentParser,
     "_config": multiprocessing.current_process,
     "_resolvers": lambda: BaseContainer,
     "_val": lambda: AnyNode(1),

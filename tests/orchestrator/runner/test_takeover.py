@@ -28,6 +28,9 @@ def test_end_is_recorded_by_the_keeper_when_the_runner_is_killed(
     script = f"echo first; echo ready > {told}; read x < {told}; echo then; {end}"
     with start(directory, "sh", "-c", script) as keeper:
         assert told.read_text() == "ready\n"
+        log = directory.path / "logs/attempt-001.log"
+        while not log.read_text():  # what the runner has in hand when it is killed is lost
+            os.sched_yield()
         os.kill(runner_of(directory), signal.SIGKILL)
         assert directory.observe().state is State.RUNNING
         told.write_text("end\n")
