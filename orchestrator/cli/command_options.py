@@ -49,6 +49,15 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reasons", action="store_true", help="count the runs with each action and reason"
     )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="forecast for N runs at once (default: one per GPU, or one per CPU)",
+    )
+    parser.add_argument(
+        "--gpus", metavar="WHICH", help="forecast for all, none, or 0,1 and so on (default: all)"
+    )
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.forecast_output import describe_accuracy, range_as_json
 from orchestrator.cli.next_command import next_command
+from orchestrator.cli.tables import note
 from orchestrator.execution.events import ExecutionResult
 from orchestrator.grid.axes import describe_point
 from orchestrator.grid.identity import short
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from orchestrator.execution.forecast import Executed
     from orchestrator.planning.work import Work
 
 NOTHING_EXECUTED: Final = ExecutionResult({}, left=0, stopped=False)
@@ -33,14 +36,18 @@ def exit_code(outcome: ExecutionResult) -> int:
     return ExitCode.LEFT if outcome.left else 0
 
 
-def close(
+def close(  # noqa: PLR0913, PLR0917 # all that an end consists of
     outcome: ExecutionResult,
     planned: Work,
     options: argparse.Namespace,
     console: Console,
     code: int,
+    executed: Executed | None = None,
 ) -> int:
-    """Print how the execution ended, as text or JSON, and return the exit code."""
+    """Print how the execution ended, as text or JSON, and return the exit code.
+
+    ``executed`` says how long it took; None: nothing was executed.
+    """
     if options.json:
         event = {
             "event": "finished",
@@ -50,10 +57,16 @@ def close(
             "left": outcome.left,
             "reason": outcome.gave_up or None,
             "exit_code": int(code),
+            "seconds": executed and round(executed.seconds, 3),
+            "forecast_seconds": executed and range_as_json(executed.expected),
         }
         console.file.write(json.dumps(event) + "\n")
     elif outcome is not NOTHING_EXECUTED:
         _summarize(outcome, planned, options, console)
+        is_told = not (outcome.stopped or outcome.left or options.quiet)
+        ended = executed if is_told else None
+        if told := ended and describe_accuracy(ended):
+            console.print(note(told), soft_wrap=True)
     return code
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.config.settings import parse_settings
 from orchestrator.errors import ConfigError
@@ -31,14 +31,16 @@ FLAGS: Final = (
 def parse_flags(options: argparse.Namespace) -> dict[str, Value]:
     """Return the settings given as flags, in the form that they have under ``orch:``.
 
+    A command need not have all flags.
+
     Raises:
         ConfigError: A value is wrong; the message names the flag.
     """
-    given = {name: getattr(options, name) for name in FLAGS}
+    given: dict[str, Any] = {name: getattr(options, name, None) for name in FLAGS}
     for name in ("timeout", "no_progress"):
         with contextlib.suppress(TypeError, ValueError):  # "600" as well as "10m"
             given[name] = float(given[name])
-    if options.fail_fast:
+    if getattr(options, "fail_fast", False):
         given["max_failures"] = 1
     flags = {name: value for name, value in given.items() if value is not None}
     try:

@@ -6,26 +6,23 @@ little about large ones, and the seed says nothing.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import deque
 from dataclasses import dataclass
 from itertools import islice
-from math import exp, log
 from statistics import fmean
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.execution.cost_model import CostModel, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from orchestrator.execution.cost_model import Marks
     from orchestrator.grid.config_values import Value
-
-Marks: TypeAlias = "tuple[tuple[str, str], ...]"  # the values of a run's axes, as keys
 
 _REMEMBERED: Final = 200  # the most recent runs, which the fit uses
 _LOOKED_AT: Final = 500  # waiting runs, evenly spaced: enough for their mean
 _BETWEEN: Final = 0.5  # seconds from one estimate to the next
-_SWEEPS: Final = 5
-_SHYNESS: Final = 0.5  # shrinkage: that many average runs are added to each value
-_SHORTEST: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,44 +62,6 @@ class Effort:
         return None if whole is None else whole * (1 - self.iteration / self.iterations)
 
 
-class Durations:
-    """Durations of runs as a product: one factor per axis value, and one for all runs.
-
-    The logarithms are fitted by backfitting (Hastie and Tibshirani, Generalized Additive Models,
-    1990, section 4.4), and the bias of averaging them is corrected (Duan, Smearing Estimate,
-    JASA 1983). A value of few runs counts little, one of none not at all.
-    """
-
-    def __init__(self, samples: Sequence[tuple[Marks, float]]) -> None:
-        """Fit the factors to at least one run: its marks, and its seconds."""
-        logs = [log(max(seconds, _SHORTEST)) for _, seconds in samples]
-        mean = fmean(logs)
-        self._parts: dict[tuple[str, str], float] = defaultdict(float)
-        residuals = [each - mean for each in logs]
-        for _ in range(_SWEEPS):
-            for axis in range(min(len(marks) for marks, _ in samples)):
-                self._fit([marks[axis] for marks, _ in samples], residuals)
-        self._scale = 1.0
-        told = fmean(self.expect(marks) for marks, _ in samples)
-        self._scale = fmean(max(seconds, _SHORTEST) for _, seconds in samples) / told
-
-    def _fit(self, column: Sequence[tuple[str, str]], residuals: list[float]) -> None:
-        """Fit the parts of one axis to the residuals, and update these."""
-        sums: dict[tuple[str, str], float] = defaultdict(float)
-        counts: dict[tuple[str, str], float] = defaultdict(lambda: _SHYNESS)
-        for mark, residual in zip(column, residuals, strict=True):
-            sums[mark] += residual + self._parts[mark]
-            counts[mark] += 1
-        changes = {mark: total / counts[mark] - self._parts[mark] for mark, total in sums.items()}
-        for mark, change in changes.items():
-            self._parts[mark] += change
-        residuals[:] = [each - changes[mark] for mark, each in zip(column, residuals, strict=True)]
-
-    def expect(self, marks: Marks) -> float:
-        """Return the expected seconds of a run."""
-        return self._scale * exp(sum(self._parts.get(mark, 0.0) for mark in marks))
-
-
 class Estimator:
     """Estimates the remaining time from the runs that have ended, at most twice per second."""
 
@@ -114,7 +73,7 @@ class Estimator:
 
     def note(self, ended: Effort) -> None:
         """Add a run that was executed to its end."""
-        self._samples.append((_marks(ended.point), ended.whole or ended.seconds))
+        self._samples.append((marks_of(ended.point), ended.whole or ended.seconds))
 
     def pace(
         self,
@@ -139,26 +98,22 @@ class Estimator:
     def _estimate(
         self, live: Sequence[Effort], waiting: Iterable[Mapping[str, Value]], count: int
     ) -> Pace:
-        known = [(_marks(run.point), run.whole) for run in live]
+        known = [(marks_of(run.point), run.whole) for run in live]
         samples = [*self._samples, *((marks, whole) for marks, whole in known if whole is not None)]
         if not samples:
             return Pace()
-        durations = Durations(samples)
-        wholes = [whole or durations.expect(marks) for marks, whole in known]
+        durations = CostModel(samples)
+        wholes = [whole or durations.expect(marks).cost for marks, whole in known]
         left = [
             max(0.0, whole - run.seconds) if run.left is None else run.left
             for run, whole in zip(live, wholes, strict=True)
         ]
         step = -(-count // _LOOKED_AT) or 1
-        ahead = [durations.expect(_marks(point)) for point in islice(waiting, 0, None, step)]
+        ahead = [durations.expect(marks_of(point)).cost for point in islice(waiting, 0, None, step)]
         to_come = fmean(ahead) * count if ahead else 0.0
         work = sum(wholes) + to_come
         rate = 3600.0 * self.slots * (len(live) + count) / work if work else None
         return Pace(rate, max([*left, (sum(left) + to_come) / self.slots], default=0.0))
-
-
-def _marks(point: Mapping[str, Value]) -> Marks:
-    return tuple((key, repr(value)) for key, value in point.items())
 
 
 def describe_seconds(seconds: float) -> str:

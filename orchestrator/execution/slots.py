@@ -45,6 +45,11 @@ def make_slots(
     return tuple(slots)
 
 
+def count_slots(workers: int | None, gpus: int, processors: int) -> int:
+    """Return how many runs are executed at once: as asked for, or else one per GPU, or per CPU."""
+    return workers or gpus or processors
+
+
 def shares_gpu(slot: Slot, busy: Collection[Slot]) -> bool:
     """Return whether a run in another slot uses the same GPU."""
     return slot.gpu is not None and any(other.gpu == slot.gpu and other != slot for other in busy)

@@ -89,11 +89,11 @@ def _differs(key: str, configs: Sequence[Mapping[str, Value]], averaged: Average
     forms = set()
     for leaves in configs:
         values = [_text(value) for name, value in leaves.items() if name in averaged]
-        forms.add(_form(_text(leaves[key]), values) if key in leaves else None)
+        forms.add(form_of(_text(leaves[key]), values) if key in leaves else None)
     return len(forms) > 1
 
 
-def _form(text: str, averaged: Sequence[str]) -> str:
+def form_of(text: str, averaged: Sequence[str]) -> str:
     """Return a string with NUL in place of the averaged values in it."""
     for value in filter(None, averaged):
         # Not within a number: 0 does not match in 0.1.

@@ -30,9 +30,15 @@ from orchestrator.grid.identity import identify
 TABLES = read_tables(DOCS / "reference" / "json.md")
 # What a run directory holds under names of the user's own.
 OPEN = {"overrides", "metrics", "results", "config", "states", "files", "tags"}
+# The amounts of a forecast, which have one form.
+OPEN |= {"seconds", "forecast_seconds", "slot_seconds", "gpu_seconds", "bytes"}
 GRID = """lr=0.1,0.1,2,3 '+_filters=["lr > 2 ! steps == 20"]'"""
 COMMANDS = {
-    "orch plan --json": [f"orch plan {GRID} --json", "orch plan lr=0.5 --json"],
+    "orch plan --json": [
+        f"orch plan {GRID} --json",
+        "orch plan lr=0.5 --json",
+        "orch plan lr=0.1 pause=0,1 --json",
+    ],
     "orch init --json": ["orch init made --app --json"],
     "orch stop --json": ["orch stop --json"],
     "orch control --json": ["orch control --pause --json"],

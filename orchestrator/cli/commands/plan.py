@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import (
     print_changes,
     print_drift,
@@ -26,21 +27,28 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from orchestrator.grid.config_values import Value
     from orchestrator.planning.load import Planned
+
+# What the forecast says where there is nothing to learn from, without importing it.
+NOTHING_KNOWN: Final = "forecast: unknown, because no run like these has finished"
 
 
 def plan(options: argparse.Namespace, console: Console) -> int:
     """Print the plan."""
     states = {State(name) for name in options.state} or (set(State) if options.all else None)
+    flags = parse_flags(options)
     planned = load_plan(source_of(options), only=options.only)
     if options.json:
-        console.file.write(json.dumps(_as_json(planned), indent=2) + "\n")
+        console.file.write(json.dumps(_as_json(planned, flags), indent=2) + "\n")
         return 0
     print_summary(planned.plan, console)
     for note in planned.notes:
         console.print(Text(printable(f"note: {note}"), style="dim"), soft_wrap=True)
     if planned.former or planned.plan.decisions.observed():
         _print_what_has_run(planned, console)
+    if told := _forecast(planned, flags):
+        console.print(Text(printable(told), style="dim"), soft_wrap=True)
     if options.excluded:
         print_exclusions(planned.plan.selection, console)
     if options.reasons:
@@ -67,7 +75,20 @@ def _print_what_has_run(planned: Planned, console: Console) -> None:
     print_drift(find_drift(planned), console)
 
 
-def _as_json(planned: Planned) -> dict[str, object]:
+def _forecast(planned: Planned, flags: dict[str, Value]) -> str:
+    """Return the forecast in one line; empty if there is nothing to execute."""
+    if not planned.experiment.results_dir.exists():
+        return NOTHING_KNOWN if planned.plan.decisions else ""
+    from orchestrator.cli.forecast_output import describe_forecast  # noqa: PLC0415 # as above
+    from orchestrator.execution.planned_forecast import forecast_here  # noqa: PLC0415 # as above
+
+    forecast = forecast_here(planned, with_flags(planned.settings, flags).share)
+    return describe_forecast(forecast) if forecast else ""
+
+
+def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:
+    from orchestrator.cli.forecast_output import forecast_as_json  # noqa: PLC0415 # as above
+    from orchestrator.execution.planned_forecast import forecast_here  # noqa: PLC0415 # as above
     from orchestrator.planning.drift import drift_as_json, find_drift  # noqa: PLC0415 # as above
     from orchestrator.planning.former_runs import look_back  # noqa: PLC0415 # as above
     from orchestrator.planning.grid_changes import changes_as_json  # noqa: PLC0415 # as above
@@ -76,9 +97,11 @@ def _as_json(planned: Planned) -> dict[str, object]:
         versions_as_json,
     )
 
+    forecast = forecast_here(planned, with_flags(planned.settings, flags).share)
     return plan_as_json(planned.plan) | {
         "changes": changes_as_json(look_back(planned)),
         "numbers": versions_as_json(look_at_numbers(planned)),
         "notes": list(planned.notes),
         "drift": drift_as_json(find_drift(planned)),
+        "forecast": forecast and forecast_as_json(forecast),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +28,10 @@ from orchestrator.cli.unproven_runs import declare_gone, tell_unproven
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.execution.engine import Engine
+from orchestrator.execution.forecast import Capacity, Executed
 from orchestrator.execution.gpus import Nvml
 from orchestrator.execution.ordering import arrange
+from orchestrator.execution.planned_forecast import forecast_plan
 from orchestrator.execution.stop import StopLevel, StopRequests
 from orchestrator.extras import MLFLOW, TRAINER
 from orchestrator.grid.identity import short
@@ -37,7 +40,7 @@ from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
 from orchestrator.launchers.warm import HYDRA, TRAINING_STACK, WarmLauncher, modules_named_by
 from orchestrator.planning.drift import find_drift
-from orchestrator.planning.load import load_plan
+from orchestrator.planning.load import Planned, load_plan
 from orchestrator.rundir.lock_reach import LockTest
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.config.settings import Settings, Tracking
+    from orchestrator.execution.forecast import Forecast
     from orchestrator.execution.protocols import Resources
     from orchestrator.planning.plan import Decision
     from orchestrator.planning.work import Work
@@ -119,13 +123,22 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
             _collect_garbage_of_runs()
             if not stop.asked:
                 begin()
+            forecast, started = _forecast(planned, resources), time.monotonic()
             outcome = engine.execute(arrange(to_start, settings.order), planned.plan.waits(), stop)
+            executed = Executed(time.monotonic() - started, forecast)
         if reporter and _finish(reporter, planned, stop, console, options):
             outcome = replace(outcome, stopped=True)
         outcome = replace(outcome, left=outcome.left + tell_unproven(planned, options, console))
         ending = code_when_terminated if stop.is_terminated else exit_code(outcome)
         tell_at_end(RunEnd(planned, outcome, began, ending), stop, options, console)
-    return close(outcome, planned, options, console, ending)
+    return close(outcome, planned, options, console, ending, executed)
+
+
+def _forecast(planned: Work, resources: Resources) -> Forecast | None:
+    if not isinstance(planned, Planned):
+        return None
+    gpus = {slot.gpu for slot in resources.slots if slot.gpu}
+    return forecast_plan(planned, Capacity(len(resources.slots), len(gpus)))
 
 
 def _set_up(console: Console, *, is_quiet: bool) -> None:

@@ -29,7 +29,7 @@ def test_overrides_of_every_kind_are_passed_on(override: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["pln", "plan --jsn", "run --workers", "run --workers two", "plan --workers 2"]
+    "line", ["pln", "plan --jsn", "run --workers", "run --workers two", "status --workers 2"]
 )
 def test_wrong_usage_is_one_line(line: str) -> None:
     """It says what is wrong and where to find help."""

@@ -3,6 +3,9 @@
 import json
 from collections.abc import Callable
 
+import pytest
+
+from orchestrator.errors import ConfigError
 from orchestrator.rundir.state import Record
 
 from .conftest import GRID, Grid
@@ -41,3 +44,24 @@ def test_points_that_filters_exclude_are_listed_on_request(
 ) -> None:
     grid.orch("plan", *GRID, "+_filters=['lr == 0.1 ! seed == 1']", "--excluded")
     assert "lr == 0.1 ! seed == 1" in output()
+
+
+def test_forecast_is_told_with_the_plan(grid: Grid, output: Callable[[], str]) -> None:
+    """For the workers asked for; where nothing is known, one line says so."""
+    grid.orch("plan", *GRID)
+    assert "forecast: unknown, because no run like these has finished" in output()
+    run = grid.make(0.1, 0)
+    status = json.loads((run.path / "status.json").read_text())
+    times = {"started_at": "2026-11-29T10:00:00+00:00", "ended_at": "2026-11-29T10:10:00+00:00"}
+    (run.path / "status.json").write_text(json.dumps(status | times))
+    grid.orch("plan", "lr=0.1", "seed=range(5)", "--workers", "2")
+    assert "forecast: 20 min (" in output()
+    grid.orch("plan", "lr=0.1", "seed=range(5)", "--workers=3", "--gpus=none", "--json")
+    told = json.loads(output())["forecast"]
+    assert (told["workers"], told["gpus"], told["runs"], told["known"]) == (3, 0, 4, 4)
+    assert told["seconds"]["expected"] == 1200
+    assert told["slot_seconds"]["expected"] == 2400
+    grid.orch("plan", "lr=0.1", "seed=0", "--json")
+    assert json.loads(output())["forecast"] is None
+    with pytest.raises(ConfigError, match="--workers is -1"):
+        grid.orch("plan", "--workers=-1")

@@ -1,0 +1,103 @@
+"""The forecast of a grid, as text and as JSON, and how right it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.execution.estimate import describe_seconds
+
+if TYPE_CHECKING:
+    from orchestrator.execution.forecast import Executed, Forecast, Range
+
+_HOUR: Final = 3600.0
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_THOUSAND: Final = 1000
+_TEN: Final = 10  # from here on decimals say nothing
+_HUNDRED: Final = 100
+_SHOWN: Final = 3  # values about which nothing is known
+
+
+def describe_forecast(forecast: Forecast) -> str:
+    """Return the forecast in one line."""
+    if forecast.time is None or forecast.slot_time is None:
+        return f"forecast: unknown, because {_why(forecast)}"
+    slots, gpu_time = forecast.capacity.slots, forecast.gpu_time
+    some = "" if forecast.is_whole else f"for {forecast.known} of {forecast.runs} runs "
+    default = f" ({forecast.capacity.default})" if forecast.capacity.default else ""
+    hours = (gpu_time or forecast.slot_time).expected / _HOUR
+    parts = [
+        f"forecast: {some}{_describe(forecast.time)} with {slots} worker{'s' * (slots > 1)}{default}",
+        f"{_describe_hours(hours)} {'GPU' if gpu_time else 'slot'}-hours",
+        *([f"{describe_bytes(forecast.disk.expected)} on disk"] if forecast.disk else []),
+    ]
+    told = f"{', '.join(parts)}; from {_source(forecast)}"
+    return (
+        told if forecast.is_whole else f"{told}. Of the others nothing is known: {_why(forecast)}"
+    )
+
+
+def describe_accuracy(executed: Executed) -> str:
+    """Return in one line how right a forecast was; empty if it did not cover all runs."""
+    expected = executed.expected
+    if expected is None:
+        return ""
+    return f"took {describe_seconds(executed.seconds)}, the forecast was {_describe(expected)}"
+
+
+def forecast_as_json(forecast: Forecast) -> dict[str, object]:
+    """Return the forecast as ``--json`` prints it."""
+    return {
+        "runs": forecast.runs,
+        "known": forecast.known,
+        "workers": forecast.capacity.slots,
+        "gpus": forecast.capacity.gpus,
+        "seconds": range_as_json(forecast.time),
+        "slot_seconds": range_as_json(forecast.slot_time),
+        "gpu_seconds": range_as_json(forecast.gpu_time),
+        "bytes": range_as_json(forecast.disk),
+        "learned_from": forecast.learned_from,
+        "experiments": list(forecast.experiments),
+        "unknown": [{"axis": axis, "value": value} for axis, value in forecast.unknown],
+    }
+
+
+def range_as_json(found: Range | None) -> dict[str, float] | None:
+    """Return an amount with its range as ``--json`` prints it."""
+    if found is None:
+        return None
+    amounts = {"expected": found.expected, "low": found.low, "high": found.high}
+    return {name: round(amount, 3) for name, amount in amounts.items()}
+
+
+def describe_bytes(number: float) -> str:
+    """Format a number of bytes for people: ``1.2 GB``."""
+    unit = 0
+    while number >= _THOUSAND and unit < len(_UNITS) - 1:
+        number, unit = number / _THOUSAND, unit + 1
+    return f"{number:.{int(number < _TEN and unit > 0)}f} {_UNITS[unit]}"
+
+
+def _describe(time: Range) -> str:
+    told, low, high = map(describe_seconds, (time.expected, time.low, time.high))
+    if low == high:
+        return told
+    number, _, unit = low.partition(" ")
+    return f"{told} ({number if high.endswith(f' {unit}') else low} to {high})"
+
+
+def _describe_hours(hours: float) -> str:
+    return f"{hours:.2g}" if hours < _HUNDRED else f"{hours:,.0f}"  # not 1e+02
+
+
+def _source(forecast: Forecast) -> str:
+    count = forecast.learned_from
+    runs = f"{count} finished run{'s' * (count != 1)}"
+    return f"{runs} of {' and '.join(forecast.experiments)}" if forecast.experiments else runs
+
+
+def _why(forecast: Forecast) -> str:
+    if not forecast.learned_from:
+        return "no run like these has finished"
+    shown = [f"{axis}={value}" for axis, value in forecast.unknown[:_SHOWN]]
+    more = ", ..." if len(forecast.unknown) > _SHOWN else ""
+    return f"no finished run has {' or '.join(shown)}{more}"

@@ -1,0 +1,204 @@
+"""The forecast of a grid: how long it takes, for how many hours of slots or GPUs, and its disk space."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from heapq import heapify, heapreplace
+from math import exp, sqrt
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.execution.cost_model import CostModel, marks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.execution.cost_model import Mark, Marks
+    from orchestrator.grid.config_values import Value
+
+_LEAST: Final = 1e-3  # share of a run that is left, even if all iterations are saved
+_DRIFT: Final = 0.1  # how much faster or slower the machine may be than it was
+_NOISE_OF_SIZES: Final = 0.02  # runs alike leave the same files
+_WIDEST: Final = 50.0  # logarithm, so that no number overflows
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What finished runs tell: the marks of each, its seconds, and the bytes of some.
+
+    ``counted`` is the axis with the number of iterations, if there is one. Of the ``runs``, some may be
+    of earlier ``experiments``.
+    """
+
+    seconds: Sequence[tuple[Marks, float]] = ()
+    sizes: Sequence[tuple[Marks, float]] = ()
+    counted: str = ""
+    experiments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A run that is to be executed: the values of its axes, and the share of it that is left."""
+
+    point: Mapping[str, Value]
+    left: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """The slots of the execution, and the GPUs that they share; ``default`` says where they come from."""
+
+    slots: int
+    gpus: int = 0
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """An expected amount, and the range that holds the true one in 19 of 20 cases."""
+
+    expected: float
+    low: float
+    high: float
+
+    def times(self, factor: float) -> Range:
+        """Return the range times a factor."""
+        return Range(self.expected * factor, self.low * factor, self.high * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The forecast for the ``known`` ones of ``runs`` that are to be executed.
+
+    ``time`` is by the clock, ``slot_time`` that of all slots together, both in seconds; ``disk`` is in
+    bytes. They are None if nothing is known. ``unknown`` are the values about which no finished run
+    tells anything, the most frequent first. ``learned_from`` counts finished runs.
+    """
+
+    runs: int
+    capacity: Capacity
+    known: int = 0
+    time: Range | None = None
+    slot_time: Range | None = None
+    disk: Range | None = None
+    unknown: tuple[Mark, ...] = ()
+    learned_from: int = 0
+    experiments: tuple[str, ...] = ()
+
+    @property
+    def gpu_time(self) -> Range | None:
+        """The seconds of all GPUs together, which slots may share; None without GPUs."""
+        if self.slot_time is None or not self.capacity.gpus:
+            return None
+        return self.slot_time.times(min(1.0, self.capacity.gpus / self.capacity.slots))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it covers all runs."""
+        return self.time is not None and self.known == self.runs
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """The seconds that the execution of a plan took, and the forecast for it, if there was one."""
+
+    seconds: float
+    forecast: Forecast | None = None
+
+    @property
+    def expected(self) -> Range | None:
+        """The seconds that were forecast, if all runs were known."""
+        return self.forecast.time if self.forecast and self.forecast.is_whole else None
+
+
+def make_forecast(
+    ahead: Sequence[Ahead], learned: Learned, capacity: Capacity, runs: int | None = None
+) -> Forecast:
+    """Forecast the execution of runs, in their order.
+
+    Args:
+        ahead: The runs, or some of them if there are many.
+        learned: What is known of finished ones.
+        capacity: Where they are executed.
+        runs: How many there are; None: those given.
+    """
+    count = len(ahead) if runs is None else runs
+    capacity = replace(capacity, slots=max(1, min(capacity.slots, count)))
+    told = Forecast(count, capacity, experiments=learned.experiments)
+    if not (learned.seconds and ahead):
+        return told
+    model = CostModel(learned.seconds, learned.counted)
+    marks = [marks_of(run.point) for run in ahead]
+    expected = [model.expect(each) for each in marks]
+    unknown = Counter(mark for each in expected for mark in each.unknown)
+    told = replace(
+        told,
+        unknown=tuple((axis, _unquoted(text)) for (axis, text), _ in unknown.most_common()),
+        learned_from=len(learned.seconds),
+    )
+    known_at = [at for at, each in enumerate(expected) if not each.unknown]
+    if not known_at:
+        return told
+    factor = count / len(ahead)
+    seconds = [expected[at].cost * max(_LEAST, ahead[at].left) for at in known_at]
+    doubts = [expected[at].doubt for at in known_at]
+    slot_time = _range(seconds, doubts, model, factor, drift=_DRIFT)
+    time = _makespan(seconds, capacity.slots, factor) / sum(seconds) / factor
+    return replace(
+        told,
+        known=round(factor * len(known_at)),
+        time=slot_time.times(time),
+        slot_time=slot_time,
+        disk=_disk([marks[at] for at in known_at], learned, factor),
+    )
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if text[:1] in ("'", '"') else text
+
+
+def _disk(marks: Sequence[Marks], learned: Learned, factor: float) -> Range | None:
+    """Return the bytes that runs leave; None if that is not known of all of them."""
+    if not learned.sizes:
+        return None
+    model = CostModel(learned.sizes, assumed=_NOISE_OF_SIZES)
+    expected = [model.expect(each) for each in marks]
+    if any(each.unknown for each in expected):
+        return None
+    return _range(
+        [each.cost for each in expected], [each.doubt for each in expected], model, factor
+    )
+
+
+def _range(
+    costs: Sequence[float],
+    doubts: Sequence[float],
+    model: CostModel,
+    factor: float,
+    *,
+    drift: float = 0.0,
+) -> Range:
+    """Return the sum of costs: each has noise of its own, and they may share what is doubtful."""
+    total = sum(costs)
+    own = sum((cost * model.noise) ** 2 for cost in costs) / factor
+    shared = sum(cost * doubt for cost, doubt in zip(costs, doubts, strict=True))
+    deviation = sqrt((own + shared**2) / total**2 + drift**2)
+    width = exp(min(_WIDEST, _quantile(model.freedom) * deviation))
+    return Range(total * factor, total * factor / width, total * factor * width)
+
+
+def _quantile(freedom: int) -> float:
+    """Return the 97.5 % quantile of Student's t distribution, to 1 %, from 3 degrees of freedom on."""
+    return 1.96 + 2.4 / freedom + 3.8 / freedom**2
+
+
+def _makespan(seconds: Sequence[float], slots: int, factor: float) -> float:
+    """Return the time until all runs are over: each starts in the first slot that becomes free.
+
+    Of many runs, of which only some are given, the end counts once.
+    """
+    free = [0.0] * min(slots, len(seconds))
+    heapify(free)
+    for each in seconds:
+        heapreplace(free, free[0] + each)
+    return max(free) + (factor - 1) * sum(seconds) / slots

@@ -1,0 +1,127 @@
+"""The forecast of a plan: reads what finished runs cost, of this and of earlier experiments."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.errors import UsageError
+from orchestrator.execution.cost_model import marks_of
+from orchestrator.execution.forecast import Ahead, Capacity, Learned, make_forecast
+from orchestrator.execution.past_runs import bytes_of, pick_some
+from orchestrator.execution.siblings import Siblings, find_counted_axis, find_earlier, find_own
+from orchestrator.execution.slots import count_slots
+from orchestrator.planning.plan import ACTIONS, STARTS
+from orchestrator.rundir.state import Record, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.config.settings import Share
+    from orchestrator.execution.forecast import Forecast
+    from orchestrator.execution.siblings import Sibling
+    from orchestrator.grid.config_values import Value
+    from orchestrator.planning.load import Planned
+    from orchestrator.rundir.state import Observation
+
+_LOOKED_AT: Final = 1000  # runs that are to be executed; of more, these are evenly spread ...
+_LISTED: Final = 20_000  # ... over this many, if most of them are still to be executed
+# Made by NVIDIA's driver, also for Windows and for boards whose GPU is part of the processor.
+_DEVICES: Final = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-ctrl-gpu")
+_MEASURED: Final = 16  # run directories
+_MOST_MEASURED: Final = 24
+
+
+def count_capacity(share: Share) -> Capacity:
+    """Return how many runs ``orch run`` would execute at once here, and on how many GPUs."""
+    gpus = 0
+    if share.gpus != "none":
+        gpus = _count_gpus(share.gpus)
+    slots = count_slots(share.workers, gpus, len(os.sched_getaffinity(0)))
+    default = "" if share.workers else "one per GPU" if gpus else "one per CPU"
+    return Capacity(slots, gpus, default)
+
+
+def _count_gpus(wanted: str | None) -> int:
+    if not any(map(os.path.exists, _DEVICES)):
+        return 0
+    from orchestrator.execution.gpus import Nvml, choose  # noqa: PLC0415 # slow
+
+    with suppress(UsageError):  # the grid may be planned on another machine than it is executed on
+        return len(choose(Nvml().found(), wanted, os.environ.get("CUDA_VISIBLE_DEVICES")))
+    return 0
+
+
+def forecast_here(planned: Planned, share: Share) -> Forecast | None:
+    """Forecast the execution of a plan on this machine; None if there is nothing to execute."""
+    return forecast_plan(planned, count_capacity(share))
+
+
+def forecast_plan(planned: Planned, capacity: Capacity) -> Forecast | None:
+    """Forecast the execution of a plan; None if there is nothing to execute."""
+    decisions = planned.plan.decisions
+    seen = dict(decisions.observed())
+    over = {place for place, each in seen.items() if not _is_to_start(each)}
+    count = len(decisions) - len(over)
+    if not count:
+        return None
+    few = count <= _LOOKED_AT or len(decisions) <= _LISTED
+    places_ahead = range(len(decisions)) if few else pick_some(range(len(decisions)), _LISTED)
+    ahead = [
+        Ahead(decisions.run(place).overrides, _left(seen.get(place)))
+        for place in pick_some([at for at in places_ahead if at not in over], _LOOKED_AT)
+    ]
+    own = find_own(planned)
+    forecast = make_forecast(ahead, _learn(planned, own), capacity, count)
+    if forecast.is_whole:
+        return forecast
+    earlier = find_earlier(planned)
+    if not earlier.runs:
+        return forecast
+    ahead = [Ahead({**run.point, **earlier.now}, run.left) for run in ahead]
+    return make_forecast(ahead, _learn(planned, own, earlier), capacity, count)
+
+
+def _is_to_start(seen: Observation) -> bool:
+    status = seen.status
+    if isinstance(status, Status) and status.record is Record.DONE and not seen.damage:
+        return False  # most are; the state costs more
+    return ACTIONS[seen.state] in STARTS
+
+
+def _left(seen: Observation | None) -> float:
+    """Return the share of a run that is left."""
+    if seen is None or seen.progress is None:
+        return 1.0
+    return 1.0 - min(1.0, seen.saved / seen.progress.iterations)
+
+
+def _learn(planned: Planned, own: Siblings, earlier: Siblings | None = None) -> Learned:
+    earlier = earlier or Siblings()
+    keys = [*(axis.key for axis in planned.described.axes), *earlier.now]
+    runs = [*own.runs, *earlier.runs]
+    points = [{key: {**earlier.now, **run.point}[key] for key in keys} for run in runs]
+    return Learned(
+        [(marks_of(point), run.seconds) for point, run in zip(points, runs, strict=True)],
+        _sizes(points, runs),
+        earlier.counted or find_counted_axis(keys, runs),
+        earlier.experiments,
+    )
+
+
+def _sizes(
+    points: Sequence[Mapping[str, Value]], runs: Sequence[Sibling]
+) -> list[tuple[tuple[tuple[str, str], ...], float]]:
+    """Return the sizes of some runs: of each value on each axis one, as far as possible."""
+    marks = list(map(marks_of, points))
+    chosen: list[int] = []
+    covered: set[tuple[str, str]] = set()
+    for at, each in enumerate(marks):
+        if not covered.issuperset(each) and len(chosen) < _MOST_MEASURED:
+            chosen.append(at)
+            covered.update(each)
+    more = pick_some(range(len(marks)), max(0, _MEASURED - len(chosen)))
+    return [
+        (marks[at], float(bytes_of(runs[at].directory))) for at in dict.fromkeys((*chosen, *more))
+    ]

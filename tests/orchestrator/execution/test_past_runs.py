@@ -1,0 +1,80 @@
+"""What finished runs took, as their directories tell."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.execution.past_runs import bytes_of, pick_some, seconds_of
+from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.state import Record, Status
+
+BEGAN, ENDED = "2026-11-29T10:00:00.000+00:00", "2026-11-29T10:01:30.500+00:00"
+MOMENT = 1795946400000  # BEGAN, in milliseconds
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path)
+
+
+def status(
+    attempt: int = 1, record: Record = Record.DONE, began: str = BEGAN, ended: str | None = ENDED
+) -> Status:
+    return Status(record, attempt, began, "box", 1, ended_at=ended)
+
+
+def test_first_attempt_took_the_whole(directory: RunDirectory) -> None:
+    assert seconds_of(directory, status()) == 90.5
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        status(record=Record.FAILED),
+        status(ended=None),
+        status(ended="then"),
+        status(began="2026-11-29T10:00:00"),  # without a time zone
+        status(began=ENDED, ended=BEGAN),  # the clock was put back
+        status(attempt=2),  # without metrics
+    ],
+)
+def test_what_does_not_tell_a_time_is_left_out(directory: RunDirectory, odd: object) -> None:
+    assert seconds_of(directory, odd) is None
+
+
+def test_attempt_that_resumed_took_its_share(directory: RunDirectory) -> None:
+    """Of ten steps it computed five; points of a step that were computed twice count as the last."""
+    points = [
+        {"key": "loss", "step": step, "value": 1.0, "timestamp": MOMENT + 1000 * (step - 5.5)}
+        for step in range(1, 11)
+    ]
+    points.insert(0, {"key": "loss", "step": 7, "value": 2.0, "timestamp": MOMENT - 1})
+    lines = [json.dumps(point) for point in points]
+    directory.metrics.write_text("\n".join(["not json", *lines, '{"step": "x"}']))
+    assert seconds_of(directory, status(attempt=2)) == pytest.approx(181)
+
+
+def test_file_with_two_names_counts_once(tmp_path: Path) -> None:
+    """The best checkpoint is a link to one of the last."""
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    before = bytes_of(RunDirectory(run))
+    (run / "checkpoints/1.pt").write_bytes(b"x" * 100_000)
+    (run / "checkpoints/best.pt").hardlink_to(run / "checkpoints/1.pt")
+    (run / "log").symlink_to("/")
+    assert 100_000 <= bytes_of(RunDirectory(run)) - before < 150_000
+    assert bytes_of(RunDirectory(tmp_path / "gone")) == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 11, 100, 12_345])
+def test_some_are_picked_in_order_and_from_everywhere(count: int) -> None:
+    """Not each hundredth: that might be the same seed each time."""
+    picked = pick_some(range(count), 10)
+    assert list(picked) == sorted(set(picked))
+    assert min(count, 6) <= len(picked) <= 10
+    if count >= 100:
+        assert picked[0] < count / 10
+        assert picked[-1] > count * 0.8
+        assert len({each % 10 for each in picked}) > 4

@@ -1,0 +1,132 @@
+"""The forecast of a plan, from run directories made by hand."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config.settings import Share
+from orchestrator.execution.forecast import Capacity, Forecast
+from orchestrator.execution.planned_forecast import count_capacity, forecast_plan
+from orchestrator.rundir.state import Record, Status
+
+from .finished_plans import AXES, SECONDS, finish, make_config, plan
+
+
+@pytest.fixture(autouse=True)
+def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_config(tmp_path, monkeypatch)
+
+
+def forecast(*overrides: str, slots: int = 1) -> Forecast | None:
+    return forecast_plan(plan(*overrides), Capacity(slots))
+
+
+def expected(*overrides: str) -> float:
+    """Return the seconds that are forecast for one worker."""
+    told = forecast(*overrides)
+    assert told is not None
+    assert told.is_whole
+    assert told.time is not None
+    return told.time.expected
+
+
+def test_nothing_is_forecast_where_nothing_is_to_be_done_or_known() -> None:
+    told = forecast(*AXES)
+    assert told == Forecast(8, Capacity(1))
+    finish(plan(*AXES))
+    assert forecast(*AXES) is None
+
+
+def test_finished_runs_of_the_grid_tell_about_the_others() -> None:
+    """By their model: the seed and the learning rate do not matter."""
+    finish(plan(*AXES[:2], "seed=choice(0)"))
+    told = forecast(*AXES[:2], "seed=0,1,2")
+    assert told is not None
+    assert told.time is not None
+    assert told.disk is not None
+    assert told.time.expected == pytest.approx(2 * 2 * (10 + 100), rel=0.02)
+    assert (told.runs, told.known, told.learned_from, told.experiments) == (8, 8, 4, ())
+    assert 8 * 100_000 < told.disk.expected < 8 * 150_000
+
+
+def test_model_that_has_not_run_is_not_guessed() -> None:
+    finish(plan("model=choice(mlp)", *AXES[1:]))
+    told = forecast(*AXES)
+    assert told is not None
+    assert (told.runs, told.known, told.unknown) == (4, 0, (("model", "cnn"),))
+    assert told.time is None
+
+
+def test_earlier_experiment_with_the_same_axes_tells() -> None:
+    """The newest of them; one with other axes, or another config, does not."""
+    finish(plan(*AXES, "experiment_id=other", "+more=1"), dict.fromkeys(SECONDS, 1.0))
+    finish(plan(*AXES))
+    told = forecast(*AXES, "experiment_id=two")
+    assert told is not None
+    assert told.experiments == ("one",)
+    assert expected(*AXES, "experiment_id=two") == pytest.approx(440, rel=0.02)
+    assert expected("model=mlp,cnn", "experiment_id=two") == pytest.approx(110, rel=0.02)
+    assert expected("model=choice(cnn)", "lr=0.3,0.4", "experiment_id=two") == pytest.approx(
+        200, rel=0.02
+    )
+    nothing = forecast(*AXES, "experiment_id=two", "+more=2")
+    assert nothing is not None
+    assert (nothing.known, nothing.learned_from) == (0, 0)
+
+
+def test_run_without_a_grid_tells_about_the_seeds_of_its_config() -> None:
+    """Its values on the axes stand in its config; the model of a group does not."""
+    finish(plan())
+    assert expected("seed=1,2,3") == pytest.approx(30, rel=0.02)
+    told = forecast("model=mlp,cnn", "experiment_id=two")
+    assert told is not None
+    assert told.known == 0
+
+
+def test_more_iterations_take_longer() -> None:
+    """The config says how many there are under the key whose value the programs report."""
+    finish(plan(*AXES))
+    assert expected(*AXES, "epochs=40", "experiment_id=two") == pytest.approx(4 * 440, rel=0.02)
+    assert expected(*AXES, "epochs=40") == pytest.approx(4 * 440, rel=0.02)
+    finish(plan("epochs=choice(10)", "experiment_id=three"))
+    assert expected("epochs=20,30", "experiment_id=three") == pytest.approx(50, rel=0.02)
+
+
+def test_what_is_saved_is_not_forecast_again() -> None:
+    """A run that was asked to stop, half through."""
+    finish(plan("seed=0,1,2,3"), most=3)
+    directory = plan("seed=choice(3)").experiment.create(
+        plan("seed=choice(3)").plan.decisions.run(0)
+    )
+    directory.write_status(Status(Record.INTERRUPTED, 1, "", "box", 1))
+    progress = {"iteration": 5, "iterations": 10, "metrics": {}, "saved": 5}
+    (directory.path / "progress.json").write_text(json.dumps(progress))
+    assert expected("seed=0,1,2,3") == pytest.approx(5, rel=0.02)
+
+
+@pytest.mark.parametrize("damage", ["run.json", "status.json", "config.yaml", "progress.json"])
+def test_damaged_earlier_runs_are_passed_over(damage: str) -> None:
+    finish(plan(*AXES))
+    for path in Path("results/one/training").glob(f"*/{damage}"):
+        path.write_bytes(b"\x00")
+    (Path("results") / "a file").touch()
+    (Path("results") / "empty/training").mkdir(parents=True)
+    told = forecast(*AXES, "experiment_id=two")
+    assert told is not None
+    assert told.is_whole == (damage == "progress.json")
+
+
+def test_many_runs_are_looked_at_now_and_then() -> None:
+    """A handful that are to be executed among many are found, and many stand for more."""
+    finish(plan("seed=0,1"))
+    assert expected("seed=range(30002)") == pytest.approx(300_000, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("share", "default"), [(Share(workers=3, gpus="none"), ""), (Share(gpus="none"), "one per CPU")]
+)
+def test_places_are_those_of_orch_run(share: Share, default: str) -> None:
+    slots = share.workers or len(os.sched_getaffinity(0))
+    assert count_capacity(share) == Capacity(slots, 0, default)
