@@ -62,11 +62,10 @@ def close(  # noqa: PLR0913, PLR0917 # all that an end consists of
         }
         console.file.write(json.dumps(event) + "\n")
     elif outcome is not NOTHING_EXECUTED:
-        _summarize(outcome, planned, options, console)
-        is_told = not (outcome.stopped or outcome.left or options.quiet)
-        ended = executed if is_told else None
+        ended = executed if code == ExitCode.DONE and not options.quiet else None
         if told := ended and describe_accuracy(ended):
             console.print(note(told), soft_wrap=True)
+        _summarize(outcome, planned, options, console)
     return code
 
 
