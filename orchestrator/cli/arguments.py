@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 CONFIG_DIR: Final = "conf"
 CONFIG_NAME: Final = "config"
-# Commands that are not about an experiment: they take neither overrides nor a config.
-WITHOUT_CONFIG: Final = ("init", "completion")
+# Commands that take neither overrides nor a config.
+WITHOUT_CONFIG: Final = ("init", "completion", "work")
 COMMANDS: Final[Mapping[str, str]] = {
     "init": "write a small project that runs at once, to begin your own from",
     "plan": "show what run would do and why, and what each filter dropped",
@@ -116,10 +116,8 @@ def command_parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     if command in OPTIONS:
         OPTIONS[command](parser)
-    if command == "work":  # the folder says everything
-        parser.set_defaults(overrides=[])
-        return parser
     if command in WITHOUT_CONFIG:
+        parser.set_defaults(overrides=[])
         return parser
     parser.add_argument(
         "overrides",

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.config.settings import Settings, Tracking
+    from orchestrator.execution.events import ExecutionResult
     from orchestrator.execution.forecast import Forecast
     from orchestrator.execution.protocols import Resources
     from orchestrator.planning.plan import Decision
@@ -104,9 +105,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     to_start = planned.plan.starts()
     stop_file = planned.experiment.stop_file()  # before joining, so that no later request is missed
     resources = _join(planned, settings, total, tracking)
-    if is_summarized and not options.quiet:
-        print_summary(planned.plan, console, find_drift(planned))
-    _warn_of_shared_memory(to_start, console)
+    _tell(planned, to_start, console, is_summarized=is_summarized and not options.quiet)
     source = read_git_source(Path.cwd(), next_command(options, "run"))
     code = CodeDescription(source.commit, source.is_dirty)
     with (
@@ -120,18 +119,28 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
                 launcher.warm_up(stop)
         with _board(options, console, total) as board:
             engine = Engine(planned.experiment, launcher, board, resources, reporter)
-            _collect_garbage_of_runs()
             if not stop.asked:
                 begin()
-            forecast, started = _forecast(planned, resources), time.monotonic()
-            outcome = engine.execute(arrange(to_start, settings.order), planned.plan.waits(), stop)
-            executed = Executed(time.monotonic() - started, forecast)
+            starts, waits = arrange(to_start, settings.order), planned.plan.waits()
+            outcome, executed = _time(
+                planned, resources, lambda: engine.execute(starts, waits, stop)
+            )
         if reporter and _finish(reporter, planned, stop, console, options):
             outcome = replace(outcome, stopped=True)
         outcome = replace(outcome, left=outcome.left + tell_unproven(planned, options, console))
         ending = code_when_terminated if stop.is_terminated else exit_code(outcome)
         tell_at_end(RunEnd(planned, outcome, began, ending), stop, options, console)
     return close(outcome, planned, options, console, ending, executed)
+
+
+def _time(
+    planned: Work, resources: Resources, execute_plan: Callable[[], ExecutionResult]
+) -> tuple[ExecutionResult, Executed]:
+    """Execute a plan, and return also how long it took and was expected to take."""
+    _collect_garbage_of_runs()
+    forecast, started = _forecast(planned, resources), time.monotonic()
+    outcome = execute_plan()
+    return outcome, Executed(time.monotonic() - started, forecast)
 
 
 def _forecast(planned: Work, resources: Resources) -> Forecast | None:
@@ -178,7 +187,12 @@ def _join(planned: Work, settings: Settings, total: int, tracking: Tracking) -> 
     return replace(resources, orphans=orphans)
 
 
-def _warn_of_shared_memory(to_start: Sequence[Decision], console: Console) -> None:
+def _tell(
+    planned: Work, to_start: Sequence[Decision], console: Console, *, is_summarized: bool
+) -> None:
+    """Print a summary of the plan, if it is wanted, and a warning about the machine."""
+    if is_summarized:
+        print_summary(planned.plan, console, find_drift(planned))
     ends = (*to_start[:1], *to_start[-1:])
     if lack := lack_of_shared_memory(decision.run.config for decision in ends):
         console.print(Text(lack, style="yellow"), soft_wrap=True)
