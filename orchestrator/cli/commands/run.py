@@ -20,31 +20,29 @@ from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.preparing import prepare
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
+from orchestrator.cli.run_launcher import choose_launcher
 from orchestrator.cli.run_resources import find_resources
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.tolerant_stream import TolerantStream
 from orchestrator.cli.unproven_runs import declare_gone, tell_unproven
 from orchestrator.cli.waiting_notices import tell_waiting
-from orchestrator.errors import RunDirectoryError, UsageError
+from orchestrator.errors import RunDirectoryError
 from orchestrator.execution.engine import Engine
 from orchestrator.execution.forecast import Capacity, Executed
 from orchestrator.execution.gpus import Nvml
 from orchestrator.execution.ordering import arrange
 from orchestrator.execution.planned_forecast import forecast_plan
 from orchestrator.execution.stop import StopLevel, StopRequests
-from orchestrator.extras import MLFLOW, TRAINER
+from orchestrator.extras import MLFLOW
 from orchestrator.grid.identity import short
 from orchestrator.launchers.code_description import CodeDescription
-from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
-from orchestrator.launchers.warm import HYDRA, TRAINING_STACK, WarmLauncher, modules_named_by
 from orchestrator.planning.drift import find_drift
 from orchestrator.planning.load import Planned, load_plan
 from orchestrator.rundir.lock_reach import LockTest
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
-from orchestrator.runner.entry_point import EntryPoint
 from orchestrator.tracking.git_source import read_git_source, record_source
 from orchestrator.tracking.program_variables import variables_for_programs
 from orchestrator.tracking.reporter_handle import Patience, ReporterProcess, find_backlog
@@ -111,7 +109,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     with (
         LockTest(planned.experiment.path, tell_waiting),
         StopRequests(_first_level(options), stop_file.news) as stop,
-        closing(_launcher(settings, to_start, code)) as launcher,
+        closing(choose_launcher(settings, to_start, code)) as launcher,
     ):
         reporter = _start_reporter(planned, source) if tracking.enabled else None
         if total:
@@ -227,30 +225,6 @@ def _available(tracking: Tracking, console: Console) -> Tracking:
     text = f"{request}; the runs proceed without it, and orch sync reports them later"
     console.print(Text(text, style="yellow"), soft_wrap=True)
     return replace(tracking, enabled=False)
-
-
-def _launcher(
-    settings: Settings, starts: Sequence[Decision], code: CodeDescription
-) -> CommandLauncher | WarmLauncher:
-    program, limits = settings.program, settings.limits
-    if program.command:
-        return CommandLauncher(program.command, limits, code, program.metrics_from_output)
-    if program.entry_point:
-        from orchestrator.config.hydra_app import find_app_function  # noqa: PLC0415 # not for the trainer
-
-        patterns = program.metrics_from_output
-        entry_point = EntryPoint(program.entry_point, program.arguments, metric_patterns=patterns)
-        needed = HYDRA if find_app_function(program.entry_point) else ()
-        modules = (*needed, *program.preload, program.entry_point)
-        return WarmLauncher(entry_point, modules, limits, code)
-    if not TRAINER.is_installed:
-        raise UsageError(
-            f"{TRAINER.request('the trainer')}; or name a program of your own in orch.command"
-        )
-    named = modules_named_by(decision.run.config for decision in (*starts[:1], *starts[-1:]))
-    return WarmLauncher(
-        modules=(*TRAINING_STACK, *named, *program.preload), limits=limits, code=code
-    )
 
 
 def _start_reporter(planned: Work, source: GitSource) -> ReporterProcess:
