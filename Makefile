@@ -35,10 +35,10 @@ test: venv ## run the tests
 	$(BIN)/pytest -n 3 --dist loadfile
 
 soak: venv ## run the long tests, which take many minutes
-	$(BIN)/pytest -m soak
+	$(BIN)/pytest -m soak -o faulthandler_timeout=0
 
 gpu: venv ## run the tests that need a GPU
-	$(BIN)/pytest -m gpu
+	$(BIN)/pytest -m gpu -o faulthandler_timeout=0
 
 lint: venv ## check style, types, import contracts and wording
 	$(BIN)/ruff check

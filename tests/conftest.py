@@ -20,8 +20,10 @@ from orchestrator.runner import process_tree
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A shell's background job ignores it, and so would every orch that a test starts and interrupts.
+# What a shell's background job or nohup ignores, every orch that a test starts would ignore too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    signal.signal(_number, signal.SIG_DFL)
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

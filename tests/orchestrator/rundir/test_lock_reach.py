@@ -4,8 +4,8 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing.synchronize import Event
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -36,25 +36,30 @@ def _second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock_reach, "_PAUSE", 0.01)
 
 
-def take_part(folder: Path, host: Host, ready: Event, over: Event) -> None:
+def take_part(folder: Path, host: Host, channel: Connection) -> None:
     be(host)
     with LockTest(folder, str):
-        ready.set()
-        over.wait()
+        channel.send("ready")
+        with suppress(EOFError):
+            channel.recv()
 
 
 @contextmanager
 def other_process(folder: Path, host: Host) -> Iterator[int]:
-    """Have a process of a host take part, and yield its process ID."""
-    ready, over = CONTEXT.Event(), CONTEXT.Event()
-    process = CONTEXT.Process(target=take_part, args=(folder, host, ready, over))
+    """Have a process of a host take part, and yield its process ID.
+
+    It waits on a pipe: an event that a killed process waits for can never be set.
+    """
+    ours, theirs = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=take_part, args=(folder, host, theirs))
     process.start()
     try:
-        assert ready.wait(60)
+        assert ours.recv() == "ready"
         assert process.pid
         yield process.pid
     finally:
-        over.set()
+        with suppress(BrokenPipeError):
+            ours.send("over")
         process.join()
 
 
