@@ -7,7 +7,7 @@ import signal
 from contextlib import suppress
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import settings
@@ -19,6 +19,8 @@ from orchestrator.runner import process_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from xdist.workermanage import WorkerController
 
 # What a shell's background job or nohup ignores, every orch that a test starts would ignore too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,6 +39,14 @@ class _Scheduling(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid if "[part " in nodeid else str(super()._split_scope(nodeid))
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Return the test that ended its process, which fails; it is not run again in the next one."""
+        test = super().remove_node(node)
+        for unit in self.workqueue.values():
+            if test in unit:
+                unit[test] = True
+        return cast("str | None", test)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -69,15 +69,20 @@ class ForkServer:
         _make_socket_folder()
         told, telling = os.pipe2(os.O_CLOEXEC)
         problems: list[BaseException] = []
+        given_up = threading.Event()
 
         def start() -> None:
             try:
-                with _ONE_FORK, self._environment():
-                    # Before signals are blocked: it unblocks them once it has started its process, and
-                    # the server, which inherits the mask, would be interrupted while it loads modules.
-                    resource_tracker.ensure_running()
-                    with signals_blocked():
-                        process.start()
+                with _ONE_FORK:
+                    if given_up.is_set():
+                        return
+                    with self._environment():
+                        # Before signals are blocked: it unblocks them once it has started its process,
+                        # and the server, which inherits the mask, would be interrupted while it loads
+                        # modules.
+                        resource_tracker.ensure_running()
+                        with signals_blocked():
+                            process.start()
             except BaseException as error:  # noqa: BLE001 # raised again in the calling thread
                 problems.append(error)
             finally:
@@ -94,6 +99,9 @@ class ForkServer:
             raise OSError(errno.EAGAIN, str(error)) from None
         try:
             self._wait(told)
+        except InterruptedError:
+            given_up.set()
+            raise
         finally:
             os.close(told)
         thread.join()

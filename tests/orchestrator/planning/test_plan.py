@@ -30,6 +30,7 @@ def _status(record: Any, failure: Any = None) -> Any:
 SEEN = {
     State.PENDING: NOTHING_THERE,
     State.RUNNING: Observation(_status(Record.RUNNING), locked=True, attempts=1),
+    State.UNPROVEN: Observation(_status(Record.RUNNING), attempts=1, unreachable="node7"),
     State.STALE: Observation(
         _status(Record.RUNNING), attempts=1, progress=Progress(3, 10, {"loss": 0.5})
     ),
@@ -39,13 +40,14 @@ SEEN = {
 ACTIONS = {
     State.PENDING: Action.RUN,
     State.RUNNING: Action.WAIT,
+    State.UNPROVEN: Action.WAIT,
     State.STALE: Action.RESUME,
     State.FAILED: Action.RETRY,
     State.DONE: Action.SKIP,
 }
 
 
-def _selection(count: int = 5, only: str | None = None) -> Any:
+def _selection(count: int = 6, only: str | None = None) -> Any:
     axes = [Axis("seed", tuple(range(count)))]
     templates = [ConfigTemplate({}, {}, None)]
     condition = parse_condition(only) if only else None
@@ -76,7 +78,7 @@ def test_unreadable_status_is_resumed() -> None:
 
 
 def test_plan_keeps_the_order_of_the_runs_and_counts_every_state() -> None:
-    """Decisions stand in the order of the points, and each state is named, empty or not."""
+    """Decisions stand in the order of the points."""
     plan = _plan()
     assert [decision.run.run_id for decision in plan.decisions] == [
         run.run_id for run in plan.selection.runs
@@ -93,7 +95,10 @@ def test_run_that_was_not_seen_is_pending() -> None:
     """A run without a directory starts."""
     selection = _selection(2)
     plan = make_plan("digits", "d", selection, {})
-    assert dict(plan.states) == {**dict.fromkeys(State, 0), State.PENDING: 2}
+    assert dict(plan.states) == {
+        **dict.fromkeys(set(State) - {State.UNPROVEN}, 0),
+        State.PENDING: 2,
+    }
     assert len(plan.starts()) == 2
 
 
@@ -111,16 +116,16 @@ def test_json_shows_every_run_with_state_action_and_reason() -> None:
         }
         for decision in plan.decisions
     ]
-    assert [row["action"] for row in rows] == ["run", "wait", "resume", "retry", "skip"]
+    assert [row["action"] for row in rows] == ["run", "wait", "wait", "resume", "retry", "skip"]
 
 
 def test_plan_can_be_restricted_to_the_runs_that_meet_a_condition() -> None:
     """What was seen of a run stays with it; the selection still tells of the whole grid."""
-    plan = _plan("seed >= 3")
-    part = restrict(plan, "seed >= 3")
+    plan = _plan("seed >= 4")
+    part = restrict(plan, "seed >= 4")
     assert [item.action for item in part.decisions] == [Action.RETRY, Action.SKIP]
     assert part.selection == plan.selection
-    assert part.only == "seed >= 3"
+    assert part.only == "seed >= 4"
 
 
 def test_key_that_no_run_has_is_probably_misspelt() -> None:
@@ -131,7 +136,7 @@ def test_key_that_no_run_has_is_probably_misspelt() -> None:
 
 def test_condition_that_no_run_meets_is_refused() -> None:
     """Nothing to do would look like a grid that is done."""
-    with pytest.raises(FilterError, match=r"--only 'seed > 9': none of the 5 runs meets it"):
+    with pytest.raises(FilterError, match=r"--only 'seed > 9': none of the 6 runs meets it"):
         restrict(_plan("seed > 9"), "seed > 9")
 
 
