@@ -21,14 +21,14 @@ def describe_stopping(event: Stopping) -> str:
     return f"stopping: {what_happens(event.live, event.unsaved)} (again: end them at once)"
 
 
-def describe_asked(name: str, level: StopLevel, live: int, unsaved: int, *, asked: bool) -> str:
+def describe_asked(
+    name: str, level: StopLevel, live: int, unsaved: int, *, is_executed: bool
+) -> str:
     """Return what ``orch stop`` says of an experiment.
 
-    ``live`` runs are being executed; ``asked`` is whether there was an ``orch run`` to ask.
+    ``live`` runs are being executed; ``is_executed`` is whether there is an ``orch run`` to ask. Where
+    it was killed, the runs are asked themselves.
     """
-    if not asked:
-        alone = f"; {_runs(live)} of it end by themselves" if live else ""
-        return f"No orch run executes {name}: nothing was asked to stop{alone}."
     match level:
         case StopLevel.AT_ONCE:
             then = f"{_runs(live)} {'is' if live == 1 else 'are'} killed"
@@ -36,7 +36,13 @@ def describe_asked(name: str, level: StopLevel, live: int, unsaved: int, *, aske
             then = f"{_runs(live)} {'ends' if live == 1 else 'end'} as usual"
         case _:
             then = what_happens(live, unsaved)
-    return f"Asked the orch run of {name} to stop: {then}. Nothing more starts."
+    if is_executed:
+        return f"Asked the orch run of {name} to stop: {then}. Nothing more starts."
+    if not live:
+        return f"No orch run executes {name}: nothing was asked to stop."
+    if level is StopLevel.DRAIN:
+        return f"No orch run executes {name}: {then}, and nothing more starts."
+    return f"Asked what is left of an orch run of {name} to stop: within seconds {then}."
 
 
 def what_happens(live: int, unsaved: int) -> str:

@@ -1,15 +1,15 @@
 """The stop file of an experiment: how one ``orch`` asks those that execute the experiment to stop.
 
-A request is a new content of the file. Each orchestrator remembers the content that it found when it
-started, so a request reaches those that are at work and none that start later. No process is
-signalled, and no PID is consulted.
+A request is a new content of the file. Each orchestrator and each runner remembers the content that it
+found when it started, so a request reaches those that are at work and none that start later. No process
+is signalled, and no PID is consulted.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.program_files import stat_of
@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+STOP: Final = "stop.json"
+# Words for what is asked of runs; others concern orchestrators only.
+AT_CHECKPOINT: Final = "at_checkpoint"
+AT_ONCE: Final = "at_once"
+
+
 class StopFile:
-    """The stop file, as an orchestrator sees it that starts now."""
+    """The stop file, as an orchestrator or a runner sees it that starts now."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.runner import process_tree
 from orchestrator.runner.output_metrics import OutputMetrics
+from orchestrator.runner.unheard_requests import UnheardRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +72,7 @@ class Supervisor:
         self._program = program
         self._directory = directory
         self._limits = limits
+        self._requests = UnheardRequests(directory.stop_file())
         self._metrics = None
         if patterns := program.metric_patterns:
             self._metrics = OutputMetrics(patterns, directory.metrics, continues=takes_over)
@@ -186,6 +188,8 @@ class Supervisor:
     def _enforce(self, started: StartedProgram) -> None:
         moment = time.monotonic()
         process_tree.reap(besides=started.pid)
+        if (request := self._requests.due(moment)) and request != self._request:
+            self.ask(request)
         # A program that was asked to stop has the same limits as any other.
         if self._exit_code is None and not self._is_cut and (why := self._look(moment)):
             self._is_cut = True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 from oracle import Undisturbed, healing, violations
@@ -16,9 +18,10 @@ STUBBORN = "orch.command=[sh,-c,'trap \"\" TERM INT; setsid sleep 999 & sleep 99
 
 def begin_slowly(world: World) -> TerminalCall:
     """Begin a grid that takes its time, at a terminal, and return when two runs are on their way."""
-    (world.folder / "witness/pace").write_text("0.15")
+    (world.folder / "witness/pace").write_text("2")  # neither ends before the other has begun
     call = world.begin(kind=TerminalCall)
     until(lambda: call.said and sum(saved(each) > 1 for each in world.directories()) == 2)
+    (world.folder / "witness/pace").write_text("0.15")
     return call
 
 
@@ -53,6 +56,22 @@ def test_asked_once_every_run_is_saved_within_an_iteration_and_marked(
         assert list((directory / "checkpoints").glob(f"{saved(directory):06d}-*.pt"))
     assert [status["state"] for status in world.statuses()] == ["interrupted"] * 2
     assert world.processes() == []
+    assert violations(world) + heal(world, undisturbed) == []
+
+
+def test_orch_stop_reaches_the_runs_whose_orchestrator_was_killed(
+    make_world: MakeWorld, undisturbed: Undisturbed
+) -> None:
+    """Nobody would pass the request on: the runners hear it themselves, and nothing is lost."""
+    world = make_world(*GRID)
+    call = begin_slowly(world)
+    (world.folder / "witness/pace").write_text("1")
+    os.kill(call.pid, SIGKILL)
+    call.collect()
+    asked = world.call("stop", *GRID[:1]).wait()
+    assert "Asked what is left of an orch run of faults to stop" in asked.said
+    until(lambda: not world.processes(), what="the runs to stop")
+    assert [status["state"] for status in world.statuses()] == ["interrupted"] * 2
     assert violations(world) + heal(world, undisturbed) == []
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 def stop(options: argparse.Namespace, console: Console) -> int:
     """Ask every ``orch run`` of the experiment on this machine to stop, and return 0.
 
+    Where an ``orch run`` was killed, the runners of its runs hear the request.
+
     Raises:
         RunDirectoryError: The request cannot be written.
     """
@@ -35,7 +37,8 @@ def stop(options: argparse.Namespace, console: Console) -> int:
     live = [run_id for run_id, each in seen.items() if each.state is State.RUNNING]
     saves = described.settings.program.is_trainer
     unsaved = 0 if saves else sum(not has_saved(f"{experiment.run(each).path}") for each in live)
-    if is_executed:
+    is_asked = is_executed or (bool(live) and level is not StopLevel.DRAIN)
+    if is_asked:
         try:
             experiment.stop_file().ask(level.word)
         except OSError as error:
@@ -48,13 +51,14 @@ def stop(options: argparse.Namespace, console: Console) -> int:
         content = {
             "schema": 1,
             "experiment_id": experiment.experiment_id,
-            "asked": is_executed,
+            "asked": is_asked,
             "how": level.word,
             "live": len(live),
             "unsaved": unsaved,
         }
         console.file.write(json.dumps(content, indent=2) + "\n")
         return 0
-    text = describe_asked(experiment.experiment_id, level, len(live), unsaved, asked=is_executed)
+    name = experiment.experiment_id
+    text = describe_asked(name, level, len(live), unsaved, is_executed=is_executed)
     console.print(Text(text), soft_wrap=True)
     return 0

@@ -75,10 +75,36 @@ def test_request_says_what_asking_again_does(event: Stopping, text: str) -> None
     ],
 )
 def test_orch_stop_says_what_it_asked_for(level: StopLevel, text: str) -> None:
-    told = describe_asked("digits", level, 1, 0, asked=True)
+    told = describe_asked("digits", level, 1, 0, is_executed=True)
     assert told == f"Asked the orch run of digits to stop: {text}. Nothing more starts."
 
 
-def test_orch_stop_says_if_there_is_nothing_to_ask() -> None:
-    told = describe_asked("digits", StopLevel.DRAIN, 0, 0, asked=False)
-    assert told == "No orch run executes digits: nothing was asked to stop."
+@pytest.mark.parametrize(
+    ("level", "live", "text"),
+    [
+        (StopLevel.DRAIN, 0, "No orch run executes digits: nothing was asked to stop."),
+        (StopLevel.AT_ONCE, 0, "No orch run executes digits: nothing was asked to stop."),
+        (
+            StopLevel.DRAIN,
+            2,
+            "No orch run executes digits: 2 runs end as usual, and nothing more starts.",
+        ),
+        (
+            StopLevel.AT_CHECKPOINT,
+            1,
+            (
+                "Asked what is left of an orch run of digits to stop: within seconds 1 run ends at its"
+                " next checkpoint."
+            ),
+        ),
+        (
+            StopLevel.AT_ONCE,
+            2,
+            "Asked what is left of an orch run of digits to stop: within seconds 2 runs are killed.",
+        ),
+    ],
+)
+def test_orch_stop_says_what_it_asked_where_no_orch_run_is_left(
+    level: StopLevel, live: int, text: str
+) -> None:
+    assert describe_asked("digits", level, live, 0, is_executed=False) == text
