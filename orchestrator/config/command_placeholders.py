@@ -3,6 +3,7 @@
 An argument that is exactly ``{--flag?key}`` becomes ``--flag`` if the key has a value that is neither
 false nor empty, and is dropped otherwise; ``{key*}`` becomes one argument per item of a list. Other
 braces are left unchanged, for shells and JSON; ``{{name}}`` is the literal ``{name}``.
+A key that is not part of the run ID has the value that is recorded in the run directory, if it exists.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.config.kept_values import spell_kept_values, with_kept_values
 from orchestrator.config.overrides import as_override
 from orchestrator.config.secret_patterns import (
     is_credential,
@@ -93,12 +95,13 @@ class _Places:
 
     def __init__(self, run: Run, run_dir: Path, where: str) -> None:
         self._where = where
-        self._overrides = list(run.hydra_overrides)
-        self._written = dict(_leaves(run.written))
         directory = RunDirectory(run_dir.resolve())
+        config = with_kept_values(run, directory)
+        self._overrides = [*run.hydra_overrides, *spell_kept_values(run.config, config)]
+        self._written = dict(_leaves(run.written))
         self._known: dict[str, Value] = {
             "config": str(directory.config),  # a key of the user's config takes precedence
-            **dict(_leaves(run.config)),
+            **dict(_leaves(config)),
             "run_dir": str(directory.path),
             "run_id": run.run_id,
             _OVERRIDES: " ".join(self._overrides),

@@ -23,7 +23,6 @@ from orchestrator.rundir.odd_files import describe_odd_files
 from orchestrator.rundir.program_files import METRICS, PROGRESS, RESULTS, stat_of
 from orchestrator.rundir.run_metrics import read_versions
 from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
-from orchestrator.rundir.stop_file import STOP, StopFile
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
@@ -278,10 +277,6 @@ class RunDirectory:
             return durable.read_file(self.config)
         except OSError as error:
             raise unusable(self.config, error) from None
-
-    def stop_file(self) -> StopFile:
-        """Return the file by which those that execute the experiment are asked to stop."""
-        return StopFile(self.path.parent.parent / STOP)
 
     def signs_of_progress(self) -> tuple[object, ...]:
         """Return a value that changes whenever the program reports progress or metrics."""

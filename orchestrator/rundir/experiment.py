@@ -17,7 +17,7 @@ from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_enforce
 from orchestrator.rundir.logs import check_folder
 from orchestrator.rundir.quick_look import observe_done
 from orchestrator.rundir.replaced import IS_LIVE, ReplacedRuns, release, why_not_moved
-from orchestrator.rundir.stop_file import STOP, StopFile
+from orchestrator.rundir.stop_file import StopFile
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class ExperimentDirectory:
 
     def stop_file(self) -> StopFile:
         """Return the file by which orchestrators of the experiment are asked to stop."""
-        return StopFile(self.path / STOP)
+        return StopFile(self.path)
 
     def control_file(self) -> ControlFile:
         """Return the file by which orchestrators of the experiment are asked to change."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-STOP: Final = "stop.json"
+_NAME: Final = "stop.json"
 # Words for what is asked of runs; others concern orchestrators only.
 AT_CHECKPOINT: Final = "at_checkpoint"
 AT_ONCE: Final = "at_once"
@@ -27,8 +27,8 @@ AT_ONCE: Final = "at_once"
 class StopFile:
     """The stop file, as an orchestrator or a runner sees it that starts now."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, experiment: Path) -> None:
+        self._path = experiment / _NAME
         self._seen: tuple[int, ...] = ()
         self._before = self._read()[0]
 

@@ -72,7 +72,7 @@ class Supervisor:
         self._program = program
         self._directory = directory
         self._limits = limits
-        self._requests = UnheardRequests(directory.stop_file())
+        self._requests = UnheardRequests(directory.path)
         self._metrics = None
         if patterns := program.metric_patterns:
             self._metrics = OutputMetrics(patterns, directory.metrics, continues=takes_over)

@@ -6,10 +6,10 @@ import signal
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.rundir.stop_file import AT_CHECKPOINT, AT_ONCE
+from orchestrator.rundir.stop_file import AT_CHECKPOINT, AT_ONCE, StopFile
 
 if TYPE_CHECKING:
-    from orchestrator.rundir.stop_file import StopFile
+    from pathlib import Path
 
 _PATIENCE: Final = 3.0  # seconds; a live orchestrator takes a quarter of one to pass a request on
 _SIGNALS: Final = {AT_CHECKPOINT: signal.SIGTERM, AT_ONCE: signal.SIGKILL}
@@ -18,8 +18,8 @@ _SIGNALS: Final = {AT_CHECKPOINT: signal.SIGTERM, AT_ONCE: signal.SIGKILL}
 class UnheardRequests:
     """Looks at the stop file for a runner, which acts on a request that has stood for seconds."""
 
-    def __init__(self, file: StopFile) -> None:
-        self._file = file
+    def __init__(self, run_dir: Path) -> None:
+        self._file = StopFile(run_dir.parent.parent)
         self._request: signal.Signals | None = None
         self._due_at = inf
 

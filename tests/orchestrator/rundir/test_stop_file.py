@@ -8,36 +8,33 @@ from orchestrator.rundir.stop_file import StopFile
 
 
 def test_request_reaches_those_that_are_at_work_once(tmp_path: Path) -> None:
-    path = tmp_path / "stop.json"
-    working = [StopFile(path), StopFile(path)]
+    working = [StopFile(tmp_path), StopFile(tmp_path)]
     assert [each.news() for each in working] == ["", ""]
-    StopFile(path).ask("drain")
+    StopFile(tmp_path).ask("drain")
     assert [each.news() for each in working] == ["drain", "drain"]
     assert [each.news() for each in working] == ["", ""]
 
 
 def test_request_does_not_reach_those_that_start_later(tmp_path: Path) -> None:
-    path = tmp_path / "stop.json"
-    early = StopFile(path)
+    early = StopFile(tmp_path)
     early.ask("at_once")
-    late = StopFile(path)
+    late = StopFile(tmp_path)
     assert late.news() == ""
-    StopFile(path).ask("at_once")
+    StopFile(tmp_path).ask("at_once")
     assert late.news() == "at_once"
 
 
 def test_same_request_twice_is_two_requests(tmp_path: Path) -> None:
-    path = tmp_path / "stop.json"
-    working = StopFile(path)
+    working = StopFile(tmp_path)
     for _ in range(2):
-        StopFile(path).ask("drain")
+        StopFile(tmp_path).ask("drain")
         assert working.news() == "drain"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"how": 1, "id": "a"}', "\0" * 10])
 def test_other_content_asks_for_nothing(tmp_path: Path, content: str) -> None:
     path = tmp_path / "stop.json"
-    working = StopFile(path)
+    working = StopFile(tmp_path)
     path.write_text(content)
     assert working.news() == ""
     path.unlink()

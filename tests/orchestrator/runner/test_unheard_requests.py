@@ -13,7 +13,7 @@ from orchestrator.runner.unheard_requests import UnheardRequests
 def asked(experiment: ExperimentDirectory, runs: list[Run]) -> UnheardRequests:
     """Return what a runner hears that has just started; there was a request before."""
     experiment.stop_file().ask("at_once")
-    return UnheardRequests(experiment.create(runs[0]).stop_file())
+    return UnheardRequests(experiment.create(runs[0]).path)
 
 
 @pytest.mark.parametrize(

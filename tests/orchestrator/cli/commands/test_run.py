@@ -190,3 +190,22 @@ def test_end_says_how_right_the_forecast_was(grid: Grid, output: Callable[[], st
     grid.orch("run", "seed=range(5)", "--workers=1", "--json")
     end = json.loads(output())
     assert (end["seconds"], end["forecast_seconds"]) == (None, None)
+
+
+def test_placeholder_of_an_excluded_key_keeps_the_value_that_the_run_was_made_with(
+    grid: Grid,
+) -> None:
+    """Its config.yaml says what its program gets, whatever the command that resumes it says."""
+    with (grid.folder / "conf/config.yaml").open("a") as config:
+        config.write(
+            "device: cpu\nplace: {host: a, port: 1}\norch: {identity: {exclude: [device, place]}, "
+        )
+        config.write(
+            "command: [sh, -c, 'echo on {device} of {place.host}; exit {seed}', '{overrides}'], "
+        )
+        config.write("tracking: {enabled: false}}\n")
+    assert grid.orch("run", "seed=3") == 1
+    assert grid.orch("run", "seed=3", "device=gpu", "place.host=b") == 1
+    (directory,) = grid.experiment.runs()
+    told = [log.read_text() for log in sorted(directory.attempt_logs())]
+    assert told == ["on cpu of a\n"] * 2
