@@ -81,11 +81,19 @@ def _read_grid(given: list[str]) -> Any:
         return None
     fixed = [item for item in parsed if not item.is_sweep_override()]
     choices = [item for item in fixed if item.key_or_group in ("g", "h")]
+    swept = [item for item in parsed if item.is_sweep_override()]
+    # The default of a swept group need not go together with the rest: its first value does.
+    firsts = [
+        f"{item.get_key_element()}={next(iter(item.sweep_string_iterator()), '')}"
+        for item in swept
+        if item.key_or_group in ("g", "h") and item.is_discrete_sweep()
+    ]
     # A value need not go together with a default that is swept over.
     for these in (fixed, choices)[: 1 + (choices != fixed)]:
-        # ValueError for h=null, RecursionError for defaults that contain themselves.
-        with contextlib.suppress(HydraException, ValueError, RecursionError):
-            return _params(these)
+        for first in ([], firsts)[: 1 + bool(firsts)]:
+            # ValueError for h=null, RecursionError for defaults that contain themselves.
+            with contextlib.suppress(HydraException, ValueError, RecursionError):
+                return _params([*(item.input_line for item in these), *first])
     return None
 
 
@@ -110,9 +118,8 @@ def _hydras(given: list[str], grid: Any) -> Any:
         return None
 
 
-def _params(overrides: Any) -> Any:
-    lines = [item.input_line for item in overrides]
-    params = compose("config", lines, return_hydra_config=True).hydra.sweeper.params
+def _params(overrides: list[str]) -> Any:
+    params = compose("config", overrides, return_hydra_config=True).hydra.sweeper.params
     return {key: params[key] for key in params}
 
 
@@ -150,8 +157,8 @@ def _some(points: Any) -> Any:
     return [found[at] for at in sorted({0, len(found) - 1})]
 
 
-def _assert_agreement(files: Any, declared: Any, cases: Any) -> None:
-    """Compare on one folder, each of the cases a list of overrides."""
+def _assert_agreement(files: Any, declared: Any, cases: Any) -> list[Any]:
+    """Compare on one folder, each of the cases a list of overrides; return what Hydra makes of them."""
     text = yaml.safe_dump({"hydra": {"sweeper": {"params": declared}}}) if declared else ""
     with tempfile.TemporaryDirectory() as name:
         folder = _write(Path(name), files | {"config.yaml": files["config.yaml"] + text})
@@ -163,13 +170,13 @@ def _assert_agreement(files: Any, declared: Any, cases: Any) -> None:
             ]
         ours = [_ours(folder, overrides) for overrides in cases]
     for overrides, mine, its, grid in zip(cases, ours, hydras, grids, strict=True):
-        event("refused" if its is None else f"{min(len(its), 2)} or more points")
         if mine is None and grid is None:
             continue  # Hydra's own sweeper refuses it; where we do not, the points have to be Hydra's
         assert (mine is None) == (its is None), overrides
         if mine is not None:
             # As text: types and the order of keys count as well, and NaN is NaN.
             assert repr(mine) == repr(its), overrides
+    return hydras
 
 
 KEYS = ["x", "y", "z"]
@@ -399,7 +406,8 @@ def _compare_generated(folders: int, chosen: int) -> None:
     )
     @given(_cases())
     def compare(cases: Any) -> None:
-        _assert_agreement(*cases)
+        for its in _assert_agreement(*cases):
+            event("refused" if its is None else f"{min(len(its), 2)} or more points")
 
     compare()
 
@@ -417,6 +425,57 @@ def test_thousands_of_configs_resolve_to_what_hydra_composes(part: int) -> None:
     chosen = int(os.environ.get("ORACLE_SEED") or random.SystemRandom().randrange(10**6))
     print(f"again: ORACLE_SEED={chosen} pytest -m soak {Path(__file__).name} -k 'part {part}'")
     _compare_generated(100, 100 * chosen + part)
+
+
+def _tied_to_a_default() -> dict[str, str]:
+    """Return a folder whose defaults go together only if another ``g`` or ``h`` is chosen."""
+    primary = {
+        "defaults": ["_self_", {"g": "a"}, {"h": "b"}],
+        **PRIMARY,
+        "seed": 3,
+        "x": 0,
+        "z": "t",
+    }
+    return {
+        "config.yaml": yaml.safe_dump(primary, sort_keys=False),
+        "g/a.yaml": "defaults:\n- override /h@_global_.h: b\ny: 1\n",
+        "g/b.yaml": "y: 2\n",
+        "h/a.yaml": "# @package _global_\nz: of a\n",
+        "h/b.yaml": "# @package _global_\nz: of b\n",
+    }
+
+
+@pytest.mark.parametrize(
+    ("axis", "is_refused"),
+    [
+        ("h=glob([a,b],exclude=b)", False),
+        ("h=b,a", False),
+        ("h=choice(a)", False),
+        ("g=b", False),
+        ("g=b,b", False),
+        ("g=b,a", True),
+        ("x=1,2", True),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["x=[1],[2,3]"], ["x=5"]])
+def test_grid_in_the_file_is_read_with_the_first_value_where_the_default_does_not_fit(
+    axis: str, more: list[str], *, is_refused: bool
+) -> None:
+    """A default that is swept over need not go together with the others: its values have to."""
+    declared = {"seed": "${z},${seed}"}
+    (its,) = _assert_agreement(_tied_to_a_default(), declared, [[axis, *more]])
+    assert (its is None) is is_refused
+
+
+def test_values_in_the_file_refer_to_the_first_choice_where_the_default_does_not_fit(
+    tmp_path: Path,
+) -> None:
+    """Read once for all points, as Hydra reads them."""
+    files = _tied_to_a_default()
+    files["config.yaml"] += "hydra: {sweeper: {params: {seed: '${z},${seed}'}}}\n"
+    experiment = _experiment(tmp_path, ["h=glob([a,b],exclude=b)"], **files)
+    configs = [experiment.composer.resolve(point) for point in expand(experiment.axes)]
+    assert [(config["seed"], config["z"]) for config in configs] == [("of a", "of a"), (3, "of a")]
 
 
 KINDS_OF_AXES = {
