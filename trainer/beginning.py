@@ -80,5 +80,5 @@ def resume(trainer: Beginning, path: Path, saved: Saved) -> None:
         trainer.environment_changes.append(line)
         trainer.numbers_before.append(before)
     trainer.outputs.open(since=iteration)
-    points = trainer.history.points
-    trainer.outputs.publish(Progress(iteration, trainer.settings.iterations, points))
+    points, reason = trainer.history.points, trainer.stopping.reason
+    trainer.outputs.publish(Progress(iteration, trainer.settings.iterations, points, reason))

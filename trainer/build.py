@@ -16,6 +16,7 @@ from trainer.errors import ConfigError
 from trainer.groups import check_options, divide, trainable
 from trainer.hydra_targets import build, takes
 from trainer.model_call import is_about_values
+from trainer.schedule_interval import STEP, without_interval
 from trainer.schedule_steps import check_rates, try_out
 from trainer.settings import deciding_keys, label_of, read_group
 from trainer.target_errors import first_line
@@ -87,10 +88,13 @@ def build_modules(config: Config, device: torch.device) -> Modules:
         criterion = placed(criterion, "criterion", device)
     found["criterion"] = criterion
     optimizer = found["optimizer"] = build_optimizer(config, found)
-    scheduler = build(config, "scheduler", found, optimizer=optimizer)
+    of_schedule = without_interval(config)
+    scheduler = build(of_schedule, "scheduler", found, optimizer=optimizer)
     if scheduler is not None and is_pytorchs(config, "scheduler"):
         try_out(
-            lambda like: build(config, "scheduler", found | {"optimizer": like}, optimizer=like),
+            lambda like: build(
+                of_schedule, "scheduler", found | {"optimizer": like}, optimizer=like
+            ),
             optimizer,
         )
     if scheduler is not None:
@@ -136,8 +140,9 @@ def build_again(config: Config, role: str, modules: Mapping[str, object]) -> obj
     found = {each: modules.get(each) for each in before}
     if role == "optimizer":
         return build_optimizer(config, found)
-    handed = {"optimizer": modules["optimizer"]} if role == "scheduler" else {}
-    return build(config, role, found, **handed)
+    if role == "scheduler":
+        return build(without_interval(config), role, found, optimizer=modules["optimizer"])
+    return build(config, role, found)
 
 
 def is_pytorchs(config: Config, group: str) -> bool:
@@ -191,9 +196,17 @@ def _check_values(config: Config, entries: Any) -> None:  # noqa: ANN401 - `divi
             raise ConfigError(f"optimizer.groups[{place}]: {error}") from error
 
 
-def fingerprinted(config: Config, settings: TrainingSettings) -> Config:
-    """Return the part of a configuration that decides the results, including names that targets use."""
+def fingerprinted(config: Config, settings: TrainingSettings, interval: str) -> Config:
+    """Return the part of a configuration that decides the results, including names that targets use.
+
+    Args:
+        config: The configuration.
+        settings: What the trainer reads of it.
+        interval: The interval of the scheduler, which its class may tell.
+    """
     decides = deciding_keys(config, settings)
+    if interval == STEP:
+        decides = {**decides, "interval": interval}
     used = {group: label_of(config, group) for group in GROUPS if takes(config, group, "name")}
     return {**decides, "names": used} if used else decides
 

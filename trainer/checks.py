@@ -19,13 +19,16 @@ DEEPEST: Final = 100
 MEASURED: Final = ("train/loss", "lr", LOSS)
 
 
-def check_metric(metric: str | None, measured: Iterable[str]) -> None:
-    """Check that the metric that decides which iteration is the best one can exist.
+def check_metric(
+    metric: str | None, measured: Iterable[str], key: str = "checkpoint.metric"
+) -> None:
+    """Check that a metric that decides something can exist.
 
     Args:
         metric: Its name; `None` if the trainer chooses it.
         measured: The accuracy and the configured metrics; one of these may have several values, as
             `name/which`.
+        key: The key that names it.
 
     Raises:
         ConfigError: If it is neither one of the trainer's own nor a configured one.
@@ -36,9 +39,22 @@ def check_metric(metric: str | None, measured: Iterable[str]) -> None:
     if not any(metric.startswith(f"{name}/") for name in own):
         others = "" if ACCURACY in own else f"; {ACCURACY}, with metrics.accuracy: true"
         raise ConfigError(
-            f"checkpoint.metric: there is no metric {metric!r}. Choose one of {', '.join(own)}{others};"
+            f"{key}: there is no metric {metric!r}. Choose one of {', '.join(own)}{others};"
             " or name one that a callback adds."
         )
+
+
+def check_finite(mean: float, iteration: int) -> float:
+    """Return the mean loss of the training.
+
+    Raises:
+        Diverged: If it is not finite.
+    """
+    if not isfinite(mean):
+        raise Diverged(
+            f"iteration {iteration}: the training loss is {mean}. Lower optimizer.lr, or check the data."
+        )
+    return mean
 
 
 def check_numbers(metrics: Mapping[Any, Any], own: Iterable[str] = ()) -> None:

@@ -33,6 +33,16 @@ def parse_interval(value: object) -> Interval | None:
     return Interval(seconds=seconds) if seconds > 0 else None
 
 
+def describe_seconds(seconds: float) -> str:
+    """Return a time in the notation of the configuration, as `1h30m`."""
+    if seconds != int(seconds) or seconds < 1:
+        return f"{seconds:g}s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number)
+
+
 class Schedule:
     """Decides which iterations are due; the time counts from the last one that was due."""
 

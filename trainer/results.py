@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trainer.history import History, MetricPoint
     from trainer.run_files import Outputs
     from trainer.settings import TrainingSettings
+    from trainer.stopping import EarlyStopping
 
 
 class Done(Protocol):
@@ -24,6 +25,7 @@ class Done(Protocol):
     iteration: int
     settings: TrainingSettings
     history: History
+    stopping: EarlyStopping
     outputs: Outputs
     numbers_before: list[int]
     environment: Environment
@@ -44,7 +46,8 @@ def report(
     history = run.history
     history.add_test(run.iteration, test_results, timestamp=time.time_ns() // 1_000_000)
     points = [*final_points, *history.points]
-    run.outputs.publish(Progress(run.iteration, run.settings.iterations, points))
+    progress = Progress(run.iteration, run.settings.iterations, points, run.stopping.reason)
+    run.outputs.publish(progress)
     best = {} if history.best_value is None else {history.metric: history.best_value}
     run.outputs.write_results(
         {
@@ -52,6 +55,7 @@ def report(
             "best": {"iteration": history.best_iteration, **json_numbers(best)},
             "final": json_numbers({point.key: point.value for point in final_points}),
             "iterations": run.iteration,
+            "stopped_early": progress.stopped_early,
             "numbers": NUMBERS,
             "numbers_before": run.numbers_before,
             "digest": digest_of([final_state, history.digest]),

@@ -40,11 +40,25 @@ _encode = json.JSONEncoder().encode  # for strings twice as fast as `json.dumps`
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a run: `iteration` of `iterations`, and the points of that iteration."""
+    """The progress of a run: `iteration` of `iterations`, and the points of that iteration.
+
+    `reason` is why the training ends with it, if it does so by a decision; None otherwise.
+    """
 
     iteration: int
     iterations: int
     points: Sequence[MetricPoint]
+    reason: str | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the training ends with this iteration."""
+        return self.iteration == self.iterations or self.reason is not None
+
+    @property
+    def stopped_early(self) -> str | None:
+        """Why the training ended before its last iteration; None if it did not."""
+        return self.reason if self.iteration < self.iterations else None
 
 
 class Outputs:
@@ -151,9 +165,11 @@ class Outputs:
         """Replace `progress.json` atomically, without waiting for the disk."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         shown = ", ".join([f"{key}: {value}" for key, value in metrics.items()])
+        why = progress.stopped_early
+        early = "" if why is None else f', "stopped_early": {_encode(why)}'
         line = (
             f'{{"iteration": {progress.iteration}, "iterations": {progress.iterations}, '
-            f'"metrics": {{{shown}}}, "updated_at": "{now}", "numbers": {NUMBERS}}}\n'
+            f'"metrics": {{{shown}}}, "updated_at": "{now}", "numbers": {NUMBERS}{early}}}\n'
         )
         replace_file(self._progress, line.encode(), durable=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import torch
 from torch.optim import SGD, Optimizer
@@ -16,27 +16,45 @@ from trainer.errors import ConfigError, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+Given = ParamSpec("Given")
+Taken = TypeVar("Taken")
+
 
 class RateSchedule:
-    """The schedule of the learning rate, if there is one: one step per iteration.
+    """The schedule of the learning rate, if there is one: one step per iteration, or per update.
 
     Args:
         scheduler: The scheduler; `None` keeps the learning rate constant.
+        is_per_update: Whether it takes a step per update.
     """
 
-    def __init__(self, scheduler: LRScheduler | None) -> None:
-        self.scheduler = scheduler
+    def __init__(self, scheduler: LRScheduler | None, *, is_per_update: bool = False) -> None:
+        self._scheduler = None if is_per_update else scheduler
         self._is_metric_wanted = wants_metric(scheduler)
+        self._per_update = scheduler if is_per_update else None
 
-    def step(self, metrics: Mapping[str, float]) -> None:
-        """Take a step; a scheduler that requires a metric gets the loss of the validation.
+    def after(self, update: Callable[Given, Taken]) -> Callable[Given, Taken]:
+        """Return a function that makes an update, and then takes the step of an update, if any."""
+        scheduler = self._per_update
+        if scheduler is None:
+            return update
+
+        def update_and_step(*arguments: Given.args, **named: Given.kwargs) -> Taken:
+            taken = update(*arguments, **named)
+            take_step(scheduler, None)
+            return taken
+
+        return update_and_step
+
+    def end_iteration(self, metrics: Mapping[str, float]) -> None:
+        """Take the step of an iteration; a scheduler that requires a metric gets the validation's loss.
 
         Raises:
             ConfigError: If a scheduler of PyTorch raises an error because of its arguments.
         """
-        if self.scheduler is not None:
+        if self._scheduler is not None:
             take_step(
-                self.scheduler, metrics["validation/loss"] if self._is_metric_wanted else None
+                self._scheduler, metrics["validation/loss"] if self._is_metric_wanted else None
             )
 
 

@@ -3,13 +3,14 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from trainer.errors import ConfigError
 from trainer.interval import Interval, parse_interval
 from trainer.known_keys import check_keys
 from trainer.metric_direction import MAX, MIN, direction_of
 from trainer.numbers_version import CHOICES, OTHER_NUMBERS
+from trainer.stopping_settings import StoppingSettings, read_stopping
 
 Config = Mapping[str, object]
 
@@ -63,6 +64,7 @@ class TrainingSettings:
     mode: str | None
     other_numbers: str
     test_with: str
+    stopping: StoppingSettings
     dataloader: Config
     drop_last: bool
 
@@ -74,12 +76,12 @@ def read_settings(config: Config) -> TrainingSettings:
         ConfigError: If `seed` or `iterations` is missing, or a value is out of its limits.
     """
     checkpoint = {**read_group(config, "checkpoint"), **_decided_now()}
-    dataloader = read_group(config, "dataloader")
+    dataloader, stopping = read_group(config, "dataloader"), read_group(config, "stopping")
     if unknown := [key for key in checkpoint if key not in CHECKPOINT_KEYS]:
         raise ConfigError(
             f"checkpoint.{unknown[0]}: this key is unknown. Use one of {', '.join(CHECKPOINT_KEYS)}."
         )
-    metric, mode = _metric(checkpoint)
+    metric, mode = _metric(checkpoint, "checkpoint.")
     check_keys(config)
     return TrainingSettings(
         seed=_number(config, "seed", REQUIRED, least=0),
@@ -100,6 +102,7 @@ def read_settings(config: Config) -> TrainingSettings:
         mode=mode,
         other_numbers=_choice(checkpoint, "other_numbers", CHOICES, within="checkpoint."),
         test_with=_choice(config, "test_with", ("best", "last")),
+        stopping=read_stopping(stopping, *_metric(stopping, "stopping.")),
         dataloader={key: value for key, value in dataloader.items() if key != "drop_last"},
         drop_last=_switch(dataloader, "drop_last", default=False, within="dataloader."),
     )
@@ -108,8 +111,10 @@ def read_settings(config: Config) -> TrainingSettings:
 def deciding_keys(config: Config, settings: TrainingSettings) -> Config:
     """Return the part of a configuration that decides the results of a run."""
     groups = {group: read_group(config, group) for group in DECIDING_GROUPS}
-    # The default does not count: older checkpoints do not have the key.
-    later = {"drop_last": True} if settings.drop_last else {}
+    # Defaults do not count: older checkpoints do not have the keys.
+    later: dict[str, object] = {"drop_last": True} if settings.drop_last else {}
+    if settings.stopping != StoppingSettings():
+        later["stopping"] = asdict(settings.stopping)
     return groups | {key: getattr(settings, key) for key in DECIDING_KEYS} | later
 
 
@@ -150,24 +155,24 @@ def label_of(config: Config, group: str) -> object:
     return found.get("name") if isinstance(found, dict) else None
 
 
-def _metric(checkpoint: Config) -> tuple[str | None, str | None]:
-    """Return the metric that decides which iteration is the best one, and its mode."""
-    metric, mode = checkpoint.get("metric"), checkpoint.get("mode")
+def _metric(group: Config, within: str) -> tuple[str | None, str | None]:
+    """Return the metric that a group names, and its mode."""
+    metric, mode = group.get("metric"), group.get("mode")
     if mode is not None:
-        mode = _choice(checkpoint, "mode", (MAX, MIN), within="checkpoint.")
+        mode = _choice(group, "mode", (MAX, MIN), within=within)
     if metric is None and mode is not None:
         raise ConfigError(
-            f"checkpoint.mode: {mode} needs a metric. Set checkpoint.metric as well, or neither."
+            f"{within}mode: {mode} needs a metric. Set {within}metric as well, or neither."
         )
     if metric is None:
         return None, None
     if not isinstance(metric, str):
-        raise ConfigError(f"checkpoint.metric: {metric!r} is not the name of a metric. Correct it.")
+        raise ConfigError(f"{within}metric: {metric!r} is not the name of a metric. Correct it.")
     mode = mode or direction_of(metric)
     if mode is None:
         raise ConfigError(
-            f"checkpoint.metric: {metric!r} does not tell whether greater is better. Set"
-            " checkpoint.mode to min or max."
+            f"{within}metric: {metric!r} does not tell whether greater is better. Set"
+            f" {within}mode to min or max."
         )
     return metric, mode
 

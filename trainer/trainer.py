@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from functools import cached_property
+from functools import partial
 from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from omegaconf import DictConfig, OmegaConf
 
 from trainer.beginning import begin_training, find_checkpoint, resume
 from trainer.build import PARTS, build_modules, fingerprinted
@@ -21,7 +19,14 @@ from trainer.checkpoints.state import (
     state_of,
 )
 from trainer.checkpoints.store import Checkpoints
-from trainer.checks import MEASURED, check_metric, check_numbers, check_savable, check_weights
+from trainer.checks import (
+    MEASURED,
+    check_finite,
+    check_metric,
+    check_numbers,
+    check_savable,
+    check_weights,
+)
 from trainer.compute_environment import (
     choose_autocast,
     choose_device,
@@ -30,9 +35,9 @@ from trainer.compute_environment import (
     fix_arithmetic,
     fix_compiler,
 )
-from trainer.config_file import plain_config, written_config
+from trainer.config_file import written_config
 from trainer.configured_metrics import build_measures
-from trainer.errors import Diverged, Stopped
+from trainer.errors import Stopped
 from trainer.evaluation import MeanLoss, evaluate
 from trainer.history import History
 from trainer.loading.loaders import make_loader
@@ -41,22 +46,26 @@ from trainer.module_generators import ModuleGenerators
 from trainer.results import report
 from trainer.roles import Roles
 from trainer.run_claim import claimed
+from trainer.run_config import Configured
 from trainer.run_files import Outputs, Progress, say
+from trainer.schedule_interval import STEP, interval_of, length_of
 from trainer.schedule_steps import RateSchedule, rate_of
 from trainer.seeding import seed_everything
-from trainer.settings import read_settings
 from trainer.state_digest import digest_of
+from trainer.stopping import EarlyStopping
 from trainer.training_position import TrainingBatches
 from trainer.unsaved_state import UnsavedState
 from trainer.unused_gradients import check_gradients_used
 from trainer.update import Update, has_modes
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from trainer.callbacks.events import Callbacks
     from trainer.settings import Config
 
 
-class ModularTaskTrainer(Roles):
+class ModularTaskTrainer(Roles, Configured):
     """A trainer that builds the modules of a configuration, trains the model, and tests it.
 
     An interrupted run resumes from its newest checkpoint, and ends with the same bits as one that was
@@ -73,16 +82,15 @@ class ModularTaskTrainer(Roles):
     """
 
     def __init__(self, cfg: DictConfig | Config, run_dir: Path) -> None:
-        self._given = cfg
+        Configured.__init__(self, cfg)
         self.run_dir = run_dir = Path(run_dir)
-        self.config = config = plain_config(cfg)
-        self.settings = read_settings(config)
+        config = self.config
         self.device = choose_device(self.settings.device)
         fix_arithmetic(self.device, self.settings)
         self.autocast = choose_autocast(self.device, self.settings.precision)
         seed_everything(self.settings.seed, "modules")
         modules = build_modules(config, self.device)
-        super().__init__(modules)
+        Roles.__init__(self, modules)
         check_states(self.modules)
         self.callbacks: Callbacks[ModularTaskTrainer] = collect_callbacks(self.modules)
         if self.settings.compile:
@@ -90,27 +98,26 @@ class ModularTaskTrainer(Roles):
             fix_compiler()
             self.model.compile(dynamic=False)
         self._has_modes = has_modes(self.optimizer)
-        self.schedule = RateSchedule(self.scheduler)
         self.update = Update(modules, self.device, self.autocast, self.settings.clip_norm)
         self.measures = build_measures(config, self.device, self.criterion, self.settings.metric)
-        self.loaders = {
-            part: make_loader(
-                getattr(self.data, part),
-                part,
-                self.settings,
-                device=self.device,
-                is_watched=self.callbacks.may_change_data,
-            )
-            for part in PARTS
-        }
+        settings, is_watched = self.settings, self.callbacks.may_change_data
+        load = partial(make_loader, settings=settings, device=self.device, is_watched=is_watched)
+        self.loaders = {part: load(getattr(self.data, part), part) for part in PARTS}
         self.generators = ModuleGenerators(self.modules, self.loaders.values())
         self.unsaved = UnsavedState(self.modules)
         self.batches = TrainingBatches(self.loaders["train"])
+        length = length_of(settings, len(self.batches), is_known=not is_watched)
+        interval = interval_of(config, self.scheduler, length)
+        self.schedule = RateSchedule(self.scheduler, is_per_update=interval == STEP)
+        self._take_update = self.schedule.after(self.update.take)
         if not self.callbacks.may_add_metrics:
             check_metric(self.settings.metric, self.measures.names)
+            check_metric(self.settings.stopping.metric, self.measures.names, "stopping.metric")
         self.history = History(self.settings.metric, self.settings.mode)
+        self.stopping = EarlyStopping(self.settings.stopping)
+        self.stop = self.stopping.stop
         self.outputs = Outputs(run_dir)
-        fingerprint = digest_of(fingerprinted(written_config(cfg), self.settings))
+        fingerprint = digest_of(fingerprinted(written_config(cfg), self.settings, interval))
         self.checkpoints = Checkpoints(
             self.outputs.checkpoints, self.settings.keep_last, fingerprint
         )
@@ -120,12 +127,6 @@ class ModularTaskTrainer(Roles):
         self.iteration = 0
         self.evaluating: str | None = None
         self.stop_requested = self._is_checked = False
-
-    @cached_property
-    def cfg(self) -> DictConfig:
-        """The run's configuration as a `DictConfig`, which is created on first access."""
-        given = self._given
-        return given if isinstance(given, DictConfig) else OmegaConf.create(dict(given))
 
     def train(self) -> dict[str, float]:
         """Train, test, and return the test results.
@@ -139,15 +140,16 @@ class ModularTaskTrainer(Roles):
                 cb_on_iteration_begin(trainer, iteration)
                 for batch_idx in 0 .. the iteration's last batch:
                     cb_on_step_begin(trainer, iteration, batch_idx)
-                    # forward, backward, update
+                    # forward, backward, update, and the scheduler's step with `interval: step`
                     cb_on_step_end(trainer, iteration, batch_idx, loss)
                     if the training set is exhausted:
                         cb_on_loader_exhausted(trainer, iteration)
                 cb_on_evaluation_begin(trainer, iteration)
                 # validate: trainer.evaluating is "validation"
                 cb_on_evaluation_end(trainer, iteration, metrics)
-                # step the scheduler
+                # step the scheduler, unless it was
                 cb_on_iteration_end(trainer, iteration, metrics)
+                # end here after trainer.stop("why"), or as `stopping` says
                 # stop here if requested; meanwhile, on a background thread:
                 # checkpoint, then metrics.jsonl and progress.json
             # with all modules as they were after the best iteration
@@ -171,7 +173,7 @@ class ModularTaskTrainer(Roles):
             else:
                 resume(self, *found)
             with Recorder(self.checkpoints, self.outputs, self.settings.every) as recorder:
-                for iteration in range(self.iteration + 1, self.settings.iterations + 1):
+                for iteration in self.stopping.rest(self.iteration, self.settings.iterations):
                     self._stop_if_asked(recorder)
                     seed_everything(self.settings.seed, "iteration", iteration)
                     for iteration_begin in self.callbacks.cb_on_iteration_begin:
@@ -205,7 +207,7 @@ class ModularTaskTrainer(Roles):
         metrics |= self._evaluate("validation", iteration)
         check_weights(self.model, iteration, metrics["validation/loss"])
         metrics["lr"] = rate_of(self.optimizer)
-        self.schedule.step(metrics)
+        self.schedule.end_iteration(metrics)
         return metrics
 
     def _train_iteration(self, iteration: int) -> float:
@@ -218,7 +220,7 @@ class ModularTaskTrainer(Roles):
         for batch_idx in range(self._steps()):
             for begin in callbacks.cb_on_step_begin:
                 begin(self, iteration, batch_idx)
-            loss, count = self.update.take(self.batches.take(self.settings.accumulate))
+            loss, count = self._take_update(self.batches.take(self.settings.accumulate))
             if not self._is_checked:
                 self._check_first_step()
             losses.add(loss, count)
@@ -232,15 +234,7 @@ class ModularTaskTrainer(Roles):
             if self.batches.end_pass():
                 for exhausted in callbacks.cb_on_loader_exhausted:
                     exhausted(self, iteration)
-        return self._finite(losses.mean(), iteration)
-
-    @staticmethod
-    def _finite(mean: float, iteration: int) -> float:
-        if not isfinite(mean):
-            raise Diverged(
-                f"iteration {iteration}: the training loss is {mean}. Lower optimizer.lr, or check the data."
-            )
-        return mean
+        return check_finite(losses.mean(), iteration)
 
     def _check_first_step(self) -> None:
         check_gradients_used(self._modules)
@@ -275,10 +269,14 @@ class ModularTaskTrainer(Roles):
         self.iteration = iteration
         check_numbers(metrics, own=MEASURED)
         self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)
-        progress = Progress(iteration, self.settings.iterations, self.history.points)
+        self.stopping.judge(iteration, metrics, self.history)
+        iterations, reason = self.settings.iterations, self.stopping.reason
+        progress = Progress(iteration, iterations, self.history.points, reason)
         recorder.record(progress, lambda: state_of(self), self.history.best_iteration)
         shown = "  ".join(f"{key} {float(value):.4g}" for key, value in metrics.items())
-        say(f"iteration {iteration} of {self.settings.iterations}: {shown}")
+        say(f"iteration {iteration} of {iterations}: {shown}")
+        if progress.stopped_early:
+            say(f"stopped early: {progress.stopped_early}")
 
     def _test(self, recorder: Recorder) -> dict[str, float]:
         """Test the best weights, or the last ones if the configuration says so."""

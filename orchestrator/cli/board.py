@@ -32,7 +32,7 @@ from orchestrator.execution.events import (
 )
 from orchestrator.grid.axes import describe_briefly, describe_point
 from orchestrator.grid.identity import short
-from orchestrator.rundir.state import State
+from orchestrator.rundir.state import FINISHED, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -201,7 +201,6 @@ def describe(  # noqa: PLR0911 # one per kind of event
             note = "" if attempt == 1 else f"  (attempt {attempt}: {event.reason})"
             return Text(f"{action.value:>9}  {short(run.run_id)}  {name(run.overrides)}{note}")
         case Ended(run=run, state=state):
-            what = describe_metrics(event.metrics) if state is State.DONE else event.reason
             took = f"  {event.seconds:.1f} s" if event.executed else ""
             place = f"{over}/{total}" if state in (State.DONE, State.FAILED) else ""
             return Text.assemble(
@@ -209,7 +208,7 @@ def describe(  # noqa: PLR0911 # one per kind of event
                 f"{short(run.run_id)}  ",
                 (state.value, COLOURS[state]),
                 f"{took}  {name(run.overrides)}  ",
-                (what, "dim" if state is State.DONE else ""),
+                (_outcome_of(event), "dim" if state is State.DONE else ""),
             )
         case Adopted(run=run):
             return Text(f"     wait  {short(run.run_id)}  {name(run.overrides)}  ({event.reason})")
@@ -235,6 +234,13 @@ def describe(  # noqa: PLR0911 # one per kind of event
             return Text(f"  control  nothing changed: {reason}", style="yellow")
         case Stopping():
             return Text(describe_stopping(event), style="yellow")
+
+
+def _outcome_of(event: Ended) -> str:
+    if event.state is not State.DONE:
+        return event.reason
+    metrics = describe_metrics(event.metrics)
+    return metrics if event.reason == FINISHED else f"{metrics}  ({event.reason})"
 
 
 def describe_metrics(metrics: Mapping[str, float | str]) -> str:

@@ -11,7 +11,7 @@ from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.tables import states_line, tell_left_out
 from orchestrator.execution.estimate import describe_seconds
 from orchestrator.grid.identity import SHORT_ID_DIGITS, RunId, short
-from orchestrator.rundir.state import State, fill_counts
+from orchestrator.rundir.state import FINISHED, State, fill_counts
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _print_runs(
     shown: Sequence[Report], console: Console, live: Mapping[RunId, LiveResources]
 ) -> None:
     axes = keys_of(report.overrides for report in shown)
-    over = all(report.seen.state is State.DONE for report in shown)
+    over = all(report.seen.reason == FINISHED for report in shown)
     saved_metrics = [report.outcome.metrics for report in shown]
     all_metrics = keys_of(saved_metrics)
     cells = {key: [cell_of(found.get(key, "")) for found in saved_metrics] for key in all_metrics}

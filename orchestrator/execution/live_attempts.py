@@ -186,4 +186,5 @@ def _effort(running: Running, progress: Progress | None) -> Effort:
     point = running.decision.run.overrides
     if progress is None:
         return Effort(point, running.seconds)
-    return Effort(point, running.seconds, running.before, progress.iteration, progress.iterations)
+    whole = progress.iteration if progress.stopped_early else progress.iterations
+    return Effort(point, running.seconds, running.before, progress.iteration, whole)

@@ -114,6 +114,7 @@ def parse_progress(content: bytes) -> Progress | None:
                     _text(whole.get("updated_at")) or "",
                     # Of the programs that report the version of their numbers, all resume.
                     resumes=whole.get("resumes") is True or "numbers" in whole,
+                    stopped_early=brief(_text(whole.get("stopped_early")) or ""),
                 )
     return None
 

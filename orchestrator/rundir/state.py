@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+FINISHED: Final = "it has finished"
+
+
 class State(Enum):
     """The state of a run."""
 
@@ -89,6 +92,7 @@ class Progress:
 
     ``saved`` is the iteration that it would resume from; None if it does not say. ``updated_at`` is
     when it reported that, in ISO 8601, or empty. ``resumes``: it has looked for a checkpoint.
+    ``stopped_early`` is why it ends before the last iteration, or empty.
     """
 
     iteration: int
@@ -97,6 +101,20 @@ class Progress:
     saved: int | None = None
     updated_at: str = ""
     resumes: bool = False
+    stopped_early: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the program will not do another iteration."""
+        return self.iteration >= self.iterations or bool(self.stopped_early)
+
+    @property
+    def early_end(self) -> str | None:
+        """How the program ended before its last iteration, and why; None if it did not."""
+        if not self.stopped_early:
+            return None
+        after = f"{self.iteration} of {self.iterations} iterations"
+        return f"stopped early after {after}: {self.stopped_early}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +209,8 @@ def explain(seen: Observation) -> str:
         case State.RUNNING | State.UNPROVEN:
             return f"{_who_lives(seen)}, {_saved(seen)}"
         case State.DONE:
-            return f"it has finished, but {seen.flaw}" if seen.flaw else "it has finished"
+            how = (isinstance(status, Status) and status.reason) or FINISHED
+            return f"{how}, but {seen.flaw}" if seen.flaw else how
         case State.FAILED:
             failure = seen.failure
             what = f"{failure.kind}: {failure.message}" if failure else "no cause was recorded"

@@ -201,7 +201,9 @@ def judge_attempt(
     status = replace(begun.status, exit_code=ending.exit_code)
     if ending.exit_code == 0:
         if _has_finished(directory, begun, ending):
-            return _done_unless_mismatched(begun, status)
+            reported = directory.read_progress()
+            why = reported.early_end if reported else None
+            return _done_unless_mismatched(begun, status, why)
         if ending.cut is None:
             return replace(status, record=Record.FAILED, failure=_NO_RESULTS)
     reported = directory.read_progress()
@@ -213,11 +215,11 @@ def judge_attempt(
     return _judge_failure(status, ending, begun.limits, traces)
 
 
-def _done_unless_mismatched(begun: Begun, status: Status) -> Status:
+def _done_unless_mismatched(begun: Begun, status: Status, reason: str | None) -> Status:
     if mismatch := find_mismatch(RunDirectory(begun.run_dir), begun.program.arguments):
         failure = Failure(FailureKind.CONFIG_MISMATCH, mismatch)
         return replace(status, record=Record.FAILED, failure=failure)
-    return replace(status, record=Record.DONE)
+    return replace(status, record=Record.DONE, reason=reason)
 
 
 def _has_finished(directory: RunDirectory, begun: Begun, ending: Ending) -> bool:
@@ -234,7 +236,7 @@ def _has_finished(directory: RunDirectory, begun: Begun, ending: Ending) -> bool
     if now[1] and now[1] != results:
         return True
     reported = directory.read_progress() if now[0] != progress else None
-    return reported is not None and reported.iteration >= reported.iterations
+    return reported is not None and reported.is_complete
 
 
 def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:

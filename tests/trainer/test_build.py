@@ -121,7 +121,9 @@ def test_name_that_reaches_its_target_tells_checkpoints_apart() -> None:
     chosen, labelled = [], []
     for name in ("large", "small"):
         zoo = GOOD | {"model": {"_target_": "grouped_modules.Choosing", "name": name}}
-        chosen.append(fingerprinted(zoo, settings))
-        labelled.append(fingerprinted(GOOD | {"model": GOOD["model"] | {"name": name}}, settings))
+        chosen.append(fingerprinted(zoo, settings, "iteration"))
+        labelled.append(
+            fingerprinted(GOOD | {"model": GOOD["model"] | {"name": name}}, settings, "iteration")
+        )
     assert chosen[0] != chosen[1]
     assert labelled[0] == labelled[1]

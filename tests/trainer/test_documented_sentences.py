@@ -9,6 +9,7 @@ from documented_sentences import sentences_of
 
 ADVICE = "advice: it says what to write, not what happens"
 R = "test_resume.py::"
+OF_INTERVAL = "test_schedule_interval.py::"
 # Sections of the guide: the beginning of each sentence or row of a table, and the test of it.
 TESTS: dict[str, list[tuple[str, str]]] = {
     "Modules of your own": [
@@ -67,6 +68,25 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("`compile: true` compiles", "test_compiled.py::test_every_shape_is_compiled"),
         ("A model that needs", "test_compiled.py::test_more_shapes_than_are_compiled_are_refused_in_one_line"),
     ],
+    "Schedules": [
+        ("A scheduler is stepped", f"{OF_INTERVAL}test_rates_are_those_of_a_loop_by_hand"),
+        ("Without `interval`", f"{OF_INTERVAL}test_interval_that_the_class_tells_is_the_one_that_is_written"),
+        ("PyTorch's `OneCycleLR`", f"{OF_INTERVAL}test_interval_that_the_class_tells_is_the_one_that_is_written"),
+        ("A `OneCycleLR` with", f"{OF_INTERVAL}test_schedule_that_would_be_stepped_wrongly_is_refused"),
+        ("So is a class", f"{OF_INTERVAL}test_schedule_that_would_be_stepped_wrongly_is_refused"),
+        ("A scheduler that needs", f"{OF_INTERVAL}test_part_of_a_schedule_tells"),
+        ("`lr` in the metrics", f"{OF_INTERVAL}test_rates_are_those_of_a_loop_by_hand"),
+        ("If the target has", f"{OF_INTERVAL}test_parameter_of_the_same_name_is_the_targets_own"),
+    ],
+    "End a run early": [
+        ("Either of", "test_stopping.py::test_run_ends_when_the_metric_has_not_improved_for_long"),
+        ("The run is tested", "test_stopping.py::test_run_that_ends_early_is_tested_and_says_why"),
+        ("What a callback asks", "test_stopping.py::test_callback_cannot_end_a_run_that_has_not_begun"),
+        ("The decision is saved", "test_stopping.py::test_decision_is_the_same_if_it_is_resumed_anywhere"),
+        ("So a run that", "test_stopping.py::test_interrupted_run_ends_after_the_same_iteration"),
+        ("The time of an", "test_stopping.py::test_time_of_all_attempts_counts"),
+        ("`stopping` is part", "test_stopping_settings.py::test_wrong_key_is_refused_in_one_line"),
+    ],
     "Callbacks": [
         ("Any module may", "callbacks/test_events.py::test_modules_are_called_in_order_and_once_each"),
         ("They are called in", "callbacks/test_events.py::test_modules_are_called_in_order_and_once_each"),
@@ -83,7 +103,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("`cb_on_evaluation_begin`", "test_changing_modules.py::test_callbacks_hear_of_every_evaluation"),
         ("Use them to measure", "test_changing_modules.py::test_test_measures_what_the_best_validation_measured"),
         ("An optimizer that has", "test_changing_modules.py::test_run_whose_modules_change_is_resumed"),
-        ("A stop is requested", "test_main.py::test_signal_stops_the_run_at_the_end_of_the_iteration"),
+        ("`trainer.stop(", "test_stopping.py::test_callback_ends_the_run_after_the_iteration_in_progress"),
         ("`trainer.stop_requested", "test_main.py::test_run_that_asks_itself_to_stop_is_refused"),
     ],
     "Modules that change during training": [

@@ -34,19 +34,34 @@ def rate(optimizer: SGD) -> float:
 def test_rate_changes_by_one_step(optimizer: SGD) -> None:
     schedule = RateSchedule(StepLR(optimizer, 1, gamma=0.5))
     optimizer.step()
-    schedule.step(LOSS)
+    schedule.end_iteration(LOSS)
     assert rate(optimizer) == 0.05
 
 
+def test_rate_changes_by_one_step_per_update(optimizer: SGD) -> None:
+    """And not at the end of an iteration; the update returns what it returned."""
+    schedule = RateSchedule(StepLR(optimizer, 1, gamma=0.5), is_per_update=True)
+    optimizer.step()
+    assert schedule.after(lambda value: value + 1)(1) == 2
+    assert rate(optimizer) == 0.05
+    schedule.end_iteration(LOSS)
+    assert rate(optimizer) == 0.05
+
+
+def test_update_is_left_alone_without_steps_per_update(optimizer: SGD) -> None:
+    """So it costs nothing."""
+    assert RateSchedule(StepLR(optimizer, 1)).after(rate) is rate
+
+
 def test_rate_is_constant_without_a_scheduler(optimizer: SGD) -> None:
-    RateSchedule(None).step(LOSS)
+    RateSchedule(None).end_iteration(LOSS)
     assert rate(optimizer) == 0.1
 
 
 def test_scheduler_that_requires_a_metric_gets_the_loss(optimizer: SGD) -> None:
     schedule = RateSchedule(ReduceLROnPlateau(optimizer, factor=0.5, patience=0))
     for loss in (1.0, 2.0):
-        schedule.step({"validation/loss": loss})
+        schedule.end_iteration({"validation/loss": loss})
     assert rate(optimizer) == 0.05
 
 

@@ -75,8 +75,7 @@ class Recorder:
             CheckpointError: If the state has a value that cannot be loaded safely.
             OSError: If an earlier iteration could not be written.
         """
-        is_last = progress.iteration == progress.iterations
-        if self._schedule.is_due(progress.iteration) or is_last:
+        if self._schedule.is_due(progress.iteration) or progress.is_last:
             self._save(progress, state(), best)
             return
         if best == progress.iteration:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from trainer.compute_environment import Environment
     from trainer.history import History
     from trainer.module_generators import ModuleGenerators
+    from trainer.stopping import EarlyStopping
     from trainer.training_position import TrainingBatches
 
     State = dict[str, Any]
@@ -37,6 +38,7 @@ class Resumable(Protocol):
     modules: dict[str, object]
     batches: TrainingBatches
     history: History
+    stopping: EarlyStopping
     generators: ModuleGenerators
     environment: Environment
     numbers_before: list[int]
@@ -54,6 +56,7 @@ def state_of(trainer: Resumable) -> State:
         "modules": module_states(trainer),
         "batches": trainer.batches.state_dict(),
         "history": trainer.history.state_dict(),
+        "stopping": trainer.stopping.state_dict(),
         "generators": trainer.generators.state_dict(),
         "numbers": NUMBERS,
         "numbers_before": trainer.numbers_before,
@@ -92,6 +95,7 @@ def restore(trainer: Resumable, saved: Saved) -> None:
     restore_modules(trainer, saved)
     trainer.batches.load_state_dict(state["batches"])
     trainer.history.load_state_dict(state["history"])
+    trainer.stopping.load_state_dict(state.get("stopping", {}))
     trainer.generators.load_state_dict(state.get("generators", {}))
     trainer.environment_changes = state["environment_changes"]
     trainer.numbers_before = state.get("numbers_before", [])

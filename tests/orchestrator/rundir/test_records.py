@@ -80,6 +80,17 @@ def test_progress_keeps_numbers_and_texts_only() -> None:
     assert parse_progress(b"[]") is None
 
 
+def test_reason_of_an_early_end_is_read_if_it_is_text() -> None:
+    """It is shown, so it is made printable and short."""
+    content = b'{"iteration": 1, "iterations": 5, "stopped_early": %s}'
+    for written, read in ((b'"why\\u001b"', "why"), (b"3", ""), (b'"' + 999 * b"x" + b'"', "xxx")):
+        progress = parse_progress(content % written)
+        assert progress is not None
+        assert progress.stopped_early.startswith(read)
+        assert "\x1b" not in progress.stopped_early
+        assert len(progress.stopped_early) < 200
+
+
 def test_number_that_json_does_not_know_becomes_a_text() -> None:
     """Python's own writer makes numbers of them, which scripts in other languages refuse."""
     content = (

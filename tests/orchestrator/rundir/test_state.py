@@ -1,6 +1,7 @@
 """Tests of orchestrator.rundir.state."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,9 +64,34 @@ def test_nothing_there_is_a_pending_run() -> None:
 
 
 @pytest.mark.parametrize(
+    ("progress", "complete", "early"),
+    [
+        (Progress(3, 10, {}), False, None),
+        (Progress(10, 10, {}), True, None),
+        (
+            Progress(3, 10, {}, stopped_early="why"),
+            True,
+            "stopped early after 3 of 10 iterations: why",
+        ),
+    ],
+)
+def test_progress_says_whether_it_is_the_end(
+    progress: Progress, early: str | None, *, complete: bool
+) -> None:
+    """A program may end before its last iteration."""
+    assert (progress.is_complete, progress.early_end) == (complete, early)
+
+
+@pytest.mark.parametrize(
     ("seen", "reason"),
     [
         (Observation(_status(Record.DONE), attempts=1), "it has finished"),
+        (
+            Observation(
+                replace(_status(Record.DONE), reason="stopped early after 3 of 10 iterations: why")
+            ),
+            "stopped early after 3 of 10 iterations: why",
+        ),
         (
             Observation(
                 *(_status(Record.RUNNING), False, 1, Progress(3, 10, {}, resumes=True)),

@@ -28,6 +28,15 @@ def test_exit_code_zero_is_done(directory: RunDirectory) -> None:
     assert directory.observe().state is State.DONE
 
 
+def test_run_that_stopped_early_is_done_and_says_why(directory: RunDirectory) -> None:
+    """The reason is in the status, which every command reads."""
+    script = """echo '{"iteration": 3, "iterations": 9, "stopped_early": "it was enough"}' > progress.json"""
+    assert carry_out(directory, "sh", "-c", f"cd {directory.path} && {script}") is Verdict.DONE
+    seen = directory.observe()
+    assert seen.state is State.DONE
+    assert seen.reason == "stopped early after 3 of 9 iterations: it was enough"
+
+
 def test_program_gets_to_know_its_run(directory: RunDirectory) -> None:
     """The environment of the contract is there."""
     script = "import json, os; print(json.dumps(dict(os.environ)))"

@@ -44,6 +44,7 @@ def given_back(device: torch.device, *, was_away: bool, **modules: Any) -> None:
         modules={role: module for role, (module, _) in modules.items()},
         batches=Keeper(),
         history=Keeper(),
+        stopping=Keeper(),
         generators=Keeper(),
     )
     state = {
