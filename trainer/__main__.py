@@ -18,7 +18,7 @@ from trainer.errors import (
     WorkerKilled,
 )
 from trainer.known_keys import describe_unread
-from trainer.loading.worker_failures import as_killed_worker
+from trainer.loading.worker_failures import killed_workers_told
 from trainer.run_files import CONFIG, say
 
 if TYPE_CHECKING:
@@ -85,10 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"orch: {type(error).__name__}: {' '.join(str(error).split())}\n")
         return 1
-    except Exception as error:
-        if (killed := as_killed_worker(error)) is None:
-            raise
-        return report_failure(killed)
+    except Exception:
+        raise  # of the run's own code: it keeps its traceback
     except BaseException as error:
         # sys.exit or KeyboardInterrupt of the run's own code: signal handlers do not raise here.
         raise UnfinishedError(
@@ -146,7 +144,8 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> None:
     if note := describe_unread(cfg):
         sys.stderr.write(f"{note}\n")
     signals.tell(trainer)
-    trainer.train()
+    with killed_workers_told():
+        trainer.train()
 
 
 def fix_hash_seed() -> None:

@@ -76,7 +76,9 @@ def make_loader(
         generator = torch.Generator().manual_seed(derive(seed, "loader"))
         handed = {"dataset": made, "batch_sampler": order, "generator": generator}
         loader = _call_loader(options, handed)
-        loader.worker_init_fn = HeedOnlyTheTrainer(loader.worker_init_fn)
+        context: Any = loader.multiprocessing_context
+        is_forked = context is None or context.get_start_method() != "forkserver"
+        loader.worker_init_fn = HeedOnlyTheTrainer(loader.worker_init_fn, is_forked=is_forked)
         made.collate, loader.collate_fn = loader.collate_fn, _as_it_is
         return loader
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
+from trainer.loading.orphans import end_with
 from trainer.run_files import say
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def found_without_trace(
         what: What is looked at, for the note.
     """
     reading, writing = os.pipe()
+    trainer = os.getpid()
     try:
         pid = _fork()
     except OSError:  # out of memory
@@ -49,6 +51,7 @@ def found_without_trace(
         os.close(writing)
         return {}
     if pid == 0:
+        end_with(trainer)
         _look_and_end(look, writing)
     os.close(writing)
     try:

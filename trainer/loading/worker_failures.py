@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from torch.utils.data import get_worker_info
 
 from trainer.errors import WorkerKilled
+from trainer.loading.orphans import end_with
 from trainer.loading.seeded_batches import SeededBatches, ends_told
 
 if TYPE_CHECKING:
@@ -42,15 +43,20 @@ class HeedOnlyTheTrainer:
 
     Args:
         then: The user's `worker_init_fn`.
+        is_forked: Whether the trainer itself, which creates this object, starts the workers; a fork
+            server may do so instead.
     """
 
-    def __init__(self, then: Callable[[int], None] | None) -> None:
+    def __init__(self, then: Callable[[int], None] | None, *, is_forked: bool = True) -> None:
         self.then = then
+        self.is_forked = is_forked
+        self.trainer = os.getpid()
 
     def __call__(self, number: int) -> None:
         """Accept SIGTERM only from the trainer, and call the user's function."""
+        end_with(self.trainer if self.is_forked else os.getppid())
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_end_if_asked, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_end_if_asked, args=(self.trainer,), daemon=True).start()
         worker = get_worker_info()
         if worker is not None and isinstance(worker.dataset, SeededBatches):
             # The user's functions look there for the data set that they know.
@@ -61,10 +67,9 @@ class HeedOnlyTheTrainer:
 
 
 def _end_if_asked(trainer: int) -> None:
-    while True:
-        asked = signal.sigwaitinfo({signal.SIGTERM})
-        if asked.si_pid == trainer or os.getppid() != trainer:
-            os._exit(0)
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != trainer:
+        pass
+    os._exit(0)
 
 
 def killed_worker(iterator: object) -> WorkerKilled | None:
@@ -79,10 +84,33 @@ def killed_worker(iterator: object) -> WorkerKilled | None:
     return _killed(f" (process {killed[0]})") if killed else None
 
 
-def as_killed_worker(error: BaseException) -> WorkerKilled | None:
-    """Return the same error for PyTorch's message, which may be raised anywhere in the training."""
-    is_told = isinstance(error, RuntimeError) and KILLED in str(error)
-    return _killed("") if is_told else None
+@contextmanager
+def killed_workers_told() -> Iterator[None]:
+    """Translate PyTorch's error for a killed worker, which a signal handler raises at any place.
+
+    Errors that it caused count as well: what is called at that place may take it for one about its
+    arguments.
+
+    Raises:
+        WorkerKilled: If a worker was killed.
+    """
+    try:
+        yield
+    except WorkerKilled:
+        raise
+    except Exception as error:
+        if not is_by_killed_worker(error):
+            raise
+        raise _killed("") from error
+
+
+def is_by_killed_worker(error: BaseException | None) -> bool:
+    """Return whether an error, or what caused it, is PyTorch's for a killed worker."""
+    while error is not None:
+        if isinstance(error, RuntimeError) and KILLED in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _killed(which: str) -> WorkerKilled:

@@ -1,5 +1,6 @@
 """Keys of `dataloader` do what they say, or are refused in one line."""
 
+import os
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from user_modules import NoisySamples, labelled
 
 from trainer.errors import ConfigError
-from trainer.loading.loaders import make_loader
+from trainer.loading.loaders import LoadedBatches, make_loader
 from trainer.settings import TrainingSettings, read_settings
 
 TARGET = "torch.utils.data.WeightedRandomSampler"
@@ -138,3 +139,14 @@ def test_loading_costs_no_more_copies_of_workers_than_asked_for() -> None:
         (worker,) = loader.loader._iterator._workers  # type: ignore[union-attr]
         pids.append(worker.pid)
     assert pids[0] != pids[1] == pids[2]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_know_whose_children_they_are(method: str) -> None:
+    """They end with their parent, which may be a fork server; that ends with the trainer."""
+    options = {"num_workers": 1, "multiprocessing_context": method}
+    loader = make_loader(numbered(), "train", settings(**options))
+    assert isinstance(loader, LoadedBatches)
+    heed: Any = loader.loader.worker_init_fn
+    assert heed.is_forked == (method != "forkserver")
+    assert heed.trainer == os.getpid()

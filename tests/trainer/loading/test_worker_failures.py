@@ -9,8 +9,8 @@ import pytest
 from run_files import MakeRun, Start, checkpoints_of, results_of
 from user_modules import run_program, sabotage
 
-from trainer.errors import WorkerKilled
-from trainer.loading.worker_failures import HeedOnlyTheTrainer, as_killed_worker
+from trainer.errors import ConfigError, WorkerKilled
+from trainer.loading.worker_failures import HeedOnlyTheTrainer, killed_workers_told
 
 LOADING: dict[str, Any] = {"num_workers": 2}
 
@@ -54,20 +54,42 @@ def test_request_to_the_process_group_lets_the_iteration_finish(
     assert results_of(run_dir)["digest"] == results_of(whole)["digest"]
 
 
-def test_error_of_a_worker_is_not_taken_for_its_death() -> None:
-    """Only what PyTorch says of a process that was killed is."""
-    killed = "DataLoader worker (pid 123) is killed by signal: Killed. "
-    assert isinstance(as_killed_worker(RuntimeError(killed)), WorkerKilled)
-    assert as_killed_worker(RuntimeError("DataLoader worker exited unexpectedly")) is None
-    assert as_killed_worker(ValueError(killed)) is None
+def by_killed_worker(error: Exception) -> Exception:
+    """Raise an error while PyTorch's for a killed worker is handled."""
+    killed = RuntimeError("DataLoader worker (pid 123) is killed by signal: Killed. ")
+    try:
+        try:
+            raise killed
+        except RuntimeError:
+            raise error  # noqa: B904 - as a user's code does
+    except type(error) as raised:
+        return raised
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (RuntimeError("DataLoader worker (pid 123) is killed by signal: Killed. "), True),
+        (by_killed_worker(ConfigError("optimizer: Adam cannot step: DataLoader worker")), True),
+        (by_killed_worker(ValueError("the user's own")), True),
+        (RuntimeError("DataLoader worker exited unexpectedly"), False),
+        (ValueError("DataLoader worker (pid 123) is killed by signal: Killed. "), False),
+        (ConfigError("optimizer: Adam cannot step"), False),
+    ],
+)
+def test_error_of_a_worker_is_not_taken_for_its_death(error: Exception, *, is_one: bool) -> None:
+    """Only what PyTorch says of a process that was killed is, wherever its signal handler raised it."""
+    with pytest.raises(WorkerKilled if is_one else type(error)), killed_workers_told():
+        raise error
 
 
 def be_a_worker(folder: str, *, is_asked_by_the_trainer: bool) -> None:
     """Start a process as a loader does, end it, and write down how it ended."""
     ready, told = os.pipe()
+    heed = HeedOnlyTheTrainer(None)
     pid = os.fork()
     if pid == 0:
-        HeedOnlyTheTrainer(None)(0)
+        heed(0)
         os.write(told, b"x")
         signal.pause()
     os.read(ready, 1)
