@@ -63,7 +63,7 @@ bench: venv ## run the benchmarks behind the figures in the README
 	$(BIN)/python benchmarks/grid.py
 	$(BIN)/python benchmarks/warm_apps.py
 	$(BIN)/python benchmarks/tracking.py
-	$(BIN)/python benchmarks/pictures.py
+	$(BIN)/python benchmarks/finished_runs.py
 
 bench-peers: venv ## install the packages that the benchmarks compare with
 	$(BIN)/pip install -r benchmarks/peers/requirements.txt

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from orch.run_dir_records import (
     is_locked,
-    mapping_in,
+    metrics_in,
     numbers_of,
     parse_config,
     read_lines,
     read_record,
+    read_state,
 )
 
 if TYPE_CHECKING:
@@ -59,25 +60,30 @@ class LoadedRun:
     @cached_property
     def state(self) -> str:
         """``pending``, ``running``, ``stale``, ``failed`` or ``done``."""
-        recorded = self._status.get("state") if self._status else "pending"
+        recorded = read_state(self.path / "status.json")
         if recorded == "done":
             return "done"
         if is_locked(self.path / "run.lock"):
             return "running"
-        return recorded if recorded in ("pending", "failed") else "stale"
+        if recorded is None:
+            return "pending"
+        return "failed" if recorded == "failed" else "stale"
 
     @cached_property
     def metrics(self) -> dict[str, float]:
         """The last value of each metric, ``best/...`` at the best iteration, and the test results."""
         results = self._results
         progress = read_record(self.path / "progress.json")
-        last = mapping_in(progress, "metrics") or self._last_points()
+        reported = metrics_in(progress)
+        # The progress of this project's trainer, which has the version of its numbers, has all metrics.
+        points = {} if "numbers" in progress else self._last_points()
+        last = {**reported, **points, **reported}
         best = {
             f"best/{key}": value
-            for key, value in mapping_in(results, "best").items()
+            for key, value in metrics_in(results, "best").items()
             if key != "iteration"
         }
-        return numbers_of({**best, **last, **mapping_in(results, "test")})
+        return numbers_of({**best, **last, **metrics_in(results, "test")})
 
     @cached_property
     def iteration(self) -> int | None:
@@ -143,10 +149,6 @@ class LoadedRun:
         """Return the model's outputs for a batch of inputs, without gradients."""
         with import_module("torch").inference_mode():
             return self.load_model(weights)(inputs)
-
-    @cached_property
-    def _status(self) -> dict[str, Any]:
-        return read_record(self.path / "status.json")
 
     @cached_property
     def _results(self) -> dict[str, Any]:

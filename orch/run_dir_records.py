@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import re
+import stat
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
 _SECTION = re.compile(r"^(?=[^\s#-])", re.MULTILINE)  # where a top-level key of a YAML file begins
 
@@ -56,16 +59,36 @@ def leaves_of(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa:
 def read_record(path: Path) -> dict[str, Any]:
     """Return a JSON record; an empty one if it is missing or damaged."""
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(_read(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
+def read_state(path: Path) -> str | None:
+    """Return the state in ``status.json``: None if it is missing, empty if it is damaged."""
+    found = read_record(path).get("state")
+    if isinstance(found, str):
+        return found
+    return "" if path.exists() else None
+
+
+def _read(path: Path) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        OSError: It cannot be read, or it is a link, a pipe or a folder.
+    """
+    with open(os.open(path, _PLAIN), "rb") as file:  # noqa: PTH123 # the descriptor is meant
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        return file.read()
+
+
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the records of a file with one per line; skip lines that are none."""
     try:
-        lines = path.read_bytes().splitlines()
+        lines = _read(path).splitlines()
     except OSError:
         return
     for line in lines:
@@ -77,10 +100,12 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield found
 
 
-def mapping_in(record: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return the mapping at a key of a record; an empty one if it is something else."""
+def metrics_in(record: dict[str, Any], key: str = "metrics") -> dict[str, Any]:
+    """Return the numbers and strings in the mapping at a key of a record."""
     found = record.get(key)
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: value for key, value in found.items() if isinstance(value, (int, float, str))}
 
 
 def numbers_of(values: dict[str, Any]) -> dict[str, float]:
@@ -98,7 +123,7 @@ def numbers_of(values: dict[str, Any]) -> dict[str, float]:
 def is_locked(path: Path) -> bool:
     """Return whether a process of an attempt lives, as ``orch status`` finds out."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, _PLAIN)
     except OSError:
         return False
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from orchestrator.planning.results_table import default_metric
 from orchestrator.planning.run_results import BEST
+from orchestrator.planning.sample_statistics import mean_of, std_of
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 # The values of one metric by iteration, in order.
 Curve: TypeAlias = "Mapping[int, float]"
-_UNFINISHED: Final = (State.RUNNING, State.STALE)
+_UNFINISHED: Final = (State.RUNNING, State.UNPROVEN, State.STALE)
 
 
 class Band(Enum):
@@ -139,19 +140,6 @@ def _point(step: int, values: Sequence[float], band: Band) -> CurvePoint:
     if band is Band.RANGE:
         low, high = min(values), max(values)
     else:
-        deviation = std_of(values, mean)
+        deviation = std_of(values)
         low, high = mean - deviation, mean + deviation
     return CurvePoint(step, mean, low, high, count)
-
-
-def mean_of(values: Sequence[float]) -> float:
-    """Return the mean; NaN if a value, or the sum, is not finite."""
-    if not all(map(math.isfinite, values)):
-        return math.nan
-    # Divided first, since a sum of large numbers may be infinite.
-    return math.fsum(value / len(values) for value in values)
-
-
-def std_of(values: Sequence[float], mean: float) -> float:
-    """Return the standard deviation of a sample of at least two."""
-    return math.hypot(*(value - mean for value in values)) / math.sqrt(len(values) - 1)

@@ -8,12 +8,12 @@ freedom (Student, "The probable error of a mean", Biometrika 6, 1908).
 from __future__ import annotations
 
 import math
-import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
 from orchestrator.extras import STATISTICS
+from orchestrator.planning.sample_statistics import mean_of, std_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,13 +66,14 @@ def _difference(
     other: Mapping[str, float],
     quantile: Callable[[float, float], float],
 ) -> PairedDifference | None:
-    pairs = [other[key] - first[key] for key in first if key in other]
+    found = (other[key] - first[key] for key in first if key in other)
+    pairs = [pair for pair in found if math.isfinite(pair)]
     if not pairs:
         return None
-    mean = statistics.fmean(pairs)
+    mean = mean_of(pairs)
     if len(pairs) < _FEWEST:
         return PairedDifference(mean, None, 1)
-    error = statistics.stdev(pairs) / math.sqrt(len(pairs))
+    error = std_of(pairs) / math.sqrt(len(pairs))
     return PairedDifference(
         mean, error * float(quantile(len(pairs) - 1, (1 + LEVEL) / 2)), len(pairs)
     )

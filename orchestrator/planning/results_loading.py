@@ -51,7 +51,7 @@ def read_results(
         metrics = {key: value for key, value in found.items() if not is_of_test(key)} or None
         versions = directory.versions()
     elif state is State.DONE:
-        outcome = directory.outcome()
+        outcome = directory.outcome(whole=True)
         best = {f"{BEST}{key}": as_number(value) for key, value in outcome.best.items()}
         known = {key: value for key, value in best.items() if value is not None}
         metrics, versions = {**known, **outcome.figures}, outcome.versions

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import json
 import math
-import statistics
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -15,6 +14,7 @@ from orchestrator.grid.config_values import Missing
 from orchestrator.planning.grouping import Averaged, find_differing
 from orchestrator.planning.metric_direction import Direction, direction_of
 from orchestrator.planning.run_results import BEST, is_of_test
+from orchestrator.planning.sample_statistics import mean_of, std_of
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def _cell(values: Sequence[float]) -> Cell:
         return Cell(values[0], None)
     if not all(map(math.isfinite, values)):
         return Cell(sum(values) / len(values), math.nan)
-    return Cell(statistics.fmean(values), statistics.stdev(values))
+    return Cell(mean_of(values), std_of(values))
 
 
 def default_metric(metrics: Sequence[str]) -> str | None:

@@ -211,9 +211,9 @@ class RunDirectory:
         """Return the progress that the program reports, or None."""
         return program_files.read_progress(f"{self.path}")
 
-    def outcome(self) -> Outcome:
-        """Return the metrics of the run: the only way to read them."""
-        return program_files.read_outcome(f"{self.path}")
+    def outcome(self, *, whole: bool = False) -> Outcome:
+        """Return the metrics of the run; ``whole``: also those that are rarely logged."""
+        return program_files.read_outcome(f"{self.path}", whole=whole)
 
     def notices(self) -> tuple[str, ...]:
         """Return one line per file of another shape than expected, and if MLflow was not there."""

@@ -214,7 +214,7 @@ def read_tail(path: Path | str, length: int) -> bytes:
     descriptor, found = open_plain(path)
     try:
         start = max(0, found.st_size - length)
-        content = os.pread(descriptor, length, start)
+        content = os.pread(descriptor, min(length, found.st_size), start)
     finally:
         os.close(descriptor)
     return content.partition(b"\n")[2] if start else content

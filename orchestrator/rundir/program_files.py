@@ -56,17 +56,18 @@ def read_progress(run_dir: str) -> Progress | None:
     return None
 
 
-def read_outcome(run_dir: str) -> Outcome:
-    """Return the metrics and results that a program left."""
-    return read_reported(run_dir)[1]
+def read_outcome(run_dir: str, *, whole: bool) -> Outcome:
+    """Return the metrics and results that a program left; ``whole`` as in ``run_metrics``."""
+    return read_reported(run_dir, whole=whole)[1]
 
 
-def read_reported(run_dir: str) -> tuple[Progress | None, Outcome]:
+def read_reported(run_dir: str, *, whole: bool = False) -> tuple[Progress | None, Outcome]:
     """Return both, with one read of what both are about."""
     content = b""
     with contextlib.suppress(OSError):
         content = durable.read_file(f"{run_dir}/{PROGRESS}")
-    outcome = read(records.parse(content), f"{run_dir}/{METRICS}", f"{run_dir}/{RESULTS}")
+    found, metrics = records.parse(content), f"{run_dir}/{METRICS}"
+    outcome = read(found, metrics, f"{run_dir}/{RESULTS}", whole=whole)
     return records.parse_progress(content), outcome
 
 

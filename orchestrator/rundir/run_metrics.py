@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _TAIL: Final = 1 << 16  # bytes of metrics.jsonl: more than 500 of its lines
 _SHORT_TAIL: Final = 1 << 12  # where most metrics are known
+_WHOLE: Final = 1 << 26  # more than half a million lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +54,25 @@ class Outcome:
 NO_OUTCOME: Final = Outcome()
 
 
-def read_outcome(reported: object, metrics: Path | str, results: Path | str) -> Outcome:
+def read_outcome(
+    reported: object, metrics: Path | str, results: Path | str, *, whole: bool = False
+) -> Outcome:
     """Read the metrics from a run's files; ignore files that are missing or damaged.
 
-    ``reported`` is the content of ``progress.json``. Metrics in ``progress.json`` win over those of the same name at the end of ``metrics.jsonl``.
+    Metrics in ``progress.json`` win over those of the same name in ``metrics.jsonl``.
+
+    Args:
+        reported: The content of ``progress.json``.
+        metrics: ``metrics.jsonl``.
+        results: ``results.json``.
+        whole: Read all of ``metrics.jsonl``, not only its end, which lacks metrics that are rarely logged.
     """
     tested = _read(results)
     training = dict(records.parse_metrics(reported))
     if records.parse_version(reported) is None:  # the trainer's own progress has all metrics
         with contextlib.suppress(OSError):
-            length = _SHORT_TAIL if training else _TAIL
-            points = records.parse_points(durable.read_tail(metrics, length))
+            length = _WHOLE if whole else _SHORT_TAIL if training else _TAIL
+            points = records.parse_last_points(durable.read_tail(metrics, length))
             training = {**training, **points, **training}
     told = tested if isinstance(tested, dict) else reported
     return Outcome(
@@ -86,11 +95,10 @@ def read_versions(results: str) -> frozenset[int | None]:
 def read_metrics_at(metrics: Path | str, step: int) -> Mapping[str, float]:
     """Return the metrics that are numbers at one step of ``metrics.jsonl``; the last point counts."""
     with contextlib.suppress(OSError):
-        found: dict[str, Metric] = {}
+        found: dict[str, float] = {}
         for lines in durable.read_lines(metrics):
-            found |= records.parse_points(lines, step)
-        read = ((key, records.as_number(value)) for key, value in found.items())
-        return {key: number for key, number in read if number is not None}
+            found |= records.parse_numbers_at(lines, step)
+        return found
     return {}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import orch
 
-from .run_dirs import make_run
+from .run_dirs import make_run, point
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,45 @@ def test_state_is_that_of_orch_status(
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     assert orch.load(tmp_path).runs[0].state == state
     os.close(descriptor)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"schema": 1, "sta', b"[]", b'{"state": 3}'])
+def test_run_whose_status_is_damaged_is_stale(tmp_path: Path, content: bytes) -> None:
+    run = make_run(tmp_path, "a", {})
+    assert orch.load(tmp_path).runs[0].state == "pending"
+    (run / "status.json").write_bytes(content)
+    assert orch.load(tmp_path).runs[0].state == "stale"
+
+
+def test_metrics_are_joined_from_all_files_of_a_program(tmp_path: Path) -> None:
+    """Test results win, then the progress, then the last point; what is no metric hides none."""
+    make_run(
+        tmp_path,
+        "a",
+        {},
+        status={"state": "done"},
+        progress={"metrics": {"epochs": 3, "loss": 0.5, "lr": None}},
+        results={"test": {"accuracy": 0.9, "loss": [1]}},
+        metrics=[point("loss", 1, 2.0), point("lr", 1, 0.1), point("accuracy", 1, 0.8)],
+    )
+    (loaded,) = orch.load(tmp_path)
+    assert loaded.metrics == {"epochs": 3, "loss": 0.5, "lr": 0.1, "accuracy": 0.9}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_files_that_are_not_regular_are_not_opened(tmp_path: Path, kind: str) -> None:
+    """A pipe would wait for a writer forever."""
+    run = make_run(tmp_path, "a", {})
+    (tmp_path / "other").write_text('{"metrics": {"loss": 1}}')
+    for name in ("run.json", "status.json", "progress.json", "results.json", "metrics.jsonl"):
+        if kind == "pipe":
+            os.mkfifo(run / name)
+        elif kind == "folder":
+            (run / name).mkdir()
+        else:
+            (run / name).symlink_to(tmp_path / "other")
+    (loaded,) = orch.load(tmp_path)
+    assert (loaded.state, loaded.metrics, list(loaded.points())) == ("stale", {}, [])
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b"\xff", b'{"metrics": 3, "test": []}'])

@@ -38,7 +38,7 @@ def diff(options: argparse.Namespace, console: Console) -> int:
 
 
 def _outcome(directory: RunDirectory) -> dict[str, Value]:
-    return {"state": directory.observe().state.value, **directory.outcome().metrics}
+    return {"state": directory.observe().state.value, **directory.outcome(whole=True).metrics}
 
 
 def _as_json(item: Difference) -> dict[str, str]:

@@ -9,12 +9,11 @@ from orchestrator.planning.learning_curves import (
     default_curve,
     is_drawn,
     line_of,
-    mean_of,
     names_of,
 )
 from orchestrator.planning.results_table import Row
 from orchestrator.planning.run_results import RunResults
-from orchestrator.rundir.state import State
+from orchestrator.rundir.state import LIVE, State
 
 
 def run(name: str, *, state: State = State.DONE, counts: bool | None = None) -> RunResults:
@@ -61,7 +60,7 @@ def test_runs_without_results_are_in_no_mean() -> None:
     curves = {each.path: {1: float(n)} for n, each in enumerate(members)}
     line = line_of(row(*members), curves)
     assert [(point.mean, point.runs) for point in line.points] == [(0.0, 1)]
-    assert {each.state for each in line.unfinished} == {State.RUNNING, State.STALE}
+    assert {each.state for each in line.unfinished} == {*LIVE, State.STALE}
 
 
 def test_runs_compared_at_an_iteration_count_whatever_their_state() -> None:
@@ -82,7 +81,6 @@ def test_value_that_is_not_finite_makes_a_gap(value: float) -> None:
 
 
 def test_largest_numbers_have_a_mean() -> None:
-    assert mean_of([1.7e308, 1.7e308]) == pytest.approx(1.7e308)
     line = line_of(row(run("a"), run("b")), {"a": {1: 1.7e308}, "b": {1: -1.7e308}})
     assert line.points[0].mean == 0.0
 

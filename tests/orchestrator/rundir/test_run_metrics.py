@@ -63,6 +63,40 @@ def test_only_the_end_of_a_long_file_of_points_is_read(tmp_path: Path) -> None:
     assert outcome(tmp_path).metrics == {"loss": 0.5}
 
 
+@pytest.mark.parametrize(
+    "progress", ["", '{"iteration": 9, "iterations": 9, "metrics": {"loss": 7}}']
+)
+def test_whole_file_tells_metrics_that_are_rarely_logged(tmp_path: Path, progress: str) -> None:
+    """Comparisons have them all; a look at a live run need not."""
+    points = [("accuracy", 1), *(("loss", step) for step in range(2000)), ("lr", 2000)]
+    lines = [json.dumps({"key": key, "value": step, "step": step}) for key, step in points]
+    (tmp_path / "metrics").write_text("\n".join(lines))
+    (tmp_path / "progress").write_text(progress)
+    end = outcome(tmp_path).metrics
+    reported = parse(progress.encode())
+    whole = read_outcome(reported, tmp_path / "metrics", tmp_path / "results", whole=True).metrics
+    assert whole == {"accuracy": 1, **end}
+    if not progress:
+        assert [*whole] == ["accuracy", "loss", "lr"]
+
+
+def test_last_number_of_a_metric_counts_and_a_text_only_without_one(tmp_path: Path) -> None:
+    """However its lines are written."""
+    lines = [
+        '{"key": "a", "value": 1, "step": 1}',
+        '{"step": 2, "value": 2, "key": "a"}',
+        '{"key": "b", "value": 1, "step": 1}',
+        '{"key": "b", "value": "n/a", "step": 2}',
+        '{"key": "phase", "value": "warm-up", "step": 1}',
+        '{"key": "phase", "value": "decay", "step": 2}',
+        '{"key": "\\"\\u00e9", "value": 3, "step": 1}',
+        '{"key": "a", "value": 4, "st',
+    ]
+    found = outcome(tmp_path, metrics="\n".join(lines)).metrics
+    assert found == {"a": 2, "b": 1, "phase": "decay", '"\u00e9': 3}
+    assert read_metrics_at(tmp_path / "metrics", 2) == {"a": 2}
+
+
 def test_progress_that_makes_no_sense_still_tells_its_metrics(tmp_path: Path) -> None:
     """How far a run is, is one thing, and how good it is another."""
     found = outcome(tmp_path, progress='{"iteration": -1, "iterations": 0, "metrics": {"loss": 1}}')

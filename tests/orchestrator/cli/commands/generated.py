@@ -1,4 +1,8 @@
-"""Generates experiments of every kind of run, and reads their raw files independently with pandas."""
+"""Generates experiments of every kind of run, and reads their raw files independently with pandas.
+
+Kinds: finished ones of the trainer and of foreign programs, failed, stopped, killed, live, and pending
+ones, runs of another grid, duplicate points, repeated steps, torn and damaged files.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ import fcntl
 import json
 import os
 import random
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -78,17 +83,12 @@ def generate(folder: Path, seed: int, locks: ExitStack) -> Generated:
 
 def _fill(path: Path, rng: random.Random, made: Generated, locks: ExitStack) -> None:
     """Leave in a run directory what a run of a random kind leaves."""
-    kind = rng.choice([*["done"] * 6, "failed", "stale", "running", "pending", "killed"])
+    rare = ["failed", "stale", "running", "pending", "killed", "torn", "program", "program"]
+    kind = rng.choice([*["done"] * 6, *rare])
     if kind == "pending":
         return
-    last = ITERATIONS if kind == "done" else rng.randint(0, ITERATIONS - 1)
-    points: list[dict[str, Any]] = []
-    for step in range(1, last + 1):
-        for key in METRICS:
-            value: Any = rng.choice([rng.random(), rng.random() * 1e-9, rng.random() * 1e6])
-            if rng.random() < 0.03:
-                value = rng.choice(["NaN", "Infinity", "no number"])
-            points.append({"key": key, "value": value, "step": step, "timestamp": step})
+    last = ITERATIONS if kind in ("done", "program") else rng.randint(0, ITERATIONS - 1)
+    points = _points(last, rng)
     if (
         kind == "done" and rng.random() < 0.3
     ):  # a retry from the beginning wrote the first ones twice
@@ -96,21 +96,65 @@ def _fill(path: Path, rng: random.Random, made: Generated, locks: ExitStack) -> 
     lines = [json.dumps(point) for point in points]
     if kind == "killed":
         lines.append('{"key": "validation/loss", "va')
+    if kind == "program":
+        lines[:0] = _points_before(rng)
+        _report(path, rng)
     (path / "metrics.jsonl").write_text("\n".join(lines))
     record = {"done": Record.DONE, "failed": Record.FAILED, "stale": Record.INTERRUPTED}
+    record["program"] = Record.DONE
     failure = Failure("oom", "out of <memory>") if kind == "failed" else None
     status = Status(record.get(kind, Record.RUNNING), 1, now(), "box", 1, failure=failure)
     RunDirectory(path).write_status(status)
+    if kind == "torn":
+        status_file = path / "status.json"
+        status_file.write_bytes(status_file.read_bytes()[: rng.randint(0, 60)])
     if kind == "done":
-        best = {"iteration": 2, "validation/loss": rng.random()}
-        test = {"test/accuracy": rng.random()}
-        results = {"schema": 1, "best": best, "test": test}
-        (path / "results.json").write_text(json.dumps(results))
+        _leave_results(path, rng)
     if kind == "running":
         made.live.add(path.name)
         descriptor = os.open(path / "run.lock", os.O_RDONLY)
         locks.callback(os.close, descriptor)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _points(last: int, rng: random.Random) -> list[dict[str, Any]]:
+    points = []
+    for step in range(1, last + 1):
+        for key in METRICS:
+            value: Any = rng.choice([rng.random(), rng.random() * 1e-9, rng.random() * 1e6])
+            if rng.random() < 0.03:
+                value = rng.choice(["NaN", "Infinity", "no number"])
+            points.append({"key": key, "value": value, "step": step, "timestamp": step})
+    return points
+
+
+def _leave_results(path: Path, rng: random.Random) -> None:
+    best = {"iteration": 2, "validation/loss": rng.random()}
+    results = {"schema": 1, "best": best, "test": {"test/accuracy": rng.random()}}
+    text = json.dumps(results)
+    (path / "results.json").write_text(text[:40] if rng.random() < 0.05 else text)
+
+
+def _points_before(rng: random.Random) -> list[str]:
+    """Return the first lines of a program: metrics that it logs rarely, or that become text."""
+    points = [{"key": "parameters", "value": rng.randint(1, 9), "step": 0, "timestamp": 0}]
+    if rng.random() < 0.3:  # the end of the file, which suffices for most, lacks them
+        points += [
+            {"key": "gradient", "value": step / 7, "step": step, "timestamp": step}
+            for step in range(1, 1200)
+        ]
+    points.append({"key": "phase", "value": "warm-up", "step": 1, "timestamp": 1})
+    points.append({"key": "mixed", "value": rng.random(), "step": 1, "timestamp": 1})
+    points.append({"key": "mixed", "value": "over", "step": 2, "timestamp": 2})
+    return [json.dumps(point) for point in points]
+
+
+def _report(path: Path, rng: random.Random) -> None:
+    """Leave progress, with metrics that the points lack, and values that are not metrics."""
+    metrics = {"epochs": rng.randint(1, 9), "train/loss": rng.choice([0.5, None, "NaN", "n/a"])}
+    progress = {"iteration": ITERATIONS, "iterations": ITERATIONS, "metrics": metrics}
+    text = json.dumps(progress)
+    (path / "progress.json").write_text(text[:30] if rng.random() < 0.2 else text)
 
 
 def read_runs(made: Generated) -> pd.DataFrame:
@@ -120,14 +164,14 @@ def read_runs(made: Generated) -> pd.DataFrame:
         if not (path / "run.json").is_file():
             continue
         config = yaml.safe_load((path / "config.yaml").read_text())
-        status = path / "status.json"
-        state = json.loads(status.read_text())["state"] if status.exists() else "pending"
+        state = "pending"
+        if (path / "status.json").exists():
+            state = parsed(path / "status.json").get("state", "stale")
         if path.name in made.live:
             state = "running"
         elif state in ("running", "interrupted"):
             state = "stale"
-        results = path / "results.json"
-        found = json.loads(results.read_text()) if results.exists() else {"best": {}, "test": {}}
+        found = {"best": {}, "test": {}} | parsed(path / "results.json")
         rows.append(
             {
                 "run_id": path.name,
@@ -143,6 +187,46 @@ def read_runs(made: Generated) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def parsed(path: Path) -> dict[str, Any]:
+    """Return the content of a record; an empty one if it is missing or torn."""
+    with suppress(OSError, ValueError):
+        return dict(json.loads(path.read_text()))
+    return {}
+
+
+def read_metrics(made: Generated, step: int | None = None) -> dict[str, dict[str, float]]:
+    """Return the metrics of runs by run ID: of finished ones at the end, or of all at a step.
+
+    Of one metric, test results win, then the progress, then the last point. The value at the best
+    iteration has a name of its own.
+    """
+    points = read_points(made)
+    if step is not None:
+        points = points[(points["step"] == step) & ~points["key"].str.startswith("test")]
+    last = points.drop_duplicates(["run_id", "key"], keep="last")
+    found = {
+        run_id: dict(zip(rows["key"], rows["value"], strict=True))
+        for run_id, rows in last.groupby("run_id")
+    }
+    runs = read_runs(made)
+    if step is not None:
+        return {run_id: found.get(run_id, {}) for run_id in runs["run_id"]}
+    done = runs[runs["state"] == "done"]["run_id"]
+    return {run_id: _at_the_end(made.training / run_id, found.get(run_id, {})) for run_id in done}
+
+
+def _at_the_end(path: Path, last: dict[str, float]) -> dict[str, float]:
+    results = parsed(path / "results.json")
+    best = {f"best/{key}": value for key, value in results.get("best", {}).items()}
+    best.pop("best/iteration", None)
+    reported = parsed(path / "progress.json").get("metrics", {})
+    told = {key: value for key, value in reported.items() if value is not None}
+    merged = {**best, **last, **told, **results.get("test", {})}
+    numbers = pd.to_numeric(pd.Series(merged, dtype=object).replace("NaN", np.nan), errors="coerce")
+    is_text = [isinstance(value, str) and value != "NaN" for value in merged.values()]
+    return dict(numbers[[not text for text in is_text]])
+
+
 def read_points(made: Generated) -> pd.DataFrame:
     """Return all points of all runs; of one step of a metric, the last."""
     frames = []
@@ -156,7 +240,7 @@ def read_points(made: Generated) -> pd.DataFrame:
     if not frames:
         return pd.DataFrame(columns=["key", "value", "step", "run_id"])
     points = pd.concat(frames)
-    points = points[points["value"] != "no number"]
+    points = points[~points["value"].isin(["no number", "warm-up", "over"])]
     points["value"] = points["value"].astype(float)
     return points.drop_duplicates(["run_id", "key", "step"], keep="last")
 

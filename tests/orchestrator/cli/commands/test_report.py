@@ -62,7 +62,7 @@ def test_page_says_what_pandas_reads(
         zip(results.column_of_numbers("lr"), results.column_of_numbers("model.width"), strict=True)
     )
     for header, column in (("best/validation/loss", "best"), ("test/accuracy", "test")):
-        expected = done.groupby(["lr", "width"])[column].mean()
+        expected = done.groupby(["lr", "width"])[column].mean().dropna()
         if expected.empty:
             assert header not in results.headers
             continue

@@ -1,7 +1,8 @@
-"""Measures ``orch plot`` and ``orch report`` on finished runs, and how their cost grows with the runs.
+"""Measures what looks at finished runs, and how its cost grows with their number.
 
-``python benchmarks/pictures.py [RUNS...]``: whole processes from start to exit. Each run has 50 iterations
-of six metrics, a log, results and a record of its code; one in twenty has failed.
+``python benchmarks/finished_runs.py [RUNS...]``: whole processes of ``orch status``, ``results``, ``plot``
+and ``report``, and of ``orch.load``, from start to exit. Each run has 50 iterations of six metrics, a log,
+results and a record of its code; one in twenty has failed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -84,37 +86,77 @@ def _fill(path: Path, number: int) -> None:
     RunDirectory(path).write_status(status)
 
 
-def measure(arguments: list[str]) -> tuple[float, float]:
-    """Return the median of the seconds of a command, and the largest."""
-    command = [str(Path(sys.executable).with_name("orch")), *arguments]
+@dataclass(frozen=True)
+class Cost:
+    """What a command takes, in seconds: of a processor, by the clock, and how much memory, in MB."""
+
+    processor: float
+    clock: float
+    memory: float
+
+
+def measure(command: list[str]) -> Cost:
+    """Return the medians over some runs of a command; the memory is the largest."""
     taken = []
     for _ in range(ROUNDS):
         begun = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        taken.append(time.perf_counter() - begun)
-    return median(taken), max(taken)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, code, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(code)
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
+        clock = time.perf_counter() - begun
+        taken.append(Cost(used.ru_utime + used.ru_stime, clock, used.ru_maxrss / 1024))
+    return Cost(
+        median(each.processor for each in taken),
+        median(each.clock for each in taken),
+        max(each.memory for each in taken),
+    )
+
+
+def commands(grid: list[str]) -> dict[str, list[str]]:
+    """Return the commands that are measured, by name."""
+    orch = str(Path(sys.executable).with_name("orch"))
+    load = "import orch; grid = orch.load('results/measured')"
+    there = {
+        "status": ["status", *grid],
+        "status --all": ["status", "--all", *grid],
+        "status --state failed": ["status", "--state", "failed", *grid],
+        "status --where --sort --top": [
+            *("status", "--where", "model.width > 64", "--sort", "validation/loss", "--top", "9"),
+            *grid,
+        ],
+        "results": ["results", *grid],
+        "results --where --top": ["results", "--where", "model.width > 64", "--top", "9", *grid],
+        "results --all": ["results", "--all"],
+        "results --at common": ["results", "--at", "common", *grid],
+        "plot, SVG": ["plot", "--out", "curves.svg", *grid],
+        "plot, PNG": ["plot", "--out", "curves.png", *grid],
+        "plot --x": ["plot", "--out", "x.png", "--x", "optimizer.lr", *grid],
+        "plot --heat": ["plot", "--out", "h.png", "--heat", "optimizer.lr", "model.width", *grid],
+        "plot --parallel": ["plot", "--out", "all.png", "--parallel", *grid],
+        "report": ["report", "--out", "page.html", *grid],
+    }
+    return {
+        **{name: [orch, *words] for name, words in there.items()},
+        "orch.load, frame()": [sys.executable, "-c", f"{load}; grid.frame()"],
+        "orch.load, curves()": [sys.executable, "-c", f"{load}; grid.curves()"],
+    }
 
 
 def main() -> None:
     """Measure each number of runs."""
     os.fsync = lambda _: None  # type: ignore[assignment] # what is measured only reads
-    print(f"{'runs':>6} {'command':24} {'seconds':>8} {'most':>6} {'file':>9}")
+    print(f"{'runs':>6} {'command':28} {'processor':>9} {'clock':>7} {'memory':>8} {'file':>9}")
     for runs in [*map(int, sys.argv[1:])] or [100, 1000, 10_000]:
         with tempfile.TemporaryDirectory() as folder:
             grid = make(Path(folder).resolve(), runs)
-            for words in (
-                ["results"],
-                ["plot", "--out", "curves.svg"],
-                ["plot", "--out", "curves.png"],
-                ["plot", "--out", "heat.png", "--heat", "optimizer.lr", "model.width"],
-                ["plot", "--out", "all.png", "--parallel"],
-                ["report", "--out", "page.html"],
-            ):
-                middle, most = measure([*words, *grid])
-                out = Path(words[words.index("--out") + 1]) if "--out" in words else None
+            for name, command in commands(grid).items():
+                cost = measure(command)
+                out = Path(command[command.index("--out") + 1]) if "--out" in command else None
                 size = f"{out.stat().st_size / 1e6:.2f} MB" if out else ""
-                name = " ".join(word for word in words if word != "--out")[:24]
-                print(f"{runs:6} {name:24} {middle:8.2f} {most:6.2f} {size:>9}", flush=True)
+                figures = f"{cost.processor:9.2f} {cost.clock:7.2f} {cost.memory:5.0f} MB"
+                print(f"{runs:6} {name:28} {figures} {size:>9}", flush=True)
             os.chdir("/")
 
 
