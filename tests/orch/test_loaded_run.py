@@ -45,7 +45,7 @@ def test_run_whose_status_is_damaged_is_stale(tmp_path: Path, content: bytes) ->
 
 
 def test_metrics_are_joined_from_all_files_of_a_program(tmp_path: Path) -> None:
-    """Test results win, then the progress, then the last point; what is no metric hides none."""
+    """Test results win, then the progress, then the last point; what is not a metric hides none."""
     make_run(
         tmp_path,
         "a",

@@ -34,7 +34,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[i
 
 @pytest.fixture
 def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    """Return a function that runs a command and returns the JSON that it prints."""
+    """Return a function that returns the JSON that a command prints."""
 
     def ask(made: Generated, command: str, *words: str) -> Any:
         assert call(made.arguments(command, *words, "--json")) == 0
