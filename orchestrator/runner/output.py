@@ -91,16 +91,16 @@ class CappedLog:
         self._file.close()
 
 
-def read_end(path: Path) -> str:
-    """Return the tail of a log that another process wrote; an empty string if there is none."""
+def read_tail(path: Path) -> tuple[bytes, bool]:
+    """Return the tail of a log that another process wrote, if any, and whether that is all of it."""
     with contextlib.suppress(OSError):
         descriptor, found = open_plain(path)
+        begin = max(0, found.st_size - _TAIL_FOR_ERRORS)
         try:
-            piece = os.pread(descriptor, _TAIL_FOR_ERRORS, max(0, found.st_size - _TAIL_FOR_ERRORS))
+            return os.pread(descriptor, _TAIL_FOR_ERRORS, begin), begin == 0
         finally:
             os.close(descriptor)
-        return piece.decode(errors="replace")
-    return ""
+    return b"", True
 
 
 class Pipe:

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir import durable, records
-from orchestrator.rundir.run_metrics import read_last_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
     from types import FrameType
 
@@ -56,22 +55,53 @@ class OutputMetrics:
         patterns: Regular expressions; the named groups are metrics, and ``step``. Without ``step``,
             the matches of a pattern are counted, from 1.
         path: ``metrics.jsonl``.
-        continues: Whether another process has read the beginning of the output.
     """
 
-    def __init__(self, patterns: Sequence[str], path: Path, *, continues: bool = False) -> None:
-        self._patterns = [re.compile(pattern) for pattern in patterns]
-        last = (read_last_step(path) or 0) if continues else 0
-        self._counts = dict.fromkeys(patterns, last)
+    def __init__(self, patterns: Sequence[str], path: Path) -> None:
         self._path = path
+        self._begin([re.compile(pattern) for pattern in patterns])
+
+    def _begin(self, patterns: Sequence[re.Pattern[str]]) -> None:
+        self._patterns = list(patterns)
+        self._counts = {pattern.pattern: 0 for pattern in patterns}
         self._rest = b""
         self._pending: dict[str, _Pending] = {}
         self._written: dict[str, set[int]] = {}
+        self._replayed: dict[tuple[str, int], _Pending] | None = None
 
     @property
     def found_any(self) -> bool:
         """Whether a line had metrics."""
         return bool(self._written or self._pending)
+
+    def recover(self, log: bytes, *, is_whole: bool, continues: bool) -> None:
+        """Write what a log has and the file lacks, since the process that read the output was killed.
+
+        Args:
+            log: The log of the earlier attempt, or of this attempt so far: the whole or its end.
+            is_whole: Whether it is the whole log; matches can be counted in that only.
+            continues: Whether it is of this attempt: what follows continues its last line.
+        """
+        patterns = list(self._patterns)
+        found = self._replayed = {}
+        known = self._read_whole_points()
+        if not is_whole:
+            self._patterns = [each for each in self._patterns if STEP in each.groupindex]
+            log = log.partition(b"\n")[2]
+        for begin in range(0, len(log), _MOST):
+            self.feed(log[begin : begin + _MOST])
+        rest, counts = self._rest, self._counts
+        if continues:
+            self._write(list(self._pending))
+        else:
+            self.close()
+        self._begin(patterns)
+        self._write_missing(found, known)
+        if continues:
+            self._rest = rest
+            self._counts = counts if is_whole else _last_steps(patterns, known)
+        else:
+            self._written = {}
 
     def feed(self, piece: bytes) -> None:
         """Take a piece of output."""
@@ -134,8 +164,12 @@ class OutputMetrics:
     def _write(self, keys: Sequence[str]) -> None:
         """Append the pending points of some keys; a disk error costs these points only."""
         points = {key: self._pending.pop(key) for key in keys}
-        if not points:
-            return
+        if self._replayed is not None:
+            self._replayed |= {(key, point.step): point for key, point in points.items()}
+        elif points:
+            self._record(points)
+
+    def _record(self, points: dict[str, _Pending]) -> None:
         replaced = {
             key: point.step
             for key, point in points.items()
@@ -148,6 +182,30 @@ class OutputMetrics:
             _append(self._path, "".join(lines).encode())
         for key, point in points.items():
             self._written.setdefault(key, set()).add(point.step)
+
+    def _write_missing(
+        self, found: dict[tuple[str, int], _Pending], known: Collection[tuple[str, int, object]]
+    ) -> None:
+        """Append those points that are not known."""
+        missing = []
+        for (key, step), point in found.items():
+            if (key, step, _plain(point.value)) in known:
+                self._written.setdefault(key, set()).add(step)
+            else:
+                missing.append((key, point))
+        for key, point in missing:
+            self._record({key: point})
+
+    def _read_whole_points(self) -> frozenset[tuple[str, int, object]]:
+        """Return the points in the file, and remove a last line that was torn by a kill."""
+        with contextlib.suppress(OSError):
+            content = durable.read_file(self._path)
+            whole = content[: content.rfind(b"\n") + 1]
+            if whole != content:
+                durable.write_file(self._path, whole)
+            found = map(records.parse_point, whole.splitlines())
+            return frozenset((key, step, value) for key, value, step in filter(None, found))
+        return frozenset()
 
     def _take_back(self, replaced: dict[str, int]) -> None:
         """Remove points that are about to be written again, and what earlier attempts wrote after."""
@@ -169,6 +227,16 @@ class OutputMetrics:
         if key not in replaced:
             return False
         return step == replaced[key] or (key not in self._written and step > replaced[key])
+
+
+def _last_steps(
+    patterns: Sequence[re.Pattern[str]], known: Collection[tuple[str, int, object]]
+) -> dict[str, int]:
+    """Return the last step of the metrics of each pattern."""
+    return {
+        each.pattern: max((step for key, step, _ in known if key in each.groupindex), default=0)
+        for each in patterns
+    }
 
 
 def _search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
@@ -212,6 +280,9 @@ def _number(text: str | None) -> float | None:
 
 
 def _line(key: str, point: _Pending, timestamp: int) -> str:
-    value = point.value if math.isfinite(point.value) else records.as_metric(point.value)
-    content = {"key": key, "value": value, "step": point.step, "timestamp": timestamp}
+    content = {"key": key, "value": _plain(point.value), "step": point.step, "timestamp": timestamp}
     return json.dumps(content) + "\n"
+
+
+def _plain(value: float) -> object:
+    return value if math.isfinite(value) else records.as_metric(value)

@@ -101,6 +101,9 @@ class Runner:
             node=host.node or None,
             job=os.environ.get("SLURM_JOB_ID"),
         )
+        if self._attempt > 1:
+            before = self._directory.attempt_log(self._attempt - 1)
+            self._watch.recover_metrics(before, continues=False)
         answer = mlflow_variables.ask(self._directory, status, self._watch.was_asked)
         ended = self._run_program(lock, status, answer)
         return record(self._directory, ended, lock)

@@ -18,11 +18,13 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.runner import process_tree
+from orchestrator.runner.output import read_tail
 from orchestrator.runner.output_metrics import OutputMetrics
 from orchestrator.runner.unheard_requests import UnheardRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.runner.attempt_program import Program, StartedProgram
@@ -66,8 +68,6 @@ class Supervisor:
         program: Program,
         directory: RunDirectory,
         limits: Limits,
-        *,
-        takes_over: bool = False,
     ) -> None:
         self._program = program
         self._directory = directory
@@ -75,7 +75,7 @@ class Supervisor:
         self._requests = UnheardRequests(directory.path)
         self._metrics = None
         if patterns := program.metric_patterns:
-            self._metrics = OutputMetrics(patterns, directory.metrics, continues=takes_over)
+            self._metrics = OutputMetrics(patterns, directory.metrics)
         self._lock = -1
         self._started: StartedProgram | None = None
         self._cut: Cut | None = None
@@ -85,6 +85,15 @@ class Supervisor:
         self._ask_at = self._ask_all_at = self._kill_all_at = inf
         self._seen: tuple[object, ...] = ()
         self._seen_at = self._began_at = time.monotonic()
+
+    def recover_metrics(self, log: Path, *, continues: bool) -> None:
+        """Record the metrics that a killed process had logged, but not recorded, while locked.
+
+        ``continues``: the log is that of this attempt, not of the one before.
+        """
+        if self._metrics:
+            end, is_whole = read_tail(log)
+            self._metrics.recover(end, is_whole=is_whole, continues=continues)
 
     def ask(self, request: signal.Signals) -> None:
         """Ask the program to stop (SIGTERM), or kill it and its descendants (SIGKILL)."""
@@ -169,12 +178,12 @@ class Supervisor:
     def _capture(self, output: Pipe, log: CappedLog) -> bool:
         """Log the available output; return whether there may be more."""
         piece = output.read()
-        if self._metrics:
-            self._metrics.feed(piece or b"")
         if piece:
             log.add(piece)
             if not any(self._seen):  # output counts as progress if nothing else is reported
                 self._seen_at = time.monotonic()
+        if self._metrics:  # after the log, from which they are recovered if this process is killed
+            self._metrics.feed(piece or b"")
         return piece != b""
 
     def _end_output(self, output: Pipe, log: CappedLog) -> None:

@@ -13,7 +13,7 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.state import Record, Status
 from orchestrator.runner import process_tree
 from orchestrator.runner.attempt_program import NOT_CALLED, SIGNALS, Orphan
-from orchestrator.runner.output import CappedLog, Pipe, read_end
+from orchestrator.runner.output import CappedLog, Pipe, read_tail
 from orchestrator.runner.runner import Verdict, judge_attempt, record
 from orchestrator.runner.supervisor import Supervisor
 
@@ -30,7 +30,7 @@ def take_over(kept: Kept) -> int:
     """
     begun = kept.begun()
     directory = RunDirectory(begun.run_dir)
-    watch = Supervisor(begun.program, directory, begun.limits, takes_over=True)
+    watch = Supervisor(begun.program, directory, begun.limits)
 
     def stop(number: int, _frame: FrameType | None = None) -> None:
         watch.ask(signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM)
@@ -55,7 +55,8 @@ def _take_over(kept: Kept, begun: Begun, directory: RunDirectory, watch: Supervi
     if pid is None and ended is None:
         return Verdict.FAILED
     path = directory.attempt_log(begun.status.attempt)
-    before = read_end(path)
+    before = read_tail(path)[0].decode(errors="replace")
+    watch.recover_metrics(path, continues=True)
     with Pipe(kept.output) as output, CappedLog(path) as log:
         if ended:
             ending = watch.over_the_rest(ended, kept.lock, output, log)

@@ -108,13 +108,81 @@ def test_point_is_written_while_the_program_goes_on(
     assert points(path) == [("loss", 1, 0.5)]
 
 
-def test_counting_goes_on_where_another_process_stopped(path: Path) -> None:
-    pattern = (r"loss (?P<loss>\S+)",)
-    read(path, "loss 3\nloss 2\n", patterns=pattern)
-    metrics = OutputMetrics(pattern, path, continues=True)
-    metrics.feed(b"loss 1\n")
+COUNTED = r"acc (?P<acc>\S+)"
+PRINTED = b"".join(
+    b"\repoch %d loss 3\repoch %d loss 0.%d\nacc %d\nepoch %d again 1\n" % (n, n, n, n, n)
+    for n in range(1, 4)
+)
+
+
+@pytest.mark.parametrize("end", range(0, len(PRINTED) + 1, 3))
+@pytest.mark.parametrize("fed", [0, 5, 40])
+@pytest.mark.parametrize("continues", [True, False])
+def test_points_of_a_killed_reader_are_recovered_from_its_log(
+    path: Path, end: int, fed: int, *, continues: bool
+) -> None:
+    """The keeper that takes over reads on; the next attempt prints again from where it resumed."""
+    patterns = (EPOCH, r"epoch (?P<step>\d+) again (?P<again>\d)", COUNTED)
+    killed = OutputMetrics(patterns, path)
+    for place in range(0, max(0, end - fed), 7):
+        killed.feed(PRINTED[place : min(place + 7, end - fed)])
+    before = path.read_bytes() if path.exists() else b""
+    if before and end % 2:
+        path.write_bytes(before[:-3])  # torn
+    after = OutputMetrics(patterns, path)
+    after.recover(PRINTED[:end], is_whole=True, continues=continues)
+    recovered = points(path)
+    if continues:
+        after.feed(PRINTED[end:])
+        after.close()
+    expected = [("acc", n, float(n)) for n in (1, 2, 3)]
+    expected += [("again", n, 1.0) for n in (1, 2, 3)]
+    expected += [("loss", n, n / 10) for n in (1, 2, 3)]
+    if continues:
+        assert sorted(points(path)) == expected
+        return
+    whole = PRINTED[:end].rpartition(b"\n")[0]
+    steps = {
+        "loss": whole.count(b"loss 0"),
+        "acc": whole.count(b"acc"),
+        "again": whole.count(b"again"),
+    }
+    for key, last in steps.items():
+        assert {point for point in expected if point[0] == key and point[1] <= last} <= set(
+            recovered
+        )
+    assert len({point[:2] for point in recovered}) == len(recovered)
+    begun = steps["loss"] + 1
+    after.feed(b"".join(b"epoch %d loss 9\n" % step for step in range(begun, 4)))
+    after.close()
+    losses = [point for point in points(path) if point[0] == "loss"]
+    assert losses == [("loss", n, n / 10 if n < begun else 9.0) for n in (1, 2, 3)]
+
+
+def test_points_that_are_there_keep_their_timestamps(path: Path) -> None:
+    """They may have been sent to MLflow; a value that was replaced since is not brought back."""
+    text = b"epoch 3 loss 1\nepoch 4 loss 2\nepoch 3 loss 5\nepoch 5 loss 6\n"
+    read(path, text)
+    before = path.read_bytes()
+    for continues in (True, False):
+        OutputMetrics((EPOCH,), path).recover(text, is_whole=True, continues=continues)
+        assert path.read_bytes() == before
+
+
+def test_matches_are_not_counted_in_the_end_of_a_log(path: Path) -> None:
+    """It may be the thousandth match that is the first there; steps that are printed are recovered."""
+    patterns = (EPOCH, COUNTED)
+    read(path, "acc 1\nacc 2\n", patterns=patterns)
+    metrics = OutputMetrics(patterns, path)
+    metrics.recover(b"ch 6 loss 1\nacc 2\nepoch 7 loss 0.5\n", is_whole=False, continues=True)
+    metrics.feed(b"acc 3\n")
     metrics.close()
-    assert points(path) == [("loss", 1, 3.0), ("loss", 2, 2.0), ("loss", 3, 1.0)]
+    assert points(path) == [
+        ("acc", 1, 1.0),
+        ("acc", 2, 2.0),
+        ("loss", 7, 0.5),
+        ("acc", 3, 3.0),
+    ]
 
 
 def test_pattern_that_takes_exponential_time_is_given_up(path: Path) -> None:
