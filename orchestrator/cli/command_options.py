@@ -77,6 +77,15 @@ def _add_work_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", metavar="FOLDER", help="the experiment's folder, as orch run --prepare prints it"
     )
+    parser.add_argument(
+        "--runs", type=count, metavar="N", help="start at most N runs (default: until none is open)"
+    )
+    parser.add_argument(
+        "--time",
+        metavar="TIME",
+        help="end within 90s, 10m, 1h30m, ..., after a checkpoint of each run"
+        " (default: as long as the job of the cluster that this runs in)",
+    )
     add_execution_options(parser)
 
 

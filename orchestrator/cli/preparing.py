@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from orchestrator.cli.setting_flags import parse_flags
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.config.secret_patterns import without_secret
 from orchestrator.planning.prepared_work import CommandLine, prepare_work
@@ -26,7 +27,7 @@ def prepare(planned: Work, options: argparse.Namespace, console: Console) -> int
     typed = tuple(map(without_secret, options.overrides))  # only messages quote them
     given = CommandLine(options.config_dir, options.config_name, options.app, typed)
     with console.status("creating run directories"):
-        count = prepare_work(planned, given, tell_waiting)
+        count = prepare_work(planned, given, parse_flags(options), tell_waiting)
     done = planned.plan.states[State.DONE]
     command = f"orch work {shlex.quote(str(planned.experiment.path))}"
     if options.json:

@@ -11,7 +11,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.forecast_output import describe_accuracy, range_as_json
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.tables import note
-from orchestrator.execution.events import ExecutionResult
+from orchestrator.execution.events import Ended, ExecutionResult
 from orchestrator.grid.axes import describe_point
 from orchestrator.grid.identity import short
 from orchestrator.rundir.state import State
@@ -22,18 +22,28 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.execution.forecast import Executed
+    from orchestrator.execution.time_left import Worker
+    from orchestrator.grid.identity import RunId
     from orchestrator.planning.work import Work
 
 NOTHING_EXECUTED: Final = ExecutionResult({}, left=0, stopped=False)
 
 
-def exit_code(outcome: ExecutionResult) -> int:
-    """Return the exit code for the result of an execution; a contract."""
+def exit_code(
+    outcome: ExecutionResult, worker: Worker | None = None, *, is_in_order: bool = False
+) -> int:
+    """Return the exit code for the result of an execution; a contract.
+
+    ``worker``: its time is limited, and other workers continue what it leaves. ``is_in_order``: SIGTERM
+    or the end of its time has ended it.
+    """
+    if worker and is_in_order:
+        return ExitCode.DONE
     if outcome.stopped:
         return ExitCode.INTERRUPTED
     if any(ended.state is State.FAILED for ended in outcome.ended.values()):
         return ExitCode.FAILED
-    return ExitCode.LEFT if outcome.left else 0
+    return ExitCode.LEFT if outcome.left and (worker is None or worker.waits) else 0
 
 
 def close(  # noqa: PLR0913, PLR0917 # all that an end consists of
@@ -86,6 +96,14 @@ def _summarize(
     told += [f"{len(failed)} failed"] if failed else []
     told += [f"{outcome.left} left, the same command continues them"] if outcome.left else []
     console.print(Text(", ".join(told) + "."), soft_wrap=True)
+
+
+def end_settled(planned: Work) -> dict[RunId, Ended]:
+    """Return the ends of the runs that have failed, and are not retried."""
+    return {
+        each.run.run_id: Ended(each.run, each.seen.state, each.reason, 0.0, executed=False)
+        for each in planned.failures()
+    }
 
 
 def count_done(outcome: ExecutionResult, planned: Work) -> int:

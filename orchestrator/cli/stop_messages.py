@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 def describe_stopping(event: Stopping) -> str:
     """Return what ``orch run`` says when it is asked to stop, with what asking again does."""
     runs = _runs(event.live)
+    if event.reason:
+        then = f"{runs} {'ends' if event.live == 1 else 'end'} as usual"
+        then = then if event.drain else what_happens(event.live, event.unsaved)
+        return f"{event.reason}: {then}, nothing more starts"
     if event.at_once:
         return f"ending {runs} at once"
     if event.drain:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.metric_patterns import parse_metric_patterns
 from orchestrator.config.quantities import parse_count, parse_duration, parse_memory
+from orchestrator.config.slurm_settings import SLURM_KEYS, SlurmSettings, parse_slurm
 from orchestrator.config.stop_settings import STOP_KEYS, parse_stop_rules
 from orchestrator.errors import ConfigError
 from orchestrator.grid.config_values import show
@@ -132,7 +133,8 @@ class Settings:
     """The settings under ``orch:``.
 
     ``identity_exclude`` are dotted keys that are not part of the run ID, ``limits`` the time limits
-    of an attempt, and ``at_end`` is the command that is told how ``orch run`` ended.
+    of an attempt, and ``at_end`` is the command that is told how ``orch run`` ended. ``slurm``: a
+    cluster executes the runs.
     """
 
     program: ProgramSettings = ProgramSettings()
@@ -143,6 +145,7 @@ class Settings:
     identity_exclude: tuple[str, ...] = ()
     tracking: Tracking = Tracking()
     at_end: tuple[str, ...] = ()
+    slurm: SlurmSettings | None = None
 
 
 def parse_settings(node: Value) -> Settings:
@@ -163,7 +166,12 @@ def parse_settings(node: Value) -> Settings:
         identity_exclude=_texts(identity.get("exclude") or [], "orch.identity.exclude"),
         tracking=_parse_tracking(orch.get("tracking")),
         at_end=_arguments(orch.get("at_end") or [], "orch.at_end"),
+        slurm=_parse_slurm(orch.get("slurm")),
     )
+
+
+def _parse_slurm(node: Value) -> SlurmSettings | None:
+    return None if node is None else parse_slurm(_section(node, "orch.slurm", SLURM_KEYS))
 
 
 def _parse_limits(orch: Mapping[str, Value], program: ProgramSettings) -> Limits:

@@ -62,6 +62,7 @@ class Engine:
         self._launcher = launcher
         self._board = board
         self._companion = companion
+        self._waits = resources.waits
         self._queue = RunQueue()
         self._attempts = Attempts(experiment, board, resources)
         self._elsewhere = AdoptedRuns(experiment, board, resources.orphans)
@@ -84,11 +85,11 @@ class Engine:
         self._queue.ready.extend(map(QueuedRun, starts))
         for decision in waits:
             self._elsewhere.adopt(decision)
-        while self._attempts or (not self._is_ending(stop) and (self._queue or self._elsewhere)):
+        while self._goes_on(stop):
             self._start_what_fits(stop)
             if self._is_ending(stop):
                 self._attempts.pass_on(stop.level, gave_up=bool(self._brake.gave_up))
-            if self._attempts or (not self._is_ending(stop) and (self._queue or self._elsewhere)):
+            if self._goes_on(stop):
                 self._prepare_ahead(stop)
                 for running in self._attempts.wait(stop):
                     self._finish(running, stopped=self._is_ending(stop))
@@ -101,13 +102,17 @@ class Engine:
         left += sum(ended.state in _UNFINISHED for ended in self._ended.values())
         return ExecutionResult(self._ended, left, stop.interrupts, self._brake.gave_up)
 
+    def _goes_on(self, stop: StopRequests) -> bool:
+        is_open = bool(self._queue or (self._elsewhere and self._waits))
+        return bool(self._attempts) or (is_open and not self._is_ending(stop))
+
     def _is_ending(self, stop: StopRequests) -> bool:
         return stop.asked or bool(self._brake.gave_up)
 
     def _show_how_things_stand(self) -> None:
         points = (each.decision.run.overrides for each in self._queue)
-        allotted = self._open_slots.allotment
-        self._board.refresh(self._attempts.look(points, len(self._queue), allotted))
+        seen = self._attempts.look(points, len(self._queue), self._open_slots.allotment)
+        self._board.refresh(seen)
 
     def _start_what_fits(self, stop: StopRequests) -> None:
         """Fill the slots one by one: the user may ask to stop while the first run is starting."""
@@ -120,11 +125,8 @@ class Engine:
         ):
             if self._brake.holds(moment, self._attempts.begun):
                 return
-            assignment = assign(
-                self._queue.ready,
-                self._open_slots.find(self._elsewhere.orphans),
-                self._attempts.busy,
-            )
+            free = self._open_slots.find(self._elsewhere.orphans)
+            assignment = assign(self._queue.ready, free, self._attempts.busy)
             if assignment is None:
                 return
             self._queue.ready.popleft()

@@ -56,6 +56,17 @@ class Effort:
         return self.seconds * self.iterations / done
 
     @property
+    def iteration_seconds(self) -> float:
+        """The seconds of one iteration with its share of the start, as far as that is known.
+
+        A program that reports none cannot resume: it takes its whole time to the next checkpoint.
+        """
+        if not self.iterations:
+            return self.seconds
+        done = self.iteration - self.before
+        return self.seconds / done if done > 0 else 0.0
+
+    @property
     def left(self) -> float | None:
         """The seconds to the last iteration, or None if unknown."""
         whole = self.whole

@@ -57,13 +57,15 @@ class Stopping:
     """The user asked to stop: runs end at their next checkpoint, ``at_once``, or by themselves.
 
     ``drain``: they end by themselves, and none starts. ``unsaved`` counts the runs that have saved
-    nothing so far; the trainer, which saves when it is asked, does not count.
+    nothing so far; the trainer, which saves when it is asked, does not count. ``reason``: why, if
+    it was not the user.
     """
 
     live: int
     at_once: bool
     drain: bool = False
     unsaved: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

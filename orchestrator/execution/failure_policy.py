@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.runner.failure_classes import FailureKind
+from orchestrator.runner.failure_classes import PASSING, FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import RunId
     from orchestrator.rundir.state import Failure
 
-# Transient causes. An error comes again, and so does a loss that diverges.
-_PASSING: Final = frozenset((FailureKind.KILLED, FailureKind.OUT_OF_MEMORY, FailureKind.DISK_FULL))
 # Causes that several runs in a row probably share.
 _SHARED: Final = frozenset((FailureKind.ERROR, FailureKind.DISK_FULL, FailureKind.CONFIG_MISMATCH))
 _FIRST_DELAY: Final = 1.0
@@ -60,7 +58,7 @@ class Histories:
             saved: The iterations that are saved.
             shared: Whether other runs of this process were on the attempt's GPU.
         """
-        if failure.kind not in _PASSING:
+        if failure.kind not in PASSING:
             return None
         history = self._of.setdefault(run_id, RetryHistory())
         has_progressed = history.saved is None or saved > history.saved

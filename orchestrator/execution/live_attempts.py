@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _TICK: Final = 0.25
 _GRACE: Final = 4.0
+_OUT_OF_TIME: Final = "the time is nearly over"
+_ENOUGH: Final = "as many runs have started as may"
 
 
 @dataclass(slots=True)
@@ -68,6 +70,10 @@ class Attempts:
         self._experiment = experiment
         self._board = board
         self._save_when_asked = resources.save_when_asked
+        self._time = resources.time
+        self._longest = 0.0  # seconds that an iteration has taken
+        self._begun, self._most = 0, resources.most_runs
+        self._reason = ""
         self._by_slot: dict[Slot, Running] = {}
         self._estimator = Estimator(len(resources.slots))
         self._obeyed = StopLevel.NOT_ASKED
@@ -80,6 +86,11 @@ class Attempts:
     def __contains__(self, slot: Slot) -> bool:
         """Return whether a slot is occupied."""
         return slot in self._by_slot
+
+    @property
+    def may_begin(self) -> int | None:
+        """How many attempts may still begin; None: any number."""
+        return None if self._most is None else max(0, self._most - self._begun)
 
     @property
     def busy(self) -> Mapping[Slot, QueuedRun]:
@@ -97,6 +108,7 @@ class Attempts:
         """Add an attempt that has just been started."""
         running = Running(attempt, waiting, started, time.monotonic(), before)
         self._by_slot[started.slot] = running
+        self._begun += 1
         for other in self._by_slot.values():
             other.shared |= shares_gpu(other.started.slot, self._by_slot)
         self._board.show(started)
@@ -112,14 +124,25 @@ class Attempts:
                 selector.register(running.attempt, selectors.EVENT_READ, running)
             ready = [key.data for key, _ in selector.select(_TICK)]
         stop.look()
+        self._run_out(stop)
         over = [running for running in ready if running is not None]
         for running in over:
             del self._by_slot[running.started.slot]
         return over
 
+    def _run_out(self, stop: StopRequests) -> None:
+        """Ask to stop if the time is nearly over, or if as many runs have started as may."""
+        stop.run_out(self._time.level(self._longest))
+        self._reason = _OUT_OF_TIME if stop.is_out_of_time else ""
+        if not stop.asked and self.may_begin == 0:
+            stop.run_out(StopLevel.DRAIN)
+            self._reason = _ENOUGH
+
     def learn(self, running: Running, progress: Progress | None) -> None:
         """Use the duration of a finished run to estimate that of the others."""
-        self._estimator.note(_effort(running, progress))
+        effort = _effort(running, progress)
+        self._longest = max(self._longest, effort.iteration_seconds)
+        self._estimator.note(effort)
 
     def pass_on(self, level: StopLevel, *, gave_up: bool = False) -> None:
         """Pass a request to stop on to the attempts, each level once.
@@ -148,7 +171,8 @@ class Attempts:
             ids = (running.decision.run.run_id for running in self._by_slot.values())
             unsaved = sum(not has_saved(f"{self._experiment.run(each).path}") for each in ids)
         at_once, drain = level is StopLevel.AT_ONCE, level is StopLevel.DRAIN
-        return Stopping(len(self), at_once=at_once, drain=drain, unsaved=unsaved)
+        reason = self._reason
+        return Stopping(len(self), at_once=at_once, drain=drain, unsaved=unsaved, reason=reason)
 
     def look(
         self, waiting: Iterable[Mapping[str, Value]], count: int, allotted: Allotment
@@ -166,6 +190,7 @@ class Attempts:
             progress = running.progress
             live.append(Live(running.started, running.seconds, progress, running.metrics))
             efforts.append(_effort(running, progress))
+        self._longest = max(self._longest, *(each.iteration_seconds for each in efforts), 0.0)
         self._estimator.slots = len(allotted.slots) or 1
         pace = self._estimator.pace(efforts, waiting, count, time.monotonic())
         return ExecutionSnapshot(live, count, pace, allotted.note)

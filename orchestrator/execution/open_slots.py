@@ -37,7 +37,7 @@ class OpenSlots:
             else:
                 self._blocked.discard(slot)
                 open_slots.append(slot)
-        return open_slots
+        return open_slots[: self._attempts.may_begin]
 
     def _obstacle(self, slot: Slot) -> str:
         if self._gate is None or slot.gpu is None or slot in self._attempts:

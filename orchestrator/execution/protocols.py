@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.config.settings import NO_RETRIES, Policy
+from orchestrator.execution.time_left import UNLIMITED, TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,7 +89,9 @@ class Resources:
     ``orphans`` are live runs whose orchestrator is gone; they count against the slots.
     ``save_when_asked``: the program is known to save its state when it is asked to stop.
     ``requests`` returns what ``orch control`` asked for since the last time, and why that is not
-    known; ``grow`` returns the slots for another number of them.
+    known; ``grow`` returns the slots for another number of them. ``time`` is what is left to this
+    process. ``waits``: it stays until runs of other processes are over, to continue them if need be.
+    ``most_runs``: it starts no more (None: no limit).
     """
 
     slots: Sequence[Slot]
@@ -98,3 +101,6 @@ class Resources:
     save_when_asked: bool = False
     requests: Callable[[], tuple[Sequence[ControlRequest], str]] = lambda: ((), "")
     grow: Callable[[int], Sequence[Slot]] | None = None
+    time: TimeLimit = UNLIMITED
+    waits: bool = True
+    most_runs: int | None = None

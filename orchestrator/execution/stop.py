@@ -1,4 +1,4 @@
-"""Requests to stop: by signals of the user and the terminal, and by ``orch stop``."""
+"""Requests to stop: by signals of the user and the terminal, by ``orch stop``, and by the clock."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class StopRequests:
         news: Callable[[], str] = str,
     ) -> None:
         # Apart, since a signal may arrive at any moment: neither lowers the other.
-        self._by_signals = self._by_others = StopLevel.NOT_ASKED
+        self._by_signals = self._by_others = self._by_clock = StopLevel.NOT_ASKED
         self._is_terminated = False
         self._first = first
         self._news = news
@@ -59,7 +59,7 @@ class StopRequests:
     @property
     def level(self) -> StopLevel:
         """How urgently the user has asked so far."""
-        return max(self._by_signals, self._by_others)
+        return max(self._by_signals, self._by_others, self._by_clock)
 
     @property
     def asked(self) -> bool:
@@ -75,6 +75,11 @@ class StopRequests:
     def is_terminated(self) -> bool:
         """Whether only SIGTERM has asked to stop."""
         return self._is_terminated and self.level < StopLevel.AT_ONCE
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether only the clock has asked to stop."""
+        return self._by_clock > max(self._by_signals, self._by_others, StopLevel.NOT_ASKED)
 
     def __enter__(self) -> Self:
         """Install the signal handlers."""
@@ -117,6 +122,12 @@ class StopRequests:
             if level.word == word:
                 self._by_others = max(self._by_others, level)
 
+    def run_out(self, level: StopLevel) -> None:
+        """Take note of what the time that is left asks for."""
+        self._by_clock = max(self._by_clock, level)
+
     def _raise(self, number: int, _frame: FrameType | None) -> None:
         self._is_terminated = number == signal.SIGTERM
-        self._by_signals = StopLevel(min(max(self.level + 1, self._first), StopLevel.AT_ONCE))
+        # A cluster sends a signal when time runs out: it says the same as the clock, nothing worse.
+        before = max(self._by_signals, self._by_others)
+        self._by_signals = StopLevel(min(max(before + 1, self._first), StopLevel.AT_ONCE))

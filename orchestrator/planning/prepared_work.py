@@ -26,13 +26,17 @@ from orchestrator.planning.work import Work
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.identity_file import read_identity
+from orchestrator.rundir.state import State
+from orchestrator.runner.failure_classes import PASSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orchestrator.grid.config_values import Value
+    from orchestrator.rundir.state import Observation
 
 WORK: Final = "work.json"
+_LARGEST: Final = 1 << 30  # bytes; some hundred per run
 _WHAT_TO_DO: Final = "Prepare it with orch run --prepare."
 
 
@@ -59,10 +63,16 @@ class PreparedWork:
     given: CommandLine
 
 
-def prepare_work(planned: Work, given: CommandLine, tell: Callable[[str], None]) -> int:
+def prepare_work(
+    planned: Work,
+    given: CommandLine,
+    flags: Mapping[str, Value],
+    tell: Callable[[str], None],
+) -> int:
     """Create the run directories of a plan, and write how to execute them; return their number.
 
     Runs that are done have their directories already. A second preparation replaces the first.
+    ``flags`` are settings that override those of the config.
 
     Raises:
         UsageError: A run needs a secret that would have to be written.
@@ -71,7 +81,11 @@ def prepare_work(planned: Work, given: CommandLine, tell: Callable[[str], None])
     """
     experiment, decisions = planned.experiment, planned.plan.decisions
     shared = settings_of(decisions.run(0)) if decisions else {}
-    items = [_describe(decisions.run(place), shared) for place in range(len(decisions))]
+    attempts = {place: seen.attempts for place, seen in decisions.observed()}
+    items = [
+        _describe(decisions.run(place), shared, attempts.get(place, 0))
+        for place in range(len(decisions))
+    ]
     experiment.prepare(tell)
     for place in range(len(decisions)):
         run = decisions.run(place)
@@ -88,7 +102,7 @@ def prepare_work(planned: Work, given: CommandLine, tell: Callable[[str], None])
             "app": given.app,
             "overrides": list(given.overrides),
         },
-        "orch": shared,
+        "orch": {**shared, **flags},
         "runs": items,
     }
     durable.write_file(experiment.path / WORK, records.dump(content))
@@ -128,20 +142,38 @@ def open_work(folder: Path) -> PreparedWork:
         path.parents[parts - 1], experiment_id, settings.identity_exclude
     )
     runs = [_run(experiment, item, found["orch"]) for item in found["runs"]]
+    seen = experiment.observe(run.run_id for run in runs)
     plan = make_plan(
-        experiment_id,
-        str(experiment.training),
-        Selection(len(runs), 0, runs, (), (), ()),
-        experiment.observe(run.run_id for run in runs),
+        experiment_id, str(experiment.training), Selection(len(runs), 0, runs, (), (), ()), seen
+    )
+    retries = settings.policy.retries
+    settled = frozenset(
+        run_id
+        for item in found["runs"]
+        if is_settled(seen[run_id := RunId(item["run_id"])], int(item.get("attempts", 0)), retries)
     )
     given = found["given"]
     line = CommandLine(
         given["config_dir"], given["config_name"], given["app"], tuple(given["overrides"])
     )
-    return PreparedWork(Work(plan, experiment, settings), project, line)
+    return PreparedWork(Work(plan, experiment, settings, settled=settled), project, line)
 
 
-def _describe(run: Run, shared: Mapping[str, Value]) -> Mapping[str, object]:
+def is_settled(seen: Observation, before: int, retries: int) -> bool:
+    """Return whether a run has failed for good since it was prepared.
+
+    Args:
+        seen: What was seen of it.
+        before: The number of its attempts when it was prepared.
+        retries: How often a run is retried after a transient failure.
+    """
+    since = seen.attempts - before
+    if seen.state is not State.FAILED or since < 1:
+        return False
+    return seen.failure is None or seen.failure.kind not in PASSING or since > retries
+
+
+def _describe(run: Run, shared: Mapping[str, Value], attempts: int) -> Mapping[str, object]:
     if run.environment:
         key = next(iter(run.environment)).removeprefix(HANDED_OVER).replace("__", ".").lower()
         raise UsageError(
@@ -149,13 +181,20 @@ def _describe(run: Run, shared: Mapping[str, Value]) -> Mapping[str, object]:
             " another machine. Put it into an environment variable, and refer to that: ${oc.env:NAME}."
         )
     own = own_settings(run, shared)
-    item = {"run_id": run.run_id, "hydra_overrides": list(run.hydra_overrides)}
-    return {**item, "orch": own} if own else item
+    item: dict[str, object] = {
+        "run_id": run.run_id,
+        "hydra_overrides": list(run.hydra_overrides),
+    }
+    if own:
+        item["orch"] = own
+    if attempts:  # a failure is retried by who prepares again, and by no worker
+        item["attempts"] = attempts
+    return item
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        found: Any = records.parse(durable.read_file(path))
+        found: Any = records.parse(durable.read_file(path, largest=_LARGEST))
     except FileNotFoundError:
         raise UsageError(f"{path}: there is no such file. {_WHAT_TO_DO}") from None
     except OSError as error:
@@ -181,7 +220,9 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _is_item(item: object) -> bool:
     match item:
         case {"run_id": str(), "hydra_overrides": list(), **rest}:
-            return isinstance(rest.get("orch", {}), dict)
+            return isinstance(rest.get("orch", {}), dict) and isinstance(
+                rest.get("attempts", 0), int
+            )
     return False
 
 

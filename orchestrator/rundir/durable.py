@@ -153,12 +153,15 @@ def _regular(descriptor: int) -> tuple[int, os.stat_result]:
     return descriptor, found
 
 
-def read_file(path: Path | str, *, folder: int | None = None) -> bytes:
+def read_file(
+    path: Path | str, *, folder: int | None = None, largest: int = LARGEST_RECORD
+) -> bytes:
     """Return the content of a small regular file.
 
     Args:
         path: Its name.
         folder: The descriptor of the folder that a relative path starts from, if not the current.
+        largest: The bytes that it may have.
 
     Raises:
         FileNotFoundError: It does not exist.
@@ -167,7 +170,7 @@ def read_file(path: Path | str, *, folder: int | None = None) -> bytes:
     """
     descriptor, found = open_plain(path, folder=folder)
     try:
-        if found.st_size > LARGEST_RECORD:
+        if found.st_size > largest:
             raise NotRegularError(f"it has {found.st_size} bytes")
         # No file object: plans read 10,000 of these files, and creating one costs more than reading.
         content = b""

@@ -34,6 +34,8 @@ class FailureKind(StrEnum):
     CONFIG_MISMATCH = "config-mismatch"
 
 
+# Transient causes. An error comes again, and so does a loss that diverges.
+PASSING: Final = frozenset((FailureKind.KILLED, FailureKind.OUT_OF_MEMORY, FailureKind.DISK_FULL))
 _LONGEST_MESSAGE: Final = 500
 _NAMED = re.compile(rf"({'|'.join(FailureKind)}): *(\S.*)")
 # The error of an attempt that had started; before that, the directory is just not found.

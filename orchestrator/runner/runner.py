@@ -26,6 +26,7 @@ from orchestrator.runner.composed_config import find_mismatch
 from orchestrator.runner.failure_classes import LOST, FailureKind, Traces, classify
 from orchestrator.runner.lock_keeper import Begun, Keeper
 from orchestrator.runner.output import CappedLog, Pipe
+from orchestrator.runner.rank_variables import without_ranks
 from orchestrator.runner.supervisor import Cut, Ending, Supervisor
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Runner:
 
     def _environment(self, run_dir: Path, lock: int, mlflow_run_id: str) -> dict[str, str]:
         """Return the environment of the program, which describes its run."""
-        environment = mlflow_variables.with_variables(os.environ, mlflow_run_id)
+        environment = mlflow_variables.with_variables(without_ranks(os.environ), mlflow_run_id)
         environment.pop(code_record.VARIABLE, None)
         return {
             **environment,

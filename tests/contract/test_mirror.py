@@ -36,7 +36,7 @@ NEED_NONE = {
     "orchestrator/planning/experiment_status.py": "a value for orch status, whose tests read all of it",
     "orchestrator/rundir/status_report.py": "joins what was read; tests/orchestrator/rundir/test_directory.py reads it",
     "orchestrator/planning/prepared_work.py": "tests/orchestrator/cli/commands/test_work.py prepares and opens it",
-    "orchestrator/planning/work.py": "declares a value",
+    "orchestrator/planning/work.py": "a value; tests/orchestrator/cli/commands/test_work.py executes it",
     "orchestrator/runner/__main__.py": "calls the runner; tests/orchestrator/runner starts it",
     "orchestrator/runner/forked_runner.py": "runs in a fork; tests/orchestrator/launchers/test_pool.py forks it",
     "orchestrator/tracking/batch.py": "declares a value",

@@ -19,7 +19,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.preparing import prepare
-from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
+from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, end_settled, exit_code
 from orchestrator.cli.run_launcher import choose_launcher
 from orchestrator.cli.run_resources import find_resources
 from orchestrator.cli.setting_flags import parse_flags, with_flags
@@ -49,14 +49,16 @@ from orchestrator.tracking.reporter_handle import Patience, ReporterProcess, fin
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
 
     from orchestrator.config.settings import Settings, Tracking
-    from orchestrator.execution.events import ExecutionResult
+    from orchestrator.execution.events import Ended, ExecutionResult
     from orchestrator.execution.forecast import Forecast
     from orchestrator.execution.protocols import Resources
+    from orchestrator.execution.time_left import Worker
+    from orchestrator.grid.identity import RunId
     from orchestrator.planning.plan import Decision
     from orchestrator.planning.work import Work
     from orchestrator.tracking.git_source import GitSource
@@ -86,23 +88,29 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     console: Console,
     *,
     is_summarized: bool = True,
-    code_when_terminated: ExitCode = ExitCode.INTERRUPTED,
+    worker: Worker | None = None,
 ) -> int:
     """Execute a plan with the options of ``orch run``, and return the exit code.
 
     ``begin`` is called once everything that runs need is loaded, before the first one starts.
-    ``is_summarized``: print a summary of the plan. ``code_when_terminated``: the exit code after SIGTERM.
+    ``is_summarized``: print a summary of the plan. ``worker``: it has ended in order when its time is
+    over, and after SIGTERM.
     """
     settings, began = with_flags(planned.settings, parse_flags(options)), now()
     _set_up(console, is_quiet=options.json)
     tracking = _available(planned.settings.tracking, console)
     _heal(planned, console)
-    total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
+    failures = end_settled(planned)
+    total = len(planned.plan.decisions) - planned.plan.states[State.DONE] - len(failures)
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
-        return _do_nothing(planned, options, console, is_summarized=is_summarized)
-    to_start = planned.plan.starts()
+        return _do_nothing(planned, failures, options, console, is_summarized=is_summarized)
+    to_start = planned.starts()
     stop_file = planned.experiment.stop_file()  # before joining, so that no later request is missed
     resources = _join(planned, settings, total, tracking)
+    if worker:
+        resources = replace(
+            resources, time=worker.time, waits=worker.waits, most_runs=worker.most_runs
+        )
     _tell(planned, to_start, console, is_summarized=is_summarized and not options.quiet)
     source = read_git_source(Path.cwd(), next_command(options, "run"))
     code = CodeDescription(source.commit, source.is_dirty)
@@ -125,8 +133,10 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
             )
         if reporter and _finish(reporter, planned, stop, console, options):
             outcome = replace(outcome, stopped=True)
-        outcome = replace(outcome, left=outcome.left + tell_unproven(planned, options, console))
-        ending = code_when_terminated if stop.is_terminated else exit_code(outcome)
+        left = outcome.left + tell_unproven(planned, options, console)
+        outcome = replace(outcome, left=left, ended={**failures, **outcome.ended})
+        is_in_order = stop.is_terminated or stop.is_out_of_time
+        ending = exit_code(outcome, worker, is_in_order=is_in_order)
         tell_at_end(RunEnd(planned, outcome, began, ending), stop, options, console)
     return close(outcome, planned, options, console, ending, executed)
 
@@ -197,12 +207,20 @@ def _tell(
 
 
 def _do_nothing(
-    planned: Work, options: argparse.Namespace, console: Console, *, is_summarized: bool
+    planned: Work,
+    failures: Mapping[RunId, Ended],
+    options: argparse.Namespace,
+    console: Console,
+    *,
+    is_summarized: bool,
 ) -> int:
     if planned.experiment.replaced.run_ids():  # of a rerun that was killed when it was done
         planned.experiment.prepare(tell_waiting)
     if is_summarized and not options.quiet:
         print_summary(planned.plan, console, find_drift(planned))
+    if failures:
+        outcome = replace(NOTHING_EXECUTED, ended=failures)
+        return close(outcome, planned, options, console, exit_code(outcome))
     console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
     return close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
 

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.commands.run import execute
-from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.unproven_runs import declare_gone
+from orchestrator.config.quantities import parse_duration
+from orchestrator.config.slurm_settings import SlurmSettings
+from orchestrator.execution.time_left import UNLIMITED, TimeLimit, Worker, limit_in
 from orchestrator.planning.prepared_work import open_work
+from orchestrator.slurm.commands import Slurm, time_left
 
 if TYPE_CHECKING:
     import argparse
 
     from rich.console import Console
 
+    from orchestrator.config.settings import Settings
+
 
 def work(options: argparse.Namespace, console: Console) -> int:
     """Execute prepared runs until none is open, and return the exit code.
 
-    SIGTERM, with which clusters end what they have started, is not an error: a worker that has
-    stopped in order exits with code 0.
+    SIGTERM, with which clusters end what they have started, is not an error, nor is the end of the
+    time: a worker that has stopped in order exits with code 0.
 
     Raises:
         UsageError: Nothing was prepared in the folder, or its project is not on this machine.
@@ -39,4 +46,28 @@ def work(options: argparse.Namespace, console: Console) -> int:
     # MLflow's store may not be safe on a shared folder: the machine that prepared the runs reports.
     silent = replace(settings, tracking=replace(settings.tracking, enabled=False))
     todo = replace(prepared.work, settings=silent)
-    return execute(todo, bool, options, console, code_when_terminated=ExitCode.DONE)
+    worker = Worker(
+        _time_limit(options, settings),
+        waits="SLURM_JOB_ID" not in os.environ,
+        most_runs=options.runs,
+    )
+    return execute(todo, bool, options, console, worker=worker)
+
+
+def _time_limit(options: argparse.Namespace, settings: Settings) -> TimeLimit:
+    """Return the limit that the user gives, or the cluster.
+
+    Raises:
+        ConfigError: It is not a duration.
+    """
+    seconds = None
+    if options.time is not None:
+        given = options.time
+        seconds = parse_duration(float(given) if given.isdecimal() else given, "--time")
+    elif "SLURM_JOB_ID" in os.environ:
+        seconds = time_left(os.environ, time.time(), Slurm())
+    return (
+        UNLIMITED
+        if seconds is None
+        else limit_in(seconds, (settings.slurm or SlurmSettings()).grace)
+    )

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +15,9 @@ import pytest
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.main import call
 from orchestrator.errors import ConfigError, RunDirectoryError, UsageError
+from orchestrator.planning.prepared_work import open_work
 from orchestrator.rundir import directory as rundir
-from orchestrator.rundir.state import Record, State
+from orchestrator.rundir.state import Failure, Record, State
 
 from .conftest import GRID, Grid
 
@@ -229,3 +231,143 @@ def test_run_that_another_host_may_execute_is_left_alone(
         work(grid, "--host-is-gone", "near")
     assert work(grid, "--host-is-gone", "far") == 0
     assert run.is_done()
+
+
+def test_worker_starts_as_many_runs_as_it_may(grid: Grid, output: Callable[[], str]) -> None:
+    prepare(grid)
+    output()
+    assert work(grid, "--runs", "3", "--workers", "2") == ExitCode.DONE
+    said = output()
+    assert "as many runs have started as may" in said
+    assert "3 of 4 runs are done, 1 left" in said
+    assert work(grid, "--runs", "3") == ExitCode.DONE
+
+
+FAILING = "import sys\nopen('attempts', 'a').write('x')\nsys.exit('ValueError: no')\n"
+
+
+def test_failure_is_not_retried_by_each_later_worker(grid: Grid, output: Callable[[], str]) -> None:
+    """Who prepares again wants it retried; a worker that comes later does not."""
+    (grid.folder / "train.py").write_text(FAILING)
+    prepare(grid, "lr=1,2")
+    assert work(grid) == ExitCode.FAILED
+    output()
+    for _ in range(2):
+        assert work(grid) == ExitCode.FAILED
+        assert "0 of 2 runs are done, 2 failed." in output()
+    assert (grid.folder / "attempts").read_text() == "xx"
+    prepare(grid, "lr=1,2,3")
+    assert work(grid) == ExitCode.FAILED
+    assert (grid.folder / "attempts").read_text() == "xxxxx"
+
+
+def test_settled_failures_stand_beside_what_is_executed(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    prepare(grid, "lr=1,2")
+    run = grid.experiment.runs()[0]
+    run.write_status(
+        rundir.Status(Record.FAILED, 1, "then", "here", 1, failure=Failure("error", "no"))
+    )
+    output()
+    assert work(grid) == ExitCode.FAILED
+    assert "1 of 2 runs are done, 1 failed." in output()
+
+
+@pytest.mark.parametrize(
+    ("kind", "retries", "is_retried"),
+    [("killed", 1, True), ("killed", 0, False), ("error", 1, False)],
+)
+def test_transient_failure_is_left_to_other_workers_as_often_as_it_is_retried(
+    grid: Grid, kind: str, retries: int, *, is_retried: bool
+) -> None:
+    """A worker may have ended before it could retry the run."""
+    grid.orch("run", "lr=1", "--prepare", "--retries", str(retries))
+    (run,) = grid.experiment.runs()
+    run.write_status(
+        rundir.Status(Record.FAILED, 1, "then", "here", 1, failure=Failure(kind, "by signal 9"))
+    )
+    assert work(grid) == (ExitCode.DONE if is_retried else ExitCode.FAILED)
+    assert run.is_done() is is_retried
+
+
+def test_options_of_the_preparation_hold_for_the_workers(grid: Grid) -> None:
+    grid.orch("run", "lr=1", "--prepare", "--timeout", "50", "--workers", "3")
+    work_of = open_work(grid.experiment.path).work
+    assert (work_of.settings.limits.timeout, work_of.settings.share.workers) == (50, 3)
+
+
+def test_work_of_a_large_grid_is_read(grid: Grid) -> None:
+    """What it takes for 10,000 runs is more than any record of a run."""
+    prepare(grid)
+    path = grid.experiment.path / "work.json"
+    path.write_bytes(path.read_bytes() + b" " * 1_500_000)
+    assert work(grid) == 0
+
+
+SLOW = "import time\nprint('on', flush=True)\ntime.sleep(600)\n"
+
+
+def test_worker_asks_its_runs_for_a_checkpoint_before_its_time_is_over(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    (grid.folder / "train.py").write_text(SLOW)
+    prepare(grid, "lr=1,2")
+    output()
+    assert work(grid, "--workers", "1", "--time", "2s") == ExitCode.DONE
+    assert "time is nearly over" in output()
+    statuses = [run.read_status() for run in grid.experiment.runs()]
+    records = [status.record for status in statuses if isinstance(status, rundir.Status)]
+    assert records == [Record.INTERRUPTED]
+
+
+@pytest.mark.parametrize("is_said", [True, False])
+def test_worker_in_a_job_of_slurm_finds_out_its_time(
+    grid: Grid, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch, *, is_said: bool
+) -> None:
+    """Of newer versions of Slurm in a variable, of older ones from ``squeue``."""
+    (grid.folder / "squeue").write_text('#!/bin/sh\necho "$*" >> asked; echo 0:02\n')
+    (grid.folder / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{grid.folder}:{os.environ['PATH']}")
+    prepare(grid, "lr=1")
+    (grid.folder / "train.py").write_text(SLOW)
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    if is_said:
+        monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 2))
+    assert work(grid) == ExitCode.DONE
+    assert "1 left" in output()
+    assert (grid.folder / "asked").exists() is not is_said
+
+
+def test_worker_in_a_job_does_not_wait_for_the_runs_of_others(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An allocation costs; on a machine of one's own a worker waits, to continue what others leave."""
+    prepare(grid, "lr=1,2")
+    run = grid.experiment.runs()[0]
+    run.write_status(rundir.Status(Record.RUNNING, 1, "then", "here", 1))
+    descriptor = run.lock.open()
+    run.lock.take(descriptor)
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 2000))
+    try:
+        assert work(grid) == ExitCode.DONE
+    finally:
+        os.close(descriptor)
+    assert [each.is_done() for each in grid.experiment.runs()] == [False, True]
+
+
+def test_attempt_sees_its_job_and_no_rank(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
+    (grid.folder / "train.py").write_text(
+        "import os\nprint(*(name for name in os.environ if 'SLURM' in name or 'CUDA' in name))\n"
+    )
+    prepare(grid, "lr=1")
+    ranks = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_ID", "SLURM_TASKS_PER_NODE", "PMI_RANK")
+    kept = ("SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES")
+    for name in (*ranks, *kept):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 2000))
+    assert work(grid) == ExitCode.DONE
+    (run,) = grid.experiment.runs()
+    seen = set(run.attempt_logs()[0].read_text().split())
+    assert seen == {*kept, "SLURM_JOB_END_TIME"}
