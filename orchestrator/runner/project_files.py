@@ -28,7 +28,8 @@ Stamp: TypeAlias = "tuple[int, int] | None"  # when a file was modified, and its
 _DIGITS: Final = 16
 _MOST: Final = 500  # files
 _LARGEST: Final = 1_000_000
-_SCRIPT: Final = re.compile(r"[^\s'\"=;&|()<>]+\.(?:py|sh)\b")
+_WORD: Final = re.compile(r"[^\s'\"=;&|()<>]+")
+_SCRIPT: Final = re.compile(r".+\.(?:py|sh)\b")
 _MODULE: Final = re.compile(r"[A-Za-z_][\w.]*")
 _IMPORT: Final = re.compile(
     rb"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^#\n;]*)|import[ \t]+([^#\n;]+))",
@@ -120,7 +121,7 @@ def _named(command: Sequence[str], folder: str) -> Iterator[str]:
         if before == "-m" and _MODULE.fullmatch(argument):
             yield from modules.files_of(argument, (folder,))
             yield from modules.files_of(f"{argument}.__main__", (folder,))
-        for match in _SCRIPT.finditer(argument):
+        for match in filter(None, map(_SCRIPT.match, _WORD.findall(argument))):
             path = os.path.normpath(os.path.join(folder, match[0]))  # noqa: PTH118 # as above
             if os.path.isfile(path):  # noqa: PTH113 # as above
                 yield path
