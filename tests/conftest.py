@@ -34,11 +34,13 @@ settings.load_profile("untimed")
 class _Scheduling(LoadFileScheduling):
     """Keep the tests of a file in one process, for they share what is made once.
 
-    The parts of a long test share nothing: whichever process is free takes the next one.
+    The parts of a long test, and the pages of the documentation, share nothing: whichever process is
+    free takes the next one.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if "[part " in nodeid else str(super()._split_scope(nodeid))
+        is_alone = "[part " in nodeid or "test_code_blocks.py" in nodeid
+        return nodeid if is_alone else str(super()._split_scope(nodeid))
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Return the test that ended its process, which fails; it is not run again in the next one."""
