@@ -35,6 +35,19 @@ _PLUGINS = {
     "hydra/hydra_logging": "",
     "hydra/job_logging": "",
 }
+_IN_A_FUNCTION = re.compile(r"\w+ while evaluating '(.*?)': (.*)")
+_NAMED = re.compile(r"\b(?:Choice|Range|Interval|Glob)?Sweep\((?:[^()]|\([^()]*\))*\)")
+_KNOWN = "Available: "
+_OF_THE_PARSER = (
+    (re.compile(r"missing EQUAL at '<EOF>'"), "it has no '='"),
+    (re.compile(r"missing EQUAL at '(.*)'", re.DOTALL), r"there is '\1' in place of '='"),
+    (re.compile(r"mismatched input '<EOF>'.*"), "its end is missing"),
+    (re.compile(r"no viable alternative at input '(.*)'", re.DOTALL), r"'\1' cannot be read"),
+    (
+        re.compile(r"(?:mismatched|extraneous) input '(.*)' expecting .*"),
+        r"'\1' does not fit there",
+    ),
+)
 _UNSET = re.compile(
     r"^([\w.\[\]]+: )?KeyError raised while resolving interpolation: \"Environment variable '([^']+)' not"
 )
@@ -92,9 +105,8 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
         case MissingConfigException():
             return _say_missing(error)
         case OverrideParseException(override=str(override)):
-            what = str(error).partition("\n")[0].partition("See https")[0].strip(" .")
             shown = without_secret(override)
-            what = what if shown == override else "it cannot be read"
+            what = _say_why_unreadable(str(error)) if shown == override else "it cannot be read"
             return (
                 f"{_shorten(shown)!r} is not an override: {_shorten(what)}."
                 " Write key=value; quote special characters."
@@ -115,6 +127,24 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
         key, inside = unknown[1], _innermost_key(error)
         text = _say_unknown(inside if inside.startswith(f"{key}.") else key, known_keys())
     return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _say_why_unreadable(text: str) -> str:
+    """Return why Hydra's parser does not accept an override, from its message."""
+    lines = [line.strip(" .") for line in text.partition("See https")[0].splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Error parsing override")]
+    if not lines:
+        return "it cannot be read"
+    if lines[0].startswith("LexerNoViableAltException"):
+        return "it has a quote that is not closed, or a character that has to be quoted"
+    if found := _IN_A_FUNCTION.fullmatch(lines[0]):
+        known = next((line for line in lines if line.startswith(_KNOWN)), "")
+        more = f" (there are {', '.join(known.removeprefix(_KNOWN).split(','))})" if known else ""
+        return f"{_shorten(found[1])}: {_NAMED.sub('a sweep', found[2])}{more}"
+    for pattern, words in _OF_THE_PARSER:
+        if found := pattern.fullmatch(lines[0]):
+            return found.expand(words)
+    return lines[0]
 
 
 def _advise_on_project(text: str) -> str:
@@ -200,7 +230,8 @@ def _line(error: BaseException) -> str:
         case OSError(strerror=str(what)):
             return f"{error.filename}: {what}" if error.filename else what
         case yaml.MarkedYAMLError(problem_mark=yaml.Mark() as mark):
-            return f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+            place = f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: "
+            return place + str(error.problem).removeprefix(place)
     lines = (line.strip() for line in str(error).splitlines())
     # These lines name OmegaConf's own classes and repeat the key.
     kept = [line for line in lines if line and not line.startswith(_OF_OMEGACONF)]

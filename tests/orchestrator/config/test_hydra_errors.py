@@ -5,8 +5,10 @@ import os
 
 import pytest
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import OmegaConf
+from omegaconf._utils import get_yaml_loader
 
 from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.errors import ConfigError
@@ -123,3 +125,42 @@ def test_templates_of_omegaconf_are_left_out() -> None:
     error.__cause__ = ValueError("Value 'a' is wrong\n    reference_type=DB")
     error.__cause__.__cause__ = ValueError("Value '$VALUE' of type '$VALUE_TYPE' is wrong")
     assert said(error) == "Error merging override x=a: Value 'a' is wrong."
+
+
+@pytest.mark.parametrize(
+    ("override", "why"),
+    [
+        ("lr", "it has no '='"),
+        ("lr@a:b=1", "there is ':' in place of '='"),
+        ("lr=a,", "its end is missing"),
+        ("lr=,a", "',' does not fit there"),
+        ("lr=a=b", "'=' does not fit there"),
+        ("lr=[1,2", "'[1,2' cannot be read"),
+        ("lr='a", "it has a quote that is not closed, or a character that has to be quoted"),
+        ("lr=é", "it has a quote that is not closed, or a character that has to be quoted"),
+        ("lr=range()", "range(): missing a required argument: 'start'"),
+        ("lr=sort(1,choice(2,3))", "sort(1,choice(2,3)): Invalid arguments: (1, a sweep)"),
+        (
+            "lr=foo(1,2)",
+            (
+                "foo(1,2): Unknown function 'foo' (there are bool, choice, float, glob, int, interval,"
+                " range, shuffle, sort, str, tag)"
+            ),
+        ),
+        ("api_key=foo(hunter2)", "it cannot be read"),
+    ],
+)
+def test_override_that_hydra_cannot_read_is_shown_with_the_reason(override: str, why: str) -> None:
+    """The reason is not the override repeated, and names no class of a parser."""
+    with pytest.raises(ConfigError) as caught, refusals_of_hydra():
+        OverridesParser.create().parse_overrides([override])
+    shown = "api_key=***" if "api_key" in override else override
+    told = f"{shown!r} is not an override: {why}. Write key=value; quote special characters."
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("text", ["? [1, 2]\n: 1", "? {a: 1}\n: 1", "a: 1\na: 2", "a: [1"])
+def test_place_in_a_file_is_named_once(text: str) -> None:
+    with pytest.raises(yaml.YAMLError) as caught:
+        yaml.load(text, get_yaml_loader())  # noqa: S506 # a safe one
+    assert said(caught.value).count("line ") == 1
