@@ -126,7 +126,7 @@ class Observation:
     ``survivors`` are live processes of the run that do not hold its lock. ``unreachable`` is the host
     on which it may be live, where locks do not tell. ``damage`` says why no
     attempt can start: the lock is not a lock file, or the directory is another run's. ``flaw`` says
-    what is wrong with a run that is done nevertheless.
+    what is wrong with the directory without any effect on the state.
     """
 
     status: Status | Unreadable | None = None
@@ -202,6 +202,11 @@ def explain(seen: Observation) -> str:
     """Return in one clause why a run is in its state."""
     if seen.damage:
         return seen.damage
+    why = _explain(seen)
+    return f"{why}, but {seen.flaw}" if seen.flaw else why
+
+
+def _explain(seen: Observation) -> str:
     status = seen.status
     match seen.state:
         case State.PENDING:
@@ -209,8 +214,7 @@ def explain(seen: Observation) -> str:
         case State.RUNNING | State.UNPROVEN:
             return f"{_who_lives(seen)}, {_saved(seen)}"
         case State.DONE:
-            how = (isinstance(status, Status) and status.reason) or FINISHED
-            return f"{how}, but {seen.flaw}" if seen.flaw else how
+            return (isinstance(status, Status) and status.reason) or FINISHED
         case State.FAILED:
             failure = seen.failure
             what = f"{failure.kind}: {failure.message}" if failure else "no cause was recorded"

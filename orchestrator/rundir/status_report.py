@@ -12,7 +12,7 @@ from orchestrator.rundir.note import NO_NOTE, Note
 from orchestrator.rundir.note_file import read_note
 from orchestrator.rundir.program_files import read_reported
 from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome
-from orchestrator.rundir.state import Observation, State, Unreadable
+from orchestrator.rundir.state import Observation, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,16 +45,19 @@ def report_on(
         survivors: As for ``RunDirectory.observe``.
         known: What was observed of the run a moment ago; that a run is done is final.
     """
+    progress, outcome = read_reported(f"{directory.path}")
+    if known is not None and known.state is State.DONE:
+        seen = replace(known, progress=progress)
+    else:
+        seen = directory.observe(survivors)
+    overrides: Mapping[str, Value] = {}
+    created_at = ""
     try:
         identity = read_identity(directory.identity)
-        progress, outcome = read_reported(f"{directory.path}")
-        if known is not None and known.state is State.DONE:
-            seen = replace(known, progress=progress)
-        else:
-            seen = directory.observe(survivors)
-        overrides = records.parse_overrides(identity)
-        told = outcome if seen.status else NO_OUTCOME
-        created_at, note = str(identity.get("created_at")), read_note(f"{directory.path}")
-        return Report(directory.run_id, overrides, created_at, seen, told, note)
+        overrides, created_at = records.parse_overrides(identity), str(identity.get("created_at"))
     except RunDirectoryError as error:
-        return Report(directory.run_id, {}, "", Observation(status=Unreadable(str(error))))
+        seen = replace(seen, flaw=str(error))
+    told = outcome if seen.status else NO_OUTCOME
+    return Report(
+        directory.run_id, overrides, created_at, seen, told, read_note(f"{directory.path}")
+    )

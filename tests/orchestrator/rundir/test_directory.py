@@ -135,9 +135,27 @@ def test_directory_of_another_config_is_refused(
         experiment.create(runs[0])
 
 
-def test_damaged_identity_is_told_as_the_reason(directory: RunDirectory) -> None:
-    """A report never raises: one damaged run does not hide the others."""
-    (directory.path / "run.json").write_text("{")
-    report = report_on(directory)
-    assert report.seen.state is State.STALE
-    assert "run.json" in report.seen.reason
+@pytest.mark.parametrize("content", [None, "", "{", "[1]", '{"digest": 5}', "\0" * 9])
+@pytest.mark.parametrize(
+    ("record", "state"),
+    [
+        (None, State.PENDING),
+        (Record.DONE, State.DONE),
+        (Record.FAILED, State.FAILED),
+        (Record.INTERRUPTED, State.STALE),
+    ],
+)
+def test_damaged_identity_is_told_and_does_not_change_the_state(
+    directory: RunDirectory, content: str | None, record: Record | None, state: State
+) -> None:
+    """A report never raises: one damaged run does not hide the others, nor counts as another state."""
+    if record:
+        directory.write_status(status(record))
+    if content is None:
+        (directory.path / "run.json").unlink()
+    else:
+        (directory.path / "run.json").write_text(content)
+    for known in (None, directory.observe()):
+        report = report_on(directory, known=known)
+        assert report.seen.state is state
+        assert f"{directory.path}/run.json: " in report.seen.reason
