@@ -120,7 +120,7 @@ def choose(found: Sequence[Gpu], wanted: str | None, visible: str | None) -> tup
     Raises:
         UsageError: There is no such GPU.
     """
-    if wanted == NO_GPUS:
+    if wanted in (NO_GPUS, ""):  # an empty list in a config
         return ()
     allowed = found if visible is None else tuple(_named(found, visible))
     if wanted is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -86,9 +87,14 @@ def read_delivery(directory: RunDirectory, destination: Destination) -> Delivery
     """
     found = _read(directory, destination)
     if found and found.files and destination.files is not None:
-        kept = destination.files / found.mlflow_run_id
-        if not kept.exists():
-            return replace(found, told="", files={})
+        folder = f"{destination.files}/{found.mlflow_run_id}/artifacts"
+        kept = {
+            name: signature
+            for name, signature in found.files.items()
+            if os.path.lexists(f"{folder}/{name}")  # faster, for 10,000 runs
+        }
+        if len(kept) < len(found.files):
+            return replace(found, told="", files=kept)
     return found
 
 

@@ -22,6 +22,7 @@ FOUND = [Gpu(0, "GPU-aaaa", "H200", 100 * GIB), Gpu(1, "GPU-bbbb", "A100", 40 * 
         (None, None, [0, 1]),
         ("all", None, [0, 1]),
         ("none", None, []),
+        ("", None, []),
         ("1", None, [1]),
         ("1,0", None, [1, 0]),
         ("GPU-b", None, [1]),

@@ -101,24 +101,37 @@ def test_record_of_garbage_is_rebuilt(directory: RunDirectory, store: Any, conte
     assert store.steps == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("removed", "sent"),
+    [
+        ("", {"config.yaml", "results.json"}),
+        ("mlflow-0", {"config.yaml", "results.json"}),
+        ("mlflow-0/artifacts", {"config.yaml", "results.json"}),
+        ("mlflow-0/artifacts/config.yaml", {"config.yaml"}),
+    ],
+)
 def test_files_that_were_removed_from_the_store_are_sent_again(
-    tmp_path: Path, directory: RunDirectory, store: Any
+    tmp_path: Path, directory: RunDirectory, store: Any, removed: str, sent: set[str]
 ) -> None:
-    """The record says that they have arrived, but they are gone."""
+    """The record says that they have arrived, but they are gone: all of them, of one run, or one."""
     place = replace(PLACE, files=tmp_path / "mlartifacts")
     scope = SCOPE._replace(destination=place)
-    kept = tmp_path / "mlartifacts/mlflow-0"
+    kept = tmp_path / "mlartifacts/mlflow-0/artifacts"
     kept.mkdir(parents=True)
+    directory.results.write_text("{}")
     Sender(directory, store, scope, None).send(directory.observe())
+    for name in store.run.files:
+        (kept / name).write_text("")
     known = read_delivery(directory, place)
     assert not is_behind(directory, directory.observe(), known)
-    shutil.rmtree(tmp_path / "mlartifacts")
+    gone = tmp_path / "mlartifacts" / removed
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
     store.run.files.clear()
     known = read_delivery(directory, place)
     assert is_behind(directory, directory.observe(), known)
     sender = Sender(directory, store, scope, known)
     sender.send(directory.observe())
-    assert set(store.run.files) == {"config.yaml"}
+    assert set(store.run.files) == sent
     assert sender.points == 0
 
 
