@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.execution.gpus import NO_GPUS, GpuGate, choose
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.config.settings import Settings, Share
     from orchestrator.execution.gpus import Gpus
     from orchestrator.execution.slots import Gpu, Slot
+    from orchestrator.execution.time_left import Worker
     from orchestrator.rundir.control_file import ControlFile
 
 
@@ -49,6 +51,13 @@ def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
         requests=control.news,
         grow=slots,
     )
+
+
+def limit_to(worker: Worker | None, resources: Resources) -> Resources:
+    """Return the resources of a worker, which has a limited time and may leave runs to others."""
+    if worker is None:
+        return resources
+    return replace(resources, time=worker.time, waits=worker.waits, most_runs=worker.most_runs)
 
 
 def _environment(share: Share, count: int) -> dict[str, str]:

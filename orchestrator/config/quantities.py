@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _BYTES: Final = {"MB": 10**6, "MIB": 1 << 20, "GB": 10**9, "GIB": 1 << 30}
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) *([MG]i?B)", re.IGNORECASE)
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?) *([smhd]) *")
+_PART: Final = re.compile(r"(?<!\d)(\d+(?:\.\d+)?) *([smhd]) *")
 
 
 def parse_count(value: Value, where: str, *, least: int = 1) -> int | None:

@@ -25,10 +25,12 @@ _FUNCTIONS: Final = ("choice", "range", "interval", "glob", "sort", "shuffle", "
 _HIDDEN: Final = "***"
 _OVERRIDE: Final = re.compile(r"[+~]*([\w.@/-]+)\s*=(?!=)(.*)", re.DOTALL)
 _VALUE: Final = r"""("[^"]*"?|'[^']*'?|\[[^\]]*\]?|[^\s!&|{}\[\]]+)"""
+# From where a name begins: a search from each of its letters would take the square of its length.
+_BEGINNING: Final = r"(?<![\w.@/-])"
 _COMPARED: Final = re.compile(
-    rf"([\w.@/-]*\w)\s*(?:[=!<>]=|[<>]|\bin\b(?=\s*\[))\s*{_VALUE}"  # in filters
+    rf"{_BEGINNING}([\w.@/-]*\w)\s*(?:[=!<>]=|[<>]|\bin\b(?=\s*\[))\s*{_VALUE}"  # in filters
 )
-_ASSIGNED: Final = re.compile(rf"([\w.@/-]*\w)['\"]?\s*[=:]\s*{_VALUE}")
+_ASSIGNED: Final = re.compile(rf"{_BEGINNING}([\w.@/-]*\w)['\"]?\s*[=:]\s*{_VALUE}")
 _STEPS: Final = re.compile(r"[^.+~/@]+")
 _ITEM: Final = re.compile(r"""[^\s,'"\[\]{}()]+|"[^"]*"?|'[^']*'?""")
 

@@ -58,7 +58,7 @@ _LONGEST_WORDS: Final = 60
 _BETWEEN: Final = re.compile(r"[\s./_:,@+<>|()\[\]-]+")
 _ORDINARY: Final = re.compile(r"|[A-Z]?[a-z]{1,16}|[A-Z]{1,5}|[a-z]{1,5}\d{1,3}|\d{1,5}(e\d+)?")
 _STEP: Final = re.compile(r"[^.+~/]+")
-_MEMBER: Final = re.compile(r"([\w-]+)\s*:\s*([^,{}\[\]]*)")
+_MEMBER: Final = re.compile(r"(?<![\w-])([\w-]+)\s*:\s*([^,{}\[\]]*)")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _USER: Final = re.compile(r"(?<=://)(?:[^/\s:@]*:[^/\s]*|[^/\s:@]{16,})@")
 # A path that was made of an address has one slash.

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
 
 _OPENING: Final = "${"
-_PLAIN: Final = re.compile(r"(\\*)\$\{")
-_ESCAPED: Final = re.compile(r"(\\+)\$\{")
+# From the first backslash: a search from each of many would take the square of their number.
+_PLAIN: Final = re.compile(r"(?<!\\)(\\*)\$\{")
+_ESCAPED: Final = re.compile(r"(?<!\\)(\\+)\$\{")
 
 
 def escape(value: Value) -> Value:

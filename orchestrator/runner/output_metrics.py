@@ -28,7 +28,7 @@ _LONGEST: Final = 4096  # characters of a line
 _MOST: Final = 1 << 16  # bytes of a piece of output; of a flood, the end counts
 _LIMIT: Final = 0.1  # seconds for a pattern on one line
 _QUIET: Final = 1.0  # seconds until a point is written that may still be overwritten
-_LINE: Final = re.compile(rb"([^\r\n]*)(\r?\n|\r)")
+_LINE: Final = re.compile(rb"(?<![^\r\n])([^\r\n]*)(\r?\n|\r)")
 _AROUND: Final = ",;:()[]{}%"
 
 
@@ -113,9 +113,7 @@ class OutputMetrics:
             for line in _LINE.finditer(text):
                 self._read(line[1], is_final=line[2] != b"\r")
                 end = line.end()
-        self._rest = text[end:][
-            : 2 * _LONGEST
-        ]  # of a line that is too long, the rest does not count
+        self._rest = text[end:][: 2 * _LONGEST]  # the rest of a longer line does not count
         self.write_quiet()
 
     def write_quiet(self) -> None:

@@ -36,7 +36,7 @@ _PREFIX: Final = re.compile(r"(?m)^(sbatch|squeue|scancel|slurm_\w+)?:? ?(error|
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SlurmAnswer:
     """What a command of Slurm answered: its output; or why it refused; or ``is_none``: nothing."""
 
     output: str = ""
@@ -52,7 +52,7 @@ class Answer:
 class Call(Protocol):
     """A started command of Slurm."""
 
-    def poll(self) -> Answer | None:
+    def poll(self) -> SlurmAnswer | None:
         """Return its answer; None while it runs."""
 
 
@@ -85,7 +85,7 @@ class StartedCommand:
             self._errors.close()
             raise
 
-    def poll(self) -> Answer | None:
+    def poll(self) -> SlurmAnswer | None:
         """Return its answer; None while it runs. One that takes too long is ended."""
         code = self._process.poll()
         if code is None and time.monotonic() < self._until:
@@ -95,16 +95,16 @@ class StartedCommand:
             self._process.wait()
         said, errors = _read(self._output), _read(self._errors)
         if code is None or code < 0:
-            return Answer(refusal=errors, is_none=True)
+            return SlurmAnswer(refusal=errors, is_none=True)
         return understand(code, said, errors)
 
 
-def understand(code: int, output: str, errors: str) -> Answer:
+def understand(code: int, output: str, errors: str) -> SlurmAnswer:
     """Return what a command that has ended answered."""
     if code == 0:
-        return Answer(output)
+        return SlurmAnswer(output)
     why = one_line(_PREFIX.sub("", errors).strip()) or f"exit code {code}"
-    return Answer(output, why, is_none=not errors.strip() or bool(_NO_ANSWER.search(errors)))
+    return SlurmAnswer(output, why, is_none=not errors.strip() or bool(_NO_ANSWER.search(errors)))
 
 
 def _read(file: IO[bytes]) -> str:
@@ -145,11 +145,11 @@ class Slurm:
         return StartedCommand(["squeue", "-h", "-j", job, "-o", "%L"], _ASKING)
 
 
-def wait_for(call: Call, give_up: Callable[[], bool] = bool) -> Answer:
+def wait_for(call: Call, give_up: Callable[[], bool] = bool) -> SlurmAnswer:
     """Wait for the answer of a command; no answer if ``give_up`` returns true first."""
     while (answer := call.poll()) is None:
         if give_up():
-            return Answer(is_none=True)
+            return SlurmAnswer(is_none=True)
         time.sleep(_PAUSE)
     return answer
 

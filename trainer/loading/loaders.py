@@ -292,10 +292,7 @@ class LoadedBatches:
             self._mark = mark
 
     def renew(self) -> bool:
-        """Return whether the workers have to be restarted to get a changed data set.
-
-        They have the data set as it was when they were started, and are kept if it is unchanged.
-        """
+        """Return whether the workers, which have the data set as it was, must get a changed one."""
         if self._again is None or not self.loader.num_workers:
             return False
         mark = mark_of(self.made.samples)

@@ -21,7 +21,7 @@ from orchestrator.cli.next_command import next_command
 from orchestrator.cli.preparing import prepare
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, end_settled, exit_code
 from orchestrator.cli.run_launcher import choose_launcher
-from orchestrator.cli.run_resources import find_resources
+from orchestrator.cli.run_resources import find_resources, limit_to
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.tolerant_stream import TolerantStream
@@ -93,8 +93,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     """Execute a plan with the options of ``orch run``, and return the exit code.
 
     ``begin`` is called once everything that runs need is loaded, before the first one starts.
-    ``is_summarized``: print a summary of the plan. ``worker``: it has ended in order when its time is
-    over, and after SIGTERM.
+    ``is_summarized``: print a summary of the plan. ``worker``: SIGTERM or the end of its time is its orderly end.
     """
     settings, began = with_flags(planned.settings, parse_flags(options)), now()
     _set_up(console, is_quiet=options.json)
@@ -106,11 +105,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
         return _do_nothing(planned, failures, options, console, is_summarized=is_summarized)
     to_start = planned.starts()
     stop_file = planned.experiment.stop_file()  # before joining, so that no later request is missed
-    resources = _join(planned, settings, total, tracking)
-    if worker:
-        resources = replace(
-            resources, time=worker.time, waits=worker.waits, most_runs=worker.most_runs
-        )
+    resources = limit_to(worker, _join(planned, settings, total, tracking))
     _tell(planned, to_start, console, is_summarized=is_summarized and not options.quiet)
     source = read_git_source(Path.cwd(), next_command(options, "run"))
     code = CodeDescription(source.commit, source.is_dirty)
@@ -127,16 +122,13 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
             engine = Engine(planned.experiment, launcher, board, resources, reporter)
             if not stop.asked:
                 begin()
-            starts, waits = arrange(to_start, settings.order), planned.plan.waits()
-            outcome, executed = _time(
-                planned, resources, lambda: engine.execute(starts, waits, stop)
-            )
+            todo = arrange(to_start, settings.order), planned.plan.waits()
+            outcome, executed = _time(planned, resources, lambda: engine.execute(*todo, stop))
         if reporter and _finish(reporter, planned, stop, console, options):
             outcome = replace(outcome, stopped=True)
         left = outcome.left + tell_unproven(planned, options, console)
         outcome = replace(outcome, left=left, ended={**failures, **outcome.ended})
-        is_in_order = stop.is_terminated or stop.is_out_of_time
-        ending = exit_code(outcome, worker, is_in_order=is_in_order)
+        ending = exit_code(outcome, worker, is_in_order=stop.is_terminated or stop.is_out_of_time)
         tell_at_end(RunEnd(planned, outcome, began, ending), stop, options, console)
     return close(outcome, planned, options, console, ending, executed)
 

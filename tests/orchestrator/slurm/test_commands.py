@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.slurm.commands import (
-    Answer,
     Slurm,
+    SlurmAnswer,
     StartedCommand,
     require_slurm,
     time_left,
@@ -26,7 +26,7 @@ def test_job_is_submitted_with_its_script(stand_in: StandIn, tmp_path: object) -
     os.close(write)
     answer = wait_for(Slurm().submit(["--array=0-1"], "#!/bin/bash\n", read))
     os.close(read)
-    assert answer == Answer("17;cluster\n")
+    assert answer == SlurmAnswer("17;cluster\n")
     with open(f"{tmp_path}/words") as words, open(f"{tmp_path}/script") as script:  # noqa: PTH123
         assert (words.read(), script.read()) == ("--parsable --array=0-1\n", "#!/bin/bash\n")
 

@@ -1,0 +1,50 @@
+"""Texts that users and programs write are read in a time that grows with their length, not its square.
+
+A text of this length would take minutes otherwise, and the limit of time for a test ends it.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config.quantities import parse_duration, parse_memory
+from orchestrator.config.secret_echo import compared_secrets, typed_secrets
+from orchestrator.config.secret_patterns import without_passwords, without_secret
+from orchestrator.errors import ConfigError
+from orchestrator.grid.interpolation_escapes import escape, unescape
+from orchestrator.runner.error_line import find_cause
+from orchestrator.runner.output_metrics import OutputMetrics
+from orchestrator.runner.project_files import digests_of
+
+LENGTH = 300_000
+PARTS = [*"x0 _-./:=\\[{'\"@<é", "a.", "a-", "x:", "x@", "a=", "--", "${", "\\$"]
+
+
+def read_output(text: str) -> None:
+    metrics = OutputMetrics((r"loss (?P<loss>\S+)",), Path("/nowhere/metrics.jsonl"))
+    metrics.feed(text.encode()[:60_000])
+    metrics.close()
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "argument": lambda text: typed_secrets([text]),
+    "condition": compared_secrets,
+    "override": lambda text: without_secret(f"a={{{text}"),
+    "address": without_passwords,
+    "value of a config": lambda text: escape(f"{text}${{x}}"),
+    "escaped value": unescape,
+    "duration": lambda text: parse_duration(text, "orch.timeout"),
+    "size": lambda text: parse_memory(text, "orch.gpu_memory"),
+    "command": lambda text: digests_of([text], "/nowhere", "/nowhere/run"),
+    "output": read_output,
+    "last line": lambda text: find_cause(text[:60_000], 1),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_long_text_is_read_at_once(reader: str) -> None:
+    for part in PARTS:
+        with suppress(ConfigError):
+            READERS[reader](part * (LENGTH // len(part)))
