@@ -1,12 +1,13 @@
 """The test whether locks reach from host to host, between live processes that share a folder.
 
 Each process holds the lock of a file of its own in ``hosts/``, and answers other processes. A newcomer
-asks one of another host; the answer proves that it lives, so its lock must be held. If it is free from
-here, a run that is executed there would look dead, and be started a second time.
+asks one of another host, or one that sees the folder through another mount; the answer proves that it
+lives, so its lock must be held. If it is free from here, a run that is executed there would look dead,
+and be started a second time.
 
 ======================  ====================================================================
 ``ID.lock``             locked by its process as run directories are
-``ID.json``             the host of that process
+``ID.json``             the host of that process, and the device on which it sees the folder
 ``ask-ID-ASKER``        a question
 ``yes-ID-ASKER``        its answer, a hard link to the question
 ``reach-A-B.json``      locks reach between two hosts
@@ -39,7 +40,7 @@ _ID_BYTES: Final = 8
 class LockTest:
     """Takes part in the test while it is entered; does nothing on a file system of this machine.
 
-    Entering it tests the locks against every other host, before any run is started.
+    Entering it tests the locks against every other host and mount, before any run is started.
 
     Args:
         experiment: The experiment's folder.
@@ -53,6 +54,7 @@ class LockTest:
         self._tell = tell
         self._own = os.urandom(_ID_BYTES).hex()
         self._lock = -1
+        self._device = ""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._answer, daemon=True)
 
@@ -102,6 +104,7 @@ class LockTest:
 
     def _begin(self) -> None:
         self._folder.mkdir(exist_ok=True)
+        self._device = _device_of(self._folder)
         path = self._folder / f"{self._own}.lock"
         path.touch()
         lock = RunLock(path)
@@ -113,6 +116,7 @@ class LockTest:
             "host": host.name,
             "boot_id": host.boot_id,
             "node": host.node,
+            "device": self._device,
         }
         durable.write_file(self._folder / f"{self._own}.json", records.dump(content))
 
@@ -131,7 +135,7 @@ class LockTest:
                     os.link(self._folder / name, self._folder / answer)
 
     def _test_others(self) -> None:
-        """Test each process of another host that answers.
+        """Test each process of another host or mount that answers.
 
         Raises:
             UsageError: The lock of one is free from here.
@@ -152,14 +156,16 @@ class LockTest:
             time.sleep(_PAUSE if waiting else 0)
 
     def _find_others(self) -> dict[str, Host]:
-        """Return the processes of other hosts, by their IDs, and remove the files of dead ones."""
+        """Return the processes of other hosts and mounts, by ID, and remove the files of dead ones."""
         found: dict[str, Host] = {}
         for path in self._folder.glob("*.json"):
             other = path.stem
             if other == self._own or not _is_id(other):
                 continue
-            host = _read_host(path)
-            if host is None or not host.is_other_than(this_host()):
+            host, device = _read_host(path)
+            if host == this_host() and device not in ("", self._device):
+                found[other] = host
+            elif host is None or not host.is_other_than(this_host()):
                 if not self._is_held(other):  # killed: a live one holds its lock
                     self._remove(other)
             elif not self._known.locks_reach(host):
@@ -172,15 +178,22 @@ class LockTest:
         is_held = self._is_held(other)
         if not is_held and not (self._folder / f"{other}.json").exists():
             return  # it has ended in order since it answered
-        if is_held:
+        if host == this_host():
+            if not is_held:
+                raise UsageError(
+                    f"{self._experiment}: another orch run executes this experiment through another"
+                    f" mount of the folder, and locks on this file system ({self._kind}) do not reach"
+                    " from mount to mount, so a run could be started twice. Use the same results_dir."
+                )
+        elif is_held:
             self._known.record_that_locks_reach(host)
-            return
-        raise UsageError(
-            f"{self._experiment}: host {host.node or host.name} executes this experiment, and locks on"
-            f" this file system ({self._kind}) do not reach from host to host, so a run could be"
-            " started twice. Use one host, or a results_dir on a file system with such locks:"
-            " see docs/cluster.md."
-        )
+        else:
+            raise UsageError(
+                f"{self._experiment}: host {host.node or host.name} executes this experiment, and locks"
+                f" on this file system ({self._kind}) do not reach from host to host, so a run could be"
+                " started twice. Use one host, or a results_dir on a file system with such locks:"
+                " see docs/cluster.md."
+            )
 
     def _is_held(self, other: str) -> bool:
         try:
@@ -199,13 +212,19 @@ def _is_id(name: str) -> bool:
     return len(name) == 2 * _ID_BYTES and all(digit in "0123456789abcdef" for digit in name)
 
 
-def _read_host(path: Path) -> Host | None:
-    """Return the host that a process has written; None if that cannot be read."""
+def _device_of(folder: Path) -> str:
+    """Return what tells the mounts apart through which one machine sees a folder."""
+    return str(folder.stat().st_dev)
+
+
+def _read_host(path: Path) -> tuple[Host | None, str]:
+    """Return the host and the device that a process has written; no host if they cannot be read."""
     try:
         found = records.parse(durable.read_file(path))
     except OSError:
-        return None
+        return None, ""
     match found:
         case {"schema": 1, "host": str(name), "boot_id": str(boot_id), "node": str(node)}:
-            return Host(name, boot_id, node)
-    return None
+            device = found.get("device")
+            return Host(name, boot_id, node), device if isinstance(device, str) else ""
+    return None, ""

@@ -87,6 +87,46 @@ def test_process_of_this_host_is_not_asked(tmp_path: Path) -> None:
         assert not [path for path in (tmp_path / "hosts").iterdir() if "ask" in path.name]
 
 
+def see_through(monkeypatch: pytest.MonkeyPatch, mount: str) -> None:
+    """See the folder through a mount from now on, in this process and those that it starts."""
+    monkeypatch.setattr(lock_reach, "_device_of", lambda _folder: mount)
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_locks_are_tested_between_two_mounts_on_one_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_held: bool
+) -> None:
+    """Two FUSE mounts of a folder have locks of their own; that is told before anything starts."""
+    see_through(monkeypatch, "40")
+    with other_process(tmp_path, Host("second", "boot-2")):
+        see_through(monkeypatch, "41")
+        monkeypatch.setattr(RunLock, "is_held", lambda _lock: is_held)
+        test = LockTest(tmp_path, str)
+        if is_held:
+            with test:
+                pass
+        else:
+            with pytest.raises(UsageError, match="through another mount of the folder"):
+                test.__enter__()
+    assert list((tmp_path / "hosts").iterdir()) == []
+
+
+def test_killed_process_of_another_mount_is_not_an_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not answer; what it has left is removed by one that sees its lock."""
+    monkeypatch.setattr(lock_reach, "_PATIENCE", 0.2)
+    see_through(monkeypatch, "40")
+    with other_process(tmp_path, Host("second", "boot-2")) as pid:
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        for mount, left in (("41", True), ("40", False)):
+            see_through(monkeypatch, mount)
+            with LockTest(tmp_path, str):
+                pass
+            assert any((tmp_path / "hosts").iterdir()) is left
+
+
 def test_process_that_does_not_answer_is_not_waited_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
