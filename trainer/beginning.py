@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer.checkpoints.state import Resumable, restore
 from trainer.compute_environment import compare
+from trainer.extending import begin_from_another
 from trainer.groups import check_trained
 from trainer.numbers_version import NUMBERS, may_resume, numbers_of
 from trainer.run_files import Progress, say
@@ -26,18 +27,23 @@ class Beginning(Resumable, Protocol):
     """The parts of a trainer that the beginning of a run needs."""
 
     run_dir: Path
-    config: Config
-    settings: TrainingSettings
     callbacks: Callbacks[Any]
     unsaved: UnsavedState
     checkpoints: Checkpoints
     outputs: Outputs
 
 
-def find_checkpoint(trainer: Beginning) -> tuple[Path, Saved] | None:
-    """Return the newest checkpoint and set the trainer's iteration, if the run resumes from one."""
+def find_checkpoint(trainer: Beginning, settings: TrainingSettings) -> tuple[Path, Saved] | None:
+    """Return the newest checkpoint and set the trainer's iteration, if the run resumes from one.
+
+    A run that has none takes over that of a run which differs only in the number of iterations.
+    """
     found = trainer.checkpoints.newest()
-    if found is not None and not may_resume(found[1].state, trainer.settings.other_numbers):
+    if found is None and begin_from_another(
+        trainer.run_dir, trainer.checkpoints.fingerprint, settings.iterations
+    ):
+        found = trainer.checkpoints.newest()
+    if found is not None and not may_resume(found[1].state, settings.other_numbers):
         trainer.outputs.set_aside(numbers_of(found[1].state))
         trainer.checkpoints.begin_again()
         found = None
@@ -51,14 +57,19 @@ def find_checkpoint(trainer: Beginning) -> tuple[Path, Saved] | None:
     return found
 
 
-def begin_training(trainer: Beginning) -> None:
+def begin_training(trainer: Beginning, config: Config, seed: int) -> None:
     """Seed all generators, and call the callbacks, which may draw from them, and change modules.
+
+    Args:
+        trainer: The trainer.
+        config: The run's configuration.
+        seed: Its seed.
 
     Raises:
         ConfigError: If nobody trains a parameter of the criterion or the curriculum.
     """
-    seed_everything(trainer.settings.seed, "training")
-    trainer.generators.begin(trainer.config, trainer.settings.seed)
+    seed_everything(seed, "training")
+    trainer.generators.begin(config, seed)
     for train_begin in trainer.callbacks.cb_on_train_begin:
         train_begin(trainer)
         trainer.generators.look_again()
@@ -66,8 +77,15 @@ def begin_training(trainer: Beginning) -> None:
     check_trained(trainer.modules)
 
 
-def resume(trainer: Beginning, path: Path, saved: Saved) -> None:
-    """Restore a checkpoint, and bring the files of its iteration up to date."""
+def resume(trainer: Beginning, path: Path, saved: Saved, iterations: int) -> None:
+    """Restore a checkpoint, and bring the files of its iteration up to date.
+
+    Args:
+        trainer: The trainer.
+        path: The checkpoint.
+        saved: Its content.
+        iterations: The number of iterations of the run.
+    """
     restore(trainer, saved)
     iteration = trainer.iteration
     say(f"resuming after iteration {iteration}, from {path.relative_to(trainer.run_dir)}")
@@ -81,4 +99,5 @@ def resume(trainer: Beginning, path: Path, saved: Saved) -> None:
         trainer.numbers_before.append(before)
     trainer.outputs.open(since=iteration)
     points, reason = trainer.history.points, trainer.stopping.reason
-    trainer.outputs.publish(Progress(iteration, trainer.settings.iterations, points, reason))
+    is_read = trainer.watch.is_read
+    trainer.outputs.publish(Progress(iteration, iterations, points, reason, is_total_read=is_read))

@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from trainer.config_file import plain_config
-from trainer.settings import read_settings
+from trainer.settings import TrainingSettings, read_settings
 
 if TYPE_CHECKING:
     from trainer.settings import Config
 
+READ = "iterations"
+
+
+class Watch:
+    """Notes whether anybody has asked for the number of iterations.
+
+    If nobody has, the first iterations of a run do not depend on it, and a run with another number
+    may begin with them. `is_read` is saved with the run's state.
+    """
+
+    def __init__(self) -> None:
+        self.is_read = False
+
+
+class WatchedSettings:
+    """The settings as callbacks get them: reading `iterations` is noted."""
+
+    def __init__(self, settings: TrainingSettings, watch: Watch) -> None:
+        self._settings = settings
+        self._watch = watch
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - that of the setting
+        """Return a setting."""
+        if name in ("_settings", "_watch"):  # of a copy that is being made
+            raise AttributeError(name)
+        if name == READ or name.startswith("__"):  # the latter of `dataclasses`, which reads all
+            self._watch.is_read = True
+        return getattr(self._settings, name)
+
 
 class Configured:
     """The configuration of a run: resolved and plain, as settings, and as a `DictConfig`.
+
+    What is public is for callbacks, and watched; the trainer itself reads the rest.
 
     Args:
         given: The configuration, of OmegaConf or plain.
@@ -25,12 +56,30 @@ class Configured:
     """
 
     def __init__(self, given: DictConfig | Config) -> None:
+        self.watch = Watch()
         self._given = given
-        self.config = plain_config(given)
-        self.settings = read_settings(self.config)
+        self._plain = plain_config(given)
+        self._settings = read_settings(self._plain)
+        self._shown = WatchedSettings(self._settings, self.watch)
 
-    @cached_property
+    @property
+    def settings(self) -> TrainingSettings:
+        """The keys that the trainer itself reads, with their defaults."""
+        return self._shown  # type: ignore[return-value]  # it has the same attributes
+
+    @property
+    def config(self) -> Config:
+        """The run's configuration, resolved, in plain dictionaries, lists and values."""
+        self.watch.is_read = True
+        return self._plain
+
+    @property
     def cfg(self) -> DictConfig:
         """The run's configuration as a `DictConfig`, which is created on first access."""
+        self.watch.is_read = True
+        return self._made
+
+    @cached_property
+    def _made(self) -> DictConfig:
         given = self._given
         return given if isinstance(given, DictConfig) else OmegaConf.create(dict(given))

@@ -21,7 +21,7 @@ from trainer.durable_files import (
 from trainer.numbers_version import NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from trainer.history import MetricPoint
@@ -32,6 +32,7 @@ PROGRESS = "progress.json"
 METRICS = "metrics.jsonl"
 RESULTS = "results.json"
 EARLIER = "earlier"
+EXTENDED = "extended.json"
 
 BLOCK = 1 << 14
 
@@ -43,12 +44,14 @@ class Progress:
     """The progress of a run: `iteration` of `iterations`, and the points of that iteration.
 
     `reason` is why the training ends with it, if it does so by a decision; None otherwise.
+    `is_total_read`: a callback has read the number of iterations.
     """
 
     iteration: int
     iterations: int
     points: Sequence[MetricPoint]
     reason: str | None = None
+    is_total_read: bool = True
 
     @property
     def is_last(self) -> bool:
@@ -108,7 +111,7 @@ class Outputs:
         paths = map((self.run_dir / EARLIER).joinpath, made)
         folder = next(path for path in paths if not os.path.lexists(path))
         folder.mkdir()
-        for name in (METRICS, PROGRESS, RESULTS):
+        for name in (METRICS, PROGRESS, RESULTS, EXTENDED):
             with suppress(FileNotFoundError):
                 (self.run_dir / name).rename(folder / name)
         (folder / CHECKPOINTS).mkdir()
@@ -166,10 +169,11 @@ class Outputs:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         shown = ", ".join([f"{key}: {value}" for key, value in metrics.items()])
         why = progress.stopped_early
-        early = "" if why is None else f', "stopped_early": {_encode(why)}'
+        more = "" if why is None else f', "stopped_early": {_encode(why)}'
+        more += f', "total_read": {"true" if progress.is_total_read else "false"}'
         line = (
             f'{{"iteration": {progress.iteration}, "iterations": {progress.iterations}, '
-            f'"metrics": {{{shown}}}, "updated_at": "{now}", "numbers": {NUMBERS}{early}}}\n'
+            f'"metrics": {{{shown}}}, "updated_at": "{now}", "numbers": {NUMBERS}{more}}}\n'
         )
         replace_file(self._progress, line.encode(), durable=False)
 
@@ -203,6 +207,33 @@ def json_numbers(metrics: Mapping[str, float]) -> dict[str, float | str]:
 def _encode_number(value: float) -> str:
     """Return a number as JSON."""
     return repr(value) if isfinite(value) else f'"{json_number(value)}"'
+
+
+def copy_points(source: Path, run_dir: Path, step: int, keys: Collection[str]) -> None:
+    """Copy a run's points up to a step, and only those of these keys at the step itself.
+
+    Points that the other run has already, before a kill, stay where they are in the file.
+
+    Raises:
+        OSError: If a file cannot be read or written.
+    """
+    before = _whole_lines(run_dir / METRICS)
+    present = set(map(_place_of, before))
+    added = [
+        line
+        for line in _whole_lines(source / METRICS)
+        if (place := _place_of(line))
+        and place not in present
+        and (place[1] < step or (place[1] == step and place[0] in keys))
+    ]
+    replace_file(run_dir / METRICS, b"".join([*before, *added]), durable=True)
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    if not is_there(path):
+        return []
+    with path.open("rb") as file:
+        return [line for line in file if line.endswith(b"\n")]
 
 
 def _last_lines(path: Path, size: int, since: int) -> tuple[list[bytes], int]:

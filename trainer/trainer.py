@@ -84,23 +84,23 @@ class ModularTaskTrainer(Roles, Configured):
     def __init__(self, cfg: DictConfig | Config, run_dir: Path) -> None:
         Configured.__init__(self, cfg)
         self.run_dir = run_dir = Path(run_dir)
-        config = self.config
-        self.device = choose_device(self.settings.device)
-        fix_arithmetic(self.device, self.settings)
-        self.autocast = choose_autocast(self.device, self.settings.precision)
-        seed_everything(self.settings.seed, "modules")
+        config = self._plain
+        self.device = choose_device(self._settings.device)
+        fix_arithmetic(self.device, self._settings)
+        self.autocast = choose_autocast(self.device, self._settings.precision)
+        seed_everything(self._settings.seed, "modules")
         modules = build_modules(config, self.device)
         Roles.__init__(self, modules)
         check_states(self.modules)
         self.callbacks: Callbacks[ModularTaskTrainer] = collect_callbacks(self.modules)
-        if self.settings.compile:
+        if self._settings.compile:
             # For each shape: the compiled code must not depend on the batch with which a process starts.
             fix_compiler()
             self.model.compile(dynamic=False)
         self._has_modes = has_modes(self.optimizer)
-        self.update = Update(modules, self.device, self.autocast, self.settings.clip_norm)
-        self.measures = build_measures(config, self.device, self.criterion, self.settings.metric)
-        settings, is_watched = self.settings, self.callbacks.may_change_data
+        self.update = Update(modules, self.device, self.autocast, self._settings.clip_norm)
+        self.measures = build_measures(config, self.device, self.criterion, self._settings.metric)
+        settings, is_watched = self._settings, self.callbacks.may_change_data
         load = partial(make_loader, settings=settings, device=self.device, is_watched=is_watched)
         self.loaders = {part: load(getattr(self.data, part), part) for part in PARTS}
         self.generators = ModuleGenerators(self.modules, self.loaders.values())
@@ -111,15 +111,15 @@ class ModularTaskTrainer(Roles, Configured):
         self.schedule = RateSchedule(self.scheduler, is_per_update=interval == STEP)
         self._take_update = self.schedule.after(self.update.take)
         if not self.callbacks.may_add_metrics:
-            check_metric(self.settings.metric, self.measures.names)
-            check_metric(self.settings.stopping.metric, self.measures.names, "stopping.metric")
-        self.history = History(self.settings.metric, self.settings.mode)
-        self.stopping = EarlyStopping(self.settings.stopping)
+            check_metric(self._settings.metric, self.measures.names)
+            check_metric(self._settings.stopping.metric, self.measures.names, "stopping.metric")
+        self.history = History(self._settings.metric, self._settings.mode)
+        self.stopping = EarlyStopping(self._settings.stopping)
         self.stop = self.stopping.stop
         self.outputs = Outputs(run_dir)
-        fingerprint = digest_of(fingerprinted(written_config(cfg), self.settings, interval))
+        fingerprint = digest_of(fingerprinted(written_config(cfg), self._settings, interval))
         self.checkpoints = Checkpoints(
-            self.outputs.checkpoints, self.settings.keep_last, fingerprint
+            self.outputs.checkpoints, self._settings.keep_last, fingerprint
         )
         self.environment = describe_environment(self.device)
         self.environment_changes: list[str] = []
@@ -165,17 +165,17 @@ class ModularTaskTrainer(Roles, Configured):
             Diverged: If the training loss is no longer finite.
         """
         with claimed(self.outputs.checkpoints), compiler_limit_explained():
-            self.environment |= examine(self.loaders, is_strict=self.settings.deterministic)
-            found = find_checkpoint(self)
-            begin_training(self)
+            self.environment |= examine(self.loaders, is_strict=self._settings.deterministic)
+            found = find_checkpoint(self, self._settings)
+            begin_training(self, self._plain, self._settings.seed)
             if found is None:
                 check_savable(lambda: state_of(self))
             else:
-                resume(self, *found)
-            with Recorder(self.checkpoints, self.outputs, self.settings.every) as recorder:
-                for iteration in self.stopping.rest(self.iteration, self.settings.iterations):
+                resume(self, *found, self._settings.iterations)
+            with Recorder(self.checkpoints, self.outputs, self._settings.every) as recorder:
+                for iteration in self.stopping.rest(self.iteration, self._settings.iterations):
                     self._stop_if_asked(recorder)
-                    seed_everything(self.settings.seed, "iteration", iteration)
+                    seed_everything(self._settings.seed, "iteration", iteration)
                     for iteration_begin in self.callbacks.cb_on_iteration_begin:
                         iteration_begin(self, iteration)
                     metrics = self._run_iteration(iteration)
@@ -190,13 +190,13 @@ class ModularTaskTrainer(Roles, Configured):
             for end in self.callbacks.cb_on_train_end:
                 end(self, test_results)
             check_numbers(test_results)
-            report(self, test_results, final_points, final_state)
+            report(self, self._settings.iterations, test_results, final_points, final_state)
         return test_results
 
     def _stop_if_asked(self, recorder: Recorder) -> None:
         if self.stop_requested:
             recorder.complete(lambda: state_of(self))
-            iterations = self.settings.iterations
+            iterations = self._settings.iterations
             raise Stopped(f"stopped after iteration {self.iteration} of {iterations}, as asked")
 
     def _run_iteration(self, iteration: int) -> dict[str, float]:
@@ -220,7 +220,7 @@ class ModularTaskTrainer(Roles, Configured):
         for batch_idx in range(self._steps()):
             for begin in callbacks.cb_on_step_begin:
                 begin(self, iteration, batch_idx)
-            loss, count = self._take_update(self.batches.take(self.settings.accumulate))
+            loss, count = self._take_update(self.batches.take(self._settings.accumulate))
             if not self._is_checked:
                 self._check_first_step()
             losses.add(loss, count)
@@ -242,9 +242,9 @@ class ModularTaskTrainer(Roles, Configured):
 
     def _steps(self) -> int:
         """Return the number of steps of the iteration; no step takes batches of two passes."""
-        if self.settings.training_type == "epoch":
-            return ceil(self.batches.begin_pass() / self.settings.accumulate)
-        return self.settings.eval_every
+        if self._settings.training_type == "epoch":
+            return ceil(self.batches.begin_pass() / self._settings.accumulate)
+        return self._settings.eval_every
 
     def _evaluate(self, part: str, iteration: int) -> dict[str, float]:
         """Evaluate on a part of the data, with the callbacks before and after."""
@@ -270,8 +270,10 @@ class ModularTaskTrainer(Roles, Configured):
         check_numbers(metrics, own=MEASURED)
         self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)
         self.stopping.judge(iteration, metrics, self.history)
-        iterations, reason = self.settings.iterations, self.stopping.reason
-        progress = Progress(iteration, iterations, self.history.points, reason)
+        iterations, points = self._settings.iterations, self.history.points
+        progress = Progress(
+            iteration, iterations, points, self.stopping.reason, is_total_read=self.watch.is_read
+        )
         recorder.record(progress, lambda: state_of(self), self.history.best_iteration)
         shown = "  ".join(f"{key} {float(value):.4g}" for key, value in metrics.items())
         say(f"iteration {iteration} of {iterations}: {shown}")
@@ -280,9 +282,9 @@ class ModularTaskTrainer(Roles, Configured):
 
     def _test(self, recorder: Recorder) -> dict[str, float]:
         """Test the best weights, or the last ones if the configuration says so."""
-        seed_everything(self.settings.seed, "test")
+        seed_everything(self._settings.seed, "test")
         best = self.history.best_iteration
-        if self.settings.test_with == "best" and best is not None and best != self.iteration:
+        if self._settings.test_with == "best" and best is not None and best != self.iteration:
             recorder.wait()
             restore_modules(self, self.checkpoints.state_at(best))
         results = self._evaluate("test", self.iteration)

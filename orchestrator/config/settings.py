@@ -48,6 +48,7 @@ _KNOWN: Final = (
     "retries",
     "max_failures",
     "order",
+    "extend",
     "identity",
     "tracking",
     "metrics_from_output",
@@ -133,8 +134,9 @@ class Settings:
     """The settings under ``orch:``.
 
     ``identity_exclude`` are dotted keys that are not part of the run ID, ``limits`` the time limits
-    of an attempt, and ``at_end`` is the command that is told how ``orch run`` ended. ``slurm``: a
-    cluster executes the runs.
+    of an attempt, ``extend`` whether runs begin with those that differ only in the number of iterations,
+    and ``at_end`` is the command that is told how ``orch run`` ended. ``slurm``: a cluster executes the
+    runs.
     """
 
     program: ProgramSettings = ProgramSettings()
@@ -146,6 +148,7 @@ class Settings:
     tracking: Tracking = Tracking()
     at_end: tuple[str, ...] = ()
     slurm: SlurmSettings | None = None
+    extend: bool = True
 
 
 def parse_settings(node: Value) -> Settings:
@@ -167,7 +170,15 @@ def parse_settings(node: Value) -> Settings:
         tracking=_parse_tracking(orch.get("tracking")),
         at_end=_arguments(orch.get("at_end") or [], "orch.at_end"),
         slurm=_parse_slurm(orch.get("slurm")),
+        extend=_parse_switch(orch, "extend"),
     )
+
+
+def _parse_switch(orch: Mapping[str, Value], name: str) -> bool:
+    value = orch.get(name, True)
+    if not isinstance(value, bool):
+        raise ConfigError(f"orch.{name} is {value!r}. Set it to true or false.")
+    return value
 
 
 def _parse_slurm(node: Value) -> SlurmSettings | None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir import durable, records
+from orchestrator.rundir.saved_iterations import is_extended
 from orchestrator.rundir.state import Record, Status
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def pick_some(items: Sequence[T], most: int) -> Sequence[T]:
 def seconds_of(directory: RunDirectory, status: object) -> float | None:
     """Return the seconds that a finished run takes from nothing to its end, or None if unknown.
 
-    Of a run that was resumed only the last attempt is known, which computed some of the steps.
+    Of a run that was resumed only the last attempt is known, which computed some of the steps, and so
+    did the first one of a run that extends another.
     """
     if not (isinstance(status, Status) and status.record is Record.DONE and status.ended_at):
         return None
@@ -51,7 +53,7 @@ def seconds_of(directory: RunDirectory, status: object) -> float | None:
         return None
     if seconds <= 0:
         return None
-    if status.attempt == 1:
+    if status.attempt == 1 and not is_extended(directory.path):
         return seconds
     share = _share_since(directory, moment)
     return seconds / share if share else None

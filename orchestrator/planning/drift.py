@@ -122,7 +122,7 @@ class _DriftComparison:
         planned = self._planned
         run, program = planned.plan.decisions.run(place), planned.settings.program
         attempts = code_record.read(planned.experiment.run(run.run_id).path)
-        files = frozenset(name for attempt in attempts for name in _changed(attempt))
+        files = frozenset(name for attempt in attempts for name in changed_files(attempt))
         commands = [it["program"] for it in attempts if isinstance(it.get("program"), list)]
         commands = [_without_incidentals(command) for command in commands]
         now = _without_incidentals(_program(program))
@@ -133,7 +133,7 @@ class _DriftComparison:
         return _Drifted(files, is_other=is_other) if files or is_other else _NOTHING
 
 
-def _changed(attempt: Attempt) -> list[str]:
+def changed_files(attempt: Attempt) -> list[str]:
     """Return the files of an attempt whose content is another one now."""
     files: Mapping[str, str | None] = attempt["files"]
     changed = []

@@ -16,6 +16,7 @@ from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.grid.run_selection import select_runs
+from orchestrator.planning.extending import Extensions, known_totals
 from orchestrator.planning.plan import make_plan, restrict
 from orchestrator.planning.work import Work
 from orchestrator.rundir.experiment import ExperimentDirectory
@@ -116,6 +117,10 @@ def plan_runs(
     if condition is not None:
         made = restrict(made, _without_secrets(condition.text), condition.source)
     former = [run_id for run_id in existing if run_id not in named]
+    experiment.totals = known_totals(described, experiment, former)
+    extensions = Extensions(described, experiment, existing).find(made.decisions)
+    if extensions:
+        made = replace(made, decisions=made.decisions.extending(extensions))
     return Planned(
         made,
         experiment,

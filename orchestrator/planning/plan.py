@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, overload
 
 from orchestrator.errors import FilterError
@@ -15,6 +16,7 @@ from orchestrator.rundir.state import NOTHING_THERE, Observation, State, fill_co
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from orchestrator.grid.extension import Extension
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.grid.run_selection import Selection
 
@@ -37,6 +39,7 @@ ACTIONS: Final[Mapping[State, Action]] = {
     State.FAILED: Action.RETRY,
     State.DONE: Action.SKIP,
 }
+NO_EXTENSIONS: Final[Mapping[int, Extension]] = MappingProxyType({})
 STARTS: Final = frozenset({Action.RUN, Action.RESUME, Action.RETRY})
 
 
@@ -48,6 +51,7 @@ class Decision:
     action: Action
     reason: str
     seen: Observation
+    extension: Extension | None = None
 
 
 class Decisions(Sequence[Decision]):
@@ -56,9 +60,15 @@ class Decisions(Sequence[Decision]):
     ``seen`` has the observations, by index, of all runs that have a directory.
     """
 
-    def __init__(self, runs: Sequence[Run], seen: Mapping[int, Observation]) -> None:
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        seen: Mapping[int, Observation],
+        extensions: Mapping[int, Extension] = NO_EXTENSIONS,
+    ) -> None:
         self._runs = runs
         self._seen = seen
+        self._extensions = extensions
 
     def __len__(self) -> int:
         """Return the number of decisions."""
@@ -73,14 +83,21 @@ class Decisions(Sequence[Decision]):
         if isinstance(at, slice):
             return [self[place] for place in range(*at.indices(len(self)))]
         place = range(len(self))[at]
-        return decide(self._runs[place], self._seen.get(place, NOTHING_THERE))
+        seen = self._seen.get(place, NOTHING_THERE)
+        return decide(self._runs[place], seen, self._extensions.get(place))
+
+    def extending(self, extensions: Mapping[int, Extension]) -> Decisions:
+        """Return the decisions with what pending runs extend, by their indices."""
+        return Decisions(self._runs, self._seen, extensions)
 
     def pick(self, places: Sequence[int]) -> Decisions:
         """Return the decisions on the runs at these indices, without making any."""
         runs = self._runs
         picked = runs.pick(places) if isinstance(runs, Runs) else [runs[place] for place in places]
         seen = {at: self._seen[place] for at, place in enumerate(places) if place in self._seen}
-        return Decisions(picked, seen)
+        known = self._extensions
+        extensions = {at: known[place] for at, place in enumerate(places) if place in known}
+        return Decisions(picked, seen, extensions)
 
     @property
     def runs(self) -> Sequence[Run]:
@@ -110,7 +127,9 @@ class Decisions(Sequence[Decision]):
         """Return the number of runs with each state, action and reason."""
         seen = Counter((s.state, ACTIONS[s.state], s.reason) for s in self._seen.values())
         waiting = len(self._runs) - len(self._seen)
-        if waiting:
+        for extension in self._extensions.values():
+            seen[State.PENDING, Action.RUN, str(extension)] += 1
+        if waiting := waiting - len(self._extensions):
             seen[State.PENDING, Action.RUN, NOTHING_THERE.reason] += waiting
         return seen
 
@@ -197,9 +216,10 @@ def restrict(plan: Plan, only: str, option: str = "--only") -> Plan:
     return replace(plan, decisions=plan.decisions.pick(meant), only=only)
 
 
-def decide(run: Run, seen: Observation) -> Decision:
+def decide(run: Run, seen: Observation, extension: Extension | None = None) -> Decision:
     """Decide the action for one run."""
-    return Decision(run, ACTIONS[seen.state], seen.reason, seen)
+    reason = seen.reason if extension is None else str(extension)
+    return Decision(run, ACTIONS[seen.state], reason, seen, extension)
 
 
 def plan_as_json(plan: Plan) -> dict[str, object]:
@@ -226,7 +246,15 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
                 "state": decision.seen.state.value,
                 "action": decision.action.value,
                 "reason": decision.reason,
+                "extends": _extends_as_json(decision.extension),
             }
             for decision in plan.decisions
         ],
     }
+
+
+def _extends_as_json(extension: Extension | None) -> dict[str, object] | None:
+    """Return the run that a run extends; None if it begins from nothing."""
+    if extension is None or not extension.is_possible:
+        return None
+    return {"run_id": extension.run_id, "iteration": extension.iteration}

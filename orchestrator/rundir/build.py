@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
+from orchestrator.grid.extension import find_siblings
 from orchestrator.grid.identity import RUN_ID_DIGITS
 from orchestrator.rundir import config_yaml, durable, records
 from orchestrator.rundir.directory import RunDirectory
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.identity import Run, RunId
 
+EXTENDS: Final = "extends"
 _PREFIX: Final = ".new-"
 # Names of this and of earlier versions; a file, a link or another folder with the prefix is the user's.
 _OURS: Final = re.compile(
@@ -62,7 +64,9 @@ def build(run: Run, staging: Path, exclude: Sequence[str] | None = None) -> None
     os.close(_build(run, staging, exclude))
 
 
-def _build(run: Run, staging: Path, exclude: Sequence[str] | None) -> int:
+def _build(
+    run: Run, staging: Path, exclude: Sequence[str] | None, totals: Collection[int] = ()
+) -> int:
     """Build a run directory and return the locked descriptor that keeps it from being swept.
 
     Raises:
@@ -74,6 +78,8 @@ def _build(run: Run, staging: Path, exclude: Sequence[str] | None) -> int:
     check_written(text, identity)
     if replaces := replaced_by(staging.parent, run.run_id):
         identity[REPLACES] = replaces
+    elif extends := find_siblings(run, totals, exclude or ()):
+        identity[EXTENDS] = list(extends)
     staging.mkdir()
     made = RunDirectory(staging)
     lock = -1
@@ -130,17 +136,21 @@ class StagedDirectories:
         """Return whether the directory of a run has been built."""
         return run_id in self._built
 
-    def build(self, run: Run) -> None:
+    def build(self, run: Run, totals: Collection[int] = ()) -> None:
         """Build the directory of a run.
+
+        Args:
+            run: The run.
+            totals: Numbers of iterations of runs that it may extend.
 
         Raises:
             OSError: It cannot be written; nothing is left behind.
         """
         staging = self._training / f"{_PREFIX}{run.run_id}-{os.urandom(16).hex()}"
-        self._built[run.run_id] = staging, _build(run, staging, self._exclude)
+        self._built[run.run_id] = staging, _build(run, staging, self._exclude, totals)
 
-    def publish(self, run: Run, path: Path) -> None:
-        """Rename the directory of a run into place; build it first if necessary.
+    def publish(self, run: Run, path: Path, totals: Collection[int] = ()) -> None:
+        """Rename the directory of a run into place; build it first if necessary, see ``build``.
 
         Raises:
             OSError: It cannot be written; nothing is left behind.
@@ -149,7 +159,7 @@ class StagedDirectories:
             if run.run_id in self._built:
                 self._publish(run.run_id, path)
                 return
-        self.build(run)
+        self.build(run, totals)
         self._publish(run.run_id, path)
 
     def _publish(self, run_id: RunId, path: Path) -> None:

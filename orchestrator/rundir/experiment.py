@@ -47,6 +47,8 @@ class ExperimentDirectory:
         self.path = results_dir / experiment_id
         self.training = self.path / "training"
         self._exclude = identity_exclude
+        # Numbers of iterations of runs that new ones may extend.
+        self.totals: frozenset[int] = frozenset()
         self._is_alone: bool | None = None  # None: this process has not joined
         self.replaced = ReplacedRuns(self.training, _is_run)
 
@@ -199,7 +201,7 @@ class ExperimentDirectory:
                 self._staged.drop([run.run_id])  # another orchestrator was faster
                 heal(directory, run, self._exclude)
             else:
-                self._staged.publish(run, directory.path)
+                self._staged.publish(run, directory.path, self.totals)
         directory.check_identity(run, self._exclude)
         check_folder(directory.path)
         return directory
@@ -214,7 +216,7 @@ class ExperimentDirectory:
         for run in runs:
             if not (run.run_id in self._staged or self.run(run.run_id).path.is_dir()):
                 with exclusive(self.training):
-                    self._staged.build(run)
+                    self._staged.build(run, self.totals)
 
     def tear_down(self) -> None:
         """Remove what this process has built ahead, and earlier directories of runs that are done."""

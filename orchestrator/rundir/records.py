@@ -116,6 +116,7 @@ def parse_progress(content: bytes) -> Progress | None:
                     # Of the programs that report the version of their numbers, all resume.
                     resumes=whole.get("resumes") is True or "numbers" in whole,
                     stopped_early=brief(_text(whole.get("stopped_early")) or ""),
+                    total_read=_optional(whole.get("total_read"), bool),
                 )
     return None
 

@@ -92,7 +92,8 @@ class Progress:
 
     ``saved`` is the iteration that it would resume from; None if it does not say. ``updated_at`` is
     when it reported that, in ISO 8601, or empty. ``resumes``: it has looked for a checkpoint.
-    ``stopped_early`` is why it ends before the last iteration, or empty.
+    ``stopped_early`` is why it ends before the last iteration, or empty. ``total_read``: a callback has
+    read the number of iterations; None: unknown.
     """
 
     iteration: int
@@ -102,6 +103,7 @@ class Progress:
     updated_at: str = ""
     resumes: bool = False
     stopped_early: str = ""
+    total_read: bool | None = None
 
     @property
     def is_complete(self) -> bool:

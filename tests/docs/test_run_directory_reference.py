@@ -18,10 +18,12 @@ from orchestrator.tracking.metric_points import START, read_points
 
 PAGE = DOCS / "reference" / "run-directory.md"
 TABLES = read_tables(PAGE)
-# It stops early, after one iteration.
-TRAINING = "iterations=2 +stopping.time_limit=0.001 data.held_out=1500 orch.tracking.enabled=false"
+# It stops early, after one iteration. A second run extends the first one.
+TRAINING = (
+    "+stopping.time_limit=0.001 scheduler=none data.held_out=1500 orch.tracking.enabled=false"
+)
 # What is in results.json under names of the user's own, or of the machine.
-OPEN = {"test", "best", "final", "environment", "overrides", "metrics"}
+OPEN = {"test", "best", "final", "environment", "overrides", "metrics", "extends"}
 
 
 def first_column(heading: str) -> list[str]:
@@ -34,12 +36,15 @@ def run_dirs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return run directories of the trainer and of another program."""
     folders = []
     for project, overrides in (
-        ("demo", TRAINING),
+        ("demo", f"iterations=2 {TRAINING}"),
         ("toy", "lr=0.1,2 '+out=${hydra:runtime.output_dir}'"),
     ):
         sandbox = Sandbox(tmp_path_factory.mktemp(project), project)
         output, _ = sandbox.run(f"orch run {overrides} --quiet")
         assert "runs are done" in output, output
+        if project == "demo":
+            output, _ = sandbox.run(f"orch run iterations=3 {TRAINING} --quiet")
+            assert "runs are done" in output, output
         if project == "toy":
             output, _ = sandbox.run("orch rerun --where 'lr == 0.1'")
             assert "1 of 1 runs are done" in output, output

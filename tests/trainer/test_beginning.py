@@ -17,7 +17,7 @@ def trainer_of(run_dir: Path) -> ModularTaskTrainer:
 
 def test_new_run_begins_at_its_first_iteration(make_run: MakeRun) -> None:
     trainer = trainer_of(make_run())
-    assert find_checkpoint(trainer) is None
+    assert find_checkpoint(trainer, trainer.settings) is None
     assert (trainer.iteration, trainer.environment_changes) == (0, [])
 
 
@@ -25,7 +25,7 @@ def test_run_goes_on_from_its_newest_checkpoint(make_run: MakeRun, train: Train)
     run_dir = make_run()
     train(run_dir)
     trainer = trainer_of(run_dir)
-    found = find_checkpoint(trainer)
+    found = find_checkpoint(trainer, trainer.settings)
     assert found is not None
     assert trainer.iteration == found[1].state["iteration"] == 4
 
@@ -45,6 +45,6 @@ def test_other_numbers_are_resumed_only_if_the_config_says_so(
         patch.setattr("trainer.checkpoints.state.NUMBERS", NUMBERS - 1)
         train(run_dir)
     trainer = trainer_of(run_dir)
-    assert (find_checkpoint(trainer) is not None) is resumes
+    assert (find_checkpoint(trainer, trainer.settings) is not None) is resumes
     train(run_dir)
     assert bool(results_of(run_dir)["environment_changes"])

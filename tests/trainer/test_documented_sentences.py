@@ -9,6 +9,9 @@ from documented_sentences import sentences_of
 
 ADVICE = "advice: it says what to write, not what happens"
 R = "test_resume.py::"
+OF_EXTENDING = "test_extending.py::"
+OF_PLAN = "../orchestrator/planning/test_extending.py::"
+OF_GRIDS = "../end_to_end/test_extending.py::"
 OF_INTERVAL = "test_schedule_interval.py::"
 # Sections of the guide: the beginning of each sentence or row of a table, and the test of it.
 TESTS: dict[str, list[tuple[str, str]]] = {
@@ -86,6 +89,21 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("So a run that", "test_stopping.py::test_interrupted_run_ends_after_the_same_iteration"),
         ("The time of an", "test_stopping.py::test_time_of_all_attempts_counts"),
         ("`stopping` is part", "test_stopping_settings.py::test_wrong_key_is_refused_in_one_line"),
+    ],
+    "More or fewer iterations": [
+        ("A run that differs", f"{OF_EXTENDING}test_extended_run_ends_with_the_bits_of_a_run_from_nothing"),
+        ("`orch plan` says so", f"{OF_PLAN}test_run_extends_the_one_with_the_most_iterations"),
+        ("It is a run with", f"{OF_EXTENDING}test_chain_of_random_lengths_ends_with_the_same_bits"),
+        ("The newest usable", f"{OF_EXTENDING}test_checkpoints_are_copied_where_there_are_no_hard_links"),
+        ("The points of the", f"{OF_GRIDS}test_longer_grid_ends_as_from_nothing_and_its_points_arrive_once"),
+        ("The other run need", f"{OF_EXTENDING}test_run_with_fewer_iterations_is_done_at_once"),
+        ("`results.json` names", f"{OF_EXTENDING}test_extended_run_ends_with_the_bits_of_a_run_from_nothing"),
+        ("The run begins from", f"{OF_PLAN}test_plan_says_why_a_run_is_not_extended"),
+        ("another key depends", f"{OF_PLAN}test_plan_says_why_a_run_is_not_extended"),
+        ("callbacks of the other", f"{OF_EXTENDING}test_run_whose_callbacks_read_its_length_is_not_extended"),
+        ("a file of the other", f"{OF_EXTENDING}test_run_whose_code_has_changed_is_not_extended"),
+        ("Runs of versions", f"{OF_EXTENDING}test_other_numbers_are_not_extended"),
+        ("`orch.extend: false`", f"{OF_PLAN}test_extending_can_be_disabled"),
     ],
     "Callbacks": [
         ("Any module may", "callbacks/test_events.py::test_modules_are_called_in_order_and_once_each"),

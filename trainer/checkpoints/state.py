@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from trainer.compute_environment import Environment
     from trainer.history import History
     from trainer.module_generators import ModuleGenerators
+    from trainer.run_config import Watch
     from trainer.stopping import EarlyStopping
     from trainer.training_position import TrainingBatches
 
@@ -39,6 +40,7 @@ class Resumable(Protocol):
     batches: TrainingBatches
     history: History
     stopping: EarlyStopping
+    watch: Watch
     generators: ModuleGenerators
     environment: Environment
     numbers_before: list[int]
@@ -57,6 +59,7 @@ def state_of(trainer: Resumable) -> State:
         "batches": trainer.batches.state_dict(),
         "history": trainer.history.state_dict(),
         "stopping": trainer.stopping.state_dict(),
+        "total_read": trainer.watch.is_read,
         "generators": trainer.generators.state_dict(),
         "numbers": NUMBERS,
         "numbers_before": trainer.numbers_before,
@@ -96,6 +99,7 @@ def restore(trainer: Resumable, saved: Saved) -> None:
     trainer.batches.load_state_dict(state["batches"])
     trainer.history.load_state_dict(state["history"])
     trainer.stopping.load_state_dict(state.get("stopping", {}))
+    trainer.watch.is_read |= state.get("total_read", True)  # an earlier version did not watch
     trainer.generators.load_state_dict(state.get("generators", {}))
     trainer.environment_changes = state["environment_changes"]
     trainer.numbers_before = state.get("numbers_before", [])

@@ -113,6 +113,7 @@ def test_json_shows_every_run_with_state_action_and_reason() -> None:
             "state": decision.seen.state.value,
             "action": decision.action.value,
             "reason": decision.reason,
+            "extends": None,
         }
         for decision in plan.decisions
     ]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trainer.checkpoints.reading import Saved
 from trainer.checkpoints.state import restore
+from trainer.run_config import Watch
 from trainer.trainer import ModularTaskTrainer
 
 # Stands in for a GPU: a device that every machine has, and that is not the CPU.
@@ -45,6 +46,7 @@ def given_back(device: torch.device, *, was_away: bool, **modules: Any) -> None:
         batches=Keeper(),
         history=Keeper(),
         stopping=Keeper(),
+        watch=Watch(),
         generators=Keeper(),
     )
     state = {
