@@ -16,6 +16,7 @@ from trainer.errors import ConfigError
 from trainer.groups import check_options, divide, trainable
 from trainer.hydra_targets import build, takes
 from trainer.model_call import is_about_values
+from trainer.module_methods import check_methods
 from trainer.schedule_interval import STEP, without_interval
 from trainer.schedule_steps import check_rates, try_out
 from trainer.settings import deciding_keys, label_of, read_group
@@ -117,8 +118,9 @@ def placed(module: nn.Module, role: str, device: torch.device) -> nn.Module:
         ConfigError: If PyTorch cannot move it, as parameters without values, or a module that is its
             own child.
     """
+    check_methods(module, role)
     try:
-        return module.to(device)
+        moved: object = module.to(device)
     except (RuntimeError, TypeError, ValueError) as error:
         if not is_about_values(error):
             raise
@@ -126,6 +128,12 @@ def placed(module: nn.Module, role: str, device: torch.device) -> nn.Module:
             f"{role}: {type(module).__name__} cannot be moved to {device}: {first_line(error)}. Correct"
             " its constructor."
         ) from error
+    if not isinstance(moved, nn.Module):
+        raise ConfigError(
+            f"{role}: {type(module).__name__}.to() returns a {type(moved).__name__}. Let it return the"
+            " module."
+        )
+    return moved
 
 
 def build_again(config: Config, role: str, modules: Mapping[str, object]) -> object | None:

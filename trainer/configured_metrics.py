@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from trainer.accuracy import Accuracy, classifies
 from trainer.errors import ConfigError, shown
 from trainer.hydra_targets import call_target
+from trainer.model_call import is_about_values
 from trainer.settings import read_group
+from trainer.target_errors import first_line
 
 if TYPE_CHECKING:
     from trainer.settings import Config
@@ -88,11 +90,21 @@ class Measures:
         """Return the values; those of a metric with several are named `name/which`.
 
         Raises:
-            ConfigError: If a metric returns something other than numbers.
+            ConfigError: If a metric returns something other than numbers, or a library's cannot be
+                computed.
         """
         values = {} if self.accuracy is None else self.accuracy.compute()
         for name, metric in self.metrics.items():
-            values |= _numbers(name, metric.compute())
+            try:
+                value = metric.compute()
+            except (TypeError, ValueError, RuntimeError, LookupError) as error:
+                if not is_about_values(error):
+                    raise
+                raise ConfigError(
+                    f"metrics.{name}: {type(metric).__name__} cannot be computed: {first_line(error)}."
+                    " Correct its arguments, or choose another."
+                ) from error
+            values |= _numbers(name, value)
         return values
 
 

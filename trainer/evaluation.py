@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainer.batch_structure import bring, count_samples
+from trainer.errors import ConfigError
 from trainer.model_call import check_loss, predictions_in
 
 if TYPE_CHECKING:
@@ -44,8 +45,17 @@ class MeanLoss:
             self._sum_up()
 
     def mean(self) -> float:
-        """Return the mean over all samples; this waits for the device."""
+        """Return the mean over all samples; this waits for the device.
+
+        Raises:
+            ConfigError: If there are none, which is possible only if callbacks take them away.
+        """
         self._sum_up()
+        if not self._sums:
+            raise ConfigError(
+                "data: there is no batch left to compute a loss of. Let callbacks leave samples in each"
+                " data set, and batches to the trainer."
+            )
         total = self._sums[0] if len(self._sums) == 1 else torch.stack(self._sums).sum()
         return total.item() / self._count
 

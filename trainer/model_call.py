@@ -85,10 +85,10 @@ class ModelCall:
         """Explain an error of the criterion.
 
         Raises:
-            ConfigError: If the criterion is PyTorch's, and cannot take such outputs or targets, or has
-                wrong arguments, which it checks only when it is called.
+            ConfigError: If it cannot take such outputs or targets, or PyTorch's has wrong arguments,
+                which it checks only when it is called.
         """
-        if self._is_pytorchs and is_about_values(error):
+        if is_about_values(error):
             raise ConfigError(
                 f"criterion: {_name_of(self.criterion)} cannot compare {_describe(outputs)} of the model"
                 f" with {_describe(targets)} of the data: {first_line(error)}. Correct its arguments,"

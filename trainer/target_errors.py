@@ -8,14 +8,11 @@ import sysconfig
 import traceback
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import hydra
+from hydra.errors import InstantiationException
 
 from trainer.errors import ConfigError, TrainerError, is_out_of_memory
-
-if TYPE_CHECKING:
-    from hydra.errors import InstantiationException
 
 # Code that is not the user's: the standard library, installed packages, and this package.
 INSTALLED = [Path(sysconfig.get_path("stdlib")), Path(__file__).parent]
@@ -71,7 +68,8 @@ def as_config_error(error: InstantiationException, target: object, key: str) -> 
     cause = error.__cause__
     if isinstance(cause, TrainerError):
         return cause
-    if cause is not None and not isinstance(cause, (ImportError, ValueError, TypeError)):
+    about_names = (ImportError, ValueError, TypeError, InstantiationException)
+    if cause is not None and not isinstance(cause, about_names):
         return error
     place = str(error).partition("full_key: ")[2]
     where = f"{key}.{place}" if place else key

@@ -83,7 +83,7 @@ class ModularTaskTrainer(Roles, Configured):
 
     def __init__(self, cfg: DictConfig | Config, run_dir: Path) -> None:
         Configured.__init__(self, cfg)
-        self.run_dir = run_dir = Path(run_dir)
+        self.run_dir = run_dir = Path(run_dir).absolute()  # modules may change the current folder
         config = self._plain
         self.device = choose_device(self._settings.device)
         fix_arithmetic(self.device, self._settings)
@@ -127,6 +127,7 @@ class ModularTaskTrainer(Roles, Configured):
         self.iteration = 0
         self.evaluating: str | None = None
         self.stop_requested = self._is_checked = False
+        self._at_first = [*self.model.parameters()]  # until the first step is checked
 
     def train(self) -> dict[str, float]:
         """Train, test, and return the test results.
@@ -237,8 +238,8 @@ class ModularTaskTrainer(Roles, Configured):
         return check_finite(losses.mean(), iteration)
 
     def _check_first_step(self) -> None:
-        check_gradients_used(self._modules)
-        self._is_checked = True
+        check_gradients_used(self._modules, {*map(id, self._at_first)})
+        self._is_checked, self._at_first = True, []
 
     def _steps(self) -> int:
         """Return the number of steps of the iteration; no step takes batches of two passes."""

@@ -14,6 +14,7 @@ from trainer.errors import ConfigError
 from trainer.model_call import ModelCall, check_loss, is_about_values
 from trainer.schedule_steps import demanded
 from trainer.target_errors import first_line
+from trainer.unused_gradients import check_any_gradient
 
 if TYPE_CHECKING:
     import inspect
@@ -60,6 +61,7 @@ class Update:
         self._closure = closure_parameter(self.optimizer)
         self._given: list[int] = []  # how many parameters each group had at the last step
         self._others: list[Tensor] = []
+        self._is_checked = False
 
     def take(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
         """Take one step with the gradient of the mean loss over the samples of all batches.
@@ -117,6 +119,9 @@ class Update:
                 self._explain(error)
                 raise
             shares.append(loss.detach())
+        if not self._is_checked:
+            self._is_checked = True
+            check_any_gradient(self.optimizer)
         if self.clip_norm is not None:
             clip_grad_norm_(self._parameters(), self.clip_norm)
         if is_alone:

@@ -125,6 +125,18 @@ def test_metric_that_does_not_fit_is_an_error(target: str, message: str) -> None
     assert "\n" not in str(caught.value)
 
 
+def test_metric_that_a_library_cannot_compute_is_an_error() -> None:
+    """Some look at their batches only at the end."""
+    settings = {"_target_": "torchmetrics.classification.BinaryAUROC", "validate_args": False}
+    measures = build_measures({"metrics": {"mine": settings}}, CPU, None)
+    batches = [(torch.rand(2, 2), torch.tensor([1, 0]))]
+    with pytest.raises(
+        ConfigError, match=r"^metrics.mine: BinaryAUROC cannot be computed"
+    ) as caught:
+        evaluate(CALL, batches, CPU, measures)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("criterion", "metrics", "expected"),
     [

@@ -7,6 +7,7 @@ from math import ceil
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from trainer.checkpoints.pickled_state import (
     Memory,
@@ -75,6 +76,11 @@ class Snapshots:
         """
         room = self._spare.pop() if self._spare else Room()
         content, tensors = _pickled(state, room)
+        if any(map(is_lazy, tensors)):
+            raise CheckpointError(
+                "model: a lazy module was not called in the first iteration, so its parameters have no"
+                " shape and cannot be saved. Call it in forward, or remove it."
+            )
         if _properties_of(tensors) != room.properties:
             large = room.large_copies()
             room = Room()  # frees the small ones

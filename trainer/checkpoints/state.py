@@ -6,6 +6,7 @@ The global generators are not part of it: random numbers depend on where they ar
 
 from __future__ import annotations
 
+import inspect
 from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -194,7 +195,7 @@ def check_states(modules: Mapping[str, object]) -> None:
     """Check that every module that saves its state can also load it.
 
     Raises:
-        ConfigError: If it has only one of the two methods.
+        ConfigError: If it has only one of the two methods, or cannot be handed a state.
     """
     pair = ("state_dict", "load_state_dict")
     for role, module in modules.items():
@@ -205,3 +206,21 @@ def check_states(modules: Mapping[str, object]) -> None:
                 f"{role}: {type(module).__name__} has {has[0]}() but not {missing}(), so its state"
                 " would be lost when the run is resumed. Give it both, or neither."
             )
+        for method, values in (("state_dict", ()), ("load_state_dict", ({},))):
+            if has and not _can_be_called(getattr(module, method), *values):
+                raise ConfigError(
+                    f"{role}: {type(module).__name__}.{method} has other parameters than"
+                    f" {'one for the state' if values else 'none'}. Correct them."
+                )
+
+
+def _can_be_called(method: object, *values: object) -> bool:
+    if not callable(method):
+        return False
+    try:
+        inspect.signature(method).bind(*values)
+    except ValueError:  # some have no signature
+        return True
+    except TypeError:
+        return False
+    return True

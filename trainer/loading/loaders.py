@@ -18,7 +18,7 @@ from trainer.loading.options import build_sampler, read_loading
 from trainer.loading.order import EpochOrder
 from trainer.loading.resident import brought_if_small
 from trainer.loading.seeded_batches import SeededBatches, are_plain_tensors
-from trainer.loading.worker_failures import HeedOnlyTheTrainer, asked_later, killed_worker
+from trainer.loading.worker_failures import HeedOnlyTheTrainer, killed_worker, with_workers
 from trainer.seeding import derive, forget_half_drawn
 
 if TYPE_CHECKING:
@@ -76,9 +76,7 @@ def make_loader(
         generator = torch.Generator().manual_seed(derive(seed, "loader"))
         handed = {"dataset": made, "batch_sampler": order, "generator": generator}
         loader = _call_loader(options, handed)
-        context: Any = loader.multiprocessing_context
-        is_forked = context is None or context.get_start_method() != "forkserver"
-        loader.worker_init_fn = HeedOnlyTheTrainer(loader.worker_init_fn, is_forked=is_forked)
+        loader.worker_init_fn = HeedOnlyTheTrainer.of(loader)
         made.collate, loader.collate_fn = loader.collate_fn, _as_it_is
         return loader
 
@@ -264,8 +262,7 @@ class LoadedBatches:
         if self._is_made_here:
             yield from map(self.made.__getitems__, self.order)
             return
-        with asked_later():
-            iterator = iter(self.loader)
+        iterator = with_workers(self.loader)
         try:
             for batch in self._there(iterator):
                 # The same state as if batches were made here: workers do not change it.

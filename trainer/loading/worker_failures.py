@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import warnings
 from contextlib import contextmanager
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any
+from pickle import PicklingError
+from typing import TYPE_CHECKING, Any, Self
 
 from torch.utils.data import get_worker_info
 
-from trainer.errors import WorkerKilled
+from trainer.errors import ConfigError, WorkerKilled
 from trainer.loading.orphans import end_with
 from trainer.loading.seeded_batches import SeededBatches, ends_told
+from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from torch.utils.data import DataLoader
 
 GRACE = 1.0  # seconds
 # PyTorch's message for a killed worker, in any process and place.
@@ -36,6 +41,26 @@ def asked_later() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def with_workers(loader: DataLoader[Any]) -> Iterator[Any]:
+    """Start the workers of a loader, and return the iterator over their batches.
+
+    Raises:
+        ConfigError: If what they need cannot be sent to them, because they are not forked.
+    """
+    try:
+        with asked_later(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Got pickle error")  # it is told below
+            return iter(loader)
+    except (TypeError, AttributeError, PicklingError) as error:
+        if "pickle" not in repr(error) or not is_in_libraries(error):
+            raise
+        raise ConfigError(
+            "dataloader.multiprocessing_context: workers that are not forked get the data set by"
+            f" pickling, and that fails: {first_line(error)}. Remove the key, or create the object when"
+            " the first sample is made."
+        ) from error
+
+
 class HeedOnlyTheTrainer:
     """A `worker_init_fn` that ignores requests to stop which are sent to the whole process group.
 
@@ -51,6 +76,13 @@ class HeedOnlyTheTrainer:
         self.then = then
         self.is_forked = is_forked
         self.trainer = os.getpid()
+
+    @classmethod
+    def of(cls, loader: DataLoader[Any]) -> Self:
+        """Return the one that a loader needs, around the function that it has."""
+        context: Any = loader.multiprocessing_context
+        is_forked = context is None or context.get_start_method() != "forkserver"
+        return cls(loader.worker_init_fn, is_forked=is_forked)
 
     def __call__(self, number: int) -> None:
         """Accept SIGTERM only from the trainer, and call the user's function."""

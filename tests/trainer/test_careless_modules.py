@@ -1,0 +1,111 @@
+"""Code that looks right and does nothing is refused in one line, not trained for hours."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from run_files import checkpoints_of, results_of
+from user_modules import run_program
+
+from trainer.errors import TrainerError
+
+if TYPE_CHECKING:
+    from run_files import MakeRun, Start, Train
+
+
+def net(how: str) -> dict[str, Any]:
+    """Configure a model that does one thing wrong."""
+    return {"model": {"_target_": "careless_modules.Net", "how": how}}
+
+
+NOTHING = "^optimizer: no parameter of .* has a gradient, so nothing would be trained"
+SPAWN = {"num_workers": 1, "multiprocessing_context": "spawn"}
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    **{
+        f"model hides {name}": (
+            net(f"hides {name}"),
+            f"^model: Net has an attribute '{name}', which",
+        )
+        for name in ("eval", "forward", "parameters", "state_dict")
+    },
+    "model.to returns nothing": (net("to"), r"^model: Net.to\(\) returns a NoneType"),
+    "parameters yields names": (net("yields names"), r"^model: Net.parameters\(\) does not yield"),
+    "parameters yields nothing": (
+        net("yields nothing"),
+        r"^model: Net.parameters\(\) does not yield",
+    ),
+    "lazy layer": (
+        net("has a lazy layer that is not called"),
+        "^model: a lazy module was not called",
+    ),
+    "outputs are new": (net("returns a new tensor"), NOTHING),
+    "layer is new each time": (net("makes a layer at each call"), NOTHING),
+    "optimizer of copies": ({"optimizer": {"_target_": "careless_modules.OfCopies"}}, NOTHING),
+    "loss is new": (
+        {"criterion": {"_target_": "careless_modules.loss_anew", "_partial_": True}},
+        NOTHING,
+    ),
+    "parameter is created in forward": (
+        net("creates a parameter"),
+        "^model: scale was created after",
+    ),
+    "criterion wants more": (
+        {"criterion": {"_target_": "careless_modules.Masked"}},
+        "^criterion: Masked cannot compare .* missing 1 required positional argument: 'mask'",
+    ),
+    "state is not taken": (
+        {"curriculum": {"_target_": "careless_modules.Silent"}},
+        "^curriculum: Silent.load_state_dict has other parameters",
+    ),
+    **{
+        f"{part} is emptied": (
+            {"curriculum": {"_target_": "careless_modules.Emptying", "part": part}},
+            "^data: there is no batch left to compute a loss of",
+        )
+        for part in ("train", "validation")
+    },
+    "samples cannot be sent": (
+        {"data": {"_target_": "careless_modules.Locked"}, "dataloader": SPAWN},
+        "^dataloader.multiprocessing_context: .* cannot pickle '_thread.lock' object",
+    ),
+    "arguments by place are a mapping": (
+        {"model": {"_target_": "careless_modules.Net", "_args_": {"how": ""}}},
+        "^model._target_: cannot use 'careless_modules.Net': Unsupported _args_ type: 'dict'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_careless_module_is_refused(make_run: MakeRun, train: Train, case: str) -> None:
+    """In one line; only what happens in the second iteration leaves a checkpoint of the first."""
+    changes, message = REFUSED[case]
+    run_dir = make_run(**{"iterations": 2, "eval_every": 1, **changes})
+    with pytest.raises(TrainerError, match=message) as caught:
+        train(run_dir)
+    assert "\n" not in str(caught.value)
+    assert len(checkpoints_of(run_dir)) == ("emptied" in case)
+    assert not (run_dir / "results.json").exists()
+
+
+def test_gradients_that_are_used_as_they_come_are_fine(make_run: MakeRun, train: Train) -> None:
+    """The optimizer finds none, as a hook has trained the parameters."""
+    train(make_run(iterations=1, **net("uses gradients as they come")))
+
+
+def run_there(folder: str, run_dir: str) -> None:
+    """Train a run that is named relative to a folder."""
+    os.chdir(folder)
+    run_program(run_dir)
+
+
+def test_run_stays_where_it_is_if_a_module_changes_the_folder(
+    make_run: MakeRun, start: Start, tmp_path: Path
+) -> None:
+    """However it is named."""
+    run_dir = make_run(iterations=1, data={"_target_": "careless_modules.Wandering"})
+    assert start(run_there, str(tmp_path), run_dir.name) == 0
+    assert results_of(run_dir)["test"]
+    assert checkpoints_of(run_dir)
