@@ -42,7 +42,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "^model: a lazy module was not called",
     ),
     "outputs are new": (net("returns a new tensor"), NOTHING),
-    "layer is new each time": (net("makes a layer at each call"), NOTHING),
+    "layer is new each time": (net("makes a layer in forward"), NOTHING),
     "optimizer of copies": ({"optimizer": {"_target_": "careless_modules.OfCopies"}}, NOTHING),
     "loss is new": (
         {"criterion": {"_target_": "careless_modules.loss_anew", "_partial_": True}},

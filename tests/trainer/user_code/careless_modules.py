@@ -33,7 +33,7 @@ class Net(nn.Module):
         outputs: Tensor = self.layer(samples)
         if self.how == "returns a new tensor":
             return torch.zeros(len(samples), 2, requires_grad=True)
-        if self.how == "makes a layer at each call":
+        if self.how == "makes a layer in forward":
             made: Tensor = nn.Linear(6, 2)(samples)
             return made
         if self.how == "creates a parameter":
