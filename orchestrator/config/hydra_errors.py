@@ -11,6 +11,7 @@ import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from orchestrator.config.quoted_override import quoted_override
 from orchestrator.config.secret_patterns import without_secret
 from orchestrator.errors import ConfigError
 from orchestrator.sanitize import printable
@@ -107,10 +108,14 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
         case OverrideParseException(override=str(override)):
             shown = without_secret(override)
             what = _say_why_unreadable(str(error)) if shown == override else "it cannot be read"
-            return (
-                f"{_shorten(shown)!r} is not an override: {_shorten(what)}."
-                " Write key=value; quote special characters."
+            may_repeat = shown == override and len(override) <= _LONGEST
+            quoted = quoted_override(override) if may_repeat else ""
+            advice = (
+                f"Quote its value: {quoted}"
+                if quoted
+                else "Write key=value; quote special characters"
             )
+            return f"{_shorten(shown)!r} is not an override: {_shorten(what)}. {advice}."
     text = _without_secrets(_flatten(error).replace(_OUR_RESOLVER, ""))
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         text = f"{error.full_key}: {text}"

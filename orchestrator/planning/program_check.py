@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _OVERRIDES: Final = "{overrides}"
 _SAMPLES: Final = 20
+# Most apps have them in their config, for python train.py -m; without -m, they have no effect either.
+_OF_MULTIRUN: Final = ("hydra.sweep.", "hydra.mode")
 
 
 def warn(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterator[str]:
@@ -26,7 +28,12 @@ def warn(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterat
     setting, arguments = _arguments_of(described.settings.program)
     ignored = described.composer.ignored
     if any(_OVERRIDES in argument for argument in arguments):
-        ignored = tuple(key for key in ignored if is_ignored_by_programs(key))
+        typed = {override.key_or_group for override in described.given}
+        ignored = tuple(
+            key
+            for key in ignored
+            if is_ignored_by_programs(key) and (key in typed or not key.startswith(_OF_MULTIRUN))
+        )
     if ignored:
         yield _say_ignored(ignored)
     if arguments:

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 
 from orchestrator.config.hydra_errors import refusals_of_hydra
+from orchestrator.config.quoted_override import quoted_override
 from orchestrator.errors import ConfigError
 
 
@@ -155,8 +156,10 @@ def test_override_that_hydra_cannot_read_is_shown_with_the_reason(override: str,
     with pytest.raises(ConfigError) as caught, refusals_of_hydra():
         OverridesParser.create().parse_overrides([override])
     shown = "api_key=***" if "api_key" in override else override
-    told = f"{shown!r} is not an override: {why}. Write key=value; quote special characters."
-    assert str(caught.value) == told
+    told = f"{shown!r} is not an override: {why}. "
+    quoted = quoted_override(override)
+    advice = f"Quote its value: {quoted}" if quoted else "Write key=value; quote special characters"
+    assert str(caught.value) == f"{told}{advice}."
 
 
 @pytest.mark.parametrize("text", ["? [1, 2]\n: 1", "? {a: 1}\n: 1", "a: 1\na: 2", "a: [1"])

@@ -45,6 +45,28 @@ def test_setting_of_hydra_without_effect_is_named_for_the_trainer_as_well(tmp_pa
     )
 
 
+@pytest.mark.parametrize(
+    ("typed", "warned"),
+    [
+        ([], ()),
+        (["hydra.sweep.subdir=x"], ("hydra.sweep.subdir",)),
+        (["hydra/sweeper=basic", "hydra/launcher=basic"], ("hydra/sweeper", "hydra/launcher")),
+    ],
+)
+def test_where_an_app_would_sweep_is_worth_a_warning_only_if_typed(
+    tmp_path: Path, typed: list[str], warned: tuple[str, ...]
+) -> None:
+    """Most apps have hydra.sweep.dir in their config: no line for it with each command."""
+    config = CONFIG.format(program='command: [train, "{overrides}"]')
+    config += "hydra: {mode: MULTIRUN, sweep: {dir: multirun, subdir: '${hydra.job.num}'}}\n"
+    (tmp_path / "config.yaml").write_text(config)
+    planned = load_plan(ConfigSource(tmp_path, "config", typed))
+    told = "".join(planned.plan.selection.warnings)
+    assert bool(told) == bool(typed)
+    assert all(key in told for key in warned)
+    assert "hydra.sweep.dir" not in told
+
+
 def test_misspelled_placeholder_is_refused_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"orch\.command: the config has no key 'lrate'"):
         warnings_of(tmp_path, 'command: [train, "{lrate}"]')

@@ -1,0 +1,33 @@
+"""An override as it has to be typed into a shell, where its value has special characters."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Final
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+
+_BRACKETS: Final = ("[]", "{}", "()")
+_QUOTES: Final = ("'", '"')
+_FUNCTION: Final = re.compile(r"\w+\(.*\)", re.DOTALL)
+_OF_SHELLS: Final = '$`"\\!'
+
+
+def quoted_override(override: str) -> str:
+    """Return an unreadable override with its value quoted, for a shell; empty if that is not its fault.
+
+    It is not if its value is a function, or has a bracket or a quote that is not closed.
+    """
+    key, _, value = override.partition("=")
+    is_open = any(value.count(opening) > value.count(closing) for opening, closing in _BRACKETS)
+    if is_open or value.startswith(_QUOTES) or _FUNCTION.fullmatch(value):
+        return ""
+    quoted = f"{key}={QuotedString(value, Quote.single).with_quotes()}"
+    try:
+        OverridesParser.create().parse_override(quoted)
+    except HydraException:
+        return ""
+    return shlex.quote(quoted) if set(_OF_SHELLS) & set(quoted) else f'"{quoted}"'
