@@ -20,13 +20,27 @@ from orchestrator.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_MOST_STEPS: Final = 3_000  # each takes a tenth of a millisecond, several times per command
+_MOST_STEPS: Final = 2_000  # each takes a tenth of a millisecond, several times per command
 _MOST_VALUES: Final = 300_000
 _MOST_CHARACTERS: Final = 2_000_000
 _MOST_STEPS_OF_AN_ARGUMENT: Final = 300  # that has to be resolved to know the size
+_MOST_STEPS_OF_ARGUMENTS: Final = 1_000  # of all of them
 # Resolvers whose first argument is a key, or is evaluated itself.
 _OF_KEYS: Final = ("oc.select", "oc.deprecated", "oc.dict.keys", "oc.dict.values")
 _OF_TEXT: Final = ("oc.decode", "oc.create")
+_INTERPOLATIONS: Final = (
+    OmegaConfGrammarParser.InterpolationNodeContext,
+    OmegaConfGrammarParser.InterpolationResolverContext,
+)
+_CONTAINERS: Final = (
+    OmegaConfGrammarParser.ListContainerContext,
+    OmegaConfGrammarParser.DictContainerContext,
+)
+_STEPS_OF_A_RESOLVER: Final = 3
+# What takes as long as a step: copying half a value, parsing a hundred characters.
+_STEPS_OF_A_VALUE: Final = 2
+_MOST_STEPS_OF_A_COPY: Final = 200
+_CHARACTERS_OF_A_STEP: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +107,9 @@ class ResolvedSize:
     def __init__(self, longest: Mapping[int, int]) -> None:
         self._longest = longest
         self._known: dict[int, Size] = {}
+        self._steps_taken = 0
+        # Interpolations with others in them, by ``id``; they are kept, so that no other gets it.
+        self._nested: dict[int, tuple[object, Size]] = {}
 
     def of(self, node: Node | None) -> Size:
         """Return the size of what a node resolves to.
@@ -151,12 +168,22 @@ class ResolvedSize:
         waiting = [tree]
         while waiting:
             context = waiting.pop()
-            if isinstance(context, OmegaConfGrammarParser.InterpolationNodeContext):
-                size += self._of_reference(context, node)
-            elif isinstance(context, OmegaConfGrammarParser.InterpolationResolverContext):
-                size += self._of_resolver(context, node)
+            if isinstance(context, _INTERPOLATIONS):
+                size += self._of_interpolation(context, node)
             elif hasattr(context, "getChildren"):
+                size += Size(values=isinstance(context, _CONTAINERS))
                 waiting.extend(context.getChildren())
+        return size
+
+    def _of_interpolation(self, context: Any, node: Node) -> Size:  # noqa: ANN401 # as above
+        """Return the size of an interpolation; one that is nested in others is measured once."""
+        if id(context) in self._nested:
+            return self._nested[id(context)][1]
+        is_reference = isinstance(context, OmegaConfGrammarParser.InterpolationNodeContext)
+        measure = self._of_reference if is_reference else self._of_resolver
+        size = measure(context, node)
+        if context.getText().count("${") > 1:
+            self._nested[id(context)] = context, size
         return size
 
     def _of_reference(self, context: Any, node: Node) -> Size:  # noqa: ANN401 # as above
@@ -173,10 +200,13 @@ class ResolvedSize:
     def _of_resolver(self, context: Any, node: Node) -> Size:  # noqa: ANN401 # as above
         """Return the size of a resolver's arguments, and of what the first one leads to."""
         name, arguments = context.resolverName().getText(), context.sequence()
-        size = Size(steps=1)
+        size = Size(steps=_STEPS_OF_A_RESOLVER)
         if arguments is None:
             return size
-        size += self._of_tree(arguments, node)
+        given = self._of_tree(arguments, node)
+        size += given + Size(steps=_work_of(name, given))
+        if _is_too_large(size):
+            _refuse(node, size)
         first = arguments.getChild(0)
         if name in _OF_KEYS:
             key = self._resolve(first, node)
@@ -193,6 +223,9 @@ class ResolvedSize:
         size = self._of_tree(context, node)
         if _is_too_large(size, _MOST_STEPS_OF_AN_ARGUMENT):
             _refuse(node, size, _MOST_STEPS_OF_AN_ARGUMENT)
+        self._steps_taken += size.steps
+        if self._steps_taken > _MOST_STEPS_OF_ARGUMENTS:
+            _refuse(node, size, _MOST_STEPS_OF_ARGUMENTS)
         try:
             found = _container(node).resolve_parse_tree(context, node=node)
         except OmegaConfBaseException:
@@ -215,6 +248,13 @@ class ResolvedSize:
         except (OmegaConfBaseException, ValueError, IndexError, TypeError, AttributeError):
             return size  # reported when it is resolved
         return size + self.of(at)
+
+
+def _work_of(resolver: str, given: Size) -> int:
+    """Return the steps that a resolver takes as long as, for arguments of this size."""
+    if resolver == "oc.create":  # copies them
+        return min(_STEPS_OF_A_VALUE * given.values, _MOST_STEPS_OF_A_COPY)
+    return given.characters // _CHARACTERS_OF_A_STEP if resolver == "oc.decode" else 0
 
 
 def _is_too_large(size: Size, most_steps: int = _MOST_STEPS) -> bool:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _LONGEST_OVERRIDE: Final = 10_000
 _MOST_ITEMS: Final = 2_500  # of lists and mappings, which Hydra parses slowly
 _MOST_INTERPOLATIONS: Final = 1_000
-_LONGEST_PLAIN: Final = 100_000
+_LONGEST_PLAIN: Final = 50_000
+_MOST_PLAIN_ITEMS: Final = 10_000
 _PLAIN: Final = re.compile(r"[\w.,=+~/@-]*")  # plain values with commas, which Hydra parses fast
 _SHOWN: Final = 40
 _LARGEST: Final = 1_000_000
@@ -71,9 +72,10 @@ def check_override(text: str) -> None:
             f"the override {shown!r} has {len(text):,} characters, the maximum is {longest:,}."
             " Write range(...), or put the values in a config file."
         )
-    if longest != _LONGEST_PLAIN and text.count(",") > _MOST_ITEMS:
+    most = _MOST_PLAIN_ITEMS if longest == _LONGEST_PLAIN else _MOST_ITEMS
+    if text.count(",") > most:
         raise ConfigError(
-            f"the override {shown!r} has {text.count(','):,} commas, the maximum is {_MOST_ITEMS:,}."
+            f"the override {shown!r} has {text.count(','):,} commas, the maximum is {most:,}."
             " Write range(...), or put the values in a config file."
         )
     if text.count("${") > _MOST_INTERPOLATIONS:

@@ -1,7 +1,9 @@
 """Whatever is typed as a filter, as a condition or as an override gets an answer, and soon."""
 
 import contextlib
+import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.grid.filter_parser import parse_filter
-from orchestrator.planning.load import ConfigSource, load_plan
+from orchestrator.planning.load import ConfigSource, Planned, load_plan
 
 MOST_SECONDS = 1.0
+SECONDS_OF_A_POINT = 50e-6  # composing and hashing it
 PIECES = [
     *[
         "x",
@@ -97,6 +100,63 @@ REPEATED = st.builds(
     st.sampled_from(["", "]", "'", " ! x == 1", "$"]),
 )
 
+# One kind of text of any length: of lists, sweeps, brackets, references, and what looks like more.
+KINDS = [
+    lambda n: "x=" + ",".join(map(str, range(n // 5))),
+    lambda n: "x=" + ",".join(f"w{i}" for i in range(n // 6)),
+    lambda n: "x=" + ",".join(f"'w{i}'" for i in range(n // 8)),
+    lambda n: "x=[" + ",".join(f"w{i}" for i in range(n // 6)) + "]",
+    lambda n: "x={" + ",".join(f"w{i}:{i}" for i in range(n // 10)) + "}",
+    lambda n: "x=choice(" + ",".join(f"w{i}" for i in range(n // 6)) + ")",
+    lambda n: "x=sort(" + ",".join(str(-i) for i in range(n // 6)) + ")",
+    lambda n: "x=glob([" + ",".join("*a*b*" for _ in range(n // 6)) + "])",
+    lambda n: "x=tag(" + ",".join(f"t{i}" for i in range(n // 6)) + ",choice(1,2))",
+    lambda n: "x=" + "sort(" * min(n, 45) + "1,2" + ")" * min(n, 45),
+    lambda n: "x=" + "str(" * n + "1" + ")" * n,
+    lambda n: f"x=range({n // 10})",
+    lambda n: f"x=range(0,1e{n % 300})",
+    lambda n: f"x=shuffle(range({n // 10}))",
+    lambda n: "x='" + "${lr}" * (n // 5) + "'",
+    lambda n: "x='" + "\\${lr}" * (n // 6) + "'",
+    lambda n: "x='" + "${oc.env:HOME}" * (n // 14) + "'",
+    lambda n: "x='" + "${n." * min(n, 45) + "y" + "}" * min(n, 45) + "'",
+    lambda n: "x='" + "${oc.select:n." * min(n, 45) + "y" + "}" * min(n, 45) + "'",
+    lambda n: "x='" + "${oc.env:NO,${n." * min(n, 22) + "y" + "}}" * min(n, 22) + "'",
+    lambda n: "x='" + "${n.${n.y}}" * (n // 11) + "'",
+    lambda n: "x='${oc.create:[" + ",".join(map(str, range(n // 5))) + "]}'",
+    lambda n: "x=\"${oc.decode:'[" + ",".join(map(str, range(n // 5))) + "]'}\"",
+    lambda n: "x=" + ",".join("${lr}" for _ in range(n // 6)),
+    lambda n: "+" + "a." * (n // 2) + "b=1",
+    lambda n: "+" + "a." * min(n, 400) + "b=1",
+    lambda n: "x@" + "a." * (n // 2) + "b=1",
+    lambda n: "x=" + "é" * n,
+    lambda n: "x='" + "e\u0301\u202e😀" * (n // 4) + "'",
+    lambda n: "x='http://" + "u:p@h " * (n // 6) + "'",
+    lambda n: "x='" + "password=a&" * (n // 11) + "'",
+    lambda n: "x=eyJ" + "a" * (n // 2) + "." + "b" * (n // 2),
+    lambda n: "x='-----BEGIN RSA PRIVATE KEY-----" + "A" * n + "'",
+    lambda n: "x='" + "the model failed: " * (n // 18) + "'",
+    lambda n: "orch.command=['" + "{x}" * (n // 3) + "']",
+    lambda n: "orch.command=['" + "{" * n + "x?']",
+    lambda n: "orch.metrics_from_output={a:'" + "(a+)+" * (n // 5) + "'}",
+    lambda n: "orch.identity.exclude=[" + ",".join(f"k{i}" for i in range(n // 6)) + "]",
+    lambda n: "_filters=[" + ",".join("'x == 1 ! x == 2'" for _ in range(n // 19)) + "]",
+    lambda n: "_filters=[" + ",".join("'x == ${lr} ! x == 2'" for _ in range(n // 23)) + "]",
+    lambda n: "hydra.sweeper.params={" + ",".join(f"k{i}:1" for i in range(n // 8)) + "}",
+    lambda n: "hydra.searchpath=[" + ",".join(f"file:///x{i}" for i in range(n // 12)) + "]",
+    lambda n: "results_dir=" + "a/" * (n // 2),
+    lambda n: " & ".join("x == 1" for _ in range(n // 9)) + " ! x == 1",
+    lambda n: "x in [" + ",".join(map(str, range(n // 5))) + "] ! x == 1",
+    lambda n: "x in " + "[" * n + "]" * n,
+    lambda n: "x == '" + "a" * n + "'",
+    lambda n: "x " + "<" * n + " 1",
+]
+LONG = st.builds(
+    lambda make, length: make(length)[:100_000],
+    st.sampled_from(KINDS),
+    st.sampled_from([10, 100, 1_000, 5_000, 9_900, 50_000, 100_000]),
+)
+
 
 LINKS = [
     *["${@}${@}", "${@}${@}${@}${@}", "[${@},${@}]", "{a:${@},b:${@}}", "[{a:${@}},[${@}]]"],
@@ -146,22 +206,32 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _answer(conf: Path, text: str) -> None:
-    """Have a text read in all three places; only refusals may be raised."""
-    with contextlib.suppress(OrchestratorError):
-        load_plan(ConfigSource(conf, "config", [text]))
-    with contextlib.suppress(OrchestratorError):
-        load_plan(ConfigSource(conf, "config"), only=text)
-    with contextlib.suppress(OrchestratorError):
-        parse_filter(text)
+def _answer(conf: Path, text: str, most: float = math.inf) -> None:
+    """Have a text read in all three places, each in a limited time; only refusals may be raised."""
+    for read in (
+        lambda: load_plan(ConfigSource(conf, "config", [text])),
+        lambda: load_plan(ConfigSource(conf, "config"), only=text),
+        lambda: parse_filter(text),
+    ):
+        _answer_in_time(read, most)
 
 
-def _answer_chain(conf: Path, overrides: list[str]) -> None:
+def _answer_chain(conf: Path, overrides: list[str], most: float = math.inf) -> None:
+    _answer_in_time(
+        lambda: load_plan(ConfigSource(conf, "config", overrides), only='x == "a"'), most
+    )
+
+
+def _answer_in_time(read: Callable[[], object], most: float) -> None:
+    """Limit the time of the processor, and that of each point besides: the clock is others' as well."""
+    before, points = time.process_time(), 1
     with contextlib.suppress(OrchestratorError):
-        load_plan(ConfigSource(conf, "config", overrides), only='x == "a"')
+        found = read()
+        points = found.plan.selection.points if isinstance(found, Planned) else 1
+    assert time.process_time() - before < most + points * SECONDS_OF_A_POINT
 
 
-@given(text=SHORT | REPEATED)
+@given(text=SHORT | REPEATED | LONG)
 @_many(60)
 def test_any_text_is_answered(conf: Path, text: str) -> None:
     """By a plan or by a refusal, never by a traceback."""
@@ -179,21 +249,16 @@ def test_any_chain_of_references_is_answered(conf: Path, overrides: list[str]) -
 @given(overrides=CHAINED)
 @_many(2_000)
 def test_thousands_of_chains_of_references_are_answered(conf: Path, overrides: list[str]) -> None:
-    """The same, 2,000 times, each within a second of the processor's time per point."""
-    before = time.process_time()
-    _answer_chain(conf, overrides)
-    points = 2 ** sum(override == "+q0=a,b" or override.startswith("x=") for override in overrides)
-    assert time.process_time() - before < points * MOST_SECONDS
+    """The same, 2,000 times, each within a second of the processor's time."""
+    _answer_chain(conf, overrides, MOST_SECONDS)
 
 
 @pytest.mark.soak
-@given(text=SHORT | REPEATED)
+@given(text=SHORT | REPEATED | LONG)
 @_many(2_000)
 def test_thousands_of_texts_are_answered(conf: Path, text: str) -> None:
     """The same, 2,000 times, each within a second of the processor's time in each place."""
-    before = time.process_time()
-    _answer(conf, text)
-    assert time.process_time() - before < 3 * MOST_SECONDS
+    _answer(conf, text, MOST_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +266,8 @@ def test_thousands_of_texts_are_answered(conf: Path, text: str) -> None:
     [
         ("x=[" + "1," * 3_000 + "]", "'x=' has 3,000 commas, the maximum is 2,500"),
         ("x='" + "a b" * 5_000 + "'", "'x=' has 15,004 characters, the maximum is 10,000"),
-        ("x=" + "1," * 60_000, "'x=' has 120,002 characters, the maximum is 100,000"),
+        ("x=" + "1," * 60_000, "'x=' has 120,002 characters, the maximum is 50,000"),
+        ("x=" + "1," * 20_000, "'x=' has 20,000 commas, the maximum is 10,000"),
         ("x=" + "[" * 60 + "]" * 60, "'x=' is nested too deeply"),
         ("x=" + "${" * 60 + "}" * 60, "'x=' is nested too deeply"),
     ],

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from orchestrator.config.resolved_size import check_resolved_size
+from orchestrator.config.resolved_size import ResolvedSize, check_resolved_size
 from orchestrator.errors import ConfigError
 from orchestrator.planning.load import ConfigSource, load_plan
 
@@ -111,3 +111,52 @@ def test_override_of_thousands_of_interpolations_is_refused(tmp_path: Path) -> N
 def test_config_of_reasonable_size_passes(config: Any) -> None:
     """Broken references and circles as well: resolving reports them."""
     check_resolved_size(OmegaConf.create(config))
+
+
+def _nest(before: str, core: str, after: str, depth: int = 45) -> str:
+    return f"{before * depth}{core}{after * depth}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _nest("${n.", "y", "}"),
+        _nest("${oc.select:no,", "${n.y}", "}"),
+        _nest("${oc.env:NOWHERE,", "${n.y}", "}"),
+        _nest("${n.${oc.select:n.", "y", "}}", 12),
+        _nest("${nobody.knows:", "${n.y}", "}"),
+    ],
+)
+def test_interpolation_within_others_is_measured_once(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """Each level measures what is within it and then resolves it, which must not measure it again."""
+    measured = []
+    for name in ("_of_reference", "_of_resolver"):
+        measure = getattr(ResolvedSize, name)
+
+        def note(self: Any, *args: Any, measure: Any = measure) -> Any:
+            measured.append(args)
+            return measure(self, *args)
+
+        monkeypatch.setattr(ResolvedSize, name, note)
+    check_resolved_size(OmegaConf.create({"n": {"y": "y"}, "x": text}))
+    assert len(measured) <= 2 * text.count("${")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"x": _nest("${oc.select:n.", "y", "}")},
+        {
+            "a": _nest("${oc.select:n.", "y", "}", 20),
+            **{f"a{n}": "${n.${a}}" * 10 for n in range(20)},
+        },
+    ],
+)
+def test_all_that_has_to_be_resolved_to_know_the_size_is_limited_together(
+    config: dict[str, str],
+) -> None:
+    """Each part of it may be small."""
+    with pytest.raises(ConfigError, match="would take more than 1,000 interpolations"):
+        check_resolved_size(OmegaConf.create({"n": {"y": "y"}, **config}))
