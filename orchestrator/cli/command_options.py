@@ -70,6 +70,23 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rerun-changed", action="store_true", help="execute again what other code has made"
     )
+    cluster = parser.add_argument_group("a cluster, with orch.slurm")
+    presence = cluster.add_mutually_exclusive_group()
+    presence.add_argument(
+        "--detach", action="store_true", help="exit once the pilots are submitted"
+    )
+    presence.add_argument(
+        "--wait",
+        dest="detach",
+        action="store_false",
+        help="watch and replace pilots until every run has ended (default)",
+    )
+    cluster.add_argument(
+        "--max-gpu-hours",
+        type=float,
+        metavar="N",
+        help="start nothing if the runs are forecast to take more GPU-hours (default: no limit)",
+    )
     add_execution_options(parser)
 
 

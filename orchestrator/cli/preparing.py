@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from orchestrator.planning.work import Work
 
 
+def command_line_of(options: argparse.Namespace) -> CommandLine:
+    """Return what names the experiment on the command line; only messages quote it."""
+    typed = tuple(map(without_secret, options.overrides))
+    return CommandLine(options.config_dir, options.config_name, options.app, typed)
+
+
 def prepare(planned: Work, options: argparse.Namespace, console: Console) -> int:
     """Create the run directories of a plan for other machines, and return 0."""
-    typed = tuple(map(without_secret, options.overrides))  # only messages quote them
-    given = CommandLine(options.config_dir, options.config_name, options.app, typed)
+    given = command_line_of(options)
     with console.status("creating run directories"):
         count = prepare_work(planned, given, parse_flags(options), tell_waiting)
     done = planned.plan.states[State.DONE]

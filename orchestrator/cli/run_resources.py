@@ -11,12 +11,13 @@ from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import make_slots
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.config.settings import Settings, Share
     from orchestrator.execution.gpus import Gpus
     from orchestrator.execution.slots import Gpu, Slot
     from orchestrator.execution.time_left import Worker
+    from orchestrator.planning.plan import Decision
     from orchestrator.rundir.control_file import ControlFile
 
 
@@ -58,6 +59,15 @@ def limit_to(worker: Worker | None, resources: Resources) -> Resources:
     if worker is None:
         return resources
     return replace(resources, time=worker.time, waits=worker.waits, most_runs=worker.most_runs)
+
+
+def take_turns(starts: Iterable[Decision], worker: Worker | None) -> Iterable[Decision]:
+    """Return the runs in the order of a worker, so that all workers do not begin with the same."""
+    if worker is None or not worker.place:
+        return starts
+    ordered = list(starts)
+    first = worker.place % max(1, len(ordered))
+    return ordered[first:] + ordered[:first]
 
 
 def _environment(share: Share, count: int) -> dict[str, str]:

@@ -49,6 +49,7 @@ _KNOWN: Final = (
     "max_failures",
     "order",
     "extend",
+    "slurm",
     "identity",
     "tracking",
     "metrics_from_output",

@@ -50,6 +50,7 @@ class StopRequests:
         # Apart, since a signal may arrive at any moment: neither lowers the other.
         self._by_signals = self._by_others = self._by_clock = StopLevel.NOT_ASKED
         self._is_terminated = False
+        self.last_signal = 0
         self._first = first
         self._news = news
         self._wakeup, self._signalled = socket.socketpair()
@@ -60,6 +61,11 @@ class StopRequests:
     def level(self) -> StopLevel:
         """How urgently the user has asked so far."""
         return max(self._by_signals, self._by_others, self._by_clock)
+
+    @property
+    def by_signals(self) -> StopLevel:
+        """How urgently the user has asked by signals."""
+        return self._by_signals
 
     @property
     def asked(self) -> bool:
@@ -127,7 +133,7 @@ class StopRequests:
         self._by_clock = max(self._by_clock, level)
 
     def _raise(self, number: int, _frame: FrameType | None) -> None:
-        self._is_terminated = number == signal.SIGTERM
+        self._is_terminated, self.last_signal = number == signal.SIGTERM, number
         # A cluster sends a signal when time runs out: it says the same as the clock, nothing worse.
         before = max(self._by_signals, self._by_others)
         self._by_signals = StopLevel(min(max(before + 1, self._first), StopLevel.AT_ONCE))

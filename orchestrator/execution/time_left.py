@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.stop import StopLevel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SHARE: Final = 0.25  # of a short time, which is kept for the last checkpoints
 
@@ -41,12 +44,15 @@ class Worker:
     """How a worker executes what was prepared: in which time, and whether it waits for others.
 
     One that waits continues what they leave. An allocation of a cluster does not: it would cost.
-    ``most_runs``: it starts no more.
+    ``most_runs``: it starts no more. ``place``: its number among those that start together.
+    ``is_withdrawn`` returns whether it is not needed any more.
     """
 
     time: TimeLimit = UNLIMITED
     waits: bool = True
     most_runs: int | None = None
+    place: int = 0
+    is_withdrawn: Callable[[], bool] = bool
 
 
 def limit_in(seconds: float, grace: float) -> TimeLimit:

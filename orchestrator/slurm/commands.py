@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -91,7 +92,7 @@ class StartedCommand:
         if code is None and time.monotonic() < self._until:
             return None
         if code is None:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)  # it has a session of its own
             self._process.wait()
         said, errors = _read(self._output), _read(self._errors)
         if code is None or code < 0:
@@ -102,7 +103,7 @@ class StartedCommand:
 def understand(code: int, output: str, errors: str) -> SlurmAnswer:
     """Return what a command that has ended answered."""
     if code == 0:
-        return SlurmAnswer(output)
+        return SlurmAnswer(output or errors)  # sbatch --test-only answers on stderr
     why = one_line(_PREFIX.sub("", errors).strip()) or f"exit code {code}"
     return SlurmAnswer(output, why, is_none=not errors.strip() or bool(_NO_ANSWER.search(errors)))
 

@@ -51,7 +51,9 @@ def test_page_has_every_key_under_orch() -> None:
     known = known_to_orch()
     for section in SECTIONS:
         known |= known_to_orch(f"orch.{section}")
-    assert set(keys_under("orch")) == known - {f"orch.{section}" for section in SECTIONS}
+    known -= {f"orch.{section}" for section in SECTIONS}
+    assert set(keys_under("orch")) == known - {"orch.slurm"}
+    assert set(keys_under("orch.slurm")) == known_to_orch("orch.slurm")
 
 
 def test_defaults_under_orch_are_those_that_hold() -> None:
@@ -61,6 +63,13 @@ def test_defaults_under_orch_are_those_that_hold() -> None:
         node: Any = yaml.safe_load(row[2])
         for part in reversed(key.split(".")[1:]):
             node = {part: node}
+        assert orch_settings.parse_settings(node) == without, key
+
+
+def test_defaults_of_a_cluster_are_those_that_hold() -> None:
+    without = orch_settings.parse_settings({"slurm": {}})
+    for key, row in keys_under("orch.slurm").items():
+        node: Any = {"slurm": {key.rpartition(".")[2]: yaml.safe_load(row[2])}}
         assert orch_settings.parse_settings(node) == without, key
 
 

@@ -49,6 +49,10 @@ def plan(options: argparse.Namespace, console: Console) -> int:
         _print_what_has_run(planned, console)
     if told := _forecast(planned, flags):
         console.print(Text(printable(told), style="dim"), soft_wrap=True)
+    if planned.settings.slurm and planned.plan.starts():
+        from orchestrator.cli.cluster_plan import print_request  # noqa: PLC0415 # clusters only
+
+        print_request(planned, planned.settings.slurm, console)
     if options.excluded:
         print_exclusions(planned.plan.selection, console)
     if options.reasons:

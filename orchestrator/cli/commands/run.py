@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
 from orchestrator.cli.end_summary import RunEnd, tell_at_end
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
@@ -21,21 +19,19 @@ from orchestrator.cli.next_command import next_command
 from orchestrator.cli.preparing import prepare
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, end_settled, exit_code
 from orchestrator.cli.run_launcher import choose_launcher
-from orchestrator.cli.run_resources import find_resources, limit_to
+from orchestrator.cli.run_reporter import available_tracking, finish_reporter, start_reporter
+from orchestrator.cli.run_resources import find_resources, limit_to, take_turns
+from orchestrator.cli.run_setup import choose_board, heal, refuse_cluster, set_up
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
-from orchestrator.cli.tolerant_stream import TolerantStream
 from orchestrator.cli.unproven_runs import declare_gone, tell_unproven
 from orchestrator.cli.waiting_notices import tell_waiting
-from orchestrator.errors import RunDirectoryError
 from orchestrator.execution.engine import Engine
 from orchestrator.execution.forecast import Capacity, Executed
 from orchestrator.execution.gpus import Nvml
 from orchestrator.execution.ordering import arrange
 from orchestrator.execution.planned_forecast import forecast_plan
 from orchestrator.execution.stop import StopLevel, StopRequests
-from orchestrator.extras import MLFLOW
-from orchestrator.grid.identity import short
 from orchestrator.launchers.code_description import CodeDescription
 from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
 from orchestrator.planning.drift import find_drift
@@ -43,9 +39,9 @@ from orchestrator.planning.load import Planned, load_plan
 from orchestrator.rundir.lock_reach import LockTest
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
-from orchestrator.tracking.git_source import read_git_source, record_source
+from orchestrator.tracking.git_source import read_git_source
 from orchestrator.tracking.program_variables import variables_for_programs
-from orchestrator.tracking.reporter_handle import Patience, ReporterProcess, find_backlog
+from orchestrator.tracking.reporter_handle import find_backlog
 
 if TYPE_CHECKING:
     import argparse
@@ -61,7 +57,6 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.plan import Decision
     from orchestrator.planning.work import Work
-    from orchestrator.tracking.git_source import GitSource
 
 _GARBAGE: Final = 700  # allocations before a garbage collection of the youngest generation
 
@@ -74,6 +69,10 @@ def run(options: argparse.Namespace, console: Console) -> int:
         planned = load_plan(source_of(options), only=options.only)
     if options.prepare:
         return prepare(planned, options, console)
+    if planned.settings.slurm and not options.rerun_changed:
+        from orchestrator.cli.cluster_run import execute_on_cluster  # noqa: PLC0415 # clusters only
+
+        return execute_on_cluster(planned, options, console)
     if not options.rerun_changed:
         return execute(planned, bool, options, console)
     from orchestrator.cli.replacing import replace_changed  # noqa: PLC0415 # rarely asked for
@@ -94,17 +93,24 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
 
     ``begin`` is called once everything that runs need is loaded, before the first one starts.
     ``is_summarized``: print a summary of the plan. ``worker``: SIGTERM or the end of its time is its orderly end.
+
+    Raises:
+        UsageError: A cluster is to execute the plan, but this process would.
     """
     settings, began = with_flags(planned.settings, parse_flags(options)), now()
-    _set_up(console, is_quiet=options.json)
-    tracking = _available(planned.settings.tracking, console)
-    _heal(planned, console)
+    refuse_cluster(settings, options, worker)
+    set_up(console, is_quiet=options.json)
+    tracking = available_tracking(planned.settings.tracking, console)
+    heal(planned, console)
     failures = end_settled(planned)
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE] - len(failures)
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
         return _do_nothing(planned, failures, options, console, is_summarized=is_summarized)
     to_start = planned.starts()
     stop_file = planned.experiment.stop_file()  # before joining, so that no later request is missed
+    if worker and worker.is_withdrawn():  # checked now: a later request is in the stop file
+        console.print("This pilot was withdrawn: nothing is left for it.")
+        return ExitCode.DONE
     resources = limit_to(worker, _join(planned, settings, total, tracking))
     _tell(planned, to_start, console, is_summarized=is_summarized and not options.quiet)
     source = read_git_source(Path.cwd(), next_command(options, "run"))
@@ -114,17 +120,17 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
         StopRequests(_first_level(options), stop_file.news) as stop,
         closing(choose_launcher(settings, to_start, code)) as launcher,
     ):
-        reporter = _start_reporter(planned, source) if tracking.enabled else None
+        reporter = start_reporter(planned, source) if tracking.enabled else None
         if total:
             with console.status("loading what runs need"):
                 launcher.warm_up(stop)
-        with _board(options, console, total) as board:
+        with choose_board(options, console, total) as board:
             engine = Engine(planned.experiment, launcher, board, resources, reporter)
             if not stop.asked:
                 begin()
-            todo = arrange(to_start, settings.order), planned.plan.waits()
+            todo = take_turns(arrange(to_start, settings.order), worker), planned.plan.waits()
             outcome, executed = _time(planned, resources, lambda: engine.execute(*todo, stop))
-        if reporter and _finish(reporter, planned, stop, console, options):
+        if reporter and finish_reporter(reporter, planned, stop, console, options):
             outcome = replace(outcome, stopped=True)
         left = outcome.left + tell_unproven(planned, options, console)
         outcome = replace(outcome, left=left, ended={**failures, **outcome.ended})
@@ -148,12 +154,6 @@ def _forecast(planned: Work, resources: Resources) -> Forecast | None:
         return None
     gpus = {slot.gpu for slot in resources.slots if slot.gpu}
     return forecast_plan(planned, Capacity(len(resources.slots), len(gpus)))
-
-
-def _set_up(console: Console, *, is_quiet: bool) -> None:
-    """Let output be lost rather than runs: a closed terminal or a closed pipe must not stop a grid."""
-    console.file = cast("IO[str]", TolerantStream(console.file))
-    console.quiet = console.quiet or is_quiet
 
 
 def _collect_garbage_of_runs() -> None:
@@ -215,73 +215,3 @@ def _do_nothing(
         return close(outcome, planned, options, console, exit_code(outcome))
     console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
     return close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
-
-
-def _heal(planned: Work, console: Console) -> None:
-    """Repair the directories of finished runs; print one line for each that cannot be repaired."""
-    for decision in planned.plan.flawed():
-        try:
-            planned.experiment.create(decision.run)
-        except (OSError, RunDirectoryError) as error:
-            text = f"{short(decision.run.run_id)} is done, but {error}"
-            console.print(Text(text, style="yellow"), soft_wrap=True)
-
-
-def _available(tracking: Tracking, console: Console) -> Tracking:
-    """Return the tracking settings, disabled with one line of warning if MLflow is not installed."""
-    if not tracking.enabled or MLFLOW.is_installed:
-        return tracking
-    request = MLFLOW.request("reporting to MLflow")
-    text = f"{request}; the runs proceed without it, and orch sync reports them later"
-    console.print(Text(text, style="yellow"), soft_wrap=True)
-    return replace(tracking, enabled=False)
-
-
-def _start_reporter(planned: Work, source: GitSource) -> ReporterProcess:
-    record_source(planned.experiment.path, source)
-    reporter = ReporterProcess(planned.experiment, planned.settings.tracking)
-    reporter.start()
-    return reporter
-
-
-def _board(options: argparse.Namespace, console: Console, total: int) -> PlainBoard:
-    if options.json:
-        return JsonBoard(console, total)
-    if options.quiet:
-        return QuietBoard(console, total)
-    return LiveBoard(console, total) if console.is_terminal else PlainBoard(console, total)
-
-
-def _finish(
-    reporter: ReporterProcess,
-    planned: Work,
-    stop: StopRequests,
-    console: Console,
-    options: argparse.Namespace,
-) -> bool:
-    """Wait until the rest is sent, and print one line if it could not be.
-
-    Ctrl-C ends the wait; returns whether that happened.
-    """
-    before = stop.level
-
-    def is_interrupted() -> bool:
-        stop.look()
-        return stop.interrupts and stop.level > before
-
-    with console.status("sending the rest to MLflow"):
-        problem = reporter.finish(
-            Patience(), give_up=lambda: is_interrupted() or before is StopLevel.AT_ONCE
-        )
-    if not problem:
-        return is_interrupted()
-    waiting = find_backlog(planned.experiment, planned.settings.tracking)
-    if waiting.runs:
-        command = next_command(options, "sync")
-        if options.json:
-            counts = {"runs": waiting.runs, "points": waiting.points}
-            event = {"event": "waiting", **counts, "problem": problem, "command": command}
-            console.file.write(json.dumps(event) + "\n")
-        text = f"MLflow: {problem}; {waiting} wait. {command} delivers them"
-        console.print(Text(text, style="yellow"), soft_wrap=True)
-    return is_interrupted()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.cli.columns import keys_of
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.experiment_table import print_experiments
+from orchestrator.cli.pilots_output import pilots_as_json, print_pilots
 from orchestrator.cli.run_json import states_as_json, status_as_json, summary_as_json
 from orchestrator.cli.status_source import open_source
 from orchestrator.cli.status_table import print_status
@@ -78,6 +79,8 @@ def _print(seen: Seen, options: argparse.Namespace, console: Console) -> None:
         _print_runs(status, options, console)
     elif status is not None:
         console.print(f"no runs in {status.experiment.training} yet. Start them with orch run.")
+    if status is not None:
+        print_pilots(status.experiment.path, console)
     own = status.experiment.experiment_id if status is not None else None
     if status is None or any(it.experiment.experiment_id != own for it in seen.experiments):
         print_experiments(seen.experiments, console)
@@ -120,6 +123,7 @@ def _print_json(seen: Seen, options: argparse.Namespace, console: Console) -> No
         "states": states_as_json(seen.states),
         "runs": rows,
         "experiments": [summary_as_json(each) for each in seen.experiments],
+        "pilots": [] if status is None else pilots_as_json(status.experiment.path),
     }
     # One line per repetition with --watch, for programs that read lines.
     indent = None if options.watch else 2

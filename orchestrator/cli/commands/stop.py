@@ -14,6 +14,7 @@ from orchestrator.execution.stop import StopLevel
 from orchestrator.planning.load import open_experiment
 from orchestrator.rundir.program_files import has_saved
 from orchestrator.rundir.state import State
+from orchestrator.slurm.open_pilots import withdraw_pilots
 
 if TYPE_CHECKING:
     import argparse
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 def stop(options: argparse.Namespace, console: Console) -> int:
     """Ask every ``orch run`` of the experiment on this machine to stop, and return 0.
 
-    Where an ``orch run`` was killed, the runners of its runs hear the request.
+    Where an ``orch run`` was killed, the runners of its runs hear the request. Pilots that wait in the
+    queue of a cluster are withdrawn.
 
     Raises:
         RunDirectoryError: The request cannot be written.
@@ -32,7 +34,7 @@ def stop(options: argparse.Namespace, console: Console) -> int:
     described, experiment = open_experiment(source_of(options))
     level = StopLevel.DRAIN if options.drain else StopLevel.AT_CHECKPOINT
     level = StopLevel.AT_ONCE if options.now else level
-    is_executed = experiment.is_executed()
+    is_executed = withdraw_pilots(experiment.path) or experiment.is_executed()
     seen = experiment.observe(experiment.run_ids())
     live = [run_id for run_id, each in seen.items() if each.state is State.RUNNING]
     saves = described.settings.program.is_trainer

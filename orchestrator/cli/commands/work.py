@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from orchestrator.config.quantities import parse_duration
 from orchestrator.config.slurm_settings import SlurmSettings
 from orchestrator.execution.time_left import UNLIMITED, TimeLimit, Worker, limit_in
 from orchestrator.planning.prepared_work import open_work
+from orchestrator.slurm.batch_script import is_withdrawn
 from orchestrator.slurm.commands import Slurm, time_left
 
 if TYPE_CHECKING:
@@ -44,12 +46,16 @@ def work(options: argparse.Namespace, console: Console) -> int:
     options.app, options.overrides = given.app, list(given.overrides)
     settings = prepared.work.settings
     # MLflow's store may not be safe on a shared folder: the machine that prepared the runs reports.
-    silent = replace(settings, tracking=replace(settings.tracking, enabled=False))
+    # It also tells orch.at_end.
+    silent = replace(settings, tracking=replace(settings.tracking, enabled=False), at_end=())
     todo = replace(prepared.work, settings=silent)
+    place = os.environ.get("SLURM_ARRAY_TASK_ID", "")
     worker = Worker(
         _time_limit(options, settings),
         waits="SLURM_JOB_ID" not in os.environ,
         most_runs=options.runs,
+        place=int(place) if place.isdecimal() else 0,
+        is_withdrawn=partial(is_withdrawn, folder, os.environ),
     )
     return execute(todo, bool, options, console, worker=worker)
 

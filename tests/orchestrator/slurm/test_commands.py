@@ -43,6 +43,7 @@ def test_lock_is_held_as_long_as_sbatch_is_at_work(stand_in: StandIn) -> None:
     assert isinstance(call, StartedCommand)
     call._until = 0.0
     assert wait_for(call).is_none
+    os.set_blocking(read, True)
     assert os.read(read, 1) == b""
     os.close(read)
 

@@ -1,0 +1,78 @@
+"""The reporter of ``orch run``: whether there is one, how it is started, and how its rest is sent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.next_command import next_command
+from orchestrator.execution.stop import StopLevel
+from orchestrator.extras import MLFLOW
+from orchestrator.tracking.git_source import record_source
+from orchestrator.tracking.reporter_handle import Patience, ReporterProcess, find_backlog
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+    from orchestrator.config.settings import Tracking
+    from orchestrator.execution.stop import StopRequests
+    from orchestrator.planning.work import Work
+    from orchestrator.tracking.git_source import GitSource
+
+
+def available_tracking(tracking: Tracking, console: Console) -> Tracking:
+    """Return the tracking settings, disabled with one line of warning if MLflow is not installed."""
+    if not tracking.enabled or MLFLOW.is_installed:
+        return tracking
+    request = MLFLOW.request("reporting to MLflow")
+    text = f"{request}; the runs proceed without it, and orch sync reports them later"
+    console.print(Text(text, style="yellow"), soft_wrap=True)
+    return replace(tracking, enabled=False)
+
+
+def start_reporter(planned: Work, source: GitSource) -> ReporterProcess:
+    """Start the process that reports the runs, as they were started with this code."""
+    record_source(planned.experiment.path, source)
+    reporter = ReporterProcess(planned.experiment, planned.settings.tracking)
+    reporter.start()
+    return reporter
+
+
+def finish_reporter(
+    reporter: ReporterProcess,
+    planned: Work,
+    stop: StopRequests,
+    console: Console,
+    options: argparse.Namespace,
+) -> bool:
+    """Wait until the rest is sent, and print one line if it could not be.
+
+    Ctrl-C ends the wait; returns whether that happened.
+    """
+    before = stop.level
+
+    def is_interrupted() -> bool:
+        stop.look()
+        return stop.interrupts and stop.level > before
+
+    with console.status("sending the rest to MLflow"):
+        problem = reporter.finish(
+            Patience(), give_up=lambda: is_interrupted() or before is StopLevel.AT_ONCE
+        )
+    if not problem:
+        return is_interrupted()
+    waiting = find_backlog(planned.experiment, planned.settings.tracking)
+    if waiting.runs:
+        command = next_command(options, "sync")
+        if options.json:
+            counts = {"runs": waiting.runs, "points": waiting.points}
+            event = {"event": "waiting", **counts, "problem": problem, "command": command}
+            console.file.write(json.dumps(event) + "\n")
+        text = f"MLflow: {problem}; {waiting} wait. {command} delivers them"
+        console.print(Text(text, style="yellow"), soft_wrap=True)
+    return is_interrupted()

@@ -1,0 +1,194 @@
+"""Tokens: what is written of pilots before they are submitted, so that none is submitted twice.
+
+A token is the file ``pilots/<nonce>.json`` in the experiment's folder, for one call of ``sbatch``. Its
+nonce is part of the name of the job, by which Slurm is asked. Between the token and the answer
+``sbatch`` holds the lock of ``pilots/<nonce>.lock``: an ``orch run`` that finds it free, and Slurm does
+not know the name, knows that nothing was submitted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.errors import RunDirectoryError
+from orchestrator.rundir import durable, records
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PILOTS: Final = "pilots"
+_CONTROLLER: Final = "controller.lock"
+_NONCE_BYTES: Final = 4
+_NONCE: Final = re.compile(rf"[0-9a-f]{{{2 * _NONCE_BYTES}}}")
+_PLAIN: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST: Final = 40  # characters of the experiment in the name of a job
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One call of ``sbatch``: an array of pilots.
+
+    ``nonce`` is in the ``name`` of the job; ``kind`` is the number of the kind of allocation;
+    ``count`` the pilots of the array; ``job`` the answer of ``sbatch``, empty before it; ``is_over``:
+    none of its pilots is in the queue any more.
+    """
+
+    nonce: str
+    name: str
+    kind: int
+    count: int
+    submitted_at: str
+    job: str = ""
+    is_over: bool = False
+
+
+class PilotsFolder:
+    """The folder with the tokens, the logs of pilots and the lock of who submits them."""
+
+    def __init__(self, experiment: Path) -> None:
+        self.path = experiment / PILOTS
+        self._controller = -1
+
+    def tokens(self) -> list[Token]:
+        """Return the tokens in the order in which they were submitted; ignore damaged ones."""
+        try:
+            names = os.listdir(self.path)  # noqa: PTH208 # names are all that is needed
+        except OSError:
+            return []
+        nonces = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        found = (self._read(nonce) for nonce in nonces if _NONCE.fullmatch(nonce))
+        return sorted((each for each in found if each), key=lambda each: each.submitted_at)
+
+    def begin(self, experiment_id: str, kind: int, count: int) -> tuple[Token, int]:
+        """Write a token before its pilots are submitted; return it with the lock for ``sbatch``.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        nonce = os.urandom(_NONCE_BYTES).hex()
+        name = f"orch-{_PLAIN.sub('-', experiment_id)[:_LONGEST]}-{nonce}"
+        lock = os.open(self._lock(nonce), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            token = Token(nonce, name, kind, count, records.now())
+            self.write(token)
+        except BaseException:
+            os.close(lock)
+            raise
+        return token, lock
+
+    def write(self, token: Token) -> None:
+        """Replace the file of a token.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        content = {"schema": records.SCHEMA, **asdict(token)}
+        durable.write_file(self.path / f"{token.nonce}.json", records.dump(content))
+
+    def close(self, token: Token) -> Token:
+        """Record that none of its pilots is left, and return the token.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        over = replace(token, is_over=True)
+        self.write(over)
+        self._lock(token.nonce).unlink(missing_ok=True)
+        self._withdrawal(token.nonce).unlink(missing_ok=True)
+        return over
+
+    def is_being_submitted(self, token: Token) -> bool:
+        """Return whether its ``sbatch`` is still at work."""
+        try:
+            descriptor = os.open(self._lock(token.nonce), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def become_controller(self) -> bool:
+        """Become the process that submits pilots, until ``leave``; return whether none else is that.
+
+        Raises:
+            RunDirectoryError: The folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            descriptor = os.open(self.path / _CONTROLLER, flags, 0o666)
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{self.path}: cannot write here ({error.strerror or error})."
+                " Check the permissions and the disk, or choose another results_dir."
+            ) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._controller = descriptor
+        return True
+
+    def leave(self) -> None:
+        """Let another process submit pilots."""
+        if self._controller >= 0:
+            os.close(self._controller)
+            self._controller = -1
+
+    def logs(self, token: Token) -> list[Path]:
+        """Return the logs of its pilots, the newest first."""
+        found = self.path.glob(f"{token.nonce}_*.log")
+        with contextlib.suppress(OSError):
+            return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+        return []
+
+    def log_pattern(self, token: Token) -> str:
+        """Return where Slurm writes what the pilots of a token print."""
+        return str(self.path / f"{token.nonce}_%a.log").replace("%", "%%").replace("%%a", "%a")
+
+    def withdraw(self, token: Token) -> None:
+        """Let pilots of a token that start from now on end at once.
+
+        Raises:
+            OSError: The request cannot be written.
+        """
+        self._withdrawal(token.nonce).touch()
+
+    def is_withdrawn(self, nonce: str) -> bool:
+        """Return whether a pilot that starts now is to end at once."""
+        return self._withdrawal(nonce).exists()
+
+    def _withdrawal(self, nonce: str) -> Path:
+        return self.path / f"{nonce}.withdrawn"
+
+    def _lock(self, nonce: str) -> Path:
+        return self.path / f"{nonce}.lock"
+
+    def _read(self, nonce: str) -> Token | None:
+        try:
+            found = records.parse(durable.read_file(self.path / f"{nonce}.json"))
+        except OSError:
+            return None
+        match found:
+            case {
+                "schema": 1,
+                "name": str(name),
+                "kind": int(kind),
+                "count": int(count),
+                "submitted_at": str(submitted_at),
+                "job": str(job),
+                "is_over": bool(is_over),
+            } if name.endswith(nonce):
+                return Token(nonce, name, kind, count, submitted_at, job, is_over)
+        return None
