@@ -19,8 +19,8 @@ from orchestrator.cli.next_command import next_command
 from orchestrator.cli.pilots_output import describe_counts
 from orchestrator.cli.preparing import command_line_of
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
-from orchestrator.cli.run_reporter import available_tracking, finish_reporter, start_reporter
-from orchestrator.cli.run_setup import choose_board, heal, set_up
+from orchestrator.cli.run_reporter import finish_reporter, start_reporter
+from orchestrator.cli.run_setup import choose_board, set_up
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.unproven_runs import tell_unproven
@@ -40,14 +40,16 @@ from orchestrator.slurm.pilots import Demand, Pilots
 from orchestrator.slurm.tokens import PilotsFolder
 from orchestrator.slurm.watched_runs import WatchedRuns
 from orchestrator.tracking.git_source import read_git_source
-from orchestrator.tracking.reporter_handle import find_backlog
+from orchestrator.tracking.reporter_handle import Patience, find_backlog
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from rich.console import Console
 
     from orchestrator.cli.board import PlainBoard
+    from orchestrator.config.settings import Settings
     from orchestrator.planning.load import Planned
     from orchestrator.tracking.reporter_handle import ReporterProcess
 
@@ -65,9 +67,7 @@ def execute_on_cluster(planned: Planned, options: argparse.Namespace, console: C
     """
     settings, began = with_flags(planned.settings, parse_flags(options)), now()
     require_slurm()
-    set_up(console, is_quiet=options.json)
-    tracking = available_tracking(planned.settings.tracking, console)
-    heal(planned, console)
+    tracking = set_up(planned, options, console, executes_here=False)
     if not options.quiet:
         print_summary(planned.plan, console, find_drift(planned))
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
@@ -78,42 +78,45 @@ def execute_on_cluster(planned: Planned, options: argparse.Namespace, console: C
     experiment, folder = planned.experiment, PilotsFolder(planned.experiment.path)
     stop_file = experiment.stop_file()  # before joining, so that no later request is missed
     experiment.prepare(tell_waiting)
-    source = read_git_source(Path.cwd(), next_command(options, "run"))
     with ExitStack() as at_end, StopRequests(news=stop_file.news) as stop:
         if not _become_controller(folder, stop):
             return ExitCode.INTERRUPTED
         at_end.callback(folder.leave)
         prepare_work(planned, command_line_of(options), parse_flags(options), tell_waiting)
         experiment.join(tell_waiting)
-        with LockTest(experiment.path, tell_waiting):
-            reporter = start_reporter(planned, source) if tracking.enabled else None
-            pilots = Pilots(
-                folder,
-                Slurm(),
-                settings.slurm or SlurmSettings(),
-                PilotCommand(experiment.path.resolve(), Path.cwd(), _runs_each(settings.slurm)),
-                experiment.experiment_id,
-            )
-            runs = WatchedRuns(experiment, planned.plan.decisions, settings.policy.retries)
-            with choose_board(options, console, total) as board:
-                started = time.monotonic()
-                watch = Watch(pilots, runs, board, console, stop, reporter)
-                watch.is_detached = options.detach
-                outcome = watch.execute()
-            executed = Executed(time.monotonic() - started)
-            if watch.is_detached:
-                return _leave(watch, options, console)
-            if reporter and finish_reporter(reporter, planned, stop, console, options):
-                outcome = replace(outcome, stopped=True)
-            left = outcome.left + tell_unproven(planned, options, console)
-            outcome = replace(outcome, left=left)
-            ending = exit_code(outcome)
-            tell_at_end(RunEnd(planned, outcome, began, ending), stop, options, console)
+        at_end.enter_context(LockTest(experiment.path, tell_waiting))
+        source = read_git_source(Path.cwd(), next_command(options, "run"))
+        reporter = start_reporter(planned, source) if tracking.enabled else None
+        with choose_board(options, console, total) as board:
+            parts = _pilots(planned, settings, folder), _runs(planned, settings), board
+            watch = Watch(*parts, console, stop, reporter, is_detached=options.detach)
+            outcome, executed = _time(watch.execute)
+        if watch.is_detached:
+            return _leave(watch, reporter, options, console)
+        if reporter and finish_reporter(reporter, planned, stop, console, options):
+            outcome = replace(outcome, stopped=True)
+        left = outcome.left + tell_unproven(planned, options, console)
+        outcome = replace(outcome, left=left)
+        ending = exit_code(outcome)
+        tell_at_end(RunEnd(planned, outcome, began, ending), stop, options, console)
     return close(outcome, planned, options, console, ending, executed)
 
 
-def _runs_each(slurm: SlurmSettings | None) -> int | None:
-    return slurm.runs if slurm else None
+def _time(execute: Callable[[], ExecutionResult]) -> tuple[ExecutionResult, Executed]:
+    started = time.monotonic()
+    outcome = execute()
+    return outcome, Executed(time.monotonic() - started)
+
+
+def _pilots(planned: Planned, settings: Settings, folder: PilotsFolder) -> Pilots:
+    slurm = settings.slurm or SlurmSettings()
+    command = PilotCommand(planned.experiment.path.resolve(), Path.cwd(), slurm.runs)
+    return Pilots(folder, Slurm(), slurm, command, planned.experiment.experiment_id)
+
+
+def _runs(planned: Planned, settings: Settings) -> WatchedRuns:
+    retries = settings.policy.retries
+    return WatchedRuns(planned.experiment, planned.plan.decisions, retries)
 
 
 def _become_controller(folder: PilotsFolder, stop: StopRequests) -> bool:
@@ -130,8 +133,15 @@ def _become_controller(folder: PilotsFolder, stop: StopRequests) -> bool:
     return True
 
 
-def _leave(watch: Watch, options: argparse.Namespace, console: Console) -> int:
+def _leave(
+    watch: Watch,
+    reporter: ReporterProcess | None,
+    options: argparse.Namespace,
+    console: Console,
+) -> int:
     """Print what goes on without this process, and return the exit code."""
+    if reporter:
+        reporter.finish(Patience(), give_up=lambda: True)
     again = next_command(options, "run")
     text = (
         f"{describe_pilots(watch.pilots) or 'No pilot'}; {watch.runs.left} runs are left. They go on."
@@ -152,11 +162,13 @@ class Watch:
         console: Console,
         stop: StopRequests,
         reporter: ReporterProcess | None,
+        *,
+        is_detached: bool = False,
     ) -> None:
         self.pilots = pilots
         self.runs = runs
         self.stop = stop
-        self.is_detached = False
+        self.is_detached = is_detached
         self._board = board
         self._console = console
         self._reporter = reporter

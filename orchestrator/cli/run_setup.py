@@ -7,40 +7,50 @@ from typing import IO, TYPE_CHECKING, cast
 from rich.text import Text
 
 from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
+from orchestrator.cli.run_reporter import available_tracking
 from orchestrator.cli.tolerant_stream import TolerantStream
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.identity import short
+from orchestrator.launchers.code_description import CodeDescription
 
 if TYPE_CHECKING:
     import argparse
 
     from rich.console import Console
 
-    from orchestrator.config.settings import Settings
-    from orchestrator.execution.time_left import Worker
+    from orchestrator.config.settings import Tracking
     from orchestrator.planning.work import Work
+    from orchestrator.tracking.git_source import GitSource
 
 
-def set_up(console: Console, *, is_quiet: bool) -> None:
-    """Let output be lost rather than runs: a closed terminal or a closed pipe must not stop a grid."""
-    console.file = cast("IO[str]", TolerantStream(console.file))
-    console.quiet = console.quiet or is_quiet
+def set_up(
+    planned: Work, options: argparse.Namespace, console: Console, *, executes_here: bool
+) -> Tracking:
+    """Repair what can be repaired, and return the tracking that is possible.
 
-
-def refuse_cluster(settings: Settings, options: argparse.Namespace, worker: Worker | None) -> None:
-    """Check that this process is to execute runs, and no cluster.
+    Output is lost from now on rather than runs: a closed terminal or a closed pipe must not stop a grid.
 
     Raises:
-        UsageError: A cluster is to execute them.
+        UsageError: This process would execute the plan, but a cluster is to.
     """
-    if settings.slurm and worker is None:
+    if executes_here and planned.settings.slurm:
         raise UsageError(
             f"orch {options.command} executes runs on this machine, and orch.slurm is set. Add"
             " orch.slurm=null to do that."
         )
+    console.file = cast("IO[str]", TolerantStream(console.file))
+    console.quiet = console.quiet or options.json
+    tracking = available_tracking(planned.settings.tracking, console)
+    _heal(planned, console)
+    return tracking
 
 
-def heal(planned: Work, console: Console) -> None:
+def code_of(source: GitSource) -> CodeDescription:
+    """Return the code that runs are started with, to be recorded."""
+    return CodeDescription(source.commit, source.is_dirty)
+
+
+def _heal(planned: Work, console: Console) -> None:
     """Repair the directories of finished runs; print one line for each that cannot be repaired."""
     for decision in planned.plan.flawed():
         try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.config.slurm_settings import SlurmSettings
-    from orchestrator.slurm.tokens import Token
+    from orchestrator.slurm.tokens import PilotToken
 
 NONCE: Final = "ORCH_PILOT"  # the variable that tells a pilot which token it belongs to
 # What the environment of a user consists of; nothing else reaches a pilot unless it is named.
@@ -72,7 +72,7 @@ def write_options(
 
 
 def options_of(
-    token: Token, log: str, common: Sequence[str], bad_nodes: Sequence[str]
+    token: PilotToken, log: str, common: Sequence[str], bad_nodes: Sequence[str]
 ) -> list[str]:
     """Return the options of one submission."""
     options = [

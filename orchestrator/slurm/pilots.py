@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.slurm.batch_script import PilotCommand
     from orchestrator.slurm.commands import Call, Slurm, SlurmAnswer
     from orchestrator.slurm.jobs import Job
-    from orchestrator.slurm.tokens import PilotsFolder, Token
+    from orchestrator.slurm.tokens import PilotsFolder, PilotToken
 
 _SHORTEST: Final = 10.0  # seconds from one look at the queue to the next
 _LONGEST: Final = 60.0
@@ -45,7 +45,7 @@ class _Asked:
 
     call: Call
     what: str
-    token: Token | None = None
+    token: PilotToken | None = None
 
 
 @dataclass(slots=True)
@@ -190,7 +190,7 @@ class Pilots:
         elif answer.is_none and moment - self._answered_at > _SILENCE:
             self._silence = f"Slurm does not answer: {answer.refusal or 'its commands hang'}"
 
-    def _take_submission(self, token: Token, answer: SlurmAnswer, moment: float) -> None:
+    def _take_submission(self, token: PilotToken, answer: SlurmAnswer, moment: float) -> None:
         at = next(at for at, each in enumerate(self._watched) if each.token.nonce == token.nonce)
         self._pause, self._due = _SHORTEST, moment + _SHORTEST
         if answer.is_given:
@@ -225,7 +225,7 @@ class Pilots:
         self._pause = _SHORTEST if has_changed else min(self._pause * _GROWTH, _LONGEST)
         self._due = moment + self._pause
 
-    def _note_end(self, ended: Job, token: Token, demand: Demand) -> None:
+    def _note_end(self, ended: Job, token: PilotToken, demand: Demand) -> None:
         failed = self._starts.note_end(
             ended.seconds,
             ended.node,
@@ -238,7 +238,7 @@ class Pilots:
                 f" The last one says: {self._last_line(token) or 'nothing'}"
             )
 
-    def _last_line(self, token: Token) -> str:
+    def _last_line(self, token: PilotToken) -> str:
         for path in self.folder.logs(token):
             lines = path.read_bytes()[-_LOG_END:].decode(errors="replace").split("\n")
             said = [line.strip() for line in lines if line.strip()]

@@ -30,7 +30,7 @@ _LONGEST: Final = 40  # characters of the experiment in the name of a job
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class PilotToken:
     """One call of ``sbatch``: an array of pilots.
 
     ``nonce`` is in the ``name`` of the job; ``kind`` is the number of the kind of allocation;
@@ -54,7 +54,7 @@ class PilotsFolder:
         self.path = experiment / PILOTS
         self._controller = -1
 
-    def tokens(self) -> list[Token]:
+    def tokens(self) -> list[PilotToken]:
         """Return the tokens in the order in which they were submitted; ignore damaged ones."""
         try:
             names = os.listdir(self.path)  # noqa: PTH208 # names are all that is needed
@@ -64,7 +64,7 @@ class PilotsFolder:
         found = (self._read(nonce) for nonce in nonces if _NONCE.fullmatch(nonce))
         return sorted((each for each in found if each), key=lambda each: each.submitted_at)
 
-    def begin(self, experiment_id: str, kind: int, count: int) -> tuple[Token, int]:
+    def begin(self, experiment_id: str, kind: int, count: int) -> tuple[PilotToken, int]:
         """Write a token before its pilots are submitted; return it with the lock for ``sbatch``.
 
         Raises:
@@ -75,14 +75,14 @@ class PilotsFolder:
         lock = os.open(self._lock(nonce), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            token = Token(nonce, name, kind, count, records.now())
+            token = PilotToken(nonce, name, kind, count, records.now())
             self.write(token)
         except BaseException:
             os.close(lock)
             raise
         return token, lock
 
-    def write(self, token: Token) -> None:
+    def write(self, token: PilotToken) -> None:
         """Replace the file of a token.
 
         Raises:
@@ -91,7 +91,7 @@ class PilotsFolder:
         content = {"schema": records.SCHEMA, **asdict(token)}
         durable.write_file(self.path / f"{token.nonce}.json", records.dump(content))
 
-    def close(self, token: Token) -> Token:
+    def close(self, token: PilotToken) -> PilotToken:
         """Record that none of its pilots is left, and return the token.
 
         Raises:
@@ -103,7 +103,7 @@ class PilotsFolder:
         self._withdrawal(token.nonce).unlink(missing_ok=True)
         return over
 
-    def is_being_submitted(self, token: Token) -> bool:
+    def is_being_submitted(self, token: PilotToken) -> bool:
         """Return whether its ``sbatch`` is still at work."""
         try:
             descriptor = os.open(self._lock(token.nonce), os.O_RDONLY | os.O_CLOEXEC)
@@ -146,18 +146,18 @@ class PilotsFolder:
             os.close(self._controller)
             self._controller = -1
 
-    def logs(self, token: Token) -> list[Path]:
+    def logs(self, token: PilotToken) -> list[Path]:
         """Return the logs of its pilots, the newest first."""
         found = self.path.glob(f"{token.nonce}_*.log")
         with contextlib.suppress(OSError):
             return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
         return []
 
-    def log_pattern(self, token: Token) -> str:
+    def log_pattern(self, token: PilotToken) -> str:
         """Return where Slurm writes what the pilots of a token print."""
         return str(self.path / f"{token.nonce}_%a.log").replace("%", "%%").replace("%%a", "%a")
 
-    def withdraw(self, token: Token) -> None:
+    def withdraw(self, token: PilotToken) -> None:
         """Let pilots of a token that start from now on end at once.
 
         Raises:
@@ -175,7 +175,7 @@ class PilotsFolder:
     def _lock(self, nonce: str) -> Path:
         return self.path / f"{nonce}.lock"
 
-    def _read(self, nonce: str) -> Token | None:
+    def _read(self, nonce: str) -> PilotToken | None:
         try:
             found = records.parse(durable.read_file(self.path / f"{nonce}.json"))
         except OSError:
@@ -190,5 +190,5 @@ class PilotsFolder:
                 "job": str(job),
                 "is_over": bool(is_over),
             } if name.endswith(nonce):
-                return Token(nonce, name, kind, count, submitted_at, job, is_over)
+                return PilotToken(nonce, name, kind, count, submitted_at, job, is_over)
         return None

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from orchestrator.slurm.jobs import Job
-    from orchestrator.slurm.tokens import Token
+    from orchestrator.slurm.tokens import PilotToken
 
 # A job that is missing from one answer may be in the next, after a restart of Slurm's controller.
 _MISSING: Final = 60.0  # seconds from one answer without a job to another, after which it is gone
@@ -18,14 +18,14 @@ _MISSING: Final = 60.0  # seconds from one answer without a job to another, afte
 class WatchedToken:
     """The pilots of one call of ``sbatch``."""
 
-    def __init__(self, token: Token) -> None:
+    def __init__(self, token: PilotToken) -> None:
         self.token = token
         self.is_known = False  # whether Slurm has answered to it, or for it
         self._seen: dict[int, Job] = {}
         self._open = set(range(token.count))
         self._missing: dict[int, float] = {}
 
-    def submitted(self, token: Token) -> None:
+    def submitted(self, token: PilotToken) -> None:
         """Take the answer of ``sbatch``, with the ID of the job."""
         self.token, self.is_known = token, True
 

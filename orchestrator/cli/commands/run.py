@@ -19,9 +19,9 @@ from orchestrator.cli.next_command import next_command
 from orchestrator.cli.preparing import prepare
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, end_settled, exit_code
 from orchestrator.cli.run_launcher import choose_launcher
-from orchestrator.cli.run_reporter import available_tracking, finish_reporter, start_reporter
+from orchestrator.cli.run_reporter import finish_reporter, start_reporter
 from orchestrator.cli.run_resources import find_resources, limit_to, take_turns
-from orchestrator.cli.run_setup import choose_board, heal, refuse_cluster, set_up
+from orchestrator.cli.run_setup import choose_board, code_of, set_up
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.unproven_runs import declare_gone, tell_unproven
@@ -32,7 +32,6 @@ from orchestrator.execution.gpus import Nvml
 from orchestrator.execution.ordering import arrange
 from orchestrator.execution.planned_forecast import forecast_plan
 from orchestrator.execution.stop import StopLevel, StopRequests
-from orchestrator.launchers.code_description import CodeDescription
 from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
 from orchestrator.planning.drift import find_drift
 from orchestrator.planning.load import Planned, load_plan
@@ -93,15 +92,9 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
 
     ``begin`` is called once everything that runs need is loaded, before the first one starts.
     ``is_summarized``: print a summary of the plan. ``worker``: SIGTERM or the end of its time is its orderly end.
-
-    Raises:
-        UsageError: A cluster is to execute the plan, but this process would.
     """
     settings, began = with_flags(planned.settings, parse_flags(options)), now()
-    refuse_cluster(settings, options, worker)
-    set_up(console, is_quiet=options.json)
-    tracking = available_tracking(planned.settings.tracking, console)
-    heal(planned, console)
+    tracking = set_up(planned, options, console, executes_here=worker is None)
     failures = end_settled(planned)
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE] - len(failures)
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
@@ -114,11 +107,10 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     resources = limit_to(worker, _join(planned, settings, total, tracking))
     _tell(planned, to_start, console, is_summarized=is_summarized and not options.quiet)
     source = read_git_source(Path.cwd(), next_command(options, "run"))
-    code = CodeDescription(source.commit, source.is_dirty)
     with (
         LockTest(planned.experiment.path, tell_waiting),
         StopRequests(_first_level(options), stop_file.news) as stop,
-        closing(choose_launcher(settings, to_start, code)) as launcher,
+        closing(choose_launcher(settings, to_start, code_of(source))) as launcher,
     ):
         reporter = start_reporter(planned, source) if tracking.enabled else None
         if total:

@@ -14,9 +14,9 @@ from orchestrator.slurm.batch_script import (
     write_options,
     write_script,
 )
-from orchestrator.slurm.tokens import PilotsFolder, Token
+from orchestrator.slurm.tokens import PilotsFolder, PilotToken
 
-TOKEN = Token("01234567", "orch-toy-01234567", 0, 4, "now")
+TOKEN = PilotToken("01234567", "orch-toy-01234567", 0, 4, "now")
 
 
 def test_setup_lines_precede_the_worker() -> None:

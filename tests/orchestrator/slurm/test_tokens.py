@@ -1,4 +1,4 @@
-"""Tokens are written before pilots are submitted, and survive whoever submits them."""
+"""Tokens are written before pilots are submitted, and survive the process that submits them."""
 
 import fcntl
 import os

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.slurm.jobs import Job
-from orchestrator.slurm.tokens import Token
+from orchestrator.slurm.tokens import PilotToken
 from orchestrator.slurm.watched_token import WatchedToken
 
-TOKEN = Token("01234567", "orch-toy-01234567", 0, 2, "now", job="7")
+TOKEN = PilotToken("01234567", "orch-toy-01234567", 0, 2, "now", job="7")
 
 
 def job(key: str = "7_0", state: str = "RUNNING", name: str = TOKEN.name) -> Job:
