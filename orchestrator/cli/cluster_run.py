@@ -89,7 +89,7 @@ def execute_on_cluster(planned: Planned, options: argparse.Namespace, console: C
         reporter = start_reporter(planned, source) if tracking.enabled else None
         with choose_board(options, console, total) as board:
             parts = _pilots(planned, settings, folder), _runs(planned, settings), board
-            watch = Watch(*parts, console, stop, reporter, is_detached=options.detach)
+            watch = ClusterWatch(*parts, console, stop, reporter, is_detached=options.detach)
             outcome, executed = _time(watch.execute)
         if watch.is_detached:
             return _leave(watch, reporter, options, console)
@@ -134,7 +134,7 @@ def _become_controller(folder: PilotsFolder, stop: StopRequests) -> bool:
 
 
 def _leave(
-    watch: Watch,
+    watch: ClusterWatch,
     reporter: ReporterProcess | None,
     options: argparse.Namespace,
     console: Console,
@@ -151,7 +151,7 @@ def _leave(
     return ExitCode.INTERRUPTED if watch.stop.asked else ExitCode.DONE
 
 
-class Watch:
+class ClusterWatch:
     """Watches runs and pilots until every run is settled, or the user leaves."""
 
     def __init__(  # noqa: PLR0913, PLR0917 # what it joins
