@@ -156,6 +156,18 @@ def test_error_in_a_loader_worker_ends_in_the_line_that_says_what(
     assert any("unruly_modules.py" in line for line in lines)
 
 
+def test_user_error_in_a_loader_worker_is_one_line(make_run: MakeRun, start: Start) -> None:
+    """Without the traceback that PyTorch brings from there."""
+    run_dir = make_run(
+        data={"_target_": "returning.Data", "where": "data.__getitem__", "what": "a thing"},
+        dataloader={"num_workers": 1},
+    )
+    assert start(run_program, str(run_dir)) == 2
+    said = (run_dir / "err.log").read_text()
+    assert said.startswith("data: samples cannot be collated to a batch: ")
+    assert said.count("\n") == 1
+
+
 def test_disk_that_refuses_what_the_trainer_writes_is_one_line(
     make_run: MakeRun, start: Start
 ) -> None:

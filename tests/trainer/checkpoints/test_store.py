@@ -16,10 +16,13 @@ import torch
 from run_files import MakeRun, Train, checkpoints_of
 from saved_checkpoints import kept, saved
 from torch import nn
+from user_modules import Counter
 
 from trainer.checkpoints.reading import read_model_state
 from trainer.checkpoints.store import Checkpoints
+from trainer.config_file import read_config
 from trainer.errors import CheckpointError, ConfigError
+from trainer.trainer import ModularTaskTrainer
 
 
 @contextmanager
@@ -161,11 +164,14 @@ def test_lost_best_checkpoint_is_an_error_that_says_what_next(tmp_path: Path) ->
         checkpoints.state_at(1)
 
 
-def test_module_with_an_unsavable_state_is_named(make_run: MakeRun, train: Train) -> None:
-    """The user learns which module to change."""
+def test_module_with_an_unsavable_state_is_named_before_the_first_step(make_run: MakeRun) -> None:
+    """The user learns which module to change, and not only after an iteration."""
     run_dir = make_run(curriculum={"_target_": "user_modules.Unsavable"})
+    trainer = ModularTaskTrainer(read_config(run_dir / "config.yaml"), run_dir)
     with pytest.raises(CheckpointError, match=r"\['curriculum'\]\['steps'\] is a numpy.float64"):
-        train(run_dir)
+        trainer.train()
+    assert isinstance(trainer.curriculum, Counter)
+    assert trainer.curriculum.steps == 0
 
 
 def test_directories_in_the_way_are_passed_over(tmp_path: Path) -> None:
