@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from run_files import MakeRun, Train, results_of
 from user_modules import Interrupted, sabotage
 
+from trainer.config_file import read_config
 from trainer.errors import CheckpointError
 from trainer.trainer import ModularTaskTrainer
 
@@ -85,6 +86,17 @@ def test_callbacks_hear_of_every_evaluation(make_run: MakeRun) -> None:
     assert results["final"]["validation/averages"] == 6
     assert results["test"]["test/averages"] == 6
     assert trainer.model is not None
+
+
+def test_schedule_free_optimizer_is_switched_for_steps_and_evaluations(make_run: MakeRun) -> None:
+    """What is saved are the weights that are evaluated."""
+    run_dir = make_run(
+        optimizer=FREE, curriculum={"_target_": "changing_modules.Modes"}, iterations=2
+    )
+    trainer = ModularTaskTrainer(read_config(run_dir / "config.yaml"), run_dir)
+    trainer.train()
+    modes: Any = trainer.curriculum
+    assert modes.seen == {"step": {True}, "evaluation": {False}, "saving": {False}}
 
 
 def test_test_measures_what_the_best_validation_measured(make_run: MakeRun, train: Train) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from run_files import MakeRun, Start, checkpoints_of, results_of
 from user_modules import run_program, sabotage
 
 from trainer.errors import ConfigError, WorkerKilled
-from trainer.loading.worker_failures import HeedOnlyTheTrainer, killed_workers_told
+from trainer.loading.worker_failures import HeedOnlyTheTrainer, killed_workers_told, with_workers
 
 LOADING: dict[str, Any] = {"num_workers": 2}
 
@@ -81,6 +82,23 @@ def test_error_of_a_worker_is_not_taken_for_its_death(error: Exception, *, is_on
     """Only what PyTorch says of a process that was killed is, wherever its signal handler raised it."""
     with pytest.raises(WorkerKilled if is_one else type(error)), killed_workers_told():
         raise error
+
+
+class Masked:
+    """Note which signals are blocked when it is iterated over."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Note them."""
+        self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        return iter(())
+
+
+def test_workers_are_started_while_requests_to_stop_are_blocked() -> None:
+    """They inherit the mask, and a request cannot end one before it knows what to do with it."""
+    loader: Any = Masked()
+    with_workers(loader)
+    assert signal.SIGTERM in loader.mask
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def be_a_worker(folder: str, *, is_asked_by_the_trainer: bool) -> None:

@@ -128,3 +128,25 @@ class ScheduleFree(SGD):
         if not all(group["train_mode"] for group in self.param_groups):
             raise RuntimeError("not in training mode")
         super().step()
+
+
+class Modes:
+    """Note the mode of a schedule-free optimizer at each event."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, set[bool]] = {}
+
+    def _note(self, event: str, trainer: Any) -> None:
+        self.seen.setdefault(event, set()).add(trainer.optimizer.param_groups[0]["train_mode"])
+
+    def cb_on_step_begin(self, trainer: Any, iteration: int, batch_idx: int) -> None:
+        """Note it."""
+        self._note("step", trainer)
+
+    def cb_on_evaluation_begin(self, trainer: Any, iteration: int) -> None:
+        """Note it."""
+        self._note("evaluation", trainer)
+
+    def cb_on_iteration_end(self, trainer: Any, iteration: int, metrics: dict[str, float]) -> None:
+        """Note it."""
+        self._note("saving", trainer)
