@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from orchestrator.errors import ConfigError
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RESULTS_DIR: Final = "results"
 OUTPUT: Final = "hydra.run.dir={run_dir}/output"
 _SINGLE: Final = "hydra.mode=RUN"  # even if the config of the app says MULTIRUN
+# Where a config refers to its sweep, that has the same values in the app as in the recorded config.
+_SWEEP: Final = ("hydra.sweep.dir={run_dir}/..", "hydra.sweep.subdir='{run_id}'")
+_REFERENCE: Final = "{hydra:sweep."
 _SETTINGS: Final = "orch"
 
 
@@ -76,7 +79,7 @@ class AppDefaults:
             settings = cfg[_SETTINGS]
             if self._program:
                 settings["app"] = self._program
-            arguments = [*self._place(app), "{overrides}", OUTPUT, _SINGLE]
+            arguments = [*self._place(app), "{overrides}", *folders_of_a_run(cfg), _SINGLE]
             if settings.get("entry_point") is not None:
                 if settings.get("arguments") is None:
                     settings["arguments"] = arguments
@@ -92,6 +95,12 @@ class AppDefaults:
         if self._config_name.removesuffix(".yaml") != (app.config_name or "").removesuffix(".yaml"):
             found.append(f"--config-name={self._config_name}")
         return found
+
+
+def folders_of_a_run(cfg: DictConfig) -> tuple[str, ...]:
+    """Return the overrides that name the folders of a run to an app with this config."""
+    refers = _REFERENCE in str(OmegaConf.to_container(cfg))
+    return (OUTPUT, *_SWEEP) if refers else (OUTPUT,)
 
 
 def find_config(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+from orchestrator.config.source_constants import NotConstantError, SourceConstants
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def _read(file: Path) -> dict[str, HydraApp]:
     except (SyntaxError, ValueError) as error:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise ConfigError(f"{file}{where}: it is not Python ({error}). Correct it.") from None
-    return {name: _describe(call, file) for name, call in _find_calls(tree)}
+    constants = SourceConstants(tree, file)
+    return {name: _describe(call, file, constants) for name, call in _find_calls(tree)}
 
 
 def _find_calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
@@ -173,7 +175,7 @@ def _names_of_main(tree: ast.Module) -> Iterator[str]:
                     yield alias.asname or alias.name
 
 
-def _describe(call: ast.Call, file: Path) -> HydraApp:
+def _describe(call: ast.Call, file: Path, constants: SourceConstants) -> HydraApp:
     """Return what a call of ``hydra.main`` says."""
     unknown: dict[str, str] = {}
     given = dict(zip(_PARAMETERS, call.args, strict=False))
@@ -183,11 +185,12 @@ def _describe(call: ast.Call, file: Path) -> HydraApp:
         unknown = dict.fromkeys(_PARAMETERS, _say_unknown(file, call, "its arguments are"))
     values: dict[str, str | None] = {}
     for name, argument in given.items():
-        match argument:
-            case ast.Constant(value=str() | None as value):
-                values[name] = value
-            case _:
-                unknown[name] = _say_unknown(file, argument, f"{name} is")
+        try:
+            value = constants.evaluate(argument)
+        except NotConstantError:
+            unknown[name] = _say_unknown(file, argument, f"{name} is")
+        else:
+            values[name] = None if value is None else str(value)
     version_base = values.get("version_base", None if "version_base" in unknown else _OLDEST)
     if "config_path" not in values:
         values["config_path"] = "." if _has_folder(version_base) else None

@@ -201,7 +201,11 @@ def _say_missing(error: MissingConfigException) -> str:
             f" Install it (pip install {plugin}), or remove it from the defaults."
         )
     if not error.options:
-        return f"there is no config '{missing}' in the config folder."
+        return (
+            f"there is no config '{missing}' in the config folder, and no module that was imported"
+            " registers it. Create it, register it at the top of the app's module, or name the module"
+            " that does in orch.setup."
+        )
     near = difflib.get_close_matches(str(missing).rpartition("/")[2], error.options, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"there is no config '{missing}'. Choose one of {', '.join(error.options)}.{hint}"

@@ -36,6 +36,7 @@ STAND_INS: Final[Mapping[str, object]] = {
 }
 _STAND_IN: Final = re.compile(r"<hydra:[a-z_.]+>")
 _OUTPUT: Final = "hydra.run.dir="
+_SWEEP: Final = "hydra.sweep.dir="
 
 
 class HydraValueError(Exception):
@@ -86,8 +87,10 @@ def provide_own(cfg: DictConfig, training: PurePath, run_id: str, number: int) -
         number: The number of its point in the grid.
     """
     folder = Path(training).resolve()
-    output_dir = _output_dir(OmegaConf.to_container(cfg), str(folder / run_id), run_id)
-    own = OwnValues(output_dir, str(folder), run_id, number)
+    config, run_dir = OmegaConf.to_container(cfg), str(folder / run_id)
+    output_dir = _given_folder(config, _OUTPUT, run_dir, run_id) or run_dir
+    sweep_dir = _given_folder(config, _SWEEP, run_dir, run_id) or str(folder)
+    own = OwnValues(output_dir, sweep_dir, run_id, number)
     provide(cfg, cfg.__dict__[_GIVEN]._replace(own=own))
 
 
@@ -96,16 +99,16 @@ def holds_stand_in(text: str) -> bool:
     return _STAND_IN.search(text) is not None
 
 
-def _output_dir(config: object, run_dir: str, run_id: str) -> str:
-    """Return the output folder of a run: what its program gets as ``hydra.run.dir``, or its directory."""
+def _given_folder(config: object, setting: str, run_dir: str, run_id: str) -> str:
+    """Return the folder that the program of a run gets with a setting of Hydra's; empty if none."""
     match config:
         case {"orch": {"command": list(words)}} | {"orch": {"arguments": list(words)}}:
             for word in words:
-                if str(word).startswith(_OUTPUT):
-                    folder = str(word).removeprefix(_OUTPUT)
+                if str(word).startswith(setting):
+                    folder = str(word).removeprefix(setting)
                     folder = folder.replace("{run_dir}", run_dir).replace("{run_id}", run_id)
-                    return run_dir if "{" in folder else str(Path(folder).absolute())
-    return run_dir
+                    return "" if "{" in folder else str(Path(folder).absolute())
+    return ""
 
 
 def _resolve(key: str, _root_: Any) -> object:  # noqa: ANN401 # a container of any kind

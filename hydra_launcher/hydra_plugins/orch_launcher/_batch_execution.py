@@ -23,7 +23,7 @@ from orchestrator.cli.commands.run import execute
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.safe_output import HarmlessConsole
-from orchestrator.config.app_defaults import OUTPUT
+from orchestrator.config.app_defaults import folders_of_a_run
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
 from orchestrator.planning.given_points import plan_given
@@ -81,9 +81,14 @@ class BatchExecution:
         self._forwarded = [str(text) for text in given if not _is_of_multirun(str(text))]
         self._forwarded += _search_path(config)
         self._places = [f"{key}={settings[key]}" for key in _PLACES if settings.get(key)]
-        program = [*start, *_config_flags(), "{overrides}", OUTPUT, "hydra.mode=RUN"]
+        program = [
+            *start,
+            *_config_flags(),
+            "{overrides}",
+            *folders_of_a_run(_without_hydra(config)),
+        ]
         self._settings = [
-            as_override("orch.command", [*program, _return_value.CALLBACK]),
+            as_override("orch.command", [*program, "hydra.mode=RUN", _return_value.CALLBACK]),
             *([] if settings.get("tracking") else ["orch.tracking.enabled=false"]),
         ]
         self._experiment: ExperimentDirectory | None = None
@@ -168,6 +173,10 @@ def _config_folder(config: DictConfig) -> Path | None:
         if source.provider == "main" and source.schema == "file":
             return Path(source.path)
     return None
+
+
+def _without_hydra(config: DictConfig) -> DictConfig:
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 def _search_path(config: DictConfig) -> list[str]:

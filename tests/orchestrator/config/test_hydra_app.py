@@ -47,6 +47,16 @@ def test_decorator_is_read_in_all_its_forms(
     assert (app.name, app.unknown) == ("train", ())
 
 
+def test_names_and_paths_beside_the_file_are_read_too(tmp_path: Path) -> None:
+    head = "import hydra\nfrom pathlib import Path\nCONF = Path(__file__).parent / 'c'\n"
+    head += "NAME = 'x'\nBASE = '1.2'\n"
+    decorator = "@hydra.main(config_path=str(CONF), config_name=f'{NAME}.yaml', version_base=BASE)"
+    app = find_app(_app(tmp_path, head + decorator, "src/train.py"))
+    expected = (tmp_path / "src/c", "x.yaml", "1.2")
+    assert (app.config_dir, app.config_name, app.version_base) == expected
+    assert app.unknown == ()
+
+
 def test_call_without_a_decorator_is_read_as_well(tmp_path: Path) -> None:
     """As in a launcher of several functions."""
     body = "def go(cfg): ...\nif __name__ == '__main__':\n    hydra.main(None, 'c', None)(go)()\n"
@@ -106,7 +116,7 @@ def test_what_is_not_an_app_is_one_line(
         ("config_path=f'{DIR}/x', config_name=NAME", {"config_path", "config_name"}),
         ("*ARGS", {"config_path", "config_name", "version_base"}),
         ("config_name='c', **MORE", {"config_path", "config_name", "version_base"}),
-        ("config_path=os.path.join('a', 'b'), config_name='c'", {"config_path"}),
+        ("config_path=os.environ['CONF'], config_name='c'", {"config_path"}),
     ],
 )
 def test_what_is_not_a_constant_is_named_with_its_line(
