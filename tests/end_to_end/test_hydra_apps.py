@@ -114,7 +114,7 @@ def test_apps_compose_what_is_recorded(tmp_path: Path) -> None:
         executed += runs
         problems += wrong
     assert problems == []
-    assert executed >= 10
+    assert executed >= 8
 
 
 APP = """
