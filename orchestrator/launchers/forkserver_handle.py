@@ -17,6 +17,7 @@ import threading
 import time
 from math import inf
 from multiprocessing import forkserver, resource_tracker, util
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
@@ -24,7 +25,7 @@ from orchestrator.runner import forkserver_preload, process_tree
 from orchestrator.runner.attempt_program import HASH_SEED, hash_seed, signals_blocked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from multiprocessing.context import ForkServerProcess
 
     from orchestrator.execution.stop import StopRequests
@@ -47,7 +48,9 @@ class ForkServer:
     """
 
     def __init__(self, modules: Sequence[str] = ()) -> None:
-        self._modules = modules
+        self._modules = tuple(modules)
+        self._to_load: Path | None = None
+        self.loads = 0  # how often it has loaded what programs import
         self._patience = 0.0
         self._stop: StopRequests | None = None
         forkserver.set_forkserver_preload([forkserver_preload.__name__])
@@ -108,6 +111,25 @@ class ForkServer:
         if problems:
             raise problems[0]
 
+    def load(self, modules: Iterable[str]) -> None:
+        """Have it load further modules, between two forks; return at once."""
+        names = [*modules]
+        self._modules += tuple(f"{forkserver_preload.LEARNED}{name}" for name in names)
+        pid = _server_pid()
+        if pid is None:  # it will be started with them
+            return
+        self._to_load = Path(util.get_temp_dir(), forkserver_preload.TO_LOAD)
+        self._to_load.write_text("\n".join(names), encoding="utf-8")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGUSR2)
+
+    def is_loading(self) -> bool:
+        """Return whether it has not loaded yet what it was told to; count what it has loaded."""
+        if self._to_load is not None and not self._to_load.exists():
+            self._to_load = None
+            self.loads += 1
+        return self._to_load is not None
+
     def _wait(self, told: int) -> None:
         poll, deadline = select.poll(), inf
         poll.register(told, select.POLLIN)
@@ -147,9 +169,13 @@ class ForkServer:
                     os.environ[name] = value
 
 
+def _server_pid() -> int | None:
+    return getattr(forkserver._forkserver, "_forkserver_pid", None)  # noqa: SLF001 # there is no public name
+
+
 def end_if_stopped() -> None:
     """Kill the fork server if it is stopped (SIGSTOP): it would never answer."""
-    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # noqa: SLF001 # there is no public name
+    pid = _server_pid()
     if pid is not None and process_tree.is_stopped(pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -16,8 +16,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.launchers.forkserver_handle import end_if_stopped
+from orchestrator.launchers.learned_imports import LearnedImports
 from orchestrator.runner import forked_runner
 from orchestrator.runner.lock_keeper import pass_signal
+from orchestrator.runner.new_imports import NOTHING_NEW
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
@@ -32,7 +34,8 @@ class ForkedRunner:
     """A handle on a forked runner, in the process that sends it requests.
 
     ``is_reusable`` tells whether it can take another request: no error occurred, and no signal is
-    pending.
+    pending. ``found`` is what the last program imported, and ``loads`` how often the server had loaded
+    what programs import.
 
     Raises:
         OSError: No process could be started, or the user asked to stop before it was.
@@ -46,6 +49,8 @@ class ForkedRunner:
             target=forked_runner.be_runner, args=(theirs,)
         )
         self.is_reusable = True
+        self.found = NOTHING_NEW
+        self.loads = server.loads
         with theirs:
             try:
                 server.fork(self._process)
@@ -73,7 +78,8 @@ class ForkedRunner:
     def answer(self) -> str:
         """Return its error after an attempt; an empty string if there is none, or it was killed."""
         try:
-            complaint = str(self._line.recv())
+            answer: forked_runner.Answer = self._line.recv()
+            complaint, self.found = answer.complaint, answer.found
         except (EOFError, ConnectionError):
             self.is_reusable, complaint = False, ""
         self.is_reusable &= not complaint
@@ -125,6 +131,7 @@ class Pool:
 
     def __init__(self, server: ForkServer) -> None:
         self._server = server
+        self._learned = LearnedImports(server)
         self._idle: deque[ForkedRunner] = deque()
         self._leaving: list[ForkedRunner] = []
 
@@ -146,24 +153,27 @@ class Pool:
 
     def take_back(self, runner: ForkedRunner) -> None:
         """Keep a runner whose attempt is over for the next request, if it is reusable."""
-        if runner.is_reusable:
+        self._learned.note(runner.found)
+        if runner.is_reusable and runner.loads == self._server.loads:
             self._idle.append(runner)
         else:
             self._let_go(runner)
 
     def keep_one_ready(self) -> None:
-        """Keep exactly one runner idle.
+        """Keep exactly one runner idle; replace it once the server has loaded more.
 
         Raises:
             OSError: No process could be started.
         """
-        while len(self._idle) > 1:
+        self._learned.tend()
+        while len(self._idle) > 1 or (self._idle and self._idle[0].loads != self._server.loads):
             self._let_go(self._idle.pop())
         if not self._idle:
             self._idle.append(ForkedRunner(self._server))
 
     def close(self) -> None:
         """Release all runners, and wait for their end."""
+        self._learned.close()
         while self._idle:
             self._let_go(self._idle.pop())
         for runner in self._leaving:

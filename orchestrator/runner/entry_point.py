@@ -18,14 +18,21 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 
+from orchestrator.runner import learned_modules
 from orchestrator.runner.attempt_program import (
     NOT_CALLED,
     SIGNALS,
     STOP_SIGNAL,
     redirect,
     signals_blocked,
+)
+from orchestrator.runner.new_imports import (
+    NOTHING_NEW,
+    dump_new_imports,
+    find_new_imports,
+    parse_new_imports,
 )
 from orchestrator.runner.project_files import ImportedFiles
 from orchestrator.runner.project_modules import find_modules_of_the_project, hidden_file
@@ -34,7 +41,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from orchestrator.runner.attempt_program import Ready
+    from orchestrator.runner.new_imports import NewImports
     from orchestrator.runner.output import Pipe
+
+_PIECE: Final = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,8 @@ class EntryPoint:
 class Standby:
     """A fork of this process that waits for an entry point; it ends when it is released.
 
+    ``found`` is what the program had imported when it ended; nothing if it did not tell.
+
     Args:
         besides: Descriptors of this process that the fork closes.
 
@@ -102,7 +114,8 @@ class Standby:
     """
 
     def __init__(self, besides: Iterable[int] = ()) -> None:
-        self._is_ordered = False
+        self._is_ordered = self._is_started = False
+        self.found = NOTHING_NEW
         self._socket, theirs = socket.socketpair()
         not_theirs = (self._socket.fileno(), *besides)
         context = multiprocessing.get_context("fork")
@@ -137,7 +150,8 @@ class Standby:
 
     def start(self) -> Self:
         """Have it call the entry point."""
-        with contextlib.suppress(ConnectionError), self._socket:  # ``wait`` returns its exit code
+        self._is_started = True
+        with contextlib.suppress(ConnectionError):  # ``wait`` returns its exit code
             self._socket.sendall(b"!")
         return self
 
@@ -149,7 +163,18 @@ class Standby:
     def wait(self) -> int:
         """Wait for its end and return its exit code, negative for a signal."""
         self._process.join()
+        if self._is_started:
+            with self._socket:
+                self.found = self._hear()
         return int(self._process.exitcode or 0)
+
+    def _hear(self) -> NewImports:
+        told = b""
+        self._socket.setblocking(False)
+        with contextlib.suppress(OSError):
+            while piece := self._socket.recv(_PIECE):
+                told += piece
+        return parse_new_imports(told)
 
     def __enter__(self) -> Self:
         """Return the fork."""
@@ -182,7 +207,17 @@ def _wait_for_orders(orders: socket.socket, not_ours: Iterable[int]) -> None:
         _become_a_program(environment, *descriptors)
         if not stream.read(1):
             sys.exit(NOT_CALLED)
-    sys.exit(entry_point.call())
+        try:
+            sys.exit(entry_point.call())
+        finally:
+            _tell_new_imports(orders)
+
+
+def _tell_new_imports(orders: socket.socket) -> None:
+    if found := dump_new_imports(find_new_imports()):
+        orders.setblocking(False)  # nobody has to listen
+        with contextlib.suppress(OSError):
+            orders.send(found)
 
 
 def _reset_process_state() -> None:
@@ -200,6 +235,7 @@ def _reset_process_state() -> None:
     multiprocessing.current_process()._config.pop("tempdir", None)  # type: ignore[attr-defined] # noqa: SLF001
     atexit._clear()  # noqa: SLF001 # only what the run registers is called at its end
     atexit.register(logging.shutdown)
+    learned_modules.register_at_exit()
 
 
 def _become_a_program(environment: Mapping[str, str], output: int, lock: int) -> None:
@@ -210,7 +246,7 @@ def _become_a_program(environment: Mapping[str, str], output: int, lock: int) ->
     if environment.get(STOP_SIGNAL) != signal.SIGUSR1.name:
         faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update({**learned_modules.variables(), **environment})
     os.environ["ORCH_LOCK_FD"] = str(lock)  # the number differs in this process
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from orchestrator.runner import forkserver_preload
 from orchestrator.runner.attempt_program import redirect
 from orchestrator.runner.entry_point import Standby
 from orchestrator.runner.lock_keeper import Keeper, watch_over
+from orchestrator.runner.new_imports import NOTHING_NEW, NewImports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +39,14 @@ class AttemptRequest:
     environment: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a forked runner says after an attempt: its error, if any, and what the program imported."""
+
+    complaint: str
+    found: NewImports
+
+
 def tell_failure(sender: Connection) -> None:
     """Send the error of loading the modules; an empty string if there was none."""
     with contextlib.suppress(BrokenPipeError):  # orch has ended meanwhile
@@ -47,11 +57,12 @@ def be_runner(line: Connection) -> None:
     """Run in the fork: carry out requests until the connection is closed.
 
     Requests are read from ``line``; the error of the attempt is sent back, an empty string if there
-    was none, once the run's lock is free. Signals are blocked since before the fork, because a
+    was none, once the run's lock is free, with what its program imported. Signals are blocked since before the fork, because a
     request to stop may follow a request immediately.
     """
     from orchestrator.runner.takeover import take_over  # noqa: PLC0415 # loaded before the fork
 
+    signal.signal(signal.SIGUSR2, signal.SIG_DFL)  # that of the fork server has another meaning
     # The terminal and its signals are for orch.
     os.setsid()
     nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
@@ -77,7 +88,8 @@ def _carry_out_orders(line: Connection, keeper: Keeper) -> int:
                 program = replace(order.program, standby=standby)
                 directory = RunDirectory(order.run_dir)
                 _, complaint = work(directory, order.attempt, program, order.limits, keeper)
-            line.send(complaint)
+                found = standby.found if standby else NOTHING_NEW
+            line.send(Answer(complaint, found))
     return 0
 
 

@@ -15,6 +15,7 @@ from contextlib import nullcontext, suppress
 from importlib import import_module
 from typing import Any, Final
 
+from orchestrator.runner import learned_modules
 from orchestrator.runner.attempt_program import SIGNALS
 from orchestrator.runner.entry_point import load
 from orchestrator.runner.large_pages import gather
@@ -26,10 +27,12 @@ MODULES: Final = "ORCH_PRELOAD"
 SOCKETS: Final = "ORCH_PRELOAD_SOCKETS"  # the folder of its socket
 SAFE_PATH_BEFORE: Final = "ORCH_PRELOAD_SAFE_PATH"  # the user's PYTHONSAFEPATH
 OPTIONAL: Final = "?"  # prefix of a module that need not exist
-
-# What PyTorch imports with the first optimizer (the trainer replaces it by a stub) and its first
-# step, and NumPy with its first random number.
-_LOADED_AT_FIRST_USE: Final = ("torch._dynamo", "torch.profiler._cupti_monitor", "numpy.random")
+LEARNED: Final = "+"  # prefix of a module that a run imported
+# The file in the folder of the socket that names the modules to load after SIGUSR2; it is removed when
+# they are loaded.
+TO_LOAD: Final = "to-load"
+# Every optimizer of PyTorch imports it (the trainer replaces it by a stub).
+_WITH_OPTIMIZER: Final = "torch._dynamo"
 
 
 def _load(modules: list[str]) -> str:
@@ -38,8 +41,10 @@ def _load(modules: list[str]) -> str:
     os.dup2(2, 1)
     # What is loaded stays: collecting garbage would take a sixth of the time.
     gc.disable()
+    learned = [each.removeprefix(LEARNED) for each in modules if each.startswith(LEARNED)]
+    given = [each for each in modules if not each.startswith(LEARNED)]
     try:
-        for module in modules:
+        for module in given:
             # A run that needs an optional module reports its error itself; the others continue.
             with suppress(Exception) if module.startswith(OPTIONAL) else nullcontext():
                 name, _, function = module.removeprefix(OPTIONAL).partition(":")
@@ -47,16 +52,21 @@ def _load(modules: list[str]) -> str:
                     load(f"{name}:{function}")
                 else:
                     import_module(name)
-        for module in _LOADED_AT_FIRST_USE:
-            if module.partition(".")[0] in sys.modules:
-                with suppress(ImportError):  # of another version
-                    import_module(module)
+        if "torch" in sys.modules:
+            with suppress(ImportError):
+                import_module(_WITH_OPTIMIZER)
+        learned_modules.load(learned)
     except BaseException:  # noqa: BLE001 # also what calls sys.exit
         return traceback.format_exc()
     finally:
         # A signal to the process group is meant for orch, which ends the runs in order, and then this
         # process. Blocked here, no signal is lost in a fork either, however early it comes.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    _be_ready_to_fork()
+    return ""
+
+
+def _be_ready_to_fork() -> None:
     note_preloaded()
     # A fork that collected garbage among these objects would copy all of their memory. There is no
     # collection before either, hence enabled last: it would take a tenth of a second, and clear
@@ -64,7 +74,17 @@ def _load(modules: list[str]) -> str:
     gc.freeze()
     gc.enable()
     gather()
-    return ""
+
+
+def _load_more(path: str) -> None:
+    """Load what the first runs have imported, between two forks."""
+    gc.disable()
+    with suppress(OSError):
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 # as little as possible
+            names = file.read().split()
+        learned_modules.load(names)
+        os.unlink(path)  # noqa: PTH108 # as above
+    _be_ready_to_fork()
 
 
 def _say_what_is_wrong(kind: type[BaseException], error: BaseException, trace: Any) -> None:  # noqa: ANN401 # the type of a hook
@@ -81,6 +101,7 @@ def _read_orders() -> list[str] | None:
         os.environ.pop("PYTHONSAFEPATH", None)
         os.environ.update({"PYTHONSAFEPATH": safe_path} if safe_path else {})
     if sockets:
+        signal.signal(signal.SIGUSR2, lambda *_: _load_more(f"{sockets}/{TO_LOAD}"))
         atexit.register(_remove_sockets, sockets, os.getppid())
     return None if modules is None else modules.split(",")
 
@@ -91,7 +112,7 @@ def _remove_sockets(folder: str, orch: int) -> None:
         return
     with suppress(OSError):
         for name in os.listdir(folder):  # noqa: PTH208 # as little as possible at the end of a process
-            if name.startswith("listener-"):
+            if name.startswith("listener-") or name == TO_LOAD:
                 os.unlink(f"{folder}/{name}")  # noqa: PTH108
         os.rmdir(folder)  # noqa: PTH106
 

@@ -190,13 +190,18 @@ def _counts(path: str, roots: Iterable[str]) -> bool:
     return any(path.startswith(f"{root}/") for root in roots)
 
 
+def new_modules() -> list[str]:
+    """Return the names of the modules that were imported since the fork, newest first."""
+    # Up to what was there before: only to look at a module writes to its reference count, and the
+    # fork would get a copy of that page of memory.
+    new = itertools.takewhile(lambda name: name not in _last_preloaded, reversed(sys.modules))
+    return list(new)
+
+
 def imported(folder: str) -> Iterator[str]:
     """Yield the files of the project that this process has imported since it was forked."""
     prefix = f"{folder}/"
-    # Newest first, up to what was there before the fork: only to look at a module writes to its
-    # reference count, and the fork would get a copy of that page of memory.
-    new = itertools.takewhile(lambda name: name not in _last_preloaded, reversed(sys.modules))
-    for module in [sys.modules[name] for name in list(new)]:
+    for module in [sys.modules[name] for name in new_modules()]:
         path = getattr(module, "__dict__", {}).get("__file__")
         if path.__class__ is str and path.startswith(prefix) and _counts(path, (folder,)):
             yield path

@@ -249,3 +249,25 @@ def test_process_that_forks_leaves_the_gpu_alone(tmp_path: Path) -> None:
     (log,) = folder.glob("results/*/training/*/logs/attempt-001.log")
     pid, seen = log.read_text().split(maxsplit=1)
     assert json.loads(seen) == [int(pid)]
+
+
+def test_second_run_imports_nothing_on_the_gpu_that_the_first_did(tmp_path: Path) -> None:
+    """What the GPU makes PyTorch import is learned, and loaded before the fork, which leaves it alone."""
+    folder = greedy(tmp_path, "train:look", "  preload: [torch]\n")
+    (folder / "train.py").write_text(
+        "import sys, torch\n\n"
+        "def look():\n"
+        "    before = {*sys.modules}\n"
+        "    model = torch.nn.Conv2d(3, 8, 3, device='cuda')\n"
+        "    model(torch.ones(2, 3, 9, 9, device='cuda')).sum().backward()\n"
+        "    torch.optim.Adam(model.parameters(), fused=True).step()\n"
+        "    torch.cuda.synchronize()\n"
+        "    print(len({*sys.modules} - before))\n"
+    )
+    orch(folder, "run", "seed=range(12)", "--workers=1", "--gpus=all")
+    began = {
+        read(log.parents[1] / "status.json")["started_at"]: int(log.read_text())
+        for log in folder.glob("results/*/training/*/logs/attempt-001.log")
+    }
+    first, *_, last = (count for _, count in sorted(began.items()))
+    assert last <= first // 2

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import time
 from collections.abc import Iterator
 from multiprocessing import forkserver
 from pathlib import Path
@@ -231,3 +232,35 @@ def test_it_ends_with_whoever_gives_the_orders(directories: list[RunDirectory]) 
     runner.release()
     runner.join()
     assert directories[0].observe().state is State.DONE
+
+
+def test_what_the_first_programs_import_is_loaded_for_the_next_ones(
+    directories: list[RunDirectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the process that forks, after a trial; the runners of before are replaced."""
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages/slow_library.py").write_text(
+        "import time\nuntil = time.monotonic() + 0.03\nwhile time.monotonic() < until: pass\n"
+    )
+    (tmp_path / "late.py").write_text(
+        "import sys\ndef main():\n    print('slow_library' in sys.modules)\n    import slow_library\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site-packages"))
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")  # forks take that of this process
+    monkeypatch.chdir(tmp_path)
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    server = ForkServer()
+    pool = Pool(server)
+    try:
+        for directory, loads in zip(directories, (0, 0, 1), strict=False):
+            until = time.monotonic() + 60
+            while server.loads < loads:
+                assert time.monotonic() < until
+                pool.keep_one_ready()
+            runner = pool.give(order(directory, "late:main"))
+            assert answer(runner) == ""
+            pool.take_back(runner)
+    finally:
+        pool.close()
+    logs = [each.attempt_log(1).read_text() for each in directories[:3]]
+    assert logs == ["False\n", "False\n", "True\n"]
