@@ -23,16 +23,17 @@ if TYPE_CHECKING:
     from orchestrator.launchers.forkserver_handle import ForkServer
 
 _TRIALS: Final = 3  # per orch run
-# What takes less per run is not worth new runners.
+# Fewer modules are not worth a trial, and what takes less per run is not worth new runners.
+_FEW: Final = 20
 _WORTH_IT: Final = 0.02  # seconds
 
 
 class LearnedImports:
     """Collects what programs import, has it tried, and has it loaded by the fork server."""
 
-    def __init__(self, server: ForkServer, *, worth_it: float = _WORTH_IT) -> None:
+    def __init__(self, server: ForkServer, *, few: int = _FEW) -> None:
         self._server = server
-        self._worth_it = worth_it
+        self._few = few
         self._new: NewImports | None = None
         self._seen: set[str] = set()
         self._trials = 0
@@ -42,7 +43,7 @@ class LearnedImports:
     def note(self, found: NewImports) -> None:
         """Take what a program imported; what was tried before does not count."""
         names = tuple(name for name in found.names if name not in self._seen)
-        if names and self._new is None:
+        if len(names) >= self._few and self._new is None:
             self._new = NewImports(names, found.environment)
 
     def tend(self) -> None:
@@ -94,5 +95,5 @@ class LearnedImports:
         with receiver, contextlib.suppress(EOFError, ConnectionError):  # it was killed
             judged = receiver.recv()
         self._receiver = self._trial = None
-        if judged.seconds >= self._worth_it:
+        if judged.seconds >= _WORTH_IT:
             self._server.load(judged.harmless)

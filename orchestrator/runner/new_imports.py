@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import sysconfig
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
-_STANDARD: Final = f"{sysconfig.get_path('stdlib')}/"
+_STANDARD: Final = f"{os.path.dirname(os.__file__)}/"  # noqa: PTH120 # once per process
 _OURS: Final = ("trainer.", "orch.")  # also where this project is installed as editable
 _WITHOUT_FILE: Final = ("built-in", "frozen")
 

@@ -48,7 +48,7 @@ def server() -> FakeServer:
 @pytest.fixture
 def learned(server: FakeServer) -> LearnedImports:
     """Return what learns for it."""
-    return LearnedImports(server)  # type: ignore[arg-type]
+    return LearnedImports(server, few=1)  # type: ignore[arg-type]
 
 
 def test_imports_are_tried_and_what_is_harmless_is_loaded(
@@ -79,6 +79,14 @@ def test_what_takes_no_time_is_not_loaded(server: FakeServer, learned: LearnedIm
     server.sender.send(Judged(("one", "two"), 0.001))
     learned.tend()
     assert server.loaded == []
+
+
+def test_few_modules_are_not_tried(server: FakeServer) -> None:
+    """A trial takes longer than importing them."""
+    learned = LearnedImports(server)  # type: ignore[arg-type]
+    learned.note(FOUND)
+    learned.tend()
+    assert server.trials == []
 
 
 def test_trials_come_to_an_end(server: FakeServer, learned: LearnedImports) -> None:

@@ -238,9 +238,14 @@ def test_what_the_first_programs_import_is_loaded_for_the_next_ones(
     directories: list[RunDirectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the process that forks, after a trial; the runners of before are replaced."""
-    (tmp_path / "site-packages").mkdir()
-    (tmp_path / "site-packages/slow_library.py").write_text(
-        "import time\nuntil = time.monotonic() + 0.03\nwhile time.monotonic() < until: pass\n"
+    library = tmp_path / "site-packages/slow_library"
+    library.mkdir(parents=True)
+    names = [f"part_{number}" for number in range(20)]
+    for name in names:
+        (library / f"{name}.py").touch()
+    (library / "__init__.py").write_text(
+        f"import time\nfrom slow_library import {', '.join(names)}\n"
+        "until = time.monotonic() + 0.03\nwhile time.monotonic() < until: pass\n"
     )
     (tmp_path / "late.py").write_text(
         "import sys\ndef main():\n    print('slow_library' in sys.modules)\n    import slow_library\n"

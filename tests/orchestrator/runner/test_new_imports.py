@@ -19,7 +19,7 @@ from orchestrator.runner.new_imports import (
 def test_installed_modules_count_and_those_of_the_project_do_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor does what is no module, or has another name; the order is that in which imports ended."""
+    """Nor does what is not a module, or has another name; the order is that in which imports ended."""
     package = tmp_path / "site-packages/installed_package"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("from installed_package import inner\n")
