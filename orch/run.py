@@ -45,6 +45,9 @@ class Run:
             )
         self._stop: _StopFlag | None = None
         self._resumes = False
+        told = os.environ.get("ORCH_STOP_AFTER", "")
+        self._stop_after = int(told) if directory and told.isdecimal() else None
+        self._is_pausing = False
 
     def log(self, metrics: Mapping[str, Any], step: int) -> None:
         """Record the values of metrics at a step, in one write.
@@ -80,6 +83,8 @@ class Run:
             ValueError: One is negative.
             OSError: The file cannot be written.
         """
+        after = self._stop_after
+        self._is_pausing = after is not None and after <= iteration < iterations
         content: dict[str, Any] = {
             "iteration": _count(iteration, "iteration"),
             "iterations": _count(iterations, "iterations"),
@@ -124,12 +129,13 @@ class Run:
     def stop_requested(self) -> bool:
         """Whether the run was asked to stop: save a checkpoint then, and call ``stop``.
 
+        It is also asked to, after that iteration, if ``ORCH_STOP_AFTER`` names the one in ``progress``.
         The first use installs a handler for the signal that asks (SIGTERM, or ``orch.stop.signal``),
         which then no longer ends the program by itself.
         """
         if self._stop is None:
             self.listen()
-        return self._stop is not None and self._stop.is_set
+        return self._is_pausing or (self._stop is not None and self._stop.is_set)
 
     def listen(self) -> None:
         """Install the handler for the signal that asks to stop, or install it again.
@@ -145,8 +151,11 @@ class Run:
         """End the program as one that was asked to stop: the next ``orch run`` resumes the run.
 
         Raises:
-            SystemExit: Always, with the exit code of a program that SIGTERM ended.
+            SystemExit: Always, with the exit code of a program that SIGTERM ended, or 0 if it pauses as
+                ``ORCH_STOP_AFTER`` says.
         """
+        if self._is_pausing and not (self._stop and self._stop.is_set):
+            raise SystemExit(0)
         raise SystemExit(_STOPPED)
 
 

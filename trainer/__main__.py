@@ -14,6 +14,7 @@ from trainer.errors import (
     Diverged,
     Stopped,
     TrainerError,
+    TrainingPaused,
     UnfinishedError,
     WorkerKilled,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 USAGE = "python -m trainer RUN_DIR"
 HASH_SEED: Final = "PYTHONHASHSEED"
+STOP_AFTER: Final = "ORCH_STOP_AFTER"
 
 
 class StopSignals:
@@ -61,7 +63,7 @@ class StopSignals:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train one run and return the exit code: 0 done, 1 failed, 2 user error, 128 + signal stopped.
 
-    It is 0 only after `results.json` was written. Errors in the run's own code keep their traceback.
+    It is 0 only after `results.json` was written, or if the run has paused as `ORCH_STOP_AFTER` says. Errors in the run's own code keep their traceback.
 
     Raises:
         UnfinishedError: If the run's own code ended the program, as by `sys.exit(0)`.
@@ -78,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainerError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except TrainingPaused as paused:
+        say(str(paused))
+        return 0
     except Stopped as stopped:
         return report_stop(stopped, signals)
     except OSError as error:
@@ -144,6 +149,8 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> None:
     if note := describe_unread(cfg):
         sys.stderr.write(f"{note}\n")
     signals.tell(trainer)
+    if (told := os.environ.get(STOP_AFTER, "")).isdecimal():
+        trainer.stop_after = int(told)
     with killed_workers_told():
         trainer.train()
 

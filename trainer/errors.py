@@ -48,6 +48,10 @@ class Stopped(Exception):  # noqa: N818 - not an error: the run was asked to sto
     """The training stopped at an iteration boundary, as requested; its checkpoint is on the disk."""
 
 
+class TrainingPaused(Stopped):
+    """The training paused after the iteration that it was told; its checkpoint is on the disk."""
+
+
 def shown(value: object, longest: int = 60) -> str:
     """Return a value in one line, for an error message."""
     return " ".join(repr(value).split())[:longest]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from math import ceil, isfinite
+from math import ceil, inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ from trainer.compute_environment import (
 )
 from trainer.config_file import written_config
 from trainer.configured_metrics import build_measures
-from trainer.errors import Stopped
+from trainer.errors import Stopped, TrainingPaused
 from trainer.evaluation import MeanLoss, evaluate
 from trainer.history import History
 from trainer.loading.loaders import make_loader
@@ -128,6 +128,7 @@ class ModularTaskTrainer(Roles, Configured):
         self.evaluating: str | None = None
         self.stop_requested = self._is_checked = False
         self._at_first = [*self.model.parameters()]  # until the first step is checked
+        self.stop_after = inf
 
     def train(self) -> dict[str, float]:
         """Train, test, and return the test results.
@@ -162,7 +163,8 @@ class ModularTaskTrainer(Roles, Configured):
         Callbacks may add numbers to `metrics` and `test_results`; they are reported, too.
 
         Raises:
-            Stopped: If `stop_requested` was set; the last complete iteration is on the disk.
+            Stopped: If `stop_requested` was set, or `stop_after` iterations are done; the last complete
+                iteration is on the disk.
             Diverged: If the training loss is no longer finite.
         """
         with claimed(self.outputs.checkpoints), compiler_limit_explained():
@@ -195,10 +197,14 @@ class ModularTaskTrainer(Roles, Configured):
         return test_results
 
     def _stop_if_asked(self, recorder: Recorder) -> None:
-        if self.stop_requested:
+        if self.stop_requested or self.iteration >= self.stop_after:
             recorder.complete(lambda: state_of(self))
-            iterations = self._settings.iterations
-            raise Stopped(f"stopped after iteration {self.iteration} of {iterations}, as asked")
+            after = f"after iteration {self.iteration} of {self._settings.iterations}, as asked"
+            raise (
+                Stopped(f"stopped {after}")
+                if self.stop_requested
+                else TrainingPaused(f"paused {after}")
+            )
 
     def _run_iteration(self, iteration: int) -> dict[str, float]:
         """Train for one iteration, validate, step the scheduler, and return the metrics."""

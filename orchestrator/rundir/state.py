@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 FINISHED: Final = "it has finished"
+PAUSED: Final = "it has paused"
 
 
 class State(Enum):
@@ -150,6 +151,12 @@ class Observation:
         return State.UNPROVEN if found is State.STALE and self.unreachable else found
 
     @property
+    def is_paused(self) -> bool:
+        """Whether the program has paused after the iteration that it was told."""
+        is_stale = self.state is State.STALE
+        return is_stale and isinstance(self.status, Status) and self.status.reason == PAUSED
+
+    @property
     def saved(self) -> int:
         """The number of iterations that a new attempt would resume from.
 
@@ -239,6 +246,8 @@ def _why_stale(status: Status | Unreadable | None) -> str:
     if isinstance(status, Unreadable):
         return f"its status cannot be read ({status.why})"
     if isinstance(status, Status) and status.record is Record.INTERRUPTED:
+        if status.reason == PAUSED:
+            return PAUSED
         # Otherwise the user would expect it to be done.
         code = "" if status.exit_code != 0 else " (it exited with code 0, without results)"
         return f"it was asked to stop{code}"

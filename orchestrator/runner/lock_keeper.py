@@ -44,7 +44,8 @@ class Begun:
     """An attempt that a runner is about to start.
 
     ``status`` is that of a running attempt; ``kills`` counts the OOM kills before it; ``signs``
-    change when the program reports its progress or its results.
+    change when the program reports its progress or its results. ``stop_after`` is the iteration after
+    which it is to pause.
     """
 
     run_dir: Path
@@ -53,6 +54,7 @@ class Begun:
     status: Status
     kills: int
     signs: tuple[object, ...]
+    stop_after: int | None = None
 
 
 @dataclass(slots=True)

@@ -19,13 +19,15 @@ from orchestrator.rundir import code_record, durable
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.hosts import this_host
 from orchestrator.rundir.records import now
-from orchestrator.rundir.state import Failure, Record, State, Status
+from orchestrator.rundir.state import PAUSED, Failure, Record, State, Status
 from orchestrator.runner import mlflow_variables, process_tree, project_files
 from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, STOP_SIGNAL, hash_seed
+from orchestrator.runner.attempt_variables import own_gpu, own_slot
 from orchestrator.runner.composed_config import find_mismatch
 from orchestrator.runner.failure_classes import LOST, FailureKind, Traces, classify
 from orchestrator.runner.lock_keeper import Begun, Keeper
 from orchestrator.runner.output import CappedLog, Pipe
+from orchestrator.runner.pausing import has_paused, own_stop_after
 from orchestrator.runner.rank_variables import without_ranks
 from orchestrator.runner.supervisor import Cut, Ending, Supervisor
 
@@ -95,8 +97,8 @@ class Runner:
             started_at=now(),
             host=host.name,
             pid=os.getpid(),
-            slot=_own_slot(),
-            gpu=_own_gpu(),
+            slot=own_slot(),
+            gpu=own_gpu(),
             resumed_at=seen.saved,
             boot_id=host.boot_id or None,
             node=host.node or None,
@@ -121,7 +123,8 @@ class Runner:
         run_dir = self._directory.path.resolve()
         process_tree.adopt_orphans()
         kills, signs = process_tree.kernel_kills(), self._directory.signs_of_the_end()
-        begun = Begun(run_dir, self._program.plain, self._limits, status, kills, signs)
+        after = own_stop_after()
+        begun = Begun(run_dir, self._program.plain, self._limits, status, kills, signs, after)
         with Pipe() as output:
             self._keeper.begin(begun, lock, output.reading)
             try:
@@ -175,16 +178,6 @@ class Runner:
         return replace(status, record=Record.FAILED, failure=failure)
 
 
-def _own_slot() -> int | None:
-    told = os.environ.get("ORCH_SLOT", "")
-    return int(told) if told.isdecimal() else None
-
-
-def _own_gpu() -> str | None:
-    told = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    return told if told.startswith(("GPU-", "MIG-")) else None  # not what the user has set
-
-
 _VERDICTS: Final = {
     Record.DONE: Verdict.DONE,
     Record.FAILED: Verdict.FAILED,
@@ -204,6 +197,8 @@ def judge_attempt(
     """Decide what the end of an attempt means, from all that it left."""
     status = replace(begun.status, exit_code=ending.exit_code)
     if ending.exit_code == 0:
+        if has_paused(directory, begun):
+            return replace(status, record=Record.INTERRUPTED, reason=PAUSED)
         if _has_finished(directory, begun, ending):
             reported = directory.read_progress()
             why = reported.early_end if reported else None

@@ -217,6 +217,28 @@ def test_request_to_stop_is_seen_from_the_first_look_on() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.usefixtures("run_dir")
+def test_program_pauses_after_the_iteration_that_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ORCH_STOP_AFTER", "2")
+    current_run.cache_clear()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        run = current_run()
+        asked = []
+        for iteration in (1, 2, 3, 4):
+            run.progress(iteration, 4)
+            asked.append(run.stop_requested)
+        assert asked == [False, True, True, False]
+        run.progress(2, 4)
+        with pytest.raises(SystemExit) as ended:
+            run.stop()
+        assert ended.value.code == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_full_disk_leaves_the_old_file_and_no_other(run_dir: Path) -> None:
     script = (
         "import resource, orch, pathlib\n"

@@ -45,6 +45,28 @@ def test_signal_stops_the_run_at_the_end_of_the_iteration(
     assert results_of(run_dir)["digest"] == results_of(whole)["digest"]
 
 
+@pytest.mark.parametrize("every", [1, 3])
+def test_run_pauses_after_the_iteration_that_it_is_told(
+    make_run: MakeRun, train: Train, every: int
+) -> None:
+    """It is saved there, however rarely it saves; told an iteration that is done, it does nothing."""
+    whole = make_run("whole", checkpoint={"every": every})
+    train(whole)
+    run_dir = make_run(checkpoint={"every": every})
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "ORCH_STOP_AFTER": "2"}
+    for _ in range(2):
+        command = [sys.executable, "-W", "error", "-m", "trainer", str(run_dir)]
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout.endswith("paused after iteration 2 of 4, as asked\n")
+        assert checkpoints_of(run_dir)[-1].name.startswith("000002-")
+        assert not (run_dir / "results.json").exists()
+    train(run_dir)
+    assert results_of(run_dir)["digest"] == results_of(whole)["digest"]
+
+
 def test_signal_in_the_last_iteration_leaves_the_test_to_the_next_process(
     make_run: MakeRun, start: Start, tmp_path: Path
 ) -> None:
