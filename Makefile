@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 GRID := training=grid_search
 
-.PHONY: help venv demo test soak gpu lint docs bench bench-peers clean
+.PHONY: help venv demo test soak gpu cluster lint docs bench bench-peers clean
 .DEFAULT_GOAL := help
 
 help: ## show this help
@@ -39,6 +39,9 @@ soak: venv ## run the long tests, which take many minutes
 
 gpu: venv ## run the tests that need a GPU
 	$(BIN)/pytest -m gpu -o faulthandler_timeout=0
+
+cluster: venv ## run the tests on a small Slurm cluster, if Slurm is installed
+	$(BIN)/pytest -m cluster tests/cluster -o faulthandler_timeout=0
 
 lint: venv ## check style, types, import contracts and wording
 	$(BIN)/ruff check

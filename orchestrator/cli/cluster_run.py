@@ -36,7 +36,7 @@ from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
 from orchestrator.slurm.batch_script import PilotCommand
 from orchestrator.slurm.commands import Slurm, require_slurm
-from orchestrator.slurm.pilots import Demand, Pilots
+from orchestrator.slurm.pilots import Pilots
 from orchestrator.slurm.tokens import PilotsFolder
 from orchestrator.slurm.watched_runs import WatchedRuns
 from orchestrator.tracking.git_source import read_git_source
@@ -190,8 +190,7 @@ class ClusterWatch:
             moment = time.monotonic()
             for event in self.runs.look(moment):
                 self._board.show(event)
-            demand = Demand(self.runs.startable, self.runs.started_by)
-            self.pilots.tend(demand, moment)
+            self.pilots.tend(self.runs.startable, moment)
             self._tell()
             self._board.refresh(self.runs.snapshot(self._note, moment))
             if self._reporter:
@@ -240,9 +239,8 @@ class ClusterWatch:
 
     def _wait_for_slurm(self) -> None:
         until = time.monotonic() + _LAST_WORDS
-        demand = Demand(0, self.runs.started_by)
         while self.pilots.is_busy and time.monotonic() < until:
-            self.pilots.tend(demand, time.monotonic())
+            self.pilots.tend(0, time.monotonic())
             select.select([self.stop], [], [], _TICK)
 
     def _tell(self) -> None:
@@ -251,6 +249,8 @@ class ClusterWatch:
         if trouble and trouble != self._told:
             self._console.print(Text(f"   pilots  {trouble}", style="yellow"), soft_wrap=True)
         self._told = trouble
+        if not self.pilots.is_known:
+            return
         note = describe_pilots(self.pilots)
         if note != self._note and not self._console.is_terminal:
             self._console.print(Text(f"   pilots  {note or 'none'}"), soft_wrap=True)

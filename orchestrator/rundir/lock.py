@@ -90,6 +90,19 @@ class RunLock:
             return True  # unknown: the error says nothing about the directory
         return os.path.samestat(named, os.fstat(descriptor))
 
+    @staticmethod
+    def is_lost(descriptor: int) -> bool:
+        """Return whether the server of a network file system no longer knows a lock taken here.
+
+        A host that was cut off for long comes back without its locks: then reading such a descriptor
+        fails, while other files work again. Another host may have taken them.
+        """
+        try:
+            os.pread(descriptor, 1, 0)
+        except OSError:
+            return True
+        return False
+
     def _open(self, mode: int) -> int:
         path, mode = self.path, mode | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:

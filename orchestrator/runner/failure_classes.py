@@ -43,6 +43,10 @@ LOST: Final = (
     "it was removed, moved or replaced while the run was live, so the run was killed."
     " Start it again with orch run."
 )
+UNLOCKED: Final = (
+    "the file system has lost its lock, so another host may execute the run; it was killed here."
+    " Start it again with orch run."
+)
 # A shell reports a child that a signal killed as 128 plus the signal's number.
 _SHELL: Final = 128
 _ASKING: Final = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGTERM))

@@ -24,7 +24,7 @@ from orchestrator.runner import mlflow_variables, process_tree, project_files
 from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, STOP_SIGNAL, hash_seed
 from orchestrator.runner.attempt_variables import own_gpu, own_slot
 from orchestrator.runner.composed_config import find_mismatch
-from orchestrator.runner.failure_classes import LOST, FailureKind, Traces, classify
+from orchestrator.runner.failure_classes import LOST, UNLOCKED, FailureKind, Traces, classify
 from orchestrator.runner.lock_keeper import Begun, Keeper
 from orchestrator.runner.output import CappedLog, Pipe
 from orchestrator.runner.pausing import has_paused, own_stop_after
@@ -183,8 +183,6 @@ _VERDICTS: Final = {
     Record.FAILED: Verdict.FAILED,
     Record.INTERRUPTED: Verdict.INTERRUPTED,
 }
-
-
 _NO_RESULTS: Final = Failure(
     FailureKind.ERROR,
     "it exited with code 0 before it had written its results: code of the run ended the process",
@@ -245,8 +243,9 @@ def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:
         OSError: The status cannot be written.
         RunDirectoryError: The directory was removed or replaced.
     """
-    if not directory.lock.is_of(lock):
-        raise RunDirectoryError(f"{directory.path}: {LOST}")
+    why = UNLOCKED if directory.lock.is_lost(lock) else LOST
+    if why is UNLOCKED or not directory.lock.is_of(lock):
+        raise RunDirectoryError(f"{directory.path}: {why}")
     code = code_record.digest_of(directory.path)
     directory.write_status(replace(ended, ended_at=now(), code=code))
     return _VERDICTS[ended.record]

@@ -50,6 +50,10 @@ class Cut(Enum):
     TIMEOUT = "timeout"
     NO_PROGRESS = "no-progress"
     LOST = "lost"  # its run directory was removed, or replaced by another one
+    UNLOCKED = "unlocked"  # the file system has lost its lock
+
+
+_AT_ONCE: Final = (Cut.LOST, Cut.UNLOCKED)  # another process may execute the run already
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +206,8 @@ class Supervisor:
         # A program that was asked to stop has the same limits as any other.
         if self._exit_code is None and not self._is_cut and (why := self._look(moment)):
             self._is_cut = True
-            self._cut = why if self._cut is None or why is Cut.LOST else self._cut
-            if why is Cut.LOST:
+            self._cut = why if self._cut is None or why in _AT_ONCE else self._cut
+            if why in _AT_ONCE:
                 self._kill_all_at = moment
             else:
                 self._ask_at = moment
@@ -230,6 +234,8 @@ class Supervisor:
             self._seen, self._seen_at = signs, moment
         if not self._directory.lock.is_of(self._lock):
             return Cut.LOST
+        if self._directory.lock.is_lost(self._lock):
+            return Cut.UNLOCKED
         if moment >= self._began_at + self._limits.timeout:
             return Cut.TIMEOUT
         if moment >= self._seen_at + self._limits.no_progress:

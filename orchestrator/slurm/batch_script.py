@@ -95,6 +95,22 @@ def _excluded(options: Sequence[str]) -> Iterator[str]:
             yield option.removeprefix("--exclude=").removeprefix("-x")
 
 
+def note_begin(experiment: Path, environment: Mapping[str, str]) -> None:
+    """Record that this process begins to start runs, if it is a pilot.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if nonce := environment.get(NONCE, ""):
+        PilotsFolder(experiment).note_begin(nonce, place_of(environment))
+
+
+def place_of(environment: Mapping[str, str]) -> int:
+    """Return the place of this process in its array of jobs; 0 outside of one."""
+    place = environment.get("SLURM_ARRAY_TASK_ID", "")
+    return int(place) if place.isdecimal() else 0
+
+
 def is_withdrawn(experiment: Path, environment: Mapping[str, str]) -> bool:
     """Return whether this process is a pilot that is not needed any more."""
     nonce = environment.get(NONCE, "")

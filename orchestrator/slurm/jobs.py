@@ -19,6 +19,9 @@ _LIVE: Final = frozenset(
     {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
 )
 
+# No job is to blame for a node that failed, or for who cancelled or preempted it.
+_BY_ITSELF: Final = frozenset({"COMPLETED", "FAILED", "OUT_OF_MEMORY", "BOOT_FAIL"})
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -37,6 +40,17 @@ class Job:
     node: str
     seconds: float
     reason: str
+
+    @property
+    def place(self) -> int | None:
+        """Its place in its array; None of an array that is shown as one job."""
+        number = self.key.partition("_")[2]
+        return int(number) if number.isdecimal() else None
+
+    @property
+    def has_ended_by_itself(self) -> bool:
+        """Whether nothing from outside has ended it, as far as Slurm knows."""
+        return self.state in _BY_ITSELF
 
     @property
     def is_waiting(self) -> bool:

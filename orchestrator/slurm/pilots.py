@@ -15,7 +15,6 @@ from orchestrator.slurm.watched_token import WatchedToken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from collections.abc import Set as AbstractSet
 
     from orchestrator.config.slurm_settings import SlurmSettings
     from orchestrator.slurm.batch_script import PilotCommand
@@ -29,14 +28,6 @@ _GROWTH: Final = 1.5
 _SILENCE: Final = 120.0  # without an answer, before the user is told
 _AFTER_REFUSAL: Final = 60.0
 _LOG_END: Final = 4000  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What the runs need: how many nobody executes, and the jobs that have started some."""
-
-    startable: int
-    started_by: AbstractSet[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -102,12 +93,19 @@ class Pilots:
         return sum(each.live for each in self._watched)
 
     @property
+    def is_known(self) -> bool:
+        """Whether Slurm has answered since the last submission of each."""
+        return all(each.is_known for each in self._watched)
+
+    @property
     def is_busy(self) -> bool:
         """Whether a command of Slurm is being executed."""
         return self._asked is not None
 
-    def tend(self, demand: Demand, moment: float) -> None:
+    def tend(self, startable: int, moment: float) -> None:
         """Take an answer of Slurm, and ask or submit what is due; called several times per second.
+
+        ``startable`` is how many runs are open, and executed by nobody.
 
         Raises:
             OSError: A token cannot be written, or no process can be started.
@@ -117,13 +115,13 @@ class Pilots:
             if answer is None:
                 return
             asked, self._asked = self._asked, None
-            self._take(asked, answer, demand, moment)
+            self._take(asked, answer, startable, moment)
         if self._watched and moment >= self._due:
             names = [each.token.name for each in self._watched]
             self._asked = _Asked(self.slurm.queue(names), "queue")
             self._due = moment + self._pause
         elif not (self._is_ending or self.gave_up or moment < self._may_submit_at):
-            self._submit_what_is_needed(demand)
+            self._submit_what_is_needed(startable)
 
     @property
     def is_content(self) -> bool:
@@ -156,11 +154,11 @@ class Pilots:
             names = [each.token.name for each in self._watched]
             self._asked = _Asked(self.slurm.cancel(names, only_pending=only_pending), "cancel")
 
-    def _submit_what_is_needed(self, demand: Demand) -> None:
-        if any(not each.is_known for each in self._watched):
+    def _submit_what_is_needed(self, startable: int) -> None:
+        if not self.is_known:
             return  # what Slurm says of them is waited for
         bounds = Bounds(self.settings.pilots, self.settings.queued)
-        count = count_to_submit(bounds, demand.startable, self.waiting, self.live)
+        count = count_to_submit(bounds, startable, self.waiting, self.live)
         self._has_asked, self._is_needed = True, bool(count)
         if not count:
             return
@@ -178,11 +176,11 @@ class Pilots:
         self._watched.append(WatchedToken(token))
         self._asked = _Asked(call, "submit", token)
 
-    def _take(self, asked: _Asked, answer: SlurmAnswer, demand: Demand, moment: float) -> None:
+    def _take(self, asked: _Asked, answer: SlurmAnswer, startable: int, moment: float) -> None:
         if asked.token is not None:
             self._take_submission(asked.token, answer, moment)
         elif asked.what == "queue" and answer.is_given:
-            self._take_queue(parse_queue(answer.output), demand, moment)
+            self._take_queue(parse_queue(answer.output), startable, moment)
         if answer.is_given:
             self._answered_at, self._silence = moment, ""
         elif answer.is_none and self._answered_at == -inf:
@@ -208,14 +206,14 @@ class Pilots:
             if self._starts.is_hopeless or not (self.waiting or self.live):
                 self.gave_up = self._refusal
 
-    def _take_queue(self, jobs: Iterable[Job], demand: Demand, moment: float) -> None:
+    def _take_queue(self, jobs: Iterable[Job], startable: int, moment: float) -> None:
         shown = list(jobs)
         has_changed = False
         for each in list(self._watched):
             is_submitting = not each.token.job and self.folder.is_being_submitted(each.token)
             before = each.signs
             for ended in each.look(shown, moment, is_submitting=is_submitting):
-                self._note_end(ended, each.token, demand)
+                self._note_end(ended, each.token, startable)
             if each.token.job and not before[0]:
                 self.folder.write(each.token)  # found by its name
             has_changed |= each.signs != before
@@ -225,12 +223,14 @@ class Pilots:
         self._pause = _SHORTEST if has_changed else min(self._pause * _GROWTH, _LONGEST)
         self._due = moment + self._pause
 
-    def _note_end(self, ended: Job, token: PilotToken, demand: Demand) -> None:
+    def _note_end(self, ended: Job, token: PilotToken, startable: int) -> None:
+        is_needless = startable == 0 or self.folder.is_withdrawn(token.nonce)
+        is_excused = is_needless or not ended.has_ended_by_itself
         failed = self._starts.note_end(
             ended.seconds,
             ended.node,
-            has_started_runs=ended.job_id in demand.started_by,
-            is_idle=demand.startable == 0 or self.folder.is_withdrawn(token.nonce),
+            has_begun=self.folder.has_begun(token, ended.place),
+            is_excused=is_excused,
         )
         if failed and self._starts.is_hopeless:
             self.gave_up = (

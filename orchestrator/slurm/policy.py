@@ -54,16 +54,17 @@ class Starts:
     refusals: int = 0
     on_node: Counter[str] = field(default_factory=Counter)
 
-    def note_end(self, seconds: float, node: str, *, has_started_runs: bool, is_idle: bool) -> bool:
+    def note_end(self, seconds: float, node: str, *, has_begun: bool, is_excused: bool) -> bool:
         """Record the end of a pilot, and return whether it failed to start.
 
-        ``is_idle``: there was nothing for it to start.
+        ``has_begun``: it has begun to start runs. ``is_excused``: there was nothing for it to start, or
+        it was ended from outside.
         """
-        if has_started_runs:
+        if has_begun:
             self.in_a_row = 0
             self.on_node.pop(node, None)
             return False
-        if seconds >= _SHORT or is_idle:
+        if seconds >= _SHORT or is_excused:
             return False
         self.in_a_row += 1
         if node:

@@ -101,6 +101,8 @@ class PilotsFolder:
         self.write(over)
         self._lock(token.nonce).unlink(missing_ok=True)
         self._withdrawal(token.nonce).unlink(missing_ok=True)
+        for path in self.path.glob(f"{token.nonce}_*.begun"):
+            path.unlink(missing_ok=True)
         return over
 
     def is_being_submitted(self, token: PilotToken) -> bool:
@@ -168,6 +170,18 @@ class PilotsFolder:
     def is_withdrawn(self, nonce: str) -> bool:
         """Return whether a pilot that starts now is to end at once."""
         return self._withdrawal(nonce).exists()
+
+    def note_begin(self, nonce: str, place: int) -> None:
+        """Record that a pilot has loaded what its runs need, and begins to start them.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        (self.path / f"{nonce}_{place}.begun").touch()
+
+    def has_begun(self, token: PilotToken, place: int | None) -> bool:
+        """Return whether a pilot of a token has begun to start runs."""
+        return (self.path / f"{token.nonce}_{place}.begun").exists()
 
     def _withdrawal(self, nonce: str) -> Path:
         return self.path / f"{nonce}.withdrawn"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.execution.estimate import Effort, Estimator
 from orchestrator.execution.events import AttemptStarted, Ended, ExecutionSnapshot, Live
 from orchestrator.execution.slots import Slot
-from orchestrator.planning.plan import ACTIONS, Action, decide
+from orchestrator.planning.plan import ACTIONS, Action
 from orchestrator.planning.prepared_work import is_settled
-from orchestrator.rundir.state import State, Status
+from orchestrator.rundir.state import Record, State, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ class _Counts:
 class WatchedRuns:
     """The runs of a plan, until each is settled: done, or failed for good.
 
-    ``ended`` are those that are, ``started_by`` the jobs of the cluster that have started some.
+    ``ended`` are those that are.
     """
 
     def __init__(self, experiment: ExperimentDirectory, decisions: Decisions, retries: int) -> None:
@@ -52,7 +52,6 @@ class WatchedRuns:
         self._estimator = Estimator(1)
         self._due = 0.0
         self.ended: dict[RunId, Ended] = {}
-        self.started_by: set[str] = set()
 
     @property
     def is_settled(self) -> bool:
@@ -82,9 +81,6 @@ class WatchedRuns:
         self._counts = counts = _Counts()
         for run_id, seen in self._experiment.observe(list(self._open)).items():
             place, decision = self._open[run_id]
-            status = seen.status
-            if isinstance(status, Status) and status.job:
-                self.started_by.add(status.job)
             if self._is_over(seen, place):
                 yield self._end(decision, seen)
             elif seen.state is State.RUNNING:
@@ -143,16 +139,17 @@ class WatchedRuns:
 
     def _keep_live(self, decision: Decision, seen: Observation) -> Iterator[AttemptStarted]:
         run_id = decision.run.run_id
-        known = self._live.get(run_id)
+        status, known = seen.status, self._live.get(run_id)
+        if not (isinstance(status, Status) and status.record is Record.RUNNING):
+            return  # a runner has just taken its lock
         if known and known[0].attempt == seen.attempts:
             self._live[run_id] = known[0], seen
             return
         taken = {started.slot.number for started, _ in self._live.values()}
         number = next(number for number in range(len(taken) + 1) if number not in taken)
-        before = decide(decision.run, decision.seen)
-        action = before.action if before.action is not Action.WAIT else ACTIONS[State.STALE]
-        if seen.attempts > decision.seen.attempts + 1:
-            action = Action.RESUME
+        before = decision.seen
+        action = ACTIONS[before.state if before.state is State.FAILED else State.STALE]
+        action = Action.RUN if seen.attempts == 1 else action
         started = AttemptStarted(decision.run, action, seen.attempts, Slot(number), before.reason)
         self._live[run_id] = started, seen
         yield started

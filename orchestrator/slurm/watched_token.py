@@ -58,7 +58,7 @@ class WatchedToken:
 
         ``is_submitting``: its ``sbatch`` is still at work, so that a pilot which is missing may come.
         """
-        own = {self._place(job): job for job in shown if self._is_own(job)}
+        own = {job.place: job for job in shown if self._is_own(job)}
         whole = own.pop(None, None)  # an array that Slurm does not list one by one
         if (own or whole) and not self.token.job:
             job = next(iter(own.values())) if own else whole
@@ -83,8 +83,3 @@ class WatchedToken:
         if job.name != self.token.name:
             return False
         return not self.token.job or job.key.partition("_")[0] == self.token.job
-
-    @staticmethod
-    def _place(job: Job) -> int | None:
-        number = job.key.partition("_")[2]
-        return int(number) if number.isdecimal() else None

@@ -15,7 +15,7 @@ from orchestrator.config.quantities import parse_duration
 from orchestrator.config.slurm_settings import SlurmSettings
 from orchestrator.execution.time_left import UNLIMITED, TimeLimit, Worker, limit_in
 from orchestrator.planning.prepared_work import open_work
-from orchestrator.slurm.batch_script import is_withdrawn
+from orchestrator.slurm.batch_script import is_withdrawn, note_begin, place_of
 from orchestrator.slurm.commands import Slurm, time_left
 
 if TYPE_CHECKING:
@@ -49,15 +49,15 @@ def work(options: argparse.Namespace, console: Console) -> int:
     # It also tells orch.at_end.
     silent = replace(settings, tracking=replace(settings.tracking, enabled=False), at_end=())
     todo = replace(prepared.work, settings=silent)
-    place = os.environ.get("SLURM_ARRAY_TASK_ID", "")
+    begin = partial(note_begin, folder, os.environ)
     worker = Worker(
         _time_limit(options, settings),
         waits="SLURM_JOB_ID" not in os.environ,
         most_runs=options.runs,
-        place=int(place) if place.isdecimal() else 0,
+        place=place_of(os.environ),
         is_withdrawn=partial(is_withdrawn, folder, os.environ),
     )
-    return execute(todo, bool, options, console, worker=worker)
+    return execute(todo, begin, options, console, worker=worker)
 
 
 def _time_limit(options: argparse.Namespace, settings: Settings) -> TimeLimit:

@@ -1,5 +1,6 @@
 """The supervisor enforces limits, passes requests on, and ends what a program leaves."""
 
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -7,11 +8,16 @@ from pathlib import Path
 import pytest
 from attempts import PYTHON, carry_out, failure_of, start
 
+from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import Run
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
-from orchestrator.runner.runner import Verdict
-from orchestrator.runner.time_limits import Limits
+from orchestrator.rundir.state import Record, Status
+from orchestrator.runner.attempt_program import Command
+from orchestrator.runner.output import CappedLog, Pipe
+from orchestrator.runner.runner import Verdict, record
+from orchestrator.runner.supervisor import Cut, Supervisor
+from orchestrator.runner.time_limits import NO_LIMITS, Limits
 
 
 def test_run_that_takes_too_long_is_ended(directory: RunDirectory) -> None:
@@ -71,6 +77,24 @@ def test_program_ends_when_its_run_directory_is_taken_away(
             experiment.create(runs[0])
         _, complaint = runner.communicate()
     assert "it was removed, moved or replaced" in complaint
+    assert directory.read_status() is None
+
+
+def test_program_ends_when_the_file_system_has_lost_its_lock(
+    directory: RunDirectory, told: Path
+) -> None:
+    """Of a lock that a server no longer knows, only the descriptor tells: reading it fails."""
+    program = Command(("sh", "-c", f"echo ready > {told}; sleep 1000"))
+    lock = os.open(directory.lock.path, os.O_WRONLY)  # reading this one fails as well
+    with Pipe() as output, CappedLog(directory.attempt_log(1)) as log:
+        started = program.prepare(dict(os.environ), output, lock).start()
+        output.close_writing()
+        supervisor = Supervisor(program, directory, NO_LIMITS)
+        assert supervisor.over(started, lock, output, log).cut is Cut.UNLOCKED
+    status = Status(Record.DONE, 1, "now", "here", 1)
+    with pytest.raises(RunDirectoryError, match="the file system has lost its lock, so another"):
+        record(directory, status, lock)
+    os.close(lock)
     assert directory.read_status() is None
 
 

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.config.slurm_settings import SlurmSettings
 from orchestrator.slurm.batch_script import PilotCommand
 from orchestrator.slurm.commands import Slurm, SlurmAnswer
-from orchestrator.slurm.pilots import Demand, Pilots
+from orchestrator.slurm.pilots import Pilots
 from orchestrator.slurm.tokens import PilotsFolder
 
 SILENCE = SlurmAnswer(is_none=True)
@@ -75,12 +75,10 @@ class World:
     folder: PilotsFolder
     now: float = 0.0
 
-    def pass_time(
-        self, seconds: float, startable: int = 100, started_by: frozenset[str] = frozenset()
-    ) -> None:
+    def pass_time(self, seconds: float, startable: int = 100) -> None:
         until = self.now + seconds
         while self.now < until:
-            self.pilots.tend(Demand(startable, started_by), self.now)
+            self.pilots.tend(startable, self.now)
             self.now += 1.0
 
 
@@ -125,7 +123,7 @@ def test_pilot_that_ended_while_runs_are_open_is_replaced(restart: Callable[...,
     world.pass_time(30)
     first = next(iter(world.slurm.queued))
     world.slurm.queued[first] = "TIMEOUT"
-    world.pass_time(60, started_by=frozenset({first.partition("|")[0]}))
+    world.pass_time(60)
     assert world.slurm.calls.count("sbatch") == 2
     assert world.pilots.gave_up == ""
 
@@ -251,9 +249,9 @@ def test_orch_run_that_was_killed_and_started_again_submits_no_second_set(
     """Whether or not it had heard the answer: the token was written before."""
     slurm = FakeSlurm()
     first = restart(slurm)
-    first.pilots.tend(Demand(100), 0.0)  # sbatch is at work, and the process is killed
+    first.pilots.tend(100, 0.0)  # sbatch is at work, and the process is killed
     if has_answer:
-        first.pilots.tend(Demand(100), 1.0)
+        first.pilots.tend(100, 1.0)
     assert (slurm.calls.count("sbatch"), first.folder.tokens()[0].job) == (1, "1" * has_answer)
     second = restart(slurm)
     second.pass_time(200)
@@ -293,3 +291,25 @@ def test_detached_pilots_are_all_submitted_at_once(world: World) -> None:
     world.pass_time(5)
     assert world.pilots.is_content
     assert (world.pilots.waiting, world.slurm.calls) == (4, ["sbatch"])
+
+
+@pytest.mark.parametrize("state", ["CANCELLED", "NODE_FAIL", "PREEMPTED", "TIMEOUT"])
+def test_pilots_that_are_ended_from_outside_have_not_failed(world: World, state: str) -> None:
+    for _ in range(4):
+        world.pass_time(30)
+        world.slurm.took = "0:03"
+        world.slurm.all(state)
+    world.pass_time(30)
+    assert world.pilots.gave_up == ""
+
+
+def test_pilots_that_have_begun_to_start_runs_have_not_failed(world: World) -> None:
+    for _ in range(4):
+        world.pass_time(30)
+        for token in world.folder.tokens():
+            for place in range(token.count):
+                world.folder.note_begin(token.nonce, place)
+        world.slurm.took = "0:03"
+        world.slurm.all("FAILED")
+    world.pass_time(30)
+    assert world.pilots.gave_up == ""

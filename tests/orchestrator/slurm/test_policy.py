@@ -49,7 +49,7 @@ def test_kinds_take_turns(used: list[int], kind: int) -> None:
 
 
 def note(starts: Starts, seconds: float = 5, node: str = "n1", **given: bool) -> bool:
-    told = {"has_started_runs": False, "is_idle": False, **given}
+    told = {"has_begun": False, "is_excused": False, **given}
     return starts.note_end(seconds, node, **told)
 
 
@@ -62,18 +62,18 @@ def test_three_pilots_in_a_row_that_start_nothing_are_enough() -> None:
     assert starts.is_hopeless
 
 
-@pytest.mark.parametrize("end", [{"has_started_runs": True}, {"is_idle": True}, {"seconds": 61}])
+@pytest.mark.parametrize("end", [{"has_begun": True}, {"is_excused": True}, {"seconds": 61}])
 def test_other_ends_are_no_failed_starts(end: dict[str, bool]) -> None:
     starts = Starts()
     assert not note(starts, **end)
     assert not starts.is_hopeless
 
 
-def test_pilot_that_has_started_runs_clears_the_count() -> None:
+def test_pilot_that_has_begun_clears_the_count() -> None:
     starts = Starts()
     for _ in range(2):
         note(starts)
-    note(starts, has_started_runs=True)
+    note(starts, has_begun=True)
     note(starts)
     assert not starts.is_hopeless
 
@@ -82,7 +82,7 @@ def test_node_on_which_pilots_start_nothing_twice_is_avoided() -> None:
     starts = Starts()
     note(starts, node="bad")
     assert starts.bad_nodes == ()
-    note(starts, node="good", has_started_runs=True)
+    note(starts, node="good", has_begun=True)
     note(starts, node="bad")
     assert (starts.bad_nodes, starts.is_hopeless) == (("bad",), False)
 

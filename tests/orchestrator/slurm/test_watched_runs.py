@@ -53,7 +53,7 @@ def test_runs_start_and_end(experiment: ExperimentDirectory, runs: list[Run]) ->
     ended = look(watched, 3000)
     states = [(event.state, event.seconds) for event in ended if isinstance(event, Ended)]
     assert states == [(State.DONE, 60), (State.FAILED, 60), (State.DONE, 60)]
-    assert (watched.is_settled, watched.left, watched.started_by) == (True, 0, {"17"})
+    assert (watched.is_settled, watched.left) == (True, 0)
     assert set(watched.ended) == {run.run_id for run in runs}
 
 
