@@ -18,6 +18,10 @@ class UsageError(OrchestratorError):
     """The command line is wrong, or asks for something that ``orch`` cannot do."""
 
 
+class IncoherentLocksError(UsageError):
+    """Locks do not reach from host to host, so a run could be started twice."""
+
+
 class ConfigError(OrchestratorError):
     """The config cannot be read, composed or resolved."""
 

@@ -26,6 +26,7 @@ from orchestrator.cli.tables import print_summary
 from orchestrator.cli.unproven_runs import tell_unproven
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.config.slurm_settings import OnInterrupt, SlurmSettings
+from orchestrator.errors import IncoherentLocksError
 from orchestrator.execution.events import ExecutionResult
 from orchestrator.execution.forecast import Executed
 from orchestrator.execution.stop import StopLevel, StopRequests
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from orchestrator.tracking.reporter_handle import ReporterProcess
 
 _TICK: Final = 0.25
+_BETWEEN: Final = 2.0  # seconds from one look at what pilots say to the next
 _LAST_WORDS: Final = 10.0  # seconds for the last command of Slurm
 
 
@@ -174,11 +176,13 @@ class ClusterWatch:
         self._reporter = reporter
         self._told = self._note = ""
         self._is_withdrawn = False
+        self._look_at = 0.0
 
     def execute(self) -> ExecutionResult:
         """Watch, and return how every run ended.
 
         Raises:
+            IncoherentLocksError: A pilot says that locks do not reach from host to host.
             OSError: A file of the pilots cannot be written, or no process can be started.
         """
         self.pilots.resume()
@@ -191,6 +195,7 @@ class ClusterWatch:
             for event in self.runs.look(moment):
                 self._board.show(event)
             self.pilots.tend(self.runs.startable, moment)
+            self._heed_refusal(moment)
             self._tell()
             self._board.refresh(self.runs.snapshot(self._note, moment))
             if self._reporter:
@@ -202,6 +207,16 @@ class ClusterWatch:
             self._wait_for_slurm()
         gave_up = "" if self.runs.is_settled else self.pilots.gave_up
         return ExecutionResult(self.runs.ended, self.runs.left, self.stop.interrupts, gave_up)
+
+    def _heed_refusal(self, moment: float) -> None:
+        """End if a pilot says that the experiment cannot be executed by several hosts."""
+        if moment < self._look_at:
+            return
+        self._look_at = moment + _BETWEEN
+        if why := self.pilots.refusal:
+            self._withdraw()
+            self._wait_for_slurm()
+            raise IncoherentLocksError(why)
 
     def _is_over(self) -> bool:
         if self.runs.is_settled:

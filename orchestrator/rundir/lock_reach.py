@@ -22,7 +22,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Self
 
-from orchestrator.errors import RunDirectoryError, UsageError
+from orchestrator.errors import IncoherentLocksError, RunDirectoryError
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.hosts import Host, KnownHosts, shared_file_system, this_host
 from orchestrator.rundir.lock import RunLock
@@ -62,7 +62,7 @@ class LockTest:
         """Test the locks, and answer other processes from now on.
 
         Raises:
-            UsageError: They do not reach to a host that executes runs of the experiment.
+            IncoherentLocksError: They do not reach to a host that executes runs of the experiment.
             RunDirectoryError: The folder cannot be written.
         """
         self._kind = shared_file_system(self._experiment)
@@ -138,7 +138,7 @@ class LockTest:
         """Test each process of another host or mount that answers.
 
         Raises:
-            UsageError: The lock of one is free from here.
+            IncoherentLocksError: The lock of one is free from here.
         """
         deadline = time.monotonic() + _PATIENCE
         waiting = self._find_others()
@@ -180,7 +180,7 @@ class LockTest:
             return  # it has ended in order since it answered
         if host == this_host():
             if not is_held:
-                raise UsageError(
+                raise IncoherentLocksError(
                     f"{self._experiment}: another orch run executes this experiment through another"
                     f" mount of the folder, and locks on this file system ({self._kind}) do not reach"
                     " from mount to mount, so a run could be started twice. Use the same results_dir."
@@ -188,7 +188,7 @@ class LockTest:
         elif is_held:
             self._known.record_that_locks_reach(host)
         else:
-            raise UsageError(
+            raise IncoherentLocksError(
                 f"{self._experiment}: host {host.node or host.name} executes this experiment, and locks"
                 f" on this file system ({self._kind}) do not reach from host to host, so a run could be"
                 " started twice. Use one host, or a results_dir on a file system with such locks:"

@@ -105,6 +105,16 @@ def note_begin(experiment: Path, environment: Mapping[str, str]) -> None:
         PilotsFolder(experiment).note_begin(nonce, place_of(environment))
 
 
+def note_refusal(experiment: Path, environment: Mapping[str, str], why: str) -> None:
+    """Record why this process starts nothing, if it is a pilot, for the process that submitted it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if nonce := environment.get(NONCE, ""):
+        PilotsFolder(experiment).note_refusal(nonce, place_of(environment), why)
+
+
 def place_of(environment: Mapping[str, str]) -> int:
     """Return the place of this process in its array of jobs; 0 outside of one."""
     place = environment.get("SLURM_ARRAY_TASK_ID", "")

@@ -124,6 +124,11 @@ class Pilots:
             self._submit_what_is_needed(startable)
 
     @property
+    def refusal(self) -> str:
+        """Why pilots start nothing, if one says that this concerns the whole experiment."""
+        return next(filter(None, (self.folder.refusal(each.token) for each in self._watched)), "")
+
+    @property
     def is_content(self) -> bool:
         """Whether as many pilots are submitted as are needed, and Slurm has accepted them."""
         return self._has_asked and not (self.is_busy or self._is_needed)

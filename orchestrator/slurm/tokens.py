@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import durable, records
+from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,8 +102,9 @@ class PilotsFolder:
         self.write(over)
         self._lock(token.nonce).unlink(missing_ok=True)
         self._withdrawal(token.nonce).unlink(missing_ok=True)
-        for path in self.path.glob(f"{token.nonce}_*.begun"):
-            path.unlink(missing_ok=True)
+        for kind in ("begun", "refused"):
+            for path in self.path.glob(f"{token.nonce}_*.{kind}"):
+                path.unlink(missing_ok=True)
         return over
 
     def is_being_submitted(self, token: PilotToken) -> bool:
@@ -178,6 +180,21 @@ class PilotsFolder:
             OSError: It cannot be written.
         """
         (self.path / f"{nonce}_{place}.begun").touch()
+
+    def note_refusal(self, nonce: str, place: int, why: str) -> None:
+        """Record why a pilot starts nothing, if that concerns the experiment, and not its node.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        durable.write_file(self.path / f"{nonce}_{place}.refused", why.encode())
+
+    def refusal(self, token: PilotToken) -> str:
+        """Return why a pilot of a token starts nothing; an empty string if none says that."""
+        for path in self.path.glob(f"{token.nonce}_*.refused"):
+            with contextlib.suppress(OSError):
+                return printable(durable.read_file(path).decode(errors="replace"))
+        return ""
 
     def has_begun(self, token: PilotToken, place: int | None) -> bool:
         """Return whether a pilot of a token has begun to start runs."""

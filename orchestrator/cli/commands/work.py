@@ -13,9 +13,10 @@ from orchestrator.cli.commands.run import execute
 from orchestrator.cli.unproven_runs import declare_gone
 from orchestrator.config.quantities import parse_duration
 from orchestrator.config.slurm_settings import SlurmSettings
+from orchestrator.errors import IncoherentLocksError
 from orchestrator.execution.time_left import UNLIMITED, TimeLimit, Worker, limit_in
 from orchestrator.planning.prepared_work import open_work
-from orchestrator.slurm.batch_script import is_withdrawn, note_begin, place_of
+from orchestrator.slurm.batch_script import is_withdrawn, note_begin, note_refusal, place_of
 from orchestrator.slurm.commands import Slurm, time_left
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def work(options: argparse.Namespace, console: Console) -> int:
 
     Raises:
         UsageError: Nothing was prepared in the folder, or its project is not on this machine.
+        IncoherentLocksError: Another host executes the experiment, and its locks are not seen here.
     """
     folder = Path(options.folder).absolute()
     prepared = open_work(folder)
@@ -57,7 +59,11 @@ def work(options: argparse.Namespace, console: Console) -> int:
         place=place_of(os.environ),
         is_withdrawn=partial(is_withdrawn, folder, os.environ),
     )
-    return execute(todo, begin, options, console, worker=worker)
+    try:
+        return execute(todo, begin, options, console, worker=worker)
+    except IncoherentLocksError as error:
+        note_refusal(folder, os.environ, str(error))
+        raise
 
 
 def _time_limit(options: argparse.Namespace, settings: Settings) -> TimeLimit:

@@ -89,3 +89,16 @@ def test_logs_are_found_the_newest_first(folder: PilotsFolder, tmp_path: Path) -
         f"{token.nonce}_0.log",
     ]
     assert folder.log_pattern(token) == f"{tmp_path}/pilots/{token.nonce}_%a.log"
+
+
+def test_refusal_of_a_pilot_is_told(folder: PilotsFolder) -> None:
+    """It concerns all pilots, so the first one that notices says it for all."""
+    token, lock = folder.begin("toy", 0, 2)
+    os.close(lock)
+    assert folder.refusal(token) == ""
+    folder.note_refusal(token.nonce, 1, "locks do not\x1b reach")
+    assert folder.refusal(token) == "locks do not? reach"
+    folder.note_begin(token.nonce, 0)
+    assert (folder.has_begun(token, 0), folder.has_begun(token, 1)) == (True, False)
+    folder.close(token)
+    assert (folder.refusal(token), folder.has_begun(token, 0)) == ("", False)

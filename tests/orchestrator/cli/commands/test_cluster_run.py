@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.errors import UsageError
+from orchestrator.errors import IncoherentLocksError, UsageError
 from orchestrator.rundir.state import Status
 from orchestrator.slurm.tokens import PilotsFolder
 
@@ -190,6 +190,19 @@ def test_pilots_that_cannot_start_are_given_up(
     assert "pilots in a row ended within a minute without starting a run" in said
     assert "The last one says: no such module" in said
     assert count(slurm, "sbatch") <= 3
+
+
+def test_pilot_that_meets_locks_which_do_not_reach_ends_it_for_all(grid: Grid, slurm: Path) -> None:
+    """The message is that of the pilot; nothing is tried again."""
+    work = "orchestrator.slurm.tokens.PilotsFolder(__import__('pathlib').Path('results/grid'))"
+    script = f"import orchestrator.slurm.tokens, os; {work}.note_refusal(os.environ['ORCH_PILOT'], 0, 'no')"
+    line = f'exec {sys.executable} -c "{script}"'
+    with (grid.folder / "conf/config.yaml").open("a") as config:
+        config.write(f"line: {json.dumps(line)}\n")
+    with pytest.raises(IncoherentLocksError, match=r"^no$"):
+        grid.orch("run", *GRID, "orch.slurm.setup=['${line}']")
+    assert count(slurm, "sbatch") == 1
+    end_pilots(slurm)
 
 
 def test_cluster_is_asked_for_in_the_plan(
