@@ -137,7 +137,7 @@ def test_loss_that_is_no_number_is_noticed_when_it_is_summed_up(
     run_dir = make_run(
         criterion={"_target_": "early_modules.NanAfter", "after": after},
         training_type="step",
-        eval_every=100_000,
+        eval_every=10_000,
         batch_size=44,
     )
     with pytest.raises(Diverged, match=r"^iteration 1: the training loss is nan\. "):
