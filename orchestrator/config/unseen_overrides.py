@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestrator.config.command_placeholders import fill_in
 from orchestrator.config.overrides import as_override, is_for_program, name_of
+from orchestrator.config.resolved_size import check_resolved_size
 from orchestrator.errors import OrchestratorError
 from orchestrator.grid.axes import Point, expand
 from orchestrator.grid.config_values import is_known, same
@@ -37,6 +38,7 @@ _MOST_KEYS: Final = 5
 # the overrides are full of interpolations.
 _MOST_OVERRIDES: Final = 20
 _MOST_INTERPOLATIONS: Final = 20
+_MOST_STEPS: Final = 1_000
 
 
 class Told(NamedTuple):
@@ -74,7 +76,7 @@ class UnseenOverrides:
             return ""
         in_question = self._not_named()[:_MOST_OVERRIDES]
         interpolations = sum(str(item.input_line).count("${") for item in in_question)
-        if interpolations > _MOST_INTERPOLATIONS:
+        if interpolations > _MOST_INTERPOLATIONS or self._steps(len(in_question)) > _MOST_STEPS:
             return ""  # a warning is not worth the time
         told = self._tell(self._composer, self._first, run_dir) if in_question else None
         keys = [
@@ -91,6 +93,13 @@ class UnseenOverrides:
             f"the program cannot see {shown}{more}: orch.{self._setting} is the same for all values."
             f" Add {own}{{overrides}} to it, or {{config}} if the program reads config.yaml"
         )
+
+    def _steps(self, overrides: int) -> int:
+        """Return about how many interpolations would be resolved for this number of overrides."""
+        if not overrides:
+            return 0
+        cfg = self._composer.compose(self._first)
+        return check_resolved_size(cfg).of_interpolations(cfg).steps * (2 * overrides + 1)
 
     def _not_named(self) -> list[Override]:
         """Return the overrides for the program whose keys no argument names."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LONGEST_OVERRIDE: Final = 10_000
 _MOST_ITEMS: Final = 2_500  # of lists and mappings, which Hydra parses slowly
+_MOST_ITEMS_OF_INTERPOLATIONS: Final = 1_250  # which OmegaConf parses several times
 _MOST_INTERPOLATIONS: Final = 1_000
 _LONGEST_PLAIN: Final = 50_000
 _MOST_PLAIN_ITEMS: Final = 10_000
@@ -73,6 +74,7 @@ def check_override(text: str) -> None:
             " Write range(...), or put the values in a config file."
         )
     most = _MOST_PLAIN_ITEMS if longest == _LONGEST_PLAIN else _MOST_ITEMS
+    most = _MOST_ITEMS_OF_INTERPOLATIONS if "${" in text else most
     if text.count(",") > most:
         raise ConfigError(
             f"the override {shown!r} has {text.count(','):,} commas, the maximum is {most:,}."

@@ -265,6 +265,10 @@ def test_thousands_of_texts_are_answered(conf: Path, text: str) -> None:
     ("override", "message"),
     [
         ("x=[" + "1," * 3_000 + "]", "'x=' has 3,000 commas, the maximum is 2,500"),
+        (
+            "x='${oc.create:[" + "1," * 2_000 + "]}'",
+            "'x=' has 2,000 commas, the maximum is 1,250",
+        ),
         ("x='" + "a b" * 5_000 + "'", "'x=' has 15,004 characters, the maximum is 10,000"),
         ("x=" + "1," * 60_000, "'x=' has 120,002 characters, the maximum is 50,000"),
         ("x=" + "1," * 20_000, "'x=' has 20,000 commas, the maximum is 10,000"),

@@ -135,10 +135,16 @@ def test_settings_of_hydra_have_an_effect_if_they_are_passed_on() -> None:
     assert "hydra.verbose, hydra.sweep.dir have no" in _warnings('["t","{config}"]', *overrides)[0]
 
 
-def test_chains_of_interpolations_are_not_composed_again_and_again() -> None:
+@pytest.mark.parametrize(
+    "chain",
+    [
+        [f"+q{number}='${{q{number // 3}}}${{q{number // 3}}}'" for number in range(1, 12)],
+        [f"+q{n}='${{oc.select:q{n - 1}}}${{q{n - 1}}}'" for n in range(1, 7)],
+    ],
+)
+def test_chains_of_interpolations_are_not_composed_again_and_again(chain: list[str]) -> None:
     """Such configs may take a second to resolve: no warning is worth a minute."""
     composed: list[object] = []
-    chain = [f"+q{number}='${{q{number // 3}}}${{q{number // 3}}}'" for number in range(1, 12)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(UnseenOverrides, "_tell", lambda *_: composed.append(1))
         _warnings('[train,"{steps}"]', "+q0=a", *chain)
