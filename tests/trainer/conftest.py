@@ -1,5 +1,6 @@
 """Run directories to train in, and processes to train in them."""
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -91,8 +92,9 @@ def launch() -> Iterator[Launch]:
 
 
 def call_in_group(function: Callable[..., None], *arguments: object) -> None:
-    """Call a function as the leader of a process group."""
+    """Call a function as the leader of a process group, which says on request where it is."""
     os.setpgid(0, 0)
+    faulthandler.register(signal.SIGUSR1)
     function(*arguments)
 
 
@@ -103,6 +105,9 @@ def start(launch: Launch) -> Start:
     def run(function: Callable[..., None], *arguments: object) -> int:
         process = launch(function, *arguments)
         process.join(50)
+        if process.exitcode is None:
+            os.kill(process.pid or 0, signal.SIGUSR1)  # its threads are among what was captured
+            process.join(1)
         assert process.exitcode is not None
         return process.exitcode
 
