@@ -100,7 +100,9 @@ def _not_found(name: str) -> str:
     parent, _, last = name.rpartition(".")
     if not parent:
         return f"there is no module {name!r}, neither installed nor in {Path.cwd()}"
-    near = get_close_matches(last, dir(sys.modules.get(parent)), n=1)
+    names = dir(sys.modules.get(parent))
+    alike = [each for each in names if each.lower() == last.lower()]
+    near = alike or get_close_matches(last, names, n=1)
     meant = f"; the nearest is {parent}.{near[0]}" if near else ""
     return f"{parent} does not have {last!r}{meant}{_hidden(parent)}"
 

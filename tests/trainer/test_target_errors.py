@@ -22,6 +22,11 @@ from trainer.errors import ConfigError
             {"_target_": "broken_constructors.Particular", "width": 3},
             r"^model: broken_constructors.Particular: 3 is odd \(broken_constructors.py, line \d+\)",
         ),
+        (
+            "criterion",
+            {"_target_": "torch.nn.crossentropyloss"},
+            "does not have 'crossentropyloss'; the nearest is torch.nn.CrossEntropyLoss",
+        ),
     ],
 )
 def test_error_about_arguments_is_one_line(group: str, changes: Any, message: str) -> None:
