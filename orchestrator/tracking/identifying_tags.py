@@ -54,16 +54,18 @@ class IdentifyingTags:
 def choose(
     found: Sequence[MlflowRun], wanted: IdentifyingTags, *, is_rerun: bool = False
 ) -> MlflowRun | None:
-    """Return the MLflow run of this run directory, or of an earlier one at its path.
+    """Return the MLflow run of this run directory.
 
     Others with the same run ID belong to directories elsewhere that report to the same store,
-    including copies of this one, which have the same creation time. The one that a rerun replaces
-    keeps its own: points of two executions are never mixed.
+    including copies of this one, which have the same creation time, or to an earlier directory at
+    its path: points and times of two executions are never mixed. Where its creation time is not
+    known, its path decides, but not for a rerun, whose path is that of the run that it replaces.
     """
     known = ((_CREATED_TAG, wanted.created_at), (_DIRECTORY_TAG, wanted.address))
+    earlier = choose_replaced(found, wanted)
     for tag, value in known[:1] if is_rerun else known:
         for each in _candidates(found, wanted):
-            if each.tags.get(tag) == value:
+            if each.tags.get(tag) == value and each not in earlier:
                 return each
     return None
 
@@ -74,7 +76,7 @@ def choose_replaced(found: Sequence[MlflowRun], wanted: IdentifyingTags) -> list
         each
         for each in _candidates(found, wanted)
         if each.tags.get(_DIRECTORY_TAG) == wanted.address
-        and each.tags.get(_CREATED_TAG, "") < wanted.created_at
+        and each.tags.get(_CREATED_TAG, wanted.created_at) < wanted.created_at
     ]
 
 

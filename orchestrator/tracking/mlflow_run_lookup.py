@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.rundir.replaced import is_rerun
@@ -16,13 +17,15 @@ from orchestrator.tracking.identifying_tags import (
 from orchestrator.tracking.sent_points import ConflictError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
     from orchestrator.tracking.delivery_record import Delivery
     from orchestrator.tracking.scope import Scope
-    from orchestrator.tracking.store import Store
+    from orchestrator.tracking.store import MlflowRun, Store
+
+logger = logging.getLogger(__name__)
 
 
 class FoundRun(NamedTuple):
@@ -59,8 +62,11 @@ class MlflowRunLookup:
         identifying = self._identifying(created_at)
         # A program may have logged anything to the run of an earlier directory.
         is_exact = self._scope.share or is_rerun(directory)
-        found = choose(store.find_runs(directory.run_id), identifying, is_rerun=is_exact)
+        candidates = store.find_runs(directory.run_id)
+        found = choose(candidates, identifying, is_rerun=is_exact)
         if found is None:
+            if not is_exact:
+                self._discard_removed(choose_replaced(candidates, identifying))
             start = run_data.started_at(directory, seen)
             tags = identifying.tags() | run_data.axis_tags(directory) | dict(attempt_tags)
             tags |= {SHARED_TAG: "true"} if self._scope.share else {}
@@ -84,6 +90,18 @@ class MlflowRunLookup:
         surplus = [each for each in found if belongs_to(each, ours.created_at, ours.folder)]
         for each in [*surplus, *(choose_replaced(found, ours) if is_replacing else ())]:
             if each.mlflow_run_id != delivery.mlflow_run_id:
+                self._store.discard_run(each.mlflow_run_id)
+
+    def _discard_removed(self, earlier: Sequence[MlflowRun]) -> None:
+        """Delete the MLflow runs of a directory that was removed, except what a program logged itself."""
+        for each in earlier:
+            if SHARED_TAG not in each.tags:
+                logger.warning(
+                    "%s: it was removed and created again; the MLflow run %s of the removed one is"
+                    " deleted in MLflow",
+                    self._directory.path,
+                    each.mlflow_run_id,
+                )
                 self._store.discard_run(each.mlflow_run_id)
 
     def _identifying(self, created_at: str) -> IdentifyingTags:

@@ -53,9 +53,12 @@ def test_other_parameter_is_a_conflict_unless_a_program_may_have_logged_it(
 def test_shared_run_of_an_earlier_directory_is_not_continued(
     directory: RunDirectory, store: Any
 ) -> None:
-    """Points of two executions are never mixed."""
+    """Points of two executions are never mixed; what a program has logged itself is not deleted."""
     first = find(directory, store, SHARED, created_at="2025").mlflow_run_id
-    assert find(directory, store, SHARED, created_at="2026").mlflow_run_id != first
+    second = find(directory, store, SHARED, created_at="2026").mlflow_run_id
+    third = find(directory, store, ALONE, created_at="2027").mlflow_run_id
+    assert len({first, second, third}) == 3
+    assert not any(run.is_deleted for run in store.runs.values())
 
 
 def test_surplus_of_a_slow_server_is_removed(

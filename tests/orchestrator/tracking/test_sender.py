@@ -163,7 +163,7 @@ def test_file_that_is_written_anew_with_other_values_makes_a_new_mlflow_run(
 
 
 @pytest.mark.parametrize("at", [1000, 9000])
-def test_directory_that_was_made_anew_keeps_its_mlflow_run(
+def test_directory_that_was_made_anew_gets_an_mlflow_run_with_its_own_times_and_points(
     experiment: ExperimentDirectory,
     directory: RunDirectory,
     runs: list[Run],
@@ -172,15 +172,18 @@ def test_directory_that_was_made_anew_keeps_its_mlflow_run(
     ended: Ended,
     at: int,
 ) -> None:
-    """The same run ID, the same values: what has arrived has arrived, whenever it was computed."""
+    """Also where all values agree: what the removed one did was not done by this one."""
     send(directory, store)
     shutil.rmtree(directory.path)
     again = experiment.create(runs[0])
-    append(again, 1, 2, 3, 4, at=at)
+    append(again, 1, 2, at=at)
     again.write_status(ended(Record.DONE))
     assert is_behind(again, again.observe(), read_delivery(again, PLACE))
-    assert send(again, store) == 1
-    assert store.steps == [1, 2, 3, 4]
+    assert send(again, store) == 2
+    assert store.steps == [1, 2]
+    assert {each.timestamp for each in store.run.samples} == {at + 1, at + 2}
+    assert [run.is_deleted for run in store.runs.values()] == [True, False]
+    assert send(again, store) == 0
 
 
 def test_directory_that_was_made_anew_with_another_device_gets_a_new_mlflow_run(
