@@ -225,8 +225,10 @@ class ClusterWatch:
         if self.stop.asked and self._leaves_now:
             self.is_detached = True
             return True
+        if self.is_detached and self.pilots.gave_up:
+            self.is_detached = False  # there is nothing to leave behind
         if self.is_detached:
-            return bool(self.pilots.gave_up) or self.pilots.is_content
+            return self.pilots.is_content
         is_ending = self.stop.asked or bool(self.pilots.gave_up)
         if is_ending or not self.runs.startable:
             is_idle = not self.runs.live and not (self.pilots.live and is_ending)

@@ -169,11 +169,14 @@ def test_pilot_that_was_withdrawn_starts_nothing(
     assert not (grid.folder / "executed").exists()
 
 
-def test_refusal_is_told_at_once(grid: Grid, slurm: Path, output: Callable[[], str]) -> None:
+@pytest.mark.parametrize("flags", [[], ["--detach"]])
+def test_refusal_is_told_at_once(
+    grid: Grid, slurm: Path, output: Callable[[], str], flags: list[str]
+) -> None:
     (slurm / "fault-sbatch").write_text(
         "sys.exit('sbatch: error: Batch job submission failed: Invalid account')"
     )
-    assert grid.orch("run", *GRID) == ExitCode.LEFT
+    assert grid.orch("run", *GRID, *flags) == ExitCode.LEFT
     said = output()
     assert "Slurm refuses to start pilots: Batch job submission failed: Invalid account" in said
     assert "0 of 4 runs are done, 4 left" in said
