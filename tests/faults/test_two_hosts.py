@@ -110,7 +110,7 @@ def test_two_hosts_execute_each_run_once(tmp_path: Path) -> None:
     print(f"seed {seed}")
     chance, hosts = random.Random(seed), TwoHosts(tmp_path)  # noqa: S311 # as above
     seeds = ",".join(map(str, range(RUNS)))
-    assert hosts.start("boxa", "run", f"seed={seeds}", "--prepare").wait(120) == 0
+    assert hosts.start("boxa", "run", f"seed={seeds}", "--prepare", "--retries", "9").wait(120) == 0
     experiment = ExperimentDirectory(hosts.project / "results", "grid")
     work = ("work", "results/grid", "--quiet")
     workers = {host: hosts.start(host, *work) for host in HOSTS}
