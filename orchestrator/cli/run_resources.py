@@ -6,9 +6,10 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import UsageError
 from orchestrator.execution.gpus import NO_GPUS, GpuGate, choose
 from orchestrator.execution.protocols import Resources
-from orchestrator.execution.slots import make_slots
+from orchestrator.execution.slots import count_slots, make_slots
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,14 +35,21 @@ def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
     ``shared`` are the variables by which programs find MLflow.
 
     Raises:
-        UsageError: A GPU that the settings name does not exist.
+        UsageError: A GPU that the settings name does not exist, or a run takes more than there are.
     """
     share = settings.share
     chosen = choose(found, share.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    count = share.workers or len(chosen) or len(os.sched_getaffinity(0))
+    if 0 < len(chosen) < share.gpus_per_run:
+        raise UsageError(
+            f"orch.gpus_per_run is {share.gpus_per_run}, but runs may use {len(chosen)} here."
+            " Set it to a smaller number, or --gpus none."
+        )
+    processors = len(os.sched_getaffinity(0))
+    count = count_slots(share.workers, len(chosen), processors, share.gpus_per_run)
 
     def slots(wanted: int, threads_for: int | None = None) -> Sequence[Slot]:
-        return make_slots(wanted, chosen, {**shared, **_environment(share, threads_for or wanted)})
+        environment = {**shared, **_environment(share, threads_for or wanted)}
+        return make_slots(wanted, chosen, environment, per_run=share.gpus_per_run)
 
     return Resources(
         # The threads per run follow from the setting, not from the number of runs.

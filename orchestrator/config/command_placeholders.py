@@ -1,4 +1,4 @@
-"""The placeholders of a command: ``{run_dir}``, ``{run_id}``, ``{config}``, ``{overrides}`` and keys.
+"""The placeholders of a command: ``{run_dir}``, ``{run_id}``, ``{config}``, ``{gpus}``, ``{overrides}``, keys.
 
 An argument that is exactly ``{--flag?key}`` becomes ``--flag`` if the key has a value that is neither
 false nor empty, and is dropped otherwise; ``{key*}`` becomes one argument per item of a list. Other
@@ -100,7 +100,9 @@ class _Places:
         self._overrides = [*run.hydra_overrides, *spell_kept_values(run.config, config)]
         self._written = dict(_leaves(run.written))
         self._known: dict[str, Value] = {
-            "config": str(directory.config),  # a key of the user's config takes precedence
+            # Keys of the user's config take precedence.
+            "config": str(directory.config),
+            "gpus": _gpus_per_run(run),
             **dict(_leaves(config)),
             "run_dir": str(directory.path),
             "run_id": run.run_id,
@@ -178,6 +180,12 @@ class _Places:
             for key in others
             if looks_like_credential(key.split("."), self._known[key])
         )
+
+
+def _gpus_per_run(run: Run) -> Value:
+    settings = run.config.get("orch")
+    found = settings.get("gpus_per_run") if isinstance(settings, Mapping) else None
+    return 1 if found is None else found
 
 
 def _leaves(config: Mapping[str, Value], above: str = "") -> Iterator[tuple[str, Value]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.config.gpus_per_run import parse_gpus_per_run
 from orchestrator.config.metric_patterns import parse_metric_patterns
 from orchestrator.config.quantities import parse_count, parse_duration, parse_memory
 from orchestrator.config.slurm_settings import SLURM_KEYS, SlurmSettings, parse_slurm
@@ -19,7 +20,6 @@ from orchestrator.runner.time_limits import NO_LIMITS, Limits
 
 if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
-
 
 TRAINER: Final = "trainer.__main__:main"  # the entry point, where no program is set
 ARGUMENT: Final = (str, bool, int, float)  # types of a program's arguments in a config
@@ -41,6 +41,7 @@ _KNOWN: Final = (
     "gpus",
     "threads",
     "gpu_memory",
+    "gpus_per_run",
     "timeout",
     "no_progress",
     "grace",
@@ -97,15 +98,16 @@ class ProgramSettings:
 class Share:
     """The resources that runs use.
 
-    ``workers`` is the number of runs at once (None: one per GPU, or one per CPU), ``gpus`` are those
-    that runs may use (None: all), ``threads`` is the number of CPU threads per run (None: an equal
-    share), and ``gpu_memory`` the bytes that a run needs on a shared GPU (None: a tenth).
+    ``workers`` runs are executed at once (None: one per GPU, or CPU), on ``gpus`` (None: all), each with
+    ``threads`` CPU threads (None: an equal share) and ``gpus_per_run`` GPUs. ``gpu_memory`` are the bytes
+    that one needs on a shared GPU (None: a tenth).
     """
 
     workers: int | None = None
     gpus: str | None = None
     threads: int | None = None
     gpu_memory: int | None = None
+    gpus_per_run: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +229,13 @@ def _command(node: Value) -> tuple[str, ...]:
 
 def _parse_share(orch: Mapping[str, Value]) -> Share:
     gpus, memory = orch.get("gpus"), orch.get("gpu_memory")
-    if isinstance(gpus, list):
-        gpus = ",".join(map(str, gpus))
+    gpus = ",".join(map(str, gpus)) if isinstance(gpus, list) else gpus
     return Share(
         workers=parse_count(orch.get("workers"), "orch.workers"),
         gpus=None if gpus is None else str(gpus),
         threads=parse_count(orch.get("threads"), "orch.threads"),
         gpu_memory=None if memory is None else parse_memory(memory, "orch.gpu_memory"),
+        gpus_per_run=parse_gpus_per_run(orch),
     )
 
 

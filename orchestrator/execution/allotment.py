@@ -33,7 +33,7 @@ class Allotment:
     def slots(self) -> Sequence[Slot]:
         """The slots in which runs may start, but for a pause."""
         without = self._without
-        return [slot for slot in self._slots if slot.gpu is None or slot.gpu.number not in without]
+        return [slot for slot in self._slots if not without & {gpu.number for gpu in slot.gpus}]
 
     @property
     def note(self) -> str:

@@ -51,6 +51,7 @@ class Capacity:
     slots: int
     gpus: int = 0
     default: str = ""
+    gpus_per_run: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ class Forecast:
         """The seconds of all GPUs together, which slots may share; None without GPUs."""
         if self.slot_time is None or not self.capacity.gpus:
             return None
-        return self.slot_time.times(min(1.0, self.capacity.gpus / self.capacity.slots))
+        each = min(self.capacity.gpus_per_run, self.capacity.gpus / self.capacity.slots)
+        return self.slot_time.times(each)
 
     @property
     def is_whole(self) -> bool:

@@ -29,7 +29,7 @@ _KIB: Final = 1024
 class LiveResources:
     """What a live run uses; None where it is not known.
 
-    ``gpu`` is the number of its GPU, ``memory`` and ``gpu_memory`` are in bytes, and
+    ``gpu`` is the number of its GPU, the first one of several, ``memory`` and ``gpu_memory`` are in bytes, and
     ``seconds_left`` is an estimate from its pace so far.
     """
 
@@ -52,9 +52,12 @@ def look_at(seen: Observation, nvml: Nvml) -> LiveResources:
     if status.host != socket.gethostname():
         return LiveResources(status.slot, seconds_left=left)
     pids = process_tree.below(status.pid)
-    numbers = {gpu.uuid: gpu.number for gpu in nvml.found()} if status.gpu else {}
-    gpu = numbers.get(status.gpu or "")
-    on_gpu = _sum_of(nvml.memory_by_process(status.gpu), pids) if status.gpu else None
+    uuids = status.gpu.split(",") if status.gpu else []
+    numbers = {gpu.uuid: gpu.number for gpu in nvml.found()} if uuids else {}
+    gpu = numbers.get(uuids[0]) if uuids else None
+    used = [_sum_of(nvml.memory_by_process(uuid), pids) for uuid in uuids]
+    known = [each for each in used if each is not None]
+    on_gpu = sum(known) if known else None
     return LiveResources(status.slot, gpu, _memory_of(pids), on_gpu, left)
 
 

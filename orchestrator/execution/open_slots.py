@@ -42,4 +42,6 @@ class OpenSlots:
     def _obstacle(self, slot: Slot) -> str:
         if self._gate is None or slot.gpu is None or slot in self._attempts:
             return ""
-        return self._gate.obstacle(slot.gpu, is_taken=shares_gpu(slot, self._attempts.busy))
+        is_taken = shares_gpu(slot, self._attempts.busy)
+        told = (self._gate.obstacle(gpu, is_taken=is_taken) for gpu in slot.gpus)
+        return next(filter(None, told), "")

@@ -38,9 +38,11 @@ def count_capacity(share: Share) -> Capacity:
     gpus = 0
     if share.gpus != "none":
         gpus = _count_gpus(share.gpus)
-    slots = count_slots(share.workers, gpus, len(os.sched_getaffinity(0)))
-    default = "" if share.workers else "one per GPU" if gpus else "one per CPU"
-    return Capacity(slots, gpus, default)
+    each = share.gpus_per_run
+    slots = count_slots(share.workers, gpus, len(os.sched_getaffinity(0)), each)
+    what = "GPU" if gpus else "CPU"
+    default = "" if share.workers else f"one per {what}" if each == 1 else f"one per {each} {what}s"
+    return Capacity(slots, gpus, default, each)
 
 
 def _count_gpus(wanted: str | None) -> int:

@@ -21,33 +21,48 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place for one run; ``environment`` holds the variables that its attempts get."""
+    """A place for one run; ``environment`` holds the variables that its attempts get.
+
+    ``gpus`` are all GPUs of a run that takes several, and ``gpu`` is the first of them. Two slots have
+    all of their GPUs in common, or none.
+    """
 
     number: int
     environment: Mapping[str, str] = field(default_factory=dict, compare=False)
     gpu: Gpu | None = None
+    gpus: tuple[Gpu, ...] = field(default=(), compare=False)
 
 
 def make_slots(
-    count: int, gpus: Sequence[Gpu] = (), environment: Mapping[str, str] | None = None
+    count: int,
+    gpus: Sequence[Gpu] = (),
+    environment: Mapping[str, str] | None = None,
+    *,
+    per_run: int = 1,
 ) -> tuple[Slot, ...]:
-    """Return ``count`` slots, spread over the GPUs, if there are any.
+    """Return ``count`` slots, spread over groups of ``per_run`` GPUs, if there are any.
 
+    A group has neighbouring numbers; GPUs that make no whole group are left out.
     ``environment`` holds the variables that the attempts in all of them get.
     """
+    starts = range(0, len(gpus) - per_run + 1, per_run)
+    groups = [tuple(gpus[start : start + per_run]) for start in starts]
     slots = []
     for number in range(count):
-        gpu = gpus[number % len(gpus)] if gpus else None
+        group = groups[number % len(groups)] if groups else ()
         own = {"ORCH_SLOT": str(number)}
-        if gpu:
-            own["CUDA_VISIBLE_DEVICES"] = gpu.uuid
-        slots.append(Slot(number, {**(environment or {}), **own}, gpu))
+        if group:
+            own["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in group)
+        slots.append(Slot(number, {**(environment or {}), **own}, next(iter(group), None), group))
     return tuple(slots)
 
 
-def count_slots(workers: int | None, gpus: int, processors: int) -> int:
-    """Return how many runs are executed at once: as asked for, or else one per GPU, or per CPU."""
-    return workers or gpus or processors
+def count_slots(workers: int | None, gpus: int, processors: int, per_run: int = 1) -> int:
+    """Return how many runs are executed at once: as asked for, or else one per GPU, or per CPU.
+
+    Where a run takes several, one per as many of them.
+    """
+    return workers or gpus // per_run or max(1, processors // per_run)
 
 
 def shares_gpu(slot: Slot, busy: Collection[Slot]) -> bool:

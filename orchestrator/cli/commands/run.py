@@ -144,8 +144,9 @@ def _time(
 def _forecast(planned: Work, resources: Resources) -> Forecast | None:
     if not isinstance(planned, Planned):
         return None
-    gpus = {slot.gpu for slot in resources.slots if slot.gpu}
-    return forecast_plan(planned, Capacity(len(resources.slots), len(gpus)))
+    gpus = {gpu for slot in resources.slots for gpu in slot.gpus}
+    each = planned.settings.share.gpus_per_run
+    return forecast_plan(planned, Capacity(len(resources.slots), len(gpus), gpus_per_run=each))
 
 
 def _collect_garbage_of_runs() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.cli.run_resources import find_resources
 from orchestrator.config.settings import Settings, Share
+from orchestrator.errors import UsageError
 from orchestrator.execution.gpus import Nvml
 from orchestrator.execution.slots import Gpu
 from orchestrator.rundir.control_file import ControlFile
@@ -27,6 +28,8 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         (Share(), (), 3, 3, "1"),  # the threads do not depend on the number of runs
         (Share(), GPUS, 100, 2, "4"),
         (Share(workers=4), GPUS, 100, 4, "2"),
+        (Share(gpus_per_run=2), GPUS, 100, 1, "8"),
+        (Share(gpus_per_run=2), (), 100, 4, "2"),
         (Share(workers=4, threads=3), (), 100, 4, "3"),
     ],
 )
@@ -42,3 +45,11 @@ def test_slots_follow_from_the_settings_and_change_on_request(
     (first, *others) = found.grow(4)
     assert (first, len(others)) == (found.slots[0], 3)
     assert first.environment["OMP_NUM_THREADS"] == (str(share.threads) if share.threads else "2")
+
+
+def test_run_cannot_take_more_gpus_than_there_are(tmp_path: Path) -> None:
+    """One line says how many it may use."""
+    control = ControlFile(tmp_path / "control.json", tmp_path)
+    settings = Settings(share=Share(gpus="1", gpus_per_run=2))
+    with pytest.raises(UsageError, match=r"orch.gpus_per_run is 2, but runs may use 1 here"):
+        find_resources(settings, Nvml(), GPUS, 9, control, {})

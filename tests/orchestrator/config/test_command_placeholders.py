@@ -142,3 +142,14 @@ def test_run_has_arguments_of_its_own() -> None:
     assert fill_in(("x",), run, Path("/r"), ARGUMENTS) == ("x",)
     run = identify({"lr": 2, "orch": {**own, "entry_point": "m:f"}}, {})
     assert fill_in(("x",), run, Path("/r"), ARGUMENTS) == ("b",)
+
+
+def test_gpus_are_those_of_each_run() -> None:
+    """One where nothing is set; a key of that name goes before it."""
+    assert filled("--nproc-per-node={gpus}") == ("--nproc-per-node=1",)
+    assert fill_in(("{gpus}",), identify({"orch": {"gpus_per_run": None}}, {}), Path("/r")) == (
+        "1",
+    )
+    assert fill_in(("{gpus}",), identify({"orch": {"gpus_per_run": 2}}, {}), Path("/r")) == ("2",)
+    run = identify({"gpus": "mine", "orch": {"gpus_per_run": 2}}, {})
+    assert fill_in(("{gpus}",), run, Path("/r")) == ("mine",)

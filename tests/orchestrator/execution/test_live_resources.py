@@ -92,3 +92,14 @@ def test_process_of_another_machine_is_not_looked_for() -> None:
     used = look_at(seen, FakeNvml(None))
     assert (used.slot, used.memory) == (1, None)
     assert look_at(Observation(None, locked=True), FakeNvml(None)).slot is None
+
+
+def test_memory_on_several_gpus_is_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number is that of the first one."""
+    used = {"GPU-0": {os.getpid(): 3}, "GPU-1": {os.getpid(): 4, 1: 100}}
+    nvml = FakeNvml(None)
+    monkeypatch.setattr(nvml, "memory_by_process", lambda uuid: used[uuid])
+    monkeypatch.setattr("orchestrator.runner.process_tree.below", lambda _pid: [os.getpid()])
+    told = status(host=socket.gethostname(), pid=os.getpid(), slot=0, gpu="GPU-0,GPU-1")
+    found = look_at(Observation(told, locked=True), nvml)
+    assert (found.gpu, found.gpu_memory) == (0, 7)

@@ -75,3 +75,13 @@ def test_gpu_with_a_run_of_ours_is_open() -> None:
     gate = FakeGate({0: "used", 1: "used"})
     found = open_slots(gate, FakeAttempts({slots[1]: None}), FakeBoard()).find(0)
     assert [slot.number for slot in found] == [1, 3]
+
+
+def test_slot_of_several_gpus_is_closed_if_others_fill_any_of_them() -> None:
+    """Its run would not start on the others alone."""
+    gpus = [Gpu(number, f"GPU-{number}", "H200", 1 << 37) for number in range(4)]
+    resources = Resources(make_slots(2, gpus, per_run=2), gate=FakeGate({3: "used by others"}))
+    board = FakeBoard()
+    slots = OpenSlots(resources, FakeAttempts(), board)  # type: ignore[arg-type] # as above
+    assert [slot.number for slot in slots.find(0)] == [0]
+    assert [event.reason for event in board.events] == ["used by others"]

@@ -1,8 +1,9 @@
 """Tests of orchestrator.execution.slots."""
 
-from orchestrator.execution.slots import Gpu, make_slots, shares_gpu
+from orchestrator.execution.slots import Gpu, count_slots, make_slots, shares_gpu
 
 GPUS = [Gpu(number, f"GPU-{number}", "H200", 1 << 37) for number in range(2)]
+FIVE = [Gpu(number, f"GPU-{number}", "H200", 1 << 37) for number in range(5)]
 
 
 def test_slots_are_spread_over_the_gpus_by_their_uuid() -> None:
@@ -25,3 +26,26 @@ def test_slots_without_a_gpu_share_none() -> None:
     assert [slot.number for slot in slots] == [0, 1]
     assert not shares_gpu(slots[0], slots)
     assert make_slots(0, GPUS) == ()
+
+
+def test_run_may_take_several_gpus_that_are_neighbours() -> None:
+    """What makes no whole group is left out; more slots than groups share them."""
+    slots = make_slots(3, FIVE, per_run=2)
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots] == [
+        "GPU-0,GPU-1",
+        "GPU-2,GPU-3",
+        "GPU-0,GPU-1",
+    ]
+    assert shares_gpu(slots[0], slots)
+    assert not shares_gpu(slots[1], slots)
+    assert slots[1].gpu == FIVE[2]
+    assert slots[1].gpus == (FIVE[2], FIVE[3])
+
+
+def test_slots_are_as_many_as_there_are_groups() -> None:
+    """Of GPUs, or of CPUs where there is none; at least one."""
+    assert count_slots(None, 5, 16, 2) == 2
+    assert count_slots(None, 0, 16, 2) == 8
+    assert count_slots(None, 0, 1, 2) == 1
+    assert count_slots(3, 5, 16, 2) == 3
+    assert count_slots(None, 4, 16) == 4
