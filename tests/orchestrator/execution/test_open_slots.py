@@ -34,6 +34,8 @@ class FakeBoard:
 class FakeAttempts(dict[Any, Any]):
     """The occupied slots."""
 
+    may_begin = None
+
     @property
     def busy(self) -> Any:
         return self
