@@ -30,7 +30,7 @@ OmegaConf.register_new_resolver("double", lambda value: 2 * value)
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(cfg):
-    print(json.dumps(OmegaConf.to_container(cfg)), flush=True)
+    print(json.dumps({**OmegaConf.to_container(cfg), "swept": cfg.swept}), flush=True)
     with open("executed", "a") as file:
         file.write(f"{os.environ['ORCH_RUN_ID']} {os.getpid()}\\n")
     while Path("hold").exists():
@@ -49,6 +49,7 @@ lr: 0.1
 width: 8
 name: a
 wide: ${double:${width}}
+swept: ${hydra:sweep.dir}/${hydra:sweep.subdir}
 """
 # It asks for a batch, and chooses the next one by what that has returned, as Optuna's does.
 SWEEPER = """
@@ -140,7 +141,7 @@ def test_each_point_is_executed_once_and_its_return_value_recorded(
         config = directory.read_config()
         found = json.loads(directory.attempt_logs()[0].read_text().splitlines()[0])
         assert (found["name"], found["new"]) == ("x, y=[z]", {"a": [1, "b"]})
-        assert found["model"] == config["model"]
+        assert (found["model"], found["swept"]) == (config["model"], config["swept"])
         value = json.loads((directory.path / "return_value.json").read_text())
         assert value == {"value": [config["lr"] * 8, "x, y=[z]"]}
     said, code = launch(project, *points)
