@@ -14,6 +14,7 @@ def end_with(parent: int) -> None:
     """Have the kernel kill this process when its parent ends, even if that has already happened.
 
     PyTorch's workers poll their parent instead, and never end if it was killed before their first look.
+    For the kernel the parent is the thread that started the process: the one that trains.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
