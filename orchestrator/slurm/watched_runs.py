@@ -48,6 +48,7 @@ class WatchedRuns:
             if decision.action is not Action.SKIP:
                 self._open[decision.run.run_id] = place, decision
         self._live: dict[RunId, tuple[AttemptStarted, Observation]] = {}
+        self._reasons: dict[RunId, str] = {}  # why those were over that are executed again
         self._counts = _Counts(startable=len(self._open))
         self._estimator = Estimator(1)
         self._due = 0.0
@@ -87,6 +88,8 @@ class WatchedRuns:
                 yield from self._keep_live(decision, seen)
             else:
                 self._live.pop(run_id, None)
+                if seen.attempts:
+                    self._reasons[run_id] = seen.reason
                 counts.unproven += seen.state is State.UNPROVEN
                 counts.startable += seen.state is not State.UNPROVEN
         took = time.monotonic() - began
@@ -150,7 +153,8 @@ class WatchedRuns:
         before = decision.seen
         action = ACTIONS[before.state if before.state is State.FAILED else State.STALE]
         action = Action.RUN if seen.attempts == 1 else action
-        started = AttemptStarted(decision.run, action, seen.attempts, Slot(number), before.reason)
+        reason = self._reasons.pop(run_id, before.reason)
+        started = AttemptStarted(decision.run, action, seen.attempts, Slot(number), reason)
         self._live[run_id] = started, seen
         yield started
 

@@ -83,3 +83,19 @@ def test_failure_from_before_the_preparation_is_retried(
     assert (look(watched, 0), watched.startable) == ([], 3)
     write(first, Record.FAILED, attempt=2)
     assert len(look(watched, 1000)) == 1
+
+
+def test_run_that_is_continued_is_shown_with_the_reason(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    watched, (first, *_) = watch(experiment, runs)
+    write(first, Record.INTERRUPTED)
+    look(watched, 0)
+    lock = first.lock.open()
+    first.lock.take(lock)
+    write(first, Record.RUNNING, attempt=2)
+    (event,) = look(watched, 1000)
+    os.close(lock)
+    assert isinstance(event, AttemptStarted)
+    assert (event.attempt, event.action.value) == (2, "resume")
+    assert "it was asked to stop" in event.reason
