@@ -37,10 +37,10 @@ _CONTAINERS: Final = (
     OmegaConfGrammarParser.DictContainerContext,
 )
 _STEPS_OF_A_RESOLVER: Final = 3
-# What takes as long as a step: copying half a value, parsing a hundred characters.
+# What takes as long as a step: copying half a value, parsing thirty characters.
 _STEPS_OF_A_VALUE: Final = 2
 _MOST_STEPS_OF_A_COPY: Final = 200
-_CHARACTERS_OF_A_STEP: Final = 100
+_CHARACTERS_OF_A_STEP: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
