@@ -223,12 +223,20 @@ def _answer_chain(conf: Path, overrides: list[str], most: float = math.inf) -> N
 
 
 def _answer_in_time(read: Callable[[], object], most: float) -> None:
-    """Limit the time of the processor, and that of each point besides: the clock is others' as well."""
-    before, points = time.process_time(), 1
-    with contextlib.suppress(OrchestratorError):
-        found = read()
-        points = found.plan.selection.points if isinstance(found, Planned) else 1
-    assert time.process_time() - before < most + points * SECONDS_OF_A_POINT
+    """Limit the time of the processor, and that of each point besides, of the fastest of three times.
+
+    On a machine on which others are at work, the same work may take three times as long.
+    """
+    taken = []
+    for _ in range(3):
+        before, points = time.process_time(), 1
+        with contextlib.suppress(OrchestratorError):
+            found = read()
+            points = found.plan.selection.points if isinstance(found, Planned) else 1
+        taken.append(time.process_time() - before - points * SECONDS_OF_A_POINT)
+        if taken[-1] < most:
+            break
+    assert min(taken) < most
 
 
 @given(text=SHORT | REPEATED | LONG)
