@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
+import sys
+from functools import cached_property, lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orch.run_dir_records import (
@@ -19,9 +21,10 @@ from orch.run_dir_records import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import torch
+
+_OF_TRAINER = re.compile(r"\d+-[0-9a-f]+\.pt")
 
 
 class LoadedRun:
@@ -123,7 +126,7 @@ class LoadedRun:
             entries = [path for path in folder.iterdir() if path.suffix != ".tmp"]
         except OSError:
             return None
-        numbered = [path for path in entries if re.match(r"\d+-[0-9a-f]+\.pt$", path.name)]
+        numbered = [path for path in entries if _OF_TRAINER.fullmatch(path.name)]
         if numbered:
             return max(numbered, key=lambda path: path.name)
         return max(entries, key=lambda path: path.stat().st_mtime, default=None)
@@ -131,24 +134,59 @@ class LoadedRun:
     def load_model(self, weights: str = "best", device: Any = "cpu") -> torch.nn.Module:  # noqa: ANN401 # torch's own
         """Return the model of a finished run of this project's trainer, in evaluation mode.
 
+        Modules of your own are also looked for where the run was executed: that folder is added to the
+        end of ``sys.path``.
+
         Args:
             weights: Those of the ``best`` or the ``last`` iteration.
             device: Where the model is put.
 
         Raises:
             ModuleNotFoundError: The trainer, or PyTorch, is not installed.
-            ValueError: The run is not done, or its checkpoint does not fit its model.
+            ValueError: The run is not done, is not one of the trainer, or has no such weights.
+            trainer.errors.TrainerError: The model cannot be built, or its weights do not fit it.
         """
+        if weights not in ("best", "last"):
+            raise ValueError(f"weights is {weights!r}. Set it to 'best' or 'last'.")
+        if self.state != "done":
+            raise ValueError(f"{self.path}: the run is {self.state}. Run it to its end.")
+        if not self._has_checkpoint_of_trainer():
+            raise ValueError(
+                f"{self.path}: it has no checkpoint of the trainer, so there is no model to load. If"
+                " another program made this run, load what that has saved, as run.checkpoint()."
+            )
+        if self._directory and self._directory not in sys.path:
+            sys.path.append(self._directory)
         # orch and trainer share only the run directory; a model needs the trainer.
         model: torch.nn.Module = import_module("trainer").load(
             self.path, weights=weights, device=device
         )
         return model
 
-    def predict(self, inputs: Any, weights: str = "best") -> Any:  # noqa: ANN401 # whatever the model takes
-        """Return the model's outputs for a batch of inputs, without gradients."""
+    def predict(self, *inputs: Any, weights: str = "best", **named: Any) -> Any:  # noqa: ANN401 # whatever the model takes
+        """Return what the model returns for a batch, on the CPU and without gradients.
+
+        The model is called with the arguments of this method: those of its ``forward``. It is loaded
+        once; the model of one run at a time is kept.
+
+        Raises:
+            ValueError: As for ``load_model``.
+        """
         with import_module("torch").inference_mode():
-            return self.load_model(weights)(inputs)
+            return _keep_model(self, weights)(*inputs, **named)
+
+    def _has_checkpoint_of_trainer(self) -> bool:
+        return self.checkpoint("best") is not None or bool(
+            (last := self.checkpoint()) and _OF_TRAINER.fullmatch(last.name)
+        )
+
+    @cached_property
+    def _directory(self) -> str:
+        """Where the last attempt was executed; empty if that is not recorded, or is not there."""
+        attempts = read_record(self.path / "code.json").get("attempts")
+        last = attempts[-1] if isinstance(attempts, list) and attempts else {}
+        found = last.get("directory") if isinstance(last, dict) else None
+        return found if isinstance(found, str) and Path(found).is_dir() else ""
 
     @cached_property
     def _results(self) -> dict[str, Any]:
@@ -156,3 +194,8 @@ class LoadedRun:
 
     def _last_points(self) -> dict[str, Any]:
         return {point["key"]: point["value"] for point in self.points()}
+
+
+@lru_cache(maxsize=1)
+def _keep_model(run: LoadedRun, weights: str) -> torch.nn.Module:
+    return run.load_model(weights)

@@ -45,10 +45,10 @@ Overrides follow Hydra's grammar, sweeps included:
   orch plan training=grid_search
   orch run training=grid_search optimizer.lr=0.01,0.1 --workers 2
   orch status
-The options of Hydra apps are understood: -m, --config-path, --config-name, --cfg job.
+Options of Hydra apps are understood: -m, --config-path, --config-name, --cfg.
 
 exit codes: 0 everything is done, 1 a run failed, 2 the command, the config or a
-filter is wrong, 3 runs are left, 130 interrupted
+filter is wrong, 3 runs are left, 4 status --halt-on found one, 130 interrupted
 """
 
 
@@ -66,9 +66,23 @@ class _ArgumentParser(argparse.ArgumentParser):
     """Raises usage errors as ``UsageError`` instead of printing the usage."""
 
     def error(self, message: str) -> NoReturn:
-        # It lists the overrides among the missing ones, which may be left out.
-        said = message.removesuffix(", OVERRIDE") if "required" in message else message
-        raise UsageError(f"{said}. See {self.prog} --help.")
+        _, is_missing, names = message.partition("arguments are required: ")
+        if is_missing:
+            # The overrides are among them, which may be left out.
+            needed = [name for name in names.split(", ") if name not in ("OVERRIDE", "COMMAND")]
+            requests = [each for name in dict.fromkeys(needed) for each in self._ask(name, needed)]
+            message = "; ".join(requests) or message
+        raise UsageError(f"{message}. See {self.prog} --help.")
+
+    def _ask(self, name: str, needed: Sequence[str]) -> list[str]:
+        """Return what each missing argument of a name is for: the last ones of that name."""
+        own = [it for it in self._actions if name in (*it.option_strings, it.metavar, it.dest)]
+        return [
+            f"{name} {it.metavar} is missing: {it.help}"
+            if it.option_strings
+            else f"{name} is missing: {it.help}"
+            for it in own[-needed.count(name) :]
+        ]
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -79,7 +93,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """
     parser = _ArgumentParser(
         prog="orch",
-        description="Run a grid of PyTorch trainings on this machine, and resume it after any interruption.",
+        description="Run a grid of PyTorch trainings, and resume it after any interruption.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -21,6 +21,7 @@ PROGRESS: Final = "progress.json"
 METRICS: Final = "metrics.jsonl"
 RESULTS: Final = "results.json"
 _CHECKPOINTS: Final = "checkpoints"
+_BEST: Final = f"{_CHECKPOINTS}/best.pt"  # of the trainer
 
 # What ``signs`` returns as long as a program has reported nothing.
 NO_SIGNS: Final[tuple[object, ...]] = ((), (), ())
@@ -109,6 +110,12 @@ def find_checkpoint(run_dir: str) -> str:
             if is_folder and depth < _DEEPEST:
                 folders.append((entry.path, depth + 1))
     return ""
+
+
+def find_best_checkpoint(run_dir: str) -> str:
+    """Return the relative path of the checkpoint of the best iteration; empty if there is none."""
+    there = stat_of(f"{run_dir}/{_BEST}") and not os.path.islink(f"{run_dir}/{_CHECKPOINTS}")  # noqa: PTH114
+    return _BEST if there else ""
 
 
 def stat_of(path: str) -> tuple[int, ...]:

@@ -24,8 +24,9 @@ class Outcome:
     """The metrics of a run so far.
 
     ``training`` holds the last metrics, ``results`` those of the test at the end, and ``best`` the
-    metric that chose the best iteration, with its value there. ``numbers`` is the numbers version that computed them, if the program reports one; ``numbers_before`` are those of
-    the earlier iterations that they build on.
+    metric that chose the best iteration, with its value there, which is ``best_iteration``. ``numbers``
+    is the numbers version that computed them, if the program reports one; ``numbers_before`` are those
+    of the earlier iterations that they build on.
     """
 
     training: Mapping[str, Metric] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Outcome:
     best: Mapping[str, Metric] = field(default_factory=dict)
     numbers: int | None = None
     numbers_before: tuple[int, ...] = ()
+    best_iteration: int | None = None
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
@@ -75,12 +77,15 @@ def read_outcome(
             points = records.parse_last_points(durable.read_tail(metrics, length))
             training = {**training, **points, **training}
     told = tested if isinstance(tested, dict) else reported
+    best = dict(records.parse_metrics(tested, "best"))
+    iteration = best.pop("iteration", None)
     return Outcome(
         training,
         records.parse_metrics(tested, "test"),
-        _parse_best(tested),
+        best,
         records.parse_version(told),
         records.parse_versions(told),
+        iteration if isinstance(iteration, int) else None,
     )
 
 
@@ -122,12 +127,6 @@ def read_last_step(metrics: Path | str) -> int | None:
     with contextlib.suppress(OSError):
         return records.parse_last_step(durable.read_tail(metrics, _TAIL))
     return None
-
-
-def _parse_best(results: object) -> Mapping[str, Metric]:
-    """Return the metric in a ``results.json`` that chose the best iteration, with its best value."""
-    found = records.parse_metrics(results, "best")
-    return {key: value for key, value in found.items() if key != "iteration"}
 
 
 def _read(path: Path | str) -> object:

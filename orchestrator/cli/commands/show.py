@@ -16,6 +16,7 @@ from orchestrator.cli.state_colours import COLOURS
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_values import show as show_value
 from orchestrator.rundir import code_record
+from orchestrator.rundir.program_files import find_best_checkpoint
 from orchestrator.rundir.replaced import kept_for
 from orchestrator.rundir.state import State, Status
 from orchestrator.rundir.status_report import report_on
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.run_metrics import Outcome
     from orchestrator.rundir.status_report import Report
 
 
@@ -77,6 +79,7 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
         yield "iterations", f"{seen.progress.iteration} of {seen.progress.iterations}"
     for key, metric in report.outcome.metrics.items():
         yield key, _short(metric)
+    yield from _best_lines(directory, report.outcome)
     yield from _code_lines(directory)
     yield from (("notice", notice) for notice in directory.notices())
     yield "config", str(directory.config)
@@ -84,6 +87,15 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
         yield "earlier", f"{kept}, kept until this run is done"
     for log in directory.attempt_logs():
         yield "log", str(log)
+
+
+def _best_lines(directory: RunDirectory, outcome: Outcome) -> Iterator[tuple[str, str]]:
+    """Yield which iteration was the best, and its checkpoint."""
+    if outcome.best_iteration is not None:
+        told = [f"{key} {_short(value)}" for key, value in outcome.best.items()]
+        yield "best", ", ".join([f"iteration {outcome.best_iteration}", *told])
+    if found := find_best_checkpoint(f"{directory.path}"):
+        yield "best checkpoint", str(directory.path / found)
 
 
 def _attempt_lines(status: Status, attempts: int) -> Iterator[tuple[str, str]]:
@@ -131,11 +143,23 @@ def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
         "exit_code": status.exit_code if status else None,
         "error": {"class": failure.kind, "message": failure.message} if failure else None,
         "results": dict(report.outcome.results),
+        "best": _best_as_json(directory, report.outcome),
         "earlier": kept and str(kept),
         "code": code_record.read(directory.path),
         "notices": list(directory.notices()),
         "logs": [str(log) for log in directory.attempt_logs()],
         "config": config,
+    }
+
+
+def _best_as_json(directory: RunDirectory, outcome: Outcome) -> dict[str, object] | None:
+    found = find_best_checkpoint(f"{directory.path}")
+    if outcome.best_iteration is None and not found:
+        return None
+    return {
+        "iteration": outcome.best_iteration,
+        "metrics": dict(outcome.best),
+        "checkpoint": str(directory.path / found) if found else None,
     }
 
 

@@ -72,3 +72,31 @@ def test_version_is_that_of_the_installed_package(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit, match="0"):
         parse_arguments(["--version"])
     assert capsys.readouterr().out == f"orch {version('orch')}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["plot"], "--out FILE is missing: write the picture to this file, which ends in .png"),
+        (["report", "lr=1"], "--out FILE is missing: write the page to this file"),
+        (["completion"], "SHELL is missing: print it for bash, zsh or fish"),
+        (["diff", "ab"], "RUN is missing: name the run to compare it with"),
+        (["init"], "DIR is missing: write it into this new or empty folder"),
+        (["note"], "RUN is missing: name the run by its ID"),
+    ],
+    ids=lambda each: each[0] if isinstance(each, list) else "",
+)
+def test_missing_argument_is_named_with_what_it_is_for(words: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_arguments(words)
+    assert said in str(raised.value)
+    assert str(raised.value).endswith(f". See orch {words[0]} --help.")
+
+
+def test_help_fits_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        parse_arguments([])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

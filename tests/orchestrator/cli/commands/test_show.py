@@ -32,6 +32,30 @@ def test_everything_about_a_run_is_told(grid: Grid, output: Callable[[], str]) -
         assert part in told
 
 
+def test_best_iteration_and_its_checkpoint_are_named(grid: Grid, output: Callable[[], str]) -> None:
+    """Of programs without one, nothing is said."""
+    directory = grid.make(0.2, 1)
+    grid.orch("show", directory.run_id, *GRID)
+    assert "\n  best" not in output()
+    grid.orch("show", directory.run_id, *GRID, "--json")
+    assert json.loads(output())["best"] is None
+    best = {"iteration": 7, "validation/loss": 0.25}
+    directory.results.write_text(json.dumps({"schema": 1, "test": {}, "best": best}))
+    checkpoint = directory.path / "checkpoints/best.pt"
+    checkpoint.parent.mkdir()
+    checkpoint.touch()
+    grid.orch("show", directory.run_id, *GRID)
+    told = output()
+    assert "best                   iteration 7, validation/loss 0.25\n" in told
+    assert f"best checkpoint        {checkpoint}\n" in told
+    grid.orch("show", directory.run_id, *GRID, "--json")
+    assert json.loads(output())["best"] == {
+        "iteration": 7,
+        "metrics": {"validation/loss": 0.25},
+        "checkpoint": str(checkpoint),
+    }
+
+
 def test_command_to_continue_a_run_means_this_run_alone(
     grid: Grid, output: Callable[[], str]
 ) -> None:
