@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orch.loaded_run import LoadedRun
 from orch.run_dir_records import is_run_id, leaves_of
@@ -57,22 +57,15 @@ class LoadedGrid:
         """Return one row per run, by run ID: state, the keys in which configs differ, and metrics.
 
         Lists and mappings in configs are columns per element, as ``model.hidden`` or ``sizes.0``. A key
-        with the name of a metric gets ``config.`` in front.
+        with the name of a metric gets ``config.`` in front. Of a run whose config cannot be read, these
+        columns are empty.
 
         Raises:
             ModuleNotFoundError: pandas or PyYAML is not installed.
         """
-        leaves = [dict(leaves_of(run.config)) for run in self.runs]
-        values: dict[str, set[str]] = {}
-        for each in leaves:
-            for key, value in each.items():
-                values.setdefault(key, set()).add(repr(value))
-        everywhere = set.intersection(*map(set, leaves)) if leaves else set()
-        differing = [
-            key
-            for key, found in values.items()
-            if (len(found) > 1 or key not in everywhere) and key not in _NOT_COMPARED
-        ]
+        configs = [run.read_config_or_none() for run in self.runs]
+        leaves = [dict(leaves_of(config)) if config else {} for config in configs]
+        differing = _differing([each for each in leaves if each])
         taken = {"state", "iteration", *(metric for run in self.runs for metric in run.metrics)}
         names = {key: f"config.{key}" if key in taken else key for key in differing}
         rows = [
@@ -100,6 +93,20 @@ class LoadedGrid:
         columns = ["run_id", "key", "step", "value", "timestamp"]
         frame: pd.DataFrame = import_module("pandas").DataFrame(rows, columns=columns)
         return frame
+
+
+def _differing(leaves: list[dict[str, Any]]) -> list[str]:
+    """Return the keys that not all of these configs have with the same value."""
+    values: dict[str, set[str]] = {}
+    for each in leaves:
+        for key, value in each.items():
+            values.setdefault(key, set()).add(repr(value))
+    everywhere = set.intersection(*map(set, leaves)) if leaves else set()
+    return [
+        key
+        for key, found in values.items()
+        if (len(found) > 1 or key not in everywhere) and key not in _NOT_COMPARED
+    ]
 
 
 def load_grid(path: str | os.PathLike[str]) -> LoadedGrid:

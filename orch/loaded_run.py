@@ -51,8 +51,22 @@ class LoadedRun:
         Raises:
             FileNotFoundError: The directory has no ``config.yaml``.
             ModuleNotFoundError: PyYAML is not installed.
+            ValueError: The config is damaged.
         """
-        return parse_config((self.path / "config.yaml").read_text(encoding="utf-8"))
+        path = self.path / "config.yaml"
+        found = parse_config(path.read_bytes())
+        if found is None:
+            raise ValueError(
+                f"{path}: it is not a config. Restore it, or remove the run directory."
+            )
+        return found
+
+    def read_config_or_none(self) -> dict[str, Any] | None:
+        """Return the config; None if it is missing or damaged."""
+        try:
+            return self.config
+        except (OSError, ValueError):
+            return None
 
     @cached_property
     def overrides(self) -> dict[str, Any]:

@@ -26,17 +26,24 @@ def is_run_id(name: str) -> bool:
     return _RUN_ID.fullmatch(name) is not None
 
 
-def parse_config(text: str) -> dict[str, Any]:
-    """Parse a config section by section: runs of a grid have most of them in common."""
+def parse_config(content: bytes) -> dict[str, Any] | None:
+    """Parse a config section by section: runs of a grid have most of them in common.
+
+    None: it is not YAML, or not a mapping.
+    """
     yaml = import_module("yaml")
     try:
+        text = content.decode()
         sections = [_parse_section(section) for section in _SECTION.split(text) if section]
-    except yaml.YAMLError:
-        sections = []  # the whole may be valid nevertheless
-    if not sections or not all(isinstance(section, dict) for section in sections):
-        found = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return found if isinstance(found, dict) else {}
-    return {key: value for section in sections for key, value in section.items()}
+        if all(isinstance(section, dict) for section in sections):
+            return {key: value for section in sections for key, value in section.items()}
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        pass  # the whole may be valid nevertheless
+    try:
+        found = yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 @lru_cache(maxsize=4096)

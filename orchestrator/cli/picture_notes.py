@@ -41,7 +41,10 @@ def notes_on_curves(
     for metric, each in lines.items():
         if undefined := sum(line.undefined for line in each):
             told = count_of(undefined, "run")
-            yield f"{metric} is NaN or infinite at some iteration in {told}: the line has a gap there"
+            yield (
+                f"{metric} is NaN, infinite or beyond 1e300 at some iteration in {told}: the line has a"
+                " gap there"
+            )
     yield from notes_on_runs(compared, found)
 
 
@@ -58,7 +61,10 @@ def notes_on_results(
         if without := sum(
             row.with_results > 0 and not _is_shown(row, metric) for row in compared.rows
         ):
-            yield f"{metric} is missing, NaN or infinite in {count_of(without, 'row')} with results"
+            yield (
+                f"{metric} is missing, NaN, infinite or beyond 1e300 in {count_of(without, 'row')} with"
+                " results"
+            )
     yield from notes_on_runs(compared, found)
 
 

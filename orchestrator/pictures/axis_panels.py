@@ -17,6 +17,7 @@ from orchestrator.pictures.labels import labels_of
 from orchestrator.pictures.style import style_of
 from orchestrator.planning.learning_curves import Band
 from orchestrator.planning.results_by_axis import cell_in
+from orchestrator.planning.sample_statistics import is_drawable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -91,13 +92,14 @@ def _is_drawn(x: float, row: Row, metric: str, look: Appearance) -> bool:
 def _spread(row: Row, metric: str, band: Band) -> tuple[float, float]:
     """Return how far the bar reaches below and above the mean."""
     cell = row.cells[metric]
-    if band is Band.NONE or cell.std is None or not math.isfinite(cell.std):
+    if band is Band.NONE or cell.std is None or not is_drawable(cell.std):
         return 0.0, 0.0
     if band is Band.STD:
         return cell.std, cell.std
     found = [run.metrics for _, run in row.members if run.metrics is not None]
     values = [metrics[metric] for metrics in found if metric in metrics]
-    return max(0.0, cell.mean - min(values)), max(0.0, max(values) - cell.mean)
+    reach = max(0.0, cell.mean - min(values)), max(0.0, max(values) - cell.mean)
+    return reach if all(map(is_drawable, reach)) else (0.0, 0.0)
 
 
 def _runs(line: AxisLine, metrics: Iterable[str]) -> str:

@@ -64,7 +64,10 @@ def find_differing(
     distinct = {_without_averaged(*each, averaged): each[1] for each in group}
     if len(distinct) == 1:
         return []
-    configs = [config.leaves for config in distinct.values()]
+    # One that cannot be read says nothing about its values.
+    configs = [leaves for config in distinct.values() if (leaves := config.leaves)]
+    if not configs:
+        return []
     keys = dict.fromkeys(key for leaves in configs for key in leaves)
     return [key for key in keys if _differs(key, configs, averaged)]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from orchestrator.planning.results_table import default_metric
 from orchestrator.planning.run_results import BEST
-from orchestrator.planning.sample_statistics import mean_of, std_of
+from orchestrator.planning.sample_statistics import is_drawable, mean_of, std_of
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Band(Enum):
 class CurvePoint:
     """The mean over ``runs`` runs at an iteration; ``low`` and ``high`` bound the band, if there is one.
 
-    It is NaN where a value is not finite.
+    It is NaN where a value cannot be drawn.
     """
 
     step: int
@@ -63,7 +63,7 @@ class UnfinishedCurve:
 class Line:
     """The curve of a row: the mean over its ``runs`` runs with results and this metric.
 
-    ``undefined`` of them have a value that is not finite. Points with fewer than ``runs`` runs lie
+    ``undefined`` of them have a value that cannot be drawn. Points with fewer than ``runs`` runs lie
     beyond the end of some run.
     """
 
@@ -98,7 +98,11 @@ def line_of(
     counted, unfinished = [], []
     for _, run in row.members:
         found = curves.get(run.path, {})
-        curve = {s: value for s, value in found.items() if last_step is None or s <= last_step}
+        curve = {
+            step: value if is_drawable(value) else math.nan
+            for step, value in found.items()
+            if last_step is None or step <= last_step
+        }
         if curve and run.metrics is not None:
             counted.append(curve)
         elif curve and run.state in _UNFINISHED:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
 from orchestrator.grid.config_values import show
+from orchestrator.planning.sample_statistics import is_drawable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,9 +38,9 @@ class Heat:
 
 
 def cell_in(row: Row, metric: str) -> Cell | None:
-    """Return a metric of a row; None if no run has it, or if it is not finite."""
+    """Return a metric of a row; None if no run has it, or if it cannot be drawn."""
     cell = row.cells.get(metric)
-    return cell if cell is not None and math.isfinite(cell.mean) else None
+    return cell if cell is not None and is_drawable(cell.mean) else None
 
 
 def lines_against(compared: ResultsTable, axis: str) -> list[AxisLine]:

@@ -153,7 +153,8 @@ def choose_columns(compared: ResultsTable, patterns: Sequence[str]) -> ResultsTa
     """
     chosen: dict[str, None] = {}
     for pattern in patterns:
-        found = fnmatch.filter(compared.metrics, pattern)
+        exact = [pattern] if pattern in compared.metrics else []
+        found = exact or fnmatch.filter(compared.metrics, pattern)
         _require("metric", [] if found else [pattern], compared.metrics)
         chosen |= dict.fromkeys(found)
     return replace(compared, metrics=tuple(chosen))

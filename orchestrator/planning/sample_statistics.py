@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import math
 import statistics
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+LARGEST_DRAWN: Final = 1e300  # differences of larger numbers may be infinite
+
+
+def is_drawable(value: float) -> bool:
+    """Return whether a number can be drawn: NaN, the infinities and numbers beyond 1e300 cannot."""
+    return abs(value) <= LARGEST_DRAWN
 
 
 def mean_of(values: Sequence[float]) -> float:
     """Return the mean; NaN if a value is not finite."""
     if not all(map(math.isfinite, values)):
         return math.nan
-    # Divided first, since a sum of large numbers may be infinite.
-    return math.fsum(value / len(values) for value in values)
+    try:
+        return statistics.fmean(values)
+    except OverflowError:  # of their sum
+        return math.fsum(value / len(values) for value in values)
 
 
 def std_of(values: Sequence[float]) -> float:

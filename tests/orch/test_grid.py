@@ -77,3 +77,25 @@ def test_folder_without_runs_is_refused(tmp_path: Path) -> None:
         orch.load(tmp_path / "digtis")
     with pytest.raises(ValueError, match="it has no runs"):
         orch.load(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [b"\xff{", b"a: [1", b"- 1\n", b"a: 1\n  b: 2\n", None])
+def test_run_whose_config_cannot_be_read_spoils_no_table(
+    tmp_path: Path, damage: bytes | None
+) -> None:
+    """Its row has no values of the config; asked for alone, it is one line."""
+    for name in ("a", "b", "c"):
+        config = {"lr": 0.1 if name == "a" else 0.2, "seed": 0}
+        make_run(tmp_path, name, config, status={"state": "done"})
+    path = tmp_path / "training" / "c".ljust(16, "0") / "config.yaml"
+    path.unlink()
+    if damage is not None:
+        path.write_bytes(damage)
+    grid = orch.load(tmp_path)
+    frame = grid.frame()
+    assert list(frame.columns) == ["state", "lr", "iteration"]
+    assert list(frame["lr"].iloc[:2]) == [0.1, 0.2]
+    assert math.isnan(frame["lr"].iloc[2])
+    with pytest.raises((ValueError, FileNotFoundError)) as said:
+        _ = grid["c"].config
+    assert "\n" not in str(said.value)

@@ -24,4 +24,4 @@ from orch.run_dir_records import parse_config
 )
 def test_config_is_what_a_yaml_parser_reads(text: str) -> None:
     """Sections are parsed one by one where that is the same."""
-    assert parse_config(text) == (yaml.safe_load(text) or {})
+    assert parse_config(text.encode()) == (yaml.safe_load(text) or {})

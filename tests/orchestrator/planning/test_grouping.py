@@ -79,3 +79,13 @@ def test_config_is_read_only_where_it_differs() -> None:
     assert rows(*outcomes) == [({"lr": 0.1}, 2), ({"lr": 0.2}, 2)]
     with pytest.raises(AssertionError):
         rows(*outcomes, RunResults({"lr": 0.1, "seed": 3}, {}, RunConfig("x: 2", read)))
+
+
+def test_config_that_cannot_be_read_does_not_differ() -> None:
+    """It says nothing about values, so it makes no columns."""
+    outcomes = [
+        _run({"lr": 0.1, "seed": 0}, {"lr": 0.1, "seed": 0, "size": 1}),
+        _run({"lr": 0.1, "seed": 1}, {}),
+        _run({"lr": 0.2, "seed": 0}, {"lr": 0.2, "seed": 0, "size": 1}),
+    ]
+    assert rows(*outcomes) == [({"lr": 0.1}, 2), ({"lr": 0.2}, 1)]

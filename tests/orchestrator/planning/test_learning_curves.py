@@ -80,9 +80,14 @@ def test_value_that_is_not_finite_makes_a_gap(value: float) -> None:
     assert line.undefined == 1
 
 
-def test_largest_numbers_have_a_mean() -> None:
-    line = line_of(row(run("a"), run("b")), {"a": {1: 1.7e308}, "b": {1: -1.7e308}})
-    assert line.points[0].mean == 0.0
+def test_numbers_that_are_too_large_to_draw_make_a_gap() -> None:
+    """The difference of two of them may be infinite, and then an axis has no ticks."""
+    found = line_of(
+        row(run("a"), run("b")), {"a": {1: 1.7e308, 2: 1e300}, "b": {1: 1.0, 2: -1e300}}
+    )
+    assert math.isnan(found.points[0].mean)
+    assert found.points[1].mean == 0.0
+    assert found.undefined == 1
 
 
 def test_metric_that_a_run_lacks_does_not_count_it() -> None:

@@ -21,7 +21,7 @@ from orchestrator.cli.main import call
 from orchestrator.errors import UsageError
 from orchestrator.rundir.state import Record
 
-from .conftest import Grid, leave
+from .conftest import GRID, Grid, leave
 from .generated import METRICS, Generated, generate, in_grid, read_points, read_runs
 
 # Soak tests take all of them.
@@ -185,6 +185,37 @@ def filled(grid: Grid) -> Grid:
         run.metrics.write_text("".join(f"{json.dumps(point)}\n" for point in points))
     grid.make(0.2, 1, record=Record.FAILED)
     return grid
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["loss"],
+        ["--runs", "loss"],
+        ["--band", "range", "loss"],
+        ["--x", "lr", "test/loss"],
+        ["--heat", "lr", "seed", "--runs"],
+        ["--heat", "seed", "lr", "--runs", "loss"],
+        ["--parallel", "--runs"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    "values", [(1.7e308, -1.7e308), (5e-324, 0.0), (math.inf, math.nan)], ids=str
+)
+def test_numbers_at_the_limits_are_drawn_or_left_out(
+    grid: Grid, words: list[str], values: tuple[float, float]
+) -> None:
+    """No axis and no scale is asked to reach beyond what there is."""
+    for place, (lr, seed) in enumerate(((0.1, 0), (0.1, 1), (0.2, 0), (0.2, 1))):
+        run = grid.make(lr, seed)
+        value = values[place % 2]
+        leave(run, **{"test/loss": value if math.isfinite(value) else str(value)})
+        points = [{"key": "loss", "value": value / step, "step": step} for step in (1, 2)]
+        run.metrics.write_text("".join(f"{json.dumps(point)}\n" for point in points))
+    out = grid.folder / "picture.png"
+    assert grid.orch("plot", *words, *GRID, "--out", str(out)) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("form", ["png", "svg", "pdf", "SVG"])
