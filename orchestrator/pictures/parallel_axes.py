@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _MOST_TICKS: Final = 14
 _LONGEST: Final = 14
 _PER_AXIS: Final = 1.35  # inches
+_WIDEST: Final = 24.0  # inches, of a panel with many axes
+_HEIGHT: Final = 3.6
+_TURNED_HEIGHT: Final = 1.4  # more, for turned names
 _FEW: Final = 40  # rows
 
 
@@ -50,10 +53,11 @@ def draw_parallel_axes(
     """
     with drawing(look):
         figure, panels = new_panels(len(metrics), look)
-        width = max(5.0, _PER_AXIS * (len(axes) + 1) + 1.2)
+        columns = min(len(metrics), COLUMNS)
+        width = max(5.0, min(_PER_AXIS * (len(axes) + 1) + 1.2, _WIDEST))
         if look.size is None:
-            columns = min(len(metrics), COLUMNS)
-            figure.set_size_inches(columns * width, 3.6 * -(-len(metrics) // columns))
+            height = _HEIGHT + (_TURNED_HEIGHT if _are_names_turned(axes) else 0)
+            figure.set_size_inches(columns * width, height * -(-len(metrics) // columns))
         for panel, (metric, described) in zip(panels, metrics.items(), strict=True):
             _draw(panel, rows, axes, (metric, described), look)
         add_notes(figure, caption.notes, look)
@@ -104,10 +108,17 @@ def _draw(
             shorten(printable(metric), 24),
         ],
         parse_math=False,
+        rotation=60 if _are_names_turned(axes) else 0,
+        ha="right" if _are_names_turned(axes) else "center",
     )
     for spine in panel.spines.values():
         spine.set_visible(False)
     add_colour_bar(panel, ScalarMappable(norm, shades), described)
+
+
+def _are_names_turned(axes: Sequence[str]) -> bool:
+    """Return whether there are so many axes that their names would overlap side by side."""
+    return _PER_AXIS * (len(axes) + 1) > _WIDEST
 
 
 def _draw_axis(panel: Axes, at: int, labels: Sequence[str], look: Appearance) -> None:

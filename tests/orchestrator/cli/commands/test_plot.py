@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib as mpl
@@ -19,6 +20,11 @@ from orchestrator.cli.commands.plot import separate_metrics
 from orchestrator.cli.compared_runs import choose_compared_runs, compare_as_asked
 from orchestrator.cli.main import call
 from orchestrator.errors import UsageError
+from orchestrator.pictures.figure import Caption
+from orchestrator.pictures.parallel_axes import draw_parallel_axes
+from orchestrator.pictures.style import Appearance
+from orchestrator.planning.results_table import compare
+from orchestrator.planning.run_results import RunResults
 from orchestrator.rundir.state import Record
 
 from .conftest import GRID, Grid, leave
@@ -216,6 +222,25 @@ def test_numbers_at_the_limits_are_drawn_or_left_out(
     out = grid.folder / "picture.png"
     assert grid.orch("plot", *words, *GRID, "--out", str(out)) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_parallel_coordinates_of_fifty_axes_fit_on_a_page() -> None:
+    """The axes move together, and their names are turned, so that they do not overlap."""
+    axes = [f"optimizer.group_{n}.lr" for n in range(50)]
+    rows = compare(
+        [
+            RunResults({axis: (n + at) % 3 for at, axis in enumerate(axes)}, {"loss": float(n)})
+            for n in range(9)
+        ]
+    ).rows
+    figure = draw_parallel_axes(rows, axes, {"loss": "loss"}, Caption(), Appearance())
+    width, height = figure.get_size_inches()
+    assert width <= 24
+    assert height <= 6
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert all(one.x1 < other.x1 for one, other in pairwise(boxes))
+    assert {label.get_rotation() for label in figure.axes[0].get_xticklabels()} == {60}
 
 
 @pytest.mark.parametrize("form", ["png", "svg", "pdf", "SVG"])
