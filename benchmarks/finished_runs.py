@@ -21,7 +21,7 @@ from orchestrator.planning.load import ConfigSource, load_plan
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, Status
 
-ROUNDS = 1
+ROUNDS = 3
 ITERATIONS = 50
 METRICS = ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy", "lr", "norm")
 FAILED = 20  # one run in that many

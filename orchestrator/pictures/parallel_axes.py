@@ -117,7 +117,7 @@ def _draw(
 
 
 def _are_names_turned(axes: Sequence[str]) -> bool:
-    """Return whether there are so many axes that their names would overlap side by side."""
+    """Return whether the names of that many axes would overlap side by side."""
     return _PER_AXIS * (len(axes) + 1) > _WIDEST
 
 
