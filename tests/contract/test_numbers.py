@@ -57,6 +57,13 @@ RUNS: dict[str, dict[str, Any]] = {
         "scheduler": {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 2},
         "optimizer": {"_target_": "torch.optim.Adam", "lr": 0.01},
     },
+    "one cycle, by update": {
+        "scheduler": {
+            "_target_": "torch.optim.lr_scheduler.OneCycleLR",
+            "max_lr": 0.2,
+            "total_steps": 1000,
+        },
+    },
     "sam": {
         "optimizer": {
             "_target_": "trainer.optimizers.sam.Sam",
