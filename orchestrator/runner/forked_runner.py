@@ -40,7 +40,7 @@ class AttemptRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RunnerAnswer:
     """What a forked runner says after an attempt: its error, if any, and what the program imported."""
 
     complaint: str
@@ -89,7 +89,7 @@ def _carry_out_orders(line: Connection, keeper: Keeper) -> int:
                 directory = RunDirectory(order.run_dir)
                 _, complaint = work(directory, order.attempt, program, order.limits, keeper)
                 found = standby.found if standby else NOTHING_NEW
-            line.send(Answer(complaint, found))
+            line.send(RunnerAnswer(complaint, found))
     return 0
 
 

@@ -134,13 +134,13 @@ class RecordedReads:
         """Begin to record."""
         keys, usual = self.keys, type(os.environ)
 
-        class Recorder(usual):  # type: ignore[misc,valid-type] # the class of os.environ has no public name
+        class RecordedEnvironment(usual):  # type: ignore[misc,valid-type] # the class of os.environ has no public name
             def __getitem__(self, key: str) -> str:
                 keys.add(key)
                 return str(super().__getitem__(key))
 
         self._usual = usual
-        os.environ.__class__ = Recorder
+        os.environ.__class__ = RecordedEnvironment
         return self
 
     def __exit__(self, *_: object) -> None:

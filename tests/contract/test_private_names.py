@@ -102,7 +102,8 @@ def _imported() -> set[str]:
 def _looked_up() -> set[str]:
     """Return the private attributes of objects that are not ours.
 
-    Those of ``self`` and ``cls`` are ours, and so are those that some class of ours defines.
+    Those of ``self`` and ``cls`` are ours, unless they are listed as inherited ones, and so are those that
+    some class of ours defines.
     """
     ours = {
         name
@@ -124,7 +125,9 @@ def _looked_up() -> set[str]:
         node.attr
         for _, tree in _sources()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and _is_private(node.attr) and node.attr not in ours
+        if isinstance(node, ast.Attribute)
+        and _is_private(node.attr)
+        and node.attr not in ours - {*INSTANCES}
     }
 
 
