@@ -80,20 +80,21 @@ def interval_of(config: Config, scheduler: LRScheduler | None, length: Length) -
         )
     if written is None and not _is_per_update(scheduler):
         return ITERATION
-    if isinstance(scheduler, OneCycleLR) and not _fits(scheduler, length):
+    if isinstance(scheduler, OneCycleLR) and not _covers(scheduler, length.updates):
         if written is None and scheduler.total_steps in (length.iterations, length.iterations + 1):
             say(f"{name} takes a step per iteration, because total_steps is their number")
             return ITERATION
-        raise ConfigError(
-            f"scheduler: {name} takes {scheduler.total_steps} steps, but the training has"
-            f" {length.updates} updates. Set total_steps: {length.updates}, or {KEY}: {ITERATION}."
-        )
+        if length.updates is not None:
+            raise ConfigError(
+                f"scheduler: {name} takes {scheduler.total_steps} steps, but the training has"
+                f" {length.updates} updates. Set total_steps: {length.updates}, or {KEY}: {ITERATION}."
+            )
     return STEP
 
 
-def _fits(scheduler: OneCycleLR, length: Length) -> bool:
-    """Return whether a schedule is long enough for the updates, as far as they are known."""
-    return length.updates is None or scheduler.total_steps >= length.updates
+def _covers(scheduler: OneCycleLR, updates: int | None) -> bool:
+    """Return whether a schedule is known to be long enough for the updates."""
+    return updates is not None and scheduler.total_steps >= updates
 
 
 def _written(config: Config) -> object:

@@ -78,7 +78,7 @@ class ForkedRunner:
     def answer(self) -> str:
         """Return its error after an attempt; an empty string if there is none, or it was killed."""
         try:
-            answer: forked_runner.Answer = self._line.recv()
+            answer: forked_runner.RunnerAnswer = self._line.recv()
             complaint, self.found = answer.complaint, answer.found
         except (EOFError, ConnectionError):
             self.is_reusable, complaint = False, ""

@@ -71,7 +71,6 @@ MODULES: tuple[str, ...] = (
     "torch._compile",
     "torch._dynamo",
     "torch._dynamo.eval_frame",
-    "torch.profiler._cupti_monitor",
 )
 
 
