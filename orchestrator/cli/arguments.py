@@ -6,8 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from orchestrator.cli.command_options import OPTIONS
 from orchestrator.cli.hydra_options import add_config_options, check_show_options
+from orchestrator.cli.options_by_command import OPTIONS
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:

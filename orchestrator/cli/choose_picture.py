@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from orchestrator.cli.compared_runs import ComparedRuns
+    from orchestrator.cli.runs_for_results import ComparedRuns
     from orchestrator.pictures.style import Appearance
     from orchestrator.planning.results_table import ResultsTable, Row
 

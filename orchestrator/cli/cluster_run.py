@@ -17,13 +17,13 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gpu_hours import refuse_too_many_hours
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.pilots_output import describe_counts
-from orchestrator.cli.preparing import command_line_of
+from orchestrator.cli.prepare_output import command_line_of
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
 from orchestrator.cli.run_reporter import finish_reporter, start_reporter
 from orchestrator.cli.run_setup import choose_board, set_up
+from orchestrator.cli.runs_of_other_hosts import tell_unproven
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
-from orchestrator.cli.unproven_runs import tell_unproven
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.config.slurm_settings import OnInterrupt, SlurmSettings
 from orchestrator.errors import IncoherentLocksError

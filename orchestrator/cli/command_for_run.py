@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.config_values import Value
     from orchestrator.rundir.directory import RunDirectory
-    from orchestrator.rundir.status_report import Report
+    from orchestrator.rundir.run_status_report import Report
 
 _MOST: Final = 12  # added overrides; each costs composing the config again
 _SHOWN: Final = 5

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.run_ending import count_done
-from orchestrator.execution.at_end import tell
+from orchestrator.execution.at_end_command import tell
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
 

@@ -17,7 +17,7 @@ from orchestrator.rundir.state import State, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from orchestrator.cli.compared_runs import ComparedRuns
+    from orchestrator.cli.runs_for_results import ComparedRuns
     from orchestrator.planning.learning_curves import Line
     from orchestrator.planning.results_table import ResultsTable, Row
 

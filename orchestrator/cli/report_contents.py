@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestrator.execution.estimate import describe_seconds
 from orchestrator.rundir import code_record, durable, records
 from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.run_status_report import report_on
 from orchestrator.rundir.state import Failure, Status
-from orchestrator.rundir.status_report import report_on
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from orchestrator.planning.run_results import RunResults
-    from orchestrator.rundir.status_report import Report
+    from orchestrator.rundir.run_status_report import Report
 
 _TAIL: Final = 1 << 13  # bytes of a log
 _LINES: Final = 15

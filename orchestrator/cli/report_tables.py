@@ -17,8 +17,8 @@ from orchestrator.rundir.state import State
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.cli.compared_runs import ComparedRuns
     from orchestrator.cli.report_contents import RunFacts
+    from orchestrator.cli.runs_for_results import ComparedRuns
     from orchestrator.grid.config_values import Value
     from orchestrator.pictures.report_page import ReportTable
     from orchestrator.planning.results_table import ResultsTable

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.live_resources import LiveResources
     from orchestrator.grid.identity import RunId
     from orchestrator.rundir.experiments import ExperimentSummary
-    from orchestrator.rundir.status_report import Report
+    from orchestrator.rundir.run_status_report import Report
 
 
 def report_as_json(report: Report) -> dict[str, object]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from orchestrator.cli.long_tables import Cell
     from orchestrator.execution.live_resources import LiveResources
-    from orchestrator.rundir.status_report import Report
+    from orchestrator.rundir.run_status_report import Report
 
 _STATE: Final = 22  # the columns state and iteration
 _STATE_AND_WHY: Final = 44

@@ -1,7 +1,7 @@
 """Secret patterns: what looks like a credential, by its key or its value, and is not written to disk.
 
 There are two lists. ``is_named_credential`` is the older one and must not change: it is part of run
-IDs, in which a credential from the environment counts by its reference. ``secret_lists`` adds names
+IDs, in which a credential from the environment counts by its reference. ``secret_words_and_forms`` adds names
 and forms that are only hidden; it may grow.
 """
 
@@ -11,7 +11,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.secret_lists import (
+from orchestrator.config.secret_words_and_forms import (
     OF_TEXT,
     holds_credential,
     is_credential_kind,

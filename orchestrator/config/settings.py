@@ -13,7 +13,7 @@ from orchestrator.config.gpus_per_run import parse_gpus_per_run
 from orchestrator.config.metric_patterns import parse_metric_patterns
 from orchestrator.config.quantities import parse_count, parse_duration, parse_memory
 from orchestrator.config.slurm_settings import SLURM_KEYS, SlurmSettings, parse_slurm
-from orchestrator.config.stop_settings import STOP_KEYS, parse_stop_rules
+from orchestrator.config.stop_request_settings import STOP_KEYS, parse_stop_rules
 from orchestrator.errors import ConfigError
 from orchestrator.grid.config_values import show
 from orchestrator.runner.time_limits import NO_LIMITS, Limits

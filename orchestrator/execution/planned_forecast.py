@@ -10,7 +10,7 @@ from orchestrator.errors import UsageError
 from orchestrator.execution.cost_model import marks_of
 from orchestrator.execution.forecast import Ahead, Capacity, Learned, make_forecast
 from orchestrator.execution.past_runs import bytes_of, pick_some
-from orchestrator.execution.siblings import Siblings, find_counted_axis, find_earlier, find_own
+from orchestrator.execution.similar_runs import Siblings, find_counted_axis, find_earlier, find_own
 from orchestrator.execution.slots import count_slots
 from orchestrator.planning.plan import ACTIONS, STARTS
 from orchestrator.rundir.state import Record, Status
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.settings import Share
     from orchestrator.execution.forecast import Forecast
-    from orchestrator.execution.siblings import Sibling
+    from orchestrator.execution.similar_runs import Sibling
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.load import Planned
     from orchestrator.rundir.state import Observation

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.planning.plan import Decisions
+from orchestrator.rundir.run_status_report import Report, report_on
 from orchestrator.rundir.state import NOTHING_THERE, State, fill_counts
-from orchestrator.rundir.status_report import Report, report_on
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from orchestrator.rundir.state import PAUSED, Failure, Record, State, Status
 from orchestrator.runner import mlflow_variables, process_tree, project_files
 from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, STOP_SIGNAL, hash_seed
 from orchestrator.runner.attempt_variables import own_gpu, own_slot
-from orchestrator.runner.composed_config import find_mismatch
+from orchestrator.runner.composed_config_check import find_mismatch
 from orchestrator.runner.failure_classes import LOST, UNLOCKED, FailureKind, Traces, classify
 from orchestrator.runner.lock_keeper import Begun, Keeper
 from orchestrator.runner.output import CappedLog, Pipe

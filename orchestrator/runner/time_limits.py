@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.runner.stop_rules import DEFAULT_RULES, StopRules
+from orchestrator.runner.stop_request_rules import DEFAULT_RULES, StopRules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.choose_picture import draw_picture, look_of
-from orchestrator.cli.compared_runs import choose_compared_runs, compare_as_asked
 from orchestrator.cli.picture_file import check_out, write_out
+from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
 from orchestrator.cli.tables import count_of, note
 from orchestrator.errors import UsageError
 from orchestrator.extras import PLOTS

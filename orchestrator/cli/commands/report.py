@@ -9,7 +9,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.choose_picture import TOP, CurveChoice, draw_learning_curves
-from orchestrator.cli.compared_runs import choose_compared_runs, compare_as_asked
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.picture_file import check_out, write_out
 from orchestrator.cli.picture_notes import notes_on_runs
@@ -21,6 +20,7 @@ from orchestrator.cli.report_contents import (
     moment,
 )
 from orchestrator.cli.report_secrets import make_concealer
+from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
 from orchestrator.cli.tables import count_of
 from orchestrator.errors import UsageError
 from orchestrator.extras import PLOTS, TEMPLATES
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.cli.compared_runs import ComparedRuns
     from orchestrator.cli.report_contents import RunFacts
+    from orchestrator.cli.runs_for_results import ComparedRuns
     from orchestrator.pictures.report_page import FailureGroup, ReportPage
     from orchestrator.planning.results_table import ResultsTable
     from orchestrator.rundir.state import Failure

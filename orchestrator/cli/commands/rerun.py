@@ -18,7 +18,7 @@ from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.planning.load import load_plan
 from orchestrator.planning.plan import Decisions
-from orchestrator.rundir.status_report import report_on
+from orchestrator.rundir.run_status_report import report_on
 
 if TYPE_CHECKING:
     import argparse

@@ -6,9 +6,9 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.compared_runs import choose_compared_runs, compare_as_asked
 from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of
 from orchestrator.cli.results_output import print_comparison
+from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
 from orchestrator.cli.safe_output import write
 from orchestrator.cli.tables import count_of, note
 from orchestrator.errors import UsageError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.cli.compared_runs import ComparedRuns
+    from orchestrator.cli.runs_for_results import ComparedRuns
     from orchestrator.planning.paired_difference import PairedDifference
     from orchestrator.planning.results_table import ResultsTable
 

@@ -15,16 +15,16 @@ from rich.text import Text
 from orchestrator.cli.end_summary import RunEnd, tell_at_end
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.machine_resources import find_resources, limit_to, take_turns
 from orchestrator.cli.next_command import next_command
-from orchestrator.cli.preparing import prepare
+from orchestrator.cli.prepare_output import prepare
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, end_settled, exit_code
 from orchestrator.cli.run_launcher import choose_launcher
 from orchestrator.cli.run_reporter import finish_reporter, start_reporter
-from orchestrator.cli.run_resources import find_resources, limit_to, take_turns
 from orchestrator.cli.run_setup import choose_board, code_of, set_up
+from orchestrator.cli.runs_of_other_hosts import declare_gone, tell_unproven
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
-from orchestrator.cli.unproven_runs import declare_gone, tell_unproven
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.execution.engine import Engine
 from orchestrator.execution.forecast import Capacity, Executed

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.live_resources import LiveResources
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.experiment_status import ExperimentStatus
-    from orchestrator.rundir.status_report import Report
+    from orchestrator.rundir.run_status_report import Report
 
 _BETWEEN: Final = 2.0
 # Of many runs, those that are not listed unless they are asked for.

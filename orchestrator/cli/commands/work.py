@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.commands.run import execute
-from orchestrator.cli.unproven_runs import declare_gone
+from orchestrator.cli.runs_of_other_hosts import declare_gone
 from orchestrator.config.quantities import parse_duration
 from orchestrator.config.slurm_settings import SlurmSettings
 from orchestrator.errors import IncoherentLocksError

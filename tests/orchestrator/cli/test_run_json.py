@@ -2,6 +2,7 @@
 
 from orchestrator.cli.run_json import report_as_json
 from orchestrator.grid.identity import RunId
+from orchestrator.rundir.run_status_report import Report
 from orchestrator.rundir.state import (
     NOTHING_THERE,
     Observation,
@@ -10,7 +11,6 @@ from orchestrator.rundir.state import (
     Status,
     Unreadable,
 )
-from orchestrator.rundir.status_report import Report
 
 DONE = Status(Record.DONE, 2, "then", "box", 1, ended_at="now", exit_code=0)
 

@@ -16,7 +16,7 @@ from orchestrator.config.settings import (
     parse_settings,
 )
 from orchestrator.errors import ConfigError
-from orchestrator.runner.stop_rules import StopRules
+from orchestrator.runner.stop_request_rules import StopRules
 from orchestrator.runner.time_limits import Limits
 
 

@@ -11,8 +11,8 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import Run, identify
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.run_status_report import report_on
 from orchestrator.rundir.state import Record, State, Status, Unreadable
-from orchestrator.rundir.status_report import report_on
 
 
 def status(record: Record, attempt: int = 1) -> Status:

@@ -14,8 +14,8 @@ from orchestrator.grid.identity import Run, RunId, identify
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now
+from orchestrator.rundir.run_status_report import report_on
 from orchestrator.rundir.state import Record, State, Status
-from orchestrator.rundir.status_report import report_on
 
 PLANNED = {
     "results_dir": "results",

@@ -17,8 +17,8 @@ import pytest
 from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.choose_picture import Picture, draw_picture
 from orchestrator.cli.commands.plot import separate_metrics
-from orchestrator.cli.compared_runs import choose_compared_runs, compare_as_asked
 from orchestrator.cli.main import call
+from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
 from orchestrator.errors import UsageError
 from orchestrator.pictures.figure import Caption
 from orchestrator.pictures.parallel_axes import draw_parallel_axes

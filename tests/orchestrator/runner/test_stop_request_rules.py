@@ -15,7 +15,7 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
 from orchestrator.runner.runner import Verdict
-from orchestrator.runner.stop_rules import ASKING, StopRules
+from orchestrator.runner.stop_request_rules import ASKING, StopRules
 from orchestrator.runner.time_limits import NO_LIMITS, Limits
 
 RESULTS = 'echo \'{"test": {"x": 1}}\' > $ORCH_RUN_DIR/results.json'

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.stop_settings import parse_stop_rules
+from orchestrator.config.stop_request_settings import parse_stop_rules
 from orchestrator.errors import ConfigError
-from orchestrator.runner.stop_rules import DEFAULT_RULES, StopRules
+from orchestrator.runner.stop_request_rules import DEFAULT_RULES, StopRules
 
 
 def test_nothing_set_gives_the_defaults() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.quantities import parse_duration
 from orchestrator.errors import ConfigError
-from orchestrator.runner.stop_rules import ASKING, DEFAULT_RULES, StopRules
+from orchestrator.runner.stop_request_rules import ASKING, DEFAULT_RULES, StopRules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.siblings import find_counted_axis, find_earlier, find_own
+from orchestrator.execution.similar_runs import find_counted_axis, find_earlier, find_own
 
 from .finished_plans import AXES, SECONDS, finish, make_config, plan
 

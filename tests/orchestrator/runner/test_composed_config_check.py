@@ -15,7 +15,7 @@ from orchestrator.grid.interpolation_escapes import escape
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record
-from orchestrator.runner.composed_config import find_mismatch
+from orchestrator.runner.composed_config_check import find_mismatch
 from orchestrator.runner.runner import Verdict
 
 CONFIG: dict[str, Value] = {

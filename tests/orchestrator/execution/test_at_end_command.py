@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.at_end import tell
+from orchestrator.execution.at_end_command import tell
 
 
 def test_summary_is_on_its_input(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.run_resources import find_resources
+from orchestrator.cli.machine_resources import find_resources
 from orchestrator.config.settings import Settings, Share
 from orchestrator.errors import UsageError
 from orchestrator.execution.gpus import Nvml

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from orchestrator.cli.arguments import parse_arguments
-from orchestrator.cli.unproven_runs import tell_unproven
+from orchestrator.cli.runs_of_other_hosts import tell_unproven
 from orchestrator.config.settings import Settings
 from orchestrator.grid.identity import Run
 from orchestrator.grid.run_selection import Selection
