@@ -22,6 +22,8 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(\+00:00|Z)?")
 _DURATION: Final = re.compile(r"\b\d+(\.\d+)? (s|ms|min)\b")
 _PROCESS: Final = re.compile(r"\b(process|pid) \d+")
 _COUNT: Final = re.compile(r"^ *\d+/(?=\d)")
+# How precise an estimate is shown depends on it.
+_ESTIMATE: Final = re.compile(r"(forecast: |took )\d.*")
 _DECIMAL: Final = re.compile(r"(?<![\w.])-?\d+\.\d+(e[+-]?\d+)?\b")
 
 
@@ -144,6 +146,8 @@ def _cut(line: str) -> str:
 
 
 def _comparable(line: str, *, loosely: bool) -> str:
+    if estimate := _ESTIMATE.fullmatch(line):
+        return estimate[1]
     line = _TIME.sub("TIME", line)
     line = _DURATION.sub(r"N \2", line)
     line = _PROCESS.sub(r"\1 N", line)

@@ -152,5 +152,8 @@ def test_interrupt_that_is_ignored_stays_ignored() -> None:
 @pytest.mark.parametrize("command", ["show", "logs"])
 def test_run_that_is_not_named_is_asked_for(command: str) -> None:
     """And nothing else: overrides may be left out."""
-    with pytest.raises(OrchestratorError, match=r"required: RUN\. See orch"):
+    with pytest.raises(
+        OrchestratorError,
+        match=r"RUN is missing: name the run by its ID, or the start of it\. See orch",
+    ):
         call([command])

@@ -1,5 +1,6 @@
 """The supervisor enforces limits, passes requests on, and ends what a program leaves."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -86,11 +87,19 @@ def test_program_ends_when_the_file_system_has_lost_its_lock(
     """Of a lock that a server no longer knows, only the descriptor tells: reading it fails."""
     program = Command(("sh", "-c", f"echo ready > {told}; sleep 1000"))
     lock = os.open(directory.lock.path, os.O_WRONLY)  # reading this one fails as well
-    with Pipe() as output, CappedLog(directory.attempt_log(1)) as log:
-        started = program.prepare(dict(os.environ), output, lock).start()
-        output.close_writing()
-        supervisor = Supervisor(program, directory, NO_LIMITS)
-        assert supervisor.over(started, lock, output, log).cut is Cut.UNLOCKED
+
+    def supervise() -> None:
+        with Pipe() as output, CappedLog(directory.attempt_log(1)) as log:
+            started = program.prepare(dict(os.environ), output, lock).start()
+            output.close_writing()
+            supervisor = Supervisor(program, directory, NO_LIMITS)
+            assert supervisor.over(started, lock, output, log).cut is Cut.UNLOCKED
+
+    # In a process of its own: a supervisor kills all that descends from its process.
+    runner = multiprocessing.get_context("fork").Process(target=supervise)
+    runner.start()
+    runner.join()
+    assert runner.exitcode == 0
     status = Status(Record.DONE, 1, "now", "here", 1)
     with pytest.raises(RunDirectoryError, match="the file system has lost its lock, so another"):
         record(directory, status, lock)

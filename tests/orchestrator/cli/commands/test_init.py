@@ -41,7 +41,7 @@ def test_project_is_planned_run_and_compared_as_it_is(
     assert not [
         path for path in written if "@ID@" in path.read_text() or "@NAME@" in path.read_text()
     ]
-    assert len((folder / "README.md").read_text().splitlines()) <= 12
+    assert len((folder / "README.md").read_text().splitlines()) <= 14
     assert (folder / ".gitignore").exists()
 
 

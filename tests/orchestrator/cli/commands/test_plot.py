@@ -148,7 +148,7 @@ def test_heat_map_and_axis_show_the_means_of_the_results(
     expected = done.groupby(["lr", "width"])["best"].mean().dropna()
     if expected.empty:
         with pytest.raises(UsageError, match=r"no run|no metric"):
-            draw(made, *made.grid, "--x", "lr")
+            draw(made, *made.grid, "--x", "lr", "best/validation/loss")
         return
     picture = draw(made, *made.grid, "--x", "lr", "best/validation/loss")
     found = [
