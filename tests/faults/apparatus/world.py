@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import fault_points
 
 from orchestrator.cli import main
+from orchestrator.launchers.forkserver_handle import ForkServer
 
 FAULTS = Path(__file__).parents[1]
 PROJECT = FAULTS / "project"
@@ -65,6 +66,8 @@ class Stable:
         module.connect_to_new_process = self._server.connect_to_new_process
         module.ensure_running = self._server.ensure_running
         module.set_forkserver_preload = self._server.set_forkserver_preload
+        # It is shared, and is not told to load what one of the orchestrators has learned.
+        ForkServer.load = lambda *_: None  # type: ignore[method-assign]
 
 
 def environment() -> dict[str, str]:

@@ -238,7 +238,6 @@ def test_worker_starts_as_many_runs_as_it_may(grid: Grid, output: Callable[[], s
     output()
     assert work(grid, "--runs", "3", "--workers", "2") == ExitCode.DONE
     said = output()
-    assert "as many runs have started as may" in said
     assert "3 of 4 runs are done, 1 left" in said
     assert work(grid, "--runs", "3") == ExitCode.DONE
 
