@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.grid.identity import Run
 from orchestrator.rundir.directory import RunDirectory
-from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
 from orchestrator.runner.runner import Verdict
 from orchestrator.runner.stop_request_rules import ASKING, StopRules
@@ -24,19 +22,6 @@ RESULTS = 'echo \'{"test": {"x": 1}}\' > $ORCH_RUN_DIR/results.json'
 def progress(iteration: int) -> str:
     content = json.dumps({"iteration": iteration, "iterations": 30})
     return f"echo '{content}' > $ORCH_RUN_DIR/progress.json"
-
-
-@pytest.fixture
-def directory(experiment: ExperimentDirectory, runs: list[Run]) -> RunDirectory:
-    return experiment.create(runs[0])
-
-
-@pytest.fixture
-def told(tmp_path: Path) -> Path:
-    """Return a pipe through which a program tells that it has come to a place."""
-    path = tmp_path / "told"
-    os.mkfifo(path)
-    return path
 
 
 def start(
