@@ -147,7 +147,8 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> None:
     load_late()
     trainer = ModularTaskTrainer(cfg, run_dir)
     if note := describe_unread(cfg):
-        sys.stderr.write(f"{note}\n")
+        sys.stderr.write(f"note: {note}\n")
+        trainer.outputs.note = note
     signals.tell(trainer)
     if (told := os.environ.get(STOP_AFTER, "")).isdecimal():
         trainer.stop_after = int(told)

@@ -59,7 +59,7 @@ def describe_unread(config: Mapping[str, object]) -> str:
         return ""
     these = "this key" if len(keys) == 1 else "these keys"
     return (
-        f"note: the trainer does not read {these}: {', '.join(keys)}. Ignore this if other keys refer"
+        f"the trainer does not read {these}: {', '.join(keys)}. Ignore this if other keys refer"
         " to it, or your modules read trainer.cfg."
     )
 

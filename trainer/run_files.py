@@ -77,6 +77,7 @@ class Outputs:
         self._metrics = run_dir / METRICS
         self._progress = run_dir / PROGRESS
         self._keys_written: dict[int, set[str]] = {}
+        self.note = ""  # for the user, in `progress.json`
 
     def open(self, since: int) -> None:
         """Read which points from an iteration on are written, and truncate a partial last line.
@@ -170,6 +171,7 @@ class Outputs:
         shown = ", ".join([f"{key}: {value}" for key, value in metrics.items()])
         why = progress.stopped_early
         more = "" if why is None else f', "stopped_early": {_encode(why)}'
+        more += f', "note": {_encode(self.note)}' if self.note else ""
         more += f', "total_read": {"true" if progress.is_total_read else "false"}'
         line = (
             f'{{"iteration": {progress.iteration}, "iterations": {progress.iterations}, '

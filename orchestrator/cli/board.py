@@ -61,6 +61,7 @@ class PlainBoard:
         self._console = console
         self._total = total
         self._over = 0
+        self._noticed: set[str] = set()
         self._name = describe_briefly if console.is_terminal else describe_point
 
     def show(self, event: Event) -> None:
@@ -76,6 +77,9 @@ class PlainBoard:
         self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
         if isinstance(event, Ended):
             for notice in event.notices:
+                if notice in self._noticed:  # by another run: a grid of hundreds says it once
+                    continue
+                self._noticed.add(notice)
                 text = Text(f"   notice  {short(event.run.run_id)}  {notice}", style="yellow")
                 self._console.print(on_one_line(text), soft_wrap=True)
 

@@ -216,9 +216,10 @@ class RunDirectory:
         return program_files.read_outcome(f"{self.path}", whole=whole)
 
     def notices(self) -> tuple[str, ...]:
-        """Return one line per file of another shape than expected, and if MLflow was not there."""
-        attempt = self._count_attempts(self.read_status())
-        return (*describe_odd_files(f"{self.path}"), *describe_problem(self.path, attempt))
+        """Return the program's note, the files of an unexpected shape, and whether MLflow was missing."""
+        note = progress.note if (progress := self.read_progress()) else ""
+        problem = describe_problem(self.path, self._count_attempts(self.read_status()))
+        return (*((note,) if note else ()), *describe_odd_files(f"{self.path}"), *problem)
 
     def versions(self) -> frozenset[int | None]:
         """Return the numbers versions behind the results; an empty set without results."""

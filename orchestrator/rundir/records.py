@@ -22,6 +22,7 @@ Metric: TypeAlias = float | str
 MOST_ATTEMPTS: Final = 10**9
 _LARGEST: Final = 2**63
 _LONGEST: Final = 100
+_LONGEST_NOTE: Final = 500
 _DEEPEST: Final = 50
 _KEY_FIRST: Final = re.compile(rb'\s*\{\s*"key"\s*:\s*("(?:[^"\\]|\\.)*")')
 
@@ -117,6 +118,7 @@ def parse_progress(content: bytes) -> Progress | None:
                     resumes=whole.get("resumes") is True or "numbers" in whole,
                     stopped_early=brief(_text(whole.get("stopped_early")) or ""),
                     total_read=_optional(whole.get("total_read"), bool),
+                    note=printable(_text(whole.get("note")) or "")[:_LONGEST_NOTE],
                 )
     return None
 

@@ -94,7 +94,7 @@ class Progress:
     ``saved`` is the iteration that it would resume from; None if it does not say. ``updated_at`` is
     when it reported that, in ISO 8601, or empty. ``resumes``: it has looked for a checkpoint.
     ``stopped_early`` is why it ends before the last iteration, or empty. ``total_read``: a callback has
-    read the number of iterations; None: unknown.
+    read the number of iterations; None: unknown. ``note`` is one line for the user, or empty.
     """
 
     iteration: int
@@ -105,6 +105,7 @@ class Progress:
     resumes: bool = False
     stopped_early: str = ""
     total_read: bool | None = None
+    note: str = ""
 
     @property
     def is_complete(self) -> bool:

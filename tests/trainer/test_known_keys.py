@@ -1,5 +1,6 @@
 """A misspelt key is refused, a key of the user's own is not."""
 
+import json
 from random import Random
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_every_typing_error_of_one_letter_is_noticed() -> None:
 def test_keys_that_are_not_read_are_named() -> None:
     """All of them in one line, and nothing is said if there are none."""
     line = describe_unread(LEAST | {"max_epochs": 50, "width": 8})
-    assert line.startswith("note: the trainer does not read these keys: max_epochs, width. ")
+    assert line.startswith("the trainer does not read these keys: max_epochs, width. ")
     assert "this key: width." in describe_unread(LEAST | {"width": 8})
     assert describe_unread(LEAST | dict.fromkeys((*VALUES, *GROUPS, "_filters"))) == ""
 
@@ -101,3 +102,5 @@ def test_program_says_which_keys_are_not_read(make_run: MakeRun, start: Start) -
     said = (run_dir / "err.log").read_text()
     assert said.startswith("note: the trainer does not read this key: max_epochs. ")
     assert said.count("\n") == 1
+    progress = json.loads((run_dir / "progress.json").read_text())
+    assert f"note: {progress['note']}\n" == said  # orch run prints it at the end of the run

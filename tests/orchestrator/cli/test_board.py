@@ -171,6 +171,15 @@ def test_files_that_are_ignored_are_named_after_the_run() -> None:
     ]
 
 
+def test_what_many_runs_notice_is_said_once() -> None:
+    stream = io.StringIO()
+    event = Ended(RUN, State.DONE, "", 1.0, executed=True, notices=("max_epochs is not read",))
+    with PlainBoard(Console(file=stream, width=200), 2) as board:
+        board.show(event)
+        board.show(event)
+    assert stream.getvalue().count("max_epochs is not read") == 1
+
+
 def test_run_that_reports_only_metrics_is_not_said_to_be_starting() -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=100, color_system=None)

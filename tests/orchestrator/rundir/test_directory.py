@@ -1,6 +1,7 @@
 """A run directory says what is true, whatever was done to it."""
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -159,3 +160,15 @@ def test_damaged_identity_is_told_and_does_not_change_the_state(
         report = report_on(directory, known=known)
         assert report.seen.state is state
         assert f"{directory.path}/run.json: " in report.seen.reason
+
+
+def test_note_of_the_program_is_a_notice(directory: RunDirectory) -> None:
+    """On one line without terminal codes, however long it is."""
+    note = "max_epochs is not read\n\x1b[2J" + "x" * 1000
+    text = json.dumps({"iteration": 1, "iterations": 2, "note": note})
+    (directory.path / "progress.json").write_text(text)
+    (notice,) = directory.notices()
+    assert notice.startswith("max_epochs is not read")
+    assert len(notice.splitlines()) == 1
+    assert "\x1b" not in notice
+    assert len(notice) == 500
