@@ -163,8 +163,8 @@ class ModularTaskTrainer(Roles, Configured):
         Callbacks may add numbers to `metrics` and `test_results`; they are reported, too.
 
         Raises:
-            Stopped: If `stop_requested` was set, or `stop_after` iterations are done; the last complete
-                iteration is on the disk.
+            Stopped: If `stop_requested` was set, or `stop_after` iterations are done, but not all; the last
+                complete iteration is on the disk.
             Diverged: If the training loss is no longer finite.
         """
         with claimed(self.outputs.checkpoints), compiler_limit_explained():
@@ -185,7 +185,7 @@ class ModularTaskTrainer(Roles, Configured):
                     for iteration_end in self.callbacks.cb_on_iteration_end:
                         iteration_end(self, iteration, metrics)
                     self._save(recorder, iteration, metrics)
-                self._stop_if_asked(recorder)
+                self._stop_if_asked(recorder, is_over=True)  # finished, so that it does not pause
                 final_state = digest_of(module_states(self))
                 final_points = self.history.points
                 test_results = self._test(recorder)
@@ -196,8 +196,8 @@ class ModularTaskTrainer(Roles, Configured):
             report(self, self._settings.iterations, test_results, final_points, final_state)
         return test_results
 
-    def _stop_if_asked(self, recorder: Recorder) -> None:
-        if self.stop_requested or self.iteration >= self.stop_after:
+    def _stop_if_asked(self, recorder: Recorder, *, is_over: bool = False) -> None:
+        if self.stop_requested or (self.iteration >= self.stop_after and not is_over):
             recorder.complete(lambda: state_of(self))
             after = f"after iteration {self.iteration} of {self._settings.iterations}, as asked"
             raise (

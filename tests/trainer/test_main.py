@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_files import MakeRun, Start, Train, checkpoints_of, results_of
@@ -65,6 +66,28 @@ def test_run_pauses_after_the_iteration_that_it_is_told(
         assert not (run_dir / "results.json").exists()
     train(run_dir)
     assert results_of(run_dir)["digest"] == results_of(whole)["digest"]
+
+
+@pytest.mark.parametrize(
+    ("told", "config"),
+    [
+        ("4", {}),
+        ("9", {}),
+        ("2", {"stopping": {"metric": "train/loss", "patience": 1, "min_change": 1e9}}),
+    ],
+    ids=["at the last iteration", "beyond it", "where it stops early"],
+)
+def test_training_without_an_iteration_left_finishes_instead_of_pausing(
+    make_run: MakeRun, told: str, config: dict[str, Any]
+) -> None:
+    run_dir = make_run(**config)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "ORCH_STOP_AFTER": told}
+    command = [sys.executable, "-W", "error", "-m", "trainer", str(run_dir)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "paused" not in ended.stdout
+    assert (run_dir / "results.json").exists()
+    assert ("stopped early" in ended.stdout) is bool(config)
 
 
 def test_signal_in_the_last_iteration_leaves_the_test_to_the_next_process(
