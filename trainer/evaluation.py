@@ -1,72 +1,25 @@
-"""The evaluation of a model: the mean loss during training, and all metrics on a data set."""
+"""The evaluation of a model: its mean loss and all metrics on a part of the data."""
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from trainer.batch_structure import bring, count_samples
-from trainer.errors import ConfigError
+from trainer.checks import check_numbers
+from trainer.mean_loss import MeanLoss
 from trainer.model_call import check_loss, predictions_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
-    from torch import Tensor
-
+    from trainer.callbacks.events import Callbacks
     from trainer.configured_metrics import Measures
+    from trainer.loading.loaders import Loader
     from trainer.model_call import ModelCall
-
-
-# How many losses are summed together.
-TOGETHER = 1024
-
-
-class MeanLoss:
-    """The mean of losses over samples; they stay on their device until the mean is computed.
-
-    `is_finite` tells whether all losses were finite, as of the last time that they were summed.
-    """
-
-    def __init__(self) -> None:
-        self._losses: list[Tensor] = []
-        self._counts: list[int] = []
-        self._sums: list[Tensor] = []
-        self._count = 0
-        self.is_finite = True
-
-    def add(self, loss: Tensor, count: int) -> None:
-        """Add the mean loss of `count` samples, without synchronization."""
-        self._losses.append(loss)
-        self._counts.append(count)
-        if len(self._losses) == TOGETHER:
-            self._sum_up()
-
-    def mean(self) -> float:
-        """Return the mean over all samples; this waits for the device.
-
-        Raises:
-            ConfigError: If there are none, which is possible only if callbacks take them away.
-        """
-        self._sum_up()
-        if not self._sums:
-            raise ConfigError(
-                "data: there is no batch left to compute a loss of. Let callbacks leave samples in each"
-                " data set, and batches to the trainer."
-            )
-        total = self._sums[0] if len(self._sums) == 1 else torch.stack(self._sums).sum()
-        return total.item() / self._count
-
-    def _sum_up(self) -> None:
-        if self._losses:
-            losses = torch.stack(self._losses).double()
-            counts = torch.tensor(self._counts, dtype=torch.float64, device=losses.device)
-            self._sums.append(losses @ counts)
-            self.is_finite &= isfinite(self._sums[-1].item())
-            self._count += sum(self._counts)
-            self._losses, self._counts = [], []
+    from trainer.update import Update
 
 
 @torch.no_grad()
@@ -94,3 +47,37 @@ def evaluate(
     values = {"loss": losses.mean(), **measures.compute()}
     measures.reset()
     return values
+
+
+class Evaluated(Protocol):
+    """The parts of a trainer that an evaluation needs."""
+
+    evaluating: str | None
+    callbacks: Callbacks[Any]
+    update: Update
+    autocast: AbstractContextManager[None]
+    loaders: dict[str, Loader]
+    device: torch.device
+    measures: Measures
+
+
+def evaluate_part(trainer: Evaluated, part: str, iteration: int) -> dict[str, float]:
+    """Evaluate on a part of the data, with the callbacks before and after, and return the metrics.
+
+    Raises:
+        ConfigError: If a callback has added something that is not a metric.
+    """
+    trainer.evaluating = part
+    trainer.update.set_mode(is_training=False)
+    for begin in trainer.callbacks.cb_on_evaluation_begin:
+        begin(trainer, iteration)
+    with trainer.autocast:
+        values = evaluate(
+            trainer.update.call, trainer.loaders[part], trainer.device, trainer.measures
+        )
+    metrics = {f"{part}/{key}": value for key, value in values.items()}
+    for end in trainer.callbacks.cb_on_evaluation_end:
+        end(trainer, iteration, metrics)
+    check_numbers(metrics, own=[f"{part}/loss"])
+    trainer.evaluating = None
+    return metrics

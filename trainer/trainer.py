@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from math import ceil, inf, isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,6 @@ from trainer.checkpoints.state import (
 from trainer.checkpoints.store import Checkpoints
 from trainer.checks import (
     MEASURED,
-    check_finite,
     check_metric,
     check_numbers,
     check_savable,
@@ -38,7 +37,7 @@ from trainer.compute_environment import (
 from trainer.config_file import written_config
 from trainer.configured_metrics import build_measures
 from trainer.errors import Stopped, TrainingPaused
-from trainer.evaluation import MeanLoss, evaluate
+from trainer.evaluation import evaluate_part
 from trainer.history import History
 from trainer.loading.loaders import make_loader
 from trainer.loading.sample_checks import examine
@@ -54,14 +53,17 @@ from trainer.seeding import seed_everything
 from trainer.state_digest import digest_of
 from trainer.stopping import EarlyStopping
 from trainer.training_position import TrainingBatches
+from trainer.training_steps import TrainingSteps
 from trainer.unsaved_state import UnsavedState
-from trainer.unused_gradients import check_gradients_used
-from trainer.update import Update, has_modes
+from trainer.update import Update
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from omegaconf import DictConfig
 
     from trainer.callbacks.events import Callbacks
+    from trainer.history import MetricPoint
     from trainer.settings import Config
 
 
@@ -97,7 +99,6 @@ class ModularTaskTrainer(Roles, Configured):
             # For each shape: the compiled code must not depend on the batch with which a process starts.
             fix_compiler()
             self.model.compile(dynamic=False)
-        self._has_modes = has_modes(self.optimizer)
         self.update = Update(modules, self.device, self.autocast, self._settings.clip_norm)
         self.measures = build_measures(config, self.device, self.criterion, self._settings.metric)
         settings, is_watched = self._settings, self.callbacks.may_change_data
@@ -109,7 +110,7 @@ class ModularTaskTrainer(Roles, Configured):
         length = length_of(settings, len(self.batches), is_known=not is_watched)
         interval = interval_of(config, self.scheduler, length)
         self.schedule = RateSchedule(self.scheduler, is_per_update=interval == STEP)
-        self._take_update = self.schedule.after(self.update.take)
+        self._steps = TrainingSteps(self, modules, self._settings)
         if not self.callbacks.may_add_metrics:
             check_metric(self._settings.metric, self.measures.names)
             check_metric(self._settings.stopping.metric, self.measures.names, "stopping.metric")
@@ -126,8 +127,7 @@ class ModularTaskTrainer(Roles, Configured):
         self.numbers_before: list[int] = []  # of earlier iterations with another numbers version
         self.iteration = 0
         self.evaluating: str | None = None
-        self.stop_requested = self._is_checked = False
-        self._at_first = [*self.model.parameters()]  # until the first step is checked
+        self.stop_requested = False
         self.stop_after = inf
 
     def train(self) -> dict[str, float]:
@@ -168,33 +168,34 @@ class ModularTaskTrainer(Roles, Configured):
             Diverged: If the training loss is no longer finite.
         """
         with claimed(self.outputs.checkpoints), compiler_limit_explained():
-            self.environment |= examine(self.loaders, is_strict=self._settings.deterministic)
-            found = find_checkpoint(self, self._settings)
-            begin_training(self, self._plain, self._settings.seed)
-            if found is None:
-                check_savable(lambda: state_of(self))
-            else:
-                resume(self, *found, self._settings.iterations)
+            self._begin()
             with Recorder(self.checkpoints, self.outputs, self._settings.every) as recorder:
                 for iteration in self.stopping.rest(self.iteration, self._settings.iterations):
                     self._stop_if_asked(recorder)
-                    seed_everything(self._settings.seed, "iteration", iteration)
-                    for iteration_begin in self.callbacks.cb_on_iteration_begin:
-                        iteration_begin(self, iteration)
-                    metrics = self._run_iteration(iteration)
-                    for iteration_end in self.callbacks.cb_on_iteration_end:
-                        iteration_end(self, iteration, metrics)
-                    self._save(recorder, iteration, metrics)
+                    self._save(recorder, iteration, self._run(iteration))
                 self._stop_if_asked(recorder, is_over=True)  # finished, so that it does not pause
-                final_state = digest_of(module_states(self))
-                final_points = self.history.points
-                test_results = self._test(recorder)
+                final = digest_of(module_states(self)), self.history.points
+                results = self._test(recorder)
             # The recorder has waited on exit: the last iteration is on the disk.
-            for end in self.callbacks.cb_on_train_end:
-                end(self, test_results)
-            check_numbers(test_results)
-            report(self, self._settings.iterations, test_results, final_points, final_state)
-        return test_results
+            self._end(results, *final)
+        return results
+
+    def _begin(self) -> None:
+        """Look at the data, and begin with the first iteration, or with a checkpoint."""
+        self.environment |= examine(self.loaders, is_strict=self._settings.deterministic)
+        found = find_checkpoint(self, self._settings)
+        begin_training(self, self._plain, self._settings.seed)
+        if found is None:
+            check_savable(lambda: state_of(self))
+        else:
+            resume(self, *found, self._settings.iterations)
+
+    def _end(self, results: dict[str, float], state: str, points: Sequence[MetricPoint]) -> None:
+        """End the run: write the results of the test, and the state and points of the last iteration."""
+        for end in self.callbacks.cb_on_train_end:
+            end(self, results)
+        check_numbers(results)
+        report(self, self._settings.iterations, results, points, state)
 
     def _stop_if_asked(self, recorder: Recorder, *, is_over: bool = False) -> None:
         if self.stop_requested or (self.iteration >= self.stop_after and not is_over):
@@ -206,67 +207,20 @@ class ModularTaskTrainer(Roles, Configured):
                 else TrainingPaused(f"paused {after}")
             )
 
-    def _run_iteration(self, iteration: int) -> dict[str, float]:
+    def _run(self, iteration: int) -> dict[str, float]:
         """Train for one iteration, validate, step the scheduler, and return the metrics."""
+        seed_everything(self._settings.seed, "iteration", iteration)
+        for begin in self.callbacks.cb_on_iteration_begin:
+            begin(self, iteration)
         if self.callbacks.may_change_data:
             self.batches.renew()
-        metrics = {"train/loss": self._train_iteration(iteration)}
-        metrics |= self._evaluate("validation", iteration)
+        metrics = {"train/loss": self._steps.take(iteration)}
+        metrics |= evaluate_part(self, "validation", iteration)
         check_weights(self.model, iteration, metrics["validation/loss"])
         metrics["lr"] = rate_of(self.optimizer)
         self.schedule.end_iteration(metrics)
-        return metrics
-
-    def _train_iteration(self, iteration: int) -> float:
-        """Take the iteration's steps and return the mean loss of their samples."""
-        callbacks = self.callbacks
-        losses = MeanLoss()
-        self.model.train()
-        if self._has_modes:
-            self.optimizer.train()  # type: ignore[attr-defined]  # schedule-free optimizers have it
-        for batch_idx in range(self._steps()):
-            for begin in callbacks.cb_on_step_begin:
-                begin(self, iteration, batch_idx)
-            loss, count = self._take_update(self.batches.take(self._settings.accumulate))
-            if not self._is_checked:
-                self._check_first_step()
-            losses.add(loss, count)
-            if callbacks.cb_on_step_end:
-                loss_value = loss.item()
-                losses.is_finite &= isfinite(loss_value)
-                for end in callbacks.cb_on_step_end:
-                    end(self, iteration, batch_idx, loss_value)
-            if not losses.is_finite:
-                break
-            if self.batches.end_pass():
-                for exhausted in callbacks.cb_on_loader_exhausted:
-                    exhausted(self, iteration)
-        return check_finite(losses.mean(), iteration)
-
-    def _check_first_step(self) -> None:
-        check_gradients_used(self._modules, {*map(id, self._at_first)})
-        self._is_checked, self._at_first = True, []
-
-    def _steps(self) -> int:
-        """Return the number of steps of the iteration; no step takes batches of two passes."""
-        if self._settings.training_type == "epoch":
-            return ceil(self.batches.begin_pass() / self._settings.accumulate)
-        return self._settings.eval_every
-
-    def _evaluate(self, part: str, iteration: int) -> dict[str, float]:
-        """Evaluate on a part of the data, with the callbacks before and after."""
-        self.evaluating = part
-        if self._has_modes:
-            self.optimizer.eval()  # type: ignore[attr-defined]  # as above
-        for begin in self.callbacks.cb_on_evaluation_begin:
-            begin(self, iteration)
-        with self.autocast:
-            values = evaluate(self.update.call, self.loaders[part], self.device, self.measures)
-        metrics = {f"{part}/{key}": value for key, value in values.items()}
-        for end in self.callbacks.cb_on_evaluation_end:
+        for end in self.callbacks.cb_on_iteration_end:
             end(self, iteration, metrics)
-        check_numbers(metrics, own=[f"{part}/loss"])
-        self.evaluating = None
         return metrics
 
     def _save(self, recorder: Recorder, iteration: int, metrics: dict[str, float]) -> None:
@@ -294,7 +248,7 @@ class ModularTaskTrainer(Roles, Configured):
         if self._settings.test_with == "best" and best is not None and best != self.iteration:
             recorder.wait()
             restore_modules(self, self.checkpoints.state_at(best))
-        results = self._evaluate("test", self.iteration)
+        results = evaluate_part(self, "test", self.iteration)
         if not isfinite(results["test/loss"]):
             say(f"the test loss is {results['test/loss']}")
         return results

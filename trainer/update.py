@@ -59,9 +59,16 @@ class Update:
         self.clip_norm = clip_norm
         self._is_far = device.type != "cpu"
         self._closure = closure_parameter(self.optimizer)
+        self._has_modes = has_modes(self.optimizer)
         self._given: list[int] = []  # how many parameters each group had at the last step
         self._others: list[Tensor] = []
         self._is_checked = False
+
+    def set_mode(self, *, is_training: bool) -> None:
+        """Switch the optimizer to training or evaluation, if it has these modes."""
+        if self._has_modes:
+            mode = "train" if is_training else "eval"
+            getattr(self.optimizer, mode)()
 
     def take(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
         """Take one step with the gradient of the mean loss over the samples of all batches.

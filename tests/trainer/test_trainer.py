@@ -7,7 +7,6 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from run_files import MakeRun, Train, checkpoints_of, points_of, results_of
-from user_modules import Diary
 
 from trainer.errors import ConfigError, Diverged
 from trainer.trainer import ModularTaskTrainer
@@ -98,23 +97,6 @@ def test_missing_gpu_is_an_error(make_run: MakeRun, train: Train, device: str) -
         pytest.skip("there is a GPU here")
     with pytest.raises(ConfigError, match=r"^device: .*there .*Set device: auto, or cpu"):
         train(make_run(device=device))
-
-
-def test_accumulation_makes_fewer_steps_of_an_epoch(make_run: MakeRun, train: Train) -> None:
-    """Six batches are two steps of four and two batches, and callbacks hear of two."""
-    run_dir = make_run(accumulate=4, curriculum={"_target_": "user_modules.Counter"})
-    train(run_dir)
-    assert results_of(run_dir)["final"]["curriculum/steps"] == 4 * 2
-
-
-def test_accumulated_step_ends_with_its_pass(make_run: MakeRun, train: Train) -> None:
-    """Steps of four and two batches alternate when an iteration is a number of steps."""
-    Diary.heard.clear()
-    diary = {"_target_": "user_modules.Diary"}
-    train(make_run(accumulate=4, training_type="step", iterations=1, curriculum=diary))
-    events = [event[1] for event in Diary.heard]
-    assert events.count("step_end") == 4
-    assert events.count("loader_exhausted") == 2
 
 
 @pytest.mark.parametrize(

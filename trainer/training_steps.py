@@ -1,0 +1,91 @@
+"""The steps of an iteration: from its first batch to the mean loss of its samples."""
+
+from __future__ import annotations
+
+from math import ceil, isfinite
+from typing import TYPE_CHECKING, Any, Protocol
+
+from trainer.checks import check_finite
+from trainer.mean_loss import MeanLoss
+from trainer.unused_gradients import check_gradients_used
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from trainer.build import Modules
+    from trainer.callbacks.events import Callbacks
+    from trainer.schedule_steps import RateSchedule
+    from trainer.settings import TrainingSettings
+    from trainer.training_position import TrainingBatches
+    from trainer.update import Update
+
+
+class Stepping(Protocol):
+    """The parts of a trainer that the steps need."""
+
+    callbacks: Callbacks[Any]
+    batches: TrainingBatches
+    update: Update
+    schedule: RateSchedule
+
+    @property
+    def model(self) -> nn.Module:
+        """The model."""
+
+
+class TrainingSteps:
+    """Takes the steps of iterations, with the callbacks before and after each.
+
+    Args:
+        trainer: The trainer, which callbacks get.
+        modules: The modules.
+        settings: Their settings.
+    """
+
+    def __init__(self, trainer: Stepping, modules: Modules, settings: TrainingSettings) -> None:
+        self._trainer = trainer
+        self._modules = modules
+        self._settings = settings
+        self._take_update = trainer.schedule.after(trainer.update.take)
+        self._is_checked = False
+        self._at_first = [*modules.model.parameters()]  # until the first step is checked
+
+    def take(self, iteration: int) -> float:
+        """Take the steps of an iteration, and return the mean loss of their samples.
+
+        Raises:
+            Diverged: If it is not finite.
+        """
+        trainer, callbacks = self._trainer, self._trainer.callbacks
+        batches, accumulate = trainer.batches, self._settings.accumulate
+        losses = MeanLoss()
+        trainer.model.train()
+        trainer.update.set_mode(is_training=True)
+        for batch_idx in range(self._count()):
+            for begin in callbacks.cb_on_step_begin:
+                begin(trainer, iteration, batch_idx)
+            loss, count = self._take_update(batches.take(accumulate))
+            if not self._is_checked:
+                self._check_first()
+            losses.add(loss, count)
+            if callbacks.cb_on_step_end:
+                loss_value = loss.item()
+                losses.is_finite &= isfinite(loss_value)
+                for end in callbacks.cb_on_step_end:
+                    end(trainer, iteration, batch_idx, loss_value)
+            if not losses.is_finite:
+                break
+            if batches.end_pass():
+                for exhausted in callbacks.cb_on_loader_exhausted:
+                    exhausted(trainer, iteration)
+        return check_finite(losses.mean(), iteration)
+
+    def _check_first(self) -> None:
+        check_gradients_used(self._modules, {*map(id, self._at_first)})
+        self._is_checked, self._at_first = True, []
+
+    def _count(self) -> int:
+        """Return the number of steps of the iteration; no step takes batches of two passes."""
+        if self._settings.training_type == "epoch":
+            return ceil(self._trainer.batches.begin_pass() / self._settings.accumulate)
+        return self._settings.eval_every
