@@ -38,6 +38,8 @@ KINDS = (
 )
 HARMLESS = (signal.SIGCONT, signal.SIGWINCH, signal.SIGURG, signal.SIGCHLD)
 RUNS = 12
+BETWEEN = 25  # signals that fall before the storm waits for another program to begin
+LULL = 4.0  # seconds
 
 
 class NamespaceCall(ProcessCall):
@@ -204,6 +206,7 @@ def storm(world: World, signals: int, *, kinds: tuple[type[Call], ...], reported
         f"orch.tracking.enabled={str(reported).lower()}",
     )
     calls: list[Call] = []
+    begun, lull = 0, 0  # programs, and the signals that may fall before another one begins
     while struck.signals.total() < signals:
         calls = [call for call in calls if not (is_over(call) and call.collect())]
         while len(calls) < 6:
@@ -212,7 +215,11 @@ def storm(world: World, signals: int, *, kinds: tuple[type[Call], ...], reported
             kind = struck.chance.choice(kinds)
             calls.append(world.call("run", *grid, kind=kind))
         time.sleep(struck.chance.uniform(0, 0.04))
-        struck.strike(world)
+        if (now := starts(world)) > begun:
+            begun, lull = now, struck.signals.total() + BETWEEN
+        # On a busy machine nothing else would be hit than what is still starting.
+        if struck.signals.total() < lull or not wait_for_start(world, begun):
+            struck.strike(world)
         if len({int(run.name, 16) for run in done(world)}) == RUNS:
             break
     for pid in struck.stopped:
@@ -224,6 +231,21 @@ def storm(world: World, signals: int, *, kinds: tuple[type[Call], ...], reported
         call.wait()
     world.grid = (f"seed=range({RUNS})", *way, "--workers=2")
     return struck
+
+
+def starts(world: World) -> int:
+    """Return how many programs have begun."""
+    return sum(line.startswith("start") for line in world.notes("witness/said"))
+
+
+def wait_for_start(world: World, begun: int) -> bool:
+    """Wait until another program has begun, a few seconds at most: all of orch may be stopped."""
+    until = time.monotonic() + LULL
+    while time.monotonic() < until:
+        if starts(world) > begun:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def done(world: World) -> list[Path]:
@@ -273,7 +295,7 @@ def blow(
         struck = storm(world, signals - fallen.total(), kinds=kinds, reported=reported)
         fallen += struck.signals
         found += heal(world) + wrong(world, struck)
-        attempts += sum(line.startswith("start") for line in world.notes("witness/said"))
+        attempts += starts(world)
         if reported:
             found += miscounted(world)
         if found:
