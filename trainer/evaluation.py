@@ -14,6 +14,7 @@ from trainer.model_call import check_loss, predictions_in
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
+    from types import MappingProxyType
 
     from trainer.callbacks.events import Callbacks
     from trainer.configured_metrics import Measures
@@ -56,7 +57,7 @@ class Evaluated(Protocol):
     callbacks: Callbacks[Any]
     update: Update
     autocast: AbstractContextManager[None]
-    loaders: dict[str, Loader]
+    loaders: MappingProxyType[str, Loader]
     device: torch.device
     measures: Measures
 

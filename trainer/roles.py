@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Roles:
 
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
-        self.modules = modules.by_role()
+        self.modules = MappingProxyType(modules.by_role())
 
     @property
     def data(self) -> DataModule:

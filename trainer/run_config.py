@@ -31,8 +31,8 @@ class WatchedSettings:
     """The settings as callbacks get them: reading `iterations` is noted."""
 
     def __init__(self, settings: TrainingSettings, watch: Watch) -> None:
-        self._settings = settings
-        self._watch = watch
+        object.__setattr__(self, "_settings", settings)
+        object.__setattr__(self, "_watch", watch)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - that of the setting
         """Return a setting."""
@@ -41,6 +41,16 @@ class WatchedSettings:
         if name == READ or name.startswith("__"):  # the latter of `dataclasses`, which reads all
             self._watch.is_read = True
         return getattr(self._settings, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse to assign a setting, which would have no effect.
+
+        Raises:
+            AttributeError: Always.
+        """
+        raise AttributeError(
+            f"the setting {name!r} can be read, but not assigned. Set it in the config."
+        )
 
 
 class Configured:

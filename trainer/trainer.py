@@ -6,6 +6,7 @@ import time
 from functools import partial
 from math import inf, isfinite
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from trainer.beginning import begin_training, find_checkpoint, resume
@@ -42,6 +43,7 @@ from trainer.history import History
 from trainer.loading.loaders import make_loader
 from trainer.loading.sample_checks import examine
 from trainer.module_generators import ModuleGenerators
+from trainer.read_only import ReadOnly
 from trainer.results import report
 from trainer.roles import Roles
 from trainer.run_claim import claimed
@@ -51,6 +53,7 @@ from trainer.schedule_interval import STEP, interval_of, length_of
 from trainer.schedule_steps import RateSchedule, rate_of
 from trainer.seeding import seed_everything
 from trainer.state_digest import digest_of
+from trainer.state_rehearsal import Rehearsal
 from trainer.stopping import EarlyStopping
 from trainer.training_position import TrainingBatches
 from trainer.training_steps import TrainingSteps
@@ -67,7 +70,7 @@ if TYPE_CHECKING:
     from trainer.settings import Config
 
 
-class ModularTaskTrainer(Roles, Configured):
+class ModularTaskTrainer(ReadOnly, Roles, Configured):
     """A trainer that builds the modules of a configuration, trains the model, and tests it.
 
     An interrupted run resumes from its newest checkpoint, and ends with the same bits as one that was
@@ -103,9 +106,12 @@ class ModularTaskTrainer(Roles, Configured):
         self.measures = build_measures(config, self.device, self.criterion, self._settings.metric)
         settings, is_watched = self._settings, self.callbacks.may_change_data
         load = partial(make_loader, settings=settings, device=self.device, is_watched=is_watched)
-        self.loaders = {part: load(getattr(self.data, part), part) for part in PARTS}
+        self.loaders = MappingProxyType(
+            {part: load(getattr(self.data, part), part) for part in PARTS}
+        )
         self.generators = ModuleGenerators(self.modules, self.loaders.values())
         self.unsaved = UnsavedState(self.modules)
+        self.rehearsal = Rehearsal(self.modules)
         self.batches = TrainingBatches(self.loaders["train"])
         length = length_of(settings, len(self.batches), is_known=not is_watched)
         interval = interval_of(config, self.scheduler, length)
@@ -187,6 +193,7 @@ class ModularTaskTrainer(Roles, Configured):
         begin_training(self, self._plain, self._settings.seed)
         if found is None:
             check_savable(lambda: state_of(self))
+            self.rehearsal.begin()
         else:
             resume(self, *found, self._settings.iterations)
 
@@ -227,6 +234,7 @@ class ModularTaskTrainer(Roles, Configured):
         """Queue the iteration to be saved and then published."""
         self.generators.tell_late()
         self.unsaved.tell()
+        self.rehearsal.tell()
         self.iteration = iteration
         check_numbers(metrics, own=MEASURED)
         self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Values = dict[str, object]
 
 MOST_BYTES = 2**20  # of a tensor that is compared
+SAVING = ("state_dict", "load_state_dict", "get_extra_state", "set_extra_state")
 
 
 class UnsavedState:
@@ -55,15 +56,25 @@ def _values_of(modules: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for role, module in modules.items():
         if isinstance(module, nn.Module):
             for name, each in module.named_modules():
-                yield from _of_object(each, f"{role}.{name}" if name else role)
+                if not saves_more(type(each)):
+                    yield from _of_object(each, f"{role}.{name}" if name else role)
         elif not hasattr(module, "state_dict"):
             yield from _of_object(module, role)
 
 
+def values_of(module: object, role: str) -> Iterator[tuple[str, object]]:
+    """Yield the numbers and small tensors in attributes of a module that saves in its own way."""
+    if isinstance(module, nn.Module):
+        for name, each in module.named_modules():
+            if saves_more(type(each)):
+                yield from _of_object(each, f"{role}.{name}" if name else role)
+    else:
+        yield from _of_object(module, role)
+
+
 def _of_object(value: object, path: str) -> Iterator[tuple[str, object]]:
     """Yield the numbers and small tensors of an object of the user's own."""
-    kind = type(value)
-    if _is_installed(kind) or _saves_more(kind):
+    if is_of_package(type(value)):
         return
     for name, held in getattr(value, "__dict__", {}).items():
         if name == "training":
@@ -74,15 +85,16 @@ def _of_object(value: object, path: str) -> Iterator[tuple[str, object]]:
             yield f"{path}.{name}", _bytes_of(held)
 
 
-def _is_installed(kind: type) -> bool:
+def is_of_package(kind: type) -> bool:
+    """Return whether a class is not the user's own."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return file is not None and is_installed(file)
 
 
-def _saves_more(kind: type) -> bool:
+def saves_more(kind: type) -> bool:
     """Return whether a module has more in its `state_dict` than PyTorch saves."""
-    own = (getattr(kind, name, None) for name in ("state_dict", "get_extra_state"))
-    theirs = (nn.Module.state_dict, nn.Module.get_extra_state)
+    own = (getattr(kind, name, None) for name in SAVING)
+    theirs = (getattr(nn.Module, name) for name in SAVING)
     return issubclass(kind, nn.Module) and any(
         one is not other for one, other in zip(own, theirs, strict=True)
     )

@@ -1,6 +1,7 @@
 """Run directories to train in, and processes to train in them."""
 
 import faulthandler
+import json
 import multiprocessing
 import os
 import signal
@@ -20,7 +21,18 @@ from trainer.trainer import ModularTaskTrainer
 # Configurations name the modules of this folder, and tests import them.
 sys.path.append(str(Path(__file__).parent / "user_code"))
 
-from run_files import Launch, MakeRun, Start, Train
+from run_files import (
+    End,
+    EndsOf,
+    Interrupt,
+    Launch,
+    MakeRun,
+    Start,
+    Train,
+    places_of,
+    results_of,
+)
+from user_modules import Interrupted, run_program, sabotage
 
 TINY: dict[str, Any] = {
     "seed": 7,
@@ -67,6 +79,42 @@ def train() -> Train:
 
 
 @pytest.fixture
+def interrupt(make_run: MakeRun, train: Train, tmp_path: Path) -> Interrupt:
+    """Return what trains a run whole, and interrupted and resumed, and compares how both end."""
+
+    def compare(
+        event: str,
+        iteration: int,
+        *,
+        run: Callable[[Path], Any] = train,
+        role: str = "curriculum",
+        by: str = "user_modules.Saboteur",
+        **changes: Any,
+    ) -> Path:
+        """Interrupt the run once at an event of an iteration; return the run that was resumed.
+
+        `run` trains it. The module of a role interrupts it, by an object of the class `by`; the run
+        must have no other module of this role than a data module.
+        """
+        whole = make_run("whole", **changes)
+        run(whole)
+        broken = make_run(
+            "broken",
+            **{**changes, role: sabotage(tmp_path, event, iteration, "raise") | {"_target_": by}},
+        )
+        with pytest.raises(Interrupted):
+            run(broken)
+        assert not (broken / "results.json").exists()
+        run(broken)
+        for part in ("digest", "test", "best", "final"):
+            assert results_of(broken)[part] == results_of(whole)[part], part
+        assert places_of(broken) == places_of(whole)
+        return broken
+
+    return compare
+
+
+@pytest.fixture
 def launch() -> Iterator[Launch]:
     """Return what calls a function in a process of its own, with a process group of its own.
 
@@ -89,6 +137,42 @@ def launch() -> Iterator[Launch]:
     for process in started:
         with suppress(ProcessLookupError):
             os.killpg(process.pid or 0, signal.SIGKILL)
+
+
+@pytest.fixture
+def ends_of(launch: Launch) -> EndsOf:
+    """Return what runs `python -m trainer RUN_DIR` for each of some runs, and returns how they end."""
+
+    def ends(run_dirs: dict[str, Path]) -> dict[str, End]:
+        process = launch(run_each, [*map(str, run_dirs.values())])
+        process.join(300)
+        assert process.exitcode == 0
+        return {
+            name: End(
+                json.loads((run_dir / "code").read_text()),
+                (run_dir / "err.log").read_text(),
+                (run_dir / "results.json").exists(),
+            )
+            for name, run_dir in run_dirs.items()
+        }
+
+    return ends
+
+
+def run_each(run_dirs: list[str]) -> None:
+    """Be `python -m trainer RUN_DIR` in a process for each run."""
+    for run_dir in run_dirs:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                run_program(run_dir)
+            except SystemExit as ended:
+                os._exit(ended.code if isinstance(ended.code, int) else 1)
+            except BaseException:  # noqa: BLE001 - as Python itself ends
+                os._exit(1)
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        Path(run_dir, "code").write_text(json.dumps(code))
 
 
 def call_in_group(function: Callable[..., None], *arguments: object) -> None:

@@ -6,19 +6,15 @@ the user's line, never with results, and in a class of failures that is retried 
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from failing import DEEDS
-from user_modules import run_program
 
 from orchestrator.runner.failure_classes import Traces, classify
 
 if TYPE_CHECKING:
-    from run_files import Launch, MakeRun
+    from run_files import End, EndsOf, MakeRun
 
 WORKERS = {"num_workers": 1}
 COLLATE = {"collate_fn": {"_target_": "failing.collate", "_partial_": True}}
@@ -72,32 +68,15 @@ def test_there_are_many_cases_and_each_way_to_fail_is_tried_at_many_places() -> 
     assert min(map(tried.count, DEEDS)) >= 2
 
 
-def run_each(run_dirs: list[str]) -> None:
-    """Be `python -m trainer RUN_DIR` in a process for each run."""
-    for run_dir in run_dirs:
-        pid = os.fork()
-        if pid == 0:
-            try:
-                run_program(run_dir)
-            except SystemExit as ended:
-                os._exit(ended.code if isinstance(ended.code, int) else 1)
-            except BaseException:  # noqa: BLE001 - as Python itself ends
-                os._exit(1)
-            os._exit(0)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        Path(run_dir, "code").write_text(json.dumps(code))
-
-
-def fault_of(run_dir: Path, place: str, deed: str) -> str:
+def fault_of(end: End, place: str, deed: str) -> str:
     """Return what is wrong with the end of a run; nothing if it ended as it should."""
-    code = json.loads((run_dir / "code").read_text())
-    said = (run_dir / "err.log").read_text()
-    if (run_dir / "results.json").exists():
+    code, said, has_results = end
+    if has_results:
         return "it has results"
     if deed == "exit at once":  # nothing can be told then; `orch` knows it by the missing results
         return "" if code == (1 if "worker" in place else 0) else f"exit code {code}"
     if code == 2:
-        return "" if said.count("\n") == 1 and len(said) > 20 else f"not one line: {said}"
+        return "" if end.is_line else f"not one line: {said}"
     if code != 1 or 'failing.py", line' not in said:
         return f"exit code {code}, no traceback that leads to the user's code: {said[-1500:]}"
     kind = classify(code, Traces(said[-4000:])).kind
@@ -106,22 +85,22 @@ def fault_of(run_dir: Path, place: str, deed: str) -> str:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_failure_says_where_and_leaves_no_results(
-    make_run: MakeRun, launch: Launch, place: str
+    make_run: MakeRun, ends_of: EndsOf, place: str
 ) -> None:
     """In all the ways that are tried at this place."""
-    check(make_run, launch, place, deeds_at(place))
+    check(make_run, ends_of, place, deeds_at(place))
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("place", PLACES)
 def test_any_failure_says_where_and_leaves_no_results(
-    make_run: MakeRun, launch: Launch, place: str
+    make_run: MakeRun, ends_of: EndsOf, place: str
 ) -> None:
     """In all ways, at every place."""
-    check(make_run, launch, place, [*DEEDS])
+    check(make_run, ends_of, place, [*DEEDS])
 
 
-def check(make_run: MakeRun, launch: Launch, place: str, deeds: list[str]) -> None:
+def check(make_run: MakeRun, ends_of: EndsOf, place: str, deeds: list[str]) -> None:
     """Fail at a place in some ways, and look at how the runs end."""
     run_dirs = {}
     for number, deed in enumerate(deeds):
@@ -141,8 +120,5 @@ def check(make_run: MakeRun, launch: Launch, place: str, deeds: list[str]) -> No
             **modules,
             **PLACES[place],
         )
-    process = launch(run_each, [*map(str, run_dirs.values())])
-    process.join(300)
-    assert process.exitcode == 0
-    faults = {deed: fault_of(run_dir, place, deed) for deed, run_dir in run_dirs.items()}
+    faults = {deed: fault_of(end, place, deed) for deed, end in ends_of(run_dirs).items()}
     assert {deed: fault for deed, fault in faults.items() if fault} == {}

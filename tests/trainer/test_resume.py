@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
-from run_files import MakeRun, Start, Train, checkpoints_of, places_of, points_of, results_of
+from run_files import (
+    Interrupt,
+    MakeRun,
+    Start,
+    Train,
+    checkpoints_of,
+    places_of,
+    points_of,
+    results_of,
+)
 from user_modules import Interrupted, run_program, sabotage
 
 SCHEDULERS: dict[str, dict[str, Any]] = {
@@ -21,77 +30,51 @@ EVENTS = ("iteration_begin", "iteration_end", "step_end")
 
 @pytest.mark.parametrize("choice", [*product(("epoch", "step"), (0.0, 0.4), SCHEDULERS)])
 def test_resumed_run_ends_with_the_same_digest(
-    make_run: MakeRun, train: Train, tmp_path: Path, choice: tuple[str, float, str]
+    interrupt: Interrupt, choice: tuple[str, float, str]
 ) -> None:
     """Weights, optimizer and metrics are equal after an interruption at a random place."""
     training_type, dropout, scheduler = choice
-    changes = {
-        "training_type": training_type,
-        "model__dropout": dropout,
-        "scheduler": SCHEDULERS[scheduler],
-    }
-    whole = make_run("whole", **changes)
-    train(whole)
     random = Random(str(choice))  # noqa: S311 - no secret
-    saboteur = sabotage(tmp_path, random.choice(EVENTS), random.randint(1, 4), "raise")
-    broken = make_run("broken", curriculum=saboteur, **changes)
-    with pytest.raises(Interrupted):
-        train(broken)
-    train(broken)
-    assert results_of(broken)["digest"] == results_of(whole)["digest"]
-    assert results_of(broken)["test"] == results_of(whole)["test"]
-    assert places_of(broken) == places_of(whole)
+    interrupt(
+        random.choice(EVENTS),
+        random.randint(1, 4),
+        training_type=training_type,
+        model__dropout=dropout,
+        scheduler=SCHEDULERS[scheduler],
+    )
 
 
 @pytest.mark.parametrize("model", [{"_target_": "trainer.models.cnn10.Cnn10", "width": 0.02}])
 def test_resumed_cnn10_ends_with_the_same_digest(
-    make_run: MakeRun, train: Train, tmp_path: Path, model: dict[str, Any]
+    interrupt: Interrupt, model: dict[str, Any]
 ) -> None:
     """Batch normalisation, dropout and Adam go on as if nothing had happened."""
-    changes = {
-        "iterations": 2,
-        "batch_size": 64,
-        "data": {"_target_": "trainer.data.digits.Digits", "held_out": 1500},
-        "model": model | {"input_shape": [1, 8, 8], "classes": 10},
-        "optimizer": {"_target_": "torch.optim.Adam", "lr": 0.003},
-    }
-    whole = make_run("whole", **changes)
-    train(whole)
-    saboteur = sabotage(tmp_path, "step_end", 2, "raise")
-    broken = make_run("broken", curriculum=saboteur, **changes)
-    with pytest.raises(Interrupted):
-        train(broken)
-    train(broken)
-    assert results_of(broken)["digest"] == results_of(whole)["digest"]
+    interrupt(
+        "step_end",
+        2,
+        iterations=2,
+        batch_size=64,
+        data={"_target_": "trainer.data.digits.Digits", "held_out": 1500},
+        model=model | {"input_shape": [1, 8, 8], "classes": 10},
+        optimizer={"_target_": "torch.optim.Adam", "lr": 0.003},
+    )
 
 
-def test_state_of_a_curriculum_survives(make_run: MakeRun, train: Train, tmp_path: Path) -> None:
+def test_state_of_a_curriculum_survives(interrupt: Interrupt) -> None:
     """A module with a state that changes the training has it again after an interruption."""
-    counter = {"_target_": "user_modules.Counter"}
-    whole = make_run("whole", curriculum=counter)
-    train(whole)
-    fragile = sabotage(tmp_path, "step_end", 3, "raise") | {"_target_": "user_modules.FragileTiny"}
-    broken = make_run("broken", curriculum=counter, data=fragile)
-    with pytest.raises(Interrupted):
-        train(broken)
-    train(broken)
+    broken = interrupt(
+        "step_end",
+        3,
+        role="data",
+        by="user_modules.FragileTiny",
+        curriculum={"_target_": "user_modules.Counter"},
+    )
     assert results_of(broken)["final"]["curriculum/steps"] == 24
-    assert results_of(broken)["digest"] == results_of(whole)["digest"]
 
 
-def test_random_samples_are_the_same_after_an_interruption(
-    make_run: MakeRun, train: Train, tmp_path: Path
-) -> None:
+def test_random_samples_are_the_same_after_an_interruption(interrupt: Interrupt) -> None:
     """What augmentation draws from the global generators depends on the place alone."""
-    changes = {"data": {"_target_": "user_modules.Noisy"}, "training_type": "step"}
-    whole = make_run("whole", **changes)
-    train(whole)
-    saboteur = sabotage(tmp_path, "step_end", 2, "raise")
-    broken = make_run("broken", curriculum=saboteur, **changes)
-    with pytest.raises(Interrupted):
-        train(broken)
-    train(broken)
-    assert results_of(broken)["digest"] == results_of(whole)["digest"]
+    interrupt("step_end", 2, data={"_target_": "user_modules.Noisy"}, training_type="step")
 
 
 @pytest.mark.parametrize("data", ["Tiny", "Noisy"])

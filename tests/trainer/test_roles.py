@@ -10,9 +10,11 @@ from run_files import MakeRun, Train, results_of
 def test_module_is_not_exchanged(make_run: MakeRun, train: Train, role: str) -> None:
     """The training would go on with the one before; the error is the callback's own."""
     run_dir = make_run(curriculum={"_target_": "meddling.Meddling", "deed": role})
-    with pytest.raises(AttributeError, match=f"property '{role}' of .* has no setter") as caught:
+    with pytest.raises(
+        AttributeError, match=f"^'{role}' of .* can be read, but not assigned"
+    ) as caught:
         train(run_dir)
-    assert caught.traceback[-1].path.name == "meddling.py"
+    assert "meddling.py" in [entry.path.name for entry in caught.traceback]
     assert not (run_dir / "results.json").exists()
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from run_files import MakeRun, Start, Train, points_of, results_of
+from run_files import Interrupt, MakeRun, Start, Train, points_of, results_of
 from schedules import in_sequence
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau
-from user_modules import Interrupted, run_program, sabotage
+from user_modules import run_program, sabotage
 
 from trainer.errors import ConfigError
 from trainer.schedule_interval import ITERATION, STEP, Length, interval_of, without_interval
@@ -92,27 +92,16 @@ def test_interval_that_the_class_tells_is_the_one_that_is_written(
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("scheduler", [ONE_CYCLE, CYCLIC, COSINE | {"interval": "step"}])
 def test_interrupted_run_ends_with_the_same_digest(
-    make_run: MakeRun,
-    train: Train,
-    tmp_path: Path,
-    scheduler: dict[str, Any],
-    accumulate: int,
-    training_type: str,
+    interrupt: Interrupt, scheduler: dict[str, Any], accumulate: int, training_type: str
 ) -> None:
-    changes = {
-        "scheduler": scheduler,
-        "accumulate": accumulate,
-        "training_type": training_type,
-        "eval_every": 5,
-    }
-    whole = make_run("whole", **changes)
-    train(whole)
-    saboteur = sabotage(tmp_path, "step_end", 3, "raise")
-    broken = make_run("broken", curriculum=saboteur, **changes)
-    with pytest.raises(Interrupted):
-        train(broken)
-    train(broken)
-    assert results_of(broken)["digest"] == results_of(whole)["digest"]
+    interrupt(
+        "step_end",
+        3,
+        scheduler=scheduler,
+        accumulate=accumulate,
+        training_type=training_type,
+        eval_every=5,
+    )
 
 
 def test_killed_run_ends_with_the_same_digest(

@@ -19,6 +19,7 @@ from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import MappingProxyType
 
     import torch
 
@@ -37,7 +38,7 @@ class Resumable(Protocol):
     """The parts of a trainer that a checkpoint consists of."""
 
     iteration: int
-    modules: dict[str, object]
+    modules: MappingProxyType[str, object]
     batches: TrainingBatches
     history: History
     stopping: EarlyStopping

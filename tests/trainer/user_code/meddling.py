@@ -90,3 +90,25 @@ class LeavingData:
 
     def __init__(self) -> None:
         self.train, self.validation, self.test = (LeavingWorker(labelled(s)) for s in range(3))
+
+
+class Assigning:
+    """Assign or remove an attribute of the trainer."""
+
+    def __init__(self, deed: str, name: str) -> None:
+        self.deed = deed
+        self.name = name
+
+    def cb_on_iteration_begin(self, trainer: Any, iteration: int) -> None:
+        """Do it."""
+        if self.deed == "remove":
+            delattr(trainer, self.name)
+        elif self.deed == "item":
+            getattr(trainer, self.name)["x"] = None
+        elif self.deed == "setting":
+            setattr(trainer.settings, self.name, None)
+        else:
+            setattr(trainer, self.name, iteration)
+        if self.deed == "own":  # one's own may be changed, and removed
+            setattr(trainer, self.name, iteration + 1)
+            delattr(trainer, self.name)

@@ -4,12 +4,29 @@ import json
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 MakeRun = Callable[..., Path]
 Train = Callable[[Path], dict[str, float]]
 Start = Callable[..., int]
 Launch = Callable[..., BaseProcess]
+Interrupt = Callable[..., Path]
+
+
+class End(NamedTuple):
+    """How a run ended: its exit code, what it wrote to stderr, and whether it has results."""
+
+    code: int
+    said: str
+    has_results: bool
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it said one line."""
+        return self.said.count("\n") == 1 and len(self.said) > 20
+
+
+EndsOf = Callable[[dict[str, Path]], dict[str, End]]
 
 
 def results_of(run_dir: Path) -> dict[str, Any]:

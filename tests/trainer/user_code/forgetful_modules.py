@@ -1,0 +1,91 @@
+"""Modules whose states do not come back as they were saved, and some whose states do."""
+
+# ruff: noqa: ARG002 - a callback has its parameters, used or not
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Counting:
+    """A curriculum that counts steps, and sums losses, in ways that its state may lose."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        self.steps = 0
+        self.total = torch.zeros(())
+        self.shown = 0.0
+
+    def cb_on_step_end(self, trainer: Any, iteration: int, batch_idx: int, loss: float) -> None:
+        """Count."""
+        self.steps += 1
+        self.total += loss
+        if self.how == "shows":
+            self.shown = loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+        state: dict[str, Any] = {"steps": self.steps, "total": self.total}
+        if self.how == "leaves out":
+            del state["total"]
+        if self.how == "rounds":
+            state["total"] = self.total.round()
+        if self.how == "other key":
+            state["count"] = state.pop("steps")
+        if self.how == "tells the time":
+            state["saved_at"] = time.monotonic()
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Use a state."""
+        if self.how == "ignores":
+            return
+        if self.how != "forgets steps":
+            self.steps = state["steps"]
+        self.total = state.get("total", self.total)
+
+
+class Extra(nn.Module):
+    """A part of a model that counts its calls."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.calls = 0
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Count."""
+        self.calls += self.training
+        return samples
+
+    def get_extra_state(self) -> Any:
+        """Return the state."""
+        return {"calls": torch.tensor(self.calls)}
+
+    def set_extra_state(self, state: Any) -> None:
+        """Use it."""
+        if self.how == "right":
+            self.calls = int(state["calls"])
+        if self.how == "other key":
+            self.calls = int(state["count"])
+
+
+class Model(nn.Sequential):
+    """A model with such a part."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(Extra(how), nn.Linear(6, 2))
+
+
+class Doubling(torch.optim.SGD):
+    """An optimizer that saves nothing of its state."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params, lr=0.1, momentum=0.9)
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        """Do nothing."""

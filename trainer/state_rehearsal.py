@@ -1,0 +1,155 @@
+"""The rehearsal of a resume: whether states that modules save in ways of their own come back.
+
+PyTorch's own states do. A `state_dict` of the user's may leave out something, and a `load_state_dict`
+may fail or forget: a run that is killed would then differ, or never be resumed. So after the first
+iteration, in a separate process, the states of the end and of the beginning are loaded.
+"""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from torch import Tensor, nn
+
+from trainer.errors import CheckpointError
+from trainer.loading.without_trace import found_without_trace
+from trainer.run_files import say
+from trainer.state_digest import digest_of
+from trainer.target_errors import first_line, is_installed
+from trainer.unsaved_state import is_of_package, saves_more, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Digests = dict[str, str]
+
+MOST_BYTES: Final = 1 << 24  # of a state that is kept until the end of the first iteration
+MOST_NAMED: Final = 5
+
+
+class Rehearsal:
+    """Loads the states of modules that have their own way to save them, once.
+
+    Args:
+        modules: The modules by their roles.
+    """
+
+    def __init__(self, modules: Mapping[str, object]) -> None:
+        self._modules: dict[str, Any] = {
+            role: module for role, module in modules.items() if _saves_its_own_way(module)
+        }
+        self._before: dict[str, tuple[object, dict[str, object]]] = {}
+
+    def begin(self) -> None:
+        """Keep the states of the beginning."""
+        for role, module in self._modules.items():
+            with suppress(Exception):  # user code, which may work only after an iteration
+                state = module.state_dict()
+                if _size_of(state) <= MOST_BYTES:
+                    self._before[role] = deepcopy(state), dict(values_of(module, role))
+
+    def tell(self) -> None:
+        """Print what a resumed run would not have again; called after the first iteration.
+
+        Raises:
+            CheckpointError: If a module cannot load its own state: the run could not be resumed.
+        """
+        before, self._before = self._before, {}
+        if not before:
+            return
+        found = found_without_trace(
+            lambda: {
+                role: _rehearsed(self._modules[role], role, *its) for role, its in before.items()
+            },
+            what="states of modules",
+        )
+        for role, (error, lost) in found.items():
+            kind = type(self._modules[role]).__name__
+            if error:
+                raise CheckpointError(
+                    f"{role}: {kind}.load_state_dict() fails for what its state_dict() returns: {error}."
+                    " A run that is interrupted could not be resumed. Correct it."
+                )
+            if lost:
+                say(
+                    f"note: {', '.join(lost[:MOST_NAMED])} changed in the first iteration, and"
+                    f" load_state_dict() of {kind} does not restore that: a resumed run would differ."
+                    " Ignore this if each iteration sets it, or nothing depends on it."
+                )
+
+
+def _rehearsed(
+    module: Any,  # noqa: ANN401 - the user's
+    role: str,
+    state: object,
+    values: Mapping[str, object],
+) -> tuple[str, list[str]]:
+    """Load the state of now and that of the beginning.
+
+    Returns:
+        Why the first could not be loaded, and the names of what the second did not restore.
+    """
+    now, now_again = (_digests_of(module.state_dict(), role) for _ in range(2))
+    values_now = dict(values_of(module, role))
+    try:
+        module.load_state_dict(deepcopy(module.state_dict()))
+    except Exception as error:  # noqa: BLE001 - user code
+        return _told(error), []
+    wanted = _digests_of(state, role)
+    try:
+        module.load_state_dict(state)
+        found, values_found = _digests_of(module.state_dict(), role), dict(values_of(module, role))
+    except Exception:  # noqa: BLE001 - user code, which may not be able to go back
+        return "", []
+    lost = [
+        key
+        for key, digest in wanted.items()
+        if now.get(key) == now_again.get(key) != digest != found.get(key)
+    ]
+    lost += [
+        path
+        for path, value in values.items()
+        if values_now.get(path) != value != values_found.get(path) and path not in lost
+    ]
+    return "", lost
+
+
+def _told(error: Exception) -> str:
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not is_installed(frame.filename)
+    ]
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {first_line(error)}{place}"
+
+
+def _digests_of(state: Any, role: str) -> Digests:  # noqa: ANN401 - the user's
+    """Return a digest of each part of a state."""
+    parts = state if isinstance(state, dict) else {"state": state}
+    return {f"{role}.{key}": digest_of(value) for key, value in parts.items()}
+
+
+def _saves_its_own_way(module: object) -> bool:
+    if not callable(getattr(module, "load_state_dict", None)):
+        return False
+    if isinstance(module, nn.Module):
+        return any(saves_more(type(each)) for each in module.modules())
+    own: tuple[Callable[..., object] | None, ...] = tuple(
+        getattr(type(module), name, None) for name in ("state_dict", "load_state_dict")
+    )
+    return not is_of_package(type(module)) and any(
+        not str(getattr(method, "__module__", "")).startswith("torch.") for method in own
+    )
+
+
+def _size_of(value: object) -> int:
+    if isinstance(value, Tensor):
+        return value.nbytes
+    if isinstance(value, dict):
+        return sum(map(_size_of, value.values()))
+    return sum(map(_size_of, value)) if isinstance(value, list | tuple) else 0
