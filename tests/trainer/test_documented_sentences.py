@@ -31,6 +31,9 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("It is an argument as well", "test_hydra_targets.py::test_name_reaches_a_target_that_has_a_parameter_for_it"),
         ("What a module has to remember", f"{R}test_state_of_a_curriculum_survives"),
         ("A number or tensor that", "test_unsaved_state.py::test_state_that_nothing_saves_is_told_once"),
+        ("A `load_state_dict()` that", "test_state_rehearsal.py::test_state_that_cannot_be_loaded_is_refused"),
+        ("Both are tried", "test_state_rehearsal.py::test_what_a_state_loses_is_told_once"),
+        ("What a state loses", "test_state_rehearsal.py::test_what_is_lost_later_is_not_noticed"),
         ("Random generators need", "test_module_generators.py::test_run_that_is_killed_or_repeated_ends_with_the_same_digest"),
     ],
     "Batches": [
@@ -114,6 +117,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("An event without", "callbacks/test_events.py::test_events_without_listeners_are_empty_tuples"),
         ("A callback may", ADVICE),
         ("read every", "test_roles.py::test_module_is_not_exchanged"),
+        ("To assign one", "test_read_only.py::test_no_attribute_of_the_trainer_is_assigned_by_a_callback"),
         ("add numbers", "test_own_ways.py::test_numbers_of_any_kind_are_reported"),
         ("change the data", "test_exactness.py::test_change_between_iterations_gives_the_same_bits_with_any_number_of_workers"),
         ("say which samples", "test_training_position.py::test_pass_that_has_begun_keeps_its_samples"),

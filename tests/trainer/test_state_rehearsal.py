@@ -64,3 +64,12 @@ def test_state_that_cannot_be_loaded_is_refused(
         train(run_dir)
     assert "\n" not in str(caught.value)
     assert not [*(run_dir / "checkpoints").glob("*.pt")]
+
+
+@pytest.mark.parametrize("how", ["forgets later", "forgets much"])
+def test_what_is_lost_later_is_not_noticed(
+    make_run: MakeRun, train: Train, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    """The guide says so; nothing that changes later, or is large, is kept to compare it."""
+    train(make_run(iterations=3, **curriculum(how)))
+    assert "note: " not in capsys.readouterr().out

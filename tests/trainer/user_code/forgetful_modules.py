@@ -19,6 +19,8 @@ class Counting:
         self.steps = 0
         self.total = torch.zeros(())
         self.shown = 0.0
+        self.late = 0
+        self.much = torch.zeros(5 << 20 if how == "forgets much" else 0)
 
     def cb_on_step_end(self, trainer: Any, iteration: int, batch_idx: int, loss: float) -> None:
         """Count."""
@@ -26,10 +28,11 @@ class Counting:
         self.total += loss
         if self.how == "shows":
             self.shown = loss
+        self.late += iteration > 1
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state."""
-        state: dict[str, Any] = {"steps": self.steps, "total": self.total}
+        state: dict[str, Any] = {"steps": self.steps, "total": self.total, "much": self.much}
         if self.how == "leaves out":
             del state["total"]
         if self.how == "rounds":
@@ -44,9 +47,10 @@ class Counting:
         """Use a state."""
         if self.how == "ignores":
             return
-        if self.how != "forgets steps":
+        if self.how not in ("forgets steps", "forgets much"):
             self.steps = state["steps"]
         self.total = state.get("total", self.total)
+        self.late = 0 if self.how == "forgets later" else self.late
 
 
 class Extra(nn.Module):
