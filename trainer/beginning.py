@@ -14,6 +14,7 @@ from trainer.seeding import seed_everything
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import MappingProxyType
 
     from trainer.callbacks.events import Callbacks
     from trainer.checkpoints.reading import Saved
@@ -27,6 +28,7 @@ class Beginning(Resumable, Protocol):
     """The parts of a trainer that the beginning of a run needs."""
 
     run_dir: Path
+    modules: MappingProxyType[str, object]
     callbacks: Callbacks[Any]
     unsaved: UnsavedState
     checkpoints: Checkpoints

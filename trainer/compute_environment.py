@@ -102,16 +102,17 @@ def compiler_limit_explained() -> Iterator[None]:
 def choose_autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
     """Return a context that casts computations to a precision; the weights stay float32.
 
-    It may be entered repeatedly. bfloat16 has the range of float32, so the loss is not scaled.
+    It may be entered repeatedly. bfloat16 has the range of float32; for float16, the loss is scaled.
 
     Raises:
         ConfigError: If the device cannot compute in that precision.
     """
     if precision == "float32":
         return nullcontext()
-    if device.type == "cuda" and not torch.cuda.is_bf16_supported():
+    is_bfloat16 = precision == "bfloat16"
+    if is_bfloat16 and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise ConfigError(
-            f"precision: this GPU does not support {precision}. Set precision: float32."
+            f"precision: this GPU does not support {precision}. Set precision: float16, or float32."
         )
     return cast(
         "AbstractContextManager[None]", torch.autocast(device.type, getattr(torch, precision))

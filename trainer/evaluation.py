@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trainer.loading.loaders import Loader
     from trainer.model_call import ModelCall
     from trainer.update import Update
+    from trainer.weight_average import WeightAverage
 
 
 @torch.no_grad()
@@ -56,6 +57,7 @@ class Evaluated(Protocol):
     evaluating: str | None
     callbacks: Callbacks[Any]
     update: Update
+    average: WeightAverage
     autocast: AbstractContextManager[None]
     loaders: MappingProxyType[str, Loader]
     device: torch.device
@@ -72,7 +74,7 @@ def evaluate_part(trainer: Evaluated, part: str, iteration: int) -> dict[str, fl
     trainer.update.set_mode(is_training=False)
     for begin in trainer.callbacks.cb_on_evaluation_begin:
         begin(trainer, iteration)
-    with trainer.autocast:
+    with trainer.average.evaluated(), trainer.autocast:
         values = evaluate(
             trainer.update.call, trainer.loaders[part], trainer.device, trainer.measures
         )

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import nn
 
 from trainer.build import playing, required
-from trainer.checkpoints.reading import NAME, read_model_state
+from trainer.checkpoints.reading import NAME, read_module_states
 from trainer.checkpoints.store import BEST
 from trainer.config_file import plain_config, read_config
+from trainer.ema_settings import read_ema
 from trainer.errors import CheckpointError, ConfigError
 from trainer.hydra_targets import asks_for, build
 from trainer.run_files import CHECKPOINTS, CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state
+from trainer.settings import read_group
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trainer.settings import Config
 
 WEIGHTS: Final = ("best", "last")
@@ -33,14 +37,16 @@ def load_model(run_dir: Path | str, weights: str, device: str | torch.device) ->
         raise ConfigError(f"{run_dir}: it is not a run directory. Name one.")
     if not (run_dir / RESULTS).is_file():
         raise ConfigError(f"{run_dir}: the run is not done. Run it to its end.")
-    state = read_model_state(_best(run_dir) if weights == "best" else _last(run_dir))
+    states = read_module_states(_best(run_dir) if weights == "best" else _last(run_dir))
+    config = plain_config(read_config(run_dir / CONFIG))
     before = rng_state()
     try:
-        model = build_model(plain_config(read_config(run_dir / CONFIG)))
+        model = build_model(config)
     finally:
         restore_rng_state(before)
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(states["model"])
+        _use_average(model, states, config)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(
@@ -48,6 +54,18 @@ def load_model(run_dir: Path | str, weights: str, device: str | torch.device) ->
             " callbacks changed the model, or its code has changed since, undo the change."
         ) from error
     return model.to(device).eval()
+
+
+def _use_average(model: nn.Module, states: Mapping[str, Any], config: Config) -> None:
+    """Give a model the averaged weights, if the evaluations of its run have used them."""
+    settings = read_ema(read_group(config, "ema"))
+    if not settings.evaluate:
+        return
+    weights = states.get("ema", {}).get("weights", {})
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name in weights:
+                parameter.copy_(weights[name])
 
 
 def build_model(config: Config) -> nn.Module:

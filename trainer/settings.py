@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from trainer.ema_settings import EmaSettings, read_ema
 from trainer.errors import ConfigError
 from trainer.interval import Interval, parse_interval
 from trainer.known_keys import check_keys
@@ -65,6 +66,7 @@ class TrainingSettings:
     other_numbers: str
     test_with: str
     stopping: StoppingSettings
+    ema: EmaSettings
     dataloader: Config
     drop_last: bool
 
@@ -91,7 +93,7 @@ def read_settings(config: Config) -> TrainingSettings:
         batch_size=_number(config, "batch_size", 32, least=1),
         accumulate=_number(config, "accumulate", 1, least=1),
         clip_norm=_clip_norm(config),
-        precision=_choice(config, "precision", ("float32", "bfloat16")),
+        precision=_choice(config, "precision", ("float32", "bfloat16", "float16")),
         compile=_switch(config, "compile", default=False),
         threads=_threads(config),
         device=_device(config),
@@ -103,6 +105,7 @@ def read_settings(config: Config) -> TrainingSettings:
         other_numbers=_choice(checkpoint, "other_numbers", CHOICES, within="checkpoint."),
         test_with=_choice(config, "test_with", ("best", "last")),
         stopping=read_stopping(stopping, *_metric(stopping, "stopping.")),
+        ema=read_ema(read_group(config, "ema")),
         dataloader={key: value for key, value in dataloader.items() if key != "drop_last"},
         drop_last=_switch(dataloader, "drop_last", default=False, within="dataloader."),
     )
@@ -115,6 +118,8 @@ def deciding_keys(config: Config, settings: TrainingSettings) -> Config:
     later: dict[str, object] = {"drop_last": True} if settings.drop_last else {}
     if settings.stopping != StoppingSettings():
         later["stopping"] = asdict(settings.stopping)
+    if settings.ema != EmaSettings():
+        later["ema"] = asdict(settings.ema)
     return groups | {key: getattr(settings, key) for key in DECIDING_KEYS} | later
 
 

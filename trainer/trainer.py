@@ -42,6 +42,7 @@ from trainer.evaluation import evaluate_part
 from trainer.history import History
 from trainer.loading.loaders import make_loader
 from trainer.loading.sample_checks import examine
+from trainer.loss_scale import choose_scaler
 from trainer.module_generators import ModuleGenerators
 from trainer.read_only import ReadOnly
 from trainer.results import report
@@ -59,12 +60,14 @@ from trainer.training_position import TrainingBatches
 from trainer.training_steps import TrainingSteps
 from trainer.unsaved_state import UnsavedState
 from trainer.update import Update
+from trainer.weight_average import WeightAverage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from omegaconf import DictConfig
 
+    from trainer.build import Modules
     from trainer.callbacks.events import Callbacks
     from trainer.history import MetricPoint
     from trainer.settings import Config
@@ -88,13 +91,12 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
 
     def __init__(self, cfg: DictConfig | Config, run_dir: Path) -> None:
         Configured.__init__(self, cfg)
-        self.run_dir = run_dir = Path(run_dir).absolute()  # modules may change the current folder
-        config = self._plain
+        self.run_dir = Path(run_dir).absolute()  # modules may change the current folder
         self.device = choose_device(self._settings.device)
         fix_arithmetic(self.device, self._settings)
         self.autocast = choose_autocast(self.device, self._settings.precision)
         seed_everything(self._settings.seed, "modules")
-        modules = build_modules(config, self.device)
+        modules = build_modules(self._plain, self.device)
         Roles.__init__(self, modules)
         check_states(self.modules)
         self.callbacks: Callbacks[ModularTaskTrainer] = collect_callbacks(self.modules)
@@ -102,28 +104,12 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
             # For each shape: the compiled code must not depend on the batch with which a process starts.
             fix_compiler()
             self.model.compile(dynamic=False)
-        self.update = Update(modules, self.device, self.autocast, self._settings.clip_norm)
-        self.measures = build_measures(config, self.device, self.criterion, self._settings.metric)
-        settings, is_watched = self._settings, self.callbacks.may_change_data
-        load = partial(make_loader, settings=settings, device=self.device, is_watched=is_watched)
-        self.loaders = MappingProxyType(
-            {part: load(getattr(self.data, part), part) for part in PARTS}
-        )
-        self.generators = ModuleGenerators(self.modules, self.loaders.values())
-        self.unsaved = UnsavedState(self.modules)
-        self.rehearsal = Rehearsal(self.modules)
-        self.batches = TrainingBatches(self.loaders["train"])
-        length = length_of(settings, len(self.batches), is_known=not is_watched)
-        interval = interval_of(config, self.scheduler, length)
-        self.schedule = RateSchedule(self.scheduler, is_per_update=interval == STEP)
-        self._steps = TrainingSteps(self, modules, self._settings)
-        if not self.callbacks.may_add_metrics:
-            check_metric(self._settings.metric, self.measures.names)
-            check_metric(self._settings.stopping.metric, self.measures.names, "stopping.metric")
+        self._load_and_measure()
+        interval = self._plan_updates(modules)
         self.history = History(self._settings.metric, self._settings.mode)
         self.stopping = EarlyStopping(self._settings.stopping)
         self.stop = self.stopping.stop
-        self.outputs = Outputs(run_dir)
+        self.outputs = Outputs(self.run_dir)
         fingerprint = digest_of(fingerprinted(written_config(cfg), self._settings, interval))
         self.checkpoints = Checkpoints(
             self.outputs.checkpoints, self._settings.keep_last, fingerprint
@@ -135,6 +121,40 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         self.evaluating: str | None = None
         self.stop_requested = False
         self.stop_after = inf
+
+    def _load_and_measure(self) -> None:
+        """Make what loads the data and measures on them, and what modules hold besides their state."""
+        settings, config = self._settings, self._plain
+        self.measures = build_measures(config, self.device, self.criterion, settings.metric)
+        if not self.callbacks.may_add_metrics:
+            check_metric(settings.metric, self.measures.names)
+            check_metric(settings.stopping.metric, self.measures.names, "stopping.metric")
+        is_watched = self.callbacks.may_change_data
+        load = partial(make_loader, settings=settings, device=self.device, is_watched=is_watched)
+        self.loaders = MappingProxyType(
+            {part: load(getattr(self.data, part), part) for part in PARTS}
+        )
+        self.batches = TrainingBatches(self.loaders["train"])
+        self.generators = ModuleGenerators(self.modules, self.loaders.values())
+        self.unsaved = UnsavedState(self.modules)
+        self.rehearsal = Rehearsal(self.modules)
+
+    def _plan_updates(self, modules: Modules) -> str:
+        """Make what updates the weights, and return the interval of the scheduler."""
+        settings = self._settings
+        scaler = choose_scaler(self.device, settings.precision)
+        self.update = Update(modules, self.device, self.autocast, settings.clip_norm, scaler)
+        self.average = WeightAverage(self.model, settings.ema)
+        own = {"scaler": scaler, "ema": self.average if self.average.is_wanted else None}
+        self.stateful = MappingProxyType(
+            {**self.modules, **{name: each for name, each in own.items() if each is not None}}
+        )
+        is_known = not self.callbacks.may_change_data
+        length = length_of(settings, len(self.batches), is_known=is_known)
+        interval = interval_of(self._plain, self.scheduler, length)
+        self.schedule = RateSchedule(self.scheduler, is_per_update=interval == STEP)
+        self._steps = TrainingSteps(self, modules, settings)
+        return interval
 
     def train(self) -> dict[str, float]:
         """Train, test, and return the test results.

@@ -6,6 +6,7 @@ from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer.checks import check_finite
+from trainer.loss_scale import check_scale
 from trainer.mean_loss import MeanLoss
 from trainer.unused_gradients import check_gradients_used
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from trainer.settings import TrainingSettings
     from trainer.training_position import TrainingBatches
     from trainer.update import Update
+    from trainer.weight_average import WeightAverage
 
 
 class Stepping(Protocol):
@@ -27,6 +29,7 @@ class Stepping(Protocol):
     batches: TrainingBatches
     update: Update
     schedule: RateSchedule
+    average: WeightAverage
 
     @property
     def model(self) -> nn.Module:
@@ -46,7 +49,7 @@ class TrainingSteps:
         self._trainer = trainer
         self._modules = modules
         self._settings = settings
-        self._take_update = trainer.schedule.after(trainer.update.take)
+        self._take_update = trainer.schedule.after(trainer.average.after(trainer.update.take))
         self._is_checked = False
         self._at_first = [*modules.model.parameters()]  # until the first step is checked
 
@@ -61,6 +64,7 @@ class TrainingSteps:
         losses = MeanLoss()
         trainer.model.train()
         trainer.update.set_mode(is_training=True)
+        trainer.average.begin_iteration(iteration)
         for batch_idx in range(self._count()):
             for begin in callbacks.cb_on_step_begin:
                 begin(trainer, iteration, batch_idx)
@@ -78,7 +82,9 @@ class TrainingSteps:
             if batches.end_pass():
                 for exhausted in callbacks.cb_on_loader_exhausted:
                     exhausted(trainer, iteration)
-        return check_finite(losses.mean(), iteration)
+        mean = check_finite(losses.mean(), iteration)
+        check_scale(trainer.update.scaler, iteration)
+        return mean
 
     def _check_first(self) -> None:
         check_gradients_used(self._modules, {*map(id, self._at_first)})

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from torch.amp import GradScaler
+
     from trainer.build import Modules
     from trainer.training_position import Batch
 
@@ -41,6 +43,7 @@ class Update:
         device: The device of the model.
         autocast: Casts computations to the precision of the training.
         clip_norm: The greatest total norm of the gradients; `None` does not clip them.
+        scaler: Scales the loss, and skips steps with gradients that are not finite; for float16.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Update:
         device: torch.device,
         autocast: AbstractContextManager[None],
         clip_norm: float | None,
+        scaler: GradScaler | None = None,
     ) -> None:
         self.model = modules.model
         self.criterion = modules.criterion
@@ -57,12 +61,18 @@ class Update:
         self.device = device
         self.autocast = autocast
         self.clip_norm = clip_norm
+        self.scaler = scaler
         self._is_far = device.type != "cpu"
         self._closure = closure_parameter(self.optimizer)
         self._has_modes = has_modes(self.optimizer)
         self._given: list[int] = []  # how many parameters each group had at the last step
         self._others: list[Tensor] = []
         self._is_checked = False
+        if scaler is not None and self._closure is not None:
+            raise ConfigError(
+                f"precision: {type(self.optimizer).__name__} computes several losses per step, which cannot"
+                " be scaled as float16 requires. Set precision: bfloat16, or float32."
+            )
 
     def set_mode(self, *, is_training: bool) -> None:
         """Switch the optimizer to training or evaluation, if it has these modes."""
@@ -81,7 +91,11 @@ class Update:
         if self._closure is None:
             loss, count = self._evaluate(batches)
             try:
-                self.optimizer.step()
+                if self.scaler is None:
+                    self.optimizer.step()
+                else:
+                    self.scaler.step(self.optimizer)
+                    self.scaler.update()
             except ABOUT_STEPS as error:
                 self._explain_step(error)
                 raise
@@ -120,8 +134,9 @@ class Update:
                 check_loss(loss, self.criterion, is_trained=True)
             if not is_alone:
                 loss = loss * (counts[number] / sum(counts))
+            scaled = loss if self.scaler is None else self.scaler.scale(loss)
             try:
-                loss.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
+                scaled.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
             except RuntimeError as error:
                 self._explain(error)
                 raise
@@ -129,6 +144,8 @@ class Update:
         if not self._is_checked:
             self._is_checked = True
             check_any_gradient(self.optimizer)
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimizer)
         if self.clip_norm is not None:
             clip_grad_norm_(self._parameters(), self.clip_norm)
         if is_alone:

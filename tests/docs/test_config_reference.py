@@ -78,8 +78,10 @@ def test_page_has_every_key_of_the_trainer_with_its_default() -> None:
     settings = trainer_settings.read_settings({"seed": 0, "iterations": 1})
     rows = keys_under("Trainer")
     keys = [(TRAINER_SECTIONS.get(field.name, ""), field.name) for field in fields(settings)]
-    keys.remove(("", "stopping"))  # a section of its own
+    keys.remove(("", "stopping"))  # sections of their own
+    keys.remove(("", "ema"))
     keys += [("stopping.", field.name) for field in fields(settings.stopping)]
+    keys += [("ema.", field.name) for field in fields(settings.ema)]
     own = {row for row in rows if row.partition(".")[0] not in GROUPS} - LOADING
     assert own == {f"{section}{name}" for section, name in keys}
     for section, name in keys:

@@ -71,8 +71,17 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("`clip_norm` limits", "test_update.py::test_gradients_of_what_is_not_optimized_are_neither_clipped_nor_summed_up"),
         ("`accumulate` is", "test_update.py::test_accumulated_batches_are_one_large_batch"),
         ("`precision: bfloat16`", "test_update.py::test_computing_in_bfloat16_keeps_the_weights_in_float32"),
+        ("`precision: float16`", "test_loss_scale.py::test_float16_learns_and_differs"),
+        ("A step with gradients", "test_loss_scale.py::test_interrupted_run_ends_with_the_same_bits"),
+        ("An optimizer whose", "test_loss_scale.py::test_optimizer_with_a_closure_is_refused"),
         ("`compile: true` compiles", "test_compiled.py::test_every_shape_is_compiled"),
         ("A model that needs", "test_compiled.py::test_more_shapes_than_are_compiled_are_refused_in_one_line"),
+    ],
+    "An average of the weights": [
+        ("After each update", "test_weight_average.py::test_average_is_that_of_pytorch"),
+        ("Validation, test and", "test_weight_average.py::test_average_is_evaluated_only_where_asked"),
+        ("Buffers, such as", "test_weight_average.py::test_interrupted_run_ends_with_the_same_bits"),
+        ("The training does", "test_weight_average.py::test_training_is_the_same_with_an_average"),
     ],
     "Schedules": [
         ("A scheduler is stepped", f"{OF_INTERVAL}test_rates_are_those_of_a_loop_by_hand"),

@@ -78,13 +78,24 @@ def read_model_state(path: Path) -> State:
     Raises:
         CheckpointError: If it is damaged, or not a checkpoint.
     """
+    model: State = read_module_states(path)["model"]
+    return model
+
+
+def read_module_states(path: Path) -> State:
+    """Return the states of the modules in a checkpoint of any run, on the CPU.
+
+    Raises:
+        CheckpointError: If it is damaged, or not a checkpoint.
+    """
     try:
         with open_checkpoint(path.resolve()) as file:
             _verify_by_neighbours(file, path)
-            model: State = _load(file, path).state["state"]["modules"]["model"]
+            modules: State = _load(file, path).state["state"]["modules"]
+            modules["model"]
     except (Unusable, KeyError, TypeError) as reason:
         raise CheckpointError(f"{path}: it cannot be used: {reason}. Name another.") from None
-    return model
+    return modules
 
 
 def is_same_file(path: Path, other: Path) -> bool:

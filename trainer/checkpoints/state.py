@@ -38,7 +38,7 @@ class Resumable(Protocol):
     """The parts of a trainer that a checkpoint consists of."""
 
     iteration: int
-    modules: MappingProxyType[str, object]
+    stateful: MappingProxyType[str, object]
     batches: TrainingBatches
     history: History
     stopping: EarlyStopping
@@ -188,7 +188,7 @@ def _as_saved(loaded: Any, saved: Any, *, is_placed: bool) -> Any:  # noqa: ANN4
 def _stateful(trainer: Resumable) -> dict[str, Any]:
     """Return the modules with a `state_dict`; `check_states` has checked them."""
     return {
-        role: module for role, module in trainer.modules.items() if hasattr(module, "state_dict")
+        role: module for role, module in trainer.stateful.items() if hasattr(module, "state_dict")
     }
 
 
