@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orch.run_dir_records import (
+    as_point,
     is_locked,
     metrics_in,
     numbers_of,
     parse_config,
+    read_last_values,
     read_lines,
     read_record,
     read_state,
@@ -93,8 +95,9 @@ class LoadedRun:
         progress = read_record(self.path / "progress.json")
         reported = metrics_in(progress)
         # The progress of this project's trainer, which has the version of its numbers, has all metrics.
-        points = {} if "numbers" in progress else self._last_points()
-        last = {**reported, **points, **reported}
+        has_all = "numbers" in progress
+        points = {} if has_all else read_last_values(self.path / "metrics.jsonl", reported)
+        last = {**reported, **points}
         best = {
             f"best/{key}": value
             for key, value in metrics_in(results, "best").items()
@@ -114,12 +117,9 @@ class LoadedRun:
         The last value of a metric at a step counts.
         """
         last: dict[tuple[str, int], dict[str, Any]] = {}
-        for point in read_lines(self.path / "metrics.jsonl"):
-            key, step = point.get("key"), point.get("step")
-            value = numbers_of({"value": point.get("value")})
-            if isinstance(key, str) and isinstance(step, int) and value:
-                when = point.get("timestamp")
-                last[key, step] = {"key": key, "step": step, **value, "timestamp": when}
+        for point in map(as_point, read_lines(self.path / "metrics.jsonl")):
+            if point:
+                last[point["key"], point["step"]] = point
         yield from last.values()
 
     def checkpoint(self, which: str = "last") -> Path | None:
@@ -205,9 +205,6 @@ class LoadedRun:
     @cached_property
     def _results(self) -> dict[str, Any]:
         return read_record(self.path / "results.json")
-
-    def _last_points(self) -> dict[str, Any]:
-        return {point["key"]: point["value"] for point in self.points()}
 
 
 @lru_cache(maxsize=1)

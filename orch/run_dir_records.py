@@ -13,11 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
+_KEY_FIRST = re.compile(rb'\s*\{\s*"key"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
 _SECTION = re.compile(r"^(?=[^\s#-])", re.MULTILINE)  # where a top-level key of a YAML file begins
 
 
@@ -99,12 +100,49 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     except OSError:
         return
     for line in lines:
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
+        found = _parse(line)
         if isinstance(found, dict):
             yield found
+
+
+def _parse(line: bytes) -> Any:  # noqa: ANN401 # any JSON
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_last_values(path: Path, known: Iterable[str] = ()) -> dict[str, float]:
+    """Return the last number of each metric in ``metrics.jsonl``, without those that are ``known``.
+
+    Of a metric, only as many lines are parsed as it takes from the end to find a number.
+    """
+    try:
+        lines = _read(path).splitlines()
+    except OSError:
+        return {}
+    # The lines of known metrics, as nearly everybody writes them; of the others it is only slower.
+    skipped = tuple(f'{{"key": {json.dumps(name)}, '.encode() for name in known)
+    lines = [line for line in lines if not line.startswith(skipped)]
+    names = [begins[1] if (begins := _KEY_FIRST.match(line)) else line for line in lines]
+    found: dict[bytes, tuple[int, str, float] | None] = dict.fromkeys(names)
+    for at in range(len(lines) - 1, -1, -1):
+        if found[names[at]] is None and (point := as_point(_parse(lines[at]))):
+            found[names[at]] = at, point["key"], point["value"]
+    points = [each for each in found.values() if each]
+    last = {key: value for _, key, value in sorted(points)}
+    return {key: last[key] for _, key, _ in points if key not in known}
+
+
+def as_point(record: Any) -> dict[str, Any] | None:  # noqa: ANN401 # whatever a line holds
+    """Return a record of ``metrics.jsonl`` with its value as a number; None if it is not a point."""
+    if not isinstance(record, dict):
+        return None
+    key, step = record.get("key"), record.get("step")
+    value = numbers_of({"value": record.get("value")})
+    if not (isinstance(key, str) and isinstance(step, int) and value):
+        return None
+    return {"key": key, "step": step, **value, "timestamp": record.get("timestamp")}
 
 
 def metrics_in(record: dict[str, Any], key: str = "metrics") -> dict[str, Any]:

@@ -51,13 +51,12 @@ def fit_columns(columns: Mapping[str, Sequence[str]], taken: int, console: Conso
 
 def width_of(rows: Iterable[Mapping[str, object]], axes: Sequence[str], console: Console) -> int:
     """Return the width in characters of the columns of axes, gaps included."""
-    columns: dict[str, list[int]] = {
-        axis: [max(map(len, _header(axis, console).split("\n")))] for axis in axes
-    }
+    widths = {axis: max(map(len, _header(axis, console).split("\n"))) for axis in axes}
     for values in rows:
-        for axis, text in zip(axes, cells_of(values, axes), strict=True):
-            columns[axis].append(len(text))
-    return sum(2 + max(lengths) for lengths in columns.values())
+        for axis in axes:
+            if axis in values:
+                widths[axis] = max(widths[axis], len(cell_of(values[axis])))
+    return sum(2 + width for width in widths.values())
 
 
 def keys_of(overrides: Iterable[Mapping[str, object]]) -> list[str]:

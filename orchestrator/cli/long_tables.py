@@ -28,12 +28,17 @@ def print_rows(headers: Sequence[str], rows: Sequence[Sequence[Cell]], console: 
         console.print(table)
         return
     cells = [[(header, "bold") for header in headers], *rows]
-    widths = [max(cell_len(row[at][0]) for row in cells) for at in range(len(headers))]
+    widths = [max(_width(text) for text, _ in column) for column in zip(*cells, strict=True)]
     codes = {
         style: _codes(style, console) for style in {style for row in cells for _, style in row}
     }
-    lines = (_line(row, widths, codes, console.width) for row in cells)
+    room = console.width
+    lines = (_line(row, widths, codes, room) for row in cells)
     console.file.write("\n".join(lines) + "\n")
+
+
+def _width(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def _codes(style: str, console: Console) -> tuple[str, str]:
@@ -51,7 +56,7 @@ def _line(
     for (text, style), width in zip(row, widths, strict=True):
         if room <= 0:
             break
-        length = cell_len(text)
+        length = _width(text)
         shown = text if length <= room else f"{set_cell_size(text, room - 1)}…"
         before, after = codes[style]
         parts.append(f"{before}{shown}{after}{' ' * (width - length)}")

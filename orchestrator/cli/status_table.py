@@ -63,7 +63,10 @@ def _print_runs(
     over = all(report.seen.reason == FINISHED for report in shown)
     saved_metrics = [report.outcome.metrics for report in shown]
     all_metrics = keys_of(saved_metrics)
-    cells = {key: [cell_of(found.get(key, "")) for found in saved_metrics] for key in all_metrics}
+    cells = {
+        key: [printable(cell_of(found.get(key, ""))) for found in saved_metrics]
+        for key in all_metrics
+    }
     taken = SHORT_ID_DIGITS + width_of((report.overrides for report in shown), axes, console)
     noted = any(report.note for report in shown)
     taken += (_STATE if over else _STATE_AND_WHY) + (NOTE_WIDTH if noted else 0)
@@ -71,14 +74,14 @@ def _print_runs(
     last = [*(["note"] if noted else []), *([] if over else ["why"])]
     headers = ("run", *axes, "state", "iteration", *metrics, *last)
     rows = []
-    for report in shown:
+    for place, report in enumerate(shown):
         saved, state = report.seen.progress, report.seen.state
         row: list[Cell] = [
             (short(report.run_id), ""),
             *_cells(report.overrides, axes),
             (state.value, COLOURS[state]),
             (f"{saved.iteration}/{saved.iterations}" if saved else "", ""),
-            *_cells(report.outcome.metrics, metrics),
+            *[(cells[key][place], "") for key in metrics],
         ]
         if noted:
             row.append((str(report.note), ""))

@@ -156,6 +156,10 @@ class Runs(Sequence[Run]):
         digests = [self._digests[place] for place in places]
         return Runs(self._axes, numbers, digests, self._conceal, self._exclude)
 
+    def run_id(self, at: int) -> RunId:
+        """Return the run ID at an index without creating the run."""
+        return RunId(self._digests[at].hex()[:RUN_ID_DIGITS])
+
     def run_ids(self) -> Iterator[bytes]:
         """Yield the run IDs as bytes without creating the runs."""
         return (digest[:_ID_BYTES] for digest in self._digests)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.planning.plan import Decisions
+from orchestrator.rundir.program_files import read_figure
 from orchestrator.rundir.run_status_report import Report, report_on
 from orchestrator.rundir.state import NOTHING_THERE, State, fill_counts
 from orchestrator.rundir.survivors import Survivors
@@ -26,15 +27,15 @@ class ExperimentStatus:
     """What was seen of the runs of an experiment; the report on each is read on request.
 
     ``existing`` are the run directories. ``named`` are the directories that the grid names,
-    with its run, and ``pending`` the runs of the grid without one, in its order. Without a grid, all
-    directories are meant.
+    with the index in it, and ``pending`` the runs of the grid without one, in its order. Without a
+    grid, all directories are meant.
     """
 
     experiment: ExperimentDirectory
     existing: Mapping[RunId, Observation]
-    named: Mapping[RunId, Run] = field(default_factory=dict)
+    named: Mapping[RunId, int] = field(default_factory=dict)
     pending: Sequence[Run] = ()
-    has_grid: bool = False
+    grid: Sequence[Run] | None = None
 
     def count(self, *, with_others: bool = False) -> Mapping[State, int]:
         """Return the number of runs in each state, for all states.
@@ -53,11 +54,11 @@ class ExperimentStatus:
 
     @property
     def _meant(self) -> Collection[RunId]:
-        return self.named if self.has_grid else self.existing
+        return self.existing if self.grid is None else self.named
 
     def is_in_grid(self, run_id: RunId) -> bool | None:
         """Return whether the grid names a run; None without a grid."""
-        if not self.has_grid:
+        if self.grid is None:
             return None
         return run_id in self.named or run_id not in self.existing
 
@@ -66,18 +67,37 @@ class ExperimentStatus:
 
         ``with_others``: on those that the grid does not name as well.
         """
+        run_ids = self.run_ids(states, with_others=with_others)
+        return self.reports_on(run_ids) + self.pending_reports(states)
+
+    def run_ids(self, states: Collection[State], *, with_others: bool) -> list[RunId]:
+        """Return the IDs of the run directories in these states."""
+        run_ids = self.existing if with_others else self._meant
+        return [run_id for run_id in run_ids if self.existing[run_id].state in states]
+
+    def reports_on(self, run_ids: Sequence[RunId]) -> list[Report]:
+        """Return the reports on run directories, the oldest first."""
         survivors = Survivors()
-        found = []
-        for run_id in self.existing if with_others else self._meant:
-            seen = self.existing[run_id]
-            if seen.state in states:
-                report = report_on(self.experiment.run(run_id), survivors, seen)
-                run = self.named.get(run_id)
-                found.append(report if run is None else replace(report, overrides=run.overrides))
-        found.sort(key=lambda report: (report.created_at, report.run_id))
-        if State.PENDING in states:
-            found += [Report(run.run_id, run.overrides, "", NOTHING_THERE) for run in self.pending]
-        return found
+        found = [
+            report_on(self.experiment.run(it), survivors, self.existing[it], self._run(it))
+            for it in run_ids
+        ]
+        return sorted(found, key=lambda report: (report.created_at, report.run_id))
+
+    def read_figure(self, run_id: RunId, metric: str) -> float | None:
+        """Return a metric as the report on a run directory has it; None if it is not a number."""
+        has_begun = self.existing[run_id].status is not None
+        return read_figure(f"{self.experiment.training}/{run_id}", metric) if has_begun else None
+
+    def pending_reports(self, states: Collection[State]) -> list[Report]:
+        """Return the reports on the runs of the grid without a directory, if these states are asked for."""
+        if State.PENDING not in states:
+            return []
+        return [Report(run.run_id, run.overrides, "", NOTHING_THERE) for run in self.pending]
+
+    def _run(self, run_id: RunId) -> Run | None:
+        place = self.named.get(run_id)
+        return None if place is None or self.grid is None else self.grid[place]
 
 
 def status_of_runs(experiment: ExperimentDirectory, run_ids: Sequence[RunId]) -> ExperimentStatus:
@@ -89,16 +109,16 @@ def status_of_grid(planned: Planned, others: Sequence[RunId]) -> ExperimentStatu
     """Return the status of the runs of a plan, and of other run directories."""
     decisions = planned.plan.decisions
     seen = dict(decisions.observed())
-    named = [(decisions.run(at), seen[at]) for at in sorted(seen)]
-    existing = {run.run_id: found for run, found in named}
+    named = {decisions.run_id(at): at for at in sorted(seen)}
+    existing = {run_id: seen[at] for run_id, at in named.items()}
     existing |= status_of_runs(planned.experiment, others).existing
     missing = [at for at in decisions.places((State.PENDING,)) if at not in seen]
     return ExperimentStatus(
         planned.experiment,
         existing,
-        {run.run_id: run for run, _ in named},
+        named,
         decisions.pick(missing).runs,
-        has_grid=True,
+        decisions.runs,
     )
 
 

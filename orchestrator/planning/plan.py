@@ -112,6 +112,11 @@ class Decisions(Sequence[Decision]):
         """Return the run at an index."""
         return self._runs[place]
 
+    def run_id(self, place: int) -> RunId:
+        """Return the run ID at an index, without creating the run."""
+        runs = self._runs
+        return runs.run_id(place) if isinstance(runs, Runs) else runs[place].run_id
+
     def forget(self, places: Collection[int]) -> Decisions:
         """Return the decisions as if the runs at these indices had no directory."""
         gone = frozenset(places)

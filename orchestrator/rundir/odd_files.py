@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.rundir import durable, records
+from orchestrator.rundir import durable, metric_points, records
 from orchestrator.rundir.program_files import METRICS, PROGRESS, RESULTS
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _results(run_dir: str) -> str:
 
 def _metrics(run_dir: str) -> str:
     for place, line in _lines(f"{run_dir}/{METRICS}"):
-        if line.strip() and records.parse_point(line) is None:
+        if line.strip() and metric_points.parse_point(line) is None:
             return f"{METRICS}, {place}: {_IGNORED.format(_POINT_SHAPE)}"
     return ""
 

@@ -7,7 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.rundir import durable, records
+from orchestrator.rundir import durable, records, run_metrics
 from orchestrator.rundir.run_metrics import Outcome
 from orchestrator.rundir.run_metrics import read_outcome as read
 from orchestrator.sanitize import printable
@@ -67,9 +67,14 @@ def read_reported(run_dir: str, *, whole: bool = False) -> tuple[Progress | None
     content = b""
     with contextlib.suppress(OSError):
         content = durable.read_file(f"{run_dir}/{PROGRESS}")
-    found, metrics = records.parse(content), f"{run_dir}/{METRICS}"
-    outcome = read(found, metrics, f"{run_dir}/{RESULTS}", whole=whole)
-    return records.parse_progress(content), outcome
+    found, files = records.parse(content), (f"{run_dir}/{METRICS}", f"{run_dir}/{RESULTS}")
+    return records.as_progress(found), read(found, *files, whole=whole)
+
+
+def read_figure(run_dir: str, metric: str) -> float | None:
+    """Return one metric as ``read_outcome`` finds it, or None; reads as few files as it takes."""
+    files = (f"{run_dir}/{name}" for name in (PROGRESS, METRICS, RESULTS))
+    return run_metrics.read_figure(metric, *files)
 
 
 def signs(run_dir: str) -> tuple[object, ...]:

@@ -30,6 +30,7 @@ def observe_done(run_id: RunId, training: int) -> Observation | None:
         case {"run_id": str(named), "digest": str(digest)} if (
             named == run_id == digest[:RUN_ID_DIGITS]
         ):
-            return Observation(status, attempts=status.attempt)
+            created_at = str(found.get("created_at"))
+            return Observation(status, attempts=status.attempt, created_at=created_at)
         case _:
             return None

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.rundir import durable, records
+from orchestrator.rundir import durable, metric_points, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +74,7 @@ def read_outcome(
     if records.parse_version(reported) is None:  # the trainer's own progress has all metrics
         with contextlib.suppress(OSError):
             length = _WHOLE if whole else _SHORT_TAIL if training else _TAIL
-            points = records.parse_last_points(durable.read_tail(metrics, length))
+            points = metric_points.parse_last_points(durable.read_tail(metrics, length), training)
             training = {**training, **points, **training}
     told = tested if isinstance(tested, dict) else reported
     best = dict(records.parse_metrics(tested, "best"))
@@ -87,6 +87,22 @@ def read_outcome(
         records.parse_versions(told),
         iteration if isinstance(iteration, int) else None,
     )
+
+
+def read_figure(
+    metric: str, progress: Path | str, metrics: Path | str, results: Path | str
+) -> float | None:
+    """Return one metric as ``read_outcome`` finds it, with as few files read as it takes.
+
+    None: it is not a number, or rarely logged, or not reported at all.
+    """
+    tested = records.parse_metrics(_read(results), "test")
+    if metric in tested:
+        return records.as_number(tested[metric])
+    reported = _read(progress)
+    known = records.parse_metrics(reported)
+    found = known if metric in known else read_outcome(reported, metrics, results).training
+    return records.as_number(found.get(metric))
 
 
 def read_versions(results: str) -> frozenset[int | None]:
@@ -102,7 +118,7 @@ def read_metrics_at(metrics: Path | str, step: int) -> Mapping[str, float]:
     with contextlib.suppress(OSError):
         found: dict[str, float] = {}
         for lines in durable.read_lines(metrics):
-            found |= records.parse_numbers_at(lines, step)
+            found |= metric_points.parse_numbers_at(lines, step)
         return found
     return {}
 
@@ -115,7 +131,7 @@ def read_curves(metrics: Path | str) -> Mapping[str, Mapping[int, float]]:
     found: dict[str, dict[int, float]] = {}
     with contextlib.suppress(OSError):
         for lines in durable.read_lines(metrics):
-            for key, value, step in records.parse_all_points(lines):
+            for key, value, step in metric_points.parse_all_points(lines):
                 number = records.as_number(value)
                 if number is not None:
                     found.setdefault(key, {})[step] = number
@@ -125,7 +141,7 @@ def read_curves(metrics: Path | str) -> Mapping[str, Mapping[int, float]]:
 def read_last_step(metrics: Path | str) -> int | None:
     """Return the step of the last point of ``metrics.jsonl``, or None without one."""
     with contextlib.suppress(OSError):
-        return records.parse_last_step(durable.read_tail(metrics, _TAIL))
+        return metric_points.parse_last_step(durable.read_tail(metrics, _TAIL))
     return None
 
 

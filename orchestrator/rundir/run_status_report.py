@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.grid.config_values import Value
-    from orchestrator.grid.identity import RunId
+    from orchestrator.grid.identity import Run, RunId
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.survivors import Survivors
 
@@ -36,7 +36,10 @@ class Report:
 
 
 def report_on(
-    directory: RunDirectory, survivors: Survivors | None = None, known: Observation | None = None
+    directory: RunDirectory,
+    survivors: Survivors | None = None,
+    known: Observation | None = None,
+    run: Run | None = None,
 ) -> Report:
     """Return the report on a run; damage becomes its reason, and is never raised.
 
@@ -44,19 +47,22 @@ def report_on(
         directory: The run directory.
         survivors: As for ``RunDirectory.observe``.
         known: What was observed of the run a moment ago; that a run is done is final.
+        run: The run, if a grid names it.
     """
     progress, outcome = read_reported(f"{directory.path}")
     if known is not None and known.state is State.DONE:
         seen = replace(known, progress=progress)
     else:
         seen = directory.observe(survivors)
-    overrides: Mapping[str, Value] = {}
-    created_at = ""
-    try:
-        identity = read_identity(directory.identity)
-        overrides, created_at = records.parse_overrides(identity), str(identity.get("created_at"))
-    except RunDirectoryError as error:
-        seen = replace(seen, flaw=str(error))
+    overrides: Mapping[str, Value] = {} if run is None else run.overrides
+    created_at = seen.created_at
+    if run is None or not created_at:
+        try:
+            identity = read_identity(directory.identity)
+            created_at = str(identity.get("created_at"))
+            overrides = records.parse_overrides(identity) if run is None else overrides
+        except RunDirectoryError as error:
+            seen = replace(seen, flaw=str(error))
     told = outcome if seen.status else NO_OUTCOME
     return Report(
         directory.run_id, overrides, created_at, seen, told, read_note(f"{directory.path}")

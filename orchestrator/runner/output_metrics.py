@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.rundir import durable, records
+from orchestrator.rundir import durable, metric_points, records
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -201,7 +201,7 @@ class OutputMetrics:
             whole = content[: content.rfind(b"\n") + 1]
             if whole != content:
                 durable.write_file(self._path, whole)
-            found = map(records.parse_point, whole.splitlines())
+            found = map(metric_points.parse_point, whole.splitlines())
             return frozenset((key, step, value) for key, value, step in filter(None, found))
         return frozenset()
 
@@ -218,7 +218,7 @@ class OutputMetrics:
             durable.write_file(self._path, b"".join(kept))
 
     def _is_replaced(self, line: bytes, replaced: dict[str, int]) -> bool:
-        point = records.parse_point(line)
+        point = metric_points.parse_point(line)
         if point is None:
             return not line.endswith(b"\n")  # torn by a kill
         key, _, step = point

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 from pathlib import Path
 
@@ -57,6 +58,30 @@ def test_metrics_are_joined_from_all_files_of_a_program(tmp_path: Path) -> None:
     )
     (loaded,) = orch.load(tmp_path)
     assert loaded.metrics == {"epochs": 3, "loss": 0.5, "lr": 0.1, "accuracy": 0.9}
+
+
+def test_last_number_of_each_metric_counts(tmp_path: Path) -> None:
+    """However its lines are written, and whether or not the progress tells the metric."""
+    run = make_run(tmp_path, "a", {}, status={"state": "done"}, progress={"metrics": {"lr": 1}})
+    lines = [
+        '{"key": "loss", "value": 1, "step": 1}',
+        '{"step": 2, "value": 2, "key": "loss"}',
+        '{"key": "lr", "value": 9, "step": 2}',
+        '{"value": 9, "step": 2, "key": "lr"}',
+        '{"key": "best", "value": "NaN", "step": 1}',
+        '{"key": "b", "value": 3, "step": 1}',
+        '{"key": "b", "value": "n/a", "step": 2}',
+        '{"key": "b", "value": 5, "step": "2"}',
+        '{"key": "phase", "value": "warm-up", "step": 1}',
+        '{"key": "\\u00e9\\"", "value": 4, "step": 1}',
+        "[]",
+        '{"key": "loss", "value": 4, "st',
+    ]
+    (run / "metrics.jsonl").write_text("\n".join(lines))
+    (loaded,) = orch.load(tmp_path)
+    expected = {"lr": 1, "loss": 2, "best": math.nan, "b": 3, 'é"': 4}
+    assert loaded.metrics == pytest.approx(expected, nan_ok=True)
+    assert [*loaded.metrics] == [*expected]
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link"])

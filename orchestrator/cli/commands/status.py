@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import select
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.columns import keys_of
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.experiment_table import print_experiments
 from orchestrator.cli.pilots_output import pilots_as_json, print_pilots
@@ -15,11 +13,10 @@ from orchestrator.cli.run_json import states_as_json, status_as_json, summary_as
 from orchestrator.cli.status_source import open_source
 from orchestrator.cli.status_table import print_status
 from orchestrator.cli.tables import ROWS_WITHOUT_ASKING, count_of, note
-from orchestrator.errors import UsageError
 from orchestrator.execution.gpus import Nvml
 from orchestrator.execution.live_resources import UNKNOWN, look_at
 from orchestrator.execution.stop import StopRequests
-from orchestrator.planning.metric_direction import Direction, direction_of
+from orchestrator.planning.best_runs import best_reports
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -96,7 +93,7 @@ def _print_runs(status: ExperimentStatus, options: argparse.Namespace, console: 
     else:
         most = ROWS_WITHOUT_ASKING
         states = states if options.sort else [state for state in states if state not in _QUIET]
-    chosen = _choose(status.reports(states, with_others=options.all), options.sort, most)
+    chosen = _choose(status, options, states, most, with_others=options.all)
     print_status(chosen, console, counts=counts, total=total, live=_live(chosen))
     if status.others and not options.all:
         those = count_of(status.others, "other run")
@@ -106,9 +103,7 @@ def _print_runs(status: ExperimentStatus, options: argparse.Namespace, console: 
 def _print_json(seen: Seen, options: argparse.Namespace, console: Console) -> None:
     rows = []
     if (status := seen.status) is not None:
-        chosen = _choose(
-            status.reports(_states(options), with_others=True), options.sort, options.top
-        )
+        chosen = _choose(status, options, _states(options), options.top, with_others=True)
         live = _live(chosen)
         rows = [
             status_as_json(
@@ -140,24 +135,19 @@ def _live(reports: Sequence[Report]) -> dict[RunId, LiveResources]:
     return {report.run_id: look_at(report.seen, nvml) for report in running}
 
 
-def _choose(reports: Sequence[Report], metric: str | None, most: int | None) -> Sequence[Report]:
-    """Return the reports to list, by a metric if one is named.
+def _choose(
+    status: ExperimentStatus,
+    options: argparse.Namespace,
+    states: Sequence[State],
+    most: int | None,
+    *,
+    with_others: bool,
+) -> Sequence[Report]:
+    """Return the reports on the runs to list, by a metric if one is named.
 
     Raises:
         UsageError: No run has this metric.
     """
-    return (reports if metric is None else _sort(reports, metric))[:most]
-
-
-def _sort(reports: Sequence[Report], metric: str) -> list[Report]:
-    if reports and not any(metric in report.outcome.figures for report in reports):
-        known = keys_of(report.outcome.figures for report in reports)
-        there = f"Choose one of {', '.join(known)}" if known else "There is none yet"
-        raise UsageError(f"no run has the metric {metric!r}. {there}.")
-    sign = 1 if direction_of(metric) is Direction.LESS else -1
-
-    def place(report: Report) -> tuple[bool, float]:
-        value = report.outcome.figures.get(metric, math.nan)
-        return math.isnan(value), sign * value
-
-    return sorted(reports, key=place)
+    if options.sort is None:
+        return status.reports(states, with_others=with_others)[:most]
+    return best_reports(status, options.sort, most, states, with_others=with_others)

@@ -11,9 +11,11 @@ from orchestrator.rundir.records import as_metric, as_number, parse
 from orchestrator.rundir.run_metrics import (
     Outcome,
     read_curves,
+    read_figure,
     read_metrics_at,
     read_outcome,
 )
+from orchestrator.sanitize import printable
 
 
 def outcome(folder: Path, **files: str) -> Outcome:
@@ -131,6 +133,42 @@ def test_figures_are_the_metrics_that_are_numbers(tmp_path: Path) -> None:
     """Texts are shown, and not compared."""
     found = outcome(tmp_path, results='{"test": {"a": 1, "b": "NaN", "c": "good", "d": true}}')
     assert found.figures == pytest.approx({"a": 1.0, "b": math.nan, "d": 1.0}, nan_ok=True)
+
+
+@pytest.mark.parametrize("where", ["results", "progress", "metrics", "nowhere"])
+@pytest.mark.parametrize("value", [1, 0.5, "NaN", "good", None, True, 10**400])
+@pytest.mark.parametrize("numbers", [None, 4])
+def test_single_metric_is_that_of_the_outcome(
+    tmp_path: Path, where: str, value: object, numbers: int | None
+) -> None:
+    """Although fewer files are read."""
+    place = {where: value}
+    files = {
+        "results": json.dumps({"test": {"loss": place.get("results", 3), "b": 1}}),
+        "progress": json.dumps({"metrics": {"loss": place.get("progress", 5)}, "numbers": numbers}),
+        "metrics": json.dumps({"key": "loss", "value": place.get("metrics", 7), "step": 1}),
+    }
+    del files["results" if where != "results" else "metrics"]
+    if where == "metrics":
+        del files["progress"]
+    found = outcome(tmp_path, **files).figures.get("loss")
+    paths = (tmp_path / name for name in ("progress", "metrics", "results"))
+    assert read_figure("loss", *paths) == pytest.approx(found, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", ["loss", "train/löss", 'a"b', "a\\b", "a\x07b"])
+@pytest.mark.parametrize(
+    "form", ['{"key": %s, "value": 7, "step": 1}', '{"step":1,"key":%s,"value":7}']
+)
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_reported_metric_wins_over_its_points(
+    tmp_path: Path, name: str, form: str, *, ascii_only: bool
+) -> None:
+    """However they are written; the points of other metrics count."""
+    lines = [form % json.dumps(key, ensure_ascii=ascii_only) for key in (name, f"{name}2")]
+    progress = json.dumps({"metrics": {name: 1}})
+    found = outcome(tmp_path, progress=progress, metrics="\n".join(lines)).metrics
+    assert found == {printable(name): 1, printable(f"{name}2"): 7}
 
 
 @pytest.mark.parametrize("damage", ["", "\0" * 30, "[]", "{", '{"test": 1, "metrics": [1]}'])

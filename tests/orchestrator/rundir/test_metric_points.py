@@ -1,0 +1,50 @@
+"""The points in ``metrics.jsonl`` are read as a naive reading of every line finds them."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.rundir.metric_points import parse_last_points, parse_last_step, parse_point
+from orchestrator.rundir.records import as_number
+
+_KEYS = st.sampled_from(["loss", "lr", 'a"b', "löss", "a\\", ""])
+_VALUES = st.sampled_from([0, 0.5, -1, "NaN", "text", "1", None, [1], True])
+_POINTS = st.tuples(_KEYS, _VALUES, st.sampled_from([1, 2, "x"]))
+
+
+def _lines(points: list[tuple[str, object, object]], *, key_first: bool, is_torn: bool) -> bytes:
+    order = ("key", "value", "step") if key_first else ("value", "step", "key")
+    found = [dict(zip(("key", "value", "step"), point, strict=True)) for point in points]
+    lines = [json.dumps({name: point[name] for name in order}) for point in found]
+    text = "\n".join(["nonsense", *lines])
+    return text[: len(text) - 3 * is_torn].encode()
+
+
+@given(st.lists(_POINTS), st.booleans(), st.booleans(), st.sets(_KEYS))
+def test_last_number_of_each_metric_is_found(
+    points: list[tuple[str, object, object]],
+    key_first: bool,  # noqa: FBT001 # hypothesis passes it by place
+    is_torn: bool,  # noqa: FBT001 # hypothesis passes it by place
+    known: set[str],
+) -> None:
+    """The last text, if a metric has no number."""
+    lines = _lines(points, key_first=key_first, is_torn=is_torn)
+    expected: dict[str, float | str] = {}
+    for key, value, _ in filter(None, map(parse_point, lines.splitlines())):
+        is_number = as_number(value) is not None
+        if is_number or as_number(expected.get(key)) is None:
+            expected[key] = value
+    assert parse_last_points(lines) == expected
+    found = parse_last_points(lines, known)
+    assert {**expected, **found} == expected
+    assert {*expected} - known <= {*found}
+
+
+def test_last_step_is_that_of_the_last_point() -> None:
+    """What is not a point has no step."""
+    lines = _lines([("loss", 1, 4), ("loss", 1, 2), ("lr", None, 9)], key_first=True, is_torn=False)
+    assert parse_last_step(lines) == 2
+    assert parse_last_step(b"nonsense") is None
