@@ -76,6 +76,7 @@ def begin_training(trainer: Beginning, config: Config, seed: int) -> None:
         train_begin(trainer)
         trainer.generators.look_again()
     trainer.unsaved.begin()
+    trainer.held.begin()
     check_trained(trainer.modules)
 
 

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from trainer.errors import ConfigError
-from trainer.groups import check_options, divide, trainable
+from trainer.groups import check_options, divide, left_to, trainable
 from trainer.hydra_targets import build, takes
 from trainer.model_call import is_about_values
 from trainer.module_methods import check_methods
@@ -170,13 +170,17 @@ def build_optimizer(config: Config, found: Mapping[str, object]) -> Optimizer:
     """
     model = cast("nn.Module", found["model"])
     others = trainable(found["criterion"], model)
-    params: object = [*model.parameters(), *others.values()]
+    own = left_to(found["criterion"], model)
+    params: object = [
+        *(each for each in model.parameters() if id(each) not in own),
+        *others.values(),
+    ]
     settings = {**read_group(config, "optimizer")}
     entries = None
     if settings.get("_target_") and not takes(config, "optimizer", "groups"):
         entries = settings.pop("groups", None)
     if entries is not None:
-        params = divide(model, others, entries)
+        params = divide(model, others, entries, without=own)
         config = {**config, "optimizer": {**settings, "name": label_of(config, "optimizer")}}
     offered = {**found, "params": params}
     built = required(build(config, "optimizer", offered, params=params), "optimizer")

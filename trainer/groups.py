@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from trainer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from torch.nn import Parameter
 
@@ -42,7 +42,21 @@ def trainable(criterion: object, model: nn.Module) -> dict[str, Parameter]:
     }
 
 
-def divide(model: nn.Module, others: Mapping[str, Parameter], entries: object) -> list[Any]:
+def left_to(module: object, model: nn.Module) -> set[int]:
+    """Return the identities of the model's parameters that it trains by optimizers of its own.
+
+    They are excluded from the optimizer of the config if the model makes the updates itself.
+    """
+    makes_updates = any(hasattr(each, "cb_on_update") for each in (module, model))
+    return trained_by(optimizers_in(model)) if makes_updates else set()
+
+
+def divide(
+    model: nn.Module,
+    others: Mapping[str, Parameter],
+    entries: object,
+    without: Collection[int] = (),
+) -> list[Any]:
     """Return the groups that `optimizer.groups` describes, the unselected parameters first.
 
     Each entry selects parameters by `match`, a regular expression that is searched in their names,
@@ -53,6 +67,7 @@ def divide(model: nn.Module, others: Mapping[str, Parameter], entries: object) -
         model: The model; its parameters have the names of `named_parameters`.
         others: More parameters, by their names.
         entries: The value of `optimizer.groups`.
+        without: The identities of parameters that are excluded.
 
     Raises:
         ConfigError: If it is not a list of such entries, or an entry selects no parameter.
@@ -61,6 +76,7 @@ def divide(model: nn.Module, others: Mapping[str, Parameter], entries: object) -
         raise ConfigError(f"{KEY}: {entries!r:.60} is not a list of groups. {_EXAMPLE}")
     options: dict[str, dict[str, Any]] = {}
     described = {**_described(model), **{name: (each, set()) for name, each in others.items()}}
+    described = {name: each for name, each in described.items() if id(each[0]) not in without}
     for place, entry in enumerate(entries):
         selected = _selected(f"{KEY}[{place}]", entry, described)
         own = {key: value for key, value in entry.items() if key not in SELECTORS}

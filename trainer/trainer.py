@@ -39,6 +39,7 @@ from trainer.config_file import written_config
 from trainer.configured_metrics import build_measures
 from trainer.errors import Stopped, TrainingPaused
 from trainer.evaluation import evaluate_part
+from trainer.held_optimizers import HeldOptimizers
 from trainer.history import History
 from trainer.loading.loaders import make_loader
 from trainer.loading.sample_checks import examine
@@ -138,6 +139,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         self.generators = ModuleGenerators(self.modules, self.loaders.values())
         self.unsaved = UnsavedState(self.modules)
         self.rehearsal = Rehearsal(self.modules)
+        self.held = HeldOptimizers(self.modules)
 
     def _plan_updates(self, modules: Modules) -> str:
         """Make what updates the weights, and return the interval of the scheduler."""
@@ -168,7 +170,8 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
                 cb_on_iteration_begin(trainer, iteration)
                 for batch_idx in 0 .. the iteration's last batch:
                     cb_on_step_begin(trainer, iteration, batch_idx)
-                    # forward, backward, update, and the scheduler's step with `interval: step`
+                    # forward, backward, update; or cb_on_update(trainer, batches), which does this
+                    # the scheduler's step with `interval: step`
                     cb_on_step_end(trainer, iteration, batch_idx, loss)
                     if the training set is exhausted:
                         cb_on_loader_exhausted(trainer, iteration)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from trainer.checks import check_finite
 from trainer.loss_scale import check_scale
 from trainer.mean_loss import MeanLoss
+from trainer.own_update import choose_update
 from trainer.unused_gradients import check_gradients_used
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from trainer.build import Modules
@@ -28,6 +30,7 @@ class Stepping(Protocol):
     callbacks: Callbacks[Any]
     batches: TrainingBatches
     update: Update
+    device: torch.device
     schedule: RateSchedule
     average: WeightAverage
 
@@ -49,7 +52,9 @@ class TrainingSteps:
         self._trainer = trainer
         self._modules = modules
         self._settings = settings
-        self._take_update = trainer.schedule.after(trainer.average.after(trainer.update.take))
+        self._take_update = trainer.schedule.after(
+            trainer.average.after(choose_update(trainer, settings))
+        )
         self._is_checked = False
         self._at_first = [*modules.model.parameters()]  # until the first step is checked
 

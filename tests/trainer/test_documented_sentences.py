@@ -77,6 +77,14 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("`compile: true` compiles", "test_compiled.py::test_every_shape_is_compiled"),
         ("A model that needs", "test_compiled.py::test_more_shapes_than_are_compiled_are_refused_in_one_line"),
     ],
+    "Several optimizers": [
+        ("A module that defines", "test_own_update.py::test_interrupted_run_ends_with_the_same_bits"),
+        ("`batches` has", "test_own_update.py::test_interrupted_run_ends_with_the_same_bits"),
+        ("Parameters of optimizers", "test_own_update.py::test_parameters_of_the_models_own_optimizer_are_left_to_it"),
+        ("Keys that would", "test_own_update.py::test_key_without_effect_is_refused"),
+        ("The states of", "test_held_optimizers.py::test_interrupted_run_ends_with_the_same_bits"),
+        ("They have to be", "test_held_optimizers.py::test_each_is_found_once"),
+    ],
     "An average of the weights": [
         ("After each update", "test_weight_average.py::test_average_is_that_of_pytorch"),
         ("Validation, test and", "test_weight_average.py::test_average_is_evaluated_only_where_asked"),

@@ -27,6 +27,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "cb_on_loader_exhausted": ("trainer", "iteration"),
     "cb_on_step_begin": ("trainer", "iteration", "batch_idx"),
     "cb_on_step_end": ("trainer", "iteration", "batch_idx", "loss"),
+    "cb_on_update": ("trainer", "batches"),
 }
 PROPERTIES = (property, cached_property)
 
@@ -47,6 +48,7 @@ class Callbacks(Generic[T]):
     cb_on_loader_exhausted: tuple[Callable[[T, int], None], ...]
     cb_on_step_begin: tuple[Callable[[T, int, int], None], ...]
     cb_on_step_end: tuple[Callable[[T, int, int, float], None], ...]
+    cb_on_update: tuple[Callable[[T, list[Any]], Any], ...] = ()
 
     @property
     def may_add_metrics(self) -> bool:

@@ -50,6 +50,7 @@ WORDS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     ),
     "cb_on_step_begin": (STEP, BEGIN),
     "cb_on_step_end": ((*STEP, "update", "backward", "loss"), (*END, "")),
+    "cb_on_update": (("update", "manualupdate", "optimization", "manualoptimization"), ("",)),
 }
 PREFIX = re.compile("(callback|cb|oncb)?(on)?")
 OWN_BEGINNING = re.compile("(callback|cb)_?on_|on_?(callback|cb)_", re.IGNORECASE)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from trainer.checkpoints.reading import Saved
     from trainer.compute_environment import Environment
+    from trainer.held_optimizers import HeldOptimizers
     from trainer.history import History
     from trainer.module_generators import ModuleGenerators
     from trainer.run_config import Watch
@@ -44,6 +45,7 @@ class Resumable(Protocol):
     stopping: EarlyStopping
     watch: Watch
     generators: ModuleGenerators
+    held: HeldOptimizers
     environment: Environment
     numbers_before: list[int]
     environment_changes: list[str]
@@ -58,6 +60,7 @@ def state_of(trainer: Resumable) -> State:
     return {
         "iteration": trainer.iteration,
         "modules": module_states(trainer),
+        "held": trainer.held.state_dict(),
         "batches": trainer.batches.state_dict(),
         "history": trainer.history.state_dict(),
         "stopping": trainer.stopping.state_dict(),
@@ -98,6 +101,10 @@ def restore(trainer: Resumable, saved: Saved) -> None:
     state = saved.state
     trainer.iteration = state["iteration"]
     restore_modules(trainer, saved)
+    held = state.get("held", {})
+    for path, each in trainer.held.find().items():
+        if path in held:  # an earlier version did not save them
+            _restore_one(path, each, held, saved, trainer.device)
     trainer.batches.load_state_dict(state["batches"])
     trainer.history.load_state_dict(state["history"])
     trainer.stopping.load_state_dict(state.get("stopping", {}))
@@ -114,23 +121,33 @@ def restore_modules(trainer: Resumable, saved: Saved) -> None:
         CheckpointError: If a state does not fit its module, because that changed during the training.
     """
     for role, module in _stateful(trainer).items():
-        try:
-            part = saved.state["modules"][role]
-            if saved.far:
-                part = _brought(part, saved, trainer.device)
-            module.load_state_dict(part)
-        except (KeyError, ValueError, RuntimeError, IndexError) as error:
-            if is_out_of_memory(error) or not _is_pytorchs(module):
-                raise
-            iteration = saved.state["iteration"]
-            reason = " ".join(str(error).split())
-            raise CheckpointError(
-                f"{role}: its state after iteration {iteration} does not fit {type(module).__name__} as"
-                f" it is built: {reason:.300}. If callbacks change the module, let cb_on_train_begin"
-                " change it as it was changed up to trainer.iteration."
-            ) from error
-        if isinstance(module, Optimizer):
-            _restore_kinds(module, part, is_placed=bool(saved.far))
+        _restore_one(role, module, saved.state["modules"], saved, trainer.device)
+
+
+def _restore_one(
+    name: str,
+    module: Any,  # noqa: ANN401 - the user's
+    states: State,
+    saved: Saved,
+    device: torch.device,
+) -> None:
+    try:
+        part = states[name]
+        if saved.far:
+            part = _brought(part, saved, device)
+        module.load_state_dict(part)
+    except (KeyError, ValueError, RuntimeError, IndexError) as error:
+        if is_out_of_memory(error) or not _is_pytorchs(module):
+            raise
+        iteration = saved.state["iteration"]
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"{name}: its state after iteration {iteration} does not fit {type(module).__name__} as"
+            f" it is built: {reason:.300}. If callbacks change the module, let cb_on_train_begin"
+            " change it as it was changed up to trainer.iteration."
+        ) from error
+    if isinstance(module, Optimizer):
+        _restore_kinds(module, part, is_placed=bool(saved.far))
 
 
 def _is_pytorchs(module: object) -> bool:

@@ -117,7 +117,7 @@ def test_callback_that_fits_gets_its_values(callback: Callable[..., None]) -> No
 
 
 def test_all_seven_events_of_the_specification_are_there() -> None:
-    """And two of ours; the table of events and the listeners' names agree."""
+    """And three of ours; the table of events and the listeners' names agree."""
     assert [*PARAMETERS] == [*Callbacks.__dataclass_fields__]
-    own = {"cb_on_evaluation_begin", "cb_on_evaluation_end"}
+    own = {"cb_on_evaluation_begin", "cb_on_evaluation_end", "cb_on_update"}
     assert len(PARAMETERS.keys() - own) == 7

@@ -57,6 +57,7 @@ MEANINGS = {
         *("cb_after_step", "cb_step_end", "cb_on_minibatch_end", "cb_on_steps_end"),
         "cb_on_step",
     ),
+    "cb_on_update": ("cb_update", "cb_onupdate", "cb_on_updates", "cb_on_manual_optimization"),
 }
 
 

@@ -1,0 +1,47 @@
+"""Optimizers and schedulers that modules hold are saved, wherever they hold them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from adversaries import Noising, Storing
+
+from trainer.config_file import read_config
+from trainer.held_optimizers import HeldOptimizers
+from trainer.trainer import ModularTaskTrainer
+
+if TYPE_CHECKING:
+    from run_files import Interrupt, MakeRun
+
+
+@pytest.mark.parametrize("hold", ["attributes", "list", "dict"])
+@pytest.mark.parametrize("event", ["step_end", "iteration_begin"])
+def test_interrupted_run_ends_with_the_same_bits(
+    interrupt: Interrupt, hold: str, event: str
+) -> None:
+    """Though the module itself does not save them."""
+    noising = {"_target_": "adversaries.Noising", "hold": hold}
+    interrupt(event, 3, role="data", by="user_modules.FragileTiny", curriculum=noising)
+
+
+@pytest.mark.parametrize("hold", ["attributes", "list", "dict"])
+def test_each_is_found_once(hold: str) -> None:
+    held = HeldOptimizers({"curriculum": Noising(hold)})
+    held.begin()
+    found = [*held.find().values()]
+    assert {type(each) for each in found} == {
+        torch.optim.Adam,
+        torch.optim.lr_scheduler.ExponentialLR,
+    }
+    assert len(found) == 2
+
+
+def test_those_of_the_config_are_not_saved_twice(make_run: MakeRun) -> None:
+    schedule = {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 1}
+    run_dir = make_run(curriculum={"_target_": "adversaries.Storing"}, scheduler=schedule)
+    trainer = ModularTaskTrainer(read_config(run_dir / "config.yaml"), run_dir)
+    trainer.train()
+    assert isinstance(trainer.curriculum, Storing)
+    assert trainer.held.state_dict() == {}
