@@ -21,6 +21,7 @@ from trainer.schedule_interval import STEP, without_interval
 from trainer.schedule_steps import check_rates, try_out
 from trainer.settings import deciding_keys, label_of, read_group
 from trainer.target_errors import first_line
+from trainer.validation_split import read_split, split_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,10 +73,13 @@ def build_modules(config: Config, device: torch.device) -> Modules:
         ConfigError: If a required group is absent, or a group names something that does not exist,
             has the wrong arguments, or is of the wrong type for its role.
     """
-    data = required(build(config, "data"), "data")
+    data = build_data(config)
     for part in PARTS:
         if not hasattr(data, part):
-            raise ConfigError(f"data: {type(data).__name__} has no {part!r} data set. Give it one.")
+            instead = ", or set validation_split.size" if part == "validation" else ""
+            raise ConfigError(
+                f"data: {type(data).__name__} has no {part!r} data set. Give it one{instead}."
+            )
     found: dict[str, object] = {"data": data}
     model = playing(required(build(config, "model", found), "model"), "model", nn.Module)
     model = found["model"] = placed(model, "model", device)
@@ -109,6 +113,17 @@ def build_modules(config: Config, device: torch.device) -> Modules:
         criterion=cast("Any", criterion),
         curriculum=build(config, "curriculum", found),
     )
+
+
+def build_data(config: Config) -> object:
+    """Build the data module, with a validation set that is split off if the config says so.
+
+    Raises:
+        ConfigError: If it does not exist, has the wrong arguments, or cannot be split.
+    """
+    data = required(build(config, "data"), "data")
+    split_off(data, read_split(read_group(config, "validation_split")), config.get("seed"))
+    return data
 
 
 def placed(module: nn.Module, role: str, device: torch.device) -> nn.Module:

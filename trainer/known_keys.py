@@ -19,7 +19,7 @@ VALUES: Final = (
 )
 GROUPS: Final = (
     *("data", "model", "optimizer", "scheduler", "criterion", "curriculum", "metrics"),
-    *("dataloader", "checkpoint", "stopping", "ema"),
+    *("dataloader", "checkpoint", "stopping", "ema", "validation_split"),
     *("orch", "hydra", "training"),
 )
 # The similarity from which on a name counts as a misspelling: one wrong letter in eight.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import nn
 
-from trainer.build import playing, required
+from trainer.build import build_data, playing, required
 from trainer.checkpoints.reading import NAME, read_module_states
 from trainer.checkpoints.store import BEST
 from trainer.config_file import plain_config, read_config
@@ -76,7 +76,7 @@ def build_model(config: Config) -> nn.Module:
     """
     offered = {}
     if asks_for(config, "model", "data"):
-        offered["data"] = required(build(config, "data"), "data")
+        offered["data"] = build_data(config)
     return playing(required(build(config, "model", offered), "model"), "model", nn.Module)
 
 

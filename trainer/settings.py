@@ -12,6 +12,7 @@ from trainer.known_keys import check_keys
 from trainer.metric_direction import MAX, MIN, direction_of
 from trainer.numbers_version import CHOICES, OTHER_NUMBERS
 from trainer.stopping_settings import StoppingSettings, read_stopping
+from trainer.validation_split import SplitSettings, read_split
 
 Config = Mapping[str, object]
 
@@ -67,6 +68,7 @@ class TrainingSettings:
     test_with: str
     stopping: StoppingSettings
     ema: EmaSettings
+    validation_split: SplitSettings
     dataloader: Config
     drop_last: bool
 
@@ -106,6 +108,7 @@ def read_settings(config: Config) -> TrainingSettings:
         test_with=_choice(config, "test_with", ("best", "last")),
         stopping=read_stopping(stopping, *_metric(stopping, "stopping.")),
         ema=read_ema(read_group(config, "ema")),
+        validation_split=read_split(read_group(config, "validation_split")),
         dataloader={key: value for key, value in dataloader.items() if key != "drop_last"},
         drop_last=_switch(dataloader, "drop_last", default=False, within="dataloader."),
     )
@@ -120,6 +123,8 @@ def deciding_keys(config: Config, settings: TrainingSettings) -> Config:
         later["stopping"] = asdict(settings.stopping)
     if settings.ema != EmaSettings():
         later["ema"] = asdict(settings.ema)
+    if settings.validation_split != SplitSettings():
+        later["validation_split"] = asdict(settings.validation_split)
     return groups | {key: getattr(settings, key) for key in DECIDING_KEYS} | later
 
 

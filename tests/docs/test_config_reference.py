@@ -78,10 +78,9 @@ def test_page_has_every_key_of_the_trainer_with_its_default() -> None:
     settings = trainer_settings.read_settings({"seed": 0, "iterations": 1})
     rows = keys_under("Trainer")
     keys = [(TRAINER_SECTIONS.get(field.name, ""), field.name) for field in fields(settings)]
-    keys.remove(("", "stopping"))  # sections of their own
-    keys.remove(("", "ema"))
-    keys += [("stopping.", field.name) for field in fields(settings.stopping)]
-    keys += [("ema.", field.name) for field in fields(settings.ema)]
+    for group in ("stopping", "ema", "validation_split"):  # sections of their own
+        keys.remove(("", group))
+        keys += [(f"{group}.", field.name) for field in fields(getattr(settings, group))]
     own = {row for row in rows if row.partition(".")[0] not in GROUPS} - LOADING
     assert own == {f"{section}{name}" for section, name in keys}
     for section, name in keys:

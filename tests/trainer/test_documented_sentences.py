@@ -58,6 +58,11 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("`evaluation_batch_size` |", "loading/test_loaders.py::test_evaluation_takes_batches_of_the_trainings_size_or_of_its_own"),
         ("`drop_last` |", "loading/test_order.py::test_last_batch_can_be_dropped"),
     ],
+    "A validation set for data that have none": [
+        ("The samples are drawn", "test_validation_split.py::test_samples_are_in_one_of_the_parts"),
+        ("The same seed", "test_validation_split.py::test_seed_decides_which_samples_are_taken"),
+        ("Data that have", "test_validation_split.py::test_data_that_cannot_be_split_are_refused_in_one_line"),
+    ],
     "What is trained": [
         ("The optimizer gets", "test_groups.py::test_parameters_of_the_criterion_are_trained"),
         ("Call `requires_grad_", ADVICE),

@@ -33,7 +33,7 @@ KEYS: dict[str, list[Any]] = {
     "accumulate": NO_COUNT,
     "clip_norm": [*NO_NUMBER, 0, -1, True, float("nan")],
     "threads": [*NO_COUNT, 1000],
-    "precision": ["bf16", "float16", 32, True, [], {}],
+    "precision": ["bf16", "float64", 32, True, [], {}],
     "compile": ["yes", 1, "inductor", [], {}],
     "deterministic": ["yes", 1, None, []],
     "device": ["gpu", 0, "cuda:-1", "cuda:99", None, []],
