@@ -74,12 +74,6 @@ def build_modules(config: Config, device: torch.device) -> Modules:
             has the wrong arguments, or is of the wrong type for its role.
     """
     data = build_data(config)
-    for part in PARTS:
-        if not hasattr(data, part):
-            instead = ", or set validation_split.size" if part == "validation" else ""
-            raise ConfigError(
-                f"data: {type(data).__name__} has no {part!r} data set. Give it one{instead}."
-            )
     found: dict[str, object] = {"data": data}
     model = playing(required(build(config, "model", found), "model"), "model", nn.Module)
     model = found["model"] = placed(model, "model", device)
@@ -119,10 +113,16 @@ def build_data(config: Config) -> object:
     """Build the data module, with a validation set that is split off if the config says so.
 
     Raises:
-        ConfigError: If it does not exist, has the wrong arguments, or cannot be split.
+        ConfigError: If it does not exist, has the wrong arguments, cannot be split, or lacks a part.
     """
     data = required(build(config, "data"), "data")
     split_off(data, read_split(read_group(config, "validation_split")), config.get("seed"))
+    for part in PARTS:
+        if not hasattr(data, part):
+            instead = ", or set validation_split.size" if part == "validation" else ""
+            raise ConfigError(
+                f"data: {type(data).__name__} has no {part!r} data set. Give it one{instead}."
+            )
     return data
 
 
