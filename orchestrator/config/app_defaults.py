@@ -39,7 +39,7 @@ class AppDefaults:
         self._program = program
         self._folder = folder
         self._config_name = config_name
-        self._apps: dict[str, HydraApp | None] = {}
+        self._apps: dict[tuple[str, str], HydraApp | None] = {}
 
     def app_of(self, cfg: DictConfig) -> HydraApp | None:
         """Return the app that a config belongs to; None if its program is not one.
@@ -52,12 +52,14 @@ class AppDefaults:
             str(settings.get(key) or "") if isinstance(settings, DictConfig) else ""
             for key in ("app", "entry_point")
         )
-        key = self._program or named or entry_point
-        if key and key not in self._apps:
+        program = self._program or named
+        key = program, entry_point
+        if any(key) and key not in self._apps:
             from orchestrator.config.hydra_app import find_app, find_app_function  # noqa: PLC0415 # apps only
 
-            self._apps[key] = find_app_function(key) if key == entry_point else find_app(key)
-        return self._apps[key] if key else None
+            app = find_app_function(entry_point) if entry_point else None
+            self._apps[key] = app or (find_app(program, self._config_name) if program else None)
+        return self._apps.get(key)
 
     def complete(self, cfg: DictConfig) -> None:
         """Add to a config what it does not set: the names of the results, and how the app is started.
@@ -113,7 +115,7 @@ def find_config(
     """
     from orchestrator.config.hydra_app import find_app  # noqa: PLC0415 # as above
 
-    app = find_app(program)
+    app = find_app(program, config_name)
     unknown = dict(app.unknown)
     if folder is None and "config_path" in unknown:
         raise ConfigError(f"{unknown['config_path']}. Give the config folder with --config-dir.")

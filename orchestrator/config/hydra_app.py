@@ -9,9 +9,9 @@ import ast
 import importlib.machinery
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchestrator.config.source_constants import NotConstantError, SourceConstants
 from orchestrator.errors import ConfigError
@@ -30,7 +30,8 @@ class HydraApp:
     """A program with a ``@hydra.main`` function.
 
     ``config_dir`` is None if its configs are defined in Python only, ``config_name`` None if it has
-    none. ``unknown`` tells by parameter what could not be read from the source.
+    none. ``unknown`` tells by parameter what could not be read from the source. ``no_function``
+    is why it cannot be imported and called, if so.
     """
 
     file: Path
@@ -38,6 +39,7 @@ class HydraApp:
     config_name: str | None
     version_base: str | None
     unknown: tuple[tuple[str, str], ...] = ()
+    no_function: str = ""
 
     @property
     def name(self) -> str:
@@ -45,8 +47,10 @@ class HydraApp:
         return self.file.parent.name if self.file.stem == "__main__" else self.file.stem
 
 
-def find_app(program: str) -> HydraApp:
+def find_app(program: str, config_name: str | None = None) -> HydraApp:
     """Return the app that a file ``train.py`` or a module ``package.module`` is.
+
+    If it has several, it is the one with the given primary config.
 
     Raises:
         ConfigError: There is no such file or module, or it has no ``@hydra.main`` function.
@@ -58,24 +62,37 @@ def find_app(program: str) -> HydraApp:
             f"{program} has no @hydra.main function, so it is not a Hydra app."
             " Name it in orch.command instead, with a config folder of its own."
         )
-    if len(apps) > 1:
+    name = (config_name or "").removesuffix(".yaml")
+    chosen = [app for app in apps if (app.config_name or "").removesuffix(".yaml") == name]
+    if len(apps) > 1 and (not name or len(chosen) != 1):
         raise ConfigError(
-            f"{program} has {len(apps)} @hydra.main functions. Choose one:"
-            " orch.entry_point=module:function, with --config-dir and --config-name."
+            f"{program} has {len(apps)} @hydra.main functions. Choose the one that it starts, by its"
+            " config: --config-name; or in place of --app orch.entry_point=module:function, with"
+            " --config-dir and --config-name."
         )
-    return apps[0]
+    return chosen[0] if len(apps) > 1 else apps[0]
 
 
 def find_app_function(entry_point: str) -> HydraApp | None:
-    """Return the app that a function ``package.module:function`` is; None if it is another function."""
+    """Return the app that a function ``package.module:function`` is; None if it is another function.
+
+    Raises:
+        ConfigError: It is an app only where its file is executed.
+    """
     module, _, function = entry_point.partition(":")
     file = _find_module(module, [*sys.path, str(Path.cwd())])
     if file is None:
         return None
     try:
-        return _read(file).get(function)
+        app = _read(file).get(function)
     except ConfigError:  # loading it reports the error
         return None
+    if app and app.no_function:
+        raise ConfigError(
+            f"orch.entry_point: {entry_point} {app.no_function}, or name the file in orch.app in place"
+            " of the function."
+        )
+    return app
 
 
 def start_command(program: str) -> tuple[str, ...]:
@@ -142,20 +159,61 @@ def _read(file: Path) -> dict[str, HydraApp]:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise ConfigError(f"{file}{where}: it is not Python ({error}). Correct it.") from None
     constants = SourceConstants(tree, file)
-    return {name: _describe(call, file, constants) for name, call in _find_calls(tree)}
+    found = ((_describe(call, file, constants), name, call) for name, call in _find_calls(tree))
+    return {
+        name: replace(app, no_function=_find_obstacle(tree, name, call, file.name))
+        for app, name, call in found
+    }
 
 
 def _find_calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
-    """Yield the calls of ``hydra.main`` with the names of the functions that they decorate."""
+    """Yield the calls of ``hydra.main`` with the names of the functions that they make apps."""
     names = frozenset(_names_of_main(tree))
-    for node in ast.walk(tree):
+    assigned = set()
+    for node in ast.walk(tree):  # what is assigned comes before its value
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for decorator in node.decorator_list:
                 if _is_call_of(names, decorator):
                     yield node.name, cast("ast.Call", decorator)
-        # main = hydra.main(...)(function), and hydra.main(...)(function)()
-        elif isinstance(node, ast.Call) and _is_call_of(names, node.func):
-            yield ast.unparse(node.args[0]) if node.args else "", cast("ast.Call", node.func)
+        elif isinstance(node, ast.Assign) and _is_app(
+            names, node.value
+        ):  # app = hydra.main(...)(main)
+            assigned.add(node.value)
+            yield ast.unparse(node.targets[0]), cast("Any", node.value).func
+        elif _is_app(names, node) and node not in assigned:  # hydra.main(...)(main)()
+            call = cast("ast.Call", node)
+            yield ast.unparse(call.args[0]) if call.args else "", cast("ast.Call", call.func)
+
+
+def _find_obstacle(tree: ast.Module, name: str, call: ast.Call, file: str) -> str:
+    """Say why an app cannot be imported and called, and what to change; empty if it can."""
+    is_known = False
+    for node in _find_statements(tree.body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            is_known |= call in node.decorator_list
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            is_known |= node.value.func is call
+        elif isinstance(node, ast.Expr) and ast.unparse(node.value).startswith(f"{name}("):
+            return (
+                f"is called in line {node.lineno} whenever {file} is imported. Put that line under"
+                ' if __name__ == "__main__":'
+            )
+    place = f"line {call.lineno} of {file}"
+    return "" if is_known else f"becomes an app in {place} only. Decorate it with @hydra.main"
+
+
+def _find_statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements that may be executed when a module is imported."""
+    for node in body:
+        yield node
+        is_guard = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+        if isinstance(node, ast.If | ast.Try | ast.With) and not is_guard:
+            for part in ("body", "orelse", "finalbody"):
+                yield from _find_statements(getattr(node, part, []))
+
+
+def _is_app(names: Container[str], node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and _is_call_of(names, node.func)
 
 
 def _is_call_of(names: Container[str], node: ast.expr) -> bool:

@@ -130,9 +130,8 @@ class WarmLauncher:
             needed = ", ".join(
                 each for each in wanted if not each.startswith(forkserver_preload.OPTIONAL)
             )
-            raise PreloadError(
-                f"cannot load the modules that every run needs ({needed}):\n{failure}"
-            )
+            what = f"cannot load the modules that every run needs ({needed}):\n"
+            raise PreloadError(f"{what}{failure}" if "\n" in failure else failure)
 
     def _ask_for_failure(self) -> str | None:
         """Return the error of loading, an empty string if none, None if the probe died."""

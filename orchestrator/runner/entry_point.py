@@ -8,8 +8,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import faulthandler
-import importlib
-import inspect
 import logging
 import multiprocessing
 import os
@@ -28,6 +26,7 @@ from orchestrator.runner.attempt_program import (
     redirect,
     signals_blocked,
 )
+from orchestrator.runner.entry_function import act_as_script, is_hydra_app, load, takes_arguments
 from orchestrator.runner.new_imports import (
     NOTHING_NEW,
     dump_new_imports,
@@ -35,10 +34,10 @@ from orchestrator.runner.new_imports import (
     parse_new_imports,
 )
 from orchestrator.runner.project_files import ImportedFiles
-from orchestrator.runner.project_modules import find_modules_of_the_project, hidden_file
+from orchestrator.runner.project_modules import find_modules_of_the_project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from orchestrator.runner.attempt_program import Ready
     from orchestrator.runner.new_imports import NewImports
@@ -89,11 +88,11 @@ class EntryPoint:
         sys.argv = [self.name.partition(":")[0], *self.arguments]
         files = ImportedFiles(os.environ)
         function = load(self.name)
-        is_app = _is_hydra_app(function)
+        is_app = is_hydra_app(function)
         if is_app:
-            _act_as_script(function)
+            act_as_script(function)
         try:
-            takes = not is_app and _takes_arguments(function)
+            takes = not is_app and takes_arguments(function)
             returned = function(list(self.arguments)) if takes else function()
         finally:
             files.record()
@@ -256,43 +255,3 @@ def _become_a_program(environment: Mapping[str, str], output: int, lock: int) ->
         with contextlib.suppress(ValueError, RuntimeError):
             # PyTorch read the variable when it was loaded.
             torch.set_num_threads(int(threads.partition(",")[0]))
-
-
-def load(entry_point: str) -> Callable[..., object]:
-    """Import the function that ``package.module:function`` names.
-
-    Raises:
-        ImportError: The module does not exist.
-        AttributeError: The module does not have the function.
-    """
-    module, _, function = entry_point.partition(":")
-    try:
-        loaded: Callable[..., object] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        if hidden := hidden_file(module):
-            raise type(error)(f"{error}: {hidden}") from error
-        raise
-    return loaded
-
-
-def _is_hydra_app(function: Callable[..., object]) -> bool:
-    """Return whether a function was decorated with ``@hydra.main``; it reads ``sys.argv``."""
-    main, code = sys.modules.get("hydra.main"), getattr(function, "__code__", None)
-    return main is not None and code is not None and code.co_filename == main.__file__
-
-
-def _act_as_script(function: Callable[..., object]) -> None:
-    """Let Hydra look for configs where it does if the file of an app is executed, not imported."""
-    sys.argv[0] = os.path.relpath(inspect.getfile(inspect.unwrap(function)))
-    os.environ["HYDRA_MAIN_MODULE"] = "__main__"
-    if state := sys.modules.get("hydra.core.global_hydra"):  # of what its module did on import
-        state.GlobalHydra.instance().clear()
-
-
-def _takes_arguments(function: Callable[..., object]) -> bool:
-    """Return whether a function requires a parameter; the others read ``sys.argv``."""
-    try:
-        inspect.signature(function).bind()
-    except (TypeError, ValueError):  # some built-in functions have no signature
-        return True
-    return False

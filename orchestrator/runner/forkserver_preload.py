@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from orchestrator.runner import learned_modules
 from orchestrator.runner.attempt_program import SIGNALS
-from orchestrator.runner.entry_point import load
+from orchestrator.runner.entry_function import MissingFunctionError, load
 from orchestrator.runner.large_pages import gather
 from orchestrator.runner.project_files import note_preloaded
 from orchestrator.runner.project_modules import find_modules_of_the_project
@@ -56,6 +56,8 @@ def _load(modules: list[str]) -> str:
             with suppress(ImportError):
                 import_module(_WITH_OPTIMIZER)
         learned_modules.load(learned)
+    except MissingFunctionError as error:
+        return str(error)
     except BaseException:  # noqa: BLE001 # also what calls sys.exit
         return traceback.format_exc()
     finally:

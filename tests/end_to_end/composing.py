@@ -56,8 +56,10 @@ def _be_the_app(entry_point: str, arguments: tuple[str, ...], environment: dict[
     warnings.simplefilter("ignore")
     os.environ.update(environment)
     # Planning may have imported the app, without running it; a new process would not have it.
-    for name in [name for name in sys.modules if name.endswith("app_of_test")]:
-        del sys.modules[name]
+    here = str(Path.cwd())
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(here):
+            del sys.modules[name]
     try:
         if entry_point:
             sys.path.append(str(Path.cwd()))

@@ -160,7 +160,7 @@ LAYOUTS = {
     "started without a guard": Layout(app(main="def main(cfg):\n    note(cfg)\nmain()\n")),
     "two apps in a file": Layout(
         app(main=MAIN + DECORATOR.replace("config", "other") + "def other(cfg): ...\n"),
-        line="has 2 @hydra.main functions. Choose one",
+        line="has 2 @hydra.main functions. Choose the one",
     ),
     "arguments of its own": Layout(
         app("if '--debug' in sys.argv: sys.argv.remove('--debug')\nimport argparse\n"
@@ -236,25 +236,49 @@ LAYOUTS = {
 }  # fmt: skip
 
 
-def _in_a_fork(folder: Path, layout: Layout, sender: Connection) -> None:
+# The line that refuses a layout whose function is named, and not its file.
+NO_FUNCTIONS = {
+    "called without a decorator": "train:main becomes an app in line 8 of train.py only. Decorate it",
+    "main inside of a function": "train:main becomes an app in line 6 of train.py only. Decorate it",
+    "overrides that it adds itself": "",  # only if it is started as a script
+    "started without a guard": "train:main is called in line 8 whenever train.py is imported",
+}
+# What is not the name of a module, or is refused with another function.
+NOT_NAMED = ("folders with spaces and other letters", "composed with the compose API")
+
+
+def _in_a_fork(folder: Path, layout: Layout, entry_point: str, sender: Connection) -> None:
     """Plan and execute; send what is wrong, or the line that refuses the app."""
     os.chdir(folder)
     given = layout.place or (None, None)
+    typed = [*layout.typed, f"orch.entry_point={entry_point}"] if entry_point else layout.typed
     try:
         planned = load_plan(
-            ConfigSource(given[0] and Path(given[0]), given[1], layout.typed, layout.program)  # type: ignore[arg-type]
+            ConfigSource(given[0] and Path(given[0]), given[1], typed, layout.program)  # type: ignore[arg-type]
         )
     except OrchestratorError as error:
         sender.send((0, str(error)))
         return
-    wrong = execute(planned)
+    wrong = execute(planned, entry_point)
     sender.send((len(planned.plan.decisions), "\n".join(wrong)))
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_app_of_any_layout_composes_what_is_recorded(tmp_path: Path, name: str) -> None:
     """Its decorator is read without executing the program."""
-    layout = LAYOUTS[name]
+    _check(tmp_path, LAYOUTS[name], "", LAYOUTS[name].line)
+
+
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if name not in NOT_NAMED])
+def test_function_of_any_layout_composes_what_is_recorded(tmp_path: Path, name: str) -> None:
+    """Or a line says why it cannot be called."""
+    program = LAYOUTS[name].program
+    module = program.removesuffix(".py").replace("/", ".")
+    line = NO_FUNCTIONS.get(name, LAYOUTS[name].line)
+    _check(tmp_path, LAYOUTS[name], f"{module}:main", line)
+
+
+def _check(tmp_path: Path, layout: Layout, entry_point: str, line: str) -> None:
     Plugins.instance()  # once for all forks
     for file, text in {**layout.files, "note_of_test.py": NOTE}.items():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
@@ -262,14 +286,14 @@ def test_app_of_any_layout_composes_what_is_recorded(tmp_path: Path, name: str) 
         (tmp_path / file).write_text(shown, encoding="utf-8")
     receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
     child = multiprocessing.get_context("fork").Process(
-        target=_in_a_fork, args=(tmp_path, layout, sender)
+        target=_in_a_fork, args=(tmp_path, layout, entry_point, sender)
     )
     child.start()
     sender.close()
     runs, told = receiver.recv()
     child.join()
-    if layout.line:
-        assert layout.line in told
+    if line:
+        assert line in told
         assert "\n" not in told
     else:
         assert told == ""

@@ -76,7 +76,7 @@ class BatchExecution:
         self._sweep_dir = Path(str(config.hydra.sweep.dir))
         self._app, start = _find_program()
         self._folder = _config_folder(config)
-        self._config_name = str(config.hydra.job.config_name)
+        self._config_name: str | None = config.hydra.job.config_name
         given = config.hydra.overrides.hydra
         self._forwarded = [str(text) for text in given if not _is_of_multirun(str(text))]
         self._forwarded += _search_path(config)

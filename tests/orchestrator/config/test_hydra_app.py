@@ -96,7 +96,7 @@ def test_module_is_found_without_importing_its_package(tmp_path: Path, file: str
         ("no.module", "", r"there is no module 'no\.module'"),
         ("a b", "", r"there is no file 'a b'"),
         ("train.py", "import hydra\n@hydra.main('c', 'a')\ndef one(cfg): ...\n@hydra.main('c', 'b')",
-         r"2 @hydra\.main functions\. Choose one: orch\.entry_point"),
+         r"2 @hydra\.main functions\. Choose the one that it starts, by its config: --config-name"),
     ],
 )  # fmt: skip
 def test_what_is_not_an_app_is_one_line(
@@ -140,3 +140,34 @@ def test_function_of_an_entry_point_is_told_from_others(tmp_path: Path) -> None:
     assert find_app_function("deep.train:other") is None
     assert find_app_function("deep.nothing:main") is None
     assert find_app_function("sys:exit") is None
+
+
+def test_app_of_several_is_chosen_by_its_config(tmp_path: Path) -> None:
+    """With or without the extension."""
+    head = "import hydra\n@hydra.main('c', 'a.yaml')\ndef one(cfg): ...\n@hydra.main('c', 'b')"
+    program = _app(tmp_path, head)
+    assert find_app(program, "a").config_name == "a.yaml"
+    assert find_app(program, "b.yaml").config_name == "b"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("@hydra.main('c', 'a')\ndef main(cfg): ...\nmain()", "is called in line 4 whenever"),
+        ("def main(cfg): ...\nhydra.main('c', 'a')(main)()", "an app in line 3 of train.py only"),
+        ("def cli():\n  @hydra.main('c', 'a')\n  def main(cfg): ...", "in line 3 of train.py only"),
+        ("@hydra.main('c', 'a')\ndef main(cfg): ...\nif __name__ == '__main__':\n  main()", ""),
+        ("def go(cfg): ...\nmain = hydra.main('c', 'a')(go)", ""),
+        ("try:\n  @hydra.main('c', 'a')\n  def main(cfg): ...\nfinally: pass", ""),
+    ],
+)
+def test_function_that_cannot_be_called_is_refused(tmp_path: Path, text: str, line: str) -> None:
+    """Before the first run, in one line that says what to change."""
+    (tmp_path / "train.py").write_text(f"import hydra\n{text}\n")
+    if line:
+        with pytest.raises(ConfigError, match=line):
+            find_app_function("train:main")
+    else:
+        app = find_app_function("train:main")
+        assert app is not None
+        assert app.config_name == "a"

@@ -1,0 +1,84 @@
+"""The function that an entry point names, and how it is called."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.runner.project_modules import hidden_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+_MOST: Final = 20  # functions that a message names
+
+
+class MissingFunctionError(AttributeError):
+    """The module of an entry point does not have the function; the message is for the user."""
+
+
+def load(entry_point: str) -> Callable[..., object]:
+    """Import the function that ``package.module:function`` names.
+
+    Raises:
+        ImportError: The module does not exist.
+        MissingFunctionError: The module does not have the function.
+    """
+    module, _, function = entry_point.partition(":")
+    try:
+        loaded = importlib.import_module(module)
+    except ImportError as error:
+        if hidden := hidden_file(module):
+            raise type(error)(f"{error}: {hidden}") from error
+        raise
+    found: Callable[..., object] | None = getattr(loaded, function, None)
+    if found is None:
+        hidden = hidden_file(module)
+        why = f"{hidden}." if hidden else _list_functions(loaded)
+        raise MissingFunctionError(f"orch.entry_point: {module} has no function {function}. {why}")
+    return found
+
+
+def _list_functions(module: ModuleType) -> str:
+    """Say which functions a module defines."""
+    names = [
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and name[:1] != "_"
+    ]
+    return f"Name one that it has: {', '.join(names[:_MOST])}." if names else "It defines none."
+
+
+def is_hydra_app(function: Callable[..., object]) -> bool:
+    """Return whether a function was decorated with ``@hydra.main``; it reads ``sys.argv``.
+
+    Other decorators may be above it.
+    """
+    main = sys.modules.get("hydra.main")
+    layer: object = function
+    while main is not None and layer is not None:
+        if getattr(getattr(layer, "__code__", None), "co_filename", None) == main.__file__:
+            return True
+        layer = getattr(layer, "__wrapped__", None)
+    return False
+
+
+def act_as_script(function: Callable[..., object]) -> None:
+    """Let Hydra look for configs where it does if the file of an app is executed, not imported."""
+    sys.argv[0] = os.path.relpath(inspect.getfile(inspect.unwrap(function)))
+    os.environ["HYDRA_MAIN_MODULE"] = "__main__"
+    if state := sys.modules.get("hydra.core.global_hydra"):  # of what its module did on import
+        state.GlobalHydra.instance().clear()
+
+
+def takes_arguments(function: Callable[..., object]) -> bool:
+    """Return whether a function requires a parameter; the others read ``sys.argv``."""
+    try:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError):  # some built-in functions have no signature
+        return True
+    return False

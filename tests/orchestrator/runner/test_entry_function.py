@@ -1,0 +1,60 @@
+"""The function of an entry point: found, or missed in one line; apps below other decorators."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+import pytest
+
+from orchestrator.runner.entry_function import (
+    MissingFunctionError,
+    is_hydra_app,
+    load,
+    takes_arguments,
+)
+
+
+def timed(function: Callable[..., object]) -> Callable[..., object]:
+    @functools.wraps(function)
+    def inner(*args: object) -> object:
+        return function(*args)
+
+    return inner
+
+
+@timed
+@hydra.main(version_base=None)
+def app(_cfg: object) -> None:
+    """Do nothing."""
+
+
+@timed
+def no_app(_arguments: list[str]) -> None:
+    """Do nothing."""
+
+
+def test_app_below_another_decorator_is_one() -> None:
+    """It reads ``sys.argv``; another function is given its arguments."""
+    assert is_hydra_app(app)
+    assert not is_hydra_app(no_app)
+    assert takes_arguments(no_app)
+
+
+def test_missing_function_is_one_line_with_those_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "entry_of_test.py").write_text("def cli(): ...\ndef _private(): ...\n")
+    (tmp_path / "empty_of_test.py").write_text("from entry_of_test import cli\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingFunctionError) as error:
+        load("entry_of_test:main")
+    assert str(error.value) == (
+        "orch.entry_point: entry_of_test has no function main. Name one that it has: cli."
+    )
+    with pytest.raises(MissingFunctionError, match="It defines none"):
+        load("empty_of_test:main")
+    assert load("entry_of_test:cli") is sys.modules["entry_of_test"].cli
