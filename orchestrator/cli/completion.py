@@ -40,20 +40,22 @@ def print_candidates(arguments: Sequence[str]) -> None:
     Those that a shell would have to quote are left out: it inserts them as they are.
     """
     shell, line = (*arguments, "", "")[:2]
-    *words, current = _split(line)
+    *words, (current, behind_break) = _split(line)
     try:
-        found = candidates(words[1:], current)
+        found = candidates([word for word, _ in words[1:]], current)
     except Exception:  # noqa: BLE001 # whatever is wrong is told when the command is executed
         return
-    if shell == "bash":  # it replaces only what stands behind the last of these characters
-        typed = max(current.rfind(character) for character in _BREAKS) + 1
-        found = [each[typed:] for each in found]
+    if shell == "bash":  # it replaces only what stands behind the last break
+        found = [each[behind_break:] for each in found]
     sys.stdout.write("".join(f"{each}\n" for each in found if _PLAIN.fullmatch(each)))
 
 
-def _split(line: str) -> list[str]:
-    """Return the words of a line, the last of which is being typed; quotes may still be open."""
-    words, word, quote, is_open = [], "", "", False
+def _split(line: str) -> list[tuple[str, int]]:
+    """Return the words of a line, and where in each what stands behind its last break begins.
+
+    The last word is being typed; quotes may still be open. Within quotes, nothing is a break.
+    """
+    words, word, quote, is_open, behind_break = [], "", "", False, 0
     for character in line:
         if quote:
             quote, word = ("", word) if character == quote else (quote, word + character)
@@ -61,11 +63,12 @@ def _split(line: str) -> list[str]:
             quote, is_open = character, True
         elif character.isspace():
             if word or is_open:
-                words.append(word)
-            word, is_open = "", False
+                words.append((word, behind_break))
+            word, is_open, behind_break = "", False, 0
         else:
             word += character
-    return [*words, word]
+            behind_break = len(word) if character in _BREAKS else behind_break
+    return [*words, (word, behind_break)]
 
 
 def candidates(words: Sequence[str], current: str) -> list[str]:
@@ -83,6 +86,9 @@ def candidates(words: Sequence[str], current: str) -> list[str]:
     before = words[-1] if words else ""
     if before in actions and actions[before].nargs != 0:
         return _values_of(actions[before], current)
+    option, sign, value = current.partition("=")
+    if sign and option in actions:  # --state=failed
+        return [f"{option}={each}" for each in _values_of(actions[option], value)]
     if current.startswith("-"):
         shown = (it for it, action in actions.items() if action.help != argparse.SUPPRESS)
         extra = () if command else ("--version", "--help")

@@ -25,8 +25,10 @@ _orch_complete() {
     local -a found
     found=("${(@f)$(orch __complete zsh "${(j: :)words[1,CURRENT]}" 2>/dev/null)}")
     found=(${found:#})
-    compadd -Q -S '' -- ${(M)found:#*[=./]}
-    compadd -Q -- ${found:#*[=./]}
+    local -a open=(${(M)found:#*[=./]}) whole=(${found:#*[=./]})
+    (( $#open )) && compadd -Q -S '' -- $open
+    (( $#whole )) && compadd -Q -- $whole
+    (( $#found ))
 }
 compdef _orch_complete orch
 """

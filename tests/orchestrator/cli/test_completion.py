@@ -50,6 +50,9 @@ def complete(line: str) -> list[str]:
         ("orch --vers", ["--version"]),
         ("orch run --work", ["--workers"]),
         ("orch status --state st", ["stale"]),
+        ("orch status --state=st", ["--state=stale"]),
+        ("orch plan --config-dir=con", ["--config-dir=conf/"]),
+        ("orch run --workers=", []),
         ("orch run --workers ", []),
         ("orch completion z", ["zsh"]),
         ("orch run model=", ["model=small", "model=wide"]),
@@ -108,6 +111,10 @@ def test_bash_gets_what_follows_the_last_break_of_a_word(
 ) -> None:
     print_candidates(["bash", "orch run model=sm"])
     assert capsys.readouterr().out == "small\n"
+    print_candidates(["bash", "orch run model='sm"])
+    assert capsys.readouterr().out == "small\n"
+    print_candidates(["bash", "orch run 'model=sm"])
+    assert capsys.readouterr().out == "model=small\n"
     print_candidates(["fish", "orch run 'model=sm"])
     assert capsys.readouterr().out == "model=small\n"
 
