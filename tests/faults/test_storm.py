@@ -313,6 +313,6 @@ def test_storm_costs_nothing(make_world: MakeWorld) -> None:
 @pytest.mark.parametrize("reported", [False, True], ids=["plain", "reported"])
 def test_long_storm_costs_nothing(make_world: MakeWorld, *, reported: bool) -> None:
     """Twenty thousand signals, some of them on orchestrators in PID namespaces of their own."""
-    signals = int(os.environ.get("STORM", "20000" if not reported else "1000"))
+    signals = int(os.environ.get("STORM", "20000"))
     kinds = (Call, Call, Call, ProcessCall, NamespaceCall if os.geteuid() == 0 else Call)
     assert blow(make_world, signals, kinds, reported=reported) == []
