@@ -34,17 +34,18 @@ class Length(NamedTuple):
     updates: int | None
 
 
-def length_of(settings: TrainingSettings, batches: int, *, is_known: bool) -> Length:
+def length_of(settings: TrainingSettings, batches: int | None, *, is_known: bool) -> Length:
     """Return the length of a training, as far as it is known before it.
 
     Args:
         settings: The settings.
-        batches: The number of batches of a pass.
+        batches: The number of batches of a pass; `None` if it is not known.
         is_known: Whether no callback may change that.
     """
     steps = settings.eval_every
     if settings.training_type == "epoch":
-        steps = ceil(batches / settings.accumulate)
+        is_known &= batches is not None
+        steps = ceil((batches or 0) / settings.accumulate)
     return Length(settings.iterations, steps * settings.iterations if is_known else None)
 
 

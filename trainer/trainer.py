@@ -57,7 +57,7 @@ from trainer.seeding import seed_everything
 from trainer.state_digest import digest_of
 from trainer.state_rehearsal import Rehearsal
 from trainer.stopping import EarlyStopping
-from trainer.training_position import TrainingBatches
+from trainer.training_position import passes_of
 from trainer.training_steps import TrainingSteps
 from trainer.unsaved_state import UnsavedState
 from trainer.update import Update
@@ -135,7 +135,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         self.loaders = MappingProxyType(
             {part: load(getattr(self.data, part), part) for part in PARTS}
         )
-        self.batches = TrainingBatches(self.loaders["train"])
+        self.batches = passes_of(self.loaders["train"])
         self.generators = ModuleGenerators(self.modules, self.loaders.values())
         self.unsaved = UnsavedState(self.modules)
         self.rehearsal = Rehearsal(self.modules)
@@ -152,7 +152,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
             {**self.modules, **{name: each for name, each in own.items() if each is not None}}
         )
         is_known = not self.callbacks.may_change_data
-        length = length_of(settings, len(self.batches), is_known=is_known)
+        length = length_of(settings, self.batches.count(), is_known=is_known)
         interval = interval_of(self._plain, self.scheduler, length)
         self.schedule = RateSchedule(self.scheduler, is_per_update=interval == STEP)
         self._steps = TrainingSteps(self, modules, settings)

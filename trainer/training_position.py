@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainer.errors import ConfigError, shown
+from trainer.loading.streams import StreamedBatches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +59,11 @@ class TrainingBatches:
         if not (self.batch or self._has_begun):
             self._order.restrict(allowed)
 
-    def begin_pass(self) -> int:
+    def count(self) -> int | None:
+        """Return the number of batches of a whole pass, if it is known."""
+        return len(self)
+
+    def begin_pass(self) -> int | None:
         """Start a pass, if none has started, and return how many batches are left of it."""
         self._has_begun = True
         return len(self) - self.batch
@@ -152,6 +157,68 @@ class TrainingBatches:
         self._has_begun = False
         self._order.restrict(state["allowed"])
         self._allowed_next = state["allowed_next"]
+
+
+class StreamPasses(TrainingBatches):
+    """The passes over a stream: one ends when there is no next batch."""
+
+    def __init__(self, loader: StreamedBatches) -> None:
+        super().__init__(loader)
+        self._ahead: list[Batch] = []
+
+    def count(self) -> int | None:
+        """Return None: the number of batches of a pass is not known."""
+        return None
+
+    def begin_pass(self) -> int | None:
+        """Start a pass, if none has started; how many batches are left of it is not known."""
+        return None
+
+    def restrict(self, indices: Sequence[int] | Tensor | None) -> None:
+        """Allow all samples.
+
+        Raises:
+            ConfigError: If only some are allowed.
+        """
+        self._order.restrict(indices)  # type: ignore[arg-type]  # that of a stream takes anything
+
+    def take(self, count: int = 1) -> list[Batch]:
+        """Return the next batches of this pass, fewer than `count` at its end.
+
+        Raises:
+            ConfigError: If there is none.
+        """
+        if self._iterator is None:
+            self._order.epoch, self._order.first_batch = self.epoch, self.batch
+            self._iterator, self._ahead = iter(self._loader), []
+        taken = [*self._ahead, *islice(self._iterator, count - len(self._ahead))]
+        self._ahead = []
+        if not taken:
+            raise ConfigError(
+                f"data: the stream of the training set ends before batch {self.batch}. Let it yield the same"
+                " samples in each process, at least enough for a batch."
+            )
+        self.batch += len(taken)
+        return taken
+
+    def end_pass(self) -> bool:
+        """End the pass if there is no next batch, and return whether there was none."""
+        if self._iterator is None:
+            return False
+        self._ahead = [*islice(self._iterator, 1)]
+        if self._ahead:
+            return False
+        self.epoch, self.batch, self._iterator = self.epoch + 1, 0, None
+        return True
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore a position that `state_dict` returned."""
+        self.epoch, self.batch, self._iterator = state["epoch"], state["batch"], None
+
+
+def passes_of(loader: Loader) -> TrainingBatches:
+    """Return the passes over the training set."""
+    return StreamPasses(loader) if isinstance(loader, StreamedBatches) else TrainingBatches(loader)
 
 
 def _as_indices(indices: Any) -> Tensor:  # noqa: ANN401 - it may be anything

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -70,13 +71,14 @@ class TrainingSteps:
         trainer.model.train()
         trainer.update.set_mode(is_training=True)
         trainer.average.begin_iteration(iteration)
-        for batch_idx in range(self._count()):
+        steps = self._count()
+        for batch_idx in count() if steps is None else range(steps):
             for begin in callbacks.cb_on_step_begin:
                 begin(trainer, iteration, batch_idx)
-            loss, count = self._take_update(batches.take(accumulate))
+            loss, samples = self._take_update(batches.take(accumulate))
             if not self._is_checked:
                 self._check_first()
-            losses.add(loss, count)
+            losses.add(loss, samples)
             if callbacks.cb_on_step_end:
                 loss_value = loss.item()
                 losses.is_finite &= isfinite(loss_value)
@@ -87,6 +89,8 @@ class TrainingSteps:
             if batches.end_pass():
                 for exhausted in callbacks.cb_on_loader_exhausted:
                     exhausted(trainer, iteration)
+                if steps is None:
+                    break
         mean = check_finite(losses.mean(), iteration)
         check_scale(trainer.update.scaler, iteration)
         return mean
@@ -95,8 +99,12 @@ class TrainingSteps:
         check_gradients_used(self._modules, {*map(id, self._at_first)})
         self._is_checked, self._at_first = True, []
 
-    def _count(self) -> int:
-        """Return the number of steps of the iteration; no step takes batches of two passes."""
-        if self._settings.training_type == "epoch":
-            return ceil(self._trainer.batches.begin_pass() / self._settings.accumulate)
-        return self._settings.eval_every
+    def _count(self) -> int | None:
+        """Return the number of steps of the iteration; no step takes batches of two passes.
+
+        `None` is for the pass over a stream, whose length is not known.
+        """
+        if self._settings.training_type == "step":
+            return self._settings.eval_every
+        batches = self._trainer.batches.begin_pass()
+        return None if batches is None else ceil(batches / self._settings.accumulate)

@@ -58,6 +58,16 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("`evaluation_batch_size` |", "loading/test_loaders.py::test_evaluation_takes_batches_of_the_trainings_size_or_of_its_own"),
         ("`drop_last` |", "loading/test_order.py::test_last_batch_can_be_dropped"),
     ],
+    "Streams": [
+        ("A part of the data", "loading/test_streams.py::test_interrupted_run_ends_with_the_same_bits"),
+        ("It is iterated over", "loading/test_streams.py::test_each_epoch_is_another_one_if_the_stream_says_so"),
+        ("An epoch ends", "loading/test_streams.py::test_stream_without_an_end_trains_by_steps"),
+        ("A `len()` is", "loading/test_streams.py::test_stream_without_an_end_trains_by_steps"),
+        ("What it draws", "loading/test_streams.py::test_batch_is_the_same_wherever_a_pass_begins"),
+        ("A resumed run reads", "loading/test_streams.py::test_samples_before_a_resume_are_read_once"),
+        ("One loader worker", "loading/test_streams.py::test_number_of_workers_changes_nothing"),
+        ("One that yields", "loading/test_streams.py::test_stream_that_cannot_be_resumed_or_used_is_refused_in_one_line"),
+    ],
     "A validation set for data that have none": [
         ("The samples are drawn", "test_validation_split.py::test_samples_are_in_one_of_the_parts"),
         ("The same seed", "test_validation_split.py::test_seed_decides_which_samples_are_taken"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from odd_modules import CountingLoader, Named, Scaled, Signed
 from run_files import Interrupt, MakeRun, Start, Train, points_of, results_of
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 from user_modules import labelled, run_program
 
 from trainer.errors import ConfigError
@@ -106,18 +106,9 @@ def test_numbers_of_any_kind_are_reported(make_run: MakeRun, train: Train) -> No
     assert (results["test"]["a"], results["test"]["b"]) == (0.25, 3.0)
 
 
-class Endless(IterableDataset[Any]):
-    """Have no numbered samples."""
-
-    def __iter__(self) -> Any:
-        """Yield what comes."""
-        yield torch.zeros(6), 0
-
-
 @pytest.mark.parametrize(
     ("samples", "loading", "message"),
     [
-        (Endless(), {}, "^data: train is a Endless, which is not a map-style data set. Give it"),
         (
             labelled(0),
             {"drop_last": True},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
 from trainer.errors import ConfigError
 from trainer.seeding import derive
@@ -96,7 +97,16 @@ def checked_scores(scores: Tensor, count: int, where: str) -> Tensor:
 
 
 def count_samples(trainer: ModularTaskTrainer) -> int:
-    """Count the training samples."""
+    """Count the training samples.
+
+    Raises:
+        ConfigError: If they are a stream.
+    """
     samples: Any = trainer.data.train
+    if isinstance(samples, IterableDataset):
+        raise ConfigError(
+            f"curriculum.scores: data: train is a {type(samples).__name__}, a stream, whose samples cannot"
+            " be numbered. Make it a map-style data set, or remove the curriculum."
+        )
     sized: Sized = samples
     return len(sized)

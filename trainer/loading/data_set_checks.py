@@ -18,17 +18,19 @@ PAIR = 2  # a sample and its target
 
 
 def check_samples(samples: Dataset[Any], part: str) -> None:
-    """Check that a data set is map-style, and that its tensors are samples and targets.
+    """Check that a data set is map-style or a stream, and that its tensors are samples and targets.
 
     Raises:
         ConfigError: If it is not.
     """
+    if isinstance(samples, IterableDataset):
+        return
     is_indexed = any(hasattr(samples, name) for name in ("__getitem__", "__getitems__"))
-    is_other = isinstance(samples, (IterableDataset, Mapping, str, bytes, type))
+    is_other = isinstance(samples, (Mapping, str, bytes, type))
     if is_other or not (is_indexed and hasattr(samples, "__len__")):
         raise ConfigError(
             f"data: {part} is a {type(samples).__name__}, which is not a map-style data set. Give it"
-            " __len__ and __getitem__: the trainer decides the order of samples."
+            " __len__ and __getitem__, or make it an IterableDataset."
         )
     try:
         len(samples)

@@ -14,16 +14,18 @@ from torch import Tensor
 
 from trainer.errors import ConfigError
 from trainer.loading.contents import digest_of_samples, digest_of_tensors
-from trainer.loading.loaders import TensorBatches
+from trainer.loading.loaded_batches import TensorBatches
 from trainer.loading.object_graph import CONTAINERS, reachable
 from trainer.loading.seeded_batches import SeededBatches
+from trainer.loading.streams import StreamedBatches
 from trainer.loading.without_trace import found_without_trace
 from trainer.run_files import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from trainer.loading.loaders import LoadedBatches, Loader
+    from trainer.loading.loaded_batches import LoadedBatches
+    from trainer.loading.loaders import Loader
     from trainer.loading.seeded_batches import Place
 
 FEW = 8  # samples by which a nested data set is checked
@@ -61,7 +63,12 @@ def examine(loaders: Mapping[str, Loader], *, is_strict: bool) -> dict[str, str]
         if is_strict:
             raise ConfigError(complaint)
         say(complaint.removesuffix(INSTEAD))
-    counts = {part: f"{len(loader.order.samples)} samples" for part, loader in loaders.items()}
+    counts = {
+        part: "a stream"
+        if isinstance(loader, StreamedBatches)
+        else f"{len(loader.dataset)} samples"
+        for part, loader in loaders.items()
+    }
     return {
         f"data.{part}": f"{count}, {found[part].digest[:SHORT]}" if part in found else count
         for part, count in counts.items()

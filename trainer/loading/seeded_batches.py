@@ -74,16 +74,22 @@ class SeededBatches(Dataset[Any]):
 
     def make(self, place: Place) -> Any:  # noqa: ANN401 - as above
         """Make one batch, collated, with the generators that are known."""
+        epoch, number, indices = place
+        with self.seeded(epoch, number):
+            return self._collated(self._take(indices))
+
+    @contextmanager
+    def seeded(self, epoch: int, number: int) -> Iterator[None]:
+        """Seed all generators for a batch, and restore them afterwards."""
         if self._own is None:
             self.look_through()
         own = self._own or []
-        epoch, number, indices = place
         seed = derive(self.seed, epoch, number)
         if (worker := get_worker_info()) is not None:
             # Some data sets seed generators with it, and it would differ between workers.
             object.__setattr__(worker, "seed", seed)
         with seeded_for(seed), lend(own, seed):
-            return self._collated(self._take(indices))
+            yield
 
     def _collated(self, samples: list[Any]) -> Any:  # noqa: ANN401 - as above
         """Collate samples.

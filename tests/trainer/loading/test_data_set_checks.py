@@ -30,12 +30,14 @@ class Buggy:
         return len(self.missing)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("samples", [TensorDataset(torch.ones(2), torch.ones(2)), [1, 2], (1, 2)])
-def test_map_style_data_set_passes(samples: Any) -> None:
+@pytest.mark.parametrize(
+    "samples", [TensorDataset(torch.ones(2), torch.ones(2)), [1, 2], (1, 2), Stream()]
+)
+def test_map_style_data_set_or_stream_passes(samples: Any) -> None:
     check_samples(samples, "train")
 
 
-@pytest.mark.parametrize("samples", [Stream(), {"a": 1}, "text", list, 3, iter([1])])
+@pytest.mark.parametrize("samples", [{"a": 1}, "text", list, 3, iter([1])])
 def test_anything_else_is_refused(samples: Any) -> None:
     with pytest.raises(
         ConfigError, match=r"^data: train is a \w+, which is not a map-style data set"

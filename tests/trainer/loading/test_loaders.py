@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
-from user_modules import NoisySamples, labelled
+from torch.utils.data import TensorDataset
 
 from trainer.errors import ConfigError
-from trainer.loading.loaders import LoadedBatches, make_loader
+from trainer.loading.loaded_batches import LoadedBatches
+from trainer.loading.loaders import make_loader
 from trainer.settings import TrainingSettings, read_settings
 
 TARGET = "torch.utils.data.WeightedRandomSampler"
@@ -115,30 +115,6 @@ def test_weighted_sampler_prefers_what_weighs_more() -> None:
     assert [len(batch) for batch in taken] == [8, 8, 8]
     assert min(map(min, taken)) == 10
     assert indices_of(numbered(TensorDataset), sampler=sampler) == taken
-
-
-def test_samples_of_many_parts_are_cut_out_of_tensors_as_a_loader_gives_them() -> None:
-    """Three tensors are three parts of a batch."""
-    samples = TensorDataset(torch.arange(20), torch.arange(20) * 2, torch.arange(20) * 3)
-    batch = next(iter(make_loader(samples, "test", settings())))
-    theirs = next(iter(DataLoader(samples, batch_size=8)))
-    assert all(torch.equal(*pair) for pair in zip(batch, theirs, strict=True))
-
-
-def test_loading_costs_no_more_copies_of_workers_than_asked_for() -> None:
-    """Workers that live on are the same processes in each pass, unless the data set is changed."""
-    samples = NoisySamples(labelled(0))
-    options = {"num_workers": 1, "persistent_workers": True}
-    loader = make_loader(samples, "train", settings(**options), is_watched=True)
-    pids = []
-    for change in (None, "different", None):
-        if change:
-            samples.note = change  # type: ignore[attr-defined]
-        for _ in loader:
-            pass
-        (worker,) = loader.loader._iterator._workers  # type: ignore[union-attr]
-        pids.append(worker.pid)
-    assert pids[0] != pids[1] == pids[2]
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])

@@ -6,7 +6,8 @@ import pytest
 import torch
 from user_modules import labelled
 
-from trainer.loading.loaders import TensorBatches, pinned
+from trainer.loading.loaded_batches import TensorBatches
+from trainer.loading.loaders import pinned
 from trainer.loading.order import EpochOrder
 from trainer.loading.resident import brought_if_small, free_on
 
