@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +11,6 @@ from orchestrator.cli.next_command import next_command
 from orchestrator.config.load import load_experiment
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
-from orchestrator.grid.axes import point_at
 from orchestrator.grid.config_diff import find_differences
 from orchestrator.grid.config_values import Missing, look_up
 from orchestrator.grid.identity import identify
@@ -89,8 +87,8 @@ def _make(
     source = source_of(options)
     described = load_experiment(source.folder, source.name, overrides, source.app)
     exclude = described.settings.identity_exclude
-    point = point_at(described.axes, 0)
-    is_one = math.prod(len(axis.values) for axis in described.axes) == 1
+    point = described.first_point()
+    is_one = all(len(axis.values) == 1 for axis in described.axes)
     run = identify(described.composer.resolve_for_identity(point), {}, exclude)
     written = described.composer.conceal(point).written
     return run.run_id if is_one else "", written, exclude

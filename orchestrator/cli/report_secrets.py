@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.config.secret_echo import typed_secrets, without_these
 from orchestrator.config.secret_patterns import is_credential
 from orchestrator.errors import OrchestratorError
-from orchestrator.grid.axes import expand
 from orchestrator.grid.config_diff import leaves
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def make_concealer(
 def _secrets_of(described: ExperimentConfig) -> Iterator[object]:
     """Yield the values of the first point's config that are written to disk as references."""
     with contextlib.suppress(OrchestratorError, StopIteration):
-        concealed = described.composer.conceal(next(expand(described.axes)))
+        concealed = described.composer.conceal(described.first_point())
         written = leaves(concealed.written)
         for key, value in leaves(concealed.resolved).items():
             if written.get(key) != value:

@@ -17,11 +17,12 @@ from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from rich.console import Console
 
     from orchestrator.grid.config_diff import Difference
+    from orchestrator.grid.grid_counts import FilterCount
     from orchestrator.grid.run_selection import Selection
     from orchestrator.planning.drift import Drift
     from orchestrator.planning.grid_changes import Changes
@@ -103,6 +104,7 @@ def print_summary(plan: Plan, console: Console, drift: Drift | None = None) -> N
         )
     )
     parts = [
+        *([count_of(len(selection.grids), "grid")] if len(selection.grids) > 1 else []),
         count_of(selection.points, "point"),
         count_of(len(selection.exclusions), "excluded", ""),
     ]
@@ -110,14 +112,17 @@ def print_summary(plan: Plan, console: Console, drift: Drift | None = None) -> N
         parts.append(count_of(selection.duplicates, "duplicate"))
     parts.append(count_of(len(selection.runs), "run"))
     console.print(Text(" | ".join(parts)))
-    for item in selection.filters:
-        console.print(
-            Text.assemble(f"{item.excluded:>7} excluded by  ", (printable(item.filter), "cyan"))
-        )
+    if len(selection.grids) > 1:
+        print_grids(selection, console)
+    else:
+        _print_filters(selection.filters, console)
     for axes, count in selection.repeats.items():
         why = f"differ only in {', '.join(axes)}" if axes else "an axis has a value twice"
         why = printable(why)
         console.print(Text(f"{count:>7} {'duplicate' if count == 1 else 'duplicates'}: {why}"))
+    if selection.overlaps:
+        noun = "duplicate" if selection.overlaps == 1 else "duplicates"
+        console.print(f"{selection.overlaps:>7} {noun}: an earlier grid has the same run")
     for warning in selection.warnings:
         console.print(Text(printable(f"warning: {warning}"), style="yellow"))
     if plan.only:
@@ -126,6 +131,26 @@ def print_summary(plan: Plan, console: Console, drift: Drift | None = None) -> N
     console.print(states_line(plan.states))
     if drift is not None:
         print_drift(drift, console)
+
+
+def print_grids(selection: Selection, console: Console) -> None:
+    """Print the size of each of several grids, and what the filters dropped from it."""
+    for number, grid in enumerate(selection.grids, 1):
+        parts = [count_of(grid.points, "point"), count_of(grid.excluded, "excluded", "")]
+        if grid.duplicates:
+            parts.append(count_of(grid.duplicates, "duplicate"))
+        parts.append(count_of(grid.runs, "run"))
+        console.print(Text(f"   grid {number}: {' | '.join(parts)}"))
+        _print_filters([item for item in grid.filters if item.excluded], console)
+    idle = [item for item in selection.filters if not item.excluded]
+    _print_filters(idle, console)
+
+
+def _print_filters(filters: Iterable[FilterCount], console: Console) -> None:
+    for item in filters:
+        console.print(
+            Text.assemble(f"{item.excluded:>7} excluded by  ", (printable(item.filter), "cyan"))
+        )
 
 
 def print_drift(drift: Drift, console: Console) -> None:

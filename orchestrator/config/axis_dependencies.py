@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from hydra.core.override_parser.types import OverrideType
 from omegaconf import AnyNode, Container, DictConfig, ListConfig, Node, OmegaConf
@@ -23,7 +23,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.grid.config_template import Part, combinations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from hydra.core.override_parser.types import Override
 
@@ -40,6 +40,7 @@ _MOST: Final = 200_000
 _MOST_STEPS: Final = 500_000  # interpolations to resolve for all combinations
 _MOST_CHARACTERS: Final = 200_000_000
 _CONFIG_ONLY: Final = ("oc.env", "hydra")  # resolvers that do not read the config
+_Nodes: TypeAlias = dict[int, list[AnyNode]]  # those that axes set, by their numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,11 @@ def find_parts(
         ConfigError: The values for all combinations would take too much time or memory.
         OmegaConfBaseException: The first point cannot be resolved.
     """
-    leaves = {number: _leaf(cfg, axes[number].key) for number in free}
+    leaves = {number: [_leaf(cfg, each.key) for each in axes[number].each] for number in free}
     config = cast("dict[str, Value]", to_plain(cfg))
-    if any(leaf is None for leaf in leaves.values()):
+    if any(leaf is None for those in leaves.values() for leaf in those):
         return None
-    nodes = cast("dict[int, AnyNode]", leaves)
+    nodes = cast("_Nodes", leaves)
     places = list(_Tracer(nodes).places(cfg, ()))
     try:
         parts = tuple(_part(cfg, place, axes, nodes, resolved) for place in places)
@@ -80,10 +81,10 @@ def find_parts(
 
 def longest_values(cfg: DictConfig, axes: Sequence[Axis], free: Positions) -> dict[int, int]:
     """Return the length of the longest value that each free axis gives a node, by the node's ``id``."""
-    leaves = {number: _leaf(cfg, axes[number].key) for number in free}
+    leaves = ((each, _leaf(cfg, each.key)) for number in free for each in axes[number].each)
     return {
-        id(leaf): max(len(str(value)) for value in axes[number].values)
-        for number, leaf in leaves.items()
+        id(leaf): max(len(str(value)) for value in axis.values)
+        for axis, leaf in leaves
         if leaf is not None
     }
 
@@ -131,26 +132,29 @@ def _part(
     cfg: DictConfig,
     place: _Place,
     axes: Sequence[Axis],
-    nodes: Mapping[int, AnyNode],
+    nodes: _Nodes,
     resolved: ResolvedSize,
 ) -> Part:
     numbers = tuple(sorted(place.axes))
     sizes = [len(axis.values) for axis in axes]
     count = math.prod(sizes[number] for number in numbers)
+    leaves = [leaf for number in numbers for leaf in nodes[number]]
     size = resolved.of(cast("Any", place.container)._get_node(place.key))
 
-    def at(positions: Sequence[object]) -> Value:
-        for number, value in zip(numbers, positions, strict=True):
-            nodes[number]._val = value
+    def at(values: Sequence[object]) -> Value:
+        for leaf, value in zip(leaves, values, strict=True):
+            leaf._val = value
         OmegaConf.clear_cache(cfg)
         return _resolve(place)
 
     def found(positions: Positions) -> Value:
-        return at([axes[n].values[p] for n, p in zip(numbers, positions, strict=True)])
+        chosen = zip(numbers, positions, strict=True)
+        return at([each.values[p] for n, p in chosen for each in axes[n].each])
 
     try:
         most = min(_MOST, _MOST_STEPS // max(size.steps, 1))
         can_verify = sum(sizes[number] for number in numbers) <= most
+        can_verify = can_verify and not any(axes[number].along for number in numbers)
         write = _find_text(at, found, numbers, axes) if count > _MANY and can_verify else None
         if write is not None:
             most = count
@@ -165,8 +169,8 @@ def _part(
         make = write or found
         values = {positions: make(positions) for positions in combinations(numbers, sizes)}
     finally:
-        for number in numbers:
-            nodes[number]._val = axes[number].values[0]
+        for leaf, axis in zip(leaves, (it for n in numbers for it in axes[n].each), strict=True):
+            leaf._val = axis.values[0]
     return Part(place.path, numbers, values)
 
 
@@ -216,9 +220,9 @@ def _resolve(place: _Place) -> Value:
 class _Tracer:
     """Follows interpolations from the nodes of a config to the nodes that axes set."""
 
-    def __init__(self, leaves: Mapping[int, AnyNode]) -> None:
-        self._every = frozenset(leaves)
-        self._leaves = {id(node): frozenset({number}) for number, node in leaves.items()}
+    def __init__(self, nodes: _Nodes) -> None:
+        self._every = frozenset(nodes)
+        self._leaves = {id(it): frozenset({at}) for at, those in nodes.items() for it in those}
         self._known: dict[int, frozenset[int]] = {}
 
     def places(self, container: Container, path: Path) -> Iterator[_Place]:

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.settings import ARGUMENT, parse_settings
 from orchestrator.errors import ConfigError, OrchestratorError
-from orchestrator.grid.axes import Point, expand
+from orchestrator.grid.axes import place_point
 from orchestrator.grid.config_template import put
 from orchestrator.grid.config_values import Missing, look_up, same, show
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from orchestrator.grid.axes import Axis
+    from orchestrator.grid.axes import Point
     from orchestrator.grid.config_template import ConfigTemplate, Part
     from orchestrator.grid.config_values import Value
+    from orchestrator.grid.points import Points
 
 _SETTINGS: Final = "orch"
 _SHARED: Final = ("results_dir", "experiment_id", _SETTINGS)
@@ -36,10 +37,8 @@ class SharedSettings:
     ``resolve`` returns the resolved config of a point.
     """
 
-    def __init__(
-        self, axes: Sequence[Axis], resolve: Callable[[Point], Mapping[str, Value]]
-    ) -> None:
-        self._axes = axes
+    def __init__(self, span: Points, resolve: Callable[[Point], Mapping[str, Value]]) -> None:
+        self._span = span
         self._resolve = resolve
         self._first: Mapping[str, Value] = {}
         self._checked: list[Value] = []  # the last valid settings
@@ -52,7 +51,7 @@ class SharedSettings:
         """
         for template in templates:
             self._first = self._first or template.config
-            self._check(template.config, template.fixed)
+            self._check(template.config, template.fixed, template.grid)
             for part in template.parts or ():
                 if part.path[0] in _SHARED and not _is_own(part):
                     self._check_part(part, template)
@@ -61,7 +60,8 @@ class SharedSettings:
     def _check_part(self, part: Part, template: ConfigTemplate) -> None:
         for positions, value in part.values.items():
             at = dict(zip(part.axes, positions, strict=True))
-            self._check(put(template.config, {part.path: value}), {**template.fixed, **at})
+            config = put(template.config, {part.path: value})
+            self._check(config, {**template.fixed, **at}, template.grid)
 
     def resolve(self, point: Point) -> Mapping[str, Value]:
         """Return the resolved config of a point, after comparing its settings with the first point's.
@@ -70,8 +70,14 @@ class SharedSettings:
             ConfigError: They differ, or the point cannot be resolved.
         """
         config = self._resolve(point)
-        places = (axis.values.index(point.values[axis.key]) for axis in self._axes)
-        self._check(config, dict(enumerate(places)))
+        axes = self._span.grids[point.grid]
+        places = {
+            number: axis.values.index(point.values[axis.key])
+            if axis.key in point.values
+            else axis.unset
+            for number, axis in enumerate(axes)
+        }
+        self._check(config, places, point.grid)
         return config
 
     def check_last(self) -> None:
@@ -80,28 +86,31 @@ class SharedSettings:
         Raises:
             ConfigError: Their settings differ.
         """
-        if not self._axes:
-            return
+        grid = len(self._span.grids) - 1
+        axes = self._span.grids[grid]
+        if not axes or self._span.are_conditional:
+            return  # without a look at the whole grid, the last point is unknown
+        places = [len(axis.values) - 1 for axis in axes]
         try:
-            self._first = self._resolve(next(expand(self._axes)))
-            last = self._resolve(Point({axis.key: axis.values[-1] for axis in self._axes}))
+            self._first = self._resolve(self._span[0])
+            last = self._resolve(place_point(axes, places, grid))
         except OrchestratorError:
             return  # reported by the command that needs this point
-        self._check(last, {number: len(axis.values) - 1 for number, axis in enumerate(self._axes)})
+        self._check(last, dict(enumerate(places)), grid)
 
-    def _check(self, config: Mapping[str, Value], at: Mapping[int, int]) -> None:
+    def _check(self, config: Mapping[str, Value], at: Mapping[int, int], grid: int) -> None:
         first = self._first or config
         found = next(_differences(_shared(first), _shared(config)), None)
         if found is not None:
-            raise ConfigError(self._say(found, config, at))
+            raise ConfigError(self._say(found, config, at, grid))
         settings = config.get(_SETTINGS)
         if not (self._checked and same(self._checked[0], settings)):
             parse_settings(settings)
             self._checked[:] = [settings]
 
-    def _say(self, key: str, config: Mapping[str, Value], at: Mapping[int, int]) -> str:
-        axes = [self._axes[number] for number in self._axes_behind(key, at)]
-        names = " and ".join(axis.key for axis in axes)
+    def _say(self, key: str, config: Mapping[str, Value], at: Mapping[int, int], grid: int) -> str:
+        axes = [self._span.grids[grid][number] for number in self._axes_behind(key, at, grid)]
+        names = " and ".join(axis.key for axis in axes) or "the grid"
         values = [_show(look_up(each, key)) for each in (self._first, config)]
         advice = f"Write it without {names}, or give {names} a single value."
         return (
@@ -109,16 +118,17 @@ class SharedSettings:
             f" and {values[1]} for others. {advice}"
         )
 
-    def _axes_behind(self, key: str, at: Mapping[int, int]) -> list[int]:
+    def _axes_behind(self, key: str, at: Mapping[int, int], grid: int) -> list[int]:
         """Return the axes that cause the difference, if that is known; else all that changed."""
         moved = [number for number, place in at.items() if place]
-        found = [number for number in moved if self._differs(key, {number: at[number]})]
+        found = [number for number in moved if self._differs(key, {number: at[number]}, grid)]
         return found or moved
 
-    def _differs(self, key: str, at: Mapping[int, int]) -> bool:
-        values = {axis.key: axis.values[at.get(n, 0)] for n, axis in enumerate(self._axes)}
+    def _differs(self, key: str, at: Mapping[int, int], grid: int) -> bool:
+        axes = self._span.grids[grid]
+        point = place_point(axes, [at.get(number, 0) for number in range(len(axes))], grid)
         try:
-            found = look_up(_shared(self._resolve(Point(values))), key)
+            found = look_up(_shared(self._resolve(point)), key)
         except OrchestratorError:
             return False
         return not same(found, look_up(_shared(self._first), key))

@@ -2,45 +2,44 @@
 
 Composing is slow, so it happens once per combination of config-group choices; the values of
 the other axes are then set with Hydra's own function, in the order of the overrides. If all
-dependencies are known, even that is not necessary for every point: see ``templates``.
+dependencies are known, even that is not necessary for every point: see ``composed_template``.
 """
 
 from __future__ import annotations
 
 import pickle
-import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from orchestrator.config.axis_dependencies import find_parts, is_certain, longest_values
 from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.hydra_resolver import Given, provide, provide_own
 from orchestrator.config.identity_notes import IdentityNotes
-from orchestrator.config.overrides import choose, is_for_program, without_secret_value
-from orchestrator.config.plain_values import to_plain
+from orchestrator.config.overrides import is_for_program, without_secret_value
+from orchestrator.config.plain_values import drop_unresolvable, to_plain
 from orchestrator.config.resolved_size import check_reach, check_resolved_size
-from orchestrator.config.secret_detection import check_command, find_hidden, find_origins
+from orchestrator.config.secret_detection import find_hidden, find_origins
 from orchestrator.config.secret_references import conceal, identity_of
-from orchestrator.grid.axes import Axis, Point, check_combinations
-from orchestrator.grid.config_template import ConfigTemplate, combinations, put
+from orchestrator.grid.axes import Point, place_point
+from orchestrator.grid.config_template import put
 from orchestrator.grid.config_values import Value, dotted_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import PurePath
 
     from orchestrator.config.app_defaults import AppDefaults
+    from orchestrator.config.declared_grids import DeclaredGrids
     from orchestrator.config.hydra_composition import Composed, ConfigFolder
-    from orchestrator.grid import config_template
     from orchestrator.grid.identity import Concealed, RunId
-
-_SIMPLE_KEY: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
+    from orchestrator.grid.points import Points
 
 
 class Composer:
@@ -49,13 +48,13 @@ class Composer:
     def __init__(
         self,
         folder: ConfigFolder,
-        overrides: Sequence[Override],
+        grids: DeclaredGrids,
         master: Composed,
         app: AppDefaults,
     ) -> None:
         self._folder = folder
         self._app = app
-        self.overrides = overrides
+        self.grids = grids
         self._master = master
         self.own_keys = frozenset(map(str, master.cfg.keys()))
         # By their choices; pickled, since unpickling takes a tenth of the time of a deep copy.
@@ -64,66 +63,43 @@ class Composer:
         self.ignored = master.ignored
         self.notes = IdentityNotes(str(Path.cwd()))
 
+    @property
+    def overrides(self) -> Sequence[Override]:
+        """The overrides of the first grid."""
+        return self.grids.overrides[0]
+
+    @property
+    def span(self) -> Points:
+        """The points of the grids."""
+        return self.grids.span
+
     def with_overrides(self, overrides: Sequence[Override]) -> Composer:
-        """Return a composer of the same config folder with other overrides."""
+        """Return a composer of the same config folder with other overrides of the first grid."""
         # The master was composed with the choices among these overrides, so it is none of theirs.
         master = replace(self._master, choices={"": "???"})
-        return Composer(self._folder, overrides, master, self._app)
+        grids = replace(self.grids, overrides=(tuple(overrides), *self.grids.overrides[1:]))
+        return Composer(self._folder, grids, master, self._app)
 
     @property
     def misplaced(self) -> tuple[str, ...]:
         """The headers without effect in the config files."""
         return self._folder.misplaced
 
-    def templates(self, axes: Sequence[Axis]) -> Iterator[ConfigTemplate]:
-        """Yield the grid's config templates in the order of their first points.
+    def is_group(self, key: str) -> bool:
+        """Return whether a key names a config group."""
+        return self._folder.is_group(key)
+
+    def complete(self, cfg: DictConfig) -> None:
+        """Add to a config what its app has besides it.
 
         Raises:
-            ConfigError: The first point of a template cannot be composed or resolved.
-            GridError: There are too many templates.
+            ConfigError: It names an app that does not exist.
         """
-        sizes = [len(axis.values) for axis in axes]
-        swept = [item for item in self.overrides if item.is_sweep_override()]
-        bound = [number for number, item in enumerate(swept) if self._binds(item, axes[number])]
-        check_combinations([axes[number] for number in bound])
-        for positions in combinations(bound, sizes):
-            fixed = dict(zip(bound, positions, strict=True))
-            with refusals_of_hydra(self._known_keys):
-                yield self._template(axes, fixed)
-
-    def _template(self, axes: Sequence[Axis], fixed: dict[int, int]) -> ConfigTemplate:
-        at = (axis.values[fixed.get(number, 0)] for number, axis in enumerate(axes))
-        point = Point(dict(zip((axis.key for axis in axes), at, strict=True)))
-        cfg, late, choices = self._start(point)
-        free = tuple(number for number in range(len(axes)) if number not in fixed)
-        certain = not _overlap([item.key_or_group for item in late], [axes[n].key for n in free])
-        for item in late:
-            certain = certain and is_certain(cfg, item)
-            _apply(item, cfg)
-        sizes = check_resolved_size(cfg, longest_values(cfg, axes, free))
         self._app.complete(cfg)
-        check_command(cfg)
-        found = find_parts(cfg, axes, free, sizes) if certain else None
-        config, parts = found or (_plain(cfg), None)
-        origins = find_origins(cfg)
-        self.notes.look_at(config, origins.own, _excluded(cfg))
-        references = identity_of(origins.hidden)
-        if any(_lie_within(part.path, path) for part in parts or () for path in references):
-            parts = None
-        return ConfigTemplate(fixed, config, parts, references, choices)
 
-    def _binds(self, override: Override, axis: Axis) -> bool:
-        """Return whether a value of an axis may change more of a config than its own key."""
-        if override.is_delete() or not _SIMPLE_KEY.fullmatch(override.key_or_group):
-            return True
-        if self._folder.is_group(override.key_or_group) or override.package is not None:
-            return True
-        return not all(
-            value is None
-            or isinstance(value, bool | int | float)
-            or (isinstance(value, str) and "${" not in value and value != "???")
-            for value in axis.values
-        )
+    def refusals(self) -> AbstractContextManager[None]:
+        """Convert Hydra's exceptions in a block, with the keys of the configs."""
+        return refusals_of_hydra(self._known_keys)
 
     def resolve(self, point: Point) -> dict[str, Value]:
         """Return the resolved config of a point as builtin types, without Hydra's own node.
@@ -131,8 +107,19 @@ class Composer:
         Raises:
             ConfigError: Hydra cannot compose it, or a value is missing or cannot be resolved.
         """
-        with refusals_of_hydra(self._known_keys):
+        with self.refusals():
             return _plain(self.compose(point))
+
+    def resolve_for_conditions(self, point: Point) -> dict[str, Value]:
+        """Return the resolved config of a point without what is missing or cannot be resolved.
+
+        Raises:
+            ConfigError: Hydra cannot compose it.
+        """
+        with self.refusals():
+            cfg = self._compose_judged(point)
+            drop_unresolvable(cfg)
+            return _plain(cfg)
 
     def resolve_for_identity(self, point: Point) -> dict[str, Value]:
         """Return the config that determines a point's run ID: references in place of credentials.
@@ -140,7 +127,7 @@ class Composer:
         Raises:
             ConfigError: As ``resolve``.
         """
-        with refusals_of_hydra(self._known_keys):
+        with self.refusals():
             cfg = self.compose(point)
             return put(_plain(cfg), identity_of(find_hidden(cfg)))
 
@@ -156,7 +143,7 @@ class Composer:
         Raises:
             ConfigError: As ``resolve``, or a secret cannot be passed on.
         """
-        with refusals_of_hydra(self._known_keys):
+        with self.refusals():
             made, has_own = _conceal(self.compose(point))
             made = replace(made, hydra_overrides=self._spell(point, made.written))
         if not has_own or training is None:
@@ -166,7 +153,7 @@ class Composer:
     def _conceal_with_own(
         self, point: Point, training: PurePath, run_id: RunId, number: int
     ) -> Concealed:
-        with refusals_of_hydra(self._known_keys):
+        with self.refusals():
             cfg = self.compose(point)
             provide_own(cfg, training, run_id, number)
             made = _conceal(cfg)[0]
@@ -174,12 +161,31 @@ class Composer:
 
     def _spell(self, point: Point, written: Mapping[str, Value]) -> tuple[str, ...]:
         """Return the overrides from which Hydra composes a point, in Hydra's grammar."""
-        chosen = (choose(override, point) for override in self.overrides)
         return tuple(
             without_secret_value(override, written)
-            for override in chosen
+            for override in self.grids.choose(point)
             if is_for_program(override, self.own_keys)
         )
+
+    def compose_for_settings(self) -> DictConfig:
+        """Return the config of the first point, without the axes that may be unset.
+
+        Raises:
+            ConfigError: Resolving it would take too long.
+            HydraException: Hydra rejects it.
+        """
+        if not self.span.are_conditional:
+            return self.compose(self.span[0])
+        places = [axis.unset if axis.when else 0 for axis in self.span.grids[0]]
+        return self._compose_judged(place_point(self.span.grids[0], places))
+
+    def _compose_judged(self, point: Point) -> DictConfig:
+        cfg, late, _ = self.start(point, is_judged=True)
+        for item in late:
+            apply(item, cfg)
+        check_resolved_size(cfg)
+        self.complete(cfg)
+        return cfg
 
     def compose(self, point: Point) -> DictConfig:
         """Return the config of a point before interpolations are resolved.
@@ -188,19 +194,33 @@ class Composer:
             ConfigError: Resolving it would take too long.
             HydraException: Hydra rejects it.
         """
-        cfg, late, _ = self._start(point)
+        cfg, late, _ = self.start(point)
         for item in late:
-            _apply(item, cfg)
+            apply(item, cfg)
         check_resolved_size(cfg)
         self._app.complete(cfg)
         return cfg
 
-    def _start(self, point: Point) -> tuple[DictConfig, list[Override], Mapping[str, str]]:
-        """Return a copy of the config composed with a point's choices, the other overrides, the choices."""
-        chosen = [choose(override, point) for override in self.overrides]
+    def start(
+        self, point: Point, *, is_judged: bool = False
+    ) -> tuple[DictConfig, list[Override], Mapping[str, str]]:
+        """Return a copy of the config composed with a point's choices, the other overrides, the choices.
+
+        ``is_judged``: groups may be without a choice.
+
+        Raises:
+            HydraException: Hydra rejects it.
+        """
+        chosen = self.grids.choose(point)
         early = [item for item in chosen if self._folder.is_choice(item)]
         late = [item for item in chosen if not self._folder.is_choice(item)]
-        pickled, made = self._compose(early)
+        try:
+            pickled, made = self._compose(early)
+        except HydraException:
+            if not is_judged:
+                raise
+            made = self._folder.compose(early, open_ended=True)  # some group has no choice yet
+            pickled = pickle.dumps(made.cfg, pickle.HIGHEST_PROTOCOL)
         cfg = _copy(pickled)
         typed = [
             str(item.input_line)
@@ -244,7 +264,13 @@ class Composer:
             yield from dotted_keys(OmegaConf.to_container(cfg))
 
 
-def _apply(override: Override, cfg: DictConfig) -> None:
+def apply(override: Override, cfg: DictConfig) -> None:
+    """Set the value of an override in a config, as Hydra does.
+
+    Raises:
+        ConfigError: It leads too far.
+        HydraException: Hydra rejects it.
+    """
     check_reach(cfg, override.key_or_group)
     ConfigLoaderImpl._apply_overrides_to_config([override], cfg)
 
@@ -259,10 +285,6 @@ def _names(choices: Mapping[str, object]) -> dict[str, str]:
     return {group.replace("/", "."): name for group, name in found.items()} | found
 
 
-def _excluded(cfg: DictConfig) -> Sequence[str]:
-    return list(OmegaConf.select(cfg, "orch.identity.exclude") or ())
-
-
 def _copy(pickled: bytes) -> DictConfig:
     return cast("DictConfig", pickle.loads(pickled))  # noqa: S301 # pickled by this process
 
@@ -271,20 +293,6 @@ def _conceal(cfg: DictConfig) -> tuple[Concealed, bool]:
     """Return a config without its secrets, and whether its run has values for itself in it."""
     config, origins = _plain(cfg), find_origins(cfg)
     return conceal(config, origins.hidden, origins.own), bool(origins.own)
-
-
-def _lie_within(one: config_template.Path, other: config_template.Path) -> bool:
-    """Return whether a path lies within another, different one."""
-    return one != other and all(a == b for a, b in zip(one, other, strict=False))
-
-
-def _overlap(keys: Sequence[str], free: Sequence[str]) -> bool:
-    """Return whether two overrides set overlapping keys, one of them on a free axis."""
-    dotted = [f"{key}." for key in keys]
-    return any(
-        sum(key.startswith(f"{mine}.") or f"{mine}.".startswith(key) for key in dotted) > 1
-        for mine in free
-    )
 
 
 def _plain(cfg: DictConfig) -> dict[str, Value]:

@@ -10,13 +10,15 @@ from hydra.errors import HydraException
 from omegaconf import Container, DictConfig, OmegaConf
 
 from orchestrator.config.app_defaults import AppDefaults, find_config
+from orchestrator.config.declared_grids import declare_grids
 from orchestrator.config.experiment_folder import read_experiment_id, read_results_dir
-from orchestrator.config.grid_composer import Composer
+from orchestrator.config.grid_composer import Composer, apply
+from orchestrator.config.grid_forms import read_forms
 from orchestrator.config.hydra_composition import Composed, ConfigFolder
 from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.hydra_resolver import holds_stand_in
 from orchestrator.config.missing_registrations import lacks_registrations, may_lack_registrations
-from orchestrator.config.overrides import choose, make_axis, merge, with_open_settings
+from orchestrator.config.overrides import choose, make_axis, with_open_settings
 from orchestrator.config.project_setup import (
     ENV_FILE,
     SETUP,
@@ -29,7 +31,7 @@ from orchestrator.config.secret_detection import check_command
 from orchestrator.config.settings import Settings, parse_settings
 from orchestrator.config.unstable_values import refuse_unstable_places
 from orchestrator.errors import ConfigError
-from orchestrator.grid.axes import Axis, check_size, expand
+from orchestrator.grid.axes import Axis, Point, expand
 from orchestrator.grid.config_diff import leaves
 from orchestrator.grid.config_values import Value, dotted_keys
 from orchestrator.grid.filters_per_point import read_filters
@@ -41,15 +43,17 @@ if TYPE_CHECKING:
 
     from hydra.core.override_parser.types import Override
 
+    from orchestrator.config.grid_forms import GridForms
     from orchestrator.config.hydra_app import HydraApp
     from orchestrator.config.project_setup import ProjectSetup
+    from orchestrator.grid.points import Points
 
 _PER_RUN: Final = ("orch.command", "orch.arguments")
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentConfig:
-    """The config of an experiment: its name and folder, axes, filters and settings.
+    """The config of an experiment: its name and folder, points, filters and settings.
 
     ``filters`` are the ``_filters`` of the first point; each point has its own. ``composer``
     composes the config of every point, from ``folder``. ``given`` are the overrides of the command
@@ -58,13 +62,30 @@ class ExperimentConfig:
 
     experiment_id: str
     results_dir: Path
-    axes: tuple[Axis, ...]
+    span: Points
     filters: tuple[str, ...]
     settings: Settings
     composer: Composer
     folder: ConfigFolder
     given: tuple[Override, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The axes of all grids, each key once."""
+        return self.span.axes
+
+    def first_point(self) -> Point:
+        """Return the first point of the grids.
+
+        Raises:
+            OrchestratorError: It cannot be composed, which decides whether it is one.
+        """
+        if not self.span.are_conditional:
+            return self.span[0]
+        from orchestrator.config.grid_templates import first_point  # noqa: PLC0415 # few grids
+
+        return first_point(self.composer)
 
 
 def load_experiment(
@@ -165,20 +186,18 @@ def _load(source: _Source) -> tuple[ExperimentConfig, HydraApp | None, bool]:
         master = _compose_master(folder, given)
         params = _read_grid(folder, given, master) if master.refers else master.params
         declared = folder.parse([f"{key}={value}" for key, value in params.items()])
-        merged = [with_open_settings(item) for item in merge(declared, given)]
-        composer = Composer(folder, merged, master, source.defaults)
-        swept = (item for item in composer.overrides if item.is_sweep_override())
-        axes = tuple(make_axis(item, folder) for item in swept)
-        check_size(axes)
+        forms = _read_forms(folder, given, master)
+        grids = declare_grids(folder, declared, given, forms)
+        composer = Composer(folder, grids, master, source.defaults)
         # The settings of the experiment are those of the first point.
-        cfg = composer.compose(next(expand(axes)))
+        cfg = composer.compose_for_settings()
         check_command(cfg)
         _refuse_own_values(cfg)
         refuse_unstable_places(cfg)
     experiment = ExperimentConfig(
         experiment_id=read_experiment_id(_select(cfg, "experiment_id")),
         results_dir=read_results_dir(_select(cfg, "results_dir")),
-        axes=axes,
+        span=grids.span,
         filters=read_filters(_select(cfg, "_filters")),
         settings=parse_settings(_select(cfg, "orch")),
         composer=composer,
@@ -244,6 +263,13 @@ def _read_grid(
         return folder.read_grid([item for item in given if not item.is_sweep_override()])
     except HydraException:  # a value may be incompatible with the default of a swept group
         return master.params
+
+
+def _read_forms(folder: ConfigFolder, given: Sequence[Override], master: Composed) -> GridForms:
+    """Read how the axes of the grid combine, with the values given on the command line."""
+    values = [with_open_settings(it) for it in given if not it.is_sweep_override()]
+    values = [item for item in values if not folder.is_choice(item)]
+    return read_forms(master.cfg, values, apply)
 
 
 def _select(cfg: DictConfig, key: str) -> Value:

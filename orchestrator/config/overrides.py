@@ -92,7 +92,7 @@ def name_of(override: Override) -> str:
 
 
 def make_axis(override: Override, folder: ConfigFolder) -> Axis:
-    """Return the axis that a swept override spans.
+    """Return the axis that an override spans; it has one value unless that is swept.
 
     Raises:
         GridError: It has no values, or none that can be enumerated.
@@ -100,10 +100,19 @@ def make_axis(override: Override, folder: ConfigFolder) -> Axis:
     """
     name = name_of(override)
     if name.partition(".")[0] in _NEVER_SWEPT:
+        advice = (
+            "Give it a single value"
+            if override.is_sweep_override()
+            else "Set it outside of the grids"
+        )
         raise GridError(
             f"{_typed(override)}: {name} cannot be an axis, since it must be equal for all runs."
-            " Give it a single value."
+            f" {advice}."
         )
+    if not override.is_sweep_override():
+        if override.is_delete() or override.is_hydra_override():
+            raise GridError(f"{_typed(override)}: it is not an axis. Remove it from the grid.")
+        return Axis(name, (cast("Value", override.value()),))
     if not override.is_discrete_sweep():
         raise GridError(
             f"{_typed(override)}: a continuous range cannot be enumerated."
@@ -144,6 +153,21 @@ def _reread(element: object, folder: ConfigFolder) -> Value:
         return cast("Value", Override._convert_value(cast("str", element)))
     text = Override._get_value_element_as_str(cast("str", element))
     return cast("Value", folder.parse([f"key={text}"])[0].value())
+
+
+def choose_all(
+    overrides: Sequence[Override], point: Point, conditional: Container[str] = ()
+) -> list[Override]:
+    """Return the overrides of a point: without those of axes that are unset there, as ``choose``.
+
+    ``conditional`` are the axes that may be unset.
+    """
+    names = map(name_of, overrides)
+    return [
+        choose(override, point)
+        for override, name in zip(overrides, names, strict=True)
+        if name in point.values or name not in conditional
+    ]
 
 
 def choose(override: Override, point: Point) -> Override:

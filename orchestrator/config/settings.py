@@ -30,31 +30,11 @@ _FORMS: Final = f"{DECLARED}, {CHEAP}:KEY or {ROUND_ROBIN}:AXIS"
 
 _ENTRY_POINT: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _KNOWN: Final = (
-    "app",
-    "setup",
-    "env_file",
-    "command",
-    "entry_point",
-    "arguments",
-    "preload",
-    "workers",
-    "gpus",
-    "threads",
-    "gpu_memory",
-    "gpus_per_run",
-    "timeout",
-    "no_progress",
-    "grace",
-    "stop",
-    "retries",
-    "max_failures",
-    "order",
-    "extend",
-    "slurm",
-    "identity",
-    "tracking",
-    "metrics_from_output",
-    "at_end",
+    *("app", "setup", "env_file", "command", "entry_point", "arguments", "preload"),
+    *("workers", "gpus", "threads", "gpu_memory", "gpus_per_run"),
+    *("timeout", "no_progress", "grace", "stop", "retries", "max_failures", "order", "extend"),
+    *("grids", "zip", "when"),
+    *("slurm", "identity", "tracking", "metrics_from_output", "at_end"),
 )
 
 

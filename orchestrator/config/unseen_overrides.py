@@ -14,7 +14,7 @@ from orchestrator.config.command_placeholders import fill_in
 from orchestrator.config.overrides import as_override, is_for_program, name_of
 from orchestrator.config.resolved_size import check_resolved_size
 from orchestrator.errors import OrchestratorError
-from orchestrator.grid.axes import Point, expand
+from orchestrator.grid.axes import Point
 from orchestrator.grid.config_values import is_known, same
 from orchestrator.grid.identity import NEVER_IDENTITY, identify
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
     from orchestrator.config.grid_composer import Composer
-    from orchestrator.grid.axes import Axis
     from orchestrator.grid.config_values import Value
 
 # What tells a program everything; the output folder of a Hydra program is not among it.
@@ -53,19 +52,20 @@ class UnseenOverrides:
 
     Args:
         composer: Composes the config of every point.
-        axes: The axes of the grid.
+        first: The first point.
         arguments: The arguments of the program, with placeholders.
         setting: The setting under ``orch`` that holds them.
     """
 
     def __init__(
-        self, composer: Composer, axes: Sequence[Axis], arguments: Sequence[str], setting: str
+        self, composer: Composer, first: Point, arguments: Sequence[str], setting: str
     ) -> None:
         self._composer = composer
-        self._axes = {axis.key: axis for axis in axes}
+        axes = composer.span.grids[0]
+        self._axes = {each.key: each for axis in axes for each in axis.each}
         self._arguments = arguments
         self._setting = setting
-        self._first = next(expand(axes))
+        self._first = first
 
     def describe(self, run_dir: Path) -> str:
         """Return a one-line warning that names the keys; an empty string if there are none.

@@ -70,8 +70,9 @@ def forecast_plan(planned: Planned, capacity: Capacity) -> Forecast | None:
         return None
     few = count <= _LOOKED_AT or len(decisions) <= _LISTED
     places_ahead = range(len(decisions)) if few else pick_some(range(len(decisions)), _LISTED)
+    keys = [axis.key for axis in planned.described.axes]
     ahead = [
-        Ahead(decisions.run(place).overrides, _left(seen.get(place)))
+        Ahead(_values_of(keys, decisions.run(place).overrides), _left(seen.get(place)))
         for place in pick_some([at for at in places_ahead if at not in over], _LOOKED_AT)
     ]
     own = find_own(planned)
@@ -103,13 +104,18 @@ def _learn(planned: Planned, own: Siblings, earlier: Siblings | None = None) -> 
     earlier = earlier or Siblings()
     keys = [*(axis.key for axis in planned.described.axes), *earlier.now]
     runs = [*own.runs, *earlier.runs]
-    points = [{key: {**earlier.now, **run.point}[key] for key in keys} for run in runs]
+    points = [_values_of(keys, {**earlier.now, **run.point}) for run in runs]
     return Learned(
         [(marks_of(point), run.seconds) for point, run in zip(points, runs, strict=True)],
         _sizes(points, runs),
         earlier.counted or find_counted_axis(keys, runs),
         earlier.experiments,
     )
+
+
+def _values_of(keys: Sequence[str], point: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the values of a point on all axes, also on those with conditions that are not set there."""
+    return {key: point.get(key, "unset") for key in keys}
 
 
 def _sizes(

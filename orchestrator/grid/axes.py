@@ -1,4 +1,8 @@
-"""The axes of a grid in their order, and the points that they span."""
+"""The axes of a grid in their order, and the points that they span.
+
+An axis may set several keys at once (``along``), and may have a condition (``when``): where that does
+not hold, the axis is unset. Unset is one more position, after those of its values.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ from orchestrator.sanitize import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from orchestrator.grid.filters import Condition
+
 
 MOST_POINTS: Final = 10_000_000
 MOST_COMPOSED: Final = 100_000  # milliseconds each
@@ -22,10 +28,16 @@ MOST_COMPOSED: Final = 100_000  # milliseconds each
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A config key, or a config group, with the values it takes."""
+    """A config key, or a config group, with the values it takes.
+
+    ``along`` are the axes of other keys that vary together with this one, and have as many values.
+    ``when`` is the condition under which the axis is set.
+    """
 
     key: str
     values: tuple[Value, ...]
+    along: tuple[Axis, ...] = ()
+    when: Condition | None = None
 
     def __post_init__(self) -> None:
         """Reject an axis without values.
@@ -36,16 +48,35 @@ class Axis:
         if not self.values:
             raise GridError(f"axis {self.key!r} has no values. Give it one, or remove the axis.")
 
+    @property
+    def each(self) -> tuple[Axis, ...]:
+        """The axis itself, and those that vary together with it."""
+        return (self, *self.along)
+
+    @property
+    def positions(self) -> int:
+        """The number of positions: that of its values, and one more if it may be unset."""
+        return len(self.values) + (self.when is not None)
+
+    @property
+    def unset(self) -> int:
+        """The position at which the axis is unset."""
+        return len(self.values)
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One combination of the axes' values; ``values`` is in the order of the axes."""
+    """One combination of the axes' values; ``values`` is in the order of the axes.
+
+    ``grid`` is the number of the grid among several.
+    """
 
     values: Mapping[str, Value]
+    grid: int = 0
 
 
 def expand(axes: Sequence[Axis]) -> Iterator[Point]:
-    """Yield every point once, the last axis varying fastest; no axes span exactly one point."""
+    """Yield every point of simple axes once, the last one varying fastest; no axes span one point."""
     keys = [axis.key for axis in axes]
     for values in itertools.product(*(axis.values for axis in axes)):
         yield Point(dict(zip(keys, values, strict=True)))
@@ -81,13 +112,23 @@ def check_combinations(axes: Sequence[Axis]) -> None:
         )
 
 
-def point_at(axes: Sequence[Axis], number: int) -> Point:
+def point_at(axes: Sequence[Axis], number: int, grid: int = 0) -> Point:
     """Return the point with this number in the order of ``expand``, counted from 0."""
-    values: dict[str, Value] = {}
+    places = []
     for axis in reversed(axes):
-        number, at = divmod(number, len(axis.values))
-        values[axis.key] = axis.values[at]
-    return Point(dict(reversed(values.items())))
+        number, at = divmod(number, axis.positions)
+        places.append(at)
+    return place_point(axes, places[::-1], grid)
+
+
+def place_point(axes: Sequence[Axis], places: Sequence[int], grid: int = 0) -> Point:
+    """Return the point with these positions on the axes."""
+    values: dict[str, Value] = {}
+    for axis, at in zip(axes, places, strict=True):
+        if at != axis.unset:
+            for each in axis.each:
+                values[each.key] = each.values[at]
+    return Point(values, grid)
 
 
 def describe_point(values: Mapping[str, Value]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +32,19 @@ class Part:
     values: Mapping[Positions, Value]
 
 
+class Demand(Protocol):
+    """What the positions on some axes, given by their numbers, must meet to be a point."""
+
+    @property
+    def axes(self) -> Positions:
+        """The numbers of the axes on which it depends."""
+        ...
+
+    def is_met(self, at: Mapping[int, int]) -> bool:
+        """Return whether it is met at these positions."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigTemplate:
     """The config of the points with ``fixed`` positions on some axes, given by their numbers.
@@ -39,7 +52,8 @@ class ConfigTemplate:
     ``config`` is the resolved config of the first of them. ``parts`` is None if the dependencies
     are unknown; then every point has to be resolved individually. ``references`` replace
     credentials in the run ID, by their paths. ``choices`` are the names of the chosen configs, by
-    their groups.
+    their groups. ``grid`` is the number of the grid, and ``demands`` tell which of its points there
+    are.
     """
 
     fixed: Mapping[int, int]
@@ -47,6 +61,8 @@ class ConfigTemplate:
     parts: tuple[Part, ...] | None
     references: Mapping[Path, Value] = field(default_factory=dict)
     choices: Mapping[str, str] = field(default_factory=dict)
+    grid: int = 0
+    demands: tuple[Demand, ...] = ()
 
     def free(self, count: int) -> Positions:
         """Return the numbers of the axes in which points of this template differ."""
@@ -85,7 +101,7 @@ def concerns(path: Path, key: str) -> bool:
 
 
 def config_at(
-    template: ConfigTemplate, parts: Sequence[Part], at: dict[int, int]
+    template: ConfigTemplate, parts: Sequence[Part], at: Mapping[int, int]
 ) -> dict[str, Value]:
     """Return the config of a template at these positions, with these of its parts filled in."""
     return fill(

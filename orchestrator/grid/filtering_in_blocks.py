@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from orchestrator.grid.config_template import combinations, concerns, config_at, fill, put
-from orchestrator.grid.config_values import is_known
-from orchestrator.grid.filter_evaluation import FilterEvaluation
-from orchestrator.grid.filters import is_key_of
+from orchestrator.grid.config_template import combinations, fill, put
+from orchestrator.grid.filter_evaluation import NO_POINT, FilterEvaluation, has_key
 from orchestrator.grid.filters_per_point import naming_the_point
 from orchestrator.grid.identity import Gap, canonical_pieces, canonical_value, encode_form
 
@@ -44,11 +42,23 @@ class Selected:
     dropped: Sequence[tuple[int, int]]
     meant: Sequence[int] | None = None
 
+    def moved(self, first: int) -> Selected:
+        """Return it with all numbers of points greater by ``first``."""
+        if not first:
+            return self
+        return Selected(
+            [first + number for number in self.kept],
+            self.digests,
+            [(first + number, excluded_by) for number, excluded_by in self.dropped],
+            None if self.meant is None else [first + number for number in self.meant],
+        )
+
 
 class BlockSelection:
     """Selects the points of one template whose parts are known.
 
-    ``locate`` describes the point with a number, for error messages.
+    ``locate`` describes the point with a number, for error messages. ``steps`` is by how much the
+    number of a point changes per step on each axis; None: as ``strides`` tells.
     """
 
     def __init__(
@@ -57,12 +67,13 @@ class BlockSelection:
         sizes: Sequence[int],
         rules: Rules,
         locate: Callable[[int], str],
+        steps: Sequence[int] | None = None,
     ) -> None:
         self._template = template
         self._parts = template.parts or ()
         self._sizes = sizes
         self._locate = locate
-        self._strides = strides(sizes)
+        self._strides = strides(sizes) if steps is None else steps
         self._first = sum(at * self._strides[number] for number, at in template.fixed.items())
         free = template.free(len(sizes))
         cut = _cut(free, sizes)
@@ -73,7 +84,7 @@ class BlockSelection:
 
     def unknown(self, keys: Sequence[str]) -> list[str]:
         """Return those of the dotted keys that no point of the template has."""
-        return [key for key in keys if not self._knows(key)]
+        return [key for key in keys if not has_key(self._template, self._sizes, key)]
 
     def select(self, exclude: Sequence[str]) -> Iterator[Selected]:
         """Yield the kept and dropped points block by block; ``exclude`` is not part of the run ID.
@@ -110,6 +121,8 @@ class BlockSelection:
             if key not in verdicts:
                 at = outer | dict(zip(asked, key, strict=True))
                 verdicts[key] = self._verdict(at, first + self._offsets[place])
+            if verdicts[key] is NO_POINT:
+                continue
             excluded_by, is_meant = verdicts[key]
             if excluded_by is not None:
                 dropped.append((place, excluded_by))
@@ -122,16 +135,6 @@ class BlockSelection:
     def _verdict(self, at: dict[int, int], point: int) -> Verdict:
         with naming_the_point(lambda: self._locate(point)):
             return self._evaluation.judge(at)
-
-    def _knows(self, key: str) -> bool:
-        if is_key_of(self._template.config, self._template.choices, key):
-            return True
-        parts = [part for part in self._parts if concerns(part.path, key)]
-        axes = sorted({number for part in parts for number in part.axes})
-        return any(
-            is_known(config_at(self._template, parts, dict(zip(axes, at, strict=True))), key)
-            for at in combinations(axes, self._sizes)
-        )
 
     def _offset(self, axes: Sequence[int], positions: Positions) -> int:
         return sum(self._strides[number] * at for number, at in zip(axes, positions, strict=True))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, overload
 
-from orchestrator.grid.axes import Axis, Point, point_at
+from orchestrator.grid.axes import Point
 from orchestrator.grid.config_values import Value
 from orchestrator.grid.identity import RUN_ID_DIGITS, Concealed, Run, RunId, check_digest
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from orchestrator.grid.config_template import Path
+    from orchestrator.grid.points import Points
 
 Resolve: TypeAlias = Callable[[Point], Mapping[str, Value]]
 Conceal: TypeAlias = Callable[[Point], Concealed]
@@ -104,13 +105,13 @@ class Runs(Sequence[Run]):
 
     def __init__(
         self,
-        axes: Sequence[Axis],
+        points: Points,
         numbers: Sequence[int],
         digests: Sequence[bytes],
         conceal: Conceal,
         exclude: Sequence[str] = (),
     ) -> None:
-        self._axes = axes
+        self._points = points
         self._numbers = numbers
         self._digests = digests
         self._conceal = conceal
@@ -118,7 +119,7 @@ class Runs(Sequence[Run]):
         self._write = lru_cache(_KEPT)(self._make)
 
     def _make(self, number: int, digest: str) -> Concealed:
-        made = self._conceal(point_at(self._axes, number))
+        made = self._conceal(self._points[number])
         check_digest(made, digest, self._exclude)
         if made.give_own is None:
             return made
@@ -148,13 +149,13 @@ class Runs(Sequence[Run]):
             LazyTexts(later.hydra_overrides),
             LazyMapping(later.stand_ins),
         )
-        return Run(run_id, digest, point_at(self._axes, number).values, *made)
+        return Run(run_id, digest, self._points[number].values, *made)
 
     def pick(self, places: Sequence[int]) -> Runs:
         """Return the runs at these indices without creating them."""
         numbers = [self._numbers[place] for place in places]
         digests = [self._digests[place] for place in places]
-        return Runs(self._axes, numbers, digests, self._conceal, self._exclude)
+        return Runs(self._points, numbers, digests, self._conceal, self._exclude)
 
     def run_id(self, at: int) -> RunId:
         """Return the run ID at an index without creating the run."""
@@ -180,9 +181,9 @@ class Exclusions(Sequence[Exclusion]):
     """The dropped points in order; each exclusion is created on access."""
 
     def __init__(
-        self, axes: Sequence[Axis], dropped: Sequence[tuple[int, int]], filters: Sequence[str]
+        self, points: Points, dropped: Sequence[tuple[int, int]], filters: Sequence[str]
     ) -> None:
-        self._axes = axes
+        self._points = points
         self._dropped = dropped
         self._filters = filters
 
@@ -197,6 +198,6 @@ class Exclusions(Sequence[Exclusion]):
     def __getitem__(self, at: int | slice) -> Exclusion | Sequence[Exclusion]:
         """Return the exclusion at an index, or a sequence of exclusions for a slice."""
         if isinstance(at, slice):
-            return Exclusions(self._axes, self._dropped[at], self._filters)
+            return Exclusions(self._points, self._dropped[at], self._filters)
         number, excluded_by = self._dropped[at]
-        return Exclusion(point_at(self._axes, number), self._filters[excluded_by])
+        return Exclusion(self._points[number], self._filters[excluded_by])

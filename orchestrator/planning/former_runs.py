@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.errors import RunDirectoryError
+from orchestrator.errors import ConfigError, RunDirectoryError
 from orchestrator.planning.grid_changes import Changes, EarlierRun, find_changes
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ def look_back(planned: Planned) -> Changes:
     described = planned.described
     exclude = planned.settings.identity_exclude
 
-    def resolve(point: Point) -> Mapping[str, Value]:
-        return described.composer.conceal(point).written
+    def resolve(point: Point) -> Mapping[str, Value] | None:
+        if not described.span.are_conditional:
+            return described.composer.conceal(point).written
+        with contextlib.suppress(ConfigError):  # there may be no such point
+            return described.composer.conceal(point).written
+        return None
 
-    return find_changes(len(planned.former), earlier_runs, described.axes, resolve, exclude)
+    grids = described.span.grids
+    return find_changes(len(planned.former), earlier_runs, grids, resolve, exclude)

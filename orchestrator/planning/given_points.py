@@ -15,6 +15,7 @@ from orchestrator.grid.axes import point_at
 from orchestrator.grid.filtering_in_blocks import strides
 from orchestrator.grid.identity import identify
 from orchestrator.grid.lazy_runs import Runs
+from orchestrator.grid.points import Points
 from orchestrator.grid.run_selection import Selection
 from orchestrator.planning.load import Planned
 from orchestrator.planning.plan import make_plan
@@ -112,8 +113,8 @@ def _compose(
         if described.axes:
             keys = ", ".join(axis.key for axis in described.axes)
             raise ConfigError(
-                f"hydra.sweeper.params sweeps over {keys}, but the sweeper gives {keys} no value."
-                " Remove the key there."
+                f"the config sweeps over {keys}, but the sweeper gives {keys} no value. Remove the key"
+                " from hydra.sweeper.params, or orch.grids from the config."
             )
         yield described, {point: _runs(described, [0])[0]}
 
@@ -155,4 +156,6 @@ def _runs(described: ExperimentConfig, numbers: Sequence[int]) -> Runs:
         for point in points
     ]
     training = _folder(described).training
-    return Runs(axes, numbers, digests, partial(composer.conceal, training=training), exclude)
+    return Runs(
+        Points(axes), numbers, digests, partial(composer.conceal, training=training), exclude
+    )

@@ -7,14 +7,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.grid.axes import Point
+from orchestrator.grid.axes import place_point
 from orchestrator.grid.config_diff import find_differences
 from orchestrator.grid.config_values import Missing, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from orchestrator.grid.axes import Axis
+    from orchestrator.grid.axes import Axis, Point
     from orchestrator.grid.config_diff import Difference
     from orchestrator.grid.config_values import Value
 
@@ -57,25 +57,31 @@ class Changes:
 def find_changes(
     former: int,
     compared: Sequence[EarlierRun],
-    axes: Sequence[Axis],
-    resolve: Callable[[Point], Mapping[str, Value]],
+    grids: Sequence[Sequence[Axis]],
+    resolve: Callable[[Point], Mapping[str, Value] | None],
     exclude: Sequence[str] = (),
 ) -> Changes:
-    """Compare earlier runs with the nearest points of the grid.
+    """Compare earlier runs with the nearest points of the grids.
 
     The nearest point has the run's own value on every axis that has this value, and on the others
-    the value that leaves the fewest differences.
+    the value that leaves the fewest differences. ``resolve`` returns the config of a point, None if it
+    has none.
     """
     counts: Counter[Difference] = Counter()
-    resolved: dict[str, Mapping[str, Value]] = {}
+    resolved: dict[str, Mapping[str, Value] | None] = {}
     dropped = 0
     for run in compared:
         differences = []
-        for point in itertools.islice(_near(run, axes), _GUESSES):
+        near = itertools.chain.from_iterable(_near(run, at, axes) for at, axes in enumerate(grids))
+        for point in itertools.islice(near, _GUESSES * len(grids)):
             name = repr(point)
             if name not in resolved:
                 resolved[name] = resolve(point)
-            differences.append(find_differences(run.config, resolved[name], exclude))
+            config = resolved[name]
+            if config is not None:
+                differences.append(find_differences(run.config, config, exclude))
+        if not differences:
+            continue
         nearest = min(differences, key=len)
         counts.update(nearest)
         dropped += not nearest
@@ -96,11 +102,17 @@ def changes_as_json(changes: Changes) -> dict[str, object]:
     }
 
 
-def _near(run: EarlierRun, axes: Sequence[Axis]) -> Iterator[Point]:
+def _near(run: EarlierRun, grid: int, axes: Sequence[Axis]) -> Iterator[Point]:
+    """Yield the points of a grid that have the values of a run, a few of them."""
     choices = []
     for axis in axes:
-        mine = run.overrides.get(axis.key, _ABSENT)
-        known = [value for value in axis.values if same(value, mine)]
-        choices.append(known[:1] or list(axis.values))
-    for values in itertools.product(*choices):
-        yield Point(dict(zip((axis.key for axis in axes), values, strict=True)))
+        known = [at for at in range(len(axis.values)) if _has_values(run, axis, at)]
+        is_set = any(each.key in run.overrides for each in axis.each)
+        unset = [axis.unset] if axis.when is not None else []
+        choices.append(known[:1] or unset * (not is_set) or [*range(axis.positions)])
+    places = itertools.islice(itertools.product(*choices), _GUESSES)
+    return (place_point(axes, at, grid) for at in places)
+
+
+def _has_values(run: EarlierRun, axis: Axis, at: int) -> bool:
+    return all(same(each.values[at], run.overrides.get(each.key, _ABSENT)) for each in axis.each)

@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.config.experiment_settings import SharedSettings
+from orchestrator.config.grid_templates import make_templates
 from orchestrator.config.load import ExperimentConfig, load_experiment
 from orchestrator.config.secret_patterns import is_secret
 from orchestrator.errors import FilterError
-from orchestrator.grid.axes import expand
 from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.lazy_runs import find_places
@@ -50,7 +50,7 @@ def open_experiment(source: ConfigSource) -> tuple[ExperimentConfig, ExperimentD
         OrchestratorError: The config or an override is wrong.
     """
     described, experiment = describe(source)
-    SharedSettings(described.axes, described.composer.resolve).check_last()
+    SharedSettings(described.span, described.composer.resolve).check_last()
     return described, experiment
 
 
@@ -95,12 +95,12 @@ def plan_runs(
     described: ExperimentConfig, experiment: ExperimentDirectory, condition: Condition | None = None
 ) -> Planned:
     """Expand the grid of a config, observe the run directories and plan, as ``load_plan``."""
-    axes, composer = described.axes, described.composer
-    shared = SharedSettings(axes, composer.resolve)
+    composer = described.composer
+    shared = SharedSettings(described.span, composer.resolve)
     with _hiding_secrets(described):
         selection = select_runs(
-            axes,
-            shared.templates(composer.templates(axes)),
+            described.span,
+            shared.templates(make_templates(composer)),
             shared.resolve,
             (),
             exclude=described.settings.identity_exclude,
@@ -145,7 +145,7 @@ def _hiding_secrets(described: ExperimentConfig) -> Iterator[None]:
             text for key, text in error.quoted.items() if is_secret(key.split("."), text.strip('"'))
         ]
         if error.quoted:
-            first = described.composer.conceal(next(expand(described.axes)))
+            first = described.composer.conceal(described.first_point())
             for key, text in error.quoted.items():
                 if look_up(first.resolved, key) != look_up(first.written, key):
                     secret.append(text)

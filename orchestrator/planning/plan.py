@@ -240,6 +240,15 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
         "filters": [
             {"filter": item.filter, "excluded": item.excluded} for item in selection.filters
         ],
+        "grids": [
+            {
+                "points": grid.points,
+                "runs": grid.runs,
+                "duplicates": grid.duplicates,
+                "excluded": [item.excluded for item in grid.filters],
+            }
+            for grid in selection.grids
+        ],
         "warnings": list(selection.warnings),
         "repeats": [
             {"axes": list(axes), "duplicates": count} for axes, count in selection.repeats.items()

@@ -37,7 +37,7 @@ def warn(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterat
     if ignored:
         yield _say_ignored(ignored)
     if arguments:
-        unseen = UnseenOverrides(described.composer, described.axes, arguments, setting)
+        unseen = UnseenOverrides(described.composer, described.first_point(), arguments, setting)
         if told := unseen.describe(experiment.training / "run"):
             yield told
 

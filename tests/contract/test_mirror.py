@@ -34,6 +34,7 @@ NEED_NONE = {
     "orchestrator/cli/state_colours.py": "names colours",
     "orchestrator/cli/status_source.py": "opens what is looked at; tests/orchestrator/cli/commands/test_status.py looks",
     "orchestrator/cli/waiting_notices.py": "prints one line",
+    "orchestrator/config/grid_composer.py": "test_load and test_composed_template compare it with Hydra",
     "orchestrator/config/secret_words_and_forms.py": "lists names and forms; secret_patterns decides with them",
     "orchestrator/errors.py": "declares the errors of users",
     "orchestrator/execution/events.py": "declares values",

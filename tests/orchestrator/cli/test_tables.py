@@ -11,6 +11,7 @@ from orchestrator.cli.results_output import print_comparison
 from orchestrator.grid.axes import Axis
 from orchestrator.grid.config_template import ConfigTemplate
 from orchestrator.grid.config_values import Value
+from orchestrator.grid.points import Points
 from orchestrator.grid.run_selection import select_runs
 from orchestrator.planning.grid_changes import Change, Changes
 from orchestrator.planning.plan import Plan, make_plan
@@ -25,7 +26,7 @@ def _plan(seeds: int, *filters: str) -> Plan:
     """Return a plan in which the first run is done."""
     axes = [Axis("seed", tuple(range(seeds))), Axis("device", ("cpu", "cuda"))]
     whole = [ConfigTemplate({}, {}, None)]
-    selection = select_runs(axes, whole, lambda p: dict(p.values), filters, ["device"])
+    selection = select_runs(Points(axes), whole, lambda p: dict(p.values), filters, ["device"])
     return make_plan("digits", "results/digits", selection, {selection.runs[0].run_id: DONE})
 
 
@@ -122,7 +123,7 @@ def test_plan_on_80_columns_cuts_no_id_and_no_state() -> None:
     """The reason is what gives way, between its words."""
     axes = [Axis("optimizer.weight_decay", (0.001,)), Axis("loader.batch_size", (16, 64))]
     whole = [ConfigTemplate({}, {}, None)]
-    selection = select_runs(axes, whole, lambda p: dict(p.values), [])
+    selection = select_runs(Points(axes), whole, lambda p: dict(p.values), [])
     plan = make_plan("digits", "results", selection, {})
     text = _on_80_columns(lambda console: tables.print_runs(plan, console, None))
     for run in selection.runs:

@@ -32,6 +32,7 @@ from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import Gpu, make_slots
 from orchestrator.execution.stop import StopLevel, StopRequests
 from orchestrator.grid.identity import Run, identify
+from orchestrator.grid.points import Points
 from orchestrator.grid.run_selection import select_runs
 from orchestrator.planning.plan import Action, Decisions, Plan
 from orchestrator.rundir.directory import RunDirectory
@@ -125,7 +126,7 @@ class FakeBoard:
 
 def plan_of(experiment: ExperimentDirectory, runs: Sequence[Run]) -> Plan:
     """Return the plan for runs that are seen as they stand."""
-    nothing_dropped = select_runs([], [], lambda _: {}, [])
+    nothing_dropped = select_runs(Points(), [], lambda _: {}, [])
     seen = {place: experiment.run(run.run_id).observe() for place, run in enumerate(runs)}
     return Plan("first", str(experiment.training), nothing_dropped, Decisions(runs, seen))
 

@@ -11,6 +11,7 @@ from orchestrator.errors import IdentityError
 from orchestrator.grid.axes import Axis, Point
 from orchestrator.grid.identity import Concealed, RunId, identify
 from orchestrator.grid.lazy_runs import Exclusions, LazyMapping, Runs, find_places
+from orchestrator.grid.points import Points
 
 AXES = (Axis("a", (1, 2)), Axis("b", (0, 1, 2)))
 POINTS = ({"a": 1, "b": 0}, {"a": 1, "b": 2}, {"a": 2, "b": 2})
@@ -34,7 +35,7 @@ def make() -> _Maker:
 
 @pytest.fixture
 def runs(make: _Maker) -> Runs:
-    return Runs(AXES, [0, 2, 5], DIGESTS, make)
+    return Runs(Points(AXES), [0, 2, 5], DIGESTS, make)
 
 
 def test_config_is_made_at_the_first_look_and_kept(runs: Runs, make: _Maker) -> None:
@@ -64,7 +65,7 @@ def test_places_of_run_ids_are_found_among_lazy_and_plain_runs(runs: Runs) -> No
 
 def test_exclusions_name_their_points_and_filters() -> None:
     """They are made in order, and in slices."""
-    found = Exclusions(AXES, [(1, 0), (4, 1)], ["first", "second"])
+    found = Exclusions(Points(AXES), [(1, 0), (4, 1)], ["first", "second"])
     assert [(dict(each.point.values), each.filter) for each in found] == [
         ({"a": 1, "b": 1}, "first"),
         ({"a": 2, "b": 1}, "second"),
@@ -90,7 +91,7 @@ def _planned(configs: list[dict[str, Any]], exclude: tuple[str, ...] = ()) -> Ru
         references: Mapping[Any, Any] = {("x",): 1} if config.get("x") == "secret" else {}
         return Concealed(config, config, {}, references)
 
-    return Runs([X], list(range(3)), digests, conceal, exclude)
+    return Runs(Points([X]), list(range(3)), digests, conceal, exclude)
 
 
 def test_config_that_is_not_the_planned_one_is_refused_wherever_it_is_looked_at() -> None:

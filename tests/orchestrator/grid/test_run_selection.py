@@ -7,14 +7,16 @@ import pytest
 from orchestrator.errors import FilterError, IdentityError
 from orchestrator.grid.axes import Axis, Point, describe_briefly, describe_point
 from orchestrator.grid.config_template import ConfigTemplate
-from orchestrator.grid.run_selection import FilterCount, select_runs
+from orchestrator.grid.grid_counts import FilterCount
+from orchestrator.grid.points import Points
+from orchestrator.grid.run_selection import select_runs
 
 
 def _select(axes: Any, filters: Any = (), exclude: Any = (), resolve: Any = None) -> Any:
     """Select the runs of a grid in which each point has to be resolved by itself."""
     grid = [Axis(key, values) for key, values in axes.items()]
     resolve = resolve or (lambda point: dict(point.values))
-    return select_runs(grid, [ConfigTemplate({}, {}, None)], resolve, filters, exclude)
+    return select_runs(Points(grid), [ConfigTemplate({}, {}, None)], resolve, filters, exclude)
 
 
 def test_every_point_becomes_a_run_a_duplicate_or_an_exclusion() -> None:

@@ -9,6 +9,7 @@ from orchestrator.grid.axes import Axis
 from orchestrator.grid.config_template import ConfigTemplate
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.identity import identify
+from orchestrator.grid.points import Points
 from orchestrator.grid.run_selection import select_runs
 from orchestrator.planning.plan import STARTS, Action, decide, make_plan, plan_as_json, restrict
 from orchestrator.rundir.state import (
@@ -51,7 +52,9 @@ def _selection(count: int = 6, only: str | None = None) -> Any:
     axes = [Axis("seed", tuple(range(count)))]
     templates = [ConfigTemplate({}, {}, None)]
     condition = parse_condition(only) if only else None
-    return select_runs(axes, templates, lambda point: dict(point.values), [], only=condition)
+    return select_runs(
+        Points(axes), templates, lambda point: dict(point.values), [], only=condition
+    )
 
 
 def _plan(only: str | None = None) -> Any:

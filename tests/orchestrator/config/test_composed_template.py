@@ -1,4 +1,4 @@
-"""Tests of orchestrator.config.grid_composer: templates say what resolving every point says."""
+"""Tests of orchestrator.config.composed_template: templates say what resolving every point says."""
 
 import tempfile
 from collections import Counter
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from orchestrator.config.grid_templates import make_templates
 from orchestrator.config.load import ExperimentConfig, load_experiment
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.grid.axes import Point
@@ -55,10 +56,10 @@ def _select(
     experiment: ExperimentConfig, filters: Sequence[str], resolve: Resolve, *, fast: bool
 ) -> Any:
     """Return everything that a selection tells, or its error."""
-    axes = experiment.axes
-    templates = experiment.composer.templates(axes) if fast else [ConfigTemplate({}, {}, None)]
+    span = experiment.span
+    templates = make_templates(experiment.composer) if fast else [ConfigTemplate({}, {}, None)]
     try:
-        found = select_runs(axes, templates, resolve, filters, ["n.x", "device", "l"])
+        found = select_runs(span, templates, resolve, filters, ["n.x", "device", "l"])
     except OrchestratorError as error:
         return str(error)
     runs = [(run.digest, dict(run.overrides), repr(dict(run.config))) for run in found.runs]
@@ -154,7 +155,7 @@ CONFIG = {
 
 def _template(tmp_path: Path, *overrides: str, **more: Any) -> ConfigTemplate:
     experiment = _load(tmp_path, overrides, config=CONFIG | more)
-    (template,) = experiment.composer.templates(experiment.axes)
+    (template,) = make_templates(experiment.composer)
     return template
 
 
@@ -196,7 +197,7 @@ def test_values_that_change_the_structure_make_families_of_their_own(
     """Mappings, interpolations and missing values are applied by Hydra, one template each."""
     experiment = _load(tmp_path, overrides, config=CONFIG)
     try:
-        fixed = Counter(len(f.fixed) for f in experiment.composer.templates(experiment.axes))
+        fixed = Counter(len(f.fixed) for f in make_templates(experiment.composer))
     except ConfigError as error:
         assert "model.name has no value" in str(error)  # noqa: PT017 # the first template lacks it
     else:
@@ -217,8 +218,8 @@ def test_configs_of_runs_are_resolved_when_somebody_looks(tmp_path: Path) -> Non
         asked.append(point)
         return experiment.composer.resolve(point)
 
-    templates = experiment.composer.templates(experiment.axes)
-    found = select_runs(experiment.axes, templates, resolve, [])
+    templates = make_templates(experiment.composer)
+    found = select_runs(experiment.span, templates, resolve, [])
     assert asked == []
     assert found.runs[3].config["tag"] == "mlp-3"
     assert [point.values["seed"] for point in asked] == [3]
@@ -235,7 +236,7 @@ def test_text_of_many_values_is_what_resolving_gives(tmp_path: Path, text: str) 
     """What puts texts together is not resolved thousands of times, and is the same."""
     config = {**PRIMARY, "x": 0, "seed": 0, "w": 0, "tail": "<${seed}>${w}", "d": text}
     experiment = _load(tmp_path, MANY, config=config)
-    (template,) = experiment.composer.templates(experiment.axes)
+    (template,) = make_templates(experiment.composer)
     (part,) = [part for part in template.parts or () if part.path == ("d",)]
     for positions in list(part.values)[::97]:
         at = dict(zip(part.axes, positions, strict=True))
@@ -250,4 +251,4 @@ def test_resolver_that_would_be_asked_for_hours_is_refused(tmp_path: Path) -> No
     config = {**PRIMARY, "x": 0, "seed": 0, "d": "${oracle_add:${x},${seed}}"}
     experiment = _load(tmp_path, ["x=range(1000)", "seed=range(1000)"], config=config)
     with pytest.raises(ConfigError, match=r"d depends on x, seed together: 1,000,000 combinations"):
-        list(experiment.composer.templates(experiment.axes))
+        list(make_templates(experiment.composer))
