@@ -1,4 +1,4 @@
-"""Conditions of axes: at which points an axis is set.
+"""Conditions of axes: where an axis is set.
 
 A condition is judged on the config without its axis, as a template of its own.
 """

@@ -38,7 +38,7 @@ def _texts(overrides: list[Override]) -> list[str]:
 
 
 def test_grid_without_forms_is_the_product_of_what_is_swept(folder: ConfigFolder) -> None:
-    """The command line takes precedence; a single value is no axis."""
+    """The command line takes precedence; a single value does not span one."""
     found = _declare(folder, ["a=1,2", "b=3,4"], ["b=5", "c=6,7"], GridForms())
     assert found.span.grids == ((Axis("a", (1, 2)), Axis("c", (6, 7))),)
     assert _texts(found.choose(found.span[1])) == ["a=1", "b=5", "c=7"]
