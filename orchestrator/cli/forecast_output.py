@@ -15,6 +15,7 @@ _THOUSAND: Final = 1000
 _TEN: Final = 10  # from here on decimals say nothing
 _HUNDRED: Final = 100
 _SHOWN: Final = 3  # values about which nothing is known
+_LITTLE: Final = 0.5  # seconds
 
 
 def describe_forecast(forecast: Forecast) -> str:
@@ -37,9 +38,12 @@ def describe_forecast(forecast: Forecast) -> str:
 
 
 def describe_accuracy(executed: Executed) -> str:
-    """Return in one line how right a forecast was; empty if it did not cover all runs."""
+    """Return in one line how right a forecast was; empty if it did not cover all runs.
+
+    Nothing is told of less than half a second, in which the start takes longer than the runs.
+    """
     expected = executed.expected
-    if expected is None:
+    if expected is None or max(executed.seconds, expected.expected) < _LITTLE:
         return ""
     return f"took {describe_seconds(executed.seconds)}, the forecast was {_describe(expected)}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ _LONGEST: Final = 60.0  # seconds
 _PAUSE: Final = 0.05
 _SHOWN: Final = 300
 _TAIL: Final = 4096
+_MOST_OUTPUT: Final = 1 << 24  # bytes
 
 
 def tell(
@@ -27,14 +29,18 @@ def tell(
     give_up: Callable[[], bool],
     *,
     longest: float = _LONGEST,
+    most_output: int = _MOST_OUTPUT,
 ) -> str:
     """Execute the command with the summary on its standard input; return why it failed, or nothing.
 
     It is killed with all its processes after ``longest`` seconds, or when ``give_up`` returns True.
+    Its output is not a pipe, to which a program that it leaves behind could not write later; the file
+    is emptied whenever it has more than ``most_output`` bytes, so it does not fill the disk.
     """
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as output:
         told.write(summary)
         told.seek(0)
+        _append(output)
         try:
             process = subprocess.Popen(
                 command,
@@ -46,7 +52,13 @@ def tell(
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             return f"cannot start {command[0]!r}: {reason}"
-        why = _wait(process, give_up, time.monotonic() + longest)
+
+        def gives_up() -> bool:
+            if os.fstat(output.fileno()).st_size > most_output:
+                os.ftruncate(output.fileno(), 0)
+            return give_up()
+
+        why = _wait(process, gives_up, time.monotonic() + longest)
         if why:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -55,7 +67,13 @@ def tell(
         if process.returncode == 0:
             return ""
         last = _last_line(output)
-        return f"exit code {process.returncode}" + (f": {last}" if last else "")
+        return _describe(process.returncode) + (f": {last}" if last else "")
+
+
+def _append(output: IO[bytes]) -> None:
+    """Have a file written at its end, wherever that is after it was emptied."""
+    flags = fcntl.fcntl(output, fcntl.F_GETFL)
+    fcntl.fcntl(output, fcntl.F_SETFL, flags | os.O_APPEND)
 
 
 def _wait(process: subprocess.Popen[bytes], give_up: Callable[[], bool], until: float) -> str:
@@ -68,6 +86,14 @@ def _wait(process: subprocess.Popen[bytes], give_up: Callable[[], bool], until: 
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_PAUSE)
     return ""
+
+
+def _describe(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    with contextlib.suppress(ValueError):
+        return f"killed by {signal.Signals(-exit_code).name}"
+    return f"killed by signal {-exit_code}"
 
 
 def _last_line(output: IO[bytes]) -> str:

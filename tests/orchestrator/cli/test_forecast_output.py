@@ -86,6 +86,9 @@ def test_accuracy_is_told_of_a_whole_forecast() -> None:
     told = describe_accuracy(Executed(2.5 * HOUR, WHOLE))
     assert told == "took 2 h 30 min, the forecast was 2 h 00 min (1 h 30 min to 3 h 00 min)"
     assert not describe_accuracy(Executed(9.0, replace(WHOLE, known=23)))
+    short = replace(WHOLE, time=Range(0.02, 0.01, 0.05))
+    assert not describe_accuracy(Executed(0.3, short))
+    assert describe_accuracy(Executed(3.0, short)) == "took 3 s, the forecast was 0 s"
     assert not describe_accuracy(Executed(9.0, Forecast(2, Capacity(1))))
     assert not describe_accuracy(Executed(9.0, None))
 
