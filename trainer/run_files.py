@@ -18,6 +18,7 @@ from trainer.durable_files import (
     replace_file,
     sync_folder,
 )
+from trainer.gpu_memory import most_reserved
 from trainer.numbers_version import NUMBERS
 
 if TYPE_CHECKING:
@@ -173,6 +174,8 @@ class Outputs:
         more = "" if why is None else f', "stopped_early": {_encode(why)}'
         more += f', "note": {_encode(self.note)}' if self.note else ""
         more += f', "total_read": {"true" if progress.is_total_read else "false"}'
+        if (reserved := most_reserved()) is not None:
+            more += f', "gpu_memory_reserved": {reserved}'
         line = (
             f'{{"iteration": {progress.iteration}, "iterations": {progress.iterations}, '
             f'"metrics": {{{shown}}}, "updated_at": "{now}", "numbers": {NUMBERS}{more}}}\n'

@@ -8,6 +8,7 @@ from orchestrator.execution.estimate import describe_seconds
 
 if TYPE_CHECKING:
     from orchestrator.execution.forecast import Executed, Forecast, Range
+    from orchestrator.execution.planned_sharing import PlannedSharing
 
 _HOUR: Final = 3600.0
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
@@ -62,6 +63,18 @@ def forecast_as_json(forecast: Forecast) -> dict[str, object]:
         "learned_from": forecast.learned_from,
         "experiments": list(forecast.experiments),
         "unknown": [{"axis": axis, "value": value} for axis, value in forecast.unknown],
+    }
+
+
+def sharing_as_json(sharing: PlannedSharing) -> dict[str, object]:
+    """Return how many runs will share a GPU as ``--json`` prints it."""
+    return {
+        "per_gpu": sharing.per_gpu,
+        "most": sharing.most,
+        "gpu_memory": sharing.memory or None,
+        "needed": sharing.need,
+        "unknown": sharing.unknown,
+        "reason": str(sharing).removeprefix("sharing: "),
     }
 
 

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
 from orchestrator.execution.gpus import NO_GPUS, GpuGate, choose
+from orchestrator.execution.packing import Packing
+from orchestrator.execution.peak_memory import PeakMemory
+from orchestrator.execution.planned_sharing import most_per_gpu
 from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import count_slots, make_slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from orchestrator.config.settings import Settings, Share
+    from orchestrator.config.settings import Settings
+    from orchestrator.config.share_settings import Share
     from orchestrator.execution.gpus import Gpus
     from orchestrator.execution.slots import Gpu, Slot
     from orchestrator.execution.time_left import Worker
@@ -29,10 +33,13 @@ def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
     runs: int,
     control: ControlFile,
     shared: Mapping[str, str],
+    *,
+    learn: Callable[[], PeakMemory] = PeakMemory,
 ) -> Resources:
     """Return what runs may use: no more slots than there are runs.
 
-    ``shared`` are the variables by which programs find MLflow.
+    ``shared`` are the variables by which programs find MLflow; ``learn`` returns what finished runs have
+    used of GPUs.
 
     Raises:
         UsageError: A GPU that the settings name does not exist, or a run takes more than there are.
@@ -45,7 +52,8 @@ def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
             " Set it to a smaller number, or --gpus none."
         )
     processors = len(os.sched_getaffinity(0))
-    count = count_slots(share.workers, len(chosen), processors, share.gpus_per_run)
+    per_gpu = most_per_gpu(share, chosen, processors)
+    count = count_slots(share.workers, len(chosen), processors, share.gpus_per_run, per_gpu)
 
     def slots(wanted: int, threads_for: int | None = None) -> Sequence[Slot]:
         environment = {**shared, **_environment(share, threads_for or wanted)}
@@ -59,6 +67,7 @@ def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
         save_when_asked=settings.program.is_trainer,
         requests=control.news,
         grow=slots,
+        packing=Packing(gpus, learn(), per_gpu) if share.is_measured and per_gpu > 1 else None,
     )
 
 

@@ -58,6 +58,7 @@ def with_flags(settings: Settings, flags: dict[str, Value]) -> Settings:
     share, limits, policy = settings.share, settings.limits, settings.policy
     share = replace(share, **{n: getattr(given.share, n) for n in flags if hasattr(share, n)})
     limits = replace(limits, **{n: getattr(given.limits, n) for n in flags if hasattr(limits, n)})
+    limits = replace(limits, stretched=share.is_packed)
     if "retries" in flags:
         policy = replace(policy, retries=given.policy.retries)
     if "max_failures" in flags:

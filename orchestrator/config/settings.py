@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.gpus_per_run import parse_gpus_per_run
 from orchestrator.config.metric_patterns import parse_metric_patterns
-from orchestrator.config.quantities import parse_count, parse_duration, parse_memory
+from orchestrator.config.quantities import parse_count, parse_duration
+from orchestrator.config.share_settings import DEFAULT_SHARE, SHARE_KEYS, Share, parse_share
 from orchestrator.config.slurm_settings import SLURM_KEYS, SlurmSettings, parse_slurm
 from orchestrator.config.stop_request_settings import STOP_KEYS, parse_stop_rules
 from orchestrator.errors import ConfigError
@@ -31,7 +31,7 @@ _FORMS: Final = f"{DECLARED}, {CHEAP}:KEY or {ROUND_ROBIN}:AXIS"
 _ENTRY_POINT: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _KNOWN: Final = (
     *("app", "setup", "env_file", "command", "entry_point", "arguments", "preload"),
-    *("workers", "gpus", "threads", "gpu_memory", "gpus_per_run"),
+    *SHARE_KEYS,
     *("timeout", "no_progress", "grace", "stop", "retries", "max_failures", "order", "extend"),
     *("grids", "zip", "when"),
     *("slurm", "identity", "tracking", "metrics_from_output", "at_end"),
@@ -75,22 +75,6 @@ class ProgramSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """The resources that runs use.
-
-    ``workers`` runs are executed at once (None: one per GPU, or CPU), on ``gpus`` (None: all), each with
-    ``threads`` CPU threads (None: an equal share) and ``gpus_per_run`` GPUs. ``gpu_memory`` are the bytes
-    that one needs on a shared GPU (None: a tenth).
-    """
-
-    workers: int | None = None
-    gpus: str | None = None
-    threads: int | None = None
-    gpu_memory: int | None = None
-    gpus_per_run: int = 1
-
-
-@dataclass(frozen=True, slots=True)
 class Policy:
     """How often a run is retried within one ``orch run``, and after how many failures that ends."""
 
@@ -123,7 +107,7 @@ class Settings:
     """
 
     program: ProgramSettings = ProgramSettings()
-    share: Share = Share()
+    share: Share = DEFAULT_SHARE
     limits: Limits = NO_LIMITS
     policy: Policy = NO_RETRIES
     order: RunOrder = AS_DECLARED
@@ -145,7 +129,7 @@ def parse_settings(node: Value) -> Settings:
     program = _parse_program(orch)
     return Settings(
         program=program,
-        share=_parse_share(orch),
+        share=parse_share(orch),
         limits=_parse_limits(orch, program),
         policy=_parse_policy(orch),
         order=parse_order(orch.get("order") or DECLARED, "orch.order"),
@@ -205,18 +189,6 @@ def _command(node: Value) -> tuple[str, ...]:
     if not command:
         raise ConfigError("orch.command is empty. Name a program, or set it to null.")
     return command
-
-
-def _parse_share(orch: Mapping[str, Value]) -> Share:
-    gpus, memory = orch.get("gpus"), orch.get("gpu_memory")
-    gpus = ",".join(map(str, gpus)) if isinstance(gpus, list) else gpus
-    return Share(
-        workers=parse_count(orch.get("workers"), "orch.workers"),
-        gpus=None if gpus is None else str(gpus),
-        threads=parse_count(orch.get("threads"), "orch.threads"),
-        gpu_memory=None if memory is None else parse_memory(memory, "orch.gpu_memory"),
-        gpus_per_run=parse_gpus_per_run(orch),
-    )
 
 
 def _parse_policy(orch: Mapping[str, Value]) -> Policy:

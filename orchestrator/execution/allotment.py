@@ -24,6 +24,7 @@ class Allotment:
         self._slots = resources.slots
         self._without: frozenset[int] = frozenset()
         self._is_paused = self._is_changed = False
+        self.is_packed = resources.packing is not None  # and the user has not said how many
 
     def __len__(self) -> int:
         """Return how many runs may be executed at once."""
@@ -58,7 +59,7 @@ class Allotment:
 
     def _apply(self, request: ControlRequest) -> None:
         if request.workers is not None and self._grow is not None:
-            self._slots = self._grow(request.workers)
+            self._slots, self.is_packed = self._grow(request.workers), False
         if request.paused is not None:
             self._is_paused = request.paused
         self._without = (self._without | {*request.without_gpus}) - {*request.with_gpus}

@@ -125,7 +125,7 @@ class Engine:
         ):
             if self._brake.holds(moment, self._attempts.begun):
                 return
-            free = self._open_slots.find(self._elsewhere.orphans)
+            free = self._open_slots.find(self._elsewhere.orphans, self._queue.ready[0])
             assignment = assign(self._queue.ready, free, self._attempts.busy)
             if assignment is None:
                 return
@@ -240,10 +240,10 @@ class Engine:
     def _conclude(self, running: Running, seen: Observation, *, stopped: bool) -> None:
         """Handle an attempt that recorded its end: end the run, or retry it."""
         decision, failure = running.decision, seen.failure
-        if failure is not None and not stopped:
-            shared = running.shared
-            if self._tries_again(decision, failure, seen, shared=shared):
-                return
+        self._open_slots.note_end(running, seen)
+        shared = running.shared
+        if failure and not stopped and self._tries_again(decision, failure, seen, shared=shared):
+            return
         self._end(decision.run, seen.state, seen.reason, running=running, seen=seen)
         if seen.state is State.DONE:
             self._attempts.learn(running, seen.progress)

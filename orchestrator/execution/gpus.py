@@ -7,7 +7,6 @@ indices change with the order in which CUDA enumerates the devices.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import time
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from orchestrator.errors import UsageError
 from orchestrator.execution.slots import Gpu
 from orchestrator.runner import process_tree
+from orchestrator.runner.nvml_library import memory_by_process, nvml_library
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 ALL: Final = "all"
 NO_GPUS: Final = "none"
@@ -45,13 +45,16 @@ class Gpus(Protocol):
     def use(self, gpu: Gpu) -> Use | None:
         """Return the use of a GPU now, or None if the driver does not report it."""
 
+    def memory_by_process(self, uuid: str | None) -> Mapping[int, int] | None:
+        """Return the bytes that each process uses on a GPU, or None if the driver does not report it."""
+
 
 class Nvml:
     """The GPUs as NVIDIA's management library reports them."""
 
     def found(self) -> tuple[Gpu, ...]:
         """Return the GPUs of this machine, by index; none without a driver."""
-        nvml = _library()
+        nvml = nvml_library()
         if nvml is None:
             return ()
         found = []
@@ -63,7 +66,7 @@ class Nvml:
 
     def use(self, gpu: Gpu) -> Use | None:
         """Return the use of a GPU now, or None if the driver does not report it."""
-        nvml = _library()
+        nvml = nvml_library()
         if nvml is None:
             return None
         with contextlib.suppress(nvml.NVMLError):
@@ -77,15 +80,7 @@ class Nvml:
 
     def memory_by_process(self, uuid: str | None) -> dict[int, int] | None:
         """Return the bytes that each process uses on a GPU, or None if the driver does not report it."""
-        nvml = _library()
-        if nvml is None or not uuid:
-            return None
-        with contextlib.suppress(nvml.NVMLError):
-            device = nvml.nvmlDeviceGetHandleByUUID(uuid)
-            processes = nvml.nvmlDeviceGetComputeRunningProcesses(device)
-            # In a container, the driver reports no process, or none with its memory.
-            return {int(it.pid): int(it.usedGpuMemory) for it in processes if it.usedGpuMemory}
-        return None
+        return memory_by_process(uuid)
 
     @staticmethod
     def _describe(nvml: Any, number: int) -> Gpu:  # noqa: ANN401 # the library has no types
@@ -95,18 +90,6 @@ class Nvml:
         with contextlib.suppress(nvml.NVMLError_NotSupported):
             memory = int(nvml.nvmlDeviceGetMemoryInfo(device).total)
         return Gpu(number, str(uuid), str(name), memory)
-
-
-@functools.cache
-def _library() -> Any:  # noqa: ANN401 # the library has no types
-    """Load NVML once; return None without a driver."""
-    import pynvml  # noqa: PLC0415 # imported only where GPUs are used
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None
-    return pynvml
 
 
 def choose(found: Sequence[Gpu], wanted: str | None, visible: str | None) -> tuple[Gpu, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.estimate import Effort, Estimator
 from orchestrator.execution.events import AttemptStarted, ExecutionSnapshot, Live, Stopping
+from orchestrator.execution.packing import LiveRun
 from orchestrator.execution.slots import shares_gpu
 from orchestrator.execution.stop import StopLevel
 from orchestrator.rundir.program_files import NO_SIGNS, has_saved, signs
@@ -96,6 +97,23 @@ class Attempts:
     def busy(self) -> Mapping[Slot, QueuedRun]:
         """The occupied slots, and the runs in them."""
         return {slot: running.waiting for slot, running in self._by_slot.items()}
+
+    @property
+    def live(self) -> list[LiveRun]:
+        """The live attempts that are on a GPU."""
+        found = (self.on_gpu(each, each.progress) for each in self._by_slot.values())
+        return [each for each in found if each]
+
+    def on_gpu(self, running: Running, progress: Progress | None) -> LiveRun | None:
+        """Return an attempt as a run on its GPU; None if it has none."""
+        started, run = running.started, running.decision.run
+        if started.slot.gpu is None:
+            return None
+        directory = self._experiment.run(run.run_id)
+        point, gpu = run.overrides, started.slot.gpu
+        return LiveRun(
+            directory, started.attempt, point, gpu, running.since, running.before, progress
+        )
 
     @property
     def begun(self) -> list[float]:
@@ -191,7 +209,8 @@ class Attempts:
             live.append(Live(running.started, running.seconds, progress, running.metrics))
             efforts.append(_effort(running, progress))
         self._longest = max(self._longest, *(each.iteration_seconds for each in efforts), 0.0)
-        self._estimator.slots = len(allotted.slots) or 1
+        at_once = len(self) if allotted.is_packed else len(allotted.slots)
+        self._estimator.slots = at_once or 1
         pace = self._estimator.pace(efforts, waiting, count, time.monotonic())
         return ExecutionSnapshot(live, count, pace, allotted.note)
 

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.errors import UsageError
 from orchestrator.execution.cost_model import marks_of
 from orchestrator.execution.forecast import Ahead, Capacity, Learned, make_forecast
+from orchestrator.execution.gpu_devices import has_driver
+from orchestrator.execution.past_peaks import learn_peaks
 from orchestrator.execution.past_runs import bytes_of, pick_some
+from orchestrator.execution.planned_sharing import plan_sharing
 from orchestrator.execution.similar_runs import Siblings, find_counted_axis, find_earlier, find_own
 from orchestrator.execution.slots import count_slots
 from orchestrator.planning.plan import ACTIONS, STARTS
@@ -18,46 +21,64 @@ from orchestrator.rundir.state import Record, Status
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.config.settings import Share
+    from orchestrator.config.share_settings import Share
     from orchestrator.execution.forecast import Forecast
+    from orchestrator.execution.planned_sharing import PlannedSharing
     from orchestrator.execution.similar_runs import Sibling
+    from orchestrator.execution.slots import Gpu
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.load import Planned
     from orchestrator.rundir.state import Observation
 
 _LOOKED_AT: Final = 1000  # runs that are to be executed; of more, these are evenly spread ...
 _LISTED: Final = 20_000  # ... over this many, if most of them are still to be executed
-# Made by NVIDIA's driver, also for Windows and for boards whose GPU is part of the processor.
-_DEVICES: Final = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-ctrl-gpu")
 _MEASURED: Final = 16  # run directories
 _MOST_MEASURED: Final = 24
 
 
-def count_capacity(share: Share) -> Capacity:
-    """Return how many runs ``orch run`` would execute at once here, and on how many GPUs."""
-    gpus = 0
-    if share.gpus != "none":
-        gpus = _count_gpus(share.gpus)
-    each = share.gpus_per_run
-    slots = count_slots(share.workers, gpus, len(os.sched_getaffinity(0)), each)
+def count_capacity(share: Share, gpus: int = 0, sharing: PlannedSharing | None = None) -> Capacity:
+    """Return how many runs ``orch run`` would execute at once on this machine, which has some GPUs.
+
+    As long as nothing is known of their memory, that is one per GPU.
+    """
+    each, together = share.gpus_per_run, (sharing.per_gpu or 1) if sharing else 1
+    slots = count_slots(share.workers, gpus, len(os.sched_getaffinity(0)), each, together)
     what = "GPU" if gpus else "CPU"
-    default = "" if share.workers else f"one per {what}" if each == 1 else f"one per {each} {what}s"
-    return Capacity(slots, gpus, default, each)
+    default = f"one per {what}" if each == 1 else f"one per {each} {what}s"
+    if together > 1:
+        default = f"{together} per {what}"
+    return Capacity(slots, gpus, "" if share.workers else default, each)
 
 
-def _count_gpus(wanted: str | None) -> int:
-    if not any(map(os.path.exists, _DEVICES)):
-        return 0
+def gpus_here(wanted: str | None) -> tuple[Gpu, ...]:
+    """Return the GPUs that runs may use here, or none, without loading anything where there is no driver."""
+    if wanted == "none" or not has_driver():
+        return ()
     from orchestrator.execution.gpus import Nvml, choose  # noqa: PLC0415 # slow
 
     with suppress(UsageError):  # the grid may be planned on another machine than it is executed on
-        return len(choose(Nvml().found(), wanted, os.environ.get("CUDA_VISIBLE_DEVICES")))
-    return 0
+        return choose(Nvml().found(), wanted, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return ()
 
 
-def forecast_here(planned: Planned, share: Share) -> Forecast | None:
+def sharing_here(planned: Planned, share: Share) -> PlannedSharing | None:
+    """Return how many runs will share a GPU of this machine; None without GPUs, or if the user says it."""
+    gpus = gpus_here(share.gpus)
+    if share.workers or not gpus:
+        return None
+    decisions = planned.plan.decisions
+    seen = dict(decisions.observed())
+    places = [at for at in range(len(decisions)) if at not in seen or _is_to_start(seen[at])]
+    points = [decisions.run(at).overrides for at in pick_some(places, _LOOKED_AT)]
+    processors = len(os.sched_getaffinity(0))
+    return plan_sharing(share, gpus, processors, points, learn_peaks(planned))
+
+
+def forecast_here(
+    planned: Planned, share: Share, sharing: PlannedSharing | None = None
+) -> Forecast | None:
     """Forecast the execution of a plan on this machine; None if there is nothing to execute."""
-    return forecast_plan(planned, count_capacity(share))
+    return forecast_plan(planned, count_capacity(share, len(gpus_here(share.gpus)), sharing))
 
 
 def forecast_plan(planned: Planned, capacity: Capacity) -> Forecast | None:

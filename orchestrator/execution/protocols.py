@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.execution.events import Event, ExecutionSnapshot
+    from orchestrator.execution.packing import Packing
     from orchestrator.execution.slots import Gpu, Slot
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.rundir.control_file import ControlRequest
@@ -91,7 +92,8 @@ class Resources:
     ``requests`` returns what ``orch control`` asked for since the last time, and why that is not
     known; ``grow`` returns the slots for another number of them. ``time`` is what is left to this
     process. ``waits``: it stays until runs of other processes are over, to continue them if need be.
-    ``most_runs``: it starts no more (None: no limit).
+    ``most_runs``: it starts no more (None: no limit). ``packing`` decides how many runs share a GPU (None: as
+    many as there are slots).
     """
 
     slots: Sequence[Slot]
@@ -104,3 +106,4 @@ class Resources:
     time: TimeLimit = UNLIMITED
     waits: bool = True
     most_runs: int | None = None
+    packing: Packing | None = None

@@ -57,12 +57,14 @@ def make_slots(
     return tuple(slots)
 
 
-def count_slots(workers: int | None, gpus: int, processors: int, per_run: int = 1) -> int:
-    """Return how many runs are executed at once: as asked for, or else one per GPU, or per CPU.
+def count_slots(
+    workers: int | None, gpus: int, processors: int, per_run: int = 1, per_gpu: int = 1
+) -> int:
+    """Return how many runs are executed at once: as asked for, or else ``per_gpu``, or one per CPU.
 
     Where a run takes several, one per as many of them.
     """
-    return workers or gpus // per_run or max(1, processors // per_run)
+    return workers or gpus // per_run * per_gpu or max(1, processors // per_run)
 
 
 def shares_gpu(slot: Slot, busy: Collection[Slot]) -> bool:

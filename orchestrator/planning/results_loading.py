@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_diff import leaves
 from orchestrator.planning.grouping import RunConfig
-from orchestrator.planning.run_results import BEST, RunResults, is_of_test
+from orchestrator.planning.run_results import BEST, GPU_MEMORY, RunResults, is_of_test
 from orchestrator.rundir import durable
 from orchestrator.rundir.note_file import read_note
 from orchestrator.rundir.records import as_number
 from orchestrator.rundir.run_metrics import read_last_step, read_metrics_at
-from orchestrator.rundir.state import State
+from orchestrator.rundir.state import State, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.grid.config_values import Value
     from orchestrator.rundir.directory import RunDirectory
+
+_GIB: Final = 1 << 30
 
 
 def read_results(
@@ -44,7 +46,8 @@ def read_results(
             overrides, config = directory.read_overrides(), _config_of(directory, exclude)
     except (RunDirectoryError, OSError):
         return RunResults({}, None, state=State.STALE)  # orch status reports the damage
-    state = directory.observe().state
+    seen = directory.observe()
+    state = seen.state
     metrics, versions = None, frozenset[int | None]()
     if step is not None:
         found = read_metrics_at(directory.metrics, step)
@@ -55,6 +58,8 @@ def read_results(
         best = {f"{BEST}{key}": as_number(value) for key, value in outcome.best.items()}
         known = {key: value for key, value in best.items() if value is not None}
         metrics, versions = {**known, **outcome.figures}, outcome.versions
+        if metrics and isinstance(seen.status, Status) and seen.status.gpu_memory:
+            metrics.setdefault(GPU_MEMORY, round(seen.status.gpu_memory / _GIB, 3))
     path, note = str(directory.path), read_note(directory.path)
     return RunResults(overrides, metrics, config, versions, directory.run_id, path, state, note)
 

@@ -52,6 +52,7 @@ def dump_status(status: Status) -> bytes:
             "boot_id": status.boot_id,
             "node": status.node,
             "job": status.job,
+            "gpu_memory": status.gpu_memory,
         }
     )
 
@@ -90,6 +91,7 @@ def parse_status(content: bytes) -> Status | Unreadable:
             boot_id=_text(found.get("boot_id")),
             node=_text(found.get("node")),
             job=_text(found.get("job")),
+            gpu_memory=_count(found.get("gpu_memory")),
         )
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
@@ -122,6 +124,7 @@ def as_progress(found: Any) -> Progress | None:  # noqa: ANN401 # the caller par
                     stopped_early=brief(_text(whole.get("stopped_early")) or ""),
                     total_read=_optional(whole.get("total_read"), bool),
                     note=printable(_text(whole.get("note")) or "")[:_LONGEST_NOTE],
+                    gpu_memory_reserved=_count(whole.get("gpu_memory_reserved")),
                 )
     return None
 

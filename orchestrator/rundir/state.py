@@ -55,7 +55,8 @@ class Status:
     ``code`` is a digest of the code and the command of its attempts, once the last one has ended.
     ``slot`` and ``gpu`` say where the attempt runs, and ``resumed_at`` at which iteration it began.
     ``boot_id`` and ``node`` say together with ``host`` where the last attempt was executed, and
-    ``job`` in which job of a cluster.
+    ``job`` in which job of a cluster. ``gpu_memory`` is the most that it has used of its GPUs, in bytes, once
+    it has ended.
     """
 
     record: Record
@@ -74,6 +75,7 @@ class Status:
     boot_id: str | None = None
     node: str | None = None
     job: str | None = None
+    gpu_memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Progress:
     when it reported that, in ISO 8601, or empty. ``resumes``: it has looked for a checkpoint.
     ``stopped_early`` is why it ends before the last iteration, or empty. ``total_read``: a callback has
     read the number of iterations; None: unknown. ``note`` is one line for the user, or empty.
+    ``gpu_memory_reserved`` is the most that its allocator has reserved on GPUs, in bytes.
     """
 
     iteration: int
@@ -106,6 +109,7 @@ class Progress:
     stopped_early: str = ""
     total_read: bool | None = None
     note: str = ""
+    gpu_memory_reserved: int | None = None
 
     @property
     def is_complete(self) -> bool:

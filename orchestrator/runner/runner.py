@@ -25,6 +25,7 @@ from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, STOP_SIGNAL,
 from orchestrator.runner.attempt_variables import own_gpu, own_slot
 from orchestrator.runner.composed_config_check import find_mismatch
 from orchestrator.runner.failure_classes import LOST, UNLOCKED, FailureKind, Traces, classify
+from orchestrator.runner.gpu_meter import combine_peaks
 from orchestrator.runner.lock_keeper import Begun, Keeper
 from orchestrator.runner.output import CappedLog, Pipe
 from orchestrator.runner.pausing import has_paused, own_stop_after
@@ -65,7 +66,7 @@ class Runner:
         self._program = program
         self._limits = limits
         self._keeper = keeper or Keeper()
-        self._watch = Supervisor(program, directory, limits)
+        self._watch = Supervisor(program, directory, limits, own_gpu())
 
     def carry_out(self) -> Verdict:
         """Take the lock, check the state again, run the program and record how it ended.
@@ -194,6 +195,10 @@ def judge_attempt(
 ) -> Status:
     """Decide what the end of an attempt means, from all that it left."""
     status = replace(begun.status, exit_code=ending.exit_code)
+    if status.gpu:
+        told = directory.read_progress()
+        peak = combine_peaks(ending.gpu_memory, told.gpu_memory_reserved if told else None)
+        status = replace(status, gpu_memory=peak)
     if ending.exit_code == 0:
         if has_paused(directory, begun):
             return replace(status, record=Record.INTERRUPTED, reason=PAUSED)

@@ -18,6 +18,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.runner import process_tree
+from orchestrator.runner.gpu_meter import GpuMeter
 from orchestrator.runner.output import read_tail
 from orchestrator.runner.output_metrics import OutputMetrics
 from orchestrator.runner.unheard_requests import UnheardRequests
@@ -58,10 +59,14 @@ _AT_ONCE: Final = (Cut.LOST, Cut.UNLOCKED)  # another process may execute the ru
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a program ended: its exit code, negative for a signal, and why it was cut, if it was."""
+    """How a program ended: its exit code, negative for a signal, and why it was cut, if it was.
+
+    ``gpu_memory`` is the most that was seen of it, in bytes.
+    """
 
     exit_code: int
     cut: Cut | None
+    gpu_memory: int | None = None
 
 
 class Supervisor:
@@ -72,8 +77,10 @@ class Supervisor:
         program: Program,
         directory: RunDirectory,
         limits: Limits,
+        gpus: str | None = None,
     ) -> None:
         self._program = program
+        self._meter = GpuMeter(gpus)
         self._directory = directory
         self._limits = limits
         self._requests = UnheardRequests(directory.path)
@@ -129,6 +136,7 @@ class Supervisor:
         """
         self._seen_at = self._began_at = time.monotonic()
         self._lock = lock
+        self._meter.begin(self._began_at)
         self._started = started
         if self._request:  # it may have arrived before the program was started
             self._pass_on(started)
@@ -141,7 +149,8 @@ class Supervisor:
                         if not self._capture(output, log):
                             selector.unregister(output)
                     elif self._exit_code is None:
-                        note(Ending(process_tree.exit_code_of(started.pid), self._cut))
+                        code, peak = process_tree.exit_code_of(started.pid), self._meter.peak
+                        note(Ending(code, self._cut, peak))
                         self._exit_code = started.wait()
                         selector.unregister(end)
                         self._give_the_rest_time()
@@ -150,7 +159,7 @@ class Supervisor:
                 if self._metrics:
                     self._metrics.write_quiet()
         self._end_output(output, log)
-        return Ending(self._exit_code, self._cut)
+        return Ending(self._exit_code, self._cut, self._meter.peak)
 
     def over_the_rest(self, ending: Ending, lock: int, output: Pipe, log: CappedLog) -> Ending:
         """Supervise the leftover processes of a program that has ended, until they have ended."""
@@ -164,7 +173,7 @@ class Supervisor:
             log.catch_up()
             self._end_the_rest(time.monotonic())
         self._end_output(output, log)
-        return Ending(ending.exit_code, self._cut)
+        return Ending(ending.exit_code, self._cut, ending.gpu_memory)
 
     def _pause(self, log: CappedLog) -> float:
         if self._exit_code is not None:
@@ -201,6 +210,9 @@ class Supervisor:
     def _enforce(self, started: StartedProgram) -> None:
         moment = time.monotonic()
         process_tree.reap(besides=started.pid)
+        taken = self._meter.look(moment)
+        if self._limits.stretched:
+            self._began_at, self._seen_at = self._began_at + taken, self._seen_at + taken
         if (request := self._requests.due(moment)) and request != self._request:
             self.ask(request)
         # A program that was asked to stop has the same limits as any other.

@@ -30,7 +30,7 @@ def take_over(kept: Kept) -> int:
     """
     begun = kept.begun()
     directory = RunDirectory(begun.run_dir)
-    watch = Supervisor(begun.program, directory, begun.limits)
+    watch = Supervisor(begun.program, directory, begun.limits, begun.status.gpu)
 
     def stop(number: int, _frame: FrameType | None = None) -> None:
         watch.ask(signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM)

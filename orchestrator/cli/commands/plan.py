@@ -17,6 +17,7 @@ from orchestrator.cli.tables import (
     print_runs,
     print_summary,
 )
+from orchestrator.execution.gpu_devices import has_driver
 from orchestrator.planning.load import load_plan
 from orchestrator.planning.plan import plan_as_json
 from orchestrator.rundir.state import State
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from orchestrator.execution.planned_sharing import PlannedSharing
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.load import Planned
 
@@ -47,8 +49,10 @@ def plan(options: argparse.Namespace, console: Console) -> int:
         console.print(Text(printable(f"note: {note}"), style="dim"), soft_wrap=True)
     if planned.former or planned.plan.decisions.observed():
         _print_what_has_run(planned, console)
-    if told := _forecast(planned, flags):
-        console.print(Text(printable(told), style="dim"), soft_wrap=True)
+    sharing = _sharing(planned, flags)
+    for told in (sharing and str(sharing), _forecast(planned, flags, sharing)):
+        if told:
+            console.print(Text(printable(told), style="dim"), soft_wrap=True)
     if planned.settings.slurm and planned.plan.starts():
         from orchestrator.cli.cluster_plan import print_request  # noqa: PLC0415 # clusters only
 
@@ -79,19 +83,31 @@ def _print_what_has_run(planned: Planned, console: Console) -> None:
     print_drift(find_drift(planned), console)
 
 
-def _forecast(planned: Planned, flags: dict[str, Value]) -> str:
+def _sharing(planned: Planned, flags: dict[str, Value]) -> PlannedSharing | None:
+    """Return how many runs will share a GPU; None where there is none."""
+    if planned.settings.slurm or not (has_driver() and planned.plan.starts()):
+        return None
+    from orchestrator.execution.planned_forecast import sharing_here  # noqa: PLC0415 # as above
+
+    return sharing_here(planned, with_flags(planned.settings, flags).share)
+
+
+def _forecast(planned: Planned, flags: dict[str, Value], sharing: PlannedSharing | None) -> str:
     """Return the forecast in one line; empty if there is nothing to execute."""
     if not planned.experiment.results_dir.exists():
         return NOTHING_KNOWN if planned.plan.decisions else ""
     from orchestrator.cli.forecast_output import describe_forecast  # noqa: PLC0415 # as above
     from orchestrator.execution.planned_forecast import forecast_here  # noqa: PLC0415 # as above
 
-    forecast = forecast_here(planned, with_flags(planned.settings, flags).share)
+    forecast = forecast_here(planned, with_flags(planned.settings, flags).share, sharing)
     return describe_forecast(forecast) if forecast else ""
 
 
 def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:
-    from orchestrator.cli.forecast_output import forecast_as_json  # noqa: PLC0415 # as above
+    from orchestrator.cli.forecast_output import (  # noqa: PLC0415 # as above
+        forecast_as_json,
+        sharing_as_json,
+    )
     from orchestrator.execution.planned_forecast import forecast_here  # noqa: PLC0415 # as above
     from orchestrator.planning.drift import drift_as_json, find_drift  # noqa: PLC0415 # as above
     from orchestrator.planning.former_runs import look_back  # noqa: PLC0415 # as above
@@ -101,11 +117,13 @@ def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:
         versions_as_json,
     )
 
-    forecast = forecast_here(planned, with_flags(planned.settings, flags).share)
+    sharing = _sharing(planned, flags)
+    forecast = forecast_here(planned, with_flags(planned.settings, flags).share, sharing)
     return plan_as_json(planned.plan) | {
         "changes": changes_as_json(look_back(planned)),
         "numbers": versions_as_json(look_at_numbers(planned)),
         "notes": list(planned.notes),
         "drift": drift_as_json(find_drift(planned)),
+        "sharing": sharing and sharing_as_json(sharing),
         "forecast": forecast and forecast_as_json(forecast),
     }

@@ -30,6 +30,7 @@ from orchestrator.execution.engine import Engine
 from orchestrator.execution.forecast import Capacity, Executed
 from orchestrator.execution.gpus import Nvml
 from orchestrator.execution.ordering import arrange
+from orchestrator.execution.past_peaks import learn_peaks
 from orchestrator.execution.planned_forecast import forecast_plan
 from orchestrator.execution.stop import StopLevel, StopRequests
 from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
@@ -145,8 +146,10 @@ def _forecast(planned: Work, resources: Resources) -> Forecast | None:
     if not isinstance(planned, Planned):
         return None
     gpus = {gpu for slot in resources.slots for gpu in slot.gpus}
-    each = planned.settings.share.gpus_per_run
-    return forecast_plan(planned, Capacity(len(resources.slots), len(gpus), gpus_per_run=each))
+    each, slots = planned.settings.share.gpus_per_run, len(resources.slots)
+    if resources.packing:  # how many fit is not known until they are measured
+        slots = min(slots, resources.packing.count_expected(gpus))
+    return forecast_plan(planned, Capacity(slots, len(gpus), gpus_per_run=each))
 
 
 def _collect_garbage_of_runs() -> None:
@@ -168,8 +171,9 @@ def _join(planned: Work, settings: Settings, total: int, tracking: Tracking) -> 
     """
     gpus, shared = Nvml(), variables_for_programs(planned.experiment, tracking)
     control = planned.experiment.control_file()  # as the stop file, before joining
+    found = gpus.found() if total else ()
     resources = find_resources(
-        settings, gpus, gpus.found() if total else (), total, control, shared
+        settings, gpus, found, total, control, shared, learn=lambda: learn_peaks(planned)
     )
     # Where a run is debugged it is exported, and what belongs to other runs would inherit it.
     os.environ.pop("ORCH_RUN_DIR", None)

@@ -108,6 +108,8 @@ def _attempt_lines(status: Status, attempts: int) -> Iterator[tuple[str, str]]:
         yield "error", f"{status.failure.kind}: {status.failure.message}"
     if status.exit_code is not None:
         yield "exit code", str(status.exit_code)
+    if status.gpu_memory:
+        yield "GPU memory", f"at most {status.gpu_memory / (1 << 30):.2f} GiB"
 
 
 def _code_lines(directory: RunDirectory) -> Iterator[tuple[str, str]]:
@@ -141,6 +143,7 @@ def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
         "host": status.host if status else None,
         "pid": status.pid if status else None,
         "exit_code": status.exit_code if status else None,
+        "gpu_memory": status.gpu_memory if status else None,
         "error": {"class": failure.kind, "message": failure.message} if failure else None,
         "results": dict(report.outcome.results),
         "best": _best_as_json(directory, report.outcome),

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.machine_resources import find_resources
-from orchestrator.config.settings import Settings, Share
+from orchestrator.config.settings import Settings
+from orchestrator.config.share_settings import Share
 from orchestrator.errors import UsageError
 from orchestrator.execution.gpus import Nvml
 from orchestrator.execution.slots import Gpu
@@ -26,7 +27,10 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (Share(), (), 100, 8, "1"),
         (Share(), (), 3, 3, "1"),  # the threads do not depend on the number of runs
-        (Share(), GPUS, 100, 2, "4"),
+        (Share(), GPUS, 100, 16, "1"),  # as many as may share the GPUs
+        (Share(), GPUS, 3, 3, "1"),
+        (Share(pack=1), GPUS, 100, 2, "4"),
+        (Share(pack=2), GPUS, 100, 4, "2"),
         (Share(workers=4), GPUS, 100, 4, "2"),
         (Share(gpus_per_run=2), GPUS, 100, 1, "8"),
         (Share(gpus_per_run=2), (), 100, 4, "2"),
@@ -41,6 +45,7 @@ def test_slots_follow_from_the_settings_and_change_on_request(
     assert len(found.slots) == slots
     assert found.slots[0].environment["OMP_NUM_THREADS"] == threads
     assert (found.gate is not None) == bool(gpus)
+    assert (found.packing is not None) == (share == Share() and bool(gpus))
     assert found.grow
     (first, *others) = found.grow(4)
     assert (first, len(others)) == (found.slots[0], 3)

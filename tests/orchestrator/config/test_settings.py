@@ -11,10 +11,10 @@ from orchestrator.config.settings import (
     ProgramSettings,
     RunOrder,
     Settings,
-    Share,
     Tracking,
     parse_settings,
 )
+from orchestrator.config.share_settings import Share
 from orchestrator.errors import ConfigError
 from orchestrator.runner.stop_request_rules import StopRules
 from orchestrator.runner.time_limits import Limits

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.execution.gpus import GpuGate, Nvml, Use, _library, choose, obstacle
+from orchestrator.execution.gpus import GpuGate, Nvml, Use, choose, obstacle
 from orchestrator.execution.slots import Gpu
+from orchestrator.runner.nvml_library import nvml_library
 
 GIB = 1 << 30
 FOUND = [Gpu(0, "GPU-aaaa", "H200", 100 * GIB), Gpu(1, "GPU-bbbb", "A100", 40 * GIB)]
@@ -85,6 +86,9 @@ class Cards:
         self.looks += 1
         return Use(0 if gpu.number else 90 * GIB, frozenset({1}))
 
+    def memory_by_process(self, uuid: str | None) -> dict[int, int] | None:
+        raise AssertionError(uuid)
+
 
 def test_gate_looks_at_each_gpu_and_not_too_often() -> None:
     """Slots that share one get the same answer."""
@@ -125,9 +129,9 @@ def fake_nvml(*, works: bool = True) -> Any:
 
 @pytest.fixture(autouse=True)
 def _library_anew() -> Iterator[None]:
-    _library.cache_clear()
+    nvml_library.cache_clear()
     yield
-    _library.cache_clear()  # what other tests fork must not know it
+    nvml_library.cache_clear()  # what other tests fork must not know it
 
 
 def test_nvml_tells_the_cards_and_their_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +146,7 @@ def test_machine_without_a_driver_has_no_gpus(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml(works=False))
     assert Nvml().found() == ()
     assert Nvml().use(FOUND[0]) is None
-    _library.cache_clear()
+    nvml_library.cache_clear()
 
 
 @pytest.mark.parametrize("call", ["nvmlDeviceGetMemoryInfo", "nvmlDeviceGetHandleByIndex"])

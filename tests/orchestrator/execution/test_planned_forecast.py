@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.settings import Share
+from orchestrator.config.share_settings import Share
 from orchestrator.execution.forecast import Capacity, Forecast
 from orchestrator.execution.planned_forecast import count_capacity, forecast_plan
 from orchestrator.rundir.state import Record, Status

@@ -50,6 +50,7 @@ def test_status_has_the_fields_of_the_contract() -> None:
         "boot_id",
         "node",
         "job",
+        "gpu_memory",
     ]
 
 

@@ -1,0 +1,32 @@
+"""NVIDIA's management library: the only place that loads it, and what it says of the memory of processes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import Any
+
+
+@functools.cache
+def nvml_library() -> Any:  # noqa: ANN401 # the library has no types
+    """Load NVML once per process; return None without a driver."""
+    import pynvml  # noqa: PLC0415 # imported only where GPUs are used
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    return pynvml
+
+
+def memory_by_process(uuid: str | None) -> dict[int, int] | None:
+    """Return the bytes that each process uses on a GPU, or None if the driver does not report it."""
+    nvml = nvml_library()
+    if nvml is None or not uuid:
+        return None
+    with contextlib.suppress(nvml.NVMLError):
+        device = nvml.nvmlDeviceGetHandleByUUID(uuid)
+        processes = nvml.nvmlDeviceGetComputeRunningProcesses(device)
+        # In a container, the driver reports no process, or none with its memory.
+        return {int(it.pid): int(it.usedGpuMemory) for it in processes if it.usedGpuMemory}
+    return None
