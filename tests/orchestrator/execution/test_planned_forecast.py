@@ -2,13 +2,16 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from orchestrator.config.share_settings import Share
+from orchestrator.execution import planned_forecast
 from orchestrator.execution.forecast import Capacity, Forecast
-from orchestrator.execution.planned_forecast import count_capacity, forecast_plan
+from orchestrator.execution.planned_forecast import count_capacity, forecast_plan, sharing_here
+from orchestrator.execution.slots import Gpu
 from orchestrator.rundir.state import Record, Status
 
 from .finished_plans import AXES, SECONDS, finish, make_config, plan
@@ -130,3 +133,24 @@ def test_many_runs_are_looked_at_now_and_then() -> None:
 def test_places_are_those_of_orch_run(share: Share, default: str) -> None:
     slots = share.workers or len(os.sched_getaffinity(0))
     assert count_capacity(share) == Capacity(slots, 0, default)
+
+
+def test_runs_that_will_share_a_gpu_are_forecast_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as fit, by what finished runs used; one per GPU as long as nothing is known."""
+    gpus = (Gpu(0, "GPU-0", "H200", 100 << 30),)
+    monkeypatch.setattr(planned_forecast, "gpus_here", lambda _: gpus)
+    sharing = sharing_here(plan(*AXES), Share())
+    assert sharing is not None
+    assert (sharing.per_gpu, sharing.unknown) == (None, 8)
+    assert count_capacity(Share(), 1, sharing) == Capacity(1, 1, "one per GPU")
+    finish(done := plan(*AXES[:2], "seed=choice(0)"))
+    for decision in done.plan.decisions:
+        directory = done.experiment.run(decision.run.run_id)
+        status = directory.read_status()
+        assert isinstance(status, Status)
+        directory.write_status(replace(status, gpu="GPU-0", gpu_memory=30 << 30))
+    sharing = sharing_here(plan(*AXES), Share())
+    assert sharing is not None
+    assert (sharing.per_gpu, sharing.unknown, sharing.runs) == (2, 0, 4)
+    assert count_capacity(Share(), 1, sharing) == Capacity(2, 1, "2 per GPU")
+    assert sharing_here(plan(*AXES), Share(workers=3)) is None

@@ -15,6 +15,7 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, Status
 from orchestrator.runner.attempt_program import Command
+from orchestrator.runner.gpu_meter import GpuMeter
 from orchestrator.runner.output import CappedLog, Pipe
 from orchestrator.runner.runner import Verdict, record
 from orchestrator.runner.supervisor import Cut, Supervisor
@@ -28,6 +29,33 @@ def test_run_that_takes_too_long_is_ended(directory: RunDirectory) -> None:
     assert carry_out(directory, "sh", "-c", script, limits=limits) is Verdict.FAILED
     assert failure_of(directory) == ("timeout", "it took longer than 0.2 s")
     assert not directory.lock.is_held()
+
+
+@pytest.mark.parametrize(("stretched", "cut"), [(True, None), (False, Cut.TIMEOUT)])
+def test_time_that_others_have_taken_of_a_shared_gpu_does_not_count(
+    directory: RunDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    stretched: bool,
+    cut: Cut | None,
+) -> None:
+    """If this tool has let them share it; here, they take all of it."""
+    monkeypatch.setattr(GpuMeter, "look", lambda _, __: 60.0)
+    program = Command(("sh", "-c", "sleep 0.5"))
+    limits = Limits(timeout=0.2, no_progress=0.2, grace=0.1, stretched=stretched)
+
+    def supervise() -> None:
+        lock = directory.lock.open()
+        with Pipe() as output, CappedLog(directory.attempt_log(1)) as log:
+            started = program.prepare(dict(os.environ), output, lock).start()
+            output.close_writing()
+            ending = Supervisor(program, directory, limits).over(started, lock, output, log)
+        os._exit(0 if ending.cut is cut else 1)
+
+    runner = multiprocessing.get_context("fork").Process(target=supervise)  # as below
+    runner.start()
+    runner.join()
+    assert runner.exitcode == 0
 
 
 def test_run_without_progress_is_ended(directory: RunDirectory) -> None:

@@ -10,9 +10,14 @@ from orchestrator.runner.time_limits import NO_LIMITS, Limits
 SECONDS = st.floats(min_value=0, allow_nan=False)
 
 
-@given(SECONDS, SECONDS, SECONDS)
-def test_limits_survive_a_command_line(timeout: float, no_progress: float, grace: float) -> None:
-    limits = Limits(timeout, no_progress, grace)
+@given(SECONDS, SECONDS, SECONDS, st.booleans())
+def test_limits_survive_a_command_line(
+    timeout: float,
+    no_progress: float,
+    grace: float,
+    stretched: bool,  # noqa: FBT001 # any
+) -> None:
+    limits = Limits(timeout, no_progress, grace, stretched=stretched)
     assert Limits.from_arguments(limits.as_arguments()) == limits
 
 
