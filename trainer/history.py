@@ -104,7 +104,8 @@ class History:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self.points = [MetricPoint(*point) for point in state["points"]]
-        self._choose(self.metrics)
+        if self.points:  # there are none within the first iteration
+            self._choose(self.metrics)
         self.best_iteration = state["best_iteration"]
         self.best_value = state["best_value"]
         self.digest = state["digest"]

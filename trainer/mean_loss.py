@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from trainer.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
 # How many losses are summed together.
@@ -50,6 +52,22 @@ class MeanLoss:
             )
         total = self._sums[0] if len(self._sums) == 1 else torch.stack(self._sums).sum()
         return total.item() / self._count
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was added so far."""
+        return {
+            "losses": torch.stack(self._losses) if self._losses else None,
+            "counts": [*self._counts],
+            "sums": [*self._sums],
+            "count": self._count,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Restore what `state_dict` returned."""
+        losses = state["losses"]
+        self._losses = [] if losses is None else [*losses.to(device).unbind()]
+        self._counts, self._count = [*state["counts"]], state["count"]
+        self._sums = [each.to(device) for each in state["sums"]]
 
     def _sum_up(self) -> None:
         if self._losses:

@@ -34,7 +34,7 @@ DECIDING_KEYS = (
 )
 
 
-CHECKPOINT_KEYS = ("keep_last", "every", "metric", "mode", "other_numbers")
+CHECKPOINT_KEYS = ("keep_last", "every", "within_iteration", "metric", "mode", "other_numbers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class TrainingSettings:
     deterministic: bool
     keep_last: int
     every: Interval
+    within_iteration: Interval | None
     metric: str | None
     mode: str | None
     other_numbers: str
@@ -102,6 +103,7 @@ def read_settings(config: Config) -> TrainingSettings:
         deterministic=_switch(config, "deterministic", default=True),
         keep_last=_number(checkpoint, "keep_last", 2, least=1, within="checkpoint."),
         every=_interval(checkpoint),
+        within_iteration=_within(checkpoint),
         metric=metric,
         mode=mode,
         other_numbers=_choice(checkpoint, "other_numbers", CHOICES, within="checkpoint."),
@@ -149,6 +151,24 @@ def _interval(checkpoint: Config) -> Interval:
         raise ConfigError(
             f"checkpoint.every: {value!r} is neither a number of iterations nor a time. Set, for"
             " example, 5, 30s or 10m."
+        )
+    return interval
+
+
+def _within(checkpoint: Config) -> Interval | None:
+    value = checkpoint.get("within_iteration")
+    if value is None:
+        return None
+    interval = parse_interval(value)
+    if interval is None:
+        raise ConfigError(
+            f"checkpoint.within_iteration: {value!r} is neither a number of steps nor a time. Set, for"
+            " example, 500, 30s or 10m."
+        )
+    if _interval(checkpoint) != Interval():
+        raise ConfigError(
+            "checkpoint.within_iteration: a state within an iteration continues the checkpoint of the one"
+            " before. Set checkpoint.every to 1, or remove one of the keys."
         )
     return interval
 

@@ -41,6 +41,7 @@ from trainer.errors import Stopped, TrainingPaused
 from trainer.evaluation import evaluate_part
 from trainer.held_optimizers import HeldOptimizers
 from trainer.history import History
+from trainer.iteration_in_progress import IterationInProgress
 from trainer.loading.loaders import make_loader
 from trainer.loading.sample_checks import examine
 from trainer.loss_scale import choose_scaler
@@ -115,6 +116,8 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         self.checkpoints = Checkpoints(
             self.outputs.checkpoints, self._settings.keep_last, fingerprint
         )
+        within = self._settings.within_iteration
+        self._in_progress = None if within is None else IterationInProgress(self, within)
         self.environment = describe_environment(self.device)
         self.environment_changes: list[str] = []
         self.numbers_before: list[int] = []  # of earlier iterations with another numbers version
@@ -199,6 +202,8 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         with claimed(self.outputs.checkpoints), compiler_limit_explained():
             self._begin()
             with Recorder(self.checkpoints, self.outputs, self._settings.every) as recorder:
+                if self._in_progress is not None:
+                    self._in_progress.begin(recorder)
                 for iteration in self.stopping.rest(self.iteration, self._settings.iterations):
                     self._stop_if_asked(recorder)
                     self._save(recorder, iteration, self._run(iteration))
@@ -225,6 +230,8 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         for end in self.callbacks.cb_on_train_end:
             end(self, results)
         check_numbers(results)
+        if self._in_progress is not None:
+            self._in_progress.end()
         report(self, self._settings.iterations, results, points, state)
 
     def _stop_if_asked(self, recorder: Recorder, *, is_over: bool = False) -> None:
@@ -244,7 +251,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
             begin(self, iteration)
         if self.callbacks.may_change_data:
             self.batches.renew()
-        metrics = {"train/loss": self._steps.take(iteration)}
+        metrics = {"train/loss": self._steps.take(iteration, self._in_progress)}
         metrics |= evaluate_part(self, "validation", iteration)
         check_weights(self.model, iteration, metrics["validation/loss"])
         metrics["lr"] = rate_of(self.optimizer)

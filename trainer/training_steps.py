@@ -13,11 +13,14 @@ from trainer.own_update import choose_update
 from trainer.unused_gradients import check_gradients_used
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import torch
     from torch import nn
 
     from trainer.build import Modules
     from trainer.callbacks.events import Callbacks
+    from trainer.iteration_in_progress import IterationInProgress
     from trainer.schedule_steps import RateSchedule
     from trainer.settings import TrainingSettings
     from trainer.training_position import TrainingBatches
@@ -59,8 +62,12 @@ class TrainingSteps:
         self._is_checked = False
         self._at_first = [*modules.model.parameters()]  # until the first step is checked
 
-    def take(self, iteration: int) -> float:
+    def take(self, iteration: int, in_progress: IterationInProgress | None = None) -> float:
         """Take the steps of an iteration, and return the mean loss of their samples.
+
+        Args:
+            iteration: The iteration.
+            in_progress: Saves and continues it between steps; `None` does not.
 
         Raises:
             Diverged: If it is not finite.
@@ -72,7 +79,7 @@ class TrainingSteps:
         trainer.update.set_mode(is_training=True)
         trainer.average.begin_iteration(iteration)
         steps = self._count()
-        for batch_idx in count() if steps is None else range(steps):
+        for batch_idx in _places(iteration, steps, losses, in_progress):
             for begin in callbacks.cb_on_step_begin:
                 begin(trainer, iteration, batch_idx)
             loss, samples = self._take_update(batches.take(accumulate))
@@ -87,13 +94,18 @@ class TrainingSteps:
             if not losses.is_finite:
                 break
             if batches.end_pass():
-                for exhausted in callbacks.cb_on_loader_exhausted:
-                    exhausted(trainer, iteration)
+                self._tell_exhausted(iteration)
                 if steps is None:
                     break
+            if in_progress is not None and batch_idx + 1 != steps:
+                in_progress.after_step(iteration, batch_idx + 1, losses)
         mean = check_finite(losses.mean(), iteration)
         check_scale(trainer.update.scaler, iteration)
         return mean
+
+    def _tell_exhausted(self, iteration: int) -> None:
+        for exhausted in self._trainer.callbacks.cb_on_loader_exhausted:
+            exhausted(self._trainer, iteration)
 
     def _check_first(self) -> None:
         check_gradients_used(self._modules, {*map(id, self._at_first)})
@@ -108,3 +120,11 @@ class TrainingSteps:
             return self._settings.eval_every
         batches = self._trainer.batches.begin_pass()
         return None if batches is None else ceil(batches / self._settings.accumulate)
+
+
+def _places(
+    iteration: int, steps: int | None, losses: MeanLoss, in_progress: IterationInProgress | None
+) -> Iterable[int]:
+    """Return the numbers of the steps that are left of an iteration."""
+    done = 0 if in_progress is None else in_progress.resume(iteration, losses)
+    return count(done) if steps is None else range(done, steps)

@@ -194,6 +194,13 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("It holds on the same", "test_compute_environment.py::test_description_names_what_may_change_the_bits"),
         ("Where PyTorch, the GPU", f"{R}test_changed_environment_is_said_and_noted"),
     ],
+    "Long iterations": [
+        ("The iteration in progress", "test_iteration_in_progress.py::test_interrupted_run_ends_with_the_same_bits"),
+        ("A resumed run restores", "test_iteration_in_progress.py::test_interrupted_run_ends_with_the_same_bits"),
+        ("A run that is asked", "test_iteration_in_progress.py::test_run_that_is_asked_to_stop_does_not_wait_for_the_iteration"),
+        ("What a callback keeps", "test_iteration_in_progress.py::test_what_a_callback_keeps_from_step_to_step_is_told"),
+        ("`checkpoint.every` must", "test_iteration_in_progress.py::test_wrong_key_is_refused_in_one_line"),
+    ],
     "On a GPU": [
         ("Batches that loader", "loading/test_resident.py::test_memory_is_pinned_for_a_gpu_unless_a_key_says_otherwise"),
         ("Each is copied", "loading/test_copies_ahead.py::test_next_batch_is_queued_before_one_is_used"),

@@ -48,6 +48,7 @@ class Recorder:
         self._is_refused = False
         self._best: Taken | None = None
         self._unsaved: tuple[Progress, int | None] | None = None
+        self._extra: Future[None] | None = None
 
     def __enter__(self) -> Self:
         """Return the recorder."""
@@ -97,8 +98,23 @@ class Recorder:
         Raises:
             OSError: If it could not be written.
         """
+        self.wait_for_extra()
         while self._on_its_way:
             self._wait_for_oldest()
+
+    def record_extra(self, write: Callable[[], None]) -> None:
+        """Queue something else to be written, after what is queued already."""
+        self._extra = self._thread.submit(write)
+
+    def wait_for_extra(self) -> None:
+        """Wait until that is on the disk.
+
+        Raises:
+            OSError: If it could not be written.
+        """
+        extra, self._extra = self._extra, None
+        if extra is not None:
+            extra.result()
 
     def _wait_for_oldest(self) -> None:
         future, _ = self._on_its_way.popleft()

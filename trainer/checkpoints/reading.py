@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     State = dict[str, Any]
 
 NAME = re.compile(r"(\d{6,})-([0-9a-f]{8})\.pt")
+SUM = re.compile(r"(?:within-)?\d{6,}-([0-9a-f]{8})\.pt")
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE = 1 << 20  # bytes
@@ -159,8 +160,8 @@ def _verify_by_neighbours(file: IO[bytes], path: Path) -> None:
 
 def _named(path: Path) -> int | None:
     """Return the checksum in a name."""
-    found = NAME.fullmatch(path.name)
-    return int(found[2], 16) if found else None
+    found = SUM.fullmatch(path.name)
+    return int(found[1], 16) if found else None
 
 
 def _is_archive(file: IO[bytes]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
@@ -112,6 +113,14 @@ def restore(trainer: Resumable, saved: Saved) -> None:
     trainer.generators.load_state_dict(state.get("generators", {}))
     trainer.environment_changes = state["environment_changes"]
     trainer.numbers_before = state.get("numbers_before", [])
+
+
+def restore_within(trainer: Resumable, saved: Saved) -> None:
+    """Restore the trainer to a step of the iteration that it has begun."""
+    within = replace(saved, state=saved.state["trainer"])
+    changes = trainer.environment_changes, trainer.numbers_before
+    restore(trainer, within)
+    trainer.environment_changes, trainer.numbers_before = changes
 
 
 def restore_modules(trainer: Resumable, saved: Saved) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trainer.checkpoints.reading import Saved
 from trainer.checkpoints.state import restore
+from trainer.held_optimizers import HeldOptimizers
 from trainer.run_config import Watch
 from trainer.trainer import ModularTaskTrainer
 
@@ -42,7 +43,8 @@ def given_back(device: torch.device, *, was_away: bool, **modules: Any) -> None:
     )
     trainer = SimpleNamespace(
         device=device,
-        modules={role: module for role, (module, _) in modules.items()},
+        stateful={role: module for role, (module, _) in modules.items()},
+        held=HeldOptimizers({}),
         batches=Keeper(),
         history=Keeper(),
         stopping=Keeper(),

@@ -117,9 +117,11 @@ class Saboteur:
         self._act("iteration_end", iteration)
 
     def cb_on_step_end(self, trainer: object, iteration: int, batch_idx: int, loss: float) -> None:
-        """Act at the second step of the iteration, if this is the moment."""
+        """Act at the second or the fourth step of the iteration, if this is the moment."""
         if batch_idx == 1:
             self._act("step_end", iteration)
+        if batch_idx == 3:
+            self._act("late_step_end", iteration)
 
 
 def sabotage(folder: Path, event: str, iteration: int, deed: str) -> dict[str, Any]:
