@@ -80,9 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainerError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    except TrainingPaused as paused:
-        say(str(paused))
-        return 0
     except Stopped as stopped:
         return report_stop(stopped, signals)
     except OSError as error:
@@ -108,11 +105,16 @@ def report_failure(error: Diverged | WorkerKilled) -> int:
 
 
 def report_stop(stopped: Stopped, signals: StopSignals) -> int:
-    """Print that the run was stopped, and return the exit code: that of a user error without a signal."""
+    """Print that the run was stopped, and return the exit code: that of a user error if nobody asked."""
+    if isinstance(stopped, TrainingPaused) and STOP_AFTER in os.environ:
+        say(str(stopped))
+        return 0
     if signals.received is None:
+        is_pause = isinstance(stopped, TrainingPaused)
+        name, whom = ("stop_after", STOP_AFTER) if is_pause else ("stop_requested", "signals")
         sys.stderr.write(
-            f"stop_requested: the run's own code set it; {stopped}. The run would be resumed and stopped"
-            " repeatedly. Do not set it: it is reserved for signals.\n"
+            f"{name}: the run's own code set it; {stopped}. The run would be resumed and stopped"
+            f" repeatedly. Do not set it: it is reserved for {whom}.\n"
         )
         return ConfigError.exit_code
     say(str(stopped))

@@ -133,10 +133,10 @@ def placed(module: nn.Module, role: str, device: torch.device) -> nn.Module:
         ConfigError: If PyTorch cannot move it, as parameters without values, or a module that is its
             own child.
     """
-    check_methods(module, role)
     try:
+        check_methods(module, role)
         moved: object = module.to(device)
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         if not is_about_values(error):
             raise
         raise ConfigError(
@@ -190,6 +190,11 @@ def build_optimizer(config: Config, found: Mapping[str, object]) -> Optimizer:
         *(each for each in model.parameters() if id(each) not in own),
         *others.values(),
     ]
+    if own and not params:
+        raise ConfigError(
+            f"optimizer: {type(model).__name__} trains all parameters by optimizers of its own. Leave some"
+            " to the optimizer of the config, whose learning rate is reported."
+        )
     settings = {**read_group(config, "optimizer")}
     entries = None
     if settings.get("_target_") and not takes(config, "optimizer", "groups"):

@@ -45,10 +45,10 @@ class MeanLoss:
             ConfigError: If there are none, which is possible only if callbacks take them away.
         """
         self._sum_up()
-        if not self._sums:
+        if not self._count:
             raise ConfigError(
-                "data: there is no batch left to compute a loss of. Let callbacks leave samples in each"
-                " data set, and batches to the trainer."
+                "data: there is no sample left to compute a loss of. Let callbacks leave samples in each"
+                " data set, and batches to the trainer, and collate_fn keep some in a batch."
             )
         total = self._sums[0] if len(self._sums) == 1 else torch.stack(self._sums).sum()
         return total.item() / self._count

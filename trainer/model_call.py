@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-ABOUT_VALUES = (TypeError, ValueError, LookupError, RuntimeError)
+ABOUT_VALUES = (TypeError, ValueError, LookupError, RuntimeError, AttributeError)
 
 
 class ModelCall:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -75,12 +76,13 @@ class OwnUpdate:
         """
         device = self._trainer.device
         brought = [bring(each, device) if device.type != "cpu" else each for each in batches]
+        count = sum(map(count_samples, brought))
         found = self._hook(self._trainer, brought)
-        is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
-        loss = torch.tensor(float(found), device=device) if is_number else found
+        is_number = isinstance(found, Real) and not isinstance(found, bool)
+        loss: Any = torch.tensor(float(found), device=device) if is_number else found
         if not isinstance(loss, Tensor) or loss.dim() or loss.is_complex():
             raise CallbackError(
                 f"cb_on_update returns {shown(found)}, which is not a loss. Return one number, or a tensor"
                 " with one."
             )
-        return loss.detach(), sum(map(count_samples, brought))
+        return loss.detach(), count

@@ -191,8 +191,14 @@ class Outputs:
 
 def say(line: str) -> None:
     """Print a line and flush it, for readers that follow the log."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    for stream in (
+        sys.stdout,
+        sys.__stdout__,
+    ):  # the run's own code may have replaced or closed the first
+        with suppress(AttributeError, TypeError, ValueError):
+            stream.write(line + "\n")  # type: ignore[union-attr]  # AttributeError is suppressed
+            stream.flush()  # type: ignore[union-attr]  # as above
+            return
 
 
 def json_number(value: float) -> float | str:

@@ -90,6 +90,11 @@ def check_rates(scheduler: LRScheduler) -> None:
     for group in scheduler.optimizer.param_groups:
         rate = group["lr"]
         is_number = rate.numel() == 1 if isinstance(rate, torch.Tensor) else isinstance(rate, Real)
+        if is_number and rate < 0:
+            raise ConfigError(
+                f"scheduler: {type(scheduler).__name__} sets the learning rate to {shown(rate)}, which is"
+                " below 0. Correct its arguments."
+            )
         if not is_number:
             raise ConfigError(
                 f"scheduler: {type(scheduler).__name__} sets the learning rate to {shown(rate)}, which is"

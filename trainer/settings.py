@@ -34,6 +34,13 @@ DECIDING_KEYS = (
 )
 
 
+# What to write for groups that have no folder in conf/.
+EXAMPLES = {
+    "checkpoint": "Write, for example, {every: 5}.",
+    "ema": "Write, for example, {decay: 0.999}.",
+    "stopping": "Write, for example, {patience: 5}.",
+    "validation_split": "Write, for example, {size: 0.1}.",
+}
 CHECKPOINT_KEYS = ("keep_last", "every", "within_iteration", "metric", "mode", "other_numbers")
 
 
@@ -140,7 +147,8 @@ def read_group(config: Config, group: str) -> Config:
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise ConfigError(f"{group}: expected keys with values, not {found!r}. See conf/{group}/.")
+        see = EXAMPLES.get(group, f"See conf/{group}/.")
+        raise ConfigError(f"{group}: expected keys with values, not {found!r}. {see}")
     return {str(key): value for key, value in found.items() if key != "name"}
 
 

@@ -42,6 +42,7 @@ from trainer.evaluation import evaluate_part
 from trainer.held_optimizers import HeldOptimizers
 from trainer.history import History
 from trainer.iteration_in_progress import IterationInProgress
+from trainer.loading.data_set_checks import check_parts
 from trainer.loading.loaders import make_loader
 from trainer.loading.sample_checks import examine
 from trainer.loss_scale import choose_scaler
@@ -65,7 +66,7 @@ from trainer.update import Update
 from trainer.weight_average import WeightAverage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from omegaconf import DictConfig
 
@@ -202,10 +203,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         with claimed(self.outputs.checkpoints), compiler_limit_explained():
             self._begin()
             with Recorder(self.checkpoints, self.outputs, self._settings.every) as recorder:
-                if self._in_progress is not None:
-                    self._in_progress.begin(recorder)
-                for iteration in self.stopping.rest(self.iteration, self._settings.iterations):
-                    self._stop_if_asked(recorder)
+                for iteration in self._iterations(recorder):
                     self._save(recorder, iteration, self._run(iteration))
                 self._stop_if_asked(recorder, is_over=True)  # finished, so that it does not pause
                 final = digest_of(module_states(self)), self.history.points
@@ -224,6 +222,14 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
             self.rehearsal.begin()
         else:
             resume(self, *found, self._settings.iterations)
+
+    def _iterations(self, recorder: Recorder) -> Iterator[int]:
+        """Yield the iterations that are left until the run ends, or is asked to stop."""
+        if self._in_progress is not None:
+            self._in_progress.begin(recorder)
+        for iteration in self.stopping.rest(self.iteration, self._settings.iterations):
+            self._stop_if_asked(recorder)
+            yield iteration
 
     def _end(self, results: dict[str, float], state: str, points: Sequence[MetricPoint]) -> None:
         """End the run: write the results of the test, and the state and points of the last iteration."""
@@ -250,6 +256,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         for begin in self.callbacks.cb_on_iteration_begin:
             begin(self, iteration)
         if self.callbacks.may_change_data:
+            check_parts(self.data, self.loaders)
             self.batches.renew()
         metrics = {"train/loss": self._steps.take(iteration, self._in_progress)}
         metrics |= evaluate_part(self, "validation", iteration)

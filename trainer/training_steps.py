@@ -7,6 +7,7 @@ from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer.checks import check_finite
+from trainer.groups import trained_by
 from trainer.loss_scale import check_scale
 from trainer.mean_loss import MeanLoss
 from trainer.own_update import choose_update
@@ -59,8 +60,8 @@ class TrainingSteps:
         self._take_update = trainer.schedule.after(
             trainer.average.after(choose_update(trainer, settings))
         )
-        self._is_checked = False
-        self._at_first = [*modules.model.parameters()]  # until the first step is checked
+        self._left = [*modules.model.parameters()]  # that no optimizer needs to have
+        self._checked: set[int] | None = None  # parameters, when gradients were checked
 
     def take(self, iteration: int, in_progress: IterationInProgress | None = None) -> float:
         """Take the steps of an iteration, and return the mean loss of their samples.
@@ -78,13 +79,15 @@ class TrainingSteps:
         trainer.model.train()
         trainer.update.set_mode(is_training=True)
         trainer.average.begin_iteration(iteration)
+        is_new = self._checked != {*map(id, trainer.model.parameters())}
         steps = self._count()
         for batch_idx in _places(iteration, steps, losses, in_progress):
             for begin in callbacks.cb_on_step_begin:
                 begin(trainer, iteration, batch_idx)
             loss, samples = self._take_update(batches.take(accumulate))
-            if not self._is_checked:
-                self._check_first()
+            if is_new:
+                is_new = False
+                self._check_gradients()
             losses.add(loss, samples)
             if callbacks.cb_on_step_end:
                 loss_value = loss.item()
@@ -107,9 +110,14 @@ class TrainingSteps:
         for exhausted in self._trainer.callbacks.cb_on_loader_exhausted:
             exhausted(self._trainer, iteration)
 
-    def _check_first(self) -> None:
-        check_gradients_used(self._modules, {*map(id, self._at_first)})
-        self._is_checked, self._at_first = True, []
+    def _check_gradients(self) -> None:
+        """Check, at the first step and when parameters have changed, that gradients are used."""
+        check_gradients_used(self._modules, {*map(id, self._left)})
+        parameters = [*self._modules.model.parameters()]
+        if self._checked is None:
+            given = trained_by([self._modules.optimizer])
+            self._left = [each for each in parameters if id(each) not in given]
+        self._checked = {*map(id, parameters)}
 
     def _count(self) -> int | None:
         """Return the number of steps of the iteration; no step takes batches of two passes.

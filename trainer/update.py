@@ -145,7 +145,13 @@ class Update:
             self._is_checked = True
             check_any_gradient(self.optimizer)
         if self.scaler is not None:
-            self.scaler.unscale_(self.optimizer)
+            try:
+                self.scaler.unscale_(self.optimizer)
+            except (ValueError, RuntimeError) as error:
+                raise ConfigError(
+                    f"precision: gradients cannot be unscaled: {first_line(error)}. Keep the weights in"
+                    " float32, or set precision: float32."
+                ) from error
         if self.clip_norm is not None:
             clip_grad_norm_(self._parameters(), self.clip_norm)
         if is_alone:

@@ -94,7 +94,11 @@ class WeightAverage:
     @contextmanager
     def _exchanged(self) -> Iterator[None]:
         now = self._parameters()
-        before = {name: now[name].clone() for name in self._weights if name in now}
+        before = {
+            name: now[name].clone()
+            for name, weights in self._weights.items()
+            if name in now and now[name].shape == weights.shape
+        }
         with torch.no_grad():
             for name in before:
                 now[name].copy_(self._weights[name])

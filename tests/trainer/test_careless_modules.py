@@ -63,13 +63,55 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     **{
         f"{part} is emptied": (
             {"curriculum": {"_target_": "careless_modules.Emptying", "part": part}},
-            "^data: there is no batch left to compute a loss of",
+            "^data: there is no sample left to compute a loss of",
         )
         for part in ("train", "validation")
     },
     "samples cannot be sent": (
         {"data": {"_target_": "careless_modules.Locked"}, "dataloader": SPAWN},
         "^dataloader.multiprocessing_context: .* cannot pickle '_thread.lock' object",
+    ),
+    "model has lost what PyTorch keeps": (
+        net("loses its modules"),
+        "^model: Net cannot be moved to cpu: 'Net' object has no attribute '_modules'",
+    ),
+    "samples are strings": (
+        {"data": {"_target_": "careless_modules.OfItems", "item": ["a", 1]}},
+        "^model: Mlp cannot take a tuple: 'tuple' object has no attribute 'flatten'",
+    ),
+    "tensors are sparse": (
+        {"data": {"_target_": "careless_modules.Sparse"}},
+        r"^data: no batch can be cut out of tensors of \[\[44, 6\], \[44\]\]: Could not run",
+    ),
+    "batches are empty": (
+        {"dataloader": {"collate_fn": {"_target_": "careless_modules.empty", "_partial_": True}}},
+        "^data: there is no sample left to compute a loss of",
+    ),
+    "rate is negative": (
+        {"scheduler": {"_target_": "careless_modules.Negative"}},
+        "^scheduler: Negative sets the learning rate to -0.1, which is below 0",
+    ),
+    "weights are half": (
+        {"precision": "float16", **net("is half")},
+        "^precision: gradients cannot be unscaled: Attempting to unscale FP16 gradients",
+    ),
+    **{
+        f"training data get {what}, emptied": (
+            {"curriculum": {"_target_": "careless_modules.Emptying", "part": what}},
+            said,
+        )
+        for what, said in (
+            ("other", "^data: a callback has assigned another data set to train, which would"),
+            ("no tensors", "^data: TensorDataset has no usable length any more: tuple index"),
+            ("fewer targets", "^data: no batch can be cut out of tensors of .* index out of range"),
+        )
+    },
+    "layer is replaced, emptied": (
+        {
+            **net(""),
+            "curriculum": {"_target_": "careless_modules.Emptying", "part": "model"},
+        },
+        "^model: layer.weight was created after the optimizer, which does not have it",
     ),
     "arguments by place are a mapping": (
         {"model": {"_target_": "careless_modules.Net", "_args_": {"how": ""}}},

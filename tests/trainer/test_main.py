@@ -263,13 +263,18 @@ def test_run_whose_modules_end_the_program_has_failed(
     assert not (run_dir / "results.json").exists()
 
 
-def test_run_that_asks_itself_to_stop_is_refused(make_run: MakeRun, start: Start) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"), [("stop_requested", "stopped after"), ("stop_after", "paused after")]
+)
+def test_run_that_asks_itself_to_stop_is_refused(
+    make_run: MakeRun, start: Start, name: str, said: str
+) -> None:
     """It would be resumed and stopped one iteration later each time, and never done."""
-    run_dir = make_run(curriculum={"_target_": "unruly_modules.Stopping"})
+    run_dir = make_run(curriculum={"_target_": "unruly_modules.Stopping", "name": name})
     assert start(run_program, str(run_dir)) == 2
-    said = (run_dir / "err.log").read_text()
-    assert said.startswith("stop_requested: the run's own code set it; stopped after iteration 1 ")
-    assert said.count("\n") == 1
+    found = (run_dir / "err.log").read_text()
+    assert found.startswith(f"{name}: the run's own code set it; {said} iteration 1 ")
+    assert found.count("\n") == 1
 
 
 def cold(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -27,5 +27,5 @@ def test_loss_that_is_not_finite_is_noticed_when_losses_are_summed() -> None:
 
 
 def test_mean_of_nothing_is_refused() -> None:
-    with pytest.raises(ConfigError, match="there is no batch left"):
+    with pytest.raises(ConfigError, match="there is no sample left"):
         MeanLoss().mean()

@@ -68,11 +68,11 @@ def test_groups_select_among_the_other_parameters(make_run: MakeRun) -> None:
 
 def test_loss_that_is_returned_is_reported(make_run: MakeRun, train: Train) -> None:
     losses = {}
-    for what in ("", "number"):
+    for what in ("", "number", "number of NumPy", "nothing is left"):
         run_dir = make_run(f"returns {what}", **{**ADVERSARIES, **returning(what)})
         train(run_dir)
         losses[what] = results_of(run_dir)["final"]["train/loss"]
-    assert losses[""] == pytest.approx(losses["number"])
+    assert [*losses.values()] == pytest.approx([losses[""]] * 4)
 
 
 @pytest.mark.parametrize("what", ["text", "nothing", "vector"])
@@ -102,3 +102,8 @@ def test_model_without_the_hook_is_trained_as_before(make_run: MakeRun) -> None:
     trainer = ModularTaskTrainer(read_config(run_dir / "config.yaml"), run_dir)
     assert len(trainer.optimizer.param_groups[0]["params"]) == 2
     assert isinstance(trainer.model.optimizer, torch.optim.SGD)
+
+
+def test_model_that_trains_all_of_itself_is_refused(make_run: MakeRun, train: Train) -> None:
+    with pytest.raises(ConfigError, match=r"^optimizer: Alone trains all parameters by"):
+        train(make_run(model={"_target_": "adversaries.Alone"}))

@@ -1,7 +1,9 @@
 """What the trainer leaves in a run directory can be read by any program at any moment."""
 
+import io
 import json
 import os
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from math import inf, nan
@@ -13,7 +15,7 @@ from run_files import MakeRun, Train, points_of
 from trainer.durable_files import append_durably
 from trainer.errors import ConfigError
 from trainer.history import MetricPoint
-from trainer.run_files import Outputs, Progress, json_number
+from trainer.run_files import Outputs, Progress, json_number, say
 
 
 def test_point_is_written_once_with_its_first_timestamp(tmp_path: Path) -> None:
@@ -153,3 +155,20 @@ def test_what_is_no_plain_file_is_refused(tmp_path: Path, make: Callable[[Path],
     make(tmp_path / "metrics.jsonl")
     with pytest.raises(OSError, match="it is not a regular file"):
         Outputs(tmp_path).open(since=0)
+
+
+@pytest.mark.parametrize("replaced", [None, object(), "closed"])
+def test_line_is_printed_whatever_the_runs_code_did_to_stdout(
+    monkeypatch: pytest.MonkeyPatch, replaced: object
+) -> None:
+    """Its own words are lost then, but the run goes on."""
+    if replaced == "closed":
+        replaced = io.StringIO()
+        replaced.close()
+    below = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", replaced)
+    monkeypatch.setattr(sys, "__stdout__", below)
+    say("a line")
+    assert below.getvalue() == "a line\n"
+    monkeypatch.setattr(sys, "__stdout__", None)
+    say("another line")

@@ -151,3 +151,15 @@ def test_model_of_a_finished_run_has_the_weights_that_were_tested(
     with torch.no_grad():
         loss = nn.functional.cross_entropy(loaded(samples), labels)
     assert loss.item() == pytest.approx(tested, rel=1e-5)
+
+
+def test_parameter_of_another_shape_is_not_exchanged() -> None:
+    """Its average begins again with the next update."""
+    model = nn.Sequential(nn.Linear(2, 2))
+    average = averaged(model)
+    average.after(lambda: None)()
+    model[0] = nn.Linear(2, 3)
+    with average.evaluated():
+        assert model[0].weight.shape == (3, 2)
+    average.after(lambda: None)()
+    assert average.state_dict()["weights"]["0.weight"].shape == (3, 2)

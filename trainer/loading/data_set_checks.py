@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 PAIR = 2  # a sample and its target
 
 
+def check_parts(data: object, loaders: Mapping[str, Any]) -> None:
+    """Check that no callback has given a data module another data set.
+
+    Raises:
+        ConfigError: If one has: the loaders would not use it.
+    """
+    for part, loader in loaders.items():
+        if getattr(data, "__dict__", {}).get(part, loader.dataset) is not loader.dataset:
+            raise ConfigError(
+                f"data: a callback has assigned another data set to {part}, which would have no effect."
+                " Change the data set in place, or call trainer.batches.restrict."
+            )
+
+
 def check_samples(samples: Dataset[Any], part: str) -> None:
     """Check that a data set is map-style or a stream, and that its tensors are samples and targets.
 

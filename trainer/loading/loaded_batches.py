@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader
 
+from trainer.errors import ConfigError, is_out_of_memory
 from trainer.loading.copies_ahead import copied_ahead
 from trainer.loading.in_place_changes import mark_of
 from trainer.loading.resident import brought_if_small
 from trainer.loading.worker_failures import killed_worker, with_workers
 from trainer.seeding import forget_half_drawn
+from trainer.target_errors import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 CPU = torch.device("cpu")
 PAIR = 2  # a sample and its target
+ABOUT_TENSORS = (LookupError, RuntimeError)
 _NEVER = b""  # the mark of a data set before the first pass
 
 
@@ -53,7 +56,11 @@ class TensorBatches:
         self._device = device
         self._bring = bring
         self._there: list[Tensor] | None = None
-        alike = all(map(_is_selected_alike, dataset.tensors))
+        try:
+            alike = all(map(_is_selected_alike, dataset.tensors))
+        except ABOUT_TENSORS as error:
+            _explain(error, dataset.tensors)
+            raise
         self._cut: Callable[[Tensor, Tensor], Tensor] = _select if alike else getitem
 
     def __len__(self) -> int:
@@ -67,7 +74,12 @@ class TensorBatches:
             yield from self._batches_there()
             return
         for indices in self.order.batches():
-            yield tuple([cut(values, indices) for values in tensors])
+            try:
+                batch = tuple([cut(values, indices) for values in tensors])
+            except ABOUT_TENSORS as error:
+                _explain(error, tensors)
+                raise
+            yield batch
 
     def _batches_there(self) -> Iterator[tuple[Tensor, ...]]:
         """Yield the batches on the GPU; the tensors are moved at the first pass, if they fit."""
@@ -85,6 +97,19 @@ class TensorBatches:
     def renew(self) -> bool:
         """Return False: no batch is made ahead, so changes by callbacks take effect at once."""
         return False
+
+
+def _explain(error: Exception, tensors: Sequence[Tensor]) -> None:
+    """Explain an error of PyTorch's about tensors.
+
+    Raises:
+        ConfigError: Unless memory is lacking: they are sparse, or one has fewer samples.
+    """
+    if not is_out_of_memory(error):
+        raise ConfigError(
+            f"data: no batch can be cut out of tensors of {[[*each.shape] for each in tensors]}:"
+            f" {first_line(error)[:200]}. Correct the data, or how callbacks change them."
+        ) from error
 
 
 def _pinned(batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

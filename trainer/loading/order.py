@@ -73,7 +73,23 @@ class EpochOrder(Sampler[list[Any]]):
     def _count(self) -> int:
         if self.sampler is not None:
             return len(self._order())
-        return len(self.samples) if self.allowed is None else self._allowed_count
+        return self._count_samples() if self.allowed is None else self._allowed_count
+
+    def _count_samples(self) -> int:
+        """Return the number of samples.
+
+        Raises:
+            ConfigError: If a data set of a library has none any more, because a callback has changed it.
+        """
+        try:
+            return len(self.samples)
+        except (TypeError, ValueError, LookupError) as error:
+            if not is_in_libraries(error):
+                raise
+            raise ConfigError(
+                f"data: {type(self.samples).__name__} has no usable length any more: {first_line(error)}."
+                " Correct how callbacks change it."
+            ) from error
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the epoch's batches, starting with `first_batch`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from torch.utils.data import IterableDataset
 
     from trainer.loading.seeded_batches import Place
+
+
+_NOTHING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +104,30 @@ class SeededStream(SeededBatches):
             return self._collated(samples) if len(samples) >= least else EndOfStream()
 
     def _begin(self, epoch: int) -> None:
-        if callable(set_epoch := getattr(self.samples, "set_epoch", None)):
-            set_epoch(epoch)
+        kind = type(self.samples).__name__
         with self.seeded(epoch, -1):
             try:
+                if callable(set_epoch := getattr(self.samples, "set_epoch", None)):
+                    set_epoch(epoch)
                 self._iterator = iter(self.samples)
             except TypeError as error:
                 if not is_in_libraries(error):
                     raise
                 raise ConfigError(
-                    f"data: {type(self.samples).__name__}.__iter__ does not return an iterator:"
-                    f" {first_line(error)}. Let it yield samples."
+                    f"data: {kind} cannot be iterated over: {first_line(error)}. Let __iter__ yield"
+                    " samples, and set_epoch take the number of the epoch."
                 ) from error
         self._next = (epoch, 0)
 
     def _read(self) -> list[Any]:
-        return [*islice(self._iterator, self._order.batch_size)]
+        # Not `islice`, which would begin again where an iterator is its own iterable.
+        samples: list[Any] = []
+        while len(samples) < self._order.batch_size:
+            sample = next(self._iterator, _NOTHING)
+            if sample is _NOTHING:
+                break
+            samples.append(sample)
+        return samples
 
 
 class StreamedBatches(LoadedBatches):

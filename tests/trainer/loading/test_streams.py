@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from run_files import Interrupt, MakeRun, Start, Train
 
 WAYS = ("", "shuffled", "buffered", "noisy", "sharded", "shorter each epoch")
+OWN = "its own iterator"
 
 
 def streams(how: str) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def loader(how: str, **changes: Any) -> StreamedBatches:
     return made
 
 
-@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("how", [*WAYS, OWN])
 @pytest.mark.parametrize("training_type", ["epoch", "step"])
 @pytest.mark.parametrize("event", ["step_end", "iteration_end"])
 def test_interrupted_run_ends_with_the_same_bits(
@@ -149,6 +150,10 @@ def test_stream_without_an_end_trains_by_steps(make_run: MakeRun, train: Train) 
     [
         (streams("unseeded"), r"^data.train: streaming.Stream returns other samples each time"),
         (streams("goes on"), r"^data.train: streaming.Stream returns other samples each time"),
+        (
+            streams("forgetful epoch"),
+            r"^data: ForgetfulEpoch cannot be iterated over: .*set_epoch\(\) takes 1",
+        ),
         (streams("empty"), r"^data: the stream of the training set ends before batch 0"),
         (
             {**streams(""), "dataloader": {"shuffle": True}},
@@ -173,7 +178,7 @@ def test_stream_without_an_end_trains_by_steps(make_run: MakeRun, train: Train) 
         ),
         (
             {"data": {"_target_": "streaming.Broken"}},
-            r"^data: NotIterable.__iter__ does not return",
+            r"^data: NotIterable cannot be iterated over",
         ),
     ],
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as compared
@@ -42,7 +43,15 @@ class Adversaries(nn.Module):
         trainer.optimizer.zero_grad()
         compared(fooled, torch.ones_like(fooled)).backward()
         trainer.optimizer.step()
-        returned = {"number": loss.item(), "text": "x", "nothing": None, "vector": real}
+        if self.returns == "nothing is left":
+            batches.clear()
+        returned = {
+            "number": loss.item(),
+            "number of NumPy": np.float64(loss.item()),
+            "text": "x",
+            "nothing": None,
+            "vector": real,
+        }
         return returned.get(self.returns, loss)
 
 
@@ -52,6 +61,14 @@ class Holding(nn.Linear):
     def __init__(self) -> None:
         super().__init__(6, 2)
         self.optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Alone(Holding):
+    """A model that leaves nothing to the optimizer of the config."""
+
+    def cb_on_update(self, trainer: Any, batches: list[Any]) -> float:
+        """Do nothing."""
+        return 0.0
 
 
 class Updating:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, TensorDataset, default_collate
 from user_modules import Tiny, labelled
 
 
@@ -25,12 +25,16 @@ class Net(nn.Module):
             self.__dict__[how.removeprefix("hides ")] = []
         if how == "has a lazy layer that is not called":
             self.other = nn.LazyLinear(2)
+        if how == "loses its modules":
+            del self.__dict__["_modules"]
+        if how == "is half":
+            self.half()
         if how == "uses gradients as they come":
             for parameter in self.parameters():
                 parameter.register_post_accumulate_grad_hook(_step)
 
     def forward(self, samples: Tensor) -> Tensor:
-        outputs: Tensor = self.layer(samples)
+        outputs: Tensor = self.layer(samples.to(self.layer.weight.dtype))
         if self.how == "returns a new tensor":
             return torch.zeros(len(samples), 2, requires_grad=True)
         if self.how == "makes a layer in forward":
@@ -97,9 +101,63 @@ class Emptying:
 
     def cb_on_iteration_begin(self, trainer: Any, iteration: int) -> None:
         """Leave none."""
-        if iteration == 2:
+        if iteration != 2:
+            return
+        if self.part == "other":
+            trainer.data.train = labelled(0)
+        elif self.part == "no tensors":
+            trainer.data.train.tensors = ()
+        elif self.part == "fewer targets":
+            inputs, targets = trainer.data.train.tensors
+            trainer.data.train.tensors = (inputs, targets[:3])
+        elif self.part == "model":
+            trainer.model.layer = nn.Linear(6, 2)
+        else:
             samples = getattr(trainer.data, self.part)
             samples.tensors = tuple(each[:0] for each in samples.tensors)
+
+
+class Items(Dataset[Any]):
+    """Samples that are all the same."""
+
+    def __init__(self, item: Any) -> None:
+        self.item = tuple(item)
+
+    def __len__(self) -> int:
+        return 20
+
+    def __getitem__(self, index: int) -> Any:
+        return self.item
+
+
+class OfItems(Tiny):
+    """Offer such a training set."""
+
+    def __init__(self, item: Any) -> None:
+        super().__init__()
+        self.train: Any = Items(item)
+
+
+class Sparse(Tiny):
+    """Offer tensors of which no rows can be taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        inputs, targets = self.train.tensors
+        self.train = TensorDataset(inputs.to_sparse(), targets)
+
+
+def empty(samples: list[Any]) -> Any:
+    """Leave no sample in a batch."""
+    inputs, targets = default_collate(samples)
+    return inputs[:0], targets[:0]
+
+
+class Negative(torch.optim.lr_scheduler.LRScheduler):
+    """A schedule that forgets that rates are positive."""
+
+    def get_lr(self) -> list[Any]:
+        return [-0.1 if self._step_count > 1 else 0.1 for _ in self.optimizer.param_groups]
 
 
 class Wandering(Tiny):

@@ -72,11 +72,30 @@ def _buffered(order: list[int]) -> Iterator[int]:
     yield from buffer
 
 
+class ItsOwnIterator(Stream):
+    """A stream that is its own iterator: it begins again whenever it is asked for one."""
+
+    def __iter__(self) -> Iterator[Any]:
+        self.numbers = iter(range(44))
+        return self
+
+    def __next__(self) -> Any:
+        return self.samples[next(self.numbers)]
+
+
+class ForgetfulEpoch(Stream):
+    """A stream whose `set_epoch` takes nothing."""
+
+    def set_epoch(self) -> None:  # type: ignore[override]
+        """Do nothing."""
+
+
 class Streams:
     """Three streams."""
 
     def __init__(self, how: str = "") -> None:
-        self.train = Stream(how, 0)
+        kinds = {"its own iterator": ItsOwnIterator, "forgetful epoch": ForgetfulEpoch}
+        self.train = kinds.get(how, Stream)(how, 0)
         self.validation, self.test = Stream("", 1), Stream("", 2)
 
 

@@ -58,11 +58,14 @@ class ExitingAtTheEnd(nn.CrossEntropyLoss):
 
 
 class Stopping:
-    """Ask for a stop, as if a signal had come."""
+    """Ask for a stop, as if a signal had come, or for a pause."""
+
+    def __init__(self, name: str = "stop_requested") -> None:
+        self.name = name
 
     def cb_on_iteration_end(self, trainer: Any, iteration: int, metrics: dict[str, Any]) -> None:
         """Ask."""
-        trainer.stop_requested = True
+        setattr(trainer, self.name, True)
 
 
 class Unordered:
