@@ -21,6 +21,7 @@ from orchestrator.execution.allotment import describe as describe_allotment
 from orchestrator.execution.estimate import describe_seconds
 from orchestrator.execution.events import (
     Adopted,
+    Advanced,
     AttemptStarted,
     Blocked,
     ControlFailed,
@@ -28,6 +29,7 @@ from orchestrator.execution.events import (
     Ended,
     Paused,
     Retrying,
+    RungCompleted,
     Stopping,
 )
 from orchestrator.grid.axes import describe_briefly, describe_point
@@ -68,6 +70,8 @@ class PlainBoard:
         """Count the event and print it."""
         if isinstance(event, Ended) and event.state in (State.DONE, State.FAILED):
             self._over += 1
+        elif isinstance(event, RungCompleted):
+            self._over += event.paused
         self._print(event)
 
     def _print(self, event: Event) -> None:
@@ -127,8 +131,8 @@ class LiveBoard(PlainBoard):
         self._display = LiveDisplay(self._last_line(), console=console, refresh_per_second=8)
 
     def show(self, event: Event) -> None:
-        """Print the event above the bar; a started attempt shows in its slot instead."""
-        if isinstance(event, AttemptStarted):
+        """Print the event above the bar; a started attempt, and how far it comes, shows in its slot."""
+        if isinstance(event, AttemptStarted | Advanced):
             return
         super().show(event)
         self._bar.update(self._task, completed=self._over)
@@ -196,7 +200,7 @@ class JsonBoard(PlainBoard):
         stream.flush()
 
 
-def describe(  # noqa: PLR0911 # one per kind of event
+def describe(  # noqa: C901, PLR0911 # one per kind of event
     event: Event, over: int, total: int, name: Callable[[Mapping[str, Value]], str] = describe_point
 ) -> Text:
     """Return an event as one line; ``name`` formats the values of a run's axes."""
@@ -214,6 +218,14 @@ def describe(  # noqa: PLR0911 # one per kind of event
                 f"{took}  {name(run.overrides)}  ",
                 (_outcome_of(event), "dim" if state is State.DONE else ""),
             )
+        case Advanced(run=run):
+            how_far = f"{event.iteration}/{event.iterations}  {event.seconds:.1f} s"
+            told = f"{name(run.overrides)}  {describe_metrics(event.metrics)}"
+            return Text(f"   paused  {short(run.run_id)}  {how_far}  {told}")
+        case RungCompleted(iteration=iteration, runs=runs, best=best):
+            go_on = "goes on" if best == 1 else "go on"
+            after = f"after iteration {iteration}, the best {best} of {runs} runs {go_on}"
+            return Text(f"  halving  {after}, by {event.metric}")
         case Adopted(run=run):
             return Text(f"     wait  {short(run.run_id)}  {name(run.overrides)}  ({event.reason})")
         case Retrying(run=run, attempt=attempt, delay=delay, alone=alone):

@@ -72,6 +72,7 @@ def summary_as_json(ending: RunEnd, command: str) -> dict[str, object]:
     text = f"{name}: {done} of {runs} runs are done"
     text += f", {len(failed)} failed" if failed else ""
     text += f", {outcome.left} left" if outcome.left else ""
+    text += f", {outcome.paused} paused" if outcome.paused else ""
     return {
         "schema": 1,
         "text": text,
@@ -88,6 +89,7 @@ def summary_as_json(ending: RunEnd, command: str) -> dict[str, object]:
         "done": done,
         "failed": len(failed),
         "left": outcome.left,
+        "paused": outcome.paused,
         "failures": [_failure(planned, ended) for ended in failed[:_MOST_FAILURES]],
     }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.execution.events import (
     Adopted,
+    Advanced,
     AttemptStarted,
     Blocked,
     ControlFailed,
@@ -15,6 +16,7 @@ from orchestrator.execution.events import (
     Ended,
     Paused,
     Retrying,
+    RungCompleted,
     Stopping,
 )
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.events import Event
 
 
-def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one per kind of event
+def event_as_json(event: Event) -> dict[str, object]:  # noqa: C901, PLR0911 # one per kind of event
     """Return an event as ``orch run --json`` prints it."""
     match event:
         case Retrying(run=run):
@@ -55,6 +57,10 @@ def event_as_json(event: Event) -> dict[str, object]:  # noqa: PLR0911 # one per
             return {"event": "stopping", **asdict(event)}
         case Adopted(run=run, reason=reason):
             return {"event": "adopted", "run_id": run.run_id, "reason": reason}
+        case Advanced():
+            return _advanced_as_json(event)
+        case RungCompleted():
+            return {"event": "compared", **asdict(event)}
         case AttemptStarted():
             return _started_as_json(event)
         case Ended(run=run):
@@ -80,4 +86,15 @@ def _started_as_json(event: AttemptStarted) -> dict[str, object]:
         "slot": event.slot.number,
         "gpu": event.slot.gpu.uuid if event.slot.gpu else None,
         "reason": event.reason,
+    }
+
+
+def _advanced_as_json(event: Advanced) -> dict[str, object]:
+    return {
+        "event": "advanced",
+        "run_id": event.run.run_id,
+        "iteration": event.iteration,
+        "iterations": event.iterations,
+        "seconds": round(event.seconds, 3),
+        "metrics": dict(event.metrics),
     }

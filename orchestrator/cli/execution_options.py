@@ -17,8 +17,8 @@ def add_execution_options(parser: argparse.ArgumentParser) -> None:
     order.add_argument(
         "--order",
         metavar="HOW",
-        help="start runs as declared, by cheap:KEY (small values first), or by round-robin:AXIS"
-        " (default: declared)",
+        help="start runs as declared, by cheap:KEY (small values first), or by round-robin:AXIS; or"
+        " advance all by N iterations at a time with breadth:N (default: declared)",
     )
     order.add_argument(
         "--timeout",
@@ -53,6 +53,16 @@ def add_execution_options(parser: argparse.ArgumentParser) -> None:
         help="continue what this host was executing: it is off, which cannot be seen from here",
     )
     parser.add_argument("--quiet", action="store_true", help="print only failures and the summary")
+
+
+def add_halving_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how runs are compared while they are trained."""
+    parser.add_argument(
+        "--halving",
+        metavar="METRIC:MODE:N",
+        help="train only the best 1/N of the runs on from each rung, by a metric and min or max, as"
+        " validation/loss:min:3; none: all of them (default: all of them)",
+    )
 
 
 def _add_share_options(parser: argparse.ArgumentParser) -> None:

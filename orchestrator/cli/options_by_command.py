@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.cli.execution_options import (
     add_control_options,
     add_execution_options,
+    add_halving_option,
     add_stop_options,
 )
 from orchestrator.cli.option_types import count
@@ -58,6 +59,7 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gpus", metavar="WHICH", help="forecast for all, none, or 0,1 and so on (default: all)"
     )
+    add_halving_option(parser)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +89,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="start nothing if the runs are forecast to take more GPU-hours (default: no limit)",
     )
+    add_halving_option(parser)
     add_execution_options(parser)
 
 
@@ -147,6 +150,7 @@ def _add_status_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sort", metavar="METRIC", help="sort by this metric, the best first")
     parser.add_argument("--top", type=count, metavar="N", help="list only the first N runs")
+    add_halving_option(parser)
     parser.add_argument(
         "--watch", action="store_true", help="repeat the table while a process executes the runs"
     )

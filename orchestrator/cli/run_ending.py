@@ -11,6 +11,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.forecast_output import describe_accuracy, range_as_json
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.tables import note
+from orchestrator.config.halving_settings import NO_HALVING
 from orchestrator.execution.events import Ended, ExecutionResult
 from orchestrator.grid.axes import describe_point
 from orchestrator.grid.identity import short
@@ -37,6 +38,8 @@ def exit_code(
     ``worker``: its time is limited, and other workers continue what it leaves. ``is_in_order``: SIGTERM
     or the end of its time has ended it.
     """
+    if outcome.is_misused:
+        return ExitCode.WRONG
     if worker and is_in_order:
         return ExitCode.DONE
     if outcome.stopped:
@@ -65,6 +68,7 @@ def close(  # noqa: PLR0913, PLR0917 # all that an end consists of
             "done": count_done(outcome, planned),
             "failed": sum(ended.state is State.FAILED for ended in outcome.ended.values()),
             "left": outcome.left,
+            "paused": outcome.paused,
             "reason": outcome.gave_up or None,
             "exit_code": int(code),
             "seconds": executed and round(executed.seconds, 3),
@@ -95,7 +99,15 @@ def _summarize(
     told = [f"{done} of {len(planned.plan.decisions)} runs are done"]
     told += [f"{len(failed)} failed"] if failed else []
     told += [f"{outcome.left} left, the same command continues them"] if outcome.left else []
+    told += [describe_paused(outcome.paused, planned, options)] if outcome.paused else []
     console.print(Text(", ".join(told) + "."), soft_wrap=True)
+
+
+def describe_paused(paused: int, planned: Work, options: argparse.Namespace) -> str:
+    """Return how many runs are paused because others were better, and what continues them."""
+    words = ["run", *(["--halving", NO_HALVING] if planned.settings.halving else [])]
+    it = "it" if paused == 1 else "them"
+    return f"{paused} paused by halving, {next_command(options, *words)} continues {it}"
 
 
 def end_settled(planned: Work) -> dict[RunId, Ended]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.planning.plan_json import standing_as_json
 from orchestrator.rundir.state import State, Status, fill_counts
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from orchestrator.execution.live_resources import LiveResources
     from orchestrator.grid.identity import RunId
+    from orchestrator.planning.rungs import Standing
     from orchestrator.rundir.experiments import ExperimentSummary
     from orchestrator.rundir.run_status_report import Report
 
@@ -37,11 +39,17 @@ def report_as_json(report: Report) -> dict[str, object]:
 
 
 def status_as_json(
-    report: Report, used: LiveResources, *, in_grid: bool | None
+    report: Report,
+    used: LiveResources,
+    *,
+    in_grid: bool | None,
+    standing: Standing | None = None,
 ) -> dict[str, object]:
     """Return a run as a row of ``orch status --json``; a contract."""
     return {
         **report_as_json(report),
+        "reason": reason_of(report, standing),
+        "halving": standing_as_json(standing),
         "in_grid": in_grid,
         "slot": used.slot,
         "gpu": used.gpu,
@@ -49,6 +57,14 @@ def status_as_json(
         "gpu_memory": used.gpu_memory,
         "seconds_left": used.seconds_left and round(used.seconds_left, 1),
     }
+
+
+def reason_of(report: Report, standing: Standing | None) -> str:
+    """Return why a run is in its state, with its place among those that it is compared with."""
+    seen = report.seen
+    if standing is None:
+        return seen.reason
+    return standing.explain(seen.reason, is_over=seen.state in (State.DONE, State.FAILED))
 
 
 def summary_as_json(summary: ExperimentSummary) -> dict[str, object]:

@@ -10,15 +10,19 @@ from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
 from orchestrator.cli.run_reporter import available_tracking
 from orchestrator.cli.tolerant_stream import TolerantStream
 from orchestrator.errors import RunDirectoryError, UsageError
+from orchestrator.execution.course import WHOLE_RUNS, BreadthFirst
 from orchestrator.grid.identity import short
 from orchestrator.launchers.code_description import CodeDescription
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from rich.console import Console
 
-    from orchestrator.config.settings import Tracking
+    from orchestrator.config.settings import Settings, Tracking
+    from orchestrator.execution.events import Event
+    from orchestrator.execution.protocols import Course
     from orchestrator.planning.work import Work
     from orchestrator.tracking.git_source import GitSource
 
@@ -67,3 +71,15 @@ def choose_board(options: argparse.Namespace, console: Console, total: int) -> P
     if options.quiet:
         return QuietBoard(console, total)
     return LiveBoard(console, total) if console.is_terminal else PlainBoard(console, total)
+
+
+def choose_course(planned: Work, settings: Settings, tell: Callable[[Event], None]) -> Course:
+    """Return how far each run goes before others go on; ``tell`` shows an event."""
+    if planned.halving is not None:
+        from orchestrator.execution.halving_course import HalvingCourse  # noqa: PLC0415 # rarely set
+        from orchestrator.planning.halving_stage import StageReader  # noqa: PLC0415 # as above
+
+        reader = StageReader(planned.experiment, planned.halving)
+        decisions = planned.plan.decisions
+        return HalvingCourse(planned.experiment, decisions, reader, planned.halving, tell)
+    return WHOLE_RUNS if settings.order.step is None else BreadthFirst(settings.order.step)

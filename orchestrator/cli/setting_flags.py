@@ -25,6 +25,7 @@ FLAGS: Final = (
     "retries",
     "max_failures",
     "order",
+    "halving",
 )
 
 
@@ -64,4 +65,7 @@ def with_flags(settings: Settings, flags: dict[str, Value]) -> Settings:
     if "max_failures" in flags:
         policy = replace(policy, most_failures=given.policy.most_failures)
     order = given.order if "order" in flags else settings.order
-    return replace(settings, share=share, limits=limits, policy=policy, order=order)
+    halving = given.halving if "halving" in flags else settings.halving
+    return replace(
+        settings, share=share, limits=limits, policy=policy, order=order, halving=halving
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from orchestrator.cli.arguments import CONFIG_DIR
 from orchestrator.cli.lookup import names_a_run, source_of
 from orchestrator.cli.run_choice import meeting, plan_meeting
+from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.errors import UsageError
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.planning.experiment_status import (
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
+    from orchestrator.cli.halving_output import HalvedGrid
+    from orchestrator.config.halving_settings import Halving
     from orchestrator.config.load import ExperimentConfig
+    from orchestrator.grid.config_values import Value
     from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.load import Planned
@@ -39,12 +43,14 @@ class Seen:
     """What was seen in one look: the runs of one experiment, and a line for each experiment.
 
     ``status`` is None if no single experiment is meant. ``is_executed`` was checked before the
-    states: if it is False, and no run is running, they are final.
+    states: if it is False, and no run is running, they are final. ``halved``: how the runs compare, if
+    they are compared while they are trained.
     """
 
     is_executed: bool
     status: ExperimentStatus | None
     experiments: Sequence[ExperimentSummary] = ()
+    halved: HalvedGrid | None = None
 
     @property
     def states(self) -> Mapping[State, int]:
@@ -68,10 +74,10 @@ def open_source(options: argparse.Namespace) -> Look:
         return _open_folder(folder, options)
     condition = None if options.where is None else parse_condition(options.where, "--where")
     if names_a_run(options.overrides):
-        return _of_grid(*describe(source_of(options)), condition)
+        return _of_grid(*describe(source_of(options)), condition, parse_flags(options))
     described, experiment = open_experiment(source_of(options))
     if described.axes:
-        return _of_grid(described, experiment, condition)
+        return _of_grid(described, experiment, condition, parse_flags(options))
     if options.overrides:
         return lambda: Seen(experiment.is_executed(), _of_all(experiment, condition))
     return lambda: _with_siblings(experiment, condition, alone=options.json)
@@ -138,17 +144,34 @@ def _of_several(found: Sequence[ExperimentDirectory]) -> Seen:
 
 
 def _of_grid(
-    described: ExperimentConfig, experiment: ExperimentDirectory, condition: Condition | None
+    described: ExperimentConfig,
+    experiment: ExperimentDirectory,
+    condition: Condition | None,
+    flags: dict[str, Value],
 ) -> Look:
     planned = plan_meeting(described, experiment, condition)
-    first = [planned]
+    first, compare = [planned], _comparing(with_flags(planned.settings, flags).halving, experiment)
 
     def look() -> Seen:
         is_executed = planned.experiment.is_executed()
         now = first.pop() if first else observe_again(planned)
-        return Seen(is_executed, status_of_grid(now, _others(now, condition)))
+        status = status_of_grid(now, _others(now, condition))
+        return Seen(is_executed, status, halved=compare(now))
 
     return look
+
+
+def _comparing(
+    halving: Halving | None, experiment: ExperimentDirectory
+) -> Callable[[Planned], HalvedGrid | None]:
+    """Return a function that compares the runs of a grid; what has not changed is read once."""
+    if halving is None:
+        return lambda _: None
+    from orchestrator.cli.halving_output import look_at_halving  # noqa: PLC0415 # rarely set
+    from orchestrator.planning.halving_stage import StageReader  # noqa: PLC0415 # as above
+
+    reader = StageReader(experiment, halving)
+    return lambda planned: look_at_halving(planned, reader, halving)
 
 
 def _others(planned: Planned, condition: Condition | None) -> Sequence[RunId]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.columns import NOTE_WIDTH, cell_of, fit_columns, keys_of, width_of
 from orchestrator.cli.long_tables import print_rows
+from orchestrator.cli.run_json import reason_of
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.tables import states_line, tell_left_out
 from orchestrator.execution.estimate import describe_seconds
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from orchestrator.cli.long_tables import Cell
     from orchestrator.execution.live_resources import LiveResources
+    from orchestrator.planning.rungs import Standing
     from orchestrator.rundir.run_status_report import Report
 
 _STATE: Final = 22  # the columns state and iteration
@@ -29,13 +31,14 @@ _PREFIXES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 _KIB: Final = 1024
 
 
-def print_status(
+def print_status(  # noqa: PLR0913 # all that a table consists of
     reports: Sequence[Report],
     console: Console,
     *,
     counts: Mapping[State, int] | None = None,
     total: int | None = None,
     live: Mapping[RunId, LiveResources] | None = None,
+    standings: Mapping[RunId, Standing] | None = None,
 ) -> None:
     """Print one line per run, and the number of runs in each state.
 
@@ -45,9 +48,10 @@ def print_status(
         counts: The number of runs in each state, if it is not that of the reports.
         total: The number of runs from which these were chosen because they are many, if they were.
         live: What live runs use.
+        standings: Where runs stand that are compared while they are trained.
     """
     if reports:
-        _print_runs(reports, console, live or {})
+        _print_runs(reports, console, live or {}, standings or {})
     if total is not None and len(reports) < total:
         those = f"{len(reports)} of {total} runs are shown" if reports else f"{total} runs"
         console.print(f"{those}; --all lists them.")
@@ -57,7 +61,10 @@ def print_status(
 
 
 def _print_runs(
-    shown: Sequence[Report], console: Console, live: Mapping[RunId, LiveResources]
+    shown: Sequence[Report],
+    console: Console,
+    live: Mapping[RunId, LiveResources],
+    standings: Mapping[RunId, Standing],
 ) -> None:
     axes = keys_of(report.overrides for report in shown)
     over = all(report.seen.reason == FINISHED for report in shown)
@@ -87,7 +94,8 @@ def _print_runs(
             row.append((str(report.note), ""))
         if not over:
             used = describe_live(live[report.run_id]) if report.run_id in live else ""
-            row.append((printable(used or report.seen.reason), "dim"))
+            why = used or reason_of(report, standings.get(report.run_id))
+            row.append((printable(why), "dim"))
         rows.append(row)
     print_rows(headers, rows, console)
     tell_left_out(len(all_metrics) - len(metrics), console)

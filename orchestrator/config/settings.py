@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.config.halving_settings import Halving, parse_halving
 from orchestrator.config.metric_patterns import parse_metric_patterns
 from orchestrator.config.quantities import parse_count, parse_duration
+from orchestrator.config.run_order import AS_DECLARED, DECLARED, RunOrder, parse_order
 from orchestrator.config.share_settings import DEFAULT_SHARE, SHARE_KEYS, Share, parse_share
 from orchestrator.config.slurm_settings import SLURM_KEYS, SlurmSettings, parse_slurm
 from orchestrator.config.stop_request_settings import STOP_KEYS, parse_stop_rules
@@ -23,16 +25,13 @@ if TYPE_CHECKING:
 
 TRAINER: Final = "trainer.__main__:main"  # the entry point, where no program is set
 ARGUMENT: Final = (str, bool, int, float)  # types of a program's arguments in a config
-DECLARED: Final = "declared"
-CHEAP: Final = "cheap"
-ROUND_ROBIN: Final = "round-robin"
-_FORMS: Final = f"{DECLARED}, {CHEAP}:KEY or {ROUND_ROBIN}:AXIS"
 
 _ENTRY_POINT: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _KNOWN: Final = (
     *("app", "setup", "env_file", "command", "entry_point", "arguments", "preload"),
     *SHARE_KEYS,
-    *("timeout", "no_progress", "grace", "stop", "retries", "max_failures", "order", "extend"),
+    *("timeout", "no_progress", "grace", "stop", "retries", "max_failures", "order"),
+    *("halving", "extend"),
     *("grids", "zip", "when"),
     *("slurm", "identity", "tracking", "metrics_from_output", "at_end"),
 )
@@ -86,24 +85,13 @@ NO_RETRIES: Final = Policy()
 
 
 @dataclass(frozen=True, slots=True)
-class RunOrder:
-    """The order in which runs start; ``key`` is the dotted key to order by."""
-
-    kind: str = DECLARED
-    key: str = ""
-
-
-AS_DECLARED: Final = RunOrder()
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings under ``orch:``.
 
     ``identity_exclude`` are dotted keys that are not part of the run ID, ``limits`` the time limits
     of an attempt, ``extend`` whether runs begin with those that differ only in the number of iterations,
     and ``at_end`` is the command that is told how ``orch run`` ended. ``slurm``: a cluster executes the
-    runs.
+    runs. ``halving``: only the best runs are trained to the end.
     """
 
     program: ProgramSettings = ProgramSettings()
@@ -116,6 +104,7 @@ class Settings:
     at_end: tuple[str, ...] = ()
     slurm: SlurmSettings | None = None
     extend: bool = True
+    halving: Halving | None = None
 
 
 def parse_settings(node: Value) -> Settings:
@@ -138,6 +127,7 @@ def parse_settings(node: Value) -> Settings:
         at_end=_arguments(orch.get("at_end") or [], "orch.at_end"),
         slurm=_parse_slurm(orch.get("slurm")),
         extend=_parse_switch(orch, "extend"),
+        halving=parse_halving(orch.get("halving"), "orch.halving"),
     )
 
 
@@ -238,15 +228,3 @@ def _texts(node: Value, where: str) -> tuple[str, ...]:
     if not isinstance(node, list) or not all(isinstance(item, str) for item in node):
         raise ConfigError(f"{where} is not a list of strings. Write it as [first, second].")
     return tuple(str(item) for item in node)
-
-
-def parse_order(value: object, where: str) -> RunOrder:
-    """Return the order for a string such as ``cheap:iterations``; ``where`` names the setting in errors.
-
-    Raises:
-        ConfigError: It has none of the forms.
-    """
-    kind, _, key = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if (kind == DECLARED and not key) or (kind in (CHEAP, ROUND_ROBIN) and key):
-        return RunOrder(kind, key)
-    raise ConfigError(f"{where} is {value!r}. Set it to {_FORMS}.")

@@ -5,25 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.execution.adopted import AdoptedRuns
-from orchestrator.execution.events import (
-    AttemptStarted,
-    Blocked,
-    Ended,
-    ExecutionResult,
-    Paused,
-    Retrying,
-)
+from orchestrator.execution.course import variables_of
+from orchestrator.execution.ended_runs import EndedRuns
+from orchestrator.execution.events import AttemptStarted, Blocked, ExecutionResult, Paused, Retrying
 from orchestrator.execution.failure_policy import Histories, Pacing
 from orchestrator.execution.live_attempts import Attempts
 from orchestrator.execution.open_slots import OpenSlots
 from orchestrator.execution.run_queue import RunQueue
 from orchestrator.execution.scheduler import QueuedRun, assign
-from orchestrator.planning.plan import Action, decide
+from orchestrator.planning.plan import Action
 from orchestrator.rundir.durable import is_shortage
 from orchestrator.rundir.folder_lock import HeldLockError
 from orchestrator.rundir.state import State
@@ -37,14 +31,13 @@ if TYPE_CHECKING:
     from orchestrator.execution.scheduler import Assignment
     from orchestrator.execution.slots import Slot
     from orchestrator.execution.stop import StopRequests
-    from orchestrator.grid.identity import Run, RunId
+    from orchestrator.grid.identity import RunId
     from orchestrator.planning.plan import Decision
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.state import Failure, Observation
 
 
 _RECREATED: Final = 10  # how often a run directory is recreated after it was removed
-_UNFINISHED: Final = frozenset({State.STALE, State.UNPROVEN})
 
 
 class Engine:
@@ -59,6 +52,7 @@ class Engine:
         companion: Companion | None = None,
     ) -> None:
         self._experiment = experiment
+        self._course = resources.course
         self._launcher = launcher
         self._board = board
         self._companion = companion
@@ -66,7 +60,7 @@ class Engine:
         self._queue = RunQueue()
         self._attempts = Attempts(experiment, board, resources)
         self._elsewhere = AdoptedRuns(experiment, board, resources.orphans)
-        self._ended: dict[RunId, Ended] = {}
+        self._ended = EndedRuns(experiment, board)
         self._histories = Histories(resources.policy)
         self._brake = Pacing(resources.policy)
         self._open_slots = OpenSlots(resources, self._attempts, board)
@@ -82,13 +76,13 @@ class Engine:
         checkpoint; the most urgent one kills the runs. Runs that other processes execute are watched,
         never started twice.
         """
-        self._queue.ready.extend(map(QueuedRun, starts))
+        self._queue.ready.extend(QueuedRun(self._course.aim(each)) for each in starts)
         for decision in waits:
-            self._elsewhere.adopt(decision)
-        while self._goes_on(stop):
+            self._elsewhere.adopt(self._course.aim(decision))
+        while self._goes_on(stop) or self._advances(stop):
             self._start_what_fits(stop)
             if self._is_ending(stop):
-                self._attempts.pass_on(stop.level, gave_up=bool(self._brake.gave_up))
+                self._attempts.pass_on(stop.level, gave_up=bool(self._gave_up))
             if self._goes_on(stop):
                 self._prepare_ahead(stop)
                 for running in self._attempts.wait(stop):
@@ -98,16 +92,29 @@ class Engine:
             if self._companion:
                 self._companion.tend()
         self._experiment.tear_down()
-        left = len(self._queue) + len(self._elsewhere)
-        left += sum(ended.state in _UNFINISHED for ended in self._ended.values())
-        return ExecutionResult(self._ended, left, stop.interrupts, self._brake.gave_up)
+        left = len(self._queue) + len(self._elsewhere) + self._ended.count_unfinished()
+        paused, left = self._course.count(self._ended.failed) or (0, left)
+        ended, trouble = self._ended.ended, bool(self._course.trouble)
+        return ExecutionResult(ended, left, stop.interrupts, self._gave_up, paused, trouble)
 
     def _goes_on(self, stop: StopRequests) -> bool:
         is_open = bool(self._queue or (self._elsewhere and self._waits))
         return bool(self._attempts) or (is_open and not self._is_ending(stop))
 
+    def _advances(self, stop: StopRequests) -> bool:
+        """Queue what goes on now that nothing is left to do; return whether there is anything."""
+        if self._is_ending(stop) or self._queue or self._elsewhere:
+            return False
+        following = self._course.go_on(self._ended.failed)
+        self._queue.ready.extend(map(QueuedRun, following))
+        return bool(following)
+
     def _is_ending(self, stop: StopRequests) -> bool:
-        return stop.asked or bool(self._brake.gave_up)
+        return stop.asked or bool(self._gave_up)
+
+    @property
+    def _gave_up(self) -> str:
+        return self._course.trouble or self._brake.gave_up
 
     def _show_how_things_stand(self) -> None:
         points = (each.decision.run.overrides for each in self._queue)
@@ -142,9 +149,8 @@ class Engine:
                 return
             number = seen.attempts + 1
             directory = self._experiment.create(run)
-            attempt = self._launcher.start(
-                run, directory, number, {**slot.environment, **run.environment}
-            )
+            environment = {**slot.environment, **run.environment, **variables_of(decision)}
+            attempt = self._launcher.start(run, directory, number, environment)
         except (HeldLockError, InterruptedError) as error:  # or the user asked to stop
             self._queue.ready.appendleft(waiting)
             if isinstance(error, HeldLockError):
@@ -157,7 +163,7 @@ class Engine:
             else:
                 failure = classify(1, Traces(str(error)))
                 if not self._tries_again(decision, failure, decision.seen):
-                    self._end(run, State.FAILED, f"it could not be started: {error}")
+                    self._ended.add(run, State.FAILED, f"it could not be started: {error}")
                     self._weigh(failure, time.monotonic())
             return
         started = AttemptStarted(run, decision.action, number, slot, decision.reason)
@@ -187,23 +193,31 @@ class Engine:
         Another orchestrator may have started or even ended it since the decision was made. Its
         failure counts, too: every run is executed once, not once per orchestrator.
         """
-        now = decide(decision.run, seen)
+        now = decision.again(seen)
         if seen.state is State.RUNNING:
             self._elsewhere.adopt(now)
             return False
         if seen.damage or seen.state is State.UNPROVEN:
-            self._end(decision.run, seen.state, seen.reason)
+            self._ended.add(decision.run, seen.state, seen.reason)
+            return False
+        if decision.is_reached(seen):
+            self._pause(decision, seen)
             return False
         news = decision.action is Action.WAIT or seen.attempts > decision.seen.attempts
         if now.action is Action.SKIP or (now.action is Action.RETRY and news):
-            self._end(decision.run, seen.state, seen.reason, seen=seen)
+            self._ended.add(decision.run, seen.state, seen.reason, seen=seen)
             return False
         return True
 
     def _line_up(self, decision: Decision, seen: Observation) -> None:
         """Queue a run again after another process's attempt, if it is still to be started."""
         if self._is_ours(decision, seen):
-            self._queue.ready.append(QueuedRun(decide(decision.run, seen)))
+            self._queue.ready.append(QueuedRun(decision.again(seen)))
+
+    def _pause(self, decision: Decision, seen: Observation, running: Running | None = None) -> None:
+        """Handle a run that has come as far as it was to."""
+        self._ended.show_pause(decision.run, seen, running)
+        self._course.note_pause(decision, seen, self._queue)
 
     def _finish(self, running: Running, *, stopped: bool) -> None:
         self._is_short = False
@@ -215,7 +229,7 @@ class Engine:
             return
         if seen.state is State.RUNNING:  # the runner is gone, or another one holds the lock
             is_orphan = seen.attempts == attempt
-            self._elsewhere.adopt(decide(decision.run, seen), is_orphan=is_orphan)
+            self._elsewhere.adopt(decision.again(seen), is_orphan=is_orphan)
         elif seen.attempts == attempt and not complaint:
             self._conclude(running, seen, stopped=stopped)
         elif seen.attempts > attempt - 1 and not complaint:  # another one was faster
@@ -226,7 +240,7 @@ class Engine:
             failure = classify_unbegun(complaint)
             if not self._tries_again(decision, failure, seen):
                 reason = f"its runner failed: {failure.message}"
-                self._end(decision.run, State.FAILED, reason, running=running)
+                self._ended.add(decision.run, State.FAILED, reason, running=running)
                 self._weigh(failure, running.since)
 
     def _was_removed(self, run_id: RunId, complaint: str) -> bool:
@@ -244,7 +258,11 @@ class Engine:
         shared = running.shared
         if failure and not stopped and self._tries_again(decision, failure, seen, shared=shared):
             return
-        self._end(decision.run, seen.state, seen.reason, running=running, seen=seen)
+        if decision.is_reached(seen):
+            self._attempts.learn(running, seen.progress)
+            self._pause(decision, seen, running)
+            return
+        self._ended.add(decision.run, seen.state, seen.reason, running=running, seen=seen)
         if seen.state is State.DONE:
             self._attempts.learn(running, seen.progress)
         self._weigh(failure, running.since)
@@ -258,7 +276,7 @@ class Engine:
             return False
         reason = f"{failure.kind}: {failure.message}"
         self._board.show(Retrying(decision.run, seen.attempts, reason, retry.delay, retry.alone))
-        waiting = QueuedRun(decide(decision.run, seen), alone=retry.alone)
+        waiting = QueuedRun(decision.again(seen), alone=retry.alone)
         self._queue.put_off(waiting, time.monotonic() + retry.delay)
         return True
 
@@ -269,32 +287,10 @@ class Engine:
         if pause is not None:
             self._board.show(Paused(self._brake.says, pause))
 
-    def _end(
-        self,
-        run: Run,
-        state: State,
-        reason: str,
-        *,
-        running: Running | None = None,
-        seen: Observation | None = None,
-    ) -> None:
-        directory = self._experiment.run(run.run_id)
-        ended = Ended(
-            run,
-            state,
-            reason,
-            seconds=running.seconds if running else 0.0,
-            executed=running is not None,
-            metrics=directory.outcome().metrics if seen else {},
-            notices=directory.notices() if running else (),
-        )
-        self._ended[run.run_id] = replace(ended, metrics={}, notices=())  # for the board only
-        self._board.show(ended)
-
     def _look_elsewhere(self) -> None:
         for decision, seen in self._elsewhere.over():
             if self._elsewhere.is_hopeless(decision, seen):
                 reason = f"its runner was killed again, and nothing saved since: {seen.reason}"
-                self._end(decision.run, seen.state, reason, seen=seen)
+                self._ended.add(decision.run, seen.state, reason, seen=seen)
             else:
                 self._line_up(decision, seen)

@@ -45,6 +45,28 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Advanced:
+    """A run has come as far as it was to, and pauses; ``metrics`` are the newest."""
+
+    run: Run
+    iteration: int
+    iterations: int
+    seconds: float
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RungCompleted:
+    """Runs were compared after an iteration by a metric: the ``best`` go on, and ``paused`` do not."""
+
+    iteration: int
+    runs: int
+    best: int
+    paused: int
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
 class Adopted:
     """A run is already live, started by another orchestrator; the engine waits for it."""
 
@@ -118,6 +140,8 @@ class ControlFailed:
 Event = (
     AttemptStarted
     | Ended
+    | Advanced
+    | RungCompleted
     | Adopted
     | Stopping
     | Retrying
@@ -156,10 +180,13 @@ class ExecutionResult:
     """How every run of the plan ended, and whether the user interrupted it.
 
     ``left`` counts the runs that this process neither finished nor saw finished; ``gave_up`` says
-    why it did not continue with them, if the user did not ask it to stop.
+    why it did not continue with them, if the user did not ask it to stop. ``paused`` counts the runs
+    that others were better than; they are not left. ``is_misused``: the settings do not fit the runs.
     """
 
     ended: Mapping[RunId, Ended]
     left: int
     stopped: bool
     gave_up: str = ""
+    paused: int = 0
+    is_misused: bool = False

@@ -1,4 +1,4 @@
-"""The order in which runs start: as declared, the cheap ones first, or round-robin over an axis."""
+"""The order in which runs start: as declared, cheap ones first, in turn over an axis, or breadth first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
-from orchestrator.config.settings import CHEAP, ROUND_ROBIN, RunOrder
+from orchestrator.config.run_order import CHEAP, ROUND_ROBIN, RunOrder
 from orchestrator.errors import ConfigError
 from orchestrator.grid.config_values import Missing, look_up
 
@@ -21,13 +21,17 @@ def arrange(decisions: Sequence[Decision], order: RunOrder) -> Iterable[Decision
     """Return the decisions in the order in which they start.
 
     ``cheap`` puts the smallest numbers under the key first; ``round-robin`` takes one run of each
-    value of the key in turn, so that comparable results come early; otherwise nothing changes.
+    value of the key in turn, so that comparable results come early; ``breadth`` puts the runs first
+    that are least far; otherwise nothing changes.
 
     Raises:
         ConfigError: A run does not have the key, or its value is not a number.
     """
     if order.kind == CHEAP:
         return sorted(decisions, key=lambda decision: _cost(decision, order.key))
+    if order.step is not None:
+        step = order.step
+        return sorted(decisions, key=lambda decision: decision.seen.saved // step)
     if order.kind == ROUND_ROBIN:
         groups: dict[str, deque[Decision]] = {}
         for decision in decisions:

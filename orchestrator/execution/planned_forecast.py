@@ -15,11 +15,12 @@ from orchestrator.execution.past_runs import bytes_of, pick_some
 from orchestrator.execution.planned_sharing import plan_sharing
 from orchestrator.execution.similar_runs import Siblings, find_counted_axis, find_earlier, find_own
 from orchestrator.execution.slots import count_slots
+from orchestrator.planning.halving_cost import Outlook
 from orchestrator.planning.plan import ACTIONS, STARTS
 from orchestrator.rundir.state import Record, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.config.share_settings import Share
     from orchestrator.execution.forecast import Forecast
@@ -86,14 +87,18 @@ def forecast_plan(planned: Planned, capacity: Capacity) -> Forecast | None:
     decisions = planned.plan.decisions
     seen = dict(decisions.observed())
     over = {place for place, each in seen.items() if not _is_to_start(each)}
+    if decisions.stage is not None:
+        over |= decisions.stage.paused
     count = len(decisions) - len(over)
     if not count:
         return None
     few = count <= _LOOKED_AT or len(decisions) <= _LISTED
     places_ahead = range(len(decisions)) if few else pick_some(range(len(decisions)), _LISTED)
-    keys = [axis.key for axis in planned.described.axes]
+    keys, share = [axis.key for axis in planned.described.axes], _shares(planned)
     ahead = [
-        Ahead(_values_of(keys, decisions.run(place).overrides), _left(seen.get(place)))
+        Ahead(
+            _values_of(keys, decisions.run(place).overrides), share(place, _left(seen.get(place)))
+        )
         for place in pick_some([at for at in places_ahead if at not in over], _LOOKED_AT)
     ]
     own = find_own(planned)
@@ -112,6 +117,20 @@ def _is_to_start(seen: Observation) -> bool:
     if isinstance(status, Status) and status.record is Record.DONE and not seen.damage:
         return False  # most are; the state costs more
     return ACTIONS[seen.state] in STARTS
+
+
+def _shares(planned: Planned) -> Callable[[int, float], float]:
+    """Return a function of a place and what is left of its run to the share that is expected."""
+    decisions, halving = planned.plan.decisions, planned.halving
+    if halving is None or decisions.stage is None:
+        return lambda _, left: left
+    outlook = Outlook(decisions, decisions.stage, halving)
+
+    def expected(place: int, left: float) -> float:
+        share = outlook.share(place)
+        return left if share is None else min(left, share)
+
+    return expected
 
 
 def _left(seen: Observation | None) -> float:

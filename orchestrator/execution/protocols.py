@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.config.settings import NO_RETRIES, Policy
+from orchestrator.execution.course import WHOLE_RUNS
 from orchestrator.execution.time_left import UNLIMITED, TimeLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from orchestrator.execution.events import Event, ExecutionSnapshot
     from orchestrator.execution.packing import Packing
+    from orchestrator.execution.run_queue import RunQueue
     from orchestrator.execution.slots import Gpu, Slot
     from orchestrator.grid.identity import Run, RunId
+    from orchestrator.planning.plan import Decision
     from orchestrator.rundir.control_file import ControlRequest
     from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.state import Observation
 
 
 class Attempt(Protocol):
@@ -83,6 +87,29 @@ class Gate(Protocol):
         """Return why no run should start on a GPU now; an empty string if one may."""
 
 
+class Course(Protocol):
+    """Decides how far each run goes before others go on."""
+
+    @property
+    def trouble(self) -> str:
+        """Why it cannot decide; an empty string if it can."""
+
+    def aim(self, decision: Decision) -> Decision:
+        """Return a decision on a run that is to start, or that is waited for, with how far it goes."""
+
+    def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
+        """Queue what goes on after a run has come as far as it was to."""
+
+    def go_on(self, failed: Collection[RunId]) -> Sequence[Decision]:
+        """Return what starts now that nothing is live; nothing at the end.
+
+        ``failed`` are the runs that are not retried.
+        """
+
+    def count(self, failed: Collection[RunId]) -> tuple[int, int] | None:
+        """Return how many runs are paused for good, and how many are left; None: it pauses none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resources:
     """The slots that runs are executed in, and the rules that apply.
@@ -93,7 +120,7 @@ class Resources:
     known; ``grow`` returns the slots for another number of them. ``time`` is what is left to this
     process. ``waits``: it stays until runs of other processes are over, to continue them if need be.
     ``most_runs``: it starts no more (None: no limit). ``packing`` decides how many runs share a GPU (None: as
-    many as there are slots).
+    many as there are slots). ``course``: how far each run goes before others.
     """
 
     slots: Sequence[Slot]
@@ -107,3 +134,4 @@ class Resources:
     waits: bool = True
     most_runs: int | None = None
     packing: Packing | None = None
+    course: Course = WHOLE_RUNS

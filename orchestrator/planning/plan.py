@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.extension import Extension
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.grid.run_selection import Selection
+    from orchestrator.planning.rungs import Stage, Standing
 
 
 class Action(Enum):
@@ -29,6 +30,7 @@ class Action(Enum):
     RETRY = "retry"
     WAIT = "wait"
     SKIP = "skip"
+    PAUSE = "pause"
 
 
 ACTIONS: Final[Mapping[State, Action]] = {
@@ -45,19 +47,36 @@ STARTS: Final = frozenset({Action.RUN, Action.RESUME, Action.RETRY})
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The action for one run, with its reason and the observation behind it."""
+    """The action for one run, with its reason and the observation behind it.
+
+    ``stop_after``: it pauses after this iteration; None: it is executed to its end. ``standing`` is
+    where it stands among the others, if they are compared.
+    """
 
     run: Run
     action: Action
     reason: str
     seen: Observation
     extension: Extension | None = None
+    stop_after: int | None = None
+    standing: Standing | None = None
+
+    def again(self, seen: Observation) -> Decision:
+        """Return the decision after another look at the run, with the same aim."""
+        return replace(decide(self.run, seen), stop_after=self.stop_after)
+
+    def is_reached(self, seen: Observation) -> bool:
+        """Return whether a run has come as far as it was to."""
+        if self.stop_after is None or seen.state is not State.STALE or seen.progress is None:
+            return False
+        return seen.progress.iteration >= self.stop_after
 
 
 class Decisions(Sequence[Decision]):
     """The decisions on many runs; each is made on access.
 
-    ``seen`` has the observations, by index, of all runs that have a directory.
+    ``seen`` has the observations, by index, of all runs that have a directory. ``stage`` says how far
+    each run goes, if they are compared.
     """
 
     def __init__(
@@ -65,10 +84,12 @@ class Decisions(Sequence[Decision]):
         runs: Sequence[Run],
         seen: Mapping[int, Observation],
         extensions: Mapping[int, Extension] = NO_EXTENSIONS,
+        stage: Stage | None = None,
     ) -> None:
         self._runs = runs
         self._seen = seen
         self._extensions = extensions
+        self.stage = stage
 
     def __len__(self) -> int:
         """Return the number of decisions."""
@@ -84,7 +105,16 @@ class Decisions(Sequence[Decision]):
             return [self[place] for place in range(*at.indices(len(self)))]
         place = range(len(self))[at]
         seen = self._seen.get(place, NOTHING_THERE)
-        return decide(self._runs[place], seen, self._extensions.get(place))
+        decision = decide(self._runs[place], seen, self._extensions.get(place))
+        return decision if self.stage is None else _in_stage(decision, self.stage.of(place))
+
+    def staged(self, stage: Stage) -> Decisions:
+        """Return the decisions for a comparison of the runs."""
+        return Decisions(self._runs, self._seen, self._extensions, stage)
+
+    def seeing(self, seen: Mapping[int, Observation], stage: Stage) -> Decisions:
+        """Return the decisions after another look at the runs."""
+        return Decisions(self._runs, seen, stage=stage)
 
     def extending(self, extensions: Mapping[int, Extension]) -> Decisions:
         """Return the decisions with what pending runs extend, by their indices."""
@@ -130,6 +160,8 @@ class Decisions(Sequence[Decision]):
 
     def count_reasons(self) -> Counter[tuple[State, Action, str]]:
         """Return the number of runs with each state, action and reason."""
+        if self.stage is not None:
+            return Counter((it.seen.state, it.action, it.reason) for it in self)
         seen = Counter((s.state, ACTIONS[s.state], s.reason) for s in self._seen.values())
         waiting = len(self._runs) - len(self._seen)
         for extension in self._extensions.values():
@@ -171,11 +203,13 @@ class Plan:
 
     def starts(self) -> tuple[Decision, ...]:
         """Return the decisions that start an attempt."""
-        return self._of(state for state in State if ACTIONS[state] in STARTS)
+        found = self._of(state for state in State if ACTIONS[state] in STARTS)
+        return tuple(it for it in found if it.action in STARTS)
 
     def waits(self) -> tuple[Decision, ...]:
-        """Return the decisions on runs that another process executes."""
-        return self._of([State.RUNNING])
+        """Return the decisions on runs that another process executes, and that are waited for."""
+        found = self._of([State.RUNNING])
+        return tuple(it for it in found if not (it.standing and it.standing.is_held))
 
     def unproven(self) -> tuple[Decision, ...]:
         """Return the decisions on runs that another host may execute; they are left alone."""
@@ -227,48 +261,15 @@ def decide(run: Run, seen: Observation, extension: Extension | None = None) -> D
     return Decision(run, ACTIONS[seen.state], reason, seen, extension)
 
 
-def plan_as_json(plan: Plan) -> dict[str, object]:
-    """Return the plan as ``orch plan --json`` prints it; a contract."""
-    selection = plan.selection
-    return {
-        "schema": 1,
-        "experiment_id": plan.experiment_id,
-        "directory": plan.directory,
-        "points": selection.points,
-        "duplicates": selection.duplicates,
-        "states": {state.value: count for state, count in plan.states.items()},
-        "filters": [
-            {"filter": item.filter, "excluded": item.excluded} for item in selection.filters
-        ],
-        "grids": [
-            {
-                "points": grid.points,
-                "runs": grid.runs,
-                "duplicates": grid.duplicates,
-                "excluded": [item.excluded for item in grid.filters],
-            }
-            for grid in selection.grids
-        ],
-        "warnings": list(selection.warnings),
-        "repeats": [
-            {"axes": list(axes), "duplicates": count} for axes, count in selection.repeats.items()
-        ],
-        "runs": [
-            {
-                "run_id": decision.run.run_id,
-                "overrides": dict(decision.run.overrides),
-                "state": decision.seen.state.value,
-                "action": decision.action.value,
-                "reason": decision.reason,
-                "extends": _extends_as_json(decision.extension),
-            }
-            for decision in plan.decisions
-        ],
-    }
-
-
-def _extends_as_json(extension: Extension | None) -> dict[str, object] | None:
-    """Return the run that a run extends; None if it begins from nothing."""
-    if extension is None or not extension.is_possible:
-        return None
-    return {"run_id": extension.run_id, "iteration": extension.iteration}
+def _in_stage(decision: Decision, standing: Standing) -> Decision:
+    """Return a decision on a run that is compared with others."""
+    reason = standing.explain(decision.reason, is_over=decision.action is Action.SKIP)
+    is_held = standing.is_held and decision.action in STARTS
+    action = Action.PAUSE if is_held else decision.action
+    return replace(
+        decision,
+        action=action,
+        reason=reason,
+        stop_after=standing.stop_after,
+        standing=standing,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -136,6 +137,21 @@ def read_curves(metrics: Path | str) -> Mapping[str, Mapping[int, float]]:
                 if number is not None:
                     found.setdefault(key, {})[step] = number
     return {key: dict(sorted(points.items())) for key, points in found.items()}
+
+
+def read_curve(metrics: Path | str, key: str) -> Mapping[int, float]:
+    """Return the numbers of one metric in ``metrics.jsonl`` by step, as ``read_curves``."""
+    # The lines of other metrics need not be parsed.
+    marks = {json.dumps(key, ensure_ascii=ascii_only).encode() for ascii_only in (True, False)}
+    found: dict[int, float] = {}
+    with contextlib.suppress(OSError):
+        for lines in durable.read_lines(metrics):
+            own = (line for line in lines.splitlines() if any(mark in line for mark in marks))
+            for name, value, step in metric_points.parse_all_points(b"\n".join(own)):
+                number = records.as_number(value)
+                if name == key and number is not None:
+                    found[step] = number
+    return dict(sorted(found.items())) if found else read_curves(metrics).get(key, {})
 
 
 def read_last_step(metrics: Path | str) -> int | None:

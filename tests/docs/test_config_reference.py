@@ -53,6 +53,7 @@ def test_page_has_every_key_under_orch() -> None:
         known |= known_to_orch(f"orch.{section}")
     known -= {f"orch.{section}" for section in SECTIONS}
     assert set(keys_under("orch")) == known - {"orch.slurm"}
+    assert set(keys_under("orch.halving")) == known_to_orch("orch.halving")
     assert set(keys_under("orch.slurm")) == known_to_orch("orch.slurm")
 
 
@@ -64,6 +65,15 @@ def test_defaults_under_orch_are_those_that_hold() -> None:
         for part in reversed(key.split(".")[1:]):
             node = {part: node}
         assert orch_settings.parse_settings(node) == without, key
+
+
+def test_defaults_of_halving_are_those_that_hold() -> None:
+    needed = {"metric": "loss", "mode": "min"}
+    without = orch_settings.parse_settings({"halving": needed})
+    for key, row in keys_under("orch.halving").items():
+        name, default = key.rpartition(".")[2], yaml.safe_load(row[2])
+        given: Any = {"halving": needed | ({} if default == "required" else {name: default})}
+        assert orch_settings.parse_settings(given) == without, key
 
 
 def test_defaults_of_a_cluster_are_those_that_hold() -> None:

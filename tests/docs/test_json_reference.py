@@ -17,11 +17,13 @@ from orchestrator.cli.event_json import event_as_json
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.execution.events import (
     Adopted,
+    Advanced,
     Blocked,
     ControlFailed,
     Controlled,
     Paused,
     Retrying,
+    RungCompleted,
     Stopping,
 )
 from orchestrator.execution.slots import Slot
@@ -38,11 +40,15 @@ COMMANDS = {
         f"orch plan {GRID} --json",
         "orch plan lr=0.5 --json",
         "orch plan lr=0.1 pause=0,1 --json",
+        "orch plan lr=0.5,0.6 +iterations=3 --halving loss:min:2 --json",
     ],
     "orch init --json": ["orch init made --app --json"],
     "orch stop --json": ["orch stop --json"],
     "orch control --json": ["orch control --pause --json"],
-    "orch status --json": ["orch status --json"],
+    "orch status --json": [
+        "orch status --json",
+        "orch status lr=0.5,0.6 +iterations=3 --halving loss:min:2 --json",
+    ],
     "orch show --json": ["orch show {done} --json", "orch show {failed} --json"],
     "orch note --json": ["orch note {done} good --tag baseline --json"],
     "orch diff --json": ["orch diff {done} {failed} --json"],
@@ -112,6 +118,8 @@ def printed_events(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
     rare = [
         Retrying(run, 1, "killed", 1.0, alone=False),
         Adopted(run, "its process lives"),
+        Advanced(run, 1, 3, 1.0),
+        RungCompleted(1, 3, 1, 2, "loss"),
         Blocked(Slot(0), "GPU 0 is full"),
         Paused("5 in a row", inf),
         Stopping(1, at_once=False),

@@ -19,7 +19,7 @@ from orchestrator.cli.tables import (
 )
 from orchestrator.execution.gpu_devices import has_driver
 from orchestrator.planning.load import load_plan
-from orchestrator.planning.plan import plan_as_json
+from orchestrator.planning.plan_json import plan_as_json
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
@@ -40,11 +40,12 @@ def plan(options: argparse.Namespace, console: Console) -> int:
     """Print the plan."""
     states = {State(name) for name in options.state} or (set(State) if options.all else None)
     flags = parse_flags(options)
-    planned = load_plan(source_of(options), only=options.only)
+    planned = _halve(load_plan(source_of(options), only=options.only), flags)
     if options.json:
         console.file.write(json.dumps(_as_json(planned, flags), indent=2) + "\n")
         return 0
     print_summary(planned.plan, console)
+    _print_halving(planned, console)
     for note in planned.notes:
         console.print(Text(printable(f"note: {note}"), style="dim"), soft_wrap=True)
     if planned.former or planned.plan.decisions.observed():
@@ -64,6 +65,22 @@ def plan(options: argparse.Namespace, console: Console) -> int:
     if states or not (options.excluded or options.reasons):
         print_runs(planned.plan, console, states)
     return 0
+
+
+def _halve(planned: Planned, flags: dict[str, Value]) -> Planned:
+    settings = with_flags(planned.settings, flags)
+    if settings.halving is None:
+        return planned
+    from orchestrator.cli.halving_output import apply_halving  # noqa: PLC0415 # rarely set
+
+    return apply_halving(planned, settings)
+
+
+def _print_halving(planned: Planned, console: Console) -> None:
+    if planned.halving is not None:
+        from orchestrator.cli.halving_output import print_halving  # noqa: PLC0415 # as above
+
+        print_halving(planned, console)
 
 
 # What compares runs with those of before is imported where there are any: it is not for the first plan.
@@ -108,6 +125,7 @@ def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:
         forecast_as_json,
         sharing_as_json,
     )
+    from orchestrator.cli.halving_output import halving_as_json  # noqa: PLC0415 # as above
     from orchestrator.execution.planned_forecast import forecast_here  # noqa: PLC0415 # as above
     from orchestrator.planning.drift import drift_as_json, find_drift  # noqa: PLC0415 # as above
     from orchestrator.planning.former_runs import look_back  # noqa: PLC0415 # as above
@@ -126,4 +144,5 @@ def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:
         "drift": drift_as_json(find_drift(planned)),
         "sharing": sharing and sharing_as_json(sharing),
         "forecast": forecast and forecast_as_json(forecast),
+        "halving": halving_as_json(planned.plan.decisions, planned.halving),
     }

@@ -14,14 +14,21 @@ from rich.text import Text
 
 from orchestrator.cli.end_summary import RunEnd, tell_at_end
 from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.halving_output import apply_halving, print_halving, refuse_elsewhere
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.machine_resources import find_resources, limit_to, take_turns
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.prepare_output import prepare
-from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, end_settled, exit_code
+from orchestrator.cli.run_ending import (
+    NOTHING_EXECUTED,
+    close,
+    describe_paused,
+    end_settled,
+    exit_code,
+)
 from orchestrator.cli.run_launcher import choose_launcher
 from orchestrator.cli.run_reporter import finish_reporter, start_reporter
-from orchestrator.cli.run_setup import choose_board, code_of, set_up
+from orchestrator.cli.run_setup import choose_board, choose_course, code_of, set_up
 from orchestrator.cli.runs_of_other_hosts import declare_gone, tell_unproven
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
@@ -67,17 +74,20 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if options.host_is_gone:
         declare_gone(planned, options.host_is_gone)
         planned = load_plan(source_of(options), only=options.only)
+    settings = with_flags(planned.settings, parse_flags(options))
+    refuse_elsewhere(settings, options)
     if options.prepare:
         return prepare(planned, options, console)
     if planned.settings.slurm and not options.rerun_changed:
         from orchestrator.cli.cluster_run import execute_on_cluster  # noqa: PLC0415 # clusters only
 
         return execute_on_cluster(planned, options, console)
-    if not options.rerun_changed:
-        return execute(planned, bool, options, console)
-    from orchestrator.cli.replacing import replace_changed  # noqa: PLC0415 # rarely asked for
+    begin: Callable[[], object] = bool
+    if options.rerun_changed:
+        from orchestrator.cli.replacing import replace_changed  # noqa: PLC0415 # rarely asked for
 
-    return execute(*replace_changed(planned, options, console), options, console)
+        planned, begin = replace_changed(planned, options, console)
+    return execute(apply_halving(planned, settings), begin, options, console)
 
 
 def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
@@ -96,8 +106,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     """
     settings, began = with_flags(planned.settings, parse_flags(options)), now()
     tracking = set_up(planned, options, console, executes_here=worker is None)
-    failures = end_settled(planned)
-    total = len(planned.plan.decisions) - planned.plan.states[State.DONE] - len(failures)
+    total = planned.count_open() - len(failures := end_settled(planned))
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
         return _do_nothing(planned, failures, options, console, is_summarized=is_summarized)
     to_start = planned.starts()
@@ -118,7 +127,8 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
             with console.status("loading what runs need"):
                 launcher.warm_up(stop)
         with choose_board(options, console, total) as board:
-            engine = Engine(planned.experiment, launcher, board, resources, reporter)
+            usable = replace(resources, course=choose_course(planned, settings, board.show))
+            engine = Engine(planned.experiment, launcher, board, usable, reporter)
             if not stop.asked:
                 begin()
             todo = take_turns(arrange(to_start, settings.order), worker), planned.plan.waits()
@@ -190,6 +200,7 @@ def _tell(
     """Print a summary of the plan, if it is wanted, and a warning about the machine."""
     if is_summarized:
         print_summary(planned.plan, console, find_drift(planned))
+        print_halving(planned, console)
     ends = (*to_start[:1], *to_start[-1:])
     if lack := lack_of_shared_memory(decision.run.config for decision in ends):
         console.print(Text(lack, style="yellow"), soft_wrap=True)
@@ -210,5 +221,12 @@ def _do_nothing(
     if failures:
         outcome = replace(NOTHING_EXECUTED, ended=failures)
         return close(outcome, planned, options, console, exit_code(outcome))
-    console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
+    count, paused = len(planned.plan.decisions), planned.count_paused()
+    told = f"Nothing to do: all {count} runs are done."
+    if paused:
+        others = describe_paused(paused, planned, options)
+        told = (
+            f"Nothing to do: {planned.plan.states[State.DONE]} of {count} runs are done, {others}."
+        )
+    console.print(Text(told), soft_wrap=True)
     return close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)

@@ -73,7 +73,7 @@ def _print(seen: Seen, options: argparse.Namespace, console: Console) -> None:
         return
     status = seen.status
     if status is not None and (status.existing or status.pending):
-        _print_runs(status, options, console)
+        _print_runs(seen, status, options, console)
     elif status is not None:
         console.print(f"no runs in {status.experiment.training} yet. Start them with orch run.")
     if status is not None:
@@ -83,7 +83,9 @@ def _print(seen: Seen, options: argparse.Namespace, console: Console) -> None:
         print_experiments(seen.experiments, console)
 
 
-def _print_runs(status: ExperimentStatus, options: argparse.Namespace, console: Console) -> None:
+def _print_runs(
+    seen: Seen, status: ExperimentStatus, options: argparse.Namespace, console: Console
+) -> None:
     counts = status.count(with_others=options.all)
     number = sum(counts.values())
     total: int | None = number
@@ -94,7 +96,13 @@ def _print_runs(status: ExperimentStatus, options: argparse.Namespace, console: 
         most = ROWS_WITHOUT_ASKING
         states = states if options.sort else [state for state in states if state not in _QUIET]
     chosen = _choose(status, options, states, most, with_others=options.all)
-    print_status(chosen, console, counts=counts, total=total, live=_live(chosen))
+    halved = seen.halved
+    standings = halved.standings(chosen) if halved else {}
+    print_status(
+        chosen, console, counts=counts, total=total, live=_live(chosen), standings=standings
+    )
+    for line in halved.describe() if halved else ():
+        console.print(note(line), soft_wrap=True)
     if status.others and not options.all:
         those = count_of(status.others, "other run")
         console.print(note(f"{those} of the experiment: --all lists them as well"))
@@ -105,11 +113,13 @@ def _print_json(seen: Seen, options: argparse.Namespace, console: Console) -> No
     if (status := seen.status) is not None:
         chosen = _choose(status, options, _states(options), options.top, with_others=True)
         live = _live(chosen)
+        standings = seen.halved.standings(chosen) if seen.halved else {}
         rows = [
             status_as_json(
                 report,
                 live.get(report.run_id, UNKNOWN),
                 in_grid=status.is_in_grid(report.run_id),
+                standing=standings.get(report.run_id),
             )
             for report in chosen
         ]
@@ -118,6 +128,7 @@ def _print_json(seen: Seen, options: argparse.Namespace, console: Console) -> No
         "states": states_as_json(seen.states),
         "runs": rows,
         "experiments": [summary_as_json(each) for each in seen.experiments],
+        "halving": seen.halved and seen.halved.as_json(),
         "pilots": [] if status is None else pilots_as_json(status.experiment.path),
     }
     # One line per repetition with --watch, for programs that read lines.

@@ -11,6 +11,7 @@ from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
 from orchestrator.execution.estimate import Pace
 from orchestrator.execution.events import (
     Adopted,
+    Advanced,
     AttemptStarted,
     Blocked,
     Ended,
@@ -19,6 +20,7 @@ from orchestrator.execution.events import (
     Live,
     Paused,
     Retrying,
+    RungCompleted,
     Stopping,
 )
 from orchestrator.execution.slots import Slot
@@ -189,3 +191,26 @@ def test_run_that_reports_only_metrics_is_not_said_to_be_starting() -> None:
         )
     assert "loss 0.5" in stream.getvalue()
     assert "starting" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("board", "lines"),
+    [
+        (PlainBoard, 2),
+        (LiveBoard, 1),  # how far runs come shows in their slots
+        (QuietBoard, 0),
+    ],
+)
+def test_comparison_of_runs_is_told_and_its_paused_runs_count_as_over(
+    board: MakeBoard, lines: int
+) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=200, color_system=None)
+    with board(console, 9) as shown_on:
+        shown_on.show(Advanced(RUN, 3, 9, 1.25, {"loss": 0.5}))
+        shown_on.show(RungCompleted(3, 9, 3, 6, "validation/loss"))
+    text = stream.getvalue()
+    told = "halving  after iteration 3, the best 3 of 9 runs go on, by validation/loss"
+    assert (told in text) is (lines > 0)
+    assert ("3/9  1.2 s" in text) is (lines > 1)
+    assert ("6/9" in text) is (board is LiveBoard)

@@ -9,11 +9,13 @@ import pytest
 from orchestrator.cli.event_json import event_as_json
 from orchestrator.execution.events import (
     Adopted,
+    Advanced,
     AttemptStarted,
     Blocked,
     Ended,
     Paused,
     Retrying,
+    RungCompleted,
     Stopping,
 )
 from orchestrator.execution.slots import Gpu, Slot
@@ -39,6 +41,14 @@ SAVED = Progress(2, 5, {"loss": 0.5})
             {"event": "ended", "state": "done", "seconds": 1.235, "metrics": {"loss": 0.5}},
         ),
         (Ended(RUN, State.FAILED, "", 0, executed=False), {"metrics": {}}),
+        (
+            Advanced(RUN, 3, 9, 1.23456, {"loss": 0.5}),
+            {"event": "advanced", "iteration": 3, "iterations": 9, "seconds": 1.235},
+        ),
+        (
+            RungCompleted(3, 9, 3, 5, "loss"),
+            {"event": "compared", "iteration": 3, "runs": 9, "best": 3, "paused": 5},
+        ),
         (Adopted(RUN, "its process lives"), {"event": "adopted", "reason": "its process lives"}),
         (Stopping(2, at_once=True), {"event": "stopping", "live": 2, "at_once": True}),
         (

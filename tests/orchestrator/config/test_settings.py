@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from orchestrator.config.quantities import parse_count
+from orchestrator.config.run_order import RunOrder
 from orchestrator.config.settings import (
     Policy,
     ProgramSettings,
-    RunOrder,
     Settings,
     Tracking,
     parse_settings,

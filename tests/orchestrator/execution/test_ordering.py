@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.config.settings import RunOrder, parse_order
+from orchestrator.config.run_order import RunOrder, parse_order
 from orchestrator.errors import ConfigError
 from orchestrator.execution.ordering import arrange
 from orchestrator.grid.identity import identify
@@ -42,13 +42,6 @@ def test_values_of_an_axis_take_turns() -> None:
         (10, 1),
         (20, 1),
     ]
-
-
-@pytest.mark.parametrize("text", ["", "fast", "cheap", "cheap:", "declared:x", 3, None])
-def test_order_that_is_none_is_refused_with_what_there_is(text: object) -> None:
-    """One line, with the forms."""
-    with pytest.raises(ConfigError, match=r"Set it to declared, cheap:KEY or round-robin:AXIS"):
-        parse_order(text, "--order")
 
 
 @pytest.mark.parametrize(

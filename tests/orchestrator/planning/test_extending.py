@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import pytest
 
 from orchestrator.planning.load import ConfigSource, load_plan
-from orchestrator.planning.plan import plan_as_json
+from orchestrator.planning.plan_json import plan_as_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.identity import identify
 from orchestrator.grid.points import Points
 from orchestrator.grid.run_selection import select_runs
-from orchestrator.planning.plan import STARTS, Action, decide, make_plan, plan_as_json, restrict
+from orchestrator.planning.plan import STARTS, Action, decide, make_plan, restrict
+from orchestrator.planning.plan_json import plan_as_json
 from orchestrator.rundir.state import (
     NOTHING_THERE,
     Failure,
@@ -117,6 +118,7 @@ def test_json_shows_every_run_with_state_action_and_reason() -> None:
             "action": decision.action.value,
             "reason": decision.reason,
             "extends": None,
+            "halving": None,
         }
         for decision in plan.decisions
     ]

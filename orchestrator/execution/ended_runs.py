@@ -1,0 +1,74 @@
+"""The runs that are over for this ``orch run``, each shown on the board once it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.execution.events import Advanced, Ended
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.execution.live_attempts import Running
+    from orchestrator.execution.protocols import Board
+    from orchestrator.grid.identity import Run, RunId
+    from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.state import Observation
+
+_UNFINISHED: Final = frozenset({State.STALE, State.UNPROVEN})
+
+
+class EndedRuns:
+    """Keeps how each run ended; of one that goes on after a pause, nothing."""
+
+    def __init__(self, experiment: ExperimentDirectory, board: Board) -> None:
+        self._experiment = experiment
+        self._board = board
+        self._ended: dict[RunId, Ended] = {}
+
+    @property
+    def ended(self) -> Mapping[RunId, Ended]:
+        """How each run ended."""
+        return self._ended
+
+    @property
+    def failed(self) -> frozenset[RunId]:
+        """The runs that have failed."""
+        return frozenset(it for it, ended in self._ended.items() if ended.state is State.FAILED)
+
+    def count_unfinished(self) -> int:
+        """Return how many runs ended unfinished."""
+        return sum(ended.state in _UNFINISHED for ended in self._ended.values())
+
+    def add(
+        self,
+        run: Run,
+        state: State,
+        reason: str,
+        *,
+        running: Running | None = None,
+        seen: Observation | None = None,
+    ) -> None:
+        """Keep and show the end of a run; ``running`` is its attempt, if this process executed it."""
+        directory = self._experiment.run(run.run_id)
+        ended = Ended(
+            run,
+            state,
+            reason,
+            seconds=running.seconds if running else 0.0,
+            executed=running is not None,
+            metrics=directory.outcome().metrics if seen else {},
+            notices=directory.notices() if running else (),
+        )
+        self._ended[run.run_id] = replace(ended, metrics={}, notices=())  # for the board only
+        self._board.show(ended)
+
+    def show_pause(self, run: Run, seen: Observation, running: Running | None) -> None:
+        """Show how far a run has come that pauses as it was to."""
+        if seen.progress is not None:
+            seconds = running.seconds if running else 0.0
+            metrics = self._experiment.run(run.run_id).outcome().metrics
+            where = seen.progress.iteration, seen.progress.iterations
+            self._board.show(Advanced(run, *where, seconds, metrics))

@@ -1,0 +1,146 @@
+"""The course of a halved grid: from rung to rung, where the best runs go on."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import UsageError
+from orchestrator.execution.events import RungCompleted
+from orchestrator.execution.scheduler import QueuedRun
+from orchestrator.grid.lazy_runs import find_places
+from orchestrator.planning.rungs import RungVerdict
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from orchestrator.config.halving_settings import Halving
+    from orchestrator.execution.events import Event
+    from orchestrator.execution.run_queue import RunQueue
+    from orchestrator.grid.identity import RunId
+    from orchestrator.planning.halving_stage import StageReader
+    from orchestrator.planning.plan import Decision, Decisions
+    from orchestrator.planning.rungs import Stage
+    from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.state import Observation
+
+
+class HalvingCourse:
+    """Decides from the run directories, after each stage or after each pause, which runs go on.
+
+    What it decides depends on these alone, so that several processes decide the same. It starts no run
+    twice for one rung: one that does not come to it is left.
+
+    Args:
+        experiment: The experiment's folder.
+        decisions: The decisions on the runs, in their stage.
+        reader: Reads the curves.
+        halving: How the runs are compared.
+        tell: Shows an event.
+    """
+
+    def __init__(
+        self,
+        experiment: ExperimentDirectory,
+        decisions: Decisions,
+        reader: StageReader,
+        halving: Halving,
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._experiment = experiment
+        self._decisions = decisions
+        self._reader = reader
+        self._halving = halving
+        self._tell = tell
+        self._seen: dict[int, Observation] = dict(decisions.observed())
+        self._told = _complete_rungs(decisions.stage)
+        self._issued: set[tuple[RunId, int | None]] = set()
+        self._out: set[RunId] = set()  # those that were issued, and have not paused since
+        self._is_checked = False
+        self.trouble = ""
+
+    def aim(self, decision: Decision) -> Decision:
+        """Return the decision, which has its aim, and remember it."""
+        self._issued.add((decision.run.run_id, decision.stop_after))
+        self._out.add(decision.run.run_id)
+        return decision
+
+    def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
+        """Queue the runs that go on before all others, if they need not wait for these."""
+        self._out.discard(decision.run.run_id)
+        if self._is_checked and not self._halving.is_asynchronous:
+            return
+        self._is_checked = (
+            True  # that there is such a metric: the first run that has paused shows it
+        )
+        self._seen[self._places[decision.run.run_id]] = seen
+        following = (
+            [*self._following(())] if self._halving.is_asynchronous or self._look(()) else []
+        )
+        if self._halving.is_asynchronous:
+            queue.ready.extendleft(QueuedRun(each) for each in reversed(following))
+
+    def go_on(self, failed: Collection[RunId]) -> Sequence[Decision]:
+        """Return the runs that go on, now that nothing is live."""
+        self._observe()
+        return [*self._following(failed)]
+
+    def count(self, failed: Collection[RunId]) -> tuple[int, int] | None:
+        """Return how many runs are paused since others were better, and how many are left."""
+        self._observe()
+        stage = self._look(failed)
+        if stage is None:
+            return None
+        unproven = sum(each.state is State.UNPROVEN for each in self._seen.values())
+        going = stage.count(RungVerdict.GOES_ON) + stage.count(RungVerdict.WAITS) - unproven
+        return stage.count(RungVerdict.PAUSED), going + len(self._decisions) - len(stage.standings)
+
+    @cached_property
+    def _places(self) -> Mapping[RunId, int]:
+        return {run.run_id: place for place, run in enumerate(self._decisions.runs)}
+
+    def _observe(self) -> None:
+        places = find_places(self._decisions.runs, self._experiment.run_ids())
+        seen = self._experiment.observe(places)
+        self._seen = {at: seen[run_id] for run_id, at in places.items()}
+
+    def _look(self, failed: Collection[RunId]) -> Stage | None:
+        """Return the stage; None if there is trouble."""
+        try:
+            places = {self._places[run_id] for run_id in failed}
+            return self._reader.stage(self._decisions, self._seen, places)
+        except UsageError as error:
+            self.trouble = str(error)
+            return None
+
+    def _following(self, failed: Collection[RunId]) -> Iterator[Decision]:
+        """Yield the runs that are to start now, those first that are furthest, and tell of rungs."""
+        stage = self._look(failed)
+        if stage is None:
+            return
+        if not self._halving.is_asynchronous:
+            self._tell_of_rungs(stage)
+        again = self._decisions.seeing(self._seen, stage)
+        goes_on = [
+            at for at, each in stage.standings.items() if each.verdict is RungVerdict.GOES_ON
+        ]
+        for at in sorted(goes_on, key=lambda at: (-(stage.of(at).rung or 0), at)):
+            decision = again[at]
+            run_id = decision.run.run_id
+            is_new = run_id not in self._out and (run_id, decision.stop_after) not in self._issued
+            # One that another process executes meanwhile is waited for.
+            if is_new and decision.seen.state is not State.UNPROVEN:
+                yield self.aim(decision)
+
+    def _tell_of_rungs(self, stage: Stage) -> None:
+        for rung in stage.rungs:
+            if rung.is_complete and rung.iteration not in self._told:
+                self._told.add(rung.iteration)
+                here = (stage.of(at).rung == rung.iteration for at in stage.paused)
+                told = rung.iteration, rung.runs, rung.best, sum(here)
+                self._tell(RungCompleted(*told, self._halving.metric))
+
+
+def _complete_rungs(stage: Stage | None) -> set[int]:
+    return {rung.iteration for rung in stage.rungs if rung.is_complete} if stage else set()

@@ -1,0 +1,135 @@
+"""What a halved grid costs: its rungs, and how many iterations are computed instead of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.grid.extension import TOTAL
+from orchestrator.planning.rungs import Rung, RungVerdict
+from orchestrator.rundir.state import NOTHING_THERE, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from orchestrator.config.halving_settings import Halving
+    from orchestrator.planning.plan import Decisions
+    from orchestrator.planning.rungs import Stage, Standing
+
+_LOOKED_AT: Final = 2000  # runs; of more, these are evenly spread
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """A run ahead: its standing, and how many of its ``total`` iterations are ``saved``."""
+
+    standing: Standing
+    saved: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The iterations that are left: expected with halving, and for all runs to their ends."""
+
+    halved: float
+    whole: float
+
+
+def list_rungs(stage: Stage, runs: int, halving: Halving, longest: int | None) -> list[Rung]:
+    """Return the rungs of a grid: how many runs are compared at each, and how many have come to it.
+
+    Args:
+        stage: Where the runs are.
+        runs: The number of all runs.
+        halving: How they are compared.
+        longest: The most iterations of a run; None: unknown, then only rungs are listed that a run has
+            reached, or is trained to.
+    """
+    known = {rung.iteration: rung for rung in stage.rungs}
+    found: list[Rung] = []
+    left = runs
+    for number in count():
+        iteration = halving.rung(number)
+        if iteration is None or left <= 1 or (longest is not None and iteration >= longest):
+            return found
+        if longest is None and iteration not in known:
+            return found
+        best, arrived = max(1, left // halving.factor), 0
+        if iteration in known:
+            arrived = known[iteration].arrived
+        found.append(Rung(iteration, max(left, arrived), arrived, best))
+        left = best
+    raise AssertionError  # the count has no end
+
+
+def expect_cost(ahead: Iterable[Remaining], rungs: Sequence[Rung]) -> Cost:
+    """Return the iterations that are left, if every run is equally likely to go on from a rung."""
+    halved = whole = 0.0
+    for each in ahead:
+        whole += max(0, each.total - each.saved)
+        halved += expect_iterations(each, rungs)
+    return Cost(halved, whole)
+
+
+def expect_iterations(ahead: Remaining, rungs: Sequence[Rung]) -> float:
+    """Return how many iterations of a run are expected to be computed."""
+    standing, total = ahead.standing, ahead.total
+    if standing.verdict in (RungVerdict.PAUSED, RungVerdict.OVER):
+        return 0.0
+    at = ahead.saved
+    aim = standing.rung if standing.verdict is RungVerdict.WAITS else standing.stop_after
+    if aim is None or aim >= total:
+        return float(max(0, total - at))
+    expected, chance = float(max(0, aim - at)), 1.0
+    following = [rung for rung in rungs if rung.iteration >= aim]
+    for rung, beyond in zip(following, [*following[1:], None], strict=True):
+        chance *= max(1, rung.best) / rung.runs
+        end = total if beyond is None else min(total, beyond.iteration)
+        expected += chance * max(0, end - max(rung.iteration, at))
+    return expected
+
+
+class Outlook:
+    """What is ahead of a halved grid, as far as the number of iterations is known.
+
+    A run's own progress tells it, or else the key ``iterations`` of its config.
+    """
+
+    def __init__(self, decisions: Decisions, stage: Stage, halving: Halving) -> None:
+        self._decisions = decisions
+        self._stage = stage
+        self._seen = dict(decisions.observed())
+        self._places = range(0, len(decisions), -(-len(decisions) // _LOOKED_AT) or 1)
+        totals = [total for at in self._places if (total := self._total(at)) is not None]
+        self.is_known = len(totals) == len(self._places)
+        longest = max(totals, default=None) if self.is_known else None
+        self.longest = longest
+        self.rungs = list_rungs(stage, len(decisions), halving, longest)
+
+    def share(self, place: int) -> float | None:
+        """Return the share of a run that is expected to be computed; None if it is unknown."""
+        ahead = self._ahead(place)
+        return None if ahead is None else expect_iterations(ahead, self.rungs) / ahead.total
+
+    def cost(self) -> Cost | None:
+        """Return the iterations that are left; None if they are unknown."""
+        if not self.is_known:
+            return None
+        found = expect_cost(filter(None, map(self._ahead, self._places)), self.rungs)
+        scale = len(self._decisions) / max(1, len(self._places))
+        return Cost(found.halved * scale, found.whole * scale)
+
+    def _ahead(self, place: int) -> Remaining | None:
+        total, seen = self._total(place), self._seen.get(place, NOTHING_THERE)
+        if total is None or seen.state is State.DONE:
+            return None
+        return Remaining(self._stage.of(place), min(total, seen.saved), total)
+
+    def _total(self, place: int) -> int | None:
+        seen = self._seen.get(place)
+        if seen is not None and seen.progress is not None:
+            return seen.progress.iterations
+        found = self._decisions.run(place).config.get(TOTAL)
+        return found if type(found) is int and found > 0 else None

@@ -1,0 +1,192 @@
+"""Halving on the command line: what it starts, shows and says, for programs of any kind."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from orchestrator.errors import OrchestratorError, UsageError
+
+from .commands.conftest import Grid, grid, output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["grid", "output"]
+PROGRAM = """\
+import json, os, pathlib, sys
+
+seed, total, first = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+run_dir = pathlib.Path(os.environ["ORCH_RUN_DIR"])
+until = int(os.environ.get("ORCH_STOP_AFTER", total))
+state = run_dir / "checkpoints" / "state"
+state.parent.mkdir(exist_ok=True)
+done = int(state.read_text()) if state.exists() else 0
+while done < min(until, total):
+    done += 1
+    if seed == 9 and done == 2:
+        sys.exit("no")
+    point = {"key": "loss", "value": abs(seed - 2) / done, "step": done - 1 + first, "timestamp": 1}
+    with (run_dir / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(point) + "\\n")
+    state.write_text(str(done))
+    progress = {"iteration": done, "iterations": total, "saved": done}
+    (run_dir / "progress.json").write_text(json.dumps(progress))
+"""
+SEEDS = ("seed=range(6)", "--workers=2")
+HALVING = "--halving=loss:min:3"
+
+
+@pytest.fixture(autouse=True)
+def _program(grid: Grid) -> None:
+    """Let the grid execute a program that can pause."""
+    (grid.folder / "program.py").write_text(PROGRAM)
+    command = ["python", f"{grid.folder}/program.py", "{seed}", "{iterations}", "{first}"]
+    with (grid.folder / "conf/config.yaml").open("a") as config:
+        config.write(f"iterations: 9\nfirst: 1\norch: {json.dumps({'command': command})[:-1]},")
+        config.write(" tracking: {enabled: false}}\n")
+
+
+def rows(grid: Grid, output: Callable[[], str], command: str, *options: str) -> dict[int, Any]:
+    """Return the runs that a command prints as JSON, by seed."""
+    output()
+    assert grid.orch(command, SEEDS[0], *options, "--json") == 0
+    return {row["overrides"]["seed"]: row for row in json.loads(output())["runs"]}
+
+
+@pytest.mark.parametrize("first", [1, 0], ids=["steps from 1", "steps from 0"])
+def test_best_third_of_any_programs_runs_goes_on(
+    grid: Grid, output: Callable[[], str], first: int
+) -> None:
+    assert grid.orch("run", *SEEDS, f"first={first}", HALVING) == 0
+    said = output()
+    assert "halving  after iteration 1, the best 2 of 6 runs go on, by loss" in said
+    assert "halving  after iteration 3, the best 1 of 2 runs goes on, by loss" in said
+    assert "1 of 6 runs are done, 5 paused by halving, orch run " in said
+    found = rows(grid, output, "status", f"first={first}", HALVING)
+    assert [found[seed]["iteration"] for seed in range(6)] == [1, 3, 9, 1, 1, 1] or [
+        found[seed]["iteration"] for seed in range(6)
+    ] == [1, 1, 9, 3, 1, 1]  # equal runs are ordered by their IDs
+    assert grid.orch("run", *SEEDS, f"first={first}") == 0
+    assert "6 of 6 runs are done." in output()
+
+
+def test_paused_runs_have_their_place_in_plan_and_status(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    assert grid.orch("run", *SEEDS, HALVING) == 0
+    output()
+    for command in ("plan", "status"):
+        found = rows(grid, output, command, HALVING)
+        row = found[0]
+        assert row["state"] == "stale"
+        assert row["reason"].startswith("paused: place ")
+        assert row["reason"].endswith(" of 6 after iteration 1, the best 2 go on")
+        assert row["halving"]["verdict"] == "paused"
+        assert (row["halving"]["rung"], row["halving"]["of"]) == (1, 6)
+        assert found[2]["halving"]["verdict"] == "over"
+    assert rows(grid, output, "plan", HALVING)[0]["action"] == "pause"
+    assert rows(grid, output, "status")[0]["halving"] is None
+    assert rows(grid, output, "status")[0]["reason"] == "it has paused, 1 of 9 iterations are saved"
+    grid.orch("status", SEEDS[0], HALVING)
+    assert "halving by loss, min: 6 to iteration 1 (done), 2 to iteration 3 (done)" in output()
+
+
+def test_plan_says_what_it_costs_against_the_whole_grid(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    grid.orch("plan", SEEDS[0], HALVING)
+    said = output()
+    assert "halving by loss, min: 6 to iteration 1, 2 to iteration 3, 1 to the end, 9\n" in said
+    assert "  about 16 iterations are left, 30% of the 54 of all runs\n" in said
+    grid.orch("plan", SEEDS[0], HALVING, "--json")
+    halving = json.loads(output())["halving"]
+    assert halving["iterations_left"] == {"halved": 16, "whole": 54}
+    assert [rung["runs"] for rung in halving["rungs"]] == [6, 2]
+    grid.orch("plan", SEEDS[0], "--halving=loss:min:3:20")
+    assert "no rung comes before the end, so all runs are trained to it" in output()
+    grid.orch("run", *SEEDS, HALVING)
+    output()
+    grid.orch("plan", SEEDS[0], HALVING)
+    said = output()
+    assert "nothing is left; the paused runs have 38 iterations to their ends" in said
+    assert "forecast" not in said
+
+
+def test_nothing_is_done_once_the_best_runs_have_finished(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    assert grid.orch("run", *SEEDS, HALVING) == 0
+    output()
+    assert grid.orch("run", *SEEDS, HALVING) == 0
+    assert "Nothing to do: 1 of 6 runs are done, 5 paused by halving, orch run" in output()
+    assert grid.orch("run", *SEEDS, HALVING, "--json") == 0
+    assert json.loads(output().splitlines()[-1])["exit_code"] == 0
+
+
+def test_halving_of_the_config_can_be_switched_off(grid: Grid, output: Callable[[], str]) -> None:
+    setting = "+orch.halving={metric: loss, mode: min, factor: 3, rungs: [2]}"
+    assert grid.orch("run", *SEEDS, setting) == 0
+    said = output()
+    assert "2 of 6 runs are done, 4 paused by halving" in said
+    assert " --halving none " in said.partition("paused by halving, ")[2]
+    found = rows(grid, output, "status", setting)
+    assert sorted(row["iteration"] for row in found.values()) == [2, 2, 2, 2, 9, 9]
+    assert grid.orch("run", *SEEDS, setting, "--halving=none") == 0
+    assert "6 of 6 runs are done." in output()
+
+
+def test_failed_run_is_told_and_holds_nobody_up(grid: Grid, output: Callable[[], str]) -> None:
+    seeds = ("seed=2,3,9", "--workers=2", "--halving=loss:min:2:2")
+    assert grid.orch("run", *seeds) == 1
+    said = output()
+    assert "1 of 3 runs are done, 1 failed, 1 paused by halving" in said
+    assert grid.orch("run", *seeds) == 1  # it is retried
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((HALVING, "--order=breadth"), "halving and the order breadth exclude each other"),
+        ((HALVING, "--prepare"), "and --prepare leaves them to others. Add --halving none"),
+        ((HALVING, "+orch.slurm={}"), "and orch.slurm leaves them to others"),
+        (("--halving=loss:3",), "--halving is 'loss:3'. Write it as METRIC:MODE:FACTOR"),
+        (("--halving=loss:min:1",), "--halving.factor is 1"),
+    ],
+)
+def test_what_contradicts_is_one_line(grid: Grid, options: tuple[str, ...], message: str) -> None:
+    with pytest.raises(OrchestratorError) as refusal:
+        grid.orch("run", *SEEDS, *options)
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_metric_that_no_run_has_ends_the_grid_after_its_first_rung(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    wrong = "--halving=los:min:3"
+    assert grid.orch("run", *SEEDS, wrong) == 2
+    told = "halving: no run has the metric 'los'. Choose one of loss."
+    assert f"ended early: {told}" in output()
+    with pytest.raises(UsageError) as refusal:
+        grid.orch("run", *SEEDS, wrong)
+    assert str(refusal.value) == told
+    grid.orch("status", SEEDS[0], wrong)
+    assert told in output()
+
+
+def test_breadth_first_advances_all_runs_together(grid: Grid, output: Callable[[], str]) -> None:
+    assert grid.orch("run", "seed=0,1,2", "--workers=1", "--order=breadth:4", "--json") == 0
+    events = [json.loads(line) for line in output().splitlines()]
+    came = [each["iteration"] for each in events if each["event"] == "advanced"]
+    assert came == [4, 4, 4, 8, 8, 8]
+    ended = [each["state"] for each in events if each["event"] == "ended"]
+    assert ended == ["done"] * 3
+    assert events[-1]["paused"] == 0
+
+
+def test_only_selects_the_runs_that_are_compared(grid: Grid, output: Callable[[], str]) -> None:
+    assert grid.orch("run", *SEEDS, "--only=seed > 2", HALVING) == 0
+    assert "1 of 3 runs are done, 2 paused by halving" in output()

@@ -1,0 +1,188 @@
+"""A halved grid goes from rung to rung, as its run directories say."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.config.halving_settings import Halving
+from orchestrator.execution.events import Event, RungCompleted
+from orchestrator.execution.halving_course import HalvingCourse
+from orchestrator.execution.run_queue import RunQueue
+from orchestrator.grid.identity import Run, identify
+from orchestrator.planning.halving_stage import StageReader
+from orchestrator.planning.plan import Decision, Decisions
+from orchestrator.rundir.state import Failure, Record, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.rundir.experiment import ExperimentDirectory
+
+HALF = Halving("loss", True, 2)
+ASYNC = replace(HALF, is_asynchronous=True)
+STATUS = Status(Record.INTERRUPTED, 1, "then", "box", 1, reason="it has paused")
+
+
+@pytest.fixture
+def runs() -> list[Run]:
+    return [identify({"seed": seed}, {"seed": seed}) for seed in range(4)]
+
+
+class Stand:
+    """A halved grid in a folder; ``course`` decides, and ``events`` are what it told."""
+
+    def __init__(
+        self, experiment: ExperimentDirectory, runs: Sequence[Run], halving: Halving
+    ) -> None:
+        self.experiment = experiment
+        self.runs = runs
+        self.events: list[Event] = []
+        reader = StageReader(experiment, halving)
+        known = experiment.observe(experiment.run_ids())
+        seen = {at: known[run.run_id] for at, run in enumerate(runs) if run.run_id in known}
+        decisions = Decisions(runs, seen)
+        self.decisions = decisions.staged(reader.stage(decisions, seen))
+        tell = self.events.append
+        self.course = HalvingCourse(experiment, self.decisions, reader, halving, tell)
+        self.queue = RunQueue()
+
+    def start(self) -> list[Decision]:
+        """Take what the plan starts."""
+        started = [each for each in self.decisions if each.action.value in ("run", "resume")]
+        return [self.course.aim(each) for each in started]
+
+    def leave(self, at: int, *values: float, record: Record = Record.INTERRUPTED) -> None:
+        """Let a run come as far as it has values."""
+        directory = self.experiment.create(self.runs[at])
+        points = enumerate(values, start=1)
+        lines = [
+            json.dumps({"key": "loss", "value": value, "step": step, "timestamp": 1})
+            for step, value in points
+        ]
+        directory.metrics.write_text("\n".join(lines) + "\n")
+        progress = {"iteration": len(values), "iterations": 9, "saved": len(values)}
+        (directory.path / "progress.json").write_text(json.dumps(progress))
+        failure = Failure("error", "no") if record is Record.FAILED else None
+        directory.write_status(replace(STATUS, record=record, failure=failure))
+
+    def pause(self, at: int) -> None:
+        """Tell the course that a run has paused."""
+        seen = self.experiment.run(self.runs[at].run_id).observe()
+        self.course.note_pause(self.decisions[at], seen, self.queue)
+
+    def go_on(self, *failed: int) -> list[tuple[int, int | None]]:
+        """Return what starts when nothing is live: places, and how far."""
+        found = self.course.go_on({self.runs[at].run_id for at in failed})
+        return [(self.runs.index(each.run), each.stop_after) for each in found]
+
+
+def test_best_runs_go_on_once_all_have_come(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    stand = Stand(experiment, runs, HALF)
+    assert [each.stop_after for each in stand.start()] == [1] * 4
+    for at, value in enumerate((0.4, 0.3, 0.2, 0.1)):
+        stand.leave(at, value)
+        stand.pause(at)
+    assert not stand.queue
+    assert stand.go_on() == [(2, 2), (3, 2)]
+    assert stand.events == [RungCompleted(1, 4, 2, 2, "loss")]
+    for at in (2, 3):
+        stand.leave(at, 0.2, at / 10)
+        stand.pause(at)
+    assert stand.go_on() == [(2, None)]
+    stand.leave(2, *[0.1] * 9, record=Record.DONE)
+    assert stand.go_on() == []
+    assert stand.course.count(()) == (3, 0)
+
+
+def test_failed_run_holds_nobody_up(experiment: ExperimentDirectory, runs: list[Run]) -> None:
+    stand = Stand(experiment, runs, HALF)
+    stand.start()
+    for at in (0, 1, 2):
+        stand.leave(at, at / 10)
+        stand.pause(at)
+    stand.leave(3, record=Record.FAILED)
+    assert stand.go_on(3) == [(0, 2), (1, 2)]
+    assert stand.course.count({runs[3].run_id}) == (1, 2)
+
+
+def test_run_that_does_not_come_to_its_rung_is_left_and_not_started_again(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    stand = Stand(experiment, runs, HALF)
+    stand.start()
+    for at in (0, 1, 2):
+        stand.leave(at, at / 10)
+        stand.pause(at)
+    assert stand.go_on() == []
+    assert stand.course.count(()) == (0, 4)
+
+
+def test_next_process_goes_on_where_the_files_are(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    first = Stand(experiment, runs, HALF)
+    for at in range(4):
+        first.leave(at, at / 10)
+    second = Stand(experiment, runs, HALF)
+    assert [each.stop_after for each in second.start()] == [2, 2]
+    assert second.go_on() == []  # they were started, and have not come yet
+    assert second.events == []  # this rung is an old story
+
+
+def test_survivor_that_another_process_executes_is_waited_for(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    stand = Stand(experiment, runs[:2], HALF)
+    stand.start()
+    for at in (0, 1):
+        stand.leave(at, at / 10)
+        stand.pause(at)
+    lock = experiment.run(runs[0].run_id).lock
+    descriptor = lock.open()
+    try:
+        assert lock.take(descriptor)
+        (decision,) = stand.course.go_on(())
+        assert decision.action.value == "wait"
+    finally:
+        os.close(descriptor)
+
+
+def test_asynchronous_run_goes_on_before_the_others_have_begun(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    stand = Stand(experiment, runs, ASYNC)
+    stand.start()
+    stand.leave(0, 0.5)
+    stand.pause(0)
+    assert not stand.queue
+    stand.leave(1, 0.4)
+    stand.pause(1)
+    assert [each.decision.run for each in stand.queue] == [runs[1]]
+    assert [each.decision.stop_after for each in stand.queue] == [2]
+    stand.leave(2, 0.45)
+    stand.pause(2)
+    assert len(stand.queue) == 1  # one of three, and it is the second
+    stand.leave(3, 0.2)
+    stand.pause(3)
+    assert [each.decision.run for each in stand.queue] == [runs[3], runs[1]]
+    assert stand.events == []
+
+
+def test_missing_metric_is_trouble_as_soon_as_a_run_has_paused(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    stand = Stand(experiment, runs, Halving("acc", False, 2))
+    stand.start()
+    assert stand.course.trouble == ""
+    stand.leave(0, 0.5)
+    stand.pause(0)
+    assert stand.course.trouble == "halving: no run has the metric 'acc'. Choose one of loss."
+    assert stand.go_on() == []
+    assert stand.course.count(()) is None
