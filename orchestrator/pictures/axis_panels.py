@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from orchestrator.pictures.axis_labels import name_axes
 from orchestrator.pictures.figure import (
     add_legend,
     add_notes,
     drawing,
-    name_axes,
     new_panels,
     scale_as_asked,
 )

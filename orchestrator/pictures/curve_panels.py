@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from orchestrator.pictures.axis_labels import name_axes
 from orchestrator.pictures.figure import (
     add_legend,
     add_notes,
     drawing,
-    name_axes,
     new_panels,
     scale_as_asked,
 )

@@ -17,6 +17,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from orchestrator.errors import UsageError
+from orchestrator.pictures.axis_labels import fit_labels
 from orchestrator.pictures.style import settings_of
 from orchestrator.sanitize import printable
 
@@ -127,12 +128,6 @@ def add_notes(figure: Figure, notes: Sequence[str], look: Appearance) -> None:
         figure.set_size_inches(width, height + _NOTE * len(lines))
 
 
-def name_axes(panel: Axes, across: str, up: str) -> None:
-    """Label the axes of a panel; no character has a special meaning."""
-    panel.set_xlabel(printable(across), parse_math=False)
-    panel.set_ylabel(printable(up), parse_math=False)
-
-
 def render(figure: Figure, form: str, look: Appearance) -> bytes:
     """Return the content of a file in one of the formats; the same figure gives the same bytes.
 
@@ -143,6 +138,7 @@ def render(figure: Figure, form: str, look: Appearance) -> bytes:
     with drawing(look):
         warnings.filterwarnings("error", message="constrained_layout not applied")
         try:
+            fit_labels(figure)
             figure.savefig(content, format=form, metadata=_WITHOUT_DATES[form])
         except UserWarning:
             raise UsageError(
