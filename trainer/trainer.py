@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from math import inf, isfinite
 from pathlib import Path
@@ -21,7 +20,6 @@ from trainer.checkpoints.state import (
 )
 from trainer.checkpoints.store import Checkpoints
 from trainer.checks import (
-    MEASURED,
     check_metric,
     check_numbers,
     check_savable,
@@ -37,10 +35,10 @@ from trainer.compute_environment import (
 )
 from trainer.config_file import written_config
 from trainer.configured_metrics import build_measures
-from trainer.errors import Stopped, TrainingPaused
 from trainer.evaluation import evaluate_part
 from trainer.held_optimizers import HeldOptimizers
 from trainer.history import History
+from trainer.iteration_end import end_iteration, stop_if_asked
 from trainer.iteration_in_progress import IterationInProgress
 from trainer.loading.data_set_checks import check_parts
 from trainer.loading.loaders import make_loader
@@ -52,7 +50,7 @@ from trainer.results import report
 from trainer.roles import Roles
 from trainer.run_claim import claimed
 from trainer.run_config import Configured
-from trainer.run_files import Outputs, Progress, say
+from trainer.run_files import Outputs, say
 from trainer.schedule_interval import STEP, interval_of, length_of
 from trainer.schedule_steps import RateSchedule, rate_of
 from trainer.seeding import seed_everything
@@ -202,10 +200,11 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         """
         with claimed(self.outputs.checkpoints), compiler_limit_explained():
             self._begin()
+            total = self._settings.iterations
             with Recorder(self.checkpoints, self.outputs, self._settings.every) as recorder:
                 for iteration in self._iterations(recorder):
-                    self._save(recorder, iteration, self._run(iteration))
-                self._stop_if_asked(recorder, is_over=True)  # finished, so that it does not pause
+                    end_iteration(self, recorder, iteration, total, self._run(iteration))
+                stop_if_asked(self, recorder, total, is_over=True)
                 final = digest_of(module_states(self)), self.history.points
                 results = self._test(recorder)
             # The recorder has waited on exit: the last iteration is on the disk.
@@ -228,7 +227,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         if self._in_progress is not None:
             self._in_progress.begin(recorder)
         for iteration in self.stopping.rest(self.iteration, self._settings.iterations):
-            self._stop_if_asked(recorder)
+            stop_if_asked(self, recorder, self._settings.iterations)
             yield iteration
 
     def _end(self, results: dict[str, float], state: str, points: Sequence[MetricPoint]) -> None:
@@ -239,16 +238,6 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         if self._in_progress is not None:
             self._in_progress.end()
         report(self, self._settings.iterations, results, points, state)
-
-    def _stop_if_asked(self, recorder: Recorder, *, is_over: bool = False) -> None:
-        if self.stop_requested or (self.iteration >= self.stop_after and not is_over):
-            recorder.complete(lambda: state_of(self))
-            after = f"after iteration {self.iteration} of {self._settings.iterations}, as asked"
-            raise (
-                Stopped(f"stopped {after}")
-                if self.stop_requested
-                else TrainingPaused(f"paused {after}")
-            )
 
     def _run(self, iteration: int) -> dict[str, float]:
         """Train for one iteration, validate, step the scheduler, and return the metrics."""
@@ -266,25 +255,6 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         for end in self.callbacks.cb_on_iteration_end:
             end(self, iteration, metrics)
         return metrics
-
-    def _save(self, recorder: Recorder, iteration: int, metrics: dict[str, float]) -> None:
-        """Queue the iteration to be saved and then published."""
-        self.generators.tell_late()
-        self.unsaved.tell()
-        self.rehearsal.tell()
-        self.iteration = iteration
-        check_numbers(metrics, own=MEASURED)
-        self.history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)
-        self.stopping.judge(iteration, metrics, self.history)
-        iterations, points = self._settings.iterations, self.history.points
-        progress = Progress(
-            iteration, iterations, points, self.stopping.reason, is_total_read=self.watch.is_read
-        )
-        recorder.record(progress, lambda: state_of(self), self.history.best_iteration)
-        shown = "  ".join(f"{key} {float(value):.4g}" for key, value in metrics.items())
-        say(f"iteration {iteration} of {iterations}: {shown}")
-        if progress.stopped_early:
-            say(f"stopped early: {progress.stopped_early}")
 
     def _test(self, recorder: Recorder) -> dict[str, float]:
         """Test the best weights, or the last ones if the configuration says so."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from omegaconf import OmegaConf
-from run_files import MakeRun, Train, checkpoints_of, points_of, results_of
+from run_files import MakeRun, Train, checkpoints_of, results_of
 
 from trainer.errors import ConfigError, Diverged
 from trainer.trainer import ModularTaskTrainer
@@ -50,16 +50,6 @@ def test_same_configuration_gives_the_same_digest(make_run: MakeRun, train: Trai
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_each_iteration_reports_its_metrics(make_run: MakeRun, train: Train) -> None:
-    """Four metrics an iteration, with the learning rate that it was trained with."""
-    cosine = {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 4}
-    run_dir = make_run(scheduler=cosine)
-    train(run_dir)
-    rates = [point["value"] for point in points_of(run_dir) if point["key"] == "lr"]
-    assert rates == pytest.approx([0.1, 0.0853553, 0.05, 0.0146447], rel=1e-4)
-    assert len(points_of(run_dir)) == 4 * 4 + 2
-
-
 def test_best_weights_are_tested_unless_the_last_are_asked_for(
     make_run: MakeRun, train: Train
 ) -> None:
@@ -79,15 +69,6 @@ def test_diverged_run_keeps_its_last_good_checkpoint(make_run: MakeRun, train: T
     with pytest.raises(Diverged, match=r"^iteration 1: the training loss is nan\. Lower"):
         train(run_dir)
     assert checkpoints_of(run_dir) == []
-
-
-def test_metric_that_does_not_exist_is_an_error(make_run: MakeRun, train: Train) -> None:
-    """The message lists the metrics there are."""
-    run_dir = make_run(checkpoint={"metric": "accuracy"})
-    with pytest.raises(
-        ConfigError, match=r"no metric 'accuracy'. Choose one of train/loss, lr, valid"
-    ):
-        train(run_dir)
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:99"])

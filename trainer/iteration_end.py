@@ -1,0 +1,86 @@
+"""The end of an iteration: it is judged, queued to be saved, and shown; then the run may stop."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from trainer.checkpoints.state import Resumable, state_of
+from trainer.checks import MEASURED, check_numbers
+from trainer.errors import Stopped, TrainingPaused
+from trainer.run_files import Progress, say
+
+if TYPE_CHECKING:
+    from trainer.checkpoints.background_writer import Recorder
+    from trainer.state_rehearsal import Rehearsal
+    from trainer.unsaved_state import UnsavedState
+
+
+class Saving(Resumable, Protocol):
+    """The parts of a trainer that the end of an iteration needs."""
+
+    unsaved: UnsavedState
+    rehearsal: Rehearsal
+    stop_requested: bool
+    stop_after: float
+
+
+def end_iteration(
+    trainer: Saving, recorder: Recorder, iteration: int, iterations: int, metrics: dict[str, float]
+) -> None:
+    """Queue an iteration to be saved and then published, and print its metrics.
+
+    Args:
+        trainer: The trainer.
+        recorder: Saves the iteration on a background thread.
+        iteration: The iteration.
+        iterations: The number of iterations of the run.
+        metrics: The metrics, including those of callbacks.
+
+    Raises:
+        ConfigError: If a callback has added something that is not a metric.
+        CheckpointError: If a state cannot be saved, or could not be loaded again.
+    """
+    trainer.generators.tell_late()
+    trainer.unsaved.tell()
+    trainer.rehearsal.tell()
+    trainer.iteration = iteration
+    check_numbers(metrics, own=MEASURED)
+    history, stopping = trainer.history, trainer.stopping
+    history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)
+    stopping.judge(iteration, metrics, history)
+    is_read = trainer.watch.is_read
+    progress = Progress(
+        iteration, iterations, history.points, stopping.reason, is_total_read=is_read
+    )
+    recorder.record(progress, lambda: state_of(trainer), history.best_iteration)
+    shown = "  ".join(f"{key} {float(value):.4g}" for key, value in metrics.items())
+    say(f"iteration {iteration} of {iterations}: {shown}")
+    if progress.stopped_early:
+        say(f"stopped early: {progress.stopped_early}")
+
+
+def stop_if_asked(
+    trainer: Saving, recorder: Recorder, iterations: int, *, is_over: bool = False
+) -> None:
+    """Stop between two iterations, if somebody has asked for that.
+
+    Args:
+        trainer: The trainer.
+        recorder: Saves the last iteration, if it was only published.
+        iterations: The number of iterations of the run.
+        is_over: Whether no iteration is left, so that the run does not pause.
+
+    Raises:
+        Stopped: If the run was asked to stop.
+        TrainingPaused: If it has the iterations after which it was asked to pause.
+    """
+    is_pause = trainer.iteration >= trainer.stop_after and not is_over
+    if trainer.stop_requested or is_pause:
+        recorder.complete(lambda: state_of(trainer))
+        after = f"after iteration {trainer.iteration} of {iterations}, as asked"
+        raise (
+            Stopped(f"stopped {after}")
+            if trainer.stop_requested
+            else TrainingPaused(f"paused {after}")
+        )
