@@ -100,10 +100,7 @@ def describe_runs(
     if durations:
         yield (
             "time of the last attempts",
-            (
-                f"{describe_seconds(sum(durations))} in all, {describe_seconds(min(durations))} to"
-                f" {describe_seconds(max(durations))} per run"
-            ),
+            f"{describe_seconds(sum(durations))} in all, {_describe_range(durations)} per run",
         )
     retried = sum(status.attempt > 1 for status in statuses)
     if retried:
@@ -175,3 +172,10 @@ def _counted(name: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
     told = [f"{value} ({count} runs)" for value, count in counts[:_MOST_VALUES]]
     more = len(counts) - _MOST_VALUES
     yield name, "; ".join([*told, *([f"and {more} others"] if more > 0 else [])])
+
+
+def _describe_range(seconds: Sequence[float]) -> str:
+    if max(seconds) < 1:
+        return "less than 1 s"
+    least, most = describe_seconds(min(seconds)), describe_seconds(max(seconds))
+    return most if least == most else f"{least} to {most}"

@@ -68,7 +68,9 @@ def shown_cell(cell: Cell | None, plus_minus: str = " ± ") -> str:
     """Return a metric as tables show it: the mean, and the standard deviation if there is one."""
     if cell is None:
         return "-"
-    return f"{cell.mean:.4g}" if cell.std is None else f"{cell.mean:.4g}{plus_minus}{cell.std:.2g}"
+    if cell.std is None or math.isnan(cell.std):  # of a mean that is NaN or infinite
+        return f"{cell.mean:.4g}"
+    return f"{cell.mean:.4g}{plus_minus}{cell.std:.2g}"
 
 
 def _texts(

@@ -2,9 +2,12 @@
 
 import csv
 import io
+import math
 
-from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of
-from orchestrator.planning.results_table import ResultsTable, compare
+import pytest
+
+from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of, shown_cell
+from orchestrator.planning.results_table import Cell, ResultsTable, compare
 from orchestrator.planning.run_results import RunResults
 
 
@@ -44,3 +47,17 @@ def test_csv_of_single_runs_names_each() -> None:
         ("id1", "1", "0.75"),
         ("", "0", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        (None, "-"),
+        (Cell(0.5, None), "0.5"),
+        (Cell(0.5, 0.25), "0.5 ± 0.25"),
+        (Cell(math.nan, math.nan), "nan"),
+        (Cell(math.inf, math.nan), "inf"),
+    ],
+)
+def test_cell_has_a_deviation_only_if_there_is_one(cell: Cell | None, shown: str) -> None:
+    assert shown_cell(cell) == shown
