@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+from torch.optim import Optimizer
 
 from trainer.errors import CheckpointError
 from trainer.loading.without_trace import found_without_trace
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Digests = dict[str, str]
+    Form = dict[str, object]
 
 MOST_BYTES: Final = 1 << 24  # of a state that is kept until the end of the first iteration
 MOST_NAMED: Final = 5
@@ -36,13 +39,18 @@ class Rehearsal:
 
     Args:
         modules: The modules by their roles.
+        is_rebuilt: Whether a callback at the beginning of the training may rebuild changed modules.
     """
 
-    def __init__(self, modules: Mapping[str, object]) -> None:
+    def __init__(self, modules: Mapping[str, object], *, is_rebuilt: bool = False) -> None:
         self._modules: dict[str, Any] = {
             role: module for role, module in modules.items() if _saves_its_own_way(module)
         }
         self._before: dict[str, tuple[object, dict[str, object]]] = {}
+        self._built = (
+            {} if is_rebuilt else {role: each for role, each in modules.items() if _form_of(each)}
+        )
+        self._forms = {role: _form_of(each) for role, each in self._built.items()}
 
     def begin(self) -> None:
         """Keep the states of the beginning."""
@@ -58,6 +66,7 @@ class Rehearsal:
         Raises:
             CheckpointError: If a module cannot load its own state: the run could not be resumed.
         """
+        self._tell_changed()
         before, self._before = self._before, {}
         if not before:
             return
@@ -80,6 +89,38 @@ class Rehearsal:
                     f" load_state_dict() of {kind} does not restore that: a resumed run would differ."
                     " Ignore this if each iteration sets it, or nothing depends on it."
                 )
+
+    def _tell_changed(self) -> None:
+        """Print, once for each module, that it could not be restored as it is built."""
+        for role, form in [*self._forms.items()]:
+            if not _fits(_form_of(self._built[role]), form):
+                del self._forms[role]
+                say(
+                    f"note: the {role} has other tensors or parameter groups than when it was built, and no"
+                    " module has cb_on_train_begin to change it again: a run that is interrupted now could"
+                    " not be resumed."
+                )
+
+
+def _form_of(module: object) -> Form:
+    """Return what of a module its state has to fit; nothing for objects of the user's own.
+
+    `None` stands for a lazy parameter, which takes the shape that its state has.
+    """
+    if isinstance(module, Optimizer):
+        return {str(place): len(group["params"]) for place, group in enumerate(module.param_groups)}
+    if not isinstance(module, nn.Module) or any(
+        saves_more(type(each)) for each in module.modules()
+    ):
+        return {}
+    tensors = (*module.named_parameters(), *module.named_buffers())
+    return {name: None if is_lazy(each) else each.shape for name, each in tensors}
+
+
+def _fits(now: Form, built: Form) -> bool:
+    return now.keys() == built.keys() and all(
+        form in (None, now[name]) for name, form in built.items()
+    )
 
 
 def _rehearsed(

@@ -140,7 +140,8 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         self.batches = passes_of(self.loaders["train"])
         self.generators = ModuleGenerators(self.modules, self.loaders.values())
         self.unsaved = UnsavedState(self.modules)
-        self.rehearsal = Rehearsal(self.modules)
+        is_rebuilt = bool(self.callbacks.cb_on_train_begin)
+        self.rehearsal = Rehearsal(self.modules, is_rebuilt=is_rebuilt)
         self.held = HeldOptimizers(self.modules)
 
     def _plan_updates(self, modules: Modules) -> str:

@@ -66,6 +66,34 @@ def test_state_that_cannot_be_loaded_is_refused(
     assert not [*(run_dir / "checkpoints").glob("*.pt")]
 
 
+@pytest.mark.parametrize(
+    ("how", "role"),
+    [
+        ("grows a buffer", "model"),
+        ("adds a layer", "model"),
+        ("adds a group", "optimizer"),
+        ("adds a group, and again", ""),
+        ("nothing", ""),
+        ("replaces a layer", ""),
+    ],
+)
+def test_module_that_could_not_be_restored_as_it_is_built_is_told_once(
+    make_run: MakeRun, train: Train, capsys: pytest.CaptureFixture[str], how: str, role: str
+) -> None:
+    changing = {"_target_": f"forgetful_modules.{'Re' if 'again' in how else ''}Changing"}
+    train(
+        make_run(
+            iterations=3,
+            test_with="last",
+            model={"_target_": "forgetful_modules.Growing", "how": how},
+            curriculum=changing | {"how": how},
+        )
+    )
+    said = capsys.readouterr().out
+    assert said.count("could not be resumed") == bool(role)
+    assert f"note: the {role} has other tensors" in said or not role
+
+
 @pytest.mark.parametrize("how", ["forgets later", "forgets much"])
 def test_what_is_lost_later_is_not_noticed(
     make_run: MakeRun, train: Train, capsys: pytest.CaptureFixture[str], how: str

@@ -93,3 +93,46 @@ class Doubling(torch.optim.SGD):
 
     def load_state_dict(self, state_dict: Any) -> None:
         """Do nothing."""
+
+
+class Growing(nn.Linear):
+    """A model that may grow a buffer in each step."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(6, 2)
+        self.how = how
+        self.register_buffer("seen", torch.zeros(1))
+        self.other = nn.Linear(1, 1)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Note that there was a batch."""
+        if self.how == "grows a buffer" and self.training:
+            self.seen = torch.cat([self.seen, torch.ones(1)])
+        return super().forward(samples)
+
+
+class Changing:
+    """A curriculum that changes model and optimizer at the end of the second iteration."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def cb_on_iteration_end(self, trainer: Any, iteration: int, metrics: dict[str, Any]) -> None:
+        """Change them."""
+        if iteration != 2:
+            return
+        if self.how == "adds a layer":
+            trainer.model.third = nn.Linear(1, 1)
+        if self.how == "replaces a layer":
+            trainer.model.other = nn.Linear(1, 1)
+        if self.how.startswith("adds a group"):
+            trainer.optimizer.add_param_group({"params": [nn.Parameter(torch.ones(1))]})
+
+
+class ReChanging(Changing):
+    """A curriculum that does so again in a resumed run."""
+
+    def cb_on_train_begin(self, trainer: Any) -> None:
+        """Change them."""
+        if trainer.iteration >= 2:
+            self.cb_on_iteration_end(trainer, 2, {})
