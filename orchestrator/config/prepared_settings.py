@@ -55,6 +55,8 @@ def resolve_written(written: Mapping[str, Value], where: str) -> Mapping[str, Va
     Raises:
         ConfigError: A variable that it refers to is not set here.
     """
+    if "${" not in repr(written):  # as in most runs; a pilot reads thousands of them at its start
+        return written
     try:
         found: Any = OmegaConf.to_container(OmegaConf.create(dict(written)), resolve=True)
     except OmegaConfBaseException as error:
