@@ -46,7 +46,7 @@ def grid(runs: int) -> list[str]:
 
 
 def processor(work: Callable[[], object]) -> float:
-    """Return the processor time of a call, in seconds."""
+    """Return the processor time that something takes, in seconds."""
     before = resource.getrusage(resource.RUSAGE_SELF)
     work()
     after = resource.getrusage(resource.RUSAGE_SELF)

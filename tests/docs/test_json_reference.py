@@ -33,7 +33,7 @@ TABLES = read_tables(DOCS / "reference" / "json.md")
 # What a run directory holds under names of the user's own.
 OPEN = {"sharing", "overrides", "metrics", "results", "config", "states", "files", "tags"}
 # The amounts of a forecast, which have one form.
-OPEN |= {"seconds", "forecast_seconds", "slot_seconds", "gpu_seconds", "bytes"}
+OPEN |= {"gpu_hours", "seconds", "forecast_seconds", "slot_seconds", "gpu_seconds", "bytes"}
 GRID = """lr=0.1,0.1,2,3 '+_filters=["lr > 2 ! steps == 20"]'"""
 COMMANDS = {
     "orch plan --json": [
@@ -41,6 +41,7 @@ COMMANDS = {
         "orch plan lr=0.5 --json",
         "orch plan lr=0.1 pause=0,1 --json",
         "orch plan lr=0.5,0.6 +iterations=3 --halving loss:min:2 --json",
+        """orch plan lr=0.7 'orch.slurm={{pilots: 2, sbatch: ["--mem=1G"]}}' --json""",
     ],
     "orch init --json": ["orch init made --app --json"],
     "orch stop --json": ["orch stop --json"],

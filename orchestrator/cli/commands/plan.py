@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from orchestrator.config.slurm_settings import SlurmSettings
     from orchestrator.execution.planned_sharing import PlannedSharing
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.load import Planned
@@ -137,6 +138,7 @@ def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:
 
     sharing = _sharing(planned, flags)
     forecast = forecast_here(planned, with_flags(planned.settings, flags).share, sharing)
+    slurm = planned.settings.slurm if planned.plan.starts() else None
     return plan_as_json(planned.plan) | {
         "changes": changes_as_json(look_back(planned)),
         "numbers": versions_as_json(look_at_numbers(planned)),
@@ -145,4 +147,11 @@ def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:
         "sharing": sharing and sharing_as_json(sharing),
         "forecast": forecast and forecast_as_json(forecast),
         "halving": halving_as_json(planned.plan.decisions, planned.halving),
+        "slurm": _slurm_as_json(planned, slurm) if slurm else None,
     }
+
+
+def _slurm_as_json(planned: Planned, slurm: SlurmSettings) -> dict[str, object]:
+    from orchestrator.cli.cluster_plan import request_as_json  # noqa: PLC0415 # clusters only
+
+    return request_as_json(planned, slurm)

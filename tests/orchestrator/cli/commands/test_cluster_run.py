@@ -213,6 +213,9 @@ def test_cluster_is_asked_for_in_the_plan(
 ) -> None:
     assert grid.orch("plan", *GRID) == 0
     assert "slurm: a pilot could start at 2030-01-01T00:00:00" in output()
+    assert grid.orch("plan", *GRID, "--json") == 0
+    (kind,) = json.loads(output())["slurm"]["kinds"]
+    assert (kind["accepted"], kind["starts_at"]) == (True, "2030-01-01T00:00:00")
     (slurm / "fault-sbatch").write_text("sys.exit('allocation failure: Invalid partition')")
     kinds = "orch.slurm.sbatch=[['--partition=a'],['--partition=b']]"
     assert grid.orch("plan", *GRID, kinds) == 0
