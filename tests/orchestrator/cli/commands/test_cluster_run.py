@@ -97,7 +97,9 @@ def test_request_is_what_was_set(grid: Grid, slurm: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("SECRET", "x")
     monkeypatch.setenv("NAMED", "y")
     grid.orch("run", "lr=1", "orch.slurm.sbatch=['--gres=gpu:1']", "orch.slurm.time=2h")
-    (line,) = (line for line in calls(slurm) if line.startswith("sbatch"))
+    line = next(
+        line for line in calls(slurm) if line.startswith("sbatch")
+    )  # a busy machine may need more
     words = line.split()
     assert {"--parsable", "--gres=gpu:1", "--no-requeue", "--time=0-02:00:00"} <= set(words)
     assert {"--signal=B:TERM@120", "--job-name=orch-grid-NONCE", "--array=0-0"} <= set(words)
