@@ -12,6 +12,7 @@ from orchestrator.cli.forecast_output import describe_accuracy, range_as_json
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.tables import note
 from orchestrator.config.halving_settings import NO_HALVING
+from orchestrator.execution.estimate import describe_seconds
 from orchestrator.execution.events import Ended, ExecutionResult
 from orchestrator.grid.axes import describe_point
 from orchestrator.grid.identity import short
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from orchestrator.execution.events import Pauses
     from orchestrator.execution.forecast import Executed
     from orchestrator.execution.time_left import Worker
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.work import Work
 
+_SHORT: Final = 10.0  # seconds; fewer are told with decimals
 NOTHING_EXECUTED: Final = ExecutionResult({}, left=0, stopped=False)
 
 
@@ -69,6 +72,8 @@ def close(  # noqa: PLR0913, PLR0917 # all that an end consists of
             "failed": sum(ended.state is State.FAILED for ended in outcome.ended.values()),
             "left": outcome.left,
             "paused": outcome.paused,
+            "pauses": outcome.pauses.count,
+            "seconds_per_pause": outcome.pauses.seconds and round(outcome.pauses.seconds, 3),
             "reason": outcome.gave_up or None,
             "exit_code": int(code),
             "seconds": executed and round(executed.seconds, 3),
@@ -78,6 +83,8 @@ def close(  # noqa: PLR0913, PLR0917 # all that an end consists of
     elif outcome is not NOTHING_EXECUTED:
         ended = executed if code == ExitCode.DONE and not options.quiet else None
         if told := ended and describe_accuracy(ended):
+            console.print(note(told), soft_wrap=True)
+        if told := ended and describe_pauses(outcome.pauses):
             console.print(note(told), soft_wrap=True)
         _summarize(outcome, planned, options, console)
     return code
@@ -101,6 +108,16 @@ def _summarize(
     told += [f"{outcome.left} left, the same command continues them"] if outcome.left else []
     told += [describe_paused(outcome.paused, planned, options)] if outcome.paused else []
     console.print(Text(", ".join(told) + "."), soft_wrap=True)
+
+
+def describe_pauses(pauses: Pauses) -> str:
+    """Return how many pauses there were and what one took, in one line; empty if it is unknown."""
+    if pauses.seconds is None:
+        return ""
+    count = f"{pauses.count} pause{'s' * (pauses.count != 1)}"
+    short = pauses.seconds < _SHORT
+    took = f"{pauses.seconds:.2f} s" if short else describe_seconds(pauses.seconds)
+    return f"{count}, each took about {took} of a slot beyond its iterations"
 
 
 def describe_paused(paused: int, planned: Work, options: argparse.Namespace) -> str:

@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.events import Advanced, Ended
+from orchestrator.execution.pause_price import PausePrice
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestrator.execution.events import Pauses
     from orchestrator.execution.live_attempts import Running
     from orchestrator.execution.protocols import Board
     from orchestrator.grid.identity import Run, RunId
@@ -27,6 +29,7 @@ class EndedRuns:
         self._experiment = experiment
         self._board = board
         self._ended: dict[RunId, Ended] = {}
+        self._price = PausePrice()
 
     @property
     def ended(self) -> Mapping[RunId, Ended]:
@@ -41,6 +44,11 @@ class EndedRuns:
     def count_unfinished(self) -> int:
         """Return how many runs ended unfinished."""
         return sum(ended.state in _UNFINISHED for ended in self._ended.values())
+
+    @property
+    def pauses(self) -> Pauses:
+        """How many pauses this process has seen, and what one took."""
+        return self._price.pauses()
 
     def add(
         self,
@@ -67,6 +75,8 @@ class EndedRuns:
 
     def show_pause(self, run: Run, seen: Observation, running: Running | None) -> None:
         """Show how far a run has come that pauses as it was to."""
+        if running is not None and seen.progress is not None:
+            self._price.note(self._experiment.run(run.run_id), running, seen.progress)
         if seen.progress is not None:
             seconds = running.seconds if running else 0.0
             metrics = self._experiment.run(run.run_id).outcome().metrics

@@ -94,8 +94,8 @@ class Engine:
         self._experiment.tear_down()
         left = len(self._queue) + len(self._elsewhere) + self._ended.count_unfinished()
         paused, left = self._course.count(self._ended.failed) or (0, left)
-        ended, trouble = self._ended.ended, bool(self._course.trouble)
-        return ExecutionResult(ended, left, stop.interrupts, self._gave_up, paused, trouble)
+        end = stop.interrupts, self._gave_up, paused, bool(self._course.trouble), self._ended.pauses
+        return ExecutionResult(self._ended.ended, left, *end)
 
     def _goes_on(self, stop: StopRequests) -> bool:
         is_open = bool(self._queue or (self._elsewhere and self._waits))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -176,12 +176,23 @@ class ExecutionSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Pauses:
+    """How many pauses there were, and how many seconds one took; None: unknown."""
+
+    count: int = 0
+    seconds: float | None = None
+
+
+NO_PAUSES: Final = Pauses()
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutionResult:
     """How every run of the plan ended, and whether the user interrupted it.
 
     ``left`` counts the runs that this process neither finished nor saw finished; ``gave_up`` says
     why it did not continue with them, if the user did not ask it to stop. ``paused`` counts the runs
-    that others were better than; they are not left. ``is_misused``: the settings do not fit the runs.
+    that others were better than; they are not left. ``is_misused``: the settings do not fit the runs. ``pauses`` is what pauses took.
     """
 
     ended: Mapping[RunId, Ended]
@@ -190,3 +201,4 @@ class ExecutionResult:
     gave_up: str = ""
     paused: int = 0
     is_misused: bool = False
+    pauses: Pauses = NO_PAUSES

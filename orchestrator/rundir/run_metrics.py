@@ -154,6 +154,18 @@ def read_curve(metrics: Path | str, key: str) -> Mapping[int, float]:
     return dict(sorted(found.items())) if found else read_curves(metrics).get(key, {})
 
 
+def read_times(metrics: Path | str) -> Mapping[int, float]:
+    """Return when the last point of each step at the end of ``metrics.jsonl`` was logged, in ms."""
+    found: dict[int, float] = {}
+    with contextlib.suppress(OSError):
+        for line in durable.read_tail(metrics, _TAIL).splitlines():
+            point = records.parse(line)
+            match point:
+                case {"step": int(step), "timestamp": int(when) | float(when)}:
+                    found[step] = max(when, found.get(step, when))
+    return found
+
+
 def read_last_step(metrics: Path | str) -> int | None:
     """Return the step of the last point of ``metrics.jsonl``, or None without one."""
     with contextlib.suppress(OSError):
