@@ -10,10 +10,12 @@ import pytest
 from orchestrator.rundir.records import as_metric, as_number, parse
 from orchestrator.rundir.run_metrics import (
     Outcome,
+    read_curve,
     read_curves,
     read_figure,
     read_metrics_at,
     read_outcome,
+    read_times,
 )
 from orchestrator.sanitize import printable
 
@@ -209,3 +211,38 @@ def test_points_beyond_the_first_megabyte_count(tmp_path: Path) -> None:
     assert path.stat().st_size > 1_000_000
     assert read_metrics_at(path, 39_999) == {"loss": 39_999}
     assert len(read_curves(path)["loss"]) == 40_000
+
+
+def test_one_curve_is_that_of_all_curves(tmp_path: Path) -> None:
+    """However its name is escaped; names that contain it are others."""
+    path = tmp_path / "metrics"
+    points = [
+        ("loss", 1, 0.5),
+        ("loss2", 1, 9),
+        ("a/loss", 1, 9),
+        ("loss", 3, "NaN"),
+        ("loss", 2, 1),
+    ]
+    lines = [json.dumps({"key": key, "value": value, "step": step}) for key, step, value in points]
+    lines += [
+        '{"key": "verl\\u00fcst", "value": 1, "step": 1}',
+        '{"key": "verlüst", "value": 2, "step": 2}',
+    ]
+    lines += ['{"key": "a\\/b", "value": 3, "step": 1}', '{"key": "loss", "value": 4, "st']
+    path.write_text("\n".join(lines))
+    whole = read_curves(path)
+    for key in whole:
+        assert repr(read_curve(path, key)) == repr(dict(whole[key]))
+    assert [*read_curve(path, "loss")] == [1, 2, 3]
+    assert read_curve(path, "a/b") == {1: 3}
+    assert read_curve(path, "absent") == read_curve(tmp_path / "absent", "loss") == {}
+
+
+def test_times_are_those_of_the_last_points_of_steps(tmp_path: Path) -> None:
+    path = tmp_path / "metrics"
+    lines = [
+        json.dumps({"step": step, "timestamp": when}) for step, when in ((1, 5), (1, 7), (2, 9))
+    ]
+    path.write_text("\n".join([*lines, "[]", '{"step": 3}', '{"step": "4", "timestamp": 1}']))
+    assert read_times(path) == {1: 7, 2: 9}
+    assert read_times(tmp_path / "absent") == {}
