@@ -47,6 +47,15 @@ PLACES: dict[str, dict[str, Any]] = {
     "sampler.__init__": {"dataloader": {"sampler": {"_target_": "failing.Order"}}},
     "sampler.__iter__": {"dataloader": {"sampler": {"_target_": "failing.Order"}}},
     **{place: {} for place in MODULES},
+    "stream.set_epoch": {},
+    "stream.__iter__": {},
+    "stream, between two samples": {},
+    "stream, in a worker": {"dataloader": WORKERS},
+    "cb_on_update": {"model": {"_target_": "failing.Updating"}},
+    "cb_on_update, after backward": {
+        "model": {"_target_": "failing.Updating"},
+        "checkpoint": {"metric": "validation/loss", "within_iteration": 1},
+    },
 }
 EVERYWHERE = ("StopIteration", "TypeError", "RuntimeError", "exit 0")
 OTHERS = [deed for deed in DEEDS if deed not in EVERYWHERE]
@@ -116,9 +125,7 @@ def check(make_run: MakeRun, ends_of: EndsOf, place: str, deeds: list[str]) -> N
             iterations=1,
             data={"_target_": "failing.Data", "where": place, "deed": deed},
             metrics={"own": {"_target_": "failing.Metric"}},
-            checkpoint={"metric": "validation/loss"},
-            **modules,
-            **PLACES[place],
+            **{"checkpoint": {"metric": "validation/loss"}, **modules, **PLACES[place]},
         )
     faults = {deed: fault_of(end, place, deed) for deed, end in ends_of(run_dirs).items()}
     assert {deed: fault for deed, fault in faults.items() if fault} == {}

@@ -22,6 +22,7 @@ PLACES = [
     *("criterion.forward", "criterion.forward, evaluating"),
     *("scheduler.get_lr", "a rate", "metric.compute", "curriculum.state_dict", "a state"),
     *("restrict", "a metric", "the name of a metric", "a result"),
+    *("stream.__iter__", "a sample of a stream", "cb_on_update"),
 ]
 
 
@@ -78,6 +79,8 @@ def check(make_run: MakeRun, ends_of: EndsOf, place: str, values: list[str]) -> 
             *(("scheduler", "Scheduler"), ("curriculum", "Curriculum")),
         )
     }
+    if place == "cb_on_update":
+        modules["model"] = {"_target_": "returning.Updating"}
     run_dirs = {
         what: make_run(
             f"{number}",

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset, Sampler, default_collate, get_worker_info
+from torch.utils.data import Dataset, IterableDataset, Sampler, default_collate, get_worker_info
 from user_modules import labelled
 
 PLAN = {"where": "", "deed": ""}
@@ -104,6 +104,23 @@ class Samples(Dataset[Any]):
         return self.samples[index]
 
 
+class Stream(IterableDataset[Any]):
+    """Samples of a stream."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Begin an epoch."""
+        at("stream.set_epoch")
+
+    def __iter__(self) -> Iterator[Any]:
+        at("stream.__iter__")
+        for number, sample in enumerate(labelled(0)):
+            if number == 20:
+                at("stream, between two samples")
+                if get_worker_info() is not None:
+                    at("stream, in a worker")
+            yield sample
+
+
 class Evaluated(Samples):
     """Samples of the validation."""
 
@@ -122,9 +139,9 @@ class Data:
         self.validation, self.test = Evaluated(), Samples()
 
     @property
-    def train(self) -> Samples:
+    def train(self) -> Any:
         at("data.train")
-        return Samples()
+        return Stream() if PLAN["where"].startswith("stream") else Samples()
 
 
 def collate(samples: list[Any]) -> Any:
@@ -171,6 +188,20 @@ class Model(nn.Module):
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         at("model.state_dict")
         return super().state_dict(*args, **kwargs)
+
+
+class Updating(Model):
+    """A model that makes the updates."""
+
+    def cb_on_update(self, trainer: Any, batches: list[Any]) -> Tensor:
+        at("cb_on_update")
+        loss, *_ = trainer.update.call(batches[0])
+        trainer.optimizer.zero_grad()
+        loss.backward()
+        at("cb_on_update, after backward")
+        trainer.optimizer.step()
+        returned: Tensor = loss
+        return returned
 
 
 class Loss(nn.CrossEntropyLoss):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import Dataset, IterableDataset, default_collate
 from user_modules import labelled
 
 PLAN = {"where": "", "what": ""}
@@ -66,12 +66,20 @@ class Samples(Dataset[Any]):
         return or_wrong("data.__getitem__", self.samples[index])
 
 
+class Stream(IterableDataset[Any]):
+    """Samples of a stream."""
+
+    def __iter__(self) -> Any:
+        samples = [or_wrong("a sample of a stream", each) for each in labelled(0)]
+        return or_wrong("stream.__iter__", iter(samples))
+
+
 class Data:
     """A data module that says what is wrong."""
 
     def __init__(self, where: str, what: str) -> None:
         PLAN.update(where=where, what=what)
-        self.train = or_wrong("data.train", Samples())
+        self.train = or_wrong("data.train", Stream() if "stream" in where else Samples())
         self.validation, self.test = or_wrong("data.validation", Samples()), Samples()
 
 
@@ -98,6 +106,18 @@ class Model(nn.Module):
     def forward(self, samples: Any) -> Any:
         outputs = self.layer(samples)
         return or_wrong("model.forward", or_wrong(_now(self), outputs))
+
+
+class Updating(Model):
+    """A model that makes the updates."""
+
+    def cb_on_update(self, trainer: Any, batches: list[Any]) -> Any:
+        """Return what counts as the loss."""
+        loss, *_ = trainer.update.call(batches[0])
+        trainer.optimizer.zero_grad()
+        loss.backward()
+        trainer.optimizer.step()
+        return or_wrong("cb_on_update", loss)
 
 
 def _now(model: nn.Module) -> str:
