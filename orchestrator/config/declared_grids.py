@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.config.grid_forms import GRIDS, WHEN, ZIP, refuse_unknown
+from orchestrator.config.grid_forms import GRIDS, SEARCH, WHEN, ZIP, refuse_unknown
 from orchestrator.config.overrides import choose_all, make_axis, merge, name_of, with_open_settings
+from orchestrator.config.search_dimensions import make_dimension, make_example_axis
 from orchestrator.errors import GridError
 from orchestrator.grid.points import Points
+from orchestrator.grid.search_space import SearchSpace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -22,10 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredGrids:
-    """The overrides of each grid, in order, and the points that they span."""
+    """The overrides of each grid, in order, and the points that they span.
+
+    The points of a ``search`` are chosen later: ``span`` has an example.
+    """
 
     overrides: tuple[tuple[Override, ...], ...]
     span: Points
+    search: SearchSpace | None = None
 
     def choose(self, point: Point) -> list[Override]:
         """Return the overrides that yield a point, each with one value."""
@@ -66,6 +72,8 @@ def declare_grids(
         GridError: An axis cannot be expanded, or a form names what is not an axis.
         ConfigError: A value cannot be read.
     """
+    if forms.is_search:
+        return _declare_search(folder, merge(declared, given))
     lists, grids = [], []
     typed = {name_of(item) for item in given}
     combined = {*forms.when, *(key for group in forms.zipped for key in group)}
@@ -87,6 +95,20 @@ def declare_grids(
     span = Points(*(_combine(it, forms, where.format(at)) for at, it in enumerate(grids, 1)))
     span.check_size()
     return DeclaredGrids(tuple(lists), span)
+
+
+def _declare_search(folder: ConfigFolder, merged: Sequence[Override]) -> DeclaredGrids:
+    swept = [item for item in merged if item.is_sweep_override()]
+    if not swept:
+        raise GridError(
+            f"{SEARCH}: no key has several values to choose from. Give some, such as"
+            " optimizer.lr='tag(log,interval(0.001,1))'."
+        )
+    space = SearchSpace(tuple(make_dimension(item, folder) for item in swept))
+    pairs = zip(space.dimensions, swept, strict=True)
+    examples = [make_example_axis(each, item, folder) for each, item in pairs]
+    overrides = tuple(map(with_open_settings, merged))
+    return DeclaredGrids((overrides,), Points(examples), space)
 
 
 def _combine(axes: Mapping[str, Axis], forms: GridForms, where: str) -> list[Axis]:

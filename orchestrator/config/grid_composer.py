@@ -7,6 +7,7 @@ dependencies are known, even that is not necessary for every point: see ``compos
 
 from __future__ import annotations
 
+import copy
 import pickle
 from dataclasses import replace
 from functools import partial
@@ -72,6 +73,12 @@ class Composer:
     def span(self) -> Points:
         """The points of the grids."""
         return self.grids.span
+
+    def with_span(self, span: Points) -> Composer:
+        """Return a composer of other points on the same axes, which shares what was composed."""
+        other = copy.copy(self)
+        other.grids = replace(self.grids, span=span)
+        return other
 
     def with_overrides(self, overrides: Sequence[Override]) -> Composer:
         """Return a composer of the same config folder with other overrides of the first grid."""
@@ -230,7 +237,7 @@ class Composer:
         settings = partial(self._settings_of_hydra, early)
         name = self._folder.config_name
         provide(cfg, Given(made.choices, name, made.job_name, typed, settings))
-        return cfg, late, _names(made.choices)
+        return cfg, late, made.named_choices
 
     def _compose(self, choices: list[Override]) -> tuple[bytes, Composed]:
         key = tuple(str(choice.input_line) for choice in choices)
@@ -273,16 +280,6 @@ def apply(override: Override, cfg: DictConfig) -> None:
     """
     check_reach(cfg, override.key_or_group)
     ConfigLoaderImpl._apply_overrides_to_config([override], cfg)
-
-
-def _names(choices: Mapping[str, object]) -> dict[str, str]:
-    """Return the choices by which filters may name configs, by group, also with dots."""
-    found = {
-        group: name
-        for group, name in choices.items()
-        if isinstance(name, str) and not group.startswith("hydra/")
-    }
-    return {group.replace("/", "."): name for group, name in found.items()} | found
 
 
 def _copy(pickled: bytes) -> DictConfig:

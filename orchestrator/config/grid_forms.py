@@ -28,7 +28,8 @@ GRIDS: Final = "orch.grids"
 ZIP: Final = "orch.zip"
 WHEN: Final = "orch.when"
 _SETTINGS: Final = "orch"
-_PLACES: Final = (GRIDS, ZIP, WHEN)
+SEARCH: Final = "orch.search"
+_PLACES: Final = (GRIDS, ZIP, WHEN, SEARCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class GridForms:
     grids: tuple[Mapping[str, str], ...] = ()
     zipped: tuple[tuple[str, ...], ...] = ()
     when: Mapping[str, Condition] = field(default_factory=dict)
+    is_search: bool = False
 
 
 NO_FORMS: Final = GridForms()
@@ -73,9 +75,26 @@ def read_forms(
             # What does not fit this config may fit those of the points.
             with suppress(HydraException, OmegaConfBaseException, ConfigError):
                 apply(item, cfg)
-    grids, zipped, when = (_plain(cfg, place) for place in _PLACES)
+    grids, zipped, when, search = (_plain(cfg, place) for place in _PLACES)
+    if search is not None:
+        _refuse_others({GRIDS: grids, ZIP: zipped, WHEN: when})
+        return GridForms(is_search=True)
     groups = _parse_zip(zipped)
     return GridForms(_parse_grids(grids), groups, _parse_when(when, groups))
+
+
+def _refuse_others(forms: Mapping[str, Value]) -> None:
+    """Make sure that a search is not combined with a form of a grid.
+
+    Raises:
+        ConfigError: It is.
+    """
+    for place, node in forms.items():
+        if node:
+            raise ConfigError(
+                f"{SEARCH} cannot be combined with {place}, since it chooses the points itself."
+                f" Set one of them to null."
+            )
 
 
 def _is_of(key: str) -> bool:

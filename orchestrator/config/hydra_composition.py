@@ -57,6 +57,13 @@ class Composed:
     job_name: str = ""
     ignored: tuple[str, ...] = ()
 
+    @property
+    def named_choices(self) -> dict[str, str]:
+        """The choices by which filters may name configs, by group, also with dots."""
+        groups = ((it, name) for it, name in self.choices.items() if not it.startswith("hydra/"))
+        found = {group: name for group, name in groups if isinstance(name, str)}
+        return {group.replace("/", "."): name for group, name in found.items()} | found
+
 
 class ConfigFolder:
     """Composes the primary config of a folder with any choices of its config groups.

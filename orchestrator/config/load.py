@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from orchestrator.config.hydra_app import HydraApp
     from orchestrator.config.project_setup import ProjectSetup
     from orchestrator.grid.points import Points
+    from orchestrator.grid.search_space import SearchSpace
 
 _PER_RUN: Final = ("orch.command", "orch.arguments")
 
@@ -56,7 +57,7 @@ class ExperimentConfig:
     """The config of an experiment: its name and folder, points, filters and settings.
 
     ``filters`` are the ``_filters`` of the first point; each point has its own. ``composer``
-    composes the config of every point, from ``folder``. ``given`` are the overrides of the command
+    composes the config of every point, from ``folder``. ``search`` is what a search chooses from. ``given`` are the overrides of the command
     line, and ``notes`` are remarks for the user.
     """
 
@@ -69,10 +70,13 @@ class ExperimentConfig:
     folder: ConfigFolder
     given: tuple[Override, ...] = ()
     notes: tuple[str, ...] = ()
+    search: SearchSpace | None = None
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        """The axes of all grids, each key once."""
+        """The axes of all grids, each key once; of a search, with an example."""
+        if self.search:
+            return tuple(Axis(each.key, (each.example,)) for each in self.search.dimensions)
         return self.span.axes
 
     def first_point(self) -> Point:
@@ -81,6 +85,8 @@ class ExperimentConfig:
         Raises:
             OrchestratorError: It cannot be composed, which decides whether it is one.
         """
+        if self.search:
+            return Point({axis.key: axis.values[0] for axis in self.axes})
         if not self.span.are_conditional:
             return self.span[0]
         from orchestrator.config.grid_templates import first_point  # noqa: PLC0415 # few grids
@@ -198,6 +204,7 @@ def _load(source: _Source) -> tuple[ExperimentConfig, HydraApp | None, bool]:
         experiment_id=read_experiment_id(_select(cfg, "experiment_id")),
         results_dir=read_results_dir(_select(cfg, "results_dir")),
         span=grids.span,
+        search=grids.search,
         filters=read_filters(_select(cfg, "_filters")),
         settings=parse_settings(_select(cfg, "orch")),
         composer=composer,

@@ -13,6 +13,7 @@ from orchestrator.config.halving_settings import Halving, parse_halving
 from orchestrator.config.metric_patterns import parse_metric_patterns
 from orchestrator.config.quantities import parse_count, parse_duration
 from orchestrator.config.run_order import AS_DECLARED, DECLARED, RunOrder, parse_order
+from orchestrator.config.search_settings import SEARCH_KEYS, SearchSettings, parse_search
 from orchestrator.config.share_settings import DEFAULT_SHARE, SHARE_KEYS, Share, parse_share
 from orchestrator.config.slurm_settings import SLURM_KEYS, SlurmSettings, parse_slurm
 from orchestrator.config.stop_request_settings import STOP_KEYS, parse_stop_rules
@@ -32,7 +33,7 @@ _KNOWN: Final = (
     *SHARE_KEYS,
     *("timeout", "no_progress", "grace", "stop", "retries", "max_failures", "order"),
     *("halving", "extend"),
-    *("grids", "zip", "when"),
+    *("grids", "zip", "when", "search"),
     *("slurm", "identity", "tracking", "metrics_from_output", "at_end"),
 )
 
@@ -105,6 +106,7 @@ class Settings:
     slurm: SlurmSettings | None = None
     extend: bool = True
     halving: Halving | None = None
+    search: SearchSettings | None = None
 
 
 def parse_settings(node: Value) -> Settings:
@@ -128,6 +130,7 @@ def parse_settings(node: Value) -> Settings:
         slurm=_parse_slurm(orch.get("slurm")),
         extend=_parse_switch(orch, "extend"),
         halving=parse_halving(orch.get("halving"), "orch.halving"),
+        search=_parse_search(orch),
     )
 
 
@@ -136,6 +139,17 @@ def _parse_switch(orch: Mapping[str, Value], name: str) -> bool:
     if not isinstance(value, bool):
         raise ConfigError(f"orch.{name} is {value!r}. Set it to true or false.")
     return value
+
+
+def _parse_search(orch: Mapping[str, Value]) -> SearchSettings | None:
+    node = orch.get("search")
+    if node is None:
+        return None
+    if orch.get("halving") is not None:
+        raise ConfigError(
+            "orch.search cannot be combined with orch.halving. Set one of them to null."
+        )
+    return parse_search(_section(node, "orch.search", SEARCH_KEYS))
 
 
 def _parse_slurm(node: Value) -> SlurmSettings | None:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.state import Failure, Observation
 
-
 _RECREATED: Final = 10  # how often a run directory is recreated after it was removed
 
 
@@ -57,7 +56,7 @@ class Engine:
         self._board = board
         self._companion = companion
         self._waits = resources.waits
-        self._queue = RunQueue()
+        self._queue = RunQueue(resources.supply)
         self._attempts = Attempts(experiment, board, resources)
         self._elsewhere = AdoptedRuns(experiment, board, resources.orphans)
         self._ended = EndedRuns(experiment, board)
@@ -126,6 +125,8 @@ class Engine:
         moment = time.monotonic()
         self._open_slots.allotment.look()
         self._queue.make_due(moment)
+        room = len(self._open_slots.allotment) - len(self._attempts) - self._elsewhere.orphans
+        self._queue.refill(0 if self._is_ending(stop) else room)
         self._is_locked_out = False
         while self._queue.ready and not (
             self._is_ending(stop) or self._is_short or self._is_locked_out

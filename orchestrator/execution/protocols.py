@@ -120,7 +120,8 @@ class Resources:
     known; ``grow`` returns the slots for another number of them. ``time`` is what is left to this
     process. ``waits``: it stays until runs of other processes are over, to continue them if need be.
     ``most_runs``: it starts no more (None: no limit). ``packing`` decides how many runs share a GPU (None: as
-    many as there are slots). ``course``: how far each run goes before others.
+    many as there are slots). ``course``: how far each run goes before others. ``supply`` returns one more
+    run each time, None if there are no more.
     """
 
     slots: Sequence[Slot]
@@ -135,3 +136,4 @@ class Resources:
     most_runs: int | None = None
     packing: Packing | None = None
     course: Course = WHOLE_RUNS
+    supply: Callable[[], Decision | None] | None = None

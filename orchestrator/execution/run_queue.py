@@ -6,22 +6,41 @@ from collections import deque
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from orchestrator.execution.scheduler import QueuedRun
 
-    from orchestrator.execution.scheduler import QueuedRun
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from orchestrator.planning.plan import Decision
 
 
 class RunQueue:
-    """Runs that wait for a slot; moments are seconds of a monotonic clock."""
+    """Runs that wait for a slot; moments are seconds of a monotonic clock.
 
-    def __init__(self) -> None:
+    ``supply`` returns one more run, or None if there are no more; None: nothing is supplied.
+    """
+
+    def __init__(self, supply: Callable[[], Decision | None] | None = None) -> None:
+        self._supply = supply
         self.ready: deque[QueuedRun] = deque()
         self._delayed: list[tuple[float, QueuedRun]] = []
 
     def __len__(self) -> int:
         """Return how many runs wait, including the delayed ones."""
         return len(self.ready) + len(self._delayed)
+
+    def __bool__(self) -> bool:
+        """Return whether runs wait, or may be supplied."""
+        return bool(len(self)) or self._supply is not None
+
+    def refill(self, room: int) -> None:
+        """Have more runs supplied until ``room`` runs are ready, or there are no more."""
+        while self._supply is not None and len(self.ready) < room:
+            decision = self._supply()
+            if decision is None:
+                self._supply = None
+            else:
+                self.ready.append(QueuedRun(decision))
 
     def __iter__(self) -> Iterator[QueuedRun]:
         """Yield the runs in the order in which they would start now."""

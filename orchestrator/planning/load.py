@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.grid_templates import make_templates
@@ -22,12 +22,21 @@ from orchestrator.planning.work import Work
 from orchestrator.rundir.experiment import ExperimentDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from orchestrator.config.settings import Settings
     from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
     from orchestrator.grid.run_selection import Selection
+    from orchestrator.planning.search import Search
+
+
+Proposals: TypeAlias = "Callable[[Settings], int]"
+
+
+def _no_proposals(_settings: Settings) -> int:
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +79,43 @@ class Planned(Work):
     """The work that a config describes.
 
     ``former`` are the runs in the folder that the grid does not name, ``notes`` say what the run IDs
-    depend on.
+    depend on, ``search`` is where further runs come from.
     """
 
     described: ExperimentConfig
     former: Sequence[RunId]
     notes: Sequence[str] = ()
+    search: Search | None = None
 
 
-def load_plan(source: ConfigSource, *, only: str | None = None) -> Planned:
+def load_plan(
+    source: ConfigSource, *, only: str | None = None, proposals: Proposals = _no_proposals
+) -> Planned:
     """Read the config, expand the grid, observe the run directories and plan.
 
     Args:
         source: The experiment's description.
         only: A condition, one side of a filter, that the planned runs must meet; None: all runs.
+        proposals: Returns how many of the next points of a search to plan, besides its runs.
 
     Raises:
         OrchestratorError: The config, the grid, a filter or a folder is wrong.
     """
-    return plan_runs(*describe(source), None if only is None else parse_condition(only))
+    condition = None if only is None else parse_condition(only)
+    return plan_runs(*describe(source), condition, proposals=_no_proposals if only else proposals)
 
 
 def plan_runs(
-    described: ExperimentConfig, experiment: ExperimentDirectory, condition: Condition | None = None
+    described: ExperimentConfig,
+    experiment: ExperimentDirectory,
+    condition: Condition | None = None,
+    *,
+    proposals: Proposals = _no_proposals,
 ) -> Planned:
     """Expand the grid of a config, observe the run directories and plan, as ``load_plan``."""
+    search = None
+    if described.search is not None:
+        search, described = _look_at_search(described, experiment, proposals(described.settings))
     composer = described.composer
     shared = SharedSettings(described.span, composer.resolve)
     with _hiding_secrets(described):
@@ -128,7 +149,27 @@ def plan_runs(
         described,
         former,
         (*described.notes, *composer.notes.say()),
+        search,
     )
+
+
+def _look_at_search(
+    described: ExperimentConfig, experiment: ExperimentDirectory, proposals: int
+) -> tuple[Search | None, ExperimentConfig]:
+    """Return a search, and the config with the points of its runs and proposals as a grid."""
+    space, settings = described.search, described.settings.search
+    if space is None or settings is None:
+        return None, described
+    from orchestrator.planning.search import Search  # noqa: PLC0415 # searches only
+
+    search = Search(described, space, settings, experiment)
+    members = search.members()
+    points = [member.point for member in members]
+    if proposals:
+        points += [run.overrides for run in search.propose(members, proposals)]
+    span = search.span(points)
+    composer = described.composer.with_span(span)
+    return search, replace(described, span=span, composer=composer)
 
 
 @contextlib.contextmanager

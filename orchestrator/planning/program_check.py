@@ -36,7 +36,7 @@ def warn(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterat
         )
     if ignored:
         yield _say_ignored(ignored)
-    if arguments:
+    if arguments and described.composer.span.grids:
         unseen = UnseenOverrides(described.composer, described.first_point(), arguments, setting)
         if told := unseen.describe(experiment.training / "run"):
             yield told

@@ -199,7 +199,7 @@ DISTRIBUTIONS = {
 }
 EXTRAS_OF = {
     "orch": {"trainer"},
-    "orchestrator": {"mlflow", "plots", "stats"},
+    "orchestrator": {"mlflow", "plots", "search", "stats"},
     "trainer": {"trainer"},
 }
 # Used only where the user has it, who then has the objects of it.

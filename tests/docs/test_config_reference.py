@@ -52,9 +52,10 @@ def test_page_has_every_key_under_orch() -> None:
     for section in SECTIONS:
         known |= known_to_orch(f"orch.{section}")
     known -= {f"orch.{section}" for section in SECTIONS}
-    assert set(keys_under("orch")) == known - {"orch.slurm"}
+    assert set(keys_under("orch")) == known - {"orch.slurm", "orch.search"}
     assert set(keys_under("orch.halving")) == known_to_orch("orch.halving")
     assert set(keys_under("orch.slurm")) == known_to_orch("orch.slurm")
+    assert set(keys_under("orch.search")) == known_to_orch("orch.search")
 
 
 def test_defaults_under_orch_are_those_that_hold() -> None:
@@ -74,6 +75,15 @@ def test_defaults_of_halving_are_those_that_hold() -> None:
         name, default = key.rpartition(".")[2], yaml.safe_load(row[2])
         given: Any = {"halving": needed | ({} if default == "required" else {name: default})}
         assert orch_settings.parse_settings(given) == without, key
+
+
+def test_defaults_of_a_search_are_those_that_hold() -> None:
+    given: Any = {"metric": "loss", "points": 5}
+    without = orch_settings.parse_settings({"search": given})
+    for key, row in keys_under("orch.search").items():
+        if row[2] != "required":
+            node: Any = {"search": given | {key.rpartition(".")[2]: yaml.safe_load(row[2])}}
+            assert orch_settings.parse_settings(node) == without, key
 
 
 def test_defaults_of_a_cluster_are_those_that_hold() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.search_supply import describe_search, search_as_json
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import (
     print_changes,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from orchestrator.config.settings import Settings
     from orchestrator.config.slurm_settings import SlurmSettings
     from orchestrator.execution.planned_sharing import PlannedSharing
     from orchestrator.grid.config_values import Value
@@ -41,12 +43,17 @@ def plan(options: argparse.Namespace, console: Console) -> int:
     """Print the plan."""
     states = {State(name) for name in options.state} or (set(State) if options.all else None)
     flags = parse_flags(options)
-    planned = _halve(load_plan(source_of(options), only=options.only), flags)
+    planned = load_plan(
+        source_of(options),
+        only=options.only,
+        proposals=lambda it: _proposals(with_flags(it, flags)),
+    )
+    planned = _halve(planned, flags)
     if options.json:
         console.file.write(json.dumps(_as_json(planned, flags), indent=2) + "\n")
         return 0
     print_summary(planned.plan, console)
-    _print_halving(planned, console)
+    _print_exploring(planned, console)
     for note in planned.notes:
         console.print(Text(printable(f"note: {note}"), style="dim"), soft_wrap=True)
     if planned.former or planned.plan.decisions.observed():
@@ -77,11 +84,20 @@ def _halve(planned: Planned, flags: dict[str, Value]) -> Planned:
     return apply_halving(planned, settings)
 
 
-def _print_halving(planned: Planned, console: Console) -> None:
+def _print_exploring(planned: Planned, console: Console) -> None:
+    if planned.search:
+        console.print(Text(describe_search(planned.search)), soft_wrap=True)
     if planned.halving is not None:
         from orchestrator.cli.halving_output import print_halving  # noqa: PLC0415 # as above
 
         print_halving(planned, console)
+
+
+def _proposals(settings: Settings) -> int:
+    """Return how many points of a search would be tried at once."""
+    from orchestrator.execution.planned_forecast import count_capacity  # noqa: PLC0415 # searches only
+
+    return count_capacity(settings.share).slots
 
 
 # What compares runs with those of before is imported where there are any: it is not for the first plan.
@@ -145,6 +161,7 @@ def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:
         "notes": list(planned.notes),
         "drift": drift_as_json(find_drift(planned)),
         "sharing": sharing and sharing_as_json(sharing),
+        "search": search_as_json(planned.search) if planned.search else None,
         "forecast": forecast and forecast_as_json(forecast),
         "halving": halving_as_json(planned.plan.decisions, planned.halving),
         "slurm": _slurm_as_json(planned, slurm) if slurm else None,

@@ -30,6 +30,7 @@ from orchestrator.cli.run_launcher import choose_launcher
 from orchestrator.cli.run_reporter import finish_reporter, start_reporter
 from orchestrator.cli.run_setup import choose_board, choose_course, code_of, set_up
 from orchestrator.cli.runs_of_other_hosts import declare_gone, tell_unproven
+from orchestrator.cli.search_supply import find_search, refuse_what_a_search_cannot
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.waiting_notices import tell_waiting
@@ -76,6 +77,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         planned = load_plan(source_of(options), only=options.only)
     settings = with_flags(planned.settings, parse_flags(options))
     refuse_elsewhere(settings, options)
+    refuse_what_a_search_cannot(planned, settings, is_prepared=options.prepare)
     if options.prepare:
         return prepare(planned, options, console)
     if planned.settings.slurm and not options.rerun_changed:
@@ -106,15 +108,15 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     """
     settings, began = with_flags(planned.settings, parse_flags(options)), now()
     tracking = set_up(planned, options, console, executes_here=worker is None)
-    total = planned.count_open() - len(failures := end_settled(planned))
+    search, failures = find_search(planned, options), end_settled(planned)
+    total = search.count_open(planned) - len(failures)
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
         return _do_nothing(planned, failures, options, console, is_summarized=is_summarized)
     to_start = planned.starts()
     stop_file = planned.experiment.stop_file()  # before joining, so that no later request is missed
     if worker and worker.is_withdrawn():  # checked now: a later request is in the stop file
-        console.print("This pilot was withdrawn: nothing is left for it.")
-        return ExitCode.DONE
-    resources = limit_to(worker, _join(planned, settings, total, tracking))
+        return _tell_withdrawn(console)
+    resources = search.supplying(limit_to(worker, _join(planned, settings, total, tracking)))
     _tell(planned, to_start, console, is_summarized=is_summarized and not options.quiet)
     source = read_git_source(Path.cwd(), next_command(options, "run"))
     with (
@@ -135,11 +137,16 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
             outcome, executed = _time(planned, resources, lambda: engine.execute(*todo, stop))
         if reporter and finish_reporter(reporter, planned, stop, console, options):
             outcome = replace(outcome, stopped=True)
-        left = outcome.left + tell_unproven(planned, options, console)
-        outcome = replace(outcome, left=left, ended={**failures, **outcome.ended})
+        planned, outcome = search.after(planned, outcome, failures)
+        outcome = replace(outcome, left=outcome.left + tell_unproven(planned, options, console))
         ending = exit_code(outcome, worker, is_in_order=stop.is_terminated or stop.is_out_of_time)
         tell_at_end(RunEnd(planned, outcome, began, ending), stop, options, console)
     return close(outcome, planned, options, console, ending, executed)
+
+
+def _tell_withdrawn(console: Console) -> int:
+    console.print("This pilot was withdrawn: nothing is left for it.")
+    return ExitCode.DONE
 
 
 def _time(
