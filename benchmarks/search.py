@@ -138,7 +138,7 @@ def measure_proposal(runs: int) -> None:
         experiment.prepare()
         settings = described.settings.search
         if described.search is None or settings is None:
-            raise SystemExit("the config is no search")
+            raise SystemExit("the config is not a search")
         filling = Search(
             described, described.search, SearchSettings("loss", 2000, sampler="random"), experiment
         )

@@ -62,7 +62,7 @@ def propose(
         space: The axes.
         settings: How the points are chosen.
         trials: What was tried, in a fixed order.
-        is_allowed: Whether a point may be proposed: it is no run yet, and no filter drops it.
+        is_allowed: Whether a point may be proposed: it is not yet a run, and no filter drops it.
         is_maximized: Whether greater values are better.
 
     Raises:
