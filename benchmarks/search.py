@@ -22,7 +22,7 @@ import optuna
 from orchestrator.config.search_settings import SearchSettings
 from orchestrator.grid.search_space import Dimension, SearchSpace
 from orchestrator.planning.load import ConfigSource, describe
-from orchestrator.planning.proposals import Standing, Trial, propose
+from orchestrator.planning.proposals import PointOutcome, TriedPoint, propose
 from orchestrator.planning.search import Search
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, Status
@@ -97,7 +97,7 @@ def best_of_ours(
     """Return the best value of a search, which makes its study again for each point."""
     space = SearchSpace(tuple(Dimension(f"x{at}", *it) for at, it in enumerate(ends)))
     settings = SearchSettings("loss", BUDGET, seed=seed)
-    trials: list[Trial] = []
+    trials: list[TriedPoint] = []
     seen: set[str] = set()
     for _ in range(BUDGET):
         point = propose(
@@ -105,7 +105,7 @@ def best_of_ours(
         )
         places = space.places_of(point or {}) or ()
         seen.add(repr(point))
-        trials.append(Trial(places, Standing.MEASURED, function(places)))
+        trials.append(TriedPoint(places, PointOutcome.MEASURED, function(places)))
     return min(trial.value for trial in trials)
 
 

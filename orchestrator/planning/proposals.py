@@ -29,7 +29,7 @@ _RANDOM_TRIES: Final = 2_000
 _LISTED: Final = 100_000  # points of a small space that are tried one by one
 
 
-class Standing(Enum):
+class PointOutcome(Enum):
     """What a run tells a search: a value, nothing yet, or nothing."""
 
     MEASURED = "measured"
@@ -38,18 +38,18 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TriedPoint:
     """A point that a search has tried; ``value`` is that of its metric, if it was measured."""
 
     places: tuple[float, ...]
-    standing: Standing
+    outcome: PointOutcome
     value: float = math.nan
 
 
 def propose(
     space: SearchSpace,
     settings: SearchSettings,
-    trials: Sequence[Trial],
+    trials: Sequence[TriedPoint],
     is_allowed: Callable[[Mapping[str, Value]], bool],
     *,
     is_maximized: bool,
@@ -92,7 +92,7 @@ def _study(  # noqa: PLR0913 # what a study depends on
     optuna: Any,  # noqa: ANN401 # a module
     space: SearchSpace,
     settings: SearchSettings,
-    trials: Sequence[Trial],
+    trials: Sequence[TriedPoint],
     sampler: str,
     *,
     is_maximized: bool,
@@ -102,7 +102,7 @@ def _study(  # noqa: PLR0913 # what a study depends on
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
     samplers = {
         "tpe": lambda: optuna.samplers.TPESampler(
-            seed=seed, constant_liar=any(it.standing is Standing.OPEN for it in trials)
+            seed=seed, constant_liar=any(it.outcome is PointOutcome.OPEN for it in trials)
         ),
         "random": lambda: optuna.samplers.RandomSampler(seed=seed),
     }
@@ -110,17 +110,17 @@ def _study(  # noqa: PLR0913 # what a study depends on
         direction="maximize" if is_maximized else "minimize", sampler=samplers[sampler]()
     )
     states = {
-        Standing.MEASURED: optuna.trial.TrialState.COMPLETE,
-        Standing.OPEN: optuna.trial.TrialState.RUNNING,
-        Standing.NOTHING: optuna.trial.TrialState.FAIL,
+        PointOutcome.MEASURED: optuna.trial.TrialState.COMPLETE,
+        PointOutcome.OPEN: optuna.trial.TrialState.RUNNING,
+        PointOutcome.NOTHING: optuna.trial.TrialState.FAIL,
     }
     distributions = {it.key: _distribution(optuna, it) for it in space.dimensions}
     for each in trials:
-        is_measured = each.standing is Standing.MEASURED
+        is_measured = each.outcome is PointOutcome.MEASURED
         parameters = zip(space.dimensions, each.places, strict=True)
         study.add_trial(
             optuna.trial.create_trial(
-                state=states[each.standing],
+                state=states[each.outcome],
                 value=each.value if is_measured else None,
                 params={it.key: _parameter(it, place) for it, place in parameters},
                 distributions=distributions,

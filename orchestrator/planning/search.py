@@ -18,7 +18,7 @@ from orchestrator.grid.points import Points
 from orchestrator.grid.run_selection import select_runs
 from orchestrator.planning.metric_direction import Direction, direction_of
 from orchestrator.planning.plan import decide
-from orchestrator.planning.proposals import Standing, Trial, propose
+from orchestrator.planning.proposals import PointOutcome, TriedPoint, propose
 from orchestrator.rundir.folder_lock import exclusive
 from orchestrator.rundir.state import State
 
@@ -83,7 +83,7 @@ class Search:
         self._shared = SharedSettings(described.composer.span, described.composer.resolve)
         self._members: dict[RunId, Member] = {}
         self._strangers: set[RunId] = set()
-        self._measured: dict[RunId, Trial] = {}
+        self._measured: dict[RunId, TriedPoint] = {}
         self.started: list[Run] = []
         self.trouble = ""
 
@@ -150,7 +150,7 @@ class Search:
             conceal=partial(composer.conceal, training=self._experiment.training),
         )
 
-    def trials(self, members: Sequence[Member]) -> list[Trial]:
+    def tried(self, members: Sequence[Member]) -> list[TriedPoint]:
         """Return what these runs tell.
 
         Raises:
@@ -164,15 +164,15 @@ class Search:
         for member in members:
             trial = self._measured.get(member.run_id)
             if trial is None:
-                trial = Trial(member.places, Standing.OPEN)
+                trial = TriedPoint(member.places, PointOutcome.OPEN)
                 if seen[member.run_id].state is State.DONE:
                     trial = self._measure(member, reported)
                     self._measured[member.run_id] = trial
-                    lacking = lacking or trial.standing is Standing.NOTHING
+                    lacking = lacking or trial.outcome is PointOutcome.NOTHING
                 elif seen[member.run_id].state is State.FAILED:
-                    trial = Trial(member.places, Standing.NOTHING)
+                    trial = TriedPoint(member.places, PointOutcome.NOTHING)
             found.append(trial)
-        if lacking and all(trial.standing is not Standing.MEASURED for trial in found):
+        if lacking and all(trial.outcome is not PointOutcome.MEASURED for trial in found):
             named = ", ".join(sorted(reported)[:_SHOWN]) or "no metrics"
             raise UsageError(
                 f"orch.search.metric: runs are done, and none reports {self.settings.metric!r}. They"
@@ -187,23 +187,23 @@ class Search:
             OrchestratorError: As ``propose``.
         """
         members = self.members()
-        trials = self.trials(members)
+        trials = self.tried(members)
         sign = 1 if self.is_maximized else -1
         measured = [
             (sign * trial.value, member.run_id)
             for member, trial in zip(members, trials, strict=True)
-            if trial.standing is Standing.MEASURED
+            if trial.outcome is PointOutcome.MEASURED
         ]
         value, best = max(measured, key=lambda it: it[0], default=(math.nan, None))
         return SearchStanding(len(members), len(measured), best, sign * value)
 
-    def _measure(self, member: Member, reported: set[str]) -> Trial:
+    def _measure(self, member: Member, reported: set[str]) -> TriedPoint:
         metrics = self._experiment.run(member.run_id).outcome(whole=True).metrics
         reported.update(metrics)
         value = metrics.get(self.settings.metric)
         if isinstance(value, int | float) and math.isfinite(value):
-            return Trial(member.places, Standing.MEASURED, float(value))
-        return Trial(member.places, Standing.NOTHING)
+            return TriedPoint(member.places, PointOutcome.MEASURED, float(value))
+        return TriedPoint(member.places, PointOutcome.NOTHING)
 
     @property
     def is_maximized(self) -> bool:
@@ -229,7 +229,7 @@ class Search:
             OrchestratorError: A point cannot be composed, Optuna is not installed, or the metric is
                 not reported.
         """
-        trials = self.trials(members)
+        trials = self.tried(members)
         taken = {member.run_id for member in members}
         found: list[Run] = []
         for _ in range(min(count, self.settings.points - len(members))):
@@ -247,7 +247,7 @@ class Search:
             run = allowed[repr(point)]
             found.append(run)
             taken.add(run.run_id)
-            trials.append(Trial(self._space.places_of(point) or (), Standing.OPEN))
+            trials.append(TriedPoint(self._space.places_of(point) or (), PointOutcome.OPEN))
         return found
 
     def _is_allowed(

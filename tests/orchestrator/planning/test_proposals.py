@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.config.search_settings import SearchSettings
 from orchestrator.grid.search_space import Dimension, SearchSpace
-from orchestrator.planning.proposals import Standing, Trial, propose
+from orchestrator.planning.proposals import PointOutcome, TriedPoint, propose
 
 pytest.importorskip("optuna")
 
@@ -22,9 +22,9 @@ def _propose(trials: Any = (), *, space: Any = SPACE, allowed: Any = None, **mor
     return propose(space, settings, trials, allowed or (lambda _: True), is_maximized=False)
 
 
-def _trials(count: int) -> list[Trial]:
+def _trials(count: int) -> list[TriedPoint]:
     return [
-        Trial((x, float(at % 2)), Standing.MEASURED, (x - 3) ** 2)
+        TriedPoint((x, float(at % 2)), PointOutcome.MEASURED, (x - 3) ** 2)
         for at, x in enumerate(-5 + 15 * at / count for at in range(count))
     ]
 
@@ -67,8 +67,8 @@ def test_space_without_an_allowed_point_is_given_up() -> None:
 def test_runs_without_a_value_keep_proposals_away_from_them() -> None:
     """What is running is not proposed again, and what failed does not count."""
     trials = _trials(20)
-    open_ones = [Trial((3.0, 0.0), Standing.OPEN, math.nan)] * 5
-    failed = [Trial((3.0, 0.0), Standing.NOTHING)] * 5
+    open_ones = [TriedPoint((3.0, 0.0), PointOutcome.OPEN, math.nan)] * 5
+    failed = [TriedPoint((3.0, 0.0), PointOutcome.NOTHING)] * 5
     assert _propose([*trials, *open_ones]) is not None
     assert _propose([*trials, *failed]) is not None
     assert _propose(open_ones) is not None
