@@ -40,9 +40,12 @@ class Rehearsal:
     Args:
         modules: The modules by their roles.
         is_rebuilt: Whether a callback at the beginning of the training may rebuild changed modules.
+        may_change: Whether callbacks may change modules after the first iteration.
     """
 
-    def __init__(self, modules: Mapping[str, object], *, is_rebuilt: bool = False) -> None:
+    def __init__(
+        self, modules: Mapping[str, object], *, is_rebuilt: bool = False, may_change: bool = True
+    ) -> None:
         self._modules: dict[str, Any] = {
             role: module for role, module in modules.items() if _saves_its_own_way(module)
         }
@@ -50,6 +53,7 @@ class Rehearsal:
         self._built = (
             {} if is_rebuilt else {role: each for role, each in modules.items() if _form_of(each)}
         )
+        self._may_change = may_change
         self._forms = {role: _form_of(each) for role, each in self._built.items()}
 
     def begin(self) -> None:
@@ -92,9 +96,12 @@ class Rehearsal:
 
     def _tell_changed(self) -> None:
         """Print, once for each module, that it could not be restored as it is built."""
-        for role, form in [*self._forms.items()]:
+        forms = [*self._forms.items()]
+        if not self._may_change:  # looking takes a millisecond
+            self._forms = {}
+        for role, form in forms:
             if not _fits(_form_of(self._built[role]), form):
-                del self._forms[role]
+                self._forms.pop(role, None)
                 say(
                     f"note: the {role} has other tensors or parameter groups than when it was built, and no"
                     " module has cb_on_train_begin to change it again: a run that is interrupted now could"

@@ -140,8 +140,11 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         self.batches = passes_of(self.loaders["train"])
         self.generators = ModuleGenerators(self.modules, self.loaders.values())
         self.unsaved = UnsavedState(self.modules)
-        is_rebuilt = bool(self.callbacks.cb_on_train_begin)
-        self.rehearsal = Rehearsal(self.modules, is_rebuilt=is_rebuilt)
+        self.rehearsal = Rehearsal(
+            self.modules,
+            is_rebuilt=bool(self.callbacks.cb_on_train_begin),
+            may_change=self.callbacks.may_change_modules,
+        )
         self.held = HeldOptimizers(self.modules)
 
     def _plan_updates(self, modules: Modules) -> str:

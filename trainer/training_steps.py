@@ -79,7 +79,9 @@ class TrainingSteps:
         trainer.model.train()
         trainer.update.set_mode(is_training=True)
         trainer.average.begin_iteration(iteration)
-        is_new = self._checked != {*map(id, trainer.model.parameters())}
+        is_new = self._checked is None or (
+            callbacks.may_change_modules and self._checked != {*map(id, trainer.model.parameters())}
+        )
         steps = self._count()
         for batch_idx in _places(iteration, steps, losses, in_progress):
             for begin in callbacks.cb_on_step_begin:

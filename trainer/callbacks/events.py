@@ -56,6 +56,11 @@ class Callbacks(Generic[T]):
         return bool(self.cb_on_iteration_end or self.cb_on_evaluation_end)
 
     @property
+    def may_change_modules(self) -> bool:
+        """Whether there are callbacks that could change modules during the training."""
+        return self.may_change_data or self.may_add_metrics or bool(self.cb_on_evaluation_begin)
+
+    @property
     def may_change_data(self) -> bool:
         """Whether there are callbacks that could change the samples during the training."""
         watched = (
