@@ -34,3 +34,19 @@ def test_due_run_starts_before_those_that_never_started(waiting: list[QueuedRun]
     assert list(queue.ready) == waiting
     queue.make_due(3.0)
     assert len(queue) == 3
+
+
+def test_queue_is_refilled_for_free_slots_until_the_supply_ends(waiting: list[QueuedRun]) -> None:
+    """It counts as not empty until the supply has said that there are no more."""
+    supplied = iter([each.decision for each in waiting])
+    queue = RunQueue(lambda: next(supplied, None))
+    assert queue
+    assert len(queue) == 0
+    queue.refill(2)
+    assert list(queue.ready) == waiting[:2]
+    queue.refill(2)
+    assert len(queue) == 2
+    queue.refill(9)
+    assert list(queue.ready) == waiting
+    queue.ready.clear()
+    assert not queue
