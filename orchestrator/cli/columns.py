@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NOTE_WIDTH: Final = 26  # at least, where something is noted
+_NARROW: Final = 14  # a value is not cut to fewer characters
 _MAY_BREAK: Final = ("why", "excluded by", "note")
 
 
@@ -42,21 +43,46 @@ def fit_columns(columns: Mapping[str, Sequence[str]], taken: int, console: Conso
     """Return the names of the first columns that fit beside ``taken`` characters."""
     fitting: list[str] = []
     for name, cells in columns.items():
-        taken += 2 + max(map(len, (*_header(name, console).split("\n"), *cells)), default=0)
+        taken += _room_for(name, cells, console)
         if taken > console.width:
             break
         fitting.append(name)
     return fitting
 
 
-def width_of(rows: Iterable[Mapping[str, object]], axes: Sequence[str], console: Console) -> int:
-    """Return the width in characters of the columns of axes, gaps included."""
-    widths = {axis: max(map(len, _header(axis, console).split("\n"))) for axis in axes}
+def fit_axes(
+    rows: Iterable[Mapping[str, object]], axes: Sequence[str], taken: int, console: Console
+) -> dict[str, int]:
+    """Return the width of the column of each axis beside ``taken`` characters, without gaps.
+
+    Where a terminal has no room for all of them, the widest are made narrower first.
+    """
+    headers = {axis: max(map(len, _header(axis, console).split("\n"))) for axis in axes}
+    widths = dict(headers)
     for values in rows:
         for axis in axes:
             if axis in values:
                 widths[axis] = max(widths[axis], len(cell_of(values[axis])))
+    least = {axis: min(widths[axis], max(headers[axis], _NARROW)) for axis in axes}
+    excess = taken + width_with_gaps(widths) - console.width
+    while excess > 0 and (wider := [axis for axis in axes if widths[axis] > least[axis]]):
+        widths[max(wider, key=widths.__getitem__)] -= 1
+        excess -= 1
+    return widths
+
+
+def width_with_gaps(widths: Mapping[str, int]) -> int:
+    """Return the width of columns in characters, gaps included."""
     return sum(2 + width for width in widths.values())
+
+
+def first_column(columns: Mapping[str, Sequence[str]], console: Console) -> int:
+    """Return the room that the first of these columns needs, gap included."""
+    return next((_room_for(name, cells, console) for name, cells in columns.items()), 0)
+
+
+def _room_for(name: str, cells: Sequence[str], console: Console) -> int:
+    return 2 + max(map(len, (*_header(name, console).split("\n"), *cells)))
 
 
 def keys_of(overrides: Iterable[Mapping[str, object]]) -> list[str]:
@@ -64,9 +90,28 @@ def keys_of(overrides: Iterable[Mapping[str, object]]) -> list[str]:
     return list(dict.fromkeys(key for values in overrides for key in values))
 
 
-def cells_of(overrides: Mapping[str, object], axes: Sequence[str]) -> list[Text]:
-    """Return the cells of a row: the value of each axis on one line."""
-    return [Text(printable(cell_of(overrides[axis])) if axis in overrides else "") for axis in axes]
+def cells_of(
+    overrides: Mapping[str, object], axes: Sequence[str], widths: Mapping[str, int]
+) -> list[Text]:
+    """Return the cells of a row: the value of each axis, cut in its middle if it is too wide."""
+    return [Text(text) for text in texts_of(overrides, axes, widths)]
+
+
+def texts_of(
+    overrides: Mapping[str, object], axes: Sequence[str], widths: Mapping[str, int]
+) -> list[str]:
+    """Return the texts of these cells."""
+    return [
+        _cut(printable(cell_of(overrides[axis])), widths[axis]) if axis in overrides else ""
+        for axis in axes
+    ]
+
+
+def _cut(text: str, width: int) -> str:
+    if len(text) <= width:
+        return text
+    end = (width - 1) // 2
+    return f"{text[: width - 1 - end]}…{text[len(text) - end :]}"
 
 
 def cell_of(value: object) -> str:

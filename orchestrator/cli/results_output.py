@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.columns import NOTE_WIDTH, cells_of, fit_columns, new_table, width_of
+from orchestrator.cli.columns import (
+    NOTE_WIDTH,
+    cells_of,
+    first_column,
+    fit_axes,
+    fit_columns,
+    new_table,
+    width_with_gaps,
+)
 from orchestrator.cli.results_formats import shown_cell
 from orchestrator.cli.tables import count_of, note, tell_left_out
 from orchestrator.grid.identity import SHORT_ID_DIGITS, short
@@ -38,19 +46,17 @@ def print_comparison(
         console: The console.
         step: The iteration of the metrics; None: the end.
     """
-    ordered = _in_order(compared)
-    texts = {
-        key: [shown_cell(row.cells[key]) for row in compared.rows if key in row.cells]
-        for key in ordered
-    }
+    texts = _texts_of_metrics(compared)
     counts = [_runs(row) for row in compared.rows]
     single = all(row.runs == 1 for row in compared.rows)
     told = [_difference(each) for each in differences or ()]
-    taken = width_of((row.overrides for row in compared.rows), compared.axes, console)
-    taken += 2 + max(map(len, ("runs", *counts))) + (2 + SHORT_ID_DIGITS if single else 0)
+    taken = max(map(len, ("state", *counts))) + (2 + SHORT_ID_DIGITS if single else 0)
     taken += 2 + max(map(len, ("to the best", *told))) if told else 0
     notes = _notes_of(compared) if single else []
-    metrics = fit_columns(texts, taken + (NOTE_WIDTH if notes else 0), console)
+    taken += NOTE_WIDTH if notes else 0
+    all_axes = [row.overrides for row in compared.rows]
+    widths = fit_axes(all_axes, compared.axes, taken + first_column(texts, console), console)
+    metrics = fit_columns(texts, taken + width_with_gaps(widths), console)
     table = new_table(
         *(["run"] if single else []),
         *compared.axes,
@@ -64,21 +70,24 @@ def print_comparison(
         style = "" if row.runs == row.with_results else "yellow"
         table.add_row(
             *([short(row.members[0][1].run_id)] if single else []),
-            *cells_of(row.overrides, compared.axes),
+            *cells_of(row.overrides, compared.axes, widths),
             Text(counts[place], style=style),
             *(shown_cell(row.cells.get(metric)) for metric in metrics),
             *told[place : place + 1],
             *notes[place : place + 1],
         )
     console.print(table)
-    tell_left_out(len(ordered) - len(metrics), console)
+    tell_left_out(len(texts) - len(metrics), console)
     _print_notes(compared, console, step=step, with_differences=bool(told))
 
 
-def _in_order(compared: ResultsTable) -> list[str]:
-    """Return the metrics, first the one that the rows are sorted by."""
+def _texts_of_metrics(compared: ResultsTable) -> dict[str, list[str]]:
+    """Return the cells of each metric, the one that the rows are sorted by first."""
     first = [compared.sorted_by] if compared.sorted_by in compared.metrics else []
-    return list(dict.fromkeys([*first, *compared.metrics]))
+    return {
+        key: [shown_cell(row.cells[key]) for row in compared.rows if key in row.cells]
+        for key in dict.fromkeys([*first, *compared.metrics])
+    }
 
 
 def _notes_of(compared: ResultsTable) -> list[Text]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.columns import NOTE_WIDTH, cell_of, fit_columns, keys_of, width_of
+from orchestrator.cli.columns import (
+    NOTE_WIDTH,
+    cell_of,
+    first_column,
+    fit_axes,
+    fit_columns,
+    keys_of,
+    texts_of,
+    width_with_gaps,
+)
 from orchestrator.cli.long_tables import print_rows
 from orchestrator.cli.run_json import reason_of
 from orchestrator.cli.state_colours import COLOURS
@@ -74,10 +83,11 @@ def _print_runs(
         key: [printable(cell_of(found.get(key, ""))) for found in saved_metrics]
         for key in all_metrics
     }
-    taken = SHORT_ID_DIGITS + width_of((report.overrides for report in shown), axes, console)
     noted = any(report.note for report in shown)
-    taken += (_STATE if over else _STATE_AND_WHY) + (NOTE_WIDTH if noted else 0)
-    metrics = fit_columns(cells, taken, console)
+    taken = SHORT_ID_DIGITS + (_STATE if over else _STATE_AND_WHY) + (NOTE_WIDTH if noted else 0)
+    all_axes = [report.overrides for report in shown]
+    widths = fit_axes(all_axes, axes, taken + first_column(cells, console), console)
+    metrics = fit_columns(cells, taken + width_with_gaps(widths), console)
     last = [*(["note"] if noted else []), *([] if over else ["why"])]
     headers = ("run", *axes, "state", "iteration", *metrics, *last)
     rows = []
@@ -85,7 +95,7 @@ def _print_runs(
         saved, state = report.seen.progress, report.seen.state
         row: list[Cell] = [
             (short(report.run_id), ""),
-            *_cells(report.overrides, axes),
+            *((text, "") for text in texts_of(report.overrides, axes, widths)),
             (state.value, COLOURS[state]),
             (f"{saved.iteration}/{saved.iterations}" if saved else "", ""),
             *[(cells[key][place], "") for key in metrics],
@@ -99,10 +109,6 @@ def _print_runs(
         rows.append(row)
     print_rows(headers, rows, console)
     tell_left_out(len(all_metrics) - len(metrics), console)
-
-
-def _cells(values: Mapping[str, object], keys: Sequence[str]) -> list[Cell]:
-    return [(printable(cell_of(values[key])) if key in values else "", "") for key in keys]
 
 
 def describe_live(used: LiveResources) -> str:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from orchestrator.cli.columns import (
     cells_of,
+    fit_axes,
     keys_of,
     new_table,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.planning.plan import Plan
 
 ROWS_WITHOUT_ASKING: Final = 40
+_BESIDE_AXES: Final = 48  # run, state, action, and the beginning of the reason
 _MOST_CHANGES: Final = 10
 
 
@@ -42,11 +44,12 @@ def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -
     places = plan.decisions.places(states if states is not None else tuple(State))
     shown = [plan.decisions[place] for place in places]
     axes = keys_of(decision.run.overrides for decision in shown)
+    widths = fit_axes((it.run.overrides for it in shown), axes, _BESIDE_AXES, console)
     table = new_table("run", *axes, "state", "action", "why", console=console)
     for decision in shown:
         table.add_row(
             short(decision.run.run_id),
-            *cells_of(decision.run.overrides, axes),
+            *cells_of(decision.run.overrides, axes, widths),
             _state(decision.seen.state),
             decision.action.value,
             note(decision.reason),
@@ -67,10 +70,11 @@ def print_reasons(plan: Plan, console: Console) -> None:
 def print_exclusions(selection: Selection, console: Console) -> None:
     """Print one line per excluded point, with the filter that excluded it."""
     axes = keys_of(exclusion.point.values for exclusion in selection.exclusions)
+    widths = fit_axes((it.point.values for it in selection.exclusions), axes, _BESIDE_AXES, console)
     table = new_table(*axes, "excluded by", console=console)
     for exclusion in selection.exclusions:
         filter_text = Text(printable(exclusion.filter), style="cyan")
-        table.add_row(*cells_of(exclusion.point.values, axes), filter_text)
+        table.add_row(*cells_of(exclusion.point.values, axes, widths), filter_text)
     console.print(table if selection.exclusions else "no point is excluded")
 
 
