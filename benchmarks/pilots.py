@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from finished_runs import measure
 
 from orchestrator.planning.load import ConfigSource, load_plan
 from orchestrator.planning.plan import decide
@@ -43,6 +42,17 @@ def grid(runs: int) -> list[str]:
     """Return the overrides of a grid."""
     rates = ",".join(f"{0.001 * (n + 1):.3f}" for n in range(runs // 100))
     return [f"optimizer.lr={rates}", "seed=range(100)"]
+
+
+def command(*words: str) -> float:
+    """Return the processor time of a command of ``orch``, in seconds."""
+    orch = str(Path(sys.executable).with_name("orch"))
+    process = subprocess.Popen([orch, *words], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, words)
+    return used.ru_utime + used.ru_stime
 
 
 def processor(work: Callable[[], object]) -> float:
@@ -111,8 +121,7 @@ def measure_all(folder: Path, runs: int) -> None:
     (folder / "conf/config.yaml").write_text(CONFIG)
     os.chdir(folder)
     words = grid(runs)
-    orch = str(Path(sys.executable).with_name("orch"))
-    show("orch plan", measure([orch, "plan", *words]).processor)
+    show("orch plan", command("plan", *words))
     planned = load_plan(ConfigSource(Path("conf"), "config", words))
     given = CommandLine("conf", "config", None, tuple(words))
     seconds = processor(lambda: prepare_work(planned, given, {}, print))
@@ -130,7 +139,7 @@ def measure_all(folder: Path, runs: int) -> None:
     late = decisions[-2 * CLAIMS :]  # each pilot has passed what was done before
     taken = processor(lambda: claim_in_turns(work, late, CLAIMS))
     show(f"a claim, of {PILOTS} pilots, last runs", 1000 * taken / CLAIMS, "ms")
-    show("orch status", measure([orch, "status", *words]).processor)
+    show("orch status", command("status", *words))
     show("start of a pilot, all done", processor(lambda: open_work(folder / "results/measured")))
 
 

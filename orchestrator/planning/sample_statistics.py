@@ -24,8 +24,9 @@ def mean_of(values: Sequence[float]) -> float:
         return math.nan
     try:
         return statistics.fmean(values)
-    except OverflowError:  # of their sum
-        return math.fsum(value / len(values) for value in values)
+    except OverflowError:  # of their sum; that of halves cannot, and rounding stays between them
+        mean = 2 * math.fsum(value / len(values) / 2 for value in values)
+        return min(max(values), max(min(values), mean))
 
 
 def std_of(values: Sequence[float]) -> float:
