@@ -20,7 +20,9 @@ from trainer.errors import (
 )
 from trainer.known_keys import describe_unread
 from trainer.loading.worker_failures import killed_workers_told
+from trainer.rank_processes import check_gpus, run_ranks
 from trainer.run_files import CONFIG, say
+from trainer.settings import read_world_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signals.listen()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        run_training(arguments, signals)
+        return run_training(arguments, signals)
     except (Diverged, WorkerKilled) as error:
         return report_failure(error)
     except TrainerError as error:
@@ -95,7 +97,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{error!r} was raised before results.json was written, so the run has failed. Let its"
             " code raise an ordinary error, or return."
         ) from error
-    return 0
 
 
 def report_failure(error: Diverged | WorkerKilled) -> int:
@@ -106,9 +107,15 @@ def report_failure(error: Diverged | WorkerKilled) -> int:
 
 def report_stop(stopped: Stopped, signals: StopSignals) -> int:
     """Print that the run was stopped, and return the exit code: that of a user error if nobody asked."""
+    from trainer.ranks import count_ranks, own_rank  # noqa: PLC0415 - PyTorch is loaded
+
+    if own_rank():
+        return 0  # the first one may still be saving; it tells how the run ended
     if isinstance(stopped, TrainingPaused) and STOP_AFTER in os.environ:
         say(str(stopped))
         return 0
+    if signals.received is None and count_ranks() > 1 and not isinstance(stopped, TrainingPaused):
+        signals.received = signal.SIGTERM  # another rank was asked
     if signals.received is None:
         is_pause = isinstance(stopped, TrainingPaused)
         name, whom = ("stop_after", STOP_AFTER) if is_pause else ("stop_requested", "signals")
@@ -132,8 +139,10 @@ def is_from_trainer(trace: TracebackType | None) -> bool:
     return ours
 
 
-def run_training(arguments: Sequence[str], signals: StopSignals) -> None:
-    """Build the trainer of a run directory, and train until the end or a signal.
+def run_training(arguments: Sequence[str], signals: StopSignals) -> int:
+    """Build the trainer of a run directory, and train until the end or a signal; return the exit code.
+
+    With several ranks, this process forks them, and each calls `main` again.
 
     Raises:
         ConfigError: If the arguments are not one run directory.
@@ -144,9 +153,13 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> None:
     cfg = read_config(run_dir / CONFIG)
     # Imported here, so that a signal during the import of PyTorch is not lost.
     from trainer.lazy_compiler import load_late  # noqa: PLC0415
+    from trainer.ranks import count_ranks  # noqa: PLC0415
     from trainer.trainer import ModularTaskTrainer  # noqa: PLC0415
 
     load_late()
+    check_gpus(ranks := read_world_size(cfg))
+    if ranks > count_ranks():
+        return run_ranks(ranks, str(cfg.get("device", "auto")), lambda: main(arguments))
     trainer = ModularTaskTrainer(cfg, run_dir)
     if note := describe_unread(cfg):
         sys.stderr.write(f"note: {note}\n")
@@ -156,6 +169,7 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> None:
         trainer.stop_after = int(told)
     with killed_workers_told():
         trainer.train()
+    return 0
 
 
 def fix_hash_seed() -> None:

@@ -9,6 +9,7 @@ from trainer.compute_environment import compare
 from trainer.extending import begin_from_another
 from trainer.groups import check_trained
 from trainer.numbers_version import NUMBERS, may_resume, numbers_of
+from trainer.ranks import agree, own_rank
 from trainer.run_files import Progress, say
 from trainer.seeding import seed_everything
 
@@ -55,6 +56,19 @@ def find_checkpoint(trainer: Beginning, settings: TrainingSettings) -> tuple[Pat
             trainer.environment_changes.append(line)
         trainer.outputs.open(since=0)
     else:
+        trainer.iteration = found[1].state["iteration"]
+    return found
+
+
+def find_on_all_ranks(trainer: Beginning, settings: TrainingSettings) -> tuple[Path, Saved] | None:
+    """Find the checkpoint on the first rank, which may move files; the others read what it has found."""
+    if own_rank() == 0:
+        found = find_checkpoint(trainer, settings)
+        agree(found is not None)
+        return found
+    is_found = agree(False)
+    found = trainer.checkpoints.newest() if is_found else None
+    if found is not None:
         trainer.iteration = found[1].state["iteration"]
     return found
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from trainer.errors import ConfigError
+from trainer.ranks import count_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -134,6 +135,8 @@ def describe_environment(device: torch.device) -> Environment:
         "string_hash": f"{hash('orch') & 0xFFFFFFFF:08x}",
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
+    if count_ranks() > 1:
+        described["ranks"] = str(count_ranks())
     if device.type == "cuda":
         described["cuda"] = str(torch.version.cuda)
         described["cudnn"] = str(torch.backends.cudnn.version())  # type: ignore[no-untyped-call]  # PyTorch left it untyped

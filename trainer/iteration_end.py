@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from trainer.checkpoints.state import Resumable, state_of
+from trainer import ranks
+from trainer.checkpoints.state import Resumable, module_states, state_of
 from trainer.checks import MEASURED, check_numbers
 from trainer.errors import Stopped, TrainingPaused
 from trainer.run_files import Progress, say
+from trainer.state_digest import digest_of
 
 if TYPE_CHECKING:
     from trainer.checkpoints.background_writer import Recorder
@@ -46,6 +48,7 @@ def end_iteration(
     trainer.rehearsal.tell()
     trainer.iteration = iteration
     check_numbers(metrics, own=MEASURED)
+    ranks.check_alike(lambda: digest_of(module_states(trainer)), iteration)
     history, stopping = trainer.history, trainer.stopping
     history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)
     stopping.judge(iteration, metrics, history)
@@ -75,6 +78,7 @@ def stop_if_asked(
         Stopped: If the run was asked to stop.
         TrainingPaused: If it has the iterations after which it was asked to pause.
     """
+    trainer.stop_requested = ranks.is_any(trainer.stop_requested)
     is_pause = trainer.iteration >= trainer.stop_after and not is_over
     if trainer.stop_requested or is_pause:
         recorder.complete(lambda: state_of(trainer))

@@ -45,6 +45,7 @@ def choose_update(trainer: Updating, settings: TrainingSettings) -> Take:
             f"{len(hooks)} modules define cb_on_update, but only one can make the update. Remove the others."
         )
     for key, is_set in (
+        ("world_size", settings.world_size > 1),
         ("clip_norm", settings.clip_norm is not None),
         ("precision", settings.precision != "float32"),
     ):

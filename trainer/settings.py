@@ -79,6 +79,7 @@ class TrainingSettings:
     validation_split: SplitSettings
     dataloader: Config
     drop_last: bool
+    world_size: int
 
 
 def read_settings(config: Config) -> TrainingSettings:
@@ -120,6 +121,7 @@ def read_settings(config: Config) -> TrainingSettings:
         validation_split=read_split(read_group(config, "validation_split")),
         dataloader={key: value for key, value in dataloader.items() if key != "drop_last"},
         drop_last=_switch(dataloader, "drop_last", default=False, within="dataloader."),
+        world_size=read_world_size(config),
     )
 
 
@@ -134,7 +136,24 @@ def deciding_keys(config: Config, settings: TrainingSettings) -> Config:
         later["ema"] = asdict(settings.ema)
     if settings.validation_split != SplitSettings():
         later["validation_split"] = asdict(settings.validation_split)
+    if settings.world_size > 1:
+        later["world_size"] = settings.world_size
     return groups | {key: getattr(settings, key) for key in DECIDING_KEYS} | later
+
+
+def read_world_size(config: Config) -> int:
+    """Return the number of ranks.
+
+    Raises:
+        ConfigError: If it is not a whole number above 0, or a key does not work with several ranks.
+    """
+    ranks = _number(config, "world_size", 1, least=1)
+    if ranks > 1 and read_group(config, "checkpoint").get("within_iteration") is not None:
+        raise ConfigError(
+            "checkpoint.within_iteration: several ranks (world_size) save only whole iterations. Remove it,"
+            " or set world_size: 1."
+        )
+    return ranks
 
 
 def read_group(config: Config, group: str) -> Config:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from math import inf, isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from trainer.beginning import begin_training, find_checkpoint, resume
+from trainer import ranks
+from trainer.beginning import begin_training, find_on_all_ranks, resume
 from trainer.build import PARTS, build_modules, fingerprinted
 from trainer.callbacks.events import collect_callbacks
-from trainer.checkpoints.background_writer import Recorder
 from trainer.checkpoints.state import (
     check_states,
     module_states,
@@ -50,10 +51,11 @@ from trainer.results import report
 from trainer.roles import Roles
 from trainer.run_claim import claimed
 from trainer.run_config import Configured
-from trainer.run_files import Outputs, say
+from trainer.run_files import say
 from trainer.schedule_interval import STEP, interval_of, length_of
 from trainer.schedule_steps import RateSchedule, rate_of
 from trainer.seeding import seed_everything
+from trainer.silent_rank import outputs_of, recorder_of
 from trainer.state_digest import digest_of
 from trainer.state_rehearsal import Rehearsal
 from trainer.stopping import EarlyStopping
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
 
     from trainer.build import Modules
     from trainer.callbacks.events import Callbacks
+    from trainer.checkpoints.background_writer import Recorder
     from trainer.history import MetricPoint
     from trainer.settings import Config
 
@@ -110,7 +113,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         self.history = History(self._settings.metric, self._settings.mode)
         self.stopping = EarlyStopping(self._settings.stopping)
         self.stop = self.stopping.stop
-        self.outputs = Outputs(self.run_dir)
+        self.outputs = outputs_of(self.run_dir)
         fingerprint = digest_of(fingerprinted(written_config(cfg), self._settings, interval))
         self.checkpoints = Checkpoints(
             self.outputs.checkpoints, self._settings.keep_last, fingerprint
@@ -202,10 +205,11 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
                 complete iteration is on the disk.
             Diverged: If the training loss is no longer finite.
         """
-        with claimed(self.outputs.checkpoints), compiler_limit_explained():
+        alone = nullcontext() if ranks.own_rank() else claimed(self.outputs.checkpoints)
+        with alone, compiler_limit_explained():
             self._begin()
             total = self._settings.iterations
-            with Recorder(self.checkpoints, self.outputs, self._settings.every) as recorder:
+            with recorder_of(self.checkpoints, self.outputs, self._settings.every) as recorder:
                 for iteration in self._iterations(recorder):
                     end_iteration(self, recorder, iteration, total, self._run(iteration))
                 stop_if_asked(self, recorder, total, is_over=True)
@@ -218,7 +222,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
     def _begin(self) -> None:
         """Look at the data, and begin with the first iteration, or with a checkpoint."""
         self.environment |= examine(self.loaders, is_strict=self._settings.deterministic)
-        found = find_checkpoint(self, self._settings)
+        found = find_on_all_ranks(self, self._settings)
         begin_training(self, self._plain, self._settings.seed)
         if found is None:
             check_savable(lambda: state_of(self))
@@ -251,8 +255,9 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         if self.callbacks.may_change_data:
             check_parts(self.data, self.loaders)
             self.batches.renew()
-        metrics = {"train/loss": self._steps.take(iteration, self._in_progress)}
-        metrics |= evaluate_part(self, "validation", iteration)
+        with ranks.own_random_numbers(self._settings.seed, iteration, self.model):
+            metrics = {"train/loss": self._steps.take(iteration, self._in_progress)}
+        metrics |= ranks.agree(evaluate_part(self, "validation", iteration))
         check_weights(self.model, iteration, metrics["validation/loss"])
         metrics["lr"] = rate_of(self.optimizer)
         self.schedule.end_iteration(metrics)
@@ -266,6 +271,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         best = self.history.best_iteration
         if self._settings.test_with == "best" and best is not None and best != self.iteration:
             recorder.wait()
+            ranks.wait_for_all()
             restore_modules(self, self.checkpoints.state_at(best))
         results = evaluate_part(self, "test", self.iteration)
         if not isfinite(results["test/loss"]):

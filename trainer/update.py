@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from trainer.batch_structure import bring, count_samples
 from trainer.errors import ConfigError
 from trainer.model_call import ModelCall, check_loss, is_about_values
+from trainer.ranks import average, count_ranks
 from trainer.schedule_steps import demanded
 from trainer.target_errors import first_line
 from trainer.unused_gradients import check_any_gradient
@@ -68,6 +69,7 @@ class Update:
         self._given: list[int] = []  # how many parameters each group had at the last step
         self._others: list[Tensor] = []
         self._is_checked = False
+        self._has_ranks = count_ranks() > 1
         if scaler is not None and self._closure is not None:
             raise ConfigError(
                 f"precision: {type(self.optimizer).__name__} computes several losses per step, which cannot"
@@ -144,6 +146,9 @@ class Update:
         if not self._is_checked:
             self._is_checked = True
             check_any_gradient(self.optimizer)
+        loss = shares[0] if is_alone else torch.stack(shares).sum()
+        if self._has_ranks:
+            loss = average(self._parameters(), loss)
         if self.scaler is not None:
             try:
                 self.scaler.unscale_(self.optimizer)
@@ -154,9 +159,7 @@ class Update:
                 ) from error
         if self.clip_norm is not None:
             clip_grad_norm_(self._parameters(), self.clip_norm)
-        if is_alone:
-            return shares[0], count_samples(batches[0])
-        return torch.stack(shares).sum(), sum(counts)
+        return loss, count_samples(batches[0]) if is_alone else sum(counts)
 
     def _explain(self, error: RuntimeError) -> None:
         """Explain an error of the gradients.

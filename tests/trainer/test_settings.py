@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from trainer.errors import ConfigError
-from trainer.settings import deciding_keys, read_settings
+from trainer.settings import deciding_keys, read_settings, read_world_size
 
 LEAST = {"seed": 0, "iterations": 3}
 
@@ -102,3 +102,17 @@ def test_dropping_the_last_batch_decides_only_if_it_is_asked_for() -> None:
     known = deciding_keys(LEAST, read_settings(LEAST))
     assert deciding_keys(plain, read_settings(plain)) == known
     assert deciding_keys(dropping, read_settings(dropping)) != known
+
+
+@pytest.mark.parametrize("ranks", [0, -1, 1.5, "2", True])
+def test_number_of_ranks_is_a_count(ranks: object) -> None:
+    with pytest.raises(ConfigError, match="world_size: .* is not a whole number of at least 1"):
+        read_world_size({"world_size": ranks})
+
+
+def test_several_ranks_save_whole_iterations_only() -> None:
+    assert read_world_size({}) == 1
+    checkpoint = {"within_iteration": 5}
+    assert read_world_size({"checkpoint": checkpoint}) == 1
+    with pytest.raises(ConfigError, match=r"checkpoint\.within_iteration: several ranks"):
+        read_world_size({"checkpoint": checkpoint, "world_size": 2})

@@ -17,6 +17,7 @@ from trainer.loading.order import EpochOrder
 from trainer.loading.seeded_batches import SeededBatches, are_plain_tensors
 from trainer.loading.streams import SeededStream, StreamedBatches, StreamOrder
 from trainer.loading.worker_failures import HeedOnlyTheTrainer
+from trainer.ranks import count_ranks, own_rank
 from trainer.seeding import derive
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def make_loader(
     order = _make_order(cast("Sized", samples), part, settings, loading)
     order.with_place = not is_plain
     options = pinned(loading.options, device) if not is_plain else loading.options
-    made = SeededBatches(samples, seed)
+    rank = own_rank() if part == "train" else 0
+    made = SeededBatches(samples, derive(seed, "rank", rank) if rank else seed)
     call = _caller(options, order, made)
     loader = call()  # also for tensors, to check the keys
     if is_plain:
@@ -104,6 +106,11 @@ def _streamed(
         ConfigError: If a key selects or shuffles its samples.
     """
     is_train = part == "train"
+    if is_train and count_ranks() > 1:
+        raise ConfigError(
+            f"world_size: train is a {type(samples).__name__}, a stream, whose samples cannot be dealt out"
+            " to ranks. Give the samples indices, or set world_size: 1."
+        )
     for key in ("sampler", "shuffle"):
         if is_train and settings.dataloader.get(key):
             raise ConfigError(
@@ -151,6 +158,7 @@ def _make_order(
         sampler=None if sampler is None else build_sampler(sampler, samples),
         drop_last=is_train and settings.drop_last,
     )
+    order.shard = (own_rank(), count_ranks()) if is_train else (0, 1)
     order.check()
     if len(order) == 0:
         instead = (

@@ -34,6 +34,8 @@ class EpochOrder(Sampler[list[Any]]):
 
     Attributes:
         with_place: Whether (epoch, batch, indices) are yielded instead of the indices.
+        shard: The rank of this process, and the number of ranks. The samples are dealt out to the ranks, equally
+            many to each: the first ones twice, or with `drop_last` the last ones to none.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class EpochOrder(Sampler[list[Any]]):
         self.seed = seed
         self.sampler = sampler
         self.drop_last = drop_last
+        self.shard = (0, 1)
         self.with_place = False
         self.epoch = 0
         self.first_batch = 0
@@ -73,7 +76,9 @@ class EpochOrder(Sampler[list[Any]]):
     def _count(self) -> int:
         if self.sampler is not None:
             return len(self._order())
-        return self._count_samples() if self.allowed is None else self._allowed_count
+        count = self._count_samples() if self.allowed is None else self._allowed_count
+        ranks = self.shard[1]
+        return count // ranks if self.drop_last else -(-count // ranks)
 
     def _count_samples(self) -> int:
         """Return the number of samples.
@@ -108,7 +113,13 @@ class EpochOrder(Sampler[list[Any]]):
 
     def _order(self) -> Tensor:
         order = self._whole_order()
-        return order if self.allowed is None else order[self.allowed[order]]
+        order = order if self.allowed is None else order[self.allowed[order]]
+        rank, ranks = self.shard
+        if ranks == 1 or not len(order):
+            return order
+        if not self.drop_last:
+            order = order.repeat(ranks)[: -(-len(order) // ranks) * ranks]
+        return order[: len(order) // ranks * ranks][rank::ranks]
 
     def _whole_order(self) -> Tensor:
         if self.sampler is not None:

@@ -1,4 +1,4 @@
-"""How many GPUs a run takes is a count, and one for the trainer."""
+"""How many GPUs a run takes is a count, for any program."""
 
 import pytest
 
@@ -12,9 +12,9 @@ def test_default_is_one() -> None:
     assert parse_gpus_per_run({"gpus_per_run": None, "command": ["torchrun"]}) == 1
 
 
-@pytest.mark.parametrize("program", [{"command": ["torchrun"]}, {"entry_point": "train:main"}])
-def test_own_programs_may_take_several(program: dict[str, str]) -> None:
-    """A command or a function."""
+@pytest.mark.parametrize("program", [{"command": ["torchrun"]}, {"entry_point": "train:main"}, {}])
+def test_runs_may_take_several(program: dict[str, str]) -> None:
+    """A command, a function, or the trainer."""
     assert parse_gpus_per_run({"gpus_per_run": 4, **program}) == 4
 
 
@@ -23,9 +23,3 @@ def test_anything_but_a_count_is_an_error(given: object) -> None:
     """The message names the setting."""
     with pytest.raises(ConfigError, match=r"orch\.gpus_per_run"):
         parse_gpus_per_run({"gpus_per_run": given, "command": ["torchrun"]})
-
-
-def test_trainer_takes_one() -> None:
-    """It would leave the others idle."""
-    with pytest.raises(ConfigError, match="the trainer trains on one GPU"):
-        parse_gpus_per_run({"gpus_per_run": 2})

@@ -37,6 +37,33 @@ def test_last_batch_can_be_dropped() -> None:
     assert len(order) == 2
 
 
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize(("samples", "ranks"), [(20, 2), (21, 2), (7, 4), (4, 4), (2, 3)])
+def test_samples_are_dealt_out_to_ranks(samples: int, ranks: int, *, drop_last: bool) -> None:
+    """Equally many to each, so that all take the same number of steps; the first ones twice, if need be."""
+    orders = [EpochOrder(range(samples), 2, seed=1, drop_last=drop_last) for _ in range(ranks)]
+    for rank, order in enumerate(orders):
+        order.shard = (rank, ranks)
+    batches = [[*order] for order in orders]
+    assert {len(each) for each in batches} == {len(orders[0])}
+    dealt = [*chain.from_iterable(chain.from_iterable(batches))]
+    if drop_last:
+        assert len(dealt) == len({*dealt}) == samples // ranks // 2 * 2 * ranks
+    else:
+        assert {*dealt} == {*range(samples)}
+        assert len(dealt) == -(-samples // ranks) * ranks
+
+
+def test_ranks_share_the_samples_of_a_sampler() -> None:
+    sampler = SubsetRandomSampler([5, 6, 7, 8])
+    orders = [EpochOrder(range(20), 1, seed=1, sampler=sampler) for _ in range(2)]
+    for rank, order in enumerate(orders):
+        order.shard = (rank, 2)
+    first, second = ([*chain.from_iterable(order)] for order in orders)
+    assert {*first, *second} == {5, 6, 7, 8}
+    assert len(first) == len(second) == len(orders[0]) == 2
+
+
 class Shuffled(Sampler[int]):
     """Shuffle with a generator of its own, as many do."""
 

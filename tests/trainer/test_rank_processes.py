@@ -1,0 +1,90 @@
+"""One process per rank: they end together, and the run ends as the rank that failed first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+from torch import distributed
+
+from trainer.errors import ConfigError
+from trainer.rank_processes import check_gpus, find_cause, run_ranks
+
+
+def test_run_is_done_when_all_ranks_are() -> None:
+    def train() -> int:
+        distributed.barrier()
+        return 0
+
+    assert run_ranks(3, "cpu", train) == 0
+
+
+def test_killed_rank_ends_the_others_and_is_the_cause(capfd: pytest.CaptureFixture[str]) -> None:
+    """Although the others fail as well, when they miss it."""
+
+    def train() -> int:
+        if distributed.get_rank() == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            distributed.barrier()
+        except RuntimeError:
+            return 1
+        return 0
+
+    assert run_ranks(2, "cpu", train) == 128 + signal.SIGKILL
+    assert capfd.readouterr().err.endswith("rank 1 was killed by SIGKILL\n")
+
+
+def test_rank_that_fails_is_heard_whichever_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    """The other ranks are silent, and are ended if they wait forever."""
+
+    def train() -> int:
+        print(f"rank {distributed.get_rank()} began")
+        sys.stdout.flush()
+        if distributed.get_rank() == 0:
+            signal.pause()
+        sys.stderr.write("the data of this rank are damaged\n")
+        return 7
+
+    assert run_ranks(2, "cpu", train) == 7
+    out, err = capfd.readouterr()
+    assert out == "rank 0 began\n"
+    assert "the data of this rank are damaged\n" in err
+
+
+def test_request_to_stop_reaches_all_ranks() -> None:
+    def train() -> int:
+        asked: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+        distributed.barrier()
+        if distributed.get_rank() == 0:
+            os.kill(os.getppid(), signal.SIGTERM)
+        while not asked:
+            signal.pause()
+        return 0
+
+    assert run_ranks(2, "cpu", train) == 0
+
+
+@pytest.mark.parametrize(
+    ("codes", "first", "cause"),
+    [({0: 1, 1: 0}, 0, 0), ({0: 1, 1: -9}, 0, 1), ({0: 0, 1: 2, 2: 1}, 1, 1)],
+)
+def test_signal_is_the_cause_of_other_failures(
+    codes: dict[int, int], first: int, cause: int
+) -> None:
+    assert find_cause(codes, first) == cause
+
+
+def test_run_of_one_process_refuses_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+    monkeypatch.delenv("ORCH_RUN_DIR", raising=False)
+    check_gpus(1)  # outside of orch, several GPUs are the usual case
+    monkeypatch.setenv("ORCH_RUN_DIR", "x")
+    check_gpus(2)
+    with pytest.raises(
+        ConfigError, match=r"has 2 GPUs .* Set world_size: 2, and orch.gpus_per_run"
+    ):
+        check_gpus(1)

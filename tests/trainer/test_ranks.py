@@ -1,0 +1,93 @@
+"""Ranks exchange gradients, losses and decisions; without ranks, nothing happens."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import distributed, nn
+
+from trainer import ranks
+from trainer.errors import ConfigError
+from trainer.rank_processes import run_ranks
+
+
+def in_two_ranks(check: object) -> None:
+    """Call a function in two ranks, where it must not fail."""
+
+    def train() -> int:
+        torch.set_num_threads(1)  # this process has used others, which a fork does not have
+        check()  # type: ignore[operator]  # a function without arguments
+        return 0
+
+    assert run_ranks(2, "cpu", train) == 0
+
+
+def test_process_without_ranks_is_the_first_of_one() -> None:
+    assert (ranks.own_rank(), ranks.count_ranks()) == (0, 1)
+    assert ranks.agree("alone") == "alone"
+    assert not ranks.is_any(0)
+    ranks.wait_for_all()
+    ranks.check_alike(lambda: pytest.fail("it computed a digest"), 1)
+    before = torch.get_rng_state()
+    with ranks.own_random_numbers(0, 1, nn.BatchNorm1d(2)):
+        pass
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_gradients_and_losses_are_averaged() -> None:
+    """A parameter that one rank does not use has zero there; one that none uses has no gradient."""
+
+    def check() -> None:
+        rank = distributed.get_rank()
+        used, partly, unused = (nn.Parameter(torch.ones(2)) for _ in range(3))
+        used.grad = torch.tensor([1.0, 2.0]) * (rank + 1)
+        partly.grad = torch.tensor([4.0, 6.0]) if rank else None
+        loss = ranks.average([used, partly, unused], torch.tensor(float(rank)))
+        assert loss.item() == 0.5
+        assert used.grad.tolist() == [1.5, 3.0]
+        assert partly.grad is not None
+        assert partly.grad.tolist() == [2.0, 3.0]
+        assert unused.grad is None
+
+    in_two_ranks(check)
+
+
+def test_sparse_gradients_are_refused() -> None:
+    def check() -> None:
+        table = nn.Embedding(3, 2, sparse=True)
+        table(torch.tensor([1])).sum().backward()
+        with pytest.raises(ConfigError, match="sparse gradients, which ranks cannot exchange"):
+            ranks.average([*table.parameters()], torch.tensor(0.0))
+
+    in_two_ranks(check)
+
+
+def test_ranks_decide_together() -> None:
+    def check() -> None:
+        rank = distributed.get_rank()
+        assert ranks.agree({"rank": rank}) == {"rank": 0}
+        assert ranks.is_any(rank == 1)
+        assert not ranks.is_any(flag=False)
+        ranks.check_alike(lambda: "same", 3)
+        with pytest.raises(ConfigError, match="different states after iteration 3"):
+            ranks.check_alike(lambda: str(rank), 3)
+
+    in_two_ranks(check)
+
+
+def test_random_numbers_differ_in_the_steps_and_agree_afterwards() -> None:
+    """The buffers of the model are those of the first rank then."""
+
+    def check() -> None:
+        model = nn.BatchNorm1d(1)
+        torch.manual_seed(0)
+        with ranks.own_random_numbers(0, 1, model):
+            drawn = torch.rand(1).item()
+            model(torch.full((4, 1), drawn))
+        assert ranks.is_any(ranks.agree(drawn) != drawn)
+        afterwards = torch.rand(1).item()
+        assert ranks.agree(afterwards) == afterwards
+        buffers = [each.tolist() for each in model.buffers()]
+        assert ranks.agree(buffers) == buffers
+
+    in_two_ranks(check)
