@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from trainer.checkpoints.background_writer import Recorder
 from trainer.ranks import own_rank
+from trainer.run_claim import claimed
 from trainer.run_files import Outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import Any
 
@@ -49,3 +52,8 @@ def outputs_of(run_dir: Path) -> Outputs:
 def recorder_of(checkpoints: Checkpoints, outputs: Outputs, every: Interval) -> Recorder:
     """Return what saves the iterations of a run, if this is the first rank."""
     return (SilentRecorder if own_rank() else Recorder)(checkpoints, outputs, every)
+
+
+def claimed_once(folder: Path) -> AbstractContextManager[None]:
+    """Keep other runs from training in a folder; the first rank does that for all."""
+    return nullcontext() if own_rank() else claimed(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from functools import partial
 from math import inf, isfinite
 from pathlib import Path
@@ -49,13 +48,12 @@ from trainer.module_generators import ModuleGenerators
 from trainer.read_only import ReadOnly
 from trainer.results import report
 from trainer.roles import Roles
-from trainer.run_claim import claimed
 from trainer.run_config import Configured
 from trainer.run_files import say
 from trainer.schedule_interval import STEP, interval_of, length_of
 from trainer.schedule_steps import RateSchedule, rate_of
 from trainer.seeding import seed_everything
-from trainer.silent_rank import outputs_of, recorder_of
+from trainer.silent_rank import claimed_once, outputs_of, recorder_of
 from trainer.state_digest import digest_of
 from trainer.state_rehearsal import Rehearsal
 from trainer.stopping import EarlyStopping
@@ -205,8 +203,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
                 complete iteration is on the disk.
             Diverged: If the training loss is no longer finite.
         """
-        alone = nullcontext() if ranks.own_rank() else claimed(self.outputs.checkpoints)
-        with alone, compiler_limit_explained():
+        with claimed_once(self.outputs.checkpoints), compiler_limit_explained():
             self._begin()
             total = self._settings.iterations
             with recorder_of(self.checkpoints, self.outputs, self._settings.every) as recorder:

@@ -106,7 +106,7 @@ def test_dropping_the_last_batch_decides_only_if_it_is_asked_for() -> None:
 
 @pytest.mark.parametrize("ranks", [0, -1, 1.5, "2", True])
 def test_number_of_ranks_is_a_count(ranks: object) -> None:
-    with pytest.raises(ConfigError, match="world_size: .* is not a whole number of at least 1"):
+    with pytest.raises(ConfigError, match=r"world_size: .* is not a whole number of at least 1"):
         read_world_size({"world_size": ranks})
 
 
