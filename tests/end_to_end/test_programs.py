@@ -131,7 +131,9 @@ def test_function_that_is_not_there_is_told_before_anything_starts(tmp_path: Pat
     (folder / "train.py").write_text("def main():\n    pass\n")
     ended = orch(folder, "run", "lr=0.01,0.02,0.03")
     assert ended.returncode == 2
-    assert ended.stderr.count("has no attribute 'mian'") == 1
+    assert ended.stderr == (
+        "orch: orch.entry_point: train has no function mian. Name one that it has: main.\n"
+    )
     assert list((folder / "results/foreign/training").iterdir()) == []
 
 

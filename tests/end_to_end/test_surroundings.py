@@ -123,7 +123,7 @@ def test_hidden_file_is_named_with_what_hides_it(tmp_path: Path) -> None:
     (tmp_path / "sched.py").write_text("def main():\n    pass\n")
     ended = orch(tmp_path, "run", "orch.entry_point=sched:main")
     assert ended.returncode == 2
-    assert "module 'sched' has no attribute 'main'" in ended.stderr
+    assert "orch.entry_point: sched has no function main. " in ended.stderr
     assert f"which hides {tmp_path.resolve()}/sched.py. Rename that file" in ended.stderr
 
 
