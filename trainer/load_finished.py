@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,13 +9,13 @@ import torch
 from torch import nn
 
 from trainer.build import build_data, playing, required
-from trainer.checkpoints.reading import NAME, read_module_states
-from trainer.checkpoints.store import BEST
+from trainer.checkpoints.reading import read_module_states
 from trainer.config_file import plain_config, read_config
 from trainer.ema_settings import read_ema
 from trainer.errors import CheckpointError, ConfigError
+from trainer.finished_checkpoints import best_checkpoint, last_checkpoint
 from trainer.hydra_targets import asks_for, build
-from trainer.run_files import CHECKPOINTS, CONFIG, RESULTS
+from trainer.run_files import CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state
 from trainer.settings import read_group
 
@@ -37,7 +36,9 @@ def load_model(run_dir: Path | str, weights: str, device: str | torch.device) ->
         raise ConfigError(f"{run_dir}: it is not a run directory. Name one.")
     if not (run_dir / RESULTS).is_file():
         raise ConfigError(f"{run_dir}: the run is not done. Run it to its end.")
-    states = read_module_states(_best(run_dir) if weights == "best" else _last(run_dir))
+    states = read_module_states(
+        best_checkpoint(run_dir) if weights == "best" else last_checkpoint(run_dir)
+    )
     config = plain_config(read_config(run_dir / CONFIG))
     before = rng_state()
     try:
@@ -78,31 +79,3 @@ def build_model(config: Config) -> nn.Module:
     if asks_for(config, "model", "data"):
         offered["data"] = build_data(config)
     return playing(required(build(config, "model", offered), "model"), "model", nn.Module)
-
-
-def _best(run_dir: Path) -> Path:
-    """Return the best checkpoint, or the last one if there is no best iteration.
-
-    Raises:
-        CheckpointError: If it is missing.
-    """
-    path = run_dir / CHECKPOINTS / BEST
-    if path.exists():
-        return path
-    iteration = json.loads((run_dir / RESULTS).read_text()).get("best", {}).get("iteration")
-    if iteration is None:
-        return _last(run_dir)
-    found = [*(run_dir / CHECKPOINTS).glob(f"{iteration:06d}-*.pt")]
-    if not found:
-        raise CheckpointError(
-            f"{path}: it is gone, and so is iteration {iteration}, the best one. Give weights='last'."
-        )
-    return found[0]
-
-
-def _last(run_dir: Path) -> Path:
-    folder = run_dir / CHECKPOINTS
-    paths = [path for path in folder.glob("*.pt") if NAME.fullmatch(path.name)]
-    if not paths:
-        raise CheckpointError(f"{folder}: there are no checkpoints. Execute the run again.")
-    return max(paths, key=lambda path: int(path.name.partition("-")[0]))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from trainer.ema_settings import EmaSettings, read_ema
 from trainer.errors import ConfigError
+from trainer.init_settings import InitSettings, read_init
 from trainer.interval import Interval, parse_interval
 from trainer.known_keys import check_keys
 from trainer.metric_direction import MAX, MIN, direction_of
@@ -77,6 +78,7 @@ class TrainingSettings:
     stopping: StoppingSettings
     ema: EmaSettings
     validation_split: SplitSettings
+    init_from: InitSettings
     dataloader: Config
     drop_last: bool
     world_size: int
@@ -119,6 +121,7 @@ def read_settings(config: Config) -> TrainingSettings:
         stopping=read_stopping(stopping, *_metric(stopping, "stopping.")),
         ema=read_ema(read_group(config, "ema")),
         validation_split=read_split(read_group(config, "validation_split")),
+        init_from=read_init(config),
         dataloader={key: value for key, value in dataloader.items() if key != "drop_last"},
         drop_last=_switch(dataloader, "drop_last", default=False, within="dataloader."),
         world_size=read_world_size(config),
@@ -138,6 +141,8 @@ def deciding_keys(config: Config, settings: TrainingSettings) -> Config:
         later["validation_split"] = asdict(settings.validation_split)
     if settings.world_size > 1:
         later["world_size"] = settings.world_size
+    if settings.init_from.decides is not None:
+        later["init_from"] = settings.init_from.decides
     return groups | {key: getattr(settings, key) for key in DECIDING_KEYS} | later
 
 

@@ -54,6 +54,7 @@ from trainer.schedule_interval import STEP, interval_of, length_of
 from trainer.schedule_steps import RateSchedule, rate_of
 from trainer.seeding import seed_everything
 from trainer.silent_rank import claimed_once, outputs_of, recorder_of
+from trainer.starting_weights import begin_with_weights
 from trainer.state_digest import digest_of
 from trainer.state_rehearsal import Rehearsal
 from trainer.stopping import EarlyStopping
@@ -222,6 +223,8 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         found = find_on_all_ranks(self, self._settings)
         begin_training(self, self._plain, self._settings.seed)
         if found is None:
+            # After the callbacks, which thus see the same model when the run is resumed.
+            begin_with_weights(self.model, self._settings.init_from)
             check_savable(lambda: state_of(self))
             self.rehearsal.begin()
         else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from orchestrator.config.starting_digest import add_digest
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,13 +63,16 @@ class AppDefaults:
         return self._apps.get(key)
 
     def complete(self, cfg: DictConfig) -> None:
-        """Add to a config what it does not set: the names of the results, and how the app is started.
+        """Add to a config what it does not set: of an app, the names of its results and how it is started.
+
+        Of the trainer, the digest of the weights to begin with.
 
         Raises:
             ConfigError: It names an app that does not exist.
         """
         app = self.app_of(cfg)
         if app is None:
+            add_digest(cfg)
             return
         from orchestrator.config.hydra_app import start_command  # noqa: PLC0415 # as above
 

@@ -19,6 +19,7 @@ from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse
 
 from orchestrator.config.plain_values import plain_value, to_plain
+from orchestrator.config.starting_digest import RESOLVER
 from orchestrator.errors import ConfigError
 from orchestrator.grid.config_template import Part, combinations
 
@@ -33,13 +34,12 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
 
 _MARK: Final = re.compile("(\0\\d+\0)")
-_MANY: Final = (
-    2_000  # combinations; fewer are resolved one by one, in a quarter of a millisecond each
-)
+# Combinations; fewer are resolved one by one, in a quarter of a millisecond each.
+_MANY: Final = 2_000
 _MOST: Final = 200_000
 _MOST_STEPS: Final = 500_000  # interpolations to resolve for all combinations
 _MOST_CHARACTERS: Final = 200_000_000
-_CONFIG_ONLY: Final = ("oc.env", "hydra")  # resolvers that do not read the config
+_CONFIG_ONLY: Final = ("oc.env", "hydra", RESOLVER)  # they do not read the config
 _Nodes: TypeAlias = dict[int, list[AnyNode]]  # those that axes set, by their numbers
 
 

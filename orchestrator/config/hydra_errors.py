@@ -23,7 +23,9 @@ _REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, Va
 # Errors inside Hydra that it does not expect, but that some configs cause.
 _STUMBLES = (AssertionError, AttributeError, KeyError, TypeError)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
-_OUR_RESOLVER = "HydraValueError raised while resolving interpolation: "
+_OUR_RESOLVERS = re.compile(
+    r"(HydraValueError|StartingWeightsError) raised while resolving interpolation: "
+)
 _OPEN_GROUP = re.compile(r"You must specify '([^']+)', e\.g, .* Available options: (\S.*)")
 _QUOTED_OVERRIDE = re.compile(
     r"(?<=^Override ).+(?= looks like a config group override)", re.DOTALL
@@ -116,7 +118,7 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
                 else "Write key=value; quote special characters"
             )
             return f"{_shorten(shown)!r} is not an override: {_shorten(what)}. {advice}."
-    text = _without_secrets(_flatten(error).replace(_OUR_RESOLVER, ""))
+    text = _without_secrets(_OUR_RESOLVERS.sub("", _flatten(error)))
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         text = f"{error.full_key}: {text}"
     open_group = _OPEN_GROUP.search(text)

@@ -12,6 +12,8 @@ R = "test_resume.py::"
 OF_EXTENDING = "test_extending.py::"
 OF_PLAN = "../orchestrator/planning/test_extending.py::"
 OF_GRIDS = "../end_to_end/test_extending.py::"
+OF_WEIGHTS = "test_starting_weights.py::"
+OF_DIGEST = "../orchestrator/config/test_starting_digest.py::"
 OF_INTERVAL = "test_schedule_interval.py::"
 # Sections of the guide: the beginning of each sentence or row of a table, and the test of it.
 TESTS: dict[str, list[tuple[str, str]]] = {
@@ -124,6 +126,20 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("So a run that", "test_stopping.py::test_interrupted_run_ends_after_the_same_iteration"),
         ("The time of an", "test_stopping.py::test_time_of_all_attempts_counts"),
         ("`stopping` is part", "test_stopping_settings.py::test_wrong_key_is_refused_in_one_line"),
+    ],
+    "Begin with other weights": [
+        ("The model begins", f"{OF_WEIGHTS}test_run_begins_with_the_best_weights_of_another"),
+        ("What did not", f"{OF_WEIGHTS}test_what_does_not_fit_is_told_in_one_line"),
+        ("If nothing fits", f"{OF_WEIGHTS}test_weights_that_cannot_be_used_are_one_line"),
+        ("Of a run", f"{OF_WEIGHTS}test_average_is_taken_where_the_evaluations_have_used_it"),
+        ("A file has", f"{OF_WEIGHTS}test_run_begins_with_the_best_weights_of_another"),
+        ("The weights are", f"{OF_WEIGHTS}test_resumed_run_does_not_read_the_weights_again"),
+        ("`orch` adds", f"{OF_DIGEST}test_other_content_is_another_run"),
+        ("So other weights", f"{OF_WEIGHTS}test_content_that_has_changed_is_refused"),
+        ("A run without", f"{OF_WEIGHTS}test_content_that_has_changed_is_refused"),
+        ("The path is", f"{OF_DIGEST}test_only_the_content_counts_where_the_path_is_excluded"),
+        ("Where the source", f"{OF_DIGEST}test_digest_that_is_given_is_kept"),
+        ("`init_from=first.pt", f"{OF_DIGEST}test_digest_follows_the_axes"),
     ],
     "More or fewer iterations": [
         ("A run that differs", f"{OF_EXTENDING}test_extended_run_ends_with_the_bits_of_a_run_from_nothing"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"(\d{6,})-([0-9a-f]{8})\.pt")
 SUM = re.compile(r"(?:within-)?\d{6,}-([0-9a-f]{8})\.pt")
 
+_NOT_WRITTEN = "it is damaged, or torch.save did not write it"
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE = 1 << 20  # bytes
 _BEGINS = b"PK\3\4"
@@ -97,6 +98,26 @@ def read_module_states(path: Path) -> State:
     except (Unusable, KeyError, TypeError) as reason:
         raise CheckpointError(f"{path}: it cannot be used: {reason}. Name another.") from None
     return modules
+
+
+def read_any_file(path: Path) -> State:
+    """Return the mapping in a file that `torch.save` wrote, with its tensors on the CPU, without executing code.
+
+    Raises:
+        CheckpointError: If it is damaged, or has something else in it than tensors and plain values.
+    """
+    is_archive = True
+    try:
+        with open_checkpoint(path.resolve()) as file:
+            is_archive = os.pread(file.fileno(), len(_BEGINS), 0) == _BEGINS
+            if is_archive:  # PyTorch does not verify the checksums in it
+                _verify_by_neighbours(file, path)
+            return _load(file, path).state
+    except Unusable as error:
+        reason = str(error) if is_archive else _NOT_WRITTEN
+        raise CheckpointError(
+            f"{path}: it cannot be used: {reason}. Name a file with a state_dict."
+        ) from None
 
 
 def is_same_file(path: Path, other: Path) -> bool:
@@ -203,10 +224,10 @@ def _load(file: IO[bytes], path: Path) -> Saved:
             raise
         raise Unusable(f"{path.name}: {str(error).partition('.')[0]}") from None
     if not isinstance(content, dict):
-        raise Unusable(f"{path.name} has a {type(content).__name__}, not a checkpoint")
+        raise Unusable(f"{path.name} has a {type(content).__name__}, not a mapping")
     tensors = [*_tensors_in(content)]
     # In checkpoints of an earlier version; they count all tensors.
-    numbers = {*content.pop("far", ())}
+    numbers = {*(content.pop("far", ()) if "state" in content else ())}
     strided = {place: each for place, each in enumerate(tensors) if each.layout is torch.strided}
     is_far = [place in numbers or _address(each) in far for place, each in strided.items()]
     _separate([*strided.values()])

@@ -1,0 +1,205 @@
+"""A run begins with the weights of another run or of a file; what does not fit is told."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from run_files import MakeRun, Train, checkpoints_of, results_of
+from torch import nn
+
+import trainer as package
+from trainer.checkpoints.reading import read_model_state
+from trainer.config_file import read_config
+from trainer.errors import TrainerError
+from trainer.init_settings import InitSettings
+from trainer.starting_weights import begin_with_weights, content_digest, fit_weights
+from trainer.trainer import ModularTaskTrainer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from run_files import Interrupt
+
+RUNS = ("folder", "unfinished", "other program", "without weights")
+STILL = {"optimizer": {"_target_": "torch.optim.SGD", "lr": 0.0}}  # weights stay as they begin
+
+
+def begin(path: Path | str, model: nn.Module, digest: str | None = None) -> None:
+    """Give a model the weights of a run or a file."""
+    begin_with_weights(model, InitSettings(str(path), digest))
+
+
+def source(make_run: MakeRun, train: Train, **changes: Any) -> Path:
+    """Return a run that is done, with other initial weights than the runs of the tests."""
+    run_dir = make_run("source", **{"seed": 1, **changes})
+    train(run_dir)
+    return run_dir
+
+
+def weights_of(run_dir: Path) -> dict[str, torch.Tensor]:
+    """Return the weights after the last iteration of a run."""
+    return read_model_state(checkpoints_of(run_dir)[-1])
+
+
+def is_equal(one: Any, other: Any) -> bool:
+    """Return whether two models have the same weights."""
+    return list(one) == list(other) and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("form", ["run", "checkpoint", "state_dict", "model", "plain", "legacy"])
+def test_run_begins_with_the_best_weights_of_another(
+    make_run: MakeRun, train: Train, tmp_path: Path, form: str
+) -> None:
+    first = source(make_run, train)
+    wanted = package.load(first).state_dict()
+    path = tmp_path / "weights.pt"
+    match form:
+        case "run":
+            path = first
+        case "checkpoint":
+            path = first / "checkpoints" / "best.pt"
+        case "plain" | "legacy":
+            torch.save(wanted, path, _use_new_zipfile_serialization=form == "plain")
+        case _:
+            torch.save({form: wanted, "epoch": 3}, path)
+    run_dir = make_run(init_from=str(path), iterations=1, **STILL)
+    train(run_dir)
+    assert is_equal(weights_of(run_dir), wanted)
+
+
+@pytest.mark.parametrize("model", [{}, {"model": {"_target_": "stand_ins.TiedGpt"}}])
+def test_average_is_taken_where_the_evaluations_have_used_it(
+    make_run: MakeRun, train: Train, model: dict[str, Any]
+) -> None:
+    first = source(make_run, train, ema={"decay": 0.9}, **model)
+    run_dir = make_run(init_from=str(first), iterations=1, **STILL, **model)
+    train(run_dir)
+    assert is_equal(weights_of(run_dir), package.load(first).state_dict())
+    assert not is_equal(weights_of(run_dir), read_model_state(first / "checkpoints" / "best.pt"))
+
+
+@pytest.mark.parametrize("iteration", [1, 2])
+def test_interrupted_run_ends_with_the_same_bits(
+    make_run: MakeRun, train: Train, interrupt: Interrupt, iteration: int
+) -> None:
+    first = source(make_run, train)
+    interrupt("iteration_begin", iteration, init_from=str(first), model__dropout=0.3)
+
+
+def test_resumed_run_does_not_read_the_weights_again(make_run: MakeRun, train: Train) -> None:
+    """It may even be gone."""
+    first = source(make_run, train)
+    changes = {"init_from": str(first), "init_from_digest": content_digest(first)}
+    whole, stopped = make_run("whole", **changes), make_run("stopped", **changes)
+    train(whole)
+    begun = ModularTaskTrainer(read_config(stopped / "config.yaml"), stopped)
+    begun.stop_after = 2
+    with pytest.raises(Exception, match="2"):
+        begun.train()
+    first.rename(first.with_name("gone"))
+    train(stopped)
+    assert results_of(stopped)["digest"] == results_of(whole)["digest"]
+
+
+def test_what_does_not_fit_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+    given = {
+        "0.weight": torch.ones(3, 2),
+        "0.bias": torch.ones(4),
+        "1.num_batches_tracked": torch.tensor(1.5),  # not a whole number
+        **{f"head.{number}": torch.ones(1) for number in range(5)},
+    }
+    torch.save(given, tmp_path / "w.pt")
+    before = model[2].weight.clone()
+    begin(tmp_path / "w.pt", model)
+    assert torch.equal(model[0].weight, torch.ones(3, 2))
+    assert torch.equal(model[2].weight, before)
+    told = capsys.readouterr()
+    assert (told.out + told.err).strip() == (
+        f"begins with the weights of {tmp_path / 'w.pt'}: 1 of 9 parameters and buffers; 6 missing there:"
+        " 1.weight, 1.bias, 1.running_mean, ...; 2 with another shape or type: 0.bias,"
+        " 1.num_batches_tracked; 5 unexpected: head.0, head.1, head.2, ..."
+    )
+
+
+def test_what_is_no_tensor_is_left_out() -> None:
+    fit = fit_weights(nn.Linear(1, 1), {"weight": [[1.0]], "bias": torch.ones(1), "epoch": 3})
+    assert [*fit.weights], fit.missing == (["bias"], ["weight"])
+    assert fit.unexpected == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ("missing", r"^init_from: .*nothing: No such file or directory. Correct the path"),
+        ("other", r"^init_from: nothing in .* fits the model: 0 of 2 .*1 unexpected: a\. Name"),
+        ("cut", r"it cannot be used: .*\. Name a file with a state_dict"),
+        ("flipped", r"it cannot be used: .* is damaged"),
+        ("text", r"it cannot be used: it is damaged, or torch.save did not write it"),
+        ("empty", r"it cannot be used: it is damaged, or torch.save did not write it"),
+        (
+            "module",
+            r"it cannot be used: .*Weights only load failed\. Name a file with a state_dict",
+        ),
+        ("tensor", r"it cannot be used: .* has a Tensor, not a mapping"),
+        ("folder", r"^init_from: .*: it is not a run directory. Correct the path"),
+        ("unfinished", r"^init_from: .*: the run is not done. Run it to its end"),
+        ("other program", r"^init_from: .*: results.json is not that of the trainer"),
+        ("without weights", r"there are no checkpoints"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_one_line(tmp_path: Path, spoil: str, said: str) -> None:
+    path = spoiled_run(tmp_path, spoil) if spoil in RUNS else spoiled_file(tmp_path, spoil)
+    with pytest.raises(TrainerError, match=said) as raised:
+        begin(path, nn.Linear(1, 1))
+    assert "\n" not in str(raised.value)
+    assert raised.value.exit_code == 2
+
+
+def spoiled_file(tmp_path: Path, spoil: str) -> Path:
+    """Return a file that cannot be used."""
+    path = tmp_path / "it.pt"
+    saved = {"tensor": torch.ones(1), "module": nn.Linear(1, 1), "other": {"a": torch.ones(1)}}
+    torch.save(saved.get(spoil, {"weight": torch.ones(200, 200)}), path)
+    content = path.read_bytes()
+    middle = len(content) // 2
+    contents = {
+        "cut": content[:-40],
+        "flipped": content[:middle] + b"\1" + content[middle + 1 :],
+        "text": b"hello",
+        "empty": b"",
+    }
+    path.write_bytes(contents.get(spoil, content))
+    return path.with_name("nothing") if spoil == "missing" else path
+
+
+def spoiled_run(run_dir: Path, spoil: str) -> Path:
+    """Return a folder that is not that of a usable run."""
+    results = {"other program": {}, "without weights": {"digest": "1", "best": {"iteration": None}}}
+    if spoil != "folder":
+        (run_dir / "config.yaml").touch()
+        (run_dir / "checkpoints").mkdir()
+    if spoil in results:
+        (run_dir / "results.json").write_text(json.dumps(results[spoil]))
+    return run_dir
+
+
+@pytest.mark.parametrize("form", ["run", "file"])
+def test_content_that_has_changed_is_refused(
+    make_run: MakeRun, train: Train, tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / "w.pt"
+    torch.save({"weight": torch.ones(1, 1)}, path)
+    if form == "run":
+        path = source(make_run, train)
+        run_dir = make_run(init_from=str(path), init_from_digest=content_digest(path))
+        train(run_dir)
+    else:
+        begin(path, nn.Linear(1, 1), content_digest(path))
+    with pytest.raises(TrainerError, match=r"has changed: it is .*, and init_from_digest is other"):
+        begin(path, nn.Linear(1, 1), "other")
