@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 sys.path.append(str(Path(__file__).parent))  # for the script
 
@@ -73,7 +74,11 @@ def run_steps(block: Block, sandbox: Sandbox) -> Iterator[tuple[Step, str, int]]
 
 def check_yaml(text: str) -> None:
     """Read what a config of ours may hold as the program reads it: settings, grid and filters."""
-    found = OmegaConf.to_container(OmegaConf.create(text))
+    config = OmegaConf.create(text)
+    try:
+        found = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException:  # it refers to what the block does not show
+        found = OmegaConf.to_container(config)
     if not isinstance(found, dict):
         return
     parse_settings(found.get("orch"))

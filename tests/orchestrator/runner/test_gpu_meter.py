@@ -55,11 +55,17 @@ def test_time_that_other_runs_have_taken_is_told(
     runs = [tmp_path / "a", tmp_path / "a", tmp_path / "b"]
     others = [
         subprocess.Popen(
-            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={"ORCH_RUN_DIR": str(run)}
+            [sys.executable, "-c", "print(flush=True); input()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={"ORCH_RUN_DIR": str(run)},
         )
         for run in runs
     ]
     try:
+        for each in others:  # before, its environment may not be there
+            assert each.stdout is not None
+            each.stdout.readline()
         pids = [each.pid for each in others]
         assert count_runs([*pids, 0, 1]) == 2
         monkeypatch.setattr(process_tree, "below", lambda _: [])  # otherwise, they would be our own
