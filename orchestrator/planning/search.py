@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.grid_templates import make_templates
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.experiment import ExperimentDirectory
 
 _SHOWN = 5
+LOCKED: Final = "search"  # a folder without content
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,13 +267,16 @@ class Search:
     def supply(self, tell: Callable[[str], None]) -> Decision | None:
         """Create the run of the next point, and return the decision to start it; None if none is left.
 
-        The lock of the experiment's folder is held, so that there are never more than were asked for.
+        A lock of its own is held, so that there are never more than were asked for: the reporter holds
+        that of the experiment's folder as long as it lives, and creating a run takes the one below.
 
         Raises:
             OrchestratorError: As ``propose``.
             OSError: The run directory cannot be written.
         """
-        with exclusive(self._experiment.path, tell):
+        place = self._experiment.path / LOCKED
+        place.mkdir(exist_ok=True)
+        with exclusive(place, tell):
             runs = self.propose(self.members(), 1)
             if not runs:
                 return None

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.planning.load import ConfigSource, describe, load_plan
 from orchestrator.planning.search import Search
+from orchestrator.rundir.folder_lock import exclusive
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, Status
 
@@ -84,6 +85,13 @@ def test_search_that_is_opened_again_goes_on_with_the_same_point(folder: Path) -
     ]
     assert proposals[0] == proposals[1]
     assert _supply(_search(folder)).run.run_id == proposals[0][0]
+
+
+def test_points_are_chosen_while_a_reporter_works(folder: Path) -> None:
+    """It holds the lock of the experiment's folder as long as it lives."""
+    search = _search(folder)
+    with exclusive(folder / "results/e"):
+        assert search.supply(pytest.fail) is not None
 
 
 def test_runs_of_another_config_do_not_belong_to_the_search(folder: Path) -> None:
