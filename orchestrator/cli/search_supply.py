@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.grid.identity import short
@@ -14,6 +16,8 @@ from orchestrator.planning.plan import Decisions
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
+
+    from rich.console import Console
 
     from orchestrator.config.settings import Settings
     from orchestrator.execution.events import Ended, ExecutionResult
@@ -106,6 +110,12 @@ def refuse_what_a_search_cannot(planned: Planned, settings: Settings, *, is_prep
             "orch.search proposes each point when earlier runs have ended, so its runs cannot be handed"
             " to a cluster or to orch work. Set orch.slurm=null and leave out --prepare."
         )
+
+
+def print_search(planned: Work, console: Console) -> None:
+    """Print how far the search of a plan has come, if it is one."""
+    if isinstance(planned, Planned) and planned.search:
+        console.print(Text(describe_search(planned.search)), soft_wrap=True)
 
 
 def describe_search(search: Search) -> str:

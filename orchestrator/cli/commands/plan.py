@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from orchestrator.cli.lookup import source_of
-from orchestrator.cli.search_supply import describe_search, search_as_json
+from orchestrator.cli.search_supply import print_search, search_as_json
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import (
     print_changes,
@@ -85,8 +85,7 @@ def _halve(planned: Planned, flags: dict[str, Value]) -> Planned:
 
 
 def _print_exploring(planned: Planned, console: Console) -> None:
-    if planned.search:
-        console.print(Text(describe_search(planned.search)), soft_wrap=True)
+    print_search(planned, console)
     if planned.halving is not None:
         from orchestrator.cli.halving_output import print_halving  # noqa: PLC0415 # as above
 

@@ -30,7 +30,11 @@ from orchestrator.cli.run_launcher import choose_launcher
 from orchestrator.cli.run_reporter import finish_reporter, start_reporter
 from orchestrator.cli.run_setup import choose_board, choose_course, code_of, set_up
 from orchestrator.cli.runs_of_other_hosts import declare_gone, tell_unproven
-from orchestrator.cli.search_supply import find_search, refuse_what_a_search_cannot
+from orchestrator.cli.search_supply import (
+    find_search,
+    print_search,
+    refuse_what_a_search_cannot,
+)
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.waiting_notices import tell_waiting
@@ -208,6 +212,7 @@ def _tell(
     if is_summarized:
         print_summary(planned.plan, console, find_drift(planned))
         print_halving(planned, console)
+        print_search(planned, console)
     ends = (*to_start[:1], *to_start[-1:])
     if lack := lack_of_shared_memory(decision.run.config for decision in ends):
         console.print(Text(lack, style="yellow"), soft_wrap=True)
