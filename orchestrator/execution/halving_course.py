@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import UsageError
 from orchestrator.execution.events import RungCompleted
 from orchestrator.execution.scheduler import QueuedRun
-from orchestrator.grid.lazy_runs import find_places
 from orchestrator.planning.rungs import RungVerdict
 from orchestrator.rundir.state import State
 
@@ -101,9 +100,8 @@ class HalvingCourse:
         return {run.run_id: place for place, run in enumerate(self._decisions.runs)}
 
     def _observe(self) -> None:
-        places = find_places(self._decisions.runs, self._experiment.run_ids())
-        seen = self._experiment.observe(places)
-        self._seen = {at: seen[run_id] for run_id, at in places.items()}
+        existing = self._experiment.run_ids()
+        self._seen = self._experiment.observe_among(self._decisions.runs, existing)
 
     def _look(self, failed: Collection[RunId]) -> Stage | None:
         """Return the stage; None if there is trouble."""

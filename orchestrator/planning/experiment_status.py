@@ -130,9 +130,8 @@ def observe_again(planned: Planned) -> Planned:
     """
     experiment, plan = planned.experiment, planned.plan
     existing = experiment.run_ids()
-    places = find_places(plan.decisions.runs, existing)
-    seen = experiment.observe(places)
-    decisions = Decisions(plan.decisions.runs, {at: seen[run_id] for run_id, at in places.items()})
+    runs = plan.decisions.runs
+    decisions = Decisions(runs, experiment.observe_among(runs, existing))
     in_grid = find_places(plan.selection.runs, existing)
     former = [run_id for run_id in existing if run_id not in in_grid]
     return replace(planned, plan=replace(plan, decisions=decisions), former=former)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from orchestrator.errors import UsageError
 from orchestrator.grid.identity import short
-from orchestrator.grid.lazy_runs import find_places
 from orchestrator.planning.plan import Decisions
 from orchestrator.planning.run_results import is_of_test
 from orchestrator.planning.rungs import Contestant, End, find_stage
@@ -58,9 +57,7 @@ def look_at_grid(planned: Planned, reader: StageReader) -> Decisions:
         UsageError: As for ``StageReader.stage``.
     """
     runs, experiment = planned.plan.selection.runs, planned.experiment
-    places = find_places(runs, experiment.run_ids())
-    observed = experiment.observe(places)
-    seen = {at: observed[run_id] for run_id, at in places.items()}
+    seen = experiment.observe_among(runs, experiment.run_ids())
     decisions = Decisions(runs, seen)
     return decisions.staged(reader.stage(decisions, seen))
 

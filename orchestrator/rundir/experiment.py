@@ -21,7 +21,7 @@ from orchestrator.rundir.stop_file import StopFile
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from orchestrator.grid.identity import Run
@@ -112,6 +112,16 @@ class ExperimentDirectory:
             }
         finally:
             os.close(training)
+
+    def observe_among(
+        self, runs: Sequence[Run], existing: Collection[RunId]
+    ) -> dict[int, Observation]:
+        """Observe those of the runs that have a directory; return what was seen, by their indices."""
+        from orchestrator.grid.lazy_runs import find_places  # noqa: PLC0415 # only for grids
+
+        places = find_places(runs, existing)
+        seen = self.observe(places)
+        return {at: seen[run_id] for run_id, at in places.items()}
 
     def prepare(self, tell: Callable[[str], None] | None = None) -> None:
         """Create the folder, check that it is writable, and sweep what dead processes left.
