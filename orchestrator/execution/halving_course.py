@@ -68,17 +68,15 @@ class HalvingCourse:
     def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
         """Queue the runs that go on before all others, if they need not wait for these."""
         self._out.discard(decision.run.run_id)
-        if self._is_checked and not self._halving.is_asynchronous:
-            return
-        self._is_checked = (
-            True  # that there is such a metric: the first run that has paused shows it
-        )
-        self._seen[self._places[decision.run.run_id]] = seen
-        following = (
-            [*self._following(())] if self._halving.is_asynchronous or self._look(()) else []
-        )
+        is_checked, self._is_checked = self._is_checked, True
         if self._halving.is_asynchronous:
+            self._seen[self._places[decision.run.run_id]] = seen
+            following = [*self._following(())]
             queue.ready.extendleft(QueuedRun(each) for each in reversed(following))
+        elif not is_checked:
+            # The first run that has paused shows whether there is such a metric.
+            self._seen[self._places[decision.run.run_id]] = seen
+            self._look(())
 
     def go_on(self, failed: Collection[RunId]) -> Sequence[Decision]:
         """Return the runs that go on, now that nothing is live."""

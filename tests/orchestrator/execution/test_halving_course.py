@@ -136,6 +136,22 @@ def test_next_process_goes_on_where_the_files_are(
     assert second.events == []  # this rung is an old story
 
 
+def test_first_pause_of_a_process_may_be_the_last_that_a_rung_waits_for(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """As after a kill: the best go on, once."""
+    for at in range(3):
+        Stand(experiment, runs, HALF).leave(at, at / 10)
+    stand = Stand(experiment, runs, HALF)
+    assert [each.stop_after for each in stand.start()] == [1]
+    stand.leave(3, 0.05)
+    stand.pause(3)
+    assert not stand.queue
+    assert stand.go_on() == [(0, 2), (3, 2)]
+    assert stand.events == [RungCompleted(1, 4, 2, 2, "loss")]
+    assert stand.go_on() == []
+
+
 def test_survivor_that_another_process_executes_is_waited_for(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
