@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, cast
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from rich.text import Text
 
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
     from orchestrator.config.settings import Settings, Tracking
     from orchestrator.execution.events import Event
-    from orchestrator.execution.protocols import Course
+    from orchestrator.execution.protocols import Course, Resources
     from orchestrator.planning.work import Work
     from orchestrator.tracking.git_source import GitSource
+
+_RETRIES_IN_HALVING: Final = 3
 
 
 def set_up(
@@ -73,8 +76,18 @@ def choose_board(options: argparse.Namespace, console: Console, total: int) -> P
     return LiveBoard(console, total) if console.is_terminal else PlainBoard(console, total)
 
 
-def choose_course(planned: Work, settings: Settings, tell: Callable[[Event], None]) -> Course:
-    """Return how far each run goes before others go on; ``tell`` shows an event."""
+def on_course(
+    resources: Resources, planned: Work, settings: Settings, tell: Callable[[Event], None]
+) -> Resources:
+    """Return the resources with how far each run goes before others go on; ``tell`` shows an event."""
+    course = _choose_course(planned, settings, tell)
+    policy = resources.policy
+    if planned.halving is not None:  # others wait for a run that was killed
+        policy = replace(policy, retries=max(policy.retries, _RETRIES_IN_HALVING))
+    return replace(resources, course=course, policy=policy)
+
+
+def _choose_course(planned: Work, settings: Settings, tell: Callable[[Event], None]) -> Course:
     if planned.halving is not None:
         from orchestrator.execution.halving_course import HalvingCourse  # noqa: PLC0415 # rarely set
         from orchestrator.planning.halving_stage import StageReader  # noqa: PLC0415 # as above

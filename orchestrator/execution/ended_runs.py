@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.execution.events import Advanced, Ended
 from orchestrator.execution.pause_price import PausePrice
 from orchestrator.rundir.state import State
+from orchestrator.runner.failure_classes import is_from_outside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.protocols import Board
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.rundir.experiment import ExperimentDirectory
-    from orchestrator.rundir.state import Observation
+    from orchestrator.rundir.state import Failure, Observation
 
 _UNFINISHED: Final = frozenset({State.STALE, State.UNPROVEN})
 
@@ -29,6 +30,7 @@ class EndedRuns:
         self._experiment = experiment
         self._board = board
         self._ended: dict[RunId, Ended] = {}
+        self._failed: set[RunId] = set()
         self._price = PausePrice()
 
     @property
@@ -38,8 +40,8 @@ class EndedRuns:
 
     @property
     def failed(self) -> frozenset[RunId]:
-        """The runs that have failed."""
-        return frozenset(it for it, ended in self._ended.items() if ended.state is State.FAILED)
+        """The runs that have failed by themselves, not because somebody killed them or filled the disk."""
+        return frozenset(self._failed)
 
     def count_unfinished(self) -> int:
         """Return how many runs ended unfinished."""
@@ -71,7 +73,19 @@ class EndedRuns:
             notices=directory.notices() if running else (),
         )
         self._ended[run.run_id] = replace(ended, metrics={}, notices=())  # for the board only
+        is_from_others = seen and seen.failure and is_from_outside(seen.failure)
+        self._note_failed(run.run_id, is_by_itself=state is State.FAILED and not is_from_others)
         self._board.show(ended)
+
+    def add_unrecorded(
+        self, run: Run, reason: str, failure: Failure, running: Running | None = None
+    ) -> None:
+        """Keep and show a failure that the run's directory does not tell of."""
+        self.add(run, State.FAILED, reason, running=running)
+        self._note_failed(run.run_id, is_by_itself=not is_from_outside(failure))
+
+    def _note_failed(self, run_id: RunId, *, is_by_itself: bool) -> None:
+        (self._failed.add if is_by_itself else self._failed.discard)(run_id)
 
     def show_pause(self, run: Run, seen: Observation, running: Running | None) -> None:
         """Show how far a run has come that pauses as it was to."""

@@ -164,7 +164,8 @@ class Engine:
             else:
                 failure = classify(1, Traces(str(error)))
                 if not self._tries_again(decision, failure, decision.seen):
-                    self._ended.add(run, State.FAILED, f"it could not be started: {error}")
+                    reason = f"it could not be started: {error}"
+                    self._ended.add_unrecorded(run, reason, failure)
                     self._weigh(failure, time.monotonic())
             return
         started = AttemptStarted(run, decision.action, number, slot, decision.reason)
@@ -192,7 +193,7 @@ class Engine:
         """Return whether the run is still to be started; if not, adopt or end it.
 
         Another orchestrator may have started or even ended it since the decision was made. Its
-        failure counts, too: every run is executed once, not once per orchestrator.
+        failure counts as one of this process: every run is executed once, not once per orchestrator.
         """
         now = decision.again(seen)
         if seen.state is State.RUNNING:
@@ -205,10 +206,11 @@ class Engine:
             self._pause(decision, seen)
             return False
         news = decision.action is Action.WAIT or seen.attempts > decision.seen.attempts
-        if now.action is Action.SKIP or (now.action is Action.RETRY and news):
+        if now.action is not Action.SKIP and not (now.action is Action.RETRY and news):
+            return True
+        if not (seen.failure and self._tries_again(decision, seen.failure, seen)):
             self._ended.add(decision.run, seen.state, seen.reason, seen=seen)
-            return False
-        return True
+        return False
 
     def _line_up(self, decision: Decision, seen: Observation) -> None:
         """Queue a run again after another process's attempt, if it is still to be started."""
@@ -241,7 +243,7 @@ class Engine:
             failure = classify_unbegun(complaint)
             if not self._tries_again(decision, failure, seen):
                 reason = f"its runner failed: {failure.message}"
-                self._ended.add(decision.run, State.FAILED, reason, running=running)
+                self._ended.add_unrecorded(decision.run, reason, failure, running)
                 self._weigh(failure, running.since)
 
     def _was_removed(self, run_id: RunId, complaint: str) -> bool:

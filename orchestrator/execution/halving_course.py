@@ -68,14 +68,14 @@ class HalvingCourse:
     def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
         """Queue the runs that go on before all others, if they need not wait for these."""
         self._out.discard(decision.run.run_id)
-        is_checked, self._is_checked = self._is_checked, True
+        if self._is_checked and not self._halving.is_asynchronous:
+            return
+        self._is_checked = True  # whether there is such a metric: the first pause shows it
+        self._seen[self._places[decision.run.run_id]] = seen
         if self._halving.is_asynchronous:
-            self._seen[self._places[decision.run.run_id]] = seen
-            following = [*self._following(())]
-            queue.ready.extendleft(QueuedRun(each) for each in reversed(following))
-        elif not is_checked:
-            # The first run that has paused shows whether there is such a metric.
-            self._seen[self._places[decision.run.run_id]] = seen
+            following = [QueuedRun(each) for each in self._following(())]
+            queue.ready.extendleft(reversed(following))
+        else:
             self._look(())
 
     def go_on(self, failed: Collection[RunId]) -> Sequence[Decision]:

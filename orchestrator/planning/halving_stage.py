@@ -15,6 +15,7 @@ from orchestrator.planning.value_at_iteration import is_per_iteration
 from orchestrator.rundir.program_files import signs
 from orchestrator.rundir.run_metrics import read_curve, read_curves
 from orchestrator.rundir.state import LIVE, State
+from orchestrator.runner.failure_classes import is_from_outside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -81,14 +82,15 @@ class StageReader:
         Args:
             decisions: The runs.
             seen: What was just seen of those that have a directory, by their places.
-            failed: The places of those that have failed and are not retried; None: all that have failed.
+            failed: The places of those that have failed and are not retried; None: all that have
+                failed by themselves.
 
         Raises:
             UsageError: Runs have reached the first rung, and none has the metric, or its steps are not
                 iterations.
         """
         if failed is None:
-            failed = {at for at, each in seen.items() if each.state is State.FAILED}
+            failed = {at for at, each in seen.items() if _has_failed_by_itself(each)}
         contestants = {at: self._contestant(decisions.run(at).run_id, seen[at]) for at in seen}
         for at in failed:
             known = contestants.get(at) or Contestant(decisions.run(at).run_id)
@@ -142,3 +144,9 @@ class StageReader:
         known = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
         what = f"Choose one of {known}." if names else "They have logged none."
         return f"halving: no run has the metric {self._halving.metric!r}. {what}"
+
+
+def _has_failed_by_itself(seen: Observation) -> bool:
+    """Return whether a run has failed; one that was killed is retried, so that others wait for it."""
+    is_waited_for = seen.failure is not None and is_from_outside(seen.failure)
+    return seen.state is State.FAILED and not is_waited_for

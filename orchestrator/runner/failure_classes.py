@@ -37,6 +37,10 @@ class FailureKind(StrEnum):
 # Transient causes. An error comes again, and so does a loss that diverges.
 PASSING: Final = frozenset((FailureKind.KILLED, FailureKind.OUT_OF_MEMORY, FailureKind.DISK_FULL))
 _LONGEST_MESSAGE: Final = 500
+# Signals that a program brings upon itself, as their names stand in a message.
+_CRASHES: Final = tuple(
+    f"by SIG{name}" for name in ("SEGV", "ABRT", "BUS", "ILL", "FPE", "TRAP", "SYS")
+)
 _NAMED = re.compile(rf"({'|'.join(FailureKind)}): *(\S.*)")
 # The error of an attempt that had started; before that, the directory is just not found.
 LOST: Final = (
@@ -90,6 +94,13 @@ def classify(exit_code: int, traces: Traces) -> Failure:
     return Failure(
         FailureKind.DIVERGED if _has_diverged(traces.metrics) else FailureKind.ERROR, message
     )
+
+
+def is_from_outside(failure: Failure) -> bool:
+    """Return whether others than the program caused a failure: who killed it, or filled the disk."""
+    if failure.kind == FailureKind.KILLED:
+        return not failure.message.startswith(_CRASHES)
+    return failure.kind == FailureKind.DISK_FULL
 
 
 def classify_unbegun(complaint: str) -> Failure:

@@ -28,7 +28,7 @@ from orchestrator.cli.run_ending import (
 )
 from orchestrator.cli.run_launcher import choose_launcher
 from orchestrator.cli.run_reporter import finish_reporter, start_reporter
-from orchestrator.cli.run_setup import choose_board, choose_course, code_of, set_up
+from orchestrator.cli.run_setup import choose_board, code_of, on_course, set_up
 from orchestrator.cli.runs_of_other_hosts import declare_gone, tell_unproven
 from orchestrator.cli.search_supply import (
     find_search,
@@ -133,7 +133,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
             with console.status("loading what runs need"):
                 launcher.warm_up(stop)
         with choose_board(options, console, total) as board:
-            usable = replace(resources, course=choose_course(planned, settings, board.show))
+            usable = on_course(resources, planned, settings, board.show)
             engine = Engine(planned.experiment, launcher, board, usable, reporter)
             if not stop.asked:
                 begin()

@@ -41,7 +41,10 @@ class Stable:
         self.log = log  # what users would see at their terminal
         self._server = multiprocessing.forkserver.ForkServer()
         self._server.set_forkserver_preload(
-            ["orchestrator.runner.runner", "trainer.preload", "trainer.trainer", "trainer.__main__"]
+            [
+                *("stable_preload", "orchestrator.runner.runner"),
+                *("trainer.preload", "trainer.trainer", "trainer.__main__"),
+            ]
         )
         before, stderr = dict(os.environ), os.dup(2)
         os.environ.update(environment() | {fault_points.SHARED: "yes"})

@@ -241,6 +241,37 @@ def test_run_that_lives_elsewhere_is_waited_for_and_never_started(
     assert len(board.of(Adopted)) == 1
 
 
+@pytest.mark.parametrize(("kind", "attempts"), [("killed", [2]), ("error", [])])
+def test_run_that_fails_elsewhere_is_tried_again_as_if_it_had_failed_here(
+    experiment: ExperimentDirectory,
+    runs: list[Run],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    attempts: list[int],
+) -> None:
+    """Its orchestrator may be dead, and not try it again."""
+    monkeypatch.setattr("orchestrator.execution.failure_policy._FIRST_DELAY", 0.0)
+    directory = experiment.create(runs[0])
+    directory.write_status(status(Record.RUNNING, 1))
+    locks = [directory.lock.open()]
+    fcntl.flock(locks[0], fcntl.LOCK_EX)
+
+    def fail_elsewhere() -> None:
+        for lock in locks:
+            directory.write_status(status(Record.FAILED, 1, Failure(kind, "why")))
+            os.close(lock)
+        locks.clear()
+
+    board, launcher = (
+        FakeBoard(on_refresh=fail_elsewhere),
+        FakeLauncher(lambda it: it.end(Record.DONE)),
+    )
+    plan = plan_of(experiment, runs[:1])
+    outcome = execute(experiment, plan, launcher, board=board, policy=Policy(retries=1))
+    assert [attempt.number for attempt in launcher.attempts] == attempts
+    assert states(outcome, runs[:1]) == [State.DONE if attempts else State.FAILED]
+
+
 def test_run_whose_other_owner_dies_is_resumed(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:

@@ -136,20 +136,20 @@ def test_next_process_goes_on_where_the_files_are(
     assert second.events == []  # this rung is an old story
 
 
-def test_first_pause_of_a_process_may_be_the_last_that_a_rung_waits_for(
+def test_best_runs_go_on_where_only_the_last_to_come_is_executed_here(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
-    """As after a kill: the best go on, once."""
-    for at in range(3):
-        Stand(experiment, runs, HALF).leave(at, at / 10)
-    stand = Stand(experiment, runs, HALF)
-    assert [each.stop_after for each in stand.start()] == [1]
-    stand.leave(3, 0.05)
-    stand.pause(3)
-    assert not stand.queue
-    assert stand.go_on() == [(0, 2), (3, 2)]
-    assert stand.events == [RungCompleted(1, 4, 2, 2, "loss")]
-    assert stand.go_on() == []
+    """The first pause that a process sees may be the one that completes the rung."""
+    first = Stand(experiment, runs, HALF)
+    for at in (0, 1, 2):
+        first.leave(at, at / 10)
+    second = Stand(experiment, runs, HALF)
+    assert [each.stop_after for each in second.start()] == [1]
+    second.leave(3, 0.9)
+    second.pause(3)
+    assert not second.queue
+    assert second.go_on() == [(0, 2), (1, 2)]
+    assert second.events == [RungCompleted(1, 4, 2, 2, "loss")]
 
 
 def test_survivor_that_another_process_executes_is_waited_for(

@@ -79,6 +79,27 @@ def test_failed_run_counts_once_it_is_not_retried(
     assert verdicts(experiment, runs) == ["paused", "goes on", "over"]  # as orch status looks
 
 
+@pytest.mark.parametrize(
+    ("kind", "message", "verdict"),
+    [
+        ("killed", "by SIGKILL", "waits"),
+        ("disk-full", "No space left on device", "waits"),
+        ("killed", "by SIGSEGV, in a library", "paused"),
+        ("out-of-memory", "CUDA out of memory", "paused"),
+    ],
+)
+def test_run_that_others_made_fail_is_waited_for(
+    experiment: ExperimentDirectory, runs: list[Run], kind: str, message: str, verdict: str
+) -> None:
+    """Who goes on must not depend on what was killed."""
+    for at, value in enumerate((0.2, 0.1)):
+        leave(experiment.create(runs[at]), {1: value})
+    killed = experiment.create(runs[2])
+    failure = Failure(kind, message)
+    killed.write_status(Status(Record.FAILED, 1, "then", "box", 1, failure=failure))
+    assert verdicts(experiment, runs)[0] == verdict
+
+
 def test_run_that_could_not_be_started_counts_as_failed(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
