@@ -53,7 +53,9 @@ def plan_given(source: ConfigSource, points: Sequence[GivenPoint]) -> tuple[Plan
             "results_dir and experiment_id must be equal for all points. Write them without the"
             " keys that the sweeper varies."
         )
-    chosen = {run.run_id: run for run in (runs[point] for point in points)}
+    chosen: dict[RunId, Run] = {}
+    for point in points:  # of several with one config the first counts, as in a grid
+        chosen.setdefault(runs[point].run_id, runs[point])
     selection = Selection(len(points), len(points) - len(chosen), [*chosen.values()], (), (), ())
     experiment = _folder(first)
     seen = experiment.observe([run_id for run_id in experiment.run_ids() if run_id in chosen])

@@ -47,6 +47,18 @@ def ids_of(command: list[str]) -> set[str]:
     return {decision.run.run_id for decision in planned.plan.decisions}
 
 
+def test_first_of_the_points_with_one_config_is_executed() -> None:
+    """The order of its keys is that of the config that a grid would record."""
+    for name, keys in (("one", "a: 1\nb: 2\n"), ("two", "b: 2\na: 1\n")):
+        Path(f"conf/model/{name}.yaml").write_text(keys)
+    planned, run_ids = plan_given(SOURCE, [("model=one", SEED), ("model=two", SEED)])
+    (decision,) = planned.plan.decisions
+    command = load_plan(ConfigSource(None, None, ["model=one,two", SEED], "train.py"))
+    assert run_ids == [decision.run.run_id] * 2
+    for run in (decision.run, command.plan.decisions[0].run):
+        assert (run.overrides["model"], [*run.config["model"]]) == ("one", ["a", "b"])
+
+
 def test_runs_are_those_of_the_grid() -> None:
     """In the order of the points, one that is given twice once; with the same folder and axes."""
     points = [
