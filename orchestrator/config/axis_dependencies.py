@@ -16,8 +16,8 @@ from omegaconf import AnyNode, Container, DictConfig, ListConfig, Node, OmegaCon
 from omegaconf._utils import split_key
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
-from omegaconf.grammar_parser import parse
 
+from orchestrator.config.parsed_interpolations import parse
 from orchestrator.config.plain_values import plain_value, to_plain
 from orchestrator.config.starting_digest import RESOLVER
 from orchestrator.errors import ConfigError

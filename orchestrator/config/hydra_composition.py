@@ -25,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from orchestrator.config.config_files import CheckedConfigs, CopiedConfigs
 from orchestrator.config.hydra_resolver import register
+from orchestrator.config.parsed_interpolations import remember_parses
 from orchestrator.config.resolved_size import check_resolved_size
 from orchestrator.config.yaml_limits import check_override
 from orchestrator.errors import ConfigError
@@ -88,6 +89,7 @@ class ConfigFolder:
         with _quiet(), _initialize(path, version_base):
             self._loader = cast("ConfigLoaderImpl", GlobalHydra.instance().config_loader())
         register()  # initializing Hydra registered its own resolver
+        remember_parses()
         self.config_name = config_name
         self.version_base = version_base
         self._parser = OverridesParser.create(config_loader=self._loader)

@@ -13,8 +13,8 @@ from omegaconf import Container, DictConfig, ListConfig, Node
 from omegaconf._utils import split_key
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
-from omegaconf.grammar_parser import parse
 
+from orchestrator.config.parsed_interpolations import parse
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ class ResolvedSize:
         self._longest = longest
         self._known: dict[int, Size] = {}
         self._steps_taken = 0
-        # Interpolations with others in them, by ``id``; they are kept, so that no other gets it.
-        self._nested: dict[int, tuple[object, Size]] = {}
+        # Of interpolations with others in them, by the ``id`` of their tree and node; trees are kept.
+        self._nested: dict[tuple[int, int], tuple[object, Size]] = {}
 
     def of(self, node: Node | None) -> Size:
         """Return the size of what a node resolves to.
@@ -177,13 +177,14 @@ class ResolvedSize:
 
     def _of_interpolation(self, context: Any, node: Node) -> Size:  # noqa: ANN401 # as above
         """Return the size of an interpolation; one that is nested in others is measured once."""
-        if id(context) in self._nested:
-            return self._nested[id(context)][1]
+        place = id(context), id(node)
+        if place in self._nested:
+            return self._nested[place][1]
         is_reference = isinstance(context, OmegaConfGrammarParser.InterpolationNodeContext)
         measure = self._of_reference if is_reference else self._of_resolver
         size = measure(context, node)
         if context.getText().count("${") > 1:
-            self._nested[id(context)] = context, size
+            self._nested[place] = context, size
         return size
 
     def _of_reference(self, context: Any, node: Node) -> Size:  # noqa: ANN401 # as above

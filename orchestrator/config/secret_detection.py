@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from omegaconf import Container, DictConfig, ListConfig, OmegaConf
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
-from omegaconf.grammar_parser import parse
 
+from orchestrator.config.parsed_interpolations import parse
 from orchestrator.config.secret_patterns import (
     has_password,
     is_credential,

@@ -17,6 +17,7 @@ _LONGEST_OVERRIDE: Final = 10_000
 _MOST_ITEMS: Final = 2_500  # of lists and mappings, which Hydra parses slowly
 _MOST_ITEMS_OF_INTERPOLATIONS: Final = 1_250  # which OmegaConf parses several times
 _MOST_INTERPOLATIONS: Final = 1_000
+_MOST_UNCLOSED: Final = 50  # for each, Hydra's lexer looks for the end of the text
 _LONGEST_PLAIN: Final = 50_000
 _MOST_PLAIN_ITEMS: Final = 10_000
 _PLAIN: Final = re.compile(r"[\w.,=+~/@-]*")  # plain values with commas, which Hydra parses fast
@@ -84,6 +85,12 @@ def check_override(text: str) -> None:
         raise ConfigError(
             f"the override {shown!r} has {text.count('${'):,} interpolations, the maximum is"
             f" {_MOST_INTERPOLATIONS:,}. Put the value in a config file."
+        )
+    unclosed = text.count("${", text.rfind("}") + 1)
+    if unclosed > _MOST_UNCLOSED:
+        raise ConfigError(
+            f"the override {shown!r} has {unclosed:,} interpolations without an end, the maximum is"
+            f" {_MOST_UNCLOSED}. Close each with '}}'."
         )
     if sum(map(text.count, "[{(")) > _DEEPEST and _depth(text) > _DEEPEST:
         raise ConfigError(

@@ -118,6 +118,7 @@ KINDS = [
     lambda n: f"x=shuffle(range({n // 10}))",
     lambda n: "x='" + "${lr}" * (n // 5) + "'",
     lambda n: "x='" + "\\${lr}" * (n // 6) + "'",
+    lambda n: "x=[" + "a${b" * (n // 4) + "]",
     lambda n: "x='" + "${oc.env:HOME}" * (n // 14) + "'",
     lambda n: "x='" + "${n." * min(n, 45) + "y" + "}" * min(n, 45) + "'",
     lambda n: "x='" + "${oc.select:n." * min(n, 45) + "y" + "}" * min(n, 45) + "'",
@@ -282,6 +283,7 @@ def test_thousands_of_texts_are_answered(conf: Path, text: str) -> None:
         ("x=" + "1," * 20_000, "'x=' has 20,000 commas, the maximum is 10,000"),
         ("x=" + "[" * 60 + "]" * 60, "'x=' is nested too deeply"),
         ("x=" + "${" * 60 + "}" * 60, "'x=' is nested too deeply"),
+        ("x=['${y}'" + "${" * 60 + "]", "'x=' has 60 interpolations without an end"),
     ],
 )
 def test_override_that_takes_minutes_to_read_is_refused(
