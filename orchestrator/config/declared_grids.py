@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.config.grid_forms import GRIDS, SEARCH, WHEN, ZIP, refuse_unknown
 from orchestrator.config.overrides import choose_all, make_axis, merge, name_of, with_open_settings
-from orchestrator.config.search_dimensions import make_dimension, make_example_axis
 from orchestrator.errors import GridError
 from orchestrator.grid.points import Points
-from orchestrator.grid.search_space import SearchSpace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.config.grid_forms import GridForms
     from orchestrator.config.hydra_composition import ConfigFolder
     from orchestrator.grid.axes import Axis, Point
+    from orchestrator.grid.search_space import SearchSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +103,9 @@ def _declare_search(folder: ConfigFolder, merged: Sequence[Override]) -> Declare
             f"{SEARCH}: no key has several values to choose from. Give some, such as"
             " optimizer.lr='tag(log,interval(0.001,1))'."
         )
-    space = SearchSpace(tuple(make_dimension(item, folder) for item in swept))
-    pairs = zip(space.dimensions, swept, strict=True)
-    examples = [make_example_axis(each, item, folder) for each, item in pairs]
+    from orchestrator.config.search_dimensions import make_space  # noqa: PLC0415 # few are searches
+
+    space, examples = make_space(swept, folder)
     overrides = tuple(map(with_open_settings, merged))
     return DeclaredGrids((overrides,), Points(examples), space)
 

@@ -15,7 +15,6 @@ from orchestrator.grid.axes import (
     describe_point,
     place_point,
 )
-from orchestrator.grid.axis_conditions import AxisCondition, ConditionDemand, find_answers
 from orchestrator.grid.config_template import combinations
 from orchestrator.grid.config_values import nearest_key
 from orchestrator.grid.filter_evaluation import has_key
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.config.grid_composer import Composer
+    from orchestrator.grid.axis_conditions import AxisCondition, ConditionDemand
     from orchestrator.grid.config_template import ConfigTemplate
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.filters import Condition
@@ -100,6 +100,11 @@ class _GridTemplates:
         if not open_axes:
             yield self._template(fixed, demands)
             return
+        from orchestrator.grid.axis_conditions import (  # noqa: PLC0415 # few axes have a condition
+            ConditionDemand,
+            find_answers,
+        )
+
         number, *others = open_axes
         condition = self._judge(number, {**fixed, **{at: self._axes[at].unset for at in open_axes}})
         answers = find_answers(condition, demands, self._sizes)
@@ -129,6 +134,8 @@ class _GridTemplates:
 
     def _judge(self, number: int, without: dict[int, int]) -> AxisCondition:
         """Return the condition of an axis at the points without it, and without those after it."""
+        from orchestrator.grid.axis_conditions import AxisCondition  # noqa: PLC0415 # as above
+
         axis = self._axes[number]
         condition = self._conditions[axis.key]
         template = self._judged_template(without)

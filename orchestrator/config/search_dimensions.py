@@ -10,12 +10,26 @@ from hydra.core.override_parser.types import IntervalSweep, RangeSweep
 from orchestrator.config.overrides import make_axis, name_of
 from orchestrator.errors import GridError
 from orchestrator.grid.axes import Axis
-from orchestrator.grid.search_space import Dimension
+from orchestrator.grid.search_space import Dimension, SearchSpace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hydra.core.override_parser.types import Override
 
     from orchestrator.config.hydra_composition import ConfigFolder
+
+
+def make_space(swept: Sequence[Override], folder: ConfigFolder) -> tuple[SearchSpace, list[Axis]]:
+    """Return the space that swept overrides span, and for each of its axes one with an example.
+
+    Raises:
+        GridError: As for ``make_dimension``.
+        ConfigError: A value cannot be read.
+    """
+    space = SearchSpace(tuple(make_dimension(item, folder) for item in swept))
+    pairs = zip(space.dimensions, swept, strict=True)
+    return space, [make_example_axis(each, item, folder) for each, item in pairs]
 
 
 def make_dimension(override: Override, folder: ConfigFolder) -> Dimension:

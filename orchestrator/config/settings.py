@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.halving_settings import Halving, parse_halving
 from orchestrator.config.metric_patterns import parse_metric_patterns
 from orchestrator.config.quantities import parse_count, parse_duration
 from orchestrator.config.run_order import AS_DECLARED, DECLARED, RunOrder, parse_order
-from orchestrator.config.search_settings import SEARCH_KEYS, SearchSettings, parse_search
 from orchestrator.config.share_settings import DEFAULT_SHARE, SHARE_KEYS, Share, parse_share
-from orchestrator.config.slurm_settings import SLURM_KEYS, SlurmSettings, parse_slurm
 from orchestrator.config.stop_request_settings import STOP_KEYS, parse_stop_rules
 from orchestrator.errors import ConfigError
 from orchestrator.grid.config_values import show
 from orchestrator.runner.time_limits import NO_LIMITS, Limits
 
 if TYPE_CHECKING:
+    from orchestrator.config.halving_settings import Halving
+    from orchestrator.config.search_settings import SearchSettings
+    from orchestrator.config.slurm_settings import SlurmSettings
     from orchestrator.grid.config_values import Value
 
 TRAINER: Final = "trainer.__main__:main"  # the entry point, where no program is set
@@ -129,7 +129,7 @@ def parse_settings(node: Value) -> Settings:
         at_end=_arguments(orch.get("at_end") or [], "orch.at_end"),
         slurm=_parse_slurm(orch.get("slurm")),
         extend=_parse_switch(orch, "extend"),
-        halving=parse_halving(orch.get("halving"), "orch.halving"),
+        halving=_parse_halving(orch.get("halving")),
         search=_parse_search(orch),
     )
 
@@ -141,6 +141,15 @@ def _parse_switch(orch: Mapping[str, Value], name: str) -> bool:
     return value
 
 
+# What few grids set is imported where they do.
+def _parse_halving(node: Value) -> Halving | None:
+    if node is None:
+        return None
+    from orchestrator.config.halving_settings import parse_halving  # noqa: PLC0415 # as above
+
+    return parse_halving(node, "orch.halving")
+
+
 def _parse_search(orch: Mapping[str, Value]) -> SearchSettings | None:
     node = orch.get("search")
     if node is None:
@@ -149,11 +158,17 @@ def _parse_search(orch: Mapping[str, Value]) -> SearchSettings | None:
         raise ConfigError(
             "orch.search cannot be combined with orch.halving. Set one of them to null."
         )
+    from orchestrator.config.search_settings import SEARCH_KEYS, parse_search  # noqa: PLC0415 # as above
+
     return parse_search(_section(node, "orch.search", SEARCH_KEYS))
 
 
 def _parse_slurm(node: Value) -> SlurmSettings | None:
-    return None if node is None else parse_slurm(_section(node, "orch.slurm", SLURM_KEYS))
+    if node is None:
+        return None
+    from orchestrator.config.slurm_settings import SLURM_KEYS, parse_slurm  # noqa: PLC0415 # as above
+
+    return parse_slurm(_section(node, "orch.slurm", SLURM_KEYS))
 
 
 def _parse_limits(orch: Mapping[str, Value], program: ProgramSettings) -> Limits:

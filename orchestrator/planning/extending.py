@@ -16,7 +16,6 @@ from orchestrator.grid.extension import (
     total_of,
 )
 from orchestrator.grid.identity import identify
-from orchestrator.planning.drift import changed_files
 from orchestrator.rundir import code_record
 from orchestrator.rundir.saved_iterations import newest_saved
 from orchestrator.rundir.state import State
@@ -108,6 +107,8 @@ class Extensions:
         if iteration is None:
             return None
         attempts = code_record.read(directory.path)
+        from orchestrator.planning.drift import changed_files  # noqa: PLC0415 # few runs extend others
+
         changed = next((name for it in attempts for name in changed_files(it)), "")
         return Extension(run_id, iteration, changed=changed)
 

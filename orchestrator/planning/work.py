@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.planning.rungs import RungVerdict
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class Work:
     def count_paused(self) -> int:
         """Return how many runs are paused because others were better."""
         stage = self.plan.decisions.stage
-        return 0 if stage is None else stage.count(RungVerdict.PAUSED)
+        return 0 if stage is None else len(stage.paused)
 
     def failures(self) -> tuple[Decision, ...]:
         """Return the decisions on runs that have failed, and are not retried."""

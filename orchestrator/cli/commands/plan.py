@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from orchestrator.cli.lookup import source_of
-from orchestrator.cli.search_supply import print_search, search_as_json
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import (
     print_changes,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.planned_sharing import PlannedSharing
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.load import Planned
+    from orchestrator.planning.search import Search
 
 # What the forecast says where there is nothing to learn from, without importing it.
 NOTHING_KNOWN: Final = "forecast: unknown, because no run like these has finished"
@@ -85,7 +85,10 @@ def _halve(planned: Planned, flags: dict[str, Value]) -> Planned:
 
 
 def _print_exploring(planned: Planned, console: Console) -> None:
-    print_search(planned, console)
+    if planned.search is not None:
+        from orchestrator.cli.search_supply import print_search  # noqa: PLC0415 # as above
+
+        print_search(planned, console)
     if planned.halving is not None:
         from orchestrator.cli.halving_output import print_halving  # noqa: PLC0415 # as above
 
@@ -160,11 +163,17 @@ def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:
         "notes": list(planned.notes),
         "drift": drift_as_json(find_drift(planned)),
         "sharing": sharing and sharing_as_json(sharing),
-        "search": search_as_json(planned.search) if planned.search else None,
+        "search": _search_as_json(planned.search) if planned.search else None,
         "forecast": forecast and forecast_as_json(forecast),
         "halving": halving_as_json(planned.plan.decisions, planned.halving),
         "slurm": _slurm_as_json(planned, slurm) if slurm else None,
     }
+
+
+def _search_as_json(search: Search) -> dict[str, object]:
+    from orchestrator.cli.search_supply import search_as_json  # noqa: PLC0415 # as above
+
+    return search_as_json(search)
 
 
 def _slurm_as_json(planned: Planned, slurm: SlurmSettings) -> dict[str, object]:
