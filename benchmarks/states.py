@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROUNDS = 5
-PAIRS = 40
-TOGETHER = 5  # iterations with a checkpoint each, or without
+PAIRS = 8
+TOGETHER = 25  # iterations with a checkpoint each, or without; then comes a wait for the last one
 ITERATION = 0.06  # seconds
 METRICS = ("train/loss", "validation/loss", "validation/accuracy", "lr")
 PAGE = 4096
@@ -63,6 +63,15 @@ class Watch:
 def memory() -> int:
     """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+
+
+def warm_up() -> None:
+    """Save and read a tiny state, so that the code of PyTorch that does it is loaded before."""
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        checkpoints = Checkpoints(Path(folder, "checkpoints"), 1, "")
+        checkpoints.write(checkpoints.take(1, {"modules": {"model": torch.randn(8)}}, None))
+        torch.save(torch.randn(8), Path(folder, "plain.pt"))
+        Checkpoints(Path(folder, "checkpoints"), 1, "").newest()
 
 
 def measure(megabytes: int) -> None:
@@ -148,6 +157,7 @@ def main() -> None:
     torch.set_num_threads(1)
     names = ("copied 1st", "copied", "written", "processor", "torch.save", "memory", "reading")
     print(f"{'state':8} " + " ".join(f"{name:>10}" for name in names) + "   (ms; times the state)")
+    warm_up()
     for megabytes in [*map(int, sys.argv[1:])] or [10, 100, 1000]:
         measure(megabytes)
     print(f"{'iterations of 60 ms, each saved':44}{'used':>8}{'clock':>8}   (times those without)")

@@ -66,6 +66,7 @@ class TrainingBatches:
     def begin_pass(self) -> int | None:
         """Start a pass, if none has started, and return how many batches are left of it."""
         self._has_begun = True
+        self._order.epoch = self.epoch  # a sampler may yield more or fewer in each
         return len(self) - self.batch
 
     def renew(self) -> None:

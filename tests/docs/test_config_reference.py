@@ -26,7 +26,9 @@ TRAINER_SECTIONS = {
 }
 
 GROUPS = {field.name for field in fields(Modules)} | {"metrics"}
-LOADING = {f"dataloader.{key}" for key in ("shuffle", "sampler", "evaluation_batch_size")}
+LOADING = {
+    f"dataloader.{key}" for key in ("shuffle", "sampler", "batch_sampler", "evaluation_batch_size")
+}
 
 
 def keys_under(heading: str) -> dict[str, list[str]]:

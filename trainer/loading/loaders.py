@@ -10,9 +10,10 @@ from torch.utils.data import DataLoader, IterableDataset
 from trainer.build import playing
 from trainer.errors import ConfigError
 from trainer.hydra_targets import call_target
+from trainer.loading.batch_order import BatchOrder
 from trainer.loading.data_set_checks import check_samples
 from trainer.loading.loaded_batches import CPU, LoadedBatches, TensorBatches
-from trainer.loading.options import build_sampler, read_loading
+from trainer.loading.options import BATCH_SAMPLER, SAMPLER, build_sampler, read_loading
 from trainer.loading.order import EpochOrder
 from trainer.loading.seeded_batches import SeededBatches, are_plain_tensors
 from trainer.loading.streams import SeededStream, StreamedBatches, StreamOrder
@@ -111,7 +112,7 @@ def _streamed(
             f"world_size: train is a {type(samples).__name__}, a stream, whose samples cannot be dealt out"
             " to ranks. Give the samples indices, or set world_size: 1."
         )
-    for key in ("sampler", "shuffle"):
+    for key in (SAMPLER, BATCH_SAMPLER, "shuffle"):
         if is_train and settings.dataloader.get(key):
             raise ConfigError(
                 f"dataloader.{key}: train is a {type(samples).__name__}, a stream, which decides the order"
@@ -148,16 +149,22 @@ def _make_order(
     Raises:
         ConfigError: If there are too few samples for a batch.
     """
-    is_train = part == "train"
-    sampler = loading.sampler if is_train else None
-    is_kept = not is_train or not (loading.shuffle or sampler)
-    order = EpochOrder(
-        samples,
-        settings.batch_size if is_train else loading.evaluation_batch_size,
-        None if is_kept else derive(settings.seed, part),
-        sampler=None if sampler is None else build_sampler(sampler, samples),
-        drop_last=is_train and settings.drop_last,
-    )
+    is_train, seed = part == "train", derive(settings.seed, part)
+    order: EpochOrder
+    if is_train and loading.batch_sampler is not None:
+        size = settings.batch_size
+        batches = build_sampler(loading.batch_sampler, samples, BATCH_SAMPLER, batch_size=size)
+        order = BatchOrder(samples, batches, seed)
+    else:
+        sampler = loading.sampler if is_train else None
+        is_kept = not is_train or not (loading.shuffle or sampler)
+        order = EpochOrder(
+            samples,
+            settings.batch_size if is_train else loading.evaluation_batch_size,
+            None if is_kept else seed,
+            sampler=None if sampler is None else build_sampler(sampler, samples),
+            drop_last=is_train and settings.drop_last,
+        )
     order.shard = (own_rank(), count_ranks()) if is_train else (0, 1)
     order.check()
     if len(order) == 0:

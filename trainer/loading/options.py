@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from trainer.errors import ConfigError
 from trainer.hydra_targets import call_target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from trainer.settings import Config, TrainingSettings
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 DECIDED = {
     "dataset": "The group data has the data sets. Remove it",
     "batch_size": "Set batch_size beside dataloader, or dataloader.evaluation_batch_size",
-    "batch_sampler": "Name a class that yields single indices as dataloader.sampler, or remove it",
     "generator": "The seed decides the order. Remove it",
 }
+SAMPLER, BATCH_SAMPLER = "sampler", "batch_sampler"
+EXAMPLES = {SAMPLER: "WeightedRandomSampler", BATCH_SAMPLER: "BatchSampler"}
 # The parameters with which samplers get the training set.
 SAMPLES = ("data_source", "dataset", "samples")
 
@@ -30,12 +31,13 @@ class Loading:
 
     `options` are those of the loader: of PyTorch's, or of the class that `_target_` names. The
     training set is shuffled unless `shuffle` is false; `sampler` names a class that yields its
-    indices instead.
+    indices instead, `batch_sampler` one that yields lists of them.
     """
 
     options: Config
     shuffle: bool
     sampler: Config | None
+    batch_sampler: Config | None
     evaluation_batch_size: int
 
 
@@ -55,19 +57,12 @@ def read_loading(settings: TrainingSettings) -> Loading:
             " depend on the speed of the workers. Remove it."
         )
     options.pop("in_order", None)
-    shuffle, sampler = options.pop("shuffle", True), options.pop("sampler", None)
+    shuffle = options.pop("shuffle", True)
+    sampler, batch_sampler = options.pop(SAMPLER, None), options.pop(BATCH_SAMPLER, None)
     size = options.pop("evaluation_batch_size", None)
     if not isinstance(shuffle, bool):
         raise ConfigError(f"dataloader.shuffle: {shuffle!r} is neither true nor false. Set one.")
-    if sampler is not None and (not isinstance(sampler, dict) or "_target_" not in sampler):
-        raise ConfigError(
-            f"dataloader.sampler: {sampler!r:.60} does not name a sampler. Give it a _target_, for"
-            " example torch.utils.data.WeightedRandomSampler."
-        )
-    if sampler is not None and "shuffle" in settings.dataloader:
-        raise ConfigError(
-            "dataloader.shuffle: the sampler decides the order. Remove shuffle, or sampler."
-        )
+    _check_samplers(settings, {SAMPLER: sampler, BATCH_SAMPLER: batch_sampler})
     if size is not None and (type(size) is not int or size < 1):
         raise ConfigError(
             f"dataloader.evaluation_batch_size: {size!r} is not a whole number of at least 1."
@@ -77,7 +72,44 @@ def read_loading(settings: TrainingSettings) -> Loading:
     if options.get("num_workers"):
         # A process of a fork server would start its workers from another one, which takes seconds.
         options = {"multiprocessing_context": "fork"} | options
-    return Loading(options, shuffle, sampler, size or settings.batch_size)
+    return Loading(
+        options,
+        shuffle,
+        cast("Config | None", sampler),
+        cast("Config | None", batch_sampler),
+        size or settings.batch_size,
+    )
+
+
+def _check_samplers(settings: TrainingSettings, samplers: Mapping[str, object]) -> None:
+    """Check that there is at most one sampler, which is named, and no key that it makes useless.
+
+    Raises:
+        ConfigError: If there is.
+    """
+    given = [key for key, sampler in samplers.items() if sampler is not None]
+    for key in given:
+        sampler = samplers[key]
+        if not isinstance(sampler, dict) or "_target_" not in sampler:
+            raise ConfigError(
+                f"dataloader.{key}: {sampler!r:.60} does not name a sampler. Give it a _target_, for"
+                f" example torch.utils.data.{EXAMPLES[key]}."
+            )
+    if len(given) > 1:
+        raise ConfigError(
+            f"dataloader.{SAMPLER}: the batch sampler decides the order. Remove one of both; some batch"
+            " samplers, such as torch.utils.data.BatchSampler, take a sampler as an argument."
+        )
+    useless = {"shuffle": "shuffle" in settings.dataloader, "drop_last": settings.drop_last}
+    decided = {SAMPLER: ("the order", ["shuffle"]), BATCH_SAMPLER: ("the batches", [*useless])}
+    for key in given:
+        what, keys = decided[key]
+        for each in keys:
+            if useless[each]:
+                raise ConfigError(
+                    f"dataloader.{each}: the {key.replace('_', ' ')} decides {what}. Remove {each}, or"
+                    f" {key}."
+                )
 
 
 def _check_kinds(options: Config) -> None:
@@ -98,17 +130,23 @@ def _check_kinds(options: Config) -> None:
         )
 
 
-def build_sampler(settings: Config, samples: object) -> Iterable[int]:
-    """Build the sampler that `dataloader.sampler` names, with the training set if it takes one.
+def build_sampler(settings: Config, samples: object, key: str = SAMPLER, **offered: object) -> Any:  # noqa: ANN401 - the user's
+    """Build the sampler that a key of `dataloader` names, with the training set if it takes one.
+
+    Args:
+        settings: The content of the key.
+        samples: The training set.
+        key: The key.
+        **offered: More arguments that it gets if it has parameters but no values for them.
 
     Raises:
         ConfigError: If it does not exist, has the wrong arguments, or cannot be iterated over.
     """
-    key = "dataloader.sampler"
-    sampler = call_target(settings, key, offered=dict.fromkeys(SAMPLES, samples))
+    name = f"dataloader.{key}"
+    sampler = call_target(settings, name, offered=dict.fromkeys(SAMPLES, samples) | offered)
     if not hasattr(sampler, "__iter__"):
         raise ConfigError(
-            f"{key}._target_: it returns a {type(sampler).__name__}, which cannot be iterated over."
+            f"{name}._target_: it returns a {type(sampler).__name__}, which cannot be iterated over."
             " Name a sampler."
         )
-    return cast("Iterable[int]", sampler)
+    return sampler

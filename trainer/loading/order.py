@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,14 @@ from trainer.seeding import derive, seeded_for
 from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sized
+    from collections.abc import Callable, Iterable, Iterator, Sized
 
     from torch import Tensor
 
 
 SOME = 1024  # batches
+# A sampler that yields more than this, and more than this many times per sample, has no end.
+MOST, MOST_TIMES = 1_000_000, 100
 
 
 class EpochOrder(Sampler[list[Any]]):
@@ -38,13 +41,15 @@ class EpochOrder(Sampler[list[Any]]):
             many to each: the first ones twice, or with `drop_last` the last ones to none.
     """
 
+    key = "dataloader.sampler"  # in messages
+
     def __init__(
         self,
         samples: Sized,
         batch_size: int,
         seed: int | None,
         *,
-        sampler: Iterable[int] | None = None,
+        sampler: Iterable[Any] | None = None,
         drop_last: bool = False,
     ) -> None:
         self.samples = samples
@@ -124,26 +129,22 @@ class EpochOrder(Sampler[list[Any]]):
     def _whole_order(self) -> Tensor:
         if self.sampler is not None:
             if self._sampled is None or self._sampled[0] != self.epoch:
-                self._sampled = (self.epoch, self._sample(self.sampler))
+                self._sampled = (self.epoch, self._sample())
             return self._sampled[1]
         if self.seed is None:
             return torch.arange(len(self.samples))
         generator = torch.Generator().manual_seed(derive(self.seed, "order", self.epoch))
         return torch.randperm(len(self.samples), generator=generator)
 
-    def _sample(self, sampler: Any) -> Tensor:  # noqa: ANN401 - any object that can be iterated over
+    def _sample(self) -> Tensor:
         """Return the indices of the sampler for this epoch.
 
         Raises:
             ConfigError: If they are not indices of samples.
         """
-        if callable(set_epoch := getattr(sampler, "set_epoch", None)):
-            set_epoch(self.epoch)
-        place = derive(self.seed or 0, "order", self.epoch)
-        with seeded_for(place), lend(find_generators(sampler), place):
-            indices = _indices_of(sampler)
-        name, count = type(sampler).__name__, len(self.samples)
-        if wrong := [each for each in indices if not _is_index(each, count)]:
+        indices = self.ask_sampler()
+        name, count = type(self.sampler).__name__, len(self.samples)
+        if wrong := [each for each in indices if not is_index(each, count)]:
             raise ConfigError(
                 f"dataloader.sampler: {name} yields {shown(wrong[0])}, not the index of one of "
                 f"{count} samples. Let it yield single indices: batch_size decides the batches."
@@ -155,50 +156,76 @@ class EpochOrder(Sampler[list[Any]]):
             )
         return torch.tensor([int(each) for each in indices], dtype=torch.int64)
 
+    def ask_sampler(self, read: Callable[[Any], Any] | None = None) -> list[Any]:
+        """Return what the sampler yields in this epoch, each value read by `read` at once.
+
+        Raises:
+            ConfigError: If it cannot be iterated over, or does not end.
+        """
+        sampler = self.sampler
+        if callable(set_epoch := getattr(sampler, "set_epoch", None)):
+            set_epoch(self.epoch)
+        place = derive(self.seed or 0, "order", self.epoch)
+        with seeded_for(place), lend(find_generators(sampler), place):
+            return _yielded(sampler, self.key, read, MOST + MOST_TIMES * len(self.samples))
+
+    def is_repeatable(self) -> bool:
+        """Return whether the sampler yields the same indices if it is asked twice."""
+        return torch.equal(self._sample(), self._sample())
+
     def check(self) -> None:
         """Check that the sampler yields the same indices whenever it is asked for an epoch.
 
         Raises:
             ConfigError: If it does not, or if they are not indices of samples.
         """
-        if self.sampler is None:
-            return
-        first, second = (self._sample(self.sampler) for _ in range(2))
-        if not torch.equal(first, second):
+        if self.sampler is not None and not self.is_repeatable():
             raise ConfigError(
-                f"dataloader.sampler: {type(self.sampler).__name__} yields other indices each time "
+                f"{self.key}: {type(self.sampler).__name__} yields other indices each time "
                 "that it is asked for the same epoch, so a resumed run would differ. Draw from the "
                 "global generators, and keep no state from one epoch to the next."
             )
 
 
-def _indices_of(sampler: Any) -> list[Any]:  # noqa: ANN401 - as above
+def _yielded(
+    sampler: Any,  # noqa: ANN401 - any object that can be iterated over
+    key: str,
+    read: Callable[[Any], Any] | None,
+    most: int,
+) -> list[Any]:
     """Return what a sampler yields.
 
     Raises:
-        ConfigError: If its `__iter__` does not return an iterator, or a library's cannot yield.
+        ConfigError: If its `__iter__` does not return an iterator, a library's cannot yield, or it
+            yields more than `most`.
     """
+    name = type(sampler).__name__
     try:
         iterator = iter(sampler)
     except TypeError as error:
         if not is_in_libraries(error):
             raise
         raise ConfigError(
-            f"dataloader.sampler: {type(sampler).__name__}.__iter__ does not return an iterator: {error}."
-            " Let it yield indices."
+            f"{key}: {name}.__iter__ does not return an iterator: {error}. Let it yield indices."
         ) from error
     try:
-        return [*iterator]
+        some = islice(iterator, most + 1)
+        found = [*(some if read is None else map(read, some))]
     except (TypeError, ValueError, RuntimeError, LookupError) as error:
         if not is_in_libraries(error):
             raise
         raise ConfigError(
-            f"dataloader.sampler: {type(sampler).__name__} yields no indices: {first_line(error)}. Correct its"
-            " arguments."
+            f"{key}: {name} yields no indices: {first_line(error)}. Correct its arguments."
         ) from error
+    if len(found) > most:
+        raise ConfigError(
+            f"{key}: {name} yields more than {most} times without an end. Let it end with the epoch."
+        )
+    return found
 
 
-def _is_index(value: object, count: int) -> bool:
+def is_index(value: object, count: int) -> bool:
+    """Return whether a value is the index of one of `count` samples."""
     try:
         return 0 <= index(value) < count  # type: ignore[arg-type]  # TypeError is caught
     except TypeError:

@@ -1,6 +1,7 @@
 """Keys of `dataloader` do what they say, or are refused in one line."""
 
 import os
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -47,7 +48,11 @@ KINDS = pytest.mark.parametrize("kind", [TensorDataset, Numbered])
     ("options", "message"),
     [
         ({"batch_size": 4}, "^dataloader.batch_size: the trainer sets this option. Set batch_size"),
-        ({"batch_sampler": {"_target_": "x"}}, "^dataloader.batch_sampler: .* dataloader.sampler"),
+        (
+            {"batch_sampler": {"_target_": "torch.utils.data.BatchSampler", "drop_last": True}},
+            "'sampler'",
+        ),
+        ({"batch_sampler": {"_target_": "samplers.ByTarget"}}, "yields 19, not a list of indices"),
         ({"dataset": None}, "^dataloader.dataset: the trainer sets this option"),
         ({"generator": {"_target_": "torch.Generator"}}, "^dataloader.generator: the trainer"),
         ({"in_order": False}, "^dataloader.in_order: with false"),
@@ -105,6 +110,19 @@ def test_sampler_decides_what_the_training_takes(kind: type[TensorDataset], work
     loading = {"sampler": sampler, "num_workers": workers}
     taken = indices_of(numbered(kind), **loading)
     assert taken == [[*range(19, 11, -1)], [*range(11, 3, -1)], [3]]
+    assert indices_of(numbered(kind), "test", **loading)[0] == [*range(8)]
+
+
+@KINDS
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batch_sampler_decides_the_batches_of_the_training(
+    kind: type[TensorDataset], workers: int
+) -> None:
+    """It is handed the training set and the size of batches; validation and test do without."""
+    loading = {"batch_sampler": {"_target_": "samplers.ByLength"}, "num_workers": workers}
+    taken = indices_of(numbered(kind), **loading)
+    assert sorted(chain.from_iterable(taken)) == [*range(20)]
+    assert max(sum(1 + index % 7 for index in batch) for batch in taken) <= 4 * 8
     assert indices_of(numbered(kind), "test", **loading)[0] == [*range(8)]
 
 

@@ -39,7 +39,10 @@ SAMPLER = {"_target_": "torch.utils.data.SequentialSampler"}
     [
         ({"dataset": 1}, r"dataloader\.dataset: the trainer sets this option\. The group data"),
         ({"batch_size": 1}, r"dataloader\.batch_size: .* Set batch_size beside dataloader"),
-        ({"batch_sampler": 1}, r"dataloader\.batch_sampler: the trainer sets"),
+        ({"batch_sampler": 1}, r"dataloader\.batch_sampler: 1 does not name a sampler"),
+        ({"batch_sampler": SAMPLER, "shuffle": True}, "shuffle: the batch sampler decides the bat"),
+        ({"batch_sampler": SAMPLER, "drop_last": True}, "drop_last: the batch sampler decides the"),
+        ({"batch_sampler": SAMPLER, "sampler": SAMPLER}, "sampler: the batch sampler decides the"),
         ({"generator": 1}, r"dataloader\.generator: .* The seed decides the order"),
         ({"in_order": False}, r"dataloader\.in_order: with false"),
         ({"shuffle": "yes"}, r"dataloader\.shuffle: 'yes' is neither true nor false"),
