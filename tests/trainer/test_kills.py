@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from contextlib import suppress
 from itertools import combinations, product
 from random import Random
 from time import monotonic
@@ -45,6 +46,59 @@ AXES: dict[str, list[Any]] = {
 }
 KILLS = 2
 ENOUGH = 300
+NOISY = {"_target_": "user_modules.Noisy"}
+EMA = {"decay": 0.9, "from_iteration": 2}
+BY_LENGTH = {"batch_sampler": {"_target_": "samplers.ByLength"}}
+BALANCED = {"batch_sampler": {"_target_": "samplers.Balanced"}}
+# What no axis has: keys that came later, alone and together.
+WAYS: dict[str, dict[str, Any]] = {
+    "float16": {"precision": "float16", "clip_norm": 0.5},
+    "bfloat16": {"precision": "bfloat16", "accumulate": 2, "model__dropout": 0.4},
+    "average": {"ema": EMA},
+    "average in float16": {"ema": EMA, "precision": "float16", "data": NOISY},
+    "stream": {"data": {"_target_": "streaming.Streams", "how": "noisy"}},
+    "stream of a worker": {
+        "data": {"_target_": "streaming.Streams", "how": "buffered"},
+        "dataloader": {"num_workers": 1},
+        "training_type": "step",
+    },
+    "several optimizers": {
+        "model": {
+            "_target_": "adversaries.Adversaries",
+            "critic_optimizer": {"_target_": "torch.optim.Adam", "lr": 0.01, "_partial_": True},
+        },
+    },
+    "by length": {"dataloader": BY_LENGTH, "data": NOISY},
+    "balanced, with workers": {"dataloader": BALANCED | {"num_workers": 2}, "data": NOISY},
+    "within": {"checkpoint": {"within_iteration": 1}, "model__dropout": 0.4},
+    "within a stream": {
+        "checkpoint": {"within_iteration": 2},
+        "data": {"_target_": "streaming.Streams", "how": "noisy"},
+    },
+    "within, all at once": {
+        "checkpoint": {"within_iteration": 1},
+        "dataloader": BALANCED | {"num_workers": 1},
+        "data": NOISY,
+        "precision": "float16",
+        "ema": EMA,
+        "scheduler": {
+            "_target_": "torch.optim.lr_scheduler.OneCycleLR",
+            "max_lr": 0.2,
+            "total_steps": 60,
+        },
+    },
+    "rarely": {"checkpoint": {"every": 3}, "scheduler": PLATEAU},
+    "patience": {"stopping": {"patience": 2, "metric": "validation/loss"}, "optimizer": ADAM},
+    "split": {"data": {"_target_": "unsplit.Unsplit"}, "validation_split": {"size": 0.2}},
+    "two ranks": {"world_size": 2, "device": "cpu", "model__dropout": 0.4},
+    "two ranks, by length": {
+        "world_size": 2,
+        "device": "cpu",
+        "dataloader": BY_LENGTH,
+        "data": NOISY,
+        "ema": EMA,
+    },
+}
 
 
 def grid() -> list[tuple[int, ...]]:
@@ -69,6 +123,15 @@ def covering() -> Iterator[tuple[int, ...]]:
         yield point
 
 
+def wait_for_group(group: int) -> None:
+    """Wait until no process of a group is left: ranks end with the process that forked them."""
+    end = monotonic() + 10
+    with suppress(ProcessLookupError):
+        while monotonic() < end:
+            os.killpg(group, 0)
+            os.sched_yield()
+
+
 def kill_and_resume(
     run_dir: Path, launch: Launch, random: Random, duration: float, kills: int
 ) -> int:
@@ -79,6 +142,7 @@ def kill_and_resume(
         process.join(random.uniform(0, duration))
         process.kill()
         process.join()
+        wait_for_group(process.pid or 0)
         hits += process.exitcode == -9
     last = launch(run_program, str(run_dir))
     last.join(50)
@@ -98,7 +162,19 @@ def check(
     """Compare a run that is killed with one that is not, and count the kills that hit."""
     changes = {key: AXES[key][choice] for key, choice in zip(AXES, point, strict=True)}
     name = "-".join(map(str, (*point, turn)))
-    whole, killed = (make_run(f"{name}-{end}", iterations=3, **changes) for end in "ab")
+    return compare(name, changes | {"iterations": 3}, make_run, start, launch, kills)
+
+
+def compare(
+    name: str,
+    changes: dict[str, Any],
+    make_run: MakeRun,
+    start: Start,
+    launch: Launch,
+    kills: int,
+) -> int:
+    """Do that for a run with some keys changed."""
+    whole, killed = (make_run(f"{name}-{end}", **changes) for end in "ab")
     begun = monotonic()
     assert start(run_program, str(whole)) == 0
     duration = monotonic() - begun
@@ -115,6 +191,20 @@ def test_killed_run_ends_with_the_same_digest(
 ) -> None:
     """Every two choices meet: of dropout, data, workers, kind of iteration, optimizer, schedule."""
     check(point, make_run, start, launch, kills=1)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", WAYS)
+def test_killed_run_of_a_later_way_ends_with_the_same_digest(
+    make_run: MakeRun, start: Start, launch: Launch, name: str
+) -> None:
+    """At least as many kills hit as `WAY_KILLS` in the environment says."""
+    enough, hits = int(os.environ.get("WAY_KILLS", "12")), 0
+    for turn in itertools.count():
+        hits += compare(f"{turn}", WAYS[name] | {"iterations": 6}, make_run, start, launch, 3)
+        print(f"{hits} kills")
+        if hits >= enough:
+            break
 
 
 @pytest.mark.soak
