@@ -94,16 +94,13 @@ def cells_of(
     overrides: Mapping[str, object], axes: Sequence[str], widths: Mapping[str, int]
 ) -> list[Text]:
     """Return the cells of a row: the value of each axis, cut in its middle if it is too wide."""
-    return [Text(text) for text in texts_of(overrides, axes, widths)]
+    return [Text(*texts_of([overrides], axis, widths[axis])) for axis in axes]
 
 
-def texts_of(
-    overrides: Mapping[str, object], axes: Sequence[str], widths: Mapping[str, int]
-) -> list[str]:
-    """Return the texts of these cells."""
+def texts_of(rows: Iterable[Mapping[str, object]], axis: str, width: int) -> list[str]:
+    """Return the text of an axis in each row, as these cells have it."""
     return [
-        _cut(printable(cell_of(overrides[axis])), widths[axis]) if axis in overrides else ""
-        for axis in axes
+        _cut(printable(cell_of(values[axis])), width) if axis in values else "" for values in rows
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.long_tables import print_rows
+from orchestrator.cli.long_tables import Column, print_columns
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.execution.estimate import describe_seconds
 from orchestrator.rundir.state import State
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.cli.long_tables import Cell
     from orchestrator.rundir.experiments import ExperimentSummary
 
 
@@ -24,16 +23,21 @@ def print_experiments(found: Sequence[ExperimentSummary], console: Console) -> N
     """Print one line per experiment: its runs by state, the last activity, and its folder."""
     shown = [state for state in State if any(each.states[state] for each in found)]
     now = datetime.now(UTC)
-    headers = ("experiment", *(state.value for state in shown), "last activity", "folder")
-    rows = []
-    for each in found:
-        counts: list[Cell] = [(str(each.states[state] or ""), COLOURS[state]) for state in shown]
-        name = printable(each.experiment.experiment_id)
-        is_executed = ", executed now" if each.is_executed else ""
-        activity = f"{describe_age(each.last_activity, now)}{is_executed}"
-        folder = printable(str(each.experiment.path))
-        rows.append([(name, ""), *counts, (activity, "dim"), (folder, "dim")])
-    print_rows(headers, rows, console)
+    columns = [
+        Column("experiment", [printable(each.experiment.experiment_id) for each in found]),
+        *(
+            Column(it.value, [str(each.states[it] or "") for each in found], COLOURS[it])
+            for it in shown
+        ),
+        Column("last activity", [_activity(each, now) for each in found], "dim"),
+        Column("folder", [printable(str(each.experiment.path)) for each in found], "dim"),
+    ]
+    print_columns(columns, console)
+
+
+def _activity(summary: ExperimentSummary, now: datetime) -> str:
+    is_executed = ", executed now" if summary.is_executed else ""
+    return f"{describe_age(summary.last_activity, now)}{is_executed}"
 
 
 def describe_age(moment: str | None, now: datetime) -> str:

@@ -62,8 +62,8 @@ class RunFacts:
     def last_change(self) -> str:
         """When the run last started, reported progress or ended; empty if never."""
         times = [self.status.started_at, self.status.ended_at or ""] if self.status else []
-        if self.report.seen.progress:
-            times.append(self.report.seen.progress.updated_at)
+        if self.report.progress:
+            times.append(self.report.progress.updated_at)
         return max(times, default="")
 
 

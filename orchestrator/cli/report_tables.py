@@ -94,7 +94,7 @@ def runs_table(
         for _, run in row.members:
             known = facts.get(run.run_id)
             status = known.status if known else None
-            progress = known.report.seen.progress if known else None
+            progress = known.report.progress if known else None
             seconds = known.seconds if known else None
             rows.append(
                 [

@@ -21,7 +21,7 @@ def report_as_json(report: Report) -> dict[str, object]:
     """Return a run as ``orch status --json`` prints it; a contract."""
     seen = report.seen
     recorded = seen.status if isinstance(seen.status, Status) else None
-    saved = seen.progress
+    saved = report.progress
     return {
         "run_id": report.run_id,
         "overrides": dict(report.overrides),

@@ -15,7 +15,7 @@ from orchestrator.cli.columns import (
     texts_of,
     width_with_gaps,
 )
-from orchestrator.cli.long_tables import print_rows
+from orchestrator.cli.long_tables import Column, print_columns
 from orchestrator.cli.run_json import reason_of
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.tables import states_line, tell_left_out
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.cli.long_tables import Cell
     from orchestrator.execution.live_resources import LiveResources
     from orchestrator.planning.rungs import Standing
     from orchestrator.rundir.run_status_report import Report
+    from orchestrator.rundir.state import Progress
 
 _STATE: Final = 22  # the columns state and iteration
 _STATE_AND_WHY: Final = 44
@@ -88,27 +88,30 @@ def _print_runs(
     all_axes = [report.overrides for report in shown]
     widths = fit_axes(all_axes, axes, taken + first_column(cells, console), console)
     metrics = fit_columns(cells, taken + width_with_gaps(widths), console)
-    last = [*(["note"] if noted else []), *([] if over else ["why"])]
-    headers = ("run", *axes, "state", "iteration", *metrics, *last)
-    rows = []
-    for place, report in enumerate(shown):
-        saved, state = report.seen.progress, report.seen.state
-        row: list[Cell] = [
-            (short(report.run_id), ""),
-            *((text, "") for text in texts_of(report.overrides, axes, widths)),
-            (state.value, COLOURS[state]),
-            (f"{saved.iteration}/{saved.iterations}" if saved else "", ""),
-            *[(cells[key][place], "") for key in metrics],
-        ]
-        if noted:
-            row.append((str(report.note), ""))
-        if not over:
-            used = describe_live(live[report.run_id]) if report.run_id in live else ""
-            why = used or reason_of(report, standings.get(report.run_id))
-            row.append((printable(why), "dim"))
-        rows.append(row)
-    print_rows(headers, rows, console)
+    states = [report.seen.state for report in shown]
+    columns = [
+        Column("run", [short(report.run_id) for report in shown]),
+        *(Column(axis, texts_of(all_axes, axis, width)) for axis, width in widths.items()),
+        Column("state", [it.value for it in states], [COLOURS[it] for it in states]),
+        Column("iteration", [_iteration(report.progress) for report in shown]),
+        *(Column(key, cells[key]) for key in metrics),
+    ]
+    if noted:
+        columns.append(Column("note", [str(report.note) for report in shown]))
+    if not over:
+        why = [_why(it, live.get(it.run_id), standings.get(it.run_id)) for it in shown]
+        columns.append(Column("why", why, "dim"))
+    print_columns(columns, console)
     tell_left_out(len(all_metrics) - len(metrics), console)
+
+
+def _iteration(progress: Progress | None) -> str:
+    return f"{progress.iteration}/{progress.iterations}" if progress else ""
+
+
+def _why(report: Report, live: LiveResources | None, standing: Standing | None) -> str:
+    used = describe_live(live) if live else ""
+    return printable(used or reason_of(report, standing))
 
 
 def describe_live(used: LiveResources) -> str:

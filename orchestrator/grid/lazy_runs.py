@@ -161,6 +161,10 @@ class Runs(Sequence[Run]):
         """Return the run ID at an index without creating the run."""
         return RunId(self._digests[at].hex()[:RUN_ID_DIGITS])
 
+    def overrides(self, at: int) -> Mapping[str, Value]:
+        """Return the axis values of the run at an index without creating the run."""
+        return self._points[self._numbers[at]].values
+
     def run_ids(self) -> Iterator[bytes]:
         """Yield the run IDs as bytes without creating the runs."""
         return (digest[:_ID_BYTES] for digest in self._digests)
@@ -175,6 +179,11 @@ def find_places(runs: Sequence[Run], run_ids: Collection[RunId]) -> dict[RunId, 
         ids = enumerate(runs.run_ids())
         return {RunId(run_id.hex()): at for at, run_id in ids if run_id in wanted}
     return {run.run_id: at for at, run in enumerate(runs) if run.run_id in run_ids}
+
+
+def overrides_at(runs: Sequence[Run], at: int) -> Mapping[str, Value]:
+    """Return the axis values of the run at an index."""
+    return runs.overrides(at) if isinstance(runs, Runs) else runs[at].overrides
 
 
 class Exclusions(Sequence[Exclusion]):

@@ -6,16 +6,16 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.grid.lazy_runs import find_places
+from orchestrator.grid.lazy_runs import find_places, overrides_at
 from orchestrator.planning.plan import Decisions
 from orchestrator.rundir.program_files import read_figure
 from orchestrator.rundir.run_status_report import Report, report_on
 from orchestrator.rundir.state import NOTHING_THERE, State, fill_counts
-from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.planning.load import Planned
     from orchestrator.rundir.experiment import ExperimentDirectory
@@ -77,9 +77,10 @@ class ExperimentStatus:
 
     def reports_on(self, run_ids: Sequence[RunId]) -> list[Report]:
         """Return the reports on run directories, the oldest first."""
-        survivors = Survivors()
         found = [
-            report_on(self.experiment.run(it), survivors, self.existing[it], self._run(it))
+            report_on(
+                self.experiment.run(it), known=self.existing[it], overrides=self._overrides(it)
+            )
             for it in run_ids
         ]
         return sorted(found, key=lambda report: (report.created_at, report.run_id))
@@ -95,9 +96,9 @@ class ExperimentStatus:
             return []
         return [Report(run.run_id, run.overrides, "", NOTHING_THERE) for run in self.pending]
 
-    def _run(self, run_id: RunId) -> Run | None:
+    def _overrides(self, run_id: RunId) -> Mapping[str, Value] | None:
         place = self.named.get(run_id)
-        return None if place is None or self.grid is None else self.grid[place]
+        return None if place is None or self.grid is None else overrides_at(self.grid, place)
 
 
 def status_of_runs(experiment: ExperimentDirectory, run_ids: Sequence[RunId]) -> ExperimentStatus:

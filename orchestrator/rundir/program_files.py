@@ -64,10 +64,8 @@ def read_outcome(run_dir: str, *, whole: bool) -> Outcome:
 
 def read_reported(run_dir: str, *, whole: bool = False) -> tuple[Progress | None, Outcome]:
     """Return both, with one read of what both are about."""
-    content = b""
-    with contextlib.suppress(OSError):
-        content = durable.read_file(f"{run_dir}/{PROGRESS}")
-    found, files = records.parse(content), (f"{run_dir}/{METRICS}", f"{run_dir}/{RESULTS}")
+    found = run_metrics.read_record(f"{run_dir}/{PROGRESS}")
+    files = (f"{run_dir}/{METRICS}", f"{run_dir}/{RESULTS}")
     return records.as_progress(found), read(found, *files, whole=whole)
 
 

@@ -26,11 +26,9 @@ def observe_done(run_id: RunId, training: int) -> Observation | None:
         found = records.parse(durable.read_file(f"{run_id}/{IDENTITY}", folder=training))
     except OSError:
         return None
-    match found:
-        case {"run_id": str(named), "digest": str(digest)} if (
-            named == run_id == digest[:RUN_ID_DIGITS]
-        ):
-            created_at = str(found.get("created_at"))
-            return Observation(status, attempts=status.attempt, created_at=created_at)
-        case _:
-            return None
+    if not isinstance(found, dict) or found.get("run_id") != run_id:
+        return None
+    digest = found.get("digest")
+    if not (isinstance(digest, str) and digest[:RUN_ID_DIGITS] == run_id):
+        return None
+    return Observation(status, attempts=status.attempt, identity=found)

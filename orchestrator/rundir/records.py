@@ -106,27 +106,29 @@ def parse_progress(content: bytes) -> Progress | None:
 
 def as_progress(found: Any) -> Progress | None:  # noqa: ANN401 # the caller parsed it
     """Return the progress in a record; None unless it has both counts."""
-    match found:
-        case {"iteration": int(iteration), "iterations": int(iterations)} as whole:
-            # Implausible counts would lead to errors in later arithmetic.
-            if 0 <= iteration <= LARGEST and 0 < iterations <= LARGEST:
-                saved = whole.get("saved")
-                makes_sense = type(saved) is int and 0 <= saved <= LARGEST
-                metrics = parse_metrics(whole)
-                return Progress(
-                    int(iteration),
-                    int(iterations),
-                    metrics,
-                    saved if makes_sense else None,
-                    _text(whole.get("updated_at")) or "",
-                    # Of the programs that report the version of their numbers, all resume.
-                    resumes=whole.get("resumes") is True or "numbers" in whole,
-                    stopped_early=brief(_text(whole.get("stopped_early")) or ""),
-                    total_read=_optional(whole.get("total_read"), bool),
-                    note=printable(_text(whole.get("note")) or "")[:_LONGEST_NOTE],
-                    gpu_memory_reserved=_count(whole.get("gpu_memory_reserved")),
-                )
-    return None
+    if not isinstance(found, dict):
+        return None
+    # No match statement, as above.
+    iteration, iterations = found.get("iteration"), found.get("iterations")
+    if not (isinstance(iteration, int) and isinstance(iterations, int)):
+        return None
+    # Implausible counts would lead to errors in later arithmetic.
+    if not (0 <= iteration <= LARGEST and 0 < iterations <= LARGEST):
+        return None
+    saved = found.get("saved")
+    return Progress(
+        int(iteration),
+        int(iterations),
+        parse_metrics(found),
+        saved if type(saved) is int and 0 <= saved <= LARGEST else None,
+        _text(found.get("updated_at")) or "",
+        # Of the programs that report the version of their numbers, all resume.
+        resumes=found.get("resumes") is True or "numbers" in found,
+        stopped_early=brief(_text(found.get("stopped_early")) or ""),
+        total_read=_optional(found.get("total_read"), bool),
+        note=(_text(found.get("note")) or "")[:_LONGEST_NOTE],
+        gpu_memory_reserved=_count(found.get("gpu_memory_reserved")),
+    )
 
 
 def parse_metrics(found: object, key: str = "metrics") -> Mapping[str, Metric]:

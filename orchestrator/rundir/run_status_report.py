@@ -12,25 +12,26 @@ from orchestrator.rundir.note import NO_NOTE, Note
 from orchestrator.rundir.note_file import read_note
 from orchestrator.rundir.program_files import read_reported
 from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome
-from orchestrator.rundir.state import Observation, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.grid.config_values import Value
-    from orchestrator.grid.identity import Run, RunId
+    from orchestrator.grid.identity import RunId
     from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.state import Observation, Progress
     from orchestrator.rundir.survivors import Survivors
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The report on one run."""
+    """The report on one run; ``progress`` and ``outcome`` are what its program has told by now."""
 
     run_id: RunId
     overrides: Mapping[str, Value]
     created_at: str
     seen: Observation
+    progress: Progress | None = None
     outcome: Outcome = NO_OUTCOME
     note: Note = NO_NOTE
 
@@ -39,31 +40,26 @@ def report_on(
     directory: RunDirectory,
     survivors: Survivors | None = None,
     known: Observation | None = None,
-    run: Run | None = None,
+    overrides: Mapping[str, Value] | None = None,
 ) -> Report:
     """Return the report on a run; damage becomes its reason, and is never raised.
 
     Args:
         directory: The run directory.
         survivors: As for ``RunDirectory.observe``.
-        known: What was observed of the run a moment ago; that a run is done is final.
-        run: The run, if a grid names it.
+        known: What was observed of the run a moment ago, perhaps without its progress.
+        overrides: The axis values of the run, if a grid names it.
     """
-    progress, outcome = read_reported(f"{directory.path}")
-    if known is not None and known.state is State.DONE:
-        seen = replace(known, progress=progress)
-    else:
-        seen = directory.observe(survivors)
-    overrides: Mapping[str, Value] = {} if run is None else run.overrides
-    created_at = seen.created_at
-    if run is None or not created_at:
+    path = f"{directory.path}"
+    seen = directory.observe(survivors) if known is None else known
+    progress, outcome = read_reported(path) if seen.status else (None, NO_OUTCOME)
+    identity = seen.identity
+    if identity is None:
         try:
             identity = read_identity(directory.identity)
-            created_at = str(identity.get("created_at"))
-            overrides = records.parse_overrides(identity) if run is None else overrides
         except RunDirectoryError as error:
-            seen = replace(seen, flaw=str(error))
-    told = outcome if seen.status else NO_OUTCOME
-    return Report(
-        directory.run_id, overrides, created_at, seen, told, read_note(f"{directory.path}")
-    )
+            identity, seen = {}, replace(seen, flaw=str(error))
+    if overrides is None:
+        overrides = records.parse_overrides(identity)
+    created_at = str(identity.get("created_at", ""))
+    return Report(directory.run_id, overrides, created_at, seen, progress, outcome, read_note(path))

@@ -134,8 +134,8 @@ class Observation:
     ``survivors`` are live processes of the run that do not hold its lock. ``unreachable`` is the host
     on which it may be live, where locks do not tell. ``damage`` says why no
     attempt can start: the lock is not a lock file, or the directory is another run's. ``flaw`` says
-    what is wrong with the directory without any effect on the state. ``created_at`` is when the
-    run was created, if that was read on the way.
+    what is wrong with the directory without any effect on the state. ``identity`` is the
+    content of ``run.json``, if that was read on the way.
     """
 
     status: Status | Unreadable | None = None
@@ -147,7 +147,7 @@ class Observation:
     unreachable: str = ""
     damage: str = ""
     flaw: str = ""
-    created_at: str = field(default="", compare=False)
+    identity: Mapping[str, object] | None = field(default=None, compare=False)
 
     @property
     def state(self) -> State:

@@ -6,30 +6,32 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from orchestrator.cli.long_tables import Cell, print_rows
-
-HEADERS = ("run", "state", "why")
+from orchestrator.cli.long_tables import Column, print_columns
 
 
-def printed(rows: list[list[Cell]], width: int = 1000, *, colours: bool = False) -> list[str]:
+def printed(columns: list[Column], width: int = 1000, *, colours: bool = False) -> list[str]:
     text = io.StringIO()
     system = "standard" if colours else None
     console = Console(file=text, width=width, color_system=system, force_terminal=colours)
-    print_rows(HEADERS, rows, console)
+    print_columns(columns, console)
     return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
-def rows(count: int) -> list[list[Cell]]:
-    return [[(f"{n:08}", ""), ("done", "green"), ("because " * 10, "dim")] for n in range(count)]
+def rows(count: int) -> list[Column]:
+    return [
+        Column("run", [f"{n:08}" for n in range(count)]),
+        Column("state", ["done", "failed"] * (count // 2), ["green", "red"] * (count // 2)),
+        Column("why", ["because " * 10] * count, "dim"),
+    ]
 
 
 @pytest.mark.parametrize("width", [1000, 200])
 def test_long_and_short_tables_are_aligned_alike(width: int) -> None:
-    assert printed(rows(300), width)[:50] == printed(rows(49), width)
+    assert printed(rows(300), width)[:51] == printed(rows(50), width)
 
 
 def test_line_ends_where_the_terminal_does_whatever_is_in_it() -> None:
-    wide: list[list[Cell]] = [[("名前" * 20, ""), ("x", ""), ("why", "")] for _ in range(200)]
+    wide = [Column("run", ["名前" * 20] * 200), Column("x", ["x"] * 200)]
     for width in (10, 39, 40, 41, 80, 81, 82):
         for table in (wide, rows(200)):
             assert {cell_len(line) <= width for line in printed(table, width)} == {True}

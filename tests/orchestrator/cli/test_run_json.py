@@ -16,7 +16,7 @@ DONE = Status(Record.DONE, 2, "then", "box", 1, ended_at="now", exit_code=0)
 
 
 def report(seen: Observation) -> dict[str, object]:
-    return report_as_json(Report(RunId("0" * 16), {"seed": 1}, "then", seen))
+    return report_as_json(Report(RunId("0" * 16), {"seed": 1}, "then", seen, seen.progress))
 
 
 def test_fields_are_the_same_in_every_state() -> None:

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.errors import IdentityError
 from orchestrator.grid.axes import Axis, Point
 from orchestrator.grid.identity import Concealed, RunId, identify
-from orchestrator.grid.lazy_runs import Exclusions, LazyMapping, Runs, find_places
+from orchestrator.grid.lazy_runs import Exclusions, LazyMapping, Runs, find_places, overrides_at
 from orchestrator.grid.points import Points
 
 AXES = (Axis("a", (1, 2)), Axis("b", (0, 1, 2)))
@@ -61,6 +61,12 @@ def test_places_of_run_ids_are_found_among_lazy_and_plain_runs(runs: Runs) -> No
     wanted = [IDS[2], RunId("ff" * 8)]
     assert find_places(runs, wanted) == find_places([*runs], wanted) == {IDS[2]: 2}
     assert find_places(runs, []) == {}
+
+
+def test_axis_values_need_no_run(runs: Runs, make: _Maker) -> None:
+    for sequence in (runs, list(runs)):
+        assert [overrides_at(sequence, at) for at in range(3)] == list(POINTS)
+    assert not make.made
 
 
 def test_exclusions_name_their_points_and_filters() -> None:

@@ -13,7 +13,7 @@ from orchestrator.grid.identity import Run, identify
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.run_status_report import report_on
-from orchestrator.rundir.state import Record, State, Status, Unreadable
+from orchestrator.rundir.state import Progress, Record, State, Status, Unreadable
 
 
 def status(record: Record, attempt: int = 1) -> Status:
@@ -160,6 +160,20 @@ def test_damaged_identity_is_told_and_does_not_change_the_state(
         report = report_on(directory, known=known)
         assert report.seen.state is state
         assert f"{directory.path}/run.json: " in report.seen.reason
+
+
+@pytest.mark.parametrize("record", [Record.DONE, Record.FAILED, Record.INTERRUPTED])
+def test_report_has_the_progress_of_now_and_the_state_that_is_known(
+    directory: RunDirectory, record: Record
+) -> None:
+    """So the table of many runs and the line below it, which counts their states, are of one look."""
+    directory.write_status(status(record))
+    known = directory.observe()
+    (directory.path / "status.json").unlink()
+    (directory.path / "progress.json").write_text('{"iteration": 2, "iterations": 3}')
+    report = report_on(directory, known=known, overrides={"seed": 1})
+    assert (report.seen, report.overrides) == (known, {"seed": 1})
+    assert report.progress == Progress(2, 3, {})
 
 
 def test_note_of_the_program_is_a_notice(directory: RunDirectory) -> None:
