@@ -1,8 +1,10 @@
 """Measures what looks at finished runs, and how its cost grows with their number.
 
-``[NUMBERS=1] python benchmarks/finished_runs.py [RUNS...]``: whole processes of ``orch status``, ``results``, ``plot``
-and ``report``, and of ``orch.load``, from start to exit. Each run has 50 iterations of six metrics, a log,
-results and a record of its code; one in twenty has failed.
+``[NUMBERS=1] python benchmarks/finished_runs.py [RUNS...]``: whole processes of ``orch status``,
+``results``, ``plot`` and ``report``, and of ``orch.load``, from start to exit. Each run has 50 iterations of six
+metrics, a log, results and a record of its code; one in twenty has failed. With ``NUMBERS``, their progress
+is that of the trainer; without, that of another program, of which ``metrics.jsonl`` may know more metrics, and
+is read as well.
 """
 
 from __future__ import annotations

@@ -89,9 +89,15 @@ class LoadedGrid:
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        rows = [{"run_id": run.id, **point} for run in self.runs for point in run.points()]
-        columns = ["run_id", "key", "step", "value", "timestamp"]
-        frame: pd.DataFrame = import_module("pandas").DataFrame(rows, columns=columns)
+        columns: dict[str, list[Any]] = {
+            name: [] for name in ("run_id", "key", "step", "value", "timestamp")
+        }
+        for run in self.runs:
+            if points := run.read_points():
+                of_run = [run.id] * len(points), *zip(*points, strict=True)
+                for column, values in zip(columns.values(), of_run, strict=True):
+                    column.extend(values)
+        frame: pd.DataFrame = import_module("pandas").DataFrame(columns)
         return frame
 
 

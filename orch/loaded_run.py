@@ -116,11 +116,16 @@ class LoadedRun:
 
         The last value of a metric at a step counts.
         """
-        last: dict[tuple[str, int], dict[str, Any]] = {}
+        for key, step, value, timestamp in self.read_points():
+            yield {"key": key, "step": step, "value": value, "timestamp": timestamp}
+
+    def read_points(self) -> list[tuple[str, int, float, Any]]:
+        """Return the same as tuples, which take a third of the memory."""
+        last: dict[tuple[str, int], tuple[str, int, float, Any]] = {}
         for point in map(as_point, read_lines(self.path / "metrics.jsonl")):
             if point:
-                last[point["key"], point["step"]] = point
-        yield from last.values()
+                last[point[:2]] = point
+        return list(last.values())
 
     def checkpoint(self, which: str = "last") -> Path | None:
         """Return the checkpoint of the ``best`` or the ``last`` iteration of this project's trainer.

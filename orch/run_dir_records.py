@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import sys
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -93,16 +94,27 @@ def _read(path: Path) -> bytes:
         return file.read()
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file with one per line; skip lines that are none."""
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a file with one per line, without the lines that are none."""
     try:
         lines = _read(path).splitlines()
     except OSError:
-        return
-    for line in lines:
-        found = _parse(line)
-        if isinstance(found, dict):
-            yield found
+        return []
+    found = _parse_together(lines) or [_parse(line) for line in lines]
+    return [each for each in found if isinstance(each, dict)]
+
+
+def _parse_together(lines: list[bytes]) -> list[Any]:
+    """Parse lines at once, which takes half the time, if all are records; nothing otherwise.
+
+    Where no record has a list, and each line begins one, joined lines have as many records as lines
+    only if each of them is a record.
+    """
+    joined = b",".join(lines)
+    if b"[" in joined or not all(line.startswith(b"{") for line in lines):
+        return []
+    found: list[Any] = _parse(b"[%b]" % joined) or []
+    return found if len(found) == len(lines) else []
 
 
 def _parse(line: bytes) -> Any:  # noqa: ANN401 # any JSON
@@ -127,22 +139,21 @@ def read_last_values(path: Path, known: Iterable[str] = ()) -> dict[str, float]:
     names = [begins[1] if (begins := _KEY_FIRST.match(line)) else line for line in lines]
     found: dict[bytes, tuple[int, str, float] | None] = dict.fromkeys(names)
     for at in range(len(lines) - 1, -1, -1):
-        if found[names[at]] is None and (point := as_point(_parse(lines[at]))):
-            found[names[at]] = at, point["key"], point["value"]
+        record = _parse(lines[at]) if found[names[at]] is None else None
+        if isinstance(record, dict) and (point := as_point(record)):
+            found[names[at]] = at, point[0], point[2]
     points = [each for each in found.values() if each]
     last = {key: value for _, key, value in sorted(points)}
     return {key: last[key] for _, key, _ in points if key not in known}
 
 
-def as_point(record: Any) -> dict[str, Any] | None:  # noqa: ANN401 # whatever a line holds
-    """Return a record of ``metrics.jsonl`` with its value as a number; None if it is not a point."""
-    if not isinstance(record, dict):
+def as_point(record: dict[str, Any]) -> tuple[str, int, float, Any] | None:
+    """Return key, step, value and timestamp of a record of ``metrics.jsonl``; None if it is no point."""
+    key, step, value = record.get("key"), record.get("step"), record.get("value")
+    number = value if type(value) is float else _as_number(value)
+    if not (isinstance(key, str) and isinstance(step, int)) or number is None:
         return None
-    key, step = record.get("key"), record.get("step")
-    value = numbers_of({"value": record.get("value")})
-    if not (isinstance(key, str) and isinstance(step, int) and value):
-        return None
-    return {"key": key, "step": step, **value, "timestamp": record.get("timestamp")}
+    return sys.intern(key), step, number, record.get("timestamp")
 
 
 def metrics_in(record: dict[str, Any], key: str = "metrics") -> dict[str, Any]:
@@ -155,14 +166,17 @@ def metrics_in(record: dict[str, Any], key: str = "metrics") -> dict[str, Any]:
 
 def numbers_of(values: dict[str, Any]) -> dict[str, float]:
     """Return the values that are numbers, or strings such as ``NaN`` that stand for one."""
-    found = {}
-    for key, value in values.items():
-        if isinstance(value, (bool, int, float, str)) and "_" not in str(value):
-            try:
-                found[key] = float(value)
-            except (ValueError, OverflowError):
-                continue
-    return found
+    read = ((key, _as_number(value)) for key, value in values.items())
+    return {key: number for key, number in read if number is not None}
+
+
+def _as_number(value: object) -> float | None:
+    if not isinstance(value, (bool, int, float, str)) or "_" in str(value):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
 
 
 def is_locked(path: Path) -> bool:
