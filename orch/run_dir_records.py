@@ -148,7 +148,7 @@ def read_last_values(path: Path, known: Iterable[str] = ()) -> dict[str, float]:
 
 
 def as_point(record: dict[str, Any]) -> tuple[str, int, float, Any] | None:
-    """Return key, step, value and timestamp of a record of ``metrics.jsonl``; None if it is no point."""
+    """Return key, step, value and timestamp of a record of ``metrics.jsonl``; None if it is not one."""
     key, step, value = record.get("key"), record.get("step"), record.get("value")
     number = value if type(value) is float else _as_number(value)
     if not (isinstance(key, str) and isinstance(step, int)) or number is None:
