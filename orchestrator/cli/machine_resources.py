@@ -79,12 +79,15 @@ def limit_to(worker: Worker | None, resources: Resources) -> Resources:
 
 
 def take_turns(starts: Iterable[Decision], worker: Worker | None) -> Iterable[Decision]:
-    """Return the runs in the order of a worker, so that all workers do not begin with the same."""
-    if worker is None or not worker.place:
+    """Return the runs in the order of a worker, so that all workers do not begin with the same.
+
+    Runs that were lost with their job come last: they may end this one as well.
+    """
+    if worker is None:
         return starts
     ordered = list(starts)
     first = worker.place % max(1, len(ordered))
-    return ordered[first:] + ordered[:first]
+    return sorted(ordered[first:] + ordered[:first], key=lambda each: each.seen.lost > 0)
 
 
 def _environment(share: Share, count: int) -> dict[str, str]:

@@ -12,7 +12,7 @@ from orchestrator.planning.learning_curves import Band
 from orchestrator.planning.results_by_axis import cell_in
 from orchestrator.planning.run_results import BEST, is_of_test
 from orchestrator.rundir.directory import RunDirectory
-from orchestrator.rundir.state import State, Status
+from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,7 +119,6 @@ def _classes(found: ComparedRuns) -> str:
     kinds: Counter[str] = Counter()
     for run in found.runs:
         if run.metrics is None and run.state is State.FAILED:
-            status = RunDirectory(Path(run.path)).read_status()
-            failure = status.failure if isinstance(status, Status) else None
+            failure = RunDirectory(Path(run.path)).observe().failure
             kinds[failure.kind if failure else "damaged"] += 1
     return ", ".join(f"{kind}: {count}" for kind, count in kinds.most_common())

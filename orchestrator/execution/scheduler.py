@@ -34,9 +34,10 @@ def assign(
     """Return what starts next: the first waiting run, in the first slot that is free for it.
 
     Runs keep their order. A run that has to be alone takes a GPU on which nothing runs; while it
-    waits for one, nothing else starts, or it might wait forever.
+    waits for one, nothing else starts, or it might wait forever. Of runs that were lost with their job
+    one is live at a time: if it ends the job again, it takes no other one with it repeatedly.
     """
-    if not waiting:
+    if not waiting or (_is_lost(waiting[0]) and any(map(_is_lost, busy.values()))):
         return None
     crowded = {slot.gpu for slot in busy if slot.gpu is not None}
     taken = {slot.gpu for slot, run in busy.items() if run.alone and slot.gpu is not None}
@@ -44,3 +45,7 @@ def assign(
     free = (slot for slot in slots if slot not in busy and slot.gpu not in refused)
     slot = next(free, None)
     return Assignment(waiting[0], slot) if slot else None
+
+
+def _is_lost(run: QueuedRun) -> bool:
+    return run.decision.seen.lost > 0

@@ -142,15 +142,15 @@ class RunDirectory:
         try:
             locked = self.lock.is_held()
         except RunDirectoryError as error:
-            is_missing = not os.path.lexists(self.lock.path)
-            if not (is_missing and status is None and self.is_untouched()):
+            is_there = os.path.lexists(self.lock.path)
+            if is_there or status is not None or not self.is_untouched():
                 attempts = self._count_attempts(status)
                 return Observation(status, attempts=attempts, damage=str(error))
             locked = False  # a partial directory without attempts is healed when the run starts
         if locked:
             return self._observation(status, locked=True)
         seen = self._observation(self.read_status(), locked=False)
-        if seen.state is State.STALE:  # or is there a live process that does not hold the lock?
+        if seen.is_unlocked_and_unfinished:  # or does a process live that does not hold the lock?
             seen = replace(seen, survivors=(survivors or Survivors()).of(self.path))
             seen = self._compare_host(seen)
         return self._compare_identity(seen)

@@ -53,6 +53,7 @@ def dump_status(status: Status) -> bytes:
             "node": status.node,
             "job": status.job,
             "gpu_memory": status.gpu_memory,
+            "lost": status.lost,
         }
     )
 
@@ -92,6 +93,7 @@ def parse_status(content: bytes) -> Status | Unreadable:
             node=_text(found.get("node")),
             job=_text(found.get("job")),
             gpu_memory=_count(found.get("gpu_memory")),
+            lost=_count(found.get("lost")) or 0,
         )
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:

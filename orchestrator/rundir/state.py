@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.rundir.lost_attempts import MOST_LOST, describe_loss
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -54,9 +56,9 @@ class Status:
 
     ``code`` is a digest of the code and the command of its attempts, once the last one has ended.
     ``slot`` and ``gpu`` say where the attempt runs, and ``resumed_at`` at which iteration it began.
-    ``boot_id`` and ``node`` say together with ``host`` where the last attempt was executed, and
-    ``job`` in which job of a cluster. ``gpu_memory`` is the most that it has used of its GPUs, in bytes, once
-    it has ended.
+    ``host``, ``boot_id`` and ``node`` say where it was executed, ``job`` in which job of a cluster.
+    ``gpu_memory`` is the most that it has used of its GPUs, in bytes, once it has ended. ``lost`` counts
+    the lost attempts in a row before this one.
     """
 
     record: Record
@@ -76,6 +78,7 @@ class Status:
     node: str | None = None
     job: str | None = None
     gpu_memory: int | None = None
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,22 @@ class Observation:
         if self.damage:
             return State.FAILED
         found = judge(self.status, locked=self.locked or bool(self.survivors))
-        return State.UNPROVEN if found is State.STALE and self.unreachable else found
+        if found is State.STALE and self.unreachable:
+            return State.UNPROVEN
+        return State.FAILED if found is State.STALE and self.lost >= MOST_LOST else found
+
+    @property
+    def is_unlocked_and_unfinished(self) -> bool:
+        """Whether there is an attempt that neither failed nor finished, and the lock is free."""
+        return not self.damage and judge(self.status, locked=self.locked) is State.STALE
+
+    @property
+    def lost(self) -> int:
+        """How many attempts in a row ended with a cluster's job, unrecorded, and saved nothing."""
+        status = self.status
+        if not isinstance(status, Status) or status.record is not Record.RUNNING or not status.job:
+            return 0
+        return status.lost + 1 if self.saved <= (status.resumed_at or 0) else 0
 
     @property
     def is_paused(self) -> bool:
@@ -178,7 +196,11 @@ class Observation:
     @property
     def failure(self) -> Failure | None:
         """The failure of the last attempt, if it failed."""
-        return self.status.failure if isinstance(self.status, Status) else None
+        if not isinstance(self.status, Status):
+            return None
+        if self.status.record is Record.RUNNING and self.state is State.FAILED and not self.damage:
+            return Failure("killed", describe_loss(self.lost, self.status.job, self.status.node))
+        return self.status.failure
 
     @property
     def reason(self) -> str:
@@ -244,9 +266,8 @@ def _who_lives(seen: Observation) -> str:
         return f"host {seen.unreachable} may be executing it, which cannot be seen from here"
     if not seen.survivors:
         return "its process lives"
-    first, *others = seen.survivors
-    more = f" and {len(others)} more" if others else ""
-    return f"process {first}{more} of attempt {seen.attempts} still lives"
+    more = f" and {len(seen.survivors) - 1} more" if len(seen.survivors) > 1 else ""
+    return f"process {seen.survivors[0]}{more} of attempt {seen.attempts} still lives"
 
 
 def _why_stale(status: Status | Unreadable | None) -> str:

@@ -104,6 +104,7 @@ class Runner:
             boot_id=host.boot_id or None,
             node=host.node or None,
             job=os.environ.get("SLURM_JOB_ID"),
+            lost=seen.lost,
         )
         if self._attempt > 1:
             before = self._directory.attempt_log(self._attempt - 1)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.rundir.state import State
+
 from .conftest import Project, expected, make_project
 from .small_slurm import NODES, SmallSlurm, until, why_not
 
@@ -51,6 +53,21 @@ def preempt(slurm: SmallSlurm, chance: random.Random) -> None:
     slurm.run("sbatch", *words, given="#!/bin/sh\nsleep 3\n")
 
 
+# At the beginning of a program: one run of the grid kills all processes of its job.
+END_OF_JOB = """
+import os, pathlib, signal, sys
+if sys.argv[1:3] == ["0.2", "1"]:
+    job = b"SLURM_JOB_ID=" + os.environ["SLURM_JOB_ID"].encode()
+    own = os.getpid()
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdecimal() and int(entry.name) != own:
+            try:
+                if job in (entry / "environ").read_bytes().split(b"\\0"):
+                    os.kill(int(entry.name), signal.SIGKILL)
+            except OSError:
+                pass
+    os.kill(own, signal.SIGKILL)
+"""
 FAULTS = {
     each.__name__: each for each in (cancel, crash, cut, lose_controller, lose_step_daemon, preempt)
 }
@@ -96,6 +113,27 @@ def test_time_limit_costs_no_iteration(project: Project) -> None:
     assert project.results() == expected([0.1], [0, 1, 2], 300)
     attempts = [run.observe().attempts for run in project.experiment.runs()]
     assert min(attempts) >= 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_run_that_ends_its_pilot_each_time_fails_and_the_others_are_done(
+    project: Project, workers: int
+) -> None:
+    """As one does that uses all the memory of its job: everything in it is killed at once."""
+    grid = ("lr=0.1,0.2", "seed=0,1,2", "steps=3", f"orch.workers={workers}")
+    program = project.folder / "train.py"
+    program.write_text(f"{END_OF_JOB}{program.read_text()}")
+    orch = project.start("run", *grid)
+    assert orch.wait(400) == 1, (project.folder / "output").read_text()
+    seen = {run.run_id: run.observe() for run in project.experiment.runs()}
+    (failed,) = [run_id for run_id, each in seen.items() if each.state is State.FAILED]
+    assert project.experiment.run(failed).read_overrides() == {"lr": 0.2, "seed": 1}
+    assert seen[failed].attempts == 3
+    assert "3 times in a row its job ended" in (project.folder / "output").read_text()
+    assert sum(each.state is State.DONE for each in seen.values()) == 5
+    # The same command tries it once more.
+    assert project.start("run", *grid).wait(400) == 1
+    assert project.experiment.run(failed).observe().attempts == 4
 
 
 def test_no_second_set_of_pilots(project: Project, chance: random.Random) -> None:

@@ -129,7 +129,7 @@ def _code_lines(directory: RunDirectory) -> Iterator[tuple[str, str]]:
 
 def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
     status = report.seen.status if isinstance(report.seen.status, Status) else None
-    failure = status.failure if status else None
+    failure = report.seen.failure
     try:
         config: Mapping[str, object] | None = directory.read_config()
     except RunDirectoryError:

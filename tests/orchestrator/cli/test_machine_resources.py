@@ -4,13 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.machine_resources import find_resources
+from orchestrator.cli.machine_resources import find_resources, take_turns
 from orchestrator.config.settings import Settings
 from orchestrator.config.share_settings import Share
 from orchestrator.errors import UsageError
 from orchestrator.execution.gpus import Nvml
 from orchestrator.execution.slots import Gpu
+from orchestrator.execution.time_left import Worker
+from orchestrator.grid.identity import Run, RunId
+from orchestrator.planning.plan import decide
 from orchestrator.rundir.control_file import ControlFile
+from orchestrator.rundir.state import NOTHING_THERE, Observation, Record, Status
 
 GPUS = (Gpu(0, "GPU-0", "H200", 1), Gpu(1, "GPU-1", "H200", 1))
 
@@ -58,3 +62,22 @@ def test_run_cannot_take_more_gpus_than_there_are(tmp_path: Path) -> None:
     settings = Settings(share=Share(gpus="1", gpus_per_run=2))
     with pytest.raises(UsageError, match=r"orch.gpus_per_run is 2, but runs may use 1 here"):
         find_resources(settings, Nvml(), GPUS, 9, control, {})
+
+
+@pytest.mark.parametrize(
+    ("place", "order"), [(0, [0, 2, 3, 1]), (1, [2, 3, 0, 1]), (5, [2, 3, 0, 1])]
+)
+def test_workers_begin_with_different_runs_and_end_with_what_was_lost(
+    place: int, order: list[int]
+) -> None:
+    status = Status(Record.RUNNING, 1, "", "box", 1, job="7")
+    seen = [NOTHING_THERE, Observation(status, attempts=1), NOTHING_THERE, NOTHING_THERE]
+    starts = [
+        decide(Run(RunId(str(at)), str(at), {}, {}, {}, ()), seen[at]) for at in range(len(seen))
+    ]
+    ordered = take_turns(starts, Worker(place=place))
+    assert [int(each.run.run_id) for each in ordered] == order
+
+
+def test_orch_run_keeps_the_order_of_the_plan() -> None:
+    assert take_turns((), None) == ()

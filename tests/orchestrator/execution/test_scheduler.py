@@ -4,7 +4,7 @@ from orchestrator.execution.scheduler import QueuedRun, assign
 from orchestrator.execution.slots import Gpu, make_slots
 from orchestrator.grid.identity import Run
 from orchestrator.planning.plan import decide
-from orchestrator.rundir.state import NOTHING_THERE
+from orchestrator.rundir.state import NOTHING_THERE, Observation, Record, Status
 
 GPUS = [Gpu(number, f"GPU-{number}", "H200", 1 << 37) for number in range(2)]
 
@@ -45,3 +45,13 @@ def test_run_that_needs_a_gpu_alone_waits_for_one_and_keeps_it(runs: list[Run]) 
     assert following.slot == slots[2]
     busy[slots[2]] = waiting(runs[2])
     assert assign([waiting(runs[1])], slots, busy) is None
+
+
+def test_of_runs_that_were_lost_with_their_job_one_is_live_at_a_time(runs: list[Run]) -> None:
+    """Others start beside it, so that nothing but a lost run ever waits for it."""
+    status = Status(Record.RUNNING, 1, "", "box", 1, job="7")
+    lost = [QueuedRun(decide(run, Observation(status, attempts=1))) for run in runs]
+    slots = make_slots(2)
+    assert assign([lost[0]], slots, {slots[0]: lost[1]}) is None
+    assert assign([waiting(runs[0])], slots, {slots[0]: lost[1]}) is not None
+    assert assign([lost[0]], slots, {slots[0]: waiting(runs[1])}) is not None

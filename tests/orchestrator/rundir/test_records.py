@@ -22,6 +22,7 @@ STATUS = Status(
     slot=3,
     gpu="GPU-0",
     resumed_at=2,
+    lost=1,
 )
 
 
@@ -51,6 +52,7 @@ def test_status_has_the_fields_of_the_contract() -> None:
         "node",
         "job",
         "gpu_memory",
+        "lost",
     ]
 
 

@@ -133,3 +133,46 @@ def test_reason_tells_why_a_run_is_in_its_state(seen: Any, reason: Any) -> None:
     """The reason names what was seen, in one clause."""
     assert explain(seen) == reason
     assert seen.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("lost", "resumed_at", "saved", "job", "state"),
+    [
+        (0, 0, 0, "7", State.STALE),
+        (1, 0, 0, "7", State.STALE),
+        (2, 0, 0, "7", State.FAILED),
+        (9, 4, 4, "7", State.FAILED),
+        (2, None, 0, "7", State.FAILED),
+        (9, 4, 5, "7", State.STALE),  # it saves something each time, so it comes to its end
+        (9, 0, 0, None, State.STALE),  # no job: whoever ended the machine did so
+    ],
+)
+def test_run_that_its_jobs_take_with_them_repeatedly_has_failed(
+    lost: Any, resumed_at: Any, saved: Any, job: Any, state: Any
+) -> None:
+    status = replace(_status(Record.RUNNING), lost=lost, resumed_at=resumed_at, job=job, node="n2")
+    seen = Observation(status, attempts=1, progress=Progress(saved, 9, {}, saved))
+    assert seen.state is state
+    assert (seen.failure is None) == (state is State.STALE)
+
+
+def test_loss_is_explained_like_any_failure() -> None:
+    status = replace(_status(Record.RUNNING), lost=2, job="7", node="n2")
+    assert Observation(status, attempts=5).reason == (
+        "attempt 5 failed, killed: 3 times in a row its job ended without a record before the run had"
+        " saved anything, the last time job 7 on node n2. It may need more memory than the job has"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"locked": True}, State.RUNNING),
+        ({"survivors": (1,)}, State.RUNNING),
+        ({"unreachable": "n2"}, State.UNPROVEN),
+        ({}, State.FAILED),
+    ],
+)
+def test_live_run_has_not_failed_however_often_it_was_lost(changes: Any, state: Any) -> None:
+    status = replace(_status(Record.RUNNING), lost=5, job="7")
+    assert replace(Observation(status), **changes).state is state
