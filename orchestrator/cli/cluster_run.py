@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import select
-import signal
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from orchestrator.cli.cluster_watch import ClusterWatch, describe_pilots
 from orchestrator.cli.end_summary import RunEnd, tell_at_end
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gpu_hours import refuse_too_many_hours
-from orchestrator.cli.next_command import next_command
-from orchestrator.cli.pilots_output import describe_counts
+from orchestrator.cli.next_command import next_command, words_of
 from orchestrator.cli.prepare_output import command_line_of
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
 from orchestrator.cli.run_reporter import finish_reporter, start_reporter
@@ -25,11 +24,9 @@ from orchestrator.cli.runs_of_other_hosts import tell_unproven
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.waiting_notices import tell_waiting
-from orchestrator.config.slurm_settings import OnInterrupt, SlurmSettings
-from orchestrator.errors import IncoherentLocksError
-from orchestrator.execution.events import ExecutionResult
+from orchestrator.config.slurm_settings import SlurmSettings
 from orchestrator.execution.forecast import Executed
-from orchestrator.execution.stop import StopLevel, StopRequests
+from orchestrator.execution.stop import StopRequests
 from orchestrator.planning.drift import find_drift
 from orchestrator.planning.prepared_work import prepare_work
 from orchestrator.rundir.lock_reach import LockTest
@@ -49,18 +46,26 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.cli.board import PlainBoard
-    from orchestrator.config.settings import Settings
+    from orchestrator.config.settings import Settings, Tracking
+    from orchestrator.execution.events import ExecutionResult
     from orchestrator.planning.load import Planned
     from orchestrator.tracking.reporter_handle import ReporterProcess
 
 _TICK: Final = 0.25
-_BETWEEN: Final = 2.0  # seconds from one look at what pilots say to the next
-_LAST_WORDS: Final = 10.0  # seconds for the last command of Slurm
 
 
-def execute_on_cluster(planned: Planned, options: argparse.Namespace, console: Console) -> int:
+def execute_on_cluster(
+    planned: Planned,
+    begin: Callable[[], object],
+    options: argparse.Namespace,
+    console: Console,
+    *,
+    is_summarized: bool = True,
+) -> int:
     """Submit pilots for the runs of a plan and watch them; return the exit code.
+
+    ``begin`` is called once no other process submits pilots, before the runs are prepared.
+    ``is_summarized``: print a summary of the plan.
 
     Raises:
         UsageError: This host cannot submit jobs, or locks do not reach to another host.
@@ -69,8 +74,8 @@ def execute_on_cluster(planned: Planned, options: argparse.Namespace, console: C
     """
     settings, began = with_flags(planned.settings, parse_flags(options)), now()
     require_slurm()
-    tracking = set_up(planned, options, console, executes_here=False)
-    if not options.quiet:
+    tracking = set_up(planned, options, console)
+    if is_summarized and not options.quiet:
         print_summary(planned.plan, console, find_drift(planned))
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
@@ -84,23 +89,41 @@ def execute_on_cluster(planned: Planned, options: argparse.Namespace, console: C
         if not _become_controller(folder, stop):
             return ExitCode.INTERRUPTED
         at_end.callback(folder.leave)
+        begin()
         prepare_work(planned, command_line_of(options), parse_flags(options), tell_waiting)
         experiment.join(tell_waiting)
         at_end.enter_context(LockTest(experiment.path, tell_waiting))
-        source = read_git_source(Path.cwd(), next_command(options, "run"))
-        reporter = start_reporter(planned, source) if tracking.enabled else None
-        with choose_board(options, console, total) as board:
-            parts = _pilots(planned, settings, folder), _runs(planned, settings), board
-            watch = ClusterWatch(*parts, console, stop, reporter, is_detached=options.detach)
-            outcome, executed = _time(watch.execute)
-        if watch.is_detached:
-            return _leave(watch, reporter, options, console)
-        if reporter and finish_reporter(reporter, planned, stop, console, options):
-            outcome = replace(outcome, stopped=True)
-        left = outcome.left + tell_unproven(planned, options, console)
-        outcome = replace(outcome, left=left)
-        ending = exit_code(outcome)
-        tell_at_end(RunEnd(planned, outcome, began, ending), stop, options, console)
+        parts = _pilots(planned, settings, folder), _runs(planned, settings)
+        return _watch(planned, parts, stop, tracking, (began, total), options, console)
+
+
+def _watch(  # noqa: PLR0913, PLR0917 # what it joins
+    planned: Planned,
+    parts: tuple[Pilots, WatchedRuns],
+    stop: StopRequests,
+    tracking: Tracking,
+    beginning: tuple[str, int],
+    options: argparse.Namespace,
+    console: Console,
+) -> int:
+    """Watch pilots and runs to the end, or leave them; return the exit code.
+
+    ``beginning`` is when this process began, and how many runs were open then.
+    """
+    source = read_git_source(Path.cwd(), next_command(options, "run"))
+    reporter = start_reporter(planned, source) if tracking.enabled else None
+    began, total = beginning
+    with choose_board(options, console, total) as board:
+        watch = ClusterWatch(*parts, board, console, stop, reporter, is_detached=options.detach)
+        outcome, executed = _time(watch.execute)
+    if watch.is_detached:
+        return _leave(watch, reporter, options, console)
+    planned.experiment.tear_down()
+    if reporter and finish_reporter(reporter, planned, stop, console, options):
+        outcome = replace(outcome, stopped=True)
+    outcome = replace(outcome, left=outcome.left + tell_unproven(planned, options, console))
+    ending = exit_code(outcome)
+    tell_at_end(RunEnd(planned, outcome, began, ending), stop, options, console)
     return close(outcome, planned, options, console, ending, executed)
 
 
@@ -144,136 +167,10 @@ def _leave(
     """Print what goes on without this process, and return the exit code."""
     if reporter:
         reporter.finish(Patience(), give_up=lambda: True)
-    again = next_command(options, "run")
+    again = next_command(options, *words_of(options))
     text = (
         f"{describe_pilots(watch.pilots) or 'No pilot'}; {watch.runs.left} runs are left. They go on."
         f" Watch and replace the pilots with {again}; end them with {next_command(options, 'stop')}."
     )
     console.print(Text(text), soft_wrap=True)
     return ExitCode.INTERRUPTED if watch.stop.asked else ExitCode.DONE
-
-
-class ClusterWatch:
-    """Watches runs and pilots until every run is settled, or the user leaves."""
-
-    def __init__(  # noqa: PLR0913, PLR0917 # what it joins
-        self,
-        pilots: Pilots,
-        runs: WatchedRuns,
-        board: PlainBoard,
-        console: Console,
-        stop: StopRequests,
-        reporter: ReporterProcess | None,
-        *,
-        is_detached: bool = False,
-    ) -> None:
-        self.pilots = pilots
-        self.runs = runs
-        self.stop = stop
-        self.is_detached = is_detached
-        self._board = board
-        self._console = console
-        self._reporter = reporter
-        self._told = self._note = ""
-        self._is_withdrawn = False
-        self._look_at = 0.0
-
-    def execute(self) -> ExecutionResult:
-        """Watch, and return how every run ended.
-
-        Raises:
-            IncoherentLocksError: A pilot says that locks do not reach from host to host.
-            OSError: A file of the pilots cannot be written, or no process can be started.
-        """
-        self.pilots.resume()
-        if self.is_detached:
-            self.pilots.submit_all()
-        while not self._is_over():
-            select.select([self.stop], [], [], _TICK)
-            self.stop.look()
-            moment = time.monotonic()
-            for event in self.runs.look(moment):
-                self._board.show(event)
-            self.pilots.tend(self.runs.startable, moment)
-            self._heed_refusal(moment)
-            self._tell()
-            self._board.refresh(self.runs.snapshot(self._note, moment))
-            if self._reporter:
-                self._reporter.tend()
-            if (self.stop.asked and not self._leaves_now) or self.pilots.gave_up:
-                self._withdraw()
-        if not self.is_detached:
-            self._withdraw()
-            self._wait_for_slurm()
-        gave_up = "" if self.runs.is_settled else self.pilots.gave_up
-        return ExecutionResult(self.runs.ended, self.runs.left, self.stop.interrupts, gave_up)
-
-    def _heed_refusal(self, moment: float) -> None:
-        """End if a pilot says that the experiment cannot be executed by several hosts."""
-        if moment < self._look_at:
-            return
-        self._look_at = moment + _BETWEEN
-        if why := self.pilots.refusal:
-            self._withdraw()
-            self._wait_for_slurm()
-            raise IncoherentLocksError(why)
-
-    def _is_over(self) -> bool:
-        if self.runs.is_settled:
-            self.is_detached = False
-            return True
-        if self.stop.asked and self._leaves_now:
-            self.is_detached = True
-            return True
-        if self.is_detached and self.pilots.gave_up:
-            self.is_detached = False  # there is nothing to leave behind
-        if self.is_detached:
-            return self.pilots.is_content
-        is_ending = self.stop.asked or bool(self.pilots.gave_up)
-        if is_ending or not self.runs.startable:
-            is_idle = not self.runs.live and not (self.pilots.live and is_ending)
-            return is_idle and (is_ending or not self.runs.left) and not self.pilots.is_busy
-        return False
-
-    @property
-    def _leaves_now(self) -> bool:
-        """Whether this process leaves the pilots alone, after a signal."""
-        if not self.stop.by_signals:
-            return False
-        is_canceled = self.pilots.settings.on_interrupt is OnInterrupt.CANCEL
-        if not (is_canceled and self.stop.last_signal == signal.SIGINT):
-            return True
-        return self.stop.by_signals is StopLevel.AT_ONCE
-
-    def _withdraw(self) -> None:
-        """Let nothing more start, and let all pilots end where the user pressed Ctrl-C for that."""
-        if self._is_withdrawn or self.pilots.is_busy:
-            return
-        self._is_withdrawn = True
-        if self.stop.by_signals:
-            self.pilots.ask_to_stop()
-        self.pilots.withdraw()
-
-    def _wait_for_slurm(self) -> None:
-        until = time.monotonic() + _LAST_WORDS
-        while self.pilots.is_busy and time.monotonic() < until:
-            self.pilots.tend(0, time.monotonic())
-            select.select([self.stop], [], [], _TICK)
-
-    def _tell(self) -> None:
-        """Tell the user of trouble once, and in a log of the pilots whenever they change."""
-        trouble = self.pilots.trouble
-        if trouble and trouble != self._told:
-            self._console.print(Text(f"   pilots  {trouble}", style="yellow"), soft_wrap=True)
-        self._told = trouble
-        if not self.pilots.is_known:
-            return
-        note = describe_pilots(self.pilots)
-        if note != self._note and not self._console.is_terminal:
-            self._console.print(Text(f"   pilots  {note or 'none'}"), soft_wrap=True)
-        self._note = note
-
-
-def describe_pilots(pilots: Pilots) -> str:
-    """Return how many pilots run and wait, on one line; empty without pilots."""
-    return describe_counts(pilots.live, pilots.waiting, pilots.jobs)

@@ -28,6 +28,14 @@ def next_command(options: argparse.Namespace, *words: str) -> str:
     return " ".join(map(_quote, [*line, *map(without_secret, options.overrides)]))
 
 
+def words_of(options: argparse.Namespace) -> list[str]:
+    """Return what says, besides the config, which runs are executed."""
+    if options.command != "rerun":
+        return ["run"]
+    where = [] if options.where is None else ["--where", options.where]
+    return ["rerun", *options.runs, *where]
+
+
 def _quote(word: str) -> str:
     """Quote a word for a shell; unprintable characters are escaped as in bash, zsh and ksh."""
     if word.isprintable():

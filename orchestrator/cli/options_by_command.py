@@ -72,6 +72,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rerun-changed", action="store_true", help="execute again what other code has made"
     )
+    _add_cluster_options(parser)
+    add_halving_option(parser)
+    add_execution_options(parser)
+
+
+def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
     cluster = parser.add_argument_group("a cluster, with orch.slurm")
     presence = cluster.add_mutually_exclusive_group()
     presence.add_argument(
@@ -89,8 +95,6 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="start nothing if the runs are forecast to take more GPU-hours (default: no limit)",
     )
-    add_halving_option(parser)
-    add_execution_options(parser)
 
 
 def _add_work_options(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +115,7 @@ def _add_work_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_rerun_options(parser: argparse.ArgumentParser) -> None:
     _add_run_choice(parser)
+    _add_cluster_options(parser)
     add_execution_options(parser)
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
 from orchestrator.cli.run_reporter import available_tracking
 from orchestrator.cli.tolerant_stream import TolerantStream
-from orchestrator.errors import RunDirectoryError, UsageError
+from orchestrator.errors import RunDirectoryError
 from orchestrator.execution.course import WHOLE_RUNS, BreadthFirst
 from orchestrator.grid.identity import short
 from orchestrator.launchers.code_description import CodeDescription
@@ -30,21 +30,11 @@ if TYPE_CHECKING:
 _RETRIES_IN_HALVING: Final = 3
 
 
-def set_up(
-    planned: Work, options: argparse.Namespace, console: Console, *, executes_here: bool
-) -> Tracking:
+def set_up(planned: Work, options: argparse.Namespace, console: Console) -> Tracking:
     """Repair what can be repaired, and return the tracking that is possible.
 
     Output is lost from now on rather than runs: a closed terminal or a closed pipe must not stop a grid.
-
-    Raises:
-        UsageError: This process would execute the plan, but a cluster is to.
     """
-    if executes_here and planned.settings.slurm:
-        raise UsageError(
-            f"orch {options.command} executes runs on this machine, and orch.slurm is set. Add"
-            " orch.slurm=null to do that."
-        )
     console.file = cast("IO[str]", TolerantStream(console.file))
     console.quiet = console.quiet or options.json
     tracking = available_tracking(planned.settings.tracking, console)

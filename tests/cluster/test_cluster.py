@@ -131,7 +131,7 @@ def test_run_that_ends_its_pilot_each_time_fails_and_the_others_are_done(
     assert seen[failed].attempts == 3
     assert "3 times in a row its job ended" in (project.folder / "output").read_text()
     assert sum(each.state is State.DONE for each in seen.values()) == 5
-    # The same command tries it once more.
+    # The same command tries it again.
     assert project.start("run", *grid).wait(400) == 1
     assert project.experiment.run(failed).observe().attempts == 4
 

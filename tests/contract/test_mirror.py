@@ -13,6 +13,7 @@ NEED_NONE = {
     "orchestrator/cli/choose_picture.py": "draws; tests/orchestrator/cli/commands/test_plot.py reads the figures",
     "orchestrator/cli/cluster_plan.py": "prints; tests/orchestrator/cli/commands/test_cluster_run.py reads it",
     "orchestrator/cli/cluster_run.py": "joins; tests/orchestrator/cli/commands/test_cluster_run.py watches pilots with it",
+    "orchestrator/cli/cluster_watch.py": "joins; tests/orchestrator/cli/commands/test_cluster_run.py watches with it",
     "orchestrator/cli/options_by_command.py": "declares options; docs/reference/cli.md is made from them",
     "orchestrator/cli/runs_for_results.py": "reads; the tests of orch results and orch plot compare what it reads",
     "orchestrator/cli/config_candidates.py": "reads configs; tests/orchestrator/cli/test_completion.py completes",

@@ -53,7 +53,12 @@ def rerun(options: argparse.Namespace, console: Console) -> int:
     again = replace(planned, plan=replace(planned.plan, decisions=Decisions(runs, continued)))
     moved = [run_id for run_id in ready if run_id not in kept]
     begin = partial(put_aside, experiment, moved, options, console)
-    code = execute(again, begin, options, console, is_summarized=False)
+    if planned.settings.slurm:
+        from orchestrator.cli.cluster_run import execute_on_cluster  # noqa: PLC0415 # clusters only
+
+        code = execute_on_cluster(again, begin, options, console, is_summarized=False)
+    else:
+        code = execute(again, begin, options, console, is_summarized=False)
     return code or (ExitCode.LEFT if held else 0)
 
 

@@ -84,15 +84,15 @@ def run(options: argparse.Namespace, console: Console) -> int:
     refuse_what_a_search_cannot(planned, settings, is_prepared=options.prepare)
     if options.prepare:
         return prepare(planned, options, console)
-    if planned.settings.slurm and not options.rerun_changed:
-        from orchestrator.cli.cluster_run import execute_on_cluster  # noqa: PLC0415 # clusters only
-
-        return execute_on_cluster(planned, options, console)
     begin: Callable[[], object] = bool
     if options.rerun_changed:
         from orchestrator.cli.replacing import replace_changed  # noqa: PLC0415 # rarely asked for
 
         planned, begin = replace_changed(planned, options, console)
+    if planned.settings.slurm:
+        from orchestrator.cli.cluster_run import execute_on_cluster  # noqa: PLC0415 # clusters only
+
+        return execute_on_cluster(planned, begin, options, console)
     return execute(apply_halving(planned, settings), begin, options, console)
 
 
@@ -111,7 +111,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     ``is_summarized``: print a summary of the plan. ``worker``: SIGTERM or the end of its time is its orderly end.
     """
     settings, began = with_flags(planned.settings, parse_flags(options)), now()
-    tracking = set_up(planned, options, console, executes_here=worker is None)
+    tracking = set_up(planned, options, console)
     search, failures = find_search(planned, options), end_settled(planned)
     total = search.count_open(planned) - len(failures)
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):

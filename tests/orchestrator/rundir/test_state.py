@@ -144,7 +144,7 @@ def test_reason_tells_why_a_run_is_in_its_state(seen: Any, reason: Any) -> None:
         (9, 4, 4, "7", State.FAILED),
         (2, None, 0, "7", State.FAILED),
         (9, 4, 5, "7", State.STALE),  # it saves something each time, so it comes to its end
-        (9, 0, 0, None, State.STALE),  # no job: whoever ended the machine did so
+        (9, 0, 0, None, State.STALE),  # no job: it was not a cluster that ended it
     ],
 )
 def test_run_that_its_jobs_take_with_them_repeatedly_has_failed(

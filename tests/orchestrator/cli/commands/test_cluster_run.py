@@ -260,14 +260,6 @@ def test_host_without_slurm_is_told(grid: Grid, monkeypatch: pytest.MonkeyPatch)
         grid.orch("run", *GRID)
 
 
-@pytest.mark.parametrize("command", ["rerun", "run"])
-def test_what_executes_here_is_not_done_by_mistake(grid: Grid, command: str) -> None:
-    grid.orch("run", "lr=1", "orch.slurm=null")
-    more = ["--where", "lr == 1"] if command == "rerun" else ["--rerun-changed"]
-    with pytest.raises(UsageError, match=r"Add orch\.slurm=null to do that"):
-        grid.orch(command, "lr=1", *more)
-
-
 LONG = """
 import json, os, signal, sys, time
 saved = os.path.join(os.environ["ORCH_RUN_DIR"], "progress.json")
@@ -302,4 +294,62 @@ def test_interrupt_detaches_or_cancels(grid: Grid, slurm: Path, on_interrupt: st
         grid.orch("stop")
         while run.lock.is_held():
             os.sched_yield()
+    end_pilots(slurm)
+
+
+def test_preparing_is_refused_while_pilots_are_submitted_for_other_runs(
+    grid: Grid,
+) -> None:
+    """What they execute would be replaced under them."""
+    folder = PilotsFolder(grid.experiment.path)
+    assert grid.orch("run", "lr=1", "--prepare") == 0
+    assert folder.become_controller()
+    before = (grid.experiment.path / "work.json").read_bytes()
+    with pytest.raises(UsageError, match=r"another orch run submits pilots .* orch stop"):
+        grid.orch("run", *GRID, "--prepare")
+    assert (grid.experiment.path / "work.json").read_bytes() == before
+    folder.leave()
+    assert grid.orch("run", *GRID, "--prepare") == 0
+
+
+@pytest.mark.parametrize("way", ["rerun", "changed"])
+def test_runs_are_executed_again_by_pilots(
+    grid: Grid, slurm: Path, output: Callable[[], str], way: str
+) -> None:
+    """From nothing; the others, and their results, stay as they are."""
+    assert grid.orch("run", *GRID) == ExitCode.DONE
+    end_pilots(slurm)
+    first = grid.experiment.runs()[0]
+    made = {run.run_id: run.read_created_at() for run in grid.experiment.runs()}
+    program = grid.folder / "train.py"
+    program.write_text(program.read_text().replace("sum(map", "100 + sum(map"))
+    again = ("rerun", first.run_id) if way == "rerun" else ("run", *GRID, "--rerun-changed")
+    output()
+    assert grid.orch(*again) == ExitCode.DONE
+    end_pilots(slurm)
+    assert "from nothing" in (said := output()) or "by other code" in said
+    repeated = [run for run in grid.experiment.runs() if run.outcome().results["sum"] >= 100]
+    assert len(repeated) == (1 if way == "rerun" else 4)
+    assert all(run.observe().attempts == 1 for run in grid.experiment.runs())
+    changed = [run for run in grid.experiment.runs() if run.read_created_at() != made[run.run_id]]
+    assert [run.run_id for run in changed] == [run.run_id for run in repeated]
+    assert not grid.experiment.replaced.path.exists()
+    assert count(slurm, "sbatch") == 2
+
+
+def test_rerun_that_was_detached_names_the_command_that_watches_it(
+    grid: Grid, slurm: Path, output: Callable[[], str]
+) -> None:
+    assert grid.orch("run", *GRID) == ExitCode.DONE
+    end_pilots(slurm)
+    (slurm / "hold").touch()
+    first = grid.experiment.runs()[0]
+    output()
+    assert grid.orch("rerun", first.run_id, "--detach") == ExitCode.DONE
+    assert f"replace the pilots with orch rerun {first.run_id} --config-dir" in output()
+    grid.orch("stop")
+    (slurm / "hold").unlink()
+    assert grid.orch("rerun", first.run_id) == ExitCode.DONE
+    assert count(slurm, "sbatch") == 3  # those that were withdrawn are replaced
+    assert not grid.experiment.replaced.path.exists()
     end_pilots(slurm)
