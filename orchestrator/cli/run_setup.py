@@ -79,10 +79,13 @@ def on_course(
 
 def _choose_course(planned: Work, settings: Settings, tell: Callable[[Event], None]) -> Course:
     if planned.halving is not None:
-        from orchestrator.execution.halving_course import HalvingCourse  # noqa: PLC0415 # rarely set
+        from orchestrator.execution.halved_search import HalvedSearch  # noqa: PLC0415 # rarely set
+        from orchestrator.execution.halving_course import HalvingCourse  # noqa: PLC0415 # as above
         from orchestrator.planning.halving_stage import StageReader  # noqa: PLC0415 # as above
 
-        reader = StageReader(planned.experiment, planned.halving)
+        halving, search, where = planned.halving, planned.search, planned.experiment
         decisions = planned.plan.decisions
-        return HalvingCourse(planned.experiment, decisions, reader, planned.halving, tell)
+        if search is not None and not planned.plan.only:
+            return HalvedSearch(where, decisions, search, halving, tell)
+        return HalvingCourse(where, decisions, StageReader(where, halving), halving, tell)
     return WHOLE_RUNS if settings.order.step is None else BreadthFirst(settings.order.step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -10,7 +11,6 @@ from rich.text import Text
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.grid.identity import short
-from orchestrator.planning.load import Planned
 from orchestrator.planning.plan import Decisions
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from orchestrator.config.settings import Settings
     from orchestrator.execution.events import Ended, ExecutionResult
-    from orchestrator.execution.protocols import Resources
+    from orchestrator.execution.protocols import Course, Resources
     from orchestrator.grid.identity import RunId
+    from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decision
     from orchestrator.planning.search import Search
     from orchestrator.planning.work import Work
@@ -51,16 +52,18 @@ class SearchSupply:
         return planned.count_open() + self._left
 
     def supplying(self, resources: Resources) -> Resources:
-        """Return the resources with the supply of further runs."""
-        return replace(resources, supply=self._next if self._left else None)
+        """Return the resources with the supply of further runs, which take their course."""
+        supply = partial(self._next, resources.course) if self._left else None
+        return replace(resources, supply=supply)
 
-    def _next(self) -> Decision | None:
+    def _next(self, course: Course) -> Decision | None:
         """Return the decision to start the next run; None if there are no more."""
         try:
-            return self._search.supply(tell_waiting) if self._search else None
+            decision = self._search.supply(tell_waiting) if self._search else None
         except (OrchestratorError, OSError) as error:
             self._error = error
             return None
+        return decision and course.aim(decision)
 
     def after(
         self, planned: Work, outcome: ExecutionResult, failures: Mapping[RunId, Ended]
@@ -91,7 +94,7 @@ class SearchSupply:
 def find_search(planned: Work, options: argparse.Namespace) -> SearchSupply:
     """Return the supply of a plan; of a search, unless only some of its runs are wanted."""
     only = vars(options).get("only")
-    search = planned.search if isinstance(planned, Planned) and not only else None
+    search = None if only else planned.search
     return SearchSupply(search, len(planned.plan.decisions))
 
 
@@ -103,8 +106,6 @@ def refuse_what_a_search_cannot(planned: Planned, settings: Settings, *, is_prep
     """
     if planned.search is None:
         return
-    if settings.halving is not None:
-        raise UsageError("orch.search cannot be combined with halving. Leave out one of them.")
     if is_prepared or settings.slurm:
         raise UsageError(
             "orch.search proposes each point when earlier runs have ended, so its runs cannot be handed"
@@ -114,7 +115,7 @@ def refuse_what_a_search_cannot(planned: Planned, settings: Settings, *, is_prep
 
 def print_search(planned: Work, console: Console) -> None:
     """Print how far the search of a plan has come, if it is one."""
-    if isinstance(planned, Planned) and planned.search:
+    if planned.search:
         console.print(Text(describe_search(planned.search)), soft_wrap=True)
 
 

@@ -150,7 +150,8 @@ def _of_grid(
     flags: dict[str, Value],
 ) -> Look:
     planned = plan_meeting(described, experiment, condition)
-    first, compare = [planned], _comparing(with_flags(planned.settings, flags).halving, experiment)
+    halving = with_flags(planned.settings, flags).halving
+    first, compare = [planned], _comparing(halving, planned, experiment)
 
     def look() -> Seen:
         is_executed = planned.experiment.is_executed()
@@ -162,7 +163,7 @@ def _of_grid(
 
 
 def _comparing(
-    halving: Halving | None, experiment: ExperimentDirectory
+    halving: Halving | None, first: Planned, experiment: ExperimentDirectory
 ) -> Callable[[Planned], HalvedGrid | None]:
     """Return a function that compares the runs of a grid; what has not changed is read once."""
     if halving is None:
@@ -170,7 +171,7 @@ def _comparing(
     from orchestrator.cli.halving_output import look_at_halving  # noqa: PLC0415 # rarely set
     from orchestrator.planning.halving_stage import StageReader  # noqa: PLC0415 # as above
 
-    reader = StageReader(experiment, halving)
+    reader = StageReader(experiment, halving, first.search)
     return lambda planned: look_at_halving(planned, reader, halving)
 
 

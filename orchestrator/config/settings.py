@@ -154,10 +154,6 @@ def _parse_search(orch: Mapping[str, Value]) -> SearchSettings | None:
     node = orch.get("search")
     if node is None:
         return None
-    if orch.get("halving") is not None:
-        raise ConfigError(
-            "orch.search cannot be combined with orch.halving. Set one of them to null."
-        )
     from orchestrator.config.search_settings import SEARCH_KEYS, parse_search  # noqa: PLC0415 # as above
 
     return parse_search(_section(node, "orch.search", SEARCH_KEYS))

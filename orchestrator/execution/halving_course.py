@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import UsageError
 from orchestrator.execution.events import RungCompleted
 from orchestrator.execution.scheduler import QueuedRun
+from orchestrator.planning.plan import Decisions
 from orchestrator.planning.rungs import RungVerdict
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from orchestrator.config.halving_settings import Halving
     from orchestrator.execution.events import Event
     from orchestrator.execution.run_queue import RunQueue
-    from orchestrator.grid.identity import RunId
+    from orchestrator.grid.identity import Run, RunId
     from orchestrator.planning.halving_stage import StageReader
-    from orchestrator.planning.plan import Decision, Decisions
+    from orchestrator.planning.plan import Decision
     from orchestrator.planning.rungs import Stage
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.state import Observation
@@ -94,8 +95,16 @@ class HalvingCourse:
         return stage.count(RungVerdict.PAUSED), going + len(self._decisions) - len(stage.standings)
 
     @cached_property
-    def _places(self) -> Mapping[RunId, int]:
+    def _places(self) -> dict[RunId, int]:
         return {run.run_id: place for place, run in enumerate(self._decisions.runs)}
+
+    def _add(self, runs: Iterable[Run]) -> None:
+        """Compare further runs as well, unless they are already."""
+        new = [run for run in runs if run.run_id not in self._places]
+        if new:
+            first = len(self._decisions)
+            self._decisions = Decisions([*self._decisions.runs, *new], self._seen)
+            self._places.update((run.run_id, at) for at, run in enumerate(new, first))
 
     def _observe(self) -> None:
         existing = self._experiment.run_ids()

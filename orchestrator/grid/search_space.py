@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.grid.config_values import is_number, same
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.grid.config_values import Value
 
@@ -76,6 +77,14 @@ class SearchSpace:
         """Return the point at these places."""
         pairs = zip(self.dimensions, places, strict=True)
         return {each.key: each.value_at(place) for each, place in pairs}
+
+    def points(self) -> Iterator[dict[str, Value]]:
+        """Yield all points of a finite space, in the order of a grid."""
+        ranges = (
+            range(len(it.values)) if it.values else range(int(it.low), int(it.high) + 1)
+            for it in self.dimensions
+        )
+        return (self.point_at(tuple(map(float, at))) for at in itertools.product(*ranges))
 
     @property
     def size(self) -> float:

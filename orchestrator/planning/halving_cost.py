@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.grid.extension import TOTAL
@@ -106,7 +106,7 @@ class Outlook:
         self.is_known = len(totals) == len(self._places)
         longest = max(totals, default=None) if self.is_known else None
         self.longest = longest
-        self.rungs = list_rungs(stage, len(decisions), halving, longest)
+        self.rungs = list_rungs(stage, stage.runs, halving, longest)
 
     def share(self, place: int) -> float | None:
         """Return the share of a run that is expected to be computed; None if it is unknown."""
@@ -119,7 +119,16 @@ class Outlook:
             return None
         found = expect_cost(filter(None, map(self._ahead, self._places)), self.rungs)
         scale = len(self._decisions) / max(1, len(self._places))
-        return Cost(found.halved * scale, found.whole * scale)
+        later = expect_cost(self._to_come(), self.rungs)
+        return Cost(found.halved * scale + later.halved, found.whole * scale + later.whole)
+
+    def _to_come(self) -> Iterable[Remaining]:
+        """Return the runs of a search that are not chosen yet, as long as the others on average."""
+        known = [total for at in self._places if (total := self._total(at)) is not None]
+        if not known:
+            return ()
+        each = Remaining(self._stage.others, 0, round(sum(known) / len(known)))
+        return repeat(each, self._stage.runs - len(self._decisions))
 
     def _ahead(self, place: int) -> Remaining | None:
         total, seen = self._total(place), self._seen.get(place, NOTHING_THERE)

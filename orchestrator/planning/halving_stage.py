@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from orchestrator.errors import UsageError
 from orchestrator.grid.identity import short
+from orchestrator.planning.curve_reader import CurveReader
 from orchestrator.planning.plan import Decisions
 from orchestrator.planning.run_results import is_of_test
 from orchestrator.planning.rungs import Contestant, End, find_stage
 from orchestrator.planning.value_at_iteration import is_per_iteration
-from orchestrator.rundir.program_files import signs
-from orchestrator.rundir.run_metrics import read_curve, read_curves
+from orchestrator.rundir.run_metrics import read_curves
 from orchestrator.rundir.state import LIVE, State
 from orchestrator.runner.failure_classes import is_from_outside
 
@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 
     from orchestrator.config.halving_settings import Halving
     from orchestrator.grid.identity import RunId
-    from orchestrator.planning.learning_curves import Curve
     from orchestrator.planning.load import Planned
     from orchestrator.planning.rungs import Stage
+    from orchestrator.planning.search import Search
     from orchestrator.planning.work import Work
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.state import Observation
 
 _NAMED: Final = 20  # metrics in a message
-_TRIES: Final = 5
 
 
 W = TypeVar("W", bound="Work")
@@ -46,7 +45,8 @@ def halve(work: W, halving: Halving) -> W:
     seen = dict(decisions.observed())
     # Those that have failed are retried, unless they are settled.
     failed = {at for at in seen if decisions.run(at).run_id in work.settled}
-    stage = StageReader(work.experiment, halving).stage(decisions, seen, failed)
+    search = None if work.plan.only else work.search
+    stage = StageReader(work.experiment, halving, search).stage(decisions, seen, failed)
     plan = replace(work.plan, decisions=decisions.staged(stage))
     return replace(work, plan=plan, halving=halving)
 
@@ -64,12 +64,21 @@ def look_at_grid(planned: Planned, reader: StageReader) -> Decisions:
 
 
 class StageReader:
-    """Reads the curves of runs, each again only after it has changed, and decides."""
+    """Reads the curves of runs, and decides.
 
-    def __init__(self, experiment: ExperimentDirectory, halving: Halving) -> None:
+    Args:
+        experiment: The experiment's folder.
+        halving: How the runs are compared.
+        search: The search that they belong to: those that it has not chosen yet count, too.
+    """
+
+    def __init__(
+        self, experiment: ExperimentDirectory, halving: Halving, search: Search | None = None
+    ) -> None:
         self._experiment = experiment
         self._halving = halving
-        self._known: dict[RunId, tuple[object, tuple[int, Curve]]] = {}
+        self._search = search
+        self._curves = CurveReader(experiment, halving.metric)
 
     def stage(
         self,
@@ -96,30 +105,15 @@ class StageReader:
             known = contestants.get(at) or Contestant(decisions.run(at).run_id)
             contestants[at] = Contestant(known.run_id, known.curve, known.reached, End.FAILED)
         self._check([contestants[at] for at, each in seen.items() if each.state not in LIVE])
-        return find_stage(contestants, len(decisions), self._halving)
+        expected = 0 if self._search is None else self._search.expected
+        return find_stage(contestants, max(expected, len(decisions)), self._halving)
 
     def _contestant(self, run_id: RunId, seen: Observation) -> Contestant:
-        reached, curve = self._read(run_id)
+        reached, curve = self._curves.read(run_id)
         is_done = seen.state is State.DONE
         if is_done and not reached and curve:
             reached = max(curve)  # it reports no progress
         return Contestant(run_id, curve, reached, End.DONE if is_done else End.OPEN)
-
-    def _read(self, run_id: RunId) -> tuple[int, Curve]:
-        """Return how many iterations a run has reported, and its values up to then, or one more."""
-        directory = self._experiment.run(run_id)
-        for _ in range(_TRIES):  # a live run may report while it is read
-            before = signs(str(directory.path))
-            known = self._known.get(run_id)
-            if known is not None and known[0] == before:
-                return known[1]
-            progress = directory.read_progress()
-            curve = read_curve(directory.metrics, self._halving.metric)
-            found = progress.iteration if progress else 0, curve
-            if progress == directory.read_progress():
-                break
-        self._known[run_id] = before, found
-        return found
 
     def _check(self, contestants: Sequence[Contestant]) -> None:
         first = self._halving.rung(0) or 1

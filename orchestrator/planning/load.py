@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from orchestrator.config.halving_settings import Halving
     from orchestrator.config.settings import Settings
     from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
@@ -33,10 +34,15 @@ if TYPE_CHECKING:
 
 
 Proposals: TypeAlias = "Callable[[Settings], int]"
+Adjust: TypeAlias = "Callable[[Settings], Settings]"
 
 
 def _no_proposals(_settings: Settings) -> int:
     return 0
+
+
+def _as_configured(settings: Settings) -> Settings:
+    return settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +85,20 @@ class Planned(Work):
     """The work that a config describes.
 
     ``former`` are the runs in the folder that the grid does not name, ``notes`` say what the run IDs
-    depend on, ``search`` is where further runs come from.
+    depend on.
     """
 
     described: ExperimentConfig
     former: Sequence[RunId]
     notes: Sequence[str] = ()
-    search: Search | None = None
 
 
 def load_plan(
-    source: ConfigSource, *, only: str | None = None, proposals: Proposals = _no_proposals
+    source: ConfigSource,
+    *,
+    only: str | None = None,
+    proposals: Proposals = _no_proposals,
+    adjust: Adjust = _as_configured,
 ) -> Planned:
     """Read the config, expand the grid, observe the run directories and plan.
 
@@ -97,12 +106,14 @@ def load_plan(
         source: The experiment's description.
         only: A condition, one side of a filter, that the planned runs must meet; None: all runs.
         proposals: Returns how many of the next points of a search to plan, besides its runs.
+        adjust: Returns the settings by which a search chooses points, with the options of the command.
 
     Raises:
         OrchestratorError: The config, the grid, a filter or a folder is wrong.
     """
     condition = None if only is None else parse_condition(only)
-    return plan_runs(*describe(source), condition, proposals=_no_proposals if only else proposals)
+    proposals = _no_proposals if only else proposals
+    return plan_runs(*describe(source), condition, proposals=proposals, adjust=adjust)
 
 
 def plan_runs(
@@ -111,11 +122,14 @@ def plan_runs(
     condition: Condition | None = None,
     *,
     proposals: Proposals = _no_proposals,
+    adjust: Adjust = _as_configured,
 ) -> Planned:
     """Expand the grid of a config, observe the run directories and plan, as ``load_plan``."""
     search = None
     if described.search is not None:
-        search, described = _look_at_search(described, experiment, proposals(described.settings))
+        adjusted = adjust(described.settings)
+        count = proposals(adjusted)
+        search, described = _look_at_search(described, experiment, adjusted.halving, count)
     composer = described.composer
     shared = SharedSettings(described.span, composer.resolve)
     with _hiding_secrets(described):
@@ -149,12 +163,15 @@ def plan_runs(
         described,
         former,
         (*described.notes, *composer.notes.say()),
-        search,
+        search=search,
     )
 
 
 def _look_at_search(
-    described: ExperimentConfig, experiment: ExperimentDirectory, proposals: int
+    described: ExperimentConfig,
+    experiment: ExperimentDirectory,
+    halving: Halving | None,
+    proposals: int,
 ) -> tuple[Search | None, ExperimentConfig]:
     """Return a search, and the config with the points of its runs and proposals as a grid."""
     space, settings = described.search, described.settings.search
@@ -162,9 +179,9 @@ def _look_at_search(
         return None, described
     from orchestrator.planning.search import Search  # noqa: PLC0415 # searches only
 
-    search = Search(described, space, settings, experiment)
+    search = Search(described, space, settings, experiment, halving)
     members = search.members()
-    points = [member.point for member in members]
+    points = [member.run.overrides for member in members]
     if proposals:
         points += [run.overrides for run in search.propose(members, proposals)]
     span = search.span(points)

@@ -6,7 +6,6 @@ This is the only module that knows Optuna. A study is made for each proposal, fr
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
 import math
 import warnings
@@ -30,20 +29,25 @@ _LISTED: Final = 100_000  # points of a small space that are tried one by one
 
 
 class PointOutcome(Enum):
-    """What a run tells a search: a value, nothing yet, or nothing."""
+    """What a run tells a search: a value, its value up to an iteration, nothing yet, or nothing."""
 
     MEASURED = "measured"
+    PARTLY = "measured up to an iteration"
     OPEN = "open"
     NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class TriedPoint:
-    """A point that a search has tried; ``value`` is that of its metric, if it was measured."""
+    """A point that a search has tried; ``value`` is that of its metric, if it was measured.
+
+    ``iteration``: where it was measured, if not at the end.
+    """
 
     places: tuple[float, ...]
     outcome: PointOutcome
     value: float = math.nan
+    iteration: int = 0
 
 
 def propose(
@@ -111,6 +115,8 @@ def _study(  # noqa: PLR0913 # what a study depends on
     )
     states = {
         PointOutcome.MEASURED: optuna.trial.TrialState.COMPLETE,
+        # Compared with those that have come as far; those that have come further count as better.
+        PointOutcome.PARTLY: optuna.trial.TrialState.PRUNED,
         PointOutcome.OPEN: optuna.trial.TrialState.RUNNING,
         PointOutcome.NOTHING: optuna.trial.TrialState.FAIL,
     }
@@ -122,6 +128,7 @@ def _study(  # noqa: PLR0913 # what a study depends on
             optuna.trial.create_trial(
                 state=states[each.outcome],
                 value=each.value if is_measured else None,
+                intermediate_values={each.iteration: each.value} if each.iteration else None,
                 params={it.key: _parameter(it, place) for it, place in parameters},
                 distributions=distributions,
             )
@@ -153,9 +160,4 @@ def _first_allowed(
     """Return the first allowed point of a small space, in the order of a grid."""
     if space.size > _LISTED:
         return None
-    ranges = (
-        range(len(it.values)) if it.values else range(int(it.low), int(it.high) + 1)
-        for it in space.dimensions
-    )
-    points = (space.point_at(tuple(map(float, at))) for at in itertools.product(*ranges))
-    return next((point for point in points if is_allowed(point)), None)
+    return next((point for point in space.points() if is_allowed(point)), None)

@@ -130,12 +130,13 @@ class Rung:
 class Stage:
     """What becomes of every run of a grid: ``standings`` by place, ``others`` for those not named.
 
-    ``rungs`` are those that a run has reached, or is trained to now.
+    ``rungs`` are those that a run has reached, or is trained to now. ``runs`` is the number of all runs.
     """
 
     standings: Mapping[int, Standing]
     others: Standing
     rungs: Sequence[Rung]
+    runs: int
 
     def of(self, place: int) -> Standing:
         """Return the standing of the run at a place."""
@@ -160,7 +161,7 @@ def find_stage(contestants: Mapping[int, Contestant], runs: int, halving: Halvin
 
     Args:
         contestants: The runs that have begun, or failed, by their places in the grid.
-        runs: The number of all runs.
+        runs: The number of all runs, also of those that are not chosen yet.
         halving: How they are compared.
     """
     find = _find_asynchronous if halving.is_asynchronous else _find_synchronous
@@ -192,7 +193,7 @@ def _find_synchronous(
             verdict = RungVerdict.GOES_ON if place <= best else RungVerdict.PAUSED
             standings[at] = Standing(verdict, None, rung, place, found, best)
         left = left[:best]
-    return Stage(_with_ends(standings, contestants), others, rungs)
+    return Stage(_with_ends(standings, contestants), others, rungs, len(contestants) + pending)
 
 
 def _find_asynchronous(
@@ -222,7 +223,7 @@ def _find_asynchronous(
     found = _with_ends(standings, contestants)
     if not pending and not any(each.verdict is RungVerdict.GOES_ON for each in found.values()):
         found = _with_one_more(found)
-    return Stage(found, others, rungs)
+    return Stage(found, others, rungs, len(contestants) + pending)
 
 
 def _is_at(contestant: Contestant, rung: int, number: int) -> bool:

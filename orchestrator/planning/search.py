@@ -6,46 +6,34 @@ The run directories are its only state: a search that was killed goes on from th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.experiment_settings import SharedSettings
-from orchestrator.config.grid_templates import make_templates
-from orchestrator.errors import ConfigError, RunDirectoryError, UsageError
-from orchestrator.grid.axes import Axis
-from orchestrator.grid.points import Points
-from orchestrator.grid.run_selection import select_runs
+from orchestrator.errors import ConfigError
 from orchestrator.planning.metric_direction import Direction, direction_of
 from orchestrator.planning.plan import decide
 from orchestrator.planning.proposals import PointOutcome, TriedPoint, propose
+from orchestrator.planning.search_members import SearchMembers
+from orchestrator.planning.search_results import SearchResults
 from orchestrator.rundir.folder_lock import exclusive
-from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from orchestrator.config.halving_settings import Halving
     from orchestrator.config.load import ExperimentConfig
     from orchestrator.config.search_settings import SearchSettings
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import Run, RunId
-    from orchestrator.grid.run_selection import Selection
+    from orchestrator.grid.points import Points
     from orchestrator.grid.search_space import SearchSpace
     from orchestrator.planning.plan import Decision
+    from orchestrator.planning.search_members import Member
     from orchestrator.rundir.experiment import ExperimentDirectory
 
-_SHOWN = 5
+_COUNTED: Final = 10_000  # points of a small space of which those that filters allow are counted
 LOCKED: Final = "search"  # a folder without content
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A run of a search: its point, where that is in the space, and when it was created."""
-
-    run_id: RunId
-    point: Mapping[str, Value]
-    places: tuple[float, ...]
-    created_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +56,22 @@ class Search:
         space: What the search chooses from.
         settings: What it improves.
         experiment: The experiment's folder.
+        halving: How its runs are compared while they are trained, if they are.
     """
 
-    def __init__(
+    def __init__(  # what a search consists of
         self,
         described: ExperimentConfig,
         space: SearchSpace,
         settings: SearchSettings,
         experiment: ExperimentDirectory,
+        halving: Halving | None = None,
     ) -> None:
-        self._described = described
         self._space = space
         self.settings = settings
         self._experiment = experiment
-        self._shared = SharedSettings(described.composer.span, described.composer.resolve)
-        self._members: dict[RunId, Member] = {}
-        self._strangers: set[RunId] = set()
-        self._measured: dict[RunId, TriedPoint] = {}
+        self._members = SearchMembers(described, space, experiment)
+        self._results = SearchResults(experiment, settings.metric, halving)
         self.started: list[Run] = []
         self.trouble = ""
 
@@ -94,92 +81,23 @@ class Search:
         Raises:
             OrchestratorError: The folder cannot be read, or a point cannot be composed.
         """
-        there = self._experiment.run_ids()
-        news = {}
-        for run_id in there:
-            if run_id in self._members or run_id in self._strangers:
-                continue
-            member = self._read(run_id)
-            if member is None:
-                self._strangers.add(run_id)
-            else:
-                news[run_id] = member
-        if news:
-            # A run of the same axes may have another config otherwise: then its ID is another one.
-            points = [member.point for member in news.values()]
-            named = {run.run_id for run in self._select(points).runs}
-            for run_id, member in news.items():
-                if run_id in named:
-                    self._members[run_id] = member
-                else:
-                    self._strangers.add(run_id)
-        found = (self._members[run_id] for run_id in there if run_id in self._members)
-        return sorted(found, key=lambda member: (member.created_at, member.run_id))
-
-    def _read(self, run_id: RunId) -> Member | None:
-        directory = self._experiment.run(run_id)
-        try:
-            point = directory.read_overrides()
-            places = self._space.places_of(point)
-            if places is None:
-                return None
-            ordered = {each.key: point[each.key] for each in self._space.dimensions}
-            return Member(run_id, ordered, places, directory.read_created_at())
-        except RunDirectoryError:
-            return None  # orch status reports the damage
+        return self._members.find()
 
     def span(self, points: Sequence[Mapping[str, Value]]) -> Points:
-        """Return these points as those of one grid, on which all axes vary together."""
-        if not points:
-            return Points()
-        first, *others = (
-            Axis(each.key, tuple(point[each.key] for point in points))
-            for each in self._space.dimensions
-        )
-        return Points([replace(first, along=tuple(others))])
+        """Return these points as those of one grid."""
+        return self._members.span(points)
 
-    def _select(self, points: Sequence[Mapping[str, Value]]) -> Selection:
-        """Return the runs of points that no filter drops."""
-        span = self.span(points)
-        composer = self._described.composer.with_span(span)
-        return select_runs(
-            span,
-            self._shared.templates(make_templates(composer)),
-            composer.resolve,
-            (),
-            exclude=self._described.settings.identity_exclude,
-            conceal=partial(composer.conceal, training=self._experiment.training),
-        )
+    @property
+    def expected(self) -> int:
+        """How many runs the search will have; 0 if nothing more than those that there are."""
+        return 0 if self.trouble else min(self.settings.points, self._allowed)
 
-    def tried(self, members: Sequence[Member]) -> list[TriedPoint]:
-        """Return what these runs tell.
-
-        Raises:
-            UsageError: Runs are done, and none reports the metric.
-        """
-        unknown = [member.run_id for member in members if member.run_id not in self._measured]
-        seen = self._experiment.observe(unknown)
-        reported: set[str] = set()
-        lacking = False
-        found = []
-        for member in members:
-            trial = self._measured.get(member.run_id)
-            if trial is None:
-                trial = TriedPoint(member.places, PointOutcome.OPEN)
-                if seen[member.run_id].state is State.DONE:
-                    trial = self._measure(member, reported)
-                    self._measured[member.run_id] = trial
-                    lacking = lacking or trial.outcome is PointOutcome.NOTHING
-                elif seen[member.run_id].state is State.FAILED:
-                    trial = TriedPoint(member.places, PointOutcome.NOTHING)
-            found.append(trial)
-        if lacking and all(trial.outcome is not PointOutcome.MEASURED for trial in found):
-            named = ", ".join(sorted(reported)[:_SHOWN]) or "no metrics"
-            raise UsageError(
-                f"orch.search.metric: runs are done, and none reports {self.settings.metric!r}. They"
-                f" report {named}."
-            )
-        return found
+    @cached_property
+    def _allowed(self) -> int:
+        """The number of runs that the axes and the filters allow, as far as there may be too few."""
+        if self._space.size <= _COUNTED:
+            return len(self._members.select(list(self._space.points())))
+        return int(min(self.settings.points, self._space.size))
 
     def standing(self) -> SearchStanding:
         """Return how far the search has come.
@@ -188,7 +106,7 @@ class Search:
             OrchestratorError: As ``propose``.
         """
         members = self.members()
-        trials = self.tried(members)
+        trials = self._results.read(members)
         sign = 1 if self.is_maximized else -1
         measured = [
             (sign * trial.value, member.run_id)
@@ -197,14 +115,6 @@ class Search:
         ]
         value, best = max(measured, key=lambda it: it[0], default=(math.nan, None))
         return SearchStanding(len(members), len(measured), best, sign * value)
-
-    def _measure(self, member: Member, reported: set[str]) -> TriedPoint:
-        metrics = self._experiment.run(member.run_id).outcome(whole=True).metrics
-        reported.update(metrics)
-        value = metrics.get(self.settings.metric)
-        if isinstance(value, int | float) and math.isfinite(value):
-            return TriedPoint(member.places, PointOutcome.MEASURED, float(value))
-        return TriedPoint(member.places, PointOutcome.NOTHING)
 
     @property
     def is_maximized(self) -> bool:
@@ -230,7 +140,7 @@ class Search:
             OrchestratorError: A point cannot be composed, Optuna is not installed, or the metric is
                 not reported.
         """
-        trials = self.tried(members)
+        trials = self._results.read(members)
         taken = {member.run_id for member in members}
         found: list[Run] = []
         for _ in range(min(count, self.settings.points - len(members))):
@@ -254,7 +164,7 @@ class Search:
     def _is_allowed(
         self, taken: set[RunId], allowed: dict[str, Run], point: Mapping[str, Value]
     ) -> bool:
-        runs = self._select([point]).runs
+        runs = self._members.select([point])
         if (
             not runs
             or runs[0].run_id in taken

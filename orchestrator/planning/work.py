@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.config.settings import Settings
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.plan import Decision, Plan
+    from orchestrator.planning.search import Search
     from orchestrator.rundir.experiment import ExperimentDirectory
 
 
@@ -20,7 +21,8 @@ class Work:
     """A plan with its experiment's folder, and the settings to execute it with.
 
     ``settled`` are the runs that failed after the work was prepared: they are not retried. ``halving``
-    is how the runs are compared, if they are; the decisions then are those of a stage.
+    is how the runs are compared, if they are; the decisions then are those of a stage. ``search`` is
+    where further runs come from.
     """
 
     plan: Plan
@@ -28,6 +30,7 @@ class Work:
     settings: Settings
     settled: frozenset[RunId] = field(default=frozenset(), kw_only=True)
     halving: Halving | None = field(default=None, kw_only=True)
+    search: Search | None = field(default=None, kw_only=True)
 
     def starts(self) -> tuple[Decision, ...]:
         """Return the decisions that start an attempt."""

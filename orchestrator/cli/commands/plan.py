@@ -46,7 +46,8 @@ def plan(options: argparse.Namespace, console: Console) -> int:
     planned = load_plan(
         source_of(options),
         only=options.only,
-        proposals=lambda it: _proposals(with_flags(it, flags)),
+        proposals=_proposals,
+        adjust=lambda it: with_flags(it, flags),
     )
     planned = _halve(planned, flags)
     if options.json:

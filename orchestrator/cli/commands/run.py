@@ -7,6 +7,7 @@ import os
 import time
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -75,11 +76,18 @@ _GARBAGE: Final = 700  # allocations before a garbage collection of the youngest
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Execute the plan and return the exit code."""
-    planned = load_plan(source_of(options), only=options.only)
+    flags = parse_flags(options)
+    load = partial(
+        load_plan,
+        source_of(options),
+        only=options.only,
+        adjust=lambda it: with_flags(it, flags),
+    )
+    planned = load()
     if options.host_is_gone:
         declare_gone(planned, options.host_is_gone)
-        planned = load_plan(source_of(options), only=options.only)
-    settings = with_flags(planned.settings, parse_flags(options))
+        planned = load()
+    settings = with_flags(planned.settings, flags)
     refuse_elsewhere(settings, options)
     refuse_what_a_search_cannot(planned, settings, is_prepared=options.prepare)
     if options.prepare:
@@ -120,7 +128,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     stop_file = planned.experiment.stop_file()  # before joining, so that no later request is missed
     if worker and worker.is_withdrawn():  # checked now: a later request is in the stop file
         return _tell_withdrawn(console)
-    resources = search.supplying(limit_to(worker, _join(planned, settings, total, tracking)))
+    resources = limit_to(worker, _join(planned, settings, total, tracking))
     _tell(planned, to_start, console, is_summarized=is_summarized and not options.quiet)
     source = read_git_source(Path.cwd(), next_command(options, "run"))
     with (
@@ -133,7 +141,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
             with console.status("loading what runs need"):
                 launcher.warm_up(stop)
         with choose_board(options, console, total) as board:
-            usable = on_course(resources, planned, settings, board.show)
+            usable = search.supplying(on_course(resources, planned, settings, board.show))
             engine = Engine(planned.experiment, launcher, board, usable, reporter)
             if not stop.asked:
                 begin()

@@ -133,7 +133,6 @@ def test_search_that_is_killed_twenty_times_ends_with_its_points(folder: Path) -
     [
         (["--prepare"], "its runs cannot be handed to a cluster"),
         (["orch.slurm={}"], "its runs cannot be handed to a cluster"),
-        (["--halving", "loss:min:3"], "cannot be combined with halving"),
     ],
 )
 def test_search_refuses_what_it_cannot(folder: Path, words: list[str], why: str) -> None:

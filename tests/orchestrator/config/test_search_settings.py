@@ -35,10 +35,3 @@ def test_wrong_setting_is_refused_by_name(change: dict[str, Any], why: str) -> N
     """With what to write instead."""
     with pytest.raises(ConfigError, match=why):
         parse_settings({"search": {"metric": "loss", "points": 5, **change}})
-
-
-def test_search_is_not_combined_with_halving() -> None:
-    """Which of them would choose what goes on?"""
-    search = {"metric": "loss", "points": 5}
-    with pytest.raises(ConfigError, match=r"orch.search cannot be combined with orch.halving"):
-        parse_settings({"search": search, "halving": "loss:min:3"})  # type: ignore[dict-item]
