@@ -93,8 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise  # of the run's own code: it keeps its traceback
     except BaseException as error:
         # sys.exit or KeyboardInterrupt of the run's own code: signal handlers do not raise here.
+        from trainer.target_errors import place_in_user_code  # noqa: PLC0415 - it loads Hydra
+
         raise UnfinishedError(
-            f"{error!r} was raised before results.json was written, so the run has failed. Let its"
+            f"{error!r}{place_in_user_code(error)} was raised before results.json was written, so the run has failed. Let its"
             " code raise an ordinary error, or return."
         ) from error
 

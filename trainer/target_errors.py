@@ -56,6 +56,13 @@ def is_in_libraries(error: Exception) -> bool:
     return all(is_installed(frame.filename) for frame in traceback.extract_tb(error.__traceback__))
 
 
+def place_in_user_code(error: BaseException) -> str:
+    """Return the innermost line of the user's code in an error's traceback, as a phrase; or nothing."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not is_installed(frame.filename)]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+
+
 def is_installed(filename: str) -> bool:
     """Return whether a file is not the user's code, but of the standard library, a package, or ours."""
     path = Path(filename)

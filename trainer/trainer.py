@@ -57,6 +57,7 @@ from trainer.silent_rank import claimed_once, outputs_of, recorder_of
 from trainer.starting_weights import begin_with_weights
 from trainer.state_digest import digest_of
 from trainer.state_rehearsal import Rehearsal
+from trainer.still_weights import StillWeights
 from trainer.stopping import EarlyStopping
 from trainer.training_position import passes_of
 from trainer.training_steps import TrainingSteps
@@ -113,6 +114,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         self.stopping = EarlyStopping(self._settings.stopping)
         self.stop = self.stopping.stop
         self.outputs = outputs_of(self.run_dir)
+        self._still = StillWeights(modules, self.update, self.outputs)
         fingerprint = digest_of(fingerprinted(written_config(cfg), self._settings, interval))
         self.checkpoints = Checkpoints(
             self.outputs.checkpoints, self._settings.keep_last, fingerprint
@@ -255,8 +257,10 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         if self.callbacks.may_change_data:
             check_parts(self.data, self.loaders)
             self.batches.renew()
+        self._still.begin(iteration)
         with ranks.own_random_numbers(self._settings.seed, iteration, self.model):
             metrics = {"train/loss": self._steps.take(iteration, self._in_progress)}
+        self._still.tell(iteration)
         metrics |= ranks.agree(evaluate_part(self, "validation", iteration))
         check_weights(self.model, iteration, metrics["validation/loss"])
         metrics["lr"] = rate_of(self.optimizer)

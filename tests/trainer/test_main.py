@@ -1,6 +1,7 @@
 """The program reads a run directory, trains, and ends with a code that says how it went."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -239,7 +240,10 @@ def test_run_that_ends_the_program_itself_has_failed(
     assert start(run_program, str(run_dir)) == 1
     said = (run_dir / "err.log").read_text()
     assert "user_modules.py" in said
-    assert said.splitlines()[-1].startswith("trainer.errors.UnfinishedError: ")
+    last = said.splitlines()[-1]
+    assert re.match(
+        r"trainer\.errors\.UnfinishedError: .* \(user_modules\.py, line \d+\) was raised ", last
+    )
     assert not (run_dir / "results.json").exists()
 
 
@@ -259,7 +263,8 @@ def test_run_whose_modules_end_the_program_has_failed(
     run_dir = make_run(**changes)
     assert start(run_program, str(run_dir)) == 1
     said = (run_dir / "err.log").read_text()
-    assert said.splitlines()[-1].startswith("trainer.errors.UnfinishedError: SystemExit(0) was ")
+    place = r"SystemExit\(0\) \((exiting_module|unruly_modules)\.py, line \d+\) was raised"
+    assert re.match(rf"trainer\.errors\.UnfinishedError: {place}", said.splitlines()[-1])
     assert not (run_dir / "results.json").exists()
 
 

@@ -48,7 +48,7 @@ def check_samples(samples: Dataset[Any], part: str) -> None:
         )
     try:
         len(samples)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         if not is_in_libraries(error):
             raise
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from operator import index
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 SOME = 1024  # batches
+BYTES = 8  # of an index
 # A sampler that yields more than this, and more than this many times per sample, has no end.
 MOST, MOST_TIMES = 1_000_000, 100
 
@@ -177,8 +179,16 @@ class EpochOrder(Sampler[list[Any]]):
         """Check that the sampler yields the same indices whenever it is asked for an epoch.
 
         Raises:
-            ConfigError: If it does not, or if they are not indices of samples.
+            ConfigError: If it does not, if they are not indices of samples, or without a sampler, if
+                there are more samples than memory for their order.
         """
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if self.sampler is None and BYTES * (count := self._count_samples()) > memory:
+            raise ConfigError(
+                f"data: {type(self.samples).__name__} has {count} samples, whose order takes"
+                f" {BYTES * count >> 30} GiB, more than this machine's memory. Correct __len__, set"
+                " dataloader.sampler, or make it a stream."
+            )
         if self.sampler is not None and not self.is_repeatable():
             raise ConfigError(
                 f"{self.key}: {type(self.sampler).__name__} yields other indices each time "

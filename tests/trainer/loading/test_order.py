@@ -157,6 +157,19 @@ def test_sampler_that_cannot_be_resumed_or_used_is_refused(sampler: Any, message
         EpochOrder(range(20), 8, seed=1, sampler=sampler).check()
 
 
+@pytest.mark.parametrize("seed", [None, 1])
+def test_more_samples_than_memory_for_their_order_are_refused(seed: int | None) -> None:
+    """A sampler may choose among them."""
+    many = range(2**42)
+    with pytest.raises(
+        ConfigError, match=r"range has 4398046511104 samples, whose order takes 32768 G"
+    ):
+        EpochOrder(many, 8, seed).check()
+    order = EpochOrder(many, 8, 1, sampler=[2**41, 7])
+    order.check()
+    assert [*order] == [[2**41, 7]]
+
+
 def test_order_of_many_samples_is_cut_as_it_is_needed() -> None:
     """The batches are those of the whole; the first does not wait for the last."""
     order = EpochOrder(range(10_000), 3, seed=1)
