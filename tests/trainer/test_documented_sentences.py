@@ -275,6 +275,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("code in which", "test_careless_modules.py::test_careless_module_is_refused"),
         ("a first iteration, with", "test_still_weights.py::test_training_without_a_change_is_told_once"),
         ("a loss that is not finite", "test_checks.py::test_loss_that_is_no_number_is_noticed_when_it_is_summed_up"),
+        ("a loader worker whose", "loading/test_sent_batches.py::test_batch_that_cannot_be_sent_is_refused"),
         ("a loader worker that", "loading/test_worker_failures.py::test_worker_that_is_killed_is_a_lack_of_memory"),
         ("`sys.exit(0)` in", "test_main.py::test_run_that_ends_the_program_itself_has_failed"),
         ("a data set with more", "loading/test_order.py::test_more_samples_than_memory_for_their_order_are_refused"),

@@ -12,7 +12,7 @@ from trainer.errors import ConfigError, is_out_of_memory
 from trainer.loading.copies_ahead import copied_ahead
 from trainer.loading.in_place_changes import mark_of
 from trainer.loading.resident import brought_if_small
-from trainer.loading.worker_failures import killed_worker, with_workers
+from trainer.loading.worker_failures import ended_worker, with_workers
 from trainer.seeding import forget_half_drawn
 from trainer.target_errors import first_line
 
@@ -179,9 +179,9 @@ class LoadedBatches:
                 forget_half_drawn()
                 yield batch
         except (RuntimeError, OSError, EOFError) as error:
-            if (killed := killed_worker(iterator)) is None:
+            if (ended := ended_worker(iterator)) is None:
                 raise
-            raise killed from error
+            raise ended from error
 
     def _there(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Return batches, copied ahead if they are in pinned memory."""

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset, TensorDataset, default_collate, get_worker
 
 from trainer.errors import ConfigError, UnfinishedError, is_out_of_memory
 from trainer.loading.hidden_generators import find_generators, lend
+from trainer.loading.sent_batches import as_sendable, check_sendable
 from trainer.seeding import derive, seeded_for
 from trainer.target_errors import first_line, is_in_libraries
 
@@ -53,7 +54,10 @@ class SeededBatches(Dataset[Any]):
         """
         try:
             with ends_told():
-                return self._make_and_look(place)
+                batch = self._make_and_look(place)
+                if get_worker_info() is not None:
+                    check_sendable(batch)
+                return batch
         except StopIteration as error:
             # It would end the pass as if there were no more batches.
             raise RuntimeError("StopIteration was raised where samples are made.") from error
@@ -130,15 +134,17 @@ class SeededBatches(Dataset[Any]):
 
 @contextmanager
 def ends_told() -> Iterator[None]:
-    """Tell the trainer why the run's own code ends a loader worker: PyTorch reports only that it ended.
+    """Tell the trainer why the run's own code fails in a loader worker, or ends it: PyTorch may not.
 
     Raises:
         UnfinishedError: In a worker, if anything other than an ordinary exception is raised.
     """
     try:
         yield
-    except Exception:
-        raise
+    except Exception as error:
+        if get_worker_info() is None or (sent := as_sendable(error)) is error:
+            raise
+        raise sent from error
     except BaseException as error:
         if get_worker_info() is None:
             raise

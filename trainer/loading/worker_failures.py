@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 GRACE = 1.0  # seconds
 # PyTorch's message for a killed worker, in any process and place.
 KILLED = "is killed by signal: Killed"
+ENDED = "exited unexpectedly with exit code"
 
 
 @contextmanager
@@ -104,8 +105,8 @@ def _end_if_asked(trainer: int) -> None:
     os._exit(0)
 
 
-def killed_worker(iterator: object) -> WorkerKilled | None:
-    """Return an error if a worker of a loader's iterator was killed."""
+def ended_worker(iterator: object) -> WorkerKilled | ConfigError | None:
+    """Return an error if a worker of a loader's iterator was killed, or has ended by itself."""
     workers: list[Any] = getattr(iterator, "_workers", [])
     # Its queues are closed a moment before its exit code is known.
     ended = wait([each.sentinel for each in workers], GRACE)
@@ -113,7 +114,12 @@ def killed_worker(iterator: object) -> WorkerKilled | None:
         if each.sentinel in ended:
             each.join(GRACE)
     killed = [each.pid for each in workers if each.exitcode == -signal.SIGKILL]
-    return _killed(f" (process {killed[0]})") if killed else None
+    if killed:
+        return _killed(f" (process {killed[0]})")
+    for each in workers:
+        if each.exitcode is not None and each.exitcode >= 0:
+            return _ended(f" (process {each.pid})", each.exitcode)
+    return None
 
 
 @contextmanager
@@ -125,28 +131,44 @@ def killed_workers_told() -> Iterator[None]:
 
     Raises:
         WorkerKilled: If a worker was killed.
+        ConfigError: If one has ended by itself.
     """
     try:
         yield
     except WorkerKilled:
         raise
     except Exception as error:
-        if not is_by_killed_worker(error):
-            raise
-        raise _killed("") from error
+        if is_by_killed_worker(error):
+            raise _killed("") from error
+        if (said := _caused_by(error, ENDED)) is not None:
+            raise _ended("", said.partition(ENDED)[2].split()[0].rstrip(".")) from error
+        raise
 
 
 def is_by_killed_worker(error: BaseException | None) -> bool:
     """Return whether an error, or what caused it, is PyTorch's for a killed worker."""
+    return _caused_by(error, KILLED) is not None
+
+
+def _caused_by(error: BaseException | None, words: str) -> str | None:
+    """Return what an error of PyTorch's with these words says, if it is one, or was caused by one."""
     while error is not None:
-        if isinstance(error, RuntimeError) and KILLED in str(error):
-            return True
+        if isinstance(error, RuntimeError) and words in str(error):
+            return str(error)
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def _killed(which: str) -> WorkerKilled:
     return WorkerKilled(
         f"a loader worker{which} was killed by SIGKILL, probably because the machine ran out of memory."
         " Lower dataloader.num_workers, dataloader.prefetch_factor or batch_size."
+    )
+
+
+def _ended(which: str, code: object) -> ConfigError:
+    return ConfigError(
+        f"data: a loader worker{which} has ended with exit code {code} before its batches were made. Let"
+        " the code that makes samples raise an error instead of ending the process, as by os._exit; if"
+        " something was printed above, correct that."
     )

@@ -42,3 +42,25 @@ class Dying(Tiny):
             children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
             os.kill(int(children[0]), signal.SIGKILL)
             trainer.batches.take(6)
+
+
+class Leaving(Tiny):
+    """Offer a training set whose worker ends its process."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.train: Any = LeavingSamples(code)
+
+
+class LeavingSamples(NoisySamples):
+    """End the process that makes a sample, if it is a worker."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(labelled(0))
+        self.code = code
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Make a sample, or end."""
+        if torch.utils.data.get_worker_info() is not None and index == 7:
+            os._exit(self.code)
+        return super().__getitem__(index)
