@@ -98,6 +98,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.set_defaults(typed=None)
     add_config_options(parser, None)
     parser.add_argument(
         "--version", action=_PrintVersion, nargs=0, help="print the version and exit"

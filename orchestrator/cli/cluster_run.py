@@ -15,7 +15,7 @@ from orchestrator.cli.cluster_watch import ClusterWatch, describe_pilots
 from orchestrator.cli.end_summary import RunEnd, tell_at_end
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gpu_hours import refuse_too_many_hours
-from orchestrator.cli.next_command import next_command, words_of
+from orchestrator.cli.next_command import next_command, typed_command, words_of
 from orchestrator.cli.prepare_output import command_line_of
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
 from orchestrator.cli.run_reporter import finish_reporter, start_reporter
@@ -110,7 +110,7 @@ def _watch(  # noqa: PLR0913, PLR0917 # what it joins
 
     ``beginning`` is when this process began, and how many runs were open then.
     """
-    source = read_git_source(Path.cwd(), next_command(options, "run"))
+    source = read_git_source(Path.cwd(), typed_command(options))
     reporter = start_reporter(planned, source) if tracking.enabled else None
     began, total = beginning
     with choose_board(options, console, total) as board:

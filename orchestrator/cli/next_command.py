@@ -36,6 +36,13 @@ def words_of(options: argparse.Namespace) -> list[str]:
     return ["rerun", *options.runs, *where]
 
 
+def typed_command(options: argparse.Namespace) -> str:
+    """Return the command that executes runs, as it was typed, without credentials and most options."""
+    if options.typed:  # of another program, in which this one is a library
+        return " ".join(_quote(without_secret(word)) for word in options.typed)
+    return next_command(options, *map(without_secret, words_of(options)))
+
+
 def _quote(word: str) -> str:
     """Quote a word for a shell; unprintable characters are escaped as in bash, zsh and ksh."""
     if word.isprintable():

@@ -44,7 +44,7 @@ def set_up(planned: Work, options: argparse.Namespace, console: Console) -> Trac
 
 def code_of(source: GitSource) -> CodeDescription:
     """Return the code that runs are started with, to be recorded."""
-    return CodeDescription(source.commit, source.is_dirty)
+    return CodeDescription(source.commit, source.is_dirty, source.user, source.command)
 
 
 def _heal(planned: Work, console: Console) -> None:

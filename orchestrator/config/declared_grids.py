@@ -32,6 +32,12 @@ class DeclaredGrids:
     span: Points
     search: SearchSpace | None = None
 
+    def alone(self, number: int) -> DeclaredGrids:
+        """Return one of the grids."""
+        return replace(
+            self, overrides=(self.overrides[number],), span=Points(self.span.grids[number])
+        )
+
     def choose(self, point: Point) -> list[Override]:
         """Return the overrides that yield a point, each with one value."""
         grid = self._grid_of(point)

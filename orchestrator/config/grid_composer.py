@@ -74,10 +74,10 @@ class Composer:
         """The points of the grids."""
         return self.grids.span
 
-    def with_span(self, span: Points) -> Composer:
-        """Return a composer of other points on the same axes, which shares what was composed."""
+    def with_grids(self, grids: DeclaredGrids) -> Composer:
+        """Return a composer of other points of the same config, which shares what was composed."""
         other = copy.copy(self)
-        other.grids = replace(self.grids, span=span)
+        other.grids = grids
         return other
 
     def with_overrides(self, overrides: Sequence[Override]) -> Composer:

@@ -93,6 +93,15 @@ class ExperimentConfig:
 
         return first_point(self.composer)
 
+    def each_grid(self) -> Iterator[ExperimentConfig]:
+        """Yield the config of each grid alone."""
+        if len(self.span.grids) == 1:
+            yield self
+            return
+        for number in range(len(self.span.grids)):
+            grids = self.composer.grids.alone(number)
+            yield replace(self, span=grids.span, composer=self.composer.with_grids(grids))
+
 
 def load_experiment(
     config_dir: Path | None, config_name: str | None, overrides: Sequence[str], app: str = ""

@@ -19,7 +19,7 @@ from orchestrator.grid.config_values import is_known, same
 from orchestrator.grid.identity import NEVER_IDENTITY, identify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from hydra.core.override_parser.types import Override
@@ -48,11 +48,11 @@ class Told(NamedTuple):
 
 
 class UnseenOverrides:
-    """Finds the overrides that a program cannot see.
+    """Finds the overrides of a grid that a program cannot see.
 
     Args:
-        composer: Composes the config of every point.
-        first: The first point.
+        composer: Composes the config of every point of the grid.
+        first: Its first point.
         arguments: The arguments of the program, with placeholders.
         setting: The setting under ``orch`` that holds them.
     """
@@ -67,32 +67,30 @@ class UnseenOverrides:
         self._setting = setting
         self._first = first
 
-    def describe(self, run_dir: Path) -> str:
-        """Return a one-line warning that names the keys; an empty string if there are none.
+    def find(self, run_dir: Path, judged: Collection[str] = ()) -> dict[str, bool]:
+        """Return their keys, and whether the config has them.
 
-        ``run_dir`` is any folder that stands for the run directory.
+        Args:
+            run_dir: Any folder that stands for the run directory.
+            judged: Overrides that need not be looked at.
         """
         if any(map(_EVERYTHING.match, self._arguments)):
-            return ""
-        in_question = self._not_named()[:_MOST_OVERRIDES]
+            return {}
+        unknown = [item for item in self._not_named() if item.input_line not in judged]
+        in_question = unknown[: max(0, _MOST_OVERRIDES - len(judged))]
         interpolations = sum(str(item.input_line).count("${") for item in in_question)
         if interpolations > _MOST_INTERPOLATIONS or self._steps(len(in_question)) > _MOST_STEPS:
-            return ""  # a warning is not worth the time
-        told = self._tell(self._composer, self._first, run_dir) if in_question else None
-        keys = [
-            name_of(override)
-            for override in in_question
-            if told and self._is_unseen(override, told, run_dir)
-        ]
-        if not keys:
-            return ""
-        own = f"{{{keys[0]}}} or " if told and is_known(told.config, keys[0]) else ""
-        shown = ", ".join(keys[:_MOST_KEYS])
-        more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
-        return (
-            f"the program cannot see {shown}{more}: orch.{self._setting} is the same for all values."
-            f" Add {own}{{overrides}} to it, or {{config}} if the program reads config.yaml"
-        )
+            return {}  # a warning is not worth the time
+        if not in_question:
+            return {}
+        told = self._tell(self._composer, self._first, run_dir)
+        names = [name_of(it) for it in in_question if self._is_unseen(it, told, run_dir)]
+        return {name: is_known(told.config, name) for name in names}
+
+    @property
+    def lines(self) -> set[str]:
+        """The overrides of the grid, as they are written."""
+        return {str(override.input_line) for override in self._composer.overrides}
 
     def _steps(self, overrides: int) -> int:
         """Return about how many interpolations would be resolved for this number of overrides."""
@@ -146,6 +144,25 @@ class UnseenOverrides:
         left_out = frozenset(NEVER_IDENTITY)
         config = {key: item for key, item in concealed.resolved.items() if key not in left_out}
         return Told(arguments, config)
+
+
+def describe_unseen(grids: Sequence[UnseenOverrides], run_dir: Path, setting: str) -> str:
+    """Return a one-line warning that names the keys of all grids; an empty string if there are none."""
+    found: dict[str, bool] = {}
+    judged: set[str] = set()
+    for unseen in grids:
+        found = {**found, **unseen.find(run_dir, judged), **found}
+        judged |= unseen.lines
+    if not found:
+        return ""
+    keys = [*found]
+    own = f"{{{keys[0]}}} or " if found[keys[0]] else ""
+    shown = ", ".join(keys[:_MOST_KEYS])
+    more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
+    return (
+        f"the program cannot see {shown}{more}: orch.{setting} is the same for all values."
+        f" Add {own}{{overrides}} to it, or {{config}} if the program reads config.yaml"
+    )
 
 
 def _another(value: object) -> Value:

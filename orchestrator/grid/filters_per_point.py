@@ -97,9 +97,8 @@ class Rules:
             key = min(self._unmet)
             near = nearest_key(config, key)
             hint = f" Did you mean {near}?" if near else " If it is a string, put it in quotes."
-            raise FilterError(
-                f"--only {_short(self.condition.text)!r}: no run has the key {_short(key)!r}.{hint}"
-            )
+            given = f"{self.condition.source} {_short(self.condition.text)!r}"
+            raise FilterError(f"{given}: no run has the key {_short(key)!r}.{hint}")
 
 
 def read_filters(value: Value) -> tuple[str, ...]:

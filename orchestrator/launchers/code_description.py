@@ -22,10 +22,15 @@ _LONGEST: Final = 100_000  # of a variable; the system's limit is 131,072 bytes
 
 @dataclass(frozen=True, slots=True)
 class CodeDescription:
-    """What all attempts of an ``orch run`` have in common: the commit, and whether it was modified."""
+    """What all attempts of an ``orch run`` have in common.
+
+    They are the commit, whether it was modified, the user, and the command that was typed.
+    """
 
     commit: str = ""
     is_dirty: bool = False
+    user: str = ""
+    typed: str = ""
 
     def environment(
         self,
@@ -55,13 +60,15 @@ class CodeDescription:
             "directory": folder,
             "commit": self.commit or None,
             "dirty": self.is_dirty if self.commit else None,
+            "user": self.user,
+            "typed": self.typed,
             "files": {}
             if entry_point
             else digests_of(arguments, folder, run_dir, targets_in(run.config)),
         }
         told = json.dumps(described)
-        if len(told) > _LONGEST:  # more than the system accepts: the command alone fits in
-            told = json.dumps(described | {"program": None, "command": None})
+        if len(told) > _LONGEST:  # more than the system accepts: the commands alone fit in
+            told = json.dumps(described | {"program": None, "command": None, "typed": ""})
         return {VARIABLE: told if len(told) <= _LONGEST else ""}
 
 

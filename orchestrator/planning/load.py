@@ -185,7 +185,7 @@ def _look_at_search(
     if proposals:
         points += [run.overrides for run in search.propose(members, proposals)]
     span = search.span(points)
-    composer = described.composer.with_span(span)
+    composer = described.composer.with_grids(replace(described.composer.grids, span=span))
     return search, replace(described, span=span, composer=composer)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
 from orchestrator.config.overrides import is_ignored_by_programs
-from orchestrator.config.unseen_overrides import UnseenOverrides
+from orchestrator.config.unseen_overrides import UnseenOverrides, describe_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,8 +37,11 @@ def warn(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterat
     if ignored:
         yield _say_ignored(ignored)
     if arguments and described.composer.span.grids:
-        unseen = UnseenOverrides(described.composer, described.first_point(), arguments, setting)
-        if told := unseen.describe(experiment.training / "run"):
+        grids = [
+            UnseenOverrides(grid.composer, grid.first_point(), arguments, setting)
+            for grid in described.each_grid()
+        ]
+        if told := describe_unseen(grids, experiment.training / "run", setting):
             yield told
 
 

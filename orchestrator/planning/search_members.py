@@ -106,7 +106,8 @@ class SearchMembers:
     def select(self, points: Sequence[Mapping[str, Value]]) -> Sequence[Run]:
         """Return the runs of points that no filter drops, each once."""
         span = self.span(points)
-        composer = self._described.composer.with_span(span)
+        composer = self._described.composer
+        composer = composer.with_grids(replace(composer.grids, span=span))
         return select_runs(
             span,
             self._shared.templates(make_templates(composer)),

@@ -23,7 +23,8 @@ VARIABLE: Final = "ORCH_CODE"
 _KEPT: Final = 20  # attempts
 _DIGITS: Final = 16
 # Of one attempt: ``program`` as configured, ``command`` as executed, ``directory``, ``commit``,
-# ``dirty``, and the digest of each file in ``files``; None: it was edited while the attempt ran.
+# ``dirty``, ``user``, the ``orch`` command as ``typed``, and the digest of each file in ``files``; None:
+# it was edited while the attempt ran.
 Attempt: TypeAlias = "dict[str, Any]"
 
 

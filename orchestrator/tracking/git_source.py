@@ -10,11 +10,14 @@ import subprocess
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.rundir import durable, records
+from orchestrator.rundir import code_record, durable, records
+from orchestrator.rundir.state import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from orchestrator.rundir.state import Observation
 
 _NAME: Final = "tracking/sources.jsonl"
 _PATIENCE: Final = 5.0
@@ -73,6 +76,21 @@ def read_sources(experiment: Path) -> list[GitSource]:
                     by = (str(it.get("user", "")), str(it.get("command", "")))
                     sources.append(GitSource(since, commit, is_dirty, *by))
     return sources
+
+
+def source_of_attempt(
+    run_dir: Path, seen: Observation, sources: Sequence[GitSource]
+) -> GitSource | None:
+    """Return the source of the last attempt: as it has recorded it, or the last one before it started.
+
+    Several ``orch run`` may execute one experiment: only the attempt itself knows whose it is.
+    """
+    moment = seen.status.started_at if isinstance(seen.status, Status) else ""
+    for made in reversed(code_record.read(run_dir)):
+        if made["attempt"] == seen.attempts and isinstance(made.get("user"), str):
+            by = (made["user"], str(made.get("typed") or ""))
+            return GitSource(moment, str(made.get("commit") or ""), bool(made.get("dirty")), *by)
+    return source_at(sources, moment)
 
 
 def source_at(sources: Sequence[GitSource], moment: str) -> GitSource | None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir.replaced import is_rerun
-from orchestrator.rundir.state import State, Status
+from orchestrator.rundir.state import State
 from orchestrator.tracking import run_data, shared_run
 from orchestrator.tracking.artifacts import send_files
 from orchestrator.tracking.batch import Batch
@@ -23,7 +23,7 @@ from orchestrator.tracking.delivery_record import (
     state_to_report,
     write_delivery,
 )
-from orchestrator.tracking.git_source import source_at
+from orchestrator.tracking.git_source import source_of_attempt
 from orchestrator.tracking.metric_points import START, read_points
 from orchestrator.tracking.mlflow_run_lookup import MlflowRunLookup
 from orchestrator.tracking.note_delivery import send_note
@@ -153,8 +153,8 @@ class Sender:
         return SentPoints(self._read_back(known.mlflow_run_id))
 
     def _attempt_tags(self, seen: Observation) -> dict[str, str]:
-        started = seen.status.started_at if isinstance(seen.status, Status) else ""
-        return run_data.attempt_tags(seen, source_at(self._scope.sources(), started))
+        source = source_of_attempt(self._directory.path, seen, self._scope.sources())
+        return run_data.attempt_tags(seen, source)
 
     def _send_points(self, seen: Observation) -> Batch:
         """Send the points that have not arrived, and return the last batch unsent."""

@@ -13,6 +13,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from orchestrator.planning.load import ConfigSource, load_plan
+from orchestrator.rundir import code_record
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import State
 
@@ -144,6 +145,7 @@ def test_each_point_is_executed_once_and_its_return_value_recorded(
         assert (found["model"], found["swept"]) == (config["model"], config["swept"])
         value = json.loads((directory.path / "return_value.json").read_text())
         assert value == {"value": [config["lr"] * 8, "x, y=[z]"]}
+        assert "train.py -m lr=0.1,1e-3,0.1 model" in code_record.read(directory.path)[0]["typed"]
     said, code = launch(project, *points)
     assert code == 0, said
     assert "Nothing to do" in said

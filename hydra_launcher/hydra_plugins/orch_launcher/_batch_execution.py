@@ -93,6 +93,7 @@ class BatchExecution:
         ]
         self._experiment: ExperimentDirectory | None = None
         self._options = _options(self._app, self._places, settings)
+        self._options.typed = ["python", *start[1:], *sys.argv[1:]]
 
     def execute(self, points: Sequence[GivenPoint], *, is_first: bool) -> list[JobReturn]:
         """Execute points and return what became of each, in their order.

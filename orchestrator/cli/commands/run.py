@@ -18,7 +18,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.halving_output import apply_halving, print_halving, refuse_elsewhere
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.machine_resources import find_resources, limit_to, take_turns
-from orchestrator.cli.next_command import next_command
+from orchestrator.cli.next_command import typed_command
 from orchestrator.cli.prepare_output import prepare
 from orchestrator.cli.run_ending import (
     NOTHING_EXECUTED,
@@ -130,7 +130,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
         return _tell_withdrawn(console)
     resources = limit_to(worker, _join(planned, settings, total, tracking))
     _tell(planned, to_start, console, is_summarized=is_summarized and not options.quiet)
-    source = read_git_source(Path.cwd(), next_command(options, "run"))
+    source = read_git_source(Path.cwd(), typed_command(options))
     with (
         LockTest(planned.experiment.path, tell_waiting),
         StopRequests(_first_level(options), stop_file.news) as stop,

@@ -6,7 +6,9 @@ import subprocess
 
 import pytest
 
-from orchestrator.cli.next_command import next_command
+from orchestrator.cli.arguments import parse_arguments
+from orchestrator.cli.next_command import next_command, typed_command
+from orchestrator.cli.run_choice import separate_runs
 
 
 def options(
@@ -54,3 +56,28 @@ def test_app_is_named_with_the_folder_and_the_name_that_were_given() -> None:
     given = options(folder="conf", name="config", app="train.py")
     line = "orch status --app=train.py --config-dir=conf --config-name=config"
     assert next_command(given, "status") == line
+
+
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (["run", "lr=1,2", "--workers=3"], "orch run lr=1,2"),
+        (["rerun", "0123", "lr=1"], "orch rerun 0123 lr=1"),
+        (["rerun", "--where", "lr == 1"], "orch rerun --where 'lr == 1'"),
+        (["rerun", "--where", "api_key=hf_abcdefghijklmnopqrstuvwxyz012345"], "api_key=***"),
+    ],
+)
+def test_command_is_recorded_as_it_was_typed(words: list[str], typed: str) -> None:
+    """A rerun is not a run."""
+    given = parse_arguments(words)
+    if given.command == "rerun":
+        separate_runs(given)
+    assert typed in typed_command(given)
+    assert "hf_" not in typed_command(given)
+
+
+def test_command_of_another_program_is_recorded_as_its_own() -> None:
+    """In which this one is a library, such as the launcher of Hydra's multirun."""
+    given = parse_arguments(["run", "--app=train.py"])
+    given.typed = ["python", "train.py", "-m", "lr=1,2", "api_key=abcDEF123456xyz"]
+    assert typed_command(given) == "python train.py -m lr=1,2 'api_key=***'"

@@ -92,6 +92,20 @@ def test_override_that_changes_nothing_of_a_command_is_named(
     assert _unseen(command, *overrides) == unseen
 
 
+@pytest.mark.parametrize(
+    ("command", "grids", "unseen"),
+    [
+        ('"{lr}"', '[{lr: "1,2"},{name: "x,y"}]', "name"),
+        ('"x"', '[{lr: "1,2"},{name: "x,y", lr: "1,2"},{lr: 3, +new: 1}]', "lr, name, new"),
+        ('"{lr}"', '[{lr: "1,2", model: mlp},{lr: "1,2", model: cnn}]', "model"),
+        ('"{overrides}"', '[{lr: "1,2"},{name: "x,y"}]', ""),
+    ],
+)
+def test_overrides_of_every_grid_are_looked_at(command: str, grids: str, unseen: str) -> None:
+    """Each of several grids has axes of its own."""
+    assert _unseen(command, f"orch.grids={grids}") == unseen
+
+
 def test_warning_says_what_to_add() -> None:
     """On one line, with the first key as an example."""
     (warning,) = _warnings('[train,"{steps}"]', "lr=1,2", "name=x", "nested.a=2,3")

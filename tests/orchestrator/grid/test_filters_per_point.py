@@ -73,6 +73,14 @@ def test_key_of_the_condition_that_no_run_has_is_an_error() -> None:
         rules.check_condition(CONFIG)
 
 
+def test_error_of_a_condition_names_the_option_that_was_typed() -> None:
+    """Several options take a condition."""
+    rules = Rules((), parse_condition("loss < 1", "--where"))
+    rules.forget_keys_of(CONFIG, {})
+    with pytest.raises(FilterError, match=r"^--where 'loss < 1': no run has the key"):
+        rules.check_condition(CONFIG)
+
+
 def test_error_of_a_filter_names_the_point() -> None:
     message = r"no order\n    at the point lr=0\.1"
     with pytest.raises(FilterError, match=message), naming_the_point(lambda: "lr=0.1"):

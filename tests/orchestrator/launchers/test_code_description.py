@@ -17,7 +17,7 @@ PARTS = ("python", "train.py", "{lr}")
 
 
 def described(**changed: Any) -> Any:
-    code = CodeDescription("abc", is_dirty=True)
+    code = CodeDescription("abc", is_dirty=True, user="ada", typed="orch run lr=0.1")
     named = {"run": RUN, "program": (COMMAND, PARTS), "arguments": ("python", "train.py", "0.1")}
     return json.loads(code.environment(**named | {"run_dir": "/run"} | changed)[VARIABLE])
 
@@ -36,6 +36,8 @@ def test_command_is_described_with_its_scripts(
         "directory": str(tmp_path),
         "commit": "abc",
         "dirty": True,
+        "user": "ada",
+        "typed": "orch run lr=0.1",
     }
 
 

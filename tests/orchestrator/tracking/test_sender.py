@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from sending import PLACE, SCOPE, point, rewrite, send
 
 from orchestrator.grid.identity import Run, identify
+from orchestrator.rundir import code_record
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
@@ -346,6 +348,17 @@ def test_user_and_command_are_told(directory: RunDirectory, store: Any) -> None:
         "mlflow.source.type": "LOCAL",
     }
     assert "orch.git_commit" not in store.run.tags
+
+
+def test_user_and_command_are_those_of_the_attempt(directory: RunDirectory, store: Any) -> None:
+    """Two commands may execute one experiment at a time, and a third one may report it."""
+    told = {"commit": "a" * 40, "dirty": False, "user": "ada", "typed": "orch run seed=0,1"}
+    code_record.begin(directory.path, 1, json.dumps({"directory": "/work", **told}), {})
+    other = GitSource("2025-12-31", "b" * 40, is_dirty=True, user="bob", command="orch run lr=1")
+    send(directory, store, SCOPE._replace(sources=lambda: [other]))
+    tags = store.run.tags
+    assert (tags["mlflow.user"], tags["mlflow.source.name"]) == ("ada", "orch run seed=0,1")
+    assert (tags["orch.git_commit"], tags["orch.git_dirty"]) == ("a" * 40, "false")
 
 
 def test_any_user_and_commit_are_told(directory: RunDirectory, store: Any) -> None:
