@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,23 +15,14 @@ from orchestrator.rundir.experiment import ExperimentDirectory
 
 from .small_slurm import SmallSlurm, why_not
 
-# Each run holds a file with its process ID; where it finds that of a live process, it says so.
+WITNESS = Path(__file__).parents[1] / "support/witness.py"
+# It notices if two processes execute a run at once.
 TRAIN = """
 import json, os, pathlib, signal, sys, time
-run_dir = pathlib.Path(os.environ["ORCH_RUN_DIR"])
+import orch, witness
+witness.begin()
+run_dir, run = pathlib.Path(os.environ["ORCH_RUN_DIR"]), orch.current()
 lr, seed, steps = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-witness = pathlib.Path("witness") / run_dir.name
-while True:
-    try:
-        descriptor = os.open(witness, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        break
-    except FileExistsError:
-        pid = witness.read_text()
-        if pid and pathlib.Path(f"/proc/{pid}").exists():
-            with open("overlaps", "a") as file:
-                print(run_dir.name, pid, os.getpid(), file=file)
-        witness.unlink(missing_ok=True)
-os.write(descriptor, str(os.getpid()).encode())
 asked = []
 signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
 saved = run_dir / "state.json"
@@ -38,12 +30,12 @@ step, x = json.loads(saved.read_text()) if saved.exists() else (0, 1.0)
 while step < steps and not asked:
     time.sleep(PAUSE)
     step, x = step + 1, x * (1 - lr) + seed * 0.01
+    run.log({"x": x}, step=step)
     new = run_dir / f".state-{os.getpid()}"
     new.write_text(json.dumps([step, x]))
     new.replace(saved)
-    progress = {"iteration": step, "iterations": steps, "metrics": {"x": x}, "saved": step}
-    (run_dir / "progress.json").write_text(json.dumps(progress))
-witness.unlink(missing_ok=True)
+    run.progress(step, steps, saved=step)
+witness.end()
 if step < steps:
     sys.exit(1)
 (run_dir / "results.json").write_text(json.dumps({"test": {"x": x}}))
@@ -108,6 +100,10 @@ class Project:
         path = self.folder / "overlaps"
         return path.read_text() if path.exists() else ""
 
+    def is_executing(self) -> bool:
+        """Return whether a pilot runs."""
+        return any(" RUNNING " in job for job in self.jobs())
+
     def jobs(self) -> list[str]:
         said = self.slurm.run("squeue", "-h", "-r", "-t", "RUNNING,PENDING", "-o", "%i %T %N")
         return said.stdout.splitlines()
@@ -127,7 +123,7 @@ def expected(lrs: list[float], seeds: list[int], steps: int) -> list[float]:
 
 def make_project(folder: Path, slurm: SmallSlurm) -> Project:
     (folder / "conf").mkdir()
-    (folder / "witness").mkdir()
+    shutil.copy(WITNESS, folder)
     (folder / "conf/config.yaml").write_text(CONFIG.replace("PYTHON", sys.executable))
     pause = os.environ.get("CLUSTER_PAUSE", "0.3")
     (folder / "train.py").write_text(TRAIN.replace("PAUSE", pause))

@@ -11,46 +11,13 @@ import pytest
 from orchestrator.rundir.state import State
 
 from .conftest import Project, expected, make_project
-from .small_slurm import NODES, SmallSlurm, until, why_not
+from .faults import FAULTS
+from .small_slurm import SmallSlurm, until, why_not
 
 pytestmark = pytest.mark.cluster
 
 LRS, SEEDS, STEPS = [0.1, 0.2, 0.3, 0.4, 0.5], [0, 1, 2, 3, 4, 5], 15
 GRID = (f"lr={','.join(map(str, LRS))}", f"seed={','.join(map(str, SEEDS))}", f"steps={STEPS}")
-
-
-def cancel(slurm: SmallSlurm, chance: random.Random) -> None:
-    jobs = slurm.run("squeue", "-h", "-r", "-t", "RUNNING", "-o", "%i").stdout.split()
-    if jobs:
-        slurm.run("scancel", chance.choice(jobs))
-
-
-def crash(slurm: SmallSlurm, chance: random.Random) -> None:
-    node = chance.choice(NODES)
-    slurm.crash(node)
-    slurm.boot(node)
-
-
-def cut(slurm: SmallSlurm, chance: random.Random) -> None:
-    node = chance.choice(NODES)
-    slurm.cut(node)
-    time.sleep(5)
-    slurm.boot(node)
-
-
-def lose_controller(slurm: SmallSlurm, chance: random.Random) -> None:
-    slurm.kill_controller()
-    time.sleep(chance.uniform(0, 5))
-    slurm.start_controller()
-
-
-def lose_step_daemon(slurm: SmallSlurm, chance: random.Random) -> None:
-    slurm.kill_step_daemons(chance.choice(NODES))
-
-
-def preempt(slurm: SmallSlurm, chance: random.Random) -> None:
-    words = ("-p", "urgent", "-w", chance.choice(NODES), "--exclusive", "-o", "/dev/null")
-    slurm.run("sbatch", *words, given="#!/bin/sh\nsleep 3\n")
 
 
 # At the beginning of a program: one run of the grid kills all processes of its job.
@@ -68,9 +35,6 @@ if sys.argv[1:3] == ["0.2", "1"]:
                 pass
     os.kill(own, signal.SIGKILL)
 """
-FAULTS = {
-    each.__name__: each for each in (cancel, crash, cut, lose_controller, lose_step_daemon, preempt)
-}
 
 
 def check(project: Project) -> None:

@@ -20,6 +20,7 @@ from orchestrator.rundir.experiment import ExperimentDirectory
 
 pytestmark = pytest.mark.soak
 
+WITNESS = Path(__file__).parents[1] / "support/witness.py"
 RUNS, HOSTS = 200, ("boxa", "boxb")
 HOST = """exec unshare --mount --uts --propagation private bash -c '
 hostname "$1"; bindfs --enable-lock-forwarding --multithreaded "$2" "$3" || exit 9
@@ -27,19 +28,9 @@ cd "$3/project" && shift 3 && exec "$@"' - "$@"
 """
 TRAIN = """
 import json, os, pathlib, sys, time
+import witness
+witness.begin()
 run_dir = pathlib.Path(os.environ["ORCH_RUN_DIR"])
-witness = pathlib.Path("witness") / run_dir.name
-while True:
-    try:
-        descriptor = os.open(witness, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        break
-    except FileExistsError:
-        pid = witness.read_text()
-        if pid and pathlib.Path(f"/proc/{pid}").exists():
-            with open("overlaps", "a") as file:
-                print(run_dir.name, pid, os.getpid(), file=file)
-        witness.unlink(missing_ok=True)
-os.write(descriptor, str(os.getpid()).encode())
 saved = run_dir / "progress.json"
 step = json.loads(saved.read_text())["iteration"] if saved.exists() else 0
 while step < 4:
@@ -48,7 +39,7 @@ while step < 4:
     new = run_dir / f".progress-{os.getpid()}"
     new.write_text(json.dumps({"iteration": step, "iterations": 4, "metrics": {}, "saved": step}))
     new.replace(saved)
-witness.unlink(missing_ok=True)
+witness.end()
 (run_dir / "results.json").write_text(json.dumps({"test": {"seed": int(sys.argv[1])}}))
 """
 CONFIG = """\
@@ -65,9 +56,10 @@ class TwoHosts:
     def __init__(self, folder: Path) -> None:
         self.real, self.shared = folder / "real", folder / "shared"
         self.project = self.real / "project"
-        for each in (self.shared, self.project / "conf", self.project / "witness"):
+        for each in (self.shared, self.project / "conf"):
             each.mkdir(parents=True)
         (self.project / "conf/config.yaml").write_text(CONFIG.replace("PYTHON", sys.executable))
+        shutil.copy(WITNESS, self.project)
         (self.project / "train.py").write_text(TRAIN)
 
     def start(self, host: str, *words: str) -> subprocess.Popen[bytes]:

@@ -52,6 +52,7 @@ from orchestrator.planning.load import Planned, load_plan
 from orchestrator.rundir.lock_reach import LockTest
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
+from orchestrator.runner.rank_variables import forget_ranks
 from orchestrator.tracking.git_source import read_git_source
 from orchestrator.tracking.program_variables import variables_for_programs
 from orchestrator.tracking.reporter_handle import find_backlog
@@ -206,6 +207,7 @@ def _join(planned: Work, settings: Settings, total: int, tracking: Tracking) -> 
     )
     # Where a run is debugged it is exported, and what belongs to other runs would inherit it.
     os.environ.pop("ORCH_RUN_DIR", None)
+    forget_ranks(os.environ)
     planned.experiment.prepare(tell_waiting)
     if not planned.experiment.join(tell_waiting):
         return resources

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.runner.rank_variables import without_ranks
+from orchestrator.runner.rank_variables import forget_ranks, without_ranks
 
 
 @pytest.mark.parametrize(
@@ -12,10 +12,14 @@ from orchestrator.runner.rank_variables import without_ranks
         *("SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE", "SLURM_TASK_PID", "SLURM_STEP_ID"),
         *("SLURM_STEPID", "SLURM_STEP_NUM_TASKS", "SLURM_GTIDS", "SLURM_SRUN_COMM_HOST"),
         *("SLURM_LAUNCH_NODE_IPADDR", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"),
+        *("MV2_COMM_WORLD_RANK", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"),
     ],
 )
 def test_rank_is_left_out(name: str) -> None:
     assert without_ranks({name: "0", "HOME": "/root"}) == {"HOME": "/root"}
+    environment = {name: "0", "HOME": "/root"}
+    forget_ranks(environment)
+    assert environment == {"HOME": "/root"}
 
 
 @pytest.mark.parametrize(

@@ -370,3 +370,24 @@ def test_attempt_sees_its_job_and_no_rank(grid: Grid, monkeypatch: pytest.Monkey
     (run,) = grid.experiment.runs()
     seen = set(run.attempt_logs()[0].read_text().split())
     assert seen == {*kept, "SLURM_JOB_END_TIME"}
+
+
+def test_modules_of_an_entry_point_are_imported_without_a_rank(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of several workers that ``srun`` starts is a rank to it, and none to what it executes."""
+    (grid.folder / "ranked.py").write_text(
+        "import json, os\nNAMES = [name for name in os.environ if 'PROCID' in name or 'NTASKS' in name]\n"
+        "def main():\n    with open(os.environ['ORCH_RUN_DIR'] + '/results.json', 'w') as file:\n"
+        "        json.dump({'test': {'names': len(NAMES)}}, file)\n"
+    )
+    (grid.folder / "conf/config.yaml").write_text(
+        f"results_dir: {grid.folder}/results\nexperiment_id: grid\nlr: 1\n"
+        "orch: {entry_point: 'ranked:main', tracking: {enabled: false}, workers: 1}\n"
+    )
+    assert grid.orch("run", "--prepare") == 0
+    for name in ("SLURM_PROCID", "SLURM_NTASKS"):
+        monkeypatch.setenv(name, "2")
+    assert work(grid) == 0
+    (run,) = grid.experiment.runs()
+    assert run.outcome().results["names"] == 0
