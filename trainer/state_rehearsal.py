@@ -62,7 +62,7 @@ class Rehearsal:
             with suppress(Exception):  # user code, which may work only after an iteration
                 state = module.state_dict()
                 if _size_of(state) <= MOST_BYTES:
-                    self._before[role] = deepcopy(state), dict(values_of(module, role))
+                    self._before[role] = deepcopy(state), _values_of(module, role)
 
     def tell(self) -> None:
         """Print what a resumed run would not have again; called after the first iteration.
@@ -142,7 +142,7 @@ def _rehearsed(
         Why the first could not be loaded, and the names of what the second did not restore.
     """
     now, now_again = (_digests_of(module.state_dict(), role) for _ in range(2))
-    values_now = dict(values_of(module, role))
+    values_now = _values_of(module, role)
     try:
         module.load_state_dict(deepcopy(module.state_dict()))
     except Exception as error:  # noqa: BLE001 - user code
@@ -150,7 +150,7 @@ def _rehearsed(
     wanted = _digests_of(state, role)
     try:
         module.load_state_dict(state)
-        found, values_found = _digests_of(module.state_dict(), role), dict(values_of(module, role))
+        found, values_found = _digests_of(module.state_dict(), role), _values_of(module, role)
     except Exception:  # noqa: BLE001 - user code, which may not be able to go back
         return "", []
     lost = [
@@ -164,6 +164,16 @@ def _rehearsed(
         if values_now.get(path) != value != values_found.get(path) and path not in lost
     ]
     return "", lost
+
+
+def _values_of(module: Any, role: str) -> dict[str, object]:  # noqa: ANN401 - the user's
+    """Return the numbers and small tensors in attributes, and the weights that are trained."""
+    values = dict(values_of(module, role))
+    left = MOST_BYTES
+    for name, weight in module.named_parameters() if isinstance(module, nn.Module) else ():
+        if weight.requires_grad and not is_lazy(weight) and (left := left - weight.nbytes) >= 0:
+            values[f"{role}.{name}"] = digest_of(weight)
+    return values
 
 
 def _told(error: Exception) -> str:

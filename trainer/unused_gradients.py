@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainer.errors import ConfigError
 from trainer.groups import optimizers_in, trained_by
 from trainer.loading.object_graph import reachable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Iterator
 
     from torch.optim import Optimizer
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # The limits of the search: objects, and items of each container.
 MOST_OBJECTS: Final = 4_000
 MOST_ITEMS: Final = 256
+PYTORCHS: Final = frozenset(vars(nn.Module()))  # the attributes of every module
 
 
 def check_any_gradient(optimizer: Optimizer) -> None:
@@ -65,6 +67,13 @@ def check_gradients_used(modules: Modules, before: Collection[int]) -> None:
                 " on the data, or call trainer.optimizer.add_param_group."
             )
     known |= {id(each) for each in modules.model.parameters()}  # they may be frozen
+    for path, tensor in _hidden_in(modules.model):
+        if id(tensor) not in known and _has_gradient(tensor):
+            raise ConfigError(
+                f"model.{path}: the loss has a gradient for this tensor, but no optimizer has it, because"
+                " PyTorch finds modules and parameters in attributes only. Use nn.ModuleList,"
+                " nn.ModuleDict or nn.Parameter, or call requires_grad_(False)."
+            )
     held = reachable(
         criterion, most_objects=MOST_OBJECTS, most_items=MOST_ITEMS, into_packages=False
     )
@@ -75,6 +84,29 @@ def check_gradients_used(modules: Modules, before: Collection[int]) -> None:
                 f" Make {type(criterion).__name__} an nn.Module with parameters, or call"
                 " requires_grad_(False)."
             )
+
+
+def _hidden_in(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors in lists, tuples and dictionaries of a model, where PyTorch does not find them."""
+    for prefix, module in model.named_modules():
+        for name, value in vars(module).items():
+            if name in PYTORCHS:
+                continue
+            path = f"{prefix}.{name}" if prefix else name
+            for where, each in _items_of(value):
+                if isinstance(each, Tensor):
+                    yield f"{path}{where}", each
+                elif isinstance(each, nn.Module):
+                    for inner, tensor in each.named_parameters():
+                        yield f"{path}{where}.{inner}", tensor
+
+
+def _items_of(value: object) -> Iterable[tuple[str, object]]:
+    if isinstance(value, dict):
+        return [(f"[{key!r}]", each) for key, each in islice(value.items(), MOST_ITEMS)]
+    if isinstance(value, (list, tuple)):
+        return [(f"[{place}]", each) for place, each in enumerate(value[:MOST_ITEMS])]
+    return [("", value)]
 
 
 def _has_gradient(tensor: Tensor) -> bool:

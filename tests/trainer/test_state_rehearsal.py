@@ -101,3 +101,14 @@ def test_what_is_lost_later_is_not_noticed(
     """The guide says so; nothing that changes later, or is large, is kept to compare it."""
     train(make_run(iterations=3, **curriculum(how)))
     assert "note: " not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("how", "lost"), [("nothing", "model.weight, model.bias"), ("bias only", "model.weight")]
+)
+def test_model_whose_state_lacks_weights_is_told(
+    make_run: MakeRun, train: Train, capsys: pytest.CaptureFixture[str], how: str, lost: str
+) -> None:
+    """The best weights could not be tested, nor the last ones resumed."""
+    train(make_run(model={"_target_": "forgetful_modules.Weightless", "how": how}, iterations=1))
+    assert f"note: {lost} changed in the first iteration" in capsys.readouterr().out

@@ -136,3 +136,20 @@ class ReChanging(Changing):
         """Change them."""
         if trainer.iteration >= 2:
             self.cb_on_iteration_end(trainer, 2, {})
+
+
+class Weightless(nn.Linear):
+    """A model whose state lacks its weights, or all but some of them."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(6, 2)
+        self.how = how
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return too little."""
+        whole = super().state_dict(*args, **kwargs)
+        return {"bias": whole["bias"]} if self.how == "bias only" else {}
+
+    def load_state_dict(self, state: Any, strict: bool = True, assign: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyTorch's
+        """Take what there is."""
+        return super().load_state_dict(state, strict=False)

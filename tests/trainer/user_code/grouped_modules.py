@@ -168,3 +168,38 @@ class Needing:
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, number: int) -> None:
         self.given = (model, optimizer, number)
+
+
+class Hiding(nn.Module):
+    """A model with parts where PyTorch does not find them."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.layer, self.inner = how, nn.Linear(6, 6), nn.Module()
+        part, scale = nn.Linear(6, 2), torch.ones(2, requires_grad=True)
+        if how == "frozen":
+            part.requires_grad_(False)
+        if how == "trained":
+            self.own = torch.optim.SGD(part.parameters(), lr=0.1)
+        self.part: Any = part.__call__  # the layer itself would be found
+        parts: dict[str, Any] = {
+            "dictionary": {"a": part},
+            "tensor": scale,
+            "inner list": None,
+            "without gradient": (part,),
+        }
+        self.parts = parts.get(how, [part])
+        if how == "tensor":
+            self.part = lambda samples: samples[:, :2] * scale
+        if how == "inner list":
+            self.inner.parts = [None, scale]  # type: ignore[assignment]  # hidden on purpose
+            self.part = lambda samples: samples[:, :2] * scale
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Classify."""
+        hidden = self.layer(samples)
+        if self.how == "without gradient":
+            with torch.no_grad():
+                noise = self.part(samples)
+            return hidden[:, :2] + noise  # type: ignore[no-any-return]  # a tensor
+        return self.part(hidden)  # type: ignore[no-any-return]  # a tensor
