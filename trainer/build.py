@@ -98,6 +98,7 @@ def build_modules(config: Config, device: torch.device) -> Modules:
         )
     if scheduler is not None:
         found["scheduler"] = scheduler = playing(scheduler, "scheduler", LRScheduler)
+        check_scheduled(scheduler, optimizer)
         check_rates(scheduler)
     return Modules(
         data=cast("DataModule", data),
@@ -205,6 +206,11 @@ def build_optimizer(config: Config, found: Mapping[str, object]) -> Optimizer:
     offered = {**found, "params": params}
     built = required(build(config, "optimizer", offered, params=params), "optimizer")
     optimizer = playing(built, "optimizer", Optimizer)
+    if not getattr(optimizer, "param_groups", None):
+        raise ConfigError(
+            f"optimizer: {type(optimizer).__name__} has no parameter groups. Call super().__init__(params,"
+            " defaults) in its constructor."
+        )
     if entries is not None:
         check_options(optimizer, entries)
         if is_pytorchs(config, "optimizer"):
@@ -241,6 +247,21 @@ def fingerprinted(config: Config, settings: TrainingSettings, interval: str) -> 
         decides = {**decides, "interval": interval}
     used = {group: label_of(config, group) for group in GROUPS if takes(config, group, "name")}
     return {**decides, "names": used} if used else decides
+
+
+def check_scheduled(scheduler: LRScheduler, optimizer: Optimizer) -> None:
+    """Check that a scheduler changes the rate of the optimizer, or of one that shares its parameter groups.
+
+    Raises:
+        ConfigError: If it does not: it would have no effect.
+    """
+    other = getattr(scheduler, "optimizer", None)
+    groups = {*map(id, optimizer.param_groups)}
+    if isinstance(other, Optimizer) and groups.isdisjoint(map(id, other.param_groups)):
+        raise ConfigError(
+            f"scheduler: {type(scheduler).__name__} changes the rate of another optimizer, a"
+            f" {type(other).__name__}. Give it the one that it gets as `optimizer`."
+        )
 
 
 def required(module: object | None, group: str) -> object:

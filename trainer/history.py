@@ -42,6 +42,7 @@ class History:
         self.best_iteration: int | None = None
         self.best_value: float | None = None
         self.digest = ""
+        self.is_comparable = True  # the last iteration
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -67,7 +68,8 @@ class History:
             )
         self._take(step, metrics, timestamp)
         value = float(metrics[self.metric])
-        if isnan(value):
+        self.is_comparable = not isnan(value)
+        if not self.is_comparable:
             return
         sign = 1 if self.mode == MAX else -1
         if self.best_value is None or sign * value > sign * self.best_value:

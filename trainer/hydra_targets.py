@@ -45,12 +45,17 @@ def build(
         **handed: Arguments that the trainer adds to those of the group.
 
     Raises:
-        ConfigError: If `_target_` does not exist, its arguments are wrong, or there are arguments
-            without a `_target_`.
+        ConfigError: If `_target_` does not exist, its arguments are wrong, it returns nothing, or there
+            are arguments without a `_target_`.
     """
     settings = read_group(config, group)
     if settings.get("_target_") is not None:
-        return call_target(settings, group, label_of(config, group), offered, **handed)
+        built = call_target(settings, group, label_of(config, group), offered, **handed)
+        if built is None:
+            raise ConfigError(
+                f"{group}._target_: {settings['_target_']} returns None. Let it return the module."
+            )
+        return built
     if arguments := [key for key in settings if key != "_target_"]:
         raise ConfigError(
             f"{group}._target_: missing, but {', '.join(arguments)} is set. Choose one of "

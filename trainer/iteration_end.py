@@ -50,7 +50,13 @@ def end_iteration(
     check_numbers(metrics, own=MEASURED)
     ranks.check_alike(lambda: digest_of(module_states(trainer)), iteration)
     history, stopping = trainer.history, trainer.stopping
+    was_comparable = history.is_comparable
     history.add(iteration, metrics, timestamp=time.time_ns() // 1_000_000)
+    if was_comparable and not history.is_comparable:
+        say(
+            f"note: {history.metric} is not a number in iteration {iteration}, which therefore cannot be the"
+            " best one (checkpoint.metric)."
+        )
     stopping.judge(iteration, metrics, history)
     is_read = trainer.watch.is_read
     progress = Progress(

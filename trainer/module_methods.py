@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,13 @@ def check_methods(module: nn.Module, role: str) -> None:
             f"{role}: {own} has an attribute {hidden[0]!r}, which hides the method {hidden[0]}() of"
             " nn.Module. Rename it."
         )
+    try:
+        inspect.signature(module.train).bind(True)
+    except TypeError as error:
+        raise ConfigError(
+            f"{role}: {own}.train has other parameters than that of nn.Module: {error}. Let it take `mode`,"
+            " or give it another name."
+        ) from None
     parameters: object = module.parameters()
     if not isinstance(parameters, Iterable) or any(
         not isinstance(each, Tensor) for each in parameters

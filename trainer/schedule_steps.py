@@ -150,7 +150,7 @@ def wants_metric(scheduler: LRScheduler | None) -> bool:
 
 def demanded(method: Callable[..., object]) -> inspect.Parameter | None:
     """Return the first required parameter of a method after `self`, or None."""
-    _self, *parameters = inspect.signature(method).parameters.values()
+    parameters = [*inspect.signature(method).parameters.values()][1:]
     rest = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     found = (each for each in parameters if each.default is each.empty and each.kind not in rest)
     return next(found, None)

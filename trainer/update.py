@@ -139,7 +139,7 @@ class Update:
             scaled = loss if self.scaler is None else self.scaler.scale(loss)
             try:
                 scaled.backward()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
-            except RuntimeError as error:
+            except (RuntimeError, TypeError) as error:
                 self._explain(error)
                 raise
             shares.append(loss.detach())
@@ -161,7 +161,7 @@ class Update:
             clip_grad_norm_(self._parameters(), self.clip_norm)
         return loss, count_samples(batches[0]) if is_alone else sum(counts)
 
-    def _explain(self, error: RuntimeError) -> None:
+    def _explain(self, error: Exception) -> None:
         """Explain an error of the gradients.
 
         Raises:

@@ -61,6 +61,29 @@ def test_lists_reach_a_module_as_lists() -> None:
 @pytest.mark.parametrize(
     ("group", "changes", "message"),
     [
+        *(
+            (
+                group,
+                {"_target_": "builtins.print"},
+                rf"^{group}\._target_: .* (returns None|No param)",
+            )
+            for group in ("data", "curriculum")
+        ),
+        (
+            "optimizer",
+            {"_target_": "unscheduled.WithoutGroups", "lr": 0.1},
+            "^optimizer: WithoutGroups has no parameter groups. Call super",
+        ),
+        (
+            "scheduler",
+            {"_target_": "unscheduled.of_another"},
+            "^scheduler: StepLR changes the rate of another optimizer, a SGD",
+        ),
+        (
+            "model",
+            {"_target_": "unscheduled.Training"},
+            "^model: Training.train has other parameters than that of nn.Module",
+        ),
         ("model", {"name": "none"}, r"^model\._target_: missing"),
         (
             "model",

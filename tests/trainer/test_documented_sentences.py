@@ -198,6 +198,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("`checkpoint.mode`,", "test_configured_metrics.py::test_chosen_metric_decides_which_iteration_is_the_best"),
         ("By default the last", "test_metric_direction.py::test_name_says_which_way_a_metric_is_better"),
         ("Any other metric", "test_metric_direction.py::test_half_a_choice_is_refused"),
+        ("An iteration in which", "test_iteration_end.py::test_metric_that_is_not_a_number_is_told_once"),
         ("The test uses", "test_trainer.py::test_best_weights_are_tested_unless_the_last_are_asked_for"),
         ("`checkpoints/best.pt`", "checkpoints/test_store.py::test_best_is_another_name_of_the_best_checkpoint"),
     ],

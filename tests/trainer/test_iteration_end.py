@@ -59,3 +59,16 @@ def test_run_that_is_asked_to_stop_is_saved_although_no_checkpoint_was_due(
     with pytest.raises(Stopped):
         trainer.train()
     assert [*(run_dir / "checkpoints").glob("000002-*.pt")]
+
+
+def test_metric_that_is_not_a_number_is_told_once(
+    make_run: MakeRun, train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No iteration is the best one then, and the last weights are tested."""
+    run_dir = make_run(criterion={"_target_": "idle_modules.NanInEvaluation"}, iterations=3)
+    train(run_dir)
+    told = (
+        "note: validation/loss is not a number in iteration 1, which therefore cannot be the best"
+    )
+    assert capsys.readouterr().out.count(told) == 1
+    assert results_of(run_dir)["best"]["iteration"] is None

@@ -116,17 +116,24 @@ def _check_kinds(options: Config) -> None:
     """Check the types that PyTorch checks only with the first batch, or never.
 
     Raises:
-        ConfigError: If `num_workers` is not a number, or `collate_fn` not a function.
+        ConfigError: If `num_workers` is not a number, `collate_fn` or `worker_init_fn` not a function, or
+            `pin_memory` not a boolean.
     """
-    workers, collate = options.get("num_workers", 0), options.get("collate_fn")
+    workers = options.get("num_workers", 0)
     if type(workers) is not int or workers < 0:
         raise ConfigError(
             f"dataloader.num_workers: {workers!r} is not a whole number of at least 0. Correct it."
         )
-    if not (collate is None or callable(collate) or isinstance(collate, dict)):
+    for key in ("collate_fn", "worker_init_fn"):
+        value = options.get(key)
+        if not (value is None or callable(value) or isinstance(value, dict)):
+            raise ConfigError(
+                f"dataloader.{key}: {value!r:.60} is not a function. Write {{_target_: its name,"
+                " _partial_: true}."
+            )
+    if not isinstance(pinned := options.get("pin_memory", False), bool):
         raise ConfigError(
-            f"dataloader.collate_fn: {collate!r:.60} is not a function. Write {{_target_: its name,"
-            " _partial_: true}."
+            f"dataloader.pin_memory: {pinned!r:.60} is neither true nor false. Set one."
         )
 
 

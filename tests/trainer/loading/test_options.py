@@ -52,6 +52,8 @@ SAMPLER = {"_target_": "torch.utils.data.SequentialSampler"}
         ({"num_workers": -1}, r"num_workers: -1 is not a whole number"),
         ({"num_workers": "2"}, r"num_workers: '2' is not a whole number"),
         ({"collate_fn": "f"}, r"collate_fn: 'f' is not a function"),
+        ({"worker_init_fn": "f"}, r"worker_init_fn: 'f' is not a function"),
+        ({"pin_memory": "x"}, r"pin_memory: 'x' is neither true nor false"),
     ],
 )
 def test_wrong_key_is_one_line_with_the_next_step(dataloader: Any, message: str) -> None:
