@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
 from orchestrator.grid.config_values import show
+from orchestrator.grid.short_keys import short_keys
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 NOTE_WIDTH: Final = 26  # at least, where something is noted
 _NARROW: Final = 14  # a value is not cut to fewer characters
+_NARROWEST: Final = 9  # unless there is no other way; the numbers of tables have no more
+_NARROWEST_HEADER: Final = 6
+_LONGEST_WORD: Final = 20  # of a header, on a terminal
 _MAY_BREAK: Final = ("why", "excluded by", "note")
 
 
@@ -29,14 +34,94 @@ def new_table(*headers: str, console: Console) -> Table:
     for header in headers:
         # On a line that is too long only the reason may wrap, never a number.
         is_text = header in _MAY_BREAK
-        table.add_column(Text(_header(header, console)), no_wrap=not is_text, overflow="ellipsis")
+        text = Text("\n".join(break_header(header, console)))
+        table.add_column(text, no_wrap=not is_text, overflow="ellipsis")
     return table
 
 
-def _header(name: str, console: Console) -> str:
-    """Return a header, on a terminal with line breaks after separators such as ``/`` and ``.``."""
-    name = printable(name)
-    return re.sub(r"([/._])(?=.)", r"\1\n", name) if console.is_terminal else name
+def break_header(name: str, console: Console) -> list[str]:
+    """Return the lines of a header, which on a terminal end after separators such as ``/`` and ``.``."""
+    lines = [printable(line) for line in name.split("\n")]
+    if not console.is_terminal:
+        return lines
+    broken = (re.sub(r"([/._])(?=.)", r"\1\n", line).split("\n") for line in lines)
+    return [_cut(line, _LONGEST_WORD) for each in broken for line in each]
+
+
+@dataclass(frozen=True, slots=True)
+class AxisColumns:
+    """The columns of the axes that a table has room for, and the number of axes that are left out.
+
+    ``widths`` are without gaps; ``headers`` may have several lines.
+    """
+
+    widths: Mapping[str, int]
+    headers: Sequence[str]
+    left_out: int
+
+    @property
+    def width(self) -> int:
+        """The width of all of them in characters, gaps included."""
+        return _width_with_gaps(self.widths)
+
+    def cells_of(self, values: Mapping[str, object]) -> list[Text]:
+        """Return the cells of a row: the value of each axis, cut in its middle if it is too wide."""
+        return [Text(*texts_of([values], axis, width)) for axis, width in self.widths.items()]
+
+
+def fit_axes(
+    rows: Sequence[Mapping[str, object]],
+    axes: Sequence[str],
+    taken: int,
+    console: Console,
+    *,
+    spare: int = 0,
+) -> AxisColumns:
+    """Return the columns of the axes beside ``taken`` characters.
+
+    Where a terminal has no room for all of them, the widest values and headers are made narrower first. If
+    that does not suffice, the last axes are left out.
+
+    Args:
+        rows: The values of each row.
+        axes: The axes.
+        taken: The characters that the other columns take.
+        console: The console.
+        spare: How many of these characters they need not have.
+    """
+    headers = {axis: _width_of(break_header(axis, console)) for axis in axes}
+    values = {axis: _width_of([cell_of(it[axis]) for it in rows if axis in it]) for axis in axes}
+    widths = {axis: max(headers[axis], values[axis]) for axis in axes}
+    excess = 0
+    for narrow, more in ((_NARROW, 0), (_NARROWEST, spare)):
+        least = {
+            it: max(min(values[it], narrow), min(headers[it], _NARROWEST_HEADER)) for it in axes
+        }
+        excess = taken - more + _width_with_gaps(widths) - console.width
+        while excess > 0 and (wider := [axis for axis in axes if widths[axis] > least[axis]]):
+            widths[max(wider, key=widths.__getitem__)] -= 1
+            excess -= 1
+    while excess > 0 and len(widths) > 1:
+        excess -= 2 + widths.popitem()[1]
+    names = short_keys(axes)
+    fitted = [_fit_header(it, names[it], width, console) for it, width in widths.items()]
+    return AxisColumns(widths, fitted, len(axes) - len(widths))
+
+
+def _fit_header(key: str, short: str, width: int, console: Console) -> str:
+    """Return the header of an axis: the key, or if it is too wide, what tells it from other keys."""
+    lines = break_header(key, console)
+    if _width_of(lines) > width:
+        lines = break_header(short.replace("…", "…\n"), console)
+    return "\n".join(_cut(line, width) for line in lines)
+
+
+def _width_of(texts: Iterable[str]) -> int:
+    return max(map(len, texts), default=0)
+
+
+def _width_with_gaps(widths: Mapping[str, int]) -> int:
+    return sum(2 + width for width in widths.values())
 
 
 def fit_columns(columns: Mapping[str, Sequence[str]], taken: int, console: Console) -> list[str]:
@@ -50,39 +135,13 @@ def fit_columns(columns: Mapping[str, Sequence[str]], taken: int, console: Conso
     return fitting
 
 
-def fit_axes(
-    rows: Iterable[Mapping[str, object]], axes: Sequence[str], taken: int, console: Console
-) -> dict[str, int]:
-    """Return the width of the column of each axis beside ``taken`` characters, without gaps.
-
-    Where a terminal has no room for all of them, the widest are made narrower first.
-    """
-    headers = {axis: max(map(len, _header(axis, console).split("\n"))) for axis in axes}
-    widths = dict(headers)
-    for values in rows:
-        for axis in axes:
-            if axis in values:
-                widths[axis] = max(widths[axis], len(cell_of(values[axis])))
-    least = {axis: min(widths[axis], max(headers[axis], _NARROW)) for axis in axes}
-    excess = taken + width_with_gaps(widths) - console.width
-    while excess > 0 and (wider := [axis for axis in axes if widths[axis] > least[axis]]):
-        widths[max(wider, key=widths.__getitem__)] -= 1
-        excess -= 1
-    return widths
-
-
-def width_with_gaps(widths: Mapping[str, int]) -> int:
-    """Return the width of columns in characters, gaps included."""
-    return sum(2 + width for width in widths.values())
-
-
 def first_column(columns: Mapping[str, Sequence[str]], console: Console) -> int:
     """Return the room that the first of these columns needs, gap included."""
     return next((_room_for(name, cells, console) for name, cells in columns.items()), 0)
 
 
 def _room_for(name: str, cells: Sequence[str], console: Console) -> int:
-    return 2 + max(map(len, (*_header(name, console).split("\n"), *cells)))
+    return 2 + _width_of((*break_header(name, console), *cells))
 
 
 def keys_of(overrides: Iterable[Mapping[str, object]]) -> list[str]:
@@ -90,15 +149,8 @@ def keys_of(overrides: Iterable[Mapping[str, object]]) -> list[str]:
     return list(dict.fromkeys(key for values in overrides for key in values))
 
 
-def cells_of(
-    overrides: Mapping[str, object], axes: Sequence[str], widths: Mapping[str, int]
-) -> list[Text]:
-    """Return the cells of a row: the value of each axis, cut in its middle if it is too wide."""
-    return [Text(*texts_of([overrides], axis, widths[axis])) for axis in axes]
-
-
 def texts_of(rows: Iterable[Mapping[str, object]], axis: str, width: int) -> list[str]:
-    """Return the text of an axis in each row, as these cells have it."""
+    """Return the text of an axis in each row, cut in its middle if it is too wide."""
     return [
         _cut(printable(cell_of(values[axis])), width) if axis in values else "" for values in rows
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from orchestrator.cli.columns import new_table
+from orchestrator.cli.columns import break_header, new_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,10 +49,12 @@ def print_columns(columns: Sequence[Column], console: Console) -> None:
 def _fit_columns(columns: Sequence[Column], console: Console) -> Iterator[list[str]]:
     """Yield the cells of each column that begins before the terminal ends, all as wide as the widest."""
     room = console.width
+    height = max(len(break_header(column.header, console)) for column in columns)
     for column in columns:
         if room <= 0:
             return
-        texts = [column.header, *column.texts]
+        header = break_header(column.header, console)
+        texts = [*[""] * (height - len(header)), *header, *column.texts]
         lengths = [*map(len if all(map(str.isascii, texts)) else cell_len, texts)]
         width = max(lengths)
         if width > room:
@@ -60,7 +62,7 @@ def _fit_columns(columns: Sequence[Column], console: Console) -> Iterator[list[s
                 text if length <= room else f"{set_cell_size(text, room - 1)}…"
                 for text, length in zip(texts, lengths, strict=True)
             ]
-        styles = ["bold", *column.style_of_each]
+        styles = [*["bold"] * height, *column.style_of_each]
         codes = {style: _codes(style, console) for style in set(styles)}
         if any(map(any, codes.values())):
             texts = [

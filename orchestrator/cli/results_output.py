@@ -8,12 +8,10 @@ from rich.text import Text
 
 from orchestrator.cli.columns import (
     NOTE_WIDTH,
-    cells_of,
     first_column,
     fit_axes,
     fit_columns,
     new_table,
-    width_with_gaps,
 )
 from orchestrator.cli.results_formats import shown_cell
 from orchestrator.cli.tables import count_of, note, tell_left_out
@@ -55,11 +53,11 @@ def print_comparison(
     notes = _notes_of(compared) if single else []
     taken += NOTE_WIDTH if notes else 0
     all_axes = [row.overrides for row in compared.rows]
-    widths = fit_axes(all_axes, compared.axes, taken + first_column(texts, console), console)
-    metrics = fit_columns(texts, taken + width_with_gaps(widths), console)
+    fitted = fit_axes(all_axes, compared.axes, taken + first_column(texts, console), console)
+    metrics = fit_columns(texts, taken + fitted.width, console)
     table = new_table(
         *(["run"] if single else []),
-        *compared.axes,
+        *fitted.headers,
         "state" if single else "runs",
         *metrics,
         *(["to the best"] if told else []),
@@ -70,14 +68,14 @@ def print_comparison(
         style = "" if row.runs == row.with_results else "yellow"
         table.add_row(
             *([short(row.members[0][1].run_id)] if single else []),
-            *cells_of(row.overrides, compared.axes, widths),
+            *fitted.cells_of(row.overrides),
             Text(counts[place], style=style),
             *(shown_cell(row.cells.get(metric)) for metric in metrics),
             *told[place : place + 1],
             *notes[place : place + 1],
         )
     console.print(table)
-    tell_left_out(len(texts) - len(metrics), console)
+    tell_left_out(fitted.left_out, len(texts) - len(metrics), console)
     _print_notes(compared, console, step=step, with_differences=bool(told))
 
 

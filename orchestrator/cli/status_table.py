@@ -13,7 +13,6 @@ from orchestrator.cli.columns import (
     fit_columns,
     keys_of,
     texts_of,
-    width_with_gaps,
 )
 from orchestrator.cli.long_tables import Column, print_columns
 from orchestrator.cli.run_json import reason_of
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
 _STATE: Final = 22  # the columns state and iteration
 _STATE_AND_WHY: Final = 44
+_OF_THE_REASON: Final = 10  # which it need not have
 _PREFIXES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 _KIB: Final = 1024
 
@@ -86,12 +86,18 @@ def _print_runs(
     noted = any(report.note for report in shown)
     taken = SHORT_ID_DIGITS + (_STATE if over else _STATE_AND_WHY) + (NOTE_WIDTH if noted else 0)
     all_axes = [report.overrides for report in shown]
-    widths = fit_axes(all_axes, axes, taken + first_column(cells, console), console)
-    metrics = fit_columns(cells, taken + width_with_gaps(widths), console)
+    spare = 0 if over else _OF_THE_REASON
+    fitted = fit_axes(all_axes, axes, taken + first_column(cells, console), console, spare=spare)
+    if fitted.left_out:  # an axis tells more than a metric
+        fitted = fit_axes(all_axes, axes, taken, console, spare=spare)
+    metrics = fit_columns(cells, taken + fitted.width, console)
     states = [report.seen.state for report in shown]
     columns = [
         Column("run", [short(report.run_id) for report in shown]),
-        *(Column(axis, texts_of(all_axes, axis, width)) for axis, width in widths.items()),
+        *(
+            Column(header, texts_of(all_axes, axis, width))
+            for header, (axis, width) in zip(fitted.headers, fitted.widths.items(), strict=True)
+        ),
         Column("state", [it.value for it in states], [COLOURS[it] for it in states]),
         Column("iteration", [_iteration(report.progress) for report in shown]),
         *(Column(key, cells[key]) for key in metrics),
@@ -102,7 +108,7 @@ def _print_runs(
         why = [_why(it, live.get(it.run_id), standings.get(it.run_id)) for it in shown]
         columns.append(Column("why", why, "dim"))
     print_columns(columns, console)
-    tell_left_out(len(all_metrics) - len(metrics), console)
+    tell_left_out(fitted.left_out, len(all_metrics) - len(metrics), console)
 
 
 def _iteration(progress: Progress | None) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from orchestrator.cli.columns import (
-    cells_of,
     fit_axes,
     keys_of,
     new_table,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 ROWS_WITHOUT_ASKING: Final = 40
 _BESIDE_AXES: Final = 48  # run, state, action, and the beginning of the reason
+_OF_THE_REASON: Final = 10
 _MOST_CHANGES: Final = 10
 
 
@@ -44,18 +44,20 @@ def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -
     places = plan.decisions.places(states if states is not None else tuple(State))
     shown = [plan.decisions[place] for place in places]
     axes = keys_of(decision.run.overrides for decision in shown)
-    widths = fit_axes((it.run.overrides for it in shown), axes, _BESIDE_AXES, console)
-    table = new_table("run", *axes, "state", "action", "why", console=console)
+    values = [it.run.overrides for it in shown]
+    fitted = fit_axes(values, axes, _BESIDE_AXES, console, spare=_OF_THE_REASON)
+    table = new_table("run", *fitted.headers, "state", "action", "why", console=console)
     for decision in shown:
         table.add_row(
             short(decision.run.run_id),
-            *cells_of(decision.run.overrides, axes, widths),
+            *fitted.cells_of(decision.run.overrides),
             _state(decision.seen.state),
             decision.action.value,
             note(decision.reason),
         )
     if shown:
         console.print(table)
+    tell_left_out(fitted.left_out, 0, console)
 
 
 def print_reasons(plan: Plan, console: Console) -> None:
@@ -70,12 +72,14 @@ def print_reasons(plan: Plan, console: Console) -> None:
 def print_exclusions(selection: Selection, console: Console) -> None:
     """Print one line per excluded point, with the filter that excluded it."""
     axes = keys_of(exclusion.point.values for exclusion in selection.exclusions)
-    widths = fit_axes((it.point.values for it in selection.exclusions), axes, _BESIDE_AXES, console)
-    table = new_table(*axes, "excluded by", console=console)
+    values = [exclusion.point.values for exclusion in selection.exclusions]
+    fitted = fit_axes(values, axes, _BESIDE_AXES, console)
+    table = new_table(*fitted.headers, "excluded by", console=console)
     for exclusion in selection.exclusions:
         filter_text = Text(printable(exclusion.filter), style="cyan")
-        table.add_row(*cells_of(exclusion.point.values, axes, widths), filter_text)
+        table.add_row(*fitted.cells_of(exclusion.point.values), filter_text)
     console.print(table if selection.exclusions else "no point is excluded")
+    tell_left_out(fitted.left_out, 0, console)
 
 
 def print_changes(changes: Changes, console: Console) -> None:
@@ -182,10 +186,12 @@ def print_differences(
         console.print("their configs are equal")
 
 
-def tell_left_out(left_out: int, console: Console) -> None:
-    """Print how many metrics the terminal has no room for."""
-    if left_out:
-        text = f"{count_of(left_out, 'metric')} more: widen the terminal, or use --json"
+def tell_left_out(axes: int, metrics: int, console: Console) -> None:
+    """Print how many axes and metrics the terminal has no room for."""
+    parts = [f"{axes} {'axis' if axes == 1 else 'axes'}"] if axes else []
+    parts += [count_of(metrics, "metric")] if metrics else []
+    if parts:
+        text = f"{' and '.join(parts)} more: widen the terminal, or use --json"
         console.print(Text(text, style="dim"))
 
 

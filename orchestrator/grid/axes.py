@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import GridError
 from orchestrator.grid.config_values import Value, show
+from orchestrator.grid.short_keys import short_keys
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
@@ -141,15 +141,6 @@ def describe_point(values: Mapping[str, Value]) -> str:
 
 
 def describe_briefly(values: Mapping[str, Value]) -> str:
-    """Return the same in short: only the last part of each key, if that is unique."""
-    shorts = Counter(map(_last_part, values))
-    return describe_point(
-        {
-            short if shorts[short := _last_part(key)] == 1 else key: value
-            for key, value in values.items()
-        }
-    )
-
-
-def _last_part(key: str) -> str:
-    return key.rpartition(".")[2]
+    """Return the same in short: of each key only what tells it from the others."""
+    names = short_keys(list(values))
+    return describe_point({names[key]: value for key, value in values.items()})

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.grid.config_values import show
+from orchestrator.grid.short_keys import short_keys
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
@@ -17,21 +18,9 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 44
 _SHORTEST: Final = 12
+_SHORTEST_PART: Final = 6
+_NUMBER: Final = 11  # the characters of a rounded number, such as -1.2345e-07
 _STATES: Final = tuple(state for state in State if state is not State.DONE)
-
-
-def short_keys(keys: Sequence[str]) -> dict[str, str]:
-    """Return the end of each dotted key that no other key ends with."""
-    parts = {key: key.split(".") for key in keys}
-    ends = dict.fromkeys(keys, 1)
-    while True:
-        short = {key: ".".join(parts[key][-ends[key] :]) for key in keys}
-        counts = Counter(short.values())
-        longer = [key for key in keys if counts[short[key]] > 1 and ends[key] < len(parts[key])]
-        if not longer:
-            return short
-        for key in longer:
-            ends[key] += 1
 
 
 def texts_of(values: Sequence[Value]) -> list[str]:
@@ -47,7 +36,8 @@ def labels_of(
 ) -> list[str]:
     """Return a label for each row, by the values on the axes in which the rows differ.
 
-    A label that is too long is shortened in the middle, but no two labels become equal.
+    In labels that are too long, the longest keys and values are shortened in the middle; then the labels
+    are. No two labels become equal.
 
     Args:
         choices: The values of each row on its axes.
@@ -57,12 +47,27 @@ def labels_of(
     keys = varying_keys(choices)
     names = short_keys(keys)
     columns = {key: texts_of([each.get(key) for each in choices]) for key in keys}
+    most = _longest_part(list(names.values()), list(columns.values()), longest)
     whole = [
-        "  ".join(f"{printable(names[key])}={columns[key][place]}" for key in keys if key in values)
+        "  ".join(
+            f"{shorten(printable(names[key]), most)}={shorten(columns[key][place], max(most, _NUMBER))}"
+            for key in keys
+            if key in values
+        )
         or (alone if not keys else "-")
         for place, values in enumerate(choices)
     ]
     return _distinct([shorten(label, longest) for label in whole], longest)
+
+
+def _longest_part(keys: Sequence[str], columns: Sequence[Sequence[str]], longest: int) -> int:
+    """Return how long a key or a value may be in labels of at most this length."""
+    widest = [*map(len, keys), *(max(map(len, column)) for column in columns)]
+    gaps = (1 + 2) * len(keys)
+    for most in range(longest, _SHORTEST_PART, -1):
+        if gaps + sum(min(most, each) for each in widest) <= longest:
+            return most
+    return _SHORTEST_PART
 
 
 def varying_keys(choices: Sequence[Mapping[str, Value]]) -> list[str]:

@@ -7,12 +7,10 @@ from rich.console import Console
 
 from orchestrator.cli.columns import (
     cell_of,
-    cells_of,
     fit_axes,
     fit_columns,
     keys_of,
     new_table,
-    width_with_gaps,
 )
 
 
@@ -36,25 +34,58 @@ def test_long_headers_break_on_a_terminal_only() -> None:
 
 def test_width_counts_headers_cells_and_gaps() -> None:
     rows = [{"lr": 0.1, "name": "long name"}, {"lr": 0.25}]
-    widths = fit_axes(rows, ["lr", "name"], 0, console())
-    assert widths == {"lr": 4, "name": 9}
-    assert width_with_gaps(widths) == (2 + 4) + (2 + 9)
+    fitted = fit_axes(rows, ["lr", "name"], 0, console())
+    assert fitted.widths == {"lr": 4, "name": 9}
+    assert fitted.width == (2 + 4) + (2 + 9)
 
 
 @pytest.mark.parametrize(("width", "name", "other"), [(200, 64, 30), (80, 39, 30), (60, 24, 25)])
 def test_values_that_a_terminal_has_no_room_for_are_cut(width: int, name: int, other: int) -> None:
     """The widest first, in the middle, and never the numbers of other axes."""
     rows = [{"name": "a" * 63 + "z", "other": "b" * 30, "lr": 1}, {"name": "c", "lr": 0.001}]
-    widths = fit_axes(rows, ["name", "other", "lr"], 0, console(width))
-    assert widths == {"name": name, "other": other, "lr": 5}
-    cell = cells_of(rows[0], ["name"], widths)[0].plain
+    fitted = fit_axes(rows, ["name", "other", "lr"], 0, console(width))
+    assert fitted.widths == {"name": name, "other": other, "lr": 5}
+    cell = fitted.cells_of(rows[0])[0].plain
     assert len(cell) == name
     assert (cell[0], cell[-1]) == ("a", "z")
 
 
-def test_values_stay_recognizable_where_there_is_no_room_at_all() -> None:
-    rows = [{"name": "a" * 64, "lr": 0.001}]
-    assert fit_axes(rows, ["name", "lr"], 500, console()) == {"name": 14, "lr": 5}
+def test_last_axes_are_left_out_where_there_is_no_room_at_all() -> None:
+    """The first stays recognizable."""
+    rows = [{"name": "a" * 64, "lr": 0.001, "seed": 0}]
+    fitted = fit_axes(rows, ["name", "lr", "seed"], 500, console())
+    assert (fitted.widths, fitted.left_out) == ({"name": 9}, 2)
+
+
+KEYS = ["model.encoder.transformers.dropout", "model.decoder.transformers.dropout", "seed"]
+
+
+@pytest.mark.parametrize(
+    ("taken", "first"),
+    [
+        (44, "model.\nencoder.\ntransformers.\ndropout"),
+        (54, "encoder…\ndropout"),
+        (56, "enc…er…\ndropout"),
+    ],
+)
+def test_long_keys_are_shortened_to_what_tells_them_apart(taken: int, first: str) -> None:
+    """And then in the middle, before an axis is left out."""
+    fitted = fit_axes([dict.fromkeys(KEYS, 0.1)], KEYS, taken, console(is_terminal=True))
+    assert fitted.headers == [first, first.replace("enc", "dec"), "seed"]
+    assert fitted.left_out == 0
+
+
+def test_table_has_the_headers_that_fit() -> None:
+    """No line of them is broken a second time."""
+    screen = console(is_terminal=True)
+    fitted = fit_axes([dict.fromkeys(KEYS, 0.1)], KEYS, 56, screen)
+    table = new_table("run", *fitted.headers, console=screen)
+    assert [str(column.header) for column in table.columns] == ["run", *fitted.headers]
+
+
+def test_table_in_a_file_has_whole_keys() -> None:
+    fitted = fit_axes([dict.fromkeys(KEYS, 0.1)], KEYS, 0, console(10_000))
+    assert fitted.headers == KEYS
 
 
 @pytest.mark.parametrize(
@@ -73,7 +104,8 @@ def test_cell_is_short(value: object, text: str) -> None:
 
 
 def test_axis_that_a_run_does_not_have_is_an_empty_cell() -> None:
-    assert [str(cell) for cell in cells_of({"b": 1}, ["a", "b"], {"a": 1, "b": 1})] == ["", "1"]
+    fitted = fit_axes([{"b": 1}, {"a": 2}], ["a", "b"], 0, console())
+    assert [str(cell) for cell in fitted.cells_of({"b": 1})] == ["", "1"]
 
 
 def test_keys_are_in_order_of_first_occurrence() -> None:
@@ -86,5 +118,5 @@ def test_only_the_reason_may_wrap() -> None:
 
 
 def test_control_characters_of_a_value_are_not_printed() -> None:
-    (cell,) = cells_of({"a": "\x1b[2J"}, ["a"], {"a": 9})
+    (cell,) = fit_axes([{"a": "\x1b[2J"}], ["a"], 0, console()).cells_of({"a": "\x1b[2J"})
     assert cell.plain.isprintable()

@@ -40,3 +40,13 @@ def test_line_ends_where_the_terminal_does_whatever_is_in_it() -> None:
 def test_colours_are_those_of_the_console() -> None:
     assert printed(rows(200), 200, colours=True)[1].split()[1] == "\x1b[32mdone\x1b[0m"
     assert "\x1b" not in "".join(printed(rows(200)))
+
+
+def test_long_keys_are_headers_of_several_lines_on_a_terminal() -> None:
+    columns = [Column("run", ["a"] * 200), Column("validation/accuracy", ["0.5"] * 200)]
+    assert printed(columns, colours=True)[:3] == [
+        "\x1b[1m\x1b[0m     \x1b[1mvalidation/\x1b[0m",
+        "\x1b[1mrun\x1b[0m  \x1b[1maccuracy\x1b[0m",
+        "a    0.5",
+    ]
+    assert printed(columns)[0] == "run  validation/accuracy"

@@ -8,7 +8,6 @@ from orchestrator.pictures.labels import (
     common_values,
     count_label,
     labels_of,
-    short_keys,
     shorten,
     texts_of,
     varying_keys,
@@ -30,17 +29,6 @@ def test_label_holds_only_what_differs() -> None:
 def test_single_row_has_a_label() -> None:
     assert labels_of([{"lr": 0.1}]) == ["all runs"]
     assert labels_of([{}]) == ["all runs"]
-
-
-def test_keys_with_the_same_end_are_told_apart() -> None:
-    keys = ["model.encoder.name", "model.decoder.name", "lr", "optimizer.lr", "x.y"]
-    assert short_keys(keys) == {
-        "model.encoder.name": "encoder.name",
-        "model.decoder.name": "decoder.name",
-        "lr": "lr",
-        "optimizer.lr": "optimizer.lr",
-        "x.y": "y",
-    }
 
 
 def test_value_that_a_row_lacks_is_not_in_its_label() -> None:
@@ -87,3 +75,22 @@ def test_legend_says_how_many_runs_a_line_stands_for(
 ) -> None:
     members = tuple((str(n), RunResults({}, None, state=state)) for n, state in enumerate(states))
     assert count_label(Row({}, members, {}), drawn) == expected
+
+
+def test_label_of_long_keys_has_what_tells_them_apart() -> None:
+    """Not the middle of each, which the rows have in common."""
+    keys = [f"model.{name}.block.attention.dropout" for name in ("encoder", "decoder")]
+    rows = [dict.fromkeys(keys, value) for value in (0, 0.1)]
+    assert labels_of(rows) == [
+        "encoder…dropout=0  decoder…dropout=0",
+        "encoder…dropout=0.1  decoder…dropout=0.1",
+    ]
+
+
+def test_keys_and_values_are_shortened_before_the_label_is() -> None:
+    """What is cut from the middle of a label could tell it from the others. Numbers are never cut."""
+    keys = ["attention_dropout", "optimizer.weight_decay", "architecture"]
+    values = [(0, 1e-7, "vision_transformer_base"), (0.1, 0.0001, "mlp")]
+    first, second = labels_of([dict(zip(keys, each, strict=True)) for each in values])
+    assert first == "att…ut=0  wei…ay=1e-07  arc…re=visio…_base"
+    assert second == "att…ut=0.1  wei…ay=0.0001  arc…re=mlp"
