@@ -15,6 +15,7 @@ from orch.run_dir_records import (
     metrics_in,
     numbers_of,
     parse_config,
+    read_file,
     read_last_values,
     read_lines,
     read_record,
@@ -52,11 +53,12 @@ class LoadedRun:
 
         Raises:
             FileNotFoundError: The directory has no ``config.yaml``.
+            OSError: It is not a regular file, or too large.
             ModuleNotFoundError: PyYAML is not installed.
             ValueError: The config is damaged.
         """
         path = self.path / "config.yaml"
-        found = parse_config(path.read_bytes())
+        found = parse_config(read_file(path))
         if found is None:
             raise ValueError(
                 f"{path}: it is not a config. Restore it, or remove the run directory."

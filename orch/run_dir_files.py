@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
+import stat
 import threading
 import time
 from datetime import datetime, timezone
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _BLOCK = 1 << 16
 
 
@@ -63,8 +66,13 @@ class MetricsFile:
 
     def _open(self) -> None:
         """Open the file, and truncate a partial last line that a killed attempt left."""
-        self._descriptor = os.open(self._path, _APPEND, 0o666)
-        at = size = os.fstat(self._descriptor).st_size
+        descriptor = os.open(self._path, _APPEND, 0o666)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be full at some time
+            os.close(descriptor)
+            raise OSError(errno.EEXIST, "it is not a regular file", str(self._path))
+        self._descriptor = descriptor
+        at = size = found.st_size
         self._was_empty = size == 0
         while at:
             start = max(0, at - _BLOCK)
@@ -155,7 +163,9 @@ def _read_place(line: bytes) -> tuple[str | None, int, int]:
 
 def _replace(path: Path, content: bytes, *, durable: bool) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    # Of a killed process with the same ID, in a container for example; or a link, which is not followed.
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, _NEW, 0o666)
     try:
         try:
             _write_all(descriptor, content)

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
 _KEY_FIRST = re.compile(rb'\s*\{\s*"key"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
+_LARGEST_RECORD = 1_000_000  # bytes, as orch reads them
+_LARGEST = 1 << 33
+_DEEPEST = 100  # levels of a config
+# An alias, which may expand to any size and which the config of a run never has, or a deep indentation.
+_SUSPECT = re.compile(rf"(?:^|[\s\[{{,:?-])\*\S|^[\s:?-]{{{_DEEPEST}}}", re.MULTILINE)
 _SECTION = re.compile(r"^(?=[^\s#-])", re.MULTILINE)  # where a top-level key of a YAML file begins
 
 
@@ -31,21 +36,40 @@ def is_run_id(name: str) -> bool:
 def parse_config(content: bytes) -> dict[str, Any] | None:
     """Parse a config section by section: runs of a grid have most of them in common.
 
-    None: it is not YAML, or not a mapping.
+    None: it is not YAML, or not a mapping, or has aliases or too many levels.
     """
     yaml = import_module("yaml")
     try:
         text = content.decode()
+        if _SUSPECT.search(text) or sum(map(text.count, "[{")) > _DEEPEST:
+            _check_events(text)
         sections = [_parse_section(section) for section in _SECTION.split(text) if section]
         if all(isinstance(section, dict) for section in sections):
             return {key: value for section in sections for key, value in section.items()}
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         pass  # the whole may be valid nevertheless
+    except ValueError:
+        return None
     try:
         found = yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _check_events(text: str) -> None:
+    """Look for aliases and levels while a text is parsed: constructing it first may exhaust the memory.
+
+    Raises:
+        ValueError: It has an alias, or too many levels.
+    """
+    yaml = import_module("yaml")
+    depth = 0
+    for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
+            raise ValueError("it has an alias, or too many levels")
 
 
 @lru_cache(maxsize=4096)
@@ -68,7 +92,7 @@ def leaves_of(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa:
 def read_record(path: Path) -> dict[str, Any]:
     """Return a JSON record; an empty one if it is missing or damaged."""
     try:
-        found = json.loads(_read(path))
+        found = json.loads(read_file(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -82,22 +106,25 @@ def read_state(path: Path) -> str | None:
     return "" if path.exists() else None
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path, largest: int = _LARGEST_RECORD) -> bytes:
     """Return the content of a regular file.
 
     Raises:
-        OSError: It cannot be read, or it is a link, a pipe or a folder.
+        OSError: It cannot be read, it is too large, or it is a link, a pipe or a folder.
     """
     with open(os.open(path, _PLAIN), "rb") as file:  # noqa: PTH123 # the descriptor is meant
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        if found.st_size > largest:
+            raise OSError(errno.EFBIG, "it is too large", str(path))
         return file.read()
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Return the records of a file with one per line, without the lines that are none."""
     try:
-        lines = _read(path).splitlines()
+        lines = read_file(path, _LARGEST).splitlines()
     except OSError:
         return []
     found = _parse_together(lines) or [_parse(line) for line in lines]
@@ -130,7 +157,7 @@ def read_last_values(path: Path, known: Iterable[str] = ()) -> dict[str, float]:
     Of a metric, only as many lines are parsed as it takes from the end to find a number.
     """
     try:
-        lines = _read(path).splitlines()
+        lines = read_file(path, _LARGEST).splitlines()
     except OSError:
         return {}
     # The lines of known metrics, as nearly everybody writes them; of the others it is only slower.

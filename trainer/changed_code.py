@@ -10,6 +10,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from trainer.durable_files import read_plain
+
 CODE = "code.json"
 DIGITS = 16
 MOST_BYTES = 1_000_000  # of larger files, the last ones count
@@ -18,7 +20,7 @@ MOST_BYTES = 1_000_000  # of larger files, the last ones count
 def find_changed(run_dir: Path) -> str | None:
     """Return a file of a run's code that is another one now; None if there is none, or none is known."""
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        attempts = json.loads((run_dir / CODE).read_bytes())["attempts"]
+        attempts = json.loads(read_plain(run_dir / CODE, 1 << 24))["attempts"]
         made = [
             (attempt["directory"], *entry)
             for attempt in attempts
@@ -34,6 +36,8 @@ def _digest(folder: str, name: str) -> str | None:
     """Return the digest of a file, in the working directory or else in that of the attempt."""
     path = Path(name) if Path(name).exists() else Path(folder) / name
     with suppress(OSError):
-        content = path.read_bytes()[-MOST_BYTES:]
+        content = read_plain(path, MOST_BYTES)
+        if path.stat().st_size > MOST_BYTES:
+            content = content.partition(b"\n")[2]  # from the start of a line, as it was recorded
         return hashlib.sha256(content).hexdigest()[:DIGITS]
     return None

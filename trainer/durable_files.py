@@ -18,7 +18,9 @@ TEMPORARY = ".tmp"
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _END = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LARGE = 1 << 16  # bytes
+_LARGEST_RECORD = 1_000_000
 
 
 class NewFile:
@@ -155,6 +157,22 @@ def is_there(path: Path) -> bool:
     if not stat.S_ISREG(mode):
         raise OSError(errno.EEXIST, "it is not a regular file", str(path))
     return True
+
+
+def read_plain(path: Path, most: int = _LARGEST_RECORD) -> bytes:
+    """Return the end of a regular file, or all of it; nothing else is waited for or followed.
+
+    Raises:
+        OSError: If it cannot be read, or the path is something else, such as a pipe or a link.
+    """
+    descriptor = os.open(path, _READ)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        return os.pread(descriptor, most, max(0, found.st_size - most))
+    finally:
+        os.close(descriptor)
 
 
 def append_durably(path: Path, content: bytes) -> None:

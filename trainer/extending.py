@@ -25,6 +25,7 @@ from trainer.durable_files import (
     TEMPORARY,
     NewFile,
     make_folder,
+    read_plain,
     replace_file,
     sync_folder,
 )
@@ -83,7 +84,7 @@ def begin_from_another(run_dir: Path, fingerprint: str, iterations: int) -> bool
 def read_extended(run_dir: Path) -> dict[str, Any] | None:
     """Return the ID and the iteration of the run that a run extends; None if it extends none."""
     with suppress(OSError, ValueError):
-        found = json.loads((run_dir / EXTENDED).read_text())
+        found = json.loads(read_plain(run_dir / EXTENDED))
         return {"run_id": found["run_id"], "iteration": found["iteration"]}
     return None
 
@@ -91,7 +92,7 @@ def read_extended(run_dir: Path) -> dict[str, Any] | None:
 def _named_in(run_dir: Path) -> list[str]:
     """Return the IDs of the runs that `run.json` allows to extend."""
     with suppress(OSError, ValueError, AttributeError):
-        named = json.loads((run_dir / IDENTITY).read_text()).get("extends")
+        named = json.loads(read_plain(run_dir / IDENTITY)).get("extends")
         if isinstance(named, list):
             return [each for each in named if isinstance(each, str) and RUN_ID.fullmatch(each)]
     return []

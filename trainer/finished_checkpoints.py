@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainer.checkpoints.reading import NAME
 from trainer.checkpoints.store import BEST
+from trainer.durable_files import read_plain
 from trainer.errors import CheckpointError
 from trainer.run_files import CHECKPOINTS, RESULTS
 
@@ -23,7 +24,7 @@ def best_checkpoint(run_dir: Path) -> Path:
     path = run_dir / CHECKPOINTS / BEST
     if path.exists():
         return path
-    iteration = json.loads((run_dir / RESULTS).read_text()).get("best", {}).get("iteration")
+    iteration = json.loads(read_plain(run_dir / RESULTS)).get("best", {}).get("iteration")
     if iteration is None:
         return last_checkpoint(run_dir)
     found = [*(run_dir / CHECKPOINTS).glob(f"{iteration:06d}-*.pt")]

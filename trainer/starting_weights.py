@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trainer.checkpoints.reading import read_any_file, read_module_states
 from trainer.config_file import plain_config, read_config
+from trainer.durable_files import read_plain
 from trainer.ema_settings import read_ema
 from trainer.errors import ConfigError
 from trainer.finished_checkpoints import best_checkpoint
@@ -104,7 +105,7 @@ def content_digest(source: Path) -> str:
         except OSError as error:
             raise ConfigError(f"init_from: {source}: {error.strerror}. Correct the path.") from None
     try:
-        results = json.loads((source / RESULTS).read_text())
+        results = json.loads(read_plain(source / RESULTS))
         return f"run:{results['digest']}:{results['best']['iteration']}"
     except FileNotFoundError:
         is_run = (source / CONFIG).is_file()

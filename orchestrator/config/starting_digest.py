@@ -6,14 +6,17 @@ follows the axes, wherever they are.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from orchestrator.rundir import durable
 from orchestrator.rundir.program_files import RESULTS
 
 SOURCE: Final = "init_from"
@@ -53,13 +56,15 @@ def digest_of_source(path: object) -> str | None:
     try:
         return _of_run(source) if source.is_dir() else _of_file(source)
     except OSError as error:
-        reason = error.strerror
+        reason = error.strerror or str(error)
     raise StartingWeightsError(f"{path}: {reason}. Correct {SOURCE}")
 
 
 def _of_file(path: Path) -> str:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+        raise OSError(errno.EINVAL, "it is not a regular file")
     with path.open("rb") as file:
-        found = path.stat()
         key = str(path.absolute()), found.st_size, found.st_mtime_ns
         if key not in _known:
             _known[key] = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
@@ -72,7 +77,7 @@ def _of_run(run_dir: Path) -> str:
         what = "the run is not done" if is_run else "it is not a run directory"
         advice = "Run it to its end, or name a checkpoint" if is_run else f"Correct {SOURCE}"
         raise StartingWeightsError(f"{run_dir}: {what}. {advice}")
-    content = (run_dir / RESULTS).read_bytes()
+    content = durable.read_file(run_dir / RESULTS)
     with suppress(ValueError, KeyError, TypeError):
         results: Any = json.loads(content)
         return f"run:{results['digest']}:{results['best']['iteration']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,3 +69,19 @@ def test_callback_writes_only_what_was_returned(
     assert list(tmp_path.iterdir()) == []
     WriteReturnValue().on_job_end(None, done)
     assert read(tmp_path) == (True, 1.5)
+
+
+def test_nothing_but_a_file_of_its_own_is_written_or_read(tmp_path: Path) -> None:
+    """A link is not followed, and a pipe is not waited for."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    for name in (_return_value.NAME, f".{_return_value.NAME}.new"):
+        (run_dir / name).symlink_to(victim)
+    assert read(run_dir) == (False, None)
+    write(run_dir, 1)
+    assert (read(run_dir), victim.read_text()) == ((True, 1), "mine")
+    (run_dir / _return_value.NAME).unlink()
+    os.mkfifo(run_dir / _return_value.NAME)
+    assert read(run_dir) == (False, None)

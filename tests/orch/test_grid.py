@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,10 @@ def test_folder_without_runs_is_refused(tmp_path: Path) -> None:
         orch.load(tmp_path)
 
 
-@pytest.mark.parametrize("damage", [b"\xff{", b"a: [1", b"- 1\n", b"a: 1\n  b: 2\n", None])
+@pytest.mark.parametrize(
+    "damage",
+    [b"\xff{", b"a: [1", b"- 1\n", b"a: 1\n  b: 2\n", b"a: &a {b: *a}", b"pipe", b"sparse", None],
+)
 def test_run_whose_config_cannot_be_read_spoils_no_table(
     tmp_path: Path, damage: bytes | None
 ) -> None:
@@ -89,13 +93,18 @@ def test_run_whose_config_cannot_be_read_spoils_no_table(
         make_run(tmp_path, name, config, status={"state": "done"})
     path = tmp_path / "training" / "c".ljust(16, "0") / "config.yaml"
     path.unlink()
-    if damage is not None:
+    if damage == b"pipe":
+        os.mkfifo(path)
+    elif damage == b"sparse":
+        path.touch()
+        os.truncate(path, 200 << 30)
+    elif damage is not None:
         path.write_bytes(damage)
     grid = orch.load(tmp_path)
     frame = grid.frame()
     assert list(frame.columns) == ["state", "lr", "iteration"]
     assert list(frame["lr"].iloc[:2]) == [0.1, 0.2]
     assert math.isnan(frame["lr"].iloc[2])
-    with pytest.raises((ValueError, FileNotFoundError)) as said:
+    with pytest.raises((ValueError, OSError)) as said:
         _ = grid["c"].config
     assert "\n" not in str(said.value)

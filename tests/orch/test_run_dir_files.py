@@ -1,6 +1,7 @@
 """Tests of orch.run_dir_files: what is on disk is whole, whatever writes it and whatever was there before."""
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -79,3 +80,21 @@ def test_file_is_replaced_as_a_whole(tmp_path: Path, *, durable: bool) -> None:
         replace_json(tmp_path / "x.json", content, durable=durable)
         assert json.loads((tmp_path / "x.json").read_text()) == content
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_link_in_place_of_the_temporary_file_is_not_followed(tmp_path: Path) -> None:
+    """In a container, a process may have the ID of one that was killed, or that anybody can guess."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    path = tmp_path / "progress.json"
+    path.with_name(f"{path.name}.{os.getpid()}.tmp").symlink_to(victim)
+    replace_json(path, {"iteration": 1}, durable=False)
+    assert (json.loads(path.read_text()), victim.read_text()) == ({"iteration": 1}, "mine")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["progress.json", "victim"]
+
+
+def test_pipe_in_place_of_the_metrics_is_refused(tmp_path: Path) -> None:
+    """It would be full at some time, and the program would wait."""
+    os.mkfifo(tmp_path / "metrics.jsonl")
+    with pytest.raises(OSError, match="it is not a regular file"):
+        MetricsFile(tmp_path / "metrics.jsonl", 0).append({"loss": 1.0}, 1)

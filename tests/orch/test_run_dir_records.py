@@ -44,7 +44,7 @@ LINES = st.one_of(
     [
         "a: 1\nb:\n  c: [1, 2]\n",
         "# a comment\na: 1\n",
-        "a: &x [1]\nb: *x\n",
+        "a: '*x'\nb: 2 *x\n",
         "a: |\n  b: 1\nc: 2\n",
         "? a\n: 1\n",
         "{a: 1}\n",
@@ -56,6 +56,21 @@ LINES = st.one_of(
 def test_config_is_what_a_yaml_parser_reads(text: str) -> None:
     """Sections are parsed one by one where that is the same."""
     assert parse_config(text.encode()) == (yaml.safe_load(text) or {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &x [1]\nb: *x\n",
+        "a: &x {b: *x}\n",
+        "\n".join(["a0: &a0 1", *(f"a{n}: &a{n} [{f'*a{n - 1},' * 9}]" for n in range(1, 99))]),
+        "a: " + "[" * 100_000,
+        "".join(f"{' ' * n}a:\n" for n in range(200)),
+    ],
+)
+def test_config_that_could_exhaust_the_memory_is_not_constructed(text: str) -> None:
+    """No run has aliases or hundreds of levels in its config."""
+    assert parse_config(text.encode()) is None
 
 
 @given(lines=st.lists(LINES, max_size=6))

@@ -15,6 +15,7 @@ from trainer.durable_files import (
     append_durably,
     is_there,
     make_folder,
+    read_plain,
     replace_file,
     sync_folder,
     write_all,
@@ -127,3 +128,15 @@ def test_partial_writes_are_continued(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "write", write_two)
     write_all(0, b"12345")
     assert written == [b"12", b"34", b"5"]
+
+
+def test_end_of_a_regular_file_is_read_and_nothing_else(tmp_path: Path) -> None:
+    """A pipe would wait for a writer for ever."""
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert (read_plain(path), read_plain(path, 2)) == (b"12345", b"45")
+    (tmp_path / "link").symlink_to(path)
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe", "missing"):
+        with pytest.raises(OSError):  # noqa: PT011 # of any number
+            read_plain(tmp_path / name)

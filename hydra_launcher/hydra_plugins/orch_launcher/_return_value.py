@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from hydra.core.utils import JobStatus
 from hydra.experimental.callback import Callback
 
+from orchestrator.rundir import durable
+
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
 
@@ -45,15 +47,13 @@ def write(run_dir: Path, value: object) -> None:
         kind = type(value).__name__
         log.warning("the return value is a %s, which is not recorded: return numbers", kind)
         return
-    temporary = run_dir / f".{NAME}.new"
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(run_dir / NAME)
+    durable.write_file(run_dir / NAME, text.encode(), lasting=False)
 
 
 def read(run_dir: Path) -> tuple[bool, Any]:
     """Return whether a value is recorded, and the value."""
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads((run_dir / NAME).read_text(encoding="utf-8"))
+        found = json.loads(durable.read_file(run_dir / NAME))
         if isinstance(found, dict) and "value" in found:
             return True, found["value"]
     return False, None

@@ -177,3 +177,27 @@ def test_trainer_computes_the_same() -> None:
     made_run("run", digest="abc", best={"iteration": None})
     for path in ("0.pt", "run"):
         assert content_digest(Path(path)) == digest_of_source(path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "sparse", "link"])
+def test_results_that_are_not_a_small_file_are_neither_waited_for_nor_read(kind: str) -> None:
+    """The run may be somebody else's."""
+    made_run("theirs", digest="d", best={"iteration": 1})
+    path = Path("theirs/results.json")
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        Path("target").write_text("{}")
+        path.symlink_to(Path("target").absolute())
+    else:
+        path.touch()
+        os.truncate(path, 200 << 30)
+    with pytest.raises(StartingWeightsError, match=r"^theirs: .*\. Correct init_from$"):
+        digest_of_source("theirs")
+
+
+def test_pipe_with_weights_is_not_waited_for() -> None:
+    os.mkfifo("pipe")
+    with pytest.raises(StartingWeightsError, match=r"^pipe: .*\. Correct init_from$"):
+        digest_of_source("pipe")
