@@ -34,6 +34,9 @@ from run_files import (
 )
 from user_modules import Interrupted, run_program, sabotage
 
+# How long a run may take, in seconds; a soak on a busy machine sets more.
+PATIENCE = float(os.environ.get("ORCH_TEST_PATIENCE", "50"))
+
 TINY: dict[str, Any] = {
     "seed": 7,
     "iterations": 4,
@@ -188,7 +191,7 @@ def start(launch: Launch) -> Start:
 
     def run(function: Callable[..., None], *arguments: object) -> int:
         process = launch(function, *arguments)
-        process.join(50)
+        process.join(PATIENCE)
         if process.exitcode is None:
             os.kill(process.pid or 0, signal.SIGUSR1)  # its threads are among what was captured
             process.join(1)

@@ -133,7 +133,7 @@ def wait_for_group(group: int) -> None:
 
 
 def kill_and_resume(
-    run_dir: Path, launch: Launch, random: Random, duration: float, kills: int
+    run_dir: Path, start: Start, launch: Launch, random: Random, duration: float, kills: int
 ) -> int:
     """Kill a run this many times at random moments, let it end, and count the kills that hit."""
     hits = 0
@@ -144,9 +144,7 @@ def kill_and_resume(
         process.join()
         wait_for_group(process.pid or 0)
         hits += process.exitcode == -9
-    last = launch(run_program, str(run_dir))
-    last.join(50)
-    assert last.exitcode == 0, (run_dir / "err.log").read_text()
+    assert start(run_program, str(run_dir)) == 0, (run_dir / "err.log").read_text()
     return hits
 
 
@@ -178,7 +176,7 @@ def compare(
     begun = monotonic()
     assert start(run_program, str(whole)) == 0
     duration = monotonic() - begun
-    hits = kill_and_resume(killed, launch, Random(name), duration, kills)  # noqa: S311
+    hits = kill_and_resume(killed, start, launch, Random(name), duration, kills)  # noqa: S311
     assert results_of(killed)["digest"] == results_of(whole)["digest"]
     assert results_of(killed)["test"] == results_of(whole)["test"]
     assert places_of(killed) == places_of(whole)
