@@ -1,16 +1,22 @@
 """Measures saving states of 10 MB, 100 MB and 1 GB: training time, processor time and memory.
 
 ``python benchmarks/states.py [MEGABYTES...]``: a copy, which holds the training up, and the durable
-file, which a thread of its own writes; `torch.save` to a file that need not last stands beside them.
+file, which a thread of its own writes; `torch.save` to a file that need not last stands beside them, and
+Lightning's `save_checkpoint` and accelerate's `save_state`, where they can be imported: the training waits
+for the whole of these, and none of them is synced.
 Then how much longer iterations of 60 ms take if each is saved and published, by the processor time of
 the process and by the clock, in turn with the same iterations without.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import logging
 import sys
 import tempfile
 import time
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
@@ -104,6 +110,69 @@ def measure(megabytes: int) -> None:
     )
 
 
+def measure_peers(megabytes: int) -> None:
+    """Print how long a training waits for a checkpoint of a model of that size, and the memory it takes."""
+    size = megabytes * 1_000_000
+    for name, prepare in (("lightning", lightning_saves), ("accelerate", accelerate_saves)):
+        if importlib.util.find_spec(name) is None:
+            print(f"{name}: not installed; see README.md")
+            continue
+        waited, processor = [], []
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            weights = [nn.Parameter(torch.randn(size // 300 // 4)) for _ in range(300)]
+            save = prepare(nn.ParameterList(weights), Path(folder))
+            save()  # loads what it needs
+            with Watch() as saving:
+                for _ in range(ROUNDS):
+                    begun, used = time.perf_counter(), time.process_time()
+                    save()
+                    waited.append(time.perf_counter() - begun)
+                    processor.append(time.process_time() - used)
+        print(
+            f"{megabytes:5} MB, {name:12} waits {median(waited) * 1e3:8.1f} ms, processor"
+            f" {median(processor) * 1e3:8.1f} ms, memory {saving.most / size:.2f}",
+            flush=True,
+        )
+
+
+def lightning_saves(weights: nn.ParameterList, folder: Path) -> Callable[[], object]:
+    """Return what saves with Lightning, after a step."""
+    import lightning  # noqa: PLC0415 - not everybody has it
+
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = weights
+
+        def configure_optimizers(self) -> None:
+            """Have none: the state of the model alone has the size."""
+
+        def training_step(self, _batch: object, _index: int) -> None:
+            """Do nothing."""
+
+    with Path("/dev/null").open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        trainer = lightning.Trainer(
+            accelerator="cpu",
+            max_steps=1,
+            max_epochs=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(Module(), [torch.zeros(1)])
+    return lambda: trainer.save_checkpoint(folder / "lightning.ckpt")
+
+
+def accelerate_saves(weights: nn.ParameterList, folder: Path) -> Callable[[], object]:
+    """Return what saves with accelerate."""
+    from accelerate import Accelerator  # noqa: PLC0415 - not everybody has it
+
+    accelerator = Accelerator(cpu=True)
+    accelerator.prepare(weights)
+    return lambda: accelerator.save_state(str(folder / "accelerate"))
+
+
 def training(side: int, hidden: int) -> tuple[Callable[[], None], Callable[[], dict[str, Any]]]:
     """Return what takes a step of a training with Adam, and what returns its state."""
     model, criterion = Mlp((1, side, side), 10, hidden=hidden), nn.CrossEntropyLoss()
@@ -155,11 +224,14 @@ def in_the_way(name: str, side: int, hidden: int) -> None:
 def main() -> None:
     """Measure each size, and then what a checkpoint of each iteration costs."""
     torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
     names = ("copied 1st", "copied", "written", "processor", "torch.save", "memory", "reading")
     print(f"{'state':8} " + " ".join(f"{name:>10}" for name in names) + "   (ms; times the state)")
     warm_up()
     for megabytes in [*map(int, sys.argv[1:])] or [10, 100, 1000]:
         measure(megabytes)
+        measure_peers(megabytes)
     print(f"{'iterations of 60 ms, each saved':44}{'used':>8}{'clock':>8}   (times those without)")
     in_the_way("MLP of the digits, a state of 0.3 MB", 8, 128)
     in_the_way("a state of 10 MB", 32, 500)

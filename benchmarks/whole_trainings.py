@@ -2,8 +2,10 @@
 
 ``python benchmarks/whole_trainings.py [ROUNDS]``: an MLP, a small CNN and a small transformer learn the
 digits, in each way in turn; printed is the median of the ratios to the loop by hand that saves nothing,
-by the processor time of the process and by the clock. Then what a checkpoint of every iteration costs
-where an iteration takes 60 ms. The peers are passed over where they cannot be imported.
+by the processor time of the process and by the clock. Then the same for the MLP and a map-style data set,
+with 0 and 2 loader workers, as ratios to the tutorial's loop. Then what a checkpoint of every iteration
+costs where an iteration takes 60 ms. The peers are passed over where they cannot be imported.
+``python benchmarks/whole_trainings.py ROUNDS loaders`` measures the map-style data set alone.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ sys.path[:] = [path for path in sys.path if Path(path).resolve() != Path(__file_
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from trainer.data.digits import Digits
 from trainer.models.mlp import Mlp
@@ -65,6 +67,30 @@ class Transformer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Classify."""
         return self.head(self.encoder(self.embed(images.squeeze(1))).mean(1))
+
+
+class Samples(Dataset[Any]):
+    """Make samples one by one, as most data sets do."""
+
+    def __init__(self, tensors: TensorDataset) -> None:
+        self.images, self.labels = tensors.tensors
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return a sample."""
+        return self.images[index], self.labels[index]
+
+
+class MapStyle:
+    """The digits as a map-style data set."""
+
+    def __init__(self) -> None:
+        digits = Digits(validation=100)
+        self.train, self.validation = Samples(digits.train), Samples(digits.validation)
+        self.test = Samples(digits.test)
 
 
 MODELS: dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]] = {
@@ -116,11 +142,10 @@ def evaluate_by_hand(model: nn.Module, criterion: nn.Module, samples: TensorData
     torch.stack(right).sum().item()
 
 
-def tutorial(name: str, folder: Path) -> Callable[[], object]:
+def tutorial(name: str, folder: Path, workers: int | None = None) -> Callable[[], object]:
     """Return what trains as PyTorch's tutorial does, and saves each epoch."""
-    data = Digits(validation=100)
     model, criterion, optimizer = made(name, is_fused=None)
-    loader = DataLoader(data.train, batch_size=BATCH, shuffle=True)
+    loader, validation, test = loaders(workers)
 
     def train() -> None:
         for _ in range(EPOCHS):
@@ -131,18 +156,18 @@ def tutorial(name: str, folder: Path) -> Callable[[], object]:
                 loss.backward()
                 optimizer.step()
                 loss.item()
-            evaluate_tutorial(model, criterion, data.validation)
+            evaluate_tutorial(model, criterion, validation)
             save(model, optimizer, folder)
-        evaluate_tutorial(model, criterion, data.test)
+        evaluate_tutorial(model, criterion, test)
 
     return train
 
 
-def evaluate_tutorial(model: nn.Module, criterion: nn.Module, samples: TensorDataset) -> None:
+def evaluate_tutorial(model: nn.Module, criterion: nn.Module, loader: DataLoader[Any]) -> None:
     """Compute loss and accuracy as the tutorial does."""
     model.eval()
     with torch.no_grad():
-        for images, labels in DataLoader(samples, batch_size=BATCH):
+        for images, labels in loader:
             outputs = model(images)
             criterion(outputs, labels).item()
             (outputs.argmax(1) == labels).sum().item()
@@ -163,7 +188,15 @@ def ours(name: str, folder: Path, **changes: Any) -> Callable[[], object]:  # no
     return ModularTaskTrainer(config | changes, folder).train
 
 
-def lightning(name: str, folder: Path) -> Callable[[], object]:
+def ours_map_style(name: str, folder: Path, workers: int) -> Callable[[], object]:
+    """Return what trains with our trainer and a map-style data set."""
+    loading: dict[str, Any] = {"num_workers": workers}
+    if workers:
+        loading["persistent_workers"] = True
+    return ours(name, folder, data={"_target_": "__main__.MapStyle"}, dataloader=loading)
+
+
+def lightning(name: str, folder: Path, workers: int | None = None) -> Callable[[], object]:
     """Return what trains with Lightning, as its guide shows it, without logger and progress bar."""
     import lightning  # noqa: PLC0415 - not everybody has it
     from lightning.pytorch.callbacks import ModelCheckpoint  # noqa: PLC0415 - as above
@@ -192,8 +225,8 @@ def lightning(name: str, folder: Path) -> Callable[[], object]:
             self.log(f"{part}/loss", self.criterion(outputs, batch[1]))
             self.log(f"{part}/accuracy", (outputs.argmax(1) == batch[1]).float().mean())
 
-    data, module = Digits(validation=100), Module()
-    train, validation, test = loaders(data)
+    module = Module()
+    train, validation, test = loaders(workers)
     trainer = lightning.Trainer(
         accelerator="cpu",
         max_epochs=EPOCHS,
@@ -211,15 +244,14 @@ def lightning(name: str, folder: Path) -> Callable[[], object]:
     return run
 
 
-def accelerated(name: str, folder: Path) -> Callable[[], object]:
+def accelerated(name: str, folder: Path, workers: int | None = None) -> Callable[[], object]:
     """Return what trains with accelerate, as its guide shows it."""
     from accelerate import Accelerator  # noqa: PLC0415 - not everybody has it
 
     accelerator = Accelerator(cpu=True)
-    data = Digits(validation=100)
     given, criterion, given_optimizer = made(name)
     model, optimizer, train, validation, test = accelerator.prepare(
-        given, given_optimizer, *loaders(data)
+        given, given_optimizer, *loaders(workers)
     )
 
     def evaluate(loader: DataLoader[Any]) -> None:
@@ -246,6 +278,12 @@ def accelerated(name: str, folder: Path) -> Callable[[], object]:
     return run
 
 
+PEERS: dict[str, Callable[..., Callable[[], object]]] = {
+    "lightning": lightning,
+    "accelerate": accelerated,
+}
+
+
 def made(
     name: str, *, is_fused: bool | None = True
 ) -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
@@ -258,12 +296,18 @@ def made(
     )
 
 
-def loaders(data: Digits) -> list[DataLoader[Any]]:
-    """Make a loader of each part."""
+def loaders(workers: int | None) -> list[DataLoader[Any]]:
+    """Make a loader of each part: of tensors, or of a map-style data set with some workers."""
+    data: Any = Digits(validation=100) if workers is None else MapStyle()
+    options = {
+        "batch_size": BATCH,
+        "num_workers": workers or 0,
+        "persistent_workers": bool(workers),
+    }
     return [
-        DataLoader(data.train, batch_size=BATCH, shuffle=True),
-        DataLoader(data.validation, batch_size=BATCH),
-        DataLoader(data.test, batch_size=BATCH),
+        DataLoader(data.train, shuffle=True, **options),
+        DataLoader(data.validation, **options),
+        DataLoader(data.test, **options),
     ]
 
 
@@ -316,7 +360,7 @@ def measure_trainings(rounds: int) -> None:
         "ours, durable, each epoch": ours,
         "the tutorial's loop, torch.save": tutorial,
     }
-    for peer, kind in (("lightning", lightning), ("accelerate", accelerated)):
+    for peer, kind in PEERS.items():
         if importlib.util.find_spec(peer) is None:
             print(f"{peer}: not installed; see README.md")
         else:
@@ -324,6 +368,20 @@ def measure_trainings(rounds: int) -> None:
     for name in MODELS:
         ways = {way: partial(kind, name) for way, kind in kinds.items()}
         for way, (used, took, _) in compare(ways, rounds).items():
+            print(f"{name:20}{way:36}{used:8.2f}{took:8.2f}", flush=True)
+
+
+def measure_map_style(rounds: int) -> None:
+    """Print what a training takes in each way where samples are made one by one."""
+    kinds: dict[str, Callable[..., Callable[[], object]]] = {
+        "the tutorial's loop, torch.save": tutorial,
+        "ours, durable, each epoch": ours_map_style,
+    }
+    kinds |= {peer: kind for peer, kind in PEERS.items() if importlib.util.find_spec(peer)}
+    for workers in (0, 2):
+        ways = {way: partial(kind, "MLP", workers=workers) for way, kind in kinds.items()}
+        for way, (used, took, _) in compare(ways, rounds).items():
+            name = f"MLP, {workers} workers"
             print(f"{name:20}{way:36}{used:8.2f}{took:8.2f}", flush=True)
 
 
@@ -343,14 +401,17 @@ def measure_checkpoints(rounds: int) -> None:
 
 
 def main() -> None:
-    """Measure both."""
+    """Measure all of it."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     print(f"{'model':20}{'training':36}{'used':>8}{'clock':>8}   (times the first way)")
-    measure_trainings(rounds)
-    measure_checkpoints(rounds)
+    if sys.argv[2:] != ["loaders"]:
+        measure_trainings(rounds)
+    measure_map_style(rounds)
+    if sys.argv[2:] != ["loaders"]:
+        measure_checkpoints(rounds)
 
 
 if __name__ == "__main__":

@@ -77,21 +77,25 @@ def examine(loaders: Mapping[str, Loader], *, is_strict: bool) -> dict[str, str]
 
 def _examine_made(loaders: Mapping[str, LoadedBatches]) -> dict[str, Finding]:
     """Make the samples of a batch of each part in two processes, and compare them."""
-    looked_at = found_without_trace(
-        lambda: {part: _look_at(each, part) for part, each in loaders.items()}
-    )
-    found = {part: _Look(*each) for part, each in looked_at.items() if each}
-    later = {part: each.later for part, each in found.items() if not each.complaint}
-    if later:
-        afresh = found_without_trace(lambda: {part: _look_afresh(loaders[part]) for part in later})
-        for part, bits in later.items():
-            if afresh.get(part, bits) not in (bits, None):
-                name = _named(loaders[part].made.samples, f"data.{part}")
-                complaint = (
-                    f"{name} returns other samples in a new process, from the same seed, as with a"
-                    f" cache of random samples.{INSTEAD}"
-                )
-                found[part] = _Look("", complaint, "")
+
+    def look() -> dict[str, tuple[_Look | None, str | None]]:
+        # The fork is forked again, because this process has more memory, and takes longer to fork.
+        afresh = found_without_trace(lambda: {part: _look_afresh(each) for part, each in pairs})
+        return {part: (_look_at(each, part), afresh.get(part)) for part, each in pairs}
+
+    pairs = loaders.items()
+    found = {}
+    for part, (looked, afresh) in found_without_trace(look).items():
+        if looked is None:
+            continue
+        found[part] = its = _Look(*looked)
+        if not its.complaint and afresh not in (its.later, None):
+            name = _named(loaders[part].made.samples, f"data.{part}")
+            complaint = (
+                f"{name} returns other samples in a new process, from the same seed, as with a"
+                f" cache of random samples.{INSTEAD}"
+            )
+            found[part] = _Look("", complaint, "")
     return {part: Finding(each.digest, each.complaint) for part, each in found.items()}
 
 
