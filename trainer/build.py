@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from trainer.deciding_keys import deciding_keys
 from trainer.errors import ConfigError
 from trainer.groups import check_options, divide, left_to, trainable
 from trainer.hydra_targets import build, takes
@@ -19,7 +20,7 @@ from trainer.model_call import is_about_values
 from trainer.module_methods import check_methods
 from trainer.schedule_interval import STEP, without_interval
 from trainer.schedule_steps import check_rates, try_out
-from trainer.settings import deciding_keys, label_of, read_group
+from trainer.settings import label_of, read_group
 from trainer.target_errors import first_line
 from trainer.validation_split import read_split, split_off
 

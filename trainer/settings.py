@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from trainer.ema_settings import EmaSettings, read_ema
 from trainer.errors import ConfigError
@@ -20,20 +20,6 @@ Config = Mapping[str, object]
 REQUIRED = object()
 MANY_THREADS = 64  # that a run may have been started with on another machine
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
-
-# The groups and keys that decide the results; with others, a checkpoint belongs to another run.
-DECIDING_GROUPS = ("data", "model", "optimizer", "scheduler", "criterion", "curriculum", "metrics")
-DECIDING_KEYS = (
-    "seed",
-    "batch_size",
-    "training_type",
-    "eval_every",
-    "accumulate",
-    "clip_norm",
-    "precision",
-    "compile",
-)
-
 
 # What to write for groups that have no folder in conf/.
 EXAMPLES = {
@@ -126,24 +112,6 @@ def read_settings(config: Config) -> TrainingSettings:
         drop_last=_switch(dataloader, "drop_last", default=False, within="dataloader."),
         world_size=read_world_size(config),
     )
-
-
-def deciding_keys(config: Config, settings: TrainingSettings) -> Config:
-    """Return the part of a configuration that decides the results of a run."""
-    groups = {group: read_group(config, group) for group in DECIDING_GROUPS}
-    # Defaults do not count: older checkpoints do not have the keys.
-    later: dict[str, object] = {"drop_last": True} if settings.drop_last else {}
-    if settings.stopping != StoppingSettings():
-        later["stopping"] = asdict(settings.stopping)
-    if settings.ema != EmaSettings():
-        later["ema"] = asdict(settings.ema)
-    if settings.validation_split != SplitSettings():
-        later["validation_split"] = asdict(settings.validation_split)
-    if settings.world_size > 1:
-        later["world_size"] = settings.world_size
-    if settings.init_from.decides is not None:
-        later["init_from"] = settings.init_from.decides
-    return groups | {key: getattr(settings, key) for key in DECIDING_KEYS} | later
 
 
 def read_world_size(config: Config) -> int:

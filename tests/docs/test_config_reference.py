@@ -14,6 +14,7 @@ from orchestrator.config import settings as orch_settings
 from orchestrator.errors import ConfigError
 from trainer import settings as trainer_settings
 from trainer.build import Modules
+from trainer.deciding_keys import DECIDING_GROUPS
 from trainer.known_keys import unread_keys
 from trainer.loading.options import read_loading
 
@@ -118,7 +119,7 @@ def test_page_has_every_key_of_the_trainer_with_its_default() -> None:
 def test_page_has_every_group_of_the_trainer() -> None:
     """The groups are those that are built, and that decide what a run is."""
     assert set(keys_under("Trainer")) >= GROUPS
-    assert set(trainer_settings.DECIDING_GROUPS) == GROUPS
+    assert set(DECIDING_GROUPS) == GROUPS
 
 
 def test_page_has_the_keys_of_the_loaders() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from trainer.deciding_keys import deciding_keys
 from trainer.ema_settings import EmaSettings, read_ema
 from trainer.errors import ConfigError
-from trainer.settings import deciding_keys, read_settings
+from trainer.settings import read_settings
 
 PLAIN = {"seed": 0, "iterations": 1}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from trainer.errors import ConfigError
-from trainer.settings import deciding_keys, read_settings, read_world_size
+from trainer.settings import read_settings, read_world_size
 
 LEAST = {"seed": 0, "iterations": 3}
 
@@ -52,14 +52,6 @@ def test_no_threads_leave_the_number_to_pytorch() -> None:
     assert read_settings(LEAST | {"threads": None}).threads is None
 
 
-def test_name_is_a_label_and_decides_nothing() -> None:
-    """Neither labels nor the place of the results tell one run's checkpoints from another's."""
-    config = LEAST | {"model": {"name": "A", "width": 1}, "results_dir": "x"}
-    deciding = deciding_keys(config, read_settings(config))
-    assert deciding["model"] == {"width": 1}
-    assert "results_dir" not in deciding
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -79,29 +71,6 @@ def test_wrong_key_of_the_update_is_an_error(changes: dict[str, Any], message: s
     """The message names the key, the value and what it may be."""
     with pytest.raises(ConfigError, match=message):
         read_settings(LEAST | changes)
-
-
-@pytest.mark.parametrize(
-    "changes", [{"accumulate": 2}, {"clip_norm": 1}, {"precision": "bfloat16"}, {"compile": True}]
-)
-def test_keys_of_the_update_tell_one_runs_checkpoints_from_anothers(
-    changes: dict[str, Any],
-) -> None:
-    """They change the bits of a run."""
-    config = LEAST | changes
-    assert deciding_keys(config, read_settings(config)) != deciding_keys(
-        LEAST, read_settings(LEAST)
-    )
-
-
-def test_dropping_the_last_batch_decides_only_if_it_is_asked_for() -> None:
-    """Checkpoints from before the key counted stay usable."""
-    plain, dropping = (
-        LEAST | {"dataloader": {"drop_last": drop_last}} for drop_last in (False, True)
-    )
-    known = deciding_keys(LEAST, read_settings(LEAST))
-    assert deciding_keys(plain, read_settings(plain)) == known
-    assert deciding_keys(dropping, read_settings(dropping)) != known
 
 
 @pytest.mark.parametrize("ranks", [0, -1, 1.5, "2", True])

@@ -11,8 +11,9 @@ from torch.utils.data import Subset, TensorDataset
 from unsplit import Fixed, Streamed, Unsplit
 
 import trainer as package
+from trainer.deciding_keys import deciding_keys
 from trainer.errors import ConfigError
-from trainer.settings import deciding_keys, read_settings
+from trainer.settings import read_settings
 from trainer.validation_split import SplitSettings, read_split, split_off
 
 if TYPE_CHECKING:
