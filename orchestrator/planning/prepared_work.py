@@ -76,8 +76,7 @@ def prepare_work(
 
     Raises:
         UsageError: A run needs a secret that would have to be written.
-        RunDirectoryError: A directory cannot be written, or belongs to another config.
-        OSError: The file cannot be written.
+        RunDirectoryError: A directory or the file cannot be written, or belongs to another config.
     """
     experiment, decisions = planned.experiment, planned.plan.decisions
     shared = settings_of(decisions.run(0)) if decisions else {}
@@ -105,7 +104,14 @@ def prepare_work(
         "orch": {**shared, **flags},
         "runs": items,
     }
-    durable.write_file(experiment.path / WORK, records.dump(content))
+    path = experiment.path / WORK
+    try:
+        durable.write_file(path, records.dump(content))
+    except OSError as error:
+        raise RunDirectoryError(
+            f"{path}: cannot be written ({error.strerror or error})."
+            " Check the permissions and the disk, or move away what is there."
+        ) from None
     return len(items)
 
 

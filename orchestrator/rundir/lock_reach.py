@@ -103,7 +103,7 @@ class LockTest:
             self._lock = -1
 
     def _begin(self) -> None:
-        self._folder.mkdir(exist_ok=True)
+        durable.make_folder(self._folder)
         self._device = _device_of(self._folder)
         path = self._folder / f"{self._own}.lock"
         path.touch()
@@ -131,8 +131,17 @@ class LockTest:
         for name in names:
             answer = f"yes-{name.removeprefix('ask-')}"
             if name.startswith(mine) and answer not in names:
-                with contextlib.suppress(FileExistsError):
-                    os.link(self._folder / name, self._folder / answer)
+                self._write_answer(name, answer)
+
+    def _write_answer(self, ask: str, answer: str) -> None:
+        try:
+            os.link(self._folder / ask, self._folder / answer)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            raise  # the question was removed, and an answer to it would stay
+        except OSError:  # a file system without hard links
+            (self._folder / answer).touch()
 
     def _test_others(self) -> None:
         """Test each process of another host or mount that answers.

@@ -70,9 +70,16 @@ class ReplacedRuns:
         which the run has not run yet; a process that is killed leaves the others as they were.
 
         Raises:
-            OSError: The folder cannot be created or locked.
+            RunDirectoryError: The folder cannot be created.
+            OSError: It cannot be locked.
         """
-        durable.make_folder(self.path)
+        try:
+            durable.make_folder(self.path)
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{self.path}: cannot write here ({error.strerror or error})."
+                " Check the permissions and the disk, or move away what is there."
+            ) from None
         reasons = {}
         for run_id in run_ids:
             with exclusive(self._training, tell):

@@ -128,8 +128,9 @@ class PilotsFolder:
             RunDirectoryError: The folder cannot be written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            durable.make_folder(self.path)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             descriptor = os.open(self.path / _CONTROLLER, flags, 0o666)
         except OSError as error:
             raise RunDirectoryError(

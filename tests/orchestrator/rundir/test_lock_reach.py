@@ -1,5 +1,6 @@
 """The test of locks between hosts, with processes that take themselves for hosts."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -64,6 +65,21 @@ def other_process(folder: Path, host: Host) -> Iterator[int]:
 
 
 def test_locks_that_reach_are_recorded_and_the_files_removed(tmp_path: Path) -> None:
+    first = Host("first", "boot-1")
+    with other_process(tmp_path, first), LockTest(tmp_path, str):
+        assert KnownHosts(tmp_path).locks_reach(first)
+    assert [path.name.partition("-")[0] for path in (tmp_path / "hosts").iterdir()] == ["reach"]
+
+
+def test_file_system_without_hard_links_is_tested_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many network and FUSE file systems have none."""
+
+    def refuse(*_paths: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
     first = Host("first", "boot-1")
     with other_process(tmp_path, first), LockTest(tmp_path, str):
         assert KnownHosts(tmp_path).locks_reach(first)
@@ -162,10 +178,18 @@ def test_damaged_file_of_a_process_is_removed(tmp_path: Path, content: bytes) ->
     assert [path.name for path in folder.iterdir()] == ["notes.json"]
 
 
-def test_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "hosts").write_text("")
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_folder_that_cannot_be_written_is_an_error(tmp_path: Path, kind: str) -> None:
+    """A link could lead to a folder of somebody else."""
+    other = tmp_path / "other"
+    other.mkdir()
+    if kind == "file":
+        (tmp_path / "hosts").write_text("")
+    else:
+        (tmp_path / "hosts").symlink_to(other)
     with pytest.raises(RunDirectoryError, match="cannot write here"):
         LockTest(tmp_path, str).__enter__()
+    assert list(other.iterdir()) == []
 
 
 def test_nothing_is_written_on_a_file_system_of_this_machine(

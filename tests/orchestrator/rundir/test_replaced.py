@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import Run, identify
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
@@ -148,3 +149,21 @@ def test_removing_a_run_removes_what_is_kept_of_it(
     assert experiment.standing() == []
     experiment.prepare()
     assert [*experiment.training.iterdir()] == []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "file", "link"])
+def test_folder_of_what_is_kept_that_cannot_be_made_is_an_error(
+    experiment: ExperimentDirectory, tmp_path: Path, kind: str
+) -> None:
+    """In one line, and the run stays where it is."""
+    directory = end(experiment, RUNS[0], Record.DONE, "old")
+    path = experiment.replaced.path
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "file":
+        path.touch()
+    else:
+        path.symlink_to(tmp_path)
+    with pytest.raises(RunDirectoryError, match=r"replaced: cannot write here \(.*\)\. Check"):
+        put_aside(experiment, IDS[0])
+    assert directory.results.read_text() == "old"

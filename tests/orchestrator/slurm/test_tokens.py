@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import RunDirectoryError
 from orchestrator.slurm.tokens import PilotsFolder
 
 
@@ -102,3 +103,13 @@ def test_refusal_of_a_pilot_is_told(folder: PilotsFolder) -> None:
     assert (folder.has_begun(token, 0), folder.has_begun(token, 1)) == (True, False)
     folder.close(token)
     assert (folder.refusal(token), folder.has_begun(token, 0)) == ("", False)
+
+
+def test_link_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    """It could lead to a folder of somebody else."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment/pilots").symlink_to(tmp_path / "other")
+    with pytest.raises(RunDirectoryError, match="cannot write here"):
+        PilotsFolder(tmp_path / "experiment").become_controller()
+    assert list((tmp_path / "other").iterdir()) == []

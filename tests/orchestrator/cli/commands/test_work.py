@@ -166,6 +166,13 @@ def test_damaged_file_is_one_line(grid: Grid, content: bytes) -> None:
         work(grid)
 
 
+def test_folder_in_place_of_the_file_is_one_line(grid: Grid) -> None:
+    """As is a full disk."""
+    (grid.experiment.path / "work.json").mkdir(parents=True)
+    with pytest.raises(RunDirectoryError, match=r"work\.json: cannot be written .*\. Check the"):
+        prepare(grid)
+
+
 def test_folder_in_which_nothing_was_prepared(grid: Grid) -> None:
     with pytest.raises(UsageError, match=r"there is no such file\. Prepare it with orch run"):
         work(grid)
