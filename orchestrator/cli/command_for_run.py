@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
+from orchestrator.config.experiment_settings import SharedSettings
+from orchestrator.config.grid_forms import GRIDS, SEARCH, WHEN, ZIP
+from orchestrator.config.grid_templates import make_templates
 from orchestrator.config.load import load_experiment
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
 from orchestrator.grid.config_diff import find_differences
 from orchestrator.grid.config_values import Missing, look_up
 from orchestrator.grid.identity import identify
+from orchestrator.grid.run_selection import select_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.grid.config_values import Value
     from orchestrator.rundir.directory import RunDirectory
@@ -24,6 +30,15 @@ if TYPE_CHECKING:
 
 _MOST: Final = 12  # added overrides; each costs composing the config again
 _SHOWN: Final = 5
+# What may yield further runs, and is turned off for a run's own command where it does.
+_FORMS: Final = (
+    (),
+    (SEARCH,),
+    (GRIDS,),
+    (GRIDS, ZIP),
+    (GRIDS, WHEN),
+    (GRIDS, ZIP, WHEN),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +69,50 @@ def find_own_command(
     given = {text.partition("=")[0].lstrip("+~"): text for text in options.overrides}
     others = [text for key, text in given.items() if key not in report.overrides]
     signs = {key: text[: len(text) - len(text.lstrip("+"))] for key, text in given.items()}
-    overrides = others + [
-        as_override(f"{signs.get(key, '')}{key}", value) for key, value in report.overrides.items()
-    ]
-    differences: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    for forms, is_adding in product(_FORMS, (False, True)):
+        kept = [it for it in others if it.partition("=")[0].lstrip("+~") not in forms]
+        off = [f"{form}=null" for form in forms]
+        signed = signs
+        if is_adding:
+            signed = dict.fromkeys(_find_added(options, kept + off, report.overrides), "+")
+            if not signed:
+                continue
+        axes = report.overrides.items()
+        named = [as_override(f"{signed.get(key, '')}{key}", it) for key, it in axes]
+        found, differences, is_one = _complete(options, directory, report, kept + named + off)
+        if found is not None:
+            line = argparse.Namespace(**{**vars(options), "overrides": found})
+            return OwnCommand(next_command(line, "run"), overrides=tuple(found))
+        told = told or differences
+        if is_one:
+            break
+    return OwnCommand(None, told)
+
+
+def _find_added(
+    options: argparse.Namespace, overrides: Sequence[str], keys: Iterable[str]
+) -> list[str]:
+    """Return those keys that the config does not have by itself, so that they have to be added."""
     try:
+        config = _make(options, overrides)[1]
+    except OrchestratorError:
+        return []
+    return [key for key in keys if isinstance(look_up(config, key), Missing)]
+
+
+def _complete(
+    options: argparse.Namespace, directory: RunDirectory, report: Report, overrides: list[str]
+) -> tuple[list[str] | None, tuple[str, ...], bool]:
+    """Return the overrides with those that are missing, or None; the keys that differ; whether it is one run."""
+    differences: tuple[str, ...] = ()
+    run_id = ""
+    with suppress(OrchestratorError):  # an override that the config rejects yields no run either
         config = directory.read_hashed_config()
         for _ in range(_MOST):
             run_id, now, exclude = _make(options, overrides)
             if run_id == report.run_id:
-                line = argparse.Namespace(**{**vars(options), "overrides": overrides})
-                return OwnCommand(next_command(line, "run"), overrides=tuple(overrides))
+                return overrides, (), True
             differences = tuple(it.key for it in find_differences(config, now, exclude))
             if not differences or len(differences) > _MOST:
                 break
@@ -72,9 +120,7 @@ def find_own_command(
             if added in overrides:
                 break
             overrides = [*overrides, added]
-    except OrchestratorError:
-        pass  # an override that the config rejects yields no run either
-    return OwnCommand(None, differences)
+    return None, differences, bool(run_id)
 
 
 def _make(
@@ -87,11 +133,18 @@ def _make(
     source = source_of(options)
     described = load_experiment(source.folder, source.name, overrides, source.app)
     exclude = described.settings.identity_exclude
+    span, composer = described.span, described.composer
+    is_one = all(len(axis.values) == 1 for axis in described.axes) and not described.search
+    if described.search is None and (span.are_conditional or len(span.grids) > 1):
+        shared = SharedSettings(span, composer.resolve)
+        templates = shared.templates(make_templates(composer))
+        runs = select_runs(span, templates, shared.resolve, (), exclude=exclude).runs
+        if len(runs) == 1:
+            return runs[0].run_id, runs[0].written, exclude
+        is_one = False
     point = described.first_point()
-    is_one = all(len(axis.values) == 1 for axis in described.axes)
-    run = identify(described.composer.resolve_for_identity(point), {}, exclude)
-    written = described.composer.conceal(point).written
-    return run.run_id if is_one else "", written, exclude
+    run = identify(composer.resolve_for_identity(point), {}, exclude)
+    return run.run_id if is_one else "", composer.conceal(point).written, exclude
 
 
 def _override(key: str, config: Mapping[str, Value], now: Mapping[str, Value]) -> str:

@@ -76,3 +76,37 @@ def test_config_that_cannot_be_composed_yields_no_command(project: Project) -> N
     directory = project.make("seed=1,9")
     project.config.write_text("lr: [\n")
     assert project.command(directory).command is None
+
+
+GRIDS = """\
+kind: a
+orch:
+  grids: [{lr: "0.2,0.3", kind: "a,b"}, {"+depth": "1,2"}, {seed: "7,8", width: 5}]
+  zip: [[lr, kind]]
+  when: {seed: "width == 5 | width == 6"}
+hydra: {sweeper: {params: {width: "1,6", seed: "0,1"}}}
+"""
+
+
+@pytest.mark.parametrize("given", [(), ("seed=3,4",), ("width=6",)])
+def test_each_run_of_several_grids_has_a_command_that_yields_it_alone(
+    project: Project, given: tuple[str, ...]
+) -> None:
+    """Also one with axes that vary together, or that are not set."""
+    text = project.config.read_text().replace("width: 1", "width: 2")
+    project.config.write_text(text + GRIDS)
+    project.experiment.prepare()
+    runs = load_plan(source_of(project.options(*given))).plan.selection.runs
+    assert len(runs) >= 8
+    for run in runs:
+        found = project.command(project.experiment.create(run))
+        assert found.overrides is not None, run.overrides
+        planned = load_plan(source_of(project.options(*found.overrides))).plan
+        assert [each.run_id for each in planned.selection.runs] == [run.run_id], found
+
+
+def test_run_of_a_search_has_a_command_without_the_search(project: Project) -> None:
+    directory = project.make("lr=0.2,9")
+    more = "orch: {search: {metric: loss, points: 3}}\nhydra: {sweeper: {params: {lr: 'interval(0,1)'}}}\n"
+    project.config.write_text(project.config.read_text() + more)
+    assert words(project.command(directory)) == ["lr=0.2", "orch.search=null"]
