@@ -9,13 +9,13 @@ from rich.text import Text
 
 from orchestrator.errors import UsageError
 from orchestrator.planning.halving_cost import Outlook
-from orchestrator.planning.halving_stage import halve, look_at_grid
+from orchestrator.planning.halving_stage import halve, look_at_directories, look_at_grid
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
     from rich.console import Console
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.planning.plan import Decisions
     from orchestrator.planning.rungs import Rung, Standing
     from orchestrator.planning.work import Work
+    from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.run_status_report import Report
 
     W = TypeVar("W", bound=Work)
@@ -65,8 +66,19 @@ class HalvedGrid:
 
 def look_at_halving(planned: Planned, reader: StageReader, halving: Halving) -> HalvedGrid:
     """Compare the runs of a grid as they stand now."""
+    return _look(halving, lambda: look_at_grid(planned, reader))
+
+
+def look_at_all(
+    experiment: ExperimentDirectory, reader: StageReader, halving: Halving
+) -> HalvedGrid:
+    """Compare all runs of an experiment that there are, as they stand now."""
+    return _look(halving, lambda: look_at_directories(experiment, reader))
+
+
+def _look(halving: Halving, look: Callable[[], Decisions]) -> HalvedGrid:
     try:
-        return HalvedGrid(halving, look_at_grid(planned, reader))
+        return HalvedGrid(halving, look())
     except UsageError as error:
         return HalvedGrid(halving, trouble=str(error))
 

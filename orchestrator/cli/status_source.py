@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -10,6 +10,7 @@ from orchestrator.cli.arguments import CONFIG_DIR
 from orchestrator.cli.lookup import names_a_run, source_of
 from orchestrator.cli.run_choice import meeting, plan_meeting
 from orchestrator.cli.setting_flags import parse_flags, with_flags
+from orchestrator.config.settings import parse_settings
 from orchestrator.errors import UsageError
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.planning.experiment_status import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.halving_output import HalvedGrid
     from orchestrator.config.halving_settings import Halving
     from orchestrator.config.load import ExperimentConfig
+    from orchestrator.config.settings import Settings
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
@@ -78,9 +80,10 @@ def open_source(options: argparse.Namespace) -> Look:
     described, experiment = open_experiment(source_of(options))
     if described.axes:
         return _of_grid(described, experiment, condition, parse_flags(options))
+    compare = _comparing_all(with_flags(described.settings, parse_flags(options)), experiment)
     if options.overrides:
-        return lambda: Seen(experiment.is_executed(), _of_all(experiment, condition))
-    return lambda: _with_siblings(experiment, condition, alone=options.json)
+        return lambda: compare(Seen(experiment.is_executed(), _of_all(experiment, condition)))
+    return lambda: compare(_with_siblings(experiment, condition, alone=options.json))
 
 
 def _folder_of(options: argparse.Namespace) -> Path | None:
@@ -105,7 +108,8 @@ def _open_folder(folder: Path, options: argparse.Namespace) -> Look:
         raise UsageError(f"no experiments in {folder}: there are no runs. Name another folder.")
     if len(found) == 1:
         condition = None if options.where is None else parse_condition(options.where, "--where")
-        return lambda: _with_siblings(found[0], condition, alone=options.json)
+        compare = _comparing_all(parse_settings(parse_flags(options)), found[0])
+        return lambda: compare(_with_siblings(found[0], condition, alone=options.json))
     for name in _OF_RUNS:
         if getattr(options, name) is not None:
             raise UsageError(
@@ -173,6 +177,18 @@ def _comparing(
 
     reader = StageReader(experiment, halving, first.search)
     return lambda planned: look_at_halving(planned, reader, halving)
+
+
+def _comparing_all(settings: Settings, experiment: ExperimentDirectory) -> Callable[[Seen], Seen]:
+    """Return a function that compares all runs of an experiment, where no grid says which are meant."""
+    halving = settings.halving
+    if halving is None:
+        return lambda seen: seen
+    from orchestrator.cli.halving_output import look_at_all  # noqa: PLC0415 # rarely set
+    from orchestrator.planning.halving_stage import StageReader  # noqa: PLC0415 # as above
+
+    reader = StageReader(experiment, halving)
+    return lambda seen: replace(seen, halved=look_at_all(experiment, reader, halving))
 
 
 def _others(planned: Planned, condition: Condition | None) -> Sequence[RunId]:

@@ -7,7 +7,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from orchestrator.errors import UsageError
-from orchestrator.grid.identity import short
+from orchestrator.grid.extension import TOTAL
+from orchestrator.grid.identity import Run, short
 from orchestrator.planning.curve_reader import CurveReader
 from orchestrator.planning.plan import Decisions
 from orchestrator.planning.run_results import is_of_test
@@ -59,6 +60,25 @@ def look_at_grid(planned: Planned, reader: StageReader) -> Decisions:
     """
     runs, experiment = planned.plan.selection.runs, planned.experiment
     seen = experiment.observe_among(runs, experiment.run_ids())
+    decisions = Decisions(runs, seen)
+    return decisions.staged(reader.stage(decisions, seen))
+
+
+def look_at_directories(experiment: ExperimentDirectory, reader: StageReader) -> Decisions:
+    """Return the decisions on all runs that have a directory, as if they were one grid.
+
+    Raises:
+        UsageError: As for ``StageReader.stage``.
+    """
+    existing = experiment.observe(experiment.run_ids())
+    runs = []
+    for run_id in existing:
+        progress = experiment.run(
+            run_id
+        ).read_progress()  # instead of its config, which is slow to read
+        config = {TOTAL: progress.iterations} if progress else {}
+        runs.append(Run(run_id, "", {}, config, {}))
+    seen = dict(enumerate(existing.values()))
     decisions = Decisions(runs, seen)
     return decisions.staged(reader.stage(decisions, seen))
 

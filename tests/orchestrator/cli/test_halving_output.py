@@ -190,3 +190,22 @@ def test_breadth_first_advances_all_runs_together(grid: Grid, output: Callable[[
 def test_only_selects_the_runs_that_are_compared(grid: Grid, output: Callable[[], str]) -> None:
     assert grid.orch("run", *SEEDS, "--only=seed > 2", HALVING) == 0
     assert "1 of 3 runs are done, 2 paused by halving" in output()
+
+
+@pytest.mark.parametrize("words", [(HALVING,), ("+orch.halving=loss:min:3",)])
+def test_status_that_names_no_grid_compares_all_runs_that_there_are(
+    grid: Grid, output: Callable[[], str], words: tuple[str, ...]
+) -> None:
+    """By the option, or by the config."""
+    assert grid.orch("run", *SEEDS, HALVING, "--quiet") == 0
+    output()
+    grid.orch("status", SEEDS[0], HALVING, "--json")
+    named = json.loads(output())
+    grid.orch("status", *words, "--json")
+    every = json.loads(output())
+    assert every["halving"] == named["halving"]
+    assert [it["halving"] for it in every["runs"]] == [it["halving"] for it in named["runs"]]
+    grid.orch("status", *words)
+    told = output()
+    assert "halving by loss, min: " in told
+    assert "paused: place " in told
