@@ -12,6 +12,7 @@ from rich.text import Text
 
 from orchestrator.cli.forecast_output import range_as_json
 from orchestrator.cli.gpu_hours import forecast_on_cluster
+from orchestrator.cli.pilots_output import tell_unexported
 from orchestrator.slurm.batch_script import write_options
 from orchestrator.slurm.commands import Slurm, wait_for
 
@@ -42,6 +43,7 @@ def print_request(planned: Planned, slurm: SlurmSettings, console: Console) -> N
 
     Nothing is submitted.
     """
+    tell_unexported(planned, slurm, console)
     for number, opinion in enumerate(ask_slurm(slurm)):
         options = " ".join(opinion.kind)
         name = f"kind {number + 1}, {options}" if len(slurm.kinds) > 1 else options

@@ -16,6 +16,7 @@ from orchestrator.cli.end_summary import RunEnd, tell_at_end
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gpu_hours import refuse_too_many_hours
 from orchestrator.cli.next_command import next_command, typed_command, words_of
+from orchestrator.cli.pilots_output import tell_unexported
 from orchestrator.cli.prepare_output import command_line_of
 from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
 from orchestrator.cli.run_reporter import finish_reporter, start_reporter
@@ -81,6 +82,7 @@ def execute_on_cluster(
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
         console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
         return close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
+    tell_unexported(planned, settings.slurm or SlurmSettings(), console)
     refuse_too_many_hours(planned, options.max_gpu_hours)
     experiment, folder = planned.experiment, PilotsFolder(planned.experiment.path)
     stop_file = experiment.stop_file()  # before joining, so that no later request is missed

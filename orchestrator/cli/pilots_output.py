@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from orchestrator.config.prepared_settings import variables_of
 from orchestrator.execution.estimate import describe_seconds
+from orchestrator.slurm.batch_script import find_unexported
 from orchestrator.slurm.open_pilots import find_pilots
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from orchestrator.config.slurm_settings import SlurmSettings
+    from orchestrator.planning.work import Work
     from orchestrator.slurm.jobs import Job
 
 
@@ -35,6 +39,20 @@ def _reasons(jobs: Sequence[Job]) -> str:
     """Return Slurm's reasons for which jobs wait, the most frequent first."""
     reasons = Counter(job.reason for job in jobs if job.is_waiting and job.reason != "None")
     return ", ".join(reason for reason, _ in reasons.most_common(2))
+
+
+def tell_unexported(planned: Work, slurm: SlurmSettings, console: Console) -> None:
+    """Print one line if the config refers to environment variables that pilots do not get."""
+    if not planned.plan.decisions:
+        return
+    names = find_unexported(slurm, variables_of(planned.plan.decisions.run(0)))
+    if names:
+        what = "variable" if len(names) == 1 else "variables"
+        text = (
+            f"the config refers to the environment {what} {', '.join(names)}, which pilots do not get from"
+            " here. Name them in orch.slurm.export, or put them into the file that orch.env_file names."
+        )
+        console.print(Text(text, style="yellow"), soft_wrap=True)
 
 
 def print_pilots(experiment: Path, console: Console) -> None:

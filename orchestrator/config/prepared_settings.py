@@ -6,6 +6,8 @@ the work is executed.
 
 from __future__ import annotations
 
+import os
+import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from omegaconf import OmegaConf
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _OWN: Final = ("command", "arguments")  # may differ between runs
 _ENV_FILE: Final = "env_file"
+_READ: Final = re.compile(r"\$\{oc\.env: *([A-Za-z_][A-Za-z0-9_]*) *\}")  # without a default
+_NOT_FOUND: Final = re.compile(r"Environment variable '([^']+)' not found")
 
 
 def settings_of(run: Run) -> Mapping[str, Value]:
@@ -34,6 +38,17 @@ def own_settings(run: Run, shared: Mapping[str, Value]) -> Mapping[str, Value]:
     """Return the settings that a run has for itself, where they differ from those of the experiment."""
     mine = settings_of(run)
     return {key: mine[key] for key in _OWN if key in mine and mine[key] != shared.get(key)}
+
+
+def variables_of(run: Run) -> frozenset[str]:
+    """Return the environment variables that a run needs, without those in the file of variables."""
+    names = frozenset(_READ.findall(repr(dict(run.written))))
+    env_file = settings_of(run).get(_ENV_FILE)
+    if names and isinstance(env_file, str):
+        from dotenv import dotenv_values  # noqa: PLC0415 # only for those who have such a file
+
+        names -= dotenv_values(os.path.expanduser(env_file)).keys()  # noqa: PTH111 # a string
+    return names
 
 
 def open_settings(written: Mapping[str, Value], where: str) -> Settings:
@@ -60,6 +75,11 @@ def resolve_written(written: Mapping[str, Value], where: str) -> Mapping[str, Va
     try:
         found: Any = OmegaConf.to_container(OmegaConf.create(dict(written)), resolve=True)
     except OmegaConfBaseException as error:
+        if missing := _NOT_FOUND.search(str(error)):
+            raise ConfigError(
+                f"{where}: the environment variable {missing[1]} is not set here. Set it on this machine,"
+                " too; for pilots, name it in orch.slurm.export, or in the file that orch.env_file names."
+            ) from None
         what = str(error).partition("\n")[0].rstrip(".")
         raise ConfigError(f"{where}: {what}. Set what it refers to on this machine, too.") from None
     return cast("Mapping[str, Value]", found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from orchestrator.slurm.durations import format_time
 from orchestrator.slurm.tokens import PilotsFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.config.slurm_settings import SlurmSettings
@@ -69,6 +70,13 @@ def write_options(
     if settings.time is not None:
         options.append(f"--time={format_time(settings.time)}")
     return options
+
+
+def find_unexported(settings: SlurmSettings, names: Iterable[str]) -> list[str]:
+    """Return those of some environment variables that no pilot gets, as far as is known here."""
+    sent = {*_EXPORTED, *settings.export}
+    set_up = "\n".join(settings.setup)
+    return sorted(name for name in {*names} - sent if not re.search(rf"\b{name}=", set_up))
 
 
 def options_of(

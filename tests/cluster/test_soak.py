@@ -23,7 +23,7 @@ from .small_slurm import NODES, until
 
 pytestmark = pytest.mark.cluster
 
-LRS, SEEDS, STEPS = [0.1, 0.2, 0.3, 0.4, 0.5], [0, 1, 2, 3, 4, 5], 30
+LRS, SEEDS, STEPS = [0.1, 0.2, 0.3, 0.4, 0.5], [0, 1, 2, 3, 4, 5], 45
 # Pilots end by their time limit as well; programs that a test kills are retried.
 GRID = (
     *(f"lr={','.join(map(str, LRS))}", f"seed={','.join(map(str, SEEDS))}", f"steps={STEPS}"),

@@ -10,6 +10,7 @@ from orchestrator.config.prepared_settings import (
     own_settings,
     resolve_written,
     settings_of,
+    variables_of,
 )
 from orchestrator.errors import ConfigError
 from orchestrator.grid.identity import Run, identify
@@ -53,5 +54,17 @@ def test_escaped_interpolations_stay_text() -> None:
 
 def test_reference_that_cannot_be_resolved_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOWHERE", raising=False)
-    with pytest.raises(ConfigError, match=r"^work\.json: .*'NOWHERE' not found"):
+    with pytest.raises(ConfigError, match=r"^work\.json: .*variable NOWHERE is not set here"):
         open_settings({"command": ["${oc.env:NOWHERE}"]}, "work.json")
+
+
+def test_variables_that_a_run_needs_are_those_without_a_default(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("IN_FILE=1\n")
+    written = {
+        "a": "${oc.env:A}/b",
+        "c": ["${oc.env: B }"],
+        "d": "${oc.env:C,1}",
+        "e": "${oc.env:IN_FILE}",
+        "orch": {"env_file": str(tmp_path / "env")},
+    }
+    assert variables_of(replace(run, written=written)) == {"A", "B"}

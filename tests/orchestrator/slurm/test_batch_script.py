@@ -9,6 +9,7 @@ import pytest
 from orchestrator.config.slurm_settings import SlurmSettings
 from orchestrator.slurm.batch_script import (
     PilotCommand,
+    find_unexported,
     is_withdrawn,
     options_of,
     write_options,
@@ -81,3 +82,18 @@ def test_worker_knows_whether_it_is_a_pilot_that_is_not_needed(tmp_path: Path) -
     folder.withdraw(replace(TOKEN, job="7"))
     assert is_withdrawn(tmp_path, {"ORCH_PILOT": TOKEN.nonce})
     assert not is_withdrawn(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing"),
+    [
+        (SlurmSettings(), ["DATA"]),
+        (SlurmSettings(export=("DATA",)), []),
+        (SlurmSettings(setup=("module load x", "export DATA=/scratch")), []),
+        (SlurmSettings(setup=("export MYDATA=/scratch",)), ["DATA"]),
+    ],
+)
+def test_variables_that_no_pilot_gets_are_known(
+    settings: SlurmSettings, missing: list[str]
+) -> None:
+    assert find_unexported(settings, {"DATA", "HOME", "PATH"}) == missing

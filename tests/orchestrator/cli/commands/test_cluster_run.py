@@ -353,3 +353,34 @@ def test_rerun_that_was_detached_names_the_command_that_watches_it(
     assert count(slurm, "sbatch") == 3  # those that were withdrawn are replaced
     assert not grid.experiment.replaced.path.exists()
     end_pilots(slurm)
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_variable_that_reaches_no_pilot_is_named_before_anything_is_submitted(
+    grid: Grid,
+    slurm: Path,
+    output: Callable[[], str],
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pilot would fail hours later, when its turn in the queue comes."""
+    monkeypatch.setenv("DATA", "/data")
+    with (grid.folder / "conf/config.yaml").open("a") as config:
+        config.write("data: ${oc.env:DATA}\nother: ${oc.env:OTHER,default}\nhome: ${oc.env:HOME}\n")
+    (slurm / "fault-sbatch").write_text("sys.exit('sbatch: error: Invalid account')")
+    grid.orch(command, "lr=1")
+    assert "refers to the environment variable DATA, which pilots do not get" in output()
+    grid.orch(command, "lr=1", "orch.slurm.export=[DATA]")
+    assert "pilots do not get" not in output()
+    assert slurm.exists()
+
+
+def test_variable_of_the_file_that_pilots_read_needs_no_export(
+    grid: Grid, slurm: Path, output: Callable[[], str]
+) -> None:
+    (grid.folder / ".env").write_text("DATA=/data\n")
+    with (grid.folder / "conf/config.yaml").open("a") as config:
+        config.write("data: ${oc.env:DATA}\n")
+    (slurm / "fault-sbatch").write_text("sys.exit('sbatch: error: Invalid account')")
+    grid.orch("plan", "lr=1", "+orch.env_file=.env")
+    assert "pilots do not get" not in output()

@@ -145,7 +145,7 @@ def test_variable_that_is_missing_here_is_named(
     monkeypatch.setenv("NUMBER", "5")
     prepare(grid, "lr=1")
     monkeypatch.delenv("NUMBER")
-    with pytest.raises(ConfigError, match=r"'NUMBER' not found.*on this machine, too"):
+    with pytest.raises(ConfigError, match=r"variable NUMBER is not set here.*on this machine"):
         work(grid)
 
 
