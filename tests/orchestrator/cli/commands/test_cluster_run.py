@@ -376,8 +376,9 @@ def test_variable_that_reaches_no_pilot_is_named_before_anything_is_submitted(
 
 
 def test_variable_of_the_file_that_pilots_read_needs_no_export(
-    grid: Grid, slurm: Path, output: Callable[[], str]
+    grid: Grid, slurm: Path, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DATA", "/data")
     (grid.folder / ".env").write_text("DATA=/data\n")
     with (grid.folder / "conf/config.yaml").open("a") as config:
         config.write("data: ${oc.env:DATA}\n")
