@@ -11,7 +11,7 @@ from orchestrator.cli.lookup import names_a_run, source_of
 from orchestrator.cli.run_choice import meeting, plan_meeting
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.config.settings import parse_settings
-from orchestrator.errors import UsageError
+from orchestrator.errors import FilterError, UsageError
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.planning.experiment_status import (
     ExperimentStatus,
@@ -19,7 +19,7 @@ from orchestrator.planning.experiment_status import (
     status_of_grid,
     status_of_runs,
 )
-from orchestrator.planning.load import describe, open_experiment
+from orchestrator.planning.load import describe, open_experiment, plan_runs
 from orchestrator.rundir.experiments import ExperimentSummary, find_experiments, summarize
 from orchestrator.rundir.state import State
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from orchestrator.config.halving_settings import Halving
     from orchestrator.config.load import ExperimentConfig
     from orchestrator.config.settings import Settings
-    from orchestrator.grid.config_values import Value
     from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.load import Planned
@@ -76,10 +75,10 @@ def open_source(options: argparse.Namespace) -> Look:
         return _open_folder(folder, options)
     condition = None if options.where is None else parse_condition(options.where, "--where")
     if names_a_run(options.overrides):
-        return _of_grid(*describe(source_of(options)), condition, parse_flags(options))
+        return _of_grid(*describe(source_of(options)), condition, options)
     described, experiment = open_experiment(source_of(options))
     if described.axes:
-        return _of_grid(described, experiment, condition, parse_flags(options))
+        return _of_grid(described, experiment, condition, options)
     compare = _comparing_all(with_flags(described.settings, parse_flags(options)), experiment)
     if options.overrides:
         return lambda: compare(Seen(experiment.is_executed(), _of_all(experiment, condition)))
@@ -151,10 +150,15 @@ def _of_grid(
     described: ExperimentConfig,
     experiment: ExperimentDirectory,
     condition: Condition | None,
-    flags: dict[str, Value],
+    options: argparse.Namespace,
 ) -> Look:
-    planned = plan_meeting(described, experiment, condition)
-    halving = with_flags(planned.settings, flags).halving
+    try:
+        planned = plan_meeting(described, experiment, condition)
+    except (UsageError, FilterError):
+        if condition is None or not (options.all or options.json):
+            raise
+        planned = _plan_nothing(described, experiment, condition)
+    halving = with_flags(planned.settings, parse_flags(options)).halving
     first, compare = [planned], _comparing(halving, planned, experiment)
 
     def look() -> Seen:
@@ -164,6 +168,20 @@ def _of_grid(
         return Seen(is_executed, status, halved=compare(now))
 
     return look
+
+
+def _plan_nothing(
+    described: ExperimentConfig, experiment: ExperimentDirectory, condition: Condition
+) -> Planned:
+    """Return a plan without runs, where only runs that the grid does not name meet the condition.
+
+    Raises:
+        UsageError: No run does.
+    """
+    meeting(condition, experiment.runs())
+    planned = plan_runs(described, experiment)
+    nothing = planned.plan.decisions.pick([])
+    return replace(planned, plan=replace(planned.plan, decisions=nothing, only=condition.text))
 
 
 def _comparing(

@@ -105,7 +105,9 @@ def _print_runs(
         console.print(note(line), soft_wrap=True)
     if status.others and not options.all:
         those = count_of(status.others, "other run")
-        console.print(note(f"{those} of the experiment: --all lists them as well"))
+        live = status.count(with_others=True)[State.RUNNING] - counts[State.RUNNING]
+        running = f", {live} of them running" if live else ""
+        console.print(note(f"{those} of the experiment{running}: --all lists them as well"))
 
 
 def _print_json(seen: Seen, options: argparse.Namespace, console: Console) -> None:

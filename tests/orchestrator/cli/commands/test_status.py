@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.cli.commands import status
 from orchestrator.cli.main import call
-from orchestrator.errors import ConfigError, UsageError
+from orchestrator.errors import ConfigError, OrchestratorError, UsageError
 from orchestrator.grid.identity import RunId
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, Status
@@ -108,6 +108,36 @@ def test_metric_and_condition_that_fit_no_run_are_refused(grid: Grid) -> None:
         grid.orch("status", "--sort", "los")
     with pytest.raises(UsageError, match="none of the 1 runs meets it"):
         grid.orch("status", "--where", "lr > 7")
+
+
+def test_condition_that_only_runs_outside_the_grid_meet_lists_them(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """With all runs, and as JSON, which has all runs: the grid need not have one that meets it."""
+    grid.make(0.1, 0)
+    former = grid.make(0.7, 0)
+    words = ("lr=0.1,0.2", "--where", "lr > 0.5")
+    with pytest.raises(OrchestratorError, match="none of the 2 runs meets it"):
+        grid.orch("status", *words)
+    grid.orch("status", "--all", *words)
+    assert [line.split()[0] for line in output().splitlines()] == ["run", former.run_id[:8], "1"]
+    (run,) = _json(grid, output, *words)["runs"]
+    assert (run["run_id"], run["in_grid"]) == (former.run_id, False)
+    with pytest.raises(OrchestratorError, match="none of the 2 runs meets it"):
+        grid.orch("status", "--all", "lr=0.1,0.2", "--where", "lr > 7")
+
+
+def test_running_runs_outside_the_grid_are_told(grid: Grid, output: Callable[[], str]) -> None:
+    """As when the grid of ``orch run`` was given on its command line, and not here."""
+    grid.make(0.1, 0)
+    grid.make(0.7, 0)
+    directory = grid.make(0.8, 0, record=Record.RUNNING)
+    lock = directory.lock.open()
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    grid.orch("status", "lr=0.1,0.2")
+    os.close(lock)
+    told = "2 other runs of the experiment, 1 of them running: --all lists them as well"
+    assert output().splitlines()[-1] == told
 
 
 def _json(grid: Grid, output: Callable[[], str], *arguments: str) -> dict[str, Any]:
