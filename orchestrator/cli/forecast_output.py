@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.execution.estimate import describe_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.execution.forecast import Executed, Forecast, Range
     from orchestrator.execution.planned_sharing import PlannedSharing
 
@@ -26,11 +28,11 @@ def describe_forecast(forecast: Forecast) -> str:
     slots, gpu_time = forecast.capacity.slots, forecast.gpu_time
     some = "" if forecast.is_whole else f"for {forecast.known} of {forecast.runs} runs "
     default = f" ({forecast.capacity.default})" if forecast.capacity.default else ""
-    hours = (gpu_time or forecast.slot_time).expected / _HOUR
+    hours = (gpu_time or forecast.slot_time).times(1 / _HOUR)
     parts = [
-        f"forecast: {some}{_describe(forecast.time)} with {slots} worker{'s' * (slots > 1)}{default}",
-        f"{_describe_hours(hours)} {'GPU' if gpu_time else 'slot'}-hours",
-        *([f"{describe_bytes(forecast.disk.expected)} on disk"] if forecast.disk else []),
+        f"forecast: {some}{_describe(forecast.time, describe_seconds)} with {slots} worker{'s' * (slots > 1)}{default}",
+        f"{_describe(hours, _describe_hours)} {'GPU' if gpu_time else 'slot'}-hours",
+        *([f"{_describe(forecast.disk, describe_bytes)} on disk"] if forecast.disk else []),
     ]
     told = f"{', '.join(parts)}; from {_source(forecast)}"
     return (
@@ -46,7 +48,7 @@ def describe_accuracy(executed: Executed) -> str:
     expected = executed.expected
     if expected is None or max(executed.seconds, expected.expected) < _LITTLE:
         return ""
-    return f"took {describe_seconds(executed.seconds)}, the forecast was {_describe(expected)}"
+    return f"took {describe_seconds(executed.seconds)}, the forecast was {_describe(expected, describe_seconds)}"
 
 
 def forecast_as_json(forecast: Forecast) -> dict[str, object]:
@@ -94,12 +96,13 @@ def describe_bytes(number: float) -> str:
     return f"{number:.{int(number < _TEN and unit > 0)}f} {_UNITS[unit]}"
 
 
-def _describe(time: Range) -> str:
-    told, low, high = map(describe_seconds, (time.expected, time.low, time.high))
+def _describe(amount: Range, describe: Callable[[float], str]) -> str:
+    """Return an amount with its range, and a common unit once: ``6 s (3 to 14 s)``."""
+    told, low, high = map(describe, (amount.expected, amount.low, amount.high))
     if low == high:
         return told
     number, _, unit = low.partition(" ")
-    return f"{told} ({number if high.endswith(f' {unit}') else low} to {high})"
+    return f"{told} ({number if unit and high.endswith(f' {unit}') else low} to {high})"
 
 
 def _describe_hours(hours: float) -> str:

@@ -65,21 +65,23 @@ class CostModel:
         samples: Sequence[tuple[Marks, float]],
         counted: str = "",
         assumed: float = ASSUMED_NOISE,
+        power: float = 1.0,
     ) -> None:
         """Fit the factors.
 
         Args:
             samples: The marks of each run, on the same axes in the same order, and its cost.
             counted: The axis with the number of iterations, if it is known: where all runs have the same
-                number, the cost is proportional to it.
+                number, the cost is proportional to a power of it.
             assumed: The noise that is assumed until runs tell.
+            power: That power.
         """
         logs = [log(max(cost, _SMALLEST)) for _, cost in samples]
         whole = [marks for marks, _ in samples]
         axes = min(map(len, whole))
         mean = fmean(logs)
         residuals = [each - mean for each in logs]
-        self._counted = counted
+        self._counted, self._power = counted, power
         self._parts: dict[Marks, float] = defaultdict(float)
         self._counts: dict[Marks, int] = {}
         self._guesses: dict[Mark, tuple[float, float] | None] = {}
@@ -178,7 +180,7 @@ class CostModel:
             return _extrapolate(place, places)
         if axis == self._counted and len(places) == 1:
             ((before, part),) = places.items()
-            return part + place - before, _DOUBT * abs(place - before)
+            return part + self._power * (place - before), _DOUBT * abs(place - before)
         return None
 
 

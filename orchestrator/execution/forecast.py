@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LEAST: Final = 1e-3  # share of a run that is left, even if all iterations are saved
 _DRIFT: Final = 0.1  # how much faster or slower the machine may be than it was
 _NOISE_OF_SIZES: Final = 0.02  # runs alike leave the same files
+# Between programs that keep the last checkpoint and those that keep all; the range holds both.
+_POWER_OF_SIZES: Final = 0.5
 _WIDEST: Final = 50.0  # logarithm, so that no number overflows
 
 
@@ -163,7 +165,7 @@ def _disk(marks: Sequence[Marks], learned: Learned, factor: float) -> Range | No
     """Return the bytes that runs leave; None if that is not known of all of them."""
     if not learned.sizes:
         return None
-    model = CostModel(learned.sizes, assumed=_NOISE_OF_SIZES)
+    model = CostModel(learned.sizes, learned.counted, _NOISE_OF_SIZES, _POWER_OF_SIZES)
     expected = [model.expect(each) for each in marks]
     if any(each.unknown for each in expected):
         return None

@@ -34,7 +34,7 @@ WHOLE = Forecast(
             WHOLE,
             (
                 "forecast: 2 h 00 min (1 h 30 min to 3 h 00 min) with 4 workers (one per GPU),"
-                " 4 GPU-hours, 3.1 GB on disk; from 12 finished runs of one and two"
+                " 4 (3 to 6) GPU-hours, 3.1 GB (3.0 to 4.0 GB) on disk; from 12 finished runs of one and two"
             ),
         ),
         (
@@ -49,7 +49,7 @@ WHOLE = Forecast(
                 unknown=(("model", "vit"), ("lr", "1")),
             ),
             (
-                "forecast: for 8 of 24 runs 10 min (5 to 15 min) with 1 worker, 8 slot-hours;"
+                "forecast: for 8 of 24 runs 10 min (5 to 15 min) with 1 worker, 8 (6 to 12) slot-hours;"
                 " from 1 finished run. Of the others nothing is known: no finished run has model=vit or lr=1"
             ),
         ),
@@ -65,11 +65,11 @@ WHOLE = Forecast(
                 WHOLE,
                 capacity=Capacity(2),
                 time=Range(3, 2.9, 3.1),
-                slot_time=Range(1e6, 1, 2),
+                slot_time=Range(1e6, 9e5, 1.1e6),
                 disk=None,
                 experiments=(),
             ),
-            "forecast: 3 s with 2 workers, 278 slot-hours; from 12 finished runs",
+            "forecast: 3 s with 2 workers, 278 (250 to 306) slot-hours; from 12 finished runs",
         ),
     ],
 )

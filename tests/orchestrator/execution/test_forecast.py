@@ -40,6 +40,17 @@ def test_clock_and_slots_and_disk() -> None:
     assert told.gpu_time is None
 
 
+def test_disk_of_other_numbers_of_iterations_has_a_range_for_programs_of_both_kinds() -> None:
+    """Those that keep the last checkpoint, and those that keep all."""
+    runs = [({"iterations": 10}, 2.0)] * 9
+    told = make_forecast(
+        [Ahead({"iterations": 160})], learned(*runs, counted="iterations"), Capacity(1)
+    )
+    assert told.disk is not None
+    assert told.disk.expected == pytest.approx(80)
+    assert told.disk.low <= 20 < 320 <= told.disk.high
+
+
 @pytest.mark.parametrize(("slots", "gpus", "seconds"), [(2, 1, 4), (2, 2, 8), (1, 4, 8)])
 def test_slots_share_gpus(slots: int, gpus: int, seconds: float) -> None:
     """Two slots on a GPU take half of its time each."""
