@@ -63,3 +63,17 @@ def add_choice_options(parser: argparse.ArgumentParser, top: str) -> None:
         action="store_true",
         help="compare all runs of the experiment (default: those of the grid)",
     )
+
+
+def words_of_choice(options: argparse.Namespace) -> list[str]:
+    """Return the options that choose and group the runs as they are typed, those that were given."""
+    words = [word for axis in options.over for word in ("--over", axis)]
+    for name, value in (
+        ("--sort", options.sort),
+        ("--top", options.top),
+        ("--at", options.at),
+        ("--where", options.only),
+    ):
+        words += [] if value is None else [name, str(value)]
+    words += ["--runs"] if options.runs else []
+    return [*words, "--all"] if options.all else words

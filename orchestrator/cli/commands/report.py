@@ -20,6 +20,7 @@ from orchestrator.cli.report_contents import (
     moment,
 )
 from orchestrator.cli.report_secrets import make_concealer
+from orchestrator.cli.results_options import words_of_choice
 from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
 from orchestrator.cli.tables import count_of
 from orchestrator.errors import UsageError
@@ -143,7 +144,7 @@ def _commands(
             "execute what is not done yet, or all of it in an empty results_dir",
             next_command(options, "run"),
         )
-    yield "the table above", next_command(options, "results")
+    yield "the table above", next_command(options, "results", *words_of_choice(options))
     yield (
         "one run: its config, history, error and the command that continues it",
         next_command(options, "show", "RUN"),

@@ -1,7 +1,9 @@
 """``orch report`` says what the raw files of runs say, and nothing in them has a meaning for a browser."""
 
+import html
 import json
 import os
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -230,3 +232,17 @@ def test_other_ending_and_missing_extra_are_told_in_one_line(
     monkeypatch.setattr("orchestrator.extras.find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"pip install 'orch\[plots\]'"):
         grid.orch("report", "--out", str(grid.folder / "page.html"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--all"], ["--over", "seed", "--where", "lr > 0.05"], ["--runs"], ["--sort", "test/loss"]],
+)
+def test_page_names_the_command_that_prints_its_table(grid: Grid, words: list[str]) -> None:
+    """With the options that choose and group the runs, which repeat the table when they are pasted."""
+    for seed in (0, 1):
+        leave(grid.make(0.1, seed), **{"test/loss": 0.5})
+    page = grid.folder / "page.html"
+    grid.orch("report", "--out", str(page), *words)
+    command = shlex.join(["orch", "results", *words, f"--config-dir={grid.folder}/conf"])
+    assert command in html.unescape(page.read_text())
