@@ -23,3 +23,22 @@ def test_what_is_to_be_typed_is_that_value(value: str) -> None:
 def test_another_fault_is_not_mended_with_quotes(override: str) -> None:
     """A list that is not closed was not meant as a string."""
     assert quoted_override(override) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "values"),
+    [
+        ("relu,ünï,1", ["relu", "ünï", 1]),
+        ("x!,y!", ["x!", "y!"]),
+        ("hello, wörld", ["hello, wörld"]),
+    ],
+)
+def test_of_several_values_those_are_quoted_that_have_to_be(
+    value: str, values: list[object]
+) -> None:
+    """Quotes around all of them would make one value; a comma with a space is part of a text."""
+    (word,) = shlex.split(quoted_override(f"key={value}"))
+    read = OverridesParser.create().parse_override(word)
+    found = read.value()
+    several = found.list if read.is_sweep_override() else [found]  # type: ignore[union-attr] # a sweep
+    assert [getattr(each, "text", each) for each in several] == values
