@@ -87,6 +87,6 @@ class BatchOrder(EpochOrder):
         return torch.tensor([int(each) for each in indices], dtype=torch.int64)
 
     def is_repeatable(self) -> bool:
-        """Return whether the sampler yields the same batches if it is asked twice."""
-        first, second = self._draw(), self._draw()
+        """Return whether the sampler yields the same batches if it is asked for an epoch again."""
+        first, second = self._asked_twice(self._draw)
         return len(first) == len(second) and all(map(torch.equal, first, second))

@@ -166,14 +166,31 @@ class EpochOrder(Sampler[list[Any]]):
         """
         sampler = self.sampler
         if callable(set_epoch := getattr(sampler, "set_epoch", None)):
-            set_epoch(self.epoch)
+            try:
+                set_epoch(self.epoch)
+            except TypeError as error:
+                if not is_in_libraries(error):
+                    raise
+                raise ConfigError(
+                    f"{self.key}: {first_line(error)}. Let set_epoch take the number of the epoch."
+                ) from error
         place = derive(self.seed or 0, "order", self.epoch)
         with seeded_for(place), lend(find_generators(sampler), place):
             return _yielded(sampler, self.key, read, MOST + MOST_TIMES * len(self.samples))
 
     def is_repeatable(self) -> bool:
-        """Return whether the sampler yields the same indices if it is asked twice."""
-        return torch.equal(self._sample(), self._sample())
+        """Return whether the sampler yields the same indices if it is asked for an epoch again."""
+        return torch.equal(*self._asked_twice(self._sample))
+
+    def _asked_twice(self, ask: Callable[[], Any]) -> tuple[Any, Any]:
+        """Return what the sampler yields in an epoch, before and after it is asked for the next one."""
+        first = ask()
+        self.epoch += 1
+        try:
+            ask()
+        finally:
+            self.epoch -= 1
+        return first, ask()
 
     def check(self) -> None:
         """Check that the sampler yields the same indices whenever it is asked for an epoch.
@@ -237,6 +254,6 @@ def _yielded(
 def is_index(value: object, count: int) -> bool:
     """Return whether a value is the index of one of `count` samples."""
     try:
-        return 0 <= index(value) < count  # type: ignore[arg-type]  # TypeError is caught
+        return not isinstance(value, bool) and 0 <= index(value) < count  # type: ignore[arg-type]  # TypeError is caught
     except TypeError:
         return False

@@ -92,10 +92,28 @@ class Rotating:
         yield [self.passes]
 
 
+class Remembering(Rotating):
+    """Keep state from one epoch to the next, as shuffling in place does."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Remember it."""
+        self.passes += epoch - 1
+
+
+class Unaware(Rotating):
+    """Take no epoch."""
+
+    def set_epoch(self) -> None:
+        """Do nothing."""
+
+
 @pytest.mark.parametrize(
     ("sampler", "message"),
     [
         (Rotating(), "Rotating yields other indices each time"),
+        (Remembering(), "Remembering yields other indices each time"),
+        (Unaware(), r"Unaware\.set_epoch\(\) takes 1 positional argument .* take the number"),
+        ([[True, False]], "list yields True in a batch"),
         ([3, 4], "list yields 3, not a list of indices"),
         ([[0, 40]], "list yields 40 in a batch, not the index of one of 40"),
         ([["a"]], "list yields 'a' in a batch"),
