@@ -58,6 +58,8 @@ def end_iteration(
             " best one (checkpoint.metric)."
         )
     stopping.judge(iteration, metrics, history)
+    # Clocks differ, and so may what callbacks ask for.
+    stopping.reason = ranks.first_told(stopping.reason)
     is_read = trainer.watch.is_read
     progress = Progress(
         iteration, iterations, history.points, stopping.reason, is_total_read=is_read

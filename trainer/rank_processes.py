@@ -31,6 +31,9 @@ GRACE: Final = 10.0
 # How long a rank that was killed may be seen later than those that have lost it.
 SETTLE: Final = 0.5
 SHELL: Final = 128
+# The names of files with the number of the rank that failed first, and of one that is done.
+FAILED: Final = "failed"
+OVER: Final = "over"
 
 
 class RankPlace(NamedTuple):
@@ -82,12 +85,36 @@ def _be_rank(place: RankPlace, train: Callable[[], int]) -> None:
         _redirect(sys.stdout, Path(os.devnull))
         _redirect(sys.stderr, place.folder / str(place.rank))
     try:
-        with _joined(place):
+        with _joined(place), _end_noted(place):
             code = train()
+            if code:
+                _note(place, FAILED)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         code = error.exit_code
     sys.exit(code)
+
+
+@contextmanager
+def _end_noted(place: RankPlace) -> Iterator[None]:
+    """Note how a rank ends before the others lose it: they fail then, and may be seen to fail first."""
+    try:
+        yield
+    except BaseException:
+        _note(place, FAILED)
+        raise
+    _note(place, f"{OVER}-{place.rank}")
+
+
+def _note(place: RankPlace, name: str) -> None:
+    """Write the number of a rank to a file, unless another one has."""
+    with suppress(FileExistsError), (place.folder / name).open("x") as file:
+        file.write(str(place.rank))
+
+
+def _noted(folder: Path, name: str) -> str | None:
+    path = folder / name
+    return path.read_text() if path.exists() else None
 
 
 def _redirect(stream: object, path: Path) -> None:
@@ -157,29 +184,42 @@ def _wait_for(ranks: Sequence[BaseProcess], folder: Path) -> int:
         left = [rank for rank in left if rank.exitcode is None]
         if failed:
             return _fail(failed[0], ranks, folder)
-    return 0
+    return ConfigError.exit_code if _tell_left(ranks, folder) else 0
 
 
 def _fail(failed: BaseProcess, ranks: Sequence[BaseProcess], folder: Path) -> int:
     """End the ranks that are left after a failure, and return the exit code of the one that caused it."""
     wait_at_most(ranks, SETTLE)
-    by_rank = {rank: rank.exitcode or 0 for rank in ranks}
-    cause = find_cause(
-        {ranks.index(rank): code for rank, code in by_rank.items()}, ranks.index(failed)
-    )
+    by_rank = {number: rank.exitcode or 0 for number, rank in enumerate(ranks)}
+    first = _noted(folder, FAILED)
+    cause = find_cause(by_rank, int(first) if first else ranks.index(failed))
     wait_at_most(ranks, GRACE)
+    code = ranks[cause].exitcode or failed.exitcode or 1
     for rank in ranks:
         if rank.exitcode is None:
             rank.kill()
             rank.join()
+    if code > 0 and _tell_left(ranks, folder):
+        return ConfigError.exit_code
     told = folder / str(cause)
     if told.exists():
         sys.stderr.write(told.read_text(errors="replace"))
-    code = by_rank[ranks[cause]]
-    if code >= 0:
+    if code > 0:
         return code
     sys.stderr.write(f"rank {cause} was killed by {signal.Signals(-code).name}\n")
     return SHELL - code
+
+
+def _tell_left(ranks: Sequence[BaseProcess], folder: Path) -> bool:
+    """Print which rank ended its process before the training was over, if one has."""
+    for number, rank in enumerate(ranks):
+        if rank.exitcode == 0 and _noted(folder, f"{OVER}-{number}") is None:
+            sys.stderr.write(
+                f"world_size: rank {number} has ended its process with exit code 0 before the training was"
+                " over, as by os._exit. Let its code raise an error instead.\n"
+            )
+            return True
+    return False
 
 
 def find_cause(codes: Mapping[int, int], first: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import distributed
@@ -103,6 +103,15 @@ def is_any(flag: object) -> bool:
     flags: list[object] = [None] * count_ranks()
     distributed.all_gather_object(flags, bool(flag))
     return any(flags)
+
+
+def first_told(value: T | None) -> T | None:
+    """Return the value of the first rank that has one, on all of them."""
+    if count_ranks() == 1:
+        return value
+    told: list[Any] = [None] * count_ranks()
+    distributed.all_gather_object(told, value)
+    return next((each for each in told if each is not None), None)
 
 
 def wait_for_all() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -52,6 +53,43 @@ def test_rank_that_fails_is_heard_whichever_it_is(capfd: pytest.CaptureFixture[s
     out, err = capfd.readouterr()
     assert out == "rank 0 began\n"
     assert "the data of this rank are damaged\n" in err
+
+
+def test_rank_that_fails_first_is_heard_although_another_is_seen_first(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """What the others say of the connection that they have lost would not help."""
+
+    def train() -> int:
+        if distributed.get_rank() == 1:
+            raise ValueError("the data of this rank are damaged")
+        with contextlib.suppress(RuntimeError):
+            distributed.barrier()
+        return 7
+
+    assert run_ranks(2, "cpu", train) == 1
+    assert "ValueError: the data of this rank are damaged" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_rank_that_ends_its_process_has_failed(
+    capfd: pytest.CaptureFixture[str], which: int
+) -> None:
+    """Exit code 0 would say that the run is done."""
+
+    def train() -> int:
+        if distributed.get_rank() == which:
+            os._exit(0)
+        distributed.barrier()
+        return 0
+
+    assert run_ranks(2, "cpu", train) == 2
+    said = f"world_size: rank {which} has ended its process with exit code 0 before the training"
+    assert said in capfd.readouterr().err
+
+
+def test_all_ranks_that_end_their_processes_have_failed() -> None:
+    assert run_ranks(2, "cpu", lambda: os._exit(0)) == 2
 
 
 def test_request_to_stop_reaches_all_ranks() -> None:

@@ -26,6 +26,7 @@ def test_process_without_ranks_is_the_first_of_one() -> None:
     assert (ranks.own_rank(), ranks.count_ranks()) == (0, 1)
     assert ranks.agree("alone") == "alone"
     assert not ranks.is_any(0)
+    assert ranks.first_told("alone") == "alone"
     ranks.wait_for_all()
     ranks.check_alike(lambda: pytest.fail("it computed a digest"), 1)
     before = torch.get_rng_state()
@@ -68,6 +69,9 @@ def test_ranks_decide_together() -> None:
         assert ranks.agree({"rank": rank}) == {"rank": 0}
         assert ranks.is_any(rank == 1)
         assert not ranks.is_any(flag=False)
+        assert ranks.first_told("late" if rank else None) == "late"
+        assert ranks.first_told(f"from {rank}") == "from 0"
+        assert ranks.first_told(None) is None
         ranks.check_alike(lambda: "same", 3)
         with pytest.raises(ConfigError, match="different states after iteration 3"):
             ranks.check_alike(lambda: str(rank), 3)
