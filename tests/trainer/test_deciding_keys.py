@@ -24,6 +24,7 @@ def test_name_is_a_label_and_decides_nothing() -> None:
     "changes",
     [
         *({"accumulate": 2}, {"clip_norm": 1}, {"precision": "bfloat16"}, {"compile": True}),
+        {"world_size": 2},
         {"dataloader": {"sampler": {"_target_": "x"}}},
         {"dataloader": {"batch_sampler": {"_target_": "x"}}},
         {"dataloader": {"collate_fn": {"_target_": "x", "_partial_": True}}},

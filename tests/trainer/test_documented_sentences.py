@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from documented_sentences import sentences_of
+from documented_sentences import GUIDE, sentences_of
 
 ADVICE = "advice: it says what to write, not what happens"
 R = "test_resume.py::"
@@ -14,6 +15,7 @@ OF_PLAN = "../orchestrator/planning/test_extending.py::"
 OF_GRIDS = "../end_to_end/test_extending.py::"
 OF_WEIGHTS = "test_starting_weights.py::"
 OF_DIGEST = "../orchestrator/config/test_starting_digest.py::"
+OF_RANKS = "../end_to_end/test_ranks.py::"
 OF_INTERVAL = "test_schedule_interval.py::"
 # Sections of the guide: the beginning of each sentence or row of a table, and the test of it.
 TESTS: dict[str, list[tuple[str, str]]] = {
@@ -29,7 +31,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("curriculum | any object", "callbacks/test_events.py::test_modules_are_called_in_order_and_once_each"),
         ("They are built in the order", "test_build.py::test_modules_are_built_and_handed_each_other"),
         ("A class or function that has", "test_hydra_targets.py::test_target_that_asks_for_modules_gets_them"),
-        ("`name` is a label", "test_settings.py::test_name_is_a_label_and_decides_nothing"),
+        ("`name` is a label", "test_deciding_keys.py::test_name_is_a_label_and_decides_nothing"),
         ("It is an argument as well", "test_hydra_targets.py::test_name_reaches_a_target_that_has_a_parameter_for_it"),
         ("What a module has to remember", f"{R}test_state_of_a_curriculum_survives"),
         ("A number or tensor that", "test_unsaved_state.py::test_state_that_nothing_saves_is_told_once"),
@@ -99,6 +101,27 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("An optimizer whose", "test_loss_scale.py::test_optimizer_with_a_closure_is_refused"),
         ("`compile: true` compiles", "test_compiled.py::test_every_shape_is_compiled"),
         ("A model that needs", "test_compiled.py::test_more_shapes_than_are_compiled_are_refused_in_one_line"),
+    ],
+    "Several GPUs": [
+        ("`world_size: 2`", f"{OF_RANKS}test_trainer_with_a_killed_rank_is_retried_and_ends_with_the_same_bits"),
+        ("As it changes", "test_deciding_keys.py::test_keys_of_updates_and_batches_tell_one_runs_checkpoints_from_anothers"),
+        ("On GPUs, each", "test_rank_processes.py::test_run_of_one_process_refuses_several_gpus"),
+        ("On the CPU", "test_ranks.py::test_gradients_and_losses_are_averaged"),
+        ("The process that", "test_rank_processes.py::test_run_is_done_when_all_ranks_are"),
+        ("`batch_size` is", "loading/test_order.py::test_samples_are_dealt_out_to_ranks"),
+        ("The samples of an epoch", "loading/test_order.py::test_samples_are_dealt_out_to_ranks"),
+        ("Gradients and losses", "test_ranks.py::test_gradients_and_losses_are_averaged"),
+        ("So the communication", ADVICE),
+        ("Random numbers in", "test_ranks.py::test_random_numbers_differ_in_the_steps_and_agree_afterwards"),
+        ("Buffers, such as", "test_ranks.py::test_random_numbers_differ_in_the_steps_and_agree_afterwards"),
+        ("Each rank evaluates", "test_ranks.py::test_each_rank_evaluates_all_samples"),
+        ("Only the first rank", "test_silent_rank.py::test_second_rank_leaves_no_file"),
+        ("After each iteration, the", "test_ranks.py::test_ranks_decide_together"),
+        ("All ranks end after", "test_ranks.py::test_ranks_decide_together"),
+        ("The run is resumed", f"{OF_RANKS}test_interrupted_trainer_leaves_a_checkpoint_of_all_ranks"),
+        ("If a rank is killed", f"{OF_RANKS}test_killed_rank_is_a_killed_run_and_is_retried"),
+        ("`cb_on_update`, sparse", "test_ranks.py::test_what_ranks_cannot_do_is_refused"),
+        ("With two ranks", f"{OF_RANKS}test_trainer_with_a_killed_rank_is_retried_and_ends_with_the_same_bits"),
     ],
     "Several optimizers": [
         ("A module that defines", "test_own_update.py::test_interrupted_run_ends_with_the_same_bits"),
@@ -286,6 +309,14 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("That is done for", "test_main.py::test_importing_the_trainer_changes_nothing"),
     ],
 }  # fmt: skip
+
+
+def test_each_section_that_says_how_the_trainer_behaves_is_here() -> None:
+    """All but the table of modules, whose names and keys other tests read."""
+    headings = re.findall(
+        r"^##+ (.*)$", re.sub(r"```.*?```", "", GUIDE.read_text(), flags=re.DOTALL), re.MULTILINE
+    )
+    assert {*TESTS} == {*headings} - {"Modules to choose from"}
 
 
 @pytest.mark.parametrize("section", TESTS)

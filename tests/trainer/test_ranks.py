@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 import torch
 from torch import distributed, nn
+from torch.utils.data import TensorDataset
 
 from trainer import ranks
+from trainer.config_file import read_config
 from trainer.errors import ConfigError
+from trainer.loading.loaders import make_loader
 from trainer.rank_processes import run_ranks
+from trainer.settings import read_settings
+from trainer.trainer import ModularTaskTrainer
+
+if TYPE_CHECKING:
+    from run_files import MakeRun
 
 
 def in_two_ranks(check: object) -> None:
@@ -59,6 +69,39 @@ def test_sparse_gradients_are_refused() -> None:
         table(torch.tensor([1])).sum().backward()
         with pytest.raises(ConfigError, match="sparse gradients, which ranks cannot exchange"):
             ranks.average([*table.parameters()], torch.tensor(0.0))
+
+    in_two_ranks(check)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data": {"_target_": "streaming.Streams"}}, "^world_size: train is a Stream, a stream"),
+        (
+            {"curriculum": {"_target_": "idle_modules.OwnUpdate"}},
+            "^world_size: it has no effect on an update that cb_on_update makes",
+        ),
+    ],
+)
+def test_what_ranks_cannot_do_is_refused(
+    make_run: MakeRun, changes: dict[str, Any], said: str
+) -> None:
+    run_dir = make_run(world_size=2, **changes)
+
+    def check() -> None:
+        with pytest.raises(ConfigError, match=said):
+            ModularTaskTrainer(read_config(run_dir / "config.yaml"), run_dir)
+
+    in_two_ranks(check)
+
+
+def test_each_rank_evaluates_all_samples() -> None:
+    samples = TensorDataset(torch.arange(20)[:, None], torch.zeros(20))
+    settings = read_settings({"seed": 1, "iterations": 1, "batch_size": 5})
+
+    def check() -> None:
+        assert len(make_loader(samples, "test", settings)) == 4
+        assert len(make_loader(samples, "train", settings)) == 2
 
     in_two_ranks(check)
 
