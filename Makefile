@@ -68,6 +68,7 @@ bench: venv ## run the benchmarks behind the figures in the README
 	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/finished_runs.py
 	$(BIN)/python benchmarks/pilots.py
+	$(BIN)/python benchmarks/workers.py
 
 bench-peers: venv ## install the packages that the benchmarks compare with
 	$(BIN)/pip install -r benchmarks/peers/requirements.txt

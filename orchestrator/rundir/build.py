@@ -86,10 +86,10 @@ def _build(
     try:
         lock = os.open(made.lock.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        durable.write_file(made.config, text)
+        durable.write_file(made.config, text, named=False)  # the names are synced once, below
         if run.environment:  # it names the source of a credential
             made.config.chmod(0o600)
-        durable.write_file(made.identity, records.dump(identity))
+        durable.write_file(made.identity, records.dump(identity), named=False)
         durable.sync_directory(staging)
     except BaseException:
         if lock >= 0:
