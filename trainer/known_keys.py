@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 VALUES: Final = (
     *("seed", "iterations", "training_type", "eval_every", "batch_size", "accumulate", "clip_norm"),
     *("precision", "compile", "device", "deterministic", "threads", "test_with"),
-    *("init_from", "init_from_digest", "world_size", "results_dir", "experiment_id"),
+    *(
+        "init_from",
+        "init_from_digest",
+        "init_from_prefix",
+        "world_size",
+        "results_dir",
+        "experiment_id",
+    ),
 )
 GROUPS: Final = (
     *("data", "model", "optimizer", "scheduler", "criterion", "curriculum", "metrics"),

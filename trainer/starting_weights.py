@@ -14,13 +14,13 @@ from trainer.checkpoints.reading import read_any_file, read_module_states
 from trainer.config_file import plain_config, read_config
 from trainer.durable_files import read_plain
 from trainer.ema_settings import read_ema
-from trainer.errors import ConfigError
+from trainer.errors import CheckpointError, ConfigError
 from trainer.finished_checkpoints import best_checkpoint
 from trainer.run_files import CONFIG, RESULTS, say
 from trainer.settings import read_group
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from torch import nn
 
@@ -28,15 +28,22 @@ if TYPE_CHECKING:
 
 Weights = Mapping[str, object]
 MOST_NAMES: Final = 3
+WRAPPED: Final = "module."  # by DataParallel, DistributedDataParallel, AveragedModel
+COMPILED: Final = "_orig_mod."  # by torch.compile, also of a part
+SAFETENSORS: Final = ".safetensors"
 
 
 class Fit(NamedTuple):
-    """The weights that fit a model, by name, and the names of those that do not."""
+    """The weights that fit a model, by name, and the names of those that do not.
+
+    ``apart`` counts those without the prefix that was asked for.
+    """
 
     weights: dict[str, Tensor]
     missing: Sequence[str]
     unexpected: Sequence[str]
     other: Sequence[str]
+    apart: int = 0
 
     def describe(self) -> str:
         """Return how many weights fit, and which do not, in one clause."""
@@ -50,13 +57,15 @@ class Fit(NamedTuple):
             )
             if names
         ]
+        misfits += [f"{self.apart} without the prefix"] if self.apart else []
         return "; ".join([f"{len(self.weights)} of {total} parameters and buffers", *misfits])
 
 
 def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
     """Give a model the weights that the configuration names, and say what did not fit.
 
-    Only parameters and buffers of the same name and shape are taken.
+    Only parameters and buffers of the same name and shape are taken; what wraps a model, such as DDP,
+    adds to the names, which is removed.
 
     Raises:
         TrainerError: If there are none, they are damaged or have changed, or none of them fits.
@@ -66,7 +75,7 @@ def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
     source = Path(settings.path)
     _check_content(source, settings.digest)
     weights, averaged = _read_run(source) if source.is_dir() else (_read_file(source), {})
-    fit = fit_weights(model, weights)
+    fit = fit_weights(model, weights, settings.prefix)
     if not fit.weights:
         raise ConfigError(
             f"init_from: nothing in {source} fits the model: {fit.describe()}. Name another, or change"
@@ -74,14 +83,23 @@ def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
         )
     model.load_state_dict(fit.weights, strict=False)
     # After all others: a parameter with several names is averaged under the first of them.
-    model.load_state_dict(fit_weights(model, averaged).weights, strict=False)
+    model.load_state_dict(fit_weights(model, averaged, settings.prefix).weights, strict=False)
     say(f"begins with the weights of {source}: {fit.describe()}")
 
 
-def fit_weights(model: nn.Module, weights: Weights) -> Fit:
-    """Return which weights a model has under the same names, and with the same shapes."""
+def fit_weights(model: nn.Module, weights: Weights, prefix: str = "") -> Fit:
+    """Return which weights a model has under the same names, and with the same shapes.
+
+    Args:
+        model: The model.
+        weights: The weights, by name.
+        prefix: What the names begin with that are meant; the model has them without it.
+    """
     own = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
-    given = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
+    tensors = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
+    named = {name: _find_name(name, prefix, own) for name in tensors}
+    given = {name: tensors[there] for there, name in named.items() if name not in (None, there)}
+    given |= {name: value for name, value in tensors.items() if named[name] == name}
     both = [name for name in own if name in given]
     fits = {name: given[name] for name in both if _kind(own[name]) == _kind(given[name])}
     return Fit(
@@ -89,7 +107,29 @@ def fit_weights(model: nn.Module, weights: Weights) -> Fit:
         [name for name in own if name not in given],
         [name for name in given if name not in own],
         [name for name in both if name not in fits],
+        sum(name is None for name in named.values()),
     )
+
+
+def _find_name(name: str, prefix: str, own: Container[str]) -> str | None:
+    """Return the name of a weight in the model, without the prefix and what wrappers add to it.
+
+    None if it does not have the prefix. A name that the model has is left as it is.
+    """
+    outside = [name, *_unwrap(name)]
+    inside = next((it.removeprefix(prefix) for it in outside if it.startswith(prefix)), None)
+    if inside is None:
+        return None
+    forms = [inside, *_unwrap(inside)]
+    return next((form for form in forms if form in own), forms[-1])
+
+
+def _unwrap(name: str) -> list[str]:
+    """Return the forms that a name may have without what wrappers add, the longest first."""
+    forms = [name.replace(COMPILED, "")]
+    while forms[-1].startswith(WRAPPED):
+        forms.append(forms[-1].removeprefix(WRAPPED))
+    return forms
 
 
 def content_digest(source: Path) -> str:
@@ -140,11 +180,14 @@ def _read_run(run_dir: Path) -> tuple[Weights, Weights]:
 
 
 def _read_file(path: Path) -> Weights:
-    """Return the weights in a file: a checkpoint of a run, or what `torch.save` wrote.
+    """Return the weights in a file: a checkpoint of a run, or what `torch.save` or safetensors wrote.
 
     Raises:
         CheckpointError: If it is damaged, or has something else in it than weights and plain values.
+        ConfigError: If safetensors is needed, and not installed.
     """
+    if path.suffix == SAFETENSORS:
+        return _read_safetensors(path)
     found = read_any_file(path)
     match found:
         case {"state": {"modules": {"model": Mapping() as weights}}}:
@@ -153,6 +196,23 @@ def _read_file(path: Path) -> Weights:
             return weights
         case _:
             return found
+
+
+def _read_safetensors(path: Path) -> Weights:
+    try:
+        from safetensors import SafetensorError  # noqa: PLC0415 # few runs need it
+        from safetensors.torch import load_file  # noqa: PLC0415 # as above
+    except ImportError:
+        raise ConfigError(
+            f"init_from: {path}: safetensors is not installed. Install it: pip install safetensors."
+        ) from None
+    try:
+        found: Weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: it cannot be used: {error}. Name a file with a state_dict."
+        ) from None
+    return found
 
 
 def _kind(tensor: Tensor) -> tuple[object, ...]:

@@ -104,7 +104,7 @@ def test_page_has_every_key_of_the_trainer_with_its_default() -> None:
     for group in ("stopping", "ema", "validation_split"):  # sections of their own
         keys.remove(("", group))
         keys += [(f"{group}.", field.name) for field in fields(getattr(settings, group))]
-    keys.append(("", "init_from_digest"))  # which is within the settings of `init_from`
+    keys += [("", f"init_from_{each}") for each in ("digest", "prefix")]  # within `init_from`
     own = {row for row in rows if row.partition(".")[0] not in GROUPS} - LOADING
     assert own == {f"{section}{name}" for section, name in keys}
     for section, name in keys:

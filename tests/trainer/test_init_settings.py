@@ -31,6 +31,8 @@ def test_content_decides_where_it_is_known() -> None:
     assert decides(init_from="a", **known) != decides(init_from="a", init_from_digest="sha256:2")
     assert decides(init_from="a") != decides(init_from="b")
     assert decides(init_from="a") != decides()
+    assert decides(init_from="a", init_from_prefix="b") != decides(init_from="a")
+    assert decides(init_from="a", init_from_prefix=None) == decides(init_from="a")
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,10 @@ def test_content_decides_where_it_is_known() -> None:
         ({"init_from": {"run": "a"}}, "^init_from: {'run': 'a'} is not a path"),
         ({"init_from": "a", "init_from_digest": 3}, "^init_from_digest: 3 is not a digest"),
         ({"init_from_digest": "sha256:1"}, "^init_from_digest: there is no init_from"),
+        ({"init_from": "a", "init_from_prefix": 3}, "^init_from_prefix: 3 is not the beginning"),
+        ({"init_from": "a", "init_from_prefix": ""}, "^init_from_prefix: '' is not the beginning"),
+        ({"init_from": "a", "init_from_prefix": "."}, "^init_from_prefix: '.' is not the begin"),
+        ({"init_from_prefix": "encoder"}, "^init_from_prefix: there is no init_from"),
     ],
 )
 def test_wrong_keys_are_refused(keys: dict[str, Any], said: str) -> None:

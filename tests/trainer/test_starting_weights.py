@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,6 +132,99 @@ def test_what_is_no_tensor_is_left_out() -> None:
     fit = fit_weights(nn.Linear(1, 1), {"weight": [[1.0]], "bias": torch.ones(1), "epoch": 3})
     assert [*fit.weights], fit.missing == (["bias"], ["weight"])
     assert fit.unexpected == []
+
+
+class Compiled(nn.Module):
+    """Names its weights as what `torch.compile` returns, which takes seconds to import."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self._orig_mod = model
+
+
+def wrapped(model: nn.Sequential, wrapper: str) -> nn.Module:
+    """Return a model as a training may have wrapped it before saving."""
+    match wrapper:
+        case "compiled":
+            return Compiled(model)
+        case "averaged":
+            return torch.optim.swa_utils.AveragedModel(model)
+        case "parallel":
+            return nn.DataParallel(model)
+        case "both":
+            return nn.DataParallel(Compiled(model))
+        case "a part":
+            return nn.Sequential(Compiled(model[0]), model[1])
+    return model
+
+
+@pytest.mark.parametrize("wrapper", ["none", "compiled", "averaged", "parallel", "both", "a part"])
+@pytest.mark.parametrize("prefix", ["", "encoder.", "deep.er."])
+def test_what_wraps_a_model_or_contains_it_adds_nothing_to_its_names(
+    wrapper: str, prefix: str
+) -> None:
+    """The names are those that PyTorch gives them."""
+    first, second = (nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)) for _ in range(2))
+    saved = wrapped(first, wrapper).state_dict()
+    inner = {f"{prefix}{name}": value for name, value in saved.items()}
+    fit = fit_weights(second, inner | ({"head.weight": torch.ones(1)} if prefix else {}), prefix)
+    assert (fit.missing, fit.other, fit.apart) == ([], [], 1 if prefix else 0)
+    assert [*fit.unexpected] == (["n_averaged"] if wrapper == "averaged" else [])
+    assert is_equal(dict(sorted(fit.weights.items())), dict(sorted(first.state_dict().items())))
+
+
+def test_wrapper_around_the_prefix_is_removed_before_it() -> None:
+    one, two = torch.ones(1, 1), torch.ones(1)
+    saved = {"module.encoder._orig_mod.weight": one, "module.encoder.bias": two, "module.x": two}
+    fit = fit_weights(nn.Linear(1, 1), saved, "encoder.")
+    assert (fit.missing, fit.unexpected, fit.apart) == ([], [], 1)
+    assert fit.describe() == "2 of 2 parameters and buffers; 1 without the prefix"
+
+
+def test_name_that_the_model_has_is_left_as_it_is() -> None:
+    """Its own module may be called so, and the plain name wins over a wrapped one."""
+    model = nn.ModuleDict({"module": nn.Linear(1, 1, bias=False)})
+    assert fit_weights(model, {"module.weight": torch.ones(1, 1)}).missing == []
+    for names in (("weight", "module.weight"), ("module.weight", "weight")):
+        saved = {name: torch.full((1, 1), float(name == "weight")) for name in names}
+        fit = fit_weights(nn.Linear(1, 1, bias=False), saved)
+        assert float(fit.weights["weight"]) == 1
+
+
+def test_prefix_of_the_config_is_that_of_a_run(
+    make_run: MakeRun, train: Train, tmp_path: Path
+) -> None:
+    first = source(make_run, train)
+    wanted = package.load(first).state_dict()
+    saved = {f"encoder.{name}": value for name, value in wanted.items()}
+    torch.save(saved | {"head.bias": torch.ones(1)}, tmp_path / "w.pt")
+    path = str(tmp_path / "w.pt")
+    run_dir = make_run(init_from=path, init_from_prefix="encoder", iterations=1, **STILL)
+    train(run_dir)
+    assert is_equal(weights_of(run_dir), wanted)
+
+
+def test_safetensors_are_read_if_they_can_be(tmp_path: Path) -> None:
+    safetensors = pytest.importorskip("safetensors.torch")
+    path = tmp_path / "w.safetensors"
+    safetensors.save_file({"weight": torch.ones(1, 1), "bias": torch.ones(1)}, path)
+    model = nn.Linear(1, 1)
+    begin(path, model)
+    assert is_equal(model.state_dict(), {"weight": torch.ones(1, 1), "bias": torch.ones(1)})
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(TrainerError, match=r"it cannot be used: .*Name a file with a state_dict"):
+        begin(path, model)
+
+
+def test_safetensors_that_are_not_installed_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "w.safetensors").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(
+        TrainerError, match=r"is not installed. Install it: pip install safetensors"
+    ):
+        begin(tmp_path / "w.safetensors", nn.Linear(1, 1))
 
 
 @pytest.mark.parametrize(
