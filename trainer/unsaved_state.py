@@ -76,13 +76,22 @@ def _of_object(value: object, path: str) -> Iterator[tuple[str, object]]:
     """Yield the numbers and small tensors of an object of the user's own."""
     if is_of_package(type(value)):
         return
-    for name, held in getattr(value, "__dict__", {}).items():
+    for name, held in _attributes_of(value).items():
         if name == "training":
             continue
         if isinstance(held, (bool, int, float)):
             yield f"{path}.{name}", held
         elif isinstance(held, Tensor) and held.nbytes <= MOST_BYTES:
             yield f"{path}.{name}", _bytes_of(held)
+
+
+def _attributes_of(value: object) -> Values:
+    """Return the attributes of an object, and those of its own classes that it may replace by its own."""
+    found: Values = {}
+    for kind in reversed(type(value).__mro__):
+        if not is_of_package(kind):
+            found.update(vars(kind))
+    return found | getattr(value, "__dict__", {})
 
 
 def is_of_package(kind: type) -> bool:

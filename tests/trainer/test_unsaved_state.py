@@ -19,6 +19,7 @@ def of(name: str) -> dict[str, Any]:
     ("changes", "told"),
     [
         ({"curriculum": of("Count")}, "note: curriculum.steps changed in the first iteration"),
+        ({"curriculum": of("CountsFromItsClass")}, "note: curriculum.steps changed in the first"),
         ({"curriculum": of("Sum")}, "note: curriculum.losses changed"),
         ({"model": of("Annealed")}, "note: model.noise.strength changed"),
         ({"curriculum": {"_target_": "user_modules.Counter"}}, ""),

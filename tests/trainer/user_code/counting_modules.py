@@ -85,3 +85,13 @@ class Lazy(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(nn.LazyLinear(2))
+
+
+class CountsFromItsClass:
+    """A curriculum whose counter begins as an attribute of its class."""
+
+    steps = 0
+
+    def cb_on_step_end(self, trainer: Any, iteration: int, batch_idx: int, loss: float) -> None:
+        """Count."""
+        self.steps += 1
