@@ -57,6 +57,30 @@ def test_pipe_link_folder_and_giant_are_refused_at_once(tmp_path: Path) -> None:
         read_file(tmp_path / "link")
 
 
+@pytest.mark.parametrize("largest", [100, LARGEST_RECORD])
+@pytest.mark.parametrize("size", [0, 1, 100, 101, 8191, 8192, 8193, 16_384, 100_000])
+def test_file_is_read_whole_or_refused_for_its_size(
+    tmp_path: Path, size: int, largest: int
+) -> None:
+    """However many reads it takes."""
+    content = bytes(at % 251 for at in range(size))
+    (tmp_path / "file").write_bytes(content)
+    if size > largest:
+        with pytest.raises(NotRegularError, match=f"it has {size} bytes"):
+            read_file(tmp_path / "file", largest=largest)
+    else:
+        assert read_file(tmp_path / "file", largest=largest) == content
+
+
+def test_pipe_is_refused_also_while_a_writer_fills_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    descriptor = os.open(tmp_path / "pipe", os.O_RDWR)
+    os.write(descriptor, b'{"state": "done"}')
+    with pytest.raises(NotRegularError, match="it is not a regular file"):
+        read_file(tmp_path / "pipe")
+    os.close(descriptor)
+
+
 def places(tmp_path: Path) -> dict[str, Path]:
     """Return a folder below which nothing is what it should be, and the file outside of it."""
     root, outside = tmp_path / "root", tmp_path / "outside"
