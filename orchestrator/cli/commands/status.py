@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.run_status_report import Report
 
 _BETWEEN: Final = 2.0
+_READABLE: Final = 1000  # runs, as indented JSON
 # Of many runs, those that are not listed unless they are asked for.
 _QUIET: Final = (State.DONE, State.PENDING)
 
@@ -133,8 +134,9 @@ def _print_json(seen: Seen, options: argparse.Namespace, console: Console) -> No
         "halving": seen.halved and seen.halved.as_json(),
         "pilots": [] if status is None else pilots_as_json(status.experiment.path),
     }
-    # One line per repetition with --watch, for programs that read lines.
-    indent = None if options.watch else 2
+    # One line per repetition with --watch, for programs that read lines. Many runs are for programs as well,
+    # and indenting takes longer than reading them.
+    indent = None if options.watch or len(rows) > _READABLE else 2
     console.file.write(json.dumps(content, indent=indent) + "\n")
 
 
