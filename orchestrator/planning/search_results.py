@@ -42,6 +42,7 @@ class SearchResults:
         self._halving = halving
         self._curves = CurveReader(experiment, metric)
         self._finished: dict[RunId, TriedPoint] = {}
+        self._has_metric = False  # some run that is done
 
     def read(self, members: Sequence[Member]) -> list[TriedPoint]:
         """Return what these runs tell.
@@ -51,23 +52,28 @@ class SearchResults:
         """
         unknown = [member.run_id for member in members if member.run_id not in self._finished]
         seen = self._experiment.observe(unknown)
-        found, lacking = [], None
+        found: list[TriedPoint] = []
+        lacking: list[Member] = []
         for member in members:
             told = self._finished.get(member.run_id)
             if told is None:
                 state = seen[member.run_id].state
                 told = self._look(member, state)
-                is_over = state is State.DONE
-                if is_over:
+                if told is None:
+                    lacking.append(member)
+                    told = TriedPoint(member.places, PointOutcome.NOTHING)
+                elif state is State.DONE:
+                    self._has_metric = True
+                if state is State.DONE:
                     self._finished[member.run_id] = told
-                if (is_over and told.outcome is PointOutcome.NOTHING) or _is_empty(told):
-                    lacking = member
             found.append(told)
-        if lacking and not any(map(_has_value, found)):
-            raise UsageError(self._describe_lack(lacking))
+        has_metric = any(each.outcome is PointOutcome.PARTLY for each in found)
+        if lacking and not (self._has_metric or has_metric):
+            raise UsageError(self._describe_lack(lacking[0]))
         return found
 
-    def _look(self, member: Member, state: State) -> TriedPoint:
+    def _look(self, member: Member, state: State) -> TriedPoint | None:
+        """Return what a run tells; None if it should have the metric, and does not."""
         if state is State.DONE:
             return self._measure(member)
         if state is State.FAILED:
@@ -76,14 +82,18 @@ class SearchResults:
         rung = self._last_rung(reached)
         if not rung:
             return TriedPoint(member.places, PointOutcome.OPEN)
+        if not curve:
+            return None
         value = value_at(curve, rung, reached)
         return TriedPoint(member.places, PointOutcome.PARTLY, value, rung)
 
-    def _measure(self, member: Member) -> TriedPoint:
+    def _measure(self, member: Member) -> TriedPoint | None:
         value = self._experiment.run(member.run_id).outcome(whole=True).metrics.get(self._metric)
+        if value is None:
+            return None
         if isinstance(value, int | float) and math.isfinite(value):
             return TriedPoint(member.places, PointOutcome.MEASURED, float(value))
-        return TriedPoint(member.places, PointOutcome.NOTHING)
+        return TriedPoint(member.places, PointOutcome.NOTHING)  # it has diverged
 
     def _last_rung(self, reached: int) -> int:
         """Return the last rung up to an iteration; 0 if there is none."""
@@ -103,13 +113,3 @@ class SearchResults:
             names, what = sorted(read_curves(directory.metrics)), "have come to a rung"
         named = ", ".join(names[:_SHOWN]) or "no metrics"
         return f"orch.search.metric: runs {what}, and none reports {self._metric!r}. They report {named}."
-
-
-def _has_value(told: TriedPoint) -> bool:
-    return told.outcome is PointOutcome.MEASURED or (
-        told.outcome is PointOutcome.PARTLY and not math.isnan(told.value)
-    )
-
-
-def _is_empty(told: TriedPoint) -> bool:
-    return told.outcome is PointOutcome.PARTLY and math.isnan(told.value)

@@ -77,6 +77,16 @@ def test_metric_that_no_run_has_at_a_rung_is_an_error(experiment: ExperimentDire
     with pytest.raises(UsageError, match=r"come to a rung, and none reports 'loss'\. They"):
         results.read([before, at_rung])
     other = _leave(experiment, Record.INTERRUPTED, [0.1, 0.2])
-    values = [each.value for each in results.read([at_rung, other])]
-    assert math.isnan(values[0])
-    assert values[1] == 0.1
+    outcomes = [each.outcome for each in results.read([at_rung, other])]
+    assert outcomes == [PointOutcome.NOTHING, PointOutcome.PARTLY]
+
+
+@pytest.mark.parametrize("record", [Record.INTERRUPTED, Record.DONE])
+def test_run_that_has_diverged_has_the_metric(
+    experiment: ExperimentDirectory, record: Record
+) -> None:
+    """The first run of a search may well be one; the search goes on, and knows it as bad."""
+    member = _leave(experiment, record, [math.nan])
+    (told,) = SearchResults(experiment, "loss", HALVING).read([member])
+    is_done = record is Record.DONE
+    assert told.outcome is (PointOutcome.NOTHING if is_done else PointOutcome.PARTLY)
