@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import ConfigError
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 _STEP: Final = "step"  # the group that is not a metric
 _NAME: Final = "orch.metrics_from_output"
+_SHOWN: Final = 200  # characters of a pattern
 _EXAMPLE: Final = r"'epoch (?P<step>\d+) loss (?P<loss>\S+)'"
 
 
@@ -37,11 +39,19 @@ def _check(pattern: Value) -> str:
     if not isinstance(pattern, str):
         raise ConfigError(f"{_NAME}: {pattern!r} is not a string. Write {_EXAMPLE}.")
     try:
-        groups = re.compile(pattern).groupindex
+        with warnings.catch_warnings():  # Python's plans for such patterns
+            warnings.simplefilter("ignore")
+            groups = re.compile(pattern).groupindex
     except (re.error, OverflowError, RecursionError) as error:
         raise ConfigError(
-            f"{_NAME}: {pattern!r} is not a regular expression of Python: {error}. Correct it."
+            f"{_NAME}: {_shown(pattern)} is not a regular expression of Python: {error}. Correct it."
         ) from None
     if not groups.keys() - {_STEP}:
-        raise ConfigError(f"{_NAME}: {pattern!r} names no metric. Name groups, as in {_EXAMPLE}.")
+        raise ConfigError(
+            f"{_NAME}: {_shown(pattern)} names no metric. Name groups, as in {_EXAMPLE}."
+        )
     return pattern
+
+
+def _shown(pattern: str) -> str:
+    return repr(pattern if len(pattern) <= _SHOWN else f"{pattern[:_SHOWN]}...")

@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -59,7 +60,10 @@ class OutputMetrics:
 
     def __init__(self, patterns: Sequence[str], path: Path) -> None:
         self._path = path
-        self._begin([re.compile(pattern) for pattern in patterns])
+        with warnings.catch_warnings():  # Python's plans for such patterns
+            warnings.simplefilter("ignore")
+            compiled = [re.compile(pattern) for pattern in patterns]
+        self._begin(compiled)
 
     def _begin(self, patterns: Sequence[re.Pattern[str]]) -> None:
         self._patterns = list(patterns)

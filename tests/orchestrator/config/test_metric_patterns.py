@@ -37,6 +37,16 @@ def test_wrong_pattern_is_told_with_what_to_do(patterns: Any, message: str) -> N
     assert "\n" not in str(caught.value)
 
 
+def test_nothing_but_one_line_is_said_of_a_pattern(recwarn: pytest.WarningsRecorder) -> None:
+    """Neither Python's warnings nor a hundred kilobytes."""
+    assert parse("[[a](?P<a>.)") == ("[[a](?P<a>.)",)
+    assert list(recwarn) == []
+    for pattern in ("[[x]" * 25_000, "(" * 100_000):
+        with pytest.raises(ConfigError) as caught:
+            parse(pattern)
+        assert len(str(caught.value)) < 500
+
+
 def test_trainer_records_its_metrics_itself() -> None:
     with pytest.raises(ConfigError, match="has no effect on the trainer"):
         parse("a (?P<a>.)", command=None)
