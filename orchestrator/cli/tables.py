@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
     from orchestrator.grid.grid_counts import FilterCount
     from orchestrator.grid.run_selection import Selection
     from orchestrator.planning.drift import Drift
-    from orchestrator.planning.grid_changes import Changes
+    from orchestrator.planning.grid_changes import Change, Changes
     from orchestrator.planning.plan import Plan
 
 ROWS_WITHOUT_ASKING: Final = 40
 _BESIDE_AXES: Final = 48  # run, state, action, and the beginning of the reason
 _OF_THE_REASON: Final = 10
 _MOST_CHANGES: Final = 10
+_MOST_OF_A_KEY: Final = 3
 
 
 def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -> None:
@@ -89,17 +91,31 @@ def print_changes(changes: Changes, console: Console) -> None:
     everything = changes.compared == changes.former
     which = f"all {changes.former}" if everything else f"the {changes.compared} compared"
     lines = []
-    for change in changes.changes[:_MOST_CHANGES]:
-        where = which if change.runs == changes.compared else f"{change.runs} of {which}"
-        what = f" {change.before} -> {change.now} in {where}"
-        lines.append(Text.assemble("  ", (printable(change.key), "cyan"), printable(what)))
+    told = _by_key(changes.changes)
+    for key, what, runs in told[:_MOST_CHANGES]:
+        where = which if runs == changes.compared else f"{runs} of {which}"
+        lines.append(
+            Text.assemble("  ", (printable(key), "cyan"), printable(f" {what} in {where}"))
+        )
     if changes.dropped:
         excluded = f"  excluded by a filter or as a duplicate: {changes.dropped} of {which}"
         lines.append(Text(excluded))
-    if len(changes.changes) > _MOST_CHANGES:
-        lines.append(Text(f"  and {len(changes.changes) - _MOST_CHANGES} more changes"))
+    if len(told) > _MOST_CHANGES:
+        lines.append(Text(f"  and {len(told) - _MOST_CHANGES} more changes"))
     for line in lines:
         console.print(line)
+
+
+def _by_key(changes: Sequence[Change]) -> list[tuple[str, str, int]]:
+    """Return key, change and number of runs; a key with many changes, such as a seed, is told once."""
+    counts = Counter(change.key for change in changes)
+    runs: Counter[tuple[str, str]] = Counter()
+    for it in changes:
+        what = f"{it.before} -> {it.now}"
+        if counts[it.key] > _MOST_OF_A_KEY:
+            what = f"has {counts[it.key]} other values"
+        runs[it.key, what] += it.runs
+    return [(key, what, number) for (key, what), number in runs.most_common()]
 
 
 def print_summary(plan: Plan, console: Console, drift: Drift | None = None) -> None:

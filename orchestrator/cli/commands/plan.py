@@ -62,7 +62,7 @@ def plan(options: argparse.Namespace, console: Console) -> int:
     sharing = _sharing(planned, flags)
     for told in (sharing and str(sharing), _forecast(planned, flags, sharing)):
         if told:
-            console.print(Text(printable(told), style="dim"), soft_wrap=True)
+            console.print(Text(printable(told), style="dim"))
     if planned.settings.slurm and planned.plan.starts():
         from orchestrator.cli.cluster_plan import print_request  # noqa: PLC0415 # clusters only
 

@@ -100,6 +100,17 @@ def test_changes_say_what_is_different_now_and_in_how_many_runs() -> None:
     ]
 
 
+def test_key_with_many_changes_is_told_once() -> None:
+    """Twenty seeds are not twenty lines, and do not hide what else has changed."""
+    seeds = tuple(Change("seed", str(seed), "0", 1) for seed in range(2, 20))
+    changed = Changes(18, 18, 0, (*seeds, Change("lr", "0.1", "0.2", 4)))
+    assert _printed(lambda console: tables.print_changes(changed, console)).splitlines() == [
+        "18 runs in the folder are not in this grid:",
+        "  seed has 18 other values in all 18",
+        "  lr 0.1 -> 0.2 in 4 of all 18",
+    ]
+
+
 def _on_80_columns(show: Callable[[Console], None]) -> str:
     text = io.StringIO()
     show(Console(file=text, width=80, force_terminal=True, color_system=None))
