@@ -36,16 +36,16 @@ def test_worker_that_is_killed_is_a_lack_of_memory(
 
 @pytest.mark.parametrize("code", [0, 3])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_worker_that_ends_by_itself_is_one_line(
+def test_worker_that_ends_by_itself_is_told(
     make_run: MakeRun, start: Start, workers: int, code: int
 ) -> None:
-    """It would do so each time, so the run is not retried."""
+    """It would do so each time, so the run is not retried. Another worker may complain that it lost the trainer."""
     data = {"_target_": "dying_data.Leaving", "code": code}
     run_dir = make_run(data=data, dataloader={"num_workers": workers})
     assert start(run_program, str(run_dir)) == 2
-    (line,) = (run_dir / "err.log").read_text().splitlines()
-    assert line.startswith("data: a loader worker")
-    assert f"has ended with exit code {code} before its batches" in line
+    lines = (run_dir / "err.log").read_text().splitlines()
+    (told,) = [line for line in lines if line.startswith("data: a loader worker")]
+    assert f"has ended with exit code {code} before its batches" in told
 
 
 @pytest.mark.parametrize(("deed", "code"), [("terminate_group", 143), ("interrupt_group", 130)])
