@@ -1,6 +1,7 @@
 """Compares searches with Optuna alone on public test functions, and measures a proposal.
 
-``python benchmarks/search.py [SEEDS]`` prints a table; ``README.md`` tells how it is measured.
+``python benchmarks/search.py [SEEDS]`` prints a table, with 0 seeds the proposals only; ``README.md``
+tells how it is measured.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import random
 import statistics
 import sys
 import tempfile
@@ -19,16 +21,21 @@ from typing import TYPE_CHECKING, Final
 
 import optuna
 
+from orchestrator.config.halving_settings import parse_halving
 from orchestrator.config.search_settings import SearchSettings
 from orchestrator.grid.search_space import Dimension, SearchSpace
 from orchestrator.planning.load import ConfigSource, describe
 from orchestrator.planning.proposals import PointOutcome, TriedPoint, propose
 from orchestrator.planning.search import Search
+from orchestrator.planning.search_members import SearchMembers
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from orchestrator.grid.config_values import Value
+    from orchestrator.rundir.directory import RunDirectory
 
 BUDGET: Final = 60
 _A: Final = (
@@ -130,45 +137,71 @@ def compare(seeds: int) -> None:
             print(f"{name:<14}{who:<14} {middle:9.4f}  ({low:.4f} to {high:.4f})", flush=True)
 
 
-def measure_proposal(runs: int) -> None:
-    """Print how long the next proposal takes after this many finished runs."""
+def measure_proposal(runs: int, *, are_paused: bool) -> None:
+    """Print how long the next proposal takes after this many runs that are finished, or halved."""
     with tempfile.TemporaryDirectory() as name:
         Path(name, "config.yaml").write_text(CONFIG.format(folder=name), encoding="utf-8")
         described, experiment = describe(ConfigSource(Path(name), "config"))
         experiment.prepare()
-        settings = described.settings.search
-        if described.search is None or settings is None:
+        space, settings = described.search, described.settings.search
+        if space is None or settings is None:
             raise SystemExit("the config is not a search")
-        filling = Search(
-            described, described.search, SearchSettings("loss", 2000, sampler="random"), experiment
-        )
-        for number in range(runs):
-            decision = filling.supply(print)
-            if decision is None:
-                raise SystemExit("the search ended early")
-            directory = experiment.run(decision.run.run_id)
-            done = Status(Record.DONE, 1, now(), "box", 1, ended_at=now(), exit_code=0)
-            directory.write_status(done)
-            values = {"test": {"loss": math.sin(number)}}
-            (directory.path / "results.json").write_text(json.dumps(values), encoding="utf-8")
-        search = Search(described, described.search, settings, experiment)
-        seconds = []
+        for at, run in enumerate(SearchMembers(described, space, experiment).select(_draw(runs))):
+            _leave(experiment.create(run), math.sin(at), is_paused=are_paused)
+        halving = parse_halving("loss:min:3", "halving") if are_paused else None
+        search = Search(described, space, settings, experiment, halving)
+        seconds, busy = [], []
         for _ in range(6):
-            began = time.perf_counter()
+            began, before = time.perf_counter(), time.process_time()
             search.supply(print)
             seconds.append(time.perf_counter() - began)
-        rest = statistics.median(seconds[1:])
+            busy.append(time.process_time() - before)
+        rest, processor = statistics.median(seconds[1:]), statistics.median(busy[1:])
+        what = "paused" if are_paused else "finished"
         print(
-            f"{runs:,} finished runs: the first proposal {seconds[0]:.2f} s, the next {rest:.2f} s"
+            f"{runs:,} {what} runs: the first proposal {seconds[0]:.2f} s, the next {rest:.2f} s, of"
+            f" which {processor:.2f} s of the processor",
+            flush=True,
         )
+
+
+def _draw(count: int) -> list[dict[str, Value]]:
+    chance = random.Random(0)  # noqa: S311 # no secret
+    return [
+        {
+            "a": round(chance.random(), 6),
+            "b": round(chance.random(), 6),
+            "c": round(10 ** -(3 * chance.random()), 6),
+            "d": chance.randint(1, 100),
+            "kind": chance.choice("xyz"),
+        }
+        for _ in range(count)
+    ]
+
+
+def _leave(directory: RunDirectory, loss: float, *, is_paused: bool) -> None:
+    """Leave what a run does that has finished, or has paused after its first iteration."""
+    record = Record.INTERRUPTED if is_paused else Record.DONE
+    directory.write_status(Status(record, 1, now(), "box", 1, ended_at=now(), exit_code=0))
+    if is_paused:
+        progress = {"iteration": 1, "iterations": 9}
+        (directory.path / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
+        point = {"key": "loss", "value": loss, "step": 1, "timestamp": 1}
+        directory.metrics.write_text(json.dumps(point) + "\n", encoding="utf-8")
+    else:
+        results = {"test": {"loss": loss}}
+        (directory.path / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 
 def main() -> None:
     """Measure everything and print it."""
     optuna.logging.set_verbosity(logging.WARNING)
     warnings.simplefilter("ignore")
-    measure_proposal(1_000)
-    compare(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+    for are_paused in (False, True):
+        measure_proposal(1_000, are_paused=are_paused)
+    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    if seeds:
+        compare(seeds)
 
 
 if __name__ == "__main__":
