@@ -116,7 +116,8 @@ def _watch(  # noqa: PLR0913, PLR0917 # what it joins
     reporter = start_reporter(planned, source) if tracking.enabled else None
     began, total = beginning
     with choose_board(options, console, total) as board:
-        watch = ClusterWatch(*parts, board, console, stop, reporter, is_detached=options.detach)
+        flags = {"is_detached": options.detach, "is_quiet": options.quiet}
+        watch = ClusterWatch(*parts, board, console, stop, reporter, **flags)
         outcome, executed = _time(watch.execute)
     if watch.is_detached:
         return _leave(watch, reporter, options, console)

@@ -42,11 +42,15 @@ class ClusterWatch:
         reporter: ReporterProcess | None,
         *,
         is_detached: bool = False,
+        is_quiet: bool = False,
     ) -> None:
         self.pilots = pilots
         self.runs = runs
         self.stop = stop
         self.is_detached = is_detached
+        self._tells_changes = not (
+            console.is_terminal or is_quiet
+        )  # a live board shows them anyway
         self._board = board
         self._console = console
         self._reporter = reporter
@@ -145,7 +149,7 @@ class ClusterWatch:
         if not self.pilots.is_known:
             return
         note = describe_pilots(self.pilots)
-        if note != self._note and not self._console.is_terminal:
+        if note != self._note and self._tells_changes:
             self._console.print(Text(f"   pilots  {note or 'none'}"), soft_wrap=True)
         self._note = note
 

@@ -385,3 +385,11 @@ def test_variable_of_the_file_that_pilots_read_needs_no_export(
     (slurm / "fault-sbatch").write_text("sys.exit('sbatch: error: Invalid account')")
     grid.orch("plan", "lr=1", "+orch.env_file=.env")
     assert "pilots do not get" not in output()
+
+
+def test_quiet_run_prints_no_changes_of_pilots(
+    grid: Grid, slurm: Path, output: Callable[[], str]
+) -> None:
+    assert grid.orch("run", "lr=1", "--quiet") == ExitCode.DONE
+    end_pilots(slurm)
+    assert output() == "1 of 1 runs are done.\n"
