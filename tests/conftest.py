@@ -30,6 +30,14 @@ for _number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+_TESTS = Path(__file__).parent
+_ORDER = {
+    name: place
+    for place, name in enumerate(
+        ("faults", "docs", "end_to_end", "hydra_launcher", "contract", "trainer")
+    )
+}
+
 
 class _Scheduling(LoadFileScheduling):
     """Keep the tests of a file in one process, for they share what is made once.
@@ -53,8 +61,14 @@ class _Scheduling(LoadFileScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling | None:
-    """Schedule ``--dist loadfile`` our way."""
+    """Schedule ``--dist loadfile`` our way, in the order in which the tests were collected."""
+    config.option.loadscopereorder = False
     return _Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole programs, which take longest, so that no process is left with one at the end."""
+    items.sort(key=lambda item: _ORDER.get(item.path.relative_to(_TESTS).parts[0], len(_ORDER)))
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from composing import execute
@@ -263,13 +265,22 @@ def _in_a_fork(folder: Path, layout: Layout, entry_point: str, sender: Connectio
     sender.send((len(planned.plan.decisions), "\n".join(wrong)))
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+def _halved(names: Iterable[str], odd: int) -> list[Any]:
+    """Return every second one for each time, the others for the soak: each runs programs."""
+    later = pytest.mark.soak
+    return [
+        name if place % 2 == odd else pytest.param(name, marks=later)
+        for place, name in enumerate(names)
+    ]
+
+
+@pytest.mark.parametrize("name", _halved(LAYOUTS, 0))
 def test_app_of_any_layout_composes_what_is_recorded(tmp_path: Path, name: str) -> None:
     """Its decorator is read without executing the program."""
     _check(tmp_path, LAYOUTS[name], "", LAYOUTS[name].line)
 
 
-@pytest.mark.parametrize("name", [name for name in LAYOUTS if name not in NOT_NAMED])
+@pytest.mark.parametrize("name", _halved((it for it in LAYOUTS if it not in NOT_NAMED), 1))
 def test_function_of_any_layout_composes_what_is_recorded(tmp_path: Path, name: str) -> None:
     """Or a line says why it cannot be called."""
     program = LAYOUTS[name].program

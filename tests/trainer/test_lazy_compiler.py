@@ -104,6 +104,12 @@ thread.join()
 """,
 }
 
+# What users do most; each takes seconds.
+OFTEN = (
+    *("compiling", "a module's compile", "an attribute", "a name in it"),
+    *("a break bound early", "another thread imports what it needs"),
+)
+
 
 def run(script: str, folder: Path) -> None:
     done = subprocess.run(
@@ -117,7 +123,9 @@ def run(script: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize(
+    "use", [use if use in OFTEN else pytest.param(use, marks=pytest.mark.soak) for use in USES]
+)
 def test_first_use_loads_the_real_one(use: str, tmp_path: Path) -> None:
     """Code that had the stub before goes on with the real module."""
     run(f"{PREPARE}\n{USES[use]}\n{CHECK}", tmp_path)
