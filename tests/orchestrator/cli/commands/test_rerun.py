@@ -150,9 +150,18 @@ def test_choice_that_names_nothing_is_a_usage_error(
 
 
 def test_run_that_the_config_no_longer_yields_is_a_usage_error(grid: Grid) -> None:
-    """The message names the key that differs."""
+    """The message names the keys that differ."""
+    directory = done(grid, 0.1, 0)
+    config = grid.folder / "conf/config.yaml"
+    config.write_text(config.read_text() + "".join(f"k{number}: 1\n" for number in range(20)))
+    with pytest.raises(UsageError, match=r"cannot be executed again.* differs in k0, k1"):
+        grid.orch("rerun", directory.run_id, "~seed")
+
+
+def test_run_whose_keys_have_moved_in_the_config_is_executed_with_its_own(grid: Grid) -> None:
+    """A key that the config no longer has is added, and what took its place is removed."""
     directory = done(grid, 0.1, 0)
     config = grid.folder / "conf/config.yaml"
     config.write_text(config.read_text().replace("lr: 0.1", "rate: {lr: [0.1]}"))
-    with pytest.raises(UsageError, match="cannot be executed again"):
-        grid.orch("rerun", directory.run_id, "~seed")
+    assert grid.orch("rerun", directory.run_id, "~seed") == 0
+    assert directory.read_status().attempt == 1
