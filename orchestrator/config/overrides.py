@@ -112,7 +112,13 @@ def make_axis(override: Override, folder: ConfigFolder) -> Axis:
     if not override.is_sweep_override():
         if override.is_delete() or override.is_hydra_override():
             raise GridError(f"{_typed(override)}: it is not an axis. Remove it from the grid.")
-        return Axis(name, (cast("Value", override.value()),))
+        value = cast("Value", override.value())
+        if looks_like_credential(name.split("."), value):
+            raise GridError(
+                f"{name} cannot be in a grid: it looks like a credential, and values of grids are"
+                " displayed. Set it outside of the grids."
+            )
+        return Axis(name, (value,))
     if not override.is_discrete_sweep():
         raise GridError(
             f"{_typed(override)}: a continuous range cannot be enumerated."

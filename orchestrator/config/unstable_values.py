@@ -67,6 +67,20 @@ def refuse_unstable_places(cfg: DictConfig) -> None:
             refuse_unstable(cfg, [((key,), marks_in(asked))])
 
 
+def refuse_unstable_forms(marks: Iterable[str]) -> None:
+    """Reject forms of a grid that read what differs each time, since they are resolved beforehand.
+
+    Raises:
+        ConfigError: They do.
+    """
+    for mark in marks:
+        if found := _describe(mark, is_place=False):
+            raise ConfigError(
+                f"a grid under orch {found[0]}, so each orch run would create new runs and resume none."
+                " Remove it."
+            )
+
+
 def _describe(mark: str, *, is_place: bool) -> tuple[str, str] | None:
     """Return what a value contains, and what to do; None if that may be."""
     if flaw := flaw_of(mark):

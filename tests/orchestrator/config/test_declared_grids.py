@@ -9,6 +9,8 @@ import pytest
 from orchestrator.config.declared_grids import DeclaredGrids, declare_grids
 from orchestrator.config.grid_forms import GridForms
 from orchestrator.config.hydra_composition import ConfigFolder
+from orchestrator.config.load import load_experiment
+from orchestrator.errors import GridError
 from orchestrator.grid.axes import Axis, Point
 from orchestrator.grid.filter_parser import parse_condition
 
@@ -73,3 +75,14 @@ def test_axis_that_is_unset_is_not_overridden(folder: ConfigFolder) -> None:
         ["a=1", "b=3", "c=4"],
         ["a=1"],
     ]
+
+
+def test_credential_in_a_grid_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a single value, and one from the environment: both would be in run.json."""
+    given = "hf_abcdefghijklmnopqrstuvwxyz012345"
+    monkeypatch.setenv("FROM_OUTSIDE", given)
+    for value in (given, "${oc.env:FROM_OUTSIDE}"):
+        text = "results_dir: r\nexperiment_id: e\ntag: x\norch: {grids: [{tag: '" + value + "'}]}\n"
+        (tmp_path / "config.yaml").write_text(text)
+        with pytest.raises(GridError, match="tag cannot be in a grid: it looks like a credential"):
+            load_experiment(tmp_path, "config", [])

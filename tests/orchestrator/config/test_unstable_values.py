@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.config.load import load_experiment
 from orchestrator.errors import ConfigError
 from orchestrator.planning.load import ConfigSource, load_plan
 
@@ -69,3 +70,19 @@ def test_numbers_of_jobs_are_refused_unless_they_do_not_count(tmp_path: Path) ->
     assert [run.config["tag"] for run in runs] == [
         {"n": number, "i": f"x{run.run_id}"} for number, run in enumerate(runs)
     ]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "grids: [{tag: '${now:%H}'}]",
+        "grids: [{tag: 'a,${now:%H}'}, {lr: 1}]",
+        "when: {lr: 'tag == \"${now:%H}\"'}",
+    ],
+)
+def test_time_in_a_grid_is_refused(tmp_path: Path, form: str) -> None:
+    """It is resolved before there are any runs."""
+    text = f"results_dir: r\nexperiment_id: e\nlr: 1\ntag: x\norch: {{{form}}}\n"
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"a grid under orch contains the time .* Remove it\.$"):
+        load_experiment(tmp_path, "config", ["lr=1,2"])
