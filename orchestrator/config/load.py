@@ -29,7 +29,7 @@ from orchestrator.config.project_setup import (
 )
 from orchestrator.config.secret_detection import check_command
 from orchestrator.config.settings import Settings, parse_settings
-from orchestrator.config.unstable_values import refuse_unstable_forms, refuse_unstable_places
+from orchestrator.config.unstable_values import refuse_unstable_grid, refuse_unstable_places
 from orchestrator.config.watched_resolvers import marks_in, watch_resolvers
 from orchestrator.errors import ConfigError
 from orchestrator.grid.axes import Axis, Point, expand
@@ -200,11 +200,11 @@ def _load(source: _Source) -> tuple[ExperimentConfig, HydraApp | None, bool]:
 
     with refusals_of_hydra(known_keys):
         master = _compose_master(folder, given)
-        params = _read_grid(folder, given, master) if master.refers else master.params
-        declared = folder.parse([f"{key}={value}" for key, value in params.items()])
         with watch_resolvers() as asked:
+            params = _read_grid(folder, given, master) if master.refers else master.params
             forms = _read_forms(folder, given, master)
-        refuse_unstable_forms(marks_in(asked))
+        refuse_unstable_grid(marks_in(asked))
+        declared = folder.parse([f"{key}={value}" for key, value in params.items()])
         grids = declare_grids(folder, declared, given, forms)
         composer = Composer(folder, grids, master, source.defaults)
         # The settings of the experiment are those of the first point.

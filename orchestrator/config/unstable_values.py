@@ -67,16 +67,16 @@ def refuse_unstable_places(cfg: DictConfig) -> None:
             refuse_unstable(cfg, [((key,), marks_in(asked))])
 
 
-def refuse_unstable_forms(marks: Iterable[str]) -> None:
-    """Reject forms of a grid that read what differs each time, since they are resolved beforehand.
+def refuse_unstable_grid(marks: Iterable[str]) -> None:
+    """Reject a grid that reads what differs each time, since it is resolved before there are runs.
 
     Raises:
-        ConfigError: They do.
+        ConfigError: It does.
     """
     for mark in marks:
         if found := _describe(mark, is_place=False):
             raise ConfigError(
-                f"a grid under orch {found[0]}, so each orch run would create new runs and resume none."
+                f"the grid {found[0]}, so each orch run would create new runs and resume none."
                 " Remove it."
             )
 

@@ -75,14 +75,17 @@ def test_numbers_of_jobs_are_refused_unless_they_do_not_count(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "form",
     [
-        "grids: [{tag: '${now:%H}'}]",
-        "grids: [{tag: 'a,${now:%H}'}, {lr: 1}]",
-        "when: {lr: 'tag == \"${now:%H}\"'}",
+        "orch: {grids: [{tag: '${now:%H}'}]}",
+        "orch: {grids: [{tag: 'a,${now:%H}'}, {lr: 1}]}",
+        "orch: {when: {lr: 'tag == \"${now:%H}\"'}}",
+        "hydra: {sweeper: {params: {tag: 'a,${now:%H}'}}}",
+        "hydra: {sweeper: {params: {tag: 'a,${moment}'}}}\nmoment: ${now:%H}",
+        "hydra: {mode: MULTIRUN, sweeper: {params: {tag: 'x-${now:%H}'}}}",
     ],
 )
 def test_time_in_a_grid_is_refused(tmp_path: Path, form: str) -> None:
     """It is resolved before there are any runs."""
-    text = f"results_dir: r\nexperiment_id: e\nlr: 1\ntag: x\norch: {{{form}}}\n"
+    text = f"results_dir: r\nexperiment_id: e\nlr: 1\ntag: x\n{form}\n"
     (tmp_path / "config.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=r"a grid under orch contains the time .* Remove it\.$"):
+    with pytest.raises(ConfigError, match=r"the grid contains the time .* Remove it\.$"):
         load_experiment(tmp_path, "config", ["lr=1,2"])
