@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 
 from orchestrator.planning.load import ConfigSource, load_plan
 from orchestrator.planning.plan import decide
-from orchestrator.planning.prepared_work import CommandLine, open_work, prepare_work
+from orchestrator.planning.work_file import CommandLine, open_work, prepare_work
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, State, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from orchestrator.planning.executable_plan import Work
     from orchestrator.planning.plan import Decision
-    from orchestrator.planning.work import Work
 
 PILOTS = 64
 CLAIMS = 320  # at the beginning, and again when all but as many runs are done

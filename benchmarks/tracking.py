@@ -23,7 +23,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.config.settings import Tracking
+from orchestrator.config.orch_settings import Tracking
 from orchestrator.extras import MLFLOW
 from orchestrator.grid.identity import identify
 from orchestrator.rundir.experiment import ExperimentDirectory

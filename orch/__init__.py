@@ -24,7 +24,7 @@ TYPE_CHECKING = False  # known to type checkers; importing typing would double t
 if TYPE_CHECKING:
     import os
 
-    from orch.grid import LoadedGrid
+    from orch.loaded_grid import LoadedGrid
     from orch.run import Run
 
 __all__ = ["current", "load"]
@@ -50,6 +50,6 @@ def load(path: str | os.PathLike[str]) -> LoadedGrid:
         FileNotFoundError: There is no such folder.
         ValueError: It has no runs.
     """
-    from orch.grid import load_grid  # noqa: PLC0415 # importing orch stays fast
+    from orch.loaded_grid import load_grid  # noqa: PLC0415 # importing orch stays fast
 
     return load_grid(path)

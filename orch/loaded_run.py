@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orch.run_dir_records import (
+from orch.run_dir_reader import (
     as_point,
     is_locked,
     metrics_in,

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from orch.run_dir_files import MetricsFile, as_json_number, now, replace_json
+from orch.run_dir_writer import MetricsFile, as_json_number, now, replace_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ from trainer.errors import ConfigError
 from trainer.groups import check_options, divide, left_to, trainable
 from trainer.hydra_targets import build, takes
 from trainer.model_call import is_about_values
-from trainer.module_methods import check_methods
+from trainer.required_methods import check_methods
 from trainer.schedule_interval import STEP, without_interval
 from trainer.schedule_steps import check_rates, try_out
 from trainer.settings import label_of, read_group

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
+from trainer.early_stopping_settings import StoppingSettings
 from trainer.ema_settings import EmaSettings
 from trainer.settings import read_group
-from trainer.stopping_settings import StoppingSettings
 from trainer.validation_split import SplitSettings
 
 if TYPE_CHECKING:

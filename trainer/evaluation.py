@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from trainer.batch_structure import bring, count_samples
-from trainer.checks import check_numbers
+from trainer.early_checks import check_numbers
 from trainer.mean_loss import MeanLoss
 from trainer.model_call import check_loss, predictions_in
 

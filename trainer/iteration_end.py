@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from trainer import ranks
 from trainer.checkpoints.state import Resumable, module_states, state_of
-from trainer.checks import MEASURED, check_numbers
+from trainer.early_checks import MEASURED, check_numbers
 from trainer.errors import Stopped, TrainingPaused
 from trainer.run_files import Progress, say
 from trainer.state_digest import digest_of

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import nn
 
+from trainer.best_and_last import best_checkpoint, last_checkpoint
 from trainer.build import build_data, playing, required
 from trainer.checkpoints.reading import read_module_states
 from trainer.config_file import plain_config, read_config
 from trainer.ema_settings import read_ema
 from trainer.errors import CheckpointError, ConfigError
-from trainer.finished_checkpoints import best_checkpoint, last_checkpoint
 from trainer.hydra_targets import asks_for, build
 from trainer.run_files import CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state

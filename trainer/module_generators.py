@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.build import build_again
+from trainer.loading.call_in_fork import found_without_trace
 from trainer.loading.contents import digest_of_samples
 from trainer.loading.hidden_generators import (
     find_generators,
@@ -23,7 +24,6 @@ from trainer.loading.hidden_generators import (
     states_of,
 )
 from trainer.loading.object_graph import reachable
-from trainer.loading.without_trace import found_without_trace
 from trainer.run_files import say
 from trainer.seeding import derive, seed_everything
 from trainer.target_errors import is_installed

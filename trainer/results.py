@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trainer.compute_environment import Environment
+    from trainer.early_stopping import EarlyStopping
     from trainer.history import History, MetricPoint
     from trainer.run_config import Watch
     from trainer.run_files import Outputs
-    from trainer.stopping import EarlyStopping
 
 
 class Done(Protocol):

@@ -18,8 +18,8 @@ from trainer.durable_files import (
     replace_file,
     sync_folder,
 )
-from trainer.gpu_memory import most_reserved
 from trainer.numbers_version import NUMBERS
+from trainer.peak_gpu_memory import most_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

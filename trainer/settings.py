@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from trainer.early_stopping_settings import StoppingSettings, read_stopping
 from trainer.ema_settings import EmaSettings, read_ema
 from trainer.errors import ConfigError
 from trainer.init_settings import InitSettings, read_init
@@ -12,7 +13,6 @@ from trainer.interval import Interval, parse_interval
 from trainer.known_keys import check_keys
 from trainer.metric_direction import MAX, MIN, direction_of
 from trainer.numbers_version import CHOICES, OTHER_NUMBERS
-from trainer.stopping_settings import StoppingSettings, read_stopping
 from trainer.validation_split import SplitSettings, read_split
 
 Config = Mapping[str, object]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from torch import Tensor
 
+from trainer.best_and_last import best_checkpoint
 from trainer.checkpoints.reading import read_any_file, read_module_states
 from trainer.config_file import plain_config, read_config
 from trainer.durable_files import read_plain
 from trainer.ema_settings import read_ema
 from trainer.errors import CheckpointError, ConfigError
-from trainer.finished_checkpoints import best_checkpoint
 from trainer.run_files import CONFIG, RESULTS, say
 from trainer.settings import read_group
 

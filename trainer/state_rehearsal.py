@@ -18,7 +18,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from trainer.errors import CheckpointError
-from trainer.loading.without_trace import found_without_trace
+from trainer.loading.call_in_fork import found_without_trace
 from trainer.run_files import say
 from trainer.state_digest import digest_of
 from trainer.target_errors import first_line, is_installed

@@ -19,12 +19,6 @@ from trainer.checkpoints.state import (
     state_of,
 )
 from trainer.checkpoints.store import Checkpoints
-from trainer.checks import (
-    check_metric,
-    check_numbers,
-    check_savable,
-    check_weights,
-)
 from trainer.compute_environment import (
     choose_autocast,
     choose_device,
@@ -35,6 +29,13 @@ from trainer.compute_environment import (
 )
 from trainer.config_file import written_config
 from trainer.configured_metrics import build_measures
+from trainer.early_checks import (
+    check_metric,
+    check_numbers,
+    check_savable,
+    check_weights,
+)
+from trainer.early_stopping import EarlyStopping
 from trainer.evaluation import evaluate_part
 from trainer.held_optimizers import HeldOptimizers
 from trainer.history import History
@@ -45,6 +46,7 @@ from trainer.loading.loaders import make_loader
 from trainer.loading.sample_checks import examine
 from trainer.loss_scale import choose_scaler
 from trainer.module_generators import ModuleGenerators
+from trainer.null_run_files import claimed_once, outputs_of, recorder_of
 from trainer.read_only import ReadOnly
 from trainer.results import report
 from trainer.roles import Roles
@@ -53,12 +55,10 @@ from trainer.run_files import say
 from trainer.schedule_interval import STEP, interval_of, length_of
 from trainer.schedule_steps import RateSchedule, rate_of
 from trainer.seeding import seed_everything
-from trainer.silent_rank import claimed_once, outputs_of, recorder_of
 from trainer.starting_weights import begin_with_weights
 from trainer.state_digest import digest_of
 from trainer.state_rehearsal import Rehearsal
 from trainer.still_weights import StillWeights
-from trainer.stopping import EarlyStopping
 from trainer.training_position import passes_of
 from trainer.training_steps import TrainingSteps
 from trainer.unsaved_state import UnsavedState

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainer.errors import ConfigError, shown
-from trainer.loading.streams import StreamedBatches
+from trainer.loading.iterable_data_sets import StreamedBatches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,12 +6,12 @@ from itertools import count
 from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trainer.checks import check_finite
+from trainer.early_checks import check_finite
+from trainer.gradient_checks import check_gradients_used
 from trainer.groups import trained_by
 from trainer.loss_scale import check_scale
 from trainer.mean_loss import MeanLoss
 from trainer.own_update import choose_update
-from trainer.unused_gradients import check_gradients_used
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

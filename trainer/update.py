@@ -11,11 +11,11 @@ from torch.optim import Optimizer
 
 from trainer.batch_structure import bring, count_samples
 from trainer.errors import ConfigError
+from trainer.gradient_checks import check_any_gradient
 from trainer.model_call import ModelCall, check_loss, is_about_values
 from trainer.ranks import average, count_ranks
 from trainer.schedule_steps import demanded
 from trainer.target_errors import first_line
-from trainer.unused_gradients import check_any_gradient
 
 if TYPE_CHECKING:
     import inspect

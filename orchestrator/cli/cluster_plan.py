@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from orchestrator.cli.forecast_output import range_as_json
-from orchestrator.cli.gpu_hours import forecast_on_cluster
+from orchestrator.cli.gpu_hour_limit import forecast_on_cluster
 from orchestrator.cli.pilots_output import tell_unexported
 from orchestrator.slurm.batch_script import write_options
 from orchestrator.slurm.commands import Slurm, wait_for
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.config.slurm_settings import SlurmSettings
-    from orchestrator.execution.forecast import Range
+    from orchestrator.execution.grid_forecast import Range
     from orchestrator.planning.load import Planned
 
 _SCRIPT: Final = "#!/bin/sh\n"

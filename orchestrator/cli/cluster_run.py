@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from orchestrator.cli.at_end_summary import RunEnd, tell_at_end
 from orchestrator.cli.cluster_watch import ClusterWatch, describe_pilots
-from orchestrator.cli.end_summary import RunEnd, tell_at_end
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.gpu_hours import refuse_too_many_hours
+from orchestrator.cli.exit_message import NOTHING_EXECUTED, close, exit_code
+from orchestrator.cli.gpu_hour_limit import refuse_too_many_hours
 from orchestrator.cli.next_command import next_command, typed_command, words_of
 from orchestrator.cli.pilots_output import tell_unexported
-from orchestrator.cli.prepare_output import command_line_of
-from orchestrator.cli.run_ending import NOTHING_EXECUTED, close, exit_code
+from orchestrator.cli.prepare_option import command_line_of
 from orchestrator.cli.run_reporter import finish_reporter, start_reporter
 from orchestrator.cli.run_setup import choose_board, set_up
 from orchestrator.cli.runs_of_other_hosts import tell_unproven
@@ -26,17 +26,17 @@ from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.config.slurm_settings import SlurmSettings
-from orchestrator.execution.forecast import Executed
-from orchestrator.execution.stop import StopRequests
-from orchestrator.planning.drift import find_drift
-from orchestrator.planning.prepared_work import prepare_work
+from orchestrator.execution.grid_forecast import Executed
+from orchestrator.execution.stop_requests import StopRequests
+from orchestrator.planning.code_drift import find_drift
+from orchestrator.planning.work_file import prepare_work
 from orchestrator.rundir.lock_reach import LockTest
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
 from orchestrator.slurm.batch_script import PilotCommand
 from orchestrator.slurm.commands import Slurm, require_slurm
 from orchestrator.slurm.pilots import Pilots
-from orchestrator.slurm.tokens import PilotsFolder
+from orchestrator.slurm.submission_records import PilotsFolder
 from orchestrator.slurm.watched_runs import WatchedRuns
 from orchestrator.tracking.git_source import read_git_source
 from orchestrator.tracking.reporter_handle import Patience, find_backlog
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.config.settings import Settings, Tracking
+    from orchestrator.config.orch_settings import Settings, Tracking
     from orchestrator.execution.events import ExecutionResult
     from orchestrator.planning.load import Planned
     from orchestrator.tracking.reporter_handle import ReporterProcess

@@ -13,13 +13,13 @@ from orchestrator.cli.pilots_output import describe_counts
 from orchestrator.config.slurm_settings import OnInterrupt
 from orchestrator.errors import IncoherentLocksError
 from orchestrator.execution.events import ExecutionResult
-from orchestrator.execution.stop import StopLevel
+from orchestrator.execution.stop_requests import StopLevel
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from orchestrator.cli.board import PlainBoard
-    from orchestrator.execution.stop import StopRequests
+    from orchestrator.cli.boards import PlainBoard
+    from orchestrator.execution.stop_requests import StopRequests
     from orchestrator.slurm.pilots import Pilots
     from orchestrator.slurm.watched_runs import WatchedRuns
     from orchestrator.tracking.reporter_handle import ReporterProcess

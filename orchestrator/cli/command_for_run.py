@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
+from orchestrator.config.axis_combination import GRIDS, SEARCH, WHEN, ZIP
 from orchestrator.config.experiment_settings import SharedSettings
-from orchestrator.config.grid_forms import GRIDS, SEARCH, WHEN, ZIP
 from orchestrator.config.grid_templates import make_templates
 from orchestrator.config.load import load_experiment
 from orchestrator.config.overrides import as_override
@@ -19,14 +19,14 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.grid.config_diff import find_differences
 from orchestrator.grid.config_values import Missing, look_up
 from orchestrator.grid.identity import identify
-from orchestrator.grid.run_selection import select_runs
+from orchestrator.grid.point_selection import select_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.grid.config_values import Value
     from orchestrator.rundir.directory import RunDirectory
-    from orchestrator.rundir.run_status_report import Report
+    from orchestrator.rundir.run_summary import Report
 
 _MOST: Final = 12  # added overrides; each costs composing the config again
 _SHOWN: Final = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.lookup import source_of
-from orchestrator.config.shown_config import show_config
+from orchestrator.config.cfg_option import show_config
 from orchestrator.errors import UsageError
 from orchestrator.planning.load import describe
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.long_tables import Column, print_columns
+from orchestrator.cli.fast_tables import Column, print_columns
 from orchestrator.cli.state_colours import COLOURS
-from orchestrator.execution.estimate import describe_seconds
+from orchestrator.execution.remaining_time import describe_seconds
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.execution.estimate import describe_seconds
+from orchestrator.execution.remaining_time import describe_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.execution.forecast import Executed, Forecast, Range
+    from orchestrator.execution.grid_forecast import Executed, Forecast, Range
     from orchestrator.execution.planned_sharing import PlannedSharing
 
 _HOUR: Final = 3600.0

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.config.halving_settings import Halving
-    from orchestrator.config.settings import Settings
+    from orchestrator.config.orch_settings import Settings
     from orchestrator.grid.identity import RunId
+    from orchestrator.planning.executable_plan import Work
     from orchestrator.planning.halving_cost import Cost
     from orchestrator.planning.halving_stage import StageReader
     from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decisions
-    from orchestrator.planning.rungs import Rung, Standing
-    from orchestrator.planning.work import Work
+    from orchestrator.planning.rung_decisions import Rung, Standing
     from orchestrator.rundir.experiment import ExperimentDirectory
-    from orchestrator.rundir.run_status_report import Report
+    from orchestrator.rundir.run_summary import Report
 
     W = TypeVar("W", bound=Work)
 

@@ -69,7 +69,7 @@ def _complain(error: Exception) -> None:
 
     A filter with a caret under the position, and a traceback of a user's module, keep their lines.
     """
-    from orchestrator.config.secret_echo import describe_error  # noqa: PLC0415 # errors only
+    from orchestrator.config.message_redaction import describe_error  # noqa: PLC0415 # errors only
 
     has_lines = isinstance(error, FilterError | PreloadError)
     said = describe_error(error, sys.argv[1:])

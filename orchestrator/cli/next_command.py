@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.arguments import CONFIG_DIR, CONFIG_NAME
-from orchestrator.config.secret_patterns import without_secret
+from orchestrator.config.credential_check import without_secret
 
 if TYPE_CHECKING:
     import argparse

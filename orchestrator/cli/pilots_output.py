@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.config.prepared_settings import variables_of
-from orchestrator.execution.estimate import describe_seconds
+from orchestrator.config.settings_as_written import variables_of
+from orchestrator.execution.remaining_time import describe_seconds
 from orchestrator.slurm.batch_script import find_unexported
-from orchestrator.slurm.open_pilots import find_pilots
+from orchestrator.slurm.find_pilots import find_pilots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.config.slurm_settings import SlurmSettings
-    from orchestrator.planning.work import Work
+    from orchestrator.planning.executable_plan import Work
     from orchestrator.slurm.jobs import Job
 
 

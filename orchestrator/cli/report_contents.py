@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.execution.estimate import describe_seconds
+from orchestrator.execution.remaining_time import describe_seconds
 from orchestrator.rundir import code_record, durable, records
 from orchestrator.rundir.directory import RunDirectory
-from orchestrator.rundir.run_status_report import report_on
+from orchestrator.rundir.run_summary import report_on
 from orchestrator.rundir.state import Failure, Status
 from orchestrator.rundir.survivors import Survivors
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from orchestrator.planning.run_results import RunResults
-    from orchestrator.rundir.run_status_report import Report
+    from orchestrator.rundir.run_summary import Report
 
 _TAIL: Final = 1 << 13  # bytes of a log
 _LINES: Final = 15

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.secret_echo import typed_secrets, without_these
-from orchestrator.config.secret_patterns import is_credential
+from orchestrator.config.credential_check import is_credential
+from orchestrator.config.message_redaction import typed_secrets, without_these
 from orchestrator.errors import OrchestratorError
 from orchestrator.grid.config_diff import leaves
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.columns import cell_of
 from orchestrator.cli.results_formats import shown_cell
+from orchestrator.cli.table_columns import cell_of
 from orchestrator.cli.tables import count_of
-from orchestrator.execution.estimate import describe_seconds
+from orchestrator.execution.remaining_time import describe_seconds
 from orchestrator.grid.config_values import is_number
 from orchestrator.grid.identity import short
 from orchestrator.pictures.report_page import make_table

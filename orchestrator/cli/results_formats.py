@@ -9,7 +9,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.columns import cell_of
+from orchestrator.cli.table_columns import cell_of
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.columns import (
+from orchestrator.cli.results_formats import shown_cell
+from orchestrator.cli.table_columns import (
     NOTE_WIDTH,
     first_column,
     fit_axes,
     fit_columns,
     new_table,
 )
-from orchestrator.cli.results_formats import shown_cell
 from orchestrator.cli.tables import count_of, note, tell_left_out
 from orchestrator.grid.identity import SHORT_ID_DIGITS, short
 from orchestrator.planning.metric_direction import Direction

@@ -10,11 +10,11 @@ from orchestrator.rundir.state import State, Status, fill_counts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.execution.live_resources import LiveResources
+    from orchestrator.execution.live_usage import LiveResources
     from orchestrator.grid.identity import RunId
-    from orchestrator.planning.rungs import Standing
+    from orchestrator.planning.rung_decisions import Standing
     from orchestrator.rundir.experiments import ExperimentSummary
-    from orchestrator.rundir.run_status_report import Report
+    from orchestrator.rundir.run_summary import Report
 
 
 def report_as_json(report: Report) -> dict[str, object]:

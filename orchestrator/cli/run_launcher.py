@@ -8,12 +8,12 @@ from orchestrator.errors import UsageError
 from orchestrator.extras import TRAINER
 from orchestrator.launchers.command import CommandLauncher
 from orchestrator.launchers.warm import HYDRA, TRAINING_STACK, WarmLauncher, modules_named_by
-from orchestrator.runner.entry_point import EntryPoint
+from orchestrator.runner.entry_point_call import EntryPoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.config.settings import Settings
+    from orchestrator.config.orch_settings import Settings
     from orchestrator.launchers.code_description import CodeDescription
     from orchestrator.planning.plan import Decision
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from orchestrator.cli.next_command import next_command
-from orchestrator.execution.stop import StopLevel
+from orchestrator.execution.stop_requests import StopLevel
 from orchestrator.extras import MLFLOW
 from orchestrator.tracking.git_source import record_source
 from orchestrator.tracking.reporter_handle import Patience, ReporterProcess, find_backlog
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.config.settings import Tracking
-    from orchestrator.execution.stop import StopRequests
-    from orchestrator.planning.work import Work
+    from orchestrator.config.orch_settings import Tracking
+    from orchestrator.execution.stop_requests import StopRequests
+    from orchestrator.planning.executable_plan import Work
     from orchestrator.tracking.git_source import GitSource
 
 

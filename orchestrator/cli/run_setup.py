@@ -7,11 +7,11 @@ from typing import IO, TYPE_CHECKING, Final, cast
 
 from rich.text import Text
 
-from orchestrator.cli.board import JsonBoard, LiveBoard, PlainBoard, QuietBoard
+from orchestrator.cli.boards import JsonBoard, LiveBoard, PlainBoard, QuietBoard
+from orchestrator.cli.broken_pipe import TolerantStream
 from orchestrator.cli.run_reporter import available_tracking
-from orchestrator.cli.tolerant_stream import TolerantStream
 from orchestrator.errors import RunDirectoryError
-from orchestrator.execution.course import WHOLE_RUNS, BreadthFirst
+from orchestrator.execution.breadth_first import WHOLE_RUNS, BreadthFirst
 from orchestrator.grid.identity import short
 from orchestrator.launchers.code_description import CodeDescription
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.config.settings import Settings, Tracking
+    from orchestrator.config.orch_settings import Settings, Tracking
     from orchestrator.execution.events import Event
     from orchestrator.execution.protocols import Course, Resources
-    from orchestrator.planning.work import Work
+    from orchestrator.planning.executable_plan import Work
     from orchestrator.tracking.git_source import GitSource
 
 _RETRIES_IN_HALVING: Final = 3

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from orchestrator.cli.next_command import next_command
 from orchestrator.errors import UsageError
-from orchestrator.rundir.hosts import Host, KnownHosts, host_of
+from orchestrator.rundir.sharing_hosts import Host, KnownHosts, host_of
 from orchestrator.rundir.state import Status
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.planning.work import Work
+    from orchestrator.planning.executable_plan import Work
 
 
 def declare_gone(planned: Work, name: str) -> None:

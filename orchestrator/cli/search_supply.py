@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.config.settings import Settings
+    from orchestrator.config.orch_settings import Settings
     from orchestrator.execution.events import Ended, ExecutionResult
     from orchestrator.execution.protocols import Course, Resources
     from orchestrator.grid.identity import RunId
+    from orchestrator.planning.executable_plan import Work
     from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decision
     from orchestrator.planning.search import Search
-    from orchestrator.planning.work import Work
 
 
 class SearchSupply:

@@ -6,13 +6,13 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.config.settings import parse_settings
+from orchestrator.config.orch_settings import parse_settings
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
 
-    from orchestrator.config.settings import Settings
+    from orchestrator.config.orch_settings import Settings
     from orchestrator.grid.config_values import Value
 
 # The settings that have a flag of the same name.

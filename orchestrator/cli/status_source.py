@@ -10,7 +10,7 @@ from orchestrator.cli.arguments import CONFIG_DIR
 from orchestrator.cli.lookup import names_a_run, source_of
 from orchestrator.cli.run_choice import meeting, plan_meeting
 from orchestrator.cli.setting_flags import parse_flags, with_flags
-from orchestrator.config.settings import parse_settings
+from orchestrator.config.orch_settings import parse_settings
 from orchestrator.errors import FilterError, UsageError
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.planning.experiment_status import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.halving_output import HalvedGrid
     from orchestrator.config.halving_settings import Halving
     from orchestrator.config.load import ExperimentConfig
-    from orchestrator.config.settings import Settings
+    from orchestrator.config.orch_settings import Settings
     from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.load import Planned

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.columns import (
+from orchestrator.cli.fast_tables import Column, print_columns
+from orchestrator.cli.run_json import reason_of
+from orchestrator.cli.state_colours import COLOURS
+from orchestrator.cli.table_columns import (
     NOTE_WIDTH,
     cell_of,
     first_column,
@@ -14,11 +17,8 @@ from orchestrator.cli.columns import (
     keys_of,
     texts_of,
 )
-from orchestrator.cli.long_tables import Column, print_columns
-from orchestrator.cli.run_json import reason_of
-from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.tables import states_line, tell_left_out
-from orchestrator.execution.estimate import describe_seconds
+from orchestrator.execution.remaining_time import describe_seconds
 from orchestrator.grid.identity import SHORT_ID_DIGITS, RunId, short
 from orchestrator.rundir.state import FINISHED, State, fill_counts
 from orchestrator.sanitize import printable
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.execution.live_resources import LiveResources
-    from orchestrator.planning.rungs import Standing
-    from orchestrator.rundir.run_status_report import Report
+    from orchestrator.execution.live_usage import LiveResources
+    from orchestrator.planning.rung_decisions import Standing
+    from orchestrator.rundir.run_summary import Report
     from orchestrator.rundir.state import Progress
 
 _STATE: Final = 22  # the columns state and iteration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.execution.stop import StopLevel
+from orchestrator.execution.stop_requests import StopLevel
 
 if TYPE_CHECKING:
     from orchestrator.execution.events import Stopping

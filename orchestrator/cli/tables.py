@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.cli.columns import (
+from orchestrator.cli.state_colours import COLOURS
+from orchestrator.cli.table_columns import (
     fit_axes,
     keys_of,
     new_table,
 )
-from orchestrator.cli.state_colours import COLOURS
 from orchestrator.grid.identity import short
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.grid.config_diff import Difference
-    from orchestrator.grid.grid_counts import FilterCount
-    from orchestrator.grid.run_selection import Selection
-    from orchestrator.planning.drift import Drift
+    from orchestrator.grid.counts_by_grid import FilterCount
+    from orchestrator.grid.point_selection import Selection
+    from orchestrator.planning.code_drift import Drift
     from orchestrator.planning.grid_changes import Change, Changes
     from orchestrator.planning.plan import Plan
 

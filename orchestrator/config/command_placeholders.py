@@ -14,15 +14,15 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.kept_values import spell_kept_values, with_kept_values
-from orchestrator.config.overrides import as_override
-from orchestrator.config.secret_patterns import (
+from orchestrator.config.credential_check import (
     is_credential,
     is_secret,
     looks_like_credential,
     without_passwords,
     without_secret,
 )
+from orchestrator.config.kept_excluded_values import spell_kept_values, with_kept_values
+from orchestrator.config.overrides import as_override
 from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.errors import ConfigError
 from orchestrator.grid.config_values import show

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.config.grid_forms import GRIDS, SEARCH, WHEN, ZIP, refuse_unknown
+from orchestrator.config.axis_combination import GRIDS, SEARCH, WHEN, ZIP, refuse_unknown
 from orchestrator.config.overrides import choose_all, make_axis, merge, name_of, with_open_settings
 from orchestrator.errors import GridError
 from orchestrator.grid.points import Points
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hydra.core.override_parser.types import Override
 
-    from orchestrator.config.grid_forms import GridForms
+    from orchestrator.config.axis_combination import GridForms
     from orchestrator.config.hydra_composition import ConfigFolder
     from orchestrator.grid.axes import Axis, Point
     from orchestrator.grid.search_space import SearchSpace

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.settings import ARGUMENT, parse_settings
+from orchestrator.config.orch_settings import ARGUMENT, parse_settings
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.grid.axes import place_point
 from orchestrator.grid.config_template import put

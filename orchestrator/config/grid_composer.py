@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import PurePath
 
-    from orchestrator.config.app_defaults import AppDefaults
+    from orchestrator.config.app_settings import AppDefaults
     from orchestrator.config.declared_grids import DeclaredGrids
     from orchestrator.config.hydra_composition import Composed, ConfigFolder
     from orchestrator.grid.identity import Concealed, RunId

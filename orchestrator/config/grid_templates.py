@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from orchestrator.config.axis_combination import WHEN, in_order
 from orchestrator.config.composed_template import binds, compose_template
-from orchestrator.config.grid_forms import WHEN, in_order
 from orchestrator.errors import FilterError, GridError
 from orchestrator.grid.axes import (
     MOST_COMPOSED,

@@ -11,8 +11,8 @@ import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from orchestrator.config.quoted_override import quoted_override
-from orchestrator.config.secret_patterns import without_secret
+from orchestrator.config.credential_check import without_secret
+from orchestrator.config.shell_quoting import quoted_override
 from orchestrator.errors import ConfigError
 from orchestrator.sanitize import printable
 

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Final, cast
 from hydra.errors import HydraException
 from omegaconf import Container, DictConfig, OmegaConf
 
-from orchestrator.config.app_defaults import AppDefaults, find_config
+from orchestrator.config.app_settings import AppDefaults, find_config
+from orchestrator.config.axis_combination import read_forms
 from orchestrator.config.declared_grids import declare_grids
 from orchestrator.config.experiment_folder import read_experiment_id, read_results_dir
 from orchestrator.config.grid_composer import Composer, apply
-from orchestrator.config.grid_forms import read_forms
 from orchestrator.config.hydra_composition import Composed, ConfigFolder
 from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.hydra_resolver import holds_stand_in
 from orchestrator.config.missing_registrations import lacks_registrations, may_lack_registrations
+from orchestrator.config.orch_settings import Settings, parse_settings
+from orchestrator.config.outside_reads import marks_in, watch_resolvers
 from orchestrator.config.overrides import choose, make_axis, with_open_settings
 from orchestrator.config.project_setup import (
     ENV_FILE,
@@ -28,15 +30,13 @@ from orchestrator.config.project_setup import (
     read_setup,
 )
 from orchestrator.config.secret_detection import check_command
-from orchestrator.config.settings import Settings, parse_settings
 from orchestrator.config.unstable_values import refuse_unstable_grid, refuse_unstable_places
-from orchestrator.config.watched_resolvers import marks_in, watch_resolvers
 from orchestrator.errors import ConfigError
 from orchestrator.grid.axes import Axis, Point, expand
 from orchestrator.grid.config_diff import leaves
 from orchestrator.grid.config_values import Value, dotted_keys
 from orchestrator.grid.filters_per_point import read_filters
-from orchestrator.runner.project_modules import find_modules_of_the_project
+from orchestrator.runner.project_import_path import find_modules_of_the_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from hydra.core.override_parser.types import Override
 
-    from orchestrator.config.grid_forms import GridForms
+    from orchestrator.config.axis_combination import GridForms
     from orchestrator.config.hydra_app import HydraApp
     from orchestrator.config.project_setup import ProjectSetup
     from orchestrator.grid.points import Points

@@ -21,7 +21,7 @@ import hydra
 from omegaconf import OmegaConf
 
 from orchestrator.errors import ConfigError, PreloadError
-from orchestrator.runner.project_modules import find_modules_of_the_project, hidden_file
+from orchestrator.runner.project_import_path import find_modules_of_the_project, hidden_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from omegaconf import Container, DictConfig, ListConfig, OmegaConf
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 
-from orchestrator.config.parsed_interpolations import parse
-from orchestrator.config.secret_patterns import (
+from orchestrator.config.credential_check import (
     has_password,
     is_credential,
     is_named_credential,
@@ -21,9 +20,10 @@ from orchestrator.config.secret_patterns import (
     is_secret,
     looks_like_credential,
 )
+from orchestrator.config.outside_reads import OWN, marks_in, variables_in, watch_resolvers
+from orchestrator.config.parsed_interpolations import parse
 from orchestrator.config.secret_references import Hidden
 from orchestrator.config.unstable_values import refuse_unstable
-from orchestrator.config.watched_resolvers import OWN, marks_in, variables_in, watch_resolvers
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from omegaconf import OmegaConf
 
-from orchestrator.config.watched_resolvers import (
+from orchestrator.config.outside_reads import (
     TIME,
     flaw_of,
     mark_of,

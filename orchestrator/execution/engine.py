@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.execution.adopted import AdoptedRuns
-from orchestrator.execution.course import variables_of
+from orchestrator.execution.breadth_first import variables_of
 from orchestrator.execution.ended_runs import EndedRuns
 from orchestrator.execution.events import AttemptStarted, Blocked, ExecutionResult, Paused, Retrying
 from orchestrator.execution.failure_policy import Histories, Pacing
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.protocols import Board, Companion, Launcher, Resources
     from orchestrator.execution.scheduler import Assignment
     from orchestrator.execution.slots import Slot
-    from orchestrator.execution.stop import StopRequests
+    from orchestrator.execution.stop_requests import StopRequests
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.plan import Decision
     from orchestrator.rundir.experiment import ExperimentDirectory

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.execution.estimate import Pace
+    from orchestrator.execution.remaining_time import Pace
     from orchestrator.execution.slots import Slot
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.planning.plan import Action

@@ -12,7 +12,7 @@ from orchestrator.runner.failure_classes import PASSING, FailureKind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from orchestrator.config.settings import Policy
+    from orchestrator.config.orch_settings import Policy
     from orchestrator.grid.identity import RunId
     from orchestrator.rundir.state import Failure
 

@@ -9,7 +9,7 @@ from orchestrator.errors import UsageError
 from orchestrator.execution.events import RungCompleted
 from orchestrator.execution.scheduler import QueuedRun
 from orchestrator.planning.plan import Decisions
-from orchestrator.planning.rungs import RungVerdict
+from orchestrator.planning.rung_decisions import RungVerdict
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.planning.halving_stage import StageReader
     from orchestrator.planning.plan import Decision
-    from orchestrator.planning.rungs import Stage
+    from orchestrator.planning.rung_decisions import Stage
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.state import Observation
 

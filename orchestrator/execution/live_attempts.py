@@ -7,21 +7,21 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.execution.estimate import Effort, Estimator
 from orchestrator.execution.events import AttemptStarted, ExecutionSnapshot, Live, Stopping
 from orchestrator.execution.packing import LiveRun
+from orchestrator.execution.remaining_time import Effort, Estimator
 from orchestrator.execution.slots import shares_gpu
-from orchestrator.execution.stop import StopLevel
+from orchestrator.execution.stop_requests import StopLevel
 from orchestrator.rundir.program_files import NO_SIGNS, has_saved, signs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from orchestrator.execution.allotment import Allotment
     from orchestrator.execution.protocols import Attempt, Board, Resources
     from orchestrator.execution.scheduler import QueuedRun
+    from orchestrator.execution.slot_limit import Allotment
     from orchestrator.execution.slots import Slot
-    from orchestrator.execution.stop import StopRequests
+    from orchestrator.execution.stop_requests import StopRequests
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.plan import Decision
     from orchestrator.rundir.experiment import ExperimentDirectory

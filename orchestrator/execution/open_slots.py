@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.execution.allotment import Allotment
 from orchestrator.execution.events import Blocked
+from orchestrator.execution.slot_limit import Allotment
 from orchestrator.execution.slots import shares_gpu
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from orchestrator.runner.gpu_meter import combine_peaks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from orchestrator.execution.gpus import Gpus
     from orchestrator.execution.peak_memory import PeakMemory
     from orchestrator.execution.slots import Gpu
+    from orchestrator.execution.visible_gpus import Gpus
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import RunId
     from orchestrator.rundir.directory import RunDirectory

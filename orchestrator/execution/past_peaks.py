@@ -12,7 +12,7 @@ from orchestrator.planning.load import Planned
 from orchestrator.rundir.state import Record, Status
 
 if TYPE_CHECKING:
-    from orchestrator.planning.work import Work
+    from orchestrator.planning.executable_plan import Work
 
 _MOST: Final = 300
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir import durable, records
-from orchestrator.rundir.saved_iterations import is_extended
+from orchestrator.rundir.reusable_checkpoints import is_extended
 from orchestrator.rundir.state import Record, Status
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
 from orchestrator.execution.cost_model import marks_of
-from orchestrator.execution.forecast import Ahead, Capacity, Learned, make_forecast
-from orchestrator.execution.gpu_devices import has_driver
+from orchestrator.execution.grid_forecast import Ahead, Capacity, Learned, make_forecast
+from orchestrator.execution.nvidia_device_files import has_driver
 from orchestrator.execution.past_peaks import learn_peaks
 from orchestrator.execution.past_runs import bytes_of, pick_some
 from orchestrator.execution.planned_sharing import plan_sharing
@@ -22,8 +22,8 @@ from orchestrator.rundir.state import Record, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from orchestrator.config.share_settings import Share
-    from orchestrator.execution.forecast import Forecast
+    from orchestrator.config.resource_settings import Share
+    from orchestrator.execution.grid_forecast import Forecast
     from orchestrator.execution.planned_sharing import PlannedSharing
     from orchestrator.execution.similar_runs import Sibling
     from orchestrator.execution.slots import Gpu
@@ -55,7 +55,7 @@ def gpus_here(wanted: str | None) -> tuple[Gpu, ...]:
     """Return the GPUs that runs may use here, or none, without loading anything where there is no driver."""
     if wanted == "none" or not has_driver():
         return ()
-    from orchestrator.execution.gpus import Nvml, choose  # noqa: PLC0415 # slow
+    from orchestrator.execution.visible_gpus import Nvml, choose  # noqa: PLC0415 # slow
 
     with suppress(UsageError):  # the grid may be planned on another machine than it is executed on
         return choose(Nvml().found(), wanted, os.environ.get("CUDA_VISIBLE_DEVICES"))

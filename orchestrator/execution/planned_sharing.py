@@ -11,7 +11,7 @@ from orchestrator.execution.gpu_admission import GIB, fit_together, need_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from orchestrator.config.share_settings import Share
+    from orchestrator.config.resource_settings import Share
     from orchestrator.execution.peak_memory import PeakMemory
     from orchestrator.execution.slots import Gpu
     from orchestrator.grid.config_values import Value

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.config.settings import NO_RETRIES, Policy
-from orchestrator.execution.course import WHOLE_RUNS
-from orchestrator.execution.time_left import UNLIMITED, TimeLimit
+from orchestrator.config.orch_settings import NO_RETRIES, Policy
+from orchestrator.execution.breadth_first import WHOLE_RUNS
+from orchestrator.execution.wall_time_limit import UNLIMITED, TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

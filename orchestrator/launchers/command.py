@@ -13,13 +13,13 @@ from typing import IO, TYPE_CHECKING, Final
 from orchestrator.config.command_placeholders import COMMAND, fill_in
 from orchestrator.launchers.code_description import NO_DESCRIPTION, CodeDescription
 from orchestrator.runner.attempt_program import signals_blocked
-from orchestrator.runner.lock_keeper import pass_signal
+from orchestrator.runner.runner_guard import pass_signal
 from orchestrator.runner.time_limits import NO_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.execution.stop import StopRequests
+    from orchestrator.execution.stop_requests import StopRequests
     from orchestrator.grid.identity import Run
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.runner.time_limits import Limits

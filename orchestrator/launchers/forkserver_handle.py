@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from multiprocessing.context import ForkServerProcess
 
-    from orchestrator.execution.stop import StopRequests
+    from orchestrator.execution.stop_requests import StopRequests
 
 _LONGEST_SOCKET: Final = 107  # bytes, unix(7)
 _BELOW: Final = len("/pymp-12345678/listener-12345678")

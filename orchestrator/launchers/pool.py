@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.launchers.forkserver_handle import end_if_stopped
 from orchestrator.launchers.learned_imports import LearnedImports
 from orchestrator.runner import forked_runner
-from orchestrator.runner.lock_keeper import pass_signal
 from orchestrator.runner.new_imports import NOTHING_NEW
+from orchestrator.runner.runner_guard import pass_signal
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess

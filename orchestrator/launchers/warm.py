@@ -13,32 +13,32 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config import settings
+from orchestrator.config import orch_settings
 from orchestrator.config.command_placeholders import ARGUMENTS, fill_in
 from orchestrator.errors import PreloadError
 from orchestrator.launchers.code_description import NO_DESCRIPTION, CodeDescription, targets_in
 from orchestrator.launchers.forkserver_handle import ForkServer
 from orchestrator.launchers.pool import Pool
 from orchestrator.runner import forked_runner, forkserver_preload
-from orchestrator.runner.entry_point import EntryPoint
+from orchestrator.runner.entry_point_call import EntryPoint
 from orchestrator.runner.time_limits import NO_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from orchestrator.execution.stop import StopRequests
+    from orchestrator.execution.stop_requests import StopRequests
     from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import Run
     from orchestrator.launchers.pool import ForkedRunner
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.runner.time_limits import Limits
 
-TRAINER: Final = EntryPoint(settings.TRAINER, ("{run_dir}",), leaves_results=True)
+TRAINER: Final = EntryPoint(orch_settings.TRAINER, ("{run_dir}",), leaves_results=True)
 TRAINING_STACK: Final = ("trainer.preload", "trainer.trainer", "trainer.__main__")
 HYDRA: Final = ("orchestrator.launchers.hydra_preload",)
 _OURS: Final = (
     *("orchestrator.runner.takeover", "orchestrator.runner.forked_runner", "filelock"),
-    *("orchestrator.runner.error_line", "orchestrator.runner.divergence"),
+    *("orchestrator.runner.error_line", "orchestrator.runner.divergence_messages"),
     *("multiprocessing.popen_fork", "multiprocessing.popen_forkserver"),
     "orchestrator.cli.main",  # a fork imports the main module again, and that imports this
 )

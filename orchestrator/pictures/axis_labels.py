@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.pictures.labels import shorten
+from orchestrator.pictures.row_labels import shorten
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:

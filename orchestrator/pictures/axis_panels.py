@@ -13,7 +13,7 @@ from orchestrator.pictures.figure import (
     new_panels,
     scale_as_asked,
 )
-from orchestrator.pictures.labels import labels_of
+from orchestrator.pictures.row_labels import labels_of
 from orchestrator.pictures.style import style_of
 from orchestrator.planning.learning_curves import Band
 from orchestrator.planning.results_by_axis import cell_in

@@ -16,7 +16,7 @@ from orchestrator.pictures.figure import (
     new_panels,
     scale_as_asked,
 )
-from orchestrator.pictures.labels import count_label, labels_of
+from orchestrator.pictures.row_labels import count_label, labels_of
 from orchestrator.pictures.style import style_of
 
 if TYPE_CHECKING:

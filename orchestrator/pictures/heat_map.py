@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from orchestrator.pictures.axis_labels import name_axes
 from orchestrator.pictures.colour_scale import add_colour_bar, ink_on, norm_of
 from orchestrator.pictures.figure import COLUMNS, add_notes, drawing, new_panels
-from orchestrator.pictures.labels import shorten, texts_of
+from orchestrator.pictures.row_labels import shorten, texts_of
 from orchestrator.planning.results_by_axis import cell_in
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from orchestrator.grid.short_keys import short_keys
 from orchestrator.pictures.colour_scale import add_colour_bar, colours_of_lines, norm_of
 from orchestrator.pictures.figure import COLUMNS, add_notes, drawing, new_panels
-from orchestrator.pictures.labels import shorten, texts_of
+from orchestrator.pictures.row_labels import shorten, texts_of
 from orchestrator.planning.results_by_axis import cell_in, identity_of, places_of
 from orchestrator.sanitize import printable
 

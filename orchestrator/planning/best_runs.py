@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from orchestrator.planning.experiment_status import ExperimentStatus
-    from orchestrator.rundir.run_status_report import Report
+    from orchestrator.rundir.run_summary import Report
     from orchestrator.rundir.state import State
 
 _Rank: TypeAlias = "tuple[bool, float]"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.grid.lazy_runs import find_places, overrides_at
 from orchestrator.planning.plan import Decisions
 from orchestrator.rundir.program_files import read_figure
-from orchestrator.rundir.run_status_report import Report, report_on
+from orchestrator.rundir.run_summary import Report, report_on
 from orchestrator.rundir.state import NOTHING_THERE, State, fill_counts
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from itertools import count, repeat
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.grid.extension import TOTAL
-from orchestrator.planning.rungs import Rung, RungVerdict
+from orchestrator.planning.rung_decisions import Rung, RungVerdict
 from orchestrator.rundir.state import NOTHING_THERE, State
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.halving_settings import Halving
     from orchestrator.planning.plan import Decisions
-    from orchestrator.planning.rungs import Stage, Standing
+    from orchestrator.planning.rung_decisions import Stage, Standing
 
 _LOOKED_AT: Final = 2000  # runs; of more, these are evenly spread
 

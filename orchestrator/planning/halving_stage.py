@@ -12,7 +12,7 @@ from orchestrator.grid.identity import Run, short
 from orchestrator.planning.curve_reader import CurveReader
 from orchestrator.planning.plan import Decisions
 from orchestrator.planning.run_results import is_of_test
-from orchestrator.planning.rungs import Contestant, End, find_stage
+from orchestrator.planning.rung_decisions import Contestant, End, find_stage
 from orchestrator.planning.value_at_iteration import is_per_iteration
 from orchestrator.rundir.run_metrics import read_curves
 from orchestrator.rundir.state import LIVE, State
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from orchestrator.config.halving_settings import Halving
     from orchestrator.grid.identity import RunId
+    from orchestrator.planning.executable_plan import Work
     from orchestrator.planning.load import Planned
-    from orchestrator.planning.rungs import Stage
+    from orchestrator.planning.rung_decisions import Stage
     from orchestrator.planning.search import Search
-    from orchestrator.planning.work import Work
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.state import Observation
 

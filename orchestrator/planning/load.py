@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from orchestrator.config.credential_check import is_secret
 from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.grid_templates import make_templates
 from orchestrator.config.load import ExperimentConfig, load_experiment
-from orchestrator.config.secret_patterns import is_secret
 from orchestrator.errors import FilterError
 from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.lazy_runs import find_places
-from orchestrator.grid.run_selection import select_runs
-from orchestrator.planning.extending import Extensions, known_totals
+from orchestrator.grid.point_selection import select_runs
+from orchestrator.planning.executable_plan import Work
+from orchestrator.planning.extendable_runs import Extensions, known_totals
 from orchestrator.planning.plan import make_plan, restrict
-from orchestrator.planning.work import Work
 from orchestrator.rundir.experiment import ExperimentDirectory
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.config.halving_settings import Halving
-    from orchestrator.config.settings import Settings
+    from orchestrator.config.orch_settings import Settings
     from orchestrator.grid.filters import Condition
     from orchestrator.grid.identity import RunId
-    from orchestrator.grid.run_selection import Selection
+    from orchestrator.grid.point_selection import Selection
     from orchestrator.planning.search import Search
 
 
@@ -224,7 +224,7 @@ def _look_at_program(
 
 
 def _without_secrets(text: str) -> str:
-    from orchestrator.config.secret_echo import without_secrets  # noqa: PLC0415 # few plans have such a text
+    from orchestrator.config.message_redaction import without_secrets  # noqa: PLC0415 # few plans have such a text
 
     return without_secrets(text)
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.extension import Extension
     from orchestrator.grid.identity import Run, RunId
-    from orchestrator.grid.run_selection import Selection
-    from orchestrator.planning.rungs import Stage, Standing
+    from orchestrator.grid.point_selection import Selection
+    from orchestrator.planning.rung_decisions import Stage, Standing
 
 
 class Action(Enum):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from orchestrator.grid.extension import Extension
     from orchestrator.planning.plan import Plan
-    from orchestrator.planning.rungs import Standing
+    from orchestrator.planning.rung_decisions import Standing
 
 
 def plan_as_json(plan: Plan) -> dict[str, object]:

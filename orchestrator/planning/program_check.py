@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from orchestrator.config.load import ExperimentConfig
-    from orchestrator.config.settings import ProgramSettings
-    from orchestrator.grid.run_selection import Selection
+    from orchestrator.config.orch_settings import ProgramSettings
+    from orchestrator.grid.point_selection import Selection
     from orchestrator.rundir.experiment import ExperimentDirectory
 
 _OVERRIDES: Final = "{overrides}"

@@ -10,8 +10,8 @@ from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.grid_templates import make_templates
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.axes import Axis
+from orchestrator.grid.point_selection import select_runs
 from orchestrator.grid.points import Points
-from orchestrator.grid.run_selection import select_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import durable, program_files, records
-from orchestrator.rundir.hosts import unreachable_host
 from orchestrator.rundir.identity_file import FIX_DISK, read_identity, unusable, whose
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
+from orchestrator.rundir.malformed_files import describe_odd_files
 from orchestrator.rundir.mlflow_run_request import describe_problem
 from orchestrator.rundir.note_file import NOTE
-from orchestrator.rundir.odd_files import describe_odd_files
 from orchestrator.rundir.program_files import METRICS, PROGRESS, RESULTS, stat_of
 from orchestrator.rundir.run_metrics import read_versions
+from orchestrator.rundir.sharing_hosts import unreachable_host
 from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
 from orchestrator.rundir.survivors import Survivors
 

@@ -13,11 +13,11 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import RUN_ID_DIGITS, RunId
 from orchestrator.rundir.control_file import ControlFile
 from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.experiment_stop_file import StopFile
 from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_enforced, is_joined, join
 from orchestrator.rundir.logs import check_folder
 from orchestrator.rundir.quick_look import observe_done
 from orchestrator.rundir.replaced import IS_LIVE, ReplacedRuns, release, why_not_moved
-from orchestrator.rundir.stop_file import StopFile
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 from orchestrator.errors import IncoherentLocksError, RunDirectoryError
 from orchestrator.rundir import durable, records
-from orchestrator.rundir.hosts import Host, KnownHosts, shared_file_system, this_host
 from orchestrator.rundir.lock import RunLock
+from orchestrator.rundir.sharing_hosts import Host, KnownHosts, shared_file_system, this_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable

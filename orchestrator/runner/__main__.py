@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from orchestrator.runner.attempt_program import SIGNALS
-from orchestrator.runner.lock_keeper import Keeper, Kept, watch_over
+from orchestrator.runner.runner_guard import Keeper, Kept, watch_over
 
 
 def main(arguments: Sequence[str]) -> int:

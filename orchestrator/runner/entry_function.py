@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.runner.project_modules import hidden_file
+from orchestrator.runner.project_import_path import hidden_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.runner.child_reports import (
+from orchestrator.runner.other_languages import message_above_stack, signal_described
+from orchestrator.runner.wrapper_exit_codes import (
     code_of_child,
     code_of_subprocess,
     signal_reported,
 )
-from orchestrator.runner.other_languages import message_above_stack, signal_described
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -116,7 +116,7 @@ def _signs() -> Mapping[FailureKind, re.Pattern[str]]:
 
     Most runs do not fail: the patterns, which take milliseconds, are compiled at the first failure.
     """
-    from orchestrator.runner.divergence import DIVERGED  # noqa: PLC0415 # it compiles them, too
+    from orchestrator.runner.divergence_messages import DIVERGED  # noqa: PLC0415 # it compiles them, too
 
     return {
         FailureKind.OUT_OF_MEMORY: re.compile(

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.runner import forkserver_preload
 from orchestrator.runner.attempt_program import redirect
-from orchestrator.runner.entry_point import Standby
-from orchestrator.runner.lock_keeper import Keeper, watch_over
+from orchestrator.runner.entry_point_call import Standby
 from orchestrator.runner.new_imports import NOTHING_NEW, NewImports
+from orchestrator.runner.runner_guard import Keeper, watch_over
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-    from orchestrator.runner.entry_point import EntryPoint
+    from orchestrator.runner.entry_point_call import EntryPoint
     from orchestrator.runner.time_limits import Limits
 
 

@@ -20,7 +20,7 @@ from orchestrator.runner.attempt_program import SIGNALS
 from orchestrator.runner.entry_function import MissingFunctionError, load
 from orchestrator.runner.large_pages import gather
 from orchestrator.runner.project_files import note_preloaded
-from orchestrator.runner.project_modules import find_modules_of_the_project
+from orchestrator.runner.project_import_path import find_modules_of_the_project
 
 # Environment variables from orch to this process; they are removed here.
 MODULES: Final = "ORCH_PRELOAD"

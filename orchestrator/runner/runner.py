@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import code_record, durable
 from orchestrator.rundir.directory import RunDirectory
-from orchestrator.rundir.hosts import this_host
 from orchestrator.rundir.records import now
+from orchestrator.rundir.sharing_hosts import this_host
 from orchestrator.rundir.state import PAUSED, Failure, Record, State, Status
 from orchestrator.runner import mlflow_variables, process_tree, project_files
 from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, STOP_SIGNAL, hash_seed
-from orchestrator.runner.attempt_variables import own_gpu, own_slot
 from orchestrator.runner.composed_config_check import find_mismatch
 from orchestrator.runner.failure_classes import LOST, UNLOCKED, FailureKind, Traces, classify
 from orchestrator.runner.gpu_meter import combine_peaks
-from orchestrator.runner.lock_keeper import Begun, Keeper
 from orchestrator.runner.output import CappedLog, Pipe
-from orchestrator.runner.pausing import has_paused, own_stop_after
+from orchestrator.runner.pause_at_iteration import has_paused, own_stop_after
+from orchestrator.runner.placement_variables import own_gpu, own_slot
 from orchestrator.runner.rank_variables import without_ranks
+from orchestrator.runner.runner_guard import Begun, Keeper
 from orchestrator.runner.supervisor import Cut, Ending, Supervisor
 
 if TYPE_CHECKING:

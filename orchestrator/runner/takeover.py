@@ -20,7 +20,7 @@ from orchestrator.runner.supervisor import Supervisor
 if TYPE_CHECKING:
     from types import FrameType
 
-    from orchestrator.runner.lock_keeper import Begun, Kept
+    from orchestrator.runner.runner_guard import Begun, Kept
 
 
 def take_over(kept: Kept) -> int:

@@ -10,14 +10,14 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.slurm.durations import format_time
-from orchestrator.slurm.tokens import PilotsFolder
+from orchestrator.slurm.submission_records import PilotsFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.config.slurm_settings import SlurmSettings
-    from orchestrator.slurm.tokens import PilotToken
+    from orchestrator.slurm.submission_records import PilotToken
 
 NONCE: Final = "ORCH_PILOT"  # the variable that tells a pilot which token it belongs to
 # What the environment of a user consists of; nothing else reaches a pilot unless it is named.

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.rundir.stop_file import AT_CHECKPOINT, StopFile
+from orchestrator.rundir.experiment_stop_file import AT_CHECKPOINT, StopFile
 from orchestrator.slurm.batch_script import options_of, write_options, write_script
 from orchestrator.slurm.jobs import parse_queue
 from orchestrator.slurm.policy import Bounds, Starts, count_to_submit, next_kind
-from orchestrator.slurm.watched_token import WatchedToken
+from orchestrator.slurm.watched_submission import WatchedToken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.slurm.batch_script import PilotCommand
     from orchestrator.slurm.commands import Call, Slurm, SlurmAnswer
     from orchestrator.slurm.jobs import Job
-    from orchestrator.slurm.tokens import PilotsFolder, PilotToken
+    from orchestrator.slurm.submission_records import PilotsFolder, PilotToken
 
 _SHORTEST: Final = 10.0  # seconds from one look at the queue to the next
 _LONGEST: Final = 60.0

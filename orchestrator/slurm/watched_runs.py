@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.execution.estimate import Effort, Estimator
 from orchestrator.execution.events import AttemptStarted, Ended, ExecutionSnapshot, Live
+from orchestrator.execution.remaining_time import Effort, Estimator
 from orchestrator.execution.slots import Slot
 from orchestrator.planning.plan import ACTIONS, Action
-from orchestrator.planning.prepared_work import is_settled
+from orchestrator.planning.work_file import is_settled
 from orchestrator.rundir.state import Record, State, Status
 
 if TYPE_CHECKING:

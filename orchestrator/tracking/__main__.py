@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.config.secret_patterns import without_passwords
+from orchestrator.config.credential_check import without_passwords
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.tracking.delivery_record import enter
 from orchestrator.tracking.destination import find_destination
 from orchestrator.tracking.git_source import read_sources
-from orchestrator.tracking.program_variables import split_login
+from orchestrator.tracking.reported_content import Scope
 from orchestrator.tracking.reporter import Orders, Reporter, report
-from orchestrator.tracking.scope import Scope
+from orchestrator.tracking.store_variables import split_login
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

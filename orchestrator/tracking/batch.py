@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestrator.tracking.metric_points import FilePosition, MetricPoint
+    from orchestrator.tracking.metrics_file_points import FilePosition, MetricPoint
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.state import State
-from orchestrator.tracking.metric_points import (
+from orchestrator.tracking.metrics_file_points import (
     START,
     FilePosition,
     count_points_after,

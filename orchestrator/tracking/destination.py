@@ -8,7 +8,7 @@ from orchestrator.tracking.delivery_record import FILES, Destination, sqlite_uri
 from orchestrator.tracking.experiment_folder_identity import keep_identity, look_up_identity
 
 if TYPE_CHECKING:
-    from orchestrator.config.settings import Tracking
+    from orchestrator.config.orch_settings import Tracking
     from orchestrator.rundir.experiment import ExperimentDirectory
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
     from orchestrator.tracking.delivery_record import Delivery
-    from orchestrator.tracking.scope import Scope
+    from orchestrator.tracking.reported_content import Scope
     from orchestrator.tracking.store import MlflowRun, Store
 
 logger = logging.getLogger(__name__)

@@ -22,8 +22,8 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir.mlflow_run_request import Bell
 from orchestrator.rundir.state import LIVE, Observation, State
 from orchestrator.rundir.survivors import Survivors
-from orchestrator.tracking.answers import Answers
 from orchestrator.tracking.delivery_record import is_behind, read_delivery
+from orchestrator.tracking.mlflow_run_answers import Answers
 from orchestrator.tracking.progress_messages import ProgressMessage, send_message
 from orchestrator.tracking.sender import Sender
 from orchestrator.tracking.store_error_messages import explain
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.tracking.delivery_record import Delivery
-    from orchestrator.tracking.scope import Scope
+    from orchestrator.tracking.reported_content import Scope
     from orchestrator.tracking.store import Store
 
 _PAUSE: Final = 0.5

@@ -7,14 +7,14 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.config.secret_patterns import is_secret
+from orchestrator.config.credential_check import is_secret
 from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.grid.axes import describe_point
 from orchestrator.grid.config_values import show
 from orchestrator.rundir import records
 from orchestrator.rundir.state import State, Status
 from orchestrator.tracking.git_source import name_of_user
-from orchestrator.tracking.metric_points import MetricPoint, finite
+from orchestrator.tracking.metrics_file_points import MetricPoint, finite
 from orchestrator.tracking.mlflow_names import metric_name, parameter_value, run_name, tag_value
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ from orchestrator.tracking.delivery_record import (
     write_delivery,
 )
 from orchestrator.tracking.git_source import source_of_attempt
-from orchestrator.tracking.metric_points import START, read_points
+from orchestrator.tracking.metrics_file_points import START, read_points
 from orchestrator.tracking.mlflow_run_lookup import MlflowRunLookup
 from orchestrator.tracking.note_delivery import send_note
-from orchestrator.tracking.progress_points import ProgressPoints
+from orchestrator.tracking.progress_file_points import ProgressPoints
 from orchestrator.tracking.sent_points import ConflictError, SentPoints
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
-    from orchestrator.tracking.metric_points import MetricPoint
-    from orchestrator.tracking.scope import Scope
+    from orchestrator.tracking.metrics_file_points import MetricPoint
+    from orchestrator.tracking.reported_content import Scope
     from orchestrator.tracking.store import Store
 
 _GARBAGE: Final = "%s: %d lines after byte %d are not points and were skipped"

@@ -6,13 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.tracking.metric_points import FilePosition, is_same_value, read_points
+from orchestrator.tracking.metrics_file_points import FilePosition, is_same_value, read_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from orchestrator.tracking.metric_points import MetricPoint
+    from orchestrator.tracking.metrics_file_points import MetricPoint
 
 
 @dataclass(frozen=True, slots=True)

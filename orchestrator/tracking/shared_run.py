@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.tracking import run_data
 from orchestrator.tracking.identifying_tags import SHARED_TAG
-from orchestrator.tracking.metric_points import START, is_same_value, read_points
+from orchestrator.tracking.metrics_file_points import START, is_same_value, read_points
 from orchestrator.tracking.mlflow_names import metric_name
 from orchestrator.tracking.sent_points import LoggedCurves, SentPoints
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.tracking.delivery_record import Delivery
-    from orchestrator.tracking.metric_points import MetricPoint
+    from orchestrator.tracking.metrics_file_points import MetricPoint
     from orchestrator.tracking.store import Store
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Engine
 
-    from orchestrator.tracking.metric_points import MetricPoint
+    from orchestrator.tracking.metrics_file_points import MetricPoint
 
 _INSERT: Final = (
     "INSERT OR IGNORE INTO metrics (run_uuid, key, timestamp, step, value, is_nan)"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from orchestrator.tracking.metric_points import MetricPoint
+    from orchestrator.tracking.metrics_file_points import MetricPoint
 
 Item: TypeAlias = "Param | RunTag | Metric"
 RUN_ID_TAG: Final = "orch.run_id"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.secret_patterns import without_passwords
+from orchestrator.config.credential_check import without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

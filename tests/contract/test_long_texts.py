@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.config.credential_check import without_passwords, without_secret
+from orchestrator.config.message_redaction import compared_secrets, typed_secrets
 from orchestrator.config.quantities import parse_duration, parse_memory
-from orchestrator.config.secret_echo import compared_secrets, typed_secrets
-from orchestrator.config.secret_patterns import without_passwords, without_secret
 from orchestrator.errors import ConfigError
 from orchestrator.grid.interpolation_escapes import escape, unescape
 from orchestrator.runner.error_line import find_cause

@@ -21,7 +21,7 @@ from doc_pages import ROOT, Block, pages, project_of, read_blocks
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from sandbox import Sandbox, Step, is_as_shown, read_steps, renew
 
-from orchestrator.config.settings import parse_settings
+from orchestrator.config.orch_settings import parse_settings
 from orchestrator.grid.filter_parser import parse_filter
 
 if TYPE_CHECKING:

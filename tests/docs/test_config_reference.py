@@ -10,7 +10,7 @@ import pytest
 import yaml
 from doc_pages import DOCS, read_tables
 
-from orchestrator.config import settings as orch_settings
+from orchestrator.config import orch_settings
 from orchestrator.errors import ConfigError
 from trainer import settings as trainer_settings
 from trainer.build import Modules

@@ -14,7 +14,7 @@ from sandbox import Sandbox
 from orchestrator.rundir import records
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.state import Failure, Record, Status
-from orchestrator.tracking.metric_points import START, read_points
+from orchestrator.tracking.metrics_file_points import START, read_points
 
 PAGE = DOCS / "reference" / "run-directory.md"
 TABLES = read_tables(PAGE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from doc_pages import DOCS, read_tables
 
-from orchestrator.cli.board import describe
+from orchestrator.cli.boards import describe
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.execution.events import Stopping
 from orchestrator.rundir.state import Observation, Progress, Record, State, Status

@@ -20,7 +20,7 @@ from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
 from orchestrator.planning.load import Planned
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.runner.composed_config_check import find_mismatch
-from orchestrator.runner.entry_point import EntryPoint
+from orchestrator.runner.entry_point_call import EntryPoint
 
 POINTS = 3
 

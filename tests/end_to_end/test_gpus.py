@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execution.gpus import Nvml
 from orchestrator.execution.slots import Gpu
+from orchestrator.execution.visible_gpus import Nvml
 
 pytestmark = pytest.mark.gpu
 
@@ -239,7 +239,7 @@ def test_process_that_forks_leaves_the_gpu_alone(tmp_path: Path) -> None:
     folder = greedy(tmp_path, "train:look", "  preload: [torch, trainer.trainer]\n")
     (folder / "train.py").write_text(
         "import os, torch\n"
-        "from orchestrator.execution.gpus import Nvml\n\n"
+        "from orchestrator.execution.visible_gpus import Nvml\n\n"
         "def look():\n"
         "    torch.ones(1, device='cuda')\n"
         "    use = Nvml().use(Nvml().found()[0])\n"

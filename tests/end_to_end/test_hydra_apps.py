@@ -23,8 +23,8 @@ from hydra_apps import GeneratedApp, generate
 from omegaconf.errors import OmegaConfBaseException
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.planning.given_points import plan_given
 from orchestrator.planning.load import ConfigSource, Planned, load_plan
+from orchestrator.planning.sweeper_points import plan_given
 
 KINDS = ("command", "app", "entry_point", "launcher")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from run_files import MakeRun, Train, results_of
 
-from trainer.checkpoints.pickled_state import KINDS
+from trainer.checkpoints.fast_pickle import KINDS
 from trainer.compute_environment import fix_compiler
 from trainer.errors import ConfigError
 

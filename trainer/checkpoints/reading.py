@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 import torch
 from torch import Tensor
 
-from trainer.checkpoints.pickled_state import ATOMS
+from trainer.checkpoints.fast_pickle import ATOMS
 from trainer.checkpoints.snapshot import SMALL
 from trainer.errors import CheckpointError, is_out_of_memory
 

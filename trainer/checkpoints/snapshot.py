@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import torch
 from torch.nn.parameter import is_lazy
 
-from trainer.checkpoints.pickled_state import (
+from trainer.checkpoints.fast_pickle import (
     Memory,
     Pickled,
     Unsavable,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from trainer.checkpoints.pickled_state import Recipe
+    from trainer.checkpoints.fast_pickle import Recipe
 
     State = Mapping[str, Any]
     # Two tensors with the same properties fit into the same memory.

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from trainer.checkpoints.reading import Saved
     from trainer.compute_environment import Environment
+    from trainer.early_stopping import EarlyStopping
     from trainer.held_optimizers import HeldOptimizers
     from trainer.history import History
     from trainer.module_generators import ModuleGenerators
     from trainer.run_config import Watch
-    from trainer.stopping import EarlyStopping
     from trainer.training_position import TrainingBatches
 
     State = dict[str, Any]

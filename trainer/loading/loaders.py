@@ -12,11 +12,11 @@ from trainer.errors import ConfigError
 from trainer.hydra_targets import call_target
 from trainer.loading.batch_order import BatchOrder
 from trainer.loading.data_set_checks import check_samples
+from trainer.loading.iterable_data_sets import SeededStream, StreamedBatches, StreamOrder
 from trainer.loading.loaded_batches import CPU, LoadedBatches, TensorBatches
 from trainer.loading.options import BATCH_SAMPLER, SAMPLER, build_sampler, read_loading
 from trainer.loading.order import EpochOrder
 from trainer.loading.seeded_batches import SeededBatches, are_plain_tensors
-from trainer.loading.streams import SeededStream, StreamedBatches, StreamOrder
 from trainer.loading.worker_failures import HeedOnlyTheTrainer
 from trainer.ranks import count_ranks, own_rank
 from trainer.seeding import derive

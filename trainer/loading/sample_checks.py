@@ -13,12 +13,12 @@ import numpy as np
 from torch import Tensor
 
 from trainer.errors import ConfigError
+from trainer.loading.call_in_fork import found_without_trace
 from trainer.loading.contents import digest_of_samples, digest_of_tensors
+from trainer.loading.iterable_data_sets import StreamedBatches
 from trainer.loading.loaded_batches import TensorBatches
 from trainer.loading.object_graph import CONTAINERS, reachable
 from trainer.loading.seeded_batches import SeededBatches
-from trainer.loading.streams import StreamedBatches
-from trainer.loading.without_trace import found_without_trace
 from trainer.run_files import say
 
 if TYPE_CHECKING:

@@ -23,11 +23,11 @@ from orchestrator.cli.commands.run import execute
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.safe_output import HarmlessConsole
-from orchestrator.config.app_defaults import folders_of_a_run
+from orchestrator.config.app_settings import folders_of_a_run
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
-from orchestrator.planning.given_points import plan_given
 from orchestrator.planning.load import ConfigSource
+from orchestrator.planning.sweeper_points import plan_given
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from orchestrator.planning.given_points import GivenPoint
+    from orchestrator.planning.sweeper_points import GivenPoint
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
 

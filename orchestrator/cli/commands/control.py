@@ -11,7 +11,7 @@ from rich.text import Text
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import RunDirectoryError, UsageError
-from orchestrator.execution.stop import StopLevel
+from orchestrator.execution.stop_requests import StopLevel
 from orchestrator.planning.load import open_experiment
 from orchestrator.rundir.control_file import ControlRequest
 

@@ -8,10 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.following import Following, choose_log, open_log, read, seek_to_tail
+from orchestrator.cli.log_following import Following, choose_log, open_log, read, seek_to_tail
 from orchestrator.cli.lookup import open_runs
 from orchestrator.errors import UsageError
-from orchestrator.execution.stop import StopRequests
+from orchestrator.execution.stop_requests import StopRequests
 from orchestrator.sanitize import harmless
 
 if TYPE_CHECKING:

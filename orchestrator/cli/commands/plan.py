@@ -17,7 +17,7 @@ from orchestrator.cli.tables import (
     print_runs,
     print_summary,
 )
-from orchestrator.execution.gpu_devices import has_driver
+from orchestrator.execution.nvidia_device_files import has_driver
 from orchestrator.planning.load import load_plan
 from orchestrator.planning.plan_json import plan_as_json
 from orchestrator.rundir.state import State
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.config.settings import Settings
+    from orchestrator.config.orch_settings import Settings
     from orchestrator.config.slurm_settings import SlurmSettings
     from orchestrator.execution.planned_sharing import PlannedSharing
     from orchestrator.grid.config_values import Value
@@ -106,7 +106,7 @@ def _proposals(settings: Settings) -> int:
 # What compares runs with those of before is imported where there are any: it is not for the first plan.
 def _print_what_has_run(planned: Planned, console: Console) -> None:
     """Print how the runs that exist differ from the grid and the code of now."""
-    from orchestrator.planning.drift import find_drift  # noqa: PLC0415 # as above
+    from orchestrator.planning.code_drift import find_drift  # noqa: PLC0415 # as above
     from orchestrator.planning.former_runs import look_back  # noqa: PLC0415 # as above
     from orchestrator.planning.numbers_versions import (  # noqa: PLC0415 # as above
         describe_mixture,
@@ -147,7 +147,7 @@ def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:
     )
     from orchestrator.cli.halving_output import halving_as_json  # noqa: PLC0415 # as above
     from orchestrator.execution.planned_forecast import forecast_here  # noqa: PLC0415 # as above
-    from orchestrator.planning.drift import drift_as_json, find_drift  # noqa: PLC0415 # as above
+    from orchestrator.planning.code_drift import drift_as_json, find_drift  # noqa: PLC0415 # as above
     from orchestrator.planning.former_runs import look_back  # noqa: PLC0415 # as above
     from orchestrator.planning.grid_changes import changes_as_json  # noqa: PLC0415 # as above
     from orchestrator.planning.numbers_versions import (  # noqa: PLC0415 # as above

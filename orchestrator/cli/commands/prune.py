@@ -17,7 +17,7 @@ from orchestrator.errors import UsageError
 from orchestrator.grid.axes import describe_point
 from orchestrator.planning.former_runs import look_back
 from orchestrator.planning.load import load_plan
-from orchestrator.rundir.run_status_report import report_on
+from orchestrator.rundir.run_summary import report_on
 from orchestrator.rundir.state import State
 from orchestrator.rundir.survivors import Survivors
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.load import Planned
     from orchestrator.rundir.experiment import ExperimentDirectory
-    from orchestrator.rundir.run_status_report import Report
+    from orchestrator.rundir.run_summary import Report
 
 
 def prune(options: argparse.Namespace, console: Console) -> int:

@@ -11,14 +11,14 @@ from orchestrator.cli.command_for_run import find_own_command
 from orchestrator.cli.commands.run import execute
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
-from orchestrator.cli.replacing import find_held, put_aside, tell, tell_held
+from orchestrator.cli.replace_runs import find_held, put_aside, tell, tell_held
 from orchestrator.cli.run_choice import choose_runs, separate_runs
 from orchestrator.cli.setting_flags import parse_flags
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.planning.load import load_plan
 from orchestrator.planning.plan import Decisions
-from orchestrator.rundir.run_status_report import report_on
+from orchestrator.rundir.run_summary import report_on
 
 if TYPE_CHECKING:
     import argparse

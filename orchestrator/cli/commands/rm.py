@@ -15,7 +15,7 @@ from orchestrator.cli.status_table import print_status
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.grid.axes import describe_point
 from orchestrator.planning.load import open_experiment
-from orchestrator.rundir.run_status_report import report_on
+from orchestrator.rundir.run_summary import report_on
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.identity import RunId
     from orchestrator.rundir.experiment import ExperimentDirectory
-    from orchestrator.rundir.run_status_report import Report
+    from orchestrator.rundir.run_summary import Report
 
 
 def rm(options: argparse.Namespace, console: Console) -> int:

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.cli.end_summary import RunEnd, tell_at_end
+from orchestrator.cli.at_end_summary import RunEnd, tell_at_end
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.halving_output import apply_halving, print_halving, refuse_elsewhere
-from orchestrator.cli.lookup import source_of
-from orchestrator.cli.machine_resources import find_resources, limit_to, take_turns
-from orchestrator.cli.next_command import typed_command
-from orchestrator.cli.prepare_output import prepare
-from orchestrator.cli.run_ending import (
+from orchestrator.cli.exit_message import (
     NOTHING_EXECUTED,
     close,
     describe_paused,
     end_settled,
     exit_code,
 )
+from orchestrator.cli.halving_output import apply_halving, print_halving, refuse_elsewhere
+from orchestrator.cli.local_slots import find_resources, limit_to, take_turns
+from orchestrator.cli.lookup import source_of
+from orchestrator.cli.next_command import typed_command
+from orchestrator.cli.prepare_option import prepare
 from orchestrator.cli.run_launcher import choose_launcher
 from orchestrator.cli.run_reporter import finish_reporter, start_reporter
 from orchestrator.cli.run_setup import choose_board, code_of, on_course, set_up
@@ -40,22 +40,22 @@ from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import print_summary
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.execution.engine import Engine
-from orchestrator.execution.forecast import Capacity, Executed
-from orchestrator.execution.gpus import Nvml
+from orchestrator.execution.grid_forecast import Capacity, Executed
 from orchestrator.execution.ordering import arrange
 from orchestrator.execution.past_peaks import learn_peaks
 from orchestrator.execution.planned_forecast import forecast_plan
-from orchestrator.execution.stop import StopLevel, StopRequests
+from orchestrator.execution.stop_requests import StopLevel, StopRequests
+from orchestrator.execution.visible_gpus import Nvml
 from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
-from orchestrator.planning.drift import find_drift
+from orchestrator.planning.code_drift import find_drift
 from orchestrator.planning.load import Planned, load_plan
 from orchestrator.rundir.lock_reach import LockTest
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
 from orchestrator.runner.rank_variables import forget_ranks
 from orchestrator.tracking.git_source import read_git_source
-from orchestrator.tracking.program_variables import variables_for_programs
 from orchestrator.tracking.reporter_handle import find_backlog
+from orchestrator.tracking.store_variables import variables_for_programs
 
 if TYPE_CHECKING:
     import argparse
@@ -63,14 +63,14 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.config.settings import Settings, Tracking
+    from orchestrator.config.orch_settings import Settings, Tracking
     from orchestrator.execution.events import Ended, ExecutionResult
-    from orchestrator.execution.forecast import Forecast
+    from orchestrator.execution.grid_forecast import Forecast
     from orchestrator.execution.protocols import Resources
-    from orchestrator.execution.time_left import Worker
+    from orchestrator.execution.wall_time_limit import Worker
     from orchestrator.grid.identity import RunId
+    from orchestrator.planning.executable_plan import Work
     from orchestrator.planning.plan import Decision
-    from orchestrator.planning.work import Work
 
 _GARBAGE: Final = 700  # allocations before a garbage collection of the youngest generation
 
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         return prepare(planned, options, console)
     begin: Callable[[], object] = bool
     if options.rerun_changed:
-        from orchestrator.cli.replacing import replace_changed  # noqa: PLC0415 # rarely asked for
+        from orchestrator.cli.replace_runs import replace_changed  # noqa: PLC0415 # rarely asked for
 
         planned, begin = replace_changed(planned, options, console)
     if planned.settings.slurm:

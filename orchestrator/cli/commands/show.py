@@ -18,7 +18,7 @@ from orchestrator.grid.config_values import show as show_value
 from orchestrator.rundir import code_record
 from orchestrator.rundir.program_files import find_best_checkpoint
 from orchestrator.rundir.replaced import kept_for
-from orchestrator.rundir.run_status_report import report_on
+from orchestrator.rundir.run_summary import report_on
 from orchestrator.rundir.state import State, Status
 from orchestrator.sanitize import printable
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.run_metrics import Outcome
-    from orchestrator.rundir.run_status_report import Report
+    from orchestrator.rundir.run_summary import Report
 
 
 def show(options: argparse.Namespace, console: Console) -> int:

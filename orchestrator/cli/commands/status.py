@@ -13,9 +13,9 @@ from orchestrator.cli.run_json import states_as_json, status_as_json, summary_as
 from orchestrator.cli.status_source import open_source
 from orchestrator.cli.status_table import print_status
 from orchestrator.cli.tables import ROWS_WITHOUT_ASKING, count_of, note
-from orchestrator.execution.gpus import Nvml
-from orchestrator.execution.live_resources import UNKNOWN, look_at
-from orchestrator.execution.stop import StopRequests
+from orchestrator.execution.live_usage import UNKNOWN, look_at
+from orchestrator.execution.stop_requests import StopRequests
+from orchestrator.execution.visible_gpus import Nvml
 from orchestrator.planning.best_runs import best_reports
 from orchestrator.rundir.state import State
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.cli.status_source import Seen
-    from orchestrator.execution.live_resources import LiveResources
+    from orchestrator.execution.live_usage import LiveResources
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.experiment_status import ExperimentStatus
-    from orchestrator.rundir.run_status_report import Report
+    from orchestrator.rundir.run_summary import Report
 
 _BETWEEN: Final = 2.0
 _READABLE: Final = 1000  # runs, as indented JSON

@@ -10,11 +10,11 @@ from rich.text import Text
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.stop_messages import describe_asked
 from orchestrator.errors import RunDirectoryError
-from orchestrator.execution.stop import StopLevel
+from orchestrator.execution.stop_requests import StopLevel
 from orchestrator.planning.load import open_experiment
 from orchestrator.rundir.program_files import has_saved
 from orchestrator.rundir.state import State
-from orchestrator.slurm.open_pilots import withdraw_pilots
+from orchestrator.slurm.find_pilots import withdraw_pilots
 
 if TYPE_CHECKING:
     import argparse

@@ -11,7 +11,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
 from orchestrator.errors import UsageError
-from orchestrator.execution.stop import StopRequests
+from orchestrator.execution.stop_requests import StopRequests
 from orchestrator.extras import MLFLOW
 from orchestrator.planning.load import open_experiment
 from orchestrator.tracking.reporter_handle import (

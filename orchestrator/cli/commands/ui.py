@@ -16,12 +16,12 @@ from rich.text import Text
 
 from orchestrator.cli.lookup import source_of
 from orchestrator.errors import UsageError
-from orchestrator.execution.stop import StopRequests
+from orchestrator.execution.stop_requests import StopRequests
 from orchestrator.extras import MLFLOW
 from orchestrator.planning.load import open_experiment
 from orchestrator.tracking.delivery_record import enter, mlflow_experiment_id, sqlite_file
 from orchestrator.tracking.destination import find_destination, store_uri
-from orchestrator.tracking.page_view import columns_of, share_view
+from orchestrator.tracking.mlflow_page_columns import columns_of, share_view
 from orchestrator.tracking.reporter_handle import MLFLOW_ENVIRONMENT
 
 if TYPE_CHECKING:

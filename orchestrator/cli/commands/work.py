@@ -14,8 +14,8 @@ from orchestrator.cli.runs_of_other_hosts import declare_gone
 from orchestrator.config.quantities import parse_duration
 from orchestrator.config.slurm_settings import SlurmSettings
 from orchestrator.errors import IncoherentLocksError
-from orchestrator.execution.time_left import UNLIMITED, TimeLimit, Worker, limit_in
-from orchestrator.planning.prepared_work import open_work
+from orchestrator.execution.wall_time_limit import UNLIMITED, TimeLimit, Worker, limit_in
+from orchestrator.planning.work_file import open_work
 from orchestrator.slurm.batch_script import is_withdrawn, note_begin, note_refusal, place_of
 from orchestrator.slurm.commands import Slurm, time_left
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.config.settings import Settings
+    from orchestrator.config.orch_settings import Settings
 
 
 def work(options: argparse.Namespace, console: Console) -> int:

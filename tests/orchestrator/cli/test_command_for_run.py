@@ -11,7 +11,7 @@ from orchestrator.cli.lookup import source_of
 from orchestrator.planning.load import load_plan
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
-from orchestrator.rundir.run_status_report import report_on
+from orchestrator.rundir.run_summary import report_on
 
 CONFIG = "results_dir: {}/results\nexperiment_id: grid\nlr: 0.1\nseed: 0\nwidth: 1\n"
 

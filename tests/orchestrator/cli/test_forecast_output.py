@@ -12,7 +12,7 @@ from orchestrator.cli.forecast_output import (
     describe_forecast,
     forecast_as_json,
 )
-from orchestrator.execution.forecast import Capacity, Executed, Forecast, Range
+from orchestrator.execution.grid_forecast import Capacity, Executed, Forecast, Range
 
 HOUR = 3600.0
 WHOLE = Forecast(

@@ -2,7 +2,7 @@
 
 from orchestrator.cli.run_json import report_as_json
 from orchestrator.grid.identity import RunId
-from orchestrator.rundir.run_status_report import Report
+from orchestrator.rundir.run_summary import Report
 from orchestrator.rundir.state import (
     NOTHING_THERE,
     Observation,

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.cli.run_launcher import choose_launcher
-from orchestrator.config.settings import parse_settings
+from orchestrator.config.orch_settings import parse_settings
 from orchestrator.errors import UsageError
 from orchestrator.extras import Extra
 from orchestrator.launchers.code_description import NO_DESCRIPTION

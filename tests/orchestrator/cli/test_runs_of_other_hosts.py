@@ -8,11 +8,11 @@ from rich.console import Console
 
 from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.runs_of_other_hosts import tell_unproven
-from orchestrator.config.settings import Settings
+from orchestrator.config.orch_settings import Settings
 from orchestrator.grid.identity import Run
-from orchestrator.grid.run_selection import Selection
+from orchestrator.grid.point_selection import Selection
+from orchestrator.planning.executable_plan import Work
 from orchestrator.planning.plan import make_plan
-from orchestrator.planning.work import Work
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Observation, Record, Status
 

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.setting_flags import parse_flags, with_flags
-from orchestrator.config.settings import parse_settings
+from orchestrator.config.orch_settings import parse_settings
 from orchestrator.errors import ConfigError
 
 

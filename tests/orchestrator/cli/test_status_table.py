@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.cli.status_table import describe_bytes, describe_live
-from orchestrator.execution.live_resources import UNKNOWN, LiveResources
+from orchestrator.execution.live_usage import UNKNOWN, LiveResources
 
 
 @pytest.mark.parametrize(

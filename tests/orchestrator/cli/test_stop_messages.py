@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.cli.stop_messages import describe_asked, describe_stopping, what_happens
 from orchestrator.execution.events import Stopping
-from orchestrator.execution.stop import StopLevel
+from orchestrator.execution.stop_requests import StopLevel
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from orchestrator.cli.results_output import print_comparison
 from orchestrator.grid.axes import Axis
 from orchestrator.grid.config_template import ConfigTemplate
 from orchestrator.grid.config_values import Value
+from orchestrator.grid.point_selection import select_runs
 from orchestrator.grid.points import Points
-from orchestrator.grid.run_selection import select_runs
 from orchestrator.planning.grid_changes import Change, Changes
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.planning.results_table import compare

@@ -19,7 +19,7 @@ from orchestrator.grid.axes import Point
 from orchestrator.grid.config_template import ConfigTemplate
 from orchestrator.grid.config_values import Value
 from orchestrator.grid.lazy_runs import Resolve
-from orchestrator.grid.run_selection import select_runs
+from orchestrator.grid.point_selection import select_runs
 
 PRIMARY = {"results_dir": "results", "experiment_id": "oracle"}
 VALUES = [0, 1, 1.0, 2.5, "b", "two words", True, None, "1", "100%", "é", 1e22]

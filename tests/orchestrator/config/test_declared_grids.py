@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.config.axis_combination import GridForms
 from orchestrator.config.declared_grids import DeclaredGrids, declare_grids
-from orchestrator.config.grid_forms import GridForms
 from orchestrator.config.hydra_composition import ConfigFolder
 from orchestrator.config.load import load_experiment
 from orchestrator.errors import GridError

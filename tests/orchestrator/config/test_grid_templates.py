@@ -20,7 +20,7 @@ from orchestrator.config.load import ExperimentConfig, load_experiment
 from orchestrator.errors import OrchestratorError
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.identity import identify
-from orchestrator.grid.run_selection import Selection, select_runs
+from orchestrator.grid.point_selection import Selection, select_runs
 
 PRIMARY = {
     "defaults": [{"optimizer": "sgd"}, {"model": "mlp"}, "_self_"],

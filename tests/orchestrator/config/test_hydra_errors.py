@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 
 from orchestrator.config.hydra_errors import refusals_of_hydra
-from orchestrator.config.quoted_override import quoted_override
+from orchestrator.config.shell_quoting import quoted_override
 from orchestrator.errors import ConfigError
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.settings import parse_settings
+from orchestrator.config.orch_settings import parse_settings
 from orchestrator.errors import ConfigError
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.config.orch_settings import parse_settings
 from orchestrator.config.search_settings import SearchSettings
-from orchestrator.config.settings import parse_settings
 from orchestrator.errors import ConfigError
 
 

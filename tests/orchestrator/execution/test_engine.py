@@ -14,7 +14,7 @@ from typing import Self
 
 import pytest
 
-from orchestrator.config.settings import NO_RETRIES, Policy
+from orchestrator.config.orch_settings import NO_RETRIES, Policy
 from orchestrator.execution.engine import Engine
 from orchestrator.execution.events import (
     Adopted,
@@ -30,10 +30,10 @@ from orchestrator.execution.events import (
 )
 from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import Gpu, make_slots
-from orchestrator.execution.stop import StopLevel, StopRequests
+from orchestrator.execution.stop_requests import StopLevel, StopRequests
 from orchestrator.grid.identity import Run, identify
+from orchestrator.grid.point_selection import select_runs
 from orchestrator.grid.points import Points
-from orchestrator.grid.run_selection import select_runs
 from orchestrator.planning.plan import Action, Decisions, Plan
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from orchestrator.config.settings import Policy
+from orchestrator.config.orch_settings import Policy
 from orchestrator.execution.failure_policy import CircuitBreaker, Histories, Pacing, Retry
 from orchestrator.grid.identity import RunId
 from orchestrator.rundir.state import Failure

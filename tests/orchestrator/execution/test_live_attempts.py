@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from orchestrator.execution.allotment import Allotment
 from orchestrator.execution.events import AttemptStarted, Event, Stopping
 from orchestrator.execution.live_attempts import Attempts
 from orchestrator.execution.protocols import Resources
 from orchestrator.execution.scheduler import QueuedRun
+from orchestrator.execution.slot_limit import Allotment
 from orchestrator.execution.slots import Gpu, Slot, make_slots
-from orchestrator.execution.stop import StopLevel, StopRequests
+from orchestrator.execution.stop_requests import StopLevel, StopRequests
 from orchestrator.grid.identity import Run
 from orchestrator.planning.plan import Action, decide
 from orchestrator.rundir.experiment import ExperimentDirectory

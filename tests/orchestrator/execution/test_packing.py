@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from orchestrator.execution.cost_model import marks_of
-from orchestrator.execution.gpus import Use
 from orchestrator.execution.packing import LiveRun, Packing
 from orchestrator.execution.peak_memory import PeakMemory
 from orchestrator.execution.slots import Gpu
+from orchestrator.execution.visible_gpus import Use
 from orchestrator.grid.identity import Run
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Failure, Progress, Record, Status

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.share_settings import Share
+from orchestrator.config.resource_settings import Share
 from orchestrator.execution import planned_forecast
-from orchestrator.execution.forecast import Capacity, Forecast
+from orchestrator.execution.grid_forecast import Capacity, Forecast
 from orchestrator.execution.planned_forecast import count_capacity, forecast_plan, sharing_here
 from orchestrator.execution.slots import Gpu
 from orchestrator.rundir.state import Record, Status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.config.share_settings import Share
+from orchestrator.config.resource_settings import Share
 from orchestrator.execution.cost_model import marks_of
 from orchestrator.execution.peak_memory import PeakMemory
 from orchestrator.execution.planned_sharing import most_per_gpu, plan_sharing

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.execution.stop import StopRequests
+from orchestrator.execution.stop_requests import StopRequests
 from orchestrator.launchers import forkserver_handle
 from orchestrator.launchers.forkserver_handle import ForkServer, end_if_stopped
 

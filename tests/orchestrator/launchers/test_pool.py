@@ -17,7 +17,7 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import State
 from orchestrator.runner import process_tree
-from orchestrator.runner.entry_point import EntryPoint
+from orchestrator.runner.entry_point_call import EntryPoint
 from orchestrator.runner.forked_runner import AttemptRequest
 from orchestrator.runner.time_limits import NO_LIMITS
 

@@ -12,7 +12,7 @@ from orchestrator.config.halving_settings import Halving
 from orchestrator.grid.identity import Run, identify
 from orchestrator.planning.halving_cost import Outlook, Remaining, expect_cost, list_rungs
 from orchestrator.planning.plan import Decisions
-from orchestrator.planning.rungs import RungVerdict, Standing, find_stage
+from orchestrator.planning.rung_decisions import RungVerdict, Standing, find_stage
 from orchestrator.rundir.state import Observation, Progress, Record, Status
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import pytest
 from orchestrator.config.halving_settings import Halving
 from orchestrator.errors import UsageError
 from orchestrator.grid.identity import Run, identify
-from orchestrator.grid.run_selection import Selection
+from orchestrator.grid.point_selection import Selection
+from orchestrator.planning.executable_plan import Work
 from orchestrator.planning.halving_stage import StageReader, halve, look_at_grid
 from orchestrator.planning.plan import Action, Decisions, Plan, make_plan
-from orchestrator.planning.rungs import RungVerdict
-from orchestrator.planning.work import Work
+from orchestrator.planning.rung_decisions import RungVerdict
 from orchestrator.rundir.state import Failure, Record, Status
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from orchestrator.grid.axes import Axis
 from orchestrator.grid.config_template import ConfigTemplate
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.identity import identify
+from orchestrator.grid.point_selection import select_runs
 from orchestrator.grid.points import Points
-from orchestrator.grid.run_selection import select_runs
 from orchestrator.planning.plan import STARTS, Action, decide, make_plan, restrict
 from orchestrator.planning.plan_json import plan_as_json
 from orchestrator.rundir.state import (

@@ -12,7 +12,7 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import Run, identify
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
-from orchestrator.rundir.run_status_report import report_on
+from orchestrator.rundir.run_summary import report_on
 from orchestrator.rundir.state import Progress, Record, State, Status, Unreadable
 
 

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import RunDirectoryError, UsageError
-from orchestrator.rundir import hosts, lock_reach
-from orchestrator.rundir.hosts import Host, KnownHosts
+from orchestrator.rundir import lock_reach, sharing_hosts
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.lock_reach import LockTest
+from orchestrator.rundir.sharing_hosts import Host, KnownHosts
 
 CONTEXT = multiprocessing.get_context("fork")
 
 
 def be(host: Host, kind: str = "nfs4") -> None:
     """Take this process for one on a host with a shared file system."""
-    for module in (hosts, lock_reach):
+    for module in (sharing_hosts, lock_reach):
         module.this_host = lambda: host  # type: ignore[attr-defined]
         module.shared_file_system = lambda _folder: kind  # type: ignore[attr-defined]
 
@@ -30,7 +30,7 @@ def be(host: Host, kind: str = "nfs4") -> None:
 @pytest.fixture(autouse=True)
 def _second(monkeypatch: pytest.MonkeyPatch) -> None:
     """Be on the second host."""
-    for module in (hosts, lock_reach):
+    for module in (sharing_hosts, lock_reach):
         monkeypatch.setattr(module, "this_host", lambda: Host("second", "boot-2"))
         monkeypatch.setattr(module, "shared_file_system", lambda _folder: "nfs4")
     monkeypatch.setattr(lock_reach, "_PATIENCE", 20.0)

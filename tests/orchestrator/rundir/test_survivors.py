@@ -12,7 +12,7 @@ from orchestrator.grid.identity import Run
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now
-from orchestrator.rundir.run_status_report import report_on
+from orchestrator.rundir.run_summary import report_on
 from orchestrator.rundir.state import Record, State, Status
 from orchestrator.rundir.survivors import Survivors
 

@@ -15,7 +15,7 @@ from orchestrator.slurm.batch_script import (
     write_options,
     write_script,
 )
-from orchestrator.slurm.tokens import PilotsFolder, PilotToken
+from orchestrator.slurm.submission_records import PilotsFolder, PilotToken
 
 TOKEN = PilotToken("01234567", "orch-toy-01234567", 0, 4, "now")
 

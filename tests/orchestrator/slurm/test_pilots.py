@@ -11,7 +11,7 @@ from orchestrator.config.slurm_settings import SlurmSettings
 from orchestrator.slurm.batch_script import PilotCommand
 from orchestrator.slurm.commands import Slurm, SlurmAnswer
 from orchestrator.slurm.pilots import Pilots
-from orchestrator.slurm.tokens import PilotsFolder
+from orchestrator.slurm.submission_records import PilotsFolder
 
 SILENCE = SlurmAnswer(is_none=True)
 REFUSED = SlurmAnswer(refusal="Invalid partition name specified")

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.execution.events import AttemptStarted, Ended, Event
 from orchestrator.grid.identity import Run
-from orchestrator.grid.run_selection import Selection
+from orchestrator.grid.point_selection import Selection
 from orchestrator.planning.plan import make_plan
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory

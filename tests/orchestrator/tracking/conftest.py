@@ -15,7 +15,7 @@ from orchestrator.grid.identity import Run
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record, State, Status
-from orchestrator.tracking.metric_points import MetricPoint
+from orchestrator.tracking.metrics_file_points import MetricPoint
 from orchestrator.tracking.store import MlflowRun
 
 sys.path.append(str(Path(__file__).parent))  # for the helpers of these tests

@@ -12,7 +12,7 @@ from orchestrator.tracking.delivery_record import (
     is_behind,
     read_delivery,
 )
-from orchestrator.tracking.scope import Scope
+from orchestrator.tracking.reported_content import Scope
 from orchestrator.tracking.sender import Sender
 
 PLACE = Destination("0123456789abcdef")

@@ -9,7 +9,7 @@ from sending import PLACE
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.tracking.artifacts import files_of, send_files
 from orchestrator.tracking.delivery_record import Delivery
-from orchestrator.tracking.scope import Scope
+from orchestrator.tracking.reported_content import Scope
 
 
 def test_files_are_sent_again_only_if_they_change(directory: RunDirectory, store: Any) -> None:

@@ -1,6 +1,6 @@
 """Where an experiment is reported to: one store, and the identity of its folder in a shared one."""
 
-from orchestrator.config.settings import Tracking
+from orchestrator.config.orch_settings import Tracking
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.tracking.delivery_record import sqlite_file
 from orchestrator.tracking.destination import find_destination, store_uri

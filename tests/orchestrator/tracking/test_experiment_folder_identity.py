@@ -17,7 +17,7 @@ from orchestrator.tracking.delivery_record import (
     read_delivery,
 )
 from orchestrator.tracking.destination import find_destination
-from orchestrator.tracking.scope import Scope
+from orchestrator.tracking.reported_content import Scope
 from orchestrator.tracking.sender import Sender
 
 Ended = Callable[..., Status]

@@ -12,7 +12,7 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.state import Record, Status
 from orchestrator.tracking.delivery_record import Delivery
 from orchestrator.tracking.mlflow_run_lookup import MlflowRunLookup
-from orchestrator.tracking.scope import Scope
+from orchestrator.tracking.reported_content import Scope
 from orchestrator.tracking.sent_points import ConflictError
 
 Ended = Callable[..., Status]

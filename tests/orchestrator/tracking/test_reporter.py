@@ -18,8 +18,8 @@ from orchestrator.rundir.state import Record, Status
 from orchestrator.tracking import reporter as reporter_module
 from orchestrator.tracking.delivery_record import Destination, read_delivery
 from orchestrator.tracking.progress_messages import ProgressMessage, read_newest
+from orchestrator.tracking.reported_content import Scope
 from orchestrator.tracking.reporter import Orders, Reporter, Round, _pause, report
-from orchestrator.tracking.scope import Scope
 from orchestrator.tracking.sender import Sender
 
 SCOPE = Scope(Destination("0123456789abcdef"), "first", list)

@@ -21,7 +21,7 @@ from orchestrator.tracking.delivery_record import (
     read_delivery,
 )
 from orchestrator.tracking.git_source import GitSource
-from orchestrator.tracking.metric_points import read_points
+from orchestrator.tracking.metrics_file_points import read_points
 from orchestrator.tracking.sender import Sender
 
 Ended = Callable[..., Status]

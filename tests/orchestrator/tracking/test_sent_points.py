@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.tracking.metric_points import MetricPoint
+from orchestrator.tracking.metrics_file_points import MetricPoint
 from orchestrator.tracking.sent_points import ConflictError, SentPoints
 
 

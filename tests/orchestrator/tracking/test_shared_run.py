@@ -14,7 +14,7 @@ from sending import SCOPE, send
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.state import Record, State, Status
 from orchestrator.tracking.delivery_record import Delivery, read_delivery
-from orchestrator.tracking.metric_points import MetricPoint
+from orchestrator.tracking.metrics_file_points import MetricPoint
 from orchestrator.tracking.sender import Sender
 from orchestrator.tracking.sent_points import LoggedCurves, SentPoints
 from orchestrator.tracking.shared_run import compare_curves, note_keys, without_logged

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from orchestrator.tracking.metric_points import MetricPoint
+from orchestrator.tracking.metrics_file_points import MetricPoint
 from orchestrator.tracking.store import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own

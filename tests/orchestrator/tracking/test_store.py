@@ -7,7 +7,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from orchestrator.rundir.state import State
-from orchestrator.tracking.metric_points import MetricPoint
+from orchestrator.tracking.metrics_file_points import MetricPoint
 from orchestrator.tracking.mlflow_names import parameter_value
 from orchestrator.tracking.store import Store, StoreError
 

@@ -9,8 +9,8 @@ from multiprocessing.connection import Connection
 import pytest
 from run_files import Launch
 
+from trainer.loading.call_in_fork import found_without_trace
 from trainer.loading.orphans import end_with
-from trainer.loading.without_trace import found_without_trace
 from trainer.loading.worker_failures import HeedOnlyTheTrainer
 
 

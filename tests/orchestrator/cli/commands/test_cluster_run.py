@@ -14,7 +14,7 @@ import pytest
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.errors import IncoherentLocksError, UsageError
 from orchestrator.rundir.state import Status
-from orchestrator.slurm.tokens import PilotsFolder
+from orchestrator.slurm.submission_records import PilotsFolder
 
 from .conftest import GRID, Grid
 
@@ -199,8 +199,8 @@ def test_pilots_that_cannot_start_are_given_up(
 
 def test_pilot_that_meets_locks_which_do_not_reach_ends_it_for_all(grid: Grid, slurm: Path) -> None:
     """The message is that of the pilot; nothing is tried again."""
-    work = "orchestrator.slurm.tokens.PilotsFolder(__import__('pathlib').Path('results/grid'))"
-    script = f"import orchestrator.slurm.tokens, os; {work}.note_refusal(os.environ['ORCH_PILOT'], 0, 'no')"
+    work = "orchestrator.slurm.submission_records.PilotsFolder(__import__('pathlib').Path('results/grid'))"
+    script = f"import orchestrator.slurm.submission_records, os; {work}.note_refusal(os.environ['ORCH_PILOT'], 0, 'no')"
     line = f'exec {sys.executable} -c "{script}"'
     with (grid.folder / "conf/config.yaml").open("a") as config:
         config.write(f"line: {json.dumps(line)}\n")

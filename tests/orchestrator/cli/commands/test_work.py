@@ -15,7 +15,7 @@ import pytest
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.main import call
 from orchestrator.errors import ConfigError, RunDirectoryError, UsageError
-from orchestrator.planning.prepared_work import open_work
+from orchestrator.planning.work_file import open_work
 from orchestrator.rundir import directory as rundir
 from orchestrator.rundir.state import Failure, Record, State
 

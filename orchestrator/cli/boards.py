@@ -1,0 +1,286 @@
+"""The boards: display the events of ``orch run`` on a terminal, in a log, or as JSON."""
+
+from __future__ import annotations
+
+import json
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Group
+from rich.constrain import Constrain
+from rich.live import Live as LiveDisplay
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.event_json import event_as_json
+from orchestrator.cli.safe_output import on_one_line
+from orchestrator.cli.state_colours import COLOURS
+from orchestrator.cli.stop_messages import describe_stopping
+from orchestrator.execution.events import (
+    Adopted,
+    Advanced,
+    AttemptStarted,
+    Blocked,
+    ControlFailed,
+    Controlled,
+    Ended,
+    Paused,
+    Retrying,
+    RungCompleted,
+    Stopping,
+)
+from orchestrator.execution.remaining_time import describe_seconds
+from orchestrator.execution.slot_limit import describe as describe_allotment
+from orchestrator.grid.axes import describe_briefly, describe_point
+from orchestrator.grid.identity import short
+from orchestrator.rundir.state import FINISHED, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from rich.console import Console
+
+    from orchestrator.execution.events import Event, ExecutionSnapshot, Live
+    from orchestrator.execution.remaining_time import Pace
+    from orchestrator.grid.config_values import Value
+
+
+_NAME: Final = 10  # minimum columns for the values that distinguish a run
+_BESIDE_NAME: Final = 30
+_ROWS_BESIDES: Final = 4  # the bar, and some finished runs above the slots
+_ECHOES: Final = 5  # columns for ^C, twice
+_NARROW: Final = 60  # columns; on narrower terminals the bar takes the full width
+_PER_MINUTE: Final = 600.0  # runs per hour; faster paces are shown per minute
+
+
+class PlainBoard:
+    """Prints one line per event, for logs, pipes and terminals without colours."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._over = 0
+        self._noticed: set[str] = set()
+        self._name = describe_briefly if console.is_terminal else describe_point
+
+    def show(self, event: Event) -> None:
+        """Count the event and print it."""
+        if isinstance(event, Ended) and event.state in (State.DONE, State.FAILED):
+            self._over += 1
+        elif isinstance(event, RungCompleted):
+            self._over += event.paused
+        self._print(event)
+
+    def _print(self, event: Event) -> None:
+        line = on_one_line(describe(event, self._over, self._total, self._name))
+        # On a terminal a finished run keeps to one line; a failure is always printed in full.
+        brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
+        self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
+        if isinstance(event, Ended):
+            for notice in event.notices:
+                if notice in self._noticed:  # by another run: a grid of hundreds says it once
+                    continue
+                self._noticed.add(notice)
+                text = Text(f"   notice  {short(event.run.run_id)}  {notice}", style="yellow")
+                self._console.print(on_one_line(text), soft_wrap=True)
+
+    def refresh(self, snapshot: ExecutionSnapshot) -> None:
+        """Do nothing: printed lines are not updated."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End."""
+
+
+class QuietBoard(PlainBoard):
+    """Prints failures and what keeps runs from starting, one line each."""
+
+    def _print(self, event: Event) -> None:
+        """Print the event if it is a failure or keeps runs from starting."""
+        is_failure = isinstance(event, Ended) and event.state is State.FAILED
+        if is_failure or isinstance(event, Paused | Blocked | Controlled | ControlFailed):
+            super()._print(event)
+
+
+class LiveBoard(PlainBoard):
+    """Prints finished runs as lines, and below them one line per slot and the progress bar."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        super().__init__(console, total)
+        self._bar = Progress(
+            TextColumn("[bold]runs[/]"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[pace]}", style="dim"),
+            console=console,
+            expand=True,
+        )
+        self._task = self._bar.add_task("runs", total=total, pace="")
+        self._display = LiveDisplay(self._last_line(), console=console, refresh_per_second=8)
+
+    def show(self, event: Event) -> None:
+        """Print the event above the bar; a started attempt, and how far it comes, shows in its slot."""
+        if isinstance(event, AttemptStarted | Advanced):
+            return
+        super().show(event)
+        self._bar.update(self._task, completed=self._over)
+
+    def refresh(self, snapshot: ExecutionSnapshot) -> None:
+        """Redraw the slots and the bar."""
+        rows = Table.grid(padding=(0, 2), expand=True)
+        # The run, its progress and some of its metrics stay visible on the narrowest terminal.
+        widest = max(_NAME, self._console.width - _BESIDE_NAME)
+        rows.add_column(no_wrap=True, min_width=8)
+        rows.add_column(no_wrap=True, overflow="ellipsis", max_width=widest)
+        rows.add_column(no_wrap=True, justify="right")
+        rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        has_gpus = any(item.started.slot.gpu for item in snapshot.live)
+        if has_gpus:
+            rows.add_column(no_wrap=True)
+        live = sorted(snapshot.live, key=lambda item: item.started.slot.number)
+        # Leaves space for the bar below the slots and the last finished runs above them.
+        room = max(1, self._console.height - _ROWS_BESIDES)
+        shown = live if len(live) <= room else live[: room - 1]
+        for item in shown:
+            gpu = item.started.slot.gpu
+            rows.add_row(
+                Text(short(item.started.run.run_id), style="cyan"),
+                Text(self._name(item.started.run.overrides)),
+                Text(_count(item)),
+                on_one_line(Text(describe_metrics(item.metrics), style="dim")),
+                *([Text(f"GPU {gpu.number}" if gpu else "CPU", style="dim")] if has_gpus else []),
+            )
+        if more := len(live) - len(shown):
+            rows.add_row(Text("..."), Text(f"{more} more", style="dim"))
+        pace = "  ".join(filter(None, (snapshot.note, describe_pace(snapshot.pace))))
+        self._bar.update(self._task, pace=pace)
+        self._display.update(Group(rows, self._last_line()), refresh=True)
+
+    def _last_line(self) -> Constrain:
+        """Return the bar, narrower than the terminal: an echoed ^C must not wrap to a new line."""
+        width = self._console.width
+        return Constrain(self._bar, width - _ECHOES if width > _NARROW else width)
+
+    def __enter__(self) -> Self:
+        """Start the live display."""
+        self._display.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the live display, leaving the bar without an estimate."""
+        self._bar.update(self._task, pace="")
+        self._display.update(self._last_line())
+        self._display.stop()
+
+
+class JsonBoard(PlainBoard):
+    """Prints one JSON object per line, for scripts."""
+
+    def show(self, event: Event) -> None:
+        """Write the event as one line of JSON."""
+        stream = self._console.file
+        stream.write(json.dumps(event_as_json(event)) + "\n")
+        stream.flush()
+
+
+def describe(  # noqa: C901, PLR0911 # one per kind of event
+    event: Event, over: int, total: int, name: Callable[[Mapping[str, Value]], str] = describe_point
+) -> Text:
+    """Return an event as one line; ``name`` formats the values of a run's axes."""
+    match event:
+        case AttemptStarted(run=run, action=action, attempt=attempt):
+            note = "" if attempt == 1 else f"  (attempt {attempt}: {event.reason})"
+            return Text(f"{action.value:>9}  {short(run.run_id)}  {name(run.overrides)}{note}")
+        case Ended(run=run, state=state):
+            took = f"  {event.seconds:.1f} s" if event.executed else ""
+            place = f"{over}/{total}" if state in (State.DONE, State.FAILED) else ""
+            return Text.assemble(
+                (f"{place:>9}  ", "dim"),
+                f"{short(run.run_id)}  ",
+                (state.value, COLOURS[state]),
+                f"{took}  {name(run.overrides)}  ",
+                (_outcome_of(event), "dim" if state is State.DONE else ""),
+            )
+        case Advanced(run=run):
+            how_far = f"{event.iteration}/{event.iterations}  {event.seconds:.1f} s"
+            told = f"{name(run.overrides)}  {describe_metrics(event.metrics)}"
+            return Text(f"   paused  {short(run.run_id)}  {how_far}  {told}")
+        case RungCompleted(iteration=iteration, runs=runs, best=best):
+            go_on = "goes on" if best == 1 else "go on"
+            after = f"after iteration {iteration}, the best {best} of {runs} runs {go_on}"
+            return Text(f"  halving  {after}, by {event.metric}")
+        case Adopted(run=run):
+            return Text(f"     wait  {short(run.run_id)}  {name(run.overrides)}  ({event.reason})")
+        case Retrying(run=run, attempt=attempt, delay=delay, alone=alone):
+            when = "alone on its GPU" if alone else f"in {describe_seconds(delay)}"
+            return Text(
+                f"    again  {short(run.run_id)}  {when}: {event.reason}  "
+                f"{name(run.overrides)}  (attempt {attempt + 1})",
+                style="yellow",
+            )
+        case Blocked(slot=slot):
+            return Text(f"  waiting  slot {slot.number}: {event.reason}", style="yellow")
+        case Paused(reason=reason, seconds=seconds):
+            then = (
+                f"nothing starts for {describe_seconds(seconds)}, then one is tried"
+                if seconds < inf
+                else "the rest is left to the next orch run"
+            )
+            return Text(f"   paused  {reason}: {then}", style="yellow")
+        case Controlled():
+            return Text(f"  control  {describe_allotment(event)}", style="yellow")
+        case ControlFailed(reason=reason):
+            return Text(f"  control  nothing changed: {reason}", style="yellow")
+        case Stopping():
+            return Text(describe_stopping(event), style="yellow")
+
+
+def _outcome_of(event: Ended) -> str:
+    if event.state is not State.DONE:
+        return event.reason
+    metrics = describe_metrics(event.metrics)
+    return metrics if event.reason == FINISHED else f"{metrics}  ({event.reason})"
+
+
+def describe_metrics(metrics: Mapping[str, float | str]) -> str:
+    """Return the newest metrics on one line."""
+    return "  ".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in metrics.items()
+    )
+
+
+def describe_pace(pace: Pace) -> str:
+    """Return the pace and the estimated remaining time, where they are known."""
+    parts = []
+    if pace.rate is not None:
+        parts.append(
+            f"{pace.rate:.3g}/h" if pace.rate < _PER_MINUTE else f"{pace.rate / 60:.0f}/min"
+        )
+    if pace.remaining is not None:
+        parts.append(f"{describe_seconds(pace.remaining)} left")
+    return "  ".join(parts)
+
+
+def _count(live: Live) -> str:
+    saved = live.progress
+    if saved is None:  # or it reports nothing but metrics
+        return "" if live.metrics else "starting"
+    return f"{saved.iteration}/{saved.iterations}"

@@ -1,0 +1,72 @@
+"""The output of ``orch run --prepare``, which leaves the runs to ``orch work``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.setting_flags import parse_flags
+from orchestrator.cli.waiting_notices import tell_waiting
+from orchestrator.config.credential_check import without_secret
+from orchestrator.errors import UsageError
+from orchestrator.planning.work_file import CommandLine, prepare_work
+from orchestrator.rundir.state import State
+from orchestrator.slurm.submission_records import PilotsFolder
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from orchestrator.planning.executable_plan import Work
+
+
+def command_line_of(options: argparse.Namespace) -> CommandLine:
+    """Return what names the experiment on the command line; only messages quote it."""
+    typed = tuple(map(without_secret, options.overrides))
+    return CommandLine(options.config_dir, options.config_name, options.app, typed)
+
+
+def prepare(planned: Work, options: argparse.Namespace, console: Console) -> int:
+    """Create the run directories of a plan for other machines, and return 0.
+
+    Raises:
+        UsageError: Pilots of another process execute what was prepared before.
+    """
+    given = command_line_of(options)
+    with _without_pilots(planned), console.status("creating run directories"):
+        count = prepare_work(planned, given, parse_flags(options), tell_waiting)
+    done = planned.plan.states[State.DONE]
+    command = f"orch work {shlex.quote(str(planned.experiment.path))}"
+    if options.json:
+        content = {"schema": 1, "runs": count, "done": done, "command": command}
+        console.file.write(json.dumps(content, indent=2) + "\n")
+        return 0
+    finished = f", {done} of them done" if done else ""
+    text = f"{count} runs are prepared{finished}. Execute them, on each machine: {command}"
+    console.print(Text(text), soft_wrap=True)
+    return 0
+
+
+@contextmanager
+def _without_pilots(planned: Work) -> Iterator[None]:
+    """Keep other processes from submitting pilots, which would execute what is prepared now."""
+    folder = PilotsFolder(planned.experiment.path)
+    if not (planned.settings.slurm or folder.path.exists()):
+        yield
+        return
+    if not folder.become_controller():
+        raise UsageError(
+            f"{planned.experiment.path}: another orch run submits pilots for the runs that it has"
+            " prepared, and --prepare would replace them. Wait until it has ended, or end it with"
+            " orch stop."
+        )
+    try:
+        yield
+    finally:
+        folder.leave()

@@ -1,0 +1,65 @@
+"""The course of an execution: how far each run goes before others go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.execution.scheduler import QueuedRun
+from orchestrator.runner.pause_at_iteration import STOP_AFTER
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from orchestrator.execution.run_queue import RunQueue
+    from orchestrator.grid.identity import RunId
+    from orchestrator.planning.plan import Decision
+    from orchestrator.rundir.state import Observation
+
+
+def variables_of(decision: Decision) -> Mapping[str, str]:
+    """Return the variable that tells a program to pause after an iteration, if it is to."""
+    return {} if decision.stop_after is None else {STOP_AFTER: str(decision.stop_after)}
+
+
+class WholeRuns:
+    """Each run is executed to its end."""
+
+    trouble = ""
+
+    def aim(self, decision: Decision) -> Decision:
+        """Return the decision as it is."""
+        return decision
+
+    def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
+        """Do nothing: no run is told to pause."""
+
+    def go_on(self, failed: Collection[RunId]) -> Sequence[Decision]:  # noqa: ARG002 # of no interest
+        """Return nothing: all runs were started."""
+        return ()
+
+    def count(self, failed: Collection[RunId]) -> tuple[int, int] | None:  # noqa: ARG002 # as above
+        """Return None: no run is paused."""
+        return None
+
+
+WHOLE_RUNS: Final = WholeRuns()
+
+
+class BreadthFirst(WholeRuns):
+    """All runs advance some iterations at a time: one that pauses is queued behind the others."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def aim(self, decision: Decision) -> Decision:
+        """Return the decision to execute a run up to the next multiple of the step."""
+        return self._beyond(decision, decision.seen.saved)
+
+    def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
+        """Queue the run for its next iterations."""
+        reached = max(seen.saved, seen.progress.iteration if seen.progress else 0)
+        queue.ready.append(QueuedRun(self._beyond(decision.again(seen), reached)))
+
+    def _beyond(self, decision: Decision, reached: int) -> Decision:
+        return replace(decision, stop_after=(reached // self._step + 1) * self._step)

@@ -1,0 +1,216 @@
+"""The boards say what happens, to people and to scripts."""
+
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from orchestrator.cli.boards import JsonBoard, LiveBoard, PlainBoard, QuietBoard
+from orchestrator.execution.events import (
+    Adopted,
+    Advanced,
+    AttemptStarted,
+    Blocked,
+    Ended,
+    Event,
+    ExecutionSnapshot,
+    Live,
+    Paused,
+    Retrying,
+    RungCompleted,
+    Stopping,
+)
+from orchestrator.execution.remaining_time import Pace
+from orchestrator.execution.slots import Slot
+from orchestrator.grid.identity import Run, identify
+from orchestrator.planning.plan import Action
+from orchestrator.rundir.state import Progress, State
+
+RUN = identify({"lr": 0.1}, {"optimizer.lr": 0.1, "model": "mlp"})
+SAVED = Progress(3, 10, {"loss": 0.123456, "accuracy": "NaN"})
+STARTED = AttemptStarted(RUN, Action.RESUME, 2, Slot(0), "its process is gone")
+EVENTS: list[Event] = [
+    STARTED,
+    Ended(RUN, State.DONE, "it has finished", 1.25, executed=True, metrics=SAVED.metrics),
+    Ended(RUN, State.FAILED, "error: [red]no markup[/]", 1.0, executed=True),
+    Adopted(RUN, "its process lives"),
+    Stopping(2, at_once=False),
+    Stopping(2, at_once=True),
+    Retrying(RUN, 1, "attempt 1 failed, killed: by SIGKILL", 2.0, alone=False),
+    Blocked(Slot(1), "GPU 0 is full"),
+    Paused("5 runs in a row failed in the same way", 10.0),
+    Paused("8 runs in a row failed in the same way", float("inf")),
+]
+
+MakeBoard = Callable[[Console, int], PlainBoard]
+
+
+def shown(make: MakeBoard, *, terminal: bool = False, width: int = 200) -> str:
+    """Return what a board prints of all events."""
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=terminal, width=width, color_system=None)
+    with make(console, 3) as board:
+        live = [Live(STARTED, 1.0, SAVED, SAVED.metrics), Live(STARTED, 1.0, None)]
+        board.refresh(ExecutionSnapshot(live, 3, Pace(36.0, 900.0)))
+        for event in EVENTS:
+            board.show(event)
+    return stream.getvalue()
+
+
+def test_plain_board_prints_a_line_an_event() -> None:
+    """Every event is there, in words, with what distinguishes the run."""
+    lines = shown(PlainBoard).splitlines()
+    assert len(lines) == len(EVENTS)
+    assert lines[0].strip() == (
+        f"resume  {RUN.run_id[:8]}  optimizer.lr=0.1 model=mlp  (attempt 2: its process is gone)"
+    )
+    assert "1/3" in lines[1]
+    assert "done  1.2 s" in lines[1]
+    assert "loss 0.1235  accuracy NaN" in lines[1]
+    assert "[red]no markup[/]" in lines[2]
+    assert "(again:" in lines[4]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_live_board_draws_slots_and_bar_at_any_width(width: int) -> None:
+    """Nothing is wider than the terminal."""
+    text = shown(LiveBoard, terminal=True, width=width)
+    assert "3/10" in text
+    assert "starting" in text
+    assert "2/3" in text
+
+
+def test_live_board_tells_runs_apart_on_a_narrow_terminal() -> None:
+    """Keys are cut down to their last parts before a value is cut off."""
+    point = {"model": "cnn10", "optimizer.lr": 0.001, "batch_size": 16, "seed": 1}
+    run = identify(point, point)
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, color_system=None)
+    with LiveBoard(console, 1) as board:
+        started = AttemptStarted(run, Action.RUN, 1, Slot(0), "it has not run yet")
+        board.refresh(
+            ExecutionSnapshot([Live(started, 1.0, SAVED, SAVED.metrics)], 0, Pace(1.0, 1.0))
+        )
+        board.show(Ended(run, State.DONE, "", 1.2, executed=True, metrics=SAVED.metrics))
+    assert stream.getvalue().count("model=cnn10 lr=0.001 batch_size=16 seed=1") >= 2
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 10), (80, 24)])
+def test_live_board_shows_the_bar_below_more_slots_than_there_are_rows(
+    width: int, height: int
+) -> None:
+    """Slots give way before the bar, and metrics before a run's count."""
+    stream = io.StringIO()
+    console = Console(
+        file=stream, force_terminal=True, width=width, height=height, color_system=None
+    )
+    point = {"model": "some_quite_long_model_name", "seed": 1}
+    run = identify(point, point)
+    live = [Live(AttemptStarted(run, Action.RUN, 1, Slot(n), ""), 1.0, SAVED) for n in range(30)]
+    with LiveBoard(console, 60) as board:
+        board.refresh(ExecutionSnapshot(live, 30, Pace(36.0, 900.0)))
+        drawn = stream.getvalue()
+    assert "0/60" in drawn
+    assert f"{30 - (height - 5)} more" in drawn
+    assert drawn.count(run.run_id[:8]) == height - 5
+    assert drawn.count("3/10") == height - 5
+
+
+def test_quiet_board_tells_what_went_wrong_and_what_is_waited_for() -> None:
+    """Who asked for quiet wants to know why nothing happens."""
+    lines = [line.strip() for line in shown(QuietBoard).splitlines()]
+    assert [line.partition(" ")[0] for line in lines] == ["2/3", "waiting", "paused", "paused"]
+
+
+def test_json_board_writes_an_object_a_line() -> None:
+    """Scripts get every event with its run and its state."""
+    events = [json.loads(line) for line in shown(JsonBoard).splitlines()]
+    kinds = ["started", "ended", "ended", "adopted", "stopping", "stopping"]
+    kinds += ["retrying", "blocked", "paused", "paused"]
+    assert [event["event"] for event in events] == kinds
+    assert events[0]["run_id"] == RUN.run_id
+    assert events[1]["metrics"] == {"loss": 0.123456, "accuracy": "NaN"}
+    assert events[2]["reason"] == "error: [red]no markup[/]"
+
+
+def test_run_without_axes_is_named_all_the_same() -> None:
+    """A single run has nothing that distinguishes it, and is shown."""
+    only: Run = identify({"lr": 0.1}, {})
+    stream = io.StringIO()
+    board = PlainBoard(Console(file=stream, width=200), 1)
+    board.show(AttemptStarted(only, Action.RUN, 1, Slot(0), "it has not run yet"))
+    assert "the only point" in stream.getvalue()
+
+
+def test_nothing_is_left_to_be_estimated_at_the_end() -> None:
+    """The bar stays as the last line, and must not promise anything."""
+    text = shown(LiveBoard, terminal=True)
+    assert "15 min left" in text
+    last = text.rpartition("\x1b[2K")[2]
+    assert "2/3" in last
+    assert "left" not in last
+
+
+def test_value_with_a_line_break_stays_in_its_line() -> None:
+    """Else one event would look like two."""
+    stream = io.StringIO()
+    run = identify({"lr": 0.1}, {"text": "a\nb\x1b[2J"})
+    with PlainBoard(Console(file=stream, width=200), 1) as board:
+        board.show(AttemptStarted(run, Action.RUN, 1, Slot(0), "it has not run yet"))
+    assert stream.getvalue().count("\n") == 1
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_files_that_are_ignored_are_named_after_the_run() -> None:
+    stream = io.StringIO()
+    event = Ended(RUN, State.DONE, "", 1.0, executed=True, notices=("results.json: ignored",))
+    with PlainBoard(Console(file=stream, width=200), 1) as board:
+        board.show(event)
+    assert stream.getvalue().splitlines()[1].split() == [
+        *("notice", RUN.run_id[:8], "results.json:", "ignored"),
+    ]
+
+
+def test_what_many_runs_notice_is_said_once() -> None:
+    stream = io.StringIO()
+    event = Ended(RUN, State.DONE, "", 1.0, executed=True, notices=("max_epochs is not read",))
+    with PlainBoard(Console(file=stream, width=200), 2) as board:
+        board.show(event)
+        board.show(event)
+    assert stream.getvalue().count("max_epochs is not read") == 1
+
+
+def test_run_that_reports_only_metrics_is_not_said_to_be_starting() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100, color_system=None)
+    with LiveBoard(console, 1) as board:
+        board.refresh(
+            ExecutionSnapshot([Live(STARTED, 1.0, None, {"loss": 0.5})], 0, Pace(1.0, 1.0))
+        )
+    assert "loss 0.5" in stream.getvalue()
+    assert "starting" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("board", "lines"),
+    [
+        (PlainBoard, 2),
+        (LiveBoard, 1),  # how far runs come shows in their slots
+        (QuietBoard, 0),
+    ],
+)
+def test_comparison_of_runs_is_told_and_its_paused_runs_count_as_over(
+    board: MakeBoard, lines: int
+) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=200, color_system=None)
+    with board(console, 9) as shown_on:
+        shown_on.show(Advanced(RUN, 3, 9, 1.25, {"loss": 0.5}))
+        shown_on.show(RungCompleted(3, 9, 3, 6, "validation/loss"))
+    text = stream.getvalue()
+    told = "halving  after iteration 3, the best 3 of 9 runs go on, by validation/loss"
+    assert (told in text) is (lines > 0)
+    assert ("3/9  1.2 s" in text) is (lines > 1)
+    assert ("6/9" in text) is (board is LiveBoard)

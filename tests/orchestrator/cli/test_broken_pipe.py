@@ -1,0 +1,20 @@
+"""A process that writes to a stream without a reader goes on."""
+
+import os
+
+from orchestrator.cli.broken_pipe import TolerantStream
+
+
+def test_writer_does_not_notice_that_its_reader_has_gone() -> None:
+    """Neither the first write after that fails, nor any later one, nor the end of the program."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as file:
+        stream = TolerantStream(file)
+        stream.write("hello\n")
+        stream.flush()
+        assert os.read(reading, 100) == b"hello\n"
+        os.close(reading)
+        for _ in range(3):
+            assert stream.write("is anybody there?\n") == 18
+            stream.flush()
+        assert stream.isatty() is False

@@ -1,0 +1,65 @@
+"""How far each run goes before others go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.execution.breadth_first import WHOLE_RUNS, BreadthFirst, variables_of
+from orchestrator.execution.run_queue import RunQueue
+from orchestrator.grid.identity import identify
+from orchestrator.planning.plan import Decision, decide
+from orchestrator.rundir.state import NOTHING_THERE, PAUSED, Observation, Progress, Record, Status
+
+RUN = identify({"seed": 0}, {"seed": 0})
+STATUS = Status(Record.INTERRUPTED, 1, "then", "box", 1, reason=PAUSED)
+
+
+def seen(iteration: int, saved: int | None = None) -> Observation:
+    progress = Progress(iteration, 9, {}, saved=iteration if saved is None else saved)
+    return Observation(STATUS, attempts=1, progress=progress)
+
+
+def decision(iteration: int = 0, saved: int | None = None) -> Decision:
+    return decide(RUN, seen(iteration, saved) if iteration else NOTHING_THERE)
+
+
+def test_whole_runs_are_not_told_to_pause() -> None:
+    aimed = WHOLE_RUNS.aim(decision())
+    assert (aimed.stop_after, variables_of(aimed)) == (None, {})
+    queue = RunQueue()
+    WHOLE_RUNS.note_pause(aimed, seen(3), queue)
+    assert (len(queue), WHOLE_RUNS.go_on(()), WHOLE_RUNS.count(())) == (0, (), None)
+
+
+def test_program_is_told_in_its_environment() -> None:
+    assert variables_of(replace(decision(), stop_after=3)) == {"ORCH_STOP_AFTER": "3"}
+
+
+def test_breadth_first_goes_to_the_next_multiple() -> None:
+    course = BreadthFirst(3)
+    found = [course.aim(decision(saved, saved)).stop_after for saved in (0, 1, 2, 3, 4)]
+    assert found == [3, 3, 3, 6, 6]
+
+
+def test_paused_run_is_queued_behind_the_others() -> None:
+    course, queue = BreadthFirst(3), RunQueue()
+    for at in (3, 5):
+        course.note_pause(course.aim(decision()), seen(at), queue)
+    assert [each.decision.stop_after for each in queue] == [6, 6]
+    assert [each.decision.seen.saved for each in queue] == [3, 5]
+
+
+def test_run_that_saves_nothing_still_comes_further_each_time() -> None:
+    """It begins from nothing each time, and ends at last."""
+    course, queue = BreadthFirst(2), RunQueue()
+    course.note_pause(course.aim(decision()), seen(2, saved=0), queue)
+    assert [each.decision.stop_after for each in queue] == [4]
+
+
+def test_run_has_come_as_far_as_it_was_to() -> None:
+    aimed = replace(decision(), stop_after=3)
+    assert [aimed.is_reached(seen(at)) for at in (2, 3, 4)] == [False, True, True]
+    assert not decision().is_reached(seen(3))
+    assert not aimed.is_reached(NOTHING_THERE)
+    done = replace(seen(9), status=replace(STATUS, record=Record.DONE))
+    assert not aimed.is_reached(done)

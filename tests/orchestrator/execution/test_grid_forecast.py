@@ -1,0 +1,129 @@
+"""How long a grid takes, before it begins."""
+
+from heapq import heapreplace
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.execution.cost_model import CostModel, marks_of
+from orchestrator.execution.grid_forecast import Ahead, Capacity, Forecast, Learned, make_forecast
+
+
+def learned(*runs: tuple[dict[str, Any], float], counted: str = "") -> Learned:
+    """Return what finished runs tell, whose sizes are ten times their seconds."""
+    seconds = [(marks_of(point), each) for point, each in runs]
+    return Learned(seconds, [(marks, 10 * each) for marks, each in seconds], counted)
+
+
+def test_nothing_is_known_without_finished_runs() -> None:
+    """No figure is better than a guess."""
+    told = make_forecast([Ahead({"lr": 1})], Learned(), Capacity(2))
+    assert told == Forecast(1, Capacity(1))
+    assert not told.is_whole
+
+
+def test_clock_and_slots_and_disk() -> None:
+    """Three runs of two seconds take four in two slots, and six of all slots."""
+    told = make_forecast([Ahead({})] * 3, learned(({}, 2.0)), Capacity(2))
+    assert told.time is not None
+    assert told.slot_time is not None
+    assert told.disk is not None
+    assert [round(each.expected, 6) for each in (told.time, told.slot_time, told.disk)] == [
+        4,
+        6,
+        60,
+    ]
+    assert told.time.low < 4 < told.time.high
+    assert told.gpu_time is None
+
+
+def test_disk_of_other_numbers_of_iterations_has_a_range_for_programs_of_both_kinds() -> None:
+    """Those that keep the last checkpoint, and those that keep all."""
+    runs = [({"iterations": 10}, 2.0)] * 9
+    told = make_forecast(
+        [Ahead({"iterations": 160})], learned(*runs, counted="iterations"), Capacity(1)
+    )
+    assert told.disk is not None
+    assert told.disk.expected == pytest.approx(80)
+    assert told.disk.low <= 20
+    assert told.disk.high >= 320
+
+
+@pytest.mark.parametrize(("slots", "gpus", "seconds"), [(2, 1, 4), (2, 2, 8), (1, 4, 8)])
+def test_slots_share_gpus(slots: int, gpus: int, seconds: float) -> None:
+    """Two slots on a GPU take half of its time each."""
+    told = make_forecast([Ahead({})] * 4, learned(({}, 2.0)), Capacity(slots, gpus))
+    assert told.gpu_time is not None
+    assert told.gpu_time.expected == pytest.approx(seconds)
+
+
+def test_what_is_saved_need_not_be_computed_again() -> None:
+    told = make_forecast([Ahead({}, left=0.25), Ahead({})], learned(({}, 8.0)), Capacity(1))
+    assert told.time is not None
+    assert told.time.expected == pytest.approx(10)
+
+
+def test_runs_about_which_nothing_is_known_are_counted_apart() -> None:
+    """What is told holds for the others."""
+    ahead = [Ahead({"model": model}) for model in ("a", "a", "b", "c", "c")]
+    told = make_forecast(ahead, learned(({"model": "a"}, 2.0)), Capacity(1))
+    assert (told.runs, told.known, told.is_whole) == (5, 2, False)
+    assert told.unknown == (("model", "c"), ("model", "b"))
+    assert told.time is not None
+    assert told.time.expected == pytest.approx(4)
+
+
+def test_some_of_many_runs_stand_for_all() -> None:
+    """The last run of a slot, which leaves others empty, comes once."""
+    told = make_forecast([Ahead({})] * 1000, learned(({}, 2.0)), Capacity(7), runs=10_000)
+    assert told.time is not None
+    assert told.time.expected == pytest.approx(2 * 10_000 / 7, rel=0.01)
+    assert (told.runs, told.known) == (10_000, 10_000)
+
+
+def test_more_runs_tell_it_more_closely() -> None:
+    few, many = (
+        make_forecast([Ahead({})] * 8, learned(*[({}, 2.0)] * count), Capacity(1)).time
+        for count in (1, 30)
+    )
+    assert few is not None
+    assert many is not None
+    assert few.low < many.low < many.high < few.high
+
+
+AXES = st.fixed_dictionaries(
+    {"model": st.sampled_from("abc"), "width": st.sampled_from([16, 64]), "seed": st.integers(0, 3)}
+)
+
+
+@given(
+    finished=st.lists(st.tuples(AXES, st.floats(0.1, 1e5)), min_size=1, max_size=12),
+    slots=st.integers(1, 9),
+)
+def test_forecast_is_right_if_each_run_takes_what_it_is_expected_to(
+    finished: list[tuple[dict[str, Any], float]], slots: int
+) -> None:
+    """By the clock of a grid that is executed slot by slot."""
+    grid = [
+        {"model": model, "width": width, "seed": seed}
+        for model, width, seed in product("abc", (16, 64), range(3))
+    ]
+    known = learned(*finished)
+    told = make_forecast([Ahead(point) for point in grid], known, Capacity(slots))
+    fitted = CostModel(known.seconds)
+    expected = [fitted.expect(marks_of(point)) for point in grid]
+    executed = [each.cost for each in expected if not each.unknown]
+    assert told.known == len(executed)
+    if not executed:
+        return
+    free = [0.0] * slots
+    for seconds in executed:
+        heapreplace(free, free[0] + seconds)
+    assert told.time is not None
+    assert told.slot_time is not None
+    assert told.time.expected == pytest.approx(max(free))
+    assert told.slot_time.expected == pytest.approx(sum(executed))
+    assert told.time.low <= told.time.expected <= told.time.high
