@@ -1,4 +1,4 @@
-"""Unused gradients: of tensors that are part of the loss, and that no optimizer has, or of none at all."""
+"""Checks for unused gradients: of tensors that are part of the loss, and that no optimizer has, or of none at all."""
 
 from __future__ import annotations
 

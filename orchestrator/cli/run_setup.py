@@ -11,7 +11,7 @@ from orchestrator.cli.boards import JsonBoard, LiveBoard, PlainBoard, QuietBoard
 from orchestrator.cli.broken_pipe import TolerantStream
 from orchestrator.cli.run_reporter import available_tracking
 from orchestrator.errors import RunDirectoryError
-from orchestrator.execution.breadth_first import WHOLE_RUNS, BreadthFirst
+from orchestrator.execution.execution_course import WHOLE_RUNS, BreadthFirst
 from orchestrator.grid.identity import short
 from orchestrator.launchers.code_description import CodeDescription
 

@@ -1,4 +1,4 @@
-"""Secret patterns: what looks like a credential, by its key or its value, and is not written to disk.
+"""The check for credentials: what looks like a credential, by its key or its value, and is not written to disk.
 
 There are two lists. ``is_named_credential`` is the older one and must not change: it is part of run
 IDs, in which a credential from the environment counts by its reference. ``secret_words_and_forms`` adds names

@@ -1,4 +1,4 @@
-"""Secret echo: conceals credentials in messages that repeat what was typed or written in a filter.
+"""The redaction of messages: conceals credentials in messages that repeat what was typed or written in a filter.
 
 A value counts if it has the form of a credential, or if it stands beside a key that names one, as in
 ``api_key=...``, ``--only 'password == "..."'`` or ``{token: ...}``.

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.execution.adopted import AdoptedRuns
-from orchestrator.execution.breadth_first import variables_of
 from orchestrator.execution.ended_runs import EndedRuns
 from orchestrator.execution.events import AttemptStarted, Blocked, ExecutionResult, Paused, Retrying
+from orchestrator.execution.execution_course import variables_of
 from orchestrator.execution.failure_policy import Histories, Pacing
 from orchestrator.execution.live_attempts import Attempts
 from orchestrator.execution.open_slots import OpenSlots

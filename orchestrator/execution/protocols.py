@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.config.orch_settings import NO_RETRIES, Policy
-from orchestrator.execution.breadth_first import WHOLE_RUNS
+from orchestrator.execution.execution_course import WHOLE_RUNS
 from orchestrator.execution.wall_time_limit import UNLIMITED, TimeLimit
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The allotment: how many runs may be executed at once, and in which slots; it changes on request."""
+"""The limit of slots: how many runs may be executed at once, and in which slots; it changes on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work: a plan with all that its execution needs."""
+"""An executable plan: a plan with all that its execution needs."""
 
 from __future__ import annotations
 

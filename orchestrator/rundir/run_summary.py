@@ -1,4 +1,4 @@
-"""The status report on one run directory: what ``orch status`` shows."""
+"""The summary of one run directory: what ``orch status`` shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lock keeper: the parent process of a runner, which finishes its attempt if it is killed.
+"""The guard of a runner, called keeper: the parent process of a runner, which finishes its attempt if it is killed.
 
 A runner may be killed at any moment. Its program continues, and the keeper becomes its parent, which
 holds the lock as well: it supervises the program to its end and records how it ended, so a program

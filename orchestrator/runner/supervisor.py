@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.runner import process_tree
 from orchestrator.runner.gpu_meter import GpuMeter
-from orchestrator.runner.orphaned_stop_requests import UnheardRequests
 from orchestrator.runner.output import read_tail
 from orchestrator.runner.output_metrics import OutputMetrics
+from orchestrator.runner.unheard_stop_requests import UnheardRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable

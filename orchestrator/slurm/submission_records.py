@@ -1,4 +1,4 @@
-"""Tokens: what is written of pilots before they are submitted, so that none is submitted twice.
+"""Records of submissions, called tokens: what is written of pilots before they are submitted, so that none is submitted twice.
 
 A token is the file ``pilots/<nonce>.json`` in the experiment's folder, for one call of ``sbatch``. Its
 nonce is part of the name of the job, by which Slurm is asked. Between the token and the answer

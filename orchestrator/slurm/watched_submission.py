@@ -1,4 +1,4 @@
-"""A watched token: its pilots as Slurm's queue shows them, and when one of them has ended."""
+"""A submission that is watched: its pilots as Slurm's queue shows them, and when one of them has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams: data sets that are iterated over, whose batches are told apart by their place alone."""
+"""Iterable data sets, called streams, whose batches are told apart by their place alone."""
 
 from __future__ import annotations
 

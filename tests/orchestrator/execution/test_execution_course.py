@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.execution.breadth_first import WHOLE_RUNS, BreadthFirst, variables_of
+from orchestrator.execution.execution_course import WHOLE_RUNS, BreadthFirst, variables_of
 from orchestrator.execution.run_queue import RunQueue
 from orchestrator.grid.identity import identify
 from orchestrator.planning.plan import Decision, decide
