@@ -180,8 +180,9 @@ def _wait_for(ranks: Sequence[BaseProcess], folder: Path) -> int:
     left = [*ranks]
     while left:
         wait([rank.sentinel for rank in left])
-        failed = [rank for rank in left if rank.exitcode]
-        left = [rank for rank in left if rank.exitcode is None]
+        codes = [(rank, rank.exitcode) for rank in left]  # asked once: it may end in between
+        failed = [rank for rank, code in codes if code]
+        left = [rank for rank, code in codes if code is None]
         if failed:
             return _fail(failed[0], ranks, folder)
     return ConfigError.exit_code if _tell_left(ranks, folder) else 0
