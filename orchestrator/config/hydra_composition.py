@@ -27,6 +27,7 @@ from orchestrator.config.config_files import CheckedConfigs, CopiedConfigs
 from orchestrator.config.hydra_resolver import register
 from orchestrator.config.parsed_interpolations import remember_parses
 from orchestrator.config.resolved_size import check_resolved_size
+from orchestrator.config.sweeper_params import has_interpolations, resolve_params
 from orchestrator.config.yaml_limits import check_override
 from orchestrator.errors import ConfigError
 
@@ -187,7 +188,7 @@ class ConfigFolder:
         repository = CopiedConfigs(self._pristine)
         found = create_defaults_list(repository, self.config_name, list(choices), False, open_ended)
         cfg = self._loader._compose_config_from_defaults_list(found.defaults, repository)
-        params, refers = _only_params(cfg), _refers(cfg)
+        params, refers = _only_params(cfg), has_interpolations(cfg)
         with open_dict(cfg):
             cfg.pop("hydra", None)
         OmegaConf.set_struct(cfg, True)
@@ -197,9 +198,8 @@ class ConfigFolder:
         cfg = self._load(choices, open_ended=open_ended)
         check_resolved_size(cfg.hydra)
         known = OmegaConf.to_container(cfg.hydra.runtime.choices)
-        params = OmegaConf.select(cfg, "hydra.sweeper.params") or {}
-        written = {str(key): str(value) for key, value in params.items()}
-        refers, name = _refers(cfg), str(OmegaConf.select(cfg, "hydra.job.name") or "")
+        written = {key: str(value) for key, value in resolve_params(cfg).items()}
+        refers, name = has_interpolations(cfg), str(OmegaConf.select(cfg, "hydra.job.name") or "")
         with open_dict(cfg):
             del cfg["hydra"]
         found = cast("dict[str, object]", known)
@@ -274,19 +274,11 @@ def _only_params(cfg: DictConfig) -> dict[str, str]:
     match OmegaConf.to_container(cast("DictConfig", node)):
         case {"sweeper": {"params": dict()} as sweeper, **other} if not other and len(sweeper) == 1:
             check_resolved_size(node)
-            params = OmegaConf.select(cfg, "hydra.sweeper.params")
-            found = dict(params.items())
+            found = resolve_params(cfg)
             # Hydra keeps them as strings; it rejects null, lists and mappings.
             if all(isinstance(value, str | bool | int | float) for value in found.values()):
-                return {str(key): str(value) for key, value in found.items()}
+                return {key: str(value) for key, value in found.items()}
     raise _DoubtError
-
-
-def _refers(cfg: DictConfig) -> bool:
-    """Return whether the grid in a config contains interpolations."""
-    params = OmegaConf.select(cfg, "hydra.sweeper.params")
-    raw = OmegaConf.to_container(params) if isinstance(params, DictConfig) else {}
-    return "${" in str(raw)
 
 
 @contextmanager

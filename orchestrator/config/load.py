@@ -200,11 +200,11 @@ def _load(source: _Source) -> tuple[ExperimentConfig, HydraApp | None, bool]:
 
     with refusals_of_hydra(known_keys):
         master = _compose_master(folder, given)
+        params = _read_grid(folder, given, master) if master.refers else master.params
+        declared = folder.parse([f"{key}={value}" for key, value in params.items()])
         with watch_resolvers() as asked:
-            params = _read_grid(folder, given, master) if master.refers else master.params
             forms = _read_forms(folder, given, master)
         refuse_unstable_grid(marks_in(asked))
-        declared = folder.parse([f"{key}={value}" for key, value in params.items()])
         grids = declare_grids(folder, declared, given, forms)
         composer = Composer(folder, grids, master, source.defaults)
         # The settings of the experiment are those of the first point.

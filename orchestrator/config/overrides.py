@@ -110,15 +110,7 @@ def make_axis(override: Override, folder: ConfigFolder) -> Axis:
             f" {advice}."
         )
     if not override.is_sweep_override():
-        if override.is_delete() or override.is_hydra_override():
-            raise GridError(f"{_typed(override)}: it is not an axis. Remove it from the grid.")
-        value = cast("Value", override.value())
-        if looks_like_credential(name.split("."), value):
-            raise GridError(
-                f"{name} cannot be in a grid: it looks like a credential, and values of grids are"
-                " displayed. Set it outside of the grids."
-            )
-        return Axis(name, (value,))
+        return Axis(name, (_single_value(override, name),))
     if not override.is_discrete_sweep():
         raise GridError(
             f"{_typed(override)}: a continuous range cannot be enumerated."
@@ -145,6 +137,18 @@ def make_axis(override: Override, folder: ConfigFolder) -> Axis:
             " '${oc.env:FIRST}','${oc.env:SECOND}'."
         )
     return Axis(name, tuple(values))
+
+
+def _single_value(override: Override, name: str) -> Value:
+    if override.is_delete() or override.is_hydra_override():
+        raise GridError(f"{_typed(override)}: it is not an axis. Remove it from the grid.")
+    value = cast("Value", override.value())
+    if looks_like_credential(name.split("."), value):
+        raise GridError(
+            f"{name} cannot be in a grid: it looks like a credential, and values of grids are"
+            " displayed. Set it outside of the grids."
+        )
+    return value
 
 
 def _typed(override: Override) -> str:

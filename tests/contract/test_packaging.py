@@ -200,7 +200,7 @@ DISTRIBUTIONS = {
 EXTRAS_OF = {
     "orch": {"trainer"},
     "orchestrator": {"mlflow", "plots", "search", "stats"},
-    "trainer": {"trainer"},
+    "trainer": {"safetensors", "trainer"},
 }
 # Used only where the user has it, who then has the objects of it.
 GIVEN = {"orch": {"pandas", "lightning", "pytorch_lightning", "transformers"}}

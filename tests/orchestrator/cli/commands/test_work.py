@@ -225,7 +225,7 @@ def test_run_that_another_host_may_execute_is_left_alone(
     prepare(grid, "lr=0.1", "seed=0,1")
     run = grid.experiment.runs()[0]
     run.write_status(rundir.Status(Record.RUNNING, 1, "then", "far", 1, boot_id="other"))
-    for module in ("hosts", "lock_reach"):
+    for module in ("sharing_hosts", "lock_reach"):
         name = f"orchestrator.rundir.{module}.shared_file_system"
         monkeypatch.setattr(name, lambda _folder: "nfs4")
     output()
