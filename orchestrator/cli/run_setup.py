@@ -83,9 +83,9 @@ def _choose_course(planned: Work, settings: Settings, tell: Callable[[Event], No
         from orchestrator.execution.halving_course import HalvingCourse  # noqa: PLC0415 # as above
         from orchestrator.planning.halving_stage import StageReader  # noqa: PLC0415 # as above
 
-        halving, search, where = planned.halving, planned.search, planned.experiment
+        halving, search, where = planned.halving, planned.growing_search, planned.experiment
         decisions = planned.plan.decisions
-        if search is not None and not planned.plan.only:
+        if search is not None:
             return HalvedSearch(where, decisions, search, halving, tell)
         return HalvingCourse(where, decisions, StageReader(where, halving), halving, tell)
     return WHOLE_RUNS if settings.order.step is None else BreadthFirst(settings.order.step)

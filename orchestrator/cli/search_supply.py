@@ -14,7 +14,6 @@ from orchestrator.grid.identity import short
 from orchestrator.planning.plan import Decisions
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping
 
     from rich.console import Console
@@ -91,11 +90,9 @@ class SearchSupply:
         return replace(planned, plan=plan), replace(outcome, left=left, gave_up=reason)
 
 
-def find_search(planned: Work, options: argparse.Namespace) -> SearchSupply:
-    """Return the supply of a plan; of a search, unless only some of its runs are wanted."""
-    only = vars(options).get("only")
-    search = None if only else planned.search
-    return SearchSupply(search, len(planned.plan.decisions))
+def find_search(planned: Work) -> SearchSupply:
+    """Return the supply of a plan."""
+    return SearchSupply(planned.growing_search, len(planned.plan.decisions))
 
 
 def refuse_what_a_search_cannot(planned: Planned, settings: Settings, *, is_prepared: bool) -> None:

@@ -19,7 +19,6 @@ from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.hydra_resolver import holds_stand_in
 from orchestrator.config.missing_registrations import lacks_registrations, may_lack_registrations
 from orchestrator.config.orch_settings import Settings, parse_settings
-from orchestrator.config.outside_reads import marks_in, watch_resolvers
 from orchestrator.config.overrides import choose, make_axis, with_open_settings
 from orchestrator.config.project_setup import (
     ENV_FILE,
@@ -30,7 +29,7 @@ from orchestrator.config.project_setup import (
     read_setup,
 )
 from orchestrator.config.secret_detection import check_command
-from orchestrator.config.unstable_values import refuse_unstable_grid, refuse_unstable_places
+from orchestrator.config.unstable_values import refuse_unstable_places, refusing_unstable_grid
 from orchestrator.errors import ConfigError
 from orchestrator.grid.axes import Axis, Point, expand
 from orchestrator.grid.config_diff import leaves
@@ -202,9 +201,8 @@ def _load(source: _Source) -> tuple[ExperimentConfig, HydraApp | None, bool]:
         master = _compose_master(folder, given)
         params = _read_grid(folder, given, master) if master.refers else master.params
         declared = folder.parse([f"{key}={value}" for key, value in params.items()])
-        with watch_resolvers() as asked:
+        with refusing_unstable_grid():
             forms = _read_forms(folder, given, master)
-        refuse_unstable_grid(marks_in(asked))
         grids = declare_grids(folder, declared, given, forms)
         composer = Composer(folder, grids, master, source.defaults)
         # The settings of the experiment are those of the first point.

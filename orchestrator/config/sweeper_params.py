@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from orchestrator.config.outside_reads import marks_in, watch_resolvers
-from orchestrator.config.unstable_values import refuse_unstable_grid
+from orchestrator.config.unstable_values import refusing_unstable_grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,10 +24,8 @@ def resolve_params(cfg: DictConfig) -> dict[str, object]:
     params = cast("Mapping[str, Any]", OmegaConf.select(cfg, _KEY) or {})
     if not has_interpolations(cfg):
         return {str(key): value for key, value in params.items()}
-    with watch_resolvers() as asked:
-        found = {str(key): value for key, value in params.items()}
-    refuse_unstable_grid(marks_in(asked))
-    return found
+    with refusing_unstable_grid():
+        return {str(key): value for key, value in params.items()}
 
 
 def has_interpolations(cfg: DictConfig) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from omegaconf import OmegaConf
@@ -16,7 +17,7 @@ from orchestrator.config.outside_reads import (
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from omegaconf import DictConfig
 
@@ -67,13 +68,16 @@ def refuse_unstable_places(cfg: DictConfig) -> None:
             refuse_unstable(cfg, [((key,), marks_in(asked))])
 
 
-def refuse_unstable_grid(marks: Iterable[str]) -> None:
+@contextmanager
+def refusing_unstable_grid() -> Iterator[None]:
     """Reject a grid that reads what differs each time, since it is resolved before there are runs.
 
     Raises:
-        ConfigError: It does.
+        ConfigError: The block resolved such a value.
     """
-    for mark in marks:
+    with watch_resolvers() as asked:
+        yield
+    for mark in marks_in(asked):
         if found := _describe(mark, is_place=False):
             raise ConfigError(
                 f"the grid {found[0]}, so each orch run would create new runs and resume none."

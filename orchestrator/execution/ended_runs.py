@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.execution.events import Advanced, Ended
 from orchestrator.execution.pause_price import PausePrice
 from orchestrator.rundir.state import State
-from orchestrator.runner.failure_classes import is_from_outside
+from orchestrator.runner.failure_classes import has_failed_by_itself
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,8 +73,7 @@ class EndedRuns:
             notices=directory.notices() if running else (),
         )
         self._ended[run.run_id] = replace(ended, metrics={}, notices=())  # for the board only
-        is_from_others = seen and seen.failure and is_from_outside(seen.failure)
-        self._note_failed(run.run_id, is_by_itself=state is State.FAILED and not is_from_others)
+        self._note_failed(run.run_id, state, seen.failure if seen else None)
         self._board.show(ended)
 
     def add_unrecorded(
@@ -82,10 +81,11 @@ class EndedRuns:
     ) -> None:
         """Keep and show a failure that the run's directory does not tell of."""
         self.add(run, State.FAILED, reason, running=running)
-        self._note_failed(run.run_id, is_by_itself=not is_from_outside(failure))
+        self._note_failed(run.run_id, State.FAILED, failure)
 
-    def _note_failed(self, run_id: RunId, *, is_by_itself: bool) -> None:
-        (self._failed.add if is_by_itself else self._failed.discard)(run_id)
+    def _note_failed(self, run_id: RunId, state: State, failure: Failure | None) -> None:
+        has_failed = has_failed_by_itself(state, failure)
+        (self._failed.add if has_failed else self._failed.discard)(run_id)
 
     def show_pause(self, run: Run, seen: Observation, running: Running | None) -> None:
         """Show how far a run has come that pauses as it was to."""

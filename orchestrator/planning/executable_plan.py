@@ -32,6 +32,11 @@ class Work:
     halving: Halving | None = field(default=None, kw_only=True)
     search: Search | None = field(default=None, kw_only=True)
 
+    @property
+    def growing_search(self) -> Search | None:
+        """The search, unless only some of its runs are wanted: then it chooses no more."""
+        return None if self.plan.only else self.search
+
     def starts(self) -> tuple[Decision, ...]:
         """Return the decisions that start an attempt."""
         starts = self.plan.starts()

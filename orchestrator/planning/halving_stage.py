@@ -16,7 +16,7 @@ from orchestrator.planning.rung_decisions import Contestant, End, find_stage
 from orchestrator.planning.value_at_iteration import is_per_iteration
 from orchestrator.rundir.run_metrics import read_curves
 from orchestrator.rundir.state import LIVE, State
-from orchestrator.runner.failure_classes import is_from_outside
+from orchestrator.runner.failure_classes import has_failed_by_itself
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -46,8 +46,8 @@ def halve(work: W, halving: Halving) -> W:
     seen = dict(decisions.observed())
     # Those that have failed are retried, unless they are settled.
     failed = {at for at in seen if decisions.run(at).run_id in work.settled}
-    search = None if work.plan.only else work.search
-    stage = StageReader(work.experiment, halving, search).stage(decisions, seen, failed)
+    reader = StageReader(work.experiment, halving, work.growing_search)
+    stage = reader.stage(decisions, seen, failed)
     plan = replace(work.plan, decisions=decisions.staged(stage))
     return replace(work, plan=plan, halving=halving)
 
@@ -119,7 +119,10 @@ class StageReader:
                 iterations.
         """
         if failed is None:
-            failed = {at for at, each in seen.items() if _has_failed_by_itself(each)}
+            # One that was killed is retried, so that others wait for it.
+            failed = {
+                at for at, each in seen.items() if has_failed_by_itself(each.state, each.failure)
+            }
         contestants = {at: self._contestant(decisions.run(at).run_id, seen[at]) for at in seen}
         for at in failed:
             known = contestants.get(at) or Contestant(decisions.run(at).run_id)
@@ -158,9 +161,3 @@ class StageReader:
         known = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
         what = f"Choose one of {known}." if names else "They have logged none."
         return f"halving: no run has the metric {self._halving.metric!r}. {what}"
-
-
-def _has_failed_by_itself(seen: Observation) -> bool:
-    """Return whether a run has failed; one that was killed is retried, so that others wait for it."""
-    is_waited_for = seen.failure is not None and is_from_outside(seen.failure)
-    return seen.state is State.FAILED and not is_waited_for

@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.rundir.state import Failure
+from orchestrator.rundir.state import Failure, State
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
@@ -96,11 +96,13 @@ def classify(exit_code: int, traces: Traces) -> Failure:
     )
 
 
-def is_from_outside(failure: Failure) -> bool:
-    """Return whether others than the program caused a failure: who killed it, or filled the disk."""
+def has_failed_by_itself(state: State, failure: Failure | None) -> bool:
+    """Return whether a run has failed, and not because somebody killed it or filled the disk."""
+    if state is not State.FAILED or failure is None:
+        return state is State.FAILED
     if failure.kind == FailureKind.KILLED:
-        return not failure.message.startswith(_CRASHES)
-    return failure.kind == FailureKind.DISK_FULL
+        return failure.message.startswith(_CRASHES)
+    return failure.kind != FailureKind.DISK_FULL
 
 
 def classify_unbegun(complaint: str) -> Failure:

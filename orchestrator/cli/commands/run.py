@@ -121,7 +121,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     """
     settings, began = with_flags(planned.settings, parse_flags(options)), now()
     tracking = set_up(planned, options, console)
-    search, failures = find_search(planned, options), end_settled(planned)
+    search, failures = find_search(planned), end_settled(planned)
     total = search.count_open(planned) - len(failures)
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
         return _do_nothing(planned, failures, options, console, is_summarized=is_summarized)
