@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.load import ExperimentConfig
 
+_WORKING_FOLDER: Final = "PWD"  # of every shell, and no password
 _SHORTEST: Final = 6  # characters; shorter values of variables occur in any text
 
 
@@ -31,7 +32,8 @@ def make_concealer(
         described: The config of the experiment.
         environment: The environment variables; those that are named like credentials are secret.
     """
-    known = {value for name, value in environment.items() if is_credential(name)}
+    named = ((name, value) for name, value in environment.items() if name != _WORKING_FOLDER)
+    known = {value for name, value in named if is_credential(name)}
     known |= {value for value in _secrets_of(described) if isinstance(value, str)}
     known = {value for value in known if len(value) >= _SHORTEST}
 

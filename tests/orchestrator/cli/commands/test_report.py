@@ -151,12 +151,11 @@ def test_many_runs_that_fail_alike_are_one_failure(grid: Grid) -> None:
 def test_credentials_are_concealed(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
     """In logs and messages: of the config, of the environment, and by the name beside them."""
     monkeypatch.setenv("HF_TOKEN", "secretofenvironment")
+    monkeypatch.setenv("PWD", "/home/of/the/project")
     config = grid.folder / "conf/config.yaml"
     config.write_text(f"{config.read_text()}db: {{password: secretofconfig}}\n")
     failed = grid.make(0.1, 0, record=Record.FAILED)
-    said = (
-        "login secretofenvironment secretofconfig api_key=sk-Zq81mXw9LkPd72 at http://me:pw9@host/"
-    )
+    said = "in /home/of/the/project login secretofenvironment secretofconfig api_key=sk-Zq81mXw9LkPd72 at http://me:pw9@host/"
     failure = Failure("error", said)
     status = Status(Record.FAILED, 1, now(), "box", 1, ended_at=now(), failure=failure)
     failed.write_status(status)
@@ -165,6 +164,7 @@ def test_credentials_are_concealed(grid: Grid, monkeypatch: pytest.MonkeyPatch) 
     content = (grid.folder / "page.html").read_text()
     for secret in ("secretofenvironment", "secretofconfig", "sk-Zq81mXw9LkPd72", "me:pw9"):
         assert secret not in content
+    assert "in /home/of/the/project login" in content  # the shell's PWD is not a password
     assert content.count("***") >= 2
 
 
