@@ -13,7 +13,8 @@ import omegaconf.base
 from omegaconf import grammar_parser
 
 _MOST_TEXTS: Final = 1_000
-_LONGEST: Final = 1_000  # characters; longer texts are rare, and their trees large
+_LONG: Final = 1_000  # characters; longer texts are rare, and their trees large
+_MOST_LONG_TEXTS: Final = 2
 
 
 def parse(value: str, parser_rule: str = "configValue", lexer_mode: str = "DEFAULT_MODE") -> Any:  # noqa: ANN401 # ANTLR has no types
@@ -22,7 +23,7 @@ def parse(value: str, parser_rule: str = "configValue", lexer_mode: str = "DEFAU
     Raises:
         GrammarParseError: It is not in OmegaConf's grammar.
     """
-    read = _parse_once if len(value) <= _LONGEST else grammar_parser.parse
+    read = _parse_once if len(value) <= _LONG else _parse_long
     return read(value, parser_rule, lexer_mode)
 
 
@@ -34,4 +35,9 @@ def remember_parses() -> None:
 
 @lru_cache(maxsize=_MOST_TEXTS)
 def _parse_once(text: str, parser_rule: str, lexer_mode: str) -> Any:  # noqa: ANN401 # as above
+    return grammar_parser.parse(text, parser_rule, lexer_mode)
+
+
+@lru_cache(maxsize=_MOST_LONG_TEXTS)
+def _parse_long(text: str, parser_rule: str, lexer_mode: str) -> Any:  # noqa: ANN401 # as above
     return grammar_parser.parse(text, parser_rule, lexer_mode)

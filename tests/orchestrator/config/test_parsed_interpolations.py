@@ -54,7 +54,7 @@ def test_texts_resolve_as_without_it(texts: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("omegaconf_as_it_is")
-def test_text_is_parsed_once_unless_it_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_is_parsed_once_and_few_long_ones_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
     real = grammar_parser.parse
 
@@ -63,10 +63,11 @@ def test_text_is_parsed_once_unless_it_is_long(monkeypatch: pytest.MonkeyPatch) 
         return real(value, *rules)
 
     monkeypatch.setattr(grammar_parser, "parse", count)
-    short, long = "${seen.only.here}", "${seen.only.here}" * 100
+    short, *long = "${seen.only.here}", *("${seen.only.here}" * n for n in (100, 101, 102))
     assert parse(short) is parse(short)
-    assert parse(long) is not parse(long)
-    assert parsed == [short, long, long]
+    assert [parse(text) is parse(text) for text in long] == [True, True, True]
+    parse(long[0])
+    assert parsed == [short, *long, long[0]]
 
 
 def test_wrong_text_is_refused_each_time() -> None:
