@@ -38,9 +38,18 @@ class FailureKind(StrEnum):
 PASSING: Final = frozenset((FailureKind.KILLED, FailureKind.OUT_OF_MEMORY, FailureKind.DISK_FULL))
 _LONGEST_MESSAGE: Final = 500
 # Signals that a program brings upon itself, as their names stand in a message.
-_CRASHES: Final = tuple(
-    f"by SIG{name}" for name in ("SEGV", "ABRT", "BUS", "ILL", "FPE", "TRAP", "SYS")
+_CRASHING: Final = frozenset(
+    (
+        signal.SIGSEGV,
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGILL,
+        signal.SIGFPE,
+        signal.SIGTRAP,
+        signal.SIGSYS,
+    )
 )
+_CRASHES: Final = tuple(f"by {each.name}" for each in _CRASHING)
 _NAMED = re.compile(rf"({'|'.join(FailureKind)}): *(\S.*)")
 # The error of an attempt that had started; before that, the directory is just not found.
 LOST: Final = (
@@ -51,6 +60,7 @@ UNLOCKED: Final = (
     "the file system has lost its lock, so another host may execute the run; it was killed here."
     " Start it again with orch run."
 )
+_OUT_OF_TIME: Final = 124  # the exit code of timeout(1)
 # A shell reports a child that a signal killed as 128 plus the signal's number.
 _SHELL: Final = 128
 _ASKING: Final = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
@@ -75,20 +85,27 @@ def classify(exit_code: int, traces: Traces) -> Failure:
     """Classify the failure of a program that ended by itself; the code is negative for a signal."""
     words = traces.output_tail
     last = words.rstrip().rpartition("\n")[2].strip()
-    if exit_code > 0 and (named := _NAMED.fullmatch(printable(last))):
+    # As for the patterns, they are loaded at the first failure.
+    from orchestrator.runner.error_line import find_cause  # noqa: PLC0415
+    from orchestrator.runner.wrapper_exit_codes import tells_exit_code  # noqa: PLC0415
+
+    named = _NAMED.fullmatch(printable(last)) if exit_code > 0 else None
+    if named and not tells_exit_code(last):
         return Failure(named[1], named[2][:_LONGEST_MESSAGE])
-    from orchestrator.runner.error_line import find_cause  # noqa: PLC0415 # as for the patterns
 
     cause = find_cause(words, exit_code)
     message = printable(cause.message)[:_LONGEST_MESSAGE]
     number = deadly_signal(exit_code if cause.exit_code is None else cause.exit_code)
     if number is not None:
+        # An exception ended it, and it crashed on its way out, as CUDA does without memory.
+        ended = cause.is_exception and cause.exit_code is None and number in _CRASHING
+        if ended and (kind := _kind_of(message)):
+            return Failure(kind, f"{message} (by {_name(number)})")
         return _killed(number, message if cause.is_exception else "", traces)
     for text in (message, *cause.reasons):
-        for kind, sign in _signs().items():
-            if sign.search(text):
-                told = message if text == message else f"{message}, from {printable(text)}"
-                return Failure(kind, told[:_LONGEST_MESSAGE])
+        if kind := _kind_of(text):
+            told = message if text == message else f"{message}, from {printable(text)}"
+            return Failure(kind, told[:_LONGEST_MESSAGE])
     if not cause.is_exception:
         message = _with_code(exit_code, message)
     return Failure(
@@ -135,6 +152,11 @@ def _signs() -> Mapping[FailureKind, re.Pattern[str]]:
     }
 
 
+def _kind_of(text: str) -> FailureKind | None:
+    """Return the class that an error's message names, or None."""
+    return next((kind for kind, sign in _signs().items() if sign.search(text)), None)
+
+
 def _killed(number: int, message: str, traces: Traces) -> Failure:
     """Classify a signal that ended a program, or the process that failed first in it."""
     name = _name(number)
@@ -145,9 +167,8 @@ def _killed(number: int, message: str, traces: Traces) -> Failure:
 
     if number == signal.SIGABRT and (told := other_languages.message_of_abort(traces.output_tail)):
         message = printable(told)[:_LONGEST_MESSAGE]
-        for kind, sign in _signs().items():
-            if sign.search(message):
-                return Failure(kind, f"{message} (by {name})")
+        if kind := _kind_of(message):
+            return Failure(kind, f"{message} (by {name})")
     if not message:
         message = printable(other_languages.message_of_manager(traces.output_tail))
         message = message[:_LONGEST_MESSAGE]
@@ -159,6 +180,8 @@ def _with_code(exit_code: int, line: str) -> str:
     code = f"exit code {exit_code}"
     if exit_code - _SHELL in _ASKING:
         code += f" (a shell's code for {_name(exit_code - _SHELL)})"
+    if exit_code == _OUT_OF_TIME:
+        code += " (that of the command timeout at its limit)"
     if not line:
         return f"{code}, and no output"
     return line if exit_code == 1 else f"{code}: {line}"

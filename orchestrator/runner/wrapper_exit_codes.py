@@ -22,6 +22,10 @@ _SPAWNED = re.compile(r"process \d+ terminated with signal (\w+)")
 _GOT = re.compile(r"Process \d+ got signal: (\d+)")
 _WORKER = re.compile(r"is killed by signal: ([A-Z][\w ]*)")
 _WORKERS = re.compile(r"^The exit codes of the workers are \{.*?\(-(\d+)\)", re.MULTILINE)
+# The last line of just, cargo and DVC.
+_EXIT_CODE = re.compile(
+    r"\bexit(?:ed|ing)?\b.*?\b(?:code|status|with)\b:? *\d+|\breturned \d+\b", re.IGNORECASE
+)
 _BY_NAME = {"SIGTERMException": Signals.SIGTERM, "KeyboardInterrupt": Signals.SIGINT}
 
 
@@ -29,6 +33,11 @@ def code_of_child(line: str) -> int | None:
     """Return the exit code in a wrapper's last line, negative for a signal; None if there is none."""
     found = _LAST.search(line)
     return int(found[1] or found[2] or f"-{found[3]}") if found else None
+
+
+def tells_exit_code(line: str) -> bool:
+    """Return whether a line is about the exit code of a process, which says why only if nothing else does."""
+    return _EXIT_CODE.search(line) is not None
 
 
 def code_of_subprocess(error: str) -> int | None:

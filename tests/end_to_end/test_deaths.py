@@ -203,6 +203,14 @@ def of_python() -> dict[str, Death]:
         "group of raised ones": py(
             "def f():\n    try: raise ValueError('a')\n    except ValueError as e: return e\n"
             "raise ExceptionGroup('many', [f(), f(), f()])", "error", exact("ValueError: a (and 2 more)")),
+        "group of a chain": py(
+            "def f():\n    try:\n        try: 1 / 0\n        except ZeroDivisionError as e: raise OSError(28, 'No space left on"
+            " device') from e\n    except OSError as e: return e\nraise ExceptionGroup('many', [f(), ValueError('b')])",
+            "disk-full", exact("OSError: [Errno 28] No space left on device (and 1 more)")),
+        "group from a group": py(
+            "try: raise ExceptionGroup('in', [MemoryError('big'), KeyError(1)])\n"
+            "except ExceptionGroup as e: raise ExceptionGroup('out', [ValueError('told')]) from e", "out-of-memory",
+            exact("ValueError: told, from MemoryError: big (and 1 more)")),
         "group without memory": py("raise BaseExceptionGroup('m', [MemoryError('told')])", "out-of-memory",
                                    "MemoryError: told"),
         "chain": py("try: 1 / 0\nexcept ZeroDivisionError: raise ValueError('told')", "error", "ValueError: told"),
@@ -297,6 +305,8 @@ TORCHRUN = (
     "  exitcode  : {code} (pid: 4713)\n  error_file: <N/A>\n  traceback : {told}\n"
     "============================================================\n"
 )
+ABORTED = "terminate called after throwing an instance of"
+DIRECT = "The above exception was the direct cause of the following exception:"
 ASK = "To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html"
 HYDRA = "\nSet the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.\n"
 ELASTIC = "torch.distributed.elastic.multiprocessing.api."
@@ -386,6 +396,58 @@ def of_wrappers() -> dict[str, Death]:
             " for error)\n", 1, "error", "ValueError: told"),
         "srun": says(f"{TRACEBACK}ValueError: told\nsrun: error: node1: task 0: Exited with exit code 1\n", 1, "error",
                      "ValueError: told"),
+        "just": says(f"{TRACEBACK}ValueError: told\nerror: Recipe `train` failed on line 3 with exit code 1\n", 1,
+                     "error", "ValueError: told"),
+        "just, without a word": says("error: Recipe `train` failed on line 3 with exit code 1\n", 1, "error",
+                                     "error: Recipe `train` failed on line 3 with exit code 1"),
+        "cargo": says("error: process didn't exit successfully: `train` (exit status: 3)\n", 3, "error",
+                      "exit code 3: error: process didn't exit.*"),
+        "DVC": says(
+            f"{TRACEBACK}torch.OutOfMemoryError: CUDA out of memory.\nERROR: failed to reproduce 'train': failed to run:"
+            " python train.py, exited with 1\n", 1, "out-of-memory", "torch.OutOfMemoryError: CUDA out of memory."),
+        "timeout": sh("timeout 0.01 sleep 9", "error", exact(
+            "exit code 124 (that of the command timeout at its limit), and no output")),
+        "spawned without a guard": says(
+            f"{TRACEBACK}RuntimeError: \n        An attempt has been made to start a new process before the\n        current"
+            f" process has finished its bootstrapping phase.\n\n{TRACEBACK}RuntimeError: DataLoader worker (pid 4712)"
+            f" exited unexpectedly with exit code 1. Details are lost.\n\n{DIRECT}\n\n{TRACEBACK}RuntimeError: DataLoader"
+            " worker (pid(s) 4712) exited unexpectedly\n", 1, "error",
+            "RuntimeError: An attempt has been made to start a new process before the"),
+        "pool without a guard": says(
+            f"{TRACEBACK}MemoryError: told\n{TRACEBACK}concurrent.futures.process.BrokenProcessPool: A process in the"
+            " process pool was terminated abruptly while the future was running or pending.\n", 1, "out-of-memory",
+            "MemoryError: told"),
+        "loader, exit code": says(
+            f"{TRACEBACK}RuntimeError: DataLoader worker (pid 4712) exited unexpectedly with exit code 3. Details are"
+            f" lost.\n\n{DIRECT}\n\n{TRACEBACK}RuntimeError: DataLoader worker (pid(s) 4712) exited unexpectedly\n", 1,
+            "error", ".*DataLoader worker .pid 4712. exited unexpectedly with exit code 3. Details are lost."),
+        "loader, killed, and its parent": says(
+            f"{TRACEBACK}RuntimeError: DataLoader worker (pid 4712) is killed by signal: Killed. \n\n{DIRECT}\n\n{TRACEBACK}"
+            "RuntimeError: DataLoader worker (pid(s) 4712) exited unexpectedly\n", 1, "killed", "by SIGKILL, .*"),
+        "card, and a crash of its driver": says(
+            f"{TRACEBACK}torch.OutOfMemoryError: CUDA out of memory.\n{ABORTED} 'c10::Error'\n"
+            "  what():  CUDA error: driver shutting down\n", -6, "out-of-memory",
+            exact("torch.OutOfMemoryError: CUDA out of memory. (by SIGABRT)")),
+        "disk, and a crash": says(f"{TRACEBACK}OSError: [Errno 28] No space left on device\n", -11, "disk-full",
+                                  ".*No space left on device .by SIGSEGV."),
+        "error, and a crash": says(f"{TRACEBACK}ValueError: told\n", -11, "killed", "by SIGSEGV, ValueError: told"),
+        "Typer": says(
+            "Usage: train [OPTIONS]\nTry 'train --help' for help.\n╭─ Error ────────────────────╮\n"
+            "│ No such option: --nope     │\n╰────────────────────────────╯\n", 2, "error",
+            "exit code 2: No such option: --nope"),
+        "absl": says(
+            "FATAL Flags parsing error: Unknown command line flag 'nope'\nPass --helpshort or --helpfull to see help on"
+            " flags.\n", 1, "error", "FATAL Flags parsing error: Unknown command line flag 'nope'"),
+        "loguru": says(
+            "2026-11-28 20:00:00.000 | ERROR    | __main__:<module>:3 - An error has been caught\nTraceback (most recent"
+            ' call last):\n\n> File "t.py", line 3, in <module>\n    f()\n    └ <function f>\n\n  File "t.py", line 2, in f\n'
+            "    1/0\n\nZeroDivisionError: division by zero\n", 1, "error", "ZeroDivisionError: division by zero"),
+        "Ray": says(
+            f'{TRACEBACK}ray.exceptions.RayTaskError(ValueError): ray::f() (pid=1, ip=10.0.0.1)\n  File "t.py", line 2, in'
+            " f\n    raise ValueError('told')\nValueError: told\n", 1, "error", "ValueError: told"),
+        "links of rich": says(
+            "╭───── Traceback (most recent call last) ─────╮\n│ \x1b]8;id=1;file:///t.py\x1b\\t.py\x1b]8;;\x1b\\:3 │\n╰──────╯\n"
+            "\x1b]8;;\x1b\\ValueError: told\n", 1, "error", "ValueError: told"),
         "leaked semaphores": says(
             "no license\n/usr/lib/python3/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker: There"
             " appear to be 6 leaked semaphore objects\n  warnings.warn('resource_tracker: There appear')\n", 1, "error",
@@ -402,7 +464,6 @@ def of_wrappers() -> dict[str, Death]:
     }  # fmt: skip
 
 
-ABORTED = "terminate called after throwing an instance of"
 ELSEWHERE = 'Traceback (most recent call last):\n    File "train.py", line 9, in main\n      f()\n  ValueError: told'
 GETATTR = "class A:\n    def __getattr__(self, name): return getattr(self, name)"
 

@@ -38,7 +38,7 @@ TRACEBACK = (
         ("timeout: of the license server\n", "timeout", "of the license server"),
         (TRACEBACK.format("f()", "FloatingPointError: nan"), "diverged", "FloatingPointError: nan"),
         ("  50%|#####     |\r 100%|##########|\nKeyError: 'x'\n", "error", "KeyError: 'x'"),
-        ("\x1b[31mred\x1b[0m \x1b]0;title\x07\n", "error", "red ?]0;title?"),
+        ("\x1b[31mred\x1b[0m \x1b]0;title\x07\n", "error", "red"),
         ("x" * 10_000, "error", "x" * 500),
     ],
 )

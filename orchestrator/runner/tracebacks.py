@@ -1,0 +1,142 @@
+"""Tracebacks in the output of a program: where they stand, what they say, and whether they end it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Weight(Enum):
+    """What a traceback means for the program that printed it."""
+
+    ENDS = "ends"  # it ends the program, unless it was caught
+    MAY_END = "may end"  # it ends a thread or a task: the program may have continued
+    NOTHING = "nothing"  # it is only printed
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A traceback with its exception, from line ``start`` to before ``end``.
+
+    ``reasons`` are the exceptions that it was raised from; the first of its chain begins at
+    ``chain_start``.
+    """
+
+    start: int
+    end: int
+    error: str
+    weight: Weight
+    rank: str = ""
+    reasons: tuple[str, ...] = ()
+    chain_start: int = -1
+
+
+RANK: Final = re.compile(r"\[(?:rank|default)(\d+)\]:\s?")
+_HEADER = re.compile(
+    r"^(?:Original )?Traceback \(most recent call last\):?|^[╭┌].* Traceback \(most"
+)
+_GROUP = re.compile(r"^\s*\+ Exception Group Traceback \(most recent call last\):")
+_FRAME = re.compile(r"^(?:\s|[│╭╰┌└|]|> File \")")  # the last as loguru marks where it was caught
+_REMOTE_FRAME = re.compile(r'\s+File "')
+_DIRECT: Final = "The above exception was the direct cause of the following exception:"
+_DURING: Final = "During handling of the above exception, another exception occurred:"
+_ENDS_NOTHING = re.compile(
+    r"Exception ignored |Error in atexit|--- Logging error ---|Error in sys\.unr"
+)
+_MAY_END = re.compile(
+    r"Exception in thread |Task exception was never|Exception in callback|future: <Task"
+)
+
+
+def read_tracebacks(lines: Sequence[str]) -> list[Trace]:
+    """Return all tracebacks in the output, in their order."""
+    blocks: list[Trace] = []
+    at = 0
+    while at < len(lines):
+        block = _read_group(lines, at) if _GROUP.match(lines[at]) else _read_one(lines, at)
+        if block is None:
+            at += 1
+            continue
+        blocks.append(_in_context(lines, block, blocks))
+        at = max(block.end, at + 1)
+    return blocks
+
+
+def _read_one(lines: Sequence[str], start: int) -> Trace | None:
+    rank = RANK.match(lines[start])
+    strip = rank.end() if rank else 0
+    cut = start == 0 and lines[0][:1].isspace() and any('File "' in line for line in lines[:4])
+    if not (cut or _HEADER.match(lines[start][strip:])):
+        if _ENDS_NOTHING.match(lines[start]) and not any(
+            map(_HEADER.match, lines[start + 1 : start + 2])
+        ):
+            return Trace(start, min(start + 2, len(lines)), "", Weight.NOTHING)
+        return None
+    at = start + 1
+    while at < len(lines) and (not lines[at][strip:] or _FRAME.match(lines[at][strip:])):
+        at += 1
+    # Of a remote exception, the frames and the exception itself follow the one that was raised here.
+    if any(_REMOTE_FRAME.match(line[strip:]) for line in lines[at + 1 : at + 2]):
+        at += 1
+        while at + 1 < len(lines) and (not lines[at][strip:] or _FRAME.match(lines[at][strip:])):
+            at += 1
+    error = lines[at][strip:].strip() if at < len(lines) else ""
+    if error.endswith(":") and at + 1 < len(lines) and not _HEADER.match(lines[at + 1]):
+        error = f"{error} {lines[at + 1][strip:].strip()}"
+    return Trace(start, at + 1, error, Weight.ENDS, rank[1] if rank else "")
+
+
+def _read_group(lines: Sequence[str], start: int) -> Trace:
+    """Read an exception group, printed as a tree: its first leaf, and the number of leaves."""
+    end = start + 1
+    while end < len(lines) and re.match(r"\s*[|+]", lines[end]):
+        end += 1
+    leaves: list[str] = []
+    reasons: dict[int, tuple[str, ...]] = {}
+    is_open = False
+    for line in lines[start:end]:
+        text = re.sub(r"^[\s|]*", "", line)
+        if leaves and text in (_DIRECT, _DURING):  # the exception of this leaf follows
+            told = leaves.pop()
+            before = (*reasons.pop(len(leaves), ()), told)
+            reasons[len(leaves)] = before if text == _DIRECT else ()
+            is_open = True
+        elif text.startswith("+"):
+            is_open = re.search(r"-- (?:\d+|\.\.\.) -", text) is not None
+        elif is_open and text and not text.startswith("Traceback") and not line.endswith("^"):
+            depth = re.match(r"[\s|+]*\| (\s*)", line)
+            if depth and not depth[1]:
+                leaves.append(text)
+                is_open = False
+    whole = next((text.strip(" |") for text in lines[start:end] if re.match(r"\s*\| \w", text)), "")
+    kept = [
+        at for at, leaf in enumerate(leaves) if not re.search(r"\(\d+ sub-exceptions?\)$", leaf)
+    ]
+    more = f" (and {len(kept) - 1} more)" if len(kept) > 1 else ""
+    error = f"{leaves[kept[0]]}{more}" if kept else whole
+    return Trace(start, end, error, Weight.ENDS, reasons=reasons.get(kept[0], ()) if kept else ())
+
+
+def _in_context(lines: Sequence[str], block: Trace, before: Sequence[Trace]) -> Trace:
+    """Add what the lines before a traceback say about it: its weight, or its cause."""
+    near = lines[max(0, block.start - 8) : block.start]
+    said = [line for line in near if line.strip(' "')][-3:]
+    above = RANK.sub("", said[-1]) if said else ""
+    if above in (_DIRECT, _DURING) and before:
+        cause = before[-1]
+        reasons = (*cause.reasons, cause.error) if above == _DIRECT else ()
+        first = cause.start if cause.chain_start < 0 else cause.chain_start
+        return replace(
+            block, weight=cause.weight, reasons=(*reasons, *block.reasons), chain_start=first
+        )
+    for pattern, weight in ((_ENDS_NOTHING, Weight.NOTHING), (_MAY_END, Weight.MAY_END)):
+        if pattern.match(above):
+            return replace(block, start=block.start - 1, weight=weight)
+    if any(_MAY_END.match(line) for line in said[-2:]):
+        return replace(block, weight=Weight.MAY_END)
+    return block

@@ -1,0 +1,110 @@
+"""Tracebacks are found in the output, with their exceptions and what these were raised from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.runner.tracebacks import Weight, read_tracebacks
+
+TRACEBACK = 'Traceback (most recent call last):\n  File "t.py", line 3, in f\n    g()\n'
+DIRECT = "\nThe above exception was the direct cause of the following exception:\n\n"
+FAILS = (
+    "def f():\n"
+    "    try:\n"
+    "        try: 1 / 0\n"
+    "        except ZeroDivisionError as error: raise {outer} {how}\n"
+    "    except BaseException as error: return error\n"
+    "raise ExceptionGroup('many', [f(), ValueError('b')])\n"
+)
+
+
+def last_of(script: str) -> tuple[str, tuple[str, ...]]:
+    """Execute a program that fails; return its last exception, and what it was raised from."""
+    command = [sys.executable, "-I", "-S", "-c", script]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    found = read_tracebacks(said.splitlines())[-1]
+    return found.error, found.reasons
+
+
+@pytest.mark.parametrize(
+    ("how", "reasons"),
+    [
+        ("from error", ("ZeroDivisionError: division by zero",)),
+        ("", ()),  # during its handling: nobody says that it is the cause
+        ("from None", ()),
+    ],
+)
+def test_leaf_of_a_group_is_the_end_of_its_chain(how: str, reasons: tuple[str, ...]) -> None:
+    """The first exception of a chain in a group was taken for the one that was raised last."""
+    error, before = last_of(FAILS.format(outer="OSError('told')", how=how))
+    assert error == "OSError: told (and 1 more)"
+    assert before == reasons
+
+
+def test_group_keeps_what_it_was_raised_from() -> None:
+    script = (
+        "try: raise KeyError('in')\n"
+        "except KeyError as error: raise ExceptionGroup('out', [ValueError('told')]) from error"
+    )
+    assert last_of(script) == ("ValueError: told", ("KeyError: 'in'",))
+
+
+@pytest.mark.parametrize(
+    ("output", "error"),
+    [
+        (f"{TRACEBACK}ValueError: told\n", "ValueError: told"),
+        # The frame in which loguru caught it is marked, and blank lines are between frames.
+        (f'{TRACEBACK}\n> File "t.py", line 9, in <module>\n\nKeyError: 1\n', "KeyError: 1"),
+        # The frames of another process follow the exception that tells of it.
+        (f'{TRACEBACK}RayTaskError(KeyError): ray::f()\n  File "f.py", line 1\nKeyError: 1\n', "KeyError: 1"),
+        (f'{TRACEBACK}RayTaskError(KeyError): ray::f()\n  File "f.py", line 1\n', ""),
+        (TRACEBACK, ""),
+    ],
+)  # fmt: skip
+def test_exception_stands_behind_its_frames(output: str, error: str) -> None:
+    assert read_tracebacks(output.split("\n"))[-1].error == error
+
+
+def test_chain_knows_where_it_begins() -> None:
+    output = (
+        f"epoch 1\n{TRACEBACK}KeyError: 1\n{DIRECT}{TRACEBACK}OSError: 2\n{DIRECT}{TRACEBACK}E: 3"
+    )
+    last = read_tracebacks(output.split("\n"))[-1]
+    assert (last.error, last.reasons, last.chain_start) == (
+        "E: 3",
+        ("KeyError: 1", "OSError: 2"),
+        1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "weight"),
+    [
+        ("epoch 1", Weight.ENDS),
+        ("Exception in thread Thread-1 (f):", Weight.MAY_END),
+        ("Exception ignored in: <function L.__del__ at 0x7f>", Weight.NOTHING),
+        ("--- Logging error ---", Weight.NOTHING),
+    ],
+)
+def test_line_above_tells_what_a_traceback_means(before: str, weight: Weight) -> None:
+    (found,) = read_tracebacks(f"{before}\n{TRACEBACK}ValueError: told\n".split("\n"))
+    assert found.weight is weight
+
+
+PIECES = st.sampled_from(
+    [TRACEBACK, DIRECT, "ValueError: x\n", "  + Exception Group Traceback (most recent call last):\n",
+     "  | E: y (1 sub-exception)\n", "  +-+---- 1 ----\n", "    | V: z\n", '  File "x"\n', "\n", f"    | {DIRECT}"]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=14).map("".join))
+def test_any_output_is_read(output: str) -> None:
+    """Whatever stands there, tracebacks follow each other and have one line."""
+    found = read_tracebacks(output.split("\n"))
+    assert all("\n" not in each.error for each in found)
+    assert [each.end for each in found] == sorted(each.end for each in found)
