@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config.orch_settings import Settings
     from orchestrator.config.resource_settings import Share
+    from orchestrator.execution.mps_daemon import MpsDaemon
     from orchestrator.execution.slots import Gpu, Slot
     from orchestrator.execution.visible_gpus import Gpus
     from orchestrator.execution.wall_time_limit import Worker
@@ -55,20 +56,35 @@ def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
     per_gpu = most_per_gpu(share, chosen, processors)
     count = count_slots(share.workers, len(chosen), processors, share.gpus_per_run, per_gpu)
 
+    daemon = _find_daemon(share, chosen)
+    variables = {**shared, **(daemon.environment if daemon else {})}
+
     def slots(wanted: int, threads_for: int | None = None) -> Sequence[Slot]:
-        environment = {**shared, **_environment(share, threads_for or wanted)}
+        environment = {**variables, **_environment(share, threads_for or wanted)}
         return make_slots(wanted, chosen, environment, per_run=share.gpus_per_run)
 
     return Resources(
         # The threads per run follow from the setting, not from the number of runs.
         slots(min(count, max(runs, 1)), count),
         settings.policy,
-        GpuGate(gpus, share.gpu_memory) if chosen else None,
+        GpuGate(gpus, share.gpu_memory, daemon.processes if daemon else frozenset)
+        if chosen
+        else None,
         save_when_asked=settings.program.is_trainer,
         requests=control.news,
         grow=slots,
         packing=Packing(gpus, learn(), per_gpu) if share.is_measured and per_gpu > 1 else None,
+        daemon=daemon,
     )
+
+
+def _find_daemon(share: Share, chosen: Sequence[Gpu]) -> MpsDaemon | None:
+    """Return the MPS daemon that runs need; None without GPUs, and where the user has started one."""
+    if not share.mps or not chosen or os.environ.get("CUDA_MPS_PIPE_DIRECTORY"):
+        return None
+    from orchestrator.execution.mps_daemon import MpsDaemon, mps_folder  # noqa: PLC0415 # rarely set
+
+    return MpsDaemon(mps_folder())
 
 
 def limit_to(worker: Worker | None, resources: Resources) -> Resources:

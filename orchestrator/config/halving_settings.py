@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.config.quantities import parse_switch
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -88,9 +89,6 @@ def _parse(node: Mapping[str, Value], where: str) -> Halving:
         )
     if mode not in ("min", "max"):
         raise ConfigError(f"{where}.mode is {mode!r}. Set it to min or max.")
-    is_asynchronous = node.get("asynchronous", False)
-    if not isinstance(is_asynchronous, bool):
-        raise ConfigError(f"{where}.asynchronous is {is_asynchronous!r}. Set it to true or false.")
     rungs = node.get("rungs")
     if rungs and node.get("minimum") is not None:
         raise ConfigError(f"{where}.minimum and {where}.rungs exclude each other. Choose one.")
@@ -100,7 +98,9 @@ def _parse(node: Mapping[str, Value], where: str) -> Halving:
         factor=_count(node.get("factor", 3), f"{where}.factor", least=_LEAST_FACTOR),
         minimum=_count(1 if node.get("minimum") is None else node["minimum"], f"{where}.minimum"),
         rungs=_parse_rungs(rungs, f"{where}.rungs") if rungs else (),
-        is_asynchronous=is_asynchronous,
+        is_asynchronous=parse_switch(
+            node.get("asynchronous"), f"{where}.asynchronous", default=False
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.metric_patterns import parse_metric_patterns
-from orchestrator.config.quantities import parse_count, parse_duration
+from orchestrator.config.quantities import parse_count, parse_duration, parse_switch
 from orchestrator.config.resource_settings import DEFAULT_SHARE, SHARE_KEYS, Share, parse_share
 from orchestrator.config.run_order import AS_DECLARED, DECLARED, RunOrder, parse_order
 from orchestrator.config.stop_request_settings import STOP_KEYS, parse_stop_rules
@@ -128,17 +128,10 @@ def parse_settings(node: Value) -> Settings:
         tracking=_parse_tracking(orch.get("tracking")),
         at_end=_arguments(orch.get("at_end") or [], "orch.at_end"),
         slurm=_parse_slurm(orch.get("slurm")),
-        extend=_parse_switch(orch, "extend"),
+        extend=parse_switch(orch.get("extend"), "orch.extend", default=True),
         halving=_parse_halving(orch.get("halving")),
         search=_parse_search(orch),
     )
-
-
-def _parse_switch(orch: Mapping[str, Value], name: str) -> bool:
-    value = orch.get(name, True)
-    if not isinstance(value, bool):
-        raise ConfigError(f"orch.{name} is {value!r}. Set it to true or false.")
-    return value
 
 
 # What few grids set is imported where they do.
@@ -217,10 +210,8 @@ def _parse_tracking(node: Value) -> Tracking:
     switches = {"enabled": True, "artifacts": True, "checkpoint": False, "share": False}
     tracking = _section(node, "orch.tracking", ("enabled", "uri", *list(switches)[1:]))
     for name, default in switches.items():
-        value = tracking.get(name, default)
-        if not isinstance(value, bool):
-            raise ConfigError(f"orch.tracking.{name} is {value!r}. Set it to true or false.")
-        switches[name] = value
+        where = f"orch.tracking.{name}"
+        switches[name] = parse_switch(tracking.get(name), where, default=default)
     uri = tracking.get("uri")
     if not (uri is None or isinstance(uri, str)):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Quantities in settings: counts, sizes and durations, as they are written in a config."""
+"""Quantities in settings: counts, sizes, durations and switches, as they are written in a config."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ def parse_count(value: Value, where: str, *, least: int = 1) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
     raise ConfigError(f"{where} is {value!r}. Set it to an integer, {least} or more.")
+
+
+def parse_switch(value: Value, where: str, *, default: bool) -> bool:
+    """Return whether something is switched on; ``where`` names the setting in errors.
+
+    Raises:
+        ConfigError: It is neither true nor false.
+    """
+    if value is None:
+        return default
+    if isinstance(value, bool):
+        return value
+    raise ConfigError(f"{where} is {value!r}. Set it to true or false.")
 
 
 def parse_memory(value: Value, where: str) -> int:

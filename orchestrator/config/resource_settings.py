@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.gpus_per_run import parse_gpus_per_run
-from orchestrator.config.quantities import parse_count, parse_memory
+from orchestrator.config.quantities import parse_count, parse_memory, parse_switch
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.config_values import Value
 
-SHARE_KEYS: Final = ("workers", "gpus", "threads", "gpu_memory", "gpus_per_run", "pack")
+SHARE_KEYS: Final = ("workers", "gpus", "threads", "gpu_memory", "gpus_per_run", "pack", "mps")
 # YAML reads on and off as true and false.
 _PACK: Final = {"None": None, "auto": None, "True": None, "off": 1, "False": 1}
 
@@ -26,7 +26,7 @@ class Share:
     ``workers`` runs are executed at once (None: as many as fit, or one per CPU), on ``gpus`` (None: all),
     each with ``threads`` CPU threads (None: an equal share) and ``gpus_per_run`` GPUs. ``gpu_memory`` are
     the bytes that one needs on a shared GPU (None: a tenth). ``pack`` runs share a GPU (None: as many as
-    their measured memory allows).
+    their measured memory allows). ``mps``: they compute on it at the same time, by NVIDIA's MPS.
     """
 
     workers: int | None = None
@@ -35,6 +35,7 @@ class Share:
     gpu_memory: int | None = None
     gpus_per_run: int = 1
     pack: int | None = None
+    mps: bool = False
 
     @property
     def is_measured(self) -> bool:
@@ -65,6 +66,7 @@ def parse_share(orch: Mapping[str, Value]) -> Share:
         gpu_memory=None if memory is None else parse_memory(memory, "orch.gpu_memory"),
         gpus_per_run=parse_gpus_per_run(orch),
         pack=_parse_pack(orch.get("pack")),
+        mps=parse_switch(orch.get("mps"), "orch.mps", default=False),
     )
 
 

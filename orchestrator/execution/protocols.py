@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from orchestrator.execution.events import Event, ExecutionSnapshot
+    from orchestrator.execution.mps_daemon import MpsDaemon
     from orchestrator.execution.packing import Packing
     from orchestrator.execution.run_queue import RunQueue
     from orchestrator.execution.slots import Gpu, Slot
@@ -121,7 +122,7 @@ class Resources:
     process. ``waits``: it stays until runs of other processes are over, to continue them if need be.
     ``most_runs``: it starts no more (None: no limit). ``packing`` decides how many runs share a GPU (None: as
     many as there are slots). ``course``: how far each run goes before others. ``supply`` returns one more
-    run each time, None if there are no more.
+    run each time, None if there are no more. ``daemon`` has to run while they are executed.
     """
 
     slots: Sequence[Slot]
@@ -137,3 +138,4 @@ class Resources:
     packing: Packing | None = None
     course: Course = WHOLE_RUNS
     supply: Callable[[], Decision | None] | None = None
+    daemon: MpsDaemon | None = None

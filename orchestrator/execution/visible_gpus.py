@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from orchestrator.errors import UsageError
 from orchestrator.execution.slots import Gpu
 from orchestrator.runner import process_tree
-from orchestrator.runner.nvml_library import memory_by_process, nvml_library
+from orchestrator.runner.nvml_library import compute_processes, memory_by_process, nvml_library
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 ALL: Final = "all"
 NO_GPUS: Final = "none"
@@ -71,7 +71,7 @@ class Nvml:
             return None
         with contextlib.suppress(nvml.NVMLError):
             device = nvml.nvmlDeviceGetHandleByUUID(gpu.uuid)
-            processes = nvml.nvmlDeviceGetComputeRunningProcesses(device)
+            processes = compute_processes(nvml, device)
             return Use(
                 int(nvml.nvmlDeviceGetMemoryInfo(device).free),
                 frozenset(int(process.pid) for process in processes),
@@ -154,11 +154,20 @@ def obstacle(
 
 
 class GpuGate:
-    """Keeps runs off GPUs that other programs have filled; queries each at most once per second."""
+    """Keeps runs off GPUs that other programs have filled; queries each at most once per second.
 
-    def __init__(self, gpus: Gpus, needed: int | None) -> None:
+    Args:
+        gpus: The GPUs.
+        needed: The memory in bytes that a run needs; None for a tenth of the GPU's.
+        servers: Returns processes that use GPUs on behalf of the runs.
+    """
+
+    def __init__(
+        self, gpus: Gpus, needed: int | None, servers: Callable[[], Collection[int]] = frozenset
+    ) -> None:
         self._gpus = gpus
         self._needed = needed
+        self._servers = servers
         self._said: dict[Gpu, tuple[float, str]] = {}
 
     def obstacle(self, gpu: Gpu, *, is_taken: bool) -> str:
@@ -166,7 +175,7 @@ class GpuGate:
         moment = time.monotonic()
         at, said = self._said.get(gpu, (-_BETWEEN_LOOKS, ""))
         if moment - at >= _BETWEEN_LOOKS:
-            ours = process_tree.below(os.getpid())
+            ours = {*process_tree.below(os.getpid()), *self._servers()}
             use = self._gpus.use(gpu)
             said = obstacle(gpu, use, ours, self._needed, is_taken=is_taken)
             self._said[gpu] = moment, said

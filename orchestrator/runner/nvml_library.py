@@ -25,8 +25,19 @@ def memory_by_process(uuid: str | None) -> dict[int, int] | None:
     if nvml is None or not uuid:
         return None
     with contextlib.suppress(nvml.NVMLError):
-        device = nvml.nvmlDeviceGetHandleByUUID(uuid)
-        processes = nvml.nvmlDeviceGetComputeRunningProcesses(device)
+        processes = compute_processes(nvml, nvml.nvmlDeviceGetHandleByUUID(uuid))
         # In a container, the driver reports no process, or none with its memory.
         return {int(it.pid): int(it.usedGpuMemory) for it in processes if it.usedGpuMemory}
     return None
+
+
+def compute_processes(nvml: Any, device: object) -> list[Any]:  # noqa: ANN401 # the library has no types
+    """Return the processes that compute on a GPU, those that are clients of MPS included.
+
+    Raises:
+        NVMLError: The driver does not report them.
+    """
+    found = [*nvml.nvmlDeviceGetComputeRunningProcesses(device)]
+    with contextlib.suppress(nvml.NVMLError):  # old drivers have no such function
+        found += nvml.nvmlDeviceGetMPSComputeRunningProcesses(device)
+    return found

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.runner import process_tree
 from orchestrator.runner.gpu_meter import GpuMeter
+from orchestrator.runner.mps_clients import MpsClients
 from orchestrator.runner.output import read_tail
 from orchestrator.runner.output_metrics import OutputMetrics
 from orchestrator.runner.unheard_stop_requests import UnheardRequests
@@ -81,6 +82,7 @@ class Supervisor:
     ) -> None:
         self._program = program
         self._meter = GpuMeter(gpus)
+        self._mps_clients = MpsClients()
         self._directory = directory
         self._limits = limits
         self._requests = UnheardRequests(directory.path)
@@ -237,7 +239,7 @@ class Supervisor:
             self._ask_all_at = inf
             process_tree.send(signal.SIGTERM)
         if moment >= self._kill_all_at:
-            process_tree.send(signal.SIGKILL)
+            self._kill()
 
     def _look(self, moment: float) -> Cut | None:
         """Return why the program has to be ended, or None if it may continue."""
@@ -257,7 +259,7 @@ class Supervisor:
     def _pass_on(self, started: StartedProgram) -> None:
         if self._request == signal.SIGKILL:
             self._kill_all_at = time.monotonic()
-            process_tree.send(signal.SIGKILL)
+            self._kill()
         else:
             send = os.killpg if self._program.asked_as_group else os.kill
             _signal(send, started.pid, self._limits.stop.signal)
@@ -283,6 +285,10 @@ class Supervisor:
         else:
             self._ask_all_at = moment + _LEFTOVER_GRACE
             self._kill_all_at = self._ask_all_at + _LAST_GRACE
+
+    def _kill(self) -> None:
+        self._mps_clients.end(process_tree.below(os.getpid()))
+        process_tree.send(signal.SIGKILL)
 
 
 def _signal(send: Callable[[int, int], None], pid: int, number: int) -> None:

@@ -6,15 +6,20 @@ Programs take memory of the stand-in as they would of a GPU, and are refused wha
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 STAND_IN = Path(__file__).parent / "gpu_stand_in"
+MPS_STAND_IN = Path(__file__).parents[1] / "support/mps_stand_in"
 GIB = 1 << 30
 CONFIG = """\
 results_dir: results
@@ -136,3 +141,49 @@ def test_number_that_the_user_sets_is_kept(project: Path, setting: str, most: in
     """Nothing is measured for it."""
     events = orch(project, "run", "kind=small", "seed=0,1,2,3", setting)
     assert most_at_once(events) == most
+
+
+# One that computes on the GPU until it is killed; what it says at its end is too late.
+CLIENT = """\
+import os, pathlib, signal, sys, time
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+clients = pathlib.Path(os.environ["CUDA_MPS_PIPE_DIRECTORY"], "clients")
+(clients / str(os.getpid())).touch()
+while "{wait}" == "True":
+    time.sleep(0.1)
+"""
+
+
+@pytest.fixture
+def mps_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return the folder of the daemon of MPS, which is stood in for, below a short temporary folder."""
+    folder = tempfile.mkdtemp(dir="/tmp")
+    monkeypatch.setenv("TMPDIR", folder)
+    monkeypatch.setenv("PATH", f"{MPS_STAND_IN}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_MPS_PIPE_DIRECTORY", raising=False)
+    yield Path(folder, f"orch-mps-{os.geteuid()}")
+    shutil.rmtree(folder)
+
+
+def test_client_of_mps_is_ended_before_it_is_killed(project: Path, mps_folder: Path) -> None:
+    """The daemon is there before the first run, and gone after the last."""
+    (project / "client.py").write_text(CLIENT.replace("{wait}", "False"))
+    command = f"orch.command=[{sys.executable},client.py,'{{kind}}']"
+    how = (command, "orch.entry_point=null", "orch.arguments=[]", "orch.mps=true")
+    orch(project, "run", "kind=a,b", *how)
+    asked = mps_folder / "pipes/asked"
+    assert asked.read_text().splitlines() == ["start", "quit"]
+    asked.unlink()
+    (project / "client.py").write_text(CLIENT.replace("{wait}", "True"))
+    limits = ("orch.timeout=1", "orch.stop.grace=0.1", "orch.grace=0.1")
+    orch(project, "run", "kind=c", *how, *limits, code=1)
+    start, terminated, end = asked.read_text().splitlines()
+    assert (start, end) == ("start", "quit")
+    (path,) = (
+        path
+        for path in project.glob("results/*/training/*/status.json")
+        if json.loads(path.read_text())["state"] == "failed"
+    )
+    assert terminated.startswith("terminate_client 77 ")
+    assert json.loads(path.read_text())["error"]["class"] == "timeout"

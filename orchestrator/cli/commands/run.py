@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from orchestrator.execution.protocols import Resources
     from orchestrator.execution.wall_time_limit import Worker
     from orchestrator.grid.identity import RunId
+    from orchestrator.launchers.command import CommandLauncher
+    from orchestrator.launchers.warm import WarmLauncher
     from orchestrator.planning.executable_plan import Work
     from orchestrator.planning.plan import Decision
 
@@ -133,14 +135,14 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     _tell(planned, to_start, console, is_summarized=is_summarized and not options.quiet)
     source = read_git_source(Path.cwd(), typed_command(options))
     with (
+        resources.daemon or nullcontext(),
         LockTest(planned.experiment.path, tell_waiting),
         StopRequests(_first_level(options), stop_file.news) as stop,
         closing(choose_launcher(settings, to_start, code_of(source))) as launcher,
     ):
         reporter = start_reporter(planned, source) if tracking.enabled else None
         if total:
-            with console.status("loading what runs need"):
-                launcher.warm_up(stop)
+            _load(launcher, stop, console)
         with choose_board(options, console, total) as board:
             usable = search.supplying(on_course(resources, planned, settings, board.show))
             engine = Engine(planned.experiment, launcher, board, usable, reporter)
@@ -155,6 +157,11 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
         ending = exit_code(outcome, worker, is_in_order=stop.is_terminated or stop.is_out_of_time)
         tell_at_end(RunEnd(planned, outcome, began, ending), stop, options, console)
     return close(outcome, planned, options, console, ending, executed)
+
+
+def _load(launcher: CommandLauncher | WarmLauncher, stop: StopRequests, console: Console) -> None:
+    with console.status("loading what runs need"):
+        launcher.warm_up(stop)
 
 
 def _tell_withdrawn(console: Console) -> int:

@@ -60,6 +60,10 @@ def nvmlDeviceGetComputeRunningProcesses(card: Path) -> list[SimpleNamespace]:  
     return [SimpleNamespace(pid=pid, usedGpuMemory=size) for pid, size in _used(card).items()]
 
 
+def nvmlDeviceGetMPSComputeRunningProcesses(_: Path) -> list[SimpleNamespace]:  # noqa: N802
+    return []
+
+
 def allocate(size: int) -> None:
     """Let this process use as much of its GPU, or raise PyTorch's error."""
     card = nvmlDeviceGetHandleByUUID(os.environ["CUDA_VISIBLE_DEVICES"])

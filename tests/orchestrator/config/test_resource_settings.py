@@ -26,6 +26,17 @@ def test_other_values_are_one_line(value: Any) -> None:
         parse_share({"pack": value})
 
 
+@pytest.mark.parametrize(("value", "mps"), [(None, False), (False, False), (True, True)])
+def test_mps_is_off_unless_asked_for(value: Any, mps: bool) -> None:  # noqa: FBT001 # a case
+    assert parse_share({"mps": value}).mps is mps
+
+
+@pytest.mark.parametrize("value", ["yes", 1, []])
+def test_mps_is_nothing_else(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"orch\.mps is .*\. Set it to true or false\."):
+        parse_share({"mps": value})
+
+
 @pytest.mark.parametrize(
     ("share", "measured", "packed"),
     [

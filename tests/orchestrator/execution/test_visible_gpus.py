@@ -99,6 +99,14 @@ def test_gate_looks_at_each_gpu_and_not_too_often() -> None:
     assert cards.looks == 2
 
 
+def test_server_that_computes_for_the_runs_is_no_other_program() -> None:
+    """The runs of this process may fill a GPU together."""
+    full = Use(0, frozenset({1}))
+    card = SimpleNamespace(use=lambda _: full)
+    assert GpuGate(card, None).obstacle(FOUND[0], is_taken=True)
+    assert not GpuGate(card, None, lambda: {1}).obstacle(FOUND[0], is_taken=True)
+
+
 class FakeNvmlError(Exception):
     """The library's own error."""
 
@@ -124,6 +132,7 @@ def fake_nvml(*, works: bool = True) -> Any:
         nvmlDeviceGetUUID=lambda _: "GPU-aaaa",
         nvmlDeviceGetName=lambda _: "H200",
         nvmlDeviceGetComputeRunningProcesses=lambda _: [SimpleNamespace(pid=7)],
+        nvmlDeviceGetMPSComputeRunningProcesses=lambda _: [SimpleNamespace(pid=8)],
     )
 
 
@@ -138,7 +147,7 @@ def test_nvml_tells_the_cards_and_their_use(monkeypatch: pytest.MonkeyPatch) -> 
     """In the words of this project."""
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml())
     assert Nvml().found() == (FOUND[0],)
-    assert Nvml().use(FOUND[0]) == Use(7 * GIB, frozenset({7}))
+    assert Nvml().use(FOUND[0]) == Use(7 * GIB, frozenset({7, 8}))
 
 
 def test_machine_without_a_driver_has_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:

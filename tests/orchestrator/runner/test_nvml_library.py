@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -22,7 +22,12 @@ def _library_anew() -> Iterator[None]:
     nvml_library.cache_clear()
 
 
-def load(monkeypatch: pytest.MonkeyPatch, *processes: SimpleNamespace, works: bool = True) -> None:
+def load(
+    monkeypatch: pytest.MonkeyPatch,
+    *processes: SimpleNamespace,
+    works: bool = True,
+    clients: Callable[[], list[SimpleNamespace]] = list,
+) -> None:
     def init() -> None:
         if not works:
             raise FakeNvmlError
@@ -37,6 +42,7 @@ def load(monkeypatch: pytest.MonkeyPatch, *processes: SimpleNamespace, works: bo
         nvmlInit=init,
         nvmlDeviceGetHandleByUUID=handle,
         nvmlDeviceGetComputeRunningProcesses=lambda _: processes,
+        nvmlDeviceGetMPSComputeRunningProcesses=lambda _: clients(),
     )
     monkeypatch.setitem(sys.modules, "pynvml", fake)
 
@@ -51,6 +57,23 @@ def test_memory_of_each_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     assert memory_by_process("GPU-0") == {7: 70}
     assert memory_by_process("GPU-1") is None
     assert memory_by_process(None) is None
+
+
+def test_clients_of_mps_count_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver lists them apart from others; one that is old does not know them."""
+    load(
+        monkeypatch,
+        SimpleNamespace(pid=7, usedGpuMemory=70),
+        clients=lambda: [SimpleNamespace(pid=9, usedGpuMemory=90)],
+    )
+    assert memory_by_process("GPU-0") == {7: 70, 9: 90}
+
+    def is_old() -> list[SimpleNamespace]:
+        raise FakeNvmlError
+
+    nvml_library.cache_clear()
+    load(monkeypatch, SimpleNamespace(pid=7, usedGpuMemory=70), clients=is_old)
+    assert memory_by_process("GPU-0") == {7: 70}
 
 
 def test_machine_without_a_driver_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
