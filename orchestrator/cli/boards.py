@@ -222,10 +222,11 @@ def describe(  # noqa: C901, PLR0911 # one per kind of event
             how_far = f"{event.iteration}/{event.iterations}  {event.seconds:.1f} s"
             told = f"{name(run.overrides)}  {describe_metrics(event.metrics)}"
             return Text(f"   paused  {short(run.run_id)}  {how_far}  {told}")
-        case RungCompleted(iteration=iteration, runs=runs, best=best):
-            go_on = "goes on" if best == 1 else "go on"
-            after = f"after iteration {iteration}, the best {best} of {runs} runs {go_on}"
-            return Text(f"  halving  {after}, by {event.metric}")
+        case RungCompleted(iteration=iteration, runs=runs, best=best, failed=failed):
+            who = f"the best {best}" if best else "none"
+            told = f"{who} of {runs} runs {'go' if best > 1 else 'goes'} on, by {event.metric}"
+            told += f"; {failed} {'has' if failed == 1 else 'have'} failed" if failed else ""
+            return Text(f"  halving  after iteration {iteration}, {told}")
         case Adopted(run=run):
             return Text(f"     wait  {short(run.run_id)}  {name(run.overrides)}  ({event.reason})")
         case Retrying(run=run, attempt=attempt, delay=delay, alone=alone):

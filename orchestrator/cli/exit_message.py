@@ -105,9 +105,16 @@ def _summarize(
     done = count_done(outcome, planned)
     told = [f"{done} of {len(planned.plan.decisions)} runs are done"]
     told += [f"{len(failed)} failed"] if failed else []
-    told += [f"{outcome.left} left, the same command continues them"] if outcome.left else []
+    told += [_describe_left(outcome)] if outcome.left else []
     told += [describe_paused(outcome.paused, planned, options)] if outcome.paused else []
     console.print(Text(", ".join(told) + "."), soft_wrap=True)
+
+
+def _describe_left(outcome: ExecutionResult) -> str:
+    if outcome.is_misused:  # the same command would end in the same way
+        return f"{outcome.left} left"
+    it = "it" if outcome.left == 1 else "them"
+    return f"{outcome.left} left, the same command continues {it}"
 
 
 def describe_pauses(pauses: Pauses) -> str:

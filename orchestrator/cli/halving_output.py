@@ -129,11 +129,13 @@ def describe_halving(decisions: Decisions, halving: Halving) -> list[str]:
     outlook = Outlook(decisions, stage, halving)
     rungs = outlook.rungs
     parts = [describe_rung(rung) for rung in rungs]
-    if rungs and outlook.longest is not None:
-        parts.append(f"{rungs[-1].best or 1} to the end, {outlook.longest}")
+    if rungs and rungs[-1].best and outlook.longest is not None:
+        parts.append(f"{rungs[-1].best} to the end, {outlook.longest}")
     how = ", asynchronous" if halving.is_asynchronous else ""
-    told = (
-        ", ".join(parts) if parts else "no rung comes before the end, so all runs are trained to it"
+    told = ", ".join(parts) or (
+        "a single run is trained to its end"
+        if stage.runs == 1
+        else "no rung comes before the end, so all runs are trained to it"
     )
     lines = [f"halving by {halving.metric}, {halving.mode}{how}: {told}"]
     cost = outlook.cost()
@@ -152,9 +154,10 @@ def _describe_cost(cost: Cost) -> str:
 
 def describe_rung(rung: Rung) -> str:
     """Return how many runs are trained to a rung, and how many of them have come to it."""
-    arrived = f" ({rung.arrived} have)" if 0 < rung.arrived < rung.runs else ""
-    done = " (done)" if rung.is_complete else ""
-    return f"{rung.runs} to iteration {rung.iteration}{arrived}{done}"
+    come = rung.arrived - rung.failed
+    told = ["done"] if rung.is_complete and come else [f"{come} have"] if come else []
+    told += [f"{rung.failed} failed"] if rung.failed else []
+    return f"{rung.runs} to iteration {rung.iteration}" + (f" ({', '.join(told)})" if told else "")
 
 
 def halving_as_json(decisions: Decisions, halving: Halving | None) -> dict[str, object] | None:
@@ -170,7 +173,13 @@ def halving_as_json(decisions: Decisions, halving: Halving | None) -> dict[str, 
         "factor": halving.factor,
         "asynchronous": halving.is_asynchronous,
         "rungs": [
-            {"iteration": it.iteration, "runs": it.runs, "arrived": it.arrived, "best": it.best}
+            {
+                "iteration": it.iteration,
+                "runs": it.runs,
+                "arrived": it.arrived,
+                "failed": it.failed,
+                "best": it.best,
+            }
             for it in outlook.rungs
         ],
         "iterations_left": cost and {"halved": round(cost.halved, 1), "whole": cost.whole},

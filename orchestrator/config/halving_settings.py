@@ -5,15 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.quantities import parse_switch
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from orchestrator.grid.config_values import Value
 
-HALVING_KEYS: Final = ("metric", "mode", "factor", "minimum", "rungs", "asynchronous")
+HALVING_KEYS: Final = (
+    "metric",
+    "mode",
+    "factor",
+    "minimum",
+    "rungs",
+    "asynchronous",
+    "steps_from",
+)
 NO_HALVING: Final = "none"
 _FORM: Final = "METRIC:MODE:FACTOR[:MINIMUM][:async]"
 _TEXT: Final = re.compile(r"(.+?):(min|max):(\d{1,9})(?::(\d{1,9}))?(:async)?")
@@ -37,6 +48,7 @@ class Halving:
     minimum: int = 1
     rungs: tuple[int, ...] = ()
     is_asynchronous: bool = False
+    steps_from: int | None = None
 
     def rung(self, number: int) -> int | None:
         """Return the iteration of a rung, counted from 0; None if there are not that many."""
@@ -44,6 +56,14 @@ class Halving:
             return self.rungs[number] if number < len(self.rungs) else None
         iteration: int = self.minimum * self.factor**number
         return iteration if iteration <= _MOST else None
+
+    def rungs_up_to(self, iteration: int) -> Iterator[int]:
+        """Yield the rungs up to an iteration, in order."""
+        for number in count():
+            rung = self.rung(number)
+            if rung is None or rung > iteration:
+                return
+            yield rung
 
     @property
     def mode(self) -> str:
@@ -89,6 +109,11 @@ def _parse(node: Mapping[str, Value], where: str) -> Halving:
         )
     if mode not in ("min", "max"):
         raise ConfigError(f"{where}.mode is {mode!r}. Set it to min or max.")
+    steps_from = node.get("steps_from")
+    if steps_from is not None and (type(steps_from) is not int or steps_from not in (0, 1)):
+        raise ConfigError(
+            f"{where}.steps_from is {steps_from!r}. Set it to 0 or 1, the step of the first iteration."
+        )
     rungs = node.get("rungs")
     if rungs and node.get("minimum") is not None:
         raise ConfigError(f"{where}.minimum and {where}.rungs exclude each other. Choose one.")
@@ -101,6 +126,7 @@ def _parse(node: Mapping[str, Value], where: str) -> Halving:
         is_asynchronous=parse_switch(
             node.get("asynchronous"), f"{where}.asynchronous", default=False
         ),
+        steps_from=steps_from,
     )
 
 

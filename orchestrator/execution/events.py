@@ -57,13 +57,17 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True)
 class RungCompleted:
-    """Runs were compared after an iteration by a metric: the ``best`` go on, and ``paused`` do not."""
+    """Runs were compared after an iteration by a metric: the ``best`` go on, and ``paused`` do not.
+
+    ``failed`` runs did not come that far.
+    """
 
     iteration: int
     runs: int
     best: int
     paused: int
     metric: str
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,12 +84,16 @@ class HalvingCourse:
         self._observe()
         return [*self._following(failed)]
 
-    def count(self, failed: Collection[RunId]) -> tuple[int, int] | None:
-        """Return how many runs are paused since others were better, and how many are left."""
+    def count(self, failed: Collection[RunId]) -> tuple[int, int]:
+        """Return how many runs are paused since others were better, and how many are left.
+
+        Where they cannot be compared, all are left that are neither done nor failed.
+        """
         self._observe()
         stage = self._look(failed)
         if stage is None:
-            return None
+            over = sum(each.state is State.DONE for each in self._seen.values())
+            return 0, len(self._decisions) - over - len(failed)
         unproven = sum(each.state is State.UNPROVEN for each in self._seen.values())
         going = stage.count(RungVerdict.GOES_ON) + stage.count(RungVerdict.WAITS) - unproven
         return stage.count(RungVerdict.PAUSED), going + len(self._decisions) - len(stage.standings)
@@ -142,9 +146,11 @@ class HalvingCourse:
         for rung in stage.rungs:
             if rung.is_complete and rung.iteration not in self._told:
                 self._told.add(rung.iteration)
-                here = (stage.of(at).rung == rung.iteration for at in stage.paused)
-                told = rung.iteration, rung.runs, rung.best, sum(here)
-                self._tell(RungCompleted(*told, self._halving.metric))
+                paused = sum(stage.of(at).rung == rung.iteration for at in stage.paused)
+                going = stage.count(RungVerdict.GOES_ON)
+                if paused or going or rung.failed:  # otherwise all have ended there
+                    told = rung.iteration, rung.runs, rung.best, paused, self._halving.metric
+                    self._tell(RungCompleted(*told, rung.failed))
 
 
 def _complete_rungs(stage: Stage | None) -> set[int]:

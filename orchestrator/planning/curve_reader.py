@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.planning.step_meaning import LoggedMetric
 from orchestrator.rundir.program_files import signs
 from orchestrator.rundir.run_metrics import read_curve
+from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.learning_curves import Curve
     from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.state import Observation
 
 _TRIES: Final = 5
 
@@ -28,8 +31,23 @@ class CurveReader:
         self._metric = metric
         self._known: dict[RunId, tuple[object, tuple[int, Curve]]] = {}
 
-    def read(self, run_id: RunId) -> tuple[int, Curve]:
-        """Return how many iterations a run has reported, and its values up to then, or one more."""
+    def read(self, run_id: RunId, seen: Observation) -> LoggedMetric:
+        """Return what a run has logged, and how many iterations it has reported.
+
+        Args:
+            run_id: The run.
+            seen: What was just seen of it.
+        """
+        reached, curve = self._read(run_id)
+        is_done = seen.state is State.DONE
+        return LoggedMetric(
+            curve,
+            None if is_done and not reached else reached,
+            is_settled=is_done or seen.is_paused,
+            is_first=seen.attempts <= 1,
+        )
+
+    def _read(self, run_id: RunId) -> tuple[int, Curve]:
         directory = self._experiment.run(run_id)
         for _ in range(_TRIES):  # a live run may report while it is read
             before = signs(str(directory.path))

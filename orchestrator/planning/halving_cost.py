@@ -56,10 +56,10 @@ def list_rungs(stage: Stage, runs: int, halving: Halving, longest: int | None) -
             return found
         if longest is None and iteration not in known:
             return found
-        best, arrived = max(1, left // halving.factor), 0
-        if iteration in known:
-            arrived = known[iteration].arrived
-        found.append(Rung(iteration, max(left, arrived), arrived, best))
+        there = known.get(iteration, Rung(iteration, left, 0, 0))
+        runs = max(left, there.arrived)
+        best = min(max(1, left // halving.factor), runs - there.failed)
+        found.append(Rung(iteration, runs, there.arrived, best, there.failed))
         left = best
     raise AssertionError  # the count has no end
 
@@ -102,8 +102,9 @@ class Outlook:
         self._stage = stage
         self._seen = dict(decisions.observed())
         self._places = range(0, len(decisions), -(-len(decisions) // _LOOKED_AT) or 1)
-        totals = [total for at in self._places if (total := self._total(at)) is not None]
-        self.is_known = len(totals) == len(self._places)
+        known = {at: self._total(at) for at in self._places}
+        totals = [total for total in known.values() if total is not None]
+        self.is_known = all(each is not None or self._is_done(at) for at, each in known.items())
         longest = max(totals, default=None) if self.is_known else None
         self.longest = longest
         self.rungs = list_rungs(stage, stage.runs, halving, longest)
@@ -132,9 +133,12 @@ class Outlook:
 
     def _ahead(self, place: int) -> Remaining | None:
         total, seen = self._total(place), self._seen.get(place, NOTHING_THERE)
-        if total is None or seen.state is State.DONE:
+        if total is None or self._is_done(place):
             return None
         return Remaining(self._stage.of(place), min(total, seen.saved), total)
+
+    def _is_done(self, place: int) -> bool:
+        return self._seen.get(place, NOTHING_THERE).state is State.DONE
 
     def _total(self, place: int) -> int | None:
         seen = self._seen.get(place)

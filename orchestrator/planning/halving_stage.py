@@ -10,27 +10,28 @@ from orchestrator.errors import UsageError
 from orchestrator.grid.extension import TOTAL
 from orchestrator.grid.identity import Run, short
 from orchestrator.planning.curve_reader import CurveReader
+from orchestrator.planning.missing_metric import describe_choice
 from orchestrator.planning.plan import Decisions
 from orchestrator.planning.run_results import is_of_test
 from orchestrator.planning.rung_decisions import Contestant, End, find_stage
-from orchestrator.planning.value_at_iteration import is_per_iteration
+from orchestrator.planning.step_meaning import Reading, find_meaning
 from orchestrator.rundir.run_metrics import read_curves
 from orchestrator.rundir.state import LIVE, State
 from orchestrator.runner.failure_classes import has_failed_by_itself
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
     from orchestrator.config.halving_settings import Halving
-    from orchestrator.grid.identity import RunId
     from orchestrator.planning.executable_plan import Work
     from orchestrator.planning.load import Planned
     from orchestrator.planning.rung_decisions import Stage
     from orchestrator.planning.search import Search
+    from orchestrator.planning.step_meaning import LoggedMetric, StepMeaning
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.state import Observation
 
-_NAMED: Final = 20  # metrics in a message
+_STEPS: Final = 4  # steps in a message
 
 
 W = TypeVar("W", bound="Work")
@@ -123,41 +124,82 @@ class StageReader:
             failed = {
                 at for at, each in seen.items() if has_failed_by_itself(each.state, each.failure)
             }
-        contestants = {at: self._contestant(decisions.run(at).run_id, seen[at]) for at in seen}
+        logged = {at: self._curves.read(decisions.run(at).run_id, it) for at, it in seen.items()}
+        meaning = find_meaning(list(logged.values()), self._halving.steps_from)
+        contestants: dict[int, Contestant] = {}
+        for at, each in logged.items():
+            end = End.DONE if seen[at].state is State.DONE else End.OPEN
+            curve = meaning.by_iteration(each)
+            reached = max(curve, default=0) if each.reached is None else each.reached
+            contestants[at] = Contestant(decisions.run(at).run_id, curve, reached, end)
         for at in failed:
             known = contestants.get(at) or Contestant(decisions.run(at).run_id)
-            contestants[at] = Contestant(known.run_id, known.curve, known.reached, End.FAILED)
-        self._check([contestants[at] for at, each in seen.items() if each.state not in LIVE])
+            contestants[at] = replace(known, end=End.FAILED)
+        self._check_metric(contestants, seen, logged)
+        if any(each.end is End.OPEN for each in contestants.values()):
+            self._check_steps(contestants, seen, logged, meaning)
+            self._check_first_step(contestants, logged, meaning)
         expected = 0 if self._search is None else self._search.expected
         return find_stage(contestants, max(expected, len(decisions)), self._halving)
 
-    def _contestant(self, run_id: RunId, seen: Observation) -> Contestant:
-        reached, curve = self._curves.read(run_id)
-        is_done = seen.state is State.DONE
-        if is_done and not reached and curve:
-            reached = max(curve)  # it reports no progress
-        return Contestant(run_id, curve, reached, End.DONE if is_done else End.OPEN)
-
-    def _check(self, contestants: Sequence[Contestant]) -> None:
+    def _check_metric(
+        self,
+        contestants: Mapping[int, Contestant],
+        seen: Mapping[int, Observation],
+        logged: Mapping[int, LoggedMetric],
+    ) -> None:
+        """Refuse a metric that no run has, once one has come to the first rung."""
         first = self._halving.rung(0) or 1
-        arrived = [it for it in contestants if it.end is not End.FAILED and it.has_reached(first)]
-        if arrived and not any(each.curve for each in contestants):
-            raise UsageError(self._describe_lack(arrived))
-        for each in arrived:
-            if (
-                each.curve
-                and each.end is End.OPEN
-                and not is_per_iteration(each.curve, each.reached)
-            ):
+        ended = [at for at, each in seen.items() if each.state not in LIVE]
+        arrived = [
+            contestants[at]
+            for at in ended
+            if contestants[at].end is not End.FAILED and contestants[at].has_reached(first)
+        ]
+        if arrived and not any(logged[at].curve for at in ended):
+            raise UsageError(self._describe_lack(arrived, first))
+
+    def _check_steps(
+        self,
+        contestants: Mapping[int, Contestant],
+        seen: Mapping[int, Observation],
+        logged: Mapping[int, LoggedMetric],
+        meaning: StepMeaning,
+    ) -> None:
+        """Refuse steps that do not tell the value of an open run at a rung."""
+        first = self._halving.rung(0) or 1
+        for at, each in logged.items():
+            run = contestants[at]
+            if run.end is not End.OPEN or run.reached < first:
+                continue
+            if seen[at].state not in LIVE and meaning.read(each) is Reading.UNCLEAR:
                 raise UsageError(
                     f"halving: the steps of {self._halving.metric!r} are not iterations: run"
-                    f" {short(each.run_id)} has {len(each.curve)} values up to step"
-                    f" {max(each.curve)} after iteration {each.reached}. Log it once per iteration."
+                    f" {short(run.run_id)} has {len(each.curve)} values up to step"
+                    f" {max(each.curve)} after iteration {run.reached}. Log it once per iteration."
                 )
 
-    def _describe_lack(self, arrived: Iterable[Contestant]) -> str:
+    def _check_first_step(
+        self,
+        contestants: Mapping[int, Contestant],
+        logged: Mapping[int, LoggedMetric],
+        meaning: StepMeaning,
+    ) -> None:
+        """Refuse steps of which it is not known what the first one is, where a place depends on it."""
+        for at, each in logged.items():
+            rungs = self._halving.rungs_up_to(contestants[at].reached)
+            if any(meaning.is_doubtful(each, rung) for rung in rungs):
+                steps = list(map(str, each.curve))
+                few = ", ".join(steps[:_STEPS]) + (", ..." if len(steps) > _STEPS else "")
+                raise UsageError(
+                    f"halving: the steps of {self._halving.metric!r} do not tell whether the first"
+                    f" iteration is step 0 or 1: run {short(contestants[at].run_id)} has the steps {few}"
+                    f" after iteration {contestants[at].reached}. Set orch.halving.steps_from to 0 or 1."
+                )
+
+    def _describe_lack(self, arrived: Iterable[Contestant], first: int) -> str:
         there = (read_curves(self._experiment.run(each.run_id).metrics) for each in arrived)
         names = [it for it in dict.fromkeys(chain.from_iterable(there)) if not is_of_test(it)]
-        known = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-        what = f"Choose one of {known}." if names else "They have logged none."
-        return f"halving: no run has the metric {self._halving.metric!r}. {what}"
+        metric = self._halving.metric
+        choice = describe_choice(metric, names, "a first rung at which it is logged")
+        return f"halving: no run has the metric {metric!r} after iteration {first}. {choice}"

@@ -32,7 +32,7 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A run as it is compared: the values of the metric, and the iterations that it has reported."""
+    """A run as it is compared: the metric by iteration, and the iterations that it has reported."""
 
     run_id: RunId
     curve: Curve = field(default_factory=dict)
@@ -43,13 +43,17 @@ class Contestant:
         """Return whether a rung need not wait for it."""
         return self.end is not End.OPEN or self.reached >= rung
 
+    def has_failed_before(self, rung: int) -> bool:
+        """Return whether it has failed, and not come to a rung."""
+        return self.end is End.FAILED and self.reached < rung
+
     def rank(self, rung: int, *, is_less_better: bool) -> tuple[int, float, RunId]:
         """Return what runs are sorted by at a rung: the best value first, failed runs last.
 
         Runs with equal values are ordered by their IDs.
         """
-        value = value_at(self.curve, rung, self.reached)
-        if self.end is End.FAILED and self.reached < rung:
+        value = value_at(self.curve, rung)
+        if self.has_failed_before(rung):
             return 2, 0.0, self.run_id
         if math.isnan(value):
             return 1, 0.0, self.run_id
@@ -86,6 +90,10 @@ class Standing:
         """Whether the run does not go on now."""
         return self.verdict in (RungVerdict.WAITS, RungVerdict.PAUSED)
 
+    def goes_to(self, rung: int) -> bool:
+        """Return whether the run is trained to a rung."""
+        return self.verdict is RungVerdict.GOES_ON and self.stop_after == rung
+
     def explain(self, reason: str, *, is_over: bool) -> str:
         """Return why a run is in its state, and where it stands.
 
@@ -106,6 +114,8 @@ class Standing:
         if self.rung is None:
             return ""
         place = f"place {self.place} of {self.of} after iteration {self.rung}"
+        if self.verdict is RungVerdict.OVER and not self.best:
+            return place
         if not self.best:
             return f"{place}, too few to choose from"
         return f"{place}, the best {'goes' if self.best == 1 else f'{self.best} go'} on"
@@ -113,12 +123,16 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A rung: ``arrived`` of ``runs`` runs have reached it, and the ``best`` go on."""
+    """A rung: ``arrived`` of ``runs`` runs have reached it, and the ``best`` go on.
+
+    ``arrived`` counts those as well that have ``failed`` before, for which nobody waits.
+    """
 
     iteration: int
     runs: int
     arrived: int
     best: int
+    failed: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -180,8 +194,9 @@ def _find_synchronous(
             break
         missing = [at for at in left if not contestants[at].has_reached(rung)]
         found = len(left) + pending
-        best = _keep(found, halving)
-        rungs.append(Rung(rung, found, len(left) - len(missing), best))
+        failed = _count_failed(left, contestants, rung)
+        best = min(_keep(found, halving), found - failed)
+        rungs.append(Rung(rung, found, len(left) - len(missing), best, failed))
         if awaited := len(missing) + pending:
             waits = Standing(RungVerdict.WAITS, rung=rung, awaited=awaited)
             goes = {at: replace(standings[at], stop_after=rung) for at in missing}
@@ -211,10 +226,13 @@ def _find_asynchronous(
             standings = dict.fromkeys(contestants, others)
         here = [at for at in arrived if _is_at(contestants[at], rung, number)]
         if not here:
+            if any(each.goes_to(rung) for each in (others, *standings.values())):
+                rungs.append(Rung(rung, expected, 0, 0))
             break
         ranked = _ranked(here, contestants, rung, halving)
-        best = len(ranked) // halving.factor
-        rungs.append(Rung(rung, max(expected, len(here)), len(here), best))
+        failed = _count_failed(here, contestants, rung)
+        best = min(len(ranked) // halving.factor, len(ranked) - failed)
+        rungs.append(Rung(rung, max(expected, len(here)), len(here), best, failed))
         expected = _keep(expected, halving)
         for place, at in enumerate(ranked, start=1):
             verdict = RungVerdict.GOES_ON if place <= best else RungVerdict.PAUSED
@@ -246,6 +264,10 @@ def _with_one_more(found: Mapping[int, Standing]) -> dict[int, Standing]:
 
 def _keep(runs: int, halving: Halving) -> int:
     return max(1, runs // halving.factor)
+
+
+def _count_failed(places: Sequence[int], contestants: Mapping[int, Contestant], rung: int) -> int:
+    return sum(contestants[at].has_failed_before(rung) for at in places)
 
 
 def _ranked(

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
-from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
 from orchestrator.planning.curve_reader import CurveReader
+from orchestrator.planning.missing_metric import describe_choice
 from orchestrator.planning.proposals import PointOutcome, TriedPoint
+from orchestrator.planning.step_meaning import find_meaning
 from orchestrator.planning.value_at_iteration import value_at
 from orchestrator.rundir.run_metrics import read_curves
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.config.halving_settings import Halving
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.search_members import Member
+    from orchestrator.planning.step_meaning import LoggedMetric, StepMeaning
     from orchestrator.rundir.experiment import ExperimentDirectory
-
-_SHOWN: Final = 5
+    from orchestrator.rundir.state import Observation
 
 
 class SearchResults:
@@ -52,13 +53,16 @@ class SearchResults:
         """
         unknown = [member.run_id for member in members if member.run_id not in self._finished]
         seen = self._experiment.observe(unknown)
+        logged = self._read_curves(seen)
+        first = self._halving.steps_from if self._halving else None
+        meaning = find_meaning([*logged.values()], first)
         found: list[TriedPoint] = []
         lacking: list[Member] = []
         for member in members:
             told = self._finished.get(member.run_id)
             if told is None:
                 state = seen[member.run_id].state
-                told = self._look(member, state)
+                told = self._look(member, state, logged.get(member.run_id), meaning)
                 if told is None:
                     lacking.append(member)
                     told = TriedPoint(member.places, PointOutcome.NOTHING)
@@ -72,19 +76,30 @@ class SearchResults:
             raise UsageError(self._describe_lack(lacking[0]))
         return found
 
-    def _look(self, member: Member, state: State) -> TriedPoint | None:
+    def _read_curves(self, seen: Mapping[RunId, Observation]) -> Mapping[RunId, LoggedMetric]:
+        """Return what the runs that are not over have logged, if they are compared."""
+        over = (State.DONE, State.FAILED)
+        unfinished = {run_id: each for run_id, each in seen.items() if each.state not in over}
+        if self._halving is None:
+            return {}
+        return {run_id: self._curves.read(run_id, each) for run_id, each in unfinished.items()}
+
+    def _look(
+        self, member: Member, state: State, logged: LoggedMetric | None, meaning: StepMeaning
+    ) -> TriedPoint | None:
         """Return what a run tells; None if it should have the metric, and does not."""
         if state is State.DONE:
             return self._measure(member)
         if state is State.FAILED:
             return TriedPoint(member.places, PointOutcome.NOTHING)
-        reached, curve = self._curves.read(member.run_id) if self._halving else (0, {})
-        rung = self._last_rung(reached)
-        if not rung:
+        rung = 0
+        if self._halving is not None and logged is not None:
+            rung = max(self._halving.rungs_up_to(logged.reached or 0), default=0)
+        if logged is None or not rung:
             return TriedPoint(member.places, PointOutcome.OPEN)
-        if not curve:
+        if not logged.curve:
             return None
-        value = value_at(curve, rung, reached)
+        value = value_at(meaning.by_iteration(logged), rung)
         return TriedPoint(member.places, PointOutcome.PARTLY, value, rung)
 
     def _measure(self, member: Member) -> TriedPoint | None:
@@ -95,21 +110,11 @@ class SearchResults:
             return TriedPoint(member.places, PointOutcome.MEASURED, float(value))
         return TriedPoint(member.places, PointOutcome.NOTHING)  # it has diverged
 
-    def _last_rung(self, reached: int) -> int:
-        """Return the last rung up to an iteration; 0 if there is none."""
-        last = 0
-        for number in count():
-            rung = self._halving.rung(number) if self._halving else None
-            if rung is None or rung > reached:
-                return last
-            last = rung
-        raise AssertionError  # the count has no end
-
     def _describe_lack(self, member: Member) -> str:
         directory = self._experiment.run(member.run_id)
         if member.run_id in self._finished:
             names, what = sorted(directory.outcome(whole=True).metrics), "are done"
         else:
             names, what = sorted(read_curves(directory.metrics)), "have come to a rung"
-        named = ", ".join(names[:_SHOWN]) or "no metrics"
-        return f"orch.search.metric: runs {what}, and none reports {self._metric!r}. They report {named}."
+        choice = describe_choice(self._metric, names)
+        return f"orch.search.metric: runs {what}, and none reports {self._metric!r}. {choice}"

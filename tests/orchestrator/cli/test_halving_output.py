@@ -146,6 +146,42 @@ def test_failed_run_is_told_and_holds_nobody_up(grid: Grid, output: Callable[[],
     assert grid.orch("run", *seeds) == 1  # it is retried
 
 
+@pytest.mark.parametrize("halving", ["loss:min:3:2", "loss:min:3:2:async"])
+def test_grid_of_which_all_runs_fail_goes_on_with_none(
+    grid: Grid, output: Callable[[], str], halving: str
+) -> None:
+    words = ("seed=9", "iterations=9,8,7", f"--halving={halving}")
+    assert grid.orch("run", *words, "--retries=0") == 1
+    said = output()
+    if not halving.endswith("async"):  # it tells of no rung
+        assert (
+            "halving  after iteration 2, none of 3 runs goes on, by loss; 3 have failed\n" in said
+        )
+    assert said.endswith("\n0 of 3 runs are done, 3 failed.\n")
+    grid.orch("status", *words)
+    (told,) = (line for line in output().splitlines() if line.startswith("halving by "))
+    assert told.endswith(": 3 to iteration 2 (3 failed)")
+    grid.orch("plan", *words)  # they are retried
+    (told,) = (line for line in output().splitlines() if line.startswith("halving by "))
+    assert told.endswith(": 3 to iteration 2, 1 to the end, 9")
+
+
+def test_asynchronous_rungs_are_told_before_anything_has_begun(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """Whether the number of iterations is known or not."""
+    words = ("--halving=loss:min:3:2:async",)
+    grid.orch("plan", SEEDS[0], *words)
+    assert ": 6 to iteration 2, 2 to iteration 6, 1 to the end, 9\n" in output()
+    config = grid.folder / "conf/config.yaml"
+    config.write_text(config.read_text().replace("iterations", "epochs"))
+    for command in ("plan", "status"):
+        grid.orch(command, SEEDS[0], *words)
+        assert "halving by loss, min, asynchronous: 6 to iteration 2\n" in output()
+    grid.orch("plan", "seed=1", *words)
+    assert "halving by loss, min, asynchronous: a single run is trained to its end\n" in output()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -168,8 +204,11 @@ def test_metric_that_no_run_has_ends_the_grid_after_its_first_rung(
 ) -> None:
     wrong = "--halving=los:min:3"
     assert grid.orch("run", *SEEDS, wrong) == 2
-    told = "halving: no run has the metric 'los'. Choose one of loss."
-    assert f"ended early: {told}" in output()
+    told = "halving: no run has the metric 'los' after iteration 1. Did you mean 'loss'? They report loss."
+    said = output()
+    assert f"ended early: {told}" in said
+    # All are left, and the same command would not continue them.
+    assert said.endswith("\n0 of 6 runs are done, 6 left.\n")
     with pytest.raises(UsageError) as refusal:
         grid.orch("run", *SEEDS, wrong)
     assert str(refusal.value) == told

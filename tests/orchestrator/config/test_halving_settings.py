@@ -25,6 +25,10 @@ from orchestrator.errors import ConfigError
             Halving("loss", False, 4, rungs=(2, 5), is_asynchronous=True),
         ),
         ({"metric": "loss", "mode": "max", "minimum": 7}, Halving("loss", False, 3, 7)),
+        (
+            {"metric": "loss", "mode": "min", "steps_from": 0},
+            Halving("loss", True, 3, steps_from=0),
+        ),
         (None, None),
         ("none", None),
     ],
@@ -49,6 +53,14 @@ def test_halving_is_read_from_both_forms(value: Any, expected: Halving | None) -
         ({"metric": "loss", "mode": "min", "factor": 2.5}, "orch.halving.factor is 2.5"),
         ({"metric": "loss", "mode": "min", "factor": True}, "orch.halving.factor is True"),
         ({"metric": "loss", "mode": "min", "asynchronous": 1}, "Set it to true or false."),
+        (
+            {"metric": "loss", "mode": "min", "steps_from": 2},
+            "orch.halving.steps_from is 2. Set it to 0",
+        ),
+        (
+            {"metric": "loss", "mode": "min", "steps_from": False},
+            "steps_from is False. Set it to 0",
+        ),
         ({"metric": "loss", "mode": "min", "rungs": 3}, "List iterations, such as [2, 6, 18]."),
         ({"metric": "loss", "mode": "min", "rungs": [3, 3]}, "List each iteration once"),
         ({"metric": "loss", "mode": "min", "rungs": [0, 3]}, "orch.halving.rungs is 0"),
@@ -73,3 +85,6 @@ def test_rungs_are_a_power_of_the_factor_apart_or_those_listed() -> None:
         None,
     ]
     assert Halving("loss", True, 10).rung(100) is None
+    assert [*Halving("loss", True, 3, 2).rungs_up_to(18)] == [2, 6, 18]
+    assert [*Halving("loss", True, 3, rungs=(2, 5)).rungs_up_to(9)] == [2, 5]
+    assert [*Halving("loss", True, 3, 2).rungs_up_to(1)] == []

@@ -199,6 +199,12 @@ def test_missing_metric_is_trouble_as_soon_as_a_run_has_paused(
     assert stand.course.trouble == ""
     stand.leave(0, 0.5)
     stand.pause(0)
-    assert stand.course.trouble == "halving: no run has the metric 'acc'. Choose one of loss."
+    assert stand.course.trouble == (
+        "halving: no run has the metric 'acc' after iteration 1."
+        " Choose one of loss, or a first rung at which it is logged."
+    )
     assert stand.go_on() == []
-    assert stand.course.count(()) is None
+    assert stand.course.count(()) == (0, 4)
+    stand.leave(1, 0.5, record=Record.FAILED)
+    stand.leave(2, *[0.5] * 9, record=Record.DONE)
+    assert stand.course.count({runs[1].run_id}) == (0, 2)

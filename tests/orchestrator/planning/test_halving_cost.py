@@ -90,6 +90,16 @@ def test_number_of_iterations_is_read_from_the_config_or_from_the_progress() -> 
     assert outlook(others, dict.fromkeys(range(3), begun)).longest == 6
 
 
+def test_finished_run_need_not_tell_its_number_of_iterations() -> None:
+    runs = [identify({"epochs": 9, "seed": seed}, {"seed": seed}) for seed in range(3)]
+    paused = Status(Record.INTERRUPTED, 1, "then", "box", 1)
+    begun = Observation(paused, attempts=1, progress=Progress(1, 6, {}, saved=1))
+    done = Observation(Status(Record.DONE, 1, "then", "box", 1))
+    found = outlook(runs, {0: begun, 1: begun, 2: done})
+    assert (found.longest, found.is_known) == (6, True)
+    assert not outlook(runs, {0: begun, 2: done}).is_known
+
+
 def test_many_runs_are_looked_at_in_part() -> None:
     runs = [identify({"iterations": 9, "seed": seed}, {"seed": seed}) for seed in range(5001)]
     cost = outlook(runs, {}).cost()

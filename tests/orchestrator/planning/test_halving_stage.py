@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from orchestrator.planning.executable_plan import Work
 from orchestrator.planning.halving_stage import StageReader, halve, look_at_grid
 from orchestrator.planning.plan import Action, Decisions, Plan, make_plan
 from orchestrator.planning.rung_decisions import RungVerdict
-from orchestrator.rundir.state import Failure, Record, Status
+from orchestrator.rundir.state import PAUSED, Failure, Record, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ def leave(
     *,
     record: Record = Record.INTERRUPTED,
     metric: str = "loss",
+    attempt: int = 1,
 ) -> None:
     """Leave what a program does that has come to an iteration."""
     lines = [
@@ -45,7 +47,9 @@ def leave(
     progress = {"iteration": reached if reached is not None else max(curve), "iterations": 9}
     (directory.path / "progress.json").write_text(json.dumps(progress))
     failure = Failure("error", "no") if record is Record.FAILED else None
-    directory.write_status(Status(record, 1, "then", "box", 1, reason="p", failure=failure))
+    directory.write_status(
+        Status(record, attempt, "then", "box", 1, reason=PAUSED, failure=failure)
+    )
 
 
 def decisions_of(experiment: ExperimentDirectory, runs: Sequence[Run]) -> Decisions:
@@ -54,9 +58,11 @@ def decisions_of(experiment: ExperimentDirectory, runs: Sequence[Run]) -> Decisi
     return Decisions(runs, there)
 
 
-def verdicts(experiment: ExperimentDirectory, runs: Sequence[Run], **more: Any) -> list[str]:
+def verdicts(
+    experiment: ExperimentDirectory, runs: Sequence[Run], halving: Halving = THIRD, **more: Any
+) -> list[str]:
     decisions = decisions_of(experiment, runs)
-    stage = StageReader(experiment, THIRD).stage(decisions, dict(decisions.observed()), **more)
+    stage = StageReader(experiment, halving).stage(decisions, dict(decisions.observed()), **more)
     return [stage.of(at).verdict.value for at in range(len(runs))]
 
 
@@ -132,15 +138,25 @@ def test_curve_that_has_changed_is_read_again(
         assert stage.of(best).verdict is RungVerdict.GOES_ON
 
 
-def test_metric_that_no_run_has_is_told_with_those_there_are(
-    experiment: ExperimentDirectory, runs: list[Run]
+@pytest.mark.parametrize(
+    ("metric", "choice"),
+    [
+        ("los", "Did you mean 'los'? They report los, lr."),
+        ("error", "Choose one of error, lr, or a first rung at which it is logged."),
+        ("", "They report none. Choose a first rung at which it is logged."),
+    ],
+)
+def test_metric_that_no_run_has_is_told_with_what_to_choose(
+    experiment: ExperimentDirectory, runs: list[Run], metric: str, choice: str
 ) -> None:
-    leave(experiment.create(runs[0]), {1: 0.3}, metric="los")
-    with pytest.raises(UsageError, match=r"no run has the metric 'loss'. Choose one of los, lr\.$"):
+    leave(experiment.create(runs[0]), {1: 0.3}, metric=metric)
+    if not metric:
+        experiment.run(runs[0].run_id).metrics.unlink()
+    with pytest.raises(UsageError) as refusal:
         verdicts(experiment, runs)
-    (experiment.run(runs[0].run_id).metrics).unlink()
-    with pytest.raises(UsageError, match=r"no run has the metric 'loss'. They have logged none\.$"):
-        verdicts(experiment, runs)
+    assert (
+        str(refusal.value) == f"halving: no run has the metric 'loss' after iteration 1. {choice}"
+    )
 
 
 def test_metric_that_only_some_runs_have_is_no_error(
@@ -159,6 +175,51 @@ def test_steps_that_are_not_iterations_are_refused(
     told = r"the steps of 'loss' are not iterations: run [0-9a-f]{8} has 3 values up to step 400"
     with pytest.raises(UsageError, match=told):
         verdicts(experiment, runs)
+
+
+def test_steps_from_0_that_are_not_in_every_iteration_are_those_of_their_iterations(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Steps 1, 3, 5 are iterations 2, 4, 6; the rung is at 3, and the first run is further."""
+    third = replace(THIRD, rungs=(3,))
+    leave(experiment.create(runs[0]), {1: 0.5, 3: 0.1, 5: 0.1}, 6)
+    leave(experiment.create(runs[1]), {1: 0.4}, 3)
+    leave(experiment.create(runs[2]), {1: 0.6}, 3)
+    assert verdicts(experiment, runs, third) == ["paused", "goes on", "paused"]
+
+
+def test_run_that_was_killed_twice_does_not_make_a_metric_unfit(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Its first attempt came to 8, the second one to 6, and neither is at its rung now."""
+    fourth = replace(THIRD, rungs=(4, 8))
+    for run, value in zip(runs, (0.4, 0.5), strict=False):
+        curve = {4: value, 8: 1 - value}
+        leave(experiment.create(run), curve, 6, record=Record.RUNNING, attempt=2)
+    assert verdicts(experiment, runs[:2], fourth) == ["goes on", "paused"]
+    leave(experiment.create(runs[2]), {4: 0.3}, 4)
+    assert verdicts(experiment, runs, fourth) == ["paused", "paused", "goes on"]
+
+
+def test_steps_that_do_not_tell_the_first_iteration_are_refused_where_a_place_depends_on_it(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    third = replace(THIRD, rungs=(4,))
+    leave(experiment.create(runs[0]), {2: 0.5, 4: 0.1, 9: 0.1}, 12)
+    leave(experiment.create(runs[1]), {2: 0.4}, 12)
+    told = (
+        r"^halving: the steps of 'loss' do not tell whether the first iteration is step 0 or 1: run"
+        r" [0-9a-f]{8} has the steps 2, 4, 9 after iteration 12. Set orch.halving.steps_from to 0 or 1.$"
+    )
+    with pytest.raises(UsageError, match=told):
+        verdicts(experiment, runs[:2], third)
+    first = replace(third, steps_from=1)
+    assert verdicts(experiment, runs[:2], first) == ["goes on", "paused"]
+    assert verdicts(experiment, runs[:2], replace(third, steps_from=0)) == ["paused", "goes on"]
+    assert verdicts(experiment, runs[:2], replace(third, rungs=(3,))) == ["paused", "goes on"]
+    for run in runs[:2]:
+        leave(experiment.run(run.run_id), {2: 0.5, 4: 0.1, 9: 0.1}, 12, record=Record.DONE)
+    assert verdicts(experiment, runs[:2], third) == ["over", "over"]  # nothing depends on it
 
 
 def plan_of(experiment: ExperimentDirectory, runs: Sequence[Run]) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -222,6 +223,27 @@ def test_rungs_tell_how_many_have_come() -> None:
         (2, 3, 1, 1),
     ]
     assert [it.is_complete for it in found] == [True, False]
+
+
+@pytest.mark.parametrize("halving", [THIRD, replace(THIRD, is_asynchronous=True)])
+def test_runs_that_failed_before_a_rung_are_not_among_the_best(halving: Halving) -> None:
+    runs = field(*(run(at, end=End.FAILED) for at in range(9)))
+    stage = find_stage(runs, 9, halving)
+    assert [(it.arrived, it.best, it.failed) for it in stage.rungs] == [(9, 0, 9)]
+    assert "go" not in stage.of(0).describe()
+    assert "too few" not in stage.of(0).describe()
+    runs[8], runs[7] = run(8, 0.2), run(7, 0.1)
+    stage = find_stage(runs, 9, halving)
+    assert (stage.rungs[0].best, stage.rungs[0].failed) == (2, 7)
+    assert [stage.of(at).verdict.value for at in (6, 7, 8)] == ["over", "goes on", "goes on"]
+    assert stage.of(8).describe() == "place 2 of 9 after iteration 1, the best 2 go on"
+
+
+def test_asynchronous_rung_is_there_before_a_run_has_come_to_it() -> None:
+    assert [it.iteration for it in find_stage({}, 4, HALF_ASYNC).rungs] == [1]
+    runs = field(run(0, 0.5), run(1, 0.4))
+    found = find_stage(runs, 4, HALF_ASYNC).rungs
+    assert [(it.iteration, it.runs, it.arrived) for it in found] == [(1, 4, 2), (2, 2, 0)]
 
 
 def standing_of(stage: Stage, verdict: RungVerdict) -> Mapping[int, Standing]:

@@ -74,7 +74,9 @@ def test_metric_that_no_run_has_at_a_rung_is_an_error(experiment: ExperimentDire
     at_rung = _leave(experiment, Record.INTERRUPTED, [0.1], "error")
     results = SearchResults(experiment, "loss", HALVING)
     assert [each.outcome for each in results.read([before])] == [PointOutcome.OPEN]
-    with pytest.raises(UsageError, match=r"come to a rung, and none reports 'loss'\. They"):
+    with pytest.raises(
+        UsageError, match=r"come to a rung, and none reports 'loss'\. Choose one of error\."
+    ):
         results.read([before, at_rung])
     other = _leave(experiment, Record.INTERRUPTED, [0.1, 0.2])
     outcomes = [each.outcome for each in results.read([at_rung, other])]
