@@ -115,7 +115,7 @@ def _find_first(told: Sequence[LoggedMetric], settled: Sequence[LoggedMetric]) -
 def _proven_first(logged: LoggedMetric) -> int | None:
     """Return the step of the first iteration, if only one fits how far a run has come.
 
-    A program that logs every so many iterations has logged all of those that it has come to.
+    A program that logs every k iterations has logged all of those that it has come to.
     """
     steps, reached = list(logged.curve), logged.reached or 0
     if steps[0] < 0 or steps[-1] > reached:

@@ -24,7 +24,7 @@ def curve_of(iterations: Iterable[int], first: int) -> dict[int, float]:
 
 
 def every(spacing: int, reached: int, first: int) -> dict[int, float]:
-    """Return what a program has logged that does after each so many iterations."""
+    """Return what a program has logged that does after each k-th iteration."""
     return curve_of(range(spacing, reached + 1, spacing), first)
 
 
