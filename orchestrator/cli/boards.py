@@ -222,11 +222,8 @@ def describe(  # noqa: C901, PLR0911 # one per kind of event
             how_far = f"{event.iteration}/{event.iterations}  {event.seconds:.1f} s"
             told = f"{name(run.overrides)}  {describe_metrics(event.metrics)}"
             return Text(f"   paused  {short(run.run_id)}  {how_far}  {told}")
-        case RungCompleted(iteration=iteration, runs=runs, best=best, failed=failed):
-            who = f"the best {best}" if best else "none"
-            told = f"{who} of {runs} runs {'go' if best > 1 else 'goes'} on, by {event.metric}"
-            told += f"; {failed} {'has' if failed == 1 else 'have'} failed" if failed else ""
-            return Text(f"  halving  after iteration {iteration}, {told}")
+        case RungCompleted():
+            return Text(f"  halving  {_describe_comparison(event)}")
         case Adopted(run=run):
             return Text(f"     wait  {short(run.run_id)}  {name(run.overrides)}  ({event.reason})")
         case Retrying(run=run, attempt=attempt, delay=delay, alone=alone):
@@ -251,6 +248,16 @@ def describe(  # noqa: C901, PLR0911 # one per kind of event
             return Text(f"  control  nothing changed: {reason}", style="yellow")
         case Stopping():
             return Text(describe_stopping(event), style="yellow")
+
+
+def _describe_comparison(event: RungCompleted) -> str:
+    who = f"the best {event.best}" if event.best else "none"
+    go_on = "go on" if event.best > 1 else "goes on"
+    told = (
+        f"after iteration {event.iteration}, {who} of {event.runs} runs {go_on}, by {event.metric}"
+    )
+    has = "has" if event.failed == 1 else "have"
+    return f"{told}; {event.failed} {has} failed" if event.failed else told
 
 
 def _outcome_of(event: Ended) -> str:

@@ -14,7 +14,7 @@ from orchestrator.planning.missing_metric import describe_choice
 from orchestrator.planning.plan import Decisions
 from orchestrator.planning.run_results import is_of_test
 from orchestrator.planning.rung_decisions import Contestant, End, find_stage
-from orchestrator.planning.step_meaning import Reading, find_meaning
+from orchestrator.planning.step_meaning import StepReading, find_meaning
 from orchestrator.rundir.run_metrics import read_curves
 from orchestrator.rundir.state import LIVE, State
 from orchestrator.runner.failure_classes import has_failed_by_itself
@@ -172,7 +172,7 @@ class StageReader:
             run = contestants[at]
             if run.end is not End.OPEN or run.reached < first:
                 continue
-            if seen[at].state not in LIVE and meaning.read(each) is Reading.UNCLEAR:
+            if seen[at].state not in LIVE and meaning.read(each) is StepReading.UNCLEAR:
                 raise UsageError(
                     f"halving: the steps of {self._halving.metric!r} are not iterations: run"
                     f" {short(run.run_id)} has {len(each.curve)} values up to step"

@@ -20,7 +20,7 @@ _Steps: TypeAlias = "Sequence[int]"
 _FEW: Final = 3  # steps, which may be spaced equally by chance
 
 
-class Reading(Enum):
+class StepReading(Enum):
     """What steps are."""
 
     ITERATIONS = "iterations"
@@ -52,13 +52,13 @@ class StepMeaning:
     """
 
     first: int | None = 1
-    shared: Reading | None = None
+    shared: StepReading | None = None
 
-    def read(self, logged: LoggedMetric) -> Reading:
+    def read(self, logged: LoggedMetric) -> StepReading:
         """Return how the steps of one run are to be read."""
         steps = list(logged.curve)
         if not steps or logged.reached is None or _counts_iterations(steps, logged.reached):
-            return Reading.ITERATIONS
+            return StepReading.ITERATIONS
         readings = _possible(steps, logged.reached, is_first=logged.is_first)
         if len(readings) == 1:
             return readings[0]
@@ -66,14 +66,14 @@ class StepMeaning:
             return self.shared
         is_beyond = steps[0] > logged.reached  # and a lost attempt came hardly that far
         is_beyond = is_beyond and len(steps) in (logged.reached, logged.reached + 1)
-        return Reading.ONE_EACH if readings and is_beyond else Reading.UNCLEAR
+        return StepReading.ONE_EACH if readings and is_beyond else StepReading.UNCLEAR
 
     def by_iteration(self, logged: LoggedMetric) -> Curve:
         """Return the values of a run by iteration, counted from 1, without those of a lost attempt.
 
         A run that was killed may have logged iterations that it has not come to again.
         """
-        if self.read(logged) is Reading.ONE_EACH:
+        if self.read(logged) is StepReading.ONE_EACH:
             found = dict(enumerate(logged.curve.values(), start=1))
         else:
             ahead = 1 if self.first == 0 else 0
@@ -84,7 +84,7 @@ class StepMeaning:
 
     def is_doubtful(self, logged: LoggedMetric, iteration: int) -> bool:
         """Return whether the value of a run after an iteration depends on what is not told."""
-        if self.first is not None or self.read(logged) is Reading.ONE_EACH:
+        if self.first is not None or self.read(logged) is StepReading.ONE_EACH:
             return False
         return iteration in logged.curve and (logged.reached or 0) > iteration
 
@@ -142,24 +142,24 @@ def _likely_first(logged: LoggedMetric) -> int | None:
     return {spacing: 1, spacing - 1: 0}.get(steps[0]) if spacing else None
 
 
-def _sure_reading(logged: LoggedMetric) -> Reading | None:
+def _sure_reading(logged: LoggedMetric) -> StepReading | None:
     """Return how the steps of a settled run are to be read, if only one way is possible."""
     steps, reached = list(logged.curve), logged.reached or 0
     counts, is_one_each = _counts_iterations(steps, reached), _is_one_each(steps, reached)
     if counts and not is_one_each:
-        return Reading.ITERATIONS
-    return Reading.ONE_EACH if is_one_each and not counts and logged.is_first else None
+        return StepReading.ITERATIONS
+    return StepReading.ONE_EACH if is_one_each and not counts and logged.is_first else None
 
 
-def _possible(steps: _Steps, reached: int, *, is_first: bool) -> Sequence[Reading]:
+def _possible(steps: _Steps, reached: int, *, is_first: bool) -> Sequence[StepReading]:
     """Return the possible readings of steps beyond the iterations that a run reports."""
     if is_first:
-        return [Reading.ONE_EACH] if _is_one_each(steps, reached) else []
+        return [StepReading.ONE_EACH] if _is_one_each(steps, reached) else []
     spacing = _spacing(steps)
-    found = [Reading.ITERATIONS] if steps[0] >= 0 else []
+    found = [StepReading.ITERATIONS] if steps[0] >= 0 else []
     is_dense = spacing == 1 and steps[0] in (0, 1)
     if spacing is not None and not is_dense and len(steps) >= reached:
-        found.append(Reading.ONE_EACH)
+        found.append(StepReading.ONE_EACH)
     return found
 
 

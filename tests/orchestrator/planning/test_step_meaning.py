@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.planning.step_meaning import LoggedMetric, Reading, StepMeaning, find_meaning
+from orchestrator.planning.step_meaning import LoggedMetric, StepReading, StepMeaning, find_meaning
 from orchestrator.planning.value_at_iteration import value_at
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_values_of_a_lost_attempt_beyond_the_progress_do_not_count(
     killed = LoggedMetric(every(4, 8, 1), 6, is_settled=False, is_first=False)
     runs = [killed, *(LoggedMetric(every(4, last, 1), reached) for last, reached in others)]
     meaning = find_meaning(runs)
-    assert meaning.read(killed) is Reading.ITERATIONS
+    assert meaning.read(killed) is StepReading.ITERATIONS
     assert meaning.by_iteration(killed) == {4: 4}
     assert value_of(runs, 0, 4) == 4
 
@@ -123,7 +123,7 @@ def test_updates_of_a_lost_attempt_do_not_count_either() -> None:
     killed = LoggedMetric({2 * at: float(at) for at in range(1, 9)}, 6, is_first=False)
     paused = LoggedMetric({2 * at: float(at) for at in range(1, 4)}, 3)
     meaning = find_meaning([killed, paused])
-    assert meaning.read(killed) is Reading.ONE_EACH
+    assert meaning.read(killed) is StepReading.ONE_EACH
     assert meaning.by_iteration(killed) == {at: at for at in range(1, 7)}
 
 
@@ -156,4 +156,4 @@ def test_steps_that_have_nothing_to_do_with_iterations_are_noticed(
     curve: dict[int, float],
 ) -> None:
     logged = LoggedMetric(curve, 3)
-    assert StepMeaning().read(logged) is Reading.UNCLEAR
+    assert StepMeaning().read(logged) is StepReading.UNCLEAR
