@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.planning.step_meaning import LoggedMetric, StepReading, StepMeaning, find_meaning
+from orchestrator.planning.step_meaning import LoggedMetric, StepMeaning, StepReading, find_meaning
 from orchestrator.planning.value_at_iteration import value_at
 
 if TYPE_CHECKING:
