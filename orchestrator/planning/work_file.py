@@ -24,7 +24,7 @@ from orchestrator.grid.point_selection import Selection
 from orchestrator.planning.executable_plan import Work
 from orchestrator.planning.plan import make_plan
 from orchestrator.rundir import durable, records
-from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.experiment import ExperimentDirectory, is_run_id
 from orchestrator.rundir.identity_file import read_identity
 from orchestrator.rundir.state import State
 from orchestrator.runner.failure_classes import PASSING
@@ -218,18 +218,34 @@ def _read(path: Path) -> Mapping[str, Any]:
             },
             "orch": dict(),
             "runs": list(runs),
-        } if all(map(_is_item, runs)):
+        } if _is_line(found["given"], found["project"]) and all(map(_is_item, runs)):
             return dict(found)
     raise RunDirectoryError(f"{path}: it is damaged. {_WHAT_TO_DO}")
 
 
 def _is_item(item: object) -> bool:
     match item:
-        case {"run_id": str(), "hydra_overrides": list(), **rest}:
-            return isinstance(rest.get("orch", {}), dict) and isinstance(
-                rest.get("attempts", 0), int
+        case {"run_id": str(run_id), "hydra_overrides": list(overrides), **rest}:
+            return (
+                is_run_id(run_id)
+                and _are_texts(*overrides)
+                and isinstance(rest.get("orch", {}), dict)
+                and type(rest.get("attempts", 0)) is int
             )
     return False
+
+
+def _is_line(given: Mapping[str, Any], project: str) -> bool:
+    optional = (given["config_dir"], given["config_name"], given["app"])
+    return _are_texts(project, *(it for it in optional if it is not None), *given["overrides"])
+
+
+def _are_texts(*values: object) -> bool:
+    """Return whether values are strings that a command line can hold."""
+    try:
+        return all(isinstance(it, str) and b"\0" not in os.fsencode(it) for it in values)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def _run(

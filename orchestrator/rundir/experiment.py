@@ -50,7 +50,7 @@ class ExperimentDirectory:
         # Numbers of iterations of runs that new ones may extend.
         self.totals: frozenset[int] = frozenset()
         self._is_alone: bool | None = None  # None: this process has not joined
-        self.replaced = ReplacedRuns(self.training, _is_run)
+        self.replaced = ReplacedRuns(self.training, is_run_id)
 
     @cached_property
     def _staged(self) -> StagedDirectories:
@@ -96,7 +96,7 @@ class ExperimentDirectory:
             return []
         except OSError as error:
             raise RunDirectoryError(f"{self.training}: {error.strerror}.") from None
-        return [RunId(name) for name in sorted(names) if _is_run(name)]
+        return [RunId(name) for name in sorted(names) if is_run_id(name)]
 
     def observe(self, run_ids: Iterable[RunId]) -> dict[RunId, Observation]:
         """Observe many runs; the progress of those that are done is not read."""
@@ -275,5 +275,6 @@ class ExperimentDirectory:
         return why_not_moved(directory)
 
 
-def _is_run(name: str) -> bool:
+def is_run_id(name: str) -> bool:
+    """Return whether a name is that of a run directory."""
     return _RUN_ID.fullmatch(name) is not None

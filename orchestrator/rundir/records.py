@@ -65,7 +65,7 @@ def parse_status(content: bytes) -> Status | Unreadable:
         return Unreadable("it is not a complete status")
     # No match statement: it takes three times as long, and a plan parses 10,000 records.
     record, attempt = _RECORDS.get(str(found.get("state"))), found.get("attempt")
-    started_at, host, pid = found.get("started_at"), found.get("host"), found.get("pid")
+    started_at, host, pid = found.get("started_at"), found.get("host"), _whole(found.get("pid"))
     if (
         found.get("schema") == SCHEMA
         and record is not None
@@ -73,7 +73,7 @@ def parse_status(content: bytes) -> Status | Unreadable:
         and 1 <= attempt <= (LARGEST if record is Record.DONE else MOST_ATTEMPTS - 1)
         and isinstance(started_at, str)
         and isinstance(host, str)
-        and isinstance(pid, int)
+        and pid is not None
     ):
         return Status(
             record=record,
@@ -82,7 +82,7 @@ def parse_status(content: bytes) -> Status | Unreadable:
             host=printable(host),
             pid=pid,
             ended_at=_text(found.get("ended_at")),
-            exit_code=_optional(found.get("exit_code"), int),
+            exit_code=_whole(found.get("exit_code")),
             failure=_parse_failure(found.get("error")),
             reason=_text(found.get("reason")),
             code=_text(found.get("code")),
@@ -97,7 +97,7 @@ def parse_status(content: bytes) -> Status | Unreadable:
         )
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
-        return Unreadable(f"it is of schema {schema}, written by a newer version")
+        return Unreadable(f"it is of schema {brief(schema)}, written by a newer version")
     return Unreadable("it is not a complete status")
 
 
@@ -246,6 +246,10 @@ def _text(value: object) -> str | None:
 
 def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= LARGEST else None
+
+
+def _whole(value: object) -> int | None:
+    return value if type(value) is int and abs(value) <= LARGEST else None
 
 
 def _optional(value: object, kind: type[T]) -> T | None:

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,23 @@ def test_status_cut_at_any_byte_is_unreadable() -> None:
 def test_garbage_is_unreadable_and_never_an_error(content: bytes) -> None:
     """Whatever stands in the file, reading it gives an answer."""
     assert isinstance(parse_status(content), Unreadable)
+
+
+@pytest.mark.parametrize("number", [2**64, -(10**100), True, 1.5, "1"])
+def test_number_that_no_process_has_is_not_read(number: object) -> None:
+    """An exit code of a thousand digits filled the screen."""
+    written = {**json.loads(dump_status(STATUS)), "exit_code": number}
+    read = parse_status(json.dumps(written).encode())
+    assert isinstance(read, Status)
+    assert read.exit_code is None
+    assert isinstance(parse_status(json.dumps({**written, "pid": number}).encode()), Unreadable)
+
+
+def test_schema_is_told_briefly() -> None:
+    """It may be a number of any length."""
+    found = parse_status(b'{"schema": %s}' % (b"9" * 4000))
+    assert isinstance(found, Unreadable)
+    assert len(found.why) < 200
 
 
 def test_status_from_the_future_says_so() -> None:

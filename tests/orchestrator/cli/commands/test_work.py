@@ -166,6 +166,39 @@ def test_damaged_file_is_one_line(grid: Grid, content: bytes) -> None:
         work(grid)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("given", "overrides", 0), 3),
+        (("given", "overrides", 0), {"lr": 1}),
+        (("given", "overrides", 0), "\ud800"),
+        (("given", "config_name"), "half \ud800"),
+        (("given", "app"), "\0"),
+        (("project",), "\0"),
+        (("project",), "\ud800"),
+        (("runs", 0, "run_id"), "\ud800"),
+        (("runs", 0, "run_id"), "../../../elsewhere"),
+        (("runs", 0, "run_id"), ""),
+        (("runs", 0, "hydra_overrides", 0), None),
+        (("runs", 0, "attempts"), True),
+    ],
+)
+def test_value_of_another_kind_is_damage(
+    grid: Grid, place: tuple[str | int, ...], value: object
+) -> None:
+    """JSON has strings that no command line can hold, and names that lead out of the experiment."""
+    prepare(grid)
+    path = grid.experiment.path / "work.json"
+    content = json.loads(path.read_text())
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(RunDirectoryError, match=r"work\.json: it is damaged. Prepare it with"):
+        work(grid)
+
+
 def test_folder_in_place_of_the_file_is_one_line(grid: Grid) -> None:
     """As is a full disk."""
     (grid.experiment.path / "work.json").mkdir(parents=True)
