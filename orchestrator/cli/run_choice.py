@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.lookup import find_run
 from orchestrator.errors import RunDirectoryError, UsageError
-from orchestrator.grid.config_values import Missing, look_up, nearest_key
+from orchestrator.grid.config_values import Missing, look_up, nearest_key, put_at
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.planning.load import plan_runs
 from orchestrator.rundir.note_file import read_note
@@ -64,7 +64,7 @@ def meeting(condition: Condition, directories: Sequence[RunDirectory]) -> list[R
     unknown, example = set(condition.keys), dict[str, "Value"]()
     for directory in directories:
         try:
-            overrides = directory.read_overrides()
+            overrides = directory.read_chosen().overrides
             config = _config_of(directory, overrides, condition)
         except RunDirectoryError:
             continue  # orch status reports the damage
@@ -122,10 +122,6 @@ def _config_of(
     if all(isinstance(value, bool | int | float) for value in values):
         config: dict[str, Value] = {}
         for key in condition.keys:
-            *above, last = key.split(".")
-            node = config
-            for part in above:
-                node = node.setdefault(part, {})  # type: ignore[assignment] # a mapping
-            node[last] = overrides[key]
+            put_at(config, key, overrides[key])
         return config
     return directory.read_hashed_config()

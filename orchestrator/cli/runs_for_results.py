@@ -11,9 +11,8 @@ from orchestrator.errors import UsageError
 from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.planning.load import Planned, open_experiment
-from orchestrator.planning.results_loading import last_common_step, read_results
+from orchestrator.planning.results_loading import last_common_step, pending_results, read_results
 from orchestrator.planning.results_table import ResultsTable, compare
-from orchestrator.planning.run_results import RunResults
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.config.load import ExperimentConfig
+    from orchestrator.planning.run_results import RunResults
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
 
@@ -76,10 +76,17 @@ def choose_compared_runs(options: argparse.Namespace) -> ComparedRuns:
     decisions, there = planned.plan.decisions, {each.run_id: each for each in standing}
     named = [there[decision.run.run_id] for decision in decisions if decision.run.run_id in there]
     step = _step(options.at, named)
+    axes_suffice = planned.described.span.are_simple
+    exclude = described.settings.identity_exclude
     runs = [
-        read_results(there[run.run_id], overrides=run.overrides, step=step)
+        read_results(
+            there[run.run_id],
+            axes=run.overrides if axes_suffice else None,
+            exclude=exclude,
+            step=step,
+        )
         if run.run_id in there
-        else RunResults(run.overrides, None, run_id=run.run_id, state=State.PENDING)
+        else pending_results(run, exclude, axes_suffice=axes_suffice)
         for run in (decision.run for decision in decisions)
     ]
     first = decisions[0].run.config if decisions else {}

@@ -53,7 +53,7 @@ def compose_template(
     axes = composer.span.grids[grid]
     point = place_point(axes, [fixed.get(number, 0) for number in range(len(axes))], grid)
     with composer.refusals():
-        cfg, late, choices = composer.start(point, is_judged=is_judged)
+        cfg, late, made = composer.start(point, is_judged=is_judged)
         free = tuple(number for number in range(len(axes)) if number not in fixed)
         keys = [each.key for number in free for each in axes[number].each]
         certain = not _overlap([item.key_or_group for item in late], keys)
@@ -69,13 +69,13 @@ def compose_template(
         found = find_parts(cfg, axes, free, sizes) if certain else None
         config, parts = found or (cast("dict[str, Value]", to_plain(cfg)), None)
         if demands is None:
-            return ConfigTemplate(fixed, config, parts, choices=choices, grid=grid)
+            return ConfigTemplate(fixed, config, parts, choices=made.named_choices, grid=grid)
         origins = find_origins(cfg)
         composer.notes.look_at(config, origins.own, _excluded(cfg))
         references = identity_of(origins.hidden)
         if any(_lie_within(part.path, path) for part in parts or () for path in references):
             parts = None
-        return ConfigTemplate(fixed, config, parts, references, choices, grid, demands)
+        return ConfigTemplate(fixed, config, parts, references, made.named_choices, grid, demands)
 
 
 def binds(composer: Composer, grid: int, number: int) -> bool:

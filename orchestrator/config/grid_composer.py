@@ -19,10 +19,11 @@ from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from orchestrator.config.given_values import find_given, spell
 from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.hydra_resolver import Given, provide, provide_own
 from orchestrator.config.identity_notes import IdentityNotes
-from orchestrator.config.overrides import is_for_program, without_secret_value
+from orchestrator.config.overrides import is_for_program
 from orchestrator.config.plain_values import drop_unresolvable, to_plain
 from orchestrator.config.resolved_size import check_reach, check_resolved_size
 from orchestrator.config.secret_detection import find_hidden, find_origins
@@ -151,8 +152,9 @@ class Composer:
             ConfigError: As ``resolve``, or a secret cannot be passed on.
         """
         with self.refusals():
-            made, has_own = _conceal(self.compose(point))
-            made = replace(made, hydra_overrides=self._spell(point, made.written))
+            cfg, choices = self._compose_chosen(point)
+            made, has_own = _conceal(cfg)
+            made = self._describe(point, made, choices)
         if not has_own or training is None:
             return made
         return replace(made, give_own=partial(self._conceal_with_own, point, training))
@@ -161,18 +163,16 @@ class Composer:
         self, point: Point, training: PurePath, run_id: RunId, number: int
     ) -> Concealed:
         with self.refusals():
-            cfg = self.compose(point)
+            cfg, choices = self._compose_chosen(point)
             provide_own(cfg, training, run_id, number)
-            made = _conceal(cfg)[0]
-            return replace(made, hydra_overrides=self._spell(point, made.written))
+            return self._describe(point, _conceal(cfg)[0], choices)
 
-    def _spell(self, point: Point, written: Mapping[str, Value]) -> tuple[str, ...]:
-        """Return the overrides from which Hydra composes a point, in Hydra's grammar."""
-        return tuple(
-            without_secret_value(override, written)
-            for override in self.grids.choose(point)
-            if is_for_program(override, self.own_keys)
-        )
+    def _describe(self, point: Point, made: Concealed, choices: Mapping[str, Value]) -> Concealed:
+        """Add the overrides from which Hydra composes a point, and what they give and choose."""
+        chosen = self.grids.choose(point)
+        spelled = spell(chosen, made.written, self.own_keys)
+        given = find_given(chosen, point, made.written, choices, self._folder)
+        return replace(made, hydra_overrides=spelled, given=given, choices=choices)
 
     def compose_for_settings(self) -> DictConfig:
         """Return the config of the first point, without the axes that may be unset.
@@ -201,17 +201,20 @@ class Composer:
             ConfigError: Resolving it would take too long.
             HydraException: Hydra rejects it.
         """
-        cfg, late, _ = self.start(point)
+        return self._compose_chosen(point)[0]
+
+    def _compose_chosen(self, point: Point) -> tuple[DictConfig, Mapping[str, Value]]:
+        cfg, late, made = self.start(point)
         for item in late:
             apply(item, cfg)
         check_resolved_size(cfg)
         self._app.complete(cfg)
-        return cfg
+        return cfg, made.own_choices
 
     def start(
         self, point: Point, *, is_judged: bool = False
-    ) -> tuple[DictConfig, list[Override], Mapping[str, str]]:
-        """Return a copy of the config composed with a point's choices, the other overrides, the choices.
+    ) -> tuple[DictConfig, list[Override], Composed]:
+        """Return a copy of the config composed with a point's choices, the other overrides, the original.
 
         ``is_judged``: groups may be without a choice.
 
@@ -237,7 +240,7 @@ class Composer:
         settings = partial(self._settings_of_hydra, early)
         name = self._folder.config_name
         provide(cfg, Given(made.choices, name, made.job_name, typed, settings))
-        return cfg, late, made.named_choices
+        return cfg, late, made
 
     def _compose(self, choices: list[Override]) -> tuple[bytes, Composed]:
         key = tuple(str(choice.input_line) for choice in choices)

@@ -20,7 +20,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from orchestrator.config.config_files import CheckedConfigs, CopiedConfigs
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra.core.override_parser.types import Override
+
+    from orchestrator.grid.config_values import Value
 
 
 _NO_NAME: Final = "app"  # Hydra's name for a job without one
@@ -62,9 +64,17 @@ class Composed:
     @property
     def named_choices(self) -> dict[str, str]:
         """The choices by which filters may name configs, by group, also with dots."""
-        groups = ((it, name) for it, name in self.choices.items() if not it.startswith("hydra/"))
-        found = {group: name for group, name in groups if isinstance(name, str)}
-        return {group.replace("/", "."): name for group, name in found.items()} | found
+        found = {it: name for it, name in self.own_choices.items() if isinstance(name, str)}
+        return {it.replace("/", "."): name for it, name in found.items()} | found
+
+    @property
+    def own_choices(self) -> dict[str, Value]:
+        """The choices, by group, without those of Hydra's own groups."""
+        return {
+            group: cast("Value", list(found) if isinstance(found, ListConfig) else found)
+            for group, found in self.choices.items()
+            if group.partition("/")[0] != "hydra"
+        }
 
 
 class ConfigFolder:
@@ -116,8 +126,11 @@ class ConfigFolder:
 
     def read_primary(self) -> DictConfig:
         """Return the primary config as its file has it, before anything is composed."""
-        loaded = self._pristine.load_config(self.config_name)
-        config = None if loaded is None else loaded.config
+        return self.read_config(self.config_name)
+
+    def read_config(self, name: str) -> DictConfig:
+        """Return a config as its file has it; an empty one if there is none, or it is not a mapping."""
+        config = getattr(self._pristine.load_config(name), "config", None)
         return config if isinstance(config, DictConfig) else OmegaConf.create({})
 
     def extend_search_path(self, given: Sequence[Override]) -> None:
@@ -219,14 +232,12 @@ class ConfigFolder:
         """Return the settings of Hydra's in the primary config and in a config group ``hydra``."""
         found: dict[str, object] = {}
         with suppress(HydraException, OmegaConfBaseException, AttributeError):
-            loaded = self._pristine.load_config(self.config_name)
-            node = loaded.config._get_node("hydra") if loaded else None
+            node = self.read_primary()._get_node("hydra")
             if node is not None:
                 found |= cast("dict[str, object]", OmegaConf.to_container(cast("DictConfig", node)))
         with suppress(HydraException, OmegaConfBaseException, AttributeError):
-            loaded = self._pristine.load_config(f"hydra/{choice}") if choice else None
-            if loaded is not None:
-                found |= cast("dict[str, object]", OmegaConf.to_container(loaded.config))
+            chosen = self.read_config(f"hydra/{choice}")
+            found |= cast("dict[str, object]", OmegaConf.to_container(chosen))
         return found
 
 

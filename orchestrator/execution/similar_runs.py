@@ -149,7 +149,7 @@ def _experiments(planned: Planned) -> Iterator[tuple[ExperimentDirectory, Sequen
         with suppress(RunDirectoryError, OSError):
             run_ids = experiment.run_ids()
             if run_ids:
-                keys = set(experiment.run(run_ids[0]).read_overrides())
+                keys = set(experiment.run(run_ids[0]).read_chosen().overrides)
                 ranked.append((len(keys ^ axes), place, experiment, run_ids))
     ranked.sort(key=lambda item: item[:2])
     yield from ((experiment, run_ids) for _, _, experiment, run_ids in ranked[:_EXPERIMENTS])
@@ -179,7 +179,7 @@ def _groups(
             seconds = seconds_of(directory, directory.read_status())
             if seconds is None:
                 continue
-            overrides = directory.read_overrides()
+            overrides = directory.read_chosen().overrides
             others = sorted(
                 (key, repr(value))
                 for key, value in overrides.items()

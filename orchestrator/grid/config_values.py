@@ -32,6 +32,17 @@ def _is_place(part: str, length: int) -> bool:
     return part.isdecimal() and len(part) <= _MOST_DIGITS and int(part) < length
 
 
+def put_at(config: dict[str, Value], path: str, value: Value) -> None:
+    """Set the value at a dotted path, creating the mappings on the way."""
+    *above, last = path.split(".")
+    for part in above:
+        inner = config.setdefault(part, {})
+        if not isinstance(inner, dict):
+            inner = config[part] = {}
+        config = inner
+    config[last] = value
+
+
 def is_known(config: Mapping[str, Value], path: str) -> bool:
     """Return whether a config has a key, whatever its value."""
     return not isinstance(look_up(config, path), Missing)

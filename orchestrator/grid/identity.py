@@ -41,7 +41,8 @@ class Run:
     config for ``config.yaml``, without secrets, ``environment`` holds the variables it refers to,
     besides those of the user. ``hydra_overrides`` are the overrides, in Hydra's grammar and without
     secrets, from which a program with the same config folder composes this config. ``stand_ins`` were
-    hashed in place of what only this run has, such as its directory, by their paths.
+    hashed in place of what only this run has, such as its directory, by their paths. ``given`` are the
+    values that were given for all points, ``choices`` the configs that it was composed of, by group.
     """
 
     run_id: RunId
@@ -52,6 +53,8 @@ class Run:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     hydra_overrides: Sequence[str] = field(default=(), repr=False, compare=False)
     stand_ins: Mapping[Path, Value] = field(default_factory=dict, repr=False)
+    given: Mapping[str, Value] = field(default_factory=dict, repr=False, compare=False)
+    choices: Mapping[str, Value] = field(default_factory=dict, repr=False, compare=False)
 
 
 def identify(
@@ -168,8 +171,8 @@ class Concealed:
     """A config as it is used and as it is written to disk, without its secrets.
 
     ``environment`` holds the variables that the written config refers to, besides those of the user.
-    ``references`` replace credentials in the run ID, by their paths. ``hydra_overrides`` are those of
-    the run. If each run has some values for
+    ``references`` replace credentials in the run ID, by their paths. ``hydra_overrides``, ``given`` and
+    ``choices`` are those of the run. If each run has some values for
     itself, ``give_own`` returns the config with those of a run, which is that of the point with a
     number; here stand-ins take their places, which are listed in ``stand_ins``.
     """
@@ -181,6 +184,8 @@ class Concealed:
     hydra_overrides: Sequence[str] = ()
     stand_ins: Mapping[Path, Value] = field(default_factory=dict)
     give_own: Callable[[RunId, int], Concealed] | None = None
+    given: Mapping[str, Value] = field(default_factory=dict)
+    choices: Mapping[str, Value] = field(default_factory=dict)
 
 
 def check_digest(concealed: Concealed, digest: str, exclude: Sequence[str]) -> None:

@@ -56,6 +56,12 @@ class _LazyConfig:
     def stand_ins(self) -> Mapping[Path, Value]:
         return self.write(self.number, self.digest).stand_ins
 
+    def given(self) -> Mapping[str, Value]:
+        return self.write(self.number, self.digest).given
+
+    def choices(self) -> Mapping[str, Value]:
+        return self.write(self.number, self.digest).choices
+
 
 class LazyMapping(Mapping[K, V]):
     """A mapping that is created on access."""
@@ -148,6 +154,8 @@ class Runs(Sequence[Run]):
             LazyMapping(later.environment),
             LazyTexts(later.hydra_overrides),
             LazyMapping(later.stand_ins),
+            LazyMapping(later.given),
+            LazyMapping(later.choices),
         )
         return Run(run_id, digest, self._points[number].values, *made)
 

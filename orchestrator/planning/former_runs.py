@@ -25,7 +25,7 @@ def look_back(planned: Planned) -> Changes:
         directory = planned.experiment.run(run_id)
         with contextlib.suppress(RunDirectoryError):  # orch status reports the damage
             earlier_runs.append(
-                EarlierRun(directory.read_overrides(), directory.read_hashed_config())
+                EarlierRun(directory.read_chosen().overrides, directory.read_hashed_config())
             )
     described = planned.described
     exclude = planned.settings.identity_exclude

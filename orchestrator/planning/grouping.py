@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.grid.config_values import same, show
+from orchestrator.grid.config_values import Missing, look_up, put_at, same, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,10 +23,17 @@ _ABSENT: Final = object()
 class RunConfig:
     """The config of a run: the content of its file, and its values, which are parsed on access."""
 
-    def __init__(self, text: str, read: Callable[[], Mapping[str, Value]]) -> None:
-        self.text = text
+    def __init__(
+        self, text: str | Callable[[], str], read: Callable[[], Mapping[str, Value]]
+    ) -> None:
+        self._text = text
         self._read = read
         self._leaves: Mapping[str, Value] | None = None
+
+    @property
+    def text(self) -> str:
+        """The content of its file."""
+        return self._text if isinstance(self._text, str) else self._text()
 
     @property
     def leaves(self) -> Mapping[str, Value]:
@@ -35,16 +42,38 @@ class RunConfig:
             self._leaves = self._read()
         return self._leaves
 
+    def at(self, key: str) -> Value | Missing:
+        """Return the value at a dotted key, which may be a mapping, or an item of a list."""
+        leaves = self.leaves
+        if key in leaves:
+            return leaves[key]
+        inner: dict[str, Value] = {}
+        for path, value in leaves.items():
+            if path.startswith(f"{key}."):
+                put_at(inner, path[len(key) + 1 :], value)
+            elif isinstance(value, list) and key.startswith(f"{path}."):
+                return look_up({"": value}, f".{key[len(path) + 1 :]}")
+        return inner or Missing()
+
 
 class Averaged:
-    """The keys that are averaged over: the requested ones, or each key named ``seed``."""
+    """The keys that are averaged over: the requested ones, or each key named ``seed``.
 
-    def __init__(self, asked_for: Sequence[str]) -> None:
+    Args:
+        asked_for: The requested ones.
+        or_seeds: Whether seeds are averaged over if none is requested.
+    """
+
+    def __init__(self, asked_for: Sequence[str], *, or_seeds: bool = True) -> None:
         self._asked_for = frozenset(asked_for)
+        self._by_name = or_seeds and not asked_for
 
     def __contains__(self, key: str) -> bool:
         """Return whether a key is averaged over."""
-        return key in self._asked_for or (not self._asked_for and key.rpartition(".")[2] == SEED)
+        return key in self._asked_for or (self._by_name and key.rpartition(".")[2] == SEED)
+
+
+NOTHING: Final = Averaged((), or_seeds=False)
 
 
 def find_differing(
@@ -70,6 +99,13 @@ def find_differing(
         return []
     keys = dict.fromkeys(key for leaves in configs for key in leaves)
     return [key for key in keys if _differs(key, configs, averaged)]
+
+
+def hide_averaged(overrides: Mapping[str, Value], config: RunConfig, averaged: Averaged) -> str:
+    """Return a string that is equal for configs that differ only in averaged values and in order."""
+    lines = _without_averaged(overrides, config, averaged).split("\n")
+    values = [_text(value) for key, value in overrides.items() if key in averaged]
+    return form_of("\n".join(sorted(lines)), values)
 
 
 def _without_averaged(overrides: Mapping[str, Value], config: RunConfig, averaged: Averaged) -> str:

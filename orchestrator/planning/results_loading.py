@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_diff import leaves
+from orchestrator.grid.config_template import put
 from orchestrator.planning.grouping import RunConfig
 from orchestrator.planning.run_results import BEST, GPU_MEMORY, RunResults, is_of_test
-from orchestrator.rundir import durable
+from orchestrator.rundir import config_yaml, durable
+from orchestrator.rundir.chosen_values import ChosenValues
 from orchestrator.rundir.note_file import read_note
 from orchestrator.rundir.records import as_number
 from orchestrator.rundir.run_metrics import read_last_step, read_metrics_at
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.grid.config_values import Value
+    from orchestrator.grid.identity import Run
     from orchestrator.rundir.directory import RunDirectory
 
 _GIB: Final = 1 << 30
@@ -27,7 +31,7 @@ _GIB: Final = 1 << 30
 def read_results(
     directory: RunDirectory,
     *,
-    overrides: Mapping[str, Value] | None = None,
+    axes: Mapping[str, Value] | None = None,
     exclude: Sequence[str] = (),
     step: int | None = None,
 ) -> RunResults:
@@ -35,15 +39,15 @@ def read_results(
 
     Args:
         directory: The run directory.
-        overrides: The values on the axes of the grid, which then suffice to group the run; None: those
-            of the command that made the directory, and its config.
+        axes: The values on the axes of the grid, if these suffice to tell its runs apart; None: what
+            the run was created with, and its config, are read.
         exclude: The keys that are not part of the run ID.
         step: Read the metrics of this iteration, of unfinished runs as well; None: those at the end.
     """
-    config = None
+    config, chosen = None, ChosenValues(axes or {})
     try:
-        if overrides is None:
-            overrides, config = directory.read_overrides(), _config_of(directory, exclude)
+        if axes is None:
+            chosen, config = directory.read_chosen(), _config_of(directory, exclude)
     except (RunDirectoryError, OSError):
         return RunResults({}, None, state=State.STALE)  # orch status reports the damage
     seen = directory.observe()
@@ -61,7 +65,26 @@ def read_results(
         if metrics and isinstance(seen.status, Status) and seen.status.gpu_memory:
             metrics.setdefault(GPU_MEMORY, round(seen.status.gpu_memory / _GIB, 3))
     path, note = str(directory.path), read_note(directory.path)
-    return RunResults(overrides, metrics, config, versions, directory.run_id, path, state, note)
+    own = (directory.run_id, path, state, note, chosen.given, chosen.choices)
+    return RunResults(chosen.overrides, metrics, config, versions, *own)
+
+
+def pending_results(run: Run, exclude: Sequence[str], *, axes_suffice: bool) -> RunResults:
+    """Return the results of a run without a directory.
+
+    Args:
+        run: The run.
+        exclude: The keys that are not part of the run ID.
+        axes_suffice: Whether its axes suffice to tell it from the other runs.
+    """
+    told = RunResults(run.overrides, None, run_id=run.run_id, state=State.PENDING)
+    if axes_suffice:
+        return told
+    config = RunConfig(
+        lambda: config_yaml.text_of(run).decode(),
+        lambda: leaves(put(run.written, run.stand_ins), exclude),
+    )
+    return replace(told, config=config, given=run.given, choices=run.choices)
 
 
 def last_common_step(directories: Sequence[RunDirectory]) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
 from orchestrator.grid.config_values import Missing
-from orchestrator.planning.grouping import Averaged, find_differing
+from orchestrator.planning.grouping import Averaged
 from orchestrator.planning.metric_direction import Direction, direction_of
+from orchestrator.planning.run_labels import RunLabels
 from orchestrator.planning.run_results import BEST, is_of_test
 from orchestrator.planning.sample_statistics import mean_of, std_of
 from orchestrator.rundir.state import State
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from orchestrator.planning.run_results import RunResults
 
 
-_MISSING: Final = Missing()
 _DIRECTIONS: Final = {"min": Direction.LESS, "max": Direction.MORE}
 
 
@@ -103,8 +102,8 @@ def compare(
 ) -> ResultsTable:
     """Group runs by the keys they differ in, and sort the groups by a metric.
 
-    Runs are grouped by the axes of the commands that started them, and by every other key in which
-    the configs of a group differ. Groups without results come last.
+    Runs are grouped by the keys that tell them from each other, as ``RunLabels`` has them. Groups
+    without results come last.
 
     Args:
         runs: The runs.
@@ -118,26 +117,21 @@ def compare(
     Raises:
         UsageError: There is no such axis, or no such metric.
     """
-    keys = _names(run.overrides for run in runs)
     metrics = _names(run.metrics or {} for run in runs)
     averaged = Averaged(over)
+    labels = RunLabels(runs, averaged)
     if runs:
-        known = next((run.config.leaves for run in runs if over and run.config), ())
-        _require("axis", [key for key in over if key not in known], keys)
+        leaves = next((run.config.leaves for run in runs if over and run.config), ())
+        _require("axis", [key for key in over if key not in leaves], labels.known)
         _require("metric", [sort_by] if sort_by else [], metrics)
-    axes = tuple(key for key in keys if key not in averaged)
-    differing: dict[str, None] = {}
-    for group in _group(runs, axes):
-        configs = [(run.overrides, run.config) for run in group if run.config]
-        differing |= dict.fromkeys(find_differing(configs, averaged))
-    axes += tuple(key for key in differing if key not in (*axes, *keys) and key not in averaged)
+    axes = labels.keys
     named = tuple(over) or tuple(
-        key for key in dict.fromkeys((*keys, *differing)) if key in averaged
+        key for key in dict.fromkeys((*labels.known, *labels.differing)) if key in averaged
     )
     if each:
         axes, named = (*axes, *named), ()
-    groups = [[run] for run in runs] if each else _group(runs, axes)
-    rows = [_row(group, axes, named, metrics) for group in groups]
+    groups = [[run] for run in runs] if each else labels.group(runs, axes)
+    rows = [_row(group, labels, axes, named, metrics) for group in groups]
     chosen, direction = sort_by or default_metric(metrics), Direction.UNKNOWN
     if chosen:
         direction = _direction(chosen, mode)
@@ -190,28 +184,12 @@ def results_as_json(compared: ResultsTable, *, step: int | None = None) -> dict[
     }
 
 
-def _group(runs: Sequence[RunResults], axes: Sequence[str]) -> list[list[RunResults]]:
-    groups: dict[str, list[RunResults]] = {}
-    for run in runs:
-        groups.setdefault(_values(run, axes), []).append(run)
-    return list(groups.values())
-
-
-def _values(run: RunResults, keys: Sequence[str]) -> str:
-    """Return the values of a run on some keys as JSON."""
-    values = [_value(run, key) for key in keys]
-    return json.dumps([None if isinstance(value, Missing) else [value] for value in values])
-
-
-def _value(run: RunResults, key: str) -> Value | Missing:
-    """Return the value of a run on a key, from its overrides or else from its config."""
-    if key in run.overrides:
-        return run.overrides[key]
-    return run.config.leaves.get(key, _MISSING) if run.config else _MISSING
-
-
 def _row(
-    group: Sequence[RunResults], axes: Sequence[str], over: Sequence[str], metrics: Sequence[str]
+    group: Sequence[RunResults],
+    labels: RunLabels,
+    axes: Sequence[str],
+    over: Sequence[str],
+    metrics: Sequence[str],
 ) -> Row:
     finished = [run.metrics for run in group if run.metrics is not None]
     cells = {}
@@ -219,9 +197,9 @@ def _row(
         values = [found[metric] for found in finished if metric in found]
         if values:
             cells[metric] = _cell(values)
-    found = ((axis, _value(group[0], axis)) for axis in axes)
+    found = ((axis, labels.value(group[0], axis)) for axis in axes)
     overrides = {axis: value for axis, value in found if not isinstance(value, Missing)}
-    return Row(overrides, tuple((_values(run, over), run) for run in group), cells)
+    return Row(overrides, tuple((labels.values(run, over), run) for run in group), cells)
 
 
 def _cell(values: Sequence[float]) -> Cell:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir.note import NO_NOTE, Note
@@ -24,6 +24,7 @@ _TEST: Final = re.compile(r"test(?![a-z])", re.IGNORECASE)
 class RunResults:
     """The results of one run; ``metrics`` is None while it has none.
 
+    ``overrides``, ``given`` and ``choices`` are those of its ``ChosenValues``.
     ``config`` is None if it cannot be read or is not needed. ``versions`` are those of the trainer's
     numbers that contributed to the results.
     """
@@ -36,6 +37,8 @@ class RunResults:
     path: str = ""
     state: State = State.DONE
     note: Note = NO_NOTE
+    given: Mapping[str, Value] = field(default_factory=dict)
+    choices: Mapping[str, Value] | None = None
 
 
 def is_of_test(metric: str) -> bool:

@@ -84,7 +84,7 @@ class SearchMembers:
     def _read(self, run_id: RunId) -> tuple[Mapping[str, Value], tuple[float, ...], str] | None:
         directory = self._experiment.run(run_id)
         try:
-            point = directory.read_overrides()
+            point = directory.read_chosen().overrides
             places = self._space.places_of(point)
             if places is None:
                 return None

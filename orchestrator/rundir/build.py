@@ -47,6 +47,8 @@ def identity_record(
         "run_id": run.run_id,
         "digest": run.digest,
         "overrides": dict(run.overrides),
+        "given": {key: given for key, given in run.given.items() if key not in (exclude or ())},
+        "choices": dict(run.choices),
         "created_at": created_at,
         "config_sha256": hashlib.sha256(text).hexdigest(),
     }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import durable, program_files, records
+from orchestrator.rundir.chosen_values import ChosenValues, parse_chosen
 from orchestrator.rundir.identity_file import FIX_DISK, read_identity, unusable, whose
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
@@ -225,13 +226,13 @@ class RunDirectory:
         """Return the numbers versions behind the results; an empty set without results."""
         return read_versions(f"{self.path}/{RESULTS}")
 
-    def read_overrides(self) -> Mapping[str, Value]:
-        """Return the axis values of the run.
+    def read_chosen(self) -> ChosenValues:
+        """Return the values that the run was created with.
 
         Raises:
             RunDirectoryError: ``run.json`` is missing or damaged.
         """
-        return records.parse_overrides(read_identity(self.identity))
+        return parse_chosen(read_identity(self.identity))
 
     def read_config(self) -> Mapping[str, Value]:
         """Return the config that the run trains with.

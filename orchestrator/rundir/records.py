@@ -194,10 +194,15 @@ def as_number(value: object) -> float | None:
 
 def parse_overrides(identity: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the overrides in a ``run.json``; an empty mapping if they are malformed."""
-    overrides = identity.get("overrides")
-    if not isinstance(overrides, dict) or _is_deeper(overrides, _DEEPEST):
+    return parse_values(identity, "overrides")
+
+
+def parse_values(identity: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a mapping from keys to values in a ``run.json``; an empty one if it is malformed."""
+    values = identity.get(name)
+    if not isinstance(values, dict) or _is_deeper(values, _DEEPEST):
         return {}
-    return overrides
+    return values
 
 
 def _is_deeper(node: object, most: int) -> bool:

@@ -32,7 +32,7 @@ OVER: Final = frozenset({State.DONE, State.FAILED, State.STALE})
 
 def name_of(directory: RunDirectory) -> str:
     """Return the display name of a run: the values of the axes, or the run ID without axes."""
-    overrides = directory.read_overrides()
+    overrides = directory.read_chosen().overrides
     return run_name(describe_point(overrides)) if overrides else directory.run_id
 
 
@@ -58,7 +58,7 @@ def axis_tags(directory: RunDirectory) -> dict[str, str]:
         metric_name(f"orch.axis.{key}"): tag_value(
             _redact(key.split("."), value if isinstance(value, str) else show(value))
         )
-        for key, value in directory.read_overrides().items()
+        for key, value in directory.read_chosen().overrides.items()
     }
 
 

@@ -91,7 +91,7 @@ def test_run_that_ends_its_pilot_each_time_fails_and_the_others_are_done(
     assert orch.wait(400) == 1, (project.folder / "output").read_text()
     seen = {run.run_id: run.observe() for run in project.experiment.runs()}
     (failed,) = [run_id for run_id, each in seen.items() if each.state is State.FAILED]
-    assert project.experiment.run(failed).read_overrides() == {"lr": 0.2, "seed": 1}
+    assert project.experiment.run(failed).read_chosen().overrides == {"lr": 0.2, "seed": 1}
     assert seen[failed].attempts == 3
     assert "3 times in a row its job ended" in (project.folder / "output").read_text()
     assert sum(each.state is State.DONE for each in seen.values()) == 5

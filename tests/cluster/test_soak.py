@@ -124,7 +124,7 @@ def miscounted(project: Project) -> list[str]:
             sent.setdefault((run_id, step), []).append(value)
     wanted: dict[tuple[str, int], list[float]] = {}
     for run in project.experiment.runs():
-        point, x = run.read_overrides(), 1.0
+        point, x = run.read_chosen().overrides, 1.0
         for step in range(1, STEPS + 1):
             x = x * (1 - float(str(point["lr"]))) + float(str(point["seed"])) * 0.01
             wanted[run.run_id, step] = [x]

@@ -78,7 +78,7 @@ def _runs(options: argparse.Namespace, planned: Planned, run_ids: Sequence[RunId
         directory = there if there.path.exists() else planned.experiment.replaced.kept(run_id)
         run = named[places[run_id]] if run_id in places else _own_run(options, directory)
         with suppress(RunDirectoryError):  # it is damaged: the grid has them as well
-            run = replace(run, overrides=directory.read_overrides())
+            run = replace(run, overrides=directory.read_chosen().overrides)
         runs.append(run)
     return runs
 

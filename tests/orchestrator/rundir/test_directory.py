@@ -26,7 +26,7 @@ def test_new_directory_is_complete_and_pending(directory: RunDirectory) -> None:
     assert names == ["config.yaml", "run.json", "run.lock"]
     assert OmegaConf.load(directory.config) == {"seed": 0, "lr": 0.1}
     assert directory.observe().state is State.PENDING
-    assert directory.read_overrides() == {"seed": 0}
+    assert directory.read_chosen().overrides == {"seed": 0}
 
 
 def test_config_leaves_out_what_only_the_orchestrator_reads(

@@ -29,7 +29,7 @@ def test_half_a_run_directory_is_made_whole(
     experiment.create(runs[0])
     assert sorted(path.name for path in directory.path.iterdir()) == PARTS
     assert directory.config.read_bytes() == whole
-    assert directory.read_overrides() == {"seed": 0}
+    assert directory.read_chosen().overrides == {"seed": 0}
 
 
 def test_lock_that_an_attempt_may_hold_is_not_made_again(
@@ -60,7 +60,7 @@ def test_damaged_identity_is_rebuilt_from_the_config(
     assert "run.json" in seen.reason
     experiment.create(runs[0])
     assert directory.observe().reason == "it has finished"
-    assert directory.read_overrides() == {"seed": 0}
+    assert directory.read_chosen().overrides == {"seed": 0}
     assert directory.read_created_at() == "2026-01-01T00:00:00.000+00:00"
     aside = [path.read_bytes() for path in directory.path.glob("run.json.unreadable-*")]
     assert aside == ([] if content is None else [content])

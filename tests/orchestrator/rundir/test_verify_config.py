@@ -171,7 +171,7 @@ def test_overrides_that_no_command_line_makes_are_none(
     directory = experiment.create(runs[0])
     for hostile in (json.loads("[" * 200 + "]" * 200), "text", None):
         change(directory, overrides={"a": hostile} if isinstance(hostile, list) else hostile)
-        assert directory.read_overrides() == {}
+        assert directory.read_chosen().overrides == {}
     assert experiment.run(RunId("0" * 16)).observe().state is State.PENDING
 
 

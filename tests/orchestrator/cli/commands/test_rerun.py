@@ -56,7 +56,7 @@ def test_run_named_by_a_prefix_is_executed_without_its_overrides(
     assert "rerun of 1 run: 1 from nothing. Earlier results are kept in" in said
     assert "lr=0.3 seed=5" in said
     assert (results_of(directory), results_of(other)) == (["new"], ["old"])
-    assert directory.read_overrides() == {"lr": 0.3, "seed": 5}
+    assert directory.read_chosen().overrides == {"lr": 0.3, "seed": 5}
     assert not (grid.experiment.path / "replaced").exists()
 
 

@@ -1,0 +1,179 @@
+"""The keys that tell runs from each other, and the value of each run on them.
+
+Commands record what they vary and what they give, so the same value may be an axis of one command, be
+given once by another, and be the default of a third. Here every run has its value on every key.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from orchestrator.grid.config_values import Missing
+from orchestrator.planning.grouping import NOTHING, find_differing, hide_averaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from orchestrator.grid.config_values import Value
+    from orchestrator.planning.grouping import Averaged, RunConfig
+
+_MISSING: Final = Missing()
+
+
+class LabelledRun(Protocol):
+    """A run, with what it was created with as ``ChosenValues`` has it.
+
+    ``config`` is None if it cannot be read or is not needed.
+    """
+
+    @property
+    def overrides(self) -> Mapping[str, Value]:
+        """The values on the axes."""
+
+    @property
+    def given(self) -> Mapping[str, Value]:
+        """The values that its command gave to all of its runs."""
+
+    @property
+    def choices(self) -> Mapping[str, Value] | None:
+        """The configs that it was composed of."""
+
+    @property
+    def config(self) -> RunConfig | None:
+        """Its config."""
+
+
+R = TypeVar("R", bound=LabelledRun)
+
+
+class RunLabels:
+    """The keys that tell runs from each other: short names first, then other keys of their configs.
+
+    Short names are the axes of the commands that created the runs, and what these gave; a config group
+    only if the choice of every run is known, and if runs of one config have one choice. The others are
+    the keys in which runs differ that are alike in these.
+
+    Args:
+        runs: The runs.
+        averaged: The keys that do not tell runs apart.
+    """
+
+    def __init__(self, runs: Sequence[LabelledRun], averaged: Averaged = NOTHING) -> None:
+        self._groups = _find_groups(runs)
+        swept = _names(run.overrides for run in runs)
+        given = _names(run.given for run in runs)
+        #: The keys with short names, those averaged over included.
+        self.known = tuple(
+            key
+            for key in dict.fromkeys((*swept, *given))
+            if self._is_known(runs, key) and (key in swept or self._varies(runs, key))
+        )
+        names = [key for key in self.known if key not in averaged]
+        # Runs of one config have one ID: only what is averaged over can be in several of them.
+        for key in [it for it in names if it in self._groups and averaged is not NOTHING]:
+            if self._is_split_by(runs, key, names, averaged):
+                names.remove(key)
+        differing: dict[str, None] = {}
+        for group in self.group(runs, names):
+            configs = [(_named(run), run.config) for run in group if run.config]
+            differing |= dict.fromkeys(find_differing(configs, averaged))
+        #: The keys in which runs with the same short names differ.
+        self.differing = tuple(differing)
+        others = [key for key in differing if key not in names and key not in averaged]
+        #: The keys that tell the runs apart.
+        self.keys = (*names, *others)
+
+    def value(self, run: LabelledRun, key: str) -> Value | Missing:
+        """Return the value of a run on a key."""
+        is_group = key in self._groups
+        if is_group and key in (choices := run.overrides if run.choices is None else run.choices):
+            return choices[key]
+        for values in (run.overrides, run.given):
+            # Anything else may be written another way in the config, such as an interpolation.
+            if isinstance(value := values.get(key), bool | int | float):
+                return value
+        found = run.config.at(key) if run.config else _MISSING
+        if is_group and isinstance(found, dict):
+            return _MISSING
+        return _named(run).get(key, _MISSING) if isinstance(found, Missing) else found
+
+    def values(self, run: LabelledRun, keys: Sequence[str]) -> str:
+        """Return the values of a run on keys as JSON, equal for equal values."""
+        found = [self.value(run, key) for key in keys]
+        told = [None if isinstance(it, Missing) else [_plain(it)] for it in found]
+        return json.dumps(told, sort_keys=True)
+
+    def group(self, runs: Sequence[R], keys: Sequence[str]) -> list[list[R]]:
+        """Return the runs in groups with the same values on keys, in order of first occurrence."""
+        groups: dict[str, list[R]] = {}
+        for run in runs:
+            groups.setdefault(self.values(run, keys), []).append(run)
+        return [*groups.values()]
+
+    def _is_known(self, runs: Sequence[LabelledRun], key: str) -> bool:
+        """Return whether the value of every run on a key is known; a config group may be unknown."""
+        return key not in self._groups or not any(
+            run.choices is None and key not in run.overrides and _has_config(run) for run in runs
+        )
+
+    def _varies(self, runs: Sequence[LabelledRun], key: str) -> bool:
+        return len({self.values(run, [key]) for run in runs}) > 1
+
+    def _is_split_by(
+        self, runs: Sequence[LabelledRun], group: str, names: Sequence[str], averaged: Averaged
+    ) -> bool:
+        """Return whether runs of one config have different choices of a group.
+
+        Where it is doubtful, the keys of the configs tell them apart.
+        """
+        others = [name for name in names if name != group]
+        for alike in self.group(runs, others):
+            chosen = [row[0] for row in self.group(alike, [group])]
+            configs = [(_named(run), run.config) for run in chosen if run.config]
+            if len({hide_averaged(*each, averaged) for each in configs}) < len(configs):
+                return True
+        return False
+
+
+def _plain(value: Value) -> Value:
+    """Return a value that is written as all equal ones are: ``1`` and ``1.0`` are equal."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [*map(_plain, value)]
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _named(run: LabelledRun) -> dict[str, Value]:
+    return {**run.overrides, **run.given}
+
+
+def _find_groups(runs: Sequence[LabelledRun]) -> frozenset[str]:
+    """Return the keys that are config groups: a run records a choice of it, or has a mapping there."""
+    recorded = {key for run in runs for key in run.choices or ()}
+    texts = {
+        key: run
+        for run in runs
+        if run.choices is None and run.config
+        for key, value in run.overrides.items()
+        if isinstance(value, str) and key not in recorded
+    }
+    found = (key for key, run in texts.items() if _is_choice(run, key))
+    return frozenset((*recorded, *found))
+
+
+def _is_choice(run: LabelledRun, key: str) -> bool:
+    found = run.config.at(key) if run.config else _MISSING
+    return isinstance(found, dict | Missing)
+
+
+def _has_config(run: LabelledRun) -> bool:
+    return run.config is not None and bool(run.config.leaves)
+
+
+def _names(mappings: Iterable[Mapping[str, Value]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key for mapping in mappings for key in mapping))
