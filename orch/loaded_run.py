@@ -44,7 +44,9 @@ class LoadedRun:
 
     def __repr__(self) -> str:
         """Return the run ID, the state and the axes."""
-        axes = " ".join(f"{key}={value}" for key, value in self.overrides.items())
+        given = read_record(self.path / "run.json").get("given")
+        named = {**self.overrides, **(given if isinstance(given, dict) else {})}
+        axes = " ".join(f"{key}={value}" for key, value in named.items())
         return f"<run {self.id} {self.state} {axes}>"
 
     @cached_property

@@ -63,11 +63,12 @@ def find_own_command(
 ) -> OwnCommand:
     """Return the command that yields this run and no other; it is verified before it is returned.
 
-    The original command line is not recorded, apart from the axes. If the current config yields
+    Of the original command line the values of the run are recorded. If the current config yields
     another run, the keys that differ are overridden one by one.
     """
+    values = {**report.overrides, **report.given}
     given = {text.partition("=")[0].lstrip("+~"): text for text in options.overrides}
-    others = [text for key, text in given.items() if key not in report.overrides]
+    others = [text for key, text in given.items() if key not in values]
     signs = {key: text[: len(text) - len(text.lstrip("+"))] for key, text in given.items()}
     told: tuple[str, ...] = ()
     for forms, is_adding in product(_FORMS, (False, True)):
@@ -75,11 +76,10 @@ def find_own_command(
         off = [f"{form}=null" for form in forms]
         signed = signs
         if is_adding:
-            signed = dict.fromkeys(_find_added(options, kept + off, report.overrides), "+")
+            signed = dict.fromkeys(_find_added(options, kept + off, values), "+")
             if not signed:
                 continue
-        axes = report.overrides.items()
-        named = [as_override(f"{signed.get(key, '')}{key}", it) for key, it in axes]
+        named = [as_override(f"{signed.get(key, '')}{key}", it) for key, it in values.items()]
         found, differences, is_one = _complete(options, directory, report, kept + named + off)
         if found is not None:
             line = argparse.Namespace(**{**vars(options), "overrides": found})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.results_formats import shown_cell
@@ -91,7 +92,9 @@ def runs_table(
     metric = [compared.sorted_by] if compared.sorted_by else []
     rows = []
     for row in compared.rows:
-        for _, run in row.members:
+        for over, run in row.members:
+            averaged = dict(zip(compared.over, json.loads(over), strict=True))
+            own = {key: value[0] for key, value in averaged.items() if value is not None}
             known = facts.get(run.run_id)
             status = known.status if known else None
             progress = known.report.progress if known else None
@@ -99,7 +102,7 @@ def runs_table(
             rows.append(
                 [
                     short(run.run_id),
-                    *(_value({**row.overrides, **run.overrides}, axis) for axis in axes),
+                    *(_value({**row.overrides, **own}, axis) for axis in axes),
                     run.state.value,
                     *((run.metrics or {}).get(name) for name in metric),
                     (f"{progress.iteration}/{progress.iterations}", progress.iteration)

@@ -64,14 +64,13 @@ def meeting(condition: Condition, directories: Sequence[RunDirectory]) -> list[R
     unknown, example = set(condition.keys), dict[str, "Value"]()
     for directory in directories:
         try:
-            overrides = directory.read_chosen().overrides
-            config = _config_of(directory, overrides, condition)
+            chosen = directory.read_chosen()
+            config = _config_of(directory, chosen.overrides, condition)
         except RunDirectoryError:
             continue  # orch status reports the damage
         unknown = {key for key in unknown if isinstance(look_up(config, key), Missing)}
         example = dict(config)
-        choices = {key: value for key, value in overrides.items() if isinstance(value, str)}
-        if condition.holds(config, choices):
+        if condition.holds(config, chosen.known_choices):
             found.append(directory)
     if unknown:
         key = min(unknown)

@@ -25,6 +25,7 @@ def report_as_json(report: Report) -> dict[str, object]:
     return {
         "run_id": report.run_id,
         "overrides": dict(report.overrides),
+        "given": dict(report.given),
         "state": seen.state.value,
         "reason": seen.reason,
         "attempt": seen.attempts,

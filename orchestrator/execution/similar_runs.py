@@ -179,7 +179,9 @@ def _groups(
             seconds = seconds_of(directory, directory.read_status())
             if seconds is None:
                 continue
-            overrides = directory.read_chosen().overrides
+            chosen = directory.read_chosen()
+            choices = {key: it for key, it in (chosen.choices or {}).items() if key in axes}
+            overrides = {**choices, **chosen.overrides}
             others = sorted(
                 (key, repr(value))
                 for key, value in overrides.items()

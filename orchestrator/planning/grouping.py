@@ -7,6 +7,7 @@ the axes of the commands do not cover all keys in which they differ, so their co
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.grid.config_values import Missing, look_up, put_at, same, show
@@ -33,7 +34,9 @@ class RunConfig:
     @property
     def text(self) -> str:
         """The content of its file."""
-        return self._text if isinstance(self._text, str) else self._text()
+        if not isinstance(self._text, str):
+            self._text = self._text()
+        return self._text
 
     @property
     def leaves(self) -> Mapping[str, Value]:
@@ -101,11 +104,20 @@ def find_differing(
     return [key for key in keys if _differs(key, configs, averaged)]
 
 
-def hide_averaged(overrides: Mapping[str, Value], config: RunConfig, averaged: Averaged) -> str:
-    """Return a string that is equal for configs that differ only in averaged values and in order."""
-    lines = _without_averaged(overrides, config, averaged).split("\n")
-    values = [_text(value) for key, value in overrides.items() if key in averaged]
-    return form_of("\n".join(sorted(lines)), values)
+def are_alike(
+    one: tuple[Mapping[str, Value], RunConfig],
+    other: tuple[Mapping[str, Value], RunConfig],
+    averaged: Averaged,
+) -> bool:
+    """Return whether configs have the same lines, in any order, apart from averaged values in them."""
+    lines = [Counter(_without_averaged(*each, averaged).split("\n")) for each in (one, other)]
+    forms = []
+    for (overrides, _), own in zip(
+        (one, other), (lines[0] - lines[1], lines[1] - lines[0]), strict=True
+    ):
+        values = [_text(value) for key, value in overrides.items() if key in averaged]
+        forms.append(sorted(form_of(line, values) for line in own.elements()))
+    return forms[0] == forms[1]
 
 
 def _without_averaged(overrides: Mapping[str, Value], config: RunConfig, averaged: Averaged) -> str:

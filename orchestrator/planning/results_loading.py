@@ -47,7 +47,7 @@ def read_results(
     config, chosen = None, ChosenValues(axes or {})
     try:
         if axes is None:
-            chosen, config = directory.read_chosen(), _config_of(directory, exclude)
+            chosen, config = directory.read_chosen(), config_of(directory, exclude)
     except (RunDirectoryError, OSError):
         return RunResults({}, None, state=State.STALE)  # orch status reports the damage
     seen = directory.observe()
@@ -80,11 +80,16 @@ def pending_results(run: Run, exclude: Sequence[str], *, axes_suffice: bool) -> 
     told = RunResults(run.overrides, None, run_id=run.run_id, state=State.PENDING)
     if axes_suffice:
         return told
-    config = RunConfig(
+    config = planned_config(run, exclude)
+    return replace(told, config=config, given=run.given, choices=run.choices)
+
+
+def planned_config(run: Run, exclude: Sequence[str]) -> RunConfig:
+    """Return the config of a run without a directory, which is composed on access."""
+    return RunConfig(
         lambda: config_yaml.text_of(run).decode(),
         lambda: leaves(put(run.written, run.stand_ins), exclude),
     )
-    return replace(told, config=config, given=run.given, choices=run.choices)
 
 
 def last_common_step(directories: Sequence[RunDirectory]) -> int | None:
@@ -93,11 +98,21 @@ def last_common_step(directories: Sequence[RunDirectory]) -> int | None:
     return min((step for step in steps if step is not None), default=None)
 
 
-def _config_of(directory: RunDirectory, exclude: Sequence[str]) -> RunConfig:
+def config_of(directory: RunDirectory, exclude: Sequence[str] | None) -> RunConfig:
+    """Return the config in a run directory, which is read on access; empty if it cannot be read.
+
+    ``exclude`` are the keys that are not part of the run ID; None: those that it records.
+    """
+
     def read() -> Mapping[str, Value]:
-        with contextlib.suppress(RunDirectoryError):
-            return leaves(directory.read_hashed_config(), exclude)
+        with contextlib.suppress(RunDirectoryError, OSError):
+            left_out = directory.read_chosen().identity_exclude if exclude is None else exclude
+            return leaves(directory.read_hashed_config(), left_out)
         return {}
 
-    text = durable.read_file(directory.config).decode(errors="replace")
-    return RunConfig(text, read)
+    def read_text() -> str:
+        with contextlib.suppress(OSError):
+            return durable.read_file(directory.config).decode(errors="replace")
+        return ""
+
+    return RunConfig(read_text, read)

@@ -7,10 +7,11 @@ given once by another, and be the default of a third. Here every run has its val
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from orchestrator.grid.config_values import Missing
-from orchestrator.planning.grouping import NOTHING, find_differing, hide_averaged
+from orchestrator.planning.grouping import NOTHING, are_alike, find_differing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -131,7 +132,7 @@ class RunLabels:
         for alike in self.group(runs, others):
             chosen = [row[0] for row in self.group(alike, [group])]
             configs = [(_named(run), run.config) for run in chosen if run.config]
-            if len({hide_averaged(*each, averaged) for each in configs}) < len(configs):
+            if any(are_alike(*pair, averaged) for pair in combinations(configs, 2)):
                 return True
         return False
 

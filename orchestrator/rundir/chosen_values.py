@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.rundir import records
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.grid.config_values import Value
 
@@ -19,12 +19,13 @@ class ChosenValues:
 
     ``overrides`` are those on the axes, ``given`` those that its command gave to all of its runs, and
     ``choices`` the configs that it was composed of, by group; None: an earlier version created it, and
-    did not record them, nor what was given.
+    did not record them, nor what was given. ``identity_exclude`` were not part of its run ID.
     """
 
     overrides: Mapping[str, Value]
     given: Mapping[str, Value] = field(default_factory=dict)
     choices: Mapping[str, Value] | None = None
+    identity_exclude: Sequence[str] = ()
 
     @property
     def named(self) -> dict[str, Value]:
@@ -43,4 +44,6 @@ def parse_chosen(identity: Mapping[str, Any]) -> ChosenValues:
     """Return what a ``run.json`` says; what is malformed counts as not recorded."""
     choices = records.parse_values(identity, "choices") if "choices" in identity else None
     given = records.parse_values(identity, "given")
-    return ChosenValues(records.parse_overrides(identity), given, choices)
+    found = identity.get("identity_exclude")
+    exclude = [*map(str, found)] if isinstance(found, list) else []
+    return ChosenValues(records.parse_overrides(identity), given, choices, exclude)

@@ -291,9 +291,7 @@ class RunDirectory:
     def _count_attempts(self, status: Status | Unreadable | None) -> int:
         if isinstance(status, Status):
             return status.attempt
-        if status is None:
-            return 0
-        return max(logged_attempts(self.path), default=0)
+        return 0 if status is None else max(logged_attempts(self.path), default=0)
 
 
 def says_done(status: Status | Unreadable | None) -> TypeGuard[Status]:

@@ -46,7 +46,7 @@ class ExperimentDirectory:
         self.experiment_id = experiment_id
         self.path = results_dir / experiment_id
         self.training = self.path / "training"
-        self._exclude = identity_exclude
+        self.identity_exclude = identity_exclude
         # Numbers of iterations of runs that new ones may extend.
         self.totals: frozenset[int] = frozenset()
         self._is_alone: bool | None = None  # None: this process has not joined
@@ -56,7 +56,7 @@ class ExperimentDirectory:
     def _staged(self) -> StagedDirectories:
         from orchestrator.rundir.build import StagedDirectories  # noqa: PLC0415 # a plan builds nothing
 
-        return StagedDirectories(self.training, self._exclude)
+        return StagedDirectories(self.training, self.identity_exclude)
 
     def run(self, run_id: RunId) -> RunDirectory:
         """Return the run directory of a run, whether it exists or not."""
@@ -209,10 +209,10 @@ class ExperimentDirectory:
         with exclusive(self.training):
             if directory.path.is_dir():
                 self._staged.drop([run.run_id])  # another orchestrator was faster
-                heal(directory, run, self._exclude)
+                heal(directory, run, self.identity_exclude)
             else:
                 self._staged.publish(run, directory.path, self.totals)
-        directory.check_identity(run, self._exclude)
+        directory.check_identity(run, self.identity_exclude)
         check_folder(directory.path)
         return directory
 

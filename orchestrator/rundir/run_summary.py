@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.rundir import records
+from orchestrator.rundir.chosen_values import parse_chosen
 from orchestrator.rundir.identity_file import read_identity
 from orchestrator.rundir.note import NO_NOTE, Note
 from orchestrator.rundir.note_file import read_note
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The report on one run; ``progress`` and ``outcome`` are what its program has told by now."""
+    """The report on one run; ``progress`` and ``outcome`` are what its program has told by now.
+
+    ``overrides``, ``given`` and ``choices`` are those of its ``ChosenValues``.
+    """
 
     run_id: RunId
     overrides: Mapping[str, Value]
@@ -34,6 +37,8 @@ class Report:
     progress: Progress | None = None
     outcome: Outcome = NO_OUTCOME
     note: Note = NO_NOTE
+    given: Mapping[str, Value] = field(default_factory=dict)
+    choices: Mapping[str, Value] | None = None
 
 
 def report_on(
@@ -59,7 +64,15 @@ def report_on(
             identity = read_identity(directory.identity)
         except RunDirectoryError as error:
             identity, seen = {}, replace(seen, flaw=str(error))
-    if overrides is None:
-        overrides = records.parse_overrides(identity)
-    created_at = str(identity.get("created_at", ""))
-    return Report(directory.run_id, overrides, created_at, seen, progress, outcome, read_note(path))
+    chosen = parse_chosen(identity)
+    return Report(
+        directory.run_id,
+        chosen.overrides if overrides is None else overrides,
+        str(identity.get("created_at", "")),
+        seen,
+        progress,
+        outcome,
+        read_note(path),
+        chosen.given,
+        chosen.choices,
+    )

@@ -53,7 +53,7 @@ def _metrics_of(directory: RunDirectory) -> Iterator[str]:
 
 def _axes_of(directory: RunDirectory) -> Iterator[str]:
     config = directory.read_config()
-    for key in directory.read_chosen().overrides:
+    for key in directory.read_chosen().named:
         is_group = isinstance(look_up(config, key), dict | Missing)
         name = metric_name(f"orch.axis.{key}" if is_group else key)
         yield _column("tags" if is_group else "params", name)

@@ -31,9 +31,9 @@ OVER: Final = frozenset({State.DONE, State.FAILED, State.STALE})
 
 
 def name_of(directory: RunDirectory) -> str:
-    """Return the display name of a run: the values of the axes, or the run ID without axes."""
-    overrides = directory.read_chosen().overrides
-    return run_name(describe_point(overrides)) if overrides else directory.run_id
+    """Return the display name of a run: its values on the axes, and those given; or the run ID."""
+    named = directory.read_chosen().named
+    return run_name(describe_point(named)) if named else directory.run_id
 
 
 def read_params(directory: RunDirectory) -> dict[str, str]:
@@ -53,12 +53,12 @@ def read_params(directory: RunDirectory) -> dict[str, str]:
 
 
 def axis_tags(directory: RunDirectory) -> dict[str, str]:
-    """Return one tag per axis."""
+    """Return one tag per axis, and one per value that was given."""
     return {
         metric_name(f"orch.axis.{key}"): tag_value(
             _redact(key.split("."), value if isinstance(value, str) else show(value))
         )
-        for key, value in directory.read_chosen().overrides.items()
+        for key, value in directory.read_chosen().named.items()
     }
 
 

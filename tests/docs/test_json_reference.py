@@ -31,7 +31,7 @@ from orchestrator.grid.identity import identify
 
 TABLES = read_tables(DOCS / "reference" / "json.md")
 # What a run directory holds under names of the user's own.
-OPEN = {"sharing", "overrides", "metrics", "results", "config", "states", "files", "tags"}
+OPEN = {"sharing", "overrides", "given", "metrics", "results", "config", "states", "files", "tags"}
 # The amounts of a forecast, which have one form.
 OPEN |= {"gpu_hours", "seconds", "forecast_seconds", "slot_seconds", "gpu_seconds", "bytes"}
 GRID = """lr=0.1,0.1,2,3 '+_filters=["lr > 2 ! steps == 20"]'"""

@@ -21,7 +21,17 @@ TABLES = read_tables(PAGE)
 # It stops early, after one iteration. A second run extends the first one.
 TRAINING = "+max_epochs=1 +stopping.time_limit=0.001 scheduler=none data.held_out=1500 orch.tracking.enabled=false"
 # What is in results.json under names of the user's own, or of the machine.
-OPEN = {"test", "best", "final", "environment", "overrides", "metrics", "extends"}
+OPEN = {
+    "test",
+    "best",
+    "final",
+    "environment",
+    "overrides",
+    "given",
+    "choices",
+    "metrics",
+    "extends",
+}
 
 
 def first_column(heading: str) -> list[str]:

@@ -17,6 +17,7 @@ from orchestrator.errors import UsageError
 from orchestrator.grid.axes import describe_point
 from orchestrator.planning.former_runs import look_back
 from orchestrator.planning.load import load_plan
+from orchestrator.planning.named_reports import name_reports
 from orchestrator.rundir.run_summary import report_on
 from orchestrator.rundir.state import State
 from orchestrator.rundir.survivors import Survivors
@@ -98,7 +99,7 @@ def _tell(
         console.print(Text(f"Nothing to remove: this grid names all runs in {folder}."))
         return
     if not options.yes:
-        print_status(reports, console)
+        print_status(name_reports(reports, planned.experiment), console)
         print_changes(look_back(planned), console)
         text = (
             f"This command names {_compared(planned)}. The other {len(reports)} in {folder}"

@@ -15,6 +15,7 @@ from orchestrator.cli.status_table import print_status
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.grid.axes import describe_point
 from orchestrator.planning.load import open_experiment
+from orchestrator.planning.named_reports import name_reports
 from orchestrator.rundir.run_summary import report_on
 from orchestrator.rundir.survivors import Survivors
 
@@ -45,7 +46,7 @@ def rm(options: argparse.Namespace, console: Console) -> int:
     elif options.yes:
         _tell(reports, left, console)
     else:
-        print_status(reports, console)
+        print_status(name_reports(reports, experiment), console)
         what = "This run" if len(reports) == 1 else f"These {len(reports)} runs"
         text = f"{what} would be removed: --yes removes them permanently."
         console.print(Text(text.replace("them", "it") if len(reports) == 1 else text))

@@ -67,7 +67,7 @@ def show(options: argparse.Namespace, console: Console) -> int:
 def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]:
     """Yield the name and the value of each line under the first one."""
     seen = report.seen
-    for key, value in report.overrides.items():
+    for key, value in {**report.overrides, **report.given}.items():
         yield key, value if isinstance(value, str) else show_value(value)
     if report.note:
         yield "note", str(report.note)

@@ -17,6 +17,7 @@ from orchestrator.execution.live_usage import UNKNOWN, look_at
 from orchestrator.execution.stop_requests import StopRequests
 from orchestrator.execution.visible_gpus import Nvml
 from orchestrator.planning.best_runs import best_reports
+from orchestrator.planning.named_reports import name_reports
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -99,8 +100,9 @@ def _print_runs(
     chosen = _choose(status, options, states, most, with_others=options.all)
     halved = seen.halved
     standings = halved.standings(chosen) if halved else {}
+    named = name_reports(chosen, status.experiment, status.pending)
     print_status(
-        chosen, console, counts=counts, total=total, live=_live(chosen), standings=standings
+        named, console, counts=counts, total=total, live=_live(chosen), standings=standings
     )
     for line in halved.describe() if halved else ():
         console.print(note(line), soft_wrap=True)
