@@ -66,8 +66,9 @@ def find_own_command(
     Of the original command line the values of the run are recorded. If the current config yields
     another run, the keys that differ are overridden one by one.
     """
-    values = {**report.overrides, **report.given}
     given = {text.partition("=")[0].lstrip("+~"): text for text in options.overrides}
+    untyped = {key: value for key, value in report.given.items() if key not in given}
+    values = {**report.overrides, **untyped}
     others = [text for key, text in given.items() if key not in values]
     signs = {key: text[: len(text) - len(text.lstrip("+"))] for key, text in given.items()}
     told: tuple[str, ...] = ()
