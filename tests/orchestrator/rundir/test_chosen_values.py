@@ -39,7 +39,7 @@ def test_what_is_malformed_counts_as_empty(name: str, damage: Any) -> None:
 
 
 def test_endless_values_are_not_followed() -> None:
-    """A hundred levels are no value of anybody."""
+    """Nobody has a value of a hundred levels."""
     deep: Any = 1
     for _ in range(100):
         deep = [deep]
