@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def best_checkpoint(run_dir: Path) -> Path:
+def best_checkpoint(run_dir: Path, advice: str = "Execute the run again.") -> Path:
     """Return the best checkpoint of a run that is done, or the last one if there is no best iteration.
+
+    ``advice`` says what to do if it is missing.
 
     Raises:
         CheckpointError: If it is missing.
@@ -26,17 +28,17 @@ def best_checkpoint(run_dir: Path) -> Path:
         return path
     iteration = json.loads(read_plain(run_dir / RESULTS)).get("best", {}).get("iteration")
     if iteration is None:
-        return last_checkpoint(run_dir)
+        return last_checkpoint(run_dir, advice)
     found = [*(run_dir / CHECKPOINTS).glob(f"{iteration:06d}-*.pt")]
     if not found:
         raise CheckpointError(
-            f"{path}: it is gone, and so is iteration {iteration}, the best one. Give weights='last'."
+            f"{path}: it is gone, and so is iteration {iteration}, the best one. {advice}"
         )
     return found[0]
 
 
-def last_checkpoint(run_dir: Path) -> Path:
-    """Return the checkpoint of the last iteration.
+def last_checkpoint(run_dir: Path, advice: str = "Execute the run again.") -> Path:
+    """Return the checkpoint of the last iteration; ``advice`` says what to do if there is none.
 
     Raises:
         CheckpointError: If there are no checkpoints.
@@ -44,5 +46,5 @@ def last_checkpoint(run_dir: Path) -> Path:
     folder = run_dir / CHECKPOINTS
     paths = [path for path in folder.glob("*.pt") if NAME.fullmatch(path.name)]
     if not paths:
-        raise CheckpointError(f"{folder}: there are no checkpoints. Execute the run again.")
+        raise CheckpointError(f"{folder}: there are no checkpoints. {advice}")
     return max(paths, key=lambda path: int(path.name.partition("-")[0]))

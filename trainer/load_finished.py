@@ -37,7 +37,9 @@ def load_model(run_dir: Path | str, weights: str, device: str | torch.device) ->
     if not (run_dir / RESULTS).is_file():
         raise ConfigError(f"{run_dir}: the run is not done. Run it to its end.")
     states = read_module_states(
-        best_checkpoint(run_dir) if weights == "best" else last_checkpoint(run_dir)
+        best_checkpoint(run_dir, "Give weights='last'.")
+        if weights == "best"
+        else last_checkpoint(run_dir)
     )
     config = plain_config(read_config(run_dir / CONFIG))
     before = rng_state()

@@ -171,7 +171,11 @@ def _check_content(source: Path, digest: str | None) -> None:
 
 def _read_run(run_dir: Path) -> tuple[Weights, Weights]:
     """Return the best weights of a run that is done, and their average if its evaluations used it."""
-    states = read_module_states(best_checkpoint(run_dir))
+    try:
+        checkpoint = best_checkpoint(run_dir, "Restore it, or name a file with weights.")
+    except CheckpointError as error:
+        raise CheckpointError(f"init_from: {error}") from None
+    states = read_module_states(checkpoint)
     averaged = states.get("ema", {}).get("weights", {})
     if averaged:
         config = plain_config(read_config(run_dir / CONFIG))

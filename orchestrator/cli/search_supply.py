@@ -122,7 +122,13 @@ def describe_search(search: Search) -> str:
     best = ""
     if found.best is not None:
         best = f"; the best {settings.metric} is {found.value:.6g}, of {short(found.best)}"
-    return f"search: {found.tried} of {settings.points} points tried{best}"
+    if found.tried > settings.points:
+        points = (
+            f"{found.tried} points tried, more than the {settings.points} of orch.search.points"
+        )
+    else:
+        points = f"{found.tried} of {settings.points} points tried"
+    return f"search: {points}{best}"
 
 
 def search_as_json(search: Search) -> dict[str, object]:

@@ -152,7 +152,8 @@ def print_summary(plan: Plan, console: Console, drift: Drift | None = None) -> N
     if plan.only:
         chosen = f"{len(plan.decisions):>7} of them selected by  "
         console.print(Text.assemble(chosen, (printable(plan.only), "cyan")))
-    console.print(states_line(plan.states))
+    if len(plan.decisions):  # a search that begins has none
+        console.print(states_line(plan.states))
     if drift is not None:
         print_drift(drift, console)
 

@@ -13,6 +13,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from orchestrator.config.credential_check import without_secret
 from orchestrator.config.shell_quoting import quoted_override
+from orchestrator.config.starting_digest import DIGEST, SOURCE
 from orchestrator.errors import ConfigError
 from orchestrator.sanitize import printable
 
@@ -120,7 +121,8 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
             return f"{_shorten(shown)!r} is not an override: {_shorten(what)}. {advice}."
     text = _without_secrets(_OUR_RESOLVERS.sub("", _flatten(error)))
     if isinstance(error, OmegaConfBaseException) and error.full_key:
-        text = f"{error.full_key}: {text}"
+        # What a run begins with is named by the one key, its digest is computed for the other.
+        text = f"{SOURCE if error.full_key == DIGEST else error.full_key}: {text}"
     open_group = _OPEN_GROUP.search(text)
     if open_group:
         group, options = open_group[1], open_group[2].split()

@@ -18,7 +18,7 @@ def describe_choice(metric: str, names: Sequence[str], otherwise: str = "") -> s
     """
     listed = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
     if not names:
-        return "They report none." + (f" Choose {otherwise}." if otherwise else "")
+        return f"They report none. Let the program log it{f', or choose {otherwise}' if otherwise else ''}."
     near = difflib.get_close_matches(metric, names, n=1)
     if near:
         return f"Did you mean {near[0]!r}? They report {listed}."

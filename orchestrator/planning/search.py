@@ -153,7 +153,12 @@ class Search:
                 is_maximized=self.is_maximized,
             )
             if point is None:
-                self.trouble = f"the search has tried all {len(trials)} points that the axes and the filters allow"
+                all_points = f"all {len(trials)} points" if len(trials) > 1 else "the only point"
+                self.trouble = (
+                    f"the search has tried {all_points} that the axes and the filters allow"
+                    if trials
+                    else "the filters allow no point of the search"
+                )
                 break
             run = allowed[repr(point)]
             found.append(run)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from run_files import Interrupt
 
-RUNS = ("folder", "unfinished", "other program", "without weights")
+RUNS = ("folder", "unfinished", "other program", "without weights", "without the best")
 STILL = {"optimizer": {"_target_": "torch.optim.SGD", "lr": 0.0}}  # weights stay as they begin
 
 
@@ -244,7 +244,14 @@ def test_safetensors_that_are_not_installed_are_asked_for(
         ("folder", r"^init_from: .*: it is not a run directory. Correct the path"),
         ("unfinished", r"^init_from: .*: the run is not done. Run it to its end"),
         ("other program", r"^init_from: .*: results.json is not that of the trainer"),
-        ("without weights", r"there are no checkpoints"),
+        (
+            "without weights",
+            r"^init_from: .*: there are no checkpoints. Restore it, or name a file with weights\.$",
+        ),
+        (
+            "without the best",
+            r"^init_from: .*: it is gone, and so is iteration 3, the best one. Restore it, or name a",
+        ),
     ],
 )
 def test_weights_that_cannot_be_used_are_one_line(tmp_path: Path, spoil: str, said: str) -> None:
@@ -274,7 +281,11 @@ def spoiled_file(tmp_path: Path, spoil: str) -> Path:
 
 def spoiled_run(run_dir: Path, spoil: str) -> Path:
     """Return a folder that is not that of a usable run."""
-    results = {"other program": {}, "without weights": {"digest": "1", "best": {"iteration": None}}}
+    results = {
+        "other program": {},
+        "without weights": {"digest": "1", "best": {"iteration": None}},
+        "without the best": {"digest": "1", "best": {"iteration": 3}},
+    }
     if spoil != "folder":
         (run_dir / "config.yaml").touch()
         (run_dir / "checkpoints").mkdir()

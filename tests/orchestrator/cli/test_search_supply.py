@@ -77,6 +77,8 @@ def test_search_is_executed_to_its_end_and_not_beyond(folder: Path) -> None:
     assert (plan["search"]["tried"], plan["search"]["points"], len(plan["runs"])) == (8, 9, 9)
     told = _orch(folder, "plan", "orch.search.points=9").stdout
     assert "search: 8 of 9 points tried; the best loss is" in told
+    told = _orch(folder, "plan", "orch.search.points=5").stdout
+    assert "search: 8 points tried, more than the 5 of orch.search.points; the best loss is" in told
     some = _orch(folder, "run", "--only", "x > -9", "orch.search.points=9").stdout
     assert "Nothing to do: all 8 runs" in some
 
@@ -85,7 +87,7 @@ def test_metric_that_is_missing_ends_the_search_with_one_line(folder: Path) -> N
     """The runs that were started have ended by then."""
     done = _orch(folder, "run", "--quiet", "orch.search.metric=val_loss")
     assert done.returncode == 2
-    assert "none reports 'val_loss'. They report loss" in done.stderr
+    assert "none reports 'val_loss'. Did you mean 'loss'? They report loss." in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -162,7 +162,7 @@ def test_source_that_cannot_be_used_is_one_line(path: str, said: str) -> None:
     with pytest.raises(StartingWeightsError, match=f"^{said}$"):
         digest_of_source(path)
     for overrides in ([f"+init_from={path}"], [f"+init_from=0.pt,{path}", "seed=0,1"]):
-        with pytest.raises(ConfigError, match=rf"^init_from_digest: {said}\.$"):
+        with pytest.raises(ConfigError, match=rf"^init_from: {said}\.$"):
             planned(*overrides)
 
 

@@ -143,7 +143,10 @@ def test_curve_that_has_changed_is_read_again(
     [
         ("los", "Did you mean 'los'? They report los, lr."),
         ("error", "Choose one of error, lr, or a first rung at which it is logged."),
-        ("", "They report none. Choose a first rung at which it is logged."),
+        (
+            "",
+            "They report none. Let the program log it, or choose a first rung at which it is logged.",
+        ),
     ],
 )
 def test_metric_that_no_run_has_is_told_with_what_to_choose(

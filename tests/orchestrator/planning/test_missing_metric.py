@@ -16,5 +16,7 @@ def test_nearest_name_is_told_first() -> None:
 def test_many_names_are_cut_and_none_are_told() -> None:
     names = [f"x{at}" for at in range(99)]
     assert describe_choice("acc", names).endswith("x18, x19, ....")
-    assert describe_choice("acc", []) == "They report none."
-    assert describe_choice("acc", [], "x") == "They report none. Choose x."
+    assert describe_choice("acc", []) == "They report none. Let the program log it."
+    assert (
+        describe_choice("acc", [], "x") == "They report none. Let the program log it, or choose x."
+    )

@@ -117,7 +117,7 @@ def test_metric_that_no_run_reports_is_an_error(search_folder: Path) -> None:
     """Otherwise the search would be random, without a word."""
     search = _search(search_folder)
     _end(search, _supply(search).run.run_id, accuracy=1)
-    with pytest.raises(UsageError, match=r"none reports 'loss'. They report .*accuracy"):
+    with pytest.raises(UsageError, match=r"none reports 'loss'. Choose one of .*accuracy"):
         _supply(search)
 
 
@@ -138,3 +138,15 @@ def test_small_space_ends_when_it_is_exhausted(search_folder: Path) -> None:
         count += 1
     assert count == 5
     assert search.trouble == "the search has tried all 5 points that the axes and the filters allow"
+
+
+def test_search_without_a_choice_says_so(search_folder: Path) -> None:
+    search = _search(search_folder, "x=choice(1)", "kind=choice(a)")
+    while _supply(search):
+        pass
+    assert (
+        search.trouble == "the search has tried the only point that the axes and the filters allow"
+    )
+    search = _search(search_folder, "x=range(-1,2)", "_filters=['x > -9 ! x > -9']")
+    assert _supply(search) is None
+    assert search.trouble == "the filters allow no point of the search"
