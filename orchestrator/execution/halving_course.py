@@ -87,16 +87,22 @@ class HalvingCourse:
     def count(self, failed: Collection[RunId]) -> tuple[int, int]:
         """Return how many runs are paused since others were better, and how many are left.
 
-        Where they cannot be compared, all are left that are neither done nor failed.
+        Those that have failed are not left. Where they cannot be compared, none is paused.
         """
         self._observe()
         stage = self._look(failed)
+        places = {self._places[run_id] for run_id in failed}
+        places |= {at for at, each in self._seen.items() if each.state is State.FAILED}
         if stage is None:
-            over = sum(each.state is State.DONE for each in self._seen.values())
-            return 0, len(self._decisions) - over - len(failed)
-        unproven = sum(each.state is State.UNPROVEN for each in self._seen.values())
-        going = stage.count(RungVerdict.GOES_ON) + stage.count(RungVerdict.WAITS) - unproven
-        return stage.count(RungVerdict.PAUSED), going + len(self._decisions) - len(stage.standings)
+            done = {at for at, each in self._seen.items() if each.state is State.DONE}
+            return 0, len(self._decisions) - len(done | places)
+        places |= {at for at, each in self._seen.items() if each.state is State.UNPROVEN}
+        open_ones = (RungVerdict.GOES_ON, RungVerdict.WAITS)
+        left = sum(
+            each.verdict in open_ones and at not in places for at, each in stage.standings.items()
+        )
+        unseen = len(self._decisions) - len(stage.standings)
+        return stage.count(RungVerdict.PAUSED), left + unseen
 
     @cached_property
     def _places(self) -> dict[RunId, int]:

@@ -132,10 +132,10 @@ class Outlook:
         return repeat(each, self._stage.runs - len(self._decisions))
 
     def _ahead(self, place: int) -> Remaining | None:
-        total, seen = self._total(place), self._seen.get(place, NOTHING_THERE)
+        total = self._total(place)
         if total is None or self._is_done(place):
             return None
-        return Remaining(self._stage.of(place), min(total, seen.saved), total)
+        return Remaining(self._stage.of(place), min(total, self._decisions.saved(place)), total)
 
     def _is_done(self, place: int) -> bool:
         return self._seen.get(place, NOTHING_THERE).state is State.DONE

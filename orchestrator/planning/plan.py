@@ -142,6 +142,12 @@ class Decisions(Sequence[Decision]):
         """Return the run at an index."""
         return self._runs[place]
 
+    def saved(self, place: int) -> int:
+        """Return how many iterations of the run at an index are there already, or in one that it extends."""
+        extension = self._extensions.get(place)
+        extended = extension.iteration if extension and extension.is_possible else 0
+        return max(extended, self._seen.get(place, NOTHING_THERE).saved)
+
     def run_id(self, place: int) -> RunId:
         """Return the run ID at an index, without creating the run."""
         runs = self._runs

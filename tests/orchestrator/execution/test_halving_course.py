@@ -112,6 +112,22 @@ def test_failed_run_holds_nobody_up(experiment: ExperimentDirectory, runs: list[
     assert stand.course.count({runs[3].run_id}) == (1, 2)
 
 
+def test_run_that_was_killed_too_often_is_waited_for_and_has_failed(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """It is not counted twice: the others are left, and it has failed."""
+    stand = Stand(experiment, runs, HALF)
+    stand.start()
+    for at in (0, 1, 2):
+        stand.leave(at, at / 10)
+        stand.pause(at)
+    directory = experiment.create(runs[3])
+    killed = replace(STATUS, record=Record.FAILED, failure=Failure("killed", "by SIGKILL"))
+    directory.write_status(killed)
+    assert stand.go_on() == []
+    assert stand.course.count(()) == (0, 3)
+
+
 def test_run_that_does_not_come_to_its_rung_is_left_and_not_started_again(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:

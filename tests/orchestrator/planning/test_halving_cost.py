@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.config.halving_settings import Halving
+from orchestrator.grid.extension import Extension
 from orchestrator.grid.identity import Run, identify
 from orchestrator.planning.halving_cost import Outlook, Remaining, expect_cost, list_rungs
 from orchestrator.planning.plan import Decisions
@@ -98,6 +99,18 @@ def test_finished_run_need_not_tell_its_number_of_iterations() -> None:
     found = outlook(runs, {0: begun, 1: begun, 2: done})
     assert (found.longest, found.is_known) == (6, True)
     assert not outlook(runs, {0: begun, 2: done}).is_known
+
+
+def test_what_an_extended_run_has_computed_is_not_left() -> None:
+    runs = [identify({"iterations": 9, "seed": seed}, {"seed": seed}) for seed in range(3)]
+    stage = find_stage({}, 3, THIRD)
+    other = identify({"iterations": 6}, {}).run_id
+    extensions = {0: Extension(other, 6), 1: Extension(other, 6, keys=("scheduler.T_max",))}
+    decisions = Decisions(runs, {}, extensions)
+    assert [decisions.saved(at) for at in range(3)] == [6, 0, 0]
+    cost = Outlook(decisions, stage, THIRD).cost()
+    assert cost is not None
+    assert cost.whole == 3 + 9 + 9
 
 
 def test_many_runs_are_looked_at_in_part() -> None:
