@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from orchestrator.config.metric_patterns import is_counted
 from orchestrator.errors import UsageError
 from orchestrator.planning.halving_cost import Outlook
 from orchestrator.planning.halving_stage import halve, look_at_directories, look_at_grid
@@ -96,6 +97,12 @@ def apply_halving(planned: W, settings: Settings) -> W:
         raise UsageError(
             "halving and the order breadth exclude each other: with halving, all runs advance to the"
             " same rung in any case. Choose one."
+        )
+    if is_counted(settings.program.metrics_from_output, halving.metric):
+        raise UsageError(
+            f"halving: orch.metrics_from_output counts what is printed of {halving.metric!r}, and begins at 1"
+            " again when a paused run goes on. Let the program print the iteration, and add (?P<step>\\d+)"
+            " to the pattern."
         )
     return halve(planned, halving)
 

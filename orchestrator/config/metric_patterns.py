@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.grid.config_values import Value
 
 _STEP: Final = "step"  # the group that is not a metric
@@ -33,6 +35,11 @@ def parse_metric_patterns(node: Value, *, is_trainer: bool) -> tuple[str, ...]:
             f"{_NAME} has no effect on the trainer, which records its metrics itself. Remove it."
         )
     return tuple(map(_check, patterns))
+
+
+def is_counted(patterns: Sequence[str], metric: str) -> bool:
+    """Return whether a pattern finds a metric without its step, so that its matches are counted."""
+    return any(f"(?P<{metric}>" in it and f"(?P<{_STEP}>" not in it for it in patterns)
 
 
 def _check(pattern: Value) -> str:

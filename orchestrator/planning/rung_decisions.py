@@ -55,7 +55,7 @@ class Contestant:
         value = value_at(self.curve, rung)
         if self.has_failed_before(rung):
             return 2, 0.0, self.run_id
-        if math.isnan(value):
+        if not math.isfinite(value):  # it has diverged, or has no value
             return 1, 0.0, self.run_id
         return 0, value if is_less_better else -value, self.run_id
 

@@ -188,6 +188,10 @@ def test_asynchronous_rungs_are_told_before_anything_has_begun(
         ((HALVING, "--order=breadth"), "halving and the order breadth exclude each other"),
         ((HALVING, "--prepare"), "and --prepare leaves them to others. Add --halving none"),
         ((HALVING, "+orch.slurm={}"), "and orch.slurm leaves them to others"),
+        (
+            (HALVING, r"+orch.metrics_from_output='loss (?P<loss>\S+)'"),
+            r"Let the program print the iteration, and add (?P<step>\d+) to the pattern.",
+        ),
         (("--halving=loss:3",), "--halving is 'loss:3'. Write it as METRIC:MODE:FACTOR"),
         (("--halving=loss:min:1",), "--halving.factor is 1"),
     ],

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.config.metric_patterns import is_counted
 from orchestrator.config.orch_settings import parse_settings
 from orchestrator.errors import ConfigError
 
@@ -50,3 +51,10 @@ def test_nothing_but_one_line_is_said_of_a_pattern(recwarn: pytest.WarningsRecor
 def test_trainer_records_its_metrics_itself() -> None:
     with pytest.raises(ConfigError, match="has no effect on the trainer"):
         parse("a (?P<a>.)", command=None)
+
+
+def test_metric_is_counted_where_its_pattern_has_no_step() -> None:
+    patterns = (r"epoch (?P<step>\d+) loss (?P<loss>\S+)", r"acc (?P<acc>\S+)")
+    assert is_counted(patterns, "acc")
+    assert not is_counted(patterns, "loss")
+    assert not is_counted((), "acc")

@@ -73,10 +73,13 @@ def test_more_is_better_if_the_mode_says_so() -> None:
     assert verdicts(stage, 2) == ["paused", "end"]
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_nan_counts_as_worst_and_a_failed_run_as_worse(bad: float) -> None:
-    runs = field(run(0, bad), run(1, 9.0), run(2, end=End.FAILED), run(3, 8.0))
-    stage = find_stage(runs, 4, Halving("loss", True, 2))
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_diverged_run_counts_as_worst_and_a_failed_run_as_worse(mode: str, bad: float) -> None:
+    """Infinities are as little a result as NaN, whichever way is better."""
+    sign = 1 if mode == "min" else -1
+    runs = field(run(0, bad), run(1, sign * 9.0), run(2, end=End.FAILED), run(3, sign * 8.0))
+    stage = find_stage(runs, 4, Halving("loss", mode == "min", 2))
     assert verdicts(stage, 4) == ["paused", "2", "over", "2"]
     assert [stage.of(at).place for at in range(4)] == [3, 2, 4, 1]
 
@@ -128,7 +131,8 @@ def final(curves: Sequence[Sequence[float]], halving: Halving) -> set[int]:
     while len(left) > 1 and (rung := halving.rung(number)) is not None:
         if rung >= len(curves[0]):
             break
-        left.sort(key=lambda at: (not curves[at][rung - 1] <= math.inf, curves[at][rung - 1], at))
+        values = {at: curves[at][rung - 1] for at in left}
+        left.sort(key=lambda at: (0, values[at], at) if math.isfinite(values[at]) else (1, 0, at))
         left = left[: max(1, len(left) // halving.factor)]
         number += 1
     return set(left)
