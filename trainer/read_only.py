@@ -52,6 +52,12 @@ class ReadOnly:
             )
 
 
+def added_by_others(value: ReadOnly) -> dict[str, object]:
+    """Return the attributes that code of other packages has added to an object."""
+    held = vars(value)
+    return {name: held[name] for name in held.get(ADDED, ()) if name in held}
+
+
 def _is_ours(names_of_caller: Mapping[str, object]) -> bool:
     """Return whether the caller is a module of this package."""
     return str(names_of_caller.get("__name__", "")).partition(".")[0] == OURS

@@ -19,13 +19,14 @@ from torch.optim import Optimizer
 
 from trainer.errors import CheckpointError
 from trainer.loading.call_in_fork import found_without_trace
+from trainer.reached_values import reached_values
 from trainer.run_files import say
 from trainer.state_digest import digest_of
 from trainer.target_errors import first_line, is_installed
-from trainer.unsaved_state import is_of_package, saves_more, values_of
+from trainer.ways_to_save import saves_its_own_way, saves_more
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     Digests = dict[str, str]
     Form = dict[str, object]
@@ -46,8 +47,9 @@ class Rehearsal:
     def __init__(
         self, modules: Mapping[str, object], *, is_rebuilt: bool = False, may_change: bool = True
     ) -> None:
+        self._all = modules
         self._modules: dict[str, Any] = {
-            role: module for role, module in modules.items() if _saves_its_own_way(module)
+            role: module for role, module in modules.items() if saves_its_own_way(module)
         }
         self._before: dict[str, tuple[object, dict[str, object]]] = {}
         self._built = (
@@ -62,7 +64,7 @@ class Rehearsal:
             with suppress(Exception):  # user code, which may work only after an iteration
                 state = module.state_dict()
                 if _size_of(state) <= MOST_BYTES:
-                    self._before[role] = deepcopy(state), _values_of(module, role)
+                    self._before[role] = deepcopy(state), self._values_of(role)
 
     def tell(self) -> None:
         """Print what a resumed run would not have again; called after the first iteration.
@@ -75,9 +77,7 @@ class Rehearsal:
         if not before:
             return
         found = found_without_trace(
-            lambda: {
-                role: _rehearsed(self._modules[role], role, *its) for role, its in before.items()
-            },
+            lambda: {role: self._rehearsed(role, *its) for role, its in before.items()},
             what="states of modules",
         )
         for role, (error, lost) in found.items():
@@ -108,6 +108,49 @@ class Rehearsal:
                     " not be resumed."
                 )
 
+    def _rehearsed(
+        self, role: str, state: object, values: Mapping[str, object]
+    ) -> tuple[str, list[str]]:
+        """Load the state of now and that of the beginning.
+
+        Returns:
+            Why the first could not be loaded, and the names of what the second did not restore.
+        """
+        module = self._modules[role]
+        now, now_again = (_digests_of(module.state_dict(), role) for _ in range(2))
+        values_now = self._values_of(role)
+        try:
+            module.load_state_dict(deepcopy(module.state_dict()))
+        except Exception as error:  # noqa: BLE001 - user code
+            return _told(error), []
+        wanted = _digests_of(state, role)
+        try:
+            module.load_state_dict(state)
+            found, values_found = _digests_of(module.state_dict(), role), self._values_of(role)
+        except Exception:  # noqa: BLE001 - user code, which may not be able to go back
+            return "", []
+        lost = [
+            key
+            for key, digest in wanted.items()
+            if now.get(key) == now_again.get(key) != digest != found.get(key)
+        ]
+        lost += [
+            path
+            for path, value in values.items()
+            if values_now.get(path) != value != values_found.get(path) and path not in lost
+        ]
+        return "", lost
+
+    def _values_of(self, role: str) -> dict[str, object]:
+        """Return the values that a module reaches, and the weights that are trained."""
+        module = self._modules[role]
+        values = reached_values({role: module}, beside=self._all.values(), with_own_ways=True)
+        left = MOST_BYTES
+        for name, weight in module.named_parameters() if isinstance(module, nn.Module) else ():
+            if weight.requires_grad and not is_lazy(weight) and (left := left - weight.nbytes) >= 0:
+                values[f"{role}.{name}"] = digest_of(weight)
+        return values
+
 
 def _form_of(module: object) -> Form:
     """Return what of a module its state has to fit; nothing for objects of the user's own.
@@ -130,52 +173,6 @@ def _fits(now: Form, built: Form) -> bool:
     )
 
 
-def _rehearsed(
-    module: Any,  # noqa: ANN401 - the user's
-    role: str,
-    state: object,
-    values: Mapping[str, object],
-) -> tuple[str, list[str]]:
-    """Load the state of now and that of the beginning.
-
-    Returns:
-        Why the first could not be loaded, and the names of what the second did not restore.
-    """
-    now, now_again = (_digests_of(module.state_dict(), role) for _ in range(2))
-    values_now = _values_of(module, role)
-    try:
-        module.load_state_dict(deepcopy(module.state_dict()))
-    except Exception as error:  # noqa: BLE001 - user code
-        return _told(error), []
-    wanted = _digests_of(state, role)
-    try:
-        module.load_state_dict(state)
-        found, values_found = _digests_of(module.state_dict(), role), _values_of(module, role)
-    except Exception:  # noqa: BLE001 - user code, which may not be able to go back
-        return "", []
-    lost = [
-        key
-        for key, digest in wanted.items()
-        if now.get(key) == now_again.get(key) != digest != found.get(key)
-    ]
-    lost += [
-        path
-        for path, value in values.items()
-        if values_now.get(path) != value != values_found.get(path) and path not in lost
-    ]
-    return "", lost
-
-
-def _values_of(module: Any, role: str) -> dict[str, object]:  # noqa: ANN401 - the user's
-    """Return the numbers and small tensors in attributes, and the weights that are trained."""
-    values = dict(values_of(module, role))
-    left = MOST_BYTES
-    for name, weight in module.named_parameters() if isinstance(module, nn.Module) else ():
-        if weight.requires_grad and not is_lazy(weight) and (left := left - weight.nbytes) >= 0:
-            values[f"{role}.{name}"] = digest_of(weight)
-    return values
-
-
 def _told(error: Exception) -> str:
     frames = [
         frame
@@ -190,19 +187,6 @@ def _digests_of(state: Any, role: str) -> Digests:  # noqa: ANN401 - the user's
     """Return a digest of each part of a state."""
     parts = state if isinstance(state, dict) else {"state": state}
     return {f"{role}.{key}": digest_of(value) for key, value in parts.items()}
-
-
-def _saves_its_own_way(module: object) -> bool:
-    if not callable(getattr(module, "load_state_dict", None)):
-        return False
-    if isinstance(module, nn.Module):
-        return any(saves_more(type(each)) for each in module.modules())
-    own: tuple[Callable[..., object] | None, ...] = tuple(
-        getattr(type(module), name, None) for name in ("state_dict", "load_state_dict")
-    )
-    return not is_of_package(type(module)) and any(
-        not str(getattr(method, "__module__", "")).startswith("torch.") for method in own
-    )
 
 
 def _size_of(value: object) -> int:

@@ -61,7 +61,7 @@ from trainer.state_rehearsal import Rehearsal
 from trainer.still_weights import StillWeights
 from trainer.training_position import passes_of
 from trainer.training_steps import TrainingSteps
-from trainer.unsaved_state import UnsavedState
+from trainer.unsaved_state import UnsavedState, code_beside
 from trainer.update import Update
 from trainer.weight_average import WeightAverage
 
@@ -143,7 +143,9 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         )
         self.batches = passes_of(self.loaders["train"])
         self.generators = ModuleGenerators(self.modules, self.loaders.values())
-        self.unsaved = UnsavedState(self.modules)
+        self.unsaved = UnsavedState(
+            self.modules, lambda: code_beside(self, self.loaders, self.measures)
+        )
         self.rehearsal = Rehearsal(
             self.modules,
             is_rebuilt=bool(self.callbacks.cb_on_train_begin),

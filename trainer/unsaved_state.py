@@ -1,118 +1,105 @@
-"""Unsaved state: numbers and tensors of modules that change in the training, and that nothing saves."""
+"""Unsaved state: values that change in the training, and that no checkpoint has."""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-import torch
-from torch import Tensor, nn
-
+from trainer.loading.loaded_batches import TensorBatches
+from trainer.object_parts import ItemCount
+from trainer.reached_values import reached_values
+from trainer.read_only import added_by_others
 from trainer.run_files import say
-from trainer.target_errors import is_installed
+from trainer.ways_to_save import saves_its_own_way
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
+
+    from trainer.configured_metrics import Measures
+    from trainer.loading.loaders import Loader
+    from trainer.read_only import ReadOnly
 
     Values = dict[str, object]
 
-MOST_BYTES = 2**20  # of a tensor that is compared
-SAVING = ("state_dict", "load_state_dict", "get_extra_state", "set_extra_state")
+MOST_NAMED: Final = 5
+LOOKS: Final = 2  # after this many iterations
 
 
 class UnsavedState:
-    """The numbers and tensors in attributes of modules that no `state_dict` has.
+    """The values that code reaches and no `state_dict` has.
 
     Args:
         modules: The modules by their roles.
+        others: Returns other objects whose code takes part in the training, by their names.
     """
 
-    def __init__(self, modules: Mapping[str, object]) -> None:
+    def __init__(
+        self, modules: Mapping[str, object], others: Callable[[], Mapping[str, object]] = dict
+    ) -> None:
         self._modules = modules
+        self._others = others
         self._before: Values = {}
-        self._is_told = False
+        self._looks = 0
 
     def begin(self) -> None:
         """Note the values at the beginning of the training."""
-        self._before = dict(_values_of(self._modules))
+        self._before = self._values()
 
     def tell(self) -> None:
-        """Print, once, which values have changed: a resumed run starts with the first ones."""
-        if self._is_told:
+        """Print which values have changed: a resumed run starts with the first ones.
+
+        Called after each iteration, it looks after the first two. What an iteration creates is named if
+        the next one changes it: many things are created once.
+        """
+        if self._looks == LOOKS:
             return
-        self._is_told = True
-        now = dict(_values_of(self._modules))
-        changed = [path for path, value in self._before.items() if now.get(path) != value]
+        self._looks += 1
+        now = self._values()
+        changed = [
+            path
+            for path, value in self._before.items()
+            if _differ(now.get(path, value), value) and _counts(value, self._looks)
+        ]
         if changed:
-            these = ", ".join(changed[:5])
+            these = ", ".join(changed[:MOST_NAMED])
+            more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
+            when = "the first iteration" if self._looks == 1 else "the first iterations"
             say(
-                f"note: {these} changed in the first iteration, and no state_dict() saves that: a resumed"
+                f"note: {these}{more} changed in {when}, and no state_dict() saves that: a resumed"
                 " run starts from the first value. Ignore this if each iteration sets it, or nothing"
                 " depends on it."
             )
+        self._before = {path: value for path, value in now.items() if path not in changed}
+        if self._looks == LOOKS:
+            self._before = {}
+
+    def _values(self) -> Values:
+        modules = self._modules
+        values = reached_values(modules, self._others())
+        own = {role: each for role, each in modules.items() if saves_its_own_way(each)}
+        if own:  # what their code reaches, they may save
+            theirs = reached_values(own, beside=modules.values(), with_own_ways=True)
+            values = {path: value for path, value in values.items() if path not in theirs}
+        return values
 
 
-def _values_of(modules: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    for role, module in modules.items():
-        if isinstance(module, nn.Module):
-            for name, each in module.named_modules():
-                if not saves_more(type(each)):
-                    yield from _of_object(each, f"{role}.{name}" if name else role)
-        elif not hasattr(module, "state_dict"):
-            yield from _of_object(module, role)
+def _counts(value: object, looks: int) -> bool:
+    """Return whether a change of a value is told, or may be that of a cache, until it changes again."""
+    return looks > 1 or not (value is None or isinstance(value, ItemCount))
 
 
-def values_of(module: object, role: str) -> Iterator[tuple[str, object]]:
-    """Yield the numbers and small tensors in attributes of a module that saves in its own way."""
-    if isinstance(module, nn.Module):
-        for name, each in module.named_modules():
-            if saves_more(type(each)):
-                yield from _of_object(each, f"{role}.{name}" if name else role)
-    else:
-        yield from _of_object(module, role)
+def _differ(value: object, other: object) -> bool:
+    return value is not other and value != other
 
 
-def _of_object(value: object, path: str) -> Iterator[tuple[str, object]]:
-    """Yield the numbers and small tensors of an object of the user's own."""
-    if is_of_package(type(value)):
-        return
-    for name, held in _attributes_of(value).items():
-        if name == "training":
-            continue
-        if isinstance(held, (bool, int, float)):
-            yield f"{path}.{name}", held
-        elif isinstance(held, Tensor) and held.nbytes <= MOST_BYTES:
-            yield f"{path}.{name}", _bytes_of(held)
-
-
-def _attributes_of(value: object) -> Values:
-    """Return the attributes of an object, and those of its own classes that it may replace by its own."""
-    found: Values = {}
-    for kind in reversed(type(value).__mro__):
-        if not is_of_package(kind):
-            found.update(vars(kind))
-    return found | getattr(value, "__dict__", {})
-
-
-def is_of_package(kind: type) -> bool:
-    """Return whether a class is not the user's own."""
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return file is not None and is_installed(file)
-
-
-def saves_more(kind: type) -> bool:
-    """Return whether a module has more in its `state_dict` than PyTorch saves."""
-    own = (getattr(kind, name, None) for name in SAVING)
-    theirs = (getattr(nn.Module, name) for name in SAVING)
-    return issubclass(kind, nn.Module) and any(
-        one is not other for one, other in zip(own, theirs, strict=True)
-    )
-
-
-def _bytes_of(tensor: Tensor) -> bytes | None:
-    """Return the bytes of a tensor; None for one without a dense memory of its own."""
-    try:
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        return flat.view(torch.uint8).numpy().tobytes()  # NumPy lacks types such as bfloat16
-    except (RuntimeError, TypeError):
-        return None
+def code_beside(
+    trainer: ReadOnly, loaders: Mapping[str, Loader], measures: Measures
+) -> dict[str, object]:
+    """Return what runs the user's code in a training besides the modules, by names."""
+    found = {f"trainer.{name}": each for name, each in added_by_others(trainer).items()}
+    found |= {f"metrics.{name}": each for name, each in measures.metrics.items()}
+    for loader in loaders.values():
+        if loader.order.sampler is not None:
+            found[loader.order.key] = loader.order.sampler
+        if not isinstance(loader, TensorBatches):
+            found.setdefault("dataloader.collate_fn", loader.made.collate)
+    return found

@@ -157,7 +157,7 @@ def _held_by_function(function: FunctionType) -> Steps:
             continue
     yield from (("", value) for value in function.__defaults__ or ())
     yield from (("", value) for value in (function.__kwdefaults__ or {}).values())
-    names = _names_in(function.__code__)
+    names = names_in(function.__code__)
     for name in names:
         value = function.__globals__.get(name)
         if isinstance(value, ModuleType):
@@ -167,10 +167,10 @@ def _held_by_function(function: FunctionType) -> Steps:
             yield f" {name}", value
 
 
-def _names_in(code: CodeType) -> list[str]:
+def names_in(code: CodeType) -> list[str]:
     """Return the names of globals and attributes in a function's code, and in functions inside it."""
     inner = [each for each in code.co_consts if isinstance(each, CodeType)]
-    return [*dict.fromkeys([*code.co_names, *(name for each in inner for name in _names_in(each))])]
+    return [*dict.fromkeys([*code.co_names, *(name for each in inner for name in names_in(each))])]
 
 
 def _is_looked_into(value: Any, *, into_packages: bool = True) -> bool:  # noqa: ANN401 - as above

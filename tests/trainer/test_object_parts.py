@@ -1,0 +1,85 @@
+"""The parts of an object have names under which a reader finds them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from types import FunctionType, SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import Subset, TensorDataset
+
+from trainer.object_parts import parts_of
+
+
+class Slotted:
+    """A class with slots, and functions of all kinds."""
+
+    __slots__ = ("__hidden", "steps", "unset")
+
+    def __init__(self) -> None:
+        self.steps, self.__hidden = 1, 2
+
+    @staticmethod
+    def static() -> None:
+        """Do nothing."""
+
+    @classmethod
+    def of_class(cls) -> None:
+        """Do nothing."""
+
+    @property
+    def value(self) -> int:
+        """Refuse: a property is not asked."""
+        raise AssertionError
+
+    @cached_property
+    def cached(self) -> int:
+        """Refuse in the same way."""
+        raise AssertionError
+
+
+def test_slots_and_functions_of_all_kinds_are_parts() -> None:
+    found = dict(parts_of("x", Slotted()))
+    assert found["x.steps"] == 1
+    assert found["x._Slotted__hidden"] == 2
+    assert found["x.unset"] is None
+    names = ("static", "of_class", "value", "cached", "__init__")
+    assert all(isinstance(found[f"x.{name}"], FunctionType) for name in names)
+
+
+def double(value: int) -> int:
+    """Double."""
+    return 2 * value
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (SimpleNamespace(a=1), ["x.a"]),
+        (TensorDataset(torch.zeros(1)), ["x.tensors"]),
+        (Subset([Slotted()], [0]), ["x.dataset"]),  # type: ignore[arg-type]  # it is not asked
+        (Subset([1, 2], [0]), []),  # type: ignore[arg-type]  # as above
+        (torch.optim.SGD([torch.zeros(1)], lr=0.1), []),
+    ],
+)
+def test_objects_of_packages_have_only_parts_that_lead_to_own_code(
+    value: object, found: list[str]
+) -> None:
+    assert [path for path, _ in parts_of("x", value)] == found
+
+
+def numbers() -> Any:
+    """Yield numbers."""
+    number, held = 0, [1]
+    while held:
+        number += 1
+        yield number
+
+
+def test_the_place_of_a_generator_is_a_part() -> None:
+    generator = numbers()
+    seen = [dict(parts_of("x", generator))["x"] for _ in range(3) if next(generator)]
+    assert len({*seen}) == 3
+    assert dict(parts_of("x", generator))["x.held"] == [1]

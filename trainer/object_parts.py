@@ -1,0 +1,163 @@
+"""The parts of an object: what its attributes, items, classes and frames hold, by paths.
+
+Of what installed packages define, only what may lead to the user's own code is a part.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import deque
+from functools import cached_property, partial
+from itertools import chain
+from types import FunctionType, GeneratorType, MethodType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import TensorDataset
+
+from trainer.ways_to_save import is_in_package, is_of_package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+    Parts = Iterator[tuple[str, Any]]
+
+MOST_ITEMS: Final = 256  # of a container
+SIMPLE: Final = (bool, int, float, complex, str, bytes, type(None), np.generic)
+FUNCTIONS: Final = (FunctionType, MethodType, partial)
+SEQUENCES: Final = (list, tuple, deque)
+NAMESPACES: Final = (SimpleNamespace, argparse.Namespace)
+# Attributes that are searched otherwise, and those that PyTorch saves or sets.
+OF_MODULES: Final = {"training", "_parameters", "_buffers", "_modules"}
+OF_OPTIMIZERS: Final = {"state", "param_groups", "defaults"}
+
+
+class ItemCount(int):
+    """The number of items in a dictionary or set, which may be a cache."""
+
+
+def parts_of(path: str, value: Any) -> Parts:  # noqa: ANN401 - it may be anything
+    """Yield the parts of anything but a function or a module of PyTorch."""
+    match value:
+        case MethodType():
+            return iter([(path, value.__self__), (path, value.__func__)])
+        case partial():
+            return iter([(path, value.func), (path, value.args), (path, value.keywords)])
+        case type():
+            return _attributes_of(f"{value.__module__}.{value.__qualname__}", value)
+        case GeneratorType():
+            return _of_generator(path, value)
+        case LRScheduler():
+            return _of_schedule(path, value)
+        case _:
+            return chain(_items_of(path, value), of_object(path, value))
+
+
+def of_layer(path: str, module: nn.Module) -> Parts:
+    """Yield the numbers of a module of a package, and what may lead to the user's own code, such as hooks."""
+    is_still = not isinstance(module, LazyModuleMixin)
+    for name, held in vars(module).items():
+        if name not in OF_MODULES:
+            is_public = is_still and not name.startswith("_")
+            if (is_public and isinstance(held, (int, float))) or _may_lead_to_own(held):
+                yield f"{path}.{name}", held
+
+
+def _items_of(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
+    """Yield the items of a container, and how many there are."""
+    if isinstance(value, dict):  # not by methods of a subclass, which may do anything
+        yield path, ItemCount(dict.__len__(value))
+        yield from ((f"{path}[{_key(key)}]", item) for key, item in dict.items(value))
+    elif kind := next((each for each in SEQUENCES if isinstance(value, each)), None):
+        yield path, kind.__len__(value)
+        yield from ((f"{path}[{place}]", item) for place, item in enumerate(kind.__iter__(value)))
+    elif isinstance(value, (set, frozenset)):
+        yield path, ItemCount(len(value))
+    elif isinstance(value, np.ndarray):
+        yield from ((f"{path}[{place}]", item) for place, item in enumerate(value.flat))
+
+
+def _key(key: object) -> str:
+    return repr(key) if isinstance(key, (str, int, float)) else type(key).__name__
+
+
+def of_object(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
+    """Yield the attributes of an object, and those of its classes."""
+    kind = type(value)
+    left_out = OF_OPTIMIZERS if isinstance(value, Optimizer) else OF_MODULES
+    if isinstance(value, TensorDataset):
+        yield f"{path}.tensors", value.tensors
+    if isinstance(value, NAMESPACES):
+        yield from ((f"{path}.{name}", held) for name, held in vars(value).items())
+    elif is_of_package(kind):
+        for name, held in [*getattr(value, "__dict__", {}).items()]:
+            if name not in left_out and _may_lead_to_own(held):
+                yield f"{path}.{name}", held
+    else:
+        for name, held in _attributes_of(path, kind, value):
+            if name.rpartition(".")[2] not in left_out:
+                yield name, held
+
+
+def _may_lead_to_own(held: object) -> bool:
+    """Return whether an attribute of a package's object may lead to the user's own code."""
+    if isinstance(held, (list, tuple)):
+        return len(held) <= MOST_ITEMS and any(map(_may_lead_to_own, held))
+    if isinstance(held, dict):
+        return len(held) <= MOST_ITEMS and any(map(_may_lead_to_own, held.values()))
+    return isinstance(held, FUNCTIONS) or not (
+        isinstance(held, SIMPLE) or is_of_package(type(held))
+    )
+
+
+def _attributes_of(path: str, kind: type, value: object = None) -> Parts:
+    """Yield the attributes of a class of the user's own, and those of an object that hides them."""
+    found: dict[str, Any] = {}
+    for each in reversed(kind.__mro__):
+        if not is_of_package(each):
+            found.update(vars(each))
+    slots = [name for name, held in found.items() if type(held).__name__ == "member_descriptor"]
+    found |= {name: getattr(value, name, None) for name in slots}
+    found |= getattr(value, "__dict__", {}) if value is not None else {}
+    for name, held in found.items():
+        function = _unwrapped(held)
+        if isinstance(function, FunctionType) or not name.startswith(("__", "_abc_")):
+            yield f"{path}.{name}", function
+
+
+def _unwrapped(held: Any) -> Any:  # noqa: ANN401 - as above
+    match held:
+        case staticmethod() | classmethod():
+            return held.__func__
+        case property():
+            return held.fget
+        case cached_property():
+            return held.func
+        case _:
+            return held
+
+
+def _of_generator(path: str, value: GeneratorType[Any, Any, Any]) -> Parts:
+    """Yield where a generator of the user's own is, and what its variables hold."""
+    if value.gi_frame is not None and not is_in_package(value.gi_code.co_filename):
+        held = value.gi_frame.f_locals
+        numbers = {name: each for name, each in held.items() if isinstance(each, SIMPLE)}
+        yield path, repr((value.gi_frame.f_lasti, numbers))
+        yield from ((f"{path}.{name}", each) for name, each in held.items() if name not in numbers)
+
+
+def _of_schedule(path: str, schedule: LRScheduler) -> Parts:
+    """Yield what PyTorch does not save of a schedule: functions, and attributes of classes."""
+    if not is_of_package(type(schedule)):
+        yield path, type(schedule)
+    for name, held in vars(schedule).items():
+        for each in held if isinstance(held, (list, tuple)) else (held,):
+            if isinstance(each, (*FUNCTIONS, LRScheduler)):
+                yield f"{path}.{name}", each
+            elif name != "optimizer" and not is_of_package(type(each)):
+                yield f"{path}.{name}", type(each)  # PyTorch saves its attributes
