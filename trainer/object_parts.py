@@ -99,9 +99,16 @@ def of_object(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
             if name not in left_out and _may_lead_to_own(held):
                 yield f"{path}.{name}", held
     else:
+        left_out = left_out | _set_by_trainer(kind)
         for name, held in _attributes_of(path, kind, value):
             if name.rpartition(".")[2] not in left_out:
                 yield name, held
+
+
+def _set_by_trainer(kind: type) -> set[str]:
+    """Return the attributes that `set_epoch` sets, which the trainer calls before each pass."""
+    method = getattr(kind, "set_epoch", None)
+    return {*method.__code__.co_names} if isinstance(method, FunctionType) else set()
 
 
 def _may_lead_to_own(held: object) -> bool:

@@ -83,3 +83,20 @@ def test_the_place_of_a_generator_is_a_part() -> None:
     seen = [dict(parts_of("x", generator))["x"] for _ in range(3) if next(generator)]
     assert len({*seen}) == 3
     assert dict(parts_of("x", generator))["x.held"] == [1]
+
+
+class Epochs:
+    """A sampler, say."""
+
+    def __init__(self) -> None:
+        self.epoch = self.steps = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Take the epoch."""
+        self.epoch = epoch
+
+
+def test_what_the_trainer_sets_is_no_part() -> None:
+    found = dict(parts_of("x", Epochs()))
+    assert "x.epoch" not in found
+    assert found["x.steps"] == 0
