@@ -40,13 +40,20 @@ def describe_forecast(forecast: Forecast) -> str:
     )
 
 
-def describe_accuracy(executed: Executed) -> str:
-    """Return in one line how right a forecast was; empty if it did not cover all runs.
+def is_announced(forecast: Forecast | None) -> bool:
+    """Return whether a forecast is told before runs are executed: it covers all of them.
 
     Nothing is told of less than half a second, in which the start takes longer than the runs.
     """
+    if forecast is None or forecast.time is None:
+        return False
+    return forecast.is_whole and forecast.time.expected >= _LITTLE
+
+
+def describe_accuracy(executed: Executed) -> str:
+    """Return in one line how right a forecast was; empty if it is not one to announce."""
     expected = executed.expected
-    if expected is None or max(executed.seconds, expected.expected) < _LITTLE:
+    if expected is None or not is_announced(executed.forecast):
         return ""
     return f"took {describe_seconds(executed.seconds)}, the forecast was {_describe(expected, describe_seconds)}"
 

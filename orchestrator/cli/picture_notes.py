@@ -10,8 +10,9 @@ from orchestrator.cli.results_output import order_of
 from orchestrator.cli.tables import count_of
 from orchestrator.planning.learning_curves import Band
 from orchestrator.planning.results_by_axis import cell_in
-from orchestrator.planning.run_results import BEST, is_of_test
+from orchestrator.planning.run_results import is_of_test
 from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.run_metrics import BEST
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:

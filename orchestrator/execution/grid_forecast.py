@@ -29,13 +29,14 @@ class Learned:
     """What finished runs tell: the marks of each, its seconds, and the bytes of some.
 
     ``counted`` is the axis with the number of iterations, if there is one. Of the ``runs``, some may be
-    of earlier ``experiments``.
+    of earlier ``experiments``. ``pause`` is the time in seconds between two runs of a slot.
     """
 
     seconds: Sequence[tuple[Marks, float]] = ()
     sizes: Sequence[tuple[Marks, float]] = ()
     counted: str = ""
     experiments: tuple[str, ...] = ()
+    pause: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,10 @@ class Range:
     def times(self, factor: float) -> Range:
         """Return the range times a factor."""
         return Range(self.expected * factor, self.low * factor, self.high * factor)
+
+    def plus(self, amount: float) -> Range:
+        """Return the range with an amount added."""
+        return Range(self.expected + amount, self.low + amount, self.high + amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,7 @@ def make_forecast(
     return replace(
         told,
         known=round(factor * len(known_at)),
-        time=slot_time.times(time),
+        time=slot_time.times(time).plus(learned.pause * factor * len(known_at) / capacity.slots),
         slot_time=slot_time,
         disk=_disk([marks[at] for at in known_at], learned, factor),
     )

@@ -150,6 +150,7 @@ def _learn(planned: Planned, own: Siblings, earlier: Siblings | None = None) -> 
         _sizes(points, runs),
         earlier.counted or find_counted_axis(keys, runs),
         earlier.experiments,
+        own.pause,
     )
 
 

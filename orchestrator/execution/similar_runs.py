@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from orchestrator.errors import OrchestratorError, RunDirectoryError
 from orchestrator.execution.past_runs import pick_some, seconds_of
+from orchestrator.execution.slot_pauses import usual_pause
 from orchestrator.grid.axes import Point
 from orchestrator.grid.config_diff import find_differences
 from orchestrator.grid.config_values import Missing, is_number, look_up
@@ -53,13 +54,15 @@ class Sibling:
 class Siblings:
     """Finished runs; ``counted`` is the key with the number of iterations, and ``now`` its value.
 
-    ``experiments`` are the earlier ones that they come from.
+    ``experiments`` are the earlier ones that they come from, ``pause`` is the usual time in seconds
+    between two runs of a slot.
     """
 
     runs: Sequence[Sibling] = ()
     counted: str = ""
     now: Mapping[str, Value] = field(default_factory=dict)
     experiments: tuple[str, ...] = ()
+    pause: float = 0.0
 
 
 def find_own(planned: Planned) -> Siblings:
@@ -77,7 +80,8 @@ def find_own(planned: Planned) -> Siblings:
         seconds = seconds_of(directory, status)
         if seconds is not None:
             found.append(Sibling(run.overrides, seconds, directory))
-    return Siblings(found)
+    pause = usual_pause(status for _, status in done) if len(done) <= _OWN else 0.0
+    return Siblings(found, pause=pause)
 
 
 def find_earlier(planned: Planned) -> Siblings:

@@ -13,8 +13,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from orchestrator.planning.results_table import default_metric
-from orchestrator.planning.run_results import BEST
 from orchestrator.planning.sample_statistics import is_drawable, mean_of, std_of
+from orchestrator.rundir.run_metrics import BEST
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.grid.config_values import Missing, show
+from orchestrator.grid.config_values import Missing
 from orchestrator.grid.lazy_runs import LazyMapping
 from orchestrator.planning.results_loading import config_of, planned_config
 from orchestrator.planning.run_labels import RunLabels
@@ -80,9 +80,11 @@ def _choices_of(run: Run) -> Callable[[], Mapping[str, Value]]:
 
 def _are_named(reports: Sequence[Report]) -> bool:
     """Return whether all runs have values on the same axes, no two the same, and were given the same."""
-    first = reports[0] if reports else None
-    return first is None or (
-        all(it.overrides.keys() == first.overrides.keys() for it in reports)
-        and all(it.given == first.given or not it.created_at for it in reports)
-        and len({tuple(map(show, it.overrides.values())) for it in reports}) == len(reports)
-    )
+    if not reports:
+        return True
+    keys, given, names = [*reports[0].overrides], reports[0].given, set()
+    for it in reports:
+        if [*it.overrides] != keys or (it.given != given and it.created_at):
+            return False
+        names.add(repr(it.overrides))
+    return len(names) == len(reports)

@@ -10,11 +10,10 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_diff import leaves
 from orchestrator.grid.config_template import put
 from orchestrator.planning.grouping import RunConfig
-from orchestrator.planning.run_results import BEST, GPU_MEMORY, RunResults, is_of_test
+from orchestrator.planning.run_results import GPU_MEMORY, RunResults, is_of_test
 from orchestrator.rundir import config_yaml, durable
 from orchestrator.rundir.chosen_values import ChosenValues
 from orchestrator.rundir.note_file import read_note
-from orchestrator.rundir.records import as_number
 from orchestrator.rundir.run_metrics import read_last_step, read_metrics_at
 from orchestrator.rundir.state import State, Status
 
@@ -59,9 +58,7 @@ def read_results(
         versions = directory.versions()
     elif state is State.DONE:
         outcome = directory.outcome(whole=True)
-        best = {f"{BEST}{key}": as_number(value) for key, value in outcome.best.items()}
-        known = {key: value for key, value in best.items() if value is not None}
-        metrics, versions = {**known, **outcome.figures}, outcome.versions
+        metrics, versions = {**outcome.figures_of_best, **outcome.figures}, outcome.versions
         if metrics and isinstance(seen.status, Status) and seen.status.gpu_memory:
             metrics.setdefault(GPU_MEMORY, round(seen.status.gpu_memory / _GIB, 3))
     path, note = str(directory.path), read_note(directory.path)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.grouping import RunConfig
 
-BEST: Final = "best/"  # before the metric that chose the best iteration, for its value there
 GPU_MEMORY: Final = "gpu_memory_gib"  # the most that a run has used of its GPUs, beside its metrics
 _TEST: Final = re.compile(r"test(?![a-z])", re.IGNORECASE)
 

@@ -42,8 +42,8 @@ class ChosenValues:
 
 def parse_chosen(identity: Mapping[str, Any]) -> ChosenValues:
     """Return what a ``run.json`` says; what is malformed counts as not recorded."""
-    choices = records.parse_values(identity, "choices") if "choices" in identity else None
-    given = records.parse_values(identity, "given")
+    read = records.parse_values
+    choices = read(identity, "choices") if "choices" in identity else None
     found = identity.get("identity_exclude")
-    exclude = [*map(str, found)] if isinstance(found, list) else []
-    return ChosenValues(records.parse_overrides(identity), given, choices, exclude)
+    exclude = [*map(str, found)] if found and isinstance(found, list) else ()
+    return ChosenValues(read(identity, "overrides"), read(identity, "given"), choices, exclude)

@@ -200,8 +200,11 @@ def parse_overrides(identity: Mapping[str, Any]) -> Mapping[str, Any]:
 def parse_values(identity: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return a mapping from keys to values in a ``run.json``; an empty one if it is malformed."""
     values = identity.get(name)
-    if not isinstance(values, dict) or _is_deeper(values, _DEEPEST):
+    if not isinstance(values, dict):
         return {}
+    for value in values.values():  # a loop: it takes half as long, and status reads 10,000
+        if isinstance(value, dict | list) and _is_deeper(value, _DEEPEST):
+            return {}
     return values
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _TAIL: Final = 1 << 16  # bytes of metrics.jsonl: more than 500 of its lines
 _SHORT_TAIL: Final = 1 << 12  # where most metrics are known
 _WHOLE: Final = 1 << 26  # more than half a million lines
+BEST: Final = "best/"  # before the metric that chose the best iteration, for its value there
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,22 @@ class Outcome:
     @property
     def figures(self) -> Mapping[str, float]:
         """The metrics that are numbers, including NaN and the infinities."""
-        read = ((key, records.as_number(value)) for key, value in self.metrics.items())
-        return {key: number for key, number in read if number is not None}
+        return _numbers(self.metrics)
+
+    @property
+    def figures_of_best(self) -> Mapping[str, float]:
+        """What is a number of the best iteration's, under names of its own."""
+        return {f"{BEST}{key}": number for key, number in _numbers(self.best).items()}
 
     @property
     def versions(self) -> frozenset[int | None]:
         """All numbers versions that the metrics build on."""
         return frozenset((self.numbers, *self.numbers_before))
+
+
+def _numbers(metrics: Mapping[str, Metric]) -> dict[str, float]:
+    read = ((key, records.as_number(value)) for key, value in metrics.items())
+    return {key: number for key, number in read if number is not None}
 
 
 NO_OUTCOME: Final = Outcome()

@@ -44,6 +44,8 @@ def columns_of(runs: Iterable[RunDirectory]) -> list[str]:
 
 def _metrics_of(directory: RunDirectory) -> Iterator[str]:
     outcome = directory.outcome()
+    for key in outcome.figures_of_best:
+        yield _column("metrics", metric_name(key))
     for key in outcome.results:  # named as they are sent
         taken = key in outcome.training and not key.startswith(_TEST)
         yield _column("metrics", metric_name(f"{_TEST}{key}" if taken else key))

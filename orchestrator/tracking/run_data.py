@@ -12,6 +12,7 @@ from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.grid.axes import describe_point
 from orchestrator.grid.config_values import show
 from orchestrator.rundir import records
+from orchestrator.rundir.run_metrics import BEST
 from orchestrator.rundir.state import State, Status
 from orchestrator.tracking.git_source import name_of_user
 from orchestrator.tracking.metrics_file_points import MetricPoint, finite
@@ -104,15 +105,21 @@ def ended_at(directory: RunDirectory, seen: Observation) -> int:
 def read_results(
     directory: RunDirectory, seen: Observation, reported: Collection[str]
 ) -> list[MetricPoint]:
-    """Return the test results as points at the last iteration.
+    """Return the test results as points at the last iteration, and the metrics of the best one.
 
     ``reported`` are the keys of the points sent while the run trained. A result with the same name is
     another quantity than these, unless its name says that it is a test result.
     """
     step = seen.progress.iteration if seen.progress else 0
     at = ended_at(directory, seen)
-    samples = []
-    for key, value in directory.outcome().results.items():
+    samples, outcome = [], directory.outcome()
+    best = dict(outcome.figures_of_best)
+    if outcome.best_iteration is not None:
+        best[f"{BEST}iteration"] = float(outcome.best_iteration)
+    for key, figure in best.items():
+        if (name := metric_name(key)) not in reported:
+            samples.append(MetricPoint(name, finite(figure), outcome.best_iteration or 0, at))
+    for key, value in outcome.results.items():
         name, number = metric_name(key), records.as_number(value)
         if name in reported:
             name = metric_name(key if key.startswith(_TEST) else f"{_TEST}{key}")

@@ -22,6 +22,7 @@ from orchestrator.cli.exit_message import (
     end_settled,
     exit_code,
 )
+from orchestrator.cli.forecast_output import describe_forecast, is_announced
 from orchestrator.cli.halving_output import apply_halving, print_halving, refuse_elsewhere
 from orchestrator.cli.local_slots import find_resources, limit_to, take_turns
 from orchestrator.cli.lookup import source_of
@@ -37,7 +38,7 @@ from orchestrator.cli.search_supply import (
     refuse_what_a_search_cannot,
 )
 from orchestrator.cli.setting_flags import parse_flags, with_flags
-from orchestrator.cli.tables import print_summary
+from orchestrator.cli.tables import note, print_summary
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.execution.engine import Engine
 from orchestrator.execution.grid_forecast import Capacity, Executed
@@ -133,6 +134,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
         return _tell_withdrawn(console)
     resources = limit_to(worker, _join(planned, settings, total, tracking))
     _tell(planned, to_start, console, is_summarized=is_summarized and not options.quiet)
+    forecast = _forecast(planned, resources, options, console)
     source = read_git_source(Path.cwd(), typed_command(options))
     with (
         resources.daemon or nullcontext(),
@@ -149,7 +151,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
             if not stop.asked:
                 begin()
             todo = take_turns(arrange(to_start, settings.order), worker), planned.plan.waits()
-            outcome, executed = _time(planned, resources, lambda: engine.execute(*todo, stop))
+            outcome, executed = _time(forecast, lambda: engine.execute(*todo, stop))
         if reporter and finish_reporter(reporter, planned, stop, console, options):
             outcome = replace(outcome, stopped=True)
         planned, outcome = search.after(planned, outcome, failures)
@@ -170,23 +172,29 @@ def _tell_withdrawn(console: Console) -> int:
 
 
 def _time(
-    planned: Work, resources: Resources, execute_plan: Callable[[], ExecutionResult]
+    forecast: Forecast | None, execute_plan: Callable[[], ExecutionResult]
 ) -> tuple[ExecutionResult, Executed]:
     """Execute a plan, and return also how long it took and was expected to take."""
     _collect_garbage_of_runs()
-    forecast, started = _forecast(planned, resources), time.monotonic()
+    started = time.monotonic()
     outcome = execute_plan()
     return outcome, Executed(time.monotonic() - started, forecast)
 
 
-def _forecast(planned: Work, resources: Resources) -> Forecast | None:
+def _forecast(
+    planned: Work, resources: Resources, options: argparse.Namespace, console: Console
+) -> Forecast | None:
+    """Forecast the execution, and tell it if its end will say how right it was."""
     if not isinstance(planned, Planned):
         return None
     gpus = {gpu for slot in resources.slots for gpu in slot.gpus}
     each, slots = planned.settings.share.gpus_per_run, len(resources.slots)
     if resources.packing:  # how many fit is not known until they are measured
         slots = min(slots, resources.packing.count_expected(gpus))
-    return forecast_plan(planned, Capacity(slots, len(gpus), gpus_per_run=each))
+    found = forecast_plan(planned, Capacity(slots, len(gpus), gpus_per_run=each))
+    if found and is_announced(found) and not (options.quiet or options.json):
+        console.print(note(describe_forecast(found)), soft_wrap=True)
+    return found
 
 
 def _collect_garbage_of_runs() -> None:

@@ -88,7 +88,7 @@ def test_accuracy_is_told_of_a_whole_forecast() -> None:
     assert not describe_accuracy(Executed(9.0, replace(WHOLE, known=23)))
     short = replace(WHOLE, time=Range(0.02, 0.01, 0.05))
     assert not describe_accuracy(Executed(0.3, short))
-    assert describe_accuracy(Executed(3.0, short)) == "took 3 s, the forecast was 0 s"
+    assert not describe_accuracy(Executed(3.0, short))  # nor was it announced
     assert not describe_accuracy(Executed(9.0, Forecast(2, Capacity(1))))
     assert not describe_accuracy(Executed(9.0, None))
 

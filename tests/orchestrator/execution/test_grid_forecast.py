@@ -1,5 +1,6 @@
 """How long a grid takes, before it begins."""
 
+from dataclasses import replace
 from heapq import heapreplace
 from itertools import product
 from typing import Any
@@ -38,6 +39,15 @@ def test_clock_and_slots_and_disk() -> None:
     ]
     assert told.time.low < 4 < told.time.high
     assert told.gpu_time is None
+
+
+def test_clock_goes_on_between_the_runs_of_a_slot() -> None:
+    """Half a second for each of five runs per slot; the slots are not used by then."""
+    runs, capacity = [Ahead({})] * 10, Capacity(2)
+    known = learned(({}, 2.0))
+    without, told = (make_forecast(runs, it, capacity) for it in (known, replace(known, pause=0.5)))
+    assert told.time == (without.time and without.time.plus(2.5))
+    assert told.slot_time == without.slot_time
 
 
 def test_disk_of_other_numbers_of_iterations_has_a_range_for_programs_of_both_kinds() -> None:

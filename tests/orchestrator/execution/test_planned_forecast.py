@@ -80,12 +80,12 @@ def test_earlier_experiment_with_the_same_axes_tells() -> None:
 
 
 def test_run_without_a_grid_tells_about_the_seeds_of_its_config() -> None:
-    """Its values on the axes stand in its config; the model of a group does not."""
+    """Its values on the axes stand in its config, and the model of a group is recorded."""
     finish(plan())
     assert expected("seed=1,2,3") == pytest.approx(30, rel=0.02)
     told = forecast("model=mlp,cnn", "experiment_id=two")
     assert told is not None
-    assert told.known == 0
+    assert (told.known, told.unknown) == (1, (("model", "cnn"),))
 
 
 def test_more_iterations_take_longer() -> None:

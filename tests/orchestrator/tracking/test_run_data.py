@@ -62,3 +62,13 @@ def test_test_result_is_no_training_metric(
     send(directory, store)
     values = {each.key: each.value for each in store.run.samples if each.value != 0.99}
     assert values == expected
+
+
+def test_best_value_and_its_iteration_are_metrics(directory: RunDirectory, store: Any) -> None:
+    """At that iteration, under the names that ``orch results`` has; unless the program has such metrics."""
+    rewrite(directory, {**point(3, 0.99), "key": "best/iteration"})
+    best = {"iteration": 2, "validation/loss": 0.25, "note": "text"}
+    directory.results.write_text(json.dumps({"best": best}))
+    send(directory, store)
+    found = {each.key: (each.value, each.step) for each in store.run.samples}
+    assert found == {"best/iteration": (0.99, 3), "best/validation/loss": (0.25, 2)}
