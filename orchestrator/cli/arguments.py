@@ -84,6 +84,27 @@ class _ArgumentParser(argparse.ArgumentParser):
             for it in own[-needed.count(name) :]
         ]
 
+    def sort_runs(self, options: argparse.Namespace) -> None:
+        """Let overrides stand before the runs that a command asks for: a run ID has no equals sign.
+
+        Raises:
+            UsageError: A run is missing.
+        """
+        asked = [it.dest for it in self._actions if it.metavar == "RUN" and it.nargs is None]
+        if not any(_is_override(getattr(options, name)) for name in asked):
+            return
+        text = [options.text] if getattr(options, "text", None) is not None else []
+        words = [*(getattr(options, name) for name in asked), *text, *options.overrides]
+        runs = [word for word in words if not _is_override(word)][: len(asked)]
+        if len(runs) < len(asked):
+            self.error(f"the following arguments are required: {', '.join(['RUN'] * len(asked))}")
+        for name, run in zip(asked, runs, strict=True):
+            setattr(options, name, run)
+            words.remove(run)
+        if text:
+            options.text = None
+        options.overrides = words
+
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options of a command line; overrides and options may stand in any order.
@@ -111,7 +132,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         parser.print_help()
         parser.exit()
     options, rest = parser.parse_known_args(arguments)
-    options = command_parser(options.command).parse_intermixed_args(rest, options)
+    own = command_parser(options.command)
+    options = own.parse_intermixed_args(rest, options)
+    own.sort_runs(options)
     check_show_options(options)
     if not options.app:  # which has a config folder and a primary config itself
         options.config_dir = options.config_dir or CONFIG_DIR
@@ -119,7 +142,11 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def command_parser(command: str) -> argparse.ArgumentParser:
+def _is_override(word: str) -> bool:
+    return "=" in word or word.startswith("~")
+
+
+def command_parser(command: str) -> _ArgumentParser:
     """Return the parser of what follows the name of a command."""
     parser = _ArgumentParser(
         prog=f"orch {command}", description=f"{COMMANDS[command]}.", allow_abbrev=False

@@ -12,7 +12,7 @@ from orchestrator.planning.learning_curves import Band
 from orchestrator.planning.results_by_axis import cell_in
 from orchestrator.planning.run_results import is_of_test
 from orchestrator.rundir.directory import RunDirectory
-from orchestrator.rundir.run_metrics import BEST
+from orchestrator.rundir.metric_names import BEST
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from orchestrator.cli.table_columns import (
 from orchestrator.cli.tables import count_of, note, tell_left_out
 from orchestrator.grid.identity import SHORT_ID_DIGITS, short
 from orchestrator.planning.metric_direction import Direction
-from orchestrator.rundir.run_metrics import BEST
+from orchestrator.rundir.metric_names import BEST
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from orchestrator.planning.results_table import default_metric
 from orchestrator.planning.sample_statistics import is_drawable, mean_of, std_of
-from orchestrator.rundir.run_metrics import BEST
+from orchestrator.rundir.metric_names import BEST
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from orchestrator.planning.metric_direction import Direction, direction_of
 from orchestrator.planning.run_labels import RunLabels
 from orchestrator.planning.run_results import is_of_test
 from orchestrator.planning.sample_statistics import mean_of, std_of
-from orchestrator.rundir.run_metrics import BEST
+from orchestrator.rundir.metric_names import BEST
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir import durable, metric_points, records
+from orchestrator.rundir.metric_names import BEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 _TAIL: Final = 1 << 16  # bytes of metrics.jsonl: more than 500 of its lines
 _SHORT_TAIL: Final = 1 << 12  # where most metrics are known
 _WHOLE: Final = 1 << 26  # more than half a million lines
-BEST: Final = "best/"  # before the metric that chose the best iteration, for its value there
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.grid.axes import describe_point
 from orchestrator.grid.config_values import show
 from orchestrator.rundir import records
-from orchestrator.rundir.run_metrics import BEST
+from orchestrator.rundir.metric_names import BEST
 from orchestrator.rundir.state import State, Status
 from orchestrator.tracking.git_source import name_of_user
 from orchestrator.tracking.metrics_file_points import MetricPoint, finite

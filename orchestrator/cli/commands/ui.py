@@ -53,9 +53,15 @@ def ui(options: argparse.Namespace, console: Console) -> int:
         return 0
     file = sqlite_file(uri)
     if file and not file.exists():
+        what_to_do = (
+            "Start runs with orch run."
+            if described.settings.tracking.enabled
+            else "Tracking is disabled: set orch.tracking.enabled=true in the config, and send what the"
+            " runs have written with orch sync."
+        )
         raise UsageError(
             f"there is no MLflow store in {experiment.results_dir} yet: nothing was reported."
-            " Start runs with orch run."
+            f" {what_to_do}"
         )
     _require_free(options.port)
     destination = find_destination(experiment, uri, is_own=not described.settings.tracking.uri)

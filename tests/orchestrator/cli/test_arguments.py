@@ -60,6 +60,32 @@ def test_missing_or_invalid_operand_is_one_line(line: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "runs", "overrides"),
+    [
+        ("show lr=0.1 abc", ["abc"], ["lr=0.1"]),
+        ("show abc lr=0.1", ["abc"], ["lr=0.1"]),
+        ("show ~lr a=1 abc b=2", ["abc"], ["~lr", "a=1", "b=2"]),
+        ("logs lr=0.1 abc", ["abc"], ["lr=0.1"]),
+        ("diff lr=0.1 abc def", ["abc", "def"], ["lr=0.1"]),
+        ("diff abc lr=0.1 def", ["abc", "def"], ["lr=0.1"]),
+        ("note lr=0.1 abc text", ["abc"], ["lr=0.1", "text"]),
+        ("note abc lr=0.1", ["abc"], []),
+    ],
+)
+def test_run_may_stand_behind_an_override(line: str, runs: list[str], overrides: list[str]) -> None:
+    """A word with an equals sign is not a run ID; a text to note may have one."""
+    options = parse_arguments(line.split())
+    assert [options.run, *([options.other] if len(runs) > 1 else [])] == runs
+    assert options.overrides == overrides
+
+
+@pytest.mark.parametrize("line", ["show lr=0.1", "diff a=1 abc", "note a=1"])
+def test_run_that_is_missing_behind_an_override_is_named(line: str) -> None:
+    with pytest.raises(UsageError, match="RUN is missing"):
+        parse_arguments(line.split())
+
+
 def test_orch_alone_helps(capsys: pytest.CaptureFixture[str]) -> None:
     """A user who types it first sees the commands."""
     with pytest.raises(SystemExit, match="0"):

@@ -23,6 +23,13 @@ def test_missing_store_is_one_line(grid: Grid) -> None:
         grid.orch("ui", *GRID)
 
 
+def test_store_that_is_missing_since_tracking_is_disabled_says_so(grid: Grid) -> None:
+    with pytest.raises(
+        UsageError, match=r"Tracking is disabled: set orch.tracking.enabled=true .* orch sync"
+    ):
+        grid.orch("ui", *GRID, "+orch.tracking.enabled=false")
+
+
 def test_page_of_a_server_is_not_served_again(grid: Grid, output: Callable[[], str]) -> None:
     assert grid.orch("ui", *GRID, "+orch.tracking.uri=http://server") == 0
     assert "open its page" in output()
