@@ -1,4 +1,4 @@
-"""Between two runs a slot is empty for a moment, which a forecast of short runs must know."""
+"""A slot is empty for a moment between two runs, which a forecast of short runs must know."""
 
 from datetime import UTC, datetime, timedelta
 
