@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # How many versions of a function may be compiled.
 VERSIONS = 256
+# What checkpoints of earlier versions call it.
+_RENAMED = {"deterministic": "deterministic_algorithms"}
 
 
 def choose_device(device: str) -> torch.device:
@@ -133,7 +135,8 @@ def describe_environment(device: torch.device) -> Environment:
         "matmul_precision": torch.get_float32_matmul_precision(),
         # The seed itself cannot be queried: two processes with the same one agree on this hash.
         "string_hash": f"{hash('orch') & 0xFFFFFFFF:08x}",
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        # Of PyTorch, on GPUs only: on a CPU the arithmetic is deterministic without.
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
     }
     if count_ranks() > 1:
         described["ranks"] = str(count_ranks())
@@ -146,6 +149,7 @@ def describe_environment(device: torch.device) -> Environment:
 
 def compare(before: Mapping[str, object], now: Mapping[str, object]) -> str:
     """Return what changed between two environments, as one phrase; empty if nothing did."""
+    before = {_RENAMED.get(key, key): value for key, value in before.items()}
     keys = dict.fromkeys([*before, *now])
     changed = [key for key in keys if not _agree(str(before.get(key)), str(now.get(key)))]
     return ", ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in changed)

@@ -44,7 +44,9 @@ def test_description_names_what_may_change_the_bits() -> None:
     described = describe_environment(CPU)
     assert described["torch"] == torch.__version__
     assert described["threads"] == torch.get_num_threads()
-    assert {"python", "numpy", "device", "cpu", "matmul_precision", "deterministic"} < {*described}
+    assert {"python", "numpy", "device", "cpu", "matmul_precision", "deterministic_algorithms"} < {
+        *described
+    }
 
 
 @pytest.mark.parametrize(
@@ -63,3 +65,11 @@ def test_comparison_says_all_that_changed(
 ) -> None:
     """Also what only one of both has."""
     assert compare(before, now) == said
+
+
+def test_environment_of_an_earlier_version_has_not_changed() -> None:
+    """It called PyTorch's switch for deterministic algorithms like the key of the config."""
+    assert compare({"deterministic": False}, {"deterministic_algorithms": False}) == ""
+    assert "was False, is True" in compare(
+        {"deterministic": False}, {"deterministic_algorithms": True}
+    )

@@ -14,5 +14,5 @@ def test_results_hold_what_a_comparison_needs(make_run: MakeRun, train: Train) -
     assert results["final"]["lr"] == 0.1
     assert (results["iterations"], len(results["digest"])) == (4, 64)
     assert results["environment"]["threads"] == 1
-    assert {"python", "torch", "device", "deterministic"} < {*results["environment"]}
+    assert {"python", "torch", "device", "deterministic_algorithms"} < {*results["environment"]}
     assert results["environment_changes"] == []

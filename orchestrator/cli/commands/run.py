@@ -128,14 +128,13 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     total = search.count_open(planned) - len(failures)
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
         return _do_nothing(planned, failures, options, console, is_summarized=is_summarized)
-    to_start = planned.starts()
+    to_start, source = planned.starts(), read_git_source(Path.cwd(), typed_command(options))
     stop_file = planned.experiment.stop_file()  # before joining, so that no later request is missed
     if worker and worker.is_withdrawn():  # checked now: a later request is in the stop file
         return _tell_withdrawn(console)
     resources = limit_to(worker, _join(planned, settings, total, tracking))
     _tell(planned, to_start, console, is_summarized=is_summarized and not options.quiet)
     forecast = _forecast(planned, resources, options, console)
-    source = read_git_source(Path.cwd(), typed_command(options))
     with (
         resources.daemon or nullcontext(),
         LockTest(planned.experiment.path, tell_waiting),
