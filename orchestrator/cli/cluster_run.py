@@ -77,7 +77,7 @@ def execute_on_cluster(
     require_slurm()
     tracking = set_up(planned, options, console)
     if is_summarized and not options.quiet:
-        print_summary(planned.plan, console, find_drift(planned))
+        print_summary(planned.plan, console, find_drift(planned), all_filters=False)
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
         console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")

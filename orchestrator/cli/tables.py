@@ -118,8 +118,13 @@ def _by_key(changes: Sequence[Change]) -> list[tuple[str, str, int]]:
     return [(key, what, number) for (key, what), number in runs.most_common()]
 
 
-def print_summary(plan: Plan, console: Console, drift: Drift | None = None) -> None:
-    """Print the counts of points, exclusions, duplicates and runs of a plan, and the drift."""
+def print_summary(
+    plan: Plan, console: Console, drift: Drift | None = None, *, all_filters: bool = True
+) -> None:
+    """Print the counts of points, exclusions, duplicates and runs of a plan, and the drift.
+
+    ``all_filters``: list those that excluded nothing, too.
+    """
     selection = plan.selection
     console.print(
         Text.assemble(
@@ -137,9 +142,9 @@ def print_summary(plan: Plan, console: Console, drift: Drift | None = None) -> N
     parts.append(count_of(len(selection.runs), "run"))
     console.print(Text(" | ".join(parts)))
     if len(selection.grids) > 1:
-        print_grids(selection, console)
+        print_grids(selection, console, all_filters=all_filters)
     else:
-        _print_filters(selection.filters, console)
+        _print_filters([it for it in selection.filters if all_filters or it.excluded], console)
     for axes, count in selection.repeats.items():
         why = f"differ only in {', '.join(axes)}" if axes else "an axis has a value twice"
         why = printable(why)
@@ -158,7 +163,7 @@ def print_summary(plan: Plan, console: Console, drift: Drift | None = None) -> N
         print_drift(drift, console)
 
 
-def print_grids(selection: Selection, console: Console) -> None:
+def print_grids(selection: Selection, console: Console, *, all_filters: bool = True) -> None:
     """Print the size of each of several grids, and what the filters dropped from it."""
     for number, grid in enumerate(selection.grids, 1):
         parts = [count_of(grid.points, "point"), count_of(grid.excluded, "excluded", "")]
@@ -168,7 +173,7 @@ def print_grids(selection: Selection, console: Console) -> None:
         console.print(Text(f"   grid {number}: {' | '.join(parts)}"))
         _print_filters([item for item in grid.filters if item.excluded], console)
     idle = [item for item in selection.filters if not item.excluded]
-    _print_filters(idle, console)
+    _print_filters(idle if all_filters else (), console)
 
 
 def _print_filters(filters: Iterable[FilterCount], console: Console) -> None:

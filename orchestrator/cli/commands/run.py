@@ -234,7 +234,7 @@ def _tell(
 ) -> None:
     """Print a summary of the plan, if it is wanted, and a warning about the machine."""
     if is_summarized:
-        print_summary(planned.plan, console, find_drift(planned))
+        print_summary(planned.plan, console, find_drift(planned), all_filters=False)
         print_halving(planned, console)
         print_search(planned, console)
     ends = (*to_start[:1], *to_start[-1:])
@@ -253,7 +253,7 @@ def _do_nothing(
     if planned.experiment.replaced.run_ids():  # of a rerun that was killed when it was done
         planned.experiment.prepare(tell_waiting)
     if is_summarized and not options.quiet:
-        print_summary(planned.plan, console, find_drift(planned))
+        print_summary(planned.plan, console, find_drift(planned), all_filters=False)
     if failures:
         outcome = replace(NOTHING_EXECUTED, ended=failures)
         return close(outcome, planned, options, console, exit_code(outcome))

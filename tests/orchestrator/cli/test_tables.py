@@ -52,6 +52,15 @@ def test_summary_says_what_was_dropped_and_which_axes_make_duplicates() -> None:
     ]
 
 
+def test_summary_of_an_execution_has_the_filters_that_excluded_something() -> None:
+    """``orch plan`` shows what each filter dropped, be it nothing; ``orch run`` repeats only what matters."""
+    plan = _plan(3, "seed == 2 ! seed > 1", "seed == 9 ! seed > 1")
+    for all_filters in (True, False):
+        told = _printed(lambda it: tables.print_summary(plan, it, all_filters=all_filters))  # noqa: B023 # called at once
+        assert "2 excluded by  seed == 2 ! seed > 1" in told
+        assert ("0 excluded by  seed == 9 ! seed > 1" in told) is all_filters
+
+
 def test_few_runs_are_listed_and_many_only_on_request() -> None:
     """A plan of 10,000 runs stays readable."""
     small = _printed(lambda console: tables.print_runs(_plan(3), console, None))
