@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import suppress
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
@@ -31,12 +32,24 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 _TESTS = Path(__file__).parent
+sys.path.append(str(_TESTS / "support/cases"))
+# Thousands of run directories are written there and removed, each file with an fsync or more.
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108 # pytest makes a folder of this user's own in it
+_ENOUGH = 2 << 30  # bytes; a container may have a few megabytes
 _ORDER = {
     name: place
     for place, name in enumerate(
         ("faults", "docs", "end_to_end", "hydra_launcher", "contract", "trainer")
     )
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the folders of tests in memory, unless the caller says where, or there is too little."""
+    if config.option.basetemp is None and _IN_MEMORY.is_dir():
+        there = os.statvfs(_IN_MEMORY)
+        if there.f_bavail * there.f_frsize >= _ENOUGH:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))
 
 
 class _Scheduling(LoadFileScheduling):

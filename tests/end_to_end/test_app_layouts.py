@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import pytest
 from composing import execute
 from hydra.core.plugins import Plugins
+from thinning import alternate_in_soak
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.planning.load import ConfigSource, load_plan
@@ -265,22 +264,15 @@ def _in_a_fork(folder: Path, layout: Layout, entry_point: str, sender: Connectio
     sender.send((len(planned.plan.decisions), "\n".join(wrong)))
 
 
-def _halved(names: Iterable[str], odd: int) -> list[Any]:
-    """Return every second one for each time, the others for the soak: each runs programs."""
-    later = pytest.mark.soak
-    return [
-        name if place % 2 == odd else pytest.param(name, marks=later)
-        for place, name in enumerate(names)
-    ]
-
-
-@pytest.mark.parametrize("name", _halved(LAYOUTS, 0))
+@pytest.mark.parametrize("name", alternate_in_soak(LAYOUTS))
 def test_app_of_any_layout_composes_what_is_recorded(tmp_path: Path, name: str) -> None:
     """Its decorator is read without executing the program."""
     _check(tmp_path, LAYOUTS[name], "", LAYOUTS[name].line)
 
 
-@pytest.mark.parametrize("name", _halved((it for it in LAYOUTS if it not in NOT_NAMED), 1))
+@pytest.mark.parametrize(
+    "name", alternate_in_soak((it for it in LAYOUTS if it not in NOT_NAMED), first=1)
+)
 def test_function_of_any_layout_composes_what_is_recorded(tmp_path: Path, name: str) -> None:
     """Or a line says why it cannot be called."""
     program = LAYOUTS[name].program

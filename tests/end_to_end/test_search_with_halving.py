@@ -204,7 +204,7 @@ def _kill_at_random(folder: Path, kills: int, chance: random.Random) -> int:
         while process.poll() is None and time.monotonic() < until:
             if (executed.stat().st_size if executed.exists() else 0) > wanted:
                 break
-            os.sched_yield()
+            time.sleep(0.002)
         time.sleep(chance.choice([0, 0.01, 0.05]))  # at a moment of the next iterations
         if process.poll() is not None:
             return number

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,7 @@ def test_multirun_that_was_ended_is_continued(project: Path, number: signal.Sign
     with begin(project, "lr=1,2", "hydra.launcher.workers=1") as process:
         while not executed(project):
             assert process.poll() is None, process.stdout and process.stdout.read()
+            time.sleep(0.002)
         process.send_signal(number)
         if number == signal.SIGKILL:
             process.wait(60)

@@ -126,7 +126,7 @@ def launch() -> Iterator[Launch]:
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["pytest", "trainer.preload", "trainer.__main__", "trainer.trainer"]
+        ["pytest", "trainer.preload", "trainer.__main__", "trainer.trainer", __name__]
     )
     started: list[BaseProcess] = []
 

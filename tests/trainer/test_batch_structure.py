@@ -8,6 +8,7 @@ import pytest
 import torch
 from run_files import MakeRun, Train, results_of
 from structures import Encoding, Fields, Graph, Pair
+from thinning import combined
 from torch.nn.utils.rnn import pack_sequence
 from user_modules import Interrupted, sabotage
 
@@ -44,8 +45,7 @@ STRUCTURES: dict[str, tuple[dict[str, Any], str, dict[str, Any] | None, bool]] =
 }
 
 
-@pytest.mark.parametrize("name", STRUCTURES)
-@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize(("name", "accumulate"), combined(name=STRUCTURES, accumulate=(1, 2)))
 def test_structure_trains_validates_and_goes_on(
     make_run: MakeRun, train: Train, tmp_path: Any, name: str, accumulate: int
 ) -> None:

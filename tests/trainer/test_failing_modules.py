@@ -57,7 +57,7 @@ PLACES: dict[str, dict[str, Any]] = {
         "checkpoint": {"metric": "validation/loss", "within_iteration": 1},
     },
 }
-EVERYWHERE = ("StopIteration", "TypeError", "RuntimeError", "exit 0")
+EVERYWHERE = ("StopIteration", "TypeError", "exit 0")
 OTHERS = [deed for deed in DEEDS if deed not in EVERYWHERE]
 TURNS = 1
 CLASSES = {"MemoryError": "out-of-memory", "OSError": "disk-full"}

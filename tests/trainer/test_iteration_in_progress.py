@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from run_files import checkpoints_of, results_of
+from thinning import combined
 from user_modules import Interrupted, run_program, sabotage
 
 from trainer.config_file import read_config
@@ -62,9 +63,9 @@ def paced() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("within", [1, 2, 3])
-@pytest.mark.parametrize("iteration", [1, 3])
+@pytest.mark.parametrize(
+    ("way", "within", "iteration"), combined(way=WAYS, within=(1, 2, 3), iteration=(1, 3))
+)
 def test_interrupted_run_ends_with_the_same_bits(
     interrupt: Interrupt, capsys: pytest.CaptureFixture[str], way: str, within: int, iteration: int
 ) -> None:

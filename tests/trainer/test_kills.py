@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from itertools import combinations, product
 from random import Random
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,7 +129,7 @@ def wait_for_group(group: int) -> None:
     with suppress(ProcessLookupError):
         while monotonic() < end:
             os.killpg(group, 0)
-            os.sched_yield()
+            sleep(0.002)
 
 
 def kill_and_resume(

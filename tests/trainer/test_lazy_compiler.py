@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from thinning import others_in_soak
 
 PATIENCE = 120
 
@@ -104,11 +105,8 @@ thread.join()
 """,
 }
 
-# What users do most; each takes seconds.
-OFTEN = (
-    *("compiling", "a module's compile", "an attribute", "a name in it"),
-    *("a break bound early", "another thread imports what it needs"),
-)
+# What users do most, and what is hardest; each takes seconds.
+OFTEN = ("a module's compile", "a break bound early", "another thread imports what it needs")
 
 
 def run(script: str, folder: Path) -> None:
@@ -123,9 +121,7 @@ def run(script: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    "use", [use if use in OFTEN else pytest.param(use, marks=pytest.mark.soak) for use in USES]
-)
+@pytest.mark.parametrize("use", others_in_soak(USES, OFTEN))
 def test_first_use_loads_the_real_one(use: str, tmp_path: Path) -> None:
     """Code that had the stub before goes on with the real module."""
     run(f"{PREPARE}\n{USES[use]}\n{CHECK}", tmp_path)

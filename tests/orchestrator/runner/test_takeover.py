@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_end_is_recorded_by_the_keeper_when_the_runner_is_killed(
         assert told.read_text() == "ready\n"
         log = directory.path / "logs/attempt-001.log"
         while not log.read_text():  # what the runner has in hand when it is killed is lost
-            os.sched_yield()
+            time.sleep(0.002)
         os.kill(runner_of(directory), signal.SIGKILL)
         assert directory.observe().state is State.RUNNING
         told.write_text("end\n")

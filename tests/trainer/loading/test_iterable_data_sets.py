@@ -8,6 +8,7 @@ import pytest
 import torch
 from run_files import results_of
 from streaming import MADE, Stream
+from thinning import combined
 from user_modules import run_program, sabotage
 
 from trainer.errors import ConfigError
@@ -36,9 +37,12 @@ def loader(how: str, **changes: Any) -> StreamedBatches:
     return made
 
 
-@pytest.mark.parametrize("how", [*WAYS, OWN])
-@pytest.mark.parametrize("training_type", ["epoch", "step"])
-@pytest.mark.parametrize("event", ["step_end", "iteration_end"])
+@pytest.mark.parametrize(
+    ("how", "training_type", "event"),
+    combined(
+        how=[*WAYS, OWN], training_type=("epoch", "step"), event=("step_end", "iteration_end")
+    ),
+)
 def test_interrupted_run_ends_with_the_same_bits(
     interrupt: Interrupt, how: str, training_type: str, event: str
 ) -> None:

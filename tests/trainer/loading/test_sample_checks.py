@@ -16,6 +16,7 @@ from random_data import (
     Wrapped,
     from_the_system,
 )
+from thinning import combined
 from torch.utils.data import Dataset, Subset, TensorDataset
 from user_modules import NoisySamples, labelled
 
@@ -71,8 +72,7 @@ FINE: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", FINE)
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(("name", "workers"), combined(name=FINE, workers=(0, 2)))
 def test_samples_that_can_be_made_again_are_fine(name: str, workers: int) -> None:
     """There is no false alarm, and what they are is the same each time."""
     found = [described(FINE[name](), num_workers=workers) for _ in range(2)]

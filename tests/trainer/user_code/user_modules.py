@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -347,6 +348,13 @@ class Wrong:
 
     def cb_on_step_end(self, trainer: object, iteration: int) -> None:
         """Never be called."""
+
+
+def run_told(run_dir: str, until: str) -> None:
+    """Be the program that is told to pause after an iteration; a warning is an error."""
+    os.environ["ORCH_STOP_AFTER"] = until
+    warnings.simplefilter("error")
+    run_program(run_dir)
 
 
 def run_program(run_dir: str) -> None:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def end_pilots(slurm: Path) -> None:
     for path in slurm.glob("job-*"):
         pid = path.read_text().split()[0]
         while pid != "-" and Path(f"/proc/{pid}").exists():
-            os.sched_yield()
+            time.sleep(0.002)
 
 
 def test_pilots_execute_the_runs(grid: Grid, slurm: Path, output: Callable[[], str]) -> None:
@@ -293,7 +294,7 @@ def test_interrupt_detaches_or_cancels(grid: Grid, slurm: Path, on_interrupt: st
     if is_left:
         grid.orch("stop")
         while run.lock.is_held():
-            os.sched_yield()
+            time.sleep(0.002)
     end_pilots(slurm)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from thinning import others_in_soak
 
 import orch
 from orchestrator.cli.main import call
@@ -19,7 +20,7 @@ from orchestrator.cli.main import call
 from .generated import Generated, generate, in_grid, read_metrics, read_points, read_runs
 
 # Soak tests take all of them.
-EXPERIMENTS = [*range(6), *(pytest.param(n, marks=pytest.mark.soak) for n in range(6, 300))]
+EXPERIMENTS = others_in_soak(range(300), range(6))
 Told = Callable[..., Any]
 
 

@@ -13,6 +13,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from thinning import others_in_soak
 
 from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.choose_picture import Picture, draw_picture
@@ -31,7 +32,7 @@ from .conftest import GRID, Grid, leave
 from .generated import METRICS, Generated, generate, in_grid, read_points, read_runs
 
 # Soak tests take all of them.
-EXPERIMENTS = [*range(6), *(pytest.param(n, marks=pytest.mark.soak) for n in range(6, 300))]
+EXPERIMENTS = others_in_soak(range(300), range(6))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from thinning import others_in_soak
 
 from orchestrator.cli.main import call
 from orchestrator.errors import UsageError
@@ -23,7 +24,7 @@ from .generated import Generated, generate, in_grid, read_runs
 from .pages import Page
 
 # Soak tests take all of them.
-EXPERIMENTS = [*range(6), *(pytest.param(n, marks=pytest.mark.soak) for n in range(6, 300))]
+EXPERIMENTS = others_in_soak(range(300), range(6))
 HOSTILE = "</code></pre><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\x1b[31m\u202e"
 
 

@@ -242,7 +242,7 @@ def test_sigterm_ends_a_worker_in_order(grid: Grid) -> None:
             if line.split()[:1] == ["run"]:
                 break
         while not run.attempt_logs() or b"on" not in run.attempt_logs()[0].read_bytes():
-            os.sched_yield()
+            time.sleep(0.002)
         worker.send_signal(signal.SIGTERM)
         rest = worker.stdout.read()
     assert (worker.returncode, "1 left" in rest) == (ExitCode.DONE, True)
