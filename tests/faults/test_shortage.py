@@ -15,6 +15,7 @@ from importlib import import_module
 
 import pytest
 from oracle import Undisturbed, healing, times, violations
+from thinning import combined
 from world import FOREIGN_COMMAND, PROJECT, MakeWorld, World, environment
 
 from orchestrator.errors import OrchestratorError
@@ -54,8 +55,9 @@ def loaded() -> None:
 
 
 @pytest.mark.usefixtures("loaded")
-@pytest.mark.parametrize("grid", [TWO, FOREIGN], ids=["warm", "foreign"])
-@pytest.mark.parametrize("files", [8, 12, 16, 20, 24])
+@pytest.mark.parametrize(
+    ("grid", "files"), combined(grid=[TWO, FOREIGN], files=[8, 12, 16, 20, 24])
+)
 def test_too_many_open_files(
     make_world: MakeWorld, undisturbed: Undisturbed, grid: tuple[str, ...], files: int
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 from run_files import MakeRun, Train, results_of
+from thinning import combined
 from user_modules import Interrupted, sabotage
 
 from trainer.config_file import read_config
@@ -23,8 +24,7 @@ CHANGING: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("iteration", [2, 3, 4])
-@pytest.mark.parametrize("way", CHANGING)
+@pytest.mark.parametrize(("iteration", "way"), combined(iteration=[2, 3, 4], way=CHANGING))
 def test_run_whose_modules_change_is_resumed(
     make_run: MakeRun, train: Train, tmp_path: Path, way: str, iteration: int
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from run_files import MakeRun, Start, Train, checkpoints_of, points_of, results_of
+from thinning import combined
 from user_modules import Interrupted, run_program, sabotage
 
 from trainer.early_stopping import EarlyStopping
@@ -168,9 +169,10 @@ def test_stopping_changes_no_bit_of_the_iterations_before(make_run: MakeRun, tra
     assert results_of(early)["digest"] == results_of(short)["digest"]
 
 
-@pytest.mark.parametrize("event", ["iteration_begin", "step_end", "iteration_end"])
-@pytest.mark.parametrize("at", [1, 2, 3])
-@pytest.mark.parametrize("every", [1, 5])
+@pytest.mark.parametrize(
+    ("event", "at", "every"),
+    combined(event=["iteration_begin", "step_end", "iteration_end"], at=[1, 2, 3], every=[1, 5]),
+)
 def test_interrupted_run_ends_after_the_same_iteration(
     make_run: MakeRun, train: Train, tmp_path: Path, event: str, at: int, every: int
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from run_files import MakeRun, Start, results_of
+from thinning import combined
 from torch.utils.data import get_worker_info
 from user_modules import NoisySamples, labelled, run_program
 
@@ -28,8 +29,10 @@ def digest_of(make_run: MakeRun, start: Start, workers: int, when: str, **change
     return digest
 
 
-@pytest.mark.parametrize("when", ["iteration_begin", "iteration_end"])
-@pytest.mark.parametrize("training_type", ["epoch", "step"])
+@pytest.mark.parametrize(
+    ("when", "training_type"),
+    combined(when=["iteration_begin", "iteration_end"], training_type=["epoch", "step"]),
+)
 def test_change_between_iterations_gives_the_same_bits_with_any_number_of_workers(
     make_run: MakeRun, start: Start, when: str, training_type: str
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from adversaries import Noising, Storing
+from thinning import combined
 
 from trainer.config_file import read_config
 from trainer.held_optimizers import HeldOptimizers
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from run_files import Interrupt, MakeRun
 
 
-@pytest.mark.parametrize("hold", ["attributes", "list", "dict"])
-@pytest.mark.parametrize("event", ["step_end", "iteration_begin"])
+@pytest.mark.parametrize(
+    ("hold", "event"),
+    combined(hold=["attributes", "list", "dict"], event=["step_end", "iteration_begin"]),
+)
 def test_interrupted_run_ends_with_the_same_bits(
     interrupt: Interrupt, hold: str, event: str
 ) -> None:

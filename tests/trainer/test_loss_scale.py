@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from run_files import results_of
+from thinning import combined
 from torch.amp import GradScaler
 
 from trainer.config_file import read_config
@@ -35,8 +36,9 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("training_type", ["epoch", "step"])
+@pytest.mark.parametrize(
+    ("way", "training_type"), combined(way=WAYS, training_type=["epoch", "step"])
+)
 def test_interrupted_run_ends_with_the_same_bits(
     interrupt: Interrupt, way: str, training_type: str
 ) -> None:

@@ -18,6 +18,7 @@ from run_files import (
     points_of,
     results_of,
 )
+from thinning import combined
 from user_modules import Interrupted, run_program, sabotage
 
 SCHEDULERS: dict[str, dict[str, Any]] = {
@@ -77,8 +78,9 @@ def test_random_samples_are_the_same_after_an_interruption(interrupt: Interrupt)
     interrupt("step_end", 2, data={"_target_": "user_modules.Noisy"}, training_type="step")
 
 
-@pytest.mark.parametrize("data", ["Tiny", "Noisy"])
-@pytest.mark.parametrize("training_type", ["epoch", "step"])
+@pytest.mark.parametrize(
+    ("data", "training_type"), combined(data=["Tiny", "Noisy"], training_type=["epoch", "step"])
+)
 def test_number_of_loader_workers_changes_nothing(
     make_run: MakeRun, start: Start, data: str, training_type: str
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from run_files import Interrupt, MakeRun, Start, Train, points_of, results_of
 from schedules import in_sequence
+from thinning import combined
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau
 from user_modules import run_program, sabotage
@@ -88,9 +89,14 @@ def test_interval_that_the_class_tells_is_the_one_that_is_written(
     assert results_of(told)["digest"] != results_of(other)["digest"]
 
 
-@pytest.mark.parametrize("training_type", ["epoch", "step"])
-@pytest.mark.parametrize("accumulate", [1, 2])
-@pytest.mark.parametrize("scheduler", [ONE_CYCLE, CYCLIC, COSINE | {"interval": "step"}])
+@pytest.mark.parametrize(
+    ("training_type", "accumulate", "scheduler"),
+    combined(
+        training_type=["epoch", "step"],
+        accumulate=[1, 2],
+        scheduler=[ONE_CYCLE, CYCLIC, COSINE | {"interval": "step"}],
+    ),
+)
 def test_interrupted_run_ends_with_the_same_digest(
     interrupt: Interrupt, scheduler: dict[str, Any], accumulate: int, training_type: str
 ) -> None:

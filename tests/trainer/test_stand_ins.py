@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from run_files import places_of, results_of
+from thinning import combined
 from user_modules import Interrupted, run_program, sabotage
 
 if TYPE_CHECKING:
@@ -51,8 +52,9 @@ STAND_INS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("training_type", ["epoch", "step"])
-@pytest.mark.parametrize("name", STAND_INS)
+@pytest.mark.parametrize(
+    ("training_type", "name"), combined(training_type=["epoch", "step"], name=STAND_INS)
+)
 def test_stand_in_resumes_to_the_same_bits(
     make_run: MakeRun, train: Train, tmp_path: Path, name: str, training_type: str
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from run_files import results_of
+from thinning import combined
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -106,10 +107,13 @@ def test_parameter_that_is_added_or_gone_is_no_error() -> None:
         pass
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("event", ["step_end", "iteration_end"])
 @pytest.mark.parametrize(
-    "ema", [EMA, EMA | {"from_iteration": 3}, EMA | {"evaluate": False}], ids=str
+    ("model", "event", "ema"),
+    combined(
+        model=MODELS,
+        event=["step_end", "iteration_end"],
+        ema=[EMA, EMA | {"from_iteration": 3}, EMA | {"evaluate": False}],
+    ),
 )
 def test_interrupted_run_ends_with_the_same_bits(
     interrupt: Interrupt, model: str, event: str, ema: dict[str, Any]

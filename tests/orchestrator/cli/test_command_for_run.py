@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from thinning import alternate_in_soak
 
 from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.command_for_run import OwnCommand, find_own_command
@@ -88,7 +89,7 @@ hydra: {sweeper: {params: {width: "1,6", seed: "0,1"}}}
 """
 
 
-@pytest.mark.parametrize("given", [(), ("seed=3,4",), ("width=6",)])
+@pytest.mark.parametrize("given", alternate_in_soak([("seed=3,4",), ("width=6",), ()]))
 def test_each_run_of_several_grids_has_a_command_that_yields_it_alone(
     project: Project, given: tuple[str, ...]
 ) -> None:

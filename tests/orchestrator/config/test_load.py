@@ -412,9 +412,9 @@ def _compare_generated(folders: int, chosen: int) -> None:
     compare()
 
 
-@pytest.mark.parametrize("part", range(4), ids="part {}".format)
+@pytest.mark.parametrize("part", range(3), ids="part {}".format)
 def test_any_config_resolves_to_what_hydra_composes(part: int) -> None:
-    """200 cases, five a folder, give Hydra's config at every point, or its refusal."""
+    """150 cases, five a folder, give Hydra's config at every point, or its refusal."""
     _compare_generated(10, part)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from omegaconf import OmegaConf
+from thinning import alternate_in_soak
 
 from orchestrator.config.resolved_size import ResolvedSize, check_resolved_size
 from orchestrator.errors import ConfigError
@@ -55,7 +56,7 @@ def test_config_that_multiplies_is_refused(kind: str) -> None:
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("kind", CHAINS)
+@pytest.mark.parametrize("kind", alternate_in_soak(CHAINS))
 def test_config_that_multiplies_is_refused_wherever_it_stands(tmp_path: Path, kind: str) -> None:
     """In a file, with an axis beside it, and where an override passes through it."""
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({**PRIMARY, **CHAINS[kind]}))

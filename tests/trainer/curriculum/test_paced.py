@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from run_files import MakeRun, Start, Train, points_of, results_of
+from thinning import combined
 from user_modules import Interrupted, run_program, sabotage
 
 from trainer.config_file import read_config
@@ -92,8 +93,9 @@ def test_resumed_curriculum_ends_with_the_same_digest(
         assert results_of(broken)["digest"] == results_of(whole)["digest"]
 
 
-@pytest.mark.parametrize("training_type", ["epoch", "step"])
-@pytest.mark.parametrize("data", ["Tiny", "Noisy"])
+@pytest.mark.parametrize(
+    ("training_type", "data"), combined(training_type=["epoch", "step"], data=["Tiny", "Noisy"])
+)
 def test_number_of_loader_workers_changes_nothing_under_a_curriculum(
     make_run: MakeRun, start: Start, data: str, training_type: str
 ) -> None:

@@ -58,8 +58,10 @@ def test_interrupted_run_with_other_batches_ends_with_the_same_bits(
     interrupt("step_end", 2, **changes, **streams("buffered"))
 
 
-@pytest.mark.parametrize("how", ["noisy", "buffered", "sharded"])
-@pytest.mark.parametrize("training_type", ["epoch", "step"])
+@pytest.mark.parametrize(
+    ("how", "training_type"),
+    combined(how=["noisy", "buffered", "sharded"], training_type=["epoch", "step"]),
+)
 def test_number_of_workers_changes_nothing(
     make_run: MakeRun, start: Start, how: str, training_type: str
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from run_files import MakeRun, Start, checkpoints_of, results_of
+from thinning import combined
 from user_modules import run_program, sabotage
 
 from trainer.errors import ConfigError, WorkerKilled
@@ -34,8 +35,7 @@ def test_worker_that_is_killed_is_a_lack_of_memory(
     assert start(run_program, str(run_dir)) == 0
 
 
-@pytest.mark.parametrize("code", [0, 3])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("code", "workers"), combined(code=[0, 3], workers=[1, 2]))
 def test_worker_that_ends_by_itself_is_told(
     make_run: MakeRun, start: Start, workers: int, code: int
 ) -> None:

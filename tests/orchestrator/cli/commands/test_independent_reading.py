@@ -20,7 +20,7 @@ from orchestrator.cli.main import call
 from .generated import Generated, generate, in_grid, read_metrics, read_points, read_runs
 
 # Soak tests take all of them.
-EXPERIMENTS = others_in_soak(range(300), range(6))
+EXPERIMENTS = others_in_soak(range(300), range(4))
 Told = Callable[..., Any]
 
 

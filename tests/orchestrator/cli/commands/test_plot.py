@@ -32,7 +32,7 @@ from .conftest import GRID, Grid, leave
 from .generated import METRICS, Generated, generate, in_grid, read_points, read_runs
 
 # Soak tests take all of them.
-EXPERIMENTS = others_in_soak(range(300), range(6))
+EXPERIMENTS = others_in_soak(range(300), range(4))
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from .generated import Generated, generate, in_grid, read_runs
 from .pages import Page
 
 # Soak tests take all of them.
-EXPERIMENTS = others_in_soak(range(300), range(6))
+EXPERIMENTS = others_in_soak(range(300), range(4))
 HOSTILE = "</code></pre><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\x1b[31m\u202e"
 
 
