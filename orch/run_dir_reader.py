@@ -180,7 +180,7 @@ def as_point(record: dict[str, Any]) -> tuple[str, int, float, Any] | None:
     number = value if type(value) is float else _as_number(value)
     if not (isinstance(key, str) and isinstance(step, int)) or number is None:
         return None
-    return sys.intern(key), step, number, record.get("timestamp")
+    return sys.intern(_as_text(key)), step, number, record.get("timestamp")
 
 
 def metrics_in(record: dict[str, Any], key: str = "metrics") -> dict[str, Any]:
@@ -188,7 +188,16 @@ def metrics_in(record: dict[str, Any], key: str = "metrics") -> dict[str, Any]:
     found = record.get(key)
     if not isinstance(found, dict):
         return {}
-    return {key: value for key, value in found.items() if isinstance(value, (int, float, str))}
+    return {
+        _as_text(key): _as_text(value) if isinstance(value, str) else value
+        for key, value in found.items()
+        if isinstance(value, (int, float, str))
+    }
+
+
+def _as_text(text: str) -> str:
+    """Return a string of JSON without halves of surrogate pairs, which nothing else can hold."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def numbers_of(values: dict[str, Any]) -> dict[str, float]:

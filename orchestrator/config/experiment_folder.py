@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _LONGEST: Final = 255  # bytes; the limit of file systems for a name
 _SHOWN: Final = 80
 _ADDRESS: Final = re.compile(r"[A-Za-z][\w+.-]+:/")
+_VARIABLE: Final = re.compile(r"\$\{?(\w+)\}?(?:/|$)")  # as shells write it
 _OURS: Final = ("mlflow.db", ".mlflow.db", "mlartifacts")  # files beside the experiments
 
 
@@ -64,6 +65,11 @@ def read_results_dir(value: Value) -> Path:
         raise ConfigError(
             f"results_dir {str(path)[:_SHOWN]!r} would create a folder named '~'. Start it with ~/"
             " for the home folder, or write the full path."
+        )
+    if found := _VARIABLE.match(str(path)):
+        raise ConfigError(
+            f"results_dir {str(path)[:_SHOWN]!r} would create a folder named '${found[1]}'. In a config,"
+            f" a variable of the environment is ${{oc.env:{found[1]}}}."
         )
     if not all(map(_is_name, path.parts)):
         raise ConfigError(f"results_dir {str(path)[:_SHOWN]!r} is too long a name. Shorten it.")

@@ -111,9 +111,10 @@ def _given_folder(config: object, setting: str, run_dir: str, run_id: str) -> st
     return ""
 
 
-def _resolve(key: str, _root_: Any) -> object:  # noqa: ANN401 # a container of any kind
+def _resolve(*keys: str, _root_: Any) -> object:  # noqa: ANN401 # a container of any kind
+    key = ",".join(map(str, keys))  # one, if it is right
     given: Given | None = _root_.__dict__.get(_GIVEN)
-    found = None if given is None else _find(key, given, _root_)
+    found = None if given is None or not key else _find(key, given, _root_)
     if found is None:
         raise HydraValueError(
             f"orch has no ${{hydra:{key}}}; write the value, or a key of your own"

@@ -16,6 +16,7 @@ from orchestrator.planning.run_labels import RunLabels
 from orchestrator.planning.run_results import is_of_test
 from orchestrator.planning.sample_statistics import mean_of, std_of
 from orchestrator.rundir.metric_names import BEST
+from orchestrator.rundir.records import as_metric
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def results_as_json(compared: ResultsTable, *, step: int | None = None) -> dict[
                 "states": {state.value: count for state, count in row.states.items()},
                 "numbers": sorted(row.versions, key=str),
                 "metrics": {
-                    key: {"mean": _finite(cell.mean), "std": cell.std and _finite(cell.std)}
+                    key: {"mean": as_metric(cell.mean), "std": cell.std and as_metric(cell.std)}
                     for key, cell in row.cells.items()
                     if key in compared.metrics
                 },
@@ -230,10 +231,6 @@ def _rank(cell: Cell | None, direction: Direction) -> tuple[bool, float]:
     if cell is None or math.isnan(cell.mean):
         return True, 0.0
     return False, cell.mean if direction is Direction.LESS else -cell.mean
-
-
-def _finite(number: float) -> float | str:
-    return number if math.isfinite(number) else str(number)
 
 
 def _names(mappings: Iterable[Mapping[str, object]]) -> tuple[str, ...]:

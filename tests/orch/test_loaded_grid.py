@@ -66,6 +66,22 @@ def test_curves_have_each_point_once(grid: LoadedGrid) -> None:
     assert len(curves.merge(grid.frame(), on="run_id")) == 4
 
 
+def test_half_of_a_surrogate_pair_spoils_no_table(tmp_path: Path) -> None:
+    """JSON can hold it, and neither pandas nor a terminal can."""
+    metrics = {"\ud800": 2.0, "word": "\udfff"}
+    make_run(
+        tmp_path,
+        "a",
+        {"lr": 1},
+        progress={"iteration": 1, "iterations": 1, "metrics": metrics},
+        metrics=[point("\ud800", 1, 2.0)],
+    )
+    grid = orch.load(tmp_path)
+    assert list(grid.curves()["key"]) == ["?"]
+    assert grid["a"].metrics["?"] == 2.0
+    assert "?" in grid.frame().columns
+
+
 def test_run_is_found_by_the_start_of_its_id(grid: LoadedGrid) -> None:
     assert grid["aa"].overrides == {"lr": 0.1}
     for name in ("a", "c"):

@@ -34,6 +34,8 @@ def test_home_folder_is_put_in_place_of_a_tilde() -> None:
         ("s3://bucket/x", "is an address, not a folder"),
         ("~nobody-of-this-name/x", "there is no such user"),
         ("./~/x", "would create a folder named"),
+        ("$HOME/x", r"would create a folder named '\$HOME'\. In a config, .*\$\{oc\.env:HOME\}"),
+        ("${SCRATCH}", r"would create a folder named '\$SCRATCH'"),
         ("x" * 256, "is too long a name"),
     ],
 )

@@ -135,6 +135,13 @@ def test_place_with_the_time_is_refused_by_all_commands(
         open_experiment(ConfigSource(folder, "config", overrides))
 
 
+@pytest.mark.parametrize("key", ["", "a,b", "nope", "3", "runtime.nope"])
+def test_what_hydra_does_not_have_is_one_line(tmp_path: Path, key: str) -> None:
+    """Without a key, it was an error of a function of ours, or all of Hydra's config."""
+    with pytest.raises(ConfigError, match=rf"orch has no \$\{{hydra:{key}\}}; write the value"):
+        _configs(tmp_path, f"place: ${{hydra:{key}}}\n")
+
+
 def test_home_folder_may_be_written_with_a_tilde(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
