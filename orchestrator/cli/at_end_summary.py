@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from orchestrator.cli.exit_message import count_done
+from orchestrator.cli.json_text import json_text
 from orchestrator.cli.next_command import next_command
 from orchestrator.execution.at_end_command import tell
 from orchestrator.rundir.records import now
@@ -53,12 +53,12 @@ def tell_at_end(
         stop.look()
         return stop.level > before
 
-    summary = json.dumps(summary_as_json(ending, next_command(options, "run")))
+    summary = json_text(summary_as_json(ending, next_command(options, "run")))
     with console.status("telling orch.at_end"):
         problem = tell(command, summary.encode(), give_up)
     if problem and options.json:
         event = {"event": "at_end_failed", "reason": problem}
-        console.file.write(json.dumps(event) + "\n")
+        console.file.write(json_text(event) + "\n")
     elif problem:
         console.print(Text(f"orch.at_end failed: {problem}", style="yellow"), soft_wrap=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.event_json import event_as_json
+from orchestrator.cli.json_text import json_text
 from orchestrator.cli.safe_output import on_one_line
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.stop_messages import describe_stopping
@@ -196,7 +196,7 @@ class JsonBoard(PlainBoard):
     def show(self, event: Event) -> None:
         """Write the event as one line of JSON."""
         stream = self._console.file
-        stream.write(json.dumps(event_as_json(event)) + "\n")
+        stream.write(json_text(event_as_json(event)) + "\n")
         stream.flush()
 
 

@@ -22,6 +22,7 @@ NAME: Final = "code.json"
 VARIABLE: Final = "ORCH_CODE"
 _KEPT: Final = 20  # attempts
 _DIGITS: Final = 16
+_DEEPEST: Final = 5  # levels: an attempt has three
 # Of one attempt: ``program`` as configured, ``command`` as executed, ``directory``, ``commit``,
 # ``dirty``, ``user``, the ``orch`` command as ``typed``, and the digest of each file in ``files``; None:
 # it was edited while the attempt ran.
@@ -40,7 +41,8 @@ def read(run_dir: Path | str) -> list[Attempt]:
 def _is_sound(found: object) -> bool:
     match found:
         case {"attempt": int(), "directory": str(), "files": dict(files)}:
-            return all(isinstance(digest, str | None) for digest in files.values())
+            is_flat = not records.is_deeper(found, _DEEPEST)
+            return is_flat and all(isinstance(digest, str | None) for digest in files.values())
         case _:
             return False
 

@@ -203,14 +203,24 @@ def parse_values(identity: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(values, dict):
         return {}
     for value in values.values():  # a loop: it takes half as long, and status reads 10,000
-        if isinstance(value, dict | list) and _is_deeper(value, _DEEPEST):
+        if isinstance(value, dict | list) and is_deeper(value, _DEEPEST):
             return {}
     return values
 
 
-def _is_deeper(node: object, most: int) -> bool:
+def as_json(value: Any) -> Any:  # noqa: ANN401 # any JSON
+    """Return a parsed value with words in place of numbers that JSON does not have, as in metrics."""
+    if isinstance(value, dict):
+        return {key: as_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(each) for each in value]
+    return as_metric(value) if isinstance(value, float) else value
+
+
+def is_deeper(node: object, most: int) -> bool:
+    """Return whether a parsed value has more levels than ``most``."""
     inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return most == 0 or any(_is_deeper(each, most - 1) for each in inner)
+    return most == 0 or any(is_deeper(each, most - 1) for each in inner)
 
 
 def brief(text: object) -> str:

@@ -20,7 +20,7 @@ def hidden_file(module: str) -> str:
         path for path in (Path(f"{package}.py"), Path(package, "__init__.py")) if path.is_file()
     ]
     found = sys.modules.get(package)
-    place = getattr(found, "__file__", None) or "built into Python"
+    place = getattr(found, "__file__", None) or f"the module {package} that is built into Python"
     if not meant or found is None or Path(place).resolve() == meant[0].resolve():
         return ""
     return f"{place} was imported, which hides {meant[0].resolve()}. Rename that file"

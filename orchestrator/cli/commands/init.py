@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from orchestrator.cli.json_text import json_text
 from orchestrator.errors import UsageError
 from orchestrator.extras import TRAINER
 
@@ -46,7 +46,7 @@ def init(options: argparse.Namespace, console: Console) -> int:
         ) from None
     if options.json:
         content = {"schema": 1, "directory": str(folder), "files": files}
-        console.file.write(json.dumps(content, indent=2) + "\n")
+        console.file.write(json_text(content, indent=2) + "\n")
         return 0
     for name in files:
         console.print(Text(str(folder / name)), soft_wrap=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from orchestrator.cli.command_for_run import OwnCommand, find_own_command
+from orchestrator.cli.json_text import json_text
 from orchestrator.cli.lookup import open_runs
 from orchestrator.cli.run_json import report_as_json
 from orchestrator.cli.safe_output import on_one_line
@@ -42,7 +42,7 @@ def show(options: argparse.Namespace, console: Console) -> int:
     if options.json:
         differs_in = list(own.differs_in)
         content = _as_json(directory, report) | {"command": own.command, "differs_in": differs_in}
-        console.file.write(json.dumps(content, indent=2) + "\n")
+        console.file.write(json_text(content, indent=2) + "\n")
         return 0
     state = report.seen.state
     console.print(

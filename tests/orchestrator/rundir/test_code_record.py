@@ -76,6 +76,8 @@ def test_launcher_that_tells_nothing_leaves_no_record(tmp_path: Path, told: str)
         b'{"attempts": 1}',
         b'{"attempts": [1, {"attempt": 1, "files": {}}]}',
         b'{"attempts": [{"attempt": 1, "directory": "/", "files": {"a": 1}}]}',
+        b'{"attempts": [{"attempt": 1, "directory": "/", "files": {}, "program": %s}]}'
+        % (b"[" * 400 + b"]" * 400),
     ],
 )
 def test_damaged_record_is_none(tmp_path: Path, content: bytes) -> None:

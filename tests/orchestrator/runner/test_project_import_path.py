@@ -28,6 +28,9 @@ def test_file_that_an_installed_module_hides_is_named(tmp_path: Path, name: str)
     assert hidden_file(name) == ""
     (tmp_path / f"{package}.py").touch()
     assert f"which hides {tmp_path / package}.py. Rename that file" in hidden_file(name)
+    assert name != "sys" or hidden_file(name).startswith(
+        "the module sys that is built into Python was"
+    )
 
 
 def test_package_of_the_folder_may_be_hidden_as_well(tmp_path: Path) -> None:

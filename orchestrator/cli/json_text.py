@@ -1,0 +1,15 @@
+"""JSON as commands print it: numbers that JSON does not have are words in it, as in run directories."""
+
+from __future__ import annotations
+
+import json
+
+from orchestrator.rundir.records import as_json
+
+
+def json_text(content: object, *, indent: int | None = None) -> str:
+    """Return a value as JSON, with ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` for such numbers."""
+    try:
+        return json.dumps(content, indent=indent, allow_nan=False)
+    except ValueError:
+        return json.dumps(as_json(content), indent=indent)
