@@ -74,6 +74,8 @@ def propose(
     """
     if not SEARCH.is_installed:
         raise UsageError(f"{SEARCH.request('orch.search')}.")
+    if space.size <= _RANDOM_TRIES and _first_allowed(space, is_allowed) is None:
+        return None  # without seconds of tries
     import optuna  # noqa: PLC0415 # slow, and only searches need it
 
     optuna.logging.set_verbosity(logging.WARNING)

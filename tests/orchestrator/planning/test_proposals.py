@@ -59,6 +59,14 @@ def test_last_point_of_a_small_space_is_found() -> None:
     assert _propose(space=space, allowed=lambda _: False) is None
 
 
+def test_small_space_without_a_point_left_is_seen_at_once() -> None:
+    """Each point is looked at once; two thousand proposals that are repeats took seconds."""
+    space = SearchSpace((Dimension("x", values=(1, 2, 3)), Dimension("kind", values=("a", "b"))))
+    asked: list[Any] = []
+    assert _propose(space=space, allowed=asked.append) is None
+    assert len(asked) == 6
+
+
 def test_space_without_an_allowed_point_is_given_up() -> None:
     """An interval cannot be tried point by point."""
     assert _propose(allowed=lambda _: False) is None
