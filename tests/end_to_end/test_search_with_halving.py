@@ -112,7 +112,13 @@ def test_best_runs_of_all_points_go_on_from_rung_to_rung(folder: Path) -> None:
     assert best == _survivors(curves, (1, 3))
     assert "Nothing to do: 1 of 9 runs are done, 8 paused" in _orch(folder, "run").stdout
     status = _json(folder, "status")
-    assert status["halving"]["rungs"][0] == {"iteration": 1, "runs": 9, "arrived": 9, "best": 3}
+    assert status["halving"]["rungs"][0] == {
+        "iteration": 1,
+        "runs": 9,
+        "arrived": 9,
+        "failed": 0,
+        "best": 3,
+    }
     assert sum(it["halving"]["verdict"] == "paused" for it in status["runs"]) == 8
     assert _json(folder, "plan")["search"]["best"]["run_id"] in best
     whole = _orch(folder, "run", "--halving", "none", "--quiet")
@@ -184,7 +190,7 @@ def test_metric_that_is_not_there_at_a_rung_ends_the_search_with_one_line(folder
     done = _orch(folder, "run", "--quiet", "orch.search.metric=test/error")
     assert done.returncode == 2
     told = (
-        "orch.search.metric: runs have come to a rung, and none reports 'test/error'. They report"
+        "orch.search.metric: runs have come to a rung, and none reports 'test/error'. Choose one of"
     )
     assert told in done.stderr
     assert len(done.stderr.splitlines()) == 1
