@@ -60,7 +60,7 @@ def tell_at_end(
         event = {"event": "at_end_failed", "reason": problem}
         console.file.write(json_text(event) + "\n")
     elif problem:
-        console.print(Text(f"orch.at_end failed: {problem}", style="yellow"), soft_wrap=True)
+        console.print(Text(f"orch.at_end failed: {problem}", style="yellow"))
 
 
 def summary_as_json(ending: RunEnd, command: str) -> dict[str, object]:

@@ -85,7 +85,7 @@ class PlainBoard:
                     continue
                 self._noticed.add(notice)
                 text = Text(f"   notice  {short(event.run.run_id)}  {notice}", style="yellow")
-                self._console.print(on_one_line(text), soft_wrap=True)
+                self._console.print(on_one_line(text))
 
     def refresh(self, snapshot: ExecutionSnapshot) -> None:
         """Do nothing: printed lines are not updated."""

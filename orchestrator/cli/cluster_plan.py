@@ -49,10 +49,10 @@ def print_request(planned: Planned, slurm: SlurmSettings, console: Console) -> N
         name = f"kind {number + 1}, {options}" if len(slurm.kinds) > 1 else options
         line = f"slurm: {f'{name}: ' if name else ''}{opinion.says}"
         style = "dim" if opinion.is_accepted else "yellow"
-        console.print(Text(line, style=style), soft_wrap=True)
+        console.print(Text(line, style=style))
     if hours := _gpu_hours(planned):
         text = f"slurm: about {hours.expected:.3g} GPU-hours ({hours.low:.3g} to {hours.high:.3g})"
-        console.print(Text(f"{text}, with one GPU per run", style="dim"), soft_wrap=True)
+        console.print(Text(f"{text}, with one GPU per run", style="dim"))
 
 
 def request_as_json(planned: Planned, slurm: SlurmSettings) -> dict[str, object]:

@@ -83,9 +83,9 @@ def close(  # noqa: PLR0913, PLR0917 # all that an end consists of
     elif outcome is not NOTHING_EXECUTED:
         ended = executed if code == ExitCode.DONE and not options.quiet else None
         if told := ended and describe_accuracy(ended):
-            console.print(note(told), soft_wrap=True)
+            console.print(note(told))
         if told := ended and describe_pauses(outcome.pauses):
-            console.print(note(told), soft_wrap=True)
+            console.print(note(told))
         _summarize(outcome, planned, options, console)
     return code
 
@@ -101,7 +101,7 @@ def _summarize(
         parts = (("failed ", "red"), describe_point(ended.run.overrides), (f"  {look}", "dim"))
         console.print(Text.assemble(*parts), soft_wrap=True)
     if outcome.gave_up:
-        console.print(Text(f"ended early: {outcome.gave_up}", style="yellow"), soft_wrap=True)
+        console.print(Text(f"ended early: {outcome.gave_up}", style="yellow"))
     done = count_done(outcome, planned)
     told = [f"{done} of {len(planned.plan.decisions)} runs are done"]
     told += [f"{len(failed)} failed"] if failed else []

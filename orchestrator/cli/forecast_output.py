@@ -19,6 +19,7 @@ _TEN: Final = 10  # from here on decimals say nothing
 _HUNDRED: Final = 100
 _SHOWN: Final = 3  # values about which nothing is known
 _LITTLE: Final = 0.5  # seconds
+_LEAST: Final = 0.01  # hours
 
 
 def describe_forecast(forecast: Forecast) -> str:
@@ -28,10 +29,11 @@ def describe_forecast(forecast: Forecast) -> str:
     slots, gpu_time = forecast.capacity.slots, forecast.gpu_time
     some = "" if forecast.is_whole else f"for {forecast.known} of {forecast.runs} runs "
     default = f" ({forecast.capacity.default})" if forecast.capacity.default else ""
+    kind = "GPU" if gpu_time else "slot"
     hours = (gpu_time or forecast.slot_time).times(1 / _HOUR)
     parts = [
         f"forecast: {some}{_describe(forecast.time, describe_seconds)} with {slots} worker{'s' * (slots > 1)}{default}",
-        f"{_describe(hours, _describe_hours)} {'GPU' if gpu_time else 'slot'}-hours",
+        *([f"{_describe(hours, _describe_hours)} {kind}-hours"] if hours.high >= _LEAST else []),
         *([f"{_describe(forecast.disk, describe_bytes)} on disk"] if forecast.disk else []),
     ]
     told = f"{', '.join(parts)}; from {_source(forecast)}"

@@ -125,7 +125,7 @@ def print_halving(planned: Work, console: Console) -> None:
     """Print the rungs of a halved grid, and what is left of it."""
     if planned.halving is not None:
         for line in describe_halving(planned.plan.decisions, planned.halving):
-            console.print(Text(printable(line)), soft_wrap=True)
+            console.print(Text(printable(line)))
 
 
 def describe_halving(decisions: Decisions, halving: Halving) -> list[str]:

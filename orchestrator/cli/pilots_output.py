@@ -52,14 +52,14 @@ def tell_unexported(planned: Work, slurm: SlurmSettings, console: Console) -> No
             f"the config refers to the environment {what} {', '.join(names)}, which pilots do not get from"
             " here. Name them in orch.slurm.export, or put them into the file that orch.env_file names."
         )
-        console.print(Text(text, style="yellow"), soft_wrap=True)
+        console.print(Text(text, style="yellow"))
 
 
 def print_pilots(experiment: Path, console: Console) -> None:
     """Print one line on the pilots of an experiment, and when the next one starts; if there are any."""
     jobs, problem = find_pilots(experiment)
     if problem:
-        console.print(Text(f"pilots: {problem}", style="yellow"), soft_wrap=True)
+        console.print(Text(f"pilots: {problem}", style="yellow"))
     live = [job for job in jobs if job.is_live]
     text = describe_counts(len(live), len(jobs) - len(live), jobs)
     if not text:
@@ -68,7 +68,7 @@ def print_pilots(experiment: Path, console: Console) -> None:
         text += f"; the oldest since {describe_seconds(oldest)}"
     if start := min((job.start for job in jobs if job.is_waiting and job.start), default=""):
         text += f"; the next is expected to start at {start}"
-    console.print(Text(text), soft_wrap=True)
+    console.print(Text(text))
 
 
 def pilots_as_json(experiment: Path) -> list[dict[str, object]]:

@@ -31,7 +31,7 @@ def available_tracking(tracking: Tracking, console: Console) -> Tracking:
         return tracking
     request = MLFLOW.request("reporting to MLflow")
     text = f"{request}; the runs proceed without it, and orch sync reports them later"
-    console.print(Text(text, style="yellow"), soft_wrap=True)
+    console.print(Text(text, style="yellow"))
     return replace(tracking, enabled=False)
 
 

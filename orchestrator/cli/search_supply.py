@@ -113,7 +113,7 @@ def refuse_what_a_search_cannot(planned: Planned, settings: Settings, *, is_prep
 def print_search(planned: Work, console: Console) -> None:
     """Print how far the search of a plan has come, if it is one."""
     if planned.search:
-        console.print(Text(describe_search(planned.search)), soft_wrap=True)
+        console.print(Text(describe_search(planned.search)))
 
 
 def describe_search(search: Search) -> str:

@@ -187,7 +187,7 @@ def print_drift(drift: Drift, console: Console) -> None:
     """Print one line if runs were made by other code or another command; nothing otherwise."""
     if drift.places:
         text = f"{drift}. orch run --rerun-changed executes them again"
-        console.print(Text(printable(text), style="yellow"), soft_wrap=True)
+        console.print(Text(printable(text), style="yellow"))
 
 
 def print_differences(

@@ -47,7 +47,6 @@ def control(options: argparse.Namespace, console: Console) -> int:
         return 0
     console.print(
         Text(_describe(experiment.experiment_id, request, options.drain, asked=is_executed)),
-        soft_wrap=True,
     )
     return 0
 

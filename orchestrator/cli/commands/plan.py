@@ -56,7 +56,7 @@ def plan(options: argparse.Namespace, console: Console) -> int:
     print_summary(planned.plan, console)
     _print_exploring(planned, console)
     for note in planned.notes:
-        console.print(Text(printable(f"note: {note}"), style="dim"), soft_wrap=True)
+        console.print(Text(printable(f"note: {note}"), style="dim"))
     if planned.former or planned.plan.decisions.observed():
         _print_what_has_run(planned, console)
     sharing = _sharing(planned, flags)
@@ -116,7 +116,7 @@ def _print_what_has_run(planned: Planned, console: Console) -> None:
     if planned.former:
         print_changes(look_back(planned), console)
     if mixture := describe_mixture(look_at_numbers(planned)):
-        console.print(Text(mixture, style="yellow"), soft_wrap=True)
+        console.print(Text(mixture, style="yellow"))
     print_drift(find_drift(planned), console)
 
 

@@ -192,7 +192,7 @@ def _forecast(
         slots = min(slots, resources.packing.count_expected(gpus))
     found = forecast_plan(planned, Capacity(slots, len(gpus), gpus_per_run=each))
     if found and is_announced(found) and not (options.quiet or options.json):
-        console.print(note(describe_forecast(found)), soft_wrap=True)
+        console.print(note(describe_forecast(found)))
     return found
 
 
@@ -239,7 +239,7 @@ def _tell(
         print_search(planned, console)
     ends = (*to_start[:1], *to_start[-1:])
     if lack := lack_of_shared_memory(decision.run.config for decision in ends):
-        console.print(Text(lack, style="yellow"), soft_wrap=True)
+        console.print(Text(lack, style="yellow"))
 
 
 def _do_nothing(

@@ -51,7 +51,6 @@ def show(options: argparse.Namespace, console: Console) -> int:
                 f"run {report.run_id}  ", (state.value, COLOURS[state]), f"  {report.seen.reason}"
             )
         ),
-        soft_wrap=True,
     )
     for name, value in _lines(directory, report):
         line = Text.assemble((f"  {printable(name):<22} ", "dim"), printable(value))

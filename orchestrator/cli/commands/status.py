@@ -105,7 +105,7 @@ def _print_runs(
         named, console, counts=counts, total=total, live=_live(chosen), standings=standings
     )
     for line in halved.describe() if halved else ():
-        console.print(note(line), soft_wrap=True)
+        console.print(note(line))
     if status.others and not options.all:
         those = count_of(status.others, "other run")
         live = status.count(with_others=True)[State.RUNNING] - counts[State.RUNNING]

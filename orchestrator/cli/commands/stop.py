@@ -62,5 +62,5 @@ def stop(options: argparse.Namespace, console: Console) -> int:
         return 0
     name = experiment.experiment_id
     text = describe_asked(name, level, len(live), unsaved, is_executed=is_executed)
-    console.print(Text(text), soft_wrap=True)
+    console.print(Text(text))
     return 0
