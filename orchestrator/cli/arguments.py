@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -40,6 +41,14 @@ COMMANDS: Final[Mapping[str, str]] = {
     "ui": "serve MLflow's page for the experiment's store, on this machine only",
 }
 _WITHOUT_JSON: Final = ("completion", "ui")
+_KINDS: Final = {
+    "int": "a whole number",
+    "count": "a whole number of 0 or more",
+    "float": "a number",
+}
+_WRONG: Final = re.compile(
+    rf"argument ([^:]+): invalid ({'|'.join(_KINDS)}) value: (.*)", re.DOTALL
+)
 _EPILOG: Final = """\
 Overrides follow Hydra's grammar, sweeps included:
   orch plan training=grid_search
@@ -72,6 +81,8 @@ class _ArgumentParser(argparse.ArgumentParser):
             needed = [name for name in names.split(", ") if name not in ("OVERRIDE", "COMMAND")]
             requests = [each for name in dict.fromkeys(needed) for each in self._ask(name, needed)]
             message = "; ".join(requests) or message
+        if wrong := _WRONG.fullmatch(message):
+            message = f"{wrong[1]}: {wrong[3]} is not {_KINDS[wrong[2]]}"
         raise UsageError(f"{message}. See {self.prog} --help.")
 
     def _ask(self, name: str, needed: Sequence[str]) -> list[str]:

@@ -65,13 +65,13 @@ def choose_compared_runs(options: argparse.Namespace) -> ComparedRuns:
     if options.all or not (described.axes or names_a_run(options.overrides)):
         exclude = described.settings.identity_exclude
         if options.only is not None:
-            standing = meeting(parse_condition(options.only), standing)
+            standing = meeting(parse_condition(options.only, "--where"), standing)
         step = _step(options.at, standing)
         runs = [read_results(each, exclude=exclude, step=step) for each in standing]
         config = next((run.config.leaves for run in runs if run.config), {})
         metric, mode = (_text(config.get(key)) for key in (_METRIC, _MODE))
         return ComparedRuns(runs, step, metric, mode, described, experiment)
-    condition = None if options.only is None else parse_condition(options.only)
+    condition = None if options.only is None else parse_condition(options.only, "--where")
     planned = plan_meeting(described, experiment, condition)
     decisions, there = planned.plan.decisions, {each.run_id: each for each in standing}
     named = [there[decision.run.run_id] for decision in decisions if decision.run.run_id in there]

@@ -86,6 +86,22 @@ def test_run_that_is_missing_behind_an_override_is_named(line: str) -> None:
         parse_arguments(line.split())
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("results --top -1", "--top: '-1' is not a whole number of 0 or more. See orch results"),
+        ("status --top x", "--top: 'x' is not a whole number of 0 or more"),
+        ("run --workers many", "--workers: 'many' is not a whole number"),
+        ("ui --port 0.5", "--port: '0.5' is not a whole number"),
+    ],
+)
+def test_number_that_is_none_is_told_in_words(line: str, said: str) -> None:
+    """Nobody knows what a count value is."""
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(line.split())
+    assert str(caught.value).startswith(said)
+
+
 def test_orch_alone_helps(capsys: pytest.CaptureFixture[str]) -> None:
     """A user who types it first sees the commands."""
     with pytest.raises(SystemExit, match="0"):

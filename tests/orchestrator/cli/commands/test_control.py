@@ -63,7 +63,7 @@ def test_reporter_that_works_for_the_experiment_keeps_no_request_waiting(grid: G
         (["--workers", "0"], "--workers is less than 1"),
         (["--without-gpu", "1", "--with-gpu", "1"], "exclude each other"),
         (["--pause", "--resume"], "not allowed with"),
-        (["--without-gpu", "-1"], "invalid count value|expected one argument"),
+        (["--without-gpu", "-1"], "is not a whole number of 0 or more|expected one argument"),
     ],
 )
 def test_request_that_makes_no_sense_is_refused(grid: Grid, options: list[str], why: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.rundir.state import Record
 
 from .conftest import Grid, leave
@@ -213,3 +213,11 @@ def test_differences_stand_beside_the_metrics(
     assert lines[0].endswith("to the best")
     assert lines[2].split()[-3:] == ["+2", "±", "0"]
     assert "95 % confidence interval" in lines[-1]
+
+
+@pytest.mark.parametrize("command", [["results"], ["results", "--all"], ["plot", "--out", "x.svg"]])
+def test_condition_is_named_as_it_was_given(grid: Grid, command: list[str]) -> None:
+    """The option of these commands is ``--where``."""
+    leave(grid.make(0.1, 0), loss=1.0)
+    with pytest.raises(OrchestratorError, match=r"^--where 'lrr == 1': no run has the key 'lrr'"):
+        grid.orch(*command, "--where", "lrr == 1", "lr=0.1,0.2")
