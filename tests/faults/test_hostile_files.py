@@ -13,6 +13,7 @@ from thinning import others_in_soak
 
 from orchestrator.cli.main import call
 from orchestrator.errors import OrchestratorError
+from orchestrator.planning.load import ConfigSource, load_plan
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, Status
@@ -119,12 +120,14 @@ def make_runs(folder: Path, record: Record) -> dict[str, Path]:
     """Make a run directory for each file, with everything in it; return the place of that file."""
     (folder / "conf").mkdir()
     (folder / "conf/config.yaml").write_text(CONFIG.format(folder=folder))
-    seeds = f"seed=range({len(FILES)})"
-    assert orch(folder, "run", seeds, "--quiet") == ""
+    source = ConfigSource(folder / "conf", "config", (f"seed=range({len(FILES)})",))
+    experiment = ExperimentDirectory(folder / "results", "hostile")
+    experiment.prepare()
     places = {}
-    for name, directory in zip(
-        FILES, ExperimentDirectory(folder / "results", "hostile").runs(), strict=True
-    ):
+    for name, run in zip(FILES, load_plan(source).plan.selection.runs, strict=True):
+        directory = experiment.create(run)
+        (directory.path / "logs").mkdir()
+        (directory.path / "logs/attempt-001.log").touch()
         directory.write_status(Status(record, 1, now(), "box", 1, ended_at=now()))
         (directory.path / "progress.json").write_text('{"iteration": 1, "iterations": 2}')
         directory.metrics.write_text('{"key": "loss", "value": 1, "step": 1}\n')
