@@ -48,7 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Put the folders of tests in memory, unless the caller says where, or there is too little."""
     if config.option.basetemp is None and _IN_MEMORY.is_dir():
         there = os.statvfs(_IN_MEMORY)
-        if there.f_bavail * there.f_frsize >= _ENOUGH:
+        can_execute = not there.f_flag & os.ST_NOEXEC  # programs that tests write; not in Docker
+        if can_execute and there.f_bavail * there.f_frsize >= _ENOUGH:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))
 
 
