@@ -144,6 +144,17 @@ def test_each_setting_is_one_row_that_tells_it_from_the_others(
 
 
 @pytest.mark.parametrize("commands", SEVERAL.values(), ids=SEVERAL)
+def test_frame_has_a_group_per_setting(project: Any, commands: Any) -> None:
+    """Its columns are keys of configs, so they are the same whichever command set them."""
+    training = project(commands)
+    frame = orch.load(training.parent).frame()
+    left_out = ("state", "iteration", "loss", "seed", "name", "device")
+    keys = [key for key in frame.columns if key not in left_out]
+    parts = [part for _, part in frame.groupby(keys, dropna=False)] if keys else [frame]
+    assert sorted(({*part.index} for part in parts), key=sorted) == _settings(training)
+
+
+@pytest.mark.parametrize("commands", SEVERAL.values(), ids=SEVERAL)
 def test_no_run_lacks_a_value_that_its_config_has(
     project: Any, commands: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
