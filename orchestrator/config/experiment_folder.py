@@ -28,7 +28,12 @@ def read_experiment_id(value: Value) -> str:
     if value is None:
         raise ConfigError("the config has no experiment_id. Set it to a name for the experiment.")
     name = str(value)
-    if not _is_name(name) or "/" in name or name.strip() in ("", ".", "..", "~"):
+    if (
+        not isinstance(value, str | int | float)
+        or not _is_name(name)
+        or "/" in name
+        or name.strip() in ("", ".", "..", "~")
+    ):
         raise ConfigError(
             f"experiment_id {name[:_SHOWN]!r} cannot be the name of a folder."
             " Use letters, digits, '-' and '_'."
@@ -47,7 +52,7 @@ def read_results_dir(value: Value) -> Path:
     Raises:
         ConfigError: It cannot be a folder.
     """
-    if value is None or not str(value) or not str(value).isprintable():
+    if not isinstance(value, str | int | float) or not str(value) or not str(value).isprintable():
         raise ConfigError("the config has no results_dir. Set it to the folder for all results.")
     if _ADDRESS.match(str(value)):
         raise ConfigError(

@@ -55,6 +55,9 @@ _OF_THE_PARSER = (
 _UNSET = re.compile(
     r"^([\w.\[\]]+: )?KeyError raised while resolving interpolation: \"Environment variable '([^']+)' not"
 )
+_NOT_A_MAPPING = re.compile(
+    r"(primary config '.*?') must be a DictConfig, got \w+|Invalid loaded object type: \w+"
+)
 _UNREGISTERED = re.compile(r"Unsupported interpolation type")
 _LONGEST = 400
 _OF_OMEGACONF = ("full_key:", "object_type=", "reference_type=")
@@ -165,6 +168,8 @@ def _advise_on_project(text: str) -> str:
             f" (orch.env_file=.env) or a module that sets it (orch.setup), or write a default:"
             f" ${{oc.env:{name},...}}."
         )
+    if found := _NOT_A_MAPPING.search(text):
+        return f"the {found[1] or 'config file'} is not a mapping. Write it as keys with values: key: value."
     if _UNREGISTERED.search(text):
         return (
             f"{text.rstrip('.')}. Name the module that registers it: orch.setup=[package.module]."
@@ -227,7 +232,7 @@ def _flatten(error: BaseException) -> str:
     step: BaseException | None = error
     while step is not None:
         line = _line(step)
-        if line not in ("", "None") and not any(line in part for part in parts):
+        if line not in ("", "None") and not any(line.rstrip(".") in part for part in parts):
             parts.append(line)
         step = step.__cause__ or step.__context__
     text = ": ".join(parts) or type(error).__name__

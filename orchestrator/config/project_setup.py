@@ -7,15 +7,17 @@ modules of the current folder are found after the installed ones, so that none h
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import importlib.util
 import os
+import stat
 import sys
 import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import hydra
 from omegaconf import OmegaConf
@@ -49,6 +51,8 @@ def read_setup(primary: DictConfig, given: Sequence[Override]) -> ProjectSetup:
     Raises:
         ConfigError: A setting has the wrong type.
     """
+    if OmegaConf.is_list(OmegaConf.select(primary, "orch")):
+        raise ConfigError("orch is not a mapping. Write its settings as keys: workers: 2.")
     found = {key: OmegaConf.select(primary, key) for key in (SETUP, ENV_FILE)}
     for override in given:
         if override.key_or_group in found:
@@ -81,7 +85,7 @@ def load_environment(env_file: str) -> None:
 
     path = Path(env_file).expanduser()
     try:
-        with path.open(encoding="utf-8") as stream:
+        with _open_regular(path) as stream:
             found = dotenv_values(stream=stream)
     except (OSError, UnicodeDecodeError) as error:
         what = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
@@ -91,6 +95,19 @@ def load_environment(env_file: str) -> None:
     for name, value in found.items():
         if value is not None:
             os.environ.setdefault(name, value)
+
+
+def _open_regular(path: Path) -> IO[str]:
+    """Open a text file; a pipe that nobody writes to would be waited for.
+
+    Raises:
+        OSError: It cannot be opened, or is not a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return open(descriptor, encoding="utf-8-sig")  # noqa: PTH123 # the descriptor is meant
 
 
 def load_modules(names: Sequence[str], setting: str = SETUP) -> tuple[str, ...]:

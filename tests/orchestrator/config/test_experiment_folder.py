@@ -15,7 +15,22 @@ def test_name_of_a_folder_is_the_name_of_an_experiment(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, "", " ", ".", "..", "~", "a/b", "a\nb", "x" * 256, "mlflow.db", "mlartifacts"]
+    "value",
+    [
+        None,
+        "",
+        " ",
+        ".",
+        "..",
+        "~",
+        "a/b",
+        "a\nb",
+        "x" * 256,
+        "mlflow.db",
+        "mlartifacts",
+        ["e"],
+        {"a": 1},
+    ],
 )
 def test_any_other_name_is_refused(value: Any) -> None:
     with pytest.raises(ConfigError, match="experiment_id"):
@@ -31,6 +46,8 @@ def test_home_folder_is_put_in_place_of_a_tilde() -> None:
     ("value", "message"),
     [
         (None, "has no results_dir"),
+        (["results"], "has no results_dir"),
+        ({"a": 1}, "has no results_dir"),
         ("s3://bucket/x", "is an address, not a folder"),
         ("~nobody-of-this-name/x", "there is no such user"),
         ("./~/x", "would create a folder named"),

@@ -50,6 +50,21 @@ def test_cause_is_part_of_the_line_once() -> None:
     error = ConfigCompositionException("In 'config'")
     error.__cause__ = ValueError("no such\n  file")
     assert said(error) == "In 'config': no such file."
+    error.__cause__ = ValueError("In 'config'.")
+    assert said(error) == "In 'config'."
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("primary config 'x' must be a DictConfig, got ListConfig", "the primary config 'x'"),
+        ("Invalid loaded object type: int", "the config file"),
+    ],
+)
+def test_file_of_another_form_is_described_without_names_of_classes(text: str, what: str) -> None:
+    assert said(OSError(text)) == (
+        f"{what} is not a mapping. Write it as keys with values: key: value."
+    )
 
 
 def test_place_in_a_file_is_named() -> None:

@@ -76,6 +76,29 @@ def test_file_that_is_not_there_is_an_error(project: Path) -> None:
         load_environment("latin")
 
 
+def test_list_of_settings_is_not_a_mapping() -> None:
+    with pytest.raises(ConfigError, match=r"orch is not a mapping\. Write its settings as keys"):
+        read_setup(OmegaConf.create({"orch": ["workers"]}), [])
+
+
+def test_only_a_regular_file_is_read(project: Path) -> None:
+    """A pipe was waited for, without a word."""
+    os.mkfifo(project / "pipe")
+    (project / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(ConfigError, match=f"{name}: it is not a regular file"):
+            load_environment(name)
+
+
+def test_mark_of_windows_is_no_part_of_a_name(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {"HOME": str(project)})
+    (project / ".env").write_bytes(b"\xef\xbb\xbfA=1\r\nB=2\r\n")
+    load_environment(".env")
+    assert (os.environ["A"], os.environ["B"]) == ("1", "2")
+
+
 def test_modules_of_the_folder_are_found_and_hide_none_of_pythons(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
