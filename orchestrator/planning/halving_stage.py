@@ -136,11 +136,17 @@ class StageReader:
             known = contestants.get(at) or Contestant(decisions.run(at).run_id)
             contestants[at] = replace(known, end=End.FAILED)
         self._check_metric(contestants, seen, logged)
-        if any(each.end is End.OPEN for each in contestants.values()):
-            self._check_steps(contestants, seen, logged, meaning)
-            self._check_first_step(contestants, logged, meaning)
         expected = 0 if self._search is None else self._search.expected
-        return find_stage(contestants, max(expected, len(decisions)), self._halving)
+        runs = max(expected, len(decisions))
+        first = self._halving.rung(0) or 1
+        everyone = contestants.values()
+        # Those that come later may tell what the steps of the first ones mean.
+        has_all = len(contestants) == runs and all(each.has_reached(first) for each in everyone)
+        if any(each.end is End.OPEN for each in everyone):
+            self._check_steps(contestants, seen, logged, meaning, has_all=has_all)
+            if has_all or self._halving.is_asynchronous:
+                self._check_first_step(contestants, logged, meaning)
+        return find_stage(contestants, runs, self._halving)
 
     def _check_metric(
         self,
@@ -165,14 +171,20 @@ class StageReader:
         seen: Mapping[int, Observation],
         logged: Mapping[int, LoggedMetric],
         meaning: StepMeaning,
+        *,
+        has_all: bool,
     ) -> None:
-        """Refuse steps that do not tell the value of an open run at a rung."""
+        """Refuse steps that do not tell the value of an open run at a rung.
+
+        ``has_all``: all runs have come to the first one.
+        """
         first = self._halving.rung(0) or 1
         for at, each in logged.items():
             run = contestants[at]
             if run.end is not End.OPEN or run.reached < first:
                 continue
-            if seen[at].state not in LIVE and meaning.read(each) is StepReading.UNCLEAR:
+            is_settled = seen[at].state not in LIVE and (has_all or each.is_first)
+            if is_settled and meaning.read(each) is StepReading.UNCLEAR:
                 raise UsageError(
                     f"halving: the steps of {self._halving.metric!r} are not iterations: run"
                     f" {short(run.run_id)} has {len(each.curve)} values up to step"

@@ -225,6 +225,29 @@ def test_steps_that_do_not_tell_the_first_iteration_are_refused_where_a_place_de
     assert verdicts(experiment, runs[:2], third) == ["over", "over"]  # nothing depends on it
 
 
+def test_steps_of_a_run_that_was_killed_may_be_told_by_those_that_come_later(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Two updates per iteration; it was killed before it has come to the rung as the first one."""
+    third = replace(THIRD, rungs=(3,))
+    leave(experiment.create(runs[0]), {2: 0.1, 4: 0.1, 6: 0.5}, 3, attempt=2)
+    assert verdicts(experiment, runs, third) == ["waits", "goes on", "goes on"]
+    leave(experiment.create(runs[1]), {2: 0.6, 4: 0.6, 6: 0.3}, 3)
+    leave(experiment.create(runs[2]), {2: 0.6, 4: 0.6, 6: 0.4}, 3)
+    assert verdicts(experiment, runs, third) == ["paused", "goes on", "paused"]
+
+
+def test_first_step_is_asked_for_only_once_all_runs_have_come_to_the_rung(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    third = replace(THIRD, rungs=(4,))
+    leave(experiment.create(runs[0]), {2: 0.5, 4: 0.1, 9: 0.1}, 12, record=Record.DONE)
+    assert verdicts(experiment, runs, third) == ["over", "goes on", "goes on"]
+    for run in runs[1:]:
+        leave(experiment.create(run), {2: 0.4, 4: 0.4}, 4)
+    assert verdicts(experiment, runs, third) == ["over", "paused", "paused"]
+
+
 def plan_of(experiment: ExperimentDirectory, runs: Sequence[Run]) -> Plan:
     seen = dict(decisions_of(experiment, runs).observed())
     known = {runs[at].run_id: each for at, each in seen.items()}
