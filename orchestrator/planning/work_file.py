@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,7 +219,7 @@ def _read(path: Path) -> Mapping[str, Any]:
             },
             "orch": dict(),
             "runs": list(runs),
-        } if _is_line(found["given"], found["project"]) and all(map(_is_item, runs)):
+        } if _is_sound(found["given"], found["project"], found["orch"]) and all(map(_is_item, runs)):
             return dict(found)
     raise RunDirectoryError(f"{path}: it is damaged. {_WHAT_TO_DO}")
 
@@ -229,15 +230,19 @@ def _is_item(item: object) -> bool:
             return (
                 is_run_id(run_id)
                 and _are_texts(*overrides)
-                and isinstance(rest.get("orch", {}), dict)
+                and isinstance(own := rest.get("orch", {}), dict)
+                and _are_texts(json.dumps(own, ensure_ascii=False))
                 and type(rest.get("attempts", 0)) is int
             )
     return False
 
 
-def _is_line(given: Mapping[str, Any], project: str) -> bool:
+def _is_sound(given: Mapping[str, Any], project: str, settings: Mapping[str, Any]) -> bool:
     optional = (given["config_dir"], given["config_name"], given["app"])
-    return _are_texts(project, *(it for it in optional if it is not None), *given["overrides"])
+    written = json.dumps(settings, ensure_ascii=False)
+    return _are_texts(
+        written, project, *(it for it in optional if it is not None), *given["overrides"]
+    )
 
 
 def _are_texts(*values: object) -> bool:

@@ -181,6 +181,8 @@ def test_damaged_file_is_one_line(grid: Grid, content: bytes) -> None:
         (("runs", 0, "run_id"), ""),
         (("runs", 0, "hydra_overrides", 0), None),
         (("runs", 0, "attempts"), True),
+        (("runs", 0, "orch"), {"command": ["\ud800"]}),
+        (("orch", "command"), ["true", "\ud800"]),
     ],
 )
 def test_value_of_another_kind_is_damage(
