@@ -219,7 +219,9 @@ def _read(path: Path) -> Mapping[str, Any]:
             },
             "orch": dict(),
             "runs": list(runs),
-        } if _is_sound(found["given"], found["project"], found["orch"]) and all(map(_is_item, runs)):
+        } if _is_sound(found["given"], found["project"], found["orch"]) and all(
+            map(_is_item, runs)
+        ):
             return dict(found)
     raise RunDirectoryError(f"{path}: it is damaged. {_WHAT_TO_DO}")
 
