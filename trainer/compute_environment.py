@@ -61,6 +61,18 @@ def fix_arithmetic(device: torch.device, settings: TrainingSettings) -> None:
         torch.use_deterministic_algorithms(mode=deterministic, warn_only=True)
 
 
+def process_settings() -> dict[str, str | int]:
+    """Return settings of the process that results may depend on, by the names of what returns them."""
+    return {
+        "torch.get_default_dtype()": str(torch.get_default_dtype()),
+        "torch.get_num_threads()": torch.get_num_threads(),
+        "torch.get_float32_matmul_precision()": torch.get_float32_matmul_precision(),
+        "torch.are_deterministic_algorithms_enabled()": torch.are_deterministic_algorithms_enabled(),
+        "torch.backends.cudnn.benchmark": torch.backends.cudnn.benchmark,
+        "os.getcwd()": os.getcwd(),  # noqa: PTH109 - a name that is known
+    }
+
+
 def fix_compiler() -> None:
     """Compile up to `VERSIONS` versions, and raise an error, instead of not compiling, beyond.
 

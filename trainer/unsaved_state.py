@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from trainer.compute_environment import process_settings
 from trainer.loading.loaded_batches import TensorBatches
 from trainer.object_parts import ItemCount
 from trainer.reached_values import reached_values
@@ -94,8 +95,9 @@ def _differ(value: object, other: object) -> bool:
 def code_beside(
     trainer: ReadOnly, loaders: Mapping[str, Loader], measures: Measures
 ) -> dict[str, object]:
-    """Return what runs the user's code in a training besides the modules, by names."""
-    found = {f"trainer.{name}": each for name, each in added_by_others(trainer).items()}
+    """Return what the user's code may change besides the modules, and what else runs it, by names."""
+    found: dict[str, object] = {**process_settings()}
+    found |= {f"trainer.{name}": each for name, each in added_by_others(trainer).items()}
     found |= {f"metrics.{name}": each for name, each in measures.metrics.items()}
     for loader in loaders.values():
         if loader.order.sampler is not None:

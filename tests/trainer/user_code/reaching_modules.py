@@ -111,6 +111,7 @@ class Counting:
             "best": lambda: vars(self).update(best=loss - iteration),
             "dropout": lambda: increment(trainer.model[0], "p", 0.01),
             "smoothing": lambda: increment(trainer.criterion, "label_smoothing", 0.01),
+            "precision": lambda: torch.set_float32_matmul_precision("medium"),
             "cache": lambda: (
                 self.cache.setdefault("mask", torch.ones(3)),
                 CACHE.setdefault("mask", 1),
