@@ -72,6 +72,7 @@ class Struck:
     keepers: dict[tuple[str, int], set[int]] = field(default_factory=lambda: defaultdict(set))
     asked: set[int] = field(default_factory=set)
     stopped: list[int] = field(default_factory=list)
+    blows: list[str] = field(default_factory=list)
 
     def strike(self, world: World) -> None:
         """Send a signal of some kind to some process of a world, and wake one that was stopped."""
@@ -104,7 +105,10 @@ class Struck:
         """Remember a blow that may have cost the run its end, before it falls."""
         if number in HARMLESS or number == signal.SIGSTOP:
             return
-        self.processes.add(name_of(pid))
+        name = name_of(pid)
+        self.processes.add(name)
+        kept = f"keeps {kept_by(pid)}, group {os.getpgid(pid)}"
+        self.blows.append(f"{time.time():.3f} {signal.Signals(number).name} {name} {kept}")
         # A namespace dies with its first process, which ends with orch: as a container does.
         for each in (pid, *process_tree.below(pid)):
             numbers = numbers_of(each)
@@ -172,13 +176,14 @@ def wrong(world: World, struck: Struck) -> list[str]:
     parts: dict[tuple[str, int], set[str]] = defaultdict(set)
     finished: dict[str, int] = {}
     for line in world.notes("witness/said"):
-        what, run_id, number, name = line.split()
+        what, run_id, number, name, *_ = line.split()
         attempt = int(number)
         parts[run_id, attempt].add(name)
         if what == "twice":
             found.append(f"{run_id}: attempt {attempt} began while another lived")
         if what == "start" and run_id in finished and finished[run_id] != attempt:
-            found.append(f"{run_id}: attempt {finished[run_id]} had finished, and was repeated")
+            told = f"{run_id}: attempt {finished[run_id]} had finished, and was repeated"
+            found.append(f"{told}\n{explain(world, run_id, struck)}")
         if what == "end":
             finished[run_id] = attempt
         hit = parts[run_id, attempt] & struck.processes
@@ -189,6 +194,22 @@ def wrong(world: World, struck: Struck) -> list[str]:
             finished.pop(run_id, None)
     said = [path.read_text(errors="replace") for path in world.folder.glob("said/*")]
     return found + [text for text in said if "Traceback" in text and not is_pythons(text)]
+
+
+def explain(world: World, run_id: str, struck: Struck) -> str:
+    """Return all that is known of a run: its witness, its logs, what orch said of it, and what was hit."""
+    said = [line for line in world.notes("witness/said") if run_id in line]
+    logs = [
+        f"{path.name}: {path.read_text(errors='replace')[-500:]}"
+        for path in sorted(world.folder.glob(f"results/*/training/{run_id}/logs/*"))
+    ]
+    told = [
+        f"{path.name}: {line}"
+        for path in sorted(world.folder.glob("said/*"))
+        for line in path.read_text(errors="replace").splitlines()
+        if run_id[:8] in line
+    ]
+    return "\n".join([*said, *logs, *told, *struck.blows[-200:]])
 
 
 def is_pythons(text: str) -> bool:

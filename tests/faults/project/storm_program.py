@@ -28,7 +28,7 @@ def answer(how: signal.Handlers) -> None:
 def note(what: str) -> None:
     """Append a line, in one write, to the file that all programs of the storm share."""
     run_dir = Path(os.environ["ORCH_RUN_DIR"])
-    words = (what, run_dir.name, os.environ["ORCH_ATTEMPT"], me())
+    words = (what, run_dir.name, os.environ["ORCH_ATTEMPT"], me(), f"{time.time():.3f}", above())
     line = " ".join(words) + "\n"
     place = os.open(run_dir.parents[3] / "witness/said", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(place, line.encode())
@@ -38,6 +38,16 @@ def note(what: str) -> None:
 def me() -> str:
     """Return what names this process on the whole machine."""
     return f"{Path('/proc/self/ns/pid').readlink()}/{os.getpid()}"
+
+
+def above() -> str:
+    """Return the processes above this one, the nearest first: of a function, its runner and its keeper."""
+    parent = os.getppid()
+    try:
+        _, _, rest = Path(f"/proc/{parent}/stat").read_text().rpartition(")")
+    except OSError:
+        return str(parent)
+    return f"{parent},{rest.split()[1]}"
 
 
 def work() -> None:
