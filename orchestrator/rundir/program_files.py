@@ -89,14 +89,18 @@ def has_saved(run_dir: str) -> bool:
 
 
 def find_checkpoint(run_dir: str) -> str:
-    """Return the relative path of something that the program could resume from; empty if none.
+    """Return the relative path of what the program could resume from; empty if there is nothing.
 
-    That is anything complete in ``checkpoints/``, or a file or folder elsewhere in the run directory
-    that is named like a checkpoint.
+    That is anything complete in ``checkpoints/``, or else a file or folder elsewhere in the run directory
+    that is named like a checkpoint. Of several, it is the newest one that is not called the best.
     """
-    for entry in _entries(f"{run_dir}/{_CHECKPOINTS}"):
-        if _is_whole(entry.name):
-            return printable(f"{_CHECKPOINTS}/{entry.name}")
+    found = [each for each in _entries(f"{run_dir}/{_CHECKPOINTS}") if _is_whole(each.name)]
+    newest = max(found or _states_in(run_dir), key=_age, default=None)
+    return "" if newest is None else printable(newest.path[len(run_dir) + 1 :])
+
+
+def _states_in(run_dir: str) -> Iterator[os.DirEntry[str]]:
+    """Yield what is named like a checkpoint anywhere in a run directory, among its first names."""
     left = _MOST
     folders = [(run_dir, 0)]
     while folders:
@@ -104,15 +108,23 @@ def find_checkpoint(run_dir: str) -> str:
         for entry in _entries(folder):
             left -= 1
             if left < 0:
-                return ""
+                return
             if not _is_whole(entry.name) or (depth == 0 and _is_not_its(entry.name)):
                 continue
             is_folder = entry.is_dir(follow_symlinks=False)
             if _STATE.fullmatch(entry.name) and not (is_folder and _is_empty(entry.path)):
-                return printable(entry.path[len(run_dir) + 1 :])
-            if is_folder and depth < _DEEPEST:
+                yield entry
+            elif is_folder and depth < _DEEPEST:
                 folders.append((entry.path, depth + 1))
-    return ""
+
+
+def _age(entry: os.DirEntry[str]) -> tuple[bool, int, str]:
+    """Return what orders checkpoints, the one to resume from last."""
+    try:
+        written = entry.stat(follow_symlinks=False).st_mtime_ns
+    except OSError:  # a live program replaces it
+        written = 0
+    return "best" not in entry.name.lower(), written, entry.name
 
 
 def find_best_checkpoint(run_dir: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import ctypes
 import inspect
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 from omegaconf import AnyNode
 from omegaconf.basecontainer import BaseContainer
+from torch import nn
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = ("hydra", "omegaconf", "torch", "filelock", "rich", "mlflow", "yaml", "numpy")
@@ -60,8 +62,11 @@ METHODS: dict[str, str | None] = {
 # What only instances have, each with one.
 INSTANCES: dict[str, Callable[[], object]] = {
     "_actions": argparse.ArgumentParser,
+    "_buffers": nn.Module,
     "_config": multiprocessing.current_process,
+    "_non_persistent_buffers_set": nn.Module,
     "_resolvers": lambda: BaseContainer,
+    "_SimpleCData": lambda: ctypes,
     "_val": lambda: AnyNode(1),
 }
 # Names that only type checkers look up.

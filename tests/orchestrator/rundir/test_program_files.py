@@ -1,6 +1,8 @@
 """What a program left says how far it is, and whether it can resume."""
 
 import json
+import os
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,25 @@ def test_what_is_named_like_a_checkpoint_can_be_resumed_from(tmp_path: Path, nam
     found = find_checkpoint(f"{tmp_path}")
     assert found
     assert name.startswith(found)
+
+
+@pytest.mark.parametrize("folder", ["checkpoints", "out/version_0"])
+@pytest.mark.parametrize(
+    "order", list(permutations(("epoch=9.ckpt", "epoch=10.ckpt", "best.ckpt")))
+)
+def test_newest_one_is_named_in_whatever_order_the_file_system_lists_them(
+    tmp_path: Path, folder: str, order: tuple[str, ...]
+) -> None:
+    """The best one is what a run has reached, not where it continues."""
+    leave(tmp_path, *(f"{folder}/{name}" for name in order))
+    for age, name in enumerate(("best.ckpt", "epoch=10.ckpt", "epoch=9.ckpt")):
+        os.utime(tmp_path / folder / name, (1_000 - age, 1_000 - age))
+    assert find_checkpoint(f"{tmp_path}") == f"{folder}/epoch=10.ckpt"
+
+
+def test_best_one_is_better_than_none(tmp_path: Path) -> None:
+    leave(tmp_path, "checkpoints/best.ckpt")
+    assert find_checkpoint(f"{tmp_path}") == "checkpoints/best.ckpt"
 
 
 @pytest.mark.parametrize(
