@@ -213,9 +213,10 @@ def explain(world: World, run_id: str, struck: Struck) -> str:
 
 
 def is_pythons(text: str) -> bool:
-    """Tell whether Ctrl-C met Python while it was starting, before anything of ours could answer."""
+    """Tell whether a signal met Python while it was starting, before anything of ours could answer."""
     is_loading = "<frozen importlib._bootstrap" in text or ", in main\n" not in text
-    return "KeyboardInterrupt" in text and is_loading
+    has_begun = "Fatal Python error: init" not in text
+    return not has_begun or ("KeyboardInterrupt" in text and is_loading)
 
 
 def storm(world: World, signals: int, *, kinds: tuple[type[Call], ...], reported: bool) -> Struck:
