@@ -26,7 +26,10 @@ def read_experiment_id(value: Value) -> str:
         ConfigError: It cannot be the name of a folder in ``results_dir``.
     """
     if value is None:
-        raise ConfigError("the config has no experiment_id. Set it to a name for the experiment.")
+        raise ConfigError(
+            "the config has no experiment_id. Set it to a name for the experiment, or add --app FILE if"
+            " the runs are those of a Hydra app."
+        )
     name = str(value)
     if (
         not isinstance(value, str | int | float)

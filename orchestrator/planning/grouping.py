@@ -7,7 +7,6 @@ the axes of the commands do not cover all keys in which they differ, so their co
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.grid.config_values import Missing, look_up, put_at, same, show
@@ -102,22 +101,6 @@ def find_differing(
         return []
     keys = dict.fromkeys(key for leaves in configs for key in leaves)
     return [key for key in keys if _differs(key, configs, averaged)]
-
-
-def are_alike(
-    one: tuple[Mapping[str, Value], RunConfig],
-    other: tuple[Mapping[str, Value], RunConfig],
-    averaged: Averaged,
-) -> bool:
-    """Return whether configs have the same lines, in any order, apart from averaged values in them."""
-    lines = [Counter(_without_averaged(*each, averaged).split("\n")) for each in (one, other)]
-    forms = []
-    for (overrides, _), own in zip(
-        (one, other), (lines[0] - lines[1], lines[1] - lines[0]), strict=True
-    ):
-        values = [_text(value) for key, value in overrides.items() if key in averaged]
-        forms.append(sorted(form_of(line, values) for line in own.elements()))
-    return forms[0] == forms[1]
 
 
 def _without_averaged(overrides: Mapping[str, Value], config: RunConfig, averaged: Averaged) -> str:

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from orchestrator.grid.config_values import Missing
-from orchestrator.planning.grouping import NOTHING, are_alike, find_differing
+from orchestrator.planning.grouping import NOTHING, find_differing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -132,8 +132,10 @@ class RunLabels:
         for alike in self.group(runs, others):
             chosen = [row[0] for row in self.group(alike, [group])]
             configs = [(_named(run), run.config) for run in chosen if run.config]
-            if any(are_alike(*pair, averaged) for pair in combinations(configs, 2)):
-                return True
+            for pair in combinations(configs, 2):
+                # Also where the averaged values are defaults, which no name tells.
+                if all(key in averaged for key in find_differing(pair, averaged)):
+                    return True
         return False
 
 

@@ -704,7 +704,7 @@ def test_what_is_wrong_with_an_override_is_said_in_one_line(
         (b"\xff\xfe\x00", "config.yaml: the file is not UTF-8"),
         (b"- 1\n- 2", "the primary config 'config' is not a mapping"),
         (b"5", "the config file is not a mapping"),
-        (b"", "the config has no experiment_id. Set it to a name for the experiment."),
+        (b"", "the config has no experiment_id. Set it to a name for the experiment, or add --app"),
         (b"defaults: 3", "defaults must be a list"),
         (b"defaults: [gone]", "there is no config"),
         (b"a: ${", "a"),

@@ -56,6 +56,16 @@ def test_choices_of_one_config_do_not_split_it() -> None:
     assert RunLabels(runs).keys == ("model", "seed")
 
 
+def test_choices_of_one_config_do_not_split_it_where_the_averaged_value_is_a_default() -> None:
+    """No command gave it, and the typed values of one run make the choice of the other."""
+    runs = [
+        _run({**A, "seed": 0}, {"model": "none"}, {"model.name": "a"}),
+        _run({**A, "seed": 1}, {"model": "a"}, {"model": "a", "seed": 1}),
+    ]
+    assert RunLabels(runs, Averaged(())).keys == ()
+    assert "seed" in RunLabels(runs).keys
+
+
 @pytest.mark.parametrize(("one", "other", "is_equal"), [(1, 1.0, True), (1, True, False), (0, "0", False)])  # fmt: skip
 def test_equal_values_are_one_value(one: Any, other: Any, *, is_equal: bool) -> None:
     """As in the run ID."""
