@@ -91,8 +91,9 @@ def _read_grid(given: list[str]) -> Any:
     # A value need not go together with a default that is swept over.
     for these in (fixed, choices)[: 1 + (choices != fixed)]:
         for first in ([], firsts)[: 1 + bool(firsts)]:
-            # ValueError for h=null, RecursionError for defaults that contain themselves.
-            with contextlib.suppress(HydraException, ValueError, RecursionError):
+            # ValueError for h=null, TypeError for h=[1,2], RecursionError for defaults that contain
+            # themselves.
+            with contextlib.suppress(HydraException, TypeError, ValueError, RecursionError):
                 return _params([*(item.input_line for item in these), *first])
     return None
 
