@@ -121,7 +121,8 @@ def _describe_hours(hours: float) -> str:
 def _source(forecast: Forecast) -> str:
     count = forecast.learned_from
     runs = f"{count} finished run{'s' * (count != 1)}"
-    return f"{runs} of {' and '.join(forecast.experiments)}" if forecast.experiments else runs
+    others = " and ".join(forecast.experiments)
+    return f"{runs}, including those of {others}" if others else runs
 
 
 def _why(forecast: Forecast) -> str:

@@ -34,7 +34,8 @@ WHOLE = Forecast(
             WHOLE,
             (
                 "forecast: 2 h 00 min (1 h 30 min to 3 h 00 min) with 4 workers (one per GPU),"
-                " 4 (3 to 6) GPU-hours, 3.1 GB (3.0 to 4.0 GB) on disk; from 12 finished runs of one and two"
+                " 4 (3 to 6) GPU-hours, 3.1 GB (3.0 to 4.0 GB) on disk; from 12 finished runs,"
+                " including those of one and two"
             ),
         ),
         (
