@@ -6,8 +6,8 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.errors import UsageError
-from orchestrator.planning.load import ConfigSource, open_experiment
+from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.planning.load import ConfigSource, describe, open_experiment, plan_runs
 
 if TYPE_CHECKING:
     import argparse
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
 
 _MOST_CANDIDATES: Final = 5
+_DIGITS: Final = frozenset("0123456789abcdef")
 _OF_EXPERIMENT: Final = ("results_dir", "experiment_id")
 
 
@@ -45,7 +46,40 @@ def open_runs(options: argparse.Namespace, names: Sequence[str]) -> list[RunDire
         raise UsageError(
             f"no runs in {experiment.training} yet: nothing was started. Start them with orch run."
         )
-    return [experiment.run(find_run(name, run_ids)) for name in names]
+    return [experiment.run(find_started(name, run_ids, options)) for name in names]
+
+
+def find_started(name: str, run_ids: Sequence[RunId], options: argparse.Namespace) -> RunId:
+    """Return the run ID that starts with a name, as ``find_run``.
+
+    Raises:
+        UsageError: None does, or several do; a run of the grid that has not started yet is named.
+    """
+    is_there = any(run_id.startswith(name.lower()) for run_id in run_ids)
+    pending = () if is_there else _find_pending(name.lower(), options)
+    if len(pending) == 1:
+        raise UsageError(
+            f"run {pending[0]} has not started yet: it has no directory. Start it with orch run."
+        )
+    if pending:
+        raise UsageError(
+            f"{len(pending)} runs whose IDs start with {name!r} have not started yet: they have no"
+            " directories. Start them with orch run."
+        )
+    return find_run(name, run_ids)
+
+
+def _find_pending(name: str, options: argparse.Namespace) -> Sequence[RunId]:
+    """Return the IDs that start with a name in the grid of a command line, which may have errors."""
+    if not name or not set(name) <= _DIGITS:
+        return ()
+    try:
+        decisions = plan_runs(*describe(source_of(options))).plan.decisions
+    except OrchestratorError:
+        return ()
+    return [
+        run_id for run_id in map(decisions.run_id, range(len(decisions))) if run_id.startswith(name)
+    ]
 
 
 def find_run(name: str, run_ids: Sequence[RunId]) -> RunId:

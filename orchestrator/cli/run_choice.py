@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.lookup import find_run
+from orchestrator.cli.lookup import find_started
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.config_values import Missing, look_up, nearest_key, put_at
 from orchestrator.grid.filter_parser import parse_condition
@@ -49,7 +49,7 @@ def choose_runs(options: argparse.Namespace, experiment: ExperimentDirectory) ->
     if not run_ids:
         raise UsageError(f"no runs in {experiment.training} yet: nothing was started.")
     if options.where is None:
-        return list(dict.fromkeys(find_run(name, run_ids) for name in options.runs))
+        return list(dict.fromkeys(find_started(name, run_ids, options) for name in options.runs))
     kept = set(experiment.replaced.run_ids())
     directories = [
         experiment.replaced.kept(run_id) if run_id in kept else experiment.run(run_id)

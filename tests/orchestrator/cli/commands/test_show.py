@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from orchestrator.cli.arguments import parse_arguments
+from orchestrator.cli.lookup import source_of
 from orchestrator.errors import UsageError
 from orchestrator.grid import axes
+from orchestrator.planning.load import load_plan
 from orchestrator.rundir.state import Record
 
 from .conftest import GRID, Grid, leave, write_log
@@ -157,3 +160,21 @@ def test_no_runs_is_said_with_what_to_do(grid: Grid) -> None:
     """There is nothing to show before the first run."""
     with pytest.raises(UsageError, match="Start them with orch run"):
         grid.orch("show", "a")
+
+
+@pytest.mark.parametrize("command", [["show"], ["logs"], ["note", "--tag", "odd"], ["rm"]])
+def test_run_that_has_not_started_is_not_taken_for_a_misspelled_one(
+    grid: Grid, command: list[str]
+) -> None:
+    """``orch status`` prints its ID, so the commands on one run know it."""
+    grid.make(0.1, 0)
+    where = ["--config-dir", str(grid.folder / "conf")]
+    planned = load_plan(source_of(parse_arguments([*where, "plan", *GRID])))
+    pending = planned.plan.decisions.runs[1]
+    told = rf"^run {pending.run_id} has not started yet: .* Start it with orch run\.$"
+    for name in (pending.run_id, pending.run_id[:8].upper()):
+        with pytest.raises(UsageError, match=told):
+            grid.orch(*command, name, *GRID)
+    for overrides in ((), (*GRID, "+_filters=['lr>']")):  # another grid, and one with an error
+        with pytest.raises(UsageError, match=r"^no run ID starts with"):
+            grid.orch(*command, pending.run_id, *overrides)
