@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from trainer.deciding_keys import deciding_keys
 from trainer.errors import ConfigError
+from trainer.group_folders import advise_choice
 from trainer.groups import check_options, divide, left_to, trainable
 from trainer.hydra_targets import build, takes
 from trainer.model_call import is_about_values
@@ -272,9 +273,7 @@ def required(module: object | None, group: str) -> object:
         ConfigError: If the group does not name one.
     """
     if module is None:
-        raise ConfigError(
-            f"{group}._target_: missing. Choose one of conf/{group}/, or name a class."
-        )
+        raise ConfigError(f"{group}._target_: missing. {advise_choice(group)}")
     return module
 
 

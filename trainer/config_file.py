@@ -50,7 +50,7 @@ def read_config(path: Path) -> Config | DictConfig:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: it is not YAML: {reason}. Correct the file.") from None
     if not isinstance(found, dict):
-        raise ConfigError(f"{path}: expected keys with values. See conf/config.yaml.")
+        raise ConfigError(f"{path}: expected keys with values. Correct the file.")
     try:
         return cast("Config", found) if _is_literal(found) else OmegaConf.create(found)
     except (OmegaConfBaseException, RecursionError) as error:
@@ -85,7 +85,7 @@ def plain_config(cfg: Config | DictConfig) -> Config:
             f"{error.full_key or 'config'}: {reason}. Give the key a value."
         ) from None
     if not isinstance(plain, dict):
-        raise ConfigError("config: expected keys with values, not a list. See conf/config.yaml.")
+        raise ConfigError("config: expected keys with values, not a list. Correct it.")
     return cast("Config", plain)
 
 

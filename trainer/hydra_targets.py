@@ -11,6 +11,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 from trainer.errors import ConfigError
+from trainer.group_folders import advise_choice
 from trainer.settings import label_of, read_group
 from trainer.target_errors import (
     as_config_error,
@@ -58,8 +59,7 @@ def build(
         return built
     if arguments := [key for key in settings if key != "_target_"]:
         raise ConfigError(
-            f"{group}._target_: missing, but {', '.join(arguments)} is set. Choose one of "
-            f"conf/{group}/, or name a class."
+            f"{group}._target_: missing, but {', '.join(arguments)} is set. {advise_choice(group)}"
         )
     return None
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trainer.batch_structure import PAIR, TARGETS, Parts, parts_of
 from trainer.errors import ConfigError, is_out_of_memory
+from trainer.group_folders import advise_choice
 from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _parts_with_targets(batch: Any) -> Parts:  # noqa: ANN401 - as above
     """
     if not isinstance(batch, Mapping):
         raise ConfigError(
-            "criterion._target_: missing. Choose one of conf/criterion/, or name a class. Without a"
+            f"criterion._target_: missing. {advise_choice('criterion')} Without a"
             " criterion, batches have to be dictionaries, from which the model, as those of Hugging"
             " Face, computes the loss."
         )
@@ -163,7 +164,7 @@ def _loss_in(outputs: Any) -> Tensor:  # noqa: ANN401 - as above
     if not isinstance(found, Tensor):
         raise ConfigError(
             f"criterion._target_: missing, and the output of the model, a {type(outputs).__name__}, "
-            "does not have a loss. Choose one of conf/criterion/, or name a class."
+            f"does not have a loss. {advise_choice('criterion')}"
         )
     return found
 

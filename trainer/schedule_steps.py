@@ -12,6 +12,7 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from trainer.errors import ConfigError, shown
+from trainer.group_folders import advise_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +78,8 @@ def take_step(scheduler: LRScheduler, metric: float | None) -> None:
             raise  # the user's own function: keep the traceback
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ConfigError(
-            f"scheduler: {type(scheduler).__name__} cannot step: {reason}. Correct conf/scheduler/."
+            f"scheduler: {type(scheduler).__name__} cannot step: {reason}."
+            f" {advise_values('scheduler')}"
         ) from error
 
 

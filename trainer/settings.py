@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from trainer.early_stopping_settings import StoppingSettings, read_stopping
 from trainer.ema_settings import EmaSettings, read_ema
 from trainer.errors import ConfigError
+from trainer.group_folders import advise_keys
 from trainer.init_settings import InitSettings, read_init
 from trainer.interval import Interval, parse_interval
 from trainer.known_keys import check_keys
@@ -21,13 +22,6 @@ REQUIRED = object()
 MANY_THREADS = 64  # that a run may have been started with on another machine
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
-# What to write for groups that have no folder in conf/.
-EXAMPLES = {
-    "checkpoint": "Write, for example, {every: 5}.",
-    "ema": "Write, for example, {decay: 0.999}.",
-    "stopping": "Write, for example, {patience: 5}.",
-    "validation_split": "Write, for example, {size: 0.1}.",
-}
 CHECKPOINT_KEYS = ("keep_last", "every", "within_iteration", "metric", "mode", "other_numbers")
 
 
@@ -139,8 +133,8 @@ def read_group(config: Config, group: str) -> Config:
     if found is None:
         return {}
     if not isinstance(found, dict):
-        see = EXAMPLES.get(group, f"See conf/{group}/.")
-        raise ConfigError(f"{group}: expected keys with values, not {found!r}. {see}")
+        advice = advise_keys(group)
+        raise ConfigError(f"{group}: expected keys with values, not {found!r}. {advice}")
     return {str(key): value for key, value in found.items() if key != "name"}
 
 

@@ -13,6 +13,7 @@ import hydra
 from hydra.errors import InstantiationException
 
 from trainer.errors import ConfigError, TrainerError, is_out_of_memory
+from trainer.group_folders import advise_values
 
 # Code that is not the user's: the standard library, installed packages, and this package.
 INSTALLED = [Path(sysconfig.get_path("stdlib")), Path(__file__).parent]
@@ -28,7 +29,7 @@ def wrong_arguments(error: Exception, key: str, target: object) -> ConfigError |
     place = _place_if_about_arguments(error)
     if place is None:
         return None
-    return ConfigError(f"{key}: {target}: {first_line(error)}{place}. Correct conf/{_group(key)}/.")
+    return ConfigError(f"{key}: {target}: {first_line(error)}{place}. {advise_values(key)}")
 
 
 def _place_if_about_arguments(error: Exception) -> str | None:
@@ -123,7 +124,3 @@ def _hidden(module: str) -> str:
     if meant is None or Path(found).resolve() == meant:
         return ""
     return f"; {found} was imported, which hides {meant}: rename that file"
-
-
-def _group(key: str) -> str:
-    return key.partition(".")[0]
