@@ -20,6 +20,7 @@ from orchestrator.rundir.program_files import find_best_checkpoint
 from orchestrator.rundir.replaced import kept_for
 from orchestrator.rundir.run_summary import report_on
 from orchestrator.rundir.state import State, Status
+from orchestrator.runner.failure_classes import FailureKind
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
@@ -103,8 +104,9 @@ def _attempt_lines(status: Status, attempts: int) -> Iterator[tuple[str, str]]:
     yield "attempt", f"{attempts}, started {status.started_at}{ended}"
     slot = "" if status.slot is None else f", slot {status.slot}"
     yield "on", f"{status.host}, process {status.pid}{slot}"
-    if status.failure:
-        yield "error", f"{status.failure.kind}: {status.failure.message}"
+    if failure := status.failure:
+        kind = "" if failure.kind == FailureKind.ERROR else f"{failure.kind}: "
+        yield "error", f"{kind}{failure.message}"
     if status.exit_code is not None:
         yield "exit code", str(status.exit_code)
     if status.gpu_memory:

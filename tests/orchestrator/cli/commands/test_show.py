@@ -26,7 +26,7 @@ def test_everything_about_a_run_is_told(grid: Grid, output: Callable[[], str]) -
     for part in (
         f"run {directory.run_id}  failed  attempt 1 failed, error: it was not to be",
         "lr                     0.2",
-        "error                  error: it was not to be",
+        "error                  it was not to be",
         "test/loss              0.25",
         str(directory.config),
         "attempt-001.log",
