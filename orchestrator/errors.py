@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _AROUND: Final = 60  # characters of a filter that are shown before and after the marked one
 
@@ -41,8 +41,9 @@ class Marked(NamedTuple):
 class FilterError(OrchestratorError):
     """A filter cannot be parsed, or orders values that have no order.
 
-    ``quoted`` are the values of the config that the message quotes, by their keys. The message shows
-    the filter with a caret under the marked character, and names the ``point``, if there is one.
+    ``quoted`` are the values of the config that the message quotes, by their keys, ``unknown`` keys that
+    no run has. The message shows the filter with a caret under the marked character, and names the
+    ``point``, if there is one.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class FilterError(OrchestratorError):
         *,
         marked: Marked | None = None,
         point: str = "",
+        unknown: Sequence[str] = (),
     ) -> None:
         super().__init__("\n    ".join(_lines(why, marked, point)))
         self.why = why
         self.quoted = quoted or {}
         self.marked = marked
         self.point = point
+        self.unknown = tuple(unknown)
 
     def rewritten(self, change: Callable[[str], str]) -> FilterError:
         """Return the error with all its strings changed, and the mark at the same place."""
@@ -66,7 +69,13 @@ class FilterError(OrchestratorError):
             text = change(marked.text)
             place = min(len(change(marked.text[: marked.place])), len(text))
             marked = Marked(text, place, marked.source)
-        return FilterError(change(self.why), self.quoted, marked=marked, point=change(self.point))
+        return FilterError(
+            change(self.why),
+            self.quoted,
+            marked=marked,
+            point=change(self.point),
+            unknown=self.unknown,
+        )
 
     def at(self, *, source: str = "", point: str = "") -> FilterError:
         """Return the error with the source of the filter, or the point of the grid."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.condition_keys import check_keys
 from orchestrator.cli.lookup import find_started
-from orchestrator.errors import RunDirectoryError, UsageError
+from orchestrator.errors import FilterError, RunDirectoryError, UsageError
 from orchestrator.grid.config_values import Missing, look_up, nearest_key, put_at
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.planning.load import plan_runs
@@ -73,6 +74,7 @@ def meeting(condition: Condition, directories: Sequence[RunDirectory]) -> list[R
         if condition.holds(config, chosen.known_choices):
             found.append(directory)
     if unknown:
+        check_keys(condition, sorted(unknown), directories)
         key = min(unknown)
         near = nearest_key(example, key)
         hint = f"Did you mean {near}?" if near else "If it is a string, put it in quotes."
@@ -96,7 +98,12 @@ def plan_meeting(
         OrchestratorError: The grid or a filter is wrong, or no run meets the condition.
     """
     if condition is None or not _reads_notes(condition):
-        return plan_runs(described, experiment, condition)
+        try:
+            return plan_runs(described, experiment, condition)
+        except FilterError as error:
+            if condition is not None and error.unknown:
+                check_keys(condition, error.unknown, experiment.runs())
+            raise
     planned = plan_runs(described, experiment)
     decisions = planned.plan.decisions
     # Only run directories have notes.

@@ -98,7 +98,9 @@ class Rules:
             near = nearest_key(config, key)
             hint = f" Did you mean {near}?" if near else " If it is a string, put it in quotes."
             given = f"{self.condition.source} {_short(self.condition.text)!r}"
-            raise FilterError(f"{given}: no run has the key {_short(key)!r}.{hint}")
+            raise FilterError(
+                f"{given}: no run has the key {_short(key)!r}.{hint}", unknown=sorted(self._unmet)
+            )
 
 
 def read_filters(value: Value) -> tuple[str, ...]:

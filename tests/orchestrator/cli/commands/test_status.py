@@ -14,6 +14,7 @@ from orchestrator.cli.commands import status
 from orchestrator.cli.main import call
 from orchestrator.errors import ConfigError, OrchestratorError, UsageError
 from orchestrator.grid.identity import RunId
+from orchestrator.rundir.note_file import change_note
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, Status
 
@@ -316,3 +317,22 @@ def test_live_run_tells_its_slot_and_how_long_it_takes(
     grid.orch("status")
     assert "slot 3" in output()
     os.close(lock)
+
+
+@pytest.mark.parametrize("grid_of", [(), ("--all",), GRID, ("--all", *GRID), ("--json", *GRID)])
+def test_condition_on_what_is_not_in_the_config_is_told_where_to_ask(
+    grid: Grid, grid_of: tuple[str, ...]
+) -> None:
+    """Whether a grid is named or all runs are meant; a key of neither is told as misspelled."""
+    leave(grid.make(0.1, 0), **{"test/accuracy": 0.5})
+    change_note(grid.make(0.1, 1).path, tags={"phase": "2"})
+    for condition, message in (
+        ("test/accuracy > 0.9", r"'test/accuracy' is a metric, .* --sort test/accuracy\.$"),
+        ("test/accuracy > 0.9 & lr == 0.1", "'test/accuracy' is a metric"),
+        ('state == "done"', r"'state' is not in a config, .* orch status --state\.$"),
+        ("phase == 2", r"Did you mean tags\.phase\?$"),
+        ("sede == 2", r"no run has the key 'sede'\. Did you mean seed\?$"),
+    ):
+        with pytest.raises(OrchestratorError, match=message) as refusal:
+            grid.orch("status", "--where", condition, *grid_of)
+        assert "\n" not in str(refusal.value)
