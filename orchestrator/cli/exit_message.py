@@ -107,7 +107,7 @@ def _summarize(
     told += [f"{len(failed)} failed"] if failed else []
     told += [_describe_left(outcome)] if outcome.left else []
     told += [describe_paused(outcome.paused, planned, options)] if outcome.paused else []
-    console.print(Text(", ".join(told) + "."), soft_wrap=True)
+    console.print(Text(", ".join(told) + "." * (not outcome.paused)), soft_wrap=True)
 
 
 def _describe_left(outcome: ExecutionResult) -> str:
@@ -128,10 +128,10 @@ def describe_pauses(pauses: Pauses) -> str:
 
 
 def describe_paused(paused: int, planned: Work, options: argparse.Namespace) -> str:
-    """Return how many runs are paused because others were better, and what continues them."""
+    """Return how many runs are paused because others were better, and below it what continues them."""
     words = ["run", *(["--halving", NO_HALVING] if planned.settings.halving else [])]
     it = "it" if paused == 1 else "them"
-    return f"{paused} paused by halving, {next_command(options, *words)} continues {it}"
+    return f"{paused} paused by halving. To continue {it}:\n  {next_command(options, *words)}"
 
 
 def end_settled(planned: Work) -> dict[RunId, Ended]:

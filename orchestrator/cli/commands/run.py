@@ -262,7 +262,7 @@ def _do_nothing(
     if paused:
         others = describe_paused(paused, planned, options)
         told = (
-            f"Nothing to do: {planned.plan.states[State.DONE]} of {count} runs are done, {others}."
+            f"Nothing to do: {planned.plan.states[State.DONE]} of {count} runs are done, {others}"
         )
     console.print(Text(told), soft_wrap=True)
     return close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)

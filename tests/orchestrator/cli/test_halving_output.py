@@ -64,7 +64,7 @@ def test_best_third_of_any_programs_runs_goes_on(
     said = output()
     assert "halving  after iteration 1, the best 2 of 6 runs go on, by loss" in said
     assert "halving  after iteration 3, the best 1 of 2 runs goes on, by loss" in said
-    assert "1 of 6 runs are done, 5 paused by halving, orch run " in said
+    assert "1 of 6 runs are done, 5 paused by halving. To continue them:\n  orch run " in said
     found = rows(grid, output, "status", f"first={first}", HALVING)
     assert [found[seed]["iteration"] for seed in range(6)] == [1, 3, 9, 1, 1, 1] or [
         found[seed]["iteration"] for seed in range(6)
@@ -121,7 +121,7 @@ def test_nothing_is_done_once_the_best_runs_have_finished(
     assert grid.orch("run", *SEEDS, HALVING) == 0
     output()
     assert grid.orch("run", *SEEDS, HALVING) == 0
-    assert "Nothing to do: 1 of 6 runs are done, 5 paused by halving, orch run" in output()
+    assert "Nothing to do: 1 of 6 runs are done, 5 paused by halving. To continue them:\n  orch run" in output()
     assert grid.orch("run", *SEEDS, HALVING, "--json") == 0
     assert json.loads(output().splitlines()[-1])["exit_code"] == 0
 
@@ -131,7 +131,7 @@ def test_halving_of_the_config_can_be_switched_off(grid: Grid, output: Callable[
     assert grid.orch("run", *SEEDS, setting) == 0
     said = output()
     assert "2 of 6 runs are done, 4 paused by halving" in said
-    assert " --halving none " in said.partition("paused by halving, ")[2]
+    assert " --halving none " in said.partition("paused by halving. ")[2]
     found = rows(grid, output, "status", setting)
     assert sorted(row["iteration"] for row in found.values()) == [2, 2, 2, 2, 9, 9]
     assert grid.orch("run", *SEEDS, setting, "--halving=none") == 0
