@@ -73,6 +73,6 @@ def finish_reporter(
             counts = {"runs": waiting.runs, "points": waiting.points}
             event = {"event": "waiting", **counts, "problem": problem, "command": command}
             console.file.write(json_text(event) + "\n")
-        text = f"MLflow: {problem}; {waiting} wait. {command} delivers them"
+        text = f"MLflow: {problem}; {waiting} wait. To deliver them:\n  {command}"
         console.print(Text(text, style="yellow"), soft_wrap=True)
     return is_interrupted()
