@@ -187,7 +187,10 @@ def test_password_of_a_tracking_server_is_told_nobody(project: Path) -> None:
     store = "http://me:canary-server@127.0.0.1:9"
     ran = orch(project, "run", "rate=1", STORE=store)
     assert ran.returncode == 0
-    assert "connection refused); 1 point of 1 run wait. To deliver them:\n  orch sync rate=1" in ran.stdout
+    assert (
+        "connection refused); 1 point of 1 run wait. To deliver them:\n  orch sync rate=1"
+        in ran.stdout
+    )
     synced = orch(project, "sync", "rate=1", STORE=store)
     assert synced.returncode == 3
     assert "orch sync rate=1" in synced.stdout

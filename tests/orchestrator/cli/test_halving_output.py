@@ -121,7 +121,10 @@ def test_nothing_is_done_once_the_best_runs_have_finished(
     assert grid.orch("run", *SEEDS, HALVING) == 0
     output()
     assert grid.orch("run", *SEEDS, HALVING) == 0
-    assert "Nothing to do: 1 of 6 runs are done, 5 paused by halving. To continue them:\n  orch run" in output()
+    assert (
+        "Nothing to do: 1 of 6 runs are done, 5 paused by halving. To continue them:\n  orch run"
+        in output()
+    )
     assert grid.orch("run", *SEEDS, HALVING, "--json") == 0
     assert json.loads(output().splitlines()[-1])["exit_code"] == 0
 
