@@ -60,6 +60,7 @@ UNLOCKED: Final = (
     "the file system has lost its lock, so another host may execute the run; it was killed here."
     " Start it again with orch run."
 )
+_USER_ERROR: Final = 2
 _OUT_OF_TIME: Final = 124  # the exit code of timeout(1)
 # A shell reports a child that a signal killed as 128 plus the signal's number.
 _SHELL: Final = 128
@@ -73,12 +74,14 @@ _DEADLY: Final = frozenset(
 class Traces:
     """What a program left: the tail of its output, and the last metrics that it reported.
 
-    ``memory_ran_out`` tells whether the OOM killer was active while the program ran.
+    ``memory_ran_out`` tells whether the OOM killer was active while the program ran; ``is_trainer``,
+    whether the program is the one whose exit code 2 only says that its last line is an error message.
     """
 
     output_tail: str = ""
     metrics: Mapping[str, float | str] = field(default_factory=dict)
     memory_ran_out: bool = False
+    is_trainer: bool = False
 
 
 def classify(exit_code: int, traces: Traces) -> Failure:
@@ -106,7 +109,7 @@ def classify(exit_code: int, traces: Traces) -> Failure:
         if kind := _kind_of(text):
             told = message if text == message else f"{message}, from {printable(text)}"
             return Failure(kind, told[:_LONGEST_MESSAGE])
-    if not cause.is_exception:
+    if not cause.is_exception and not (traces.is_trainer and exit_code == _USER_ERROR and message):
         message = _with_code(exit_code, message)
     return Failure(
         FailureKind.DIVERGED if _has_diverged(traces.metrics) else FailureKind.ERROR, message

@@ -200,20 +200,20 @@ def judge_attempt(
         told = directory.read_progress()
         peak = combine_peaks(ending.gpu_memory, told.gpu_memory_reserved if told else None)
         status = replace(status, gpu_memory=peak)
+    reported = directory.read_progress()
     if ending.exit_code == 0:
         if has_paused(directory, begun):
             return replace(status, record=Record.INTERRUPTED, reason=PAUSED)
         if _has_finished(directory, begun, ending):
-            reported = directory.read_progress()
             why = reported.early_end if reported else None
             return _done_unless_mismatched(begun, status, why)
         if ending.cut is None:
             return replace(status, record=Record.FAILED, failure=_NO_RESULTS)
-    reported = directory.read_progress()
     traces = Traces(
         output_tail,
         reported.metrics if reported else {},
         memory_ran_out=process_tree.kernel_kills() > begun.kills,
+        is_trainer=begun.program.leaves_results,
     )
     return _judge_failure(status, ending, begun.limits, traces)
 

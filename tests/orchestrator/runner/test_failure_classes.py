@@ -49,6 +49,23 @@ def test_last_words_tell_the_class_and_the_message(words: str, kind: str, messag
 
 
 @pytest.mark.parametrize(
+    ("exit_code", "output_tail", "is_trainer", "message"),
+    [
+        (2, "lr: -1 is too small. Correct it.\n", True, "lr: -1 is too small. Correct it."),
+        (2, "lr: -1 is too small.\n", False, "exit code 2: lr: -1 is too small."),
+        (2, "", True, "exit code 2, and no output"),
+        (3, "told\n", True, "exit code 3: told"),
+    ],
+)
+def test_exit_code_of_the_trainers_own_errors_is_not_told(
+    exit_code: int, output_tail: str, message: str, *, is_trainer: bool
+) -> None:
+    """It says only that the configuration is wrong; those of other programs may mean anything."""
+    failure = classify(exit_code, Traces(output_tail, is_trainer=is_trainer))
+    assert (failure.kind, failure.message) == ("error", message)
+
+
+@pytest.mark.parametrize(
     "error",
     [
         "ValueError: The loss returned in `training_step` is nan.",

@@ -11,10 +11,16 @@ import pytest
 from attempts import PYTHON, carry_out, failure_of, recorded, start
 
 from orchestrator.grid.identity import Run
+from orchestrator.launchers.warm import TRAINER
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
-from orchestrator.rundir.state import Record, State
-from orchestrator.runner.runner import Verdict
+from orchestrator.rundir.state import Failure, Record, State, Status
+from orchestrator.runner.attempt_program import Command
+from orchestrator.runner.entry_point_call import EntryPoint
+from orchestrator.runner.runner import Verdict, judge_attempt
+from orchestrator.runner.runner_guard import Begun
+from orchestrator.runner.supervisor import Ending
+from orchestrator.runner.time_limits import NO_LIMITS
 
 
 def test_exit_code_zero_is_done(directory: RunDirectory) -> None:
@@ -55,6 +61,24 @@ def test_failure_tells_the_last_line_of_the_traceback(directory: RunDirectory) -
     assert failure is not None
     assert (failure.kind, failure.message) == ("error", "ValueError: lr")
     assert directory.observe().state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        (TRAINER, "lr: -1 is too small. Correct it."),
+        (Command(("train",)), "exit code 2: lr: -1 is too small. Correct it."),
+    ],
+)
+def test_trainers_error_is_told_without_its_exit_code(
+    directory: RunDirectory, program: EntryPoint | Command, message: str
+) -> None:
+    """Its line says all; what a code of another program means is not known here."""
+    running = Status(Record.RUNNING, 1, "now", "here", 1)
+    begun = Begun(directory.path, program, NO_LIMITS, running, 0, directory.signs_of_the_end())
+    ended = judge_attempt(directory, begun, Ending(2, None), "lr: -1 is too small. Correct it.\n")
+    assert ended.record is Record.FAILED
+    assert ended.failure == Failure("error", message)
 
 
 def test_killed_program_tells_the_signal(directory: RunDirectory) -> None:
