@@ -15,6 +15,7 @@ from trainer.group_folders import advise_choice
 from trainer.settings import label_of, read_group
 from trainer.target_errors import (
     as_config_error,
+    find_text_for_number,
     first_line,
     is_in_libraries,
     reason_of,
@@ -113,6 +114,11 @@ def call_target(
     except Exception as error:
         if (wrong := wrong_arguments(error, key, target)) is None:
             raise
+        text = None if signature is None else find_text_for_number(signature, given)
+        if text is not None:
+            raise ConfigError(
+                f"{key}.{text}: {given[text]!r} is not a number. Correct it."
+            ) from error
         raise wrong from error
 
 

@@ -8,12 +8,17 @@ import sysconfig
 import traceback
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.errors import InstantiationException
 
 from trainer.errors import ConfigError, TrainerError, is_out_of_memory
 from trainer.group_folders import advise_values
+
+if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Mapping
 
 # Code that is not the user's: the standard library, installed packages, and this package.
 INSTALLED = [Path(sysconfig.get_path("stdlib")), Path(__file__).parent]
@@ -30,6 +35,17 @@ def wrong_arguments(error: Exception, key: str, target: object) -> ConfigError |
     if place is None:
         return None
     return ConfigError(f"{key}: {target}: {first_line(error)}{place}. {advise_values(key)}")
+
+
+def find_text_for_number(signature: inspect.Signature, given: Mapping[str, object]) -> str | None:
+    """Return the first argument that is a string where the signature wants a number."""
+    for name, parameter in signature.parameters.items():
+        wanted = parameter.annotation
+        wanted = getattr(wanted, "__name__", "") if isinstance(wanted, type) else str(wanted)
+        kinds = {*wanted.split(" | ")}
+        if isinstance(given.get(name), str) and kinds & {"int", "float"} and "str" not in kinds:
+            return name
+    return None
 
 
 def _place_if_about_arguments(error: Exception) -> str | None:

@@ -36,6 +36,43 @@ def test_error_about_arguments_is_one_line(group: str, changes: Any, message: st
 
 
 @pytest.mark.parametrize(
+    ("group", "changes", "message"),
+    [
+        (
+            "model",
+            {"_target_": "trainer.models.mlp.Mlp", "input_shape": [6], "classes": 2, "hidden": "a"},
+            "model.hidden: 'a' is not a number. Correct it.",
+        ),
+        (
+            "model",
+            {"_target_": "torch.nn.Linear", "in_features": 6, "out_features": "2"},
+            "model.out_features: '2' is not a number. Correct it.",
+        ),
+        (
+            "optimizer",
+            {"_target_": "torch.optim.SGD", "lr": "fast"},
+            "optimizer.lr: 'fast' is not a number. Correct it.",
+        ),
+        (
+            "model",
+            {"_target_": "torch.nn.Dropout", "p": "half"},
+            "model.p: 'half' is not a number. Correct it.",
+        ),
+        (
+            "criterion",
+            {"_target_": "torch.nn.CrossEntropyLoss", "reduction": 3, "weight": "x"},
+            "criterion: torch.nn.CrossEntropyLoss: cannot assign 'str' object to buffer 'weight'",
+        ),
+    ],
+)
+def test_text_in_place_of_a_number_is_named(group: str, changes: Any, message: str) -> None:
+    """By its key; what PyTorch says of it concerns a function that the user has not called."""
+    with pytest.raises(ConfigError) as caught:
+        build_modules(GOOD | {group: changes}, CPU)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
     ("target", "error"),
     [("Deep", ValueError), ("Buggy", AttributeError), ("Reading", FileNotFoundError)],
 )
