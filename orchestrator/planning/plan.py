@@ -66,10 +66,14 @@ class Decision:
         return replace(decide(self.run, seen), stop_after=self.stop_after)
 
     def is_reached(self, seen: Observation) -> bool:
-        """Return whether a run has come as far as it was to."""
-        if self.stop_after is None or seen.state is not State.STALE or seen.progress is None:
+        """Return whether a run has come as far as it was to, also if it was killed right there."""
+        if self.stop_after is None or seen.progress is None:
             return False
-        return seen.progress.iteration >= self.stop_after
+        from orchestrator.runner.failure_classes import has_failed_by_itself  # noqa: PLC0415 # slow
+
+        can_go_on = seen.state in (State.STALE, State.FAILED)
+        is_own = has_failed_by_itself(seen.state, seen.failure)
+        return can_go_on and not is_own and seen.progress.iteration >= self.stop_after
 
 
 class Decisions(Sequence[Decision]):

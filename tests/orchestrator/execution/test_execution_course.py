@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from orchestrator.execution.execution_course import WHOLE_RUNS, BreadthFirst, variables_of
 from orchestrator.execution.run_queue import RunQueue
 from orchestrator.grid.identity import identify
 from orchestrator.planning.plan import Decision, decide
-from orchestrator.rundir.state import NOTHING_THERE, PAUSED, Observation, Progress, Record, Status
+from orchestrator.rundir.state import (
+    NOTHING_THERE,
+    PAUSED,
+    Failure,
+    Observation,
+    Progress,
+    Record,
+    Status,
+)
 
 RUN = identify({"seed": 0}, {"seed": 0})
 STATUS = Status(Record.INTERRUPTED, 1, "then", "box", 1, reason=PAUSED)
@@ -63,3 +73,14 @@ def test_run_has_come_as_far_as_it_was_to() -> None:
     assert not aimed.is_reached(NOTHING_THERE)
     done = replace(seen(9), status=replace(STATUS, record=Record.DONE))
     assert not aimed.is_reached(done)
+
+
+@pytest.mark.parametrize(("kind", "is_reached"), [("killed", True), ("error", False)])
+def test_run_that_was_killed_where_it_was_to_pause_goes_no_further(
+    kind: str, *, is_reached: bool
+) -> None:
+    """It had reported the iteration, and not ended yet."""
+    failed = replace(STATUS, record=Record.FAILED, failure=Failure(kind, "by SIGKILL"))
+    aimed = replace(decision(), stop_after=3)
+    assert aimed.is_reached(replace(seen(3), status=failed)) is is_reached
+    assert not aimed.is_reached(replace(seen(2), status=failed))
