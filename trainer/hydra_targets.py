@@ -15,7 +15,6 @@ from trainer.group_folders import advise_choice
 from trainer.settings import label_of, read_group
 from trainer.target_errors import (
     as_config_error,
-    find_text_for_number,
     first_line,
     is_in_libraries,
     reason_of,
@@ -112,13 +111,8 @@ def call_target(
     try:
         return cast("object", factory.func(*factory.args, **given))
     except Exception as error:
-        if (wrong := wrong_arguments(error, key, target)) is None:
+        if (wrong := wrong_arguments(error, key, target, signature, given)) is None:
             raise
-        text = None if signature is None else find_text_for_number(signature, given)
-        if text is not None:
-            raise ConfigError(
-                f"{key}.{text}: {given[text]!r} is not a number. Correct it."
-            ) from error
         raise wrong from error
 
 

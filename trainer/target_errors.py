@@ -27,17 +27,26 @@ PACKAGES = {"site-packages", "dist-packages"}
 SEARCHERS = [Path(str(package.__file__)).parent for package in (hydra, importlib)]
 
 
-def wrong_arguments(error: Exception, key: str, target: object) -> ConfigError | None:
+def wrong_arguments(
+    error: Exception,
+    key: str,
+    target: object,
+    signature: inspect.Signature | None,
+    given: Mapping[str, object],
+) -> ConfigError | None:
     """Return the error of a target as one about its arguments; None if it is about something else."""
     if isinstance(error, TrainerError) or is_out_of_memory(error):
         return None
     place = _place_if_about_arguments(error)
     if place is None:
         return None
+    text = _find_text_for_number(signature, given) if signature else None
+    if text is not None:
+        return ConfigError(f"{key}.{text}: {given[text]!r} is not a number. Correct it.")
     return ConfigError(f"{key}: {target}: {first_line(error)}{place}. {advise_values(key)}")
 
 
-def find_text_for_number(signature: inspect.Signature, given: Mapping[str, object]) -> str | None:
+def _find_text_for_number(signature: inspect.Signature, given: Mapping[str, object]) -> str | None:
     """Return the first argument that is a string where the signature wants a number."""
     for name, parameter in signature.parameters.items():
         wanted = parameter.annotation
