@@ -11,6 +11,7 @@ from rich.text import Text
 from orchestrator.cli.exit_message import count_done
 from orchestrator.cli.json_text import json_text
 from orchestrator.cli.next_command import next_command
+from orchestrator.cli.tables import say_done
 from orchestrator.execution.at_end_command import tell
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
@@ -69,7 +70,7 @@ def summary_as_json(ending: RunEnd, command: str) -> dict[str, object]:
     failed = [ended for ended in outcome.ended.values() if ended.state is State.FAILED]
     runs, done = len(planned.plan.decisions), count_done(outcome, planned)
     name = planned.plan.experiment_id
-    text = f"{name}: {done} of {runs} runs are done"
+    text = f"{name}: {say_done(done, runs)}"
     text += f", {len(failed)} failed" if failed else ""
     text += f", {outcome.left} left" if outcome.left else ""
     text += f", {outcome.paused} paused" if outcome.paused else ""

@@ -23,7 +23,7 @@ from orchestrator.cli.run_reporter import finish_reporter, start_reporter
 from orchestrator.cli.run_setup import choose_board, set_up
 from orchestrator.cli.runs_of_other_hosts import tell_unproven
 from orchestrator.cli.setting_flags import parse_flags, with_flags
-from orchestrator.cli.tables import print_summary
+from orchestrator.cli.tables import print_summary, say_nothing_to_do
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.config.slurm_settings import SlurmSettings
 from orchestrator.execution.grid_forecast import Executed
@@ -80,7 +80,7 @@ def execute_on_cluster(
         print_summary(planned.plan, console, find_drift(planned), all_filters=False)
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
-        console.print(f"Nothing to do: all {len(planned.plan.decisions)} runs are done.")
+        console.print(say_nothing_to_do(len(planned.plan.decisions)))
         return close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
     tell_unexported(planned, settings.slurm or SlurmSettings(), console)
     refuse_too_many_hours(planned, options.max_gpu_hours)

@@ -10,7 +10,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.forecast_output import describe_accuracy, range_as_json
 from orchestrator.cli.json_text import json_text
 from orchestrator.cli.next_command import next_command
-from orchestrator.cli.tables import note
+from orchestrator.cli.tables import note, say_done
 from orchestrator.config.halving_settings import NO_HALVING
 from orchestrator.execution.events import Ended, ExecutionResult
 from orchestrator.execution.remaining_time import describe_seconds
@@ -103,7 +103,7 @@ def _summarize(
     if outcome.gave_up:
         console.print(Text(f"ended early: {outcome.gave_up}", style="yellow"))
     done = count_done(outcome, planned)
-    told = [f"{done} of {len(planned.plan.decisions)} runs are done"]
+    told = [say_done(done, len(planned.plan.decisions))]
     told += [f"{len(failed)} failed"] if failed else []
     told += [_describe_left(outcome)] if outcome.left else []
     told += [describe_paused(outcome.paused, planned, options)] if outcome.paused else []

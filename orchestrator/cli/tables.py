@@ -89,16 +89,17 @@ def print_changes(changes: Changes, console: Console) -> None:
     are = "is" if changes.former == 1 else "are"
     console.print(count_of(changes.former, "run"), f"in the folder {are} not in this grid:")
     everything = changes.compared == changes.former
-    which = f"all {changes.former}" if everything else f"the {changes.compared} compared"
+    compared = f"{changes.former}" if everything else f"the {changes.compared} compared"
+    which = f"all {changes.former}" if everything else compared
     lines = []
     told = _by_key(changes.changes)
     for key, what, runs in told[:_MOST_CHANGES]:
-        where = which if runs == changes.compared else f"{runs} of {which}"
+        where = which if runs == changes.compared else f"{runs} of {compared}"
         lines.append(
             Text.assemble("  ", (printable(key), "cyan"), printable(f" {what} in {where}"))
         )
     if changes.dropped:
-        excluded = f"  excluded by a filter or as a duplicate: {changes.dropped} of {which}"
+        excluded = f"  excluded by a filter or as a duplicate: {changes.dropped} of {compared}"
         lines.append(Text(excluded))
     if len(told) > _MOST_CHANGES:
         lines.append(Text(f"  and {len(told) - _MOST_CHANGES} more changes"))
@@ -235,3 +236,20 @@ def _state(state: State) -> Text:
 def count_of(number: int, noun: str, plural: str = "s") -> str:
     """Return a number with its noun."""
     return f"{number} {noun}{'' if number == 1 else plural}"
+
+
+def say_removed(removed: int, number: int) -> str:
+    """Return how many of some run directories were removed."""
+    what = "run directory was" if number == 1 else "run directories were"
+    return f"{removed} of {number} {what} removed."
+
+
+def say_done(done: int, number: int) -> str:
+    """Return how many of some runs are done."""
+    return f"{done} of {number} {'run is' if number == 1 else 'runs are'} done"
+
+
+def say_nothing_to_do(number: int) -> str:
+    """Return that some runs are all done."""
+    are = "the only run is" if number == 1 else f"all {number} runs are"
+    return f"Nothing to do: {are} done."

@@ -49,13 +49,13 @@ def run_dirs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     ):
         sandbox = Sandbox(tmp_path_factory.mktemp(project), project)
         output, _ = sandbox.run(f"orch run {overrides} --quiet")
-        assert "runs are done" in output, output
+        assert "done" in output, output
         if project == "demo":
             output, _ = sandbox.run(f"orch run iterations=3 {TRAINING} --quiet")
-            assert "runs are done" in output, output
+            assert "done" in output, output
         if project == "toy":
             output, _ = sandbox.run("orch rerun --where 'lr == 0.1'")
-            assert "1 of 1 runs are done" in output, output
+            assert "1 of 1 run is done" in output, output
         folders += list(sandbox.folder.glob("results/*/training/*"))
     return folders
 

@@ -104,7 +104,7 @@ def test_program_that_exits_with_code_zero_when_asked_is_resumed_not_done(
     (run,) = status(folder)
     assert run["state"] == "stale"
     assert "progress 3 of 6, resumes if the program loads last.ckpt" in run["reason"]
-    assert "0 of 1 runs are done, 1 left" in said
+    assert "0 of 1 run is done, 1 left" in said
     (folder / "go").touch()
     assert orch(folder, "run", SAVES="1").returncode == 0
     assert "begins at 3" in orch(folder, "logs", run["run_id"][:4]).stdout

@@ -11,7 +11,7 @@ from orchestrator.cli.json_text import json_text
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.run_json import removals_as_json
 from orchestrator.cli.status_table import print_status
-from orchestrator.cli.tables import print_changes
+from orchestrator.cli.tables import print_changes, say_removed
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import UsageError
 from orchestrator.grid.axes import describe_point
@@ -113,4 +113,4 @@ def _tell(
             line = f"kept {report.run_id}  {point}: {kept[report.run_id]}"
             console.print(Text(line, style="yellow"), soft_wrap=True)
     removed = len(reports) - len(kept)
-    console.print(Text(f"{removed} of {len(reports)} run directories were removed."))
+    console.print(Text(say_removed(removed, len(reports))))

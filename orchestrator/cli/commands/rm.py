@@ -12,6 +12,7 @@ from orchestrator.cli.lookup import source_of
 from orchestrator.cli.run_choice import choose_runs, separate_runs
 from orchestrator.cli.run_json import removals_as_json
 from orchestrator.cli.status_table import print_status
+from orchestrator.cli.tables import say_removed
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.grid.axes import describe_point
 from orchestrator.planning.load import open_experiment
@@ -68,4 +69,4 @@ def _tell(reports: Sequence[Report], left: Mapping[RunId, str], console: Console
             line = f"kept {report.run_id}  {point}: {left[report.run_id]}"
             console.print(Text(line, style="yellow"), soft_wrap=True)
     removed = len(reports) - len(left)
-    console.print(Text(f"{removed} of {len(reports)} run directories were removed."))
+    console.print(Text(say_removed(removed, len(reports))))

@@ -38,7 +38,7 @@ from orchestrator.cli.search_supply import (
     refuse_what_a_search_cannot,
 )
 from orchestrator.cli.setting_flags import parse_flags, with_flags
-from orchestrator.cli.tables import note, print_summary
+from orchestrator.cli.tables import note, print_summary, say_nothing_to_do
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.execution.engine import Engine
 from orchestrator.execution.grid_forecast import Capacity, Executed
@@ -258,7 +258,7 @@ def _do_nothing(
         outcome = replace(NOTHING_EXECUTED, ended=failures)
         return close(outcome, planned, options, console, exit_code(outcome))
     count, paused = len(planned.plan.decisions), planned.count_paused()
-    told = f"Nothing to do: all {count} runs are done."
+    told = say_nothing_to_do(count)
     if paused:
         others = describe_paused(paused, planned, options)
         told = (

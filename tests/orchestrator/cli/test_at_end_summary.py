@@ -70,7 +70,7 @@ def test_failure_of_the_command_is_told_and_changes_no_exit_code(
 ) -> None:
     code, output = orch("orch.at_end=[sh,-c,'echo no network; exit 3']")
     assert code == 0
-    assert "orch.at_end failed: exit code 3: no network\n1 of 1 runs are done." in output
+    assert "orch.at_end failed: exit code 3: no network\n1 of 1 run is done." in output
     code, output = orch("lr=0.2", "orch.at_end=[false]", "--json")
     *_, event, last = map(json.loads, output.splitlines())
     assert event == {"event": "at_end_failed", "reason": "exit code 1"}

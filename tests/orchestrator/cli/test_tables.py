@@ -105,7 +105,7 @@ def test_changes_say_what_is_different_now_and_in_how_many_runs() -> None:
     assert _printed(lambda console: tables.print_changes(changed, console)).splitlines() == [
         "18 runs in the folder are not in this grid:",
         "  optimizer.weight_decay 0 -> 0.01 in all 18",
-        "  excluded by a filter or as a duplicate: 2 of all 18",
+        "  excluded by a filter or as a duplicate: 2 of 18",
     ]
 
 
@@ -116,7 +116,7 @@ def test_key_with_many_changes_is_told_once() -> None:
     assert _printed(lambda console: tables.print_changes(changed, console)).splitlines() == [
         "18 runs in the folder are not in this grid:",
         "  seed has 18 other values in all 18",
-        "  lr 0.1 -> 0.2 in 4 of all 18",
+        "  lr 0.1 -> 0.2 in 4 of 18",
     ]
 
 
@@ -149,3 +149,15 @@ def test_plan_on_80_columns_cuts_no_id_and_no_state() -> None:
     for run in selection.runs:
         assert f"{run.run_id[:8]}  0.001 " in text
     assert text.count("pending  run ") == 2
+
+
+def test_one_run_is_told_in_the_singular() -> None:
+    """And none of one, too."""
+    assert [tables.say_done(0, 1), tables.say_done(1, 2)] == [
+        "0 of 1 run is done",
+        "1 of 2 runs are done",
+    ]
+    assert tables.say_removed(1, 1) == "1 of 1 run directory was removed."
+    assert tables.say_removed(1, 2) == "1 of 2 run directories were removed."
+    assert tables.say_nothing_to_do(1) == "Nothing to do: the only run is done."
+    assert tables.say_nothing_to_do(2) == "Nothing to do: all 2 runs are done."

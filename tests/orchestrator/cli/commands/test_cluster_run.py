@@ -393,4 +393,4 @@ def test_quiet_run_prints_no_changes_of_pilots(
 ) -> None:
     assert grid.orch("run", "lr=1", "--quiet") == ExitCode.DONE
     end_pilots(slurm)
-    assert output() == "1 of 1 runs are done.\n"
+    assert output() == "1 of 1 run is done.\n"
