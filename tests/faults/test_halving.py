@@ -42,7 +42,7 @@ def unfinished_writes(world: World) -> list[str]:
     It had come to its rung; they are replaced when the run goes on.
     """
     paused = [it for it in world.directories() if not (it / "results.json").exists()]
-    names = ("checkpoints/new.pt.tmp", ".status.json.new")
+    names = ("checkpoints/new.pt.tmp", ".status.json.new", "progress.json.tmp")
     return [f"{it / name} is left" for it in paused for name in names]
 
 
