@@ -184,7 +184,7 @@ def test_state_of_every_module_is_in_the_digest(make_run: MakeRun, train: Train)
             {"lr": -1},
             r"^optimizer.groups\[1\]: optimizer: torch.optim.SGD: Invalid learning rate: -1",
         ),
-        ({"lr": "fast"}, r"^optimizer.groups\[1\]: optimizer: torch.optim.SGD: "),
+        ({"lr": "fast"}, r"^optimizer.groups\[1\]: optimizer.lr: 'fast' is not a number"),
         ({"momentum": -0.5}, r"^optimizer.groups\[1\]: .*Invalid momentum value: -0.5"),
     ],
 )
