@@ -30,6 +30,7 @@ from orchestrator.config.resolved_size import check_resolved_size
 from orchestrator.config.sweeper_params import has_interpolations, resolve_params
 from orchestrator.config.yaml_limits import check_override
 from orchestrator.errors import ConfigError
+from orchestrator.rundir.chosen_values import name_choices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -64,8 +65,7 @@ class Composed:
     @property
     def named_choices(self) -> dict[str, str]:
         """The choices by which filters may name configs, by group, also with dots."""
-        found = {it: name for it, name in self.own_choices.items() if isinstance(name, str)}
-        return {it.replace("/", "."): name for it, name in found.items()} | found
+        return name_choices(self.own_choices)
 
     @property
     def own_choices(self) -> dict[str, Value]:

@@ -12,7 +12,7 @@ from orchestrator.errors import UsageError
 from orchestrator.grid.config_values import Missing
 from orchestrator.planning.grouping import Averaged
 from orchestrator.planning.metric_direction import Direction, direction_of
-from orchestrator.planning.run_labels import RunLabels
+from orchestrator.planning.run_labels import RunLabels, keys_of
 from orchestrator.planning.run_results import is_of_test
 from orchestrator.planning.sample_statistics import mean_of, std_of
 from orchestrator.rundir.metric_names import BEST
@@ -119,7 +119,7 @@ def compare(
     Raises:
         UsageError: There is no such axis, or no such metric.
     """
-    metrics = _names(run.metrics or {} for run in runs)
+    metrics = keys_of(run.metrics or {} for run in runs)
     averaged = Averaged(over)
     labels = RunLabels(runs, averaged)
     if runs:
@@ -231,10 +231,6 @@ def _rank(cell: Cell | None, direction: Direction) -> tuple[bool, float]:
     if cell is None or math.isnan(cell.mean):
         return True, 0.0
     return False, cell.mean if direction is Direction.LESS else -cell.mean
-
-
-def _names(mappings: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(key for mapping in mappings for key in mapping))
 
 
 def _require(what: str, names: Iterable[str], known: Sequence[str]) -> None:

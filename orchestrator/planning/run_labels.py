@@ -62,8 +62,8 @@ class RunLabels:
 
     def __init__(self, runs: Sequence[LabelledRun], averaged: Averaged = NOTHING) -> None:
         self._groups = _find_groups(runs)
-        swept = _names(run.overrides for run in runs)
-        given = _names(run.given for run in runs)
+        swept = keys_of(run.overrides for run in runs)
+        given = keys_of(run.given for run in runs)
         #: The keys with short names, those averaged over included.
         self.known = tuple(
             key
@@ -178,5 +178,6 @@ def _has_config(run: LabelledRun) -> bool:
     return run.config is not None and bool(run.config.leaves)
 
 
-def _names(mappings: Iterable[Mapping[str, Value]]) -> tuple[str, ...]:
+def keys_of(mappings: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
+    """Return all keys of mappings, each once, in order of first occurrence."""
     return tuple(dict.fromkeys(key for mapping in mappings for key in mapping))

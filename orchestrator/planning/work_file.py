@@ -25,6 +25,7 @@ from orchestrator.grid.point_selection import Selection
 from orchestrator.planning.executable_plan import Work
 from orchestrator.planning.plan import make_plan
 from orchestrator.rundir import durable, records
+from orchestrator.rundir.chosen_values import parse_chosen
 from orchestrator.rundir.experiment import ExperimentDirectory, is_run_id
 from orchestrator.rundir.identity_file import read_identity
 from orchestrator.rundir.state import State
@@ -265,7 +266,7 @@ def _run(
     return Run(
         run_id=directory.run_id,
         digest=str(identity["digest"]),
-        overrides=records.parse_overrides(identity),
+        overrides=parse_chosen(identity).overrides,
         config=resolve_written(written, str(directory.config)),
         written=written,
         hydra_overrides=tuple(map(str, item["hydra_overrides"])),

@@ -35,9 +35,13 @@ class ChosenValues:
     @property
     def known_choices(self) -> dict[str, str]:
         """The choices by which conditions may name configs, by group, also with dots."""
-        found = self.overrides if self.choices is None else self.choices
-        texts = {key: value for key, value in found.items() if isinstance(value, str)}
-        return {key.replace("/", "."): value for key, value in texts.items()} | texts
+        return name_choices(self.overrides if self.choices is None else self.choices)
+
+
+def name_choices(choices: Mapping[str, object]) -> dict[str, str]:
+    """Return the choices that are names of configs, by group, also with dots."""
+    texts = {group: name for group, name in choices.items() if isinstance(name, str)}
+    return {group.replace("/", "."): name for group, name in texts.items()} | texts
 
 
 def parse_chosen(identity: Mapping[str, Any]) -> ChosenValues:

@@ -192,11 +192,6 @@ def as_number(value: object) -> float | None:
         return None
 
 
-def parse_overrides(identity: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the overrides in a ``run.json``; an empty mapping if they are malformed."""
-    return parse_values(identity, "overrides")
-
-
 def parse_values(identity: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return a mapping from keys to values in a ``run.json``; an empty one if it is malformed."""
     values = identity.get(name)

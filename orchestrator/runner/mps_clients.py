@@ -48,6 +48,11 @@ class MpsClients:
         self._pipes = os.environ.get(PIPES)
         self._ended: set[str] = set()
 
+    @property
+    def are_possible(self) -> bool:
+        """Whether there may be any: the attempt knows of a daemon."""
+        return bool(self._pipes)
+
     def end(self, pids: Iterable[int]) -> None:
         """End the work of processes on GPUs, where they are clients of MPS."""
         wanted = set(map(str, pids)) - self._ended if self._pipes else set()

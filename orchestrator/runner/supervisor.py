@@ -287,7 +287,8 @@ class Supervisor:
             self._kill_all_at = self._ask_all_at + _LAST_GRACE
 
     def _kill(self) -> None:
-        self._mps_clients.end(process_tree.below(os.getpid()))
+        if self._mps_clients.are_possible:
+            self._mps_clients.end(process_tree.below(os.getpid()))
         process_tree.send(signal.SIGKILL)
 
 

@@ -75,6 +75,12 @@ class Stand:
         seen = self.experiment.run(self.runs[at].run_id).observe()
         self.course.note_pause(self.decisions[at], seen, self.queue)
 
+    def come_to_the_rung(self, *places: int) -> None:
+        """Let runs log and pause; the first of them is the best."""
+        for at in places:
+            self.leave(at, at / 10)
+            self.pause(at)
+
     def go_on(self, *failed: int) -> list[tuple[int, int | None]]:
         """Return what starts when nothing is live: places, and how far."""
         found = self.course.go_on({self.runs[at].run_id for at in failed})
@@ -104,9 +110,7 @@ def test_best_runs_go_on_once_all_have_come(
 def test_failed_run_holds_nobody_up(experiment: ExperimentDirectory, runs: list[Run]) -> None:
     stand = Stand(experiment, runs, HALF)
     stand.start()
-    for at in (0, 1, 2):
-        stand.leave(at, at / 10)
-        stand.pause(at)
+    stand.come_to_the_rung(0, 1, 2)
     stand.leave(3, record=Record.FAILED)
     assert stand.go_on(3) == [(0, 2), (1, 2)]
     assert stand.course.count({runs[3].run_id}) == (1, 2)
@@ -118,9 +122,7 @@ def test_run_that_was_killed_too_often_is_waited_for_and_has_failed(
     """It is not counted twice: the others are left, and it has failed."""
     stand = Stand(experiment, runs, HALF)
     stand.start()
-    for at in (0, 1, 2):
-        stand.leave(at, at / 10)
-        stand.pause(at)
+    stand.come_to_the_rung(0, 1, 2)
     directory = experiment.create(runs[3])
     killed = replace(STATUS, record=Record.FAILED, failure=Failure("killed", "by SIGKILL"))
     directory.write_status(killed)
@@ -133,9 +135,7 @@ def test_run_that_does_not_come_to_its_rung_is_left_and_not_started_again(
 ) -> None:
     stand = Stand(experiment, runs, HALF)
     stand.start()
-    for at in (0, 1, 2):
-        stand.leave(at, at / 10)
-        stand.pause(at)
+    stand.come_to_the_rung(0, 1, 2)
     assert stand.go_on() == []
     assert stand.course.count(()) == (0, 4)
 
@@ -173,9 +173,7 @@ def test_survivor_that_another_process_executes_is_waited_for(
 ) -> None:
     stand = Stand(experiment, runs[:2], HALF)
     stand.start()
-    for at in (0, 1):
-        stand.leave(at, at / 10)
-        stand.pause(at)
+    stand.come_to_the_rung(0, 1)
     lock = experiment.run(runs[0].run_id).lock
     descriptor = lock.open()
     try:
