@@ -18,7 +18,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import TensorDataset
 
-from trainer.ways_to_save import is_in_package, is_of_package
+from trainer.target_errors import is_installed
+from trainer.ways_to_save import is_of_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +152,7 @@ def _unwrapped(held: Any) -> Any:  # noqa: ANN401 - as above
 
 def _of_generator(path: str, value: GeneratorType[Any, Any, Any]) -> Parts:
     """Yield where a generator of the user's own is, and what its variables hold."""
-    if value.gi_frame is not None and not is_in_package(value.gi_code.co_filename):
+    if value.gi_frame is not None and not is_installed(value.gi_code.co_filename):
         held = value.gi_frame.f_locals
         numbers = {name: each for name, each in held.items() if isinstance(each, SIMPLE)}
         yield path, repr((value.gi_frame.f_lasti, numbers))

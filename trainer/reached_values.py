@@ -20,7 +20,8 @@ from torch.nn.parameter import is_lazy
 
 from trainer.loading.object_graph import names_in
 from trainer.object_parts import FUNCTIONS, MOST_ITEMS, SIMPLE, of_layer, of_object, parts_of
-from trainer.ways_to_save import is_in_package, is_of_package, saves_its_own_way, saves_more
+from trainer.target_errors import is_installed
+from trainer.ways_to_save import is_of_package, saves_its_own_way, saves_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -141,7 +142,7 @@ class _ValueSearch:
     def _of_function(self, function: FunctionType) -> Parts:
         """Yield the closure of a function, its defaults and attributes, and the globals that its code names."""
         code = function.__code__
-        is_own = not is_in_package(code.co_filename)
+        is_own = not is_installed(code.co_filename)
         path = f"{function.__module__}.{function.__qualname__}".replace(".<locals>", "")
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
@@ -171,7 +172,7 @@ class _ValueSearch:
             held = names_of_module[name]
             if not isinstance(held, ModuleType):
                 yield f"{names_of_module.get('__name__')}.{name}", held
-            elif not is_in_package(getattr(held, "__file__", None) or "<built-in>"):
+            elif not is_installed(getattr(held, "__file__", None) or "<built-in>"):
                 yield from self._globals_in(vars(held), names)
 
 

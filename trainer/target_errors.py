@@ -7,6 +7,7 @@ import sys
 import sysconfig
 import traceback
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,7 @@ def place_in_user_code(error: BaseException) -> str:
     return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
 
 
+@cache
 def is_installed(filename: str) -> bool:
     """Return whether a file is not the user's code, but of the standard library, a package, or ours."""
     path = Path(filename)

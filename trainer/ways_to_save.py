@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from torch import nn
@@ -21,13 +20,7 @@ def is_of_package(kind: type) -> bool:
     if kind.__module__.partition(".")[0] in sys.stdlib_module_names - {"__main__"}:
         return True
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return file is not None and is_in_package(file)
-
-
-@cache
-def is_in_package(file: str) -> bool:
-    """Return whether a file is not the user's own code."""
-    return is_installed(file)
+    return file is not None and is_installed(file)
 
 
 def saves_more(kind: type) -> bool:
