@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from orchestrator.cli.exit_message import count_done
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import json_text, write_json
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.tables import say_done
 from orchestrator.execution.at_end_command import tell
@@ -59,7 +59,7 @@ def tell_at_end(
         problem = tell(command, summary.encode(), give_up)
     if problem and options.json:
         event = {"event": "at_end_failed", "reason": problem}
-        console.file.write(json_text(event) + "\n")
+        write_json(console, event)
     elif problem:
         console.print(Text(f"orch.at_end failed: {problem}", style="yellow"))
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.forecast_output import describe_accuracy, range_as_json
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.tables import note, say_done
 from orchestrator.config.halving_settings import NO_HALVING
@@ -79,7 +79,7 @@ def close(  # noqa: PLR0913, PLR0917 # all that an end consists of
             "seconds": executed and round(executed.seconds, 3),
             "forecast_seconds": executed and range_as_json(executed.expected),
         }
-        console.file.write(json_text(event) + "\n")
+        write_json(console, event)
     elif outcome is not NOTHING_EXECUTED:
         ended = executed if code == ExitCode.DONE and not options.quiet else None
         if told := ended and describe_accuracy(ended):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.setting_flags import parse_flags
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.config.credential_check import without_secret
@@ -45,7 +45,7 @@ def prepare(planned: Work, options: argparse.Namespace, console: Console) -> int
     command = f"orch work {shlex.quote(str(planned.experiment.path))}"
     if options.json:
         content = {"schema": 1, "runs": count, "done": done, "command": command}
-        console.file.write(json_text(content, indent=2) + "\n")
+        write_json(console, content, indent=2)
         return 0
     finished = f", {done} of them done" if done else ""
     text = f"{count} runs are prepared{finished}. Execute them, on each machine: {command}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.next_command import next_command
 from orchestrator.execution.stop_requests import StopLevel
 from orchestrator.extras import MLFLOW
@@ -72,7 +72,7 @@ def finish_reporter(
         if options.json:
             counts = {"runs": waiting.runs, "points": waiting.points}
             event = {"event": "waiting", **counts, "problem": problem, "command": command}
-            console.file.write(json_text(event) + "\n")
+            write_json(console, event)
         text = f"MLflow: {problem}; {waiting} wait. To deliver them:\n  {command}"
         console.print(Text(text, style="yellow"), soft_wrap=True)
     return is_interrupted()

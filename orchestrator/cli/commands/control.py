@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import RunDirectoryError, UsageError
@@ -43,7 +43,7 @@ def control(options: argparse.Namespace, console: Console) -> int:
             **asdict(request),
             "drain": options.drain,
         }
-        console.file.write(json_text(content, indent=2) + "\n")
+        write_json(console, content, indent=2)
         return 0
     console.print(
         Text(_describe(experiment.experiment_id, request, options.drain, asked=is_executed)),

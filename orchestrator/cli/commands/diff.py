@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import open_runs
 from orchestrator.cli.tables import print_differences
 from orchestrator.grid.config_diff import find_differences
@@ -31,7 +31,7 @@ def diff(options: argparse.Namespace, console: Console) -> int:
             "config": [_as_json(item) for item in configs],
             "outcome": [_as_json(item) for item in outcomes],
         }
-        console.file.write(json_text(content, indent=2) + "\n")
+        write_json(console, content, indent=2)
         return 0
     print_differences(one.run_id, other.run_id, configs, outcomes, console)
     return 0

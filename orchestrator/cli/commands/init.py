@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.errors import UsageError
 from orchestrator.extras import TRAINER
 
@@ -46,7 +46,7 @@ def init(options: argparse.Namespace, console: Console) -> int:
         ) from None
     if options.json:
         content = {"schema": 1, "directory": str(folder), "files": files}
-        console.file.write(json_text(content, indent=2) + "\n")
+        write_json(console, content, indent=2)
         return 0
     for name in files:
         console.print(Text(str(folder / name)), soft_wrap=True)

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.log_following import Following, choose_log, open_log, read, seek_to_tail
 from orchestrator.cli.lookup import open_runs
 from orchestrator.errors import UsageError
@@ -44,7 +44,7 @@ def logs(options: argparse.Namespace, console: Console) -> int:
         if options.json:
             text = file.read().decode(errors="replace")
             content = {"schema": 1, "run_id": directory.run_id, "log": str(path), "text": text}
-            console.file.write(json_text(content, indent=2) + "\n")
+            write_json(console, content, indent=2)
         else:
             _write(read(file), console)
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import open_runs
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.identity import short
@@ -54,7 +54,7 @@ def note(options: argparse.Namespace, console: Console) -> int:
             "note": found.text or None,
             "tags": dict(found.tags),
         }
-        console.file.write(json_text(content, indent=2) + "\n")
+        write_json(console, content, indent=2)
     else:
         told = str(found) or "nothing is noted"
         console.print(Text(f"{short(directory.run_id)}  {told}"), soft_wrap=True)

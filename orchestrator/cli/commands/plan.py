@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import (
@@ -51,7 +51,7 @@ def plan(options: argparse.Namespace, console: Console) -> int:
     )
     planned = _halve(planned, flags)
     if options.json:
-        console.file.write(json_text(_as_json(planned, flags), indent=2) + "\n")
+        write_json(console, _as_json(planned, flags), indent=2)
         return 0
     print_summary(planned.plan, console)
     _print_exploring(planned, console)

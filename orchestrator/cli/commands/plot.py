@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.choose_picture import draw_picture, look_of
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.picture_file import check_out, write_out
 from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
 from orchestrator.cli.tables import count_of, note
@@ -46,7 +46,7 @@ def plot(options: argparse.Namespace, console: Console) -> int:
         notes.append(f"the font has no {missing}: boxes stand in its place. SVG shows it")
     if options.json:
         told = _as_json(replace(picture, notes=notes), options.out)
-        console.file.write(json_text(told, indent=2) + "\n")
+        write_json(console, told, indent=2)
         return 0
     metrics = ", ".join(picture.metrics)
     console.print(f"{options.out}: {metrics} of {count_of(len(picture.rows), 'row')}")

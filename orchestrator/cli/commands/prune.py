@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.run_json import removals_as_json
 from orchestrator.cli.status_table import print_status
@@ -53,7 +53,7 @@ def prune(options: argparse.Namespace, console: Console) -> int:
             "axes": [axis.key for axis in planned.described.axes],
             "runs": removals_as_json(reports, kept, removed=options.yes),
         }
-        console.file.write(json_text(content, indent=2) + "\n")
+        write_json(console, content, indent=2)
     else:
         _tell(options, planned, reports, kept, console)
     return ExitCode.LEFT if kept else 0

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.choose_picture import TOP, CurveChoice, draw_learning_curves
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.picture_file import check_out, write_out
 from orchestrator.cli.picture_notes import notes_on_runs
@@ -74,7 +74,7 @@ def report(options: argparse.Namespace, console: Console) -> int:
             "rows": len(page.results.rows),
             "states": dict(page.states),
         }
-        console.file.write(json_text(told, indent=2) + "\n")
+        write_json(console, told, indent=2)
         return 0
     size = f"{len(content) / 1e6:.1f} MB" if len(content) > 1e5 else f"{len(content) // 1000} kB"  # noqa: PLR2004 # a tenth of a megabyte
     console.print(f"{options.out}: {count_of(page.number, 'run')}, {size}. Open it in a browser.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of
 from orchestrator.cli.results_output import print_comparison
 from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
@@ -48,7 +48,7 @@ def results(options: argparse.Namespace, console: Console) -> int:
     differences = paired_differences(compared) if options.difference else None
     if options.json:
         told = results_as_json(compared, step=found.step)
-        console.file.write(json_text(told, indent=2) + "\n")
+        write_json(console, told, indent=2)
     elif options.csv:
         write(console, csv_of(compared))
     elif options.markdown:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.run_choice import choose_runs, separate_runs
 from orchestrator.cli.run_json import removals_as_json
@@ -43,7 +43,7 @@ def rm(options: argparse.Namespace, console: Console) -> int:
         left = {run_id: reason for run_id, reason in reasons if reason}
     if options.json:
         runs = removals_as_json(reports, left, removed=options.yes)
-        console.file.write(json_text({"schema": 1, "runs": runs}, indent=2) + "\n")
+        write_json(console, {"schema": 1, "runs": runs}, indent=2)
     elif options.yes:
         _tell(reports, left, console)
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from orchestrator.cli.command_for_run import OwnCommand, find_own_command
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import open_runs
 from orchestrator.cli.run_json import report_as_json
 from orchestrator.cli.safe_output import on_one_line
@@ -43,7 +43,7 @@ def show(options: argparse.Namespace, console: Console) -> int:
     if options.json:
         differs_in = list(own.differs_in)
         content = _as_json(directory, report) | {"command": own.command, "differs_in": differs_in}
-        console.file.write(json_text(content, indent=2) + "\n")
+        write_json(console, content, indent=2)
         return 0
     state = report.seen.state
     console.print(

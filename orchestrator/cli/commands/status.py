@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.experiment_table import print_experiments
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.pilots_output import pilots_as_json, print_pilots
 from orchestrator.cli.run_json import states_as_json, status_as_json, summary_as_json
 from orchestrator.cli.status_source import open_source
@@ -139,7 +139,7 @@ def _print_json(seen: Seen, options: argparse.Namespace, console: Console) -> No
     # One line per repetition with --watch, for programs that read lines. So are many runs, of which indenting
     # takes a seventh of the time.
     indent = None if options.watch or len(rows) > _READABLE else 2
-    console.file.write(json_text(content, indent=indent) + "\n")
+    write_json(console, content, indent=indent)
 
 
 def _states(options: argparse.Namespace) -> Sequence[State]:

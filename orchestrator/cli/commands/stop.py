@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.stop_messages import describe_asked
 from orchestrator.errors import RunDirectoryError
@@ -58,7 +58,7 @@ def stop(options: argparse.Namespace, console: Console) -> int:
             "live": len(live),
             "unsaved": unsaved,
         }
-        console.file.write(json_text(content, indent=2) + "\n")
+        write_json(console, content, indent=2)
         return 0
     name = experiment.experiment_id
     text = describe_asked(name, level, len(live), unsaved, is_executed=is_executed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.json_text import json_text
+from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command
 from orchestrator.errors import UsageError
@@ -63,7 +63,7 @@ def sync(options: argparse.Namespace, console: Console) -> int:
             "waiting": {"runs": waiting.runs, "points": waiting.points},
             "problem": problem or None,
         }
-        console.file.write(json_text(content, indent=2) + "\n")
+        write_json(console, content, indent=2)
     else:
         _print(sent, waiting, problem, console, options)
     if stopped:
