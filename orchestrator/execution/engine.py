@@ -261,7 +261,7 @@ class Engine:
         shared = running.shared
         if failure and not stopped and self._tries_again(decision, failure, seen, shared=shared):
             return
-        if decision.is_reached(seen):
+        if failure is None and decision.is_reached(seen):
             self._attempts.learn(running, seen.progress)
             self._pause(decision, seen, running)
             return
