@@ -10,6 +10,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from orchestrator.rundir.run_of_process import run_dir_of
+
 
 class Survivors:
     """The processes on this machine that belong to runs, scanned at the first query.
@@ -39,7 +41,7 @@ def _find() -> dict[str, list[int]]:
         for entry in entries:
             if entry.name.isdecimal() and int(entry.name) not in own:
                 with contextlib.suppress(OSError):  # it is another user's, or gone
-                    if run_dir := _run_dir_of(Path(entry.path)):
+                    if run_dir := run_dir_of(int(entry.name)):
                         found.setdefault(run_dir, []).append(int(entry.name))
     return found
 
@@ -53,11 +55,3 @@ def _above(pid: int) -> set[int]:
             _, _, rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")
             pid = int(rest.split()[1])
     return found
-
-
-def _run_dir_of(process: Path) -> str:
-    for variable in (process / "environ").read_bytes().split(b"\0"):
-        name, _, value = variable.partition(b"=")
-        if name == b"ORCH_RUN_DIR":
-            return os.fsdecode(value)
-    return ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.rundir.run_of_process import run_dir_of
 from orchestrator.runner import process_tree
 from orchestrator.runner.nvml_library import memory_by_process
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _BETWEEN: Final = 1.0
 # What a process uses besides the memory of PyTorch's allocator: the CUDA context, and its libraries.
 CONTEXT: Final = 1 << 30
-_RUN_DIR: Final = b"ORCH_RUN_DIR="
 
 
 class GpuMeter:
@@ -65,10 +64,8 @@ def count_runs(pids: Iterable[int]) -> int:
     found = set()
     for pid in pids:
         with contextlib.suppress(OSError):
-            for variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-                if variable.startswith(_RUN_DIR):
-                    found.add(variable)
-    return len(found)
+            found.add(run_dir_of(pid))
+    return len(found - {""})
 
 
 def combine_peaks(seen: int | None, reserved: int | None) -> int | None:
