@@ -15,10 +15,11 @@ from math import exp, isfinite, log, sqrt
 from statistics import fmean
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from orchestrator.execution.iteration_cost import SeenCost, continue_curve
 from orchestrator.planning.grouping import Averaged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.grid.config_values import Value
 
@@ -39,6 +40,15 @@ _SEEDS: Final = Averaged(())
 def marks_of(point: Mapping[str, Value]) -> Marks:
     """Return the values of a run's axes as marks, without its seed."""
     return tuple((key, repr(value)) for key, value in point.items() if key not in _SEEDS)
+
+
+def find_counted_axis(runs: Iterable[tuple[Marks, int]]) -> str:
+    """Return the axis whose value is the number of iterations that runs report; empty: there is none."""
+    common: list[str] | None = None
+    for marks, iterations in runs:
+        equal = [axis for axis, text in marks if text in (str(iterations), f"{iterations}.0")]
+        common = equal if common is None else [axis for axis in common if axis in equal]
+    return common[0] if common else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +81,8 @@ class CostModel:
 
         Args:
             samples: The marks of each run, on the same axes in the same order, and its cost.
-            counted: The axis with the number of iterations, if it is known: where all runs have the same
-                number, the cost is proportional to a power of it.
+            counted: The axis with the number of iterations, if it is known: it always matters. Where
+                all runs have the same number, the cost is proportional to a power of it.
             assumed: The noise that is assumed until runs tell.
             power: That power.
         """
@@ -126,13 +136,15 @@ class CostModel:
         for marks, each in found.items():
             weight = len(each) / (len(each) + self.noise**2 / between) if between > 0 else 0.0
             self._counts[marks] = len(each)
+            if len(marks) == 1 and marks[0][0] == self._counted:
+                weight = 1.0  # it matters, even if runs of few iterations do not show it
             self._parts[marks] = weight * means[marks]
         for at, marks in enumerate(column):
             residuals[at] += before.get(marks, 0.0) - self._parts[marks]
 
     def expect(self, marks: Marks) -> Expected:
         """Return the expected cost of a run."""
-        total, variance, unknown = 0.0, 0.0, []
+        total, variance, guessed, unknown = 0.0, 0.0, 0.0, []
         for mark in marks:
             if (mark,) in self._counts:
                 total += self._parts[mark,]
@@ -143,12 +155,12 @@ class CostModel:
                 unknown.append(mark)
             else:
                 total += guess[0]
-                variance += guess[1] ** 2
+                guessed += guess[1]  # the same costs mislead about all values
         if marks in self._counts:
             total += self._parts.get(marks, 0.0) if len(marks) > 1 else 0.0
             variance = self.noise**2 / self._counts[marks]
         else:
-            variance += self._misfit**2
+            variance += self._misfit**2 + guessed**2
         power = min(max(total, -_WIDEST), _WIDEST)
         return Expected(self._scale * exp(power), sqrt(variance), tuple(unknown))
 
@@ -168,6 +180,8 @@ class CostModel:
         self, axis: str, text: str, seen: Mapping[str, float]
     ) -> tuple[float, float] | None:
         parts = list(seen.values())
+        if axis == self._counted:
+            return self._guess_iterations(text, seen)
         if len(parts) > 1 and max(parts) - min(parts) < self.noise:
             return fmean(parts), self.noise  # it does not matter
         number = _number(text)
@@ -176,12 +190,22 @@ class CostModel:
             return None
         places = {log(each): part for each, part in numbers.items() if each}
         place = log(number)
-        if len(places) > 1:
-            return _extrapolate(place, places)
-        if axis == self._counted and len(places) == 1:
-            ((before, part),) = places.items()
-            return part + self._power * (place - before), _DOUBT * abs(place - before)
-        return None
+        return _extrapolate(place, places) if len(places) > 1 else None
+
+    def _guess_iterations(self, text: str, seen: Mapping[str, float]) -> tuple[float, float] | None:
+        number = _number(text)
+        costs = {
+            count: SeenCost(part, self.noise**2 / self._counts[(self._counted, each),])
+            for each, part in seen.items()
+            if (count := _number(each))
+        }
+        if number is None or not costs:
+            return None
+        if len(costs) > 1:
+            return continue_curve(number, costs)
+        ((count, cost),) = costs.items()
+        distance = log(number / count)
+        return cost.cost + self._power * distance, _DOUBT * abs(distance)
 
 
 def _extrapolate(place: float, places: Mapping[float, float]) -> tuple[float, float]:

@@ -7,13 +7,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
-from orchestrator.execution.cost_model import marks_of
+from orchestrator.execution.cost_model import find_counted_axis, marks_of
 from orchestrator.execution.grid_forecast import Ahead, Capacity, Learned, make_forecast
 from orchestrator.execution.nvidia_device_files import has_driver
 from orchestrator.execution.past_peaks import learn_peaks
 from orchestrator.execution.past_runs import bytes_of, pick_some
 from orchestrator.execution.planned_sharing import plan_sharing
-from orchestrator.execution.similar_runs import Siblings, find_counted_axis, find_earlier, find_own
+from orchestrator.execution.similar_runs import Siblings, find_earlier, find_own
 from orchestrator.execution.slots import count_slots
 from orchestrator.planning.halving_cost import Outlook
 from orchestrator.planning.plan import ACTIONS, STARTS
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.config.resource_settings import Share
+    from orchestrator.execution.cost_model import Marks
     from orchestrator.execution.grid_forecast import Forecast
     from orchestrator.execution.planned_sharing import PlannedSharing
     from orchestrator.execution.similar_runs import Sibling
@@ -145,10 +146,15 @@ def _learn(planned: Planned, own: Siblings, earlier: Siblings | None = None) -> 
     keys = [*(axis.key for axis in planned.described.axes), *earlier.now]
     runs = [*own.runs, *earlier.runs]
     points = [_values_of(keys, {**earlier.now, **run.point}) for run in runs]
+    marks = list(map(marks_of, points))
+    progress = [run.directory.read_progress() for run in runs]
+    counts = [
+        (each, it.iterations) for each, it in zip(marks, progress, strict=True) if it is not None
+    ]
     return Learned(
-        [(marks_of(point), run.seconds) for point, run in zip(points, runs, strict=True)],
-        _sizes(points, runs),
-        earlier.counted or find_counted_axis(keys, runs),
+        [(each, run.seconds) for each, run in zip(marks, runs, strict=True)],
+        _sizes(marks, runs),
+        earlier.counted or find_counted_axis(counts),
         earlier.experiments,
         own.pause,
     )
@@ -159,11 +165,8 @@ def _values_of(keys: Sequence[str], point: Mapping[str, Value]) -> dict[str, Val
     return {key: point.get(key, "unset") for key in keys}
 
 
-def _sizes(
-    points: Sequence[Mapping[str, Value]], runs: Sequence[Sibling]
-) -> list[tuple[tuple[tuple[str, str], ...], float]]:
+def _sizes(marks: Sequence[Marks], runs: Sequence[Sibling]) -> list[tuple[Marks, float]]:
     """Return the sizes of some runs: of each value on each axis one, as far as possible."""
-    marks = list(map(marks_of, points))
     chosen: list[int] = []
     covered: set[tuple[str, str]] = set()
     for at, each in enumerate(marks):

@@ -12,7 +12,7 @@ from itertools import islice
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.execution.cost_model import CostModel, marks_of
+from orchestrator.execution.cost_model import CostModel, find_counted_axis, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -78,13 +78,13 @@ class Estimator:
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
-        self._samples: deque[tuple[Marks, float]] = deque(maxlen=_REMEMBERED)
+        self._ended: deque[tuple[Effort, Marks]] = deque(maxlen=_REMEMBERED)
         self._pace = Pace()
         self._due = 0.0
 
     def note(self, ended: Effort) -> None:
         """Add a run that was executed to its end."""
-        self._samples.append((marks_of(ended.point), ended.whole or ended.seconds))
+        self._ended.append((ended, marks_of(ended.point)))
 
     def pace(
         self,
@@ -109,12 +109,16 @@ class Estimator:
     def _estimate(
         self, live: Sequence[Effort], waiting: Iterable[Mapping[str, Value]], count: int
     ) -> Pace:
-        known = [(marks_of(run.point), run.whole) for run in live]
-        samples = [*self._samples, *((marks, whole) for marks, whole in known if whole is not None)]
+        known = [(run, marks_of(run.point)) for run in live]
+        samples = [(marks, run.whole or run.seconds) for run, marks in self._ended]
+        samples += [(marks, run.whole) for run, marks in known if run.whole is not None]
         if not samples:
             return Pace()
-        durations = CostModel(samples)
-        wholes = [whole or durations.expect(marks).cost for marks, whole in known]
+        counts = [
+            (marks, run.iterations) for run, marks in (*self._ended, *known) if run.iterations
+        ]
+        durations = CostModel(samples, find_counted_axis(counts))
+        wholes = [run.whole or durations.expect(marks).cost for run, marks in known]
         left = [
             max(0.0, whole - run.seconds) if run.left is None else run.left
             for run, whole in zip(live, wholes, strict=True)

@@ -35,9 +35,8 @@ _OWN: Final = 300
 _EARLIER: Final = 40  # per experiment
 _EXPERIMENTS: Final = 2  # that are read ...
 _LOOKED_AT: Final = 8  # ... of this many, of which a run is read each
-_ASKED: Final = 3  # for their number of iterations
 _NAMES: Final = 500
-_COMPARED: Final = 2  # composing a config takes milliseconds
+_COMPARED: Final = 4  # composing a config takes milliseconds
 _SEEDS: Final = Averaged(())
 
 
@@ -107,23 +106,14 @@ def find_earlier(planned: Planned) -> Siblings:
     return Siblings(found, counted, now, tuple(dict.fromkeys(experiments)))
 
 
-def find_counted_axis(axes: Sequence[str], runs: Sequence[Sibling]) -> str:
-    """Return the axis whose value is the number of iterations that runs report; empty: there is none."""
-    reported = [(run.point, run.directory.read_progress()) for run in runs[:_ASKED]]
-    counted = [(point, progress.iterations) for point, progress in reported if progress]
-    for key in axes if counted else ():
-        if all(is_number(point[key]) and point[key] == count for point, count in counted):
-            return key
-    return ""
-
-
 @dataclass(frozen=True, slots=True)
 class _Earlier:
-    """A finished run that is not of the plan."""
+    """A finished run that is not of the plan; ``iterations`` is how many it reports, if it does."""
 
     directory: RunDirectory
     overrides: Mapping[str, Value]
     seconds: float
+    iterations: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +164,11 @@ def _names(planned: Planned) -> list[str]:
 def _groups(
     planned: Planned, experiment: ExperimentDirectory, run_ids: Sequence[RunId]
 ) -> list[list[_Earlier]]:
-    """Return the finished ones of these runs, by what they were started with besides the axes."""
+    """Return the finished ones of these runs, by what they have besides values on the axes.
+
+    The runs of a group were started with the same axes, and the same values for all runs, and their
+    number of iterations is the same or on an axis, so that one stands for the others.
+    """
     axes = {axis.key for axis in planned.described.axes}
     groups: dict[str, list[_Earlier]] = defaultdict(list)
     for run_id in pick_some(run_ids, _EARLIER):
@@ -186,14 +180,30 @@ def _groups(
             chosen = directory.read_chosen()
             choices = {key: it for key, it in (chosen.choices or {}).items() if key in axes}
             overrides = {**choices, **chosen.overrides}
+            own = sorted(axes.intersection(overrides))
             others = sorted(
                 (key, repr(value))
-                for key, value in overrides.items()
-                if key not in axes and key not in _SEEDS
+                for key, value in {**chosen.given, **overrides}.items()
+                if key not in own and key not in _SEEDS
             )
-            own = sorted(axes.intersection(overrides))
-            groups[repr((own, others))].append(_Earlier(directory, overrides, seconds))
-    return sorted(groups.values(), key=len, reverse=True)
+            progress = directory.read_progress()
+            count = progress.iterations if progress else None
+            groups[repr((own, others))].append(_Earlier(directory, overrides, seconds, count))
+    split = [each for group in groups.values() for each in _split_by_count(group)]
+    return sorted(split, key=len, reverse=True)
+
+
+def _split_by_count(group: Sequence[_Earlier]) -> list[list[_Earlier]]:
+    """Split runs by their number of iterations, unless that is one of their values."""
+    if any(
+        all(is_number(it := run.overrides.get(key)) and it == run.iterations for run in group)
+        for key in group[0].overrides
+    ):
+        return [list(group)]
+    found: dict[int | None, list[_Earlier]] = defaultdict(list)
+    for run in group:
+        found[run.iterations].append(run)
+    return list(found.values())
 
 
 def _compare(planned: Planned, earlier: _Earlier) -> _Alike | None:
@@ -219,15 +229,13 @@ def _compare(planned: Planned, earlier: _Earlier) -> _Alike | None:
     keys = [each.key for each in differences if each.key not in _SEEDS]
     if not keys:
         return _Alike(values)
-    progress = earlier.directory.read_progress()
     changes = {key: (look_up(config, key), look_up(now.written, key)) for key in keys}
-    if progress is None:
-        return None
     counts = {key: it for key, it in changes.items() if is_number(it[0]) and is_number(it[1])}
-    key = next((key for key, (before, _) in counts.items() if before == progress.iterations), "")
+    key = next((key for key, (before, _) in counts.items() if before == earlier.iterations), "")
     if not key or any(not _follows(*each, *counts[key]) for each in changes.values()):
         return None
-    return _Alike({**values, key: progress.iterations}, key, cast("float", counts[key][1]))
+    before, after = cast("tuple[float, float]", counts[key])
+    return _Alike({**values, key: before}, key, after)
 
 
 def _follows(before: object, after: object, count: object, now: object) -> bool:

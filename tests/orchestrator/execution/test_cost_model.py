@@ -1,12 +1,12 @@
 """What a run costs, learned from others."""
 
-from math import log
+from math import exp, log
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.execution.cost_model import CostModel, Expected, marks_of
+from orchestrator.execution.cost_model import CostModel, Expected, find_counted_axis, marks_of
 
 
 def model(costs: dict[tuple[object, ...], float], *axes: str, counted: str = "") -> CostModel:
@@ -73,6 +73,25 @@ def test_cost_is_proportional_to_the_number_of_iterations() -> None:
     assert expect(model({(10,): 5.0}, "epochs"), epochs=40).unknown == (("epochs", "40"),)
 
 
+def test_number_of_iterations_matters_even_if_few_of_them_do_not_show_it() -> None:
+    """Runs that end in their start say little about long ones: that is doubted, not denied."""
+    costs = {(count, seed): 2.0 for count in (3, 5) for seed in range(3)}
+    told = expect(model(costs, "epochs", "seed", counted="epochs"), epochs=500, seed=0)
+    assert told.cost > 4
+    assert told.cost * exp(2 * told.doubt) > 50
+
+
+def test_doubts_about_two_new_values_add_up() -> None:
+    """The same runs mislead about both."""
+    costs = {(count, width): 1.0 * count * width for count in (10, 20) for width in (1, 2)}
+    fitted = model(costs, "epochs", "width", counted="epochs")
+    epochs, width, both = (
+        expect(fitted, epochs=count, width=size).doubt
+        for count, size in ((80, 1), (10, 8), (80, 8))
+    )
+    assert both > (epochs**2 + width**2) ** 0.5
+
+
 def test_noise_is_that_between_runs_that_differ_in_the_seed() -> None:
     """Not what lies between the models."""
     costs = {("a", seed): cost for seed, cost in enumerate((9.0, 10.0, 11.0, 10.0))}
@@ -80,6 +99,18 @@ def test_noise_is_that_between_runs_that_differ_in_the_seed() -> None:
     fitted = model(costs, "model", "seed")
     assert fitted.noise < log(1.25)
     assert fitted.freedom == 9
+
+
+def test_axis_with_the_number_of_iterations_is_found() -> None:
+    """By what all runs report; another axis may have the same value in some of them."""
+    runs = [
+        (marks_of({"width": 10, "epochs": 10}), 10),
+        (marks_of({"width": 10, "epochs": 20}), 20),
+    ]
+    assert find_counted_axis(runs) == "epochs"
+    assert find_counted_axis([(marks_of({"epochs": 10.0}), 10)]) == "epochs"
+    assert find_counted_axis([(marks_of({"epochs": "10"}), 10)]) == ""
+    assert find_counted_axis([]) == ""
 
 
 VALUES = st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=3), st.integers())

@@ -57,6 +57,15 @@ def test_end_is_not_before_the_last_live_run() -> None:
     assert estimate(alike(*[1.0] * 8), live, [], slots=8).remaining == pytest.approx(90.0)
 
 
+def test_runs_of_more_iterations_take_longer() -> None:
+    """The axis with their number is the one whose value the finished runs report."""
+    finished = [
+        Effort({"lr": lr, "epochs": 3}, 3.0, iteration=3, iterations=3) for lr in (0.1, 0.2, 0.3)
+    ]
+    waiting = [{"lr": 0.1, "epochs": 300}]
+    assert estimate(finished, [], waiting, slots=1).remaining == pytest.approx(300.0)
+
+
 MODELS = {"mlp": 1.0, "cnn10": 15.0}
 WIDTHS = {"[64]": 1.0, "[256, 256]": 3.0}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.similar_runs import find_counted_axis, find_earlier, find_own
+from orchestrator.execution.similar_runs import find_earlier, find_own
 
 from .finished_plans import AXES, SECONDS, finish, make_config, plan
 
@@ -59,13 +59,24 @@ def test_number_of_iterations_may_differ() -> None:
     assert find_earlier(plan("seed=0,1")).runs == []
 
 
-def test_axis_with_the_number_of_iterations_is_found() -> None:
-    """By what the programs report."""
-    finish(plan("lr=10,20", "epochs=10,20"))
-    own = find_own(plan("lr=10,20", "epochs=10,20"))
-    assert find_counted_axis(["lr", "epochs"], own.runs) == "epochs"
-    assert find_counted_axis(["lr"], own.runs) == ""
-    assert find_counted_axis(["lr"], []) == ""
+def test_runs_with_several_numbers_of_iterations_count_each_with_its_own() -> None:
+    """One per command, which gave it to all of its runs."""
+    seconds = dict.fromkeys(SECONDS, 4.0)
+    for epochs in (2, 5, 40):
+        finish(plan("seed=0,1", "experiment_id=two", f"epochs={epochs}"), seconds)
+    for overrides in (["seed=0,1"], ["seed=0,1", "epochs=80,90"]):
+        found = find_earlier(plan(*overrides))
+        assert sorted(run.point["epochs"] for run in found.runs) == [2, 2, 5, 5, 40, 40]
+
+
+def test_runs_with_several_given_values_count_each_with_its_own() -> None:
+    """Only those that have the values of now are like those of the grid."""
+    finish(plan("seed=0,1", "experiment_id=two", "lr=0.5"))
+    finish(plan("seed=0,1,2", "experiment_id=two"))
+    seeds = {run.point["seed"] for run in find_earlier(plan("seed=range(9)")).runs}
+    assert seeds == {0, 1, 2}
+    points = [run.point["lr"] for run in find_earlier(plan("seed=range(9)", "lr=0.1,0.5")).runs]
+    assert sorted(points) == [0.1, 0.1, 0.1, 0.5, 0.5]
 
 
 def test_experiments_with_the_axes_of_the_grid_come_first() -> None:
