@@ -261,7 +261,8 @@ class Engine:
         shared = running.shared
         if failure and not stopped and self._tries_again(decision, failure, seen, shared=shared):
             return
-        if failure is None and decision.is_reached(seen):
+        is_short = decision.stop_after is not None and seen.is_paused
+        if failure is None and (is_short or decision.is_reached(seen)):
             self._attempts.learn(running, seen.progress)
             self._pause(decision, seen, running)
             return

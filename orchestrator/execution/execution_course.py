@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.run_queue import RunQueue
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.plan import Decision
-    from orchestrator.rundir.state import Observation
+    from orchestrator.rundir.state import Observation, Progress
 
 
 def variables_of(decision: Decision) -> Mapping[str, str]:
@@ -54,12 +54,14 @@ class BreadthFirst(WholeRuns):
 
     def aim(self, decision: Decision) -> Decision:
         """Return the decision to execute a run up to the next multiple of the step."""
-        return self._beyond(decision, decision.seen.saved)
+        return self._beyond(decision, decision.seen.saved, decision.seen.progress)
 
     def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
         """Queue the run for its next iterations."""
         reached = max(seen.saved, seen.progress.iteration if seen.progress else 0)
-        queue.ready.append(QueuedRun(self._beyond(decision.again(seen), reached)))
+        queue.ready.append(QueuedRun(self._beyond(decision.again(seen), reached, seen.progress)))
 
-    def _beyond(self, decision: Decision, reached: int) -> Decision:
-        return replace(decision, stop_after=(reached // self._step + 1) * self._step)
+    def _beyond(self, decision: Decision, reached: int, progress: Progress | None) -> Decision:
+        after = (reached // self._step + 1) * self._step
+        is_last = progress is not None and after >= progress.iterations
+        return replace(decision, stop_after=None if is_last else after)

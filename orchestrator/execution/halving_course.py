@@ -69,6 +69,8 @@ class HalvingCourse:
     def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
         """Queue the runs that go on before all others, if they need not wait for these."""
         self._out.discard(decision.run.run_id)
+        if not decision.is_reached(seen):  # it counts from 0, say, and goes on to the same rung
+            self._issued.discard((decision.run.run_id, decision.stop_after))
         if self._is_checked and not self._halving.is_asynchronous:
             return
         self._is_checked = True  # whether there is such a metric: the first pause shows it

@@ -39,11 +39,11 @@ class CurveReader:
             seen: What was just seen of it.
         """
         reached, curve = self._read(run_id)
-        is_done = seen.state is State.DONE
+        has_ended = seen.state is State.DONE or seen.is_paused
         return LoggedMetric(
             curve,
-            None if is_done and not reached else reached,
-            is_settled=is_done or seen.is_paused,
+            None if has_ended and not reached else reached,
+            is_settled=has_ended,
             is_first=seen.attempts <= 1,
         )
 

@@ -31,7 +31,7 @@ def _environment(process: Path) -> bytes:
     """Return the environment that a process was started with.
 
     While a process executes another program, Linux shows neither environment nor arguments, although
-    it has both: it is asked again. Whoever started it may already know that it has begun.
+    it has both: it is asked again. The process that started it may already know that it has begun.
     """
     for _ in range(_LOOKS):
         if found := (process / "environ").read_bytes():

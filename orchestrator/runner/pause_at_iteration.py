@@ -7,13 +7,27 @@ resumes it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from orchestrator.grid.extension import TOTAL
+from orchestrator.rundir.run_metrics import read_curves, read_last_step
+from orchestrator.rundir.state import PAUSED, Failure, Record
+from orchestrator.runner.failure_classes import FailureKind
 
 if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.state import Observation, Progress, Status
     from orchestrator.runner.runner_guard import Begun
 
 STOP_AFTER: Final = "ORCH_STOP_AFTER"
+
+
+class HowFar(NamedTuple):
+    """How far a program is, by its progress and by the last step of its metrics; -1: it does not tell."""
+
+    iteration: int
+    step: int
 
 
 def own_stop_after() -> int | None:
@@ -22,13 +36,60 @@ def own_stop_after() -> int | None:
     return int(told) if told.isdecimal() else None
 
 
-def has_paused(directory: RunDirectory, begun: Begun) -> bool:
-    """Return whether a program that exited with code 0 has paused, instead of finishing.
+def read_pause(directory: RunDirectory, seen: Observation) -> tuple[int | None, HowFar | None]:
+    """Return after which iteration the program of this process is to pause, and where it last did.
 
-    One that does not heed the variable goes on to its end, and is done.
+    Args:
+        directory: The run directory.
+        seen: What the attempts before have left in it.
     """
-    reported = directory.read_progress()
-    if begun.stop_after is None or reported is None or reported.is_complete:
-        return False
-    has_results = directory.signs_of_the_end()[1] != begun.signs[1]
-    return reported.iteration >= begun.stop_after and not has_results
+    after = own_stop_after()
+    if after is None or not seen.is_paused:
+        return after, None
+    return after, _how_far(directory, seen.progress)
+
+
+def judge_pause(directory: RunDirectory, begun: Begun, status: Status) -> Status | None:
+    """Return the status of a program that ended with exit code 0 before its end; None if it is there.
+
+    One that does not heed the variable goes on to its end. One that ends before the iteration may
+    count from 0, or report late: it has paused if that gets it further.
+    """
+    after, progress = begun.stop_after, directory.read_progress()
+    if after is None or directory.signs_of_the_end()[1] != begun.signs[1]:
+        return None
+    if progress and (progress.is_complete or after >= progress.iterations):
+        return None
+    paused = replace(status, record=Record.INTERRUPTED, reason=PAUSED)
+    if progress and progress.iteration >= after:
+        return paused
+    if begun.program.leaves_results or not (progress or _is_cut_short(directory)):
+        return None
+    reached = _how_far(directory, progress)
+    if begun.last_pause is None or reached > begun.last_pause:
+        return paused
+    return replace(status, record=Record.FAILED, failure=_describe_standstill(after, progress))
+
+
+def _how_far(directory: RunDirectory, progress: Progress | None) -> HowFar:
+    step = read_last_step(directory.metrics)
+    return HowFar(progress.iteration if progress else -1, -1 if step is None else step)
+
+
+def _is_cut_short(directory: RunDirectory) -> bool:
+    """Return whether a run has logged fewer iterations than it has, each of which is a step."""
+    curves = read_curves(directory.metrics)
+    steps = sorted({step for curve in curves.values() for step in curve})
+    total = directory.read_config().get(TOTAL)
+    is_each_a_step = bool(steps) and steps[0] <= 1 and steps[-1] - steps[0] + 1 == len(steps)
+    return is_each_a_step and isinstance(total, int) and len(steps) < total
+
+
+def _describe_standstill(after: int, progress: Progress | None) -> Failure:
+    where = f" after {progress.iteration} of {progress.iterations} iterations" if progress else ""
+    return Failure(
+        FailureKind.ERROR,
+        f"it exited with code 0{where}, was to pause after iteration {after}, and came no further than"
+        " the attempt before. Report the number of finished iterations in progress.json, and write"
+        " results.json at the end.",
+    )

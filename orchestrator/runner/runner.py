@@ -19,14 +19,14 @@ from orchestrator.rundir import code_record, durable
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.records import now
 from orchestrator.rundir.sharing_hosts import this_host
-from orchestrator.rundir.state import PAUSED, Failure, Record, State, Status
+from orchestrator.rundir.state import Failure, Observation, Record, State, Status
 from orchestrator.runner import mlflow_variables, process_tree, project_files
 from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, STOP_SIGNAL, hash_seed
 from orchestrator.runner.composed_config_check import find_mismatch
 from orchestrator.runner.failure_classes import LOST, UNLOCKED, FailureKind, Traces, classify
 from orchestrator.runner.gpu_meter import combine_peaks
 from orchestrator.runner.output import CappedLog, Pipe
-from orchestrator.runner.pause_at_iteration import has_paused, own_stop_after
+from orchestrator.runner.pause_at_iteration import judge_pause, read_pause
 from orchestrator.runner.placement_variables import own_gpu, own_slot
 from orchestrator.runner.rank_variables import without_ranks
 from orchestrator.runner.runner_guard import Begun, Keeper
@@ -110,14 +110,14 @@ class Runner:
             before = self._directory.attempt_log(self._attempt - 1)
             self._watch.recover_metrics(before, continues=False)
         answer = mlflow_variables.ask(self._directory, status, self._watch.was_asked)
-        ended = self._run_program(lock, status, answer)
+        ended = self._run_program(lock, status, answer, seen)
         return record(self._directory, ended, lock)
 
     def stop(self, number: int, _frame: FrameType | None = None) -> None:
         """Pass a signal on: SIGQUIT kills the program, the others ask it to stop."""
         self._watch.ask(signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM)
 
-    def _run_program(self, lock: int, status: Status, answer: Answer) -> Status:
+    def _run_program(self, lock: int, status: Status, answer: Answer, seen: Observation) -> Status:
         """Run the program to its end and return the status to record.
 
         The status ``running`` is recorded before the program's own code starts.
@@ -125,8 +125,8 @@ class Runner:
         run_dir = self._directory.path.resolve()
         process_tree.adopt_orphans()
         kills, signs = process_tree.kernel_kills(), self._directory.signs_of_the_end()
-        after = own_stop_after()
-        begun = Begun(run_dir, self._program.plain, self._limits, status, kills, signs, after)
+        pause = read_pause(self._directory, seen)
+        begun = Begun(run_dir, self._program.plain, self._limits, status, kills, signs, *pause)
         with Pipe() as output:
             self._keeper.begin(begun, lock, output.reading)
             try:
@@ -202,8 +202,8 @@ def judge_attempt(
         status = replace(status, gpu_memory=peak)
     reported = directory.read_progress()
     if ending.exit_code == 0:
-        if has_paused(directory, begun):
-            return replace(status, record=Record.INTERRUPTED, reason=PAUSED)
+        if paused := judge_pause(directory, begun, status):
+            return paused
         if _has_finished(directory, begun, ending):
             why = reported.early_end if reported else None
             return _done_unless_mismatched(begun, status, why)

@@ -45,7 +45,7 @@ class Begun:
 
     ``status`` is that of a running attempt; ``kills`` counts the OOM kills before it; ``signs``
     change when the program reports its progress or its results. ``stop_after`` is the iteration after
-    which it is to pause.
+    which it is to pause, ``last_pause`` where the attempt before did.
     """
 
     run_dir: Path
@@ -55,6 +55,7 @@ class Begun:
     kills: int
     signs: tuple[object, ...]
     stop_after: int | None = None
+    last_pause: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)

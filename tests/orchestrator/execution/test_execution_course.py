@@ -51,6 +51,13 @@ def test_breadth_first_goes_to_the_next_multiple() -> None:
     assert found == [3, 3, 3, 6, 6]
 
 
+def test_breadth_first_lets_a_program_end_by_itself() -> None:
+    """It need not be told to pause at its end: not every program counts in the same way."""
+    course = BreadthFirst(5)
+    assert course.aim(decision(4, 4)).stop_after == 5
+    assert course.aim(decision(5, 5)).stop_after is None
+
+
 def test_paused_run_is_queued_behind_the_others() -> None:
     course, queue = BreadthFirst(3), RunQueue()
     for at in (3, 5):

@@ -140,6 +140,21 @@ def test_run_that_does_not_come_to_its_rung_is_left_and_not_started_again(
     assert stand.course.count(()) == (0, 4)
 
 
+def test_run_that_pauses_before_its_rung_goes_on_to_it(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Its program counts from 0, say; one that comes no further fails."""
+    stand = Stand(experiment, runs, replace(HALF, rungs=(2,)))
+    assert [each.stop_after for each in stand.start()] == [2] * 4
+    for at in range(4):
+        stand.leave(at, *[at / 10] * (1 if at == 3 else 2))
+        stand.pause(at)
+    assert stand.go_on() == [(3, 2)]
+    stand.leave(3, 0.3, 0.3)
+    stand.pause(3)
+    assert stand.go_on() == [(0, None), (1, None)]
+
+
 def test_next_process_goes_on_where_the_files_are(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:

@@ -26,7 +26,7 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_environment_of_a_process_that_has_just_begun(
     process: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Linux shows it some microseconds after whoever started the process knows that it runs."""
+    """Linux shows it some microseconds after the one that started it knows that it runs."""
     (process / "exe").symlink_to("/usr/bin/cat")
     seconds: list[float] = []
 

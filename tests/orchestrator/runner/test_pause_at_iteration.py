@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from attempts import carry_out
+from attempts import carry_out, failure_of
 
+from orchestrator.grid.identity import identify
 from orchestrator.rundir.state import State
 from orchestrator.runner.pause_at_iteration import STOP_AFTER, own_stop_after
 from orchestrator.runner.runner import Verdict
 
 if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
+    from orchestrator.rundir.experiment import ExperimentDirectory
 
 PROGRESS = (
     """echo '{"iteration": %d, "iterations": 9, "saved": %d}' > $ORCH_RUN_DIR/progress.json"""
+)
+POINTS = "".join(
+    f'{{"key": "loss", "value": 1, "step": {step}, "timestamp": 1}}\\n' for step in range(4)
 )
 RESULTS = """echo '{"test": {}}' > $ORCH_RUN_DIR/results.json"""
 
@@ -26,7 +31,9 @@ RESULTS = """echo '{"test": {}}' > $ORCH_RUN_DIR/results.json"""
         ("3", PROGRESS % (3, 3), State.STALE),
         ("3", PROGRESS % (4, 4), State.STALE),  # it saves every second iteration
         ("3", PROGRESS % (9, 9), State.DONE),  # it does not heed the variable
-        ("3", PROGRESS % (2, 2), State.DONE),
+        ("3", PROGRESS % (2, 2), State.STALE),  # it counts from 0, or stopped by itself
+        ("3", PROGRESS % (0, 0), State.STALE),
+        ("9", PROGRESS % (8, 8), State.DONE),  # it was not to pause before its end
         ("3", f"{PROGRESS % (3, 3)}; {RESULTS}", State.DONE),
         ("3", "true", State.DONE),
         ("3", f"{PROGRESS % (3, 3)}; exit 1", State.FAILED),
@@ -47,7 +54,8 @@ def test_program_that_ends_after_the_iteration_has_paused(
     assert seen.state is state
     assert seen.is_paused is (state is State.STALE)
     if seen.is_paused:
-        assert seen.reason == f"it has paused, {seen.saved} of 9 iterations are saved"
+        saved = f"{seen.saved} of 9 iterations are" if seen.saved else "nothing is"
+        assert seen.reason == f"it has paused, {saved} saved" + ("" if seen.saved else " yet")
 
 
 def test_paused_run_is_resumed(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,3 +64,56 @@ def test_paused_run_is_resumed(directory: RunDirectory, monkeypatch: pytest.Monk
     monkeypatch.delenv(STOP_AFTER)
     assert own_stop_after() is None
     assert carry_out(directory, "sh", "-c", PROGRESS % (9, 9), attempt=2) is Verdict.DONE
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ends"),
+    [
+        (PROGRESS % (1, 1), PROGRESS % (2, 2), State.STALE),
+        (PROGRESS % (1, 1), PROGRESS % (1, 1), State.FAILED),
+        (PROGRESS % (1, 1), "true", State.FAILED),
+        (PROGRESS % (2, 2), PROGRESS % (1, 1), State.FAILED),
+        (PROGRESS % (1, 1), RESULTS, State.DONE),
+        (PROGRESS % (4, 4), "true", State.STALE),  # it is there, and has nothing more to tell
+        (f"{PROGRESS % (1, 1)}; kill -9 $$", PROGRESS % (1, 1), State.STALE),
+    ],
+)
+def test_program_that_comes_no_further_fails(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch, first: str, second: str, ends: State
+) -> None:
+    """It would be started without end, and that it has finished is more than anybody knows."""
+    monkeypatch.setenv(STOP_AFTER, "3")
+    for attempt, script in enumerate((first, second), start=1):
+        carry_out(directory, "sh", "-c", script, attempt=attempt)
+    assert directory.observe().state is ends
+    if ends is State.FAILED:
+        kind, message = failure_of(directory)
+        assert kind == "error"
+        assert "of 9 iterations, was to pause after iteration 3, and came no further" in message
+
+
+@pytest.mark.parametrize(
+    ("iterations", "points", "state"),
+    [
+        (9, POINTS, State.STALE),
+        (4, POINTS, State.DONE),
+        (9, POINTS.replace('"step": 2', '"step": 7'), State.DONE),  # it logs as it likes
+        (9, "", State.DONE),
+    ],
+)
+def test_program_that_reports_no_progress_has_paused_by_what_it_has_logged(
+    experiment: ExperimentDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    iterations: int,
+    points: str,
+    state: State,
+) -> None:
+    """Where each iteration is a step. What is known of its length is in its config."""
+    directory = experiment.create(identify({"iterations": iterations}, {}))
+    monkeypatch.setenv(STOP_AFTER, "3")
+    script = f"printf '{points}' > $ORCH_RUN_DIR/metrics.jsonl"
+    carry_out(directory, "sh", "-c", script)
+    assert directory.observe().state is state
+    if state is State.STALE:
+        carry_out(directory, "sh", "-c", "true", attempt=2)
+        assert failure_of(directory)[1].startswith("it exited with code 0, was to pause after")

@@ -1,0 +1,89 @@
+"""Programs that pause, but report how far they are in ways of their own, are done only at their ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFIG = """\
+results_dir: results
+experiment_id: foreign
+lr: 0.1
+reports: exactly
+iterations: 6
+orch:
+  tracking: {enabled: false}
+  command: [sh, loop.sh, "{lr}", "{reports}"]
+"""
+# It pauses after the very iteration in each case, and has six of them.
+LOOP = """\
+lr=$1 reports=$2 stop=${ORCH_STOP_AFTER:-6}
+cd "$ORCH_RUN_DIR"
+tell() { echo "{\\"iteration\\": $1, \\"iterations\\": 6}" > progress.tmp; mv progress.tmp progress.json; }
+done=0; test -e state && read -r done < state
+while test "$done" -lt 6; do
+  test "$reports" = late && tell "$done"
+  echo "{\\"key\\": \\"loss\\", \\"value\\": $lr, \\"step\\": $done, \\"timestamp\\": 1}" >> metrics.jsonl
+  test "$reports" = from-zero && tell "$done"
+  done=$((done + 1))
+  echo "$done" > state
+  test "$reports" = exactly && tell "$done"
+  test "$reports" = standstill && tell 0
+  test "$done" -ge "$stop" && exit 0
+done
+exit 0
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/config.yaml").write_text(CONFIG)
+    (tmp_path / "loop.sh").write_text(LOOP)
+    return tmp_path
+
+
+def orch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [Path(sys.executable).with_name("orch"), *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def ends(folder: Path) -> dict[float, tuple[str, int]]:
+    """Return what is recorded of every run, and how many iterations its program has done."""
+    found = {}
+    for each in (folder / "results/foreign/training").glob("[0-9a-f]*"):
+        lr = json.loads((each / "run.json").read_text())["overrides"]["lr"]
+        record = json.loads((each / "status.json").read_text())["state"]
+        found[lr] = record, int((each / "state").read_text())
+    return found
+
+
+@pytest.mark.parametrize("reports", ["exactly", "from-zero", "late", "nothing"])
+@pytest.mark.parametrize("options", [("--halving=loss:min:3",), ("--order=breadth:2",)])
+def test_run_is_done_only_at_its_end(folder: Path, reports: str, options: tuple[str, ...]) -> None:
+    grid = ("lr=0.1,0.2,0.3", f"reports={reports}")
+    ended = orch(folder, "run", *grid, *options)
+    assert all(it == ("done", 6) for it in ends(folder).values() if it[0] == "done"), ended.stdout
+    if options[0].startswith("--halving"):
+        assert ends(folder)[0.1] == ("done", 6)
+        assert all(it[1] < 6 for lr, it in ends(folder).items() if lr != 0.1)
+        assert ended.returncode == 0
+    ended = orch(folder, "run", *grid)
+    assert ended.returncode == 0
+    assert set(ends(folder).values()) == {("done", 6)}
+
+
+def test_program_that_never_tells_that_it_comes_further_fails_in_one_line(folder: Path) -> None:
+    """Otherwise it would be started without end."""
+    ended = orch(folder, "run", "lr=0.1,0.2", "reports=standstill", "--order=breadth:2")
+    assert ended.returncode == 1
+    assert "after 0 of 6 iterations, was to pause after iteration 2" in ended.stdout
+    assert {record for record, _ in ends(folder).values()} == {"failed"}
+    assert orch(folder, "run", "lr=0.1,0.2", "reports=standstill").returncode == 0
+    assert set(ends(folder).values()) == {("done", 6)}
