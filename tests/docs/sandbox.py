@@ -25,6 +25,7 @@ _COUNT: Final = re.compile(r"^ *\d+/(?=\d)")
 # How precise an estimate is shown depends on it.
 _ESTIMATE: Final = re.compile(r"(forecast: |took )\d.*")
 _DECIMAL: Final = re.compile(r"(?<![\w.])-?\d+\.\d+(e[+-]?\d+)?\b")
+_SIZE: Final = re.compile(r"\b\d+ (kB|MB)\b")
 
 
 class Step(NamedTuple):
@@ -152,7 +153,7 @@ def _comparable(line: str, *, loosely: bool) -> str:
     line = _DURATION.sub(r"N \2", line)
     line = _PROCESS.sub(r"\1 N", line)
     if loosely:
-        line = _COUNT.sub("N/", _DECIMAL.sub("N.N", line))
+        line = _SIZE.sub(r"N \1", _COUNT.sub("N/", _DECIMAL.sub("N.N", line)))
     return " ".join(line.split())
 
 

@@ -97,6 +97,8 @@ def check_yaml(text: str) -> None:
         ("a\nb", "b\na", False, False),
         ("b 0.5\na", "a\nb 0.25\nc", True, True),
         ("b 0.5\nd", "a\nb 0.25\nc", True, False),
+        ("a: 18 runs, 91 kB", "a: 18 runs, 92 kB", True, True),
+        ("a: 18 runs, 91 kB", "a: 17 runs, 91 kB", True, False),
         ("took 1.5 s", "took 20 s", False, True),
         ("value 1.5", "value 2.5", False, False),
         ("a long ...", "a long line", False, True),

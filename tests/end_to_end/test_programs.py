@@ -250,10 +250,15 @@ def small_memory() -> Iterator[Path]:
         group.rmdir()
 
 
+@pytest.mark.soak
 def test_run_that_eats_its_memory_is_told_from_one_that_was_killed(
     tmp_path: Path, small_memory: Path
 ) -> None:
-    """The kernel's word counts, not the signal; the other runs finish."""
+    """The kernel's word counts, not the signal; the other runs finish.
+
+    It counts for the whole machine, so that another test that kills a run at this moment would be told
+    the same.
+    """
     enter = f"echo $$ > {small_memory}/cgroup.procs"
     eat = f"exec {sys.executable} -c 'b\"x\" * (1 << 28)'"
     scripts = {"hungry": f"{enter}; {eat}", "killed": "kill -9 $$", "modest": f"{enter}; echo done"}
