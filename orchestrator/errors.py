@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,12 +30,15 @@ class GridError(OrchestratorError):
     """An axis of the grid cannot be expanded."""
 
 
-class Marked(NamedTuple):
+class Marked:  # a named tuple would cost each command a millisecond
     """A filter, and the position in it that an error marks; ``source`` is where it was written."""
 
-    text: str
-    place: int
-    source: str = "filter"
+    __slots__ = ("place", "source", "text")
+
+    def __init__(self, text: str, place: int, source: str = "filter") -> None:
+        self.text = text
+        self.place = place
+        self.source = source
 
 
 class FilterError(OrchestratorError):

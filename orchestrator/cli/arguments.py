@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from orchestrator.cli.hydra_options import add_config_options, check_show_options
-from orchestrator.cli.options_by_command import OPTIONS
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,9 +45,7 @@ _KINDS: Final = {
     "count": "a whole number of 0 or more",
     "float": "a number",
 }
-_WRONG: Final = re.compile(
-    rf"argument ([^:]+): invalid ({'|'.join(_KINDS)}) value: (.*)", re.DOTALL
-)
+_WRONG: Final = rf"(?s)argument ([^:]+): invalid ({'|'.join(_KINDS)}) value: (.*)"
 _EPILOG: Final = """\
 Overrides follow Hydra's grammar, sweeps included:
   orch plan training=grid_search
@@ -81,7 +78,7 @@ class _ArgumentParser(argparse.ArgumentParser):
             needed = [name for name in names.split(", ") if name not in ("OVERRIDE", "COMMAND")]
             requests = [each for name in dict.fromkeys(needed) for each in self._ask(name, needed)]
             message = "; ".join(requests) or message
-        if wrong := _WRONG.fullmatch(message):
+        if wrong := re.fullmatch(_WRONG, message):
             message = f"{wrong[1]}: {wrong[3]} is not {_KINDS[wrong[2]]}"
         raise UsageError(f"{message}. See {self.prog} --help.")
 
@@ -135,10 +132,17 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--version", action=_PrintVersion, nargs=0, help="print the version and exit"
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    # parse_intermixed_args knows no subcommands, so what follows the name is parsed below: one parser
+    # that leaves everything to the command's own serves all of them.
+    rest_parser = _ArgumentParser(prog="orch", add_help=False, allow_abbrev=False)
+    commands = parser.add_subparsers(
+        dest="command",
+        metavar="COMMAND",
+        required=True,
+        parser_class=cast("type[_ArgumentParser]", lambda **_: rest_parser),
+    )
     for name, purpose in COMMANDS.items():
-        # parse_intermixed_args knows no subcommands, so what follows the name is parsed below.
-        commands.add_parser(name, help=purpose, add_help=False, allow_abbrev=False)
+        commands.add_parser(name, help=purpose)
     if not arguments:
         parser.print_help()
         parser.exit()
@@ -159,6 +163,8 @@ def _is_override(word: str) -> bool:
 
 def command_parser(command: str) -> _ArgumentParser:
     """Return the parser of what follows the name of a command."""
+    from orchestrator.cli.options_by_command import OPTIONS  # noqa: PLC0415 # not for orch --help
+
     parser = _ArgumentParser(
         prog=f"orch {command}", description=f"{COMMANDS[command]}.", allow_abbrev=False
     )

@@ -9,15 +9,12 @@ import contextlib
 import gc
 import io
 import os
-import signal
 import sys
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Final, cast
 
-from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.errors import FilterError, OrchestratorError, PreloadError
-from orchestrator.sanitize import HarmlessStream, harmless, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,6 +56,8 @@ def _main() -> None:
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if sys.stderr.isatty():
+        from orchestrator.sanitize import HarmlessStream  # noqa: PLC0415 # terminals only
+
         sys.stderr = cast("IO[str]", HarmlessStream(sys.stderr))
     try:
         if sys.argv[1:2] == [_COMPLETE]:
@@ -87,6 +86,7 @@ def _complain(error: Exception) -> None:
     A filter with a caret under the position, and a traceback of a user's module, keep their lines.
     """
     from orchestrator.config.message_redaction import describe_error  # noqa: PLC0415 # errors only
+    from orchestrator.sanitize import harmless, one_line  # noqa: PLC0415 # as above
 
     has_lines = isinstance(error, FilterError | PreloadError)
     said = describe_error(error, sys.argv[1:])
@@ -108,8 +108,10 @@ def call(arguments: Sequence[str]) -> int:
     Raises:
         OrchestratorError: The user made an error.
     """
+    from orchestrator.cli.arguments import parse_arguments  # noqa: PLC0415 # garbage is left alone now
+
+    options = parse_arguments(arguments)
     with _interruptible():
-        options = parse_arguments(arguments)
         place = "config_output" if options.cfg else f"commands.{options.command}"
         module = import_module(f"orchestrator.cli.{place}")
     command = module.print_config if options.cfg else getattr(module, options.command)
@@ -122,6 +124,8 @@ def _interruptible() -> Iterator[None]:
 
     Raised in the middle of an import, ``KeyboardInterrupt`` becomes an error of the library's own.
     """
+    import signal  # noqa: PLC0415 # orch --help does without
+
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, as by nohup
         yield
         return

@@ -8,7 +8,7 @@ from typing import Final
 
 from orchestrator.cli.results_options import add_choice_options
 
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)")
+_SIZE: Final = r"(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)"
 _LARGEST: Final = 100.0  # inches
 
 
@@ -81,7 +81,7 @@ def _add_out(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def _size(text: str) -> tuple[float, float]:
-    found = _SIZE.fullmatch(text)
+    found = re.fullmatch(_SIZE, text)
     sides = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
     if not all(1 <= side <= _LARGEST for side in sides):
         raise argparse.ArgumentTypeError(

@@ -23,15 +23,12 @@ if TYPE_CHECKING:
 _REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError)
 # Errors inside Hydra that it does not expect, but that some configs cause.
 _STUMBLES = (AssertionError, AttributeError, KeyError, TypeError)
-_UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
-_OUR_RESOLVERS = re.compile(
-    r"(HydraValueError|StartingWeightsError) raised while resolving interpolation: "
-)
-_OPEN_GROUP = re.compile(r"You must specify '([^']+)', e\.g, .* Available options: (\S.*)")
-_QUOTED_OVERRIDE = re.compile(
-    r"(?<=^Override ).+(?= looks like a config group override)", re.DOTALL
-)
-_QUOTED_VALUE = re.compile(r"(The value of '([^']+)' is )(.*) and not .*\.$", re.DOTALL)
+# Compiled at the first error, as all patterns here.
+_UNKNOWN_KEY = r"Could not override '([^']+)'"
+_OUR_RESOLVERS = r"(HydraValueError|StartingWeightsError) raised while resolving interpolation: "
+_OPEN_GROUP = r"You must specify '([^']+)', e\.g, .* Available options: (\S.*)"
+_QUOTED_OVERRIDE = r"(?s)(?<=^Override ).+(?= looks like a config group override)"
+_QUOTED_VALUE = r"(?s)(The value of '([^']+)' is )(.*) and not .*\.$"
 # Groups of Hydra's that plugins extend, with the ends of the plugins' names.
 _PLUGINS = {
     "hydra/launcher": "-launcher",
@@ -39,31 +36,24 @@ _PLUGINS = {
     "hydra/hydra_logging": "",
     "hydra/job_logging": "",
 }
-_IN_A_FUNCTION = re.compile(r"\w+ while evaluating '(.*?)': (.*)")
-_NAMED = re.compile(r"\b(?:Choice|Range|Interval|Glob)?Sweep\((?:[^()]|\([^()]*\))*\)")
+_IN_A_FUNCTION = r"\w+ while evaluating '(.*?)': (.*)"
+_NAMED = r"\b(?:Choice|Range|Interval|Glob)?Sweep\((?:[^()]|\([^()]*\))*\)"
 _KNOWN = "Available: "
 _OF_THE_PARSER = (
-    (re.compile(r"missing EQUAL at '<EOF>'"), "it has no '='"),
-    (re.compile(r"missing EQUAL at '(.*)'", re.DOTALL), r"there is '\1' in place of '='"),
-    (re.compile(r"mismatched input '<EOF>'.*"), "its end is missing"),
-    (re.compile(r"no viable alternative at input '(.*)'", re.DOTALL), r"'\1' cannot be read"),
-    (
-        re.compile(r"(?:mismatched|extraneous) input '(.*)' expecting .*"),
-        r"'\1' does not fit there",
-    ),
+    (r"missing EQUAL at '<EOF>'", "it has no '='"),
+    (r"(?s)missing EQUAL at '(.*)'", r"there is '\1' in place of '='"),
+    (r"mismatched input '<EOF>'.*", "its end is missing"),
+    (r"(?s)no viable alternative at input '(.*)'", r"'\1' cannot be read"),
+    (r"(?:mismatched|extraneous) input '(.*)' expecting .*", r"'\1' does not fit there"),
 )
-_UNSET = re.compile(
-    r"^([\w.\[\]]+: )?KeyError raised while resolving interpolation: \"Environment variable '([^']+)' not"
-)
-_NOT_A_MAPPING = re.compile(
+_UNSET = r"^([\w.\[\]]+: )?KeyError raised while resolving interpolation: \"Environment variable '([^']+)' not"
+_NOT_A_MAPPING = (
     r"(primary config '.*?') must be a DictConfig, got \w+|Invalid loaded object type: \w+"
 )
-_UNREGISTERED = re.compile(r"Unsupported interpolation type")
+_UNREGISTERED = "Unsupported interpolation type"
 _LONGEST = 400
 _OF_OMEGACONF = ("full_key:", "object_type=", "reference_type=")
-_UNFILLED = re.compile(
-    r"\$(?:VALUE|KEY)"
-)  # a template of OmegaConf's, beside the text made from it
+_UNFILLED = r"\$(?:VALUE|KEY)"  # a template of OmegaConf's, beside the text made from it
 
 
 @contextmanager
@@ -122,11 +112,11 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
                 else "Write key=value; quote special characters"
             )
             return f"{_shorten(shown)!r} is not an override: {_shorten(what)}. {advice}."
-    text = _without_secrets(_OUR_RESOLVERS.sub("", _flatten(error)))
+    text = _without_secrets(re.sub(_OUR_RESOLVERS, "", _flatten(error)))
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         # What a run begins with is named by the one key, its digest is computed for the other.
         text = f"{SOURCE if error.full_key == DIGEST else error.full_key}: {text}"
-    open_group = _OPEN_GROUP.search(text)
+    open_group = re.search(_OPEN_GROUP, text)
     if open_group:
         group, options = open_group[1], open_group[2].split()
         return (
@@ -134,7 +124,7 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
             f" or make it an axis: {group}={','.join(options)}."
         )
     text = _advise_on_project(text)
-    unknown = _UNKNOWN_KEY.search(text)
+    unknown = re.search(_UNKNOWN_KEY, text)
     if unknown:
         key, inside = unknown[1], _innermost_key(error)
         text = _say_unknown(inside if inside.startswith(f"{key}.") else key, known_keys())
@@ -149,28 +139,28 @@ def _say_why_unreadable(text: str) -> str:
         return "it cannot be read"
     if lines[0].startswith("LexerNoViableAltException"):
         return "it has a quote that is not closed, or a character that has to be quoted"
-    if found := _IN_A_FUNCTION.fullmatch(lines[0]):
+    if found := re.fullmatch(_IN_A_FUNCTION, lines[0]):
         known = next((line for line in lines if line.startswith(_KNOWN)), "")
         more = f" (there are {', '.join(known.removeprefix(_KNOWN).split(','))})" if known else ""
-        return f"{_shorten(found[1])}: {_NAMED.sub('a sweep', found[2])}{more}"
+        return f"{_shorten(found[1])}: {re.sub(_NAMED, 'a sweep', found[2])}{more}"
     for pattern, words in _OF_THE_PARSER:
-        if found := pattern.fullmatch(lines[0]):
+        if found := re.fullmatch(pattern, lines[0]):
             return found.expand(words)
     return lines[0]
 
 
 def _advise_on_project(text: str) -> str:
     """Return a message with what to do, if the project itself has what it lacks."""
-    if variable := _UNSET.search(text):
+    if variable := re.search(_UNSET, text):
         name = variable[2]
         return (
             f"{variable[1] or ''}the environment variable {name} is not set. Set it, name a file with it"
             f" (orch.env_file=.env) or a module that sets it (orch.setup), or write a default:"
             f" ${{oc.env:{name},...}}."
         )
-    if found := _NOT_A_MAPPING.search(text):
+    if found := re.search(_NOT_A_MAPPING, text):
         return f"the {found[1] or 'config file'} is not a mapping. Write it as keys with values: key: value."
-    if _UNREGISTERED.search(text):
+    if _UNREGISTERED in text:
         return (
             f"{text.rstrip('.')}. Name the module that registers it: orch.setup=[package.module]."
         )
@@ -179,8 +169,9 @@ def _advise_on_project(text: str) -> str:
 
 def _without_secrets(text: str) -> str:
     """Return a message of Hydra's without the values of credentials that it quotes."""
-    text = _QUOTED_OVERRIDE.sub(lambda found: without_secret(found[0]), text)
-    return _QUOTED_VALUE.sub(
+    text = re.sub(_QUOTED_OVERRIDE, lambda found: without_secret(found[0]), text)
+    return re.sub(
+        _QUOTED_VALUE,
         lambda found: (
             found[0]
             if without_secret(f"{found[2]}={found[3]}").endswith(found[3])
@@ -253,5 +244,5 @@ def _line(error: BaseException) -> str:
     lines = (line.strip() for line in str(error).splitlines())
     # These lines name OmegaConf's own classes and repeat the key.
     kept = [line for line in lines if line and not line.startswith(_OF_OMEGACONF)]
-    kept = [line for line in kept if not _UNFILLED.search(line)]
+    kept = [line for line in kept if not re.search(_UNFILLED, line)]
     return printable(" ".join(kept))

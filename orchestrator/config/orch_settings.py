@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TRAINER: Final = "trainer.__main__:main"  # the entry point, where no program is set
 ARGUMENT: Final = (str, bool, int, float)  # types of a program's arguments in a config
 
-_ENTRY_POINT: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+_ENTRY_POINT: Final = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
 _KNOWN: Final = (
     *("app", "setup", "env_file", "command", "entry_point", "arguments", "preload"),
     *SHARE_KEYS,
@@ -175,7 +175,7 @@ def _parse_program(orch: Mapping[str, Value]) -> ProgramSettings:
     if command is not None and entry_point is not None:
         raise ConfigError("orch.command and orch.entry_point exclude each other. Choose one.")
     if entry_point is not None and not (
-        isinstance(entry_point, str) and _ENTRY_POINT.fullmatch(entry_point)
+        isinstance(entry_point, str) and re.fullmatch(_ENTRY_POINT, entry_point)
     ):
         raise ConfigError(
             f"orch.entry_point is {entry_point!r}. Set it to a function, as package.module:function."

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _BYTES: Final = {"MB": 10**6, "MIB": 1 << 20, "GB": 10**9, "GIB": 1 << 30}
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) *([MG]i?B)", re.IGNORECASE)
-_PART: Final = re.compile(r"(?<!\d)(\d+(?:\.\d+)?) *([smhd]) *")
+_SIZE: Final = r"(?i)(\d+(?:\.\d+)?) *([MG]i?B)"
+_PART: Final = r"(?<!\d)(\d+(?:\.\d+)?) *([smhd]) *"
 
 
 def parse_count(value: Value, where: str, *, least: int = 1) -> int | None:
@@ -51,7 +51,7 @@ def parse_memory(value: Value, where: str) -> int:
     """
     if isinstance(value, int) and value is not True and value > 0:
         return value
-    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    found = re.fullmatch(_SIZE, value.strip()) if isinstance(value, str) else None
     if found and float(found[1]) > 0:
         return int(float(found[1]) * _BYTES[found[2].upper()])
     raise ConfigError(f"{where} is {value!r}. Set it to bytes, or to a size such as 8 GiB.")
@@ -66,8 +66,8 @@ def parse_duration(value: Value, where: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf:
         return float(value)
     text = value.strip() if isinstance(value, str) else ""
-    if text and not _PART.sub("", text):
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    if text and not re.sub(_PART, "", text):
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
         if seconds > 0:
             return seconds
     raise ConfigError(

@@ -13,7 +13,7 @@ CHEAP: Final = "cheap"
 ROUND_ROBIN: Final = "round-robin"
 BREADTH: Final = "breadth"
 _FORMS: Final = f"{DECLARED}, {CHEAP}:KEY, {ROUND_ROBIN}:AXIS or {BREADTH}[:ITERATIONS]"
-_COUNT: Final = re.compile(r"[1-9][0-9]{0,8}")
+_COUNT: Final = r"[1-9][0-9]{0,8}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,6 @@ def parse_order(value: object, where: str) -> RunOrder:
     kind, colon, key = value.partition(":") if isinstance(value, str) else ("", "", "")
     if (kind == DECLARED and not colon) or (kind in (CHEAP, ROUND_ROBIN) and key):
         return RunOrder(kind, key)
-    if kind == BREADTH and (not colon or _COUNT.fullmatch(key)):
+    if kind == BREADTH and (not colon or re.fullmatch(_COUNT, key)):
         return RunOrder(kind, step=int(key or 1))
     raise ConfigError(f"{where} is {value!r}. Set it to {_FORMS}.")

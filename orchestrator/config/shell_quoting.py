@@ -12,8 +12,8 @@ from hydra.errors import HydraException
 
 _BRACKETS: Final = ("[]", "{}", "()")
 _QUOTES: Final = ("'", '"')
-_FUNCTION: Final = re.compile(r"\w+\(.*\)", re.DOTALL)
-_SEVERAL: Final = re.compile(r"[^\s,'\"\[\](){}]+(,[^\s,'\"\[\](){}]+)+")
+_FUNCTION: Final = r"(?s)\w+\(.*\)"
+_SEVERAL: Final = r"[^\s,'\"\[\](){}]+(,[^\s,'\"\[\](){}]+)+"
 _OF_SHELLS: Final = '$`"\\!'
 
 
@@ -25,11 +25,11 @@ def quoted_override(override: str) -> str:
     """
     key, _, value = override.partition("=")
     is_open = any(value.count(opening) > value.count(closing) for opening, closing in _BRACKETS)
-    if is_open or value.startswith(_QUOTES) or _FUNCTION.fullmatch(value):
+    if is_open or value.startswith(_QUOTES) or re.fullmatch(_FUNCTION, value):
         return ""
     if not _is_readable(f"{key}=''"):
         return ""
-    values = value.split(",") if _SEVERAL.fullmatch(value) else [value]
+    values = value.split(",") if re.fullmatch(_SEVERAL, value) else [value]
     quoted = f"{key}={','.join(map(_quote, values))}"
     return shlex.quote(quoted) if set(_OF_SHELLS) & set(quoted) else f'"{quoted}"'
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.other_iteration_count import resolve_with_total
 from orchestrator.errors import OrchestratorError
 from orchestrator.grid.axes import Point
 from orchestrator.grid.extension import (
@@ -116,6 +115,8 @@ class Extensions:
         """Return a run that would be extended if nothing else depended on the number of iterations."""
         if not self._left:
             return None
+        from orchestrator.config.other_iteration_count import resolve_with_total  # noqa: PLC0415 # as above
+
         self._left -= 1
         point = Point(dict(run.overrides))
         for total in sorted(self._experiment.totals - {own}, reverse=True):

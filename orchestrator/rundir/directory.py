@@ -19,10 +19,8 @@ from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
 from orchestrator.rundir.malformed_files import describe_odd_files
 from orchestrator.rundir.mlflow_run_request import describe_problem
-from orchestrator.rundir.note_file import NOTE
 from orchestrator.rundir.program_files import METRICS, PROGRESS, RESULTS, stat_of
 from orchestrator.rundir.run_metrics import read_versions
-from orchestrator.rundir.sharing_hosts import unreachable_host
 from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
 from orchestrator.rundir.survivors import Survivors
 
@@ -39,6 +37,7 @@ _CONFIG: Final = "config.yaml"
 IDENTITY: Final = "run.json"
 _LOCK: Final = "run.lock"
 STATUS: Final = "status.json"
+NOTE: Final = "note.json"
 
 
 class RunDirectory:
@@ -170,6 +169,8 @@ class RunDirectory:
         status = seen.status
         if not isinstance(status, Status) or status.record is not Record.RUNNING:
             return seen
+        from orchestrator.rundir.sharing_hosts import unreachable_host  # noqa: PLC0415 # few end so
+
         return replace(seen, unreachable=unreachable_host(self.path, status))
 
     def observe_locked(self) -> Observation:

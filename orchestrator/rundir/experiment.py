@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import RUN_ID_DIGITS, RunId
-from orchestrator.rundir.control_file import ControlFile
 from orchestrator.rundir.directory import RunDirectory
-from orchestrator.rundir.experiment_stop_file import StopFile
 from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_enforced, is_joined, join
 from orchestrator.rundir.logs import check_folder
 from orchestrator.rundir.quick_look import observe_done
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.identity import Run
     from orchestrator.rundir.build import StagedDirectories
+    from orchestrator.rundir.control_file import ControlFile
+    from orchestrator.rundir.experiment_stop_file import StopFile
     from orchestrator.rundir.state import Observation
 
 _RUN_ID = re.compile(rf"[0-9a-f]{{{RUN_ID_DIGITS}}}")
@@ -189,10 +189,14 @@ class ExperimentDirectory:
 
     def stop_file(self) -> StopFile:
         """Return the file by which orchestrators of the experiment are asked to stop."""
+        from orchestrator.rundir.experiment_stop_file import StopFile  # noqa: PLC0415 # not to plan
+
         return StopFile(self.path)
 
     def control_file(self) -> ControlFile:
         """Return the file by which orchestrators of the experiment are asked to change."""
+        from orchestrator.rundir.control_file import ControlFile  # noqa: PLC0415 # as above
+
         return ControlFile(self.path / _CONTROL, self.training)
 
     def create(self, run: Run) -> RunDirectory:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
 from orchestrator.rundir import durable, records
+from orchestrator.rundir.directory import NOTE
 from orchestrator.rundir.folder_lock import exclusive
 from orchestrator.rundir.note import NO_NOTE, Note
 from orchestrator.rundir.run_metrics import read_record
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-NOTE: Final = "note.json"
 _NAME: Final = re.compile(r"[^\W\d][\w-]{0,99}")
 _LONGEST: Final = 4000  # characters: MLflow takes 5000 bytes
 _LONGEST_VALUE: Final = 500

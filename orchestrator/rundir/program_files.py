@@ -26,10 +26,9 @@ _BEST: Final = f"{_CHECKPOINTS}/best.pt"  # of the trainer
 # What ``signs`` returns as long as a program has reported nothing.
 NO_SIGNS: Final[tuple[object, ...]] = ((), (), ())
 # How frameworks and people name a state that a training can continue from.
-_STATE: Final = re.compile(
-    r".*\.(ckpt|pt|pth|pth\.tar|bin|safetensors|pkl|pickle|npz|h5|hdf5|keras|joblib|msgpack|distcp)"
-    r"|.*(checkpoint|ckpt|snapshot).*|(last|latest|state)([._-].*)?",
-    re.IGNORECASE,
+_STATE: Final = (
+    r"(?i).*\.(ckpt|pt|pth|pth\.tar|bin|safetensors|pkl|pickle|npz|h5|hdf5|keras|joblib|msgpack|distcp)"
+    r"|.*(checkpoint|ckpt|snapshot).*|(last|latest|state)([._-].*)?"
 )
 _PARTIAL: Final = (".tmp", ".part", ".partial")
 # What orch, the trainer and Hydra write is not a state of a program.
@@ -112,7 +111,7 @@ def _states_in(run_dir: str) -> Iterator[os.DirEntry[str]]:
             if not _is_whole(entry.name) or (depth == 0 and _is_not_its(entry.name)):
                 continue
             is_folder = entry.is_dir(follow_symlinks=False)
-            if _STATE.fullmatch(entry.name) and not (is_folder and _is_empty(entry.path)):
+            if re.fullmatch(_STATE, entry.name) and not (is_folder and _is_empty(entry.path)):
                 yield entry
             elif is_folder and depth < _DEEPEST:
                 folders.append((entry.path, depth + 1))

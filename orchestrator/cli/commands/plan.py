@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.setting_flags import parse_flags, with_flags
 from orchestrator.cli.tables import (
@@ -19,12 +18,12 @@ from orchestrator.cli.tables import (
 )
 from orchestrator.execution.nvidia_device_files import has_driver
 from orchestrator.planning.load import load_plan
-from orchestrator.planning.plan_json import plan_as_json
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -51,6 +50,8 @@ def plan(options: argparse.Namespace, console: Console) -> int:
     )
     planned = _halve(planned, flags)
     if options.json:
+        from orchestrator.cli.json_text import write_json  # noqa: PLC0415 # scripts only
+
         write_json(console, _as_json(planned, flags), indent=2)
         return 0
     print_summary(planned.plan, console)
@@ -131,13 +132,21 @@ def _sharing(planned: Planned, flags: dict[str, Value]) -> PlannedSharing | None
 
 def _forecast(planned: Planned, flags: dict[str, Value], sharing: PlannedSharing | None) -> str:
     """Return the forecast in one line; empty if there is nothing to execute."""
-    if not planned.experiment.results_dir.exists():
+    if not _is_in_use(planned.experiment.results_dir):
         return NOTHING_KNOWN if planned.plan.decisions else ""
     from orchestrator.cli.forecast_output import describe_forecast  # noqa: PLC0415 # as above
     from orchestrator.execution.planned_forecast import forecast_here  # noqa: PLC0415 # as above
 
     forecast = forecast_here(planned, with_flags(planned.settings, flags).share, sharing)
     return describe_forecast(forecast) if forecast else ""
+
+
+def _is_in_use(results_dir: Path) -> bool:
+    """Return whether a folder of results is there and has something in it."""
+    try:
+        return next(results_dir.iterdir(), None) is not None
+    except OSError:
+        return False
 
 
 def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:
@@ -154,6 +163,7 @@ def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:
         look_at_numbers,
         versions_as_json,
     )
+    from orchestrator.planning.plan_json import plan_as_json  # noqa: PLC0415 # as above
 
     sharing = _sharing(planned, flags)
     forecast = forecast_here(planned, with_flags(planned.settings, flags).share, sharing)

@@ -126,12 +126,13 @@ def test_page_without_a_store_says_what_to_do_first(tmp_path: Path) -> None:
 INTERRUPTED = """
 import os, signal, sys
 from orchestrator.cli.main import call
-class Arguments(list):
-    def __iter__(self):
-        os.kill(os.getpid(), signal.SIGINT)
-        return super().__iter__()
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "orchestrator.cli.commands.plan":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
 signal.signal(signal.SIGINT, signal.{})
-sys.exit(call(Arguments(["plan", "x=1", "--config-dir", "nowhere"])))
+sys.exit(call(["plan", "x=1", "--config-dir", "nowhere"]))
 """
 
 
