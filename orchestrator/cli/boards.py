@@ -62,17 +62,22 @@ class PlainBoard:
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
         self._total = total
-        self._over = 0
+        self._ended = 0
+        self._held: dict[int, int] = {}  # the runs that were paused at a rung
         self._noticed: set[str] = set()
         self._name = describe_briefly if console.is_terminal else describe_point
 
     def show(self, event: Event) -> None:
         """Count the event and print it."""
         if isinstance(event, Ended) and event.state in (State.DONE, State.FAILED):
-            self._over += 1
+            self._ended += 1
         elif isinstance(event, RungCompleted):
-            self._over += event.paused
+            self._held[event.iteration] = event.paused
         self._print(event)
+
+    @property
+    def _over(self) -> int:
+        return self._ended + sum(self._held.values())
 
     def _print(self, event: Event) -> None:
         line = on_one_line(describe(event, self._over, self._total, self._name))
@@ -256,6 +261,7 @@ def _describe_comparison(event: RungCompleted) -> str:
     told = (
         f"after iteration {event.iteration}, {who} of {event.runs} runs {go_on}, by {event.metric}"
     )
+    told += f", {event.unevenness}" * bool(event.unevenness)
     has = "has" if event.failed == 1 else "have"
     return f"{told}; {event.failed} {has} failed" if event.failed else told
 

@@ -81,7 +81,7 @@ def execute_on_cluster(
     total = len(planned.plan.decisions) - planned.plan.states[State.DONE]
     if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
         console.print(say_nothing_to_do(len(planned.plan.decisions)))
-        return close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
+        return close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE, is_told=True)
     tell_unexported(planned, settings.slurm or SlurmSettings(), console)
     refuse_too_many_hours(planned, options.max_gpu_hours)
     experiment, folder = planned.experiment, PilotsFolder(planned.experiment.path)

@@ -59,10 +59,12 @@ def close(  # noqa: PLR0913, PLR0917 # all that an end consists of
     console: Console,
     code: int,
     executed: Executed | None = None,
+    *,
+    is_told: bool = False,
 ) -> int:
     """Print how the execution ended, as text or JSON, and return the exit code.
 
-    ``executed`` says how long it took; None: nothing was executed.
+    ``executed`` says how long it took; None: nothing was executed. ``is_told``: the text is printed already.
     """
     if options.json:
         event = {
@@ -80,7 +82,7 @@ def close(  # noqa: PLR0913, PLR0917 # all that an end consists of
             "forecast_seconds": executed and range_as_json(executed.expected),
         }
         write_json(console, event)
-    elif outcome is not NOTHING_EXECUTED:
+    elif not is_told:
         ended = executed if code == ExitCode.DONE and not options.quiet else None
         if told := ended and describe_accuracy(ended):
             console.print(note(told))
@@ -106,7 +108,8 @@ def _summarize(
     told = [say_done(done, len(planned.plan.decisions))]
     told += [f"{len(failed)} failed"] if failed else []
     told += [_describe_left(outcome)] if outcome.left else []
-    told += [describe_paused(outcome.paused, planned, options)] if outcome.paused else []
+    paused = outcome.paused, outcome.paused_failed
+    told += [describe_paused(*paused, planned, options)] if outcome.paused else []
     console.print(Text(", ".join(told) + "." * (not outcome.paused)), soft_wrap=True)
 
 
@@ -127,11 +130,15 @@ def describe_pauses(pauses: Pauses) -> str:
     return f"{count}, each took about {took} of a slot beyond its iterations"
 
 
-def describe_paused(paused: int, planned: Work, options: argparse.Namespace) -> str:
-    """Return how many runs are paused because others were better, and below it what continues them."""
+def describe_paused(paused: int, failed: int, planned: Work, options: argparse.Namespace) -> str:
+    """Return how many runs are paused because others were better, and below it what continues them.
+
+    ``failed`` of them have failed.
+    """
     words = ["run", *(["--halving", NO_HALVING] if planned.settings.halving else [])]
     it = "it" if paused == 1 else "them"
-    return f"{paused} paused by halving. To continue {it}:\n  {next_command(options, *words)}"
+    told = f"{paused} paused by halving" + (f" ({failed} of them failed)" if failed else "")
+    return f"{told}. To continue {it}:\n  {next_command(options, *words)}"
 
 
 def end_settled(planned: Work) -> dict[RunId, Ended]:

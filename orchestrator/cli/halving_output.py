@@ -65,16 +65,18 @@ class HalvedGrid:
         return None if self.decisions is None else halving_as_json(self.decisions, self.halving)
 
 
-def look_at_halving(planned: Planned, reader: StageReader, halving: Halving) -> HalvedGrid:
-    """Compare the runs of a grid as they stand now."""
-    return _look(halving, lambda: look_at_grid(planned, reader))
+def look_at_halving(
+    planned: Planned, reader: StageReader, halving: Halving, *, is_executed: bool
+) -> HalvedGrid:
+    """Compare the runs of a grid as they stand now; ``is_executed``: a process executes them."""
+    return _look(halving, lambda: look_at_grid(planned, reader, is_executed=is_executed))
 
 
 def look_at_all(
-    experiment: ExperimentDirectory, reader: StageReader, halving: Halving
+    experiment: ExperimentDirectory, reader: StageReader, halving: Halving, *, is_executed: bool
 ) -> HalvedGrid:
-    """Compare all runs of an experiment that there are, as they stand now."""
-    return _look(halving, lambda: look_at_directories(experiment, reader))
+    """Compare all runs of an experiment that there are, as ``look_at_halving``."""
+    return _look(halving, lambda: look_at_directories(experiment, reader, is_executed=is_executed))
 
 
 def _look(halving: Halving, look: Callable[[], Decisions]) -> HalvedGrid:
@@ -164,6 +166,7 @@ def describe_rung(rung: Rung) -> str:
     come = rung.arrived - rung.failed
     told = ["done"] if rung.is_complete and come else [f"{come} have"] if come else []
     told += [f"{rung.failed} failed"] if rung.failed else []
+    told += [rung.unevenness] if rung.unevenness else []
     return f"{rung.runs} to iteration {rung.iteration}" + (f" ({', '.join(told)})" if told else "")
 
 
@@ -186,6 +189,7 @@ def halving_as_json(decisions: Decisions, halving: Halving | None) -> dict[str, 
                 "arrived": it.arrived,
                 "failed": it.failed,
                 "best": it.best,
+                "unevenness": it.unevenness,
             }
             for it in outlook.rungs
         ],

@@ -54,6 +54,11 @@ class Seen:
     halved: HalvedGrid | None = None
 
     @property
+    def is_live(self) -> bool:
+        """Whether a process executes the runs, or one of them lives."""
+        return self.is_executed or bool(self.states[State.RUNNING])
+
+    @property
     def states(self) -> Mapping[State, int]:
         """The number of runs in each state, for all states."""
         if self.status is not None:
@@ -165,7 +170,8 @@ def _of_grid(
         is_executed = planned.experiment.is_executed()
         now = first.pop() if first else observe_again(planned)
         status = status_of_grid(now, _others(now, condition))
-        return Seen(is_executed, status, halved=compare(now))
+        seen = Seen(is_executed, status)
+        return replace(seen, halved=compare(now, seen.is_live))
 
     return look
 
@@ -186,15 +192,15 @@ def _plan_nothing(
 
 def _comparing(
     halving: Halving | None, first: Planned, experiment: ExperimentDirectory
-) -> Callable[[Planned], HalvedGrid | None]:
+) -> Callable[[Planned, bool], HalvedGrid | None]:
     """Return a function that compares the runs of a grid; what has not changed is read once."""
     if halving is None:
-        return lambda _: None
+        return lambda *_: None
     from orchestrator.cli.halving_output import look_at_halving  # noqa: PLC0415 # rarely set
     from orchestrator.planning.halving_stage import StageReader  # noqa: PLC0415 # as above
 
     reader = StageReader(experiment, halving, first.search)
-    return lambda planned: look_at_halving(planned, reader, halving)
+    return lambda planned, is_live: look_at_halving(planned, reader, halving, is_executed=is_live)
 
 
 def _comparing_all(settings: Settings, experiment: ExperimentDirectory) -> Callable[[Seen], Seen]:
@@ -206,7 +212,12 @@ def _comparing_all(settings: Settings, experiment: ExperimentDirectory) -> Calla
     from orchestrator.planning.halving_stage import StageReader  # noqa: PLC0415 # as above
 
     reader = StageReader(experiment, halving)
-    return lambda seen: replace(seen, halved=look_at_all(experiment, reader, halving))
+
+    def compare(seen: Seen) -> Seen:
+        halved = look_at_all(experiment, reader, halving, is_executed=seen.is_live)
+        return replace(seen, halved=halved)
+
+    return compare
 
 
 def _others(planned: Planned, condition: Condition | None) -> Sequence[RunId]:

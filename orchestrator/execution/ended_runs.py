@@ -43,6 +43,11 @@ class EndedRuns:
         """The runs that have failed by themselves, not because somebody killed them or filled the disk."""
         return frozenset(self._failed)
 
+    @property
+    def told_failed(self) -> frozenset[RunId]:
+        """The runs that have ended as failed, whatever the cause."""
+        return frozenset(it for it, each in self._ended.items() if each.state is State.FAILED)
+
     def count_unfinished(self) -> int:
         """Return how many runs ended unfinished."""
         return sum(ended.state in _UNFINISHED for ended in self._ended.values())

@@ -11,7 +11,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.execution.adopted import AdoptedRuns
 from orchestrator.execution.ended_runs import EndedRuns
 from orchestrator.execution.events import AttemptStarted, Blocked, ExecutionResult, Paused, Retrying
-from orchestrator.execution.execution_course import variables_of
+from orchestrator.execution.execution_course import Standstill, variables_of
 from orchestrator.execution.failure_policy import Histories, Pacing
 from orchestrator.execution.live_attempts import Attempts
 from orchestrator.execution.open_slots import OpenSlots
@@ -92,9 +92,10 @@ class Engine:
                 self._companion.tend()
         self._experiment.tear_down()
         left = len(self._queue) + len(self._elsewhere) + self._ended.count_unfinished()
-        paused, left = self._course.count(self._ended.failed) or (0, left)
-        end = stop.interrupts, self._gave_up, paused, bool(self._course.trouble), self._ended.pauses
-        return ExecutionResult(self._ended.ended, left, *end)
+        end = self._course.count(self._ended.failed, self._ended.told_failed) or Standstill(left)
+        told = end.left, stop.interrupts, self._gave_up, end.paused, end.failed
+        is_misused, pauses = bool(self._course.trouble), self._ended.pauses
+        return ExecutionResult(self._ended.ended, *told, is_misused, pauses)
 
     def _goes_on(self, stop: StopRequests) -> bool:
         is_open = bool(self._queue or (self._elsewhere and self._waits))
@@ -256,9 +257,8 @@ class Engine:
 
     def _conclude(self, running: Running, seen: Observation, *, stopped: bool) -> None:
         """Handle an attempt that recorded its end: end the run, or retry it."""
-        decision, failure = running.decision, seen.failure
+        decision, failure, shared = running.decision, seen.failure, running.shared
         self._open_slots.note_end(running, seen)
-        shared = running.shared
         if failure and not stopped and self._tries_again(decision, failure, seen, shared=shared):
             return
         is_short = decision.stop_after is not None and seen.is_paused

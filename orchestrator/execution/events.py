@@ -59,7 +59,8 @@ class Advanced:
 class RungCompleted:
     """Runs were compared after an iteration by a metric: the ``best`` go on, and ``paused`` do not.
 
-    ``failed`` runs did not come that far.
+    ``failed`` runs come after all others. ``unevenness`` is how the others were compared, if some have
+    logged later iterations than others.
     """
 
     iteration: int
@@ -68,6 +69,7 @@ class RungCompleted:
     paused: int
     metric: str
     failed: int = 0
+    unevenness: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,8 @@ class ExecutionResult:
 
     ``left`` counts the runs that this process neither finished nor saw finished; ``gave_up`` says
     why it did not continue with them, if the user did not ask it to stop. ``paused`` counts the runs
-    that others were better than; they are not left. ``is_misused``: the settings do not fit the runs. ``pauses`` is what pauses took.
+    that others were better than; they are not left. ``paused_failed`` of them had failed before, and were
+    not retried. ``is_misused``: the settings do not fit the runs. ``pauses`` is what pauses took.
     """
 
     ended: Mapping[RunId, Ended]
@@ -204,5 +207,6 @@ class ExecutionResult:
     stopped: bool
     gave_up: str = ""
     paused: int = 0
+    paused_failed: int = 0
     is_misused: bool = False
     pauses: Pauses = NO_PAUSES

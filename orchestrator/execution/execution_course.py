@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.scheduler import QueuedRun
@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.plan import Decision
     from orchestrator.rundir.state import Observation, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """How a course ends: how many runs are ``left``, and how many ``paused`` for good.
+
+    ``failed`` of the paused ones had failed before, and are not retried, since others were better.
+    """
+
+    left: int
+    paused: int = 0
+    failed: int = 0
 
 
 def variables_of(decision: Decision) -> Mapping[str, str]:
@@ -38,7 +50,11 @@ class WholeRuns:
         """Return nothing: all runs were started."""
         return ()
 
-    def count(self, failed: Collection[RunId]) -> tuple[int, int] | None:  # noqa: ARG002 # as above
+    def count(
+        self,
+        failed: Collection[RunId],  # noqa: ARG002 # as above
+        told: Collection[RunId],  # noqa: ARG002 # as above
+    ) -> Standstill | None:
         """Return None: no run is paused."""
         return None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
 from orchestrator.execution.events import RungCompleted
+from orchestrator.execution.execution_course import Standstill
 from orchestrator.execution.scheduler import QueuedRun
 from orchestrator.planning.plan import Decisions
 from orchestrator.planning.rung_decisions import RungVerdict
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.planning.halving_stage import StageReader
     from orchestrator.planning.plan import Decision
-    from orchestrator.planning.rung_decisions import Stage
+    from orchestrator.planning.rung_decisions import Rung, Stage
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.state import Observation
 
@@ -54,7 +55,8 @@ class HalvingCourse:
         self._halving = halving
         self._tell = tell
         self._seen: dict[int, Observation] = dict(decisions.observed())
-        self._told = _complete_rungs(decisions.stage)
+        self._told: dict[int, Rung] = {}
+        self._news(decisions.stage)
         self._issued: set[tuple[RunId, int | None]] = set()
         self._out: set[RunId] = set()  # those that were issued, and have not paused since
         self._is_checked = False
@@ -86,25 +88,23 @@ class HalvingCourse:
         self._observe()
         return [*self._following(failed)]
 
-    def count(self, failed: Collection[RunId]) -> tuple[int, int]:
+    def count(self, failed: Collection[RunId], told: Collection[RunId]) -> Standstill:
         """Return how many runs are paused since others were better, and how many are left.
 
-        Those that have failed are not left. Where they cannot be compared, none is paused.
+        Those whose failure was told are neither. Where runs cannot be compared, none is paused.
         """
         self._observe()
         stage = self._look(failed)
-        places = {self._places[run_id] for run_id in failed}
-        places |= {at for at, each in self._seen.items() if each.state is State.FAILED}
+        over = {self._places[run_id] for run_id in {*failed, *told}}
         if stage is None:
-            done = {at for at, each in self._seen.items() if each.state is State.DONE}
-            return 0, len(self._decisions) - len(done | places)
-        places |= {at for at, each in self._seen.items() if each.state is State.UNPROVEN}
-        open_ones = (RungVerdict.GOES_ON, RungVerdict.WAITS)
-        left = sum(
-            each.verdict in open_ones and at not in places for at, each in stage.standings.items()
-        )
+            over |= {at for at, each in self._seen.items() if each.state is State.DONE}
+            return Standstill(len(self._decisions) - len(over))
+        paused = stage.paused - over
+        held_back = sum(self._seen[at].state is State.FAILED for at in paused)
+        over |= {at for at, each in self._seen.items() if each.state is State.UNPROVEN}
+        left = sum(each.is_open and at not in over for at, each in stage.standings.items())
         unseen = len(self._decisions) - len(stage.standings)
-        return stage.count(RungVerdict.PAUSED), left + unseen
+        return Standstill(left + unseen, len(paused), held_back)
 
     @cached_property
     def _places(self) -> dict[RunId, int]:
@@ -151,15 +151,19 @@ class HalvingCourse:
                 yield self.aim(decision)
 
     def _tell_of_rungs(self, stage: Stage) -> None:
-        for rung in stage.rungs:
-            if rung.is_complete and rung.iteration not in self._told:
-                self._told.add(rung.iteration)
-                paused = sum(stage.of(at).rung == rung.iteration for at in stage.paused)
-                going = stage.count(RungVerdict.GOES_ON)
-                if paused or going or rung.failed:  # otherwise all have ended there
-                    told = rung.iteration, rung.runs, rung.best, paused, self._halving.metric
-                    self._tell(RungCompleted(*told, rung.failed))
+        for rung in self._news(stage):
+            paused = sum(stage.of(at).rung == rung.iteration for at in stage.paused)
+            going = stage.count(RungVerdict.GOES_ON)
+            if paused or going or rung.failed:  # otherwise all have ended there
+                told = rung.iteration, rung.runs, rung.best, paused, self._halving.metric
+                self._tell(RungCompleted(*told, rung.failed, rung.unevenness))
 
+    def _news(self, stage: Stage | None) -> Sequence[Rung]:
+        """Return the rungs that are complete, and were not so when they were last looked at.
 
-def _complete_rungs(stage: Stage | None) -> set[int]:
-    return {rung.iteration for rung in stage.rungs if rung.is_complete} if stage else set()
+        One is complete again after another run has come in place of one that has failed.
+        """
+        complete = {it.iteration: it for it in stage.rungs if it.is_complete} if stage else {}
+        news = [each for at, each in complete.items() if self._told.get(at) != each]
+        self._told = complete
+        return news

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from orchestrator.execution.events import Event, ExecutionSnapshot
+    from orchestrator.execution.execution_course import Standstill
     from orchestrator.execution.mps_daemon import MpsDaemon
     from orchestrator.execution.packing import Packing
     from orchestrator.execution.run_queue import RunQueue
@@ -107,8 +108,11 @@ class Course(Protocol):
         ``failed`` are the runs that are not retried.
         """
 
-    def count(self, failed: Collection[RunId]) -> tuple[int, int] | None:
-        """Return how many runs are paused for good, and how many are left; None: it pauses none."""
+    def count(self, failed: Collection[RunId], told: Collection[RunId]) -> Standstill | None:
+        """Return how many runs are paused for good, and how many are left; None: it pauses none.
+
+        ``told`` are all runs whose failure was told, also of those that somebody killed.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,12 @@ class Work:
         stage = self.plan.decisions.stage
         return 0 if stage is None else len(stage.paused)
 
+    def count_paused_failed(self) -> int:
+        """Return how many of the paused runs have failed: they are not retried."""
+        decisions = self.plan.decisions
+        paused = frozenset() if decisions.stage is None else decisions.stage.paused
+        return len(paused.intersection(decisions.places([State.FAILED])))
+
     def failures(self) -> tuple[Decision, ...]:
         """Return the decisions on runs that have failed, and are not retried."""
         starts = self.plan.starts() if self.settled else ()

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.grid.lazy_runs import find_places, overrides_at
-from orchestrator.planning.plan import Decisions
 from orchestrator.rundir.program_files import read_figure
 from orchestrator.rundir.run_summary import Report, report_on
 from orchestrator.rundir.state import NOTHING_THERE, State, fill_counts
@@ -131,8 +130,8 @@ def observe_again(planned: Planned) -> Planned:
     """
     experiment, plan = planned.experiment, planned.plan
     existing = experiment.run_ids()
-    runs = plan.decisions.runs
-    decisions = Decisions(runs, experiment.observe_among(runs, existing))
+    seen = experiment.observe_among(plan.decisions.runs, existing)
+    decisions = plan.decisions.observed_again(seen)
     in_grid = find_places(plan.selection.runs, existing)
     former = [run_id for run_id in existing if run_id not in in_grid]
     return replace(planned, plan=replace(plan, decisions=decisions), former=former)

@@ -80,10 +80,10 @@ def expect_iterations(ahead: Remaining, rungs: Sequence[Rung]) -> float:
         return 0.0
     at = ahead.saved
     aim = standing.rung if standing.verdict is RungVerdict.WAITS else standing.stop_after
-    if aim is None or aim >= total:
+    following = [rung for rung in rungs if aim is not None and rung.iteration >= aim]
+    if aim is None or aim >= total or not following:  # nobody is compared with it any more
         return float(max(0, total - at))
     expected, chance = float(max(0, aim - at)), 1.0
-    following = [rung for rung in rungs if rung.iteration >= aim]
     for rung, beyond in zip(following, [*following[1:], None], strict=True):
         chance *= max(1, rung.best) / rung.runs
         end = total if beyond is None else min(total, beyond.iteration)

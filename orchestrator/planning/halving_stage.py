@@ -13,7 +13,8 @@ from orchestrator.planning.curve_reader import CurveReader
 from orchestrator.planning.missing_metric import describe_choice
 from orchestrator.planning.plan import Decisions
 from orchestrator.planning.run_results import is_of_test
-from orchestrator.planning.rung_decisions import Contestant, End, find_stage
+from orchestrator.planning.rung_decisions import find_stage
+from orchestrator.planning.rung_order import Contestant, End
 from orchestrator.planning.step_meaning import StepReading, find_meaning
 from orchestrator.rundir.run_metrics import read_curves
 from orchestrator.rundir.state import LIVE, State
@@ -53,20 +54,28 @@ def halve(work: W, halving: Halving) -> W:
     return replace(work, plan=plan, halving=halving)
 
 
-def look_at_grid(planned: Planned, reader: StageReader) -> Decisions:
+def look_at_grid(planned: Planned, reader: StageReader, *, is_executed: bool) -> Decisions:
     """Return the decisions on all runs of a grid, as they stand now.
+
+    A run that has failed is retried by the next ``orch run``, but not by one that ``is_executed``.
 
     Raises:
         UsageError: As for ``StageReader.stage``.
     """
-    runs, experiment = planned.plan.selection.runs, planned.experiment
-    seen = experiment.observe_among(runs, experiment.run_ids())
-    decisions = Decisions(runs, seen)
-    return decisions.staged(reader.stage(decisions, seen))
+    decisions, experiment = planned.plan.decisions, planned.experiment
+    if planned.plan.only:
+        runs = planned.plan.selection.runs
+        decisions = Decisions(runs, experiment.observe_among(runs, experiment.run_ids()))
+    seen = dict(decisions.observed())
+    return decisions.staged(reader.stage(decisions, seen, None if is_executed else ()))
 
 
-def look_at_directories(experiment: ExperimentDirectory, reader: StageReader) -> Decisions:
+def look_at_directories(
+    experiment: ExperimentDirectory, reader: StageReader, *, is_executed: bool
+) -> Decisions:
     """Return the decisions on all runs that have a directory, as if they were one grid.
+
+    ``is_executed`` is as for ``look_at_grid``.
 
     Raises:
         UsageError: As for ``StageReader.stage``.
@@ -81,7 +90,7 @@ def look_at_directories(experiment: ExperimentDirectory, reader: StageReader) ->
         runs.append(Run(run_id, "", {}, config, {}))
     seen = dict(enumerate(existing.values()))
     decisions = Decisions(runs, seen)
-    return decisions.staged(reader.stage(decisions, seen))
+    return decisions.staged(reader.stage(decisions, seen, None if is_executed else ()))
 
 
 class StageReader:

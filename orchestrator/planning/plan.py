@@ -120,6 +120,11 @@ class Decisions(Sequence[Decision]):
         """Return the decisions after another look at the runs."""
         return Decisions(self._runs, seen, stage=stage)
 
+    def observed_again(self, seen: Mapping[int, Observation]) -> Decisions:
+        """Return the decisions after another look at all runs that have a directory."""
+        extensions = {at: each for at, each in self._extensions.items() if at not in seen}
+        return Decisions(self._runs, seen, extensions)
+
     def extending(self, extensions: Mapping[int, Extension]) -> Decisions:
         """Return the decisions with what pending runs extend, by their indices."""
         return Decisions(self._runs, self._seen, extensions)

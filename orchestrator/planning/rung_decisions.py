@@ -6,58 +6,18 @@ meanwhile: nothing else is remembered.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.planning.value_at_iteration import value_at
+from orchestrator.planning.rung_order import NOBODY, End, count_failed, rank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.config.halving_settings import Halving
-    from orchestrator.grid.identity import RunId
-    from orchestrator.planning.learning_curves import Curve
-
-
-class End(Enum):
-    """Whether a run can go on."""
-
-    OPEN = "open"
-    DONE = "done"
-    FAILED = "failed"  # and is not retried
-
-
-@dataclass(frozen=True, slots=True)
-class Contestant:
-    """A run as it is compared: the metric by iteration, and the iterations that it has reported."""
-
-    run_id: RunId
-    curve: Curve = field(default_factory=dict)
-    reached: int = 0
-    end: End = End.OPEN
-
-    def has_reached(self, rung: int) -> bool:
-        """Return whether a rung need not wait for it."""
-        return self.end is not End.OPEN or self.reached >= rung
-
-    def has_failed_before(self, rung: int) -> bool:
-        """Return whether it has failed, and not come to a rung."""
-        return self.end is End.FAILED and self.reached < rung
-
-    def rank(self, rung: int, *, is_less_better: bool) -> tuple[int, float, RunId]:
-        """Return what runs are sorted by at a rung: the best value first, failed runs last.
-
-        Runs with equal values are ordered by their IDs.
-        """
-        value = value_at(self.curve, rung)
-        if self.has_failed_before(rung):
-            return 2, 0.0, self.run_id
-        if not math.isfinite(value):  # it has diverged, or has no value
-            return 1, 0.0, self.run_id
-        return 0, value if is_less_better else -value, self.run_id
+    from orchestrator.planning.rung_order import Contestant
 
 
 class RungVerdict(Enum):
@@ -89,6 +49,11 @@ class Standing:
     def is_held(self) -> bool:
         """Whether the run does not go on now."""
         return self.verdict in (RungVerdict.WAITS, RungVerdict.PAUSED)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run is still to go on, now or later."""
+        return self.verdict in (RungVerdict.GOES_ON, RungVerdict.WAITS)
 
     def goes_to(self, rung: int) -> bool:
         """Return whether the run is trained to a rung."""
@@ -125,7 +90,8 @@ class Standing:
 class Rung:
     """A rung: ``arrived`` of ``runs`` runs have reached it, and the ``best`` go on.
 
-    ``arrived`` counts those as well that have ``failed`` before, for which nobody waits.
+    ``arrived`` counts those as well that have ``failed``, for which nobody waits. ``unevenness`` is how
+    the others were compared if some have logged later iterations than others; otherwise it is empty.
     """
 
     iteration: int
@@ -133,6 +99,7 @@ class Rung:
     arrived: int
     best: int
     failed: int = 0
+    unevenness: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -194,20 +161,22 @@ def _find_synchronous(
             break
         missing = [at for at in left if not contestants[at].has_reached(rung)]
         found = len(left) + pending
-        failed = _count_failed(left, contestants, rung)
+        failed = count_failed(left, contestants)
         best = min(_keep(found, halving), found - failed)
-        rungs.append(Rung(rung, found, len(left) - len(missing), best, failed))
-        if awaited := len(missing) + pending:
+        here = Rung(rung, found, len(left) - len(missing), best, failed)
+        awaited = len(missing) + pending
+        order = NOBODY if awaited else rank(left, contestants, rung, halving)
+        rungs.append(replace(here, unevenness=order.unevenness))
+        if awaited:
             waits = Standing(RungVerdict.WAITS, rung=rung, awaited=awaited)
             goes = {at: replace(standings[at], stop_after=rung) for at in missing}
             standings |= dict.fromkeys(left, waits) | goes
             others = replace(_TO_END, stop_after=rung)
             break
-        left = _ranked(left, contestants, rung, halving)
-        for place, at in enumerate(left, start=1):
+        for place, at in enumerate(order.places, start=1):
             verdict = RungVerdict.GOES_ON if place <= best else RungVerdict.PAUSED
             standings[at] = Standing(verdict, None, rung, place, found, best)
-        left = left[:best]
+        left = [*order.places[:best]]
     return Stage(_with_ends(standings, contestants), others, rungs, len(contestants) + pending)
 
 
@@ -229,18 +198,19 @@ def _find_asynchronous(
             if any(each.goes_to(rung) for each in (others, *standings.values())):
                 rungs.append(Rung(rung, expected, 0, 0))
             break
-        ranked = _ranked(here, contestants, rung, halving)
-        failed = _count_failed(here, contestants, rung)
-        best = min(len(ranked) // halving.factor, len(ranked) - failed)
-        rungs.append(Rung(rung, max(expected, len(here)), len(here), best, failed))
+        order = rank(here, contestants, rung, halving)
+        failed = count_failed(here, contestants)
+        best = min(len(here) // halving.factor, len(here) - failed)
+        runs = max(expected, len(here))
+        rungs.append(Rung(rung, runs, len(here), best, failed, order.unevenness))
         expected = _keep(expected, halving)
-        for place, at in enumerate(ranked, start=1):
+        for place, at in enumerate(order.places, start=1):
             verdict = RungVerdict.GOES_ON if place <= best else RungVerdict.PAUSED
-            standings[at] = Standing(verdict, beyond, rung, place, len(ranked), best)
-        arrived = ranked
+            standings[at] = Standing(verdict, beyond, rung, place, len(here), best)
+        arrived = [*order.places]
     found = _with_ends(standings, contestants)
     if not pending and not any(each.verdict is RungVerdict.GOES_ON for each in found.values()):
-        found = _with_one_more(found)
+        found |= _one_more(found, contestants)
     return Stage(found, others, rungs, len(contestants) + pending)
 
 
@@ -251,30 +221,21 @@ def _is_at(contestant: Contestant, rung: int, number: int) -> bool:
     return contestant.has_reached(rung)
 
 
-def _with_one_more(found: Mapping[int, Standing]) -> dict[int, Standing]:
+def _one_more(
+    found: Mapping[int, Standing], contestants: Mapping[int, Contestant]
+) -> Mapping[int, Standing]:
     """Let the best run of the last rung go on to the end, where they are too few for the factor."""
-    last = max((each.rung or 0 for each in found.values()), default=0)
+    sound = {at: each for at, each in found.items() if not contestants[at].has_failed}
+    last = max((each.rung or 0 for each in sound.values()), default=0)
     return {
         at: replace(each, verdict=RungVerdict.GOES_ON, stop_after=None, best=1)
+        for at, each in sound.items()
         if (each.verdict, each.rung, each.place) == (RungVerdict.PAUSED, last, 1)
-        else each
-        for at, each in found.items()
     }
 
 
 def _keep(runs: int, halving: Halving) -> int:
     return max(1, runs // halving.factor)
-
-
-def _count_failed(places: Sequence[int], contestants: Mapping[int, Contestant], rung: int) -> int:
-    return sum(contestants[at].has_failed_before(rung) for at in places)
-
-
-def _ranked(
-    places: Sequence[int], contestants: Mapping[int, Contestant], rung: int, halving: Halving
-) -> list[int]:
-    less = halving.is_less_better
-    return sorted(places, key=lambda at: contestants[at].rank(rung, is_less_better=less))
 
 
 def _with_ends(

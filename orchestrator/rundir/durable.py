@@ -21,6 +21,7 @@ _SMALL: Final = 1 << 13  # bytes, more than most records have
 # A pipe would block without O_NONBLOCK; O_NOFOLLOW fails on a link with ELOOP.
 _NO_SURPRISES: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | _NO_SURPRISES
+_CHANGE: Final = os.O_RDWR | _NO_SURPRISES
 _APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_SURPRISES
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -81,15 +82,17 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def open_plain(path: Path | str) -> tuple[int, os.stat_result]:
+def open_plain(path: Path | str, *, writable: bool = False) -> tuple[int, os.stat_result]:
     """Open a regular file for reading and return its descriptor and its status.
+
+    ``writable``: for changing it as well.
 
     Raises:
         FileNotFoundError: It does not exist.
         NotRegularError: It is a link, a pipe or a directory.
-        OSError: It cannot be read.
+        OSError: It cannot be opened.
     """
-    return _regular(os.open(path, _READ))
+    return _regular(os.open(path, _CHANGE if writable else _READ))
 
 
 def open_below(root: Path, name: str, *, append: bool = False) -> tuple[int, os.stat_result]:

@@ -17,6 +17,7 @@ from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.rundir.torn_line import end_last_line
 from orchestrator.runner import process_tree
 from orchestrator.runner.gpu_meter import GpuMeter
 from orchestrator.runner.mps_clients import MpsClients
@@ -102,8 +103,10 @@ class Supervisor:
     def recover_metrics(self, log: Path, *, continues: bool) -> None:
         """Record the metrics that a killed process had logged, but not recorded, while locked.
 
-        ``continues``: the log is that of this attempt, not of the one before.
+        ``continues``: the log is that of this attempt, whose program may be writing, not of the one before.
         """
+        if not continues:
+            end_last_line(self._directory.metrics)
         if self._metrics:
             end, is_whole = read_tail(log)
             self._metrics.recover(end, is_whole=is_whole, continues=continues)

@@ -118,6 +118,7 @@ def test_best_runs_of_all_points_go_on_from_rung_to_rung(folder: Path) -> None:
         "arrived": 9,
         "failed": 0,
         "best": 3,
+        "unevenness": "",
     }
     assert sum(it["halving"]["verdict"] == "paused" for it in status["runs"]) == 8
     assert _json(folder, "plan")["search"]["best"]["run_id"] in best

@@ -258,11 +258,13 @@ def _do_nothing(
         outcome = replace(NOTHING_EXECUTED, ended=failures)
         return close(outcome, planned, options, console, exit_code(outcome))
     count, paused = len(planned.plan.decisions), planned.count_paused()
+    failed = planned.count_paused_failed()
     told = say_nothing_to_do(count)
     if paused:
-        others = describe_paused(paused, planned, options)
+        others = describe_paused(paused, failed, planned, options)
         told = (
             f"Nothing to do: {planned.plan.states[State.DONE]} of {count} runs are done, {others}"
         )
     console.print(Text(told), soft_wrap=True)
-    return close(NOTHING_EXECUTED, planned, options, console, ExitCode.DONE)
+    outcome = replace(NOTHING_EXECUTED, paused=paused, paused_failed=failed)
+    return close(outcome, planned, options, console, ExitCode.DONE, is_told=True)

@@ -58,7 +58,7 @@ def status(options: argparse.Namespace, console: Console) -> int:
             console.file.flush()
             if _halts(seen, options):
                 return ExitCode.HALTED
-            if not (seen.is_executed or seen.states[State.RUNNING]):
+            if not seen.is_live:
                 return 0
             select.select([stop], [], [], _BETWEEN)
             if stop.asked:

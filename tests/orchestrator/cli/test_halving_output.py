@@ -34,6 +34,8 @@ while done < min(until, total):
     state.write_text(str(done))
     progress = {"iteration": done, "iterations": total, "saved": done}
     (run_dir / "progress.json").write_text(json.dumps(progress))
+    if seed == 8:
+        sys.exit("no")
 """
 SEEDS = ("seed=range(6)", "--workers=2")
 HALVING = "--halving=loss:min:3"
@@ -49,11 +51,27 @@ def _program(grid: Grid) -> None:
         config.write(" tracking: {enabled: false}}\n")
 
 
-def rows(grid: Grid, output: Callable[[], str], command: str, *options: str) -> dict[int, Any]:
+def rows(
+    grid: Grid, output: Callable[[], str], command: str, *options: str, seeds: str = SEEDS[0]
+) -> dict[int, Any]:
     """Return the runs that a command prints as JSON, by seed."""
     output()
-    assert grid.orch(command, SEEDS[0], *options, "--json") == 0
+    assert grid.orch(command, seeds, *options, "--json") == 0
     return {row["overrides"]["seed"]: row for row in json.loads(output())["runs"]}
+
+
+def told_of_halving(
+    grid: Grid, output: Callable[[], str], command: str, *words: str
+) -> tuple[str, str]:
+    """Return what a command says of the rungs, and of the iterations that are left, if any."""
+    output()
+    (grid.experiment.path / "orchestrators.lock").unlink(
+        missing_ok=True
+    )  # as if orch run had ended
+    assert grid.orch(command, *words) == 0
+    lines = output().splitlines()
+    (at,) = (at for at, line in enumerate(lines) if line.startswith("halving by "))
+    return lines[at], lines[at + 1]
 
 
 @pytest.mark.parametrize("first", [1, 0], ids=["steps from 1", "steps from 0"])
@@ -161,12 +179,46 @@ def test_grid_of_which_all_runs_fail_goes_on_with_none(
             "halving  after iteration 2, none of 3 runs goes on, by loss; 3 have failed\n" in said
         )
     assert said.endswith("\n0 of 3 runs are done, 3 failed.\n")
-    grid.orch("status", *words)
-    (told,) = (line for line in output().splitlines() if line.startswith("halving by "))
-    assert told.endswith(": 3 to iteration 2 (3 failed)")
-    grid.orch("plan", *words)  # they are retried
-    (told,) = (line for line in output().splitlines() if line.startswith("halving by "))
-    assert told.endswith(": 3 to iteration 2, 1 to the end, 9")
+    for command in ("plan", "status"):  # they are retried
+        assert told_of_halving(grid, output, command, *words)[0].endswith(
+            ": 3 to iteration 2, 1 to the end, 9"
+        )
+
+
+@pytest.mark.parametrize("mode", ["loss:min:3", "loss:min:3:async"])
+def test_run_that_fails_right_at_its_rung_does_not_keep_the_only_place(
+    grid: Grid, output: Callable[[], str], mode: str
+) -> None:
+    """It has reported the best value, and another one goes on; the next command retries it."""
+    words = ("seed=8,19,20", f"--halving={mode}")
+    assert grid.orch("run", *words, "--workers=1") == 1
+    assert "1 of 3 runs are done, 1 failed, 1 paused by halving. To" in output()
+    for _ in range(2):
+        plan, status = (told_of_halving(grid, output, it, *words) for it in ("plan", "status"))
+        assert plan == status
+        assert "iterations are left" in plan[1]
+        found = rows(grid, output, "plan", *words[1:], seeds=words[0])
+        assert [found[seed]["action"] for seed in (8, 19, 20)] == ["retry", "skip", "pause"]
+        assert grid.orch("run", *words, "--workers=1") == 1
+        assert "1 of 3 runs are done, 1 failed, 1 paused by halving. To" in output()
+
+
+def test_failed_run_that_is_not_retried_is_counted_among_the_paused_and_told(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """It failed beyond the rung at which others are better now."""
+    assert grid.orch("run", "seed=8", "--halving=none") == 1
+    words = ("seed=2,3,8", HALVING)
+    assert grid.orch("run", *words) == 0
+    told = "2 paused by halving (1 of them failed). To continue them:"
+    assert f"1 of 3 runs are done, {told}" in output()
+    assert grid.orch("run", *words) == 0
+    assert f"Nothing to do: 1 of 3 runs are done, {told}" in output()
+    assert grid.orch("run", *words, "--json") == 0
+    assert json.loads(output().splitlines()[-1])["paused"] == 2
+    plan, status = (told_of_halving(grid, output, it, *words) for it in ("plan", "status"))
+    assert plan == status
+    assert "nothing is left" in plan[1]
 
 
 def test_asynchronous_rungs_are_told_before_anything_has_begun(

@@ -38,7 +38,7 @@ def test_whole_runs_are_not_told_to_pause() -> None:
     assert (aimed.stop_after, variables_of(aimed)) == (None, {})
     queue = RunQueue()
     WHOLE_RUNS.note_pause(aimed, seen(3), queue)
-    assert (len(queue), WHOLE_RUNS.go_on(()), WHOLE_RUNS.count(())) == (0, (), None)
+    assert (len(queue), WHOLE_RUNS.go_on(()), WHOLE_RUNS.count((), ())) == (0, (), None)
 
 
 def test_program_is_told_in_its_environment() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from orchestrator.config.halving_settings import Halving
+from orchestrator.execution.execution_course import Standstill
 from orchestrator.execution.halved_search import HalvedSearch
 from orchestrator.execution.run_queue import RunQueue
 from orchestrator.grid.identity import Run, identify
@@ -86,11 +87,11 @@ def test_chosen_runs_are_trained_to_the_first_rung_and_wait_for_those_to_come(
     stand.pause(0, 0.3)
     stand.pause(1, 0.2)
     assert stand.going() == []
-    assert stand.course.count(()) == (0, 2)
+    assert stand.course.count((), ()) == Standstill(2)
     assert stand.choose(2) == 1
     stand.pause(2, 0.1)
     assert stand.going() == [(2, None)]
-    assert stand.course.count(()) == (2, 1)
+    assert stand.course.count((), ()) == Standstill(1, 2)
 
 
 def test_runs_that_another_process_has_chosen_are_compared(

@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.config.halving_settings import Halving
 from orchestrator.execution.events import Event, RungCompleted
+from orchestrator.execution.execution_course import Standstill
 from orchestrator.execution.halving_course import HalvingCourse
 from orchestrator.execution.run_queue import RunQueue
 from orchestrator.grid.identity import Run, identify
@@ -104,7 +105,7 @@ def test_best_runs_go_on_once_all_have_come(
     assert stand.go_on() == [(2, None)]
     stand.leave(2, *[0.1] * 9, record=Record.DONE)
     assert stand.go_on() == []
-    assert stand.course.count(()) == (3, 0)
+    assert stand.course.count((), ()) == Standstill(0, 3)
 
 
 def test_failed_run_holds_nobody_up(experiment: ExperimentDirectory, runs: list[Run]) -> None:
@@ -113,7 +114,69 @@ def test_failed_run_holds_nobody_up(experiment: ExperimentDirectory, runs: list[
     stand.come_to_the_rung(0, 1, 2)
     stand.leave(3, record=Record.FAILED)
     assert stand.go_on(3) == [(0, 2), (1, 2)]
-    assert stand.course.count({runs[3].run_id}) == (1, 2)
+    assert stand.course.count({runs[3].run_id}, ()) == Standstill(2, 1)
+
+
+def test_next_best_run_takes_the_place_of_one_that_fails_right_at_its_rung(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """The rung is told again, and so is each later one that is completed again."""
+    stand = Stand(experiment, runs, HALF)
+    stand.start()
+    stand.come_to_the_rung(1, 2, 3)
+    stand.leave(0, 0.0, record=Record.FAILED)
+    assert stand.go_on(0) == [(1, 2), (2, 2)]
+    assert stand.events == [RungCompleted(1, 4, 2, 1, "loss", failed=1)]
+    stand.leave(1, 0.1, 0.1)
+    stand.leave(2, 0.2, 0.2)
+    stand.pause(1)
+    stand.pause(2)
+    assert stand.go_on(0) == [(1, None)]
+    stand.leave(1, *[0.1] * 8, record=Record.FAILED)
+    assert stand.go_on(0, 1) == [(3, 2)]
+    stand.leave(3, 0.3, 0.1)
+    stand.pause(3)
+    assert stand.go_on(0, 1) == [(3, None)]
+    stand.leave(3, *[0.1] * 9, record=Record.DONE)
+    assert stand.go_on(0, 1) == []
+    assert stand.events[1:] == [
+        RungCompleted(2, 2, 1, 1, "loss"),
+        RungCompleted(1, 4, 2, 0, "loss", failed=2),
+        RungCompleted(2, 2, 1, 1, "loss"),
+    ]
+    failed = {runs[at].run_id for at in (0, 1)}
+    assert stand.course.count(failed, failed) == Standstill(0, 1)
+
+
+def test_run_that_was_killed_at_its_rung_keeps_its_place_for_the_next_process(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """Nobody goes on in its place, since a kill decides nothing; as a failed run it is counted once."""
+    stand = Stand(experiment, runs[:2], HALF)
+    stand.start()
+    stand.come_to_the_rung(1)
+    killed = Failure("killed", "by SIGKILL")
+    stand.leave(0, 0.0, record=Record.FAILED)
+    directory = experiment.run(runs[0].run_id)
+    directory.write_status(replace(STATUS, record=Record.FAILED, failure=killed))
+    assert stand.go_on() == []
+    assert stand.course.count((), {runs[0].run_id}) == Standstill(0, 1)
+    again = Stand(experiment, runs[:2], HALF)
+    assert [each.action.value for each in again.decisions] == ["retry", "pause"]
+    assert again.course.count((), ()) == Standstill(1, 1)  # as after Ctrl-C, before it is retried
+
+
+def test_failed_run_that_is_not_among_the_best_is_paused_and_said_to_have_failed(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    earlier = Stand(experiment, runs[:2], HALF)
+    earlier.leave(0, 0.9, record=Record.FAILED)
+    stand = Stand(experiment, runs[:2], HALF)
+    stand.start()
+    stand.come_to_the_rung(1)
+    assert stand.go_on() == [(1, None)]
+    assert stand.course.count((), ()) == Standstill(1, 1, failed=1)
+    assert stand.course.count({runs[0].run_id}, {runs[0].run_id}) == Standstill(1)
 
 
 def test_run_that_was_killed_too_often_is_waited_for_and_has_failed(
@@ -127,7 +190,7 @@ def test_run_that_was_killed_too_often_is_waited_for_and_has_failed(
     killed = replace(STATUS, record=Record.FAILED, failure=Failure("killed", "by SIGKILL"))
     directory.write_status(killed)
     assert stand.go_on() == []
-    assert stand.course.count(()) == (0, 3)
+    assert stand.course.count((), {runs[3].run_id}) == Standstill(3)
 
 
 def test_run_that_does_not_come_to_its_rung_is_left_and_not_started_again(
@@ -137,7 +200,7 @@ def test_run_that_does_not_come_to_its_rung_is_left_and_not_started_again(
     stand.start()
     stand.come_to_the_rung(0, 1, 2)
     assert stand.go_on() == []
-    assert stand.course.count(()) == (0, 4)
+    assert stand.course.count((), ()) == Standstill(4)
 
 
 def test_run_that_pauses_before_its_rung_goes_on_to_it(
@@ -233,7 +296,7 @@ def test_missing_metric_is_trouble_as_soon_as_a_run_has_paused(
         " Choose one of loss, or a first rung at which it is logged."
     )
     assert stand.go_on() == []
-    assert stand.course.count(()) == (0, 4)
+    assert stand.course.count((), ()) == Standstill(4)
     stand.leave(1, 0.5, record=Record.FAILED)
     stand.leave(2, *[0.5] * 9, record=Record.DONE)
-    assert stand.course.count({runs[1].run_id}) == (0, 2)
+    assert stand.course.count({runs[1].run_id}, ()) == Standstill(2)

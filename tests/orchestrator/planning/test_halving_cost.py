@@ -72,6 +72,14 @@ def test_paused_runs_cost_nothing_and_those_that_wait_may_go_on() -> None:
     assert cost.whole == 8 + 6 + 8
 
 
+def test_run_with_which_nobody_is_compared_any_more_is_trained_to_its_end() -> None:
+    """A rung without waiting is listed only as long as there are several runs."""
+    going = Remaining(Standing(RungVerdict.GOES_ON, stop_after=3, rung=1), 1, 9)
+    rungs = list_rungs(find_stage({}, 3, THIRD), 3, THIRD, 9)
+    assert [rung.iteration for rung in rungs] == [1]
+    assert expect_cost([going], rungs).halved == 8
+
+
 def outlook(runs: Sequence[Run], seen: dict[int, Observation]) -> Outlook:
     stage = find_stage({}, len(runs), THIRD)
     return Outlook(Decisions(runs, seen), stage, THIRD)

@@ -11,13 +11,19 @@ import pytest
 
 from orchestrator.config.halving_settings import Halving
 from orchestrator.errors import UsageError
+from orchestrator.grid.extension import Extension
 from orchestrator.grid.identity import Run, identify
 from orchestrator.grid.point_selection import Selection
 from orchestrator.planning.executable_plan import Work
-from orchestrator.planning.halving_stage import StageReader, halve, look_at_grid
+from orchestrator.planning.halving_stage import (
+    StageReader,
+    halve,
+    look_at_directories,
+    look_at_grid,
+)
 from orchestrator.planning.plan import Action, Decisions, Plan, make_plan
 from orchestrator.planning.rung_decisions import RungVerdict
-from orchestrator.rundir.state import PAUSED, Failure, Record, Status
+from orchestrator.rundir.state import PAUSED, Failure, Observation, Record, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -209,7 +215,7 @@ def test_steps_that_do_not_tell_the_first_iteration_are_refused_where_a_place_de
 ) -> None:
     third = replace(THIRD, rungs=(4,))
     leave(experiment.create(runs[0]), {2: 0.5, 4: 0.1, 9: 0.1}, 12)
-    leave(experiment.create(runs[1]), {2: 0.4}, 12)
+    leave(experiment.create(runs[1]), {2: 0.4, 4: 0.3}, 12)
     told = (
         r"^halving: the steps of 'loss' do not tell whether the first iteration is step 0 or 1: run"
         r" [0-9a-f]{8} has the steps 2, 4, 9 after iteration 12. Set orch.halving.steps_from to 0 or 1.$"
@@ -286,9 +292,44 @@ def test_grid_is_looked_at_as_a_whole_whatever_was_selected(
     for run, value in zip(runs, (0.3, 0.2, 0.1), strict=True):
         leave(experiment.create(run), {1: value})
     work = work_of(experiment, runs)
-    decisions = look_at_grid(work, StageReader(experiment, THIRD))  # type: ignore[arg-type] # a plan
+    decisions = look_at_grid(work, StageReader(experiment, THIRD), is_executed=False)  # type: ignore[arg-type] # a plan
     assert decisions.stage is not None
     assert decisions.stage.of(0).place == 3
+
+
+@pytest.mark.parametrize("reached", [0, 1])
+def test_failed_run_is_to_be_retried_unless_the_grid_is_being_executed(
+    experiment: ExperimentDirectory, runs: list[Run], reached: int
+) -> None:
+    """As the next ``orch run`` sees it, or as the one that goes on without it."""
+    for run, value in zip(runs[1:], (0.3, 0.2), strict=True):
+        leave(experiment.create(run), {1: value})
+    curve = {1: 0.1} if reached else {}
+    leave(experiment.create(runs[0]), curve, reached, record=Record.FAILED)
+    reader, work = StageReader(experiment, THIRD), work_of(experiment, runs)
+    planned = halve(work, THIRD).plan.decisions.stage
+    assert planned is not None
+    for look in (look_at_grid, look_at_directories):
+        where: Any = work if look is look_at_grid else experiment
+        found = look(where, reader, is_executed=False).stage
+        assert found is not None
+        assert found.rungs == planned.rungs
+        live = look(where, reader, is_executed=True).stage
+        assert live is not None
+        assert (live.rungs[0].failed, live.count(RungVerdict.GOES_ON)) == (1, 1)
+
+
+def test_what_pending_runs_extend_is_known_in_each_look(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    plan = plan_of(experiment, runs)
+    extension = Extension(runs[2].run_id, 6)
+    extended = plan.decisions.extending({0: extension, 1: extension})
+    work = replace(work_of(experiment, runs), plan=replace(plan, decisions=extended))
+    decisions = look_at_grid(work, StageReader(experiment, THIRD), is_executed=False)  # type: ignore[arg-type] # a plan
+    assert [decisions.saved(at) for at in range(3)] == [6, 6, 0]
+    seen = {0: Observation(Status(Record.RUNNING, 1, "then", "box", 1), attempts=1)}
+    assert [decisions.observed_again(seen).saved(at) for at in range(3)] == [0, 6, 0]
 
 
 def test_observing_needs_no_directory(tmp_path: Path, runs: list[Run]) -> None:

@@ -13,14 +13,8 @@ from hypothesis import strategies as st
 
 from orchestrator.config.halving_settings import Halving
 from orchestrator.grid.identity import RunId
-from orchestrator.planning.rung_decisions import (
-    Contestant,
-    End,
-    RungVerdict,
-    Stage,
-    Standing,
-    find_stage,
-)
+from orchestrator.planning.rung_decisions import RungVerdict, Stage, Standing, find_stage
+from orchestrator.planning.rung_order import Contestant, End
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,13 +99,37 @@ def test_run_that_stopped_early_counts_with_its_last_value() -> None:
     assert verdicts(find_stage(runs, 2, halving), 2) == ["over", "end"]
 
 
-def test_survivor_that_fails_counts_as_worst_at_the_next_rung() -> None:
+@pytest.mark.parametrize("reached", [1, 2, 3])
+def test_next_best_run_goes_on_in_place_of_a_survivor_that_fails(reached: int) -> None:
+    """Whenever it fails: right at its rung, before the next one, or after that."""
     values = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
     runs = field(*(run(at, value) for at, value in enumerate(values)))
-    runs[0] = run(0, 0.1, end=End.FAILED)
+    runs[0] = run(0, *[0.1] * reached, end=End.FAILED)
     runs[1], runs[2] = run(1, 0.2, 0.2), run(2, 0.3, 0.1)
-    stage = find_stage(runs, 6, Halving("loss", True, 2))
-    assert verdicts(stage, 6) == ["over", "paused", "end", *["paused"] * 3]
+    half = Halving("loss", True, 2)
+    assert verdicts(find_stage(runs, 6, half), 6) == [
+        "over",
+        "waits",
+        "waits",
+        "2",
+        "paused",
+        "paused",
+    ]
+    runs[3] = run(3, 0.4, 0.3)
+    assert verdicts(find_stage(runs, 6, half), 6) == ["over", "paused", "end", *["paused"] * 3]
+
+
+@pytest.mark.parametrize("halving", [THIRD, replace(THIRD, is_asynchronous=True)])
+@pytest.mark.parametrize("reached", [1, 2, 5])
+def test_last_survivor_that_fails_does_not_keep_the_only_place(
+    halving: Halving, reached: int
+) -> None:
+    runs = field(run(0, *[0.1] * reached, end=End.FAILED), run(1, 0.3), run(2, 0.2))
+    stage = find_stage(runs, 3, halving)
+    assert [stage.of(at).verdict.value for at in range(3)] == ["over", "paused", "goes on"]
+    assert [stage.of(at).place for at in range(3)][1:] == [2, 1]
+    nobody = field(*(run(at, 0.1, end=End.FAILED) for at in range(3)))
+    assert verdicts(find_stage(nobody, 3, halving), 3) == ["over"] * 3
 
 
 def test_single_run_is_trained_to_the_end() -> None:
@@ -173,6 +191,44 @@ def test_same_runs_survive_in_whatever_order_they_come(
     assert done == final(curves, halving)
     first = halving.rung(0) or 1
     assert all(far in (min(first, total), total) or far > first for far in reached)
+
+
+@given(
+    data=st.data(), count=st.integers(2, 9), factor=st.integers(2, 4), seed=st.integers(0, 10**6)
+)
+def test_same_runs_survive_whenever_others_fail(
+    data: st.DataObject, count: int, factor: int, seed: int
+) -> None:
+    """As if those that fail were not there, except that their places are counted."""
+    total, halving = 6, Halving("loss", True, factor)
+    row = st.lists(VALUES, min_size=total, max_size=total)
+    curves = data.draw(st.lists(row, min_size=count, max_size=count))
+    fails = data.draw(st.lists(st.sampled_from([0, 1, 2, 5, 9, 9]), min_size=count, max_size=count))
+    chance = random.Random(seed)  # noqa: S311 # no secret
+    reached, ends = [0] * count, dict.fromkeys(range(count), End.OPEN)
+    for _ in range(1000):
+        runs = {
+            at: run(at, *curves[at][:far], end=ends[at])
+            for at, far in enumerate(reached)
+            if far or ends[at] is not End.OPEN
+        }
+        stage = find_stage(runs, count, halving)
+        going = [at for at in range(count) if stage.of(at).verdict is RungVerdict.GOES_ON]
+        if not going:
+            break
+        for at in chance.sample(going, len(going)):  # nothing is decided while one of them is live
+            aim = min(stage.of(at).stop_after or total, total)
+            reached[at] = min(aim, fails[at])
+            if fails[at] <= aim:
+                ends[at] = End.FAILED
+            elif aim == total:
+                ends[at] = End.DONE
+    sound = [at for at in range(count) if ends[at] is not End.FAILED]
+    done = [at for at in sound if ends[at] is End.DONE]
+    assert done or not sound
+    worst = [[math.inf] * total if end is End.FAILED else curves[at] for at, end in ends.items()]
+    if all(math.isfinite(value) for at in sound for value in curves[at]):
+        assert set(done) == final(worst, halving).difference(set(ends).difference(sound))
 
 
 @given(data=st.data(), count=st.integers(2, 9), seed=st.integers(0, 10**6))

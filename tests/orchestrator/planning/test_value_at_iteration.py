@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from orchestrator.planning.value_at_iteration import value_at
+from orchestrator.planning.value_at_iteration import find_shared_iteration, last_up_to, value_at
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,11 @@ def test_value_is_the_last_one_up_to_the_iteration(
 ) -> None:
     found = value_at(curve, iteration)
     assert found == expected or (math.isnan(found) and math.isnan(expected))
+
+
+def test_shared_iteration_is_the_last_one_that_all_curves_have() -> None:
+    assert find_shared_iteration([{1: 0.1, 2: 0.1, 4: 0.1}, {2: 0.1, 3: 0.1}], 4) == 2
+    assert find_shared_iteration([{2: 0.1, 4: 0.1}, {}, {5: 0.1}], 4) == 4
+    assert find_shared_iteration([{1: 0.1}, {2: 0.1}], 4) is None
+    assert find_shared_iteration([{}], 4) is None
+    assert (last_up_to({2: 0.1, 5: 0.1}, 4), last_up_to({5: 0.1}, 4)) == (2, None)

@@ -13,6 +13,7 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import Run
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.rundir.run_metrics import read_curve
 from orchestrator.rundir.state import Record, Status
 from orchestrator.runner.attempt_program import Command
 from orchestrator.runner.gpu_meter import GpuMeter
@@ -159,3 +160,21 @@ def test_limits_hold_for_a_program_that_was_asked_to_stop(
         runner.send_signal(signal.SIGTERM)
     assert runner.returncode == Verdict.INTERRUPTED
     assert not directory.lock.is_held()
+
+
+def test_line_that_an_earlier_attempt_has_torn_costs_no_point_of_the_next(
+    directory: RunDirectory,
+) -> None:
+    """A program that appends by itself; as long as it lives, it may just be writing."""
+    directory.metrics.write_text('{"key": "lo')
+    script = f"""echo '{{"key": "loss", "value": 1, "step": 2}}' >> {directory.metrics}; exit 1"""
+    assert carry_out(directory, "sh", "-c", script) is Verdict.FAILED
+    assert not read_curve(directory.metrics, "loss")  # glued
+    assert carry_out(directory, "sh", "-c", script, attempt=2) is Verdict.FAILED
+    assert read_curve(directory.metrics, "loss") == {2: 1}
+    directory.metrics.write_text('{"key": "lo')
+    watch = Supervisor(Command(("true",)), directory, NO_LIMITS)
+    watch.recover_metrics(directory.attempt_log(2), continues=True)
+    assert directory.metrics.read_text() == '{"key": "lo'
+    watch.recover_metrics(directory.attempt_log(2), continues=False)
+    assert directory.metrics.read_text() == ""
