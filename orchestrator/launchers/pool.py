@@ -46,7 +46,7 @@ class ForkedRunner:
         context = multiprocessing.get_context("forkserver")
         self._line, theirs = context.Pipe()
         self._process: ForkServerProcess = context.Process(
-            target=forked_runner.be_runner, args=(theirs,)
+            target=forked_runner.be_runner, args=(theirs, os.getpid())
         )
         self.is_reusable = True
         self.found = NOTHING_NEW

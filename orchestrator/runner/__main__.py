@@ -24,7 +24,8 @@ def _be_runner(arguments: Sequence[str], keeper: Keeper) -> int:
 
     from orchestrator.rundir.directory import RunDirectory  # noqa: PLC0415
     from orchestrator.runner.attempt_program import Command  # noqa: PLC0415
-    from orchestrator.runner.runner import work  # noqa: PLC0415
+    from orchestrator.runner.incoming_signals import IncomingSignals  # noqa: PLC0415
+    from orchestrator.runner.runner import Links, work  # noqa: PLC0415
     from orchestrator.runner.time_limits import NO_LIMITS, Limits  # noqa: PLC0415
 
     run_dir, attempt, *rest = arguments
@@ -32,9 +33,9 @@ def _be_runner(arguments: Sequence[str], keeper: Keeper) -> int:
     limits, patterns = Limits.from_arguments(rest[:count]), int(rest[count])
     metric_patterns, command = rest[count + 1 :][:patterns], rest[count + 1 + patterns :]
     directory = RunDirectory(Path(run_dir))
-    verdict, complaint = work(
-        directory, int(attempt), Command(tuple(command), tuple(metric_patterns)), limits, keeper
-    )
+    program = Command(tuple(command), tuple(metric_patterns))
+    links = Links(keeper, IncomingSignals())
+    verdict, complaint = work(directory, int(attempt), program, limits, links)
     sys.stderr.write(complaint)
     return verdict
 

@@ -1,4 +1,4 @@
-"""The program of an attempt: how the runner starts it and how it is asked to stop."""
+"""The program of an attempt: how the runner starts it, how it is asked to stop, and how it ended."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from orchestrator.runner.output import Pipe
 
-# The signals that a runner handles; a program gets their default handlers.
+# The signals that a runner takes; a program gets their default handlers.
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 HASH_SEED: Final = "PYTHONHASHSEED"
 STOP_SIGNAL: Final = "ORCH_STOP_SIGNAL"  # the name of the signal that asks the program to stop
@@ -29,6 +30,29 @@ def hash_seed() -> str:
 
 # The exit code of a standby process that was released: no program has run.
 NOT_CALLED: Final = 213
+
+
+class Cut(Enum):
+    """Why the supervisor ended a program."""
+
+    ASKED = "asked"
+    OWN = "own"  # it was asked by one of the program's own processes
+    TIMEOUT = "timeout"
+    NO_PROGRESS = "no-progress"
+    LOST = "lost"  # its run directory was removed, or replaced by another one
+    UNLOCKED = "unlocked"  # the file system has lost its lock
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a program ended: its exit code, negative for a signal, and why it was cut, if it was.
+
+    ``gpu_memory`` is the most that was seen of it, in bytes.
+    """
+
+    exit_code: int
+    cut: Cut | None
+    gpu_memory: int | None = None
 
 
 class StartedProgram(Protocol):
@@ -153,6 +177,8 @@ class _ReadyCommand:
             env=self.environment,
             pass_fds=(self.lock,),
             start_new_session=True,
+            # Nothing else unblocks them; a runner has one thread, so the fork is safe.
+            preexec_fn=reset_signals,  # noqa: PLW1509
         )
 
     def drop(self) -> None:
@@ -170,6 +196,13 @@ def signals_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def reset_signals() -> None:
+    """Set the default handlers of ``SIGNALS``, and unblock them, as a program expects."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def redirect(output: int) -> None:

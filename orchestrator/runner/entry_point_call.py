@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 from orchestrator.runner import learned_modules
 from orchestrator.runner.attempt_program import (
     NOT_CALLED,
-    SIGNALS,
     STOP_SIGNAL,
     redirect,
+    reset_signals,
     signals_blocked,
 )
 from orchestrator.runner.entry_function import act_as_script, is_hydra_app, load, takes_arguments
+from orchestrator.runner.incoming_signals import take_pending
 from orchestrator.runner.new_imports import (
     NOTHING_NEW,
     dump_new_imports,
@@ -74,8 +75,10 @@ class EntryPoint:
         """Have a fork in its own process group become the program; it holds the lock, too."""
         order = self.plain
         if self.standby is not None:
-            with contextlib.suppress(ConnectionError):  # somebody has killed it
+            try:
                 return self.standby.order(order, environment, output, lock)
+            except ConnectionError:  # somebody has killed it
+                self.standby.drop()  # reaped: a keeper would take it for the program
         standby = Standby(besides=(output.reading, output.writing, lock))
         try:
             return standby.order(order, environment, output, lock)
@@ -198,6 +201,10 @@ def _wait_for_orders(orders: socket.socket, not_ours: Iterable[int]) -> None:
         sign, descriptors, _, _ = socket.recv_fds(orders, 1, 2)
         if not sign:
             sys.exit(NOT_CALLED)
+        for number, sender in take_pending():
+            # Others cannot have meant the program when they sent it to a fork that stood by.
+            if sender == os.getppid():
+                os.kill(os.getpid(), number)
         try:
             order = pickle.load(stream)  # noqa: S301 # from our own parent
         except EOFError:
@@ -247,9 +254,7 @@ def _become_a_program(environment: Mapping[str, str], output: int, lock: int) ->
     os.environ.clear()
     os.environ.update({**learned_modules.variables(), **environment})
     os.environ["ORCH_LOCK_FD"] = str(lock)  # the number differs in this process
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    reset_signals()
     torch, threads = sys.modules.get("torch"), os.environ.get("OMP_NUM_THREADS", "")
     if torch and threads:
         with contextlib.suppress(ValueError, RuntimeError):

@@ -16,6 +16,7 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.runner import forkserver_preload
 from orchestrator.runner.attempt_program import redirect
 from orchestrator.runner.entry_point_call import Standby
+from orchestrator.runner.incoming_signals import IncomingSignals
 from orchestrator.runner.new_imports import NOTHING_NEW, NewImports
 from orchestrator.runner.runner_guard import Keeper, watch_over
 
@@ -53,12 +54,13 @@ def tell_failure(sender: Connection) -> None:
         sender.send(forkserver_preload.FAILURE)
 
 
-def be_runner(line: Connection) -> None:
+def be_runner(line: Connection, orch: int) -> None:
     """Run in the fork: carry out requests until the connection is closed.
 
     Requests are read from ``line``; the error of the attempt is sent back, an empty string if there
-    was none, once the run's lock is free, with what its program imported. Signals are blocked since before the fork, because a
-    request to stop may follow a request immediately.
+    was none, once the run's lock is free, with what its program imported. Signals are blocked since
+    before the fork, because a request to stop may follow a request immediately; ``orch`` is the
+    process that sends both.
     """
     from orchestrator.runner.takeover import take_over  # noqa: PLC0415 # loaded before the fork
 
@@ -70,25 +72,30 @@ def be_runner(line: Connection) -> None:
     os.close(nowhere)
     # The keeper's end stays open: an attempt that it takes over is not over yet.
     with line:
-        watch_over(partial(_carry_out_orders, line), take_over)
+        watch_over(partial(_carry_out_orders, line, orch), take_over, orch)
 
 
-def _carry_out_orders(line: Connection, keeper: Keeper) -> int:
-    from orchestrator.runner.runner import work  # noqa: PLC0415 # loaded before the fork
+def _carry_out_orders(line: Connection, orch: int, keeper: Keeper) -> int:
+    from orchestrator.runner.runner import Links, work  # noqa: PLC0415 # loaded before the fork
 
-    for of_the_runner in (line, keeper):  # not for the program
+    signals = IncomingSignals()
+    for of_the_runner in (line, keeper, signals):  # not for the program
         os.register_at_fork(after_in_child=of_the_runner.close)
     environment = dict(os.environ)
     with line, contextlib.suppress(EOFError, ConnectionError):
         while True:
             with _fork_ahead() as standby:
                 order: AttemptRequest = line.recv()
+                # Others cannot have meant this attempt when they sent a signal to an idle runner.
+                signals.drop(besides=(orch, os.getppid()))
                 os.environ.clear()
                 os.environ.update(environment | dict(order.environment))
                 program = replace(order.program, standby=standby)
                 directory = RunDirectory(order.run_dir)
-                _, complaint = work(directory, order.attempt, program, order.limits, keeper)
+                attempt = directory, order.attempt, program, order.limits
+                _, complaint = work(*attempt, Links(keeper, signals))
                 found = standby.found if standby else NOTHING_NEW
+            signals.drop(besides=())  # they came too late for this attempt, and none is requested
             line.send(RunnerAnswer(complaint, found))
     return 0
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +20,7 @@ from orchestrator.rundir.records import now
 from orchestrator.rundir.sharing_hosts import this_host
 from orchestrator.rundir.state import Failure, Observation, Record, State, Status
 from orchestrator.runner import mlflow_variables, process_tree, project_files
-from orchestrator.runner.attempt_program import HASH_SEED, SIGNALS, STOP_SIGNAL, hash_seed
+from orchestrator.runner.attempt_program import HASH_SEED, STOP_SIGNAL, Cut, Ending, hash_seed
 from orchestrator.runner.composed_config_check import find_mismatch
 from orchestrator.runner.failure_classes import LOST, UNLOCKED, FailureKind, Traces, classify
 from orchestrator.runner.gpu_meter import combine_peaks
@@ -30,14 +29,14 @@ from orchestrator.runner.pause_at_iteration import judge_pause, read_pause
 from orchestrator.runner.placement_variables import own_gpu, own_slot
 from orchestrator.runner.rank_variables import without_ranks
 from orchestrator.runner.runner_guard import Begun, Keeper
-from orchestrator.runner.supervisor import Cut, Ending, Supervisor
+from orchestrator.runner.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import FrameType
 
     from orchestrator.rundir.mlflow_run_request import Answer
     from orchestrator.runner.attempt_program import Program
+    from orchestrator.runner.incoming_signals import IncomingSignals
     from orchestrator.runner.time_limits import Limits
 
 
@@ -50,6 +49,17 @@ class Verdict(IntEnum):
     NOT_OURS = 4  # another orchestrator runs it, or has run it since this one planned
 
 
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What connects a runner to the processes above it.
+
+    Its ``signals`` ask it to stop the program, SIGQUIT to kill it.
+    """
+
+    keeper: Keeper = field(default_factory=Keeper)
+    signals: IncomingSignals | None = None
+
+
 class Runner:
     """Carries out one attempt of one run."""
 
@@ -59,14 +69,15 @@ class Runner:
         attempt: int,
         program: Program,
         limits: Limits,
-        keeper: Keeper | None = None,
+        links: Links | None = None,
     ) -> None:
         self._directory = directory
         self._attempt = attempt
         self._program = program
         self._limits = limits
-        self._keeper = keeper or Keeper()
-        self._watch = Supervisor(program, directory, limits, own_gpu())
+        links = links or Links()
+        self._keeper = links.keeper
+        self._watch = Supervisor(program, directory, limits, own_gpu(), links.signals)
 
     def carry_out(self) -> Verdict:
         """Take the lock, check the state again, run the program and record how it ended.
@@ -112,10 +123,6 @@ class Runner:
         answer = mlflow_variables.ask(self._directory, status, self._watch.was_asked)
         ended = self._run_program(lock, status, answer, seen)
         return record(self._directory, ended, lock)
-
-    def stop(self, number: int, _frame: FrameType | None = None) -> None:
-        """Pass a signal on: SIGQUIT kills the program, the others ask it to stop."""
-        self._watch.ask(signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM)
 
     def _run_program(self, lock: int, status: Status, answer: Answer, seen: Observation) -> Status:
         """Run the program to its end and return the status to record.
@@ -185,6 +192,7 @@ _VERDICTS: Final = {
     Record.FAILED: Verdict.FAILED,
     Record.INTERRUPTED: Verdict.INTERRUPTED,
 }
+_OWN_REQUEST: Final = "one of its own processes asked its runner to stop it, as kill $PPID does"
 _NO_RESULTS: Final = Failure(
     FailureKind.ERROR,
     "it exited with code 0 before it had written its results: code of the run ended the process",
@@ -260,7 +268,8 @@ def record(directory: RunDirectory, ended: Status, lock: int) -> Verdict:
 def _judge_failure(status: Status, ending: Ending, limits: Limits, traces: Traces) -> Status:
     """Return the status of a run that is not done.
 
-    Only a program that was asked to stop is interrupted: one that ends so by itself has failed.
+    Only a program that was asked to stop is interrupted: one that ends so by itself, or has asked its
+    own runner, has failed.
     """
     failure = None
     if ending.cut is Cut.TIMEOUT:
@@ -269,6 +278,8 @@ def _judge_failure(status: Status, ending: Ending, limits: Limits, traces: Trace
         failure = Failure(
             FailureKind.NO_PROGRESS, f"no sign of progress for {limits.no_progress:g} s"
         )
+    elif ending.cut is Cut.OWN:
+        failure = Failure(FailureKind.ERROR, _OWN_REQUEST)
     elif ending.cut is Cut.ASKED:
         return replace(status, record=Record.INTERRUPTED, reason="it was asked to stop")
     return replace(
@@ -277,24 +288,10 @@ def _judge_failure(status: Status, ending: Ending, limits: Limits, traces: Trace
 
 
 def work(
-    directory: RunDirectory,
-    attempt: int,
-    program: Program,
-    limits: Limits,
-    keeper: Keeper | None = None,
+    directory: RunDirectory, attempt: int, program: Program, limits: Limits, links: Links
 ) -> tuple[Verdict, str]:
-    """Carry out an attempt in this process; return the verdict, and the error, if any.
-
-    Expects the signals to be blocked, unblocks them while its handlers are installed, and blocks
-    them again afterwards.
-    """
-    runner = Runner(directory, attempt, program, limits, keeper)
-    for number in SIGNALS:
-        signal.signal(number, runner.stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    """Carry out an attempt in this process; return the verdict, and the error, if any."""
     try:
-        return runner.carry_out(), ""
+        return Runner(directory, attempt, program, limits, links).carry_out(), ""
     except (OSError, RunDirectoryError) as error:
         return Verdict.FAILED, str(error)
-    finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

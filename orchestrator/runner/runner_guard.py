@@ -4,6 +4,9 @@ A runner may be killed at any moment. Its program continues, and the keeper beco
 holds the lock as well: it supervises the program to its end and records how it ended, so a program
 that finished is not repeated because its runner was killed. While the runner lives, its keeper waits
 and passes signals on. It costs one fork per runner.
+
+Between two attempts, a runner is idle, and a stray signal must not end the next one: only what orch
+itself sends is passed on then, as it may belong to an attempt that has just been requested.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ import contextlib
 import os
 import pickle
 import select
-import signal
 import socket
 import sys
 from array import array
@@ -20,16 +22,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from orchestrator.runner import process_tree
-from orchestrator.runner.attempt_program import SIGNALS
+from orchestrator.runner.incoming_signals import IncomingSignals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import FrameType
 
     from orchestrator.rundir.state import Status
-    from orchestrator.runner.attempt_program import Program
-    from orchestrator.runner.supervisor import Ending
+    from orchestrator.runner.attempt_program import Ending, Program
     from orchestrator.runner.time_limits import Limits
 
 _LONGEST: Final = 1 << 18  # bytes of a message, more than a socket takes
@@ -64,7 +64,7 @@ class Kept:
 
     What was begun and how the program ended stay pickled: few keepers need to know, and reading it
     imports what a runner imports. ``pid`` is the program's once it is known; ``requests`` are the
-    signals that were sent to the runner.
+    signals that were passed on to the runner for it.
     """
 
     said_begun: bytes
@@ -126,7 +126,9 @@ class Keeper:
                 socket.send_fds(self._line, [message], descriptors)
 
 
-def watch_over(be_runner: Callable[[Keeper], int], take_over: Callable[[Kept], int]) -> int:
+def watch_over(
+    be_runner: Callable[[Keeper], int], take_over: Callable[[Kept], int], orch: int | None = None
+) -> int:
     """Fork a runner and return its exit code, or that of the attempt that it left.
 
     If no process can be forked, this one becomes the runner. Signals have to be blocked by the
@@ -135,6 +137,7 @@ def watch_over(be_runner: Callable[[Keeper], int], take_over: Callable[[Kept], i
     Args:
         be_runner: Runs in the runner; returns its exit code.
         take_over: Finishes an attempt whose runner was killed; returns its exit code.
+        orch: The process whose signals are passed on while the runner is idle; None if it never is.
     """
     process_tree.adopt_orphans()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -149,7 +152,7 @@ def watch_over(be_runner: Callable[[Keeper], int], take_over: Callable[[Kept], i
         _leave(be_runner, Keeper(theirs))
     theirs.close()
     with ours:
-        code, kept = _keep(runner, ours)
+        code, kept = _keep(runner, ours, orch)
     return code if kept is None else take_over(kept)
 
 
@@ -180,42 +183,54 @@ def _leave(be_runner: Callable[[Keeper], int], keeper: Keeper) -> NoReturn:
         os._exit(code)
 
 
-def _keep(runner: int, line: socket.socket) -> tuple[int, Kept | None]:
+def _keep(runner: int, line: socket.socket, orch: int | None) -> tuple[int, Kept | None]:
     """Wait for the runner's end; return its exit code, and the attempt that it left, if any."""
     requests: list[int] = []
-
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        requests.append(number)  # the runner may already be dead
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(runner, number)
-
-    for number in SIGNALS:
-        signal.signal(number, pass_on)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     kept: Kept | None = None
+    signals = IncomingSignals()
     end = os.pidfd_open(runner)
     poll = select.poll()
-    for each in (line.fileno(), end):
+    for each in (line.fileno(), end, signals.fileno()):
         poll.register(each, select.POLLIN)
     buffer, is_over = bytearray(_LONGEST), False
     while True:
         ready = dict(poll.poll(0 if is_over else None))
+        # Before a message: one that begins an attempt makes no stray signal a request for it. Once the
+        # runner is gone, they are for the one that takes its attempt over.
+        if signals.fileno() in ready and end not in ready:
+            requests += _pass_on(signals, runner, None if kept else orch)
         if ready.get(line.fileno(), 0) & select.POLLIN:
             message, descriptors = _receive(line, buffer)
             if message:
-                kept = _hear(message, descriptors, kept, line)
+                before, kept = kept, _hear(message, descriptors, kept, line)
+                if before and not kept:  # they were for the attempt that is over
+                    requests.clear()
             else:
                 poll.unregister(line)
         elif is_over:
             break
         # Not yet the last round: what was sent before the end may have arrived after the look at it.
         is_over |= end in ready
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    signals.close()
     os.close(end)
     _, status = os.waitpid(runner, 0)
     if kept:
         kept.requests = tuple(requests)
     return os.waitstatus_to_exitcode(status), kept
+
+
+def _pass_on(signals: IncomingSignals, runner: int, orch: int | None) -> list[int]:
+    """Pass on to the runner what has arrived; if ``orch`` is not None, only what that process sent.
+
+    A process of the attempt has no business here: how the program ends is for the runner to judge.
+    """
+    passed = []
+    for number, sender in signals.take():
+        if orch in (None, sender) and sender not in process_tree.below(os.getpid()):
+            passed.append(number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(runner, number)
+    return passed
 
 
 def _receive(line: socket.socket, buffer: bytearray) -> tuple[bytes, list[int]]:

@@ -12,14 +12,14 @@ import select
 import selectors
 import signal
 import time
-from dataclasses import dataclass
-from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir.torn_line import end_last_line
 from orchestrator.runner import process_tree
+from orchestrator.runner.attempt_program import Cut, Ending
 from orchestrator.runner.gpu_meter import GpuMeter
+from orchestrator.runner.incoming_signals import request_of
 from orchestrator.runner.mps_clients import MpsClients
 from orchestrator.runner.output import read_tail
 from orchestrator.runner.output_metrics import OutputMetrics
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.runner.attempt_program import Program, StartedProgram
+    from orchestrator.runner.incoming_signals import IncomingSignals
     from orchestrator.runner.output import CappedLog, Pipe
     from orchestrator.runner.time_limits import Limits
 
@@ -46,29 +47,7 @@ _LAST_GRACE: Final = 1.0
 _NO_METRICS: Final = b"orch: no line of the output matched orch.metrics_from_output\n"
 
 
-class Cut(Enum):
-    """Why the supervisor ended a program."""
-
-    ASKED = "asked"
-    TIMEOUT = "timeout"
-    NO_PROGRESS = "no-progress"
-    LOST = "lost"  # its run directory was removed, or replaced by another one
-    UNLOCKED = "unlocked"  # the file system has lost its lock
-
-
 _AT_ONCE: Final = (Cut.LOST, Cut.UNLOCKED)  # another process may execute the run already
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a program ended: its exit code, negative for a signal, and why it was cut, if it was.
-
-    ``gpu_memory`` is the most that was seen of it, in bytes.
-    """
-
-    exit_code: int
-    cut: Cut | None
-    gpu_memory: int | None = None
 
 
 class Supervisor:
@@ -80,8 +59,10 @@ class Supervisor:
         directory: RunDirectory,
         limits: Limits,
         gpus: str | None = None,
+        signals: IncomingSignals | None = None,
     ) -> None:
         self._program = program
+        self._signals = signals
         self._meter = GpuMeter(gpus)
         self._mps_clients = MpsClients()
         self._directory = directory
@@ -93,6 +74,7 @@ class Supervisor:
         self._lock = -1
         self._started: StartedProgram | None = None
         self._cut: Cut | None = None
+        self._asker: Cut | None = None  # the cut that a request stands for
         self._request: signal.Signals | None = None
         self._exit_code: int | None = None
         self._is_cut = False  # by a limit
@@ -111,13 +93,19 @@ class Supervisor:
             end, is_whole = read_tail(log)
             self._metrics.recover(end, is_whole=is_whole, continues=continues)
 
-    def ask(self, request: signal.Signals) -> None:
-        """Ask the program to stop (SIGTERM), or kill it and its descendants (SIGKILL)."""
-        if not self._has_succeeded():  # or it ended before it could hear of the request
-            self._cut = self._cut or Cut.ASKED
+    def ask(
+        self, request: signal.Signals, asker: Cut = Cut.ASKED, *, is_known: bool = False
+    ) -> None:
+        """Ask the program to stop (SIGTERM), or kill it and its descendants (SIGKILL).
+
+        ``is_known``: the program may have heard of the request already.
+        """
+        self._asker = self._asker or asker
+        if is_known:
+            self._cut = self._cut or asker
         if self._request is None:
             self._kill_all_at = min(self._kill_all_at, time.monotonic() + self._limits.stop.grace)
-        # Signals that arrive together are handled in the order of their numbers: a kill stays one.
+        # Signals that arrive together are taken in the order of their numbers: a kill stays one.
         if self._request != signal.SIGKILL:
             self._request = request
         if self._started is not None:
@@ -125,6 +113,7 @@ class Supervisor:
 
     def was_asked(self) -> bool:
         """Return whether the program is to end, although it may not have been started yet."""
+        self._take_signals()
         return self._request is not None
 
     def over(
@@ -148,12 +137,16 @@ class Supervisor:
         with selectors.DefaultSelector() as selector, process_tree.end_of(started.pid) as end:
             selector.register(output, selectors.EVENT_READ)
             selector.register(end, selectors.EVENT_READ)
+            if self._signals:
+                selector.register(self._signals, selectors.EVENT_READ)
             while self._exit_code is None or process_tree.reap():
-                for key, _ in selector.select(self._pause(log)):
-                    if key.fileobj is output:
+                ready = [key.fileobj for key, _ in selector.select(self._pause(log))]
+                self._take_signals()  # before a sender is reaped that is one of the program's
+                for each in ready:
+                    if each is output:
                         if not self._capture(output, log):
                             selector.unregister(output)
-                    elif self._exit_code is None:
+                    elif each == end:
                         code, peak = process_tree.exit_code_of(started.pid), self._meter.peak
                         note(Ending(code, self._cut, peak))
                         self._exit_code = started.wait()
@@ -174,6 +167,7 @@ class Supervisor:
         self._give_the_rest_time()
         while process_tree.reap():
             select.select([output], [], [], _TICK_LAST)
+            self._take_signals()
             self._capture(output, log)
             log.catch_up()
             self._end_the_rest(time.monotonic())
@@ -259,7 +253,14 @@ class Supervisor:
             return Cut.NO_PROGRESS
         return None
 
+    def _take_signals(self) -> None:
+        for number, sender in self._signals.take() if self._signals else ():
+            asker = Cut.OWN if sender in process_tree.below(os.getpid()) else Cut.ASKED
+            self.ask(request_of(number), asker)
+
     def _pass_on(self, started: StartedProgram) -> None:
+        if not self._has_succeeded():  # or it ended before it could hear of the request
+            self._cut = self._cut or self._asker
         if self._request == signal.SIGKILL:
             self._kill_all_at = time.monotonic()
             self._kill()

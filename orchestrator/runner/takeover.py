@@ -5,21 +5,19 @@ This module is loaded only if that happens.
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, cast
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.state import Record, Status
 from orchestrator.runner import process_tree
-from orchestrator.runner.attempt_program import NOT_CALLED, SIGNALS, Orphan
+from orchestrator.runner.attempt_program import NOT_CALLED, Orphan
+from orchestrator.runner.incoming_signals import IncomingSignals, request_of
 from orchestrator.runner.output import CappedLog, Pipe, read_tail
 from orchestrator.runner.runner import Verdict, judge_attempt, record
 from orchestrator.runner.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from orchestrator.runner.runner_guard import Begun, Kept
 
 
@@ -30,22 +28,14 @@ def take_over(kept: Kept) -> int:
     """
     begun = kept.begun()
     directory = RunDirectory(begun.run_dir)
-    watch = Supervisor(begun.program, directory, begun.limits, begun.status.gpu)
-
-    def stop(number: int, _frame: FrameType | None = None) -> None:
-        watch.ask(signal.SIGKILL if number == signal.SIGQUIT else signal.SIGTERM)
-
+    signals = IncomingSignals()
+    watch = Supervisor(begun.program, directory, begun.limits, begun.status.gpu, signals)
     for number in kept.requests:
-        stop(number)
-    for number in SIGNALS:
-        signal.signal(number, stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        watch.ask(request_of(number), is_known=True)
     try:
         return _take_over(kept, begun, directory, watch)
     except (OSError, RunDirectoryError):
         return Verdict.FAILED  # nobody is left to be told; the next orch run sees for itself
-    finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 def _take_over(kept: Kept, begun: Begun, directory: RunDirectory, watch: Supervisor) -> int:

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from multiprocessing import forkserver
@@ -112,6 +113,25 @@ def test_request_right_behind_the_order_is_not_lost(
     assert directories[1].observe().reason.startswith("it was asked to stop")
     pool.take_back(runner)
     runner.join()
+
+
+def test_stray_signal_to_an_idle_runner_does_not_hit_its_next_attempt(
+    pool: Pool, directories: list[RunDirectory]
+) -> None:
+    """Nor one to its keeper, or to the fork that stands by: they had no attempt to end."""
+    runner = pool.give(order(directories[0]))
+    assert answer(runner) == ""
+    pool.take_back(runner)
+    keeper, idle = int(runner._process.pid or 0), pid_of(directories[0])
+    looks = iter(lambda: process_tree.below(idle), None)
+    standby = next(pid for below in looks for pid in below)
+    for pid in (keeper, idle, standby):
+        subprocess.run(["kill", "-QUIT", str(pid)], check=True)
+    assert pool.give(order(directories[1])) is runner
+    assert answer(runner) == ""
+    assert directories[1].observe().state is State.DONE
+    assert pid_of(directories[1]) == idle
+    pool.take_back(runner)
 
 
 def test_killed_one_is_replaced(pool: Pool, directories: list[RunDirectory]) -> None:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import select
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -210,6 +211,17 @@ def test_signals_wait_for_the_program(output: Pipe, lock: int) -> None:
         started = EntryPoint(f"{HERE}:succeed", (), standby).prepare({}, output, lock).start()
         output.close_writing()
         assert started.wait() == -signal.SIGTERM
+
+
+def test_stray_signal_to_a_fork_that_stands_by_does_not_hit_its_program(
+    output: Pipe, lock: int
+) -> None:
+    """Its sender cannot have meant a program that did not exist."""
+    with Standby() as standby:
+        subprocess.run(["kill", "-QUIT", str(standby.pid)], check=True)
+        started = EntryPoint(f"{HERE}:succeed", (), standby).prepare({}, output, lock).start()
+        output.close_writing()
+        assert started.wait() == 0
 
 
 @pytest.mark.parametrize("is_ahead", [True, False])

@@ -15,11 +15,10 @@ from orchestrator.launchers.warm import TRAINER
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Failure, Record, State, Status
-from orchestrator.runner.attempt_program import Command
+from orchestrator.runner.attempt_program import Command, Ending
 from orchestrator.runner.entry_point_call import EntryPoint
 from orchestrator.runner.runner import Verdict, judge_attempt
 from orchestrator.runner.runner_guard import Begun
-from orchestrator.runner.supervisor import Ending
 from orchestrator.runner.time_limits import NO_LIMITS
 
 
@@ -105,6 +104,18 @@ def test_program_that_nobody_asked_to_stop_has_failed(
     """It would end so each time: repeated without a limit, the grid would have no end."""
     assert carry_out(directory, "sh", "-c", end) is Verdict.FAILED
     assert failure_of(directory) == failure
+
+
+@pytest.mark.parametrize(
+    "script", ["kill $PPID; exec sleep 999", "sh -c 'kill -QUIT $0; exec sleep 999' $PPID & wait"]
+)
+def test_program_that_asks_its_own_runner_to_stop_has_failed(
+    directory: RunDirectory, script: str
+) -> None:
+    """As above: nobody else asked, so the same command would meet it again, for ever."""
+    assert carry_out(directory, "sh", "-c", script) is Verdict.FAILED
+    told = "one of its own processes asked its runner to stop it, as kill $PPID does"
+    assert failure_of(directory) == ("error", told)
 
 
 def test_program_that_does_not_exist_has_failed(directory: RunDirectory) -> None:

@@ -3,11 +3,11 @@
 import multiprocessing
 import os
 import signal
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from attempts import PYTHON, carry_out, failure_of, start
+from attempts import carry_out, failure_of, start
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import Run
@@ -15,12 +15,21 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.run_metrics import read_curve
 from orchestrator.rundir.state import Record, Status
-from orchestrator.runner.attempt_program import Command
+from orchestrator.runner.attempt_program import SIGNALS, Command, Cut, Ending
 from orchestrator.runner.gpu_meter import GpuMeter
+from orchestrator.runner.incoming_signals import IncomingSignals
 from orchestrator.runner.output import CappedLog, Pipe
-from orchestrator.runner.runner import Verdict, record
-from orchestrator.runner.supervisor import Cut, Supervisor
+from orchestrator.runner.runner import Links, Runner, Verdict, record
+from orchestrator.runner.supervisor import Supervisor
 from orchestrator.runner.time_limits import NO_LIMITS, Limits
+
+
+def exit_code_of(function: Callable[[], None]) -> int | None:
+    """Call a function in a process of its own: a supervisor kills all that descends from its process."""
+    process = multiprocessing.get_context("fork").Process(target=function)
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 def test_run_that_takes_too_long_is_ended(directory: RunDirectory) -> None:
@@ -53,10 +62,7 @@ def test_time_that_others_have_taken_of_a_shared_gpu_does_not_count(
             ending = Supervisor(program, directory, limits).over(started, lock, output, log)
         os._exit(0 if ending.cut is cut else 1)
 
-    runner = multiprocessing.get_context("fork").Process(target=supervise)  # as below
-    runner.start()
-    runner.join()
-    assert runner.exitcode == 0
+    assert exit_code_of(supervise) == 0
 
 
 def test_run_without_progress_is_ended(directory: RunDirectory) -> None:
@@ -124,11 +130,7 @@ def test_program_ends_when_the_file_system_has_lost_its_lock(
             supervisor = Supervisor(program, directory, NO_LIMITS)
             assert supervisor.over(started, lock, output, log).cut is Cut.UNLOCKED
 
-    # In a process of its own: a supervisor kills all that descends from its process.
-    runner = multiprocessing.get_context("fork").Process(target=supervise)
-    runner.start()
-    runner.join()
-    assert runner.exitcode == 0
+    assert exit_code_of(supervise) == 0
     status = Status(Record.DONE, 1, "now", "here", 1)
     with pytest.raises(RunDirectoryError, match="the file system has lost its lock, so another"):
         record(directory, status, lock)
@@ -137,17 +139,39 @@ def test_program_ends_when_the_file_system_has_lost_its_lock(
 
 
 def test_order_to_end_stands_whatever_comes_with_it(directory: RunDirectory) -> None:
-    """Signals that come together are handled by their numbers: the second request comes first."""
-    script = (
-        "import sys; from pathlib import Path; from signal import SIGQUIT, SIGTERM;"
-        "from orchestrator.runner.time_limits import NO_LIMITS; from orchestrator.runner.attempt_program import Command;"
-        "from orchestrator.rundir.directory import RunDirectory; from orchestrator.runner.runner import Runner;"
-        "deaf = Command(('sh', '-c', \"trap '' TERM; while :; do sleep 1; done\"));"
-        "runner = Runner(RunDirectory(Path(sys.argv[1])), 1, deaf, NO_LIMITS);"
-        "runner.stop(SIGQUIT); runner.stop(SIGTERM); sys.exit(runner.carry_out())"
-    )
-    ended = subprocess.run([PYTHON, "-c", script, directory.path], check=False, timeout=30)
-    assert ended.returncode == Verdict.INTERRUPTED
+    """Signals that come together are taken by their numbers: the second request comes first."""
+    deaf = Command(("sh", "-c", "trap '' TERM; while :; do sleep 1; done"))
+
+    def carry_out() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signals = IncomingSignals()
+        for number in (signal.SIGQUIT, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        runner = Runner(directory, 1, deaf, NO_LIMITS, Links(signals=signals))
+        os._exit(runner.carry_out())
+
+    assert exit_code_of(carry_out) == Verdict.INTERRUPTED
+
+
+@pytest.mark.parametrize(("is_known", "cut"), [(False, None), (True, Cut.ASKED)])
+def test_program_that_ended_before_it_could_hear_of_a_request_was_not_asked(
+    directory: RunDirectory, *, is_known: bool, cut: Cut | None
+) -> None:
+    """Unless another runner may have passed the request on: exit code 0 may say that it has saved."""
+    program = Command(("true",))
+
+    def supervise() -> None:
+        lock = directory.lock.open()
+        with Pipe() as output, CappedLog(directory.attempt_log(1)) as log:
+            started = program.prepare(dict(os.environ), output, lock).start()
+            output.close_writing()
+            os.waitid(os.P_PID, started.pid, os.WEXITED | os.WNOWAIT)
+            supervisor = Supervisor(program, directory, NO_LIMITS)
+            supervisor.ask(signal.SIGTERM, is_known=is_known)
+            ending = supervisor.over(started, lock, output, log)
+        os._exit(0 if ending == Ending(0, cut) else 1)
+
+    assert exit_code_of(supervise) == 0
 
 
 def test_limits_hold_for_a_program_that_was_asked_to_stop(

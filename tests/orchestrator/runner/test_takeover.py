@@ -1,6 +1,7 @@
 """The keeper ends an attempt whose runner was killed, and records its end."""
 
 import os
+import select
 import signal
 import time
 from pathlib import Path
@@ -53,3 +54,21 @@ def test_keeper_obeys_in_place_of_a_killed_runner(
         keeper.send_signal(number)
     assert keeper.returncode == Verdict.INTERRUPTED
     assert recorded(directory).exit_code == (9 if number == signal.SIGTERM else -9)
+
+
+def test_program_that_asks_the_keeper_of_its_killed_runner_has_failed(
+    directory: RunDirectory, told: Path
+) -> None:
+    """The keeper is its parent then; before that, what it sends to its keeper does nothing."""
+    script = f"kill $1; echo ready > {told}; read x < {told}; kill $1; exec sleep 999"
+    command = f"read _ _ _ keeper _ < /proc/$PPID/stat; set -- $keeper; {script}"
+    with start(directory, "sh", "-c", command) as keeper:
+        assert told.read_text() == "ready\n"
+        runner = runner_of(directory)
+        end = os.pidfd_open(runner)
+        os.kill(runner, signal.SIGKILL)
+        select.select([end], [], [])
+        os.close(end)
+        told.write_text("end\n")
+    assert keeper.returncode == Verdict.FAILED
+    assert failure_of(directory)[1].startswith("one of its own processes asked its runner to stop")
