@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orch.run_dir_reader import (
     as_point,
     is_locked,
+    label_of,
     metrics_in,
     numbers_of,
     parse_config,
@@ -46,7 +47,10 @@ class LoadedRun:
         """Return the run ID, the state and the axes."""
         given = read_record(self.path / "run.json").get("given")
         named = {**self.overrides, **(given if isinstance(given, dict) else {})}
-        axes = " ".join(f"{key}={value}" for key, value in named.items())
+        axes = " ".join(
+            key if key.startswith("~") else f"{key}={label_of(value)}"
+            for key, value in named.items()
+        )
         return f"<run {self.id} {self.state} {axes}>"
 
     @cached_property

@@ -89,6 +89,16 @@ def leaves_of(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa:
         yield from leaves_of(item, f"{path}.{key}" if path else str(key))
 
 
+def label_of(value: Any) -> str:  # noqa: ANN401 # any YAML
+    """Return a value as names of runs show it: a string is quoted only where it looks like another value."""
+    if isinstance(value, str) and value:
+        try:
+            json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """Return a JSON record; an empty one if it is missing or damaged."""
     try:

@@ -17,6 +17,7 @@ from orchestrator.cli.json_text import json_text
 from orchestrator.cli.safe_output import on_one_line
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.stop_messages import describe_stopping
+from orchestrator.cli.table_columns import metric_cell
 from orchestrator.execution.events import (
     Adopted,
     Advanced,
@@ -275,10 +276,7 @@ def _outcome_of(event: Ended) -> str:
 
 def describe_metrics(metrics: Mapping[str, float | str]) -> str:
     """Return the newest metrics on one line."""
-    return "  ".join(
-        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
-        for key, value in metrics.items()
-    )
+    return "  ".join(f"{key} {metric_cell(value)}" for key, value in metrics.items())
 
 
 def describe_pace(pace: Pace) -> str:

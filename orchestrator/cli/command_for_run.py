@@ -17,7 +17,7 @@ from orchestrator.config.load import load_experiment
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
 from orchestrator.grid.config_diff import find_differences
-from orchestrator.grid.config_values import Missing, look_up
+from orchestrator.grid.config_values import DELETED, Missing, look_up
 from orchestrator.grid.identity import identify
 from orchestrator.grid.point_selection import select_runs
 
@@ -67,9 +67,13 @@ def find_own_command(
     another run, the keys that differ are overridden one by one.
     """
     given = {text.partition("=")[0].lstrip("+~"): text for text in options.overrides}
-    untyped = {key: value for key, value in report.given.items() if key not in given}
+    untyped = {
+        key: value for key, value in report.given.items() if key.removeprefix(DELETED) not in given
+    }
+    deleted = [key for key in untyped if key.startswith(DELETED)]
     values = {**report.overrides, **untyped}
-    others = [text for key, text in given.items() if key not in values]
+    values = {key: value for key, value in values.items() if key not in deleted}
+    others = [*deleted, *(text for key, text in given.items() if key not in values)]
     signs = {key: text[: len(text) - len(text.lstrip("+"))] for key, text in given.items()}
     told: tuple[str, ...] = ()
     for forms, is_adding in product(_FORMS, (False, True)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.results_formats import shown_cell
 from orchestrator.cli.table_columns import cell_of
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from orchestrator.cli.report_contents import RunFacts
     from orchestrator.cli.runs_for_results import ComparedRuns
-    from orchestrator.grid.config_values import Value
+    from orchestrator.grid.config_values import Missing, Value
     from orchestrator.pictures.report_page import ReportTable
     from orchestrator.planning.results_table import ResultsTable
 
-_MOST_VALUES = 20
+_MOST_VALUES: Final = 20
 
 
 def axes_table(found: ComparedRuns, compared: ResultsTable) -> ReportTable:
@@ -128,7 +128,7 @@ def _value(overrides: Mapping[str, Value], axis: str) -> object:
     return cell_of(value)
 
 
-def _listed(values: Sequence[Value]) -> str:
-    told = ", ".join(cell_of(value) for value in values[:_MOST_VALUES])
+def _listed(values: Sequence[Value | Missing]) -> str:
+    told = ", ".join(map(cell_of, values[:_MOST_VALUES]))
     more = len(values) - _MOST_VALUES
     return f"{told} and {more} more" if more > 0 else told

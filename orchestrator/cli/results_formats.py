@@ -9,7 +9,9 @@ import math
 import re
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.table_columns import cell_of
+from orchestrator.cli.table_columns import cell_of, metric_cell
+from orchestrator.grid.config_values import label_of
+from orchestrator.rundir.records import as_metric
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
@@ -33,13 +35,14 @@ def csv_of(compared: ResultsTable) -> str:
     names = ["run_id", "path"] if _is_of_single_runs(compared) else []
     writer.writerow([*names, *compared.axes, "runs", "with_results", *columns])
     for row in compared.rows:
-        numbers: list[float | None] = []
+        shown: list[object] = []
         for metric in compared.metrics:
             cell = row.cells.get(metric)
-            numbers += [cell.mean, cell.std] if cell else [None, None]
+            shown += [as_metric(cell.mean), _if_known(cell.std)] if cell else ["", ""]
         run = row.members[0][1]
-        values = [_plain(row.overrides.get(axis)) for axis in compared.axes]
-        shown = ["" if number is None or math.isnan(number) else number for number in numbers]
+        values = [
+            _plain(row.overrides[axis]) if axis in row.overrides else "" for axis in compared.axes
+        ]
         place = [run.run_id, run.path] if names else []
         writer.writerow([*place, *values, row.runs, row.with_results, *shown])
     return content.getvalue()
@@ -69,7 +72,7 @@ def shown_cell(cell: Cell | None, plus_minus: str = " ± ") -> str:
     if cell is None:
         return "-"
     if cell.std is None or math.isnan(cell.std):  # of a mean that is NaN or infinite
-        return f"{cell.mean:.4g}"
+        return metric_cell(float(cell.mean))
     return f"{cell.mean:.4g}{plus_minus}{cell.std:.2g}"
 
 
@@ -105,4 +108,9 @@ def _is_of_single_runs(compared: ResultsTable) -> bool:
 
 
 def _plain(value: object) -> object:
-    return json.dumps(value) if isinstance(value, list | dict | bool) else value
+    """Return a value as JSON, but a string that looks like no other value without quotes."""
+    return json.dumps(value) if not isinstance(value, str) or label_of(value) != value else value
+
+
+def _if_known(std: float | None) -> object:
+    return "" if std is None or math.isnan(std) else std

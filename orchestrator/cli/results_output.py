@@ -76,7 +76,7 @@ def print_comparison(
         )
     console.print(table)
     tell_left_out(fitted.left_out, len(texts) - len(metrics), console)
-    _print_notes(compared, console, step=step, with_differences=bool(told))
+    _print_notes(compared, console, differences, step=step)
 
 
 def _texts_of_metrics(compared: ResultsTable) -> dict[str, list[str]]:
@@ -95,7 +95,11 @@ def _notes_of(compared: ResultsTable) -> list[Text]:
 
 
 def _print_notes(
-    compared: ResultsTable, console: Console, *, step: int | None, with_differences: bool
+    compared: ResultsTable,
+    console: Console,
+    differences: Sequence[PairedDifference | None] | None,
+    *,
+    step: int | None,
 ) -> None:
     """Print what the numbers are: of which iteration, averaged over what, in which order."""
     parts = [f"mean ± standard deviation over {', '.join(compared.over)}"] if compared.over else []
@@ -106,8 +110,11 @@ def _print_notes(
         console.print(
             note(f"{BEST}... and test/... are of the best iteration, all others of the last one")
         )
-    if with_differences:
+    if differences:
         console.print(note("to the best: paired by seed, ± half of the 95 % confidence interval"))
+        if any(each and each.pairs < each.common for each in differences):
+            told = "2 of 3: of the pairs, the others have a value that is NaN or infinite"
+            console.print(note(told))
     if mixed := sum(len(row.versions) > 1 for row in compared.rows):
         told = f"{count_of(mixed, 'row')} of runs whose trainers compute different numbers"
         console.print(Text(f"{told}; --json shows which", style="yellow"))
@@ -128,9 +135,14 @@ def _runs(row: Row) -> str:
 def _difference(difference: PairedDifference | None) -> str:
     if difference is None:
         return "-"
-    if difference.half_width is None:
-        return f"{difference.mean:+.3g}"
-    return f"{difference.mean:+.3g} ± {difference.half_width:.2g}"
+    if not difference.pairs:
+        return f"0 of {difference.common}"
+    told = f"{difference.mean:+.3g}"
+    if difference.half_width is not None:
+        told += f" ± {difference.half_width:.2g}"
+    if difference.pairs < difference.common:
+        told += f", {difference.pairs} of {difference.common}"
+    return told
 
 
 def order_of(compared: ResultsTable) -> str:

@@ -10,11 +10,11 @@ from orchestrator.cli.run_json import reason_of
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.table_columns import (
     NOTE_WIDTH,
-    cell_of,
     first_column,
     fit_axes,
     fit_columns,
     keys_of,
+    metric_cell,
     texts_of,
 )
 from orchestrator.cli.tables import states_line, tell_left_out
@@ -80,7 +80,7 @@ def _print_runs(
     saved_metrics = [report.outcome.metrics for report in shown]
     all_metrics = keys_of(saved_metrics)
     cells = {
-        key: [printable(cell_of(found.get(key, ""))) for found in saved_metrics]
+        key: [printable(metric_cell(found.get(key, ""))) for found in saved_metrics]
         for key in all_metrics
     }
     noted = any(report.note for report in shown)

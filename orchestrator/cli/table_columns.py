@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.grid.config_values import show
+from orchestrator.grid.config_values import label_of
 from orchestrator.grid.short_keys import short_keys
+from orchestrator.rundir.records import as_metric
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
@@ -167,4 +168,10 @@ def cell_of(value: object) -> str:
     """Return a value in the short form that tables show."""
     if isinstance(value, float):
         return f"{value:.4g}"
-    return value if isinstance(value, str) else show(value)
+    return label_of(value)
+
+
+def metric_cell(value: float | str) -> str:
+    """Return a metric in the short form that tables show: NaN and the infinities as in JSON."""
+    told = as_metric(value)
+    return f"{told:.4g}" if isinstance(told, float) else str(told)

@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from orchestrator.config.overrides import is_for_program, name_of, without_secret_value
-from orchestrator.grid.config_values import Missing, look_up
+from orchestrator.grid.config_values import DELETED, Missing, look_up
 from orchestrator.grid.identity import NEVER_IDENTITY
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def find_given(
 ) -> dict[str, Value]:
     """Return the values of the overrides that are neither axes nor settings of how runs are executed.
 
+    A key that is deleted is told as ``~key``, whose value is None.
+
     Args:
         overrides: Those of the point, each with one value.
         point: The values on the axes.
@@ -42,7 +44,10 @@ def find_given(
     given: dict[str, Value] = {}
     for override in overrides:
         name = name_of(override)
-        if name in point.values or override.is_delete() or _is_setting(override):
+        if name in point.values or _is_setting(override):
+            continue
+        if override.is_delete():
+            given[f"{DELETED}{name}"] = None
             continue
         if folder.is_choice(override):
             choice = choices.get(name)

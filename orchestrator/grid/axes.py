@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import GridError
-from orchestrator.grid.config_values import Value, show
+from orchestrator.grid.config_values import DELETED, Value, label_of
 from orchestrator.grid.short_keys import short_keys
 from orchestrator.sanitize import printable
 
@@ -132,9 +132,9 @@ def place_point(axes: Sequence[Axis], places: Sequence[int], grid: int = 0) -> P
 
 
 def describe_point(values: Mapping[str, Value]) -> str:
-    """Return the values of a point's axes on one line: ``model=mlp seed=0``."""
+    """Return the values of a point's axes on one line: ``model=mlp seed=0``, and ``~lr`` if it has no lr."""
     texts = (
-        f"{key}={value}" if isinstance(value, str) else f"{key}={show(value)}"
+        key if key.startswith(DELETED) else f"{key}={label_of(value)}"
         for key, value in values.items()
     )
     return printable(" ".join(texts)) or "the only point"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
 _MOST_DIGITS: Final = 18
+_FIRST_OF_JSON: Final = frozenset('-0123456789tfnNI["{ \t')
+DELETED: Final = "~"  # before a key that a command deleted, where it stands beside values
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
 
@@ -82,6 +85,29 @@ def show(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def label_of(value: object) -> str:
+    """Return a config value as names and tables show it: strings are quoted only where they look like others.
+
+    A value that a config does not have is ``(absent)``, which ``null`` is not.
+    """
+    if isinstance(value, Missing):
+        return "(absent)"
+    if isinstance(value, str) and value and not _looks_like_another(value):
+        return value
+    return show(value)
+
+
+def _looks_like_another(text: str) -> bool:
+    """Return whether a string looks like a number, ``true``, ``null``, a list or a quoted string."""
+    if text[0] not in _FIRST_OF_JSON:
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 _MISSING = Missing()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.grid.config_values import show
+from orchestrator.grid.config_values import Missing, label_of, show
 from orchestrator.grid.short_keys import short_keys
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
@@ -23,12 +23,13 @@ _NUMBER: Final = 11  # the characters of a rounded number, such as -1.2345e-07
 _STATES: Final = tuple(state for state in State if state is not State.DONE)
 
 
-def texts_of(values: Sequence[Value]) -> list[str]:
+def texts_of(values: Sequence[Value | Missing]) -> list[str]:
     """Return values as a picture shows them: rounded, but equal only if they are."""
     rounded = [_text(value) for value in values]
-    if len(set(rounded)) == len({show(value) for value in values}):
+    exact = [label_of(value) if isinstance(value, Missing) else show(value) for value in values]
+    if len(set(rounded)) == len(set(exact)):
         return rounded
-    return [printable(show(value)) for value in values]
+    return list(map(printable, exact))
 
 
 def labels_of(
@@ -107,10 +108,10 @@ def count_label(row: Row, drawn: int) -> str:
     return f"{drawn} of {row.runs} runs" + (f", {states}" if states else "")
 
 
-def _text(value: Value) -> str:
+def _text(value: Value | Missing) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return printable(value if isinstance(value, str) else show(value))
+    return printable(label_of(value))
 
 
 def _distinct(labels: list[str], longest: int) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.grid.config_values import Missing, look_up, put_at, same, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from orchestrator.grid.config_values import Value
 
@@ -73,6 +73,12 @@ class Averaged:
     def __contains__(self, key: str) -> bool:
         """Return whether a key is averaged over."""
         return key in self._asked_for or (self._by_name and key.rpartition(".")[2] == SEED)
+
+    def and_all(self, keys: Iterable[str]) -> Averaged:
+        """Return these keys and more."""
+        more = Averaged((*self._asked_for, *keys))
+        more._by_name = self._by_name
+        return more
 
 
 NOTHING: Final = Averaged((), or_seeds=False)

@@ -26,20 +26,22 @@ _FEWEST: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """The mean difference of a metric to the best row, over ``pairs`` common seeds.
+    """The mean difference of a metric to the best row, over ``pairs`` of ``common`` seeds.
 
-    ``half_width`` is half the width of its 95 % confidence interval; None for one pair.
+    Pairs in which a value is NaN or infinite do not count. ``half_width`` is half the width of the 95 %
+    confidence interval of ``mean``; None for one pair. Without a pair, ``mean`` is NaN.
     """
 
     mean: float
     half_width: float | None
     pairs: int
+    common: int
 
 
 def paired_differences(compared: ResultsTable) -> list[PairedDifference | None]:
     """Return the difference of each row to the first, in the metric that the rows are sorted by.
 
-    It is None for the first row, and where there is no common seed or no finite value.
+    It is None for the first row, and where there is no common seed.
 
     Raises:
         UsageError: scipy is not installed.
@@ -56,9 +58,9 @@ def paired_differences(compared: ResultsTable) -> list[PairedDifference | None]:
 
 
 def _samples(row: Row, metric: str) -> Mapping[str, float]:
-    """Return the finite values of a metric by the values on the keys averaged over."""
-    found = {key: (run.metrics or {}).get(metric, math.nan) for key, run in row.members}
-    return {key: value for key, value in found.items() if math.isfinite(value)}
+    """Return the values of a metric by the values on the keys averaged over."""
+    found = {key: (run.metrics or {}).get(metric) for key, run in row.members}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _difference(
@@ -66,14 +68,14 @@ def _difference(
     other: Mapping[str, float],
     quantile: Callable[[float, float], float],
 ) -> PairedDifference | None:
-    found = (other[key] - first[key] for key in first if key in other)
+    found = [other[key] - first[key] for key in first if key in other]
     pairs = [pair for pair in found if math.isfinite(pair)]
-    if not pairs:
+    if not found:
         return None
-    mean = mean_of(pairs)
+    mean = mean_of(pairs) if pairs else math.nan
     if len(pairs) < _FEWEST:
-        return PairedDifference(mean, None, 1)
+        return PairedDifference(mean, None, len(pairs), len(found))
     error = std_of(pairs) / math.sqrt(len(pairs))
     return PairedDifference(
-        mean, error * float(quantile(len(pairs) - 1, (1 + LEVEL) / 2)), len(pairs)
+        mean, error * float(quantile(len(pairs) - 1, (1 + LEVEL) / 2)), len(pairs), len(found)
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
-from orchestrator.grid.config_values import show
+from orchestrator.grid.config_values import Missing, show
 from orchestrator.planning.sample_statistics import is_drawable
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.results_table import Cell, ResultsTable, Row
+
+_ABSENT: Final = Missing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ class AxisLine:
 class Heat:
     """The rows by their values on two axes, by place: ``rows`` at (place down, place across)."""
 
-    down: tuple[Value, ...]
-    across: tuple[Value, ...]
+    down: tuple[Value | Missing, ...]
+    across: tuple[Value | Missing, ...]
     rows: Mapping[tuple[int, int], Row]
 
 
@@ -97,12 +99,12 @@ def heat_of(compared: ResultsTable, down: str, across: str) -> Heat:
     return Heat(values_down, values_across, rows)
 
 
-def places_of(rows: Sequence[Row], axis: str) -> dict[str, tuple[int, Value]]:
+def places_of(rows: Sequence[Row], axis: str) -> dict[str, tuple[int, Value | Missing]]:
     """Return the place of each value on an axis, and the value, by its identity.
 
-    Numbers come first, by size, then strings, then the others.
+    Numbers come first, by size, then strings, then the others, such as a value that is missing.
     """
-    values = {identity_of(row, axis): row.overrides.get(axis) for row in rows}
+    values = {identity_of(row, axis): row.overrides.get(axis, _ABSENT) for row in rows}
     ordered = sorted(values.items(), key=lambda item: _rank(*item))
     return {name: (place, value) for place, (name, value) in enumerate(ordered)}
 
@@ -117,7 +119,7 @@ def varying_axes(rows: Sequence[Row], axes: Sequence[str]) -> tuple[str, ...]:
     return tuple(axis for axis in axes if len({identity_of(row, axis) for row in rows}) > 1)
 
 
-def _rank(identity: str, value: Value) -> tuple[int, float, str]:
+def _rank(identity: str, value: Value | Missing) -> tuple[int, float, str]:
     """Return the sort key of a value."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return 2, 0.0, identity

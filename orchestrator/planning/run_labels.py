@@ -10,7 +10,7 @@ import json
 from itertools import combinations
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from orchestrator.grid.config_values import Missing
+from orchestrator.grid.config_values import DELETED, Missing
 from orchestrator.planning.grouping import NOTHING, find_differing
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class RunLabels:
     """The keys that tell runs from each other: short names first, then other keys of their configs.
 
     Short names are the axes of the commands that created the runs, and what these gave; a config group
-    only if the choice of every run is known, and if runs of one config have one choice. The others are
-    the keys in which runs differ that are alike in these.
+    only if the choice of every run is known, and if the configs of runs with several choices differ in
+    more than was given. The others are the keys in which runs differ that are alike in these.
 
     Args:
         runs: The runs.
@@ -63,7 +63,7 @@ class RunLabels:
     def __init__(self, runs: Sequence[LabelledRun], averaged: Averaged = NOTHING) -> None:
         self._groups = _find_groups(runs)
         swept = keys_of(run.overrides for run in runs)
-        given = keys_of(run.given for run in runs)
+        given = [key.removeprefix(DELETED) for key in keys_of(run.given for run in runs)]
         #: The keys with short names, those averaged over included.
         self.known = tuple(
             key
@@ -71,9 +71,8 @@ class RunLabels:
             if self._is_known(runs, key) and (key in swept or self._varies(runs, key))
         )
         names = [key for key in self.known if key not in averaged]
-        # Runs of one config have one ID: only what is averaged over can be in several of them.
-        for key in [it for it in names if it in self._groups and averaged is not NOTHING]:
-            if self._is_split_by(runs, key, names, averaged):
+        for key in [it for it in names if it in self._groups]:
+            if self._misleads(runs, key, averaged):
                 names.remove(key)
         differing: dict[str, None] = {}
         for group in self.group(runs, names):
@@ -88,7 +87,7 @@ class RunLabels:
     def value(self, run: LabelledRun, key: str) -> Value | Missing:
         """Return the value of a run on a key."""
         is_group = key in self._groups
-        if is_group and key in (choices := run.overrides if run.choices is None else run.choices):
+        if is_group and key in (choices := _choices(run)):
             return choices[key]
         for values in (run.overrides, run.given):
             # Anything else may be written another way in the config, such as an interpolation.
@@ -121,22 +120,58 @@ class RunLabels:
     def _varies(self, runs: Sequence[LabelledRun], key: str) -> bool:
         return len({self.values(run, [key]) for run in runs}) > 1
 
-    def _is_split_by(
-        self, runs: Sequence[LabelledRun], group: str, names: Sequence[str], averaged: Averaged
-    ) -> bool:
-        """Return whether runs of one config have different choices of a group.
+    def _misleads(self, runs: Sequence[LabelledRun], group: str, averaged: Averaged) -> bool:
+        """Return whether runs have several choices of a group, but configs that do not show it.
 
-        Where it is doubtful, the keys of the configs tell them apart.
+        Then the given values made them equal, or the choices are two names of one config.
         """
-        others = [name for name in names if name != group]
-        for alike in self.group(runs, others):
-            chosen = [row[0] for row in self.group(alike, [group])]
-            configs = [(_named(run), run.config) for run in chosen if run.config]
-            for pair in combinations(configs, 2):
-                # Also where the averaged values are defaults, which no name tells.
-                if all(key in averaged for key in find_differing(pair, averaged)):
-                    return True
-        return False
+        others = [key for key in self._groups if key != group]
+        # One run stands for all of the same choices that have values given at the same keys.
+        alike: dict[tuple[str, ...], dict[tuple[str, frozenset[str]], LabelledRun]] = {}
+        for run in runs:
+            if run.config:
+                choices = _choices(run)
+                found = alike.setdefault(tuple(str(choices.get(key)) for key in others), {})
+                found.setdefault((str(choices.get(group)), self._given_keys(run)), run)
+        return any(
+            one[0] != other[0] and not self._is_shown(chosen[one], chosen[other], averaged)
+            for chosen in alike.values()
+            for one, other in combinations(chosen, 2)
+        )
+
+    def _is_shown(self, one: LabelledRun, other: LabelledRun, averaged: Averaged) -> bool:
+        """Return whether configs differ in more than what was given, is averaged over, or follows from it."""
+        configs = [run.config for run in (one, other) if run.config and run.config.leaves]
+        if len(configs) < 2:  # noqa: PLR2004 # one that cannot be read says nothing
+            return True
+        given = self._given_keys(one) | self._given_keys(other)
+        hidden = averaged.and_all(
+            key
+            for config in configs
+            for key in config.leaves
+            if any(_is_within(key, it) or _is_within(it, key) for it in given)
+        )
+        found = find_differing([({}, config) for config in configs], hidden)
+        if any(key not in hidden for key in found):
+            return True
+        # That a switch has the value of another one does not mean that it follows from it.
+        first, second = (config.leaves for config in configs)
+        return any(
+            isinstance(value, bool) and second.get(key) is (not value) and key not in hidden
+            for key, value in first.items()
+        )
+
+    def _given_keys(self, run: LabelledRun) -> frozenset[str]:
+        keys = (key.removeprefix(DELETED) for key in _named(run))
+        return frozenset(key for key in keys if key not in self._groups)
+
+
+def _choices(run: LabelledRun) -> Mapping[str, Value]:
+    return run.overrides if run.choices is None else run.choices
+
+
+def _is_within(key: str, above: str) -> bool:
+    return key == above or key.startswith(f"{above}.")
 
 
 def _plain(value: Value) -> Value:

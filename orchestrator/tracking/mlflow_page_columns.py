@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.grid.config_values import Missing, look_up
+from orchestrator.grid.config_values import DELETED, Missing, look_up
 from orchestrator.tracking.mlflow_names import metric_name
 
 if TYPE_CHECKING:
@@ -55,10 +55,11 @@ def _metrics_of(directory: RunDirectory) -> Iterator[str]:
 
 def _axes_of(directory: RunDirectory) -> Iterator[str]:
     config = directory.read_config()
-    for key in directory.read_chosen().named:
+    for name in directory.read_chosen().named:
+        key = name.removeprefix(DELETED)
         is_group = isinstance(look_up(config, key), dict | Missing)
-        name = metric_name(f"orch.axis.{key}" if is_group else key)
-        yield _column("tags" if is_group else "params", name)
+        shown = metric_name(f"orch.axis.{key}" if is_group else key)
+        yield _column("tags" if is_group else "params", shown)
 
 
 def _column(kind: str, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestrator.config.credential_check import is_secret
 from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.grid.axes import describe_point
-from orchestrator.grid.config_values import show
+from orchestrator.grid.config_values import DELETED, Missing, label_of
 from orchestrator.rundir import records
 from orchestrator.rundir.metric_names import BEST
 from orchestrator.rundir.state import State, Status
@@ -56,8 +56,10 @@ def read_params(directory: RunDirectory) -> dict[str, str]:
 def axis_tags(directory: RunDirectory) -> dict[str, str]:
     """Return one tag per axis, and one per value that was given."""
     return {
-        metric_name(f"orch.axis.{key}"): tag_value(
-            _redact(key.split("."), value if isinstance(value, str) else show(value))
+        metric_name(f"orch.axis.{key.removeprefix(DELETED)}"): tag_value(
+            label_of(Missing())
+            if key.startswith(DELETED)
+            else _redact(key.split("."), label_of(value))
         )
         for key, value in directory.read_chosen().named.items()
     }

@@ -14,7 +14,7 @@ from orchestrator.cli.run_json import report_as_json
 from orchestrator.cli.safe_output import on_one_line
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.errors import RunDirectoryError
-from orchestrator.grid.config_values import show as show_value
+from orchestrator.grid.config_values import DELETED, label_of
 from orchestrator.rundir import code_record
 from orchestrator.rundir.program_files import find_best_checkpoint
 from orchestrator.rundir.replaced import kept_for
@@ -68,7 +68,7 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
     """Yield the name and the value of each line under the first one."""
     seen = report.seen
     for key, value in {**report.overrides, **report.given}.items():
-        yield key, value if isinstance(value, str) else show_value(value)
+        yield key, "deleted" if key.startswith(DELETED) else label_of(value)
     if report.note:
         yield "note", str(report.note)
     if report.created_at:

@@ -53,6 +53,12 @@ def test_axes_are_part_of_the_command(project: Project) -> None:
     assert words(project.command(project.make("lr=0.2,9", "seed=1,9"))) == ["lr=0.2", "seed=1"]
 
 
+def test_key_that_was_deleted_is_deleted_again(project: Project) -> None:
+    directory = project.make("~width", "lr=0.2")
+    assert words(project.command(directory)) == ["~width", "lr=0.2"]
+    assert words(project.command(directory, "~width")) == ["~width", "lr=0.2"]
+
+
 def test_given_overrides_are_kept_unless_the_run_has_another_value(project: Project) -> None:
     directory = project.make("lr=0.2,9", "width=3")
     assert words(project.command(directory, "width=3", "lr=0.1,0.2")) == ["width=3", "lr=0.2"]

@@ -49,14 +49,25 @@ def test_csv_of_single_runs_names_each() -> None:
     ]
 
 
+def test_csv_does_not_mix_up_what_looks_alike() -> None:
+    """Text and a number, null and no value, NaN and no metric."""
+    values = [{"lr": "1"}, {"lr": 1}, {"lr": None}, {}, {"lr": "x"}]
+    runs = [
+        RunResults(each, {"loss": float(at), "bad": math.nan}) for at, each in enumerate(values)
+    ]
+    rows = list(csv.DictReader(io.StringIO(csv_of(compare([*runs, RunResults({"lr": 2}, {})])))))
+    assert {row["lr"] for row in rows} == {'"1"', "1", "null", "", "x", "2"}
+    assert [row["bad"] for row in rows] == ["NaN"] * 5 + [""]
+
+
 @pytest.mark.parametrize(
     ("cell", "shown"),
     [
         (None, "-"),
         (Cell(0.5, None), "0.5"),
         (Cell(0.5, 0.25), "0.5 ± 0.25"),
-        (Cell(math.nan, math.nan), "nan"),
-        (Cell(math.inf, math.nan), "inf"),
+        (Cell(math.nan, math.nan), "NaN"),
+        (Cell(math.inf, math.nan), "Infinity"),
     ],
 )
 def test_cell_has_a_deviation_only_if_there_is_one(cell: Cell | None, shown: str) -> None:

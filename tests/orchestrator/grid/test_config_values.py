@@ -12,11 +12,30 @@ from orchestrator.grid.config_values import (
     dotted_keys,
     is_known,
     is_number,
+    label_of,
     look_up,
     nearest_key,
     same,
     show,
 )
+
+ANY = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4)
+
+
+@given(ANY, ANY)
+def test_labels_of_two_values_are_two_labels(one: Any, other: Any) -> None:
+    """A string that looks like a number, or like nothing at all, is quoted."""
+    assert (label_of(one) == label_of(other)) == (type(one) is type(other) and one == other)
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [("mlp", "mlp"), ("1", '"1"'), ("true", '"true"'), ("", '""'), (None, "null"), (1, "1")],
+)
+def test_label_is_quoted_only_where_it_must_be(value: Any, label: str) -> None:
+    assert label_of(value) == label
+    assert label_of(Missing()) == "(absent)"
+
 
 CONFIG = {"model": {"name": "mlp", "layers": [8, 16], "extra": None}, "lr": 0.1}
 

@@ -37,9 +37,19 @@ def test_difference_and_its_interval_equal_those_of_scipys_paired_test() -> None
 
 def test_only_common_seeds_are_paired() -> None:
     """A seed that one of the two rows lacks, or whose run has no number, does not count."""
-    first = {0: 1.0, 1: 2.0, 2: 3.0, 3: math.nan}
-    found = paired_differences(_table({**first, 3: 1.0}, {1: 5.0, 4: 9.0}, {5: 7.0}, {0: None}))
-    assert found == [None, PairedDifference(3.0, None, 1), None, None]
+    first = {0: 1.0, 1: 2.0, 2: 3.0, 3: 1.0}
+    found = paired_differences(_table(first, {1: 5.0, 4: 9.0}, {5: 7.0}, {0: None}))
+    assert found == [None, PairedDifference(3.0, None, 1, 1), None, None]
+
+
+def test_pairs_with_a_number_that_is_none_are_counted() -> None:
+    """A run that diverged does not disappear."""
+    found = paired_differences(
+        _table({0: 1.0, 1: 2.0, 2: 3.0}, {0: 5.0, 1: math.inf, 2: math.nan}, {1: math.nan})
+    )
+    (nothing,) = [each for each in found if each and not each.pairs]
+    assert PairedDifference(4.0, None, 1, 3) in found
+    assert (math.isnan(nothing.mean), nothing.common) == (True, 1)
 
 
 def test_without_scipy_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
+from orchestrator.grid.config_values import label_of
 from orchestrator.planning.results_by_axis import (
     cell_in,
     heat_of,
@@ -42,6 +43,15 @@ def test_axis_with_other_values_than_numbers_is_refused(value: Any) -> None:
 def test_axis_that_is_not_one_is_refused(axis: str, hint: str) -> None:
     with pytest.raises(UsageError, match=hint):
         lines_against(table({"lr": 0.1, "seed": 0}, {"lr": 0.2, "seed": 1}), axis)
+
+
+def test_null_is_another_place_than_no_value() -> None:
+    """Each is an axis value of some run."""
+    found = table(
+        {"lr": None, "m": 1}, {"m": 1}, {"lr": 0.1, "m": 1}, {"lr": "1", "m": 1}, {"lr": 1}
+    )
+    values = [label_of(value) for _, value in places_of(found.rows, "lr").values()]
+    assert values == ["0.1", "1", '"1"', "(absent)", "null"]
 
 
 def test_heat_map_has_a_place_for_each_combination() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.grid.config_values import Missing
-from orchestrator.planning.grouping import Averaged, RunConfig
+from orchestrator.planning.grouping import NOTHING, Averaged, RunConfig
 from orchestrator.planning.run_labels import RunLabels
 from orchestrator.planning.run_results import RunResults
 
@@ -53,7 +53,7 @@ def test_choices_of_one_config_do_not_split_it() -> None:
     ]
     labels = RunLabels(runs, Averaged(()))
     assert labels.keys == ()
-    assert RunLabels(runs).keys == ("model", "seed")
+    assert RunLabels(runs).keys == ("seed",)
 
 
 def test_choices_of_one_config_do_not_split_it_where_the_averaged_value_is_a_default() -> None:
@@ -64,6 +64,41 @@ def test_choices_of_one_config_do_not_split_it_where_the_averaged_value_is_a_def
     ]
     assert RunLabels(runs, Averaged(())).keys == ()
     assert "seed" in RunLabels(runs).keys
+
+
+NONE = {"aug.crop": False, "aug.flip": False}
+STRONG = {"aug.crop": True, "aug.flip": True}
+
+
+@pytest.mark.parametrize("averaged", [Averaged(()), NOTHING])
+def test_choice_whose_config_was_made_equal_to_another_one_is_no_name(averaged: Averaged) -> None:
+    """None with all that strong has is strong, whatever else the runs differ in."""
+    typed = _run({**STRONG, "lr": 1}, {"aug": "none"}, STRONG, aug="none", lr=1)
+    strong = _run({**STRONG, "lr": 2}, {"aug": "strong"}, aug="strong", lr=2)
+    assert RunLabels([typed, strong], averaged).keys == ("lr",)
+    name = {"name": "none-1"}, {"name": "strong-2"}
+    runs = [
+        _run({**STRONG, "lr": at, **name[at - 1]}, run.choices, run.given, **run.overrides)
+        for at, run in enumerate((typed, strong), 1)
+    ]
+    assert RunLabels(runs, averaged).keys == ("aug", "lr")  # the program sees another name
+
+
+def test_choice_with_a_value_of_its_own_is_a_name() -> None:
+    """A switch that another switch was given the value of is one, too."""
+    none = _run(NONE, {"aug": "none"}, {"aug.crop": False}, aug="none")
+    strong = _run(STRONG, {"aug": "strong"}, aug="strong")
+    assert "aug" in RunLabels([none, strong]).keys
+    typed = _run({**NONE, "aug.crop": True}, {"aug": "none"}, {"aug.crop": True}, aug="none")
+    assert RunLabels([typed, strong]).keys == ("aug",)
+
+
+def test_key_that_a_command_deleted_tells_its_runs_apart() -> None:
+    """Its runs have no value there."""
+    kept = _run({"lr": 1, "decay": 0.1}, {}, lr=1)
+    deleted = _run({"lr": 2}, {}, {"~decay": None}, lr=2)
+    labels = RunLabels([kept, deleted])
+    assert [_values(labels, run) for run in (kept, deleted)] == [{"lr": 1, "decay": 0.1}, {"lr": 2}]
 
 
 @pytest.mark.parametrize(("one", "other", "is_equal"), [(1, 1.0, True), (1, True, False), (0, "0", False)])  # fmt: skip

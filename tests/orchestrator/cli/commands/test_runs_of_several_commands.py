@@ -14,6 +14,7 @@ from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.main import call
 from orchestrator.planning.load import load_plan
+from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, Status
 from orchestrator.tracking.run_data import axis_tags, name_of
@@ -60,6 +61,18 @@ SEVERAL = {
     "an interpolation": (["lr='${model.width}',0.1", "seed=0,1"], ["lr=1", "seed=2"]),
     "not part of the identity": (["device=cuda", "seed=0,1"], ["device=cpu", "seed=2"], ["lr=3"]),
     "a config with a grid": (["extra=grid"], ["seed=2,3"]),
+    "a deleted key": (
+        ["lr=0.1,0.2", "seed=0,1"],
+        ["~sizes", "lr=0.3", "seed=0,1"],
+        ["~model.name"],
+    ),
+    "a deleted group": (["model=a,b", "seed=0"], ["~model", "lr=0.3", "seed=0,1"]),
+    "a choice that was made equal": (
+        ["model=a", "model.name=b", "+model.rate=0.5", "seed=0,1"],
+        ["model=b", "lr=0.2", "seed=0,1"],
+        ["model=b", "seed=0"],
+    ),
+    "text and numbers": (["lr=1,'1',null,'null'", "seed=0,1"], ["lr='1'", "seed=2"]),
     "no axes": (["seed=0"], ["seed=1"], ["lr=0.5"], ["lr=0.5", "seed=1"]),
 }
 
@@ -219,6 +232,20 @@ def test_run_has_one_name_everywhere(
     assert call([*where, "show", run.id, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["overrides"], told["given"]) == ({"seed": seed}, {"lr": 0.2, "model": "b"})
+
+
+def test_deleted_key_is_part_of_the_name(
+    project: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run without it is not the one with the default."""
+    training = project([["~lr", "seed=3", "model.name='1'"]])
+    (run,) = orch.load(training.parent).runs
+    assert repr(run).endswith('done ~lr seed=3 model.name="1">')
+    directory = RunDirectory(run.path)
+    assert name_of(directory) == '~lr seed=3 model.name="1"'
+    assert axis_tags(directory)["orch.axis.lr"] == "(absent)"
+    assert call(["--config-dir", str(tmp_path / "conf"), "show", run.id]) == 0
+    assert capsys.readouterr().out.split("\n")[1].split() == ["~lr", "deleted"]
 
 
 def test_condition_on_a_group_knows_its_default(
