@@ -1,6 +1,7 @@
 """What a training runs on is chosen by the configuration, and written down."""
 
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from trainer.compute_environment import (
     choose_autocast,
     choose_device,
     compare,
+    describe_cpu,
     describe_environment,
 )
 from trainer.errors import ConfigError
@@ -65,6 +67,26 @@ def test_comparison_says_all_that_changed(
 ) -> None:
     """Also what only one of both has."""
     assert compare(before, now) == said
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "maker"),
+    [
+        ("processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\n", ", AuthenticAMD"),
+        ("processor\t: 0\nBogoMIPS\t: 243.75\n", ""),
+        (None, ""),
+    ],
+)
+def test_maker_of_the_processor_is_named(tmp_path: Path, cpuinfo: str | None, maker: str) -> None:
+    """Its square roots differ in their last bits. Where it was not told before, nothing has changed."""
+    if cpuinfo is not None:
+        (tmp_path / "cpuinfo").write_text(cpuinfo)
+    found = describe_cpu(tmp_path / "cpuinfo")
+    before = found.removesuffix(maker)
+    assert found == before + maker
+    assert len(before.split()) > 1
+    assert not compare({"cpu": before}, {"cpu": found})
+    assert bool(compare({"cpu": f"{before}, GenuineIntel"}, {"cpu": found})) is bool(maker)
 
 
 def test_environment_of_an_earlier_version_has_not_changed() -> None:
