@@ -42,11 +42,7 @@ _TICK_LAST: Final = 0.02  # while leftover processes live
 # Leftover processes, such as loader workers or an upload, may finish their work.
 _LEFTOVER_GRACE: Final = 5.0
 _LAST_GRACE: Final = 1.0
-
-
 _NO_METRICS: Final = b"orch: no line of the output matched orch.metrics_from_output\n"
-
-
 _AT_ONCE: Final = (Cut.LOST, Cut.UNLOCKED)  # another process may execute the run already
 
 
