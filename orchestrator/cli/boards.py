@@ -5,11 +5,6 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Group
-from rich.constrain import Constrain
-from rich.live import Live as LiveDisplay
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.event_json import event_as_json
@@ -44,16 +39,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from orchestrator.execution.events import Event, ExecutionSnapshot, Live
+    from orchestrator.execution.events import Event, ExecutionSnapshot
     from orchestrator.execution.remaining_time import Pace
     from orchestrator.grid.config_values import Value
 
 
-_NAME: Final = 10  # minimum columns for the values that distinguish a run
-_BESIDE_NAME: Final = 30
-_ROWS_BESIDES: Final = 4  # the bar, and some finished runs above the slots
-_ECHOES: Final = 5  # columns for ^C, twice
-_NARROW: Final = 60  # columns; on narrower terminals the bar takes the full width
 _PER_MINUTE: Final = 600.0  # runs per hour; faster paces are shown per minute
 
 
@@ -117,83 +107,6 @@ class QuietBoard(PlainBoard):
         is_failure = isinstance(event, Ended) and event.state is State.FAILED
         if is_failure or isinstance(event, Paused | Blocked | Controlled | ControlFailed):
             super()._print(event)
-
-
-class LiveBoard(PlainBoard):
-    """Prints finished runs as lines, and below them one line per slot and the progress bar."""
-
-    def __init__(self, console: Console, total: int) -> None:
-        super().__init__(console, total)
-        self._bar = Progress(
-            TextColumn("[bold]runs[/]"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[pace]}", style="dim"),
-            console=console,
-            expand=True,
-        )
-        self._task = self._bar.add_task("runs", total=total, pace="")
-        self._display = LiveDisplay(self._last_line(), console=console, refresh_per_second=8)
-
-    def show(self, event: Event) -> None:
-        """Print the event above the bar; a started attempt, and how far it comes, shows in its slot."""
-        if isinstance(event, AttemptStarted | Advanced):
-            return
-        super().show(event)
-        self._bar.update(self._task, completed=self._over)
-
-    def refresh(self, snapshot: ExecutionSnapshot) -> None:
-        """Redraw the slots and the bar."""
-        rows = Table.grid(padding=(0, 2), expand=True)
-        # The run, its progress and some of its metrics stay visible on the narrowest terminal.
-        widest = max(_NAME, self._console.width - _BESIDE_NAME)
-        rows.add_column(no_wrap=True, min_width=8)
-        rows.add_column(no_wrap=True, overflow="ellipsis", max_width=widest)
-        rows.add_column(no_wrap=True, justify="right")
-        rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        has_gpus = any(item.started.slot.gpu for item in snapshot.live)
-        if has_gpus:
-            rows.add_column(no_wrap=True)
-        live = sorted(snapshot.live, key=lambda item: item.started.slot.number)
-        # Leaves space for the bar below the slots and the last finished runs above them.
-        room = max(1, self._console.height - _ROWS_BESIDES)
-        shown = live if len(live) <= room else live[: room - 1]
-        for item in shown:
-            gpu = item.started.slot.gpu
-            rows.add_row(
-                Text(short(item.started.run.run_id), style="cyan"),
-                Text(self._name(item.started.run.overrides)),
-                Text(_count(item)),
-                on_one_line(Text(describe_metrics(item.metrics), style="dim")),
-                *([Text(f"GPU {gpu.number}" if gpu else "CPU", style="dim")] if has_gpus else []),
-            )
-        if more := len(live) - len(shown):
-            rows.add_row(Text("..."), Text(f"{more} more", style="dim"))
-        pace = "  ".join(filter(None, (snapshot.note, describe_pace(snapshot.pace))))
-        self._bar.update(self._task, pace=pace)
-        self._display.update(Group(rows, self._last_line()), refresh=True)
-
-    def _last_line(self) -> Constrain:
-        """Return the bar, narrower than the terminal: an echoed ^C must not wrap to a new line."""
-        width = self._console.width
-        return Constrain(self._bar, width - _ECHOES if width > _NARROW else width)
-
-    def __enter__(self) -> Self:
-        """Start the live display."""
-        self._display.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop the live display, leaving the bar without an estimate."""
-        self._bar.update(self._task, pace="")
-        self._display.update(self._last_line())
-        self._display.stop()
 
 
 class JsonBoard(PlainBoard):
@@ -289,10 +202,3 @@ def describe_pace(pace: Pace) -> str:
     if pace.remaining is not None:
         parts.append(f"{describe_seconds(pace.remaining)} left")
     return "  ".join(parts)
-
-
-def _count(live: Live) -> str:
-    saved = live.progress
-    if saved is None:  # or it reports nothing but metrics
-        return "" if live.metrics else "starting"
-    return f"{saved.iteration}/{saved.iterations}"

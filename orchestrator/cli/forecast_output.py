@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.cli.tables import note
 from orchestrator.execution.remaining_time import describe_seconds
+from orchestrator.planning.load import Planned
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
+
+    from rich.console import Console
 
     from orchestrator.execution.grid_forecast import Executed, Forecast, Range
     from orchestrator.execution.planned_sharing import PlannedSharing
+    from orchestrator.execution.protocols import Resources
+    from orchestrator.planning.executable_plan import Work
 
 _HOUR: Final = 3600.0
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
@@ -20,6 +27,26 @@ _HUNDRED: Final = 100
 _SHOWN: Final = 3  # values about which nothing is known
 _LITTLE: Final = 0.5  # seconds
 _LEAST: Final = 0.01  # hours
+
+
+def announce_forecast(
+    planned: Work, resources: Resources, options: argparse.Namespace, console: Console
+) -> Forecast | None:
+    """Forecast the execution of a plan, and tell it if its end will say how right it was."""
+    if not isinstance(planned, Planned):
+        return None
+    # The first runs of all are executed, and end, without these.
+    from orchestrator.execution.grid_forecast import Capacity  # noqa: PLC0415 # as above
+    from orchestrator.execution.planned_forecast import forecast_plan  # noqa: PLC0415 # as above
+
+    gpus = {gpu for slot in resources.slots for gpu in slot.gpus}
+    each, slots = planned.settings.share.gpus_per_run, len(resources.slots)
+    if resources.packing:  # how many fit is not known until they are measured
+        slots = min(slots, resources.packing.count_expected(gpus))
+    found = forecast_plan(planned, Capacity(slots, len(gpus), gpus_per_run=each))
+    if found and is_announced(found) and not (options.quiet or options.json):
+        console.print(note(describe_forecast(found)))
+    return found
 
 
 def describe_forecast(forecast: Forecast) -> str:

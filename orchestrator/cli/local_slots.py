@@ -7,9 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
-from orchestrator.execution.packing import Packing
-from orchestrator.execution.peak_memory import PeakMemory
-from orchestrator.execution.planned_sharing import most_per_gpu
 from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import count_slots, make_slots
 from orchestrator.execution.visible_gpus import NO_GPUS, GpuGate, choose
@@ -20,6 +17,8 @@ if TYPE_CHECKING:
     from orchestrator.config.orch_settings import Settings
     from orchestrator.config.resource_settings import Share
     from orchestrator.execution.mps_daemon import MpsDaemon
+    from orchestrator.execution.packing import Packing
+    from orchestrator.execution.peak_memory import PeakMemory
     from orchestrator.execution.slots import Gpu, Slot
     from orchestrator.execution.visible_gpus import Gpus
     from orchestrator.execution.wall_time_limit import Worker
@@ -35,7 +34,7 @@ def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
     control: ControlFile,
     shared: Mapping[str, str],
     *,
-    learn: Callable[[], PeakMemory] = PeakMemory,
+    learn: Callable[[], PeakMemory],
 ) -> Resources:
     """Return what runs may use: no more slots than there are runs.
 
@@ -53,7 +52,7 @@ def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
             " Set it to a smaller number, or --gpus none."
         )
     processors = len(os.sched_getaffinity(0))
-    per_gpu = most_per_gpu(share, chosen, processors)
+    per_gpu = _most_per_gpu(share, chosen, processors)
     count = count_slots(share.workers, len(chosen), processors, share.gpus_per_run, per_gpu)
 
     daemon = _find_daemon(share, chosen)
@@ -73,9 +72,24 @@ def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
         save_when_asked=settings.program.is_trainer,
         requests=control.news,
         grow=slots,
-        packing=Packing(gpus, learn(), per_gpu) if share.is_measured and per_gpu > 1 else None,
+        packing=_pack(gpus, learn, per_gpu) if share.is_measured and per_gpu > 1 else None,
         daemon=daemon,
     )
+
+
+# What many runs on a GPU need is imported only there.
+def _most_per_gpu(share: Share, chosen: Sequence[Gpu], processors: int) -> int:
+    if not chosen:
+        return 1
+    from orchestrator.execution.planned_sharing import most_per_gpu  # noqa: PLC0415 # as above
+
+    return most_per_gpu(share, chosen, processors)
+
+
+def _pack(gpus: Gpus, learn: Callable[[], PeakMemory], per_gpu: int) -> Packing:
+    from orchestrator.execution.packing import Packing  # noqa: PLC0415 # as above
+
+    return Packing(gpus, learn(), per_gpu)
 
 
 def _find_daemon(share: Share, chosen: Sequence[Gpu]) -> MpsDaemon | None:

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
 from orchestrator.extras import TRAINER
-from orchestrator.launchers.command import CommandLauncher
-from orchestrator.launchers.warm import HYDRA, TRAINING_STACK, WarmLauncher, modules_named_by
-from orchestrator.runner.entry_point_call import EntryPoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.config.orch_settings import Settings
     from orchestrator.launchers.code_description import CodeDescription
+    from orchestrator.launchers.command import CommandLauncher
+    from orchestrator.launchers.warm import WarmLauncher
     from orchestrator.planning.plan import Decision
 
 
@@ -33,9 +32,19 @@ def choose_launcher(
     """
     program, limits = settings.program, settings.limits
     if program.command:
+        from orchestrator.launchers.command import CommandLauncher  # noqa: PLC0415 # commands only
+
         return CommandLauncher(program.command, limits, code, program.metrics_from_output)
+    from orchestrator.launchers.warm import (  # noqa: PLC0415 # not for commands
+        HYDRA,
+        TRAINING_STACK,
+        WarmLauncher,
+        modules_named_by,
+    )
+
     if program.entry_point:
         from orchestrator.config.hydra_app import find_app_function  # noqa: PLC0415 # not for the trainer
+        from orchestrator.runner.entry_point_call import EntryPoint  # noqa: PLC0415 # as above
 
         patterns = program.metrics_from_output
         entry_point = EntryPoint(program.entry_point, program.arguments, metric_patterns=patterns)

@@ -12,7 +12,6 @@ from orchestrator.cli.next_command import next_command
 from orchestrator.execution.stop_requests import StopLevel
 from orchestrator.extras import MLFLOW
 from orchestrator.tracking.git_source import record_source
-from orchestrator.tracking.reporter_handle import Patience, ReporterProcess, find_backlog
 
 if TYPE_CHECKING:
     import argparse
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.stop_requests import StopRequests
     from orchestrator.planning.executable_plan import Work
     from orchestrator.tracking.git_source import GitSource
+    from orchestrator.tracking.reporter_handle import ReporterProcess
 
 
 def available_tracking(tracking: Tracking, console: Console) -> Tracking:
@@ -37,6 +37,8 @@ def available_tracking(tracking: Tracking, console: Console) -> Tracking:
 
 def start_reporter(planned: Work, source: GitSource) -> ReporterProcess:
     """Start the process that reports the runs, as they were started with this code."""
+    from orchestrator.tracking.reporter_handle import ReporterProcess  # noqa: PLC0415 # tracking only
+
     record_source(planned.experiment.path, source)
     reporter = ReporterProcess(planned.experiment, planned.settings.tracking)
     reporter.start()
@@ -54,6 +56,8 @@ def finish_reporter(
 
     Ctrl-C ends the wait; returns whether that happened.
     """
+    from orchestrator.tracking.reporter_handle import Patience, find_backlog  # noqa: PLC0415 # as above
+
     before = stop.level
 
     def is_interrupted() -> bool:

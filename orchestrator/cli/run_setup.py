@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 
 from rich.text import Text
 
-from orchestrator.cli.boards import JsonBoard, LiveBoard, PlainBoard, QuietBoard
+from orchestrator.cli.boards import JsonBoard, PlainBoard, QuietBoard
 from orchestrator.cli.broken_pipe import TolerantStream
 from orchestrator.cli.run_reporter import available_tracking
 from orchestrator.errors import RunDirectoryError
@@ -63,7 +63,11 @@ def choose_board(options: argparse.Namespace, console: Console, total: int) -> P
         return JsonBoard(console, total)
     if options.quiet:
         return QuietBoard(console, total)
-    return LiveBoard(console, total) if console.is_terminal else PlainBoard(console, total)
+    if not console.is_terminal:
+        return PlainBoard(console, total)
+    from orchestrator.cli.live_board import LiveBoard  # noqa: PLC0415 # terminals only
+
+    return LiveBoard(console, total)
 
 
 def on_course(

@@ -10,8 +10,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from orchestrator.config.overrides import is_for_program, name_of, without_secret_value
-from orchestrator.grid.config_values import DELETED, Missing, look_up
-from orchestrator.grid.identity import NEVER_IDENTITY
+from orchestrator.grid.config_values import DELETED, NEVER_IDENTITY, Missing, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence

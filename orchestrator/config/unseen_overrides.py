@@ -15,8 +15,8 @@ from orchestrator.config.overrides import as_override, is_for_program, name_of
 from orchestrator.config.resolved_size import check_resolved_size
 from orchestrator.errors import OrchestratorError
 from orchestrator.grid.axes import Point
-from orchestrator.grid.config_values import is_known, same
-from orchestrator.grid.identity import NEVER_IDENTITY, identify
+from orchestrator.grid.config_values import NEVER_IDENTITY, is_known, same
+from orchestrator.grid.identity import identify
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.events import AttemptStarted, ExecutionSnapshot, Live, Stopping
-from orchestrator.execution.packing import LiveRun
 from orchestrator.execution.remaining_time import Effort, Estimator
 from orchestrator.execution.slots import shares_gpu
 from orchestrator.execution.stop_requests import StopLevel
@@ -17,6 +16,7 @@ from orchestrator.rundir.program_files import NO_SIGNS, has_saved, signs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from orchestrator.execution.packing import LiveRun
     from orchestrator.execution.protocols import Attempt, Board, Resources
     from orchestrator.execution.scheduler import QueuedRun
     from orchestrator.execution.slot_limit import Allotment
@@ -109,6 +109,8 @@ class Attempts:
         started, run = running.started, running.decision.run
         if started.slot.gpu is None:
             return None
+        from orchestrator.execution.packing import LiveRun  # noqa: PLC0415 # GPUs only
+
         directory = self._experiment.run(run.run_id)
         point, gpu = run.overrides, started.slot.gpu
         return LiveRun(

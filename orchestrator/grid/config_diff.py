@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.grid.config_values import Missing, same, show
-from orchestrator.grid.identity import NEVER_IDENTITY
+from orchestrator.grid.config_values import NEVER_IDENTITY, Missing, same, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
+# Keys that are not part of the identity of any run.
+NEVER_IDENTITY: Final = ("results_dir", "experiment_id", "hydra", "_filters", "orch")
 _MOST_DIGITS: Final = 18
 _FIRST_OF_JSON: Final = frozenset('-0123456789tfnNI["{ \t')
 DELETED: Final = "~"  # before a key that a command deleted, where it stands beside values
@@ -53,6 +54,8 @@ def is_known(config: Mapping[str, Value], path: str) -> bool:
 
 def nearest_key(config: Mapping[str, Value], path: str) -> str | None:
     """Return the most similar key of a config; None if no key is similar."""
+    import difflib  # noqa: PLC0415 # errors only
+
     return next(iter(difflib.get_close_matches(path, list(dotted_keys(config)), n=1)), None)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NewType
 
 from orchestrator.errors import IdentityError
 from orchestrator.grid.config_template import put
+from orchestrator.grid.config_values import NEVER_IDENTITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,6 @@ RunId = NewType("RunId", str)
 RUN_ID_DIGITS: Final = 16
 SHORT_ID_DIGITS: Final = 8
 _GAP: Final = "\0"
-NEVER_IDENTITY = ("results_dir", "experiment_id", "hydra", "_filters", "orch")
 
 
 @dataclass(frozen=True, slots=True)

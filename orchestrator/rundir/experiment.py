@@ -187,6 +187,14 @@ class ExperimentDirectory:
         except OSError:
             return False
 
+    def is_first(self) -> bool:
+        """Return whether this experiment has no runs yet, and there is nothing else beside it."""
+        try:
+            beside = [name for name in os.listdir(self.results_dir) if name != self.experiment_id]  # noqa: PTH208 # names suffice
+        except OSError:
+            beside = []
+        return not beside and not self.run_ids()
+
     def stop_file(self) -> StopFile:
         """Return the file by which orchestrators of the experiment are asked to stop."""
         from orchestrator.rundir.experiment_stop_file import StopFile  # noqa: PLC0415 # not to plan

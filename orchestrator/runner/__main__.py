@@ -4,6 +4,7 @@ Once this process has forked the runner, it is the keeper. Before the fork, it l
 the runner needs: a fork copies the memory it touches.
 """
 
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _be_runner(arguments: Sequence[str], keeper: Keeper) -> int:
+    gc.disable()  # what is imported lives to the end
     from pathlib import Path  # noqa: PLC0415 # not for the keeper
 
     from orchestrator.rundir.directory import RunDirectory  # noqa: PLC0415
@@ -28,6 +30,8 @@ def _be_runner(arguments: Sequence[str], keeper: Keeper) -> int:
     from orchestrator.runner.runner import Links, work  # noqa: PLC0415
     from orchestrator.runner.time_limits import NO_LIMITS, Limits  # noqa: PLC0415
 
+    gc.freeze()
+    gc.enable()
     run_dir, attempt, *rest = arguments
     count = len(NO_LIMITS.as_arguments())
     limits, patterns = Limits.from_arguments(rest[:count]), int(rest[count])

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
+import sys
 from typing import Any
 
 
 @functools.cache
 def nvml_library() -> Any:  # noqa: ANN401 # the library has no types
     """Load NVML once per process; return None without a driver."""
-    import pynvml  # noqa: PLC0415 # imported only where GPUs are used
+    if "pynvml" not in sys.modules and not _is_installed():
+        return None
+    import pynvml  # noqa: PLC0415 # ten milliseconds
 
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
         return None
     return pynvml
+
+
+def _is_installed() -> bool:
+    """Return whether there is the library of the driver that pynvml loads."""
+    try:
+        ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def memory_by_process(uuid: str | None) -> dict[int, int] | None:

@@ -10,7 +10,6 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from orchestrator.grid.extension import TOTAL
 from orchestrator.rundir.run_metrics import read_curves, read_last_step
 from orchestrator.rundir.state import PAUSED, Failure, Record
 from orchestrator.runner.failure_classes import FailureKind
@@ -78,6 +77,8 @@ def _how_far(directory: RunDirectory, progress: Progress | None) -> HowFar:
 
 def _is_cut_short(directory: RunDirectory) -> bool:
     """Return whether a run has logged fewer iterations than it has, each of which is a step."""
+    from orchestrator.grid.extension import TOTAL  # noqa: PLC0415 # few programs end before their pause
+
     curves = read_curves(directory.metrics)
     steps = sorted({step for curve in curves.values() for step in curve})
     total = directory.read_config().get(TOTAL)

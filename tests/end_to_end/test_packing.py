@@ -62,8 +62,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (card / "total").write_text(str(32 * GIB))
     monkeypatch.setenv("GPU_STAND_IN", str(tmp_path / "gpus"))
     monkeypatch.setenv("PYTHONPATH", str(STAND_IN))
+    # Any library in the place of the driver's: only whether there is one is looked at.
+    driver = tmp_path / "driver"
+    driver.mkdir()
+    (driver / "libnvidia-ml.so.1").symlink_to(_library_of_c())
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(driver))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return tmp_path
+
+
+def _library_of_c() -> Path:
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return next(Path(line.split()[-1]) for line in lines if "/libc." in line)
 
 
 def most_at_once(events: list[dict[str, Any]]) -> int:

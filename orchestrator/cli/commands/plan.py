@@ -23,7 +23,6 @@ from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
     from rich.console import Console
 
@@ -132,21 +131,13 @@ def _sharing(planned: Planned, flags: dict[str, Value]) -> PlannedSharing | None
 
 def _forecast(planned: Planned, flags: dict[str, Value], sharing: PlannedSharing | None) -> str:
     """Return the forecast in one line; empty if there is nothing to execute."""
-    if not _is_in_use(planned.experiment.results_dir):
+    if planned.experiment.is_first():
         return NOTHING_KNOWN if planned.plan.decisions else ""
     from orchestrator.cli.forecast_output import describe_forecast  # noqa: PLC0415 # as above
     from orchestrator.execution.planned_forecast import forecast_here  # noqa: PLC0415 # as above
 
     forecast = forecast_here(planned, with_flags(planned.settings, flags).share, sharing)
     return describe_forecast(forecast) if forecast else ""
-
-
-def _is_in_use(results_dir: Path) -> bool:
-    """Return whether a folder of results is there and has something in it."""
-    try:
-        return next(results_dir.iterdir(), None) is not None
-    except OSError:
-        return False
 
 
 def _as_json(planned: Planned, flags: dict[str, Value]) -> dict[str, object]:

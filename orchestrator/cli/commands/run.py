@@ -22,12 +22,9 @@ from orchestrator.cli.exit_message import (
     end_settled,
     exit_code,
 )
-from orchestrator.cli.forecast_output import describe_forecast, is_announced
-from orchestrator.cli.halving_output import apply_halving, print_halving, refuse_elsewhere
 from orchestrator.cli.local_slots import find_resources, limit_to, take_turns
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import typed_command
-from orchestrator.cli.prepare_option import prepare
 from orchestrator.cli.run_launcher import choose_launcher
 from orchestrator.cli.run_reporter import finish_reporter, start_reporter
 from orchestrator.cli.run_setup import choose_board, code_of, on_course, set_up
@@ -38,24 +35,19 @@ from orchestrator.cli.search_supply import (
     refuse_what_a_search_cannot,
 )
 from orchestrator.cli.setting_flags import parse_flags, with_flags
-from orchestrator.cli.tables import note, print_summary, say_nothing_to_do
+from orchestrator.cli.tables import print_summary, say_nothing_to_do
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.execution.engine import Engine
-from orchestrator.execution.grid_forecast import Capacity, Executed
 from orchestrator.execution.ordering import arrange
-from orchestrator.execution.past_peaks import learn_peaks
-from orchestrator.execution.planned_forecast import forecast_plan
 from orchestrator.execution.stop_requests import StopLevel, StopRequests
 from orchestrator.execution.visible_gpus import Nvml
 from orchestrator.launchers.shared_memory_check import lack_of_shared_memory
-from orchestrator.planning.code_drift import find_drift
-from orchestrator.planning.load import Planned, load_plan
+from orchestrator.planning.load import load_plan
 from orchestrator.rundir.lock_reach import LockTest
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
 from orchestrator.runner.rank_variables import forget_ranks
 from orchestrator.tracking.git_source import read_git_source
-from orchestrator.tracking.reporter_handle import find_backlog
 from orchestrator.tracking.store_variables import variables_for_programs
 
 if TYPE_CHECKING:
@@ -66,7 +58,8 @@ if TYPE_CHECKING:
 
     from orchestrator.config.orch_settings import Settings, Tracking
     from orchestrator.execution.events import Ended, ExecutionResult
-    from orchestrator.execution.grid_forecast import Forecast
+    from orchestrator.execution.grid_forecast import Executed, Forecast
+    from orchestrator.execution.peak_memory import PeakMemory
     from orchestrator.execution.protocols import Resources
     from orchestrator.execution.wall_time_limit import Worker
     from orchestrator.grid.identity import RunId
@@ -92,9 +85,14 @@ def run(options: argparse.Namespace, console: Console) -> int:
         declare_gone(planned, options.host_is_gone)
         planned = load()
     settings = with_flags(planned.settings, flags)
-    refuse_elsewhere(settings, options)
+    if settings.halving:
+        from orchestrator.cli.halving_output import refuse_elsewhere  # noqa: PLC0415 # rarely set
+
+        refuse_elsewhere(settings, options)
     refuse_what_a_search_cannot(planned, settings, is_prepared=options.prepare)
     if options.prepare:
+        from orchestrator.cli.prepare_option import prepare  # noqa: PLC0415 # rarely asked for
+
         return prepare(planned, options, console)
     begin: Callable[[], object] = bool
     if options.rerun_changed:
@@ -105,7 +103,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
         from orchestrator.cli.cluster_run import execute_on_cluster  # noqa: PLC0415 # clusters only
 
         return execute_on_cluster(planned, begin, options, console)
-    return execute(apply_halving(planned, settings), begin, options, console)
+    if settings.halving:
+        from orchestrator.cli.halving_output import apply_halving  # noqa: PLC0415 # as above
+
+        planned = apply_halving(planned, settings)
+    return execute(planned, begin, options, console)
 
 
 def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
@@ -126,7 +128,7 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     tracking = set_up(planned, options, console)
     search, failures = find_search(planned), end_settled(planned)
     total = search.count_open(planned) - len(failures)
-    if not (total or (tracking.enabled and find_backlog(planned.experiment, tracking).runs)):
+    if not (total or _is_behind(planned, tracking)):
         return _do_nothing(planned, failures, options, console, is_summarized=is_summarized)
     to_start, source = planned.starts(), read_git_source(Path.cwd(), typed_command(options))
     stop_file = planned.experiment.stop_file()  # before joining, so that no later request is missed
@@ -160,8 +162,17 @@ def execute(  # noqa: PLR0913 # two of them only for orch rerun and orch work
     return close(outcome, planned, options, console, ending, executed)
 
 
+def _is_behind(planned: Work, tracking: Tracking) -> bool:
+    """Return whether MLflow lacks something of the experiment."""
+    if not tracking.enabled:
+        return False
+    from orchestrator.tracking.reporter_handle import find_backlog  # noqa: PLC0415 # nothing to execute
+
+    return bool(find_backlog(planned.experiment, tracking).runs)
+
+
 def _load(launcher: CommandLauncher | WarmLauncher, stop: StopRequests, console: Console) -> None:
-    with console.status("loading what runs need"):
+    with console.status("loading what runs need") if console.is_terminal else nullcontext():
         launcher.warm_up(stop)
 
 
@@ -177,23 +188,20 @@ def _time(
     _collect_garbage_of_runs()
     started = time.monotonic()
     outcome = execute_plan()
-    return outcome, Executed(time.monotonic() - started, forecast)
+    seconds = time.monotonic() - started
+    from orchestrator.execution.grid_forecast import Executed  # noqa: PLC0415 # not before the first run
+
+    return outcome, Executed(seconds, forecast)
 
 
 def _forecast(
     planned: Work, resources: Resources, options: argparse.Namespace, console: Console
 ) -> Forecast | None:
-    """Forecast the execution, and tell it if its end will say how right it was."""
-    if not isinstance(planned, Planned):
+    if planned.experiment.is_first():
         return None
-    gpus = {gpu for slot in resources.slots for gpu in slot.gpus}
-    each, slots = planned.settings.share.gpus_per_run, len(resources.slots)
-    if resources.packing:  # how many fit is not known until they are measured
-        slots = min(slots, resources.packing.count_expected(gpus))
-    found = forecast_plan(planned, Capacity(slots, len(gpus), gpus_per_run=each))
-    if found and is_announced(found) and not (options.quiet or options.json):
-        console.print(note(describe_forecast(found)))
-    return found
+    from orchestrator.cli.forecast_output import announce_forecast  # noqa: PLC0415 # not for the first runs
+
+    return announce_forecast(planned, resources, options, console)
 
 
 def _collect_garbage_of_runs() -> None:
@@ -217,7 +225,7 @@ def _join(planned: Work, settings: Settings, total: int, tracking: Tracking) -> 
     control = planned.experiment.control_file()  # as the stop file, before joining
     found = gpus.found() if total else ()
     resources = find_resources(
-        settings, gpus, found, total, control, shared, learn=lambda: learn_peaks(planned)
+        settings, gpus, found, total, control, shared, learn=partial(_learn_peaks, planned)
     )
     # Where a run is debugged it is exported, and what belongs to other runs would inherit it.
     os.environ.pop("ORCH_RUN_DIR", None)
@@ -229,17 +237,36 @@ def _join(planned: Work, settings: Settings, total: int, tracking: Tracking) -> 
     return replace(resources, orphans=orphans)
 
 
+def _learn_peaks(planned: Work) -> PeakMemory:
+    from orchestrator.execution.past_peaks import learn_peaks  # noqa: PLC0415 # GPUs only
+
+    return learn_peaks(planned)
+
+
 def _tell(
     planned: Work, to_start: Sequence[Decision], console: Console, *, is_summarized: bool
 ) -> None:
     """Print a summary of the plan, if it is wanted, and a warning about the machine."""
     if is_summarized:
-        print_summary(planned.plan, console, find_drift(planned), all_filters=False)
-        print_halving(planned, console)
+        _summarize(planned, console)
+        if planned.halving:
+            from orchestrator.cli.halving_output import print_halving  # noqa: PLC0415 # as above
+
+            print_halving(planned, console)
         print_search(planned, console)
     ends = (*to_start[:1], *to_start[-1:])
     if lack := lack_of_shared_memory(decision.run.config for decision in ends):
         console.print(Text(lack, style="yellow"))
+
+
+def _summarize(planned: Work, console: Console) -> None:
+    """Print a summary of the plan, and how the code of runs that exist differs from that of now."""
+    if not any(True for _ in planned.plan.decisions.observed()):
+        print_summary(planned.plan, console, all_filters=False)
+        return
+    from orchestrator.planning.code_drift import find_drift  # noqa: PLC0415 # not for the first runs
+
+    print_summary(planned.plan, console, find_drift(planned), all_filters=False)
 
 
 def _do_nothing(
@@ -253,7 +280,7 @@ def _do_nothing(
     if planned.experiment.replaced.run_ids():  # of a rerun that was killed when it was done
         planned.experiment.prepare(tell_waiting)
     if is_summarized and not options.quiet:
-        print_summary(planned.plan, console, find_drift(planned), all_filters=False)
+        _summarize(planned, console)
     if failures:
         outcome = replace(NOTHING_EXECUTED, ended=failures)
         return close(outcome, planned, options, console, exit_code(outcome))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from orchestrator.cli.boards import JsonBoard, LiveBoard, PlainBoard, QuietBoard
+from orchestrator.cli.boards import JsonBoard, PlainBoard, QuietBoard
+from orchestrator.cli.live_board import LiveBoard
 from orchestrator.execution.events import (
     Adopted,
     Advanced,
@@ -82,42 +83,6 @@ def test_live_board_draws_slots_and_bar_at_any_width(width: int) -> None:
     assert "2/3" in text
 
 
-def test_live_board_tells_runs_apart_on_a_narrow_terminal() -> None:
-    """Keys are cut down to their last parts before a value is cut off."""
-    point = {"model": "cnn10", "optimizer.lr": 0.001, "batch_size": 16, "seed": 1}
-    run = identify(point, point)
-    stream = io.StringIO()
-    console = Console(file=stream, force_terminal=True, width=80, color_system=None)
-    with LiveBoard(console, 1) as board:
-        started = AttemptStarted(run, Action.RUN, 1, Slot(0), "it has not run yet")
-        board.refresh(
-            ExecutionSnapshot([Live(started, 1.0, SAVED, SAVED.metrics)], 0, Pace(1.0, 1.0))
-        )
-        board.show(Ended(run, State.DONE, "", 1.2, executed=True, metrics=SAVED.metrics))
-    assert stream.getvalue().count("model=cnn10 lr=0.001 batch_size=16 seed=1") >= 2
-
-
-@pytest.mark.parametrize(("width", "height"), [(40, 10), (80, 24)])
-def test_live_board_shows_the_bar_below_more_slots_than_there_are_rows(
-    width: int, height: int
-) -> None:
-    """Slots give way before the bar, and metrics before a run's count."""
-    stream = io.StringIO()
-    console = Console(
-        file=stream, force_terminal=True, width=width, height=height, color_system=None
-    )
-    point = {"model": "some_quite_long_model_name", "seed": 1}
-    run = identify(point, point)
-    live = [Live(AttemptStarted(run, Action.RUN, 1, Slot(n), ""), 1.0, SAVED) for n in range(30)]
-    with LiveBoard(console, 60) as board:
-        board.refresh(ExecutionSnapshot(live, 30, Pace(36.0, 900.0)))
-        drawn = stream.getvalue()
-    assert "0/60" in drawn
-    assert f"{30 - (height - 5)} more" in drawn
-    assert drawn.count(run.run_id[:8]) == height - 5
-    assert drawn.count("3/10") == height - 5
-
-
 def test_quiet_board_tells_what_went_wrong_and_what_is_waited_for() -> None:
     """Who asked for quiet wants to know why nothing happens."""
     lines = [line.strip() for line in shown(QuietBoard).splitlines()]
@@ -180,17 +145,6 @@ def test_what_many_runs_notice_is_said_once() -> None:
         board.show(event)
         board.show(event)
     assert stream.getvalue().count("max_epochs is not read") == 1
-
-
-def test_run_that_reports_only_metrics_is_not_said_to_be_starting() -> None:
-    stream = io.StringIO()
-    console = Console(file=stream, force_terminal=True, width=100, color_system=None)
-    with LiveBoard(console, 1) as board:
-        board.refresh(
-            ExecutionSnapshot([Live(STARTED, 1.0, None, {"loss": 0.5})], 0, Pace(1.0, 1.0))
-        )
-    assert "loss 0.5" in stream.getvalue()
-    assert "starting" not in stream.getvalue()
 
 
 @pytest.mark.parametrize(

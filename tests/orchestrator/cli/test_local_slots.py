@@ -8,6 +8,7 @@ from orchestrator.cli.local_slots import find_resources, take_turns
 from orchestrator.config.orch_settings import Settings
 from orchestrator.config.resource_settings import Share
 from orchestrator.errors import UsageError
+from orchestrator.execution.peak_memory import PeakMemory
 from orchestrator.execution.slots import Gpu
 from orchestrator.execution.visible_gpus import Nvml
 from orchestrator.execution.wall_time_limit import Worker
@@ -45,7 +46,7 @@ def test_slots_follow_from_the_settings_and_change_on_request(
     share: Share, gpus: tuple[Gpu, ...], runs: int, slots: int, threads: str, tmp_path: Path
 ) -> None:
     settings, control = Settings(share=share), ControlFile(tmp_path / "control.json", tmp_path)
-    found = find_resources(settings, Nvml(), gpus, runs, control, {})
+    found = find_resources(settings, Nvml(), gpus, runs, control, {}, learn=PeakMemory)
     assert len(found.slots) == slots
     assert found.slots[0].environment["OMP_NUM_THREADS"] == threads
     assert (found.gate is not None) == bool(gpus)
@@ -61,7 +62,7 @@ def test_run_cannot_take_more_gpus_than_there_are(tmp_path: Path) -> None:
     control = ControlFile(tmp_path / "control.json", tmp_path)
     settings = Settings(share=Share(gpus="1", gpus_per_run=2))
     with pytest.raises(UsageError, match=r"orch.gpus_per_run is 2, but runs may use 1 here"):
-        find_resources(settings, Nvml(), GPUS, 9, control, {})
+        find_resources(settings, Nvml(), GPUS, 9, control, {}, learn=PeakMemory)
 
 
 @pytest.mark.parametrize(
