@@ -23,6 +23,19 @@ def test_experiment_that_does_not_exist_has_no_runs(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_experiment_is_the_first_until_a_run_is_there_or_another_experiment(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """From then on there is something to learn from."""
+    another = ExperimentDirectory(experiment.results_dir, "another")
+    assert experiment.is_first()
+    experiment.prepare()
+    assert experiment.is_first()
+    assert not another.is_first()
+    experiment.create(runs[0])
+    assert not experiment.is_first()
+
+
 def test_runs_are_found_and_foreign_names_passed_over(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
