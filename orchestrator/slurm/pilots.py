@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.rundir import durable
 from orchestrator.rundir.experiment_stop_file import AT_CHECKPOINT, StopFile
+from orchestrator.sanitize import printable
 from orchestrator.slurm.batch_script import options_of, write_options, write_script
 from orchestrator.slurm.jobs import parse_queue
 from orchestrator.slurm.policy import Bounds, Starts, count_to_submit, next_kind
@@ -245,7 +248,10 @@ class Pilots:
 
     def _last_line(self, token: PilotToken) -> str:
         for path in self.folder.logs(token):
-            lines = path.read_bytes()[-_LOG_END:].decode(errors="replace").split("\n")
+            end = b""
+            with suppress(OSError):
+                end = durable.read_tail(path, _LOG_END)
+            lines = map(printable, end.decode(errors="replace").split("\n"))
             said = [line.strip() for line in lines if line.strip()]
             if said:
                 return f"{said[-1]} ({path})"

@@ -28,6 +28,8 @@ _NONCE_BYTES: Final = 4
 _NONCE: Final = re.compile(rf"[0-9a-f]{{{2 * _NONCE_BYTES}}}")
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST: Final = 40  # characters of the experiment in the name of a job
+_NAME: Final = re.compile(r"orch-[A-Za-z0-9._-]*-([0-9a-f]+)")
+_LARGEST_ARRAY: Final = 4_000_001  # the most that Slurm's MaxArraySize can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class PilotsFolder:
     def is_being_submitted(self, token: PilotToken) -> bool:
         """Return whether its ``sbatch`` is still at work."""
         try:
-            descriptor = os.open(self._lock(token.nonce), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor, _ = durable.open_plain(self._lock(token.nonce))
         except OSError:
             return False
         try:
@@ -168,7 +170,7 @@ class PilotsFolder:
         Raises:
             OSError: The request cannot be written.
         """
-        self._withdrawal(token.nonce).touch()
+        _touch(self._withdrawal(token.nonce))
 
     def is_withdrawn(self, nonce: str) -> bool:
         """Return whether a pilot that starts now is to end at once."""
@@ -180,7 +182,7 @@ class PilotsFolder:
         Raises:
             OSError: It cannot be written.
         """
-        (self.path / f"{nonce}_{place}.begun").touch()
+        _touch(self.path / f"{nonce}_{place}.begun")
 
     def note_refusal(self, nonce: str, place: int, why: str) -> None:
         """Record why a pilot starts nothing, if that concerns the experiment, and not its node.
@@ -221,6 +223,17 @@ class PilotsFolder:
                 "submitted_at": str(submitted_at),
                 "job": str(job),
                 "is_over": bool(is_over),
-            } if name.endswith(nonce):
+            } if kind >= 0 and 1 <= count <= _LARGEST_ARRAY and _is_name_with(nonce, name):
                 return PilotToken(nonce, name, kind, count, submitted_at, job, is_over)
         return None
+
+
+def _is_name_with(nonce: str, name: str) -> bool:
+    """Return whether a name is that of a job of ours: with a comma, it would name others as well."""
+    found = _NAME.fullmatch(name)
+    return found is not None and found[1] == nonce
+
+
+def _touch(path: Path) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    os.close(os.open(path, flags, 0o666))

@@ -206,6 +206,19 @@ def test_refusal_beside_live_pilots_is_tried_again_later(world: World) -> None:
     assert (world.pilots.trouble, world.pilots.waiting) == ("", 2)
 
 
+def test_pipe_in_place_of_a_log_does_not_hang(world: World) -> None:
+    for _ in range(3):
+        world.pass_time(30)
+        for token in world.folder.tokens():
+            path = world.folder.path / f"{token.nonce}_0.log"
+            if not path.exists():
+                os.mkfifo(path)
+        world.slurm.took = "0:03"
+        world.slurm.all("FAILED")
+    world.pass_time(30)
+    assert world.pilots.gave_up.endswith("The last one says: nothing")
+
+
 def test_pilots_that_start_nothing_are_given_up_with_what_they_said(world: World) -> None:
     for _ in range(3):
         world.pass_time(30)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.slurm.submission_records import PilotsFolder
+from orchestrator.slurm.submission_records import PilotsFolder, PilotToken
 
 
 @pytest.fixture
@@ -56,6 +56,50 @@ def test_damaged_token_is_ignored(folder: PilotsFolder, content: bytes) -> None:
     (folder.path / "01234567.json").write_bytes(content)
     (folder.path / "other.json").write_bytes(b"{}")
     assert folder.tokens() == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"count": 0},
+        {"count": 10**12},
+        {"kind": -1},
+        {"name": "somebody-else,orch-toy-01234567"},
+        {"name": "orch-toy-76543210"},
+        {"name": None},
+    ],
+    ids=str,
+)
+def test_token_with_a_wrong_field_is_ignored(
+    folder: PilotsFolder, wrong: dict[str, object]
+) -> None:
+    """A job of another name is never cancelled, and no memory is taken for a trillion pilots."""
+    token = PilotToken("01234567", "orch-toy-01234567", 0, 1, "2026-01-01")
+    folder.write(token)
+    assert folder.tokens() == [token]
+    folder.write(replace(token, **wrong))  # type: ignore[arg-type] # wrong on purpose
+    assert folder.tokens() == []
+
+
+def test_pipe_in_place_of_a_lock_does_not_hang(folder: PilotsFolder) -> None:
+    token, lock = folder.begin("toy", 0, 1)
+    os.close(lock)
+    path = folder.path / f"{token.nonce}.lock"
+    path.unlink()
+    os.mkfifo(path)
+    assert not folder.is_being_submitted(token)
+
+
+def test_link_in_place_of_a_sign_is_not_followed(folder: PilotsFolder, tmp_path: Path) -> None:
+    token, lock = folder.begin("toy", 0, 1)
+    os.close(lock)
+    for name in (f"{token.nonce}.withdrawn", f"{token.nonce}_0.begun"):
+        (folder.path / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        folder.withdraw(token)
+    with pytest.raises(OSError, match="symbolic links"):
+        folder.note_begin(token.nonce, 0)
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_only_one_process_submits(folder: PilotsFolder) -> None:
