@@ -62,6 +62,17 @@ _ANYWHERE: Final = frozenset(
         ),
         *("bearertoken", "cookie", "cookies", "passcode", "passkey", "privatekey", "secretkey"),
         *("sessionid", "sessiontoken", "sshkey", "webhook"),
+        *(
+            "creds",
+            "dbpass",
+            "dbpassword",
+            "keypass",
+            "masterkey",
+            "mnemonic",
+            "pgpass",
+            "signingkey",
+        ),
+        *("storepass", "userpass", "xapikey", "kennwort", "passwort"),
     ]
 )
 # Names that mark one at the end of a key.
@@ -125,7 +136,18 @@ _SERVICES: Final = frozenset(
     ]
 )
 _PAIRS: Final = frozenset(
-    [("token", "value"), ("token", "string"), ("token", "text"), ("session", "id"), ("one", "time")]
+    [
+        *[("token", "value"), ("token", "string"), ("token", "text"), ("session", "id")],
+        *[("one", "time"), ("access", "code"), ("activation", "code"), ("seed", "phrase")],
+        *[
+            ("pass", "phrase"),
+            ("pass", "word"),
+            ("hmac", "key"),
+            ("licence", "key"),
+            ("master", "key"),
+        ],
+        ("wallet", "key"),
+    ]
 ) | {(service, "key") for service in _SERVICES - {"user", "client", "service"}}
 _LICENSE: Final = 16  # names of licenses are shorter, or have no four digits
 _FORMS: Final = re.compile(
@@ -138,6 +160,9 @@ _FORMS: Final = re.compile(
           | (?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16} | AIza[\w-]{35} | ya29\.[\w-]{20,}
           | xox[abeoprs]-[\w-]{10,} | SG\.[\w-]{16,}\.[\w-]{16,} | dapi[0-9a-f]{32}
           | [0-9]{8,10}:[\w-]{35} | r8_[A-Za-z0-9]{30,} | gsk_[A-Za-z0-9]{30,}
+          | dckr_pat_[\w-]{20,} | dop_v1_[0-9a-f]{32,} | shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}
+          | AGE-SECRET-KEY-1[0-9A-Z]{20,} | hv[sbr]\.[\w-]{20,} | nvapi-[\w-]{30,}
+          | (?:xai|pplx)-[A-Za-z0-9]{30,} | lin_api_\w{20,} | lsv2_(?:pt|sk)_\w{30,}
         )
       | (?i:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/webhooks
           |webhook\.office\.com/webhookb2)/[^\s"']+

@@ -209,6 +209,17 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(unquote(uri.removeprefix(SQLITE).partition("?")[0]))
 
 
+def describe_wrong_file(uri: str) -> str:
+    """Return what is wrong with the file of a SQLite store; empty if nothing is.
+
+    SQLite would wait forever for a pipe, and MLflow for minutes until a folder becomes a database.
+    """
+    file = sqlite_file(uri)
+    if file is None or file.is_file() or not file.exists():
+        return ""
+    return f"{file}: it is not a regular file, so it cannot be MLflow's store. Move it away"
+
+
 def sqlite_uri(file: Path) -> str:
     """Return the address of a SQLite store, whatever characters its path contains."""
     return SQLITE + "".join(_SPECIAL.get(each, each) for each in str(file.absolute()))

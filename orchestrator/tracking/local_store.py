@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from orchestrator.errors import OrchestratorError
 from orchestrator.tracking import sqlite_bulk_access
-from orchestrator.tracking.delivery_record import FILES, sqlite_file
+from orchestrator.tracking.delivery_record import FILES, describe_wrong_file, sqlite_file
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -17,7 +18,13 @@ logger = logging.getLogger(__name__)
 
 
 def create_store(uri: str) -> None:
-    """Create a SQLite store under a temporary name, and rename it: an incomplete one is unusable."""
+    """Create a SQLite store under a temporary name, and rename it: an incomplete one is unusable.
+
+    Raises:
+        OrchestratorError: Something else has its name.
+    """
+    if problem := describe_wrong_file(uri):
+        raise OrchestratorError(problem)
     path = sqlite_file(uri)
     if path is None or path.exists():
         return

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.credential_check import without_passwords
+from orchestrator.errors import OrchestratorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,8 @@ _CODES: Final = {
 
 def explain(error: BaseException) -> str:
     """Return the problem in one line, without passwords."""
+    if isinstance(error, OrchestratorError):  # it is a message for the user already
+        return _clean_text(str(error))
     texts = [_clean(step) for step in _chain(error)]
     for text in texts:
         lower = text.lower()
@@ -62,4 +65,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _clean(error: BaseException) -> str:
-    return without_passwords(" ".join(f"{type(error).__name__}: {error}".split()))
+    return _clean_text(f"{type(error).__name__}: {error}")
+
+
+def _clean_text(text: str) -> str:
+    return without_passwords(" ".join(text.split()))

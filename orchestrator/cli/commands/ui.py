@@ -19,7 +19,12 @@ from orchestrator.errors import UsageError
 from orchestrator.execution.stop_requests import StopRequests
 from orchestrator.extras import MLFLOW
 from orchestrator.planning.load import open_experiment
-from orchestrator.tracking.delivery_record import enter, mlflow_experiment_id, sqlite_file
+from orchestrator.tracking.delivery_record import (
+    describe_wrong_file,
+    enter,
+    mlflow_experiment_id,
+    sqlite_file,
+)
 from orchestrator.tracking.destination import find_destination, store_uri
 from orchestrator.tracking.mlflow_page_columns import columns_of, share_view
 from orchestrator.tracking.reporter_handle import MLFLOW_ENVIRONMENT
@@ -63,6 +68,8 @@ def ui(options: argparse.Namespace, console: Console) -> int:
             f"there is no MLflow store in {experiment.results_dir} yet: nothing was reported."
             f" {what_to_do}"
         )
+    if problem := describe_wrong_file(uri):
+        raise UsageError(f"{problem}.")
     _require_free(options.port)
     destination = find_destination(experiment, uri, is_own=not described.settings.tracking.uri)
     runs = experiment.runs()

@@ -124,6 +124,17 @@ HIDDEN = [
     ("text", "Bearer abcdefghijklmnop"),
     ("text", f"AKIA{KEY.upper()}"),
     ("text", "postgres://me:hunter2@host/db"),
+    *[(name, "hunter2") for name in ("dbPassword", "dbpassword", "creds", "storepass", "passwort")],
+    *[
+        (name, KEY)
+        for name in ("master_key", "signingkey", "access_code", "pass_phrase", "xapikey")
+    ],
+    *[("text", f"{form}{KEY}{KEY}") for form in ("dckr_pat_", "dop_v1_", "shpat_", "hvs.")],
+    *[
+        ("text", f"{form}{KEY}{KEY}")
+        for form in ("nvapi-", "xai-", "pplx-", "lin_api_", "lsv2_pt_")
+    ],
+    ("text", f"AGE-SECRET-KEY-1{KEY.upper()}{KEY.upper()}"),
 ]
 
 
@@ -155,6 +166,11 @@ ORDINARY = [
     ("text", "0123456789abcdef0123456789abcdef01234567"),
     ("text", "facebook/wav2vec2-base-960h"),
     ("text", "keyring and keypoints"),
+    *[
+        ("text", name)
+        for name in ("xai-explained-gradients-baseline-of-2026", "hvs.model", "pplx-scores")
+    ],
+    *[(name, "a b") for name in ("access_codec", "master_keypoint", "forward_pass_word_count")],
     ("text", "${oc.env:HOME}/data"),
 ]
 

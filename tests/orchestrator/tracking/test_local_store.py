@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
+from orchestrator.errors import OrchestratorError
 from orchestrator.tracking.delivery_record import sqlite_uri
 from orchestrator.tracking.local_store import create_store
 from orchestrator.tracking.store import Store
@@ -27,6 +28,13 @@ def test_store_is_created_in_a_folder_of_any_name(
     run = store.create_run("abc", "seed=0", 1000, {})
     assert [each.mlflow_run_id for each in Store(uri, "first", folder).find_runs("abc")] == [run]
     assert [each.name for each in folder.iterdir()] == ["mlflow.db"]
+
+
+def test_pipe_in_place_of_the_store_does_not_hang(tmp_path: Path) -> None:
+    """SQLite would wait for somebody who writes into it."""
+    os.mkfifo(tmp_path / "mlflow.db")
+    with pytest.raises(OrchestratorError, match=r"mlflow.db: it is not a regular file"):
+        Store(f"sqlite:///{tmp_path / 'mlflow.db'}", "first", tmp_path).find_runs("abc")
 
 
 def test_files_are_kept_beside_the_store_and_nowhere_else(tmp_path: Path) -> None:

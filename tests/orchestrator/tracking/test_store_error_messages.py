@@ -4,6 +4,7 @@ import sqlite3
 
 import pytest
 
+from orchestrator.errors import UsageError
 from orchestrator.tracking.store_error_messages import explain
 
 
@@ -26,6 +27,11 @@ def test_failure_is_said_in_one_line(message: str, said: str) -> None:
     assert said in line
     assert "\n" not in line
     assert "secret" not in line
+
+
+def test_message_for_the_user_is_taken_as_it_is() -> None:
+    """The name of its class says nothing more."""
+    assert explain(UsageError("it is at\nhttp://me:secret@server/")) == "it is at http://server/"
 
 
 def test_cause_is_looked_for_below() -> None:

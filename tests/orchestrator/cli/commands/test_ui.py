@@ -23,6 +23,13 @@ def test_missing_store_is_one_line(grid: Grid) -> None:
         grid.orch("ui", *GRID)
 
 
+def test_folder_in_place_of_the_store_is_one_line(grid: Grid) -> None:
+    """MLflow's server would start, and never answer."""
+    (grid.experiment.results_dir / "mlflow.db").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"mlflow.db: it is not a regular file, so it cannot be"):
+        grid.orch("ui", *GRID)
+
+
 def test_store_that_is_missing_since_tracking_is_disabled_says_so(grid: Grid) -> None:
     with pytest.raises(
         UsageError, match=r"Tracking is disabled: set orch.tracking.enabled=true .* orch sync"
