@@ -36,6 +36,8 @@ while done < min(until, total):
     (run_dir / "progress.json").write_text(json.dumps(progress))
     if seed == 8:
         sys.exit("no")
+    if seed == 7 and done == until < total:
+        os.kill(os.getpid(), 9)
 """
 SEEDS = ("seed=range(6)", "--workers=2")
 HALVING = "--halving=loss:min:3"
@@ -283,6 +285,32 @@ def test_breadth_first_advances_all_runs_together(grid: Grid, output: Callable[[
     ended = [each["state"] for each in events if each["event"] == "ended"]
     assert ended == ["done"] * 3
     assert events[-1]["paused"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told", "code"),
+    [
+        (("--retries=0",), "1 of 2 runs are done, 1 failed.", 1),
+        (
+            ("--fail-fast",),
+            "0 of 2 runs are done, 1 failed, 1 left, the same command continues it.",
+            1,
+        ),
+        (("--retries=1",), "2 of 2 runs are done.", 0),
+    ],
+)
+def test_run_that_is_killed_at_its_pause_has_failed_unless_a_retry_is_left(
+    grid: Grid,
+    output: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    told: str,
+    code: int,
+) -> None:
+    monkeypatch.setattr("orchestrator.execution.failure_policy._FIRST_DELAY", 0.0)
+    words = ("seed=7,1", "iterations=3", "--workers=1", "--order=breadth:2", *options)
+    assert grid.orch("run", *words) == code
+    assert output().endswith(f"\n{told}\n")
 
 
 def test_only_selects_the_runs_that_are_compared(grid: Grid, output: Callable[[], str]) -> None:
