@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 from orchestrator.errors import RunDirectoryError
-from orchestrator.rundir import durable, program_files, records
+from orchestrator.rundir import durable, program_files
 from orchestrator.rundir.chosen_values import ChosenValues, parse_chosen
 from orchestrator.rundir.identity_file import FIX_DISK, read_identity, unusable, whose
 from orchestrator.rundir.lock import RunLock
@@ -22,6 +21,7 @@ from orchestrator.rundir.mlflow_run_request import describe_problem
 from orchestrator.rundir.program_files import METRICS, PROGRESS, RESULTS, stat_of
 from orchestrator.rundir.run_metrics import read_versions
 from orchestrator.rundir.state import Observation, Record, State, Status, Unreadable
+from orchestrator.rundir.status_file import STATUS, read_earlier, read_status, write_status
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _CONFIG: Final = "config.yaml"
 IDENTITY: Final = "run.json"
 _LOCK: Final = "run.lock"
-STATUS: Final = "status.json"
 NOTE: Final = "note.json"
 
 
@@ -193,21 +192,15 @@ class RunDirectory:
         Raises:
             OSError: This process is out of descriptors or memory.
         """
-        try:
-            return records.parse_status(durable.read_file(f"{self.path}/{STATUS}"))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            if durable.is_shortage(error):
-                raise
-            return Unreadable(error.strerror or str(error), durable.is_refusal(error))
+        return read_status(f"{self.path}")
 
     def write_status(self, status: Status, *, named: bool = True) -> None:
-        """Replace the status, durably, and keep an unreadable one aside. Requires the lock."""
-        if isinstance(self.read_status(), Unreadable):
-            moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-            self._status.rename(self.path / f"status.json.unreadable-{moment}")
-        durable.write_file(self._status, records.dump_status(status), named=named)
+        """Replace the status, durably, as ``status_file``. Requires the lock."""
+        write_status(self.path, status, named=named)
+
+    def earlier_attempts(self) -> Mapping[int, Status]:
+        """Return the last status of each attempt before the last one, by their numbers."""
+        return read_earlier(self.path)
 
     def read_progress(self) -> Progress | None:
         """Return the progress that the program reports, or None."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.rundir.directory import IDENTITY, STATUS
+from orchestrator.rundir.directory import IDENTITY
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.program_files import METRICS, PROGRESS, stat_of
 from orchestrator.rundir.state import State
+from orchestrator.rundir.status_file import STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.grid.identity import RUN_ID_DIGITS
 from orchestrator.rundir import durable, records
-from orchestrator.rundir.directory import IDENTITY, STATUS, says_done
+from orchestrator.rundir.directory import IDENTITY, says_done
 from orchestrator.rundir.state import Observation
+from orchestrator.rundir.status_file import STATUS
 
 if TYPE_CHECKING:
     from orchestrator.grid.identity import RunId

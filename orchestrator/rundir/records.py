@@ -32,30 +32,37 @@ def now() -> str:
 
 def dump_status(status: Status) -> bytes:
     """Return the content of ``status.json``."""
+    return dump(_status_as_json(status))
+
+
+def dump_status_line(status: Status) -> bytes:
+    """Return the same on one line."""
+    return (json.dumps(_status_as_json(status), ensure_ascii=False) + "\n").encode()
+
+
+def _status_as_json(status: Status) -> Mapping[str, object]:
     failure = status.failure
-    return dump(
-        {
-            "schema": SCHEMA,
-            "state": status.record.value,
-            "attempt": status.attempt,
-            "started_at": status.started_at,
-            "ended_at": status.ended_at,
-            "host": status.host,
-            "pid": status.pid,
-            "exit_code": status.exit_code,
-            "error": failure and {"class": failure.kind, "message": failure.message},
-            "reason": status.reason,
-            "code": status.code,
-            "slot": status.slot,
-            "gpu": status.gpu,
-            "resumed_at": status.resumed_at,
-            "boot_id": status.boot_id,
-            "node": status.node,
-            "job": status.job,
-            "gpu_memory": status.gpu_memory,
-            "lost": status.lost,
-        }
-    )
+    return {
+        "schema": SCHEMA,
+        "state": status.record.value,
+        "attempt": status.attempt,
+        "started_at": status.started_at,
+        "ended_at": status.ended_at,
+        "host": status.host,
+        "pid": status.pid,
+        "exit_code": status.exit_code,
+        "error": failure and {"class": failure.kind, "message": failure.message},
+        "reason": status.reason,
+        "code": status.code,
+        "slot": status.slot,
+        "gpu": status.gpu,
+        "resumed_at": status.resumed_at,
+        "boot_id": status.boot_id,
+        "node": status.node,
+        "job": status.job,
+        "gpu_memory": status.gpu_memory,
+        "lost": status.lost,
+    }
 
 
 def parse_status(content: bytes) -> Status | Unreadable:

@@ -14,8 +14,8 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_diff import leaves
 from orchestrator.grid.config_values import same, show
 from orchestrator.rundir import config_yaml, durable, records
-from orchestrator.rundir.directory import STATUS
 from orchestrator.rundir.identity_file import read_identity
+from orchestrator.rundir.status_file import STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

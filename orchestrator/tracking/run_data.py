@@ -13,7 +13,7 @@ from orchestrator.grid.axes import describe_point
 from orchestrator.grid.config_values import DELETED, Missing, label_of
 from orchestrator.rundir import records
 from orchestrator.rundir.metric_names import BEST
-from orchestrator.rundir.state import State, Status
+from orchestrator.rundir.state import State, Status, judge
 from orchestrator.tracking.git_source import name_of_user
 from orchestrator.tracking.metrics_file_points import MetricPoint, finite
 from orchestrator.tracking.mlflow_names import metric_name, parameter_value, run_name, tag_value
@@ -65,8 +65,10 @@ def axis_tags(directory: RunDirectory) -> dict[str, str]:
     }
 
 
-def attempt_tags(seen: Observation, source: GitSource | None) -> dict[str, str]:
-    """Return the tags of the last attempt: its state, its commit, and the user who started it."""
+def attempt_tags(
+    directory: RunDirectory, seen: Observation, source: GitSource | None
+) -> dict[str, str]:
+    """Return the tags of the attempts: when they took place, and who started the last one, and of what commit."""
     tags = {"orch.state": seen.state.value, "orch.attempt": str(seen.attempts)}
     tags["mlflow.user"] = tag_value((source and source.user) or name_of_user())
     tags["mlflow.source.type"] = "LOCAL"
@@ -75,12 +77,18 @@ def attempt_tags(seen: Observation, source: GitSource | None) -> dict[str, str]:
         status = seen.status
         tags["orch.host"] = tag_value(status.host)
         tags["orch.reason"] = tag_value(seen.reason)
-        when = f"{status.started_at} to {status.ended_at or '?'}, {seen.state.value}"
-        tags[f"{_ATTEMPT}{seen.attempts}"] = tag_value(when)
+        tags[f"{_ATTEMPT}{seen.attempts}"] = _describe_attempt(status, seen.state)
+    if seen.attempts > 1:  # short ones may be over before they are looked at
+        for number, earlier in directory.earlier_attempts().items():
+            tags[f"{_ATTEMPT}{number}"] = _describe_attempt(earlier, judge(earlier, locked=False))
     if source is not None and source.commit:
         tags["orch.git_commit"] = tags["mlflow.source.git.commit"] = tag_value(source.commit)
         tags["orch.git_dirty"] = str(source.is_dirty).lower()
     return tags
+
+
+def _describe_attempt(status: Status, state: State) -> str:
+    return tag_value(f"{status.started_at} to {status.ended_at or '?'}, {state.value}")
 
 
 def starts_of_attempts(tags: Mapping[str, str]) -> list[int]:
@@ -91,8 +99,9 @@ def starts_of_attempts(tags: Mapping[str, str]) -> list[int]:
 
 def started_at(directory: RunDirectory, seen: Observation) -> int:
     """Return the start of the first attempt in ms, or the creation time of the directory."""
-    if isinstance(seen.status, Status) and seen.status.attempt == 1:
-        return milliseconds(seen.status.started_at)
+    first = seen.status if seen.attempts == 1 else directory.earlier_attempts().get(1)
+    if isinstance(first, Status):
+        return milliseconds(first.started_at)
     return milliseconds(directory.read_created_at())
 
 

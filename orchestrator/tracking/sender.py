@@ -154,7 +154,7 @@ class Sender:
 
     def _attempt_tags(self, seen: Observation) -> dict[str, str]:
         source = source_of_attempt(self._directory.path, seen, self._scope.sources())
-        return run_data.attempt_tags(seen, source)
+        return run_data.attempt_tags(self._directory, seen, source)
 
     def _send_points(self, seen: Observation) -> Batch:
         """Send the points that have not arrived, and return the last batch unsent."""

@@ -22,6 +22,7 @@ from orchestrator.tracking.delivery_record import (
 )
 from orchestrator.tracking.git_source import GitSource
 from orchestrator.tracking.metrics_file_points import read_points
+from orchestrator.tracking.run_data import milliseconds
 from orchestrator.tracking.sender import Sender
 
 Ended = Callable[..., Status]
@@ -114,6 +115,27 @@ def test_run_that_goes_on_is_told_again(
         assert store.run.state is state
     assert store.steps == [1, 2, 3]
     assert len([key for key in store.run.tags if key.startswith("orch.attempt.")]) == 3
+
+
+@pytest.mark.parametrize("looks", [1, 3])
+def test_attempts_that_were_over_before_they_were_looked_at_are_told(
+    experiment: ExperimentDirectory, runs: list[Run], store: Any, looks: int
+) -> None:
+    """Also those that were killed; the MLflow run begins with the first one."""
+    directory, begun = experiment.create(runs[0]), "2026-01-01T00:00:0{}.000+00:00"
+    for attempt, record in enumerate((Record.INTERRUPTED, Record.RUNNING, Record.DONE), start=1):
+        ended = None if record is Record.RUNNING else begun.format(attempt + 1)
+        status = Status(record, attempt, begun.format(attempt), "box", 1, ended_at=ended)
+        directory.write_status(status)
+        if looks == 3 or attempt == 3:
+            send(directory, store)
+    assert store.run.start == milliseconds(begun.format(1))
+    told = {key: text for key, text in store.run.tags.items() if key.startswith("orch.attempt.")}
+    assert told == {
+        "orch.attempt.1": f"{begun.format(1)} to {begun.format(2)}, stale",
+        "orch.attempt.2": f"{begun.format(2)} to ?, stale",
+        "orch.attempt.3": f"{begun.format(3)} to {begun.format(4)}, done",
+    }
 
 
 def test_run_that_died_without_a_word_ends_with_its_last_sign(
