@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -271,6 +272,14 @@ def _processes() -> list[int]:
     return [pid for pid in found if pid != os.getpid()]
 
 
+def _is_output_kept(folder: Path, project: Project) -> bool:
+    """Tell whether the metrics that are read from the output have come out of the pipe, if any are."""
+    if not any(each.startswith("orch.metrics_from_output") for each in project.typed):
+        return True
+    logs = [path.read_text() for path in folder.glob("results/*/training/*/logs/*")]
+    return sum(bool(re.search(r"^(epoch|step) 3 ", log, re.MULTILINE)) for log in logs) == 2
+
+
 def _kill_everything(grid: subprocess.Popen[bytes]) -> None:
     while found := _processes():
         for pid in found:
@@ -293,7 +302,7 @@ def test_killed_project_ends_as_if_undisturbed(tmp_path: Path, name: str) -> Non
     command = [str(ORCH), "run", f"{project.key}=0.5,0.25", *project.typed]
     command += ["orch.tracking.enabled=false", "--quiet", "--workers=2"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment) as grid:
-        while len(list(tmp_path.glob("waiting-*"))) < 2:
+        while len(list(tmp_path.glob("waiting-*"))) < 2 or not _is_output_kept(tmp_path, project):
             assert grid.poll() is None
             time.sleep(0.01)
         _kill_everything(grid)
