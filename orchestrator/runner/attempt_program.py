@@ -47,12 +47,14 @@ class Cut(Enum):
 class Ending:
     """How a program ended: its exit code, negative for a signal, and why it was cut, if it was.
 
-    ``gpu_memory`` is the most that was seen of it, in bytes.
+    ``gpu_memory`` is the most that was seen of it, in bytes. ``memory_ran_out``: the kernel has killed
+    for memory shortly before.
     """
 
     exit_code: int
     cut: Cut | None
     gpu_memory: int | None = None
+    memory_ran_out: bool = False
 
 
 class StartedProgram(Protocol):

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_VMSTAT: Final = 1 << 16  # bytes, far more than it has
 _PR_SET_CHILD_SUBREAPER: Final = 36  # <linux/prctl.h>; Python does not define it
 
 
@@ -96,17 +95,3 @@ def has_succeeded(pid: int) -> bool:
         ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return ended is not None and (ended.si_code, ended.si_status) == (os.CLD_EXITED, 0)
     return False
-
-
-def kernel_kills() -> int:
-    """Return the number of OOM kills on this machine so far, in any cgroup."""
-    with contextlib.suppress(OSError, ValueError):
-        descriptor = os.open("/proc/vmstat", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            counts = os.pread(descriptor, _VMSTAT, 0)
-        finally:
-            os.close(descriptor)
-        # Not line by line: every attempt asks.
-        _, _, rest = counts.partition(b"\noom_kill ")
-        return int(rest.partition(b"\n")[0])
-    return 0

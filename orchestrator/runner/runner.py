@@ -131,7 +131,7 @@ class Runner:
         """
         run_dir = self._directory.path.resolve()
         process_tree.adopt_orphans()
-        kills, signs = process_tree.kernel_kills(), self._directory.signs_of_the_end()
+        kills, signs = self._watch.oom_kills.before, self._directory.signs_of_the_end()
         pause = read_pause(self._directory, seen)
         begun = Begun(run_dir, self._program.plain, self._limits, status, kills, signs, *pause)
         with Pipe() as output:
@@ -220,7 +220,7 @@ def judge_attempt(
     traces = Traces(
         output_tail,
         reported.metrics if reported else {},
-        memory_ran_out=process_tree.kernel_kills() > begun.kills,
+        memory_ran_out=ending.memory_ran_out,
         is_trainer=begun.program.leaves_results,
     )
     return _judge_failure(status, ending, begun.limits, traces)

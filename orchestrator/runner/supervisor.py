@@ -21,6 +21,7 @@ from orchestrator.runner.attempt_program import Cut, Ending
 from orchestrator.runner.gpu_meter import GpuMeter
 from orchestrator.runner.incoming_signals import request_of
 from orchestrator.runner.mps_clients import MpsClients
+from orchestrator.runner.oom_kills import OomKills
 from orchestrator.runner.output import read_tail
 from orchestrator.runner.output_metrics import OutputMetrics
 from orchestrator.runner.unheard_stop_requests import UnheardRequests
@@ -60,6 +61,7 @@ class Supervisor:
         self._program = program
         self._signals = signals
         self._meter = GpuMeter(gpus)
+        self.oom_kills = OomKills()
         self._mps_clients = MpsClients()
         self._directory = directory
         self._limits = limits
@@ -143,8 +145,7 @@ class Supervisor:
                         if not self._capture(output, log):
                             selector.unregister(output)
                     elif each == end:
-                        code, peak = process_tree.exit_code_of(started.pid), self._meter.peak
-                        note(Ending(code, self._cut, peak))
+                        note(self._ending(process_tree.exit_code_of(started.pid)))
                         self._exit_code = started.wait()
                         selector.unregister(end)
                         self._give_the_rest_time()
@@ -153,7 +154,7 @@ class Supervisor:
                 if self._metrics:
                     self._metrics.write_quiet()
         self._end_output(output, log)
-        return Ending(self._exit_code, self._cut, self._meter.peak)
+        return self._ending(self._exit_code)
 
     def over_the_rest(self, ending: Ending, lock: int, output: Pipe, log: CappedLog) -> Ending:
         """Supervise the leftover processes of a program that has ended, until they have ended."""
@@ -168,7 +169,10 @@ class Supervisor:
             log.catch_up()
             self._end_the_rest(time.monotonic())
         self._end_output(output, log)
-        return Ending(ending.exit_code, self._cut, ending.gpu_memory)
+        return Ending(ending.exit_code, self._cut, ending.gpu_memory, ending.memory_ran_out)
+
+    def _ending(self, exit_code: int) -> Ending:
+        return Ending(exit_code, self._cut, self._meter.peak, self.oom_kills.are_recent())
 
     def _pause(self, log: CappedLog) -> float:
         if self._exit_code is not None:
@@ -205,6 +209,7 @@ class Supervisor:
     def _enforce(self, started: StartedProgram) -> None:
         moment = time.monotonic()
         process_tree.reap(besides=started.pid)
+        self.oom_kills.look(moment)
         taken = self._meter.look(moment)
         if self._limits.stretched:
             self._began_at, self._seen_at = self._began_at + taken, self._seen_at + taken
@@ -218,7 +223,8 @@ class Supervisor:
                 self._kill_all_at = moment
             else:
                 self._ask_at = moment
-                if self._tells_its_stacks:  # before the signal that may kill it
+                # Before the signal that may kill it.
+                if self._program.tells_its_stacks and self._limits.stop.signal != signal.SIGUSR1:
                     _signal(os.kill, started.pid, signal.SIGUSR1)
                     self._ask_at += _STACKS_TAKE
                 self._kill_all_at = min(self._kill_all_at, self._ask_at + self._limits.grace)
@@ -263,10 +269,6 @@ class Supervisor:
         else:
             send = os.killpg if self._program.asked_as_group else os.kill
             _signal(send, started.pid, self._limits.stop.signal)
-
-    @property
-    def _tells_its_stacks(self) -> bool:
-        return self._program.tells_its_stacks and self._limits.stop.signal != signal.SIGUSR1
 
     def _has_succeeded(self) -> bool:
         """Return whether the program has ended with exit code 0, reaped or not."""

@@ -30,6 +30,7 @@ def take_over(kept: Kept) -> int:
     directory = RunDirectory(begun.run_dir)
     signals = IncomingSignals()
     watch = Supervisor(begun.program, directory, begun.limits, begun.status.gpu, signals)
+    watch.oom_kills.before = begun.kills  # the kernel may have killed both
     for number in kept.requests:
         watch.ask(request_of(number), is_known=True)
     try:

@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 
-import pytest
-
 from orchestrator.runner import process_tree
 
 # A shell with a child, and a daemon that has left the session; each prints its process ID.
@@ -81,10 +79,3 @@ def test_process_that_is_gone_has_nothing_below_it() -> None:
     child = os.posix_spawn("/bin/true", ["true"], {})
     os.waitpid(child, 0)
     assert process_tree.below(child) == []
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/vmstat"), reason="a kernel without /proc/vmstat")  # noqa: PTH110
-def test_kills_of_the_kernel_are_counted_as_the_kernel_counts_them() -> None:
-    with open("/proc/vmstat", encoding="ascii") as file:  # noqa: PTH123 # not on a disk
-        counts = dict(line.split() for line in file)
-    assert process_tree.kernel_kills() >= int(counts.get("oom_kill", 0))
