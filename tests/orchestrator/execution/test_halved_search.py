@@ -16,7 +16,7 @@ from orchestrator.grid.identity import Run, identify
 from orchestrator.planning.halving_stage import StageReader
 from orchestrator.planning.plan import Decisions, decide
 from orchestrator.planning.search_members import Member
-from orchestrator.rundir.state import Record, Status
+from orchestrator.rundir.state import Failure, Record, Status
 
 if TYPE_CHECKING:
     from orchestrator.planning.search import Search
@@ -73,9 +73,10 @@ class Stand:
             seen = directory.observe()
             self.course.note_pause(decide(RUNS[at], seen), seen, self.queue)
 
-    def going(self) -> list[tuple[int, int | None]]:
+    def going(self, *failed: int) -> list[tuple[int, int | None]]:
         """Return the runs that go on now that nothing is live, each with its next rung."""
-        return [(RUNS.index(it.run), it.stop_after) for it in self.course.go_on(())]
+        found = self.course.go_on({RUNS[at].run_id for at in failed})
+        return [(RUNS.index(it.run), it.stop_after) for it in found]
 
 
 def test_chosen_runs_are_trained_to_the_first_rung_and_wait_for_those_to_come(
@@ -92,6 +93,18 @@ def test_chosen_runs_are_trained_to_the_first_rung_and_wait_for_those_to_come(
     stand.pause(2, 0.1)
     assert stand.going() == [(2, None)]
     assert stand.course.count((), ()) == Standstill(1, 2)
+
+
+def test_next_best_point_takes_the_place_of_one_that_fails_right_at_its_rung(
+    experiment: ExperimentDirectory,
+) -> None:
+    stand = Stand(experiment, HALF, points=3)
+    for at, value in enumerate((0.1, 0.3, 0.2)):
+        stand.choose(at)
+        stand.pause(at, value, is_own=at > 0)
+    failed = Status(Record.FAILED, 1, "then", "box", 1, failure=Failure("error", "no"))
+    experiment.run(RUNS[0].run_id).write_status(failed)
+    assert stand.going(0) == [(2, None)]
 
 
 def test_runs_that_another_process_has_chosen_are_compared(
