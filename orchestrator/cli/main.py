@@ -110,8 +110,8 @@ def call(arguments: Sequence[str]) -> int:
     """
     from orchestrator.cli.arguments import parse_arguments  # noqa: PLC0415 # garbage is left alone now
 
-    options = parse_arguments(arguments)
     with _interruptible():
+        options = parse_arguments(arguments)
         place = "config_output" if options.cfg else f"commands.{options.command}"
         module = import_module(f"orchestrator.cli.{place}")
     command = module.print_config if options.cfg else getattr(module, options.command)
@@ -122,9 +122,10 @@ def call(arguments: Sequence[str]) -> int:
 def _interruptible() -> Iterator[None]:
     """Exit at once on Ctrl-C within the block, in which nothing has begun yet.
 
-    Raised in the middle of an import, ``KeyboardInterrupt`` becomes an error of the library's own.
+    Raised in the middle of an import, or while argparse is at work, ``KeyboardInterrupt`` becomes an
+    error of the library's own.
     """
-    import signal  # noqa: PLC0415 # orch --help does without
+    import signal  # noqa: PLC0415 # a completion does without
 
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, as by nohup
         yield

@@ -143,6 +143,24 @@ def test_interrupt_before_the_command_begins_exits_at_once() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
 
 
+def test_interrupt_while_arguments_are_parsed_exits_at_once() -> None:
+    """Argparse tidies up after it, and fails at that."""
+    program = """
+import os, signal, sys
+from orchestrator.cli import arguments
+from orchestrator.cli.main import call
+def interrupted(_):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        raise AttributeError("save_nargs")
+arguments.command_parser = interrupted
+sys.exit(call(["plan"]))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
+
+
 def test_interrupt_that_is_ignored_stays_ignored() -> None:
     """A shell starts what runs in the background so."""
     program = INTERRUPTED.format("SIG_IGN")
