@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+_MOST_NAMED = 5
 _NOT_COMPARED = ("results_dir", "experiment_id")
 
 
@@ -115,6 +116,10 @@ def _differing(leaves: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def _last_change(folder: Path) -> float:
+    return (folder / "training").stat().st_mtime
+
+
 def load_grid(path: str | os.PathLike[str]) -> LoadedGrid:
     """Load the runs of an experiment; see `orch.load`."""
     folder = Path(path)
@@ -124,5 +129,12 @@ def load_grid(path: str | os.PathLike[str]) -> LoadedGrid:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: there is no such folder. Name one like results/digits.")
     if not any(is_run_id(entry.name) for entry in folder.iterdir()):
+        others = sorted(
+            (it.parent for it in folder.glob("*/training")), key=_last_change, reverse=True
+        )
+        if others:
+            names = ", ".join(map(str, others[:_MOST_NAMED]))
+            more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+            raise ValueError(f"{folder}: name one of the experiments in it: {names}{more}.")
         raise ValueError(f"{folder}: it has no runs. Name a folder like results/digits.")
     return LoadedGrid(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn, cast
@@ -80,7 +81,15 @@ class _ArgumentParser(argparse.ArgumentParser):
             message = "; ".join(requests) or message
         if wrong := re.fullmatch(_WRONG, message):
             message = f"{wrong[1]}: {wrong[3]} is not {_KINDS[wrong[2]]}"
-        raise UsageError(f"{message}. See {self.prog} --help.")
+        elif wrong := re.match(
+            r"(?s)argument COMMAND: invalid choice: '(.*)' \(choose from", message
+        ):
+            message = f"there is no command {wrong[1]!r}{_suggest(wrong[1], list(COMMANDS))}"
+        elif wrong := re.match(r"unrecognized arguments: (--[^\s=]*)", message):
+            near = _suggest(wrong[1], list(self._option_string_actions))
+            message = f"there is no option {wrong[1]}{near}" if near else message
+        end = "" if message.endswith("?") else "."
+        raise UsageError(f"{message}{end} See {self.prog} --help.")
 
     def _ask(self, name: str, needed: Sequence[str]) -> list[str]:
         """Return what each missing argument of a name is for: the last ones of that name."""
@@ -155,6 +164,12 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         options.config_dir = options.config_dir or CONFIG_DIR
         options.config_name = options.config_name or CONFIG_NAME
     return options
+
+
+def _suggest(word: str, known: Sequence[str]) -> str:
+    """Return a question for the most similar word, to end a sentence with; empty if none is similar."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f". Did you mean {near[0]}?" if near else ""
 
 
 def _is_override(word: str) -> bool:

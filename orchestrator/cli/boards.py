@@ -67,11 +67,12 @@ class PlainBoard:
         self._print(event)
 
     @property
-    def _over(self) -> int:
-        return self._ended + sum(self._held.values())
+    def _whole(self) -> int:
+        """How many runs go on to their ends: a run that was paused is neither done nor left."""
+        return max(self._ended, self._total - sum(self._held.values()))
 
     def _print(self, event: Event) -> None:
-        line = on_one_line(describe(event, self._over, self._total, self._name))
+        line = on_one_line(describe(event, self._ended, self._whole, self._name))
         # On a terminal a finished run keeps to one line; a failure is always printed in full.
         brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
         self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
@@ -192,12 +193,14 @@ def describe_metrics(metrics: Mapping[str, float | str]) -> str:
     return "  ".join(f"{key} {metric_cell(value)}" for key, value in metrics.items())
 
 
-def describe_pace(pace: Pace) -> str:
+def describe_pace(pace: Pace, unit: str = " runs") -> str:
     """Return the pace and the estimated remaining time, where they are known."""
     parts = []
     if pace.rate is not None:
         parts.append(
-            f"{pace.rate:.3g}/h" if pace.rate < _PER_MINUTE else f"{pace.rate / 60:.0f}/min"
+            f"{pace.rate:.3g}{unit}/h"
+            if pace.rate < _PER_MINUTE
+            else f"{pace.rate / 60:.0f}{unit}/min"
         )
     if pace.remaining is not None:
         parts.append(f"{describe_seconds(pace.remaining)} left")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from orchestrator.cli.table_columns import break_header, new_table
+from orchestrator.cli.table_columns import break_header, new_table, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ def print_columns(columns: Sequence[Column], console: Console) -> None:
     cells = (zip(each.texts, each.style_of_each, strict=True) for each in columns)
     for row in zip(*cells, strict=True):
         table.add_row(*(Text(text, style=style) for text, style in row))
-    console.print(table)
+    print_table(table, console)
 
 
 def _fit_columns(columns: Sequence[Column], console: Console) -> Iterator[list[str]]:

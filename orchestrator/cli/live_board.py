@@ -56,7 +56,7 @@ class LiveBoard(PlainBoard):
         if isinstance(event, AttemptStarted | Advanced):
             return
         super().show(event)
-        self._bar.update(self._task, completed=self._over)
+        self._bar.update(self._task, completed=self._ended, total=self._whole)
 
     def refresh(self, snapshot: ExecutionSnapshot) -> None:
         """Redraw the slots and the bar."""
@@ -85,7 +85,8 @@ class LiveBoard(PlainBoard):
             )
         if more := len(live) - len(shown):
             rows.add_row(Text("..."), Text(f"{more} more", style="dim"))
-        pace = "  ".join(filter(None, (snapshot.note, describe_pace(snapshot.pace))))
+        unit = "" if self._console.width <= _NARROW else " runs"
+        pace = "  ".join(filter(None, (snapshot.note, describe_pace(snapshot.pace, unit))))
         self._bar.update(self._task, pace=pace)
         self._display.update(Group(rows, self._last_line()), refresh=True)
 

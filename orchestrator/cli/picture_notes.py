@@ -76,7 +76,7 @@ def notes_on_runs(compared: ResultsTable, found: ComparedRuns) -> Iterator[str]:
     if states := _states(found):
         yield f"without results: {states}"
     if found.others:
-        yield f"{count_of(found.others, 'other run')} of the experiment: not of this grid"
+        yield f"{count_of(found.others, 'other run')} of the experiment: not of this grid, --all includes them"
 
 
 def describe_metric(metric: str, step: int | None) -> str:

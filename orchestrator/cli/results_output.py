@@ -13,6 +13,7 @@ from orchestrator.cli.table_columns import (
     fit_axes,
     fit_columns,
     new_table,
+    print_table,
 )
 from orchestrator.cli.tables import count_of, note, tell_left_out
 from orchestrator.grid.identity import SHORT_ID_DIGITS, short
@@ -74,7 +75,7 @@ def print_comparison(
             *told[place : place + 1],
             *notes[place : place + 1],
         )
-    console.print(table)
+    print_table(table, console)
     tell_left_out(fitted.left_out, len(texts) - len(metrics), console)
     _print_notes(compared, console, differences, step=step)
 

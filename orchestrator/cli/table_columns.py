@@ -40,6 +40,17 @@ def new_table(*headers: str, console: Console) -> Table:
     return table
 
 
+def print_table(table: Table, console: Console) -> None:
+    """Print a table; in a file or a pipe its lines have no blanks at their ends."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    lines = captured.get().splitlines()
+    console.file.write("".join(f"{line.rstrip(' ')}\n" for line in lines))
+
+
 def break_header(name: str, console: Console) -> list[str]:
     """Return the lines of a header, which on a terminal end after separators such as ``/`` and ``.``."""
     lines = [printable(line) for line in name.split("\n")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
@@ -12,6 +14,7 @@ from orchestrator.cli.table_columns import (
     fit_axes,
     keys_of,
     new_table,
+    print_table,
 )
 from orchestrator.grid.identity import short
 from orchestrator.rundir.state import State
@@ -33,6 +36,7 @@ ROWS_WITHOUT_ASKING: Final = 40
 _BESIDE_AXES: Final = 48  # run, state, action, and the beginning of the reason
 _OF_THE_REASON: Final = 10
 _MOST_CHANGES: Final = 10
+_DIGITS: Final = (4, 6, 9)
 _MOST_OF_A_KEY: Final = 3
 
 
@@ -58,7 +62,7 @@ def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -
             note(decision.reason),
         )
     if shown:
-        console.print(table)
+        print_table(table, console)
     tell_left_out(fitted.left_out, 0, console)
 
 
@@ -68,7 +72,7 @@ def print_reasons(plan: Plan, console: Console) -> None:
     for (state, action, reason), count in plan.decisions.count_reasons().most_common():
         table.add_row(f"{count:>4}", _state(state), action.value, note(reason))
     if plan.decisions:
-        console.print(table)
+        print_table(table, console)
 
 
 def print_exclusions(selection: Selection, console: Console) -> None:
@@ -80,7 +84,10 @@ def print_exclusions(selection: Selection, console: Console) -> None:
     for exclusion in selection.exclusions:
         filter_text = Text(printable(exclusion.filter), style="cyan")
         table.add_row(*fitted.cells_of(exclusion.point.values), filter_text)
-    console.print(table if selection.exclusions else "no point is excluded")
+    if selection.exclusions:
+        print_table(table, console)
+    else:
+        console.print("no point is excluded")
     tell_left_out(fitted.left_out, 0, console)
 
 
@@ -201,12 +208,23 @@ def print_differences(
     """Print the keys in which two runs differ, first of their configs, then of their outcomes."""
     table = new_table("", short(one), short(other), console=console)
     for item in (*configs, *outcomes):
-        key, values = Text(printable(item.key)), (item.before, item.now)
-        table.add_row(key, *(Text(printable(value)) for value in values))
+        values = (item.before, item.now) if item in configs else _rounded(item)
+        table.add_row(Text(printable(item.key)), *(Text(printable(value)) for value in values))
     if configs or outcomes:
-        console.print(table)
+        print_table(table, console)
     if not configs:
         console.print("their configs are equal")
+
+
+def _rounded(item: Difference) -> tuple[str, str]:
+    """Return two metrics with the digits that tell them apart."""
+    with suppress(ValueError):
+        before, now = float(item.before), float(item.now)
+        for digits in _DIGITS:
+            told = f"{before:.{digits}g}", f"{now:.{digits}g}"
+            if told[0] != told[1] and all(map(isfinite, (before, now))):
+                return told
+    return item.before, item.now
 
 
 def tell_left_out(axes: int, metrics: int, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import math
 from collections import Counter
@@ -237,4 +238,6 @@ def _require(what: str, names: Iterable[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             there = f"Choose one of {', '.join(known)}" if known else "There is none yet"
-            raise UsageError(f"no run has the {what} {name!r}. {there}.")
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(f"no run has the {what} {name!r}.{hint} {there}.")

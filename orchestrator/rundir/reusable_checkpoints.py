@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zipfile import BadZipFile, ZipFile
+
+from orchestrator.rundir import durable, records
+from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +24,22 @@ _ONLY_BEST: Final = b"is_only_best"
 def is_extended(run_dir: Path) -> bool:
     """Return whether a run began with iterations of another one."""
     return (run_dir / _EXTENDED).exists()
+
+
+class Extended(NamedTuple):
+    """The run that another one began with, and how many of its iterations."""
+
+    run_id: str
+    iteration: int
+
+
+def read_extended(run_dir: Path) -> Extended | None:
+    """Return what a run began with; None: with nothing, or the record is damaged."""
+    with suppress(OSError):
+        match records.parse(durable.read_file(f"{run_dir / _EXTENDED}")):
+            case {"run_id": str(run_id), "iteration": int(iteration)}:
+                return Extended(printable(run_id), iteration)
+    return None
 
 
 def newest_saved(run_dir: Path, at_most: int) -> int | None:

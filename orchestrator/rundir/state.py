@@ -209,8 +209,6 @@ class Observation:
 
 
 NOTHING_THERE = Observation()
-
-
 _NOTHING: Final = "nothing is saved yet"
 
 
@@ -257,6 +255,8 @@ def _explain(seen: Observation) -> str:
             failure = seen.failure
             what = f"{failure.kind}: {failure.message}" if failure else "no cause was recorded"
             return f"attempt {seen.attempts} failed, {what}"
+        case State.STALE if seen.is_paused and seen.progress and seen.saved:
+            return f"paused after {seen.saved} of {seen.progress.iterations} iterations"
         case State.STALE:
             return f"{_why_stale(status)}, {_saved(seen)}"
 

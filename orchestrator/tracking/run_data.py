@@ -13,6 +13,7 @@ from orchestrator.grid.axes import describe_point
 from orchestrator.grid.config_values import DELETED, Missing, label_of
 from orchestrator.rundir import records
 from orchestrator.rundir.metric_names import BEST
+from orchestrator.rundir.reusable_checkpoints import read_extended
 from orchestrator.rundir.state import State, Status, judge
 from orchestrator.tracking.git_source import name_of_user
 from orchestrator.tracking.metrics_file_points import MetricPoint, finite
@@ -63,6 +64,15 @@ def axis_tags(directory: RunDirectory) -> dict[str, str]:
         )
         for key, value in directory.read_chosen().named.items()
     }
+
+
+def extended_tags(directory: RunDirectory) -> dict[str, str]:
+    """Return the run that a run began with, and how many of its iterations; nothing for most."""
+    found = read_extended(directory.path)
+    if found is None:
+        return {}
+    told = f"{found.iteration} iterations of run {found.run_id}"
+    return {"orch.begun_with": tag_value(told)}
 
 
 def attempt_tags(

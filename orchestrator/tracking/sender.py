@@ -154,7 +154,8 @@ class Sender:
 
     def _attempt_tags(self, seen: Observation) -> dict[str, str]:
         source = source_of_attempt(self._directory.path, seen, self._scope.sources())
-        return run_data.attempt_tags(self._directory, seen, source)
+        told = run_data.attempt_tags(self._directory, seen, source)
+        return told | run_data.extended_tags(self._directory)
 
     def _send_points(self, seen: Observation) -> Batch:
         """Send the points that have not arrived, and return the last batch unsent."""

@@ -96,6 +96,17 @@ def test_folder_without_runs_is_refused(tmp_path: Path) -> None:
         orch.load(tmp_path)
 
 
+def test_folder_with_experiments_names_them(tmp_path: Path) -> None:
+    """The one that changed last comes first, and not all of many."""
+    for number in range(7):
+        (tmp_path / f"e{number}/training").mkdir(parents=True)
+        os.utime(tmp_path / f"e{number}/training", (number, number))
+    with pytest.raises(
+        ValueError, match=r"name one of the experiments in it: .*/e6, .*/e2 and 2 more\.$"
+    ):
+        orch.load(tmp_path)
+
+
 @pytest.mark.parametrize(
     "damage",
     [b"\xff{", b"a: [1", b"- 1\n", b"a: 1\n  b: 2\n", b"a: &a {b: *a}", b"pipe", b"sparse", None],

@@ -18,6 +18,7 @@ from orchestrator.grid.config_values import DELETED, label_of
 from orchestrator.rundir import code_record
 from orchestrator.rundir.program_files import find_best_checkpoint
 from orchestrator.rundir.replaced import kept_for
+from orchestrator.rundir.reusable_checkpoints import read_extended
 from orchestrator.rundir.run_summary import report_on
 from orchestrator.rundir.state import State, Status
 from orchestrator.runner.failure_classes import FailureKind
@@ -76,7 +77,9 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
     if isinstance(seen.status, Status):
         yield from _attempt_lines(seen.status, seen.attempts)
     if seen.progress:
-        yield "iterations", f"{seen.progress.iteration} of {seen.progress.iterations}"
+        yield "progress", f"{seen.progress.iteration} of {seen.progress.iterations} iterations"
+    if extended := read_extended(directory.path):
+        yield "begun with", f"{extended.iteration} iterations of run {extended.run_id}"
     for key, metric in report.outcome.metrics.items():
         yield key, _short(metric)
     yield from _best_lines(directory, report.outcome)
@@ -100,8 +103,10 @@ def _best_lines(directory: RunDirectory, outcome: Outcome) -> Iterator[tuple[str
 
 def _attempt_lines(status: Status, attempts: int) -> Iterator[tuple[str, str]]:
     """Yield what is recorded of the last attempt."""
-    ended = f", ended {status.ended_at}" if status.ended_at else ""
-    yield "attempt", f"{attempts}, started {status.started_at}{ended}"
+    yield "attempt", str(attempts)
+    yield "started", status.started_at
+    if status.ended_at:
+        yield "ended", status.ended_at
     slot = "" if status.slot is None else f", slot {status.slot}"
     yield "on", f"{status.host}, process {status.pid}{slot}"
     if failure := status.failure:
@@ -135,7 +140,7 @@ def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
         config: Mapping[str, object] | None = directory.read_config()
     except RunDirectoryError:
         config = None
-    kept = kept_for(directory)
+    kept, extended = kept_for(directory), read_extended(directory.path)
     return {
         "schema": 1,
         **report_as_json(report),
@@ -148,6 +153,7 @@ def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
         "error": {"class": failure.kind, "message": failure.message} if failure else None,
         "results": dict(report.outcome.results),
         "best": _best_as_json(directory, report.outcome),
+        "begun_with": extended and extended._asdict(),
         "earlier": kept and str(kept),
         "code": code_record.read(directory.path),
         "notices": list(directory.notices()),

@@ -39,6 +39,17 @@ def test_wrong_usage_is_one_line(line: str) -> None:
     assert "--help" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "near"),
+    [("sttus", "status"), ("plan --jsn", "--json"), ("run --worker=2", "--workers"), ("xyz", "")],
+)
+def test_similar_word_is_suggested(line: str, near: str) -> None:
+    """Of commands and options; nothing where none is similar."""
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(line.split())
+    assert (f"Did you mean {near}? See" in str(caught.value)) is bool(near)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It says what the command does, and whether it takes overrides."""

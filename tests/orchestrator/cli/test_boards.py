@@ -167,4 +167,4 @@ def test_comparison_of_runs_is_told_and_its_paused_runs_count_as_over(
     told = "halving  after iteration 3, the best 3 of 9 runs go on, by validation/loss"
     assert (told in text) is (lines > 0)
     assert ("3/9  1.2 s" in text) is (lines > 1)
-    assert ("6/9" in text) is (board is LiveBoard)
+    assert ("0/3" in text) is (board is LiveBoard)

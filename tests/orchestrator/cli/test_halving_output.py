@@ -109,7 +109,7 @@ def test_paused_runs_have_their_place_in_plan_and_status(
         assert found[2]["halving"]["verdict"] == "over"
     assert rows(grid, output, "plan", HALVING)[0]["action"] == "pause"
     assert rows(grid, output, "status")[0]["halving"] is None
-    assert rows(grid, output, "status")[0]["reason"] == "it has paused, 1 of 9 iterations are saved"
+    assert rows(grid, output, "status")[0]["reason"] == "paused after 1 of 9 iterations"
     grid.orch("status", SEEDS[0], HALVING)
     assert "halving by loss, min: 6 to iteration 1 (done), 2 to iteration 3 (done)" in output()
 

@@ -11,6 +11,7 @@ from orchestrator.cli.table_columns import (
     fit_columns,
     keys_of,
     new_table,
+    print_table,
 )
 
 
@@ -30,6 +31,18 @@ def test_long_headers_break_on_a_terminal_only() -> None:
     columns = {"validation/accuracy": ["0.5"]}
     assert fit_columns(columns, 0, console(14, is_terminal=True)) == ["validation/accuracy"]
     assert fit_columns(columns, 0, console(14)) == []
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_lines_of_a_table_in_a_file_have_no_blanks_at_their_ends(*, is_terminal: bool) -> None:
+    """They would be changes in a file that is under version control."""
+    on = console(is_terminal=is_terminal)
+    table = new_table("name", "why", console=on)
+    table.add_row("a", "short")
+    table.add_row("b", "much longer")
+    print_table(table, on)
+    lines = on.file.getvalue().splitlines()  # type: ignore[attr-defined] # a StringIO
+    assert (lines == ["name  why", "a     short", "b     much longer"]) is not is_terminal
 
 
 def test_width_counts_headers_cells_and_gaps() -> None:

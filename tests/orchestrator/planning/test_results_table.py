@@ -82,8 +82,12 @@ def test_number_that_is_none_spoils_no_table(number: float, word: str) -> None:
 @pytest.mark.parametrize(
     ("over", "metric", "message"),
     [
-        (["sede"], None, "no run has the axis 'sede'. Choose one of lr, seed"),
-        ([], "acuracy", "no run has the metric 'acuracy'. Choose one of accuracy, loss"),
+        (["sede"], None, "no run has the axis 'sede'. Did you mean seed[?] Choose one of lr, seed"),
+        (
+            [],
+            "acuracy",
+            "no run has the metric 'acuracy'. Did you mean accuracy[?] Choose one of accuracy, loss",
+        ),
     ],
 )
 def test_axis_or_metric_that_no_run_has_is_refused(over: Any, metric: Any, message: str) -> None:

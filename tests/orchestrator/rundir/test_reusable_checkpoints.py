@@ -7,7 +7,12 @@ from zipfile import ZipFile
 
 import pytest
 
-from orchestrator.rundir.reusable_checkpoints import is_extended, newest_saved
+from orchestrator.rundir.reusable_checkpoints import (
+    Extended,
+    is_extended,
+    newest_saved,
+    read_extended,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,3 +58,22 @@ def test_run_that_began_with_another_says_so(tmp_path: Path) -> None:
     assert not is_extended(tmp_path)
     (tmp_path / "extended.json").write_text("{}")
     assert is_extended(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ('{"schema": 1, "run_id": "ab", "iteration": 3}', Extended("ab", 3)),
+        ('{"run_id": "\\u001b", "iteration": 3}', Extended("?", 3)),
+        ('{"run_id": 3, "iteration": "x"}', None),
+        ("[", None),
+        (None, None),
+    ],
+)
+def test_what_a_run_began_with_is_read(
+    tmp_path: Path, content: str | None, found: Extended | None
+) -> None:
+    """A damaged record tells nothing."""
+    if content is not None:
+        (tmp_path / "extended.json").write_text(content)
+    assert read_extended(tmp_path) == found

@@ -54,8 +54,8 @@ def test_program_that_ends_after_the_iteration_has_paused(
     assert seen.state is state
     assert seen.is_paused is (state is State.STALE)
     if seen.is_paused:
-        saved = f"{seen.saved} of 9 iterations are" if seen.saved else "nothing is"
-        assert seen.reason == f"it has paused, {saved} saved" + ("" if seen.saved else " yet")
+        after = f"paused after {seen.saved} of 9 iterations"
+        assert seen.reason == (after if seen.saved else "it has paused, nothing is saved yet")
 
 
 def test_paused_run_is_resumed(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:

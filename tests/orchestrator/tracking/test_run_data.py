@@ -26,6 +26,14 @@ def test_best_checkpoint_is_kept_where_that_is_asked_for(
     assert bare.run.files == {}
 
 
+def test_run_that_extends_another_one_says_so(directory: RunDirectory, store: Any) -> None:
+    """Its first iterations are those of the other run."""
+    (directory.path / "extended.json").write_text('{"run_id": "0123456789abcdef", "iteration": 3}')
+    directory.write_status(Status(Record.DONE, 1, "2026-01-01T00:00:00+00:00", "box", 1))
+    send(directory, store)
+    assert store.run.tags["orch.begun_with"] == "3 iterations of run 0123456789abcdef"
+
+
 def test_clock_that_was_set_back_lets_no_run_end_before_it_began(
     directory: RunDirectory, store: Any
 ) -> None:

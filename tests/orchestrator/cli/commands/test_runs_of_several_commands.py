@@ -1,6 +1,7 @@
 """One setting is one row, and has one name, whichever of several commands set it, and how."""
 
 import json
+import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from thinning import others_in_soak
 
 import orch
 from orchestrator.cli.arguments import parse_arguments
@@ -77,6 +79,33 @@ SEVERAL = {
 }
 
 
+WORDS = {
+    "model": ["model=a,b", "model=b", "model=c", "model=twin", "model=twin,a", "~model"],
+    "model.name": ["model.name=b", "model.name='1',1", "~model.name", "model.name=null,a"],
+    "model.width": ["model.width=1,2", "model.width=7", "model.width='1'"],
+    "model.rate": ["++model.rate=0.5", "++model.rate=null,1"],
+    "lr": ["lr=0.1,1.0", "lr=0.9", "lr=1,'1'", "lr=null", "~lr", "lr='${seed}'"],
+    "sizes": ["sizes=[1,2],[3]", "sizes=null", "sizes=['1',2]", "~sizes"],
+    "opt@best": ["opt@best=adam,sgd", "opt@best=adam"],
+    "extra": ["extra=fast"],
+    "more": ["+more=x"],
+    "new": ["+new=1,2", "+new=null", "+new=''", "+new={a:1,b:{c:2}}", "+new=true,'true'"],
+    "device": ["device=cuda"],
+}
+
+
+def random_commands(number: int) -> list[list[str]]:
+    """Return commands that give and sweep groups, values, null, text and numbers, and delete keys."""
+    chance = random.Random(number)  # noqa: S311 # no secret
+    commands = []
+    for place in range(chance.randint(2, 4)):
+        words = [chance.choice(WORDS[key]) for key in chance.sample([*WORDS], chance.randint(0, 3))]
+        if "~model" in words:
+            words = [word for word in words if not word.lstrip("+~").startswith("model.")]
+        commands.append([*words, chance.choice([f"seed={place}", f"seed={place},{place + 1}"])])
+    return commands
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that makes runs by several commands, and returns the experiment."""
@@ -135,13 +164,27 @@ def _settings(training: Path) -> list[set[str]]:
     return sorted(alike.values(), key=sorted)
 
 
+@pytest.mark.parametrize("number", others_in_soak(range(200), range(5)))
+def test_each_setting_of_random_commands_is_one_row(
+    project: Any, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of every fourth experiment, the runs were created by an earlier version."""
+    check_settings(
+        project(random_commands(number), "earlier" if number % 4 == 3 else "this"), capsys
+    )
+
+
 @pytest.mark.parametrize("version", ["this", "earlier"])
 @pytest.mark.parametrize("commands", SEVERAL.values(), ids=SEVERAL)
 def test_each_setting_is_one_row_that_tells_it_from_the_others(
     project: Any, commands: Any, version: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The rows of ``orch results`` are those of an independent comparison of the configs."""
-    training = project(commands, version)
+    check_settings(project(commands, version), capsys)
+
+
+def check_settings(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Assert that each setting is one row, with the values of its configs, which no other row has."""
     where = ["--config-dir", str(training.parents[2] / "conf")]
     assert call([*where, "results", "--all", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -59,6 +59,33 @@ def test_best_iteration_and_its_checkpoint_are_named(grid: Grid, output: Callabl
     }
 
 
+def test_run_that_another_one_was_begun_with_is_named(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """In the first iterations of an extended run no time was spent."""
+    directory = grid.make(0.2, 1)
+    grid.orch("show", directory.run_id, *GRID, "--json")
+    assert json.loads(output())["begun_with"] is None
+    (directory.path / "extended.json").write_text('{"run_id": "0123456789abcdef", "iteration": 3}')
+    grid.orch("show", directory.run_id, *GRID)
+    assert "begun with             3 iterations of run 0123456789abcdef\n" in output()
+    grid.orch("show", directory.run_id, *GRID, "--json")
+    assert json.loads(output())["begun_with"] == {"run_id": "0123456789abcdef", "iteration": 3}
+
+
+def test_line_of_a_run_is_about_one_thing(grid: Grid, output: Callable[[], str]) -> None:
+    """No label stands twice, and no terminal breaks a time."""
+    directory = grid.make(0.2, 1)
+    progress = {"iteration": 3, "iterations": 3, "metrics": {}}
+    (directory.path / "progress.json").write_text(json.dumps(progress))
+    grid.orch("show", directory.run_id, "+iterations=3", *GRID)
+    lines = [line for line in output().splitlines() if line.startswith("  ")]
+    labels = [line[:24].strip() for line in lines]
+    assert len(set(labels)) == len(labels)
+    assert {"attempt", "started", "ended", "progress"} <= set(labels)
+    assert all(len(it) <= 80 for it in lines if it[:24].strip() in ("started", "ended"))
+
+
 def test_command_to_continue_a_run_means_this_run_alone(
     grid: Grid, output: Callable[[], str]
 ) -> None:
