@@ -91,6 +91,8 @@ def _print_runs(
     if fitted.left_out:  # an axis tells more than a metric
         fitted = fit_axes(all_axes, axes, taken, console, spare=spare)
     metrics = fit_columns(cells, taken + fitted.width, console)
+    if not metrics:  # the first one tells more than the end of a reason
+        metrics = fit_columns(cells, taken - spare + fitted.width, console)[:1]
     states = [report.seen.state for report in shown]
     columns = [
         Column("run", [short(report.run_id) for report in shown]),
@@ -116,8 +118,10 @@ def _iteration(progress: Progress | None) -> str:
 
 
 def _why(report: Report, live: LiveResources | None, standing: Standing | None) -> str:
+    """Return why a run is in its state; that it has finished, its state says."""
     used = describe_live(live) if live else ""
-    return printable(used or reason_of(report, standing))
+    told = used or reason_of(report, standing)
+    return "" if told == FINISHED else printable(told)
 
 
 def describe_live(used: LiveResources) -> str:

@@ -1,9 +1,16 @@
-"""The notes on live runs in the table of ``orch status``."""
+"""The table of ``orch status``, and its notes on live runs."""
+
+import io
 
 import pytest
+from rich.console import Console
 
-from orchestrator.cli.status_table import describe_bytes, describe_live
+from orchestrator.cli.status_table import describe_bytes, describe_live, print_status
 from orchestrator.execution.live_usage import UNKNOWN, LiveResources
+from orchestrator.grid.identity import RunId
+from orchestrator.rundir.run_metrics import Outcome
+from orchestrator.rundir.run_summary import Report
+from orchestrator.rundir.state import PAUSED, Observation, Progress, Record, Status
 
 
 @pytest.mark.parametrize(
@@ -25,3 +32,29 @@ def test_live_run_tells_what_is_known() -> None:
     assert describe_live(UNKNOWN) == ""
     assert describe_live(LiveResources(0, None, 1 << 30, None, 90.0)) == "slot 0, 1 GiB, 90 s left"
     assert describe_live(LiveResources(3, 1, 5 << 30, 2 << 30)) == "slot 3, GPU 1, 2 GiB"
+
+
+@pytest.mark.parametrize(("width", "metrics"), [(80, 1), (100, 2), (200, 3)])
+def test_metric_stands_in_the_table_rather_than_that_a_run_has_finished(
+    width: int, metrics: int
+) -> None:
+    """Which its state says; why a run is stale may wrap."""
+    outcome = Outcome({"validation/loss": 0.5, "test/loss": 0.25, "test/accuracy": 0.75}, {})
+    overrides = {"lr": 0.1, "seed": 0, "iterations": 9}
+    reports = [
+        Report(RunId(name * 16), overrides, "then", seen, seen.progress, outcome)
+        for name, seen in (
+            ("a", Observation(Status(Record.DONE, 1, "", "box", 1), progress=Progress(9, 9, {}))),
+            ("b", _paused(Status(Record.INTERRUPTED, 1, "", "box", 1, reason=PAUSED))),
+        )
+    ]
+    console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
+    print_status(reports, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined] # a StringIO
+    assert "it has finished" not in text
+    assert [name in text for name in ("0.5", "0.25", "0.75")] == [at < metrics for at in range(3)]
+    assert "paused after 3 of 9" in text
+
+
+def _paused(status: Status) -> Observation:
+    return Observation(status, attempts=1, progress=Progress(3, 9, {}, saved=3))
