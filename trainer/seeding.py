@@ -82,18 +82,28 @@ def seeded_for(seed: int) -> Iterator[None]:
     It also sets one thread, as in a loader worker: sums over several threads are rounded differently.
     """
     python_state, torch_state = random.getstate(), torch.default_generator.get_state()
-    numpy_generator, threads = _numpy.get_bit_generator(), torch.get_num_threads()
+    numpy_generator = _numpy.get_bit_generator()
+    with one_thread():
+        # Exchanged, not copied: getting and setting the state of NumPy takes 50 µs.
+        _numpy.set_bit_generator(_SPARE)
+        try:
+            _seed_cpu(seed)
+            yield
+        finally:
+            _numpy.set_bit_generator(numpy_generator)
+            torch.default_generator.set_state(torch_state)
+            random.setstate(python_state)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Set one thread inside the context."""
+    threads = torch.get_num_threads()
     if threads > 1:
         torch.set_num_threads(1)
-    # Exchanged, not copied: getting and setting the state of NumPy takes 50 µs.
-    _numpy.set_bit_generator(_SPARE)
     try:
-        _seed_cpu(seed)
         yield
     finally:
-        _numpy.set_bit_generator(numpy_generator)
-        torch.default_generator.set_state(torch_state)
-        random.setstate(python_state)
         if threads > 1:
             torch.set_num_threads(threads)
 

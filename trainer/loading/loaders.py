@@ -71,7 +71,9 @@ def make_loader(
     order.with_place = not is_plain
     options = pinned(loading.options, device) if not is_plain else loading.options
     rank = own_rank() if part == "train" else 0
-    made = SeededBatches(samples, derive(seed, "rank", rank) if rank else seed)
+    seed = derive(seed, "rank", rank) if rank else seed
+    may_be_plain = order.sampler is None and not is_watched
+    made = SeededBatches(samples, seed, may_be_plain=may_be_plain)
     call = _caller(options, order, made)
     loader = call()  # also for tensors, to check the keys
     if is_plain:

@@ -20,8 +20,6 @@ from torch.utils.data import ConcatDataset, Subset, TensorDataset, default_colla
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from trainer.loading.seeded_batches import SeededBatches
-
 VALUES: Final = {int, float, bool, complex, str, bytes, type(None), Tensor, np.ndarray, np.memmap}
 PARAMETERS: Final = 2  # of `__getitem__`
 MORE_PARAMETERS: Final = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
@@ -76,14 +74,26 @@ OF_TORCH: Final = {
 LAST_IN_PLACE_FREE: Final = 12  # of the numbers of binary operators, which have not changed since
 
 
-def are_plain(made: SeededBatches, sampler: object) -> bool:
+def are_plain(samples: object, collate: object, sampler: object) -> bool:
     """Return whether batches are known to be functions of tensors and indices.
 
     Args:
-        made: Makes the batches.
+        samples: The data set.
+        collate: Makes a batch of samples.
         sampler: The user's own sampler, if there is one.
     """
-    return sampler is None and made.collate is default_collate and _is_plain(made.samples)
+    return (
+        sampler is None
+        and collate is default_collate
+        and _is_as_pytorch_has_it(default_collate)
+        and _is_plain(samples)
+    )
+
+
+def _is_as_pytorch_has_it(collate: Any) -> bool:  # noqa: ANN401 - a function has no type with its globals
+    """Return whether a program has added no function of its own to those that collate each kind of value."""
+    known = collate.__globals__.get("default_collate_fn_map", {})
+    return all(each.__module__ == collate.__module__ for each in known.values())
 
 
 def _is_plain(samples: Any) -> bool:  # noqa: ANN401 - it may be anything

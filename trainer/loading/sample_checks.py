@@ -82,7 +82,7 @@ def _look_at_plain(loaders: Mapping[str, LoadedBatches]) -> dict[str, Finding]:
     """Make the samples of a batch of each part whose code leaves no trace."""
     found = {}
     for part, loader in loaders.items():
-        if are_plain(loader.made, loader.order.sampler):
+        if are_plain(loader.made.samples, loader.made.collate, loader.order.sampler):
             with suppress(Exception):  # the training raises it again
                 found[part] = Finding(_digest(loader.made, (0, 0, _first_batch(loader))))
     return found

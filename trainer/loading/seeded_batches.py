@@ -9,8 +9,9 @@ from torch.utils.data import Dataset, TensorDataset, default_collate, get_worker
 
 from trainer.errors import ConfigError, UnfinishedError, is_out_of_memory
 from trainer.loading.hidden_generators import find_generators, lend
+from trainer.loading.plain_samples import are_plain
 from trainer.loading.sent_batches import as_sendable, check_sendable
-from trainer.seeding import derive, seeded_for
+from trainer.seeding import derive, forget_half_drawn, one_thread, seeded_for
 from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
@@ -32,11 +33,15 @@ class SeededBatches(Dataset[Any]):
     Args:
         samples: The data set.
         seed: Decides the random numbers of a batch, together with its place.
+        may_be_plain: Whether to leave out the seeding where the data set is seen to draw nothing: nobody
+            else changes it, or chooses its indices.
     """
 
-    def __init__(self, samples: Any, seed: int) -> None:  # noqa: ANN401 - what has an index
+    def __init__(self, samples: Any, seed: int, *, may_be_plain: bool = False) -> None:  # noqa: ANN401 - what has an index
         self.samples = samples
         self.seed = seed
+        self._may_be_plain = may_be_plain
+        self._is_plain = False
         self.collate: Callable[[list[Any]], Any] = default_collate
         self._own: list[Generator] | None = None
         self._is_looked_through = False
@@ -75,10 +80,15 @@ class SeededBatches(Dataset[Any]):
     def look_through(self) -> None:
         """Find the generators that the data set and its collate function hold now."""
         self._own = find_generators(self.samples, self.collate)
+        self._is_plain = self._may_be_plain and are_plain(self.samples, self.collate, None)
 
     def make(self, place: Place) -> Any:  # noqa: ANN401 - as above
         """Make one batch, collated, with the generators that are known."""
         epoch, number, indices = place
+        if self._is_plain:
+            with one_thread():
+                forget_half_drawn()  # as seeding does
+                return self._collated(self._take(indices))
         with self.seeded(epoch, number):
             return self._collated(self._take(indices))
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset, default_collate
 
 from trainer.loading.plain_samples import are_plain
-from trainer.loading.seeded_batches import SeededBatches
 
 TENSORS = TensorDataset(torch.arange(8), torch.arange(8))
 OFFSET = torch.ones(1)
@@ -196,11 +195,6 @@ class TensorsOfAnother(TensorDataset):
         return torch.rand(1)
 
 
-def of(samples: Any) -> SeededBatches:
-    """Return what makes batches of samples."""
-    return SeededBatches(samples, 0)
-
-
 @pytest.mark.parametrize(
     "samples",
     [
@@ -215,7 +209,7 @@ def of(samples: Any) -> SeededBatches:
     ],
 )
 def test_rows_of_tensors_are_plain(samples: Any) -> None:
-    assert are_plain(of(samples), None)
+    assert are_plain(samples, default_collate, None)
 
 
 @pytest.mark.parametrize(
@@ -246,16 +240,22 @@ def test_rows_of_tensors_are_plain(samples: Any) -> None:
     ],
 )
 def test_anything_else_is_not(samples: Any) -> None:
-    assert not are_plain(of(samples), None)
+    assert not are_plain(samples, default_collate, None)
 
 
 def test_a_collate_function_or_a_sampler_of_the_users_is_not_plain() -> None:
-    made = of(Plain())
-    assert not are_plain(made, [1, 2])
-    made.collate = collated
-    assert not are_plain(made, None)
+    assert not are_plain(Plain(), default_collate, [1, 2])
+    assert not are_plain(Plain(), collated, None)
+
+
+def test_a_function_of_the_users_that_pytorch_collates_with_is_not_plain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = default_collate.__globals__["default_collate_fn_map"]
+    monkeypatch.setitem(known, Tensor, collated)
+    assert not are_plain(Plain(), default_collate, None)
 
 
 def test_a_function_that_hides_one_of_pythons_is_not_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "int", shadowed)
-    assert not are_plain(of(Converted()), None)
+    assert not are_plain(Converted(), default_collate, None)

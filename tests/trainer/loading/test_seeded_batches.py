@@ -1,7 +1,9 @@
 """What is drawn for a batch depends on seed, epoch and batch, in any process and from any generator."""
 
+import random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from random_data import WAYS, mixup
@@ -76,3 +78,44 @@ def test_tensors_need_no_seeds_of_their_own() -> None:
     assert are_plain_tensors(labelled(0))
     assert not are_plain_tensors(NoisySamples(labelled(0)))
     assert not are_plain_tensors(Subset(TensorDataset(torch.zeros(3)), [0]))
+
+
+class Rows(Dataset[Any]):
+    """Rows of a tensor, by plain code."""
+
+    def __init__(self) -> None:
+        self.rows = torch.arange(12.0)
+
+    def __len__(self) -> int:
+        """Count the samples."""
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        """Return a row."""
+        return self.rows[index], 0
+
+
+def state_after(batches: SeededBatches) -> tuple[list[list[float]], Any, list[float]]:
+    """Return some batches, and what the generators give after them."""
+    torch.manual_seed(1)
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002 - the generator that augmentations use
+    np.random.normal()  # noqa: NPY002 - it keeps the second of a pair
+    found = [batches.__getitems__(place)[0].tolist() for place in PLACES]
+    drawn = [torch.rand(1).item(), random.random(), np.random.normal()]  # noqa: NPY002, S311 - as above
+    return found, torch.get_num_threads(), drawn
+
+
+def test_plain_samples_are_made_as_if_they_were_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seeding is left out where nothing is drawn, and the training draws the same after it."""
+    seeded = SeededBatches(Rows(), seed=5)
+    plain = SeededBatches(Rows(), seed=5, may_be_plain=True)
+    assert state_after(plain) == state_after(seeded)
+    monkeypatch.setattr(random, "seed", None)
+    assert plain.__getitems__(PLACES[0])[0].tolist() == [3.0, 1.0, 4.0]
+
+
+def test_samples_that_are_not_plain_are_seeded_all_the_same() -> None:
+    samples = WAYS["NumPy's"]()
+    plain = SeededBatches(samples, seed=5, may_be_plain=True)
+    assert torch.equal(plain.__getitems__(PLACES[1])[0], made(samples, PLACES[1:2])[0])
