@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn, cast
@@ -168,6 +167,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _suggest(word: str, known: Sequence[str]) -> str:
     """Return a question for the most similar word, to end a sentence with; empty if none is similar."""
+    import difflib  # noqa: PLC0415 # errors only
+
     near = difflib.get_close_matches(word, known, n=1)
     return f". Did you mean {near[0]}?" if near else ""
 
