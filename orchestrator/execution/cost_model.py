@@ -31,6 +31,8 @@ _SMALLEST: Final = 1e-3
 # how many runs this assumption is worth.
 ASSUMED_NOISE: Final = 0.2
 _ASSUMED: Final = 3
+# The noise that runs with one number of iterations share, by the assumed one: they were executed together.
+_SHARED: Final = 0.5
 _SWEEPS: Final = 5
 _WIDEST: Final = 50.0  # logarithm of a factor, so that no number overflows
 _DOUBT: Final = 0.25  # about a value that no run has had, per distance from the nearest one
@@ -194,8 +196,9 @@ class CostModel:
 
     def _guess_iterations(self, text: str, seen: Mapping[str, float]) -> tuple[float, float] | None:
         number = _number(text)
+        shared = (_SHARED * self._assumed) ** 2
         costs = {
-            count: SeenCost(part, self.noise**2 / self._counts[(self._counted, each),])
+            count: SeenCost(part, shared + self.noise**2 / self._counts[(self._counted, each),])
             for each, part in seen.items()
             if (count := _number(each))
         }

@@ -81,6 +81,16 @@ def test_number_of_iterations_matters_even_if_few_of_them_do_not_show_it() -> No
     assert told.cost * exp(2 * told.doubt) > 50
 
 
+def test_machine_may_have_been_busier_for_one_number_of_iterations_than_for_another() -> None:
+    """However many runs there are of each, and however alike these are."""
+    costs = {(count, seed): 1.0 + count for count in (2, 4) for seed in range(100)}
+    told = expect(model(costs, "epochs", "seed", counted="epochs"), epochs=80, seed=0)
+    busier = {point: cost * (0.9 if point[0] == 2 else 1.1) for point, cost in costs.items()}
+    other = expect(model(busier, "epochs", "seed", counted="epochs"), epochs=80, seed=0)
+    assert abs(log(other.cost / 81)) < 2 * other.doubt
+    assert abs(log(told.cost / 81)) < 2 * told.doubt
+
+
 def test_doubts_about_two_new_values_add_up() -> None:
     """The same runs mislead about both."""
     costs = {(count, width): 1.0 * count * width for count in (10, 20) for width in (1, 2)}
