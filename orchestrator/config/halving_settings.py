@@ -26,7 +26,7 @@ HALVING_KEYS: Final = (
     "steps_from",
 )
 NO_HALVING: Final = "none"
-_FORM: Final = "METRIC:MODE:FACTOR[:MINIMUM][:async]"
+_FORM: Final = "METRIC:MODE:N[:MINIMUM][:async]"
 _TEXT: Final = re.compile(r"(.+?):(min|max):(\d{1,9})(?::(\d{1,9}))?(:async)?")
 _LEAST_FACTOR: Final = 2
 _MOST: Final = 10**9
@@ -83,9 +83,10 @@ def parse_halving(value: Value, where: str) -> Halving | None:
         return None
     if isinstance(value, str):
         found = _TEXT.fullmatch(value)
-        if found is None:
+        if found is None or int(found[3]) < _LEAST_FACTOR or int(found[4] or 1) < 1:
             raise ConfigError(
-                f"{where} is {value!r}. Write it as {_FORM}, such as validation/loss:min:3."
+                f"{where} is {value!r}. Write it as {_FORM}, such as validation/loss:min:3: MODE is min or"
+                f" max, N is {_LEAST_FACTOR} or more, and MINIMUM, the first rung, 1 or more."
             )
         metric, mode, factor, minimum, is_asynchronous = found.groups()
         value = {"metric": metric, "mode": mode, "factor": int(factor)}

@@ -249,8 +249,8 @@ def test_asynchronous_rungs_are_told_before_anything_has_begun(
             (HALVING, r"+orch.metrics_from_output='loss (?P<loss>\S+)'"),
             r"Let the program print the iteration, and add (?P<step>\d+) to the pattern.",
         ),
-        (("--halving=loss:3",), "--halving is 'loss:3'. Write it as METRIC:MODE:FACTOR"),
-        (("--halving=loss:min:1",), "--halving.factor is 1"),
+        (("--halving=loss:3",), "--halving is 'loss:3'. Write it as METRIC:MODE:N"),
+        (("--halving=loss:min:1",), "--halving is 'loss:min:1'. Write it as"),
     ],
 )
 def test_what_contradicts_is_one_line(grid: Grid, options: tuple[str, ...], message: str) -> None:

@@ -40,11 +40,12 @@ def test_halving_is_read_from_both_forms(value: Any, expected: Halving | None) -
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("loss", "orch.halving is 'loss'. Write it as METRIC:MODE:FACTOR[:MINIMUM][:async]"),
-        ("loss:low:3", "Write it as METRIC:MODE:FACTOR"),
-        ("loss:min:3:", "Write it as METRIC:MODE:FACTOR"),
-        ("loss:min:1", "orch.halving.factor is 1. Set it to an integer from 2."),
-        ("loss:min:3:0", "orch.halving.minimum is 0. Set it to an integer from 1."),
+        ("loss", "orch.halving is 'loss'. Write it as METRIC:MODE:N[:MINIMUM][:async]"),
+        ("loss:low:3", "Write it as METRIC:MODE:N"),
+        ("loss:min:3:", "Write it as METRIC:MODE:N"),
+        ("loss:min:1", "MODE is min or max, N is 2 or more"),
+        ("loss:mni:3", "MODE is min or max"),
+        ("loss:min:3:0", "and MINIMUM, the first rung, 1 or more."),
         (3, "orch.halving is 3. Write it as"),
         (["loss"], "or as a mapping"),
         ({"metrik": "loss"}, "orch.halving has no setting 'metrik'. Use one of metric, mode"),
