@@ -92,4 +92,6 @@ def _choose_course(planned: Work, settings: Settings, tell: Callable[[Event], No
         if search is not None:
             return HalvedSearch(where, decisions, search, halving, tell)
         return HalvingCourse(where, decisions, StageReader(where, halving), halving, tell)
-    return WHOLE_RUNS if settings.order.step is None else BreadthFirst(settings.order.step)
+    if settings.order.step is None:
+        return WHOLE_RUNS
+    return BreadthFirst(planned.experiment, settings.order.step)

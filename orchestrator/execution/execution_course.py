@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.scheduler import QueuedRun
+from orchestrator.grid.extension import TOTAL
+from orchestrator.rundir.run_metrics import read_contiguous_steps
 from orchestrator.runner.pause_at_iteration import STOP_AFTER
 
 if TYPE_CHECKING:
@@ -14,7 +17,8 @@ if TYPE_CHECKING:
     from orchestrator.execution.run_queue import RunQueue
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.plan import Decision
-    from orchestrator.rundir.state import Observation, Progress
+    from orchestrator.rundir.experiment import ExperimentDirectory
+    from orchestrator.rundir.state import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,21 @@ class Standstill:
 
 
 def variables_of(decision: Decision) -> Mapping[str, str]:
-    """Return the variable that tells a program to pause after an iteration, if it is to."""
-    return {} if decision.stop_after is None else {STOP_AFTER: str(decision.stop_after)}
+    """Return the variable that tells a program to pause after an iteration, if it is to.
+
+    One that is to pause after its last iteration goes on to its end.
+    """
+    if decision.stop_after is None or decision.stop_after >= _count_iterations(decision):
+        return {}
+    return {STOP_AFTER: str(decision.stop_after)}
+
+
+def _count_iterations(decision: Decision) -> float:
+    """Return how many iterations a run has, by its config or by what it reports."""
+    total = decision.run.config.get(TOTAL)
+    if isinstance(total, int):
+        return total
+    return decision.seen.progress.iterations if decision.seen.progress else inf
 
 
 class WholeRuns:
@@ -63,21 +80,28 @@ WHOLE_RUNS: Final = WholeRuns()
 
 
 class BreadthFirst(WholeRuns):
-    """All runs advance some iterations at a time: one that pauses is queued behind the others."""
+    """All runs advance some iterations at a time: one that pauses is queued behind the others.
 
-    def __init__(self, step: int) -> None:
+    Args:
+        experiment: The experiment's folder.
+        step: How many iterations.
+    """
+
+    def __init__(self, experiment: ExperimentDirectory, step: int) -> None:
+        self._experiment = experiment
         self._step = step
 
     def aim(self, decision: Decision) -> Decision:
         """Return the decision to execute a run up to the next multiple of the step."""
-        return self._beyond(decision, decision.seen.saved, decision.seen.progress)
+        return self._beyond(decision, decision.seen.saved, decision.seen)
 
     def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
         """Queue the run for its next iterations."""
         reached = max(seen.saved, seen.progress.iteration if seen.progress else 0)
-        queue.ready.append(QueuedRun(self._beyond(decision.again(seen), reached, seen.progress)))
+        queue.ready.append(QueuedRun(self._beyond(decision.again(seen), reached, seen)))
 
-    def _beyond(self, decision: Decision, reached: int, progress: Progress | None) -> Decision:
-        after = (reached // self._step + 1) * self._step
-        is_last = progress is not None and after >= progress.iterations
-        return replace(decision, stop_after=None if is_last else after)
+    def _beyond(self, decision: Decision, reached: int, seen: Observation) -> Decision:
+        if seen.progress is None and seen.is_paused:  # what it has logged shows how far it is
+            metrics = self._experiment.run(decision.run.run_id).metrics
+            reached = len(read_contiguous_steps(metrics))
+        return replace(decision, stop_after=(reached // self._step + 1) * self._step)

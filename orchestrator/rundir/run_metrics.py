@@ -11,7 +11,7 @@ from orchestrator.rundir import durable, metric_points, records
 from orchestrator.rundir.metric_names import BEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.rundir.records import Metric
@@ -174,6 +174,13 @@ def read_times(metrics: Path | str) -> Mapping[int, float]:
                 case {"step": int(step), "timestamp": int(when) | float(when)}:
                     found[step] = max(when, found.get(step, when))
     return found
+
+
+def read_contiguous_steps(metrics: Path | str) -> Sequence[int]:
+    """Return the steps of ``metrics.jsonl``, if they are all that there are from 0 or 1 on; else none."""
+    steps = sorted({step for curve in read_curves(metrics).values() for step in curve})
+    is_contiguous = bool(steps) and steps[0] in (0, 1) and steps[-1] - steps[0] + 1 == len(steps)
+    return steps if is_contiguous else ()
 
 
 def read_last_step(metrics: Path | str) -> int | None:

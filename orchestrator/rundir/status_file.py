@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.state import Status, Unreadable
+from orchestrator.rundir.torn_line import end_last_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +55,7 @@ def write_status(run_dir: Path, status: Status, *, named: bool) -> None:
 def _keep(run_dir: Path, status: Status) -> None:
     """Append the status of an attempt that is over; if that is impossible, it is forgotten."""
     line = records.dump_status_line(status)
+    end_last_line(run_dir / _EARLIER)
     with contextlib.suppress(OSError):
         descriptor, found = durable.open_below(run_dir, _EARLIER, append=True)
         try:

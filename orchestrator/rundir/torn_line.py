@@ -1,4 +1,4 @@
-"""The last line of ``metrics.jsonl`` without a newline: the next point would be glued to it, and lost."""
+"""The last line of a file of records without a newline: the next record would be glued to it, and lost."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.rundir import durable
-from orchestrator.rundir.metric_points import parse_point
+from orchestrator.rundir import durable, records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,14 +14,14 @@ if TYPE_CHECKING:
 _BLOCK: Final = 1 << 16
 
 
-def end_last_line(metrics: Path) -> None:
+def end_last_line(lines: Path) -> None:
     """Make sure, durably, that what is appended next begins a line; requires the lock of the run.
 
-    A line that is a point gets the newline that it lacks, and one that a kill has torn is removed. If that
+    A line that is a whole record gets the newline that it lacks, and one that a kill has torn is removed. If that
     is impossible, nothing is changed.
     """
     with contextlib.suppress(OSError):
-        descriptor, found = durable.open_plain(metrics, writable=True)
+        descriptor, found = durable.open_plain(lines, writable=True)
         try:
             _end_last_line(descriptor, found.st_size)
         finally:
@@ -34,7 +33,7 @@ def _end_last_line(descriptor: int, size: int) -> None:
         return
     start = _find_start(descriptor, size)
     is_readable = size - start <= durable.LARGEST_RECORD
-    if is_readable and parse_point(os.pread(descriptor, size - start, start)):
+    if is_readable and isinstance(records.parse(os.pread(descriptor, size - start, start)), dict):
         os.pwrite(descriptor, b"\n", size)
     else:
         os.ftruncate(descriptor, start)

@@ -10,7 +10,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from orchestrator.rundir.run_metrics import read_curves, read_last_step
+from orchestrator.rundir.run_metrics import read_contiguous_steps, read_last_step
 from orchestrator.rundir.state import PAUSED, Failure, Record
 from orchestrator.runner.failure_classes import FailureKind
 
@@ -62,7 +62,7 @@ def judge_pause(directory: RunDirectory, begun: Begun, status: Status) -> Status
     paused = replace(status, record=Record.INTERRUPTED, reason=PAUSED)
     if progress and progress.iteration >= after:
         return paused
-    if begun.program.leaves_results or not (progress or _is_cut_short(directory)):
+    if begun.program.leaves_results or not (progress or _is_cut_short(directory, after)):
         return None
     reached = _how_far(directory, progress)
     if begun.last_pause is None or reached > begun.last_pause:
@@ -75,15 +75,18 @@ def _how_far(directory: RunDirectory, progress: Progress | None) -> HowFar:
     return HowFar(progress.iteration if progress else -1, -1 if step is None else step)
 
 
-def _is_cut_short(directory: RunDirectory) -> bool:
-    """Return whether a run has logged fewer iterations than it has, each of which is a step."""
-    from orchestrator.grid.extension import TOTAL  # noqa: PLC0415 # few programs end before their pause
+def _is_cut_short(directory: RunDirectory, after: int) -> bool:
+    """Return whether a run has logged fewer iterations than it has, each of which is a step.
 
-    curves = read_curves(directory.metrics)
-    steps = sorted({step for curve in curves.values() for step in curve})
+    The last step is that of the pause, too, where step 0 is a value before the first iteration.
+    """
+    from orchestrator.grid.extension import TOTAL  # noqa: PLC0415 # few runners need it
+
+    steps = read_contiguous_steps(directory.metrics)
     total = directory.read_config().get(TOTAL)
-    is_each_a_step = bool(steps) and steps[0] <= 1 and steps[-1] - steps[0] + 1 == len(steps)
-    return is_each_a_step and isinstance(total, int) and len(steps) < total
+    if not steps or not isinstance(total, int) or after >= total:
+        return False
+    return len(steps) < total or steps[-1] == after
 
 
 def _describe_standstill(after: int, progress: Progress | None) -> Failure:

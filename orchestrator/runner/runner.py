@@ -210,7 +210,7 @@ def judge_attempt(
         status = replace(status, gpu_memory=peak)
     reported = directory.read_progress()
     if ending.exit_code == 0:
-        if paused := judge_pause(directory, begun, status):
+        if ending.cut is None and (paused := judge_pause(directory, begun, status)):
             return paused
         if _has_finished(directory, begun, ending):
             why = reported.early_end if reported else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +21,9 @@ from orchestrator.rundir.state import (
     Record,
     Status,
 )
+
+if TYPE_CHECKING:
+    from orchestrator.rundir.experiment import ExperimentDirectory
 
 RUN = identify({"seed": 0}, {"seed": 0})
 STATUS = Status(Record.INTERRUPTED, 1, "then", "box", 1, reason=PAUSED)
@@ -45,30 +50,54 @@ def test_program_is_told_in_its_environment() -> None:
     assert variables_of(replace(decision(), stop_after=3)) == {"ORCH_STOP_AFTER": "3"}
 
 
-def test_breadth_first_goes_to_the_next_multiple() -> None:
-    course = BreadthFirst(3)
+def test_breadth_first_goes_to_the_next_multiple(experiment: ExperimentDirectory) -> None:
+    course = BreadthFirst(experiment, 3)
     found = [course.aim(decision(saved, saved)).stop_after for saved in (0, 1, 2, 3, 4)]
     assert found == [3, 3, 3, 6, 6]
 
 
-def test_breadth_first_lets_a_program_end_by_itself() -> None:
-    """It need not be told to pause at its end: not every program counts in the same way."""
-    course = BreadthFirst(5)
-    assert course.aim(decision(4, 4)).stop_after == 5
-    assert course.aim(decision(5, 5)).stop_after is None
+def test_program_is_not_told_to_pause_at_its_end(experiment: ExperimentDirectory) -> None:
+    """Not every program counts in the same way, and one that pauses there has no results yet."""
+    course = BreadthFirst(experiment, 5)
+    assert variables_of(course.aim(decision(4, 4))) == {"ORCH_STOP_AFTER": "5"}
+    assert variables_of(course.aim(decision(5, 5))) == {}
+    short = replace(decision(), run=identify({"iterations": 5}, {}))
+    assert variables_of(course.aim(short)) == {}
+    longer = replace(decision(), run=identify({"iterations": 6}, {}))
+    assert variables_of(course.aim(longer)) == {"ORCH_STOP_AFTER": "5"}
 
 
-def test_paused_run_is_queued_behind_the_others() -> None:
-    course, queue = BreadthFirst(3), RunQueue()
+@pytest.mark.parametrize(("first", "aim"), [(0, 4), (1, 4), (2, 2)])
+def test_run_that_reports_no_progress_goes_on_from_what_it_has_logged(
+    experiment: ExperimentDirectory, first: int, aim: int
+) -> None:
+    """Each iteration is a step, from 0 or 1 on; otherwise nobody knows."""
+    course, queue = BreadthFirst(experiment, 2), RunQueue()
+    directory = experiment.create(RUN)
+    lines = [
+        json.dumps({"key": "loss", "value": 1, "step": step, "timestamp": 1})
+        for step in range(first, first + 2)
+    ]
+    directory.metrics.write_text("\n".join(lines) + "\n")
+    paused = Observation(STATUS, attempts=1)
+    course.note_pause(course.aim(decision()), paused, queue)
+    assert [each.decision.stop_after for each in queue] == [aim]
+    assert course.aim(decide(RUN, paused)).stop_after == aim
+
+
+def test_paused_run_is_queued_behind_the_others(experiment: ExperimentDirectory) -> None:
+    course, queue = BreadthFirst(experiment, 3), RunQueue()
     for at in (3, 5):
         course.note_pause(course.aim(decision()), seen(at), queue)
     assert [each.decision.stop_after for each in queue] == [6, 6]
     assert [each.decision.seen.saved for each in queue] == [3, 5]
 
 
-def test_run_that_saves_nothing_still_comes_further_each_time() -> None:
+def test_run_that_saves_nothing_still_comes_further_each_time(
+    experiment: ExperimentDirectory,
+) -> None:
     """It begins from nothing each time, and ends at last."""
-    course, queue = BreadthFirst(2), RunQueue()
+    course, queue = BreadthFirst(experiment, 2), RunQueue()
     course.note_pause(course.aim(decision()), seen(2, saved=0), queue)
     assert [each.decision.stop_after for each in queue] == [4]
 

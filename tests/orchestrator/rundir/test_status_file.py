@@ -67,6 +67,15 @@ def test_lines_that_are_no_status_are_ignored(tmp_path: Path) -> None:
     assert read_earlier(tmp_path) == {1: FIRST}
 
 
+def test_torn_line_costs_no_other_attempt(tmp_path: Path) -> None:
+    write_status(tmp_path, FIRST, named=True)
+    write_status(tmp_path, replace(FIRST, attempt=2), named=True)
+    found = tmp_path / "attempts.jsonl"
+    found.write_bytes(found.read_bytes()[:-5])
+    write_status(tmp_path, replace(FIRST, attempt=3), named=True)
+    assert read_earlier(tmp_path) == {2: replace(FIRST, attempt=2)}
+
+
 def test_what_cannot_be_kept_keeps_no_attempt_from_its_start(tmp_path: Path) -> None:
     write_status(tmp_path, FIRST, named=True)
     (tmp_path / "attempts.jsonl").mkdir()

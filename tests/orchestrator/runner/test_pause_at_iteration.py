@@ -8,9 +8,12 @@ import pytest
 from attempts import carry_out, failure_of
 
 from orchestrator.grid.identity import identify
-from orchestrator.rundir.state import State
-from orchestrator.runner.pause_at_iteration import STOP_AFTER, own_stop_after
-from orchestrator.runner.runner import Verdict
+from orchestrator.rundir.state import Record, State, Status
+from orchestrator.runner.attempt_program import Command, Cut, Ending
+from orchestrator.runner.pause_at_iteration import STOP_AFTER, HowFar, own_stop_after
+from orchestrator.runner.runner import Verdict, judge_attempt
+from orchestrator.runner.runner_guard import Begun
+from orchestrator.runner.time_limits import NO_LIMITS
 
 if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
@@ -96,7 +99,9 @@ def test_program_that_comes_no_further_fails(
     ("iterations", "points", "state"),
     [
         (9, POINTS, State.STALE),
-        (4, POINTS, State.DONE),
+        (4, POINTS, State.STALE),  # step 0 may be a value before the first iteration
+        (4, POINTS.replace('"step": 0', '"step": 4'), State.DONE),
+        (3, POINTS, State.DONE),
         (9, POINTS.replace('"step": 2', '"step": 7'), State.DONE),  # it logs as it likes
         (9, "", State.DONE),
     ],
@@ -114,6 +119,30 @@ def test_program_that_reports_no_progress_has_paused_by_what_it_has_logged(
     script = f"printf '{points}' > $ORCH_RUN_DIR/metrics.jsonl"
     carry_out(directory, "sh", "-c", script)
     assert directory.observe().state is state
-    if state is State.STALE:
+    if iterations == 9 and state is State.STALE:
         carry_out(directory, "sh", "-c", "true", attempt=2)
         assert failure_of(directory)[1].startswith("it exited with code 0, was to pause after")
+
+
+@pytest.mark.parametrize(
+    ("cut", "state", "reason"),
+    [
+        (Cut.ASKED, State.STALE, "it was asked to stop (it exited with code 0, without results)"),
+        (Cut.OWN, State.FAILED, "one of its own processes asked its runner to stop it"),
+        (Cut.TIMEOUT, State.FAILED, "timeout: it took longer than"),
+        (Cut.NO_PROGRESS, State.FAILED, "no-progress: no sign of progress for"),
+    ],
+)
+@pytest.mark.parametrize("last_pause", [None, HowFar(2, 2)])
+def test_program_that_was_ended_has_not_paused(
+    directory: RunDirectory, cut: Cut, state: State, reason: str, last_pause: HowFar | None
+) -> None:
+    """Nor has it failed because it came no further: it was not let."""
+    (directory.path / "progress.json").write_text('{"iteration": 2, "iterations": 9}')
+    status = Status(Record.RUNNING, 2, "then", "box", 1)
+    program, signs = Command(("true",)), directory.signs_of_the_end()
+    begun = Begun(directory.path, program, NO_LIMITS, status, 0, signs, 4, last_pause)
+    directory.write_status(judge_attempt(directory, begun, Ending(0, cut), ""))
+    seen = directory.observe()
+    assert seen.state is state
+    assert reason in seen.reason
