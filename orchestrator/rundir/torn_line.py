@@ -17,8 +17,9 @@ _BLOCK: Final = 1 << 16
 def end_last_line(lines: Path) -> None:
     """Make sure, durably, that what is appended next begins a line; requires the lock of the run.
 
-    A line that is a whole record gets the newline that it lacks, and one that a kill has torn is removed. If that
-    is impossible, nothing is changed.
+    A line that is a whole record gets the newline that it lacks, and one that a kill has torn is removed.
+    One that is too long to be read gets a newline, too: readers leave it out. If that is impossible, nothing
+    is changed.
     """
     with contextlib.suppress(OSError):
         descriptor, found = durable.open_plain(lines, writable=True)
@@ -32,20 +33,24 @@ def _end_last_line(descriptor: int, size: int) -> None:
     if not size or os.pread(descriptor, 1, size - 1) == b"\n":
         return
     start = _find_start(descriptor, size)
-    is_readable = size - start <= durable.LARGEST_RECORD
-    if is_readable and isinstance(records.parse(os.pread(descriptor, size - start, start)), dict):
+    if start is None or _is_record(os.pread(descriptor, size - start, start)):
         os.pwrite(descriptor, b"\n", size)
     else:
         os.ftruncate(descriptor, start)
     os.fsync(descriptor)
 
 
-def _find_start(descriptor: int, end: int) -> int:
-    """Return where the line begins that ends at a position."""
-    while end:
-        begin = max(0, end - _BLOCK)
+def _is_record(line: bytes) -> bool:
+    return isinstance(records.parse(line), dict)
+
+
+def _find_start(descriptor: int, end: int) -> int | None:
+    """Return where the line begins that ends at a position; None if it is too long for a record."""
+    least = max(0, end - durable.LARGEST_RECORD)
+    while end > least:
+        begin = max(least, end - _BLOCK)
         newline = os.pread(descriptor, end - begin, begin).rfind(b"\n")
         if newline >= 0:
             return begin + newline + 1
         end = begin
-    return 0
+    return None if least else 0

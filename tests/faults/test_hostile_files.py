@@ -25,7 +25,7 @@ seed: 0
 orch: {{command: ["true"], tracking: {{enabled: false}}, workers: 2}}
 """
 VICTIM = b'{"nobody": "may touch this"}\n'
-LONGEST = 120  # seconds for one command, which may execute a dozen runs on a busy machine
+LONGEST = 30  # seconds for one command, which may execute a dozen runs on a busy machine
 SPARSE = 200 << 30
 FILES = [
     "status.json",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,17 @@ def test_point_that_only_lacks_its_newline_is_kept(tmp_path: Path) -> None:
     assert metrics.read_bytes().count(b"\n") == 2
 
 
-def test_line_that_is_too_long_to_be_a_point_is_removed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [2_000_000, 1 << 40])
+def test_line_that_is_too_long_to_be_a_record_is_ended(tmp_path: Path, size: int) -> None:
+    """It is not read: it may be as long as a sparse file can be."""
     metrics = tmp_path / "metrics.jsonl"
-    metrics.write_bytes(point(1) + b"\n" + point(2, "x" * 2_000_000))
+    metrics.write_bytes(point(1) + b"\n")
+    os.truncate(metrics, size)
     end_last_line(metrics)
-    assert metrics.read_bytes() == point(1) + b"\n"
+    assert metrics.stat().st_size == size + 1
+    with metrics.open("rb") as file:
+        file.seek(size)
+        assert file.read() == b"\n"
 
 
 def test_what_is_no_file_or_not_there_is_left_as_it_is(tmp_path: Path) -> None:
