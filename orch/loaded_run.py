@@ -98,7 +98,10 @@ class LoadedRun:
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        """The last value of each metric, ``best/...`` at the best iteration, and the test results."""
+        """The last value of each metric, ``best/...`` at the best iteration, and the test results.
+
+        A test result with the name of a metric of the training has ``test/`` before it.
+        """
         results = self._results
         progress = read_record(self.path / "progress.json")
         reported = metrics_in(progress)
@@ -111,7 +114,10 @@ class LoadedRun:
             for key, value in metrics_in(results, "best").items()
             if key != "iteration"
         }
-        return numbers_of({**best, **last, **metrics_in(results, "test")})
+        tested = metrics_in(results, "test")
+        clashing = [key for key in tested if key in last and not key.startswith("test/")]
+        renamed = {f"test/{key}": tested.pop(key) for key in clashing}
+        return numbers_of({**best, **renamed, **last, **tested})
 
     @cached_property
     def iteration(self) -> int | None:

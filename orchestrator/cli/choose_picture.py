@@ -18,7 +18,6 @@ from orchestrator.planning.learning_curves import (
     names_of,
 )
 from orchestrator.planning.results_by_axis import heat_of, lines_against, varying_axes
-from orchestrator.planning.results_table import default_metric
 from orchestrator.planning.run_results import is_of_test
 
 if TYPE_CHECKING:
@@ -179,8 +178,7 @@ def _choose_results(compared: ResultsTable, options: argparse.Namespace) -> list
         raise UsageError(
             "nothing to draw: no run has results yet. --at ITERATION draws those of unfinished runs."
         )
-    chosen = compared.sorted_by or default_metric(compared.metrics)
-    metrics = _choose(options.metrics, compared.metrics, chosen)
+    metrics = _choose(options.metrics, compared.metrics, compared.sorted_by)
     _check_scale(
         look_of(options),
         [row.cells[m].mean for row in compared.rows for m in metrics if m in row.cells],

@@ -51,7 +51,7 @@ def read_results(
         return RunResults({}, None, state=State.STALE)  # orch status reports the damage
     seen = directory.observe()
     state = seen.state
-    metrics, versions = None, frozenset[int | None]()
+    metrics, versions, tested = None, frozenset[int | None](), frozenset[str]()
     if step is not None:
         found = read_metrics_at(directory.metrics, step)
         metrics = {key: value for key, value in found.items() if not is_of_test(key)} or None
@@ -59,10 +59,11 @@ def read_results(
     elif state is State.DONE:
         outcome = directory.outcome(whole=True)
         metrics, versions = {**outcome.figures_of_best, **outcome.figures}, outcome.versions
+        tested = frozenset(outcome.named_results).difference(outcome.training)
         if metrics and isinstance(seen.status, Status) and seen.status.gpu_memory:
             metrics.setdefault(GPU_MEMORY, round(seen.status.gpu_memory / _GIB, 3))
     path, note = str(directory.path), read_note(directory.path)
-    own = (directory.run_id, path, state, note, chosen.given, chosen.choices)
+    own = (directory.run_id, path, state, note, chosen.given, chosen.choices, tested)
     return RunResults(chosen.overrides, metrics, config, versions, *own)
 
 

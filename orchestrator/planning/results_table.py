@@ -14,14 +14,14 @@ from orchestrator.grid.config_values import Missing
 from orchestrator.planning.grouping import Averaged
 from orchestrator.planning.metric_direction import Direction, direction_of
 from orchestrator.planning.run_labels import RunLabels, keys_of
-from orchestrator.planning.run_results import is_of_test
+from orchestrator.planning.run_results import GPU_MEMORY, is_of_test
 from orchestrator.planning.sample_statistics import mean_of, std_of
 from orchestrator.rundir.metric_names import BEST
 from orchestrator.rundir.records import as_metric
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.run_results import RunResults
@@ -111,8 +111,7 @@ def compare(
     Args:
         runs: The runs.
         over: The keys to average over; empty: each key named ``seed``.
-        sort_by: The metric to sort by; None: the metric that chose the best iteration, or else the
-            first one of the validation, or else the first one that is not of the test.
+        sort_by: The metric to sort by; None: as ``default_metric`` has it.
         each: Whether each run makes a row of its own, and nothing is averaged.
         mode: Whether the ``max`` or the ``min`` of the metric that chose the best iteration is better;
             None: as its name tells.
@@ -135,7 +134,8 @@ def compare(
         axes, named = (*axes, *named), ()
     groups = [[run] for run in runs] if each else labels.group(runs, axes)
     rows = [_row(group, labels, axes, named, metrics) for group in groups]
-    chosen, direction = sort_by or default_metric(metrics), Direction.UNKNOWN
+    tested = frozenset(name for run in runs for name in run.tested)
+    chosen, direction = sort_by or default_metric(metrics, tested), Direction.UNKNOWN
     if chosen:
         direction = _direction(chosen, mode)
         rows.sort(key=lambda row: _rank(row.cells.get(chosen), direction))
@@ -213,9 +213,15 @@ def _cell(values: Sequence[float]) -> Cell:
     return Cell(mean_of(values), std_of(values))
 
 
-def default_metric(metrics: Sequence[str]) -> str | None:
-    """Return the metric to sort by if none is asked for; never one of the test set."""
-    usable = [metric for metric in metrics if not is_of_test(metric)]
+def default_metric(metrics: Sequence[str], tested: Container[str] = ()) -> str | None:
+    """Return the metric to sort by if none is asked for; never one that is named after the test set.
+
+    That is the metric that chose the best iteration, or else the first one of the validation, or else
+    the first one that the programs report. Those that only the results at the end have (``tested``)
+    come last in each.
+    """
+    ordered = sorted(metrics, key=lambda metric: metric in tested)
+    usable = [metric for metric in ordered if not is_of_test(metric) and metric != GPU_MEMORY]
     best = next((metric for metric in usable if metric.startswith(BEST)), None)
     validation = next((metric for metric in usable if "val" in metric.lower()), None)
     return best or validation or next(iter(usable), None)

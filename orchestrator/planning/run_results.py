@@ -23,6 +23,8 @@ _TEST: Final = re.compile(r"test(?![a-z])", re.IGNORECASE)
 class RunResults:
     """The results of one run; ``metrics`` is None while it has none.
 
+    ``tested`` are the names of the metrics that only the results at the end have.
+
     ``overrides``, ``given`` and ``choices`` are those of its ``ChosenValues``.
     ``config`` is None if it cannot be read or is not needed. ``versions`` are those of the trainer's
     numbers that contributed to the results.
@@ -38,6 +40,7 @@ class RunResults:
     note: Note = NO_NOTE
     given: Mapping[str, Value] = field(default_factory=dict)
     choices: Mapping[str, Value] | None = None
+    tested: frozenset[str] = frozenset()
 
 
 def is_of_test(metric: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir import durable, metric_points, records
-from orchestrator.rundir.metric_names import BEST
+from orchestrator.rundir.metric_names import BEST, TEST, name_of_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ _WHOLE: Final = 1 << 26  # more than half a million lines
 class Outcome:
     """The metrics of a run so far.
 
-    ``training`` holds the last metrics, ``results`` those of the test at the end, and ``best`` the
-    metric that chose the best iteration, with its value there, which is ``best_iteration``. ``numbers``
+    ``training`` holds the last metrics, ``results`` those of the test at the end as the program names
+    them, and ``best`` the metric that chose the best iteration, with its value there, which is ``best_iteration``. ``numbers``
     is the numbers version that computed them, if the program reports one; ``numbers_before`` are those
     of the earlier iterations that they build on.
     """
@@ -40,8 +40,22 @@ class Outcome:
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
-        """All metrics, test results first; they win over training metrics of the same name."""
-        return {**self.results, **self.training, **self.results}
+        """All metrics, test results first, each under a name of its own."""
+        tested = self.named_results
+        return {**tested, **self.training, **tested}
+
+    @property
+    def named_results(self) -> Mapping[str, Metric]:
+        """The test results, with ``test/`` before a name that a metric of the training has.
+
+        That a name begins so in both says that both are of the test set: then the result counts.
+        """
+        named = {}
+        for key, value in self.results.items():
+            name = name_of_result(key, self.training)
+            if name == key or (name not in self.results and name not in self.training):
+                named[name] = value
+        return named
 
     @property
     def figures(self) -> Mapping[str, float]:
@@ -107,12 +121,13 @@ def read_figure(
 
     None: it is not a number, or rarely logged, or not reported at all.
     """
-    tested = records.parse_metrics(read_record(results), "test")
-    if metric in tested:
-        return records.as_number(tested[metric])
+    if metric.startswith(TEST):
+        tested = records.parse_metrics(read_record(results), "test")
+        if metric in tested:
+            return records.as_number(tested[metric])
     reported = read_record(progress)
     known = records.parse_metrics(reported)
-    found = known if metric in known else read_outcome(reported, metrics, results).training
+    found = known if metric in known else read_outcome(reported, metrics, results).metrics
     return records.as_number(found.get(metric))
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_values import DELETED, Missing, look_up
+from orchestrator.rundir.metric_names import name_of_result
 from orchestrator.tracking.mlflow_names import metric_name
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _REQUEST: Final = "/api/2.0/mlflow/experiments/set-experiment-tag"
 _LOOKED_INTO: Final = 20  # runs
 _MOST: Final = 6  # columns of a kind
 _TIMEOUT: Final = 10.0
-_TEST: Final = "test/"
 
 
 def columns_of(runs: Iterable[RunDirectory]) -> list[str]:
@@ -47,8 +47,7 @@ def _metrics_of(directory: RunDirectory) -> Iterator[str]:
     for key in outcome.figures_of_best:
         yield _column("metrics", metric_name(key))
     for key in outcome.results:  # named as they are sent
-        taken = key in outcome.training and not key.startswith(_TEST)
-        yield _column("metrics", metric_name(f"{_TEST}{key}" if taken else key))
+        yield _column("metrics", metric_name(name_of_result(key, outcome.training)))
     for key in outcome.training:
         yield _column("metrics", metric_name(key))
 

@@ -12,7 +12,7 @@ from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.grid.axes import describe_point
 from orchestrator.grid.config_values import DELETED, Missing, label_of
 from orchestrator.rundir import records
-from orchestrator.rundir.metric_names import BEST
+from orchestrator.rundir.metric_names import BEST, TEST
 from orchestrator.rundir.reusable_checkpoints import read_extended
 from orchestrator.rundir.state import State, Status, judge
 from orchestrator.tracking.git_source import name_of_user
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from orchestrator.rundir.state import Observation
     from orchestrator.tracking.git_source import GitSource
 
-_TEST: Final = "test/"
 _ATTEMPT: Final = "orch.attempt."
 _HIDDEN: Final = "(not written down)"
 OVER: Final = frozenset({State.DONE, State.FAILED, State.STALE})
@@ -143,7 +142,7 @@ def read_results(
     for key, value in outcome.results.items():
         name, number = metric_name(key), records.as_number(value)
         if name in reported:
-            name = metric_name(key if key.startswith(_TEST) else f"{_TEST}{key}")
+            name = metric_name(key if key.startswith(TEST) else f"{TEST}{key}")
         if number is not None and name not in reported:
             samples.append(MetricPoint(name, finite(number), step, at))
     return samples

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrator.rundir.metric_names import TEST
 from orchestrator.tracking import run_data
 from orchestrator.tracking.identifying_tags import SHARED_TAG
 from orchestrator.tracking.metrics_file_points import START, is_same_value, read_points
@@ -69,7 +70,7 @@ def without_logged(results: Iterable[MetricPoint], sent: SentPoints) -> list[Met
         for each in results
         if not any(
             sent.holds(name, each.value)
-            for name in (each.key, metric_name(each.key.removeprefix("test/")))
+            for name in (each.key, metric_name(each.key.removeprefix(TEST)))
         )
     ]
 

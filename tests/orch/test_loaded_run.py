@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import orch
+from orchestrator.rundir.run_metrics import read_outcome
 
 from .run_dirs import make_run, point
 
@@ -46,7 +47,7 @@ def test_run_whose_status_is_damaged_is_stale(tmp_path: Path, content: bytes) ->
 
 
 def test_metrics_are_joined_from_all_files_of_a_program(tmp_path: Path) -> None:
-    """Test results win, then the progress, then the last point; what is not a metric hides none."""
+    """The progress wins over points, a test result over neither; what is not a metric hides none."""
     make_run(
         tmp_path,
         "a",
@@ -57,7 +58,30 @@ def test_metrics_are_joined_from_all_files_of_a_program(tmp_path: Path) -> None:
         metrics=[point("loss", 1, 2.0), point("lr", 1, 0.1), point("accuracy", 1, 0.8)],
     )
     (loaded,) = orch.load(tmp_path)
-    assert loaded.metrics == {"epochs": 3, "loss": 0.5, "lr": 0.1, "accuracy": 0.9}
+    logged = {"epochs": 3, "loss": 0.5, "lr": 0.1, "accuracy": 0.8}
+    assert loaded.metrics == {**logged, "test/accuracy": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("logged", "tested", "metrics"),
+    [
+        ({"a": 1}, {"a": 2}, {"a": 1, "test/a": 2}),
+        ({"a": 1}, {"test/a": 3, "a": 2}, {"a": 1, "test/a": 3}),
+        ({"a": 1, "test/a": 3}, {"a": 2}, {"a": 1, "test/a": 3}),
+        ({"test/a": 1}, {"test/a": 2}, {"test/a": 2}),
+        ({"b": 1}, {"a": 2}, {"a": 2, "b": 1}),
+    ],
+)
+def test_test_result_and_training_metric_of_a_name_are_told_apart(
+    tmp_path: Path, logged: dict[str, int], tested: dict[str, int], metrics: dict[str, int]
+) -> None:
+    """Under the names that the tables of ``orch`` have."""
+    results = {"test": tested}
+    path = make_run(tmp_path, "a", {}, progress={"metrics": logged}, results=results)
+    (loaded,) = orch.load(tmp_path)
+    assert loaded.metrics == metrics
+    files = [path / name for name in ("metrics.jsonl", "results.json")]
+    assert read_outcome({"metrics": logged}, *files).figures == metrics
 
 
 def test_last_number_of_each_metric_counts(tmp_path: Path) -> None:

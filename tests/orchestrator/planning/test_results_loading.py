@@ -119,3 +119,23 @@ def _compare_with_pandas(folder: Path, number: int) -> None:
                 assert cell["mean"] == pytest.approx(own[key].mean())
                 std = own[key].std() if own[key].count() > 1 else None
                 assert cell["std"] == (None if std is None else pytest.approx(std))
+
+
+def test_test_result_with_the_name_of_a_metric_ranks_nothing(tmp_path: Path) -> None:
+    """The metric has the value that was logged, at the end as at its last iteration."""
+    experiment = ExperimentDirectory(tmp_path, "some")
+    runs = [experiment.create(identify({"lr": lr}, {"lr": lr})) for lr in (1, 2)]
+    for lr, run in enumerate(runs, 1):
+        run.metrics.write_text(json.dumps({"key": "loss", "value": lr, "step": 1}))
+        run.results.write_text(json.dumps({"test": {"loss": -lr, "score": lr}}))
+        run.write_status(Status(Record.DONE, 1, now(), "box", 1, ended_at=now()))
+    for step in (None, 1):
+        found = compare([read_results(run, step=step) for run in runs])
+        assert found.sorted_by == "loss"
+        assert [row.cells["loss"].mean for row in found.rows] == [1, 2]
+    (first, _) = compare([read_results(run) for run in runs]).rows
+    assert {key: cell.mean for key, cell in first.cells.items()} == {
+        "loss": 1,
+        "test/loss": -1,
+        "score": 1,
+    }

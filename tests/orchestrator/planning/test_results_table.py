@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.planning.results_table import Cell, choose_columns, compare, results_as_json
-from orchestrator.planning.run_results import RunResults
+from orchestrator.planning.run_results import GPU_MEMORY, RunResults
 
 
 def _outcome(lr: float, seed: int, metrics: Any) -> RunResults:
@@ -131,6 +131,24 @@ def test_rows_are_never_ranked_by_the_test_set_unless_asked(
     assert compare(runs, sort_by=metrics[0]).sorted_by == metrics[0]
     if chosen is None:
         assert [row.overrides["lr"] for row in compare(runs).rows] == [1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "tested", "chosen"),
+    [
+        (["score", "loss"], {"score"}, "loss"),
+        (["score", GPU_MEMORY], {"score"}, "score"),
+        (["val", "val_loss", "loss"], {"val"}, "val_loss"),
+        (["test/score", GPU_MEMORY], {"test/score"}, None),
+    ],
+)
+def test_what_is_logged_ranks_before_results_at_the_end(
+    metrics: list[str], tested: set[str], chosen: str | None
+) -> None:
+    """Which rank where nothing is logged; the memory of GPUs ranks nothing unless asked."""
+    only = frozenset(tested)
+    runs = [RunResults({"lr": n}, dict.fromkeys(metrics, float(n)), tested=only) for n in (1, 2)]
+    assert compare(runs).sorted_by == chosen
 
 
 @pytest.mark.parametrize(("mode", "first"), [("min", 1), ("max", 2), (None, 2)])

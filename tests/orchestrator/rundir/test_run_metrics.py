@@ -29,14 +29,35 @@ def outcome(folder: Path, **files: str) -> Outcome:
     return read_outcome(parse(content), folder / "metrics", folder / "results")
 
 
-def test_test_result_wins_over_the_training_metric_of_its_name(tmp_path: Path) -> None:
-    """The last metric of the training is not what was asked for at the end."""
-    found = outcome(
-        tmp_path,
-        progress='{"iteration": 1, "iterations": 1, "metrics": {"accuracy": 0.99, "loss": 2}}',
-        results='{"test": {"accuracy": 0.71}}',
-    )
-    assert found.metrics == {"accuracy": 0.71, "loss": 2}
+@pytest.mark.parametrize(
+    ("logged", "tested", "metrics"),
+    [
+        ({"a": 1}, {"a": 2}, {"a": 1, "test/a": 2}),
+        ({"test_a": 1}, {"test_a": 2}, {"test_a": 1, "test/test_a": 2}),
+        ({"a": 1}, {"b": 2}, {"a": 1, "b": 2}),
+        ({"a": 1}, {"a": 2, "test/a": 3}, {"a": 1, "test/a": 3}),
+        ({"a": 1}, {"test/a": 3, "a": 2}, {"a": 1, "test/a": 3}),
+        ({"a": 1, "test/a": 3}, {"a": 2}, {"a": 1, "test/a": 3}),
+        ({"test/a": 1}, {"test/a": 2}, {"test/a": 2}),
+        ({}, {"a": 2}, {"a": 2}),
+    ],
+)
+@pytest.mark.parametrize("where", ["progress", "metrics"])
+def test_test_result_and_training_metric_of_a_name_are_told_apart(
+    tmp_path: Path,
+    logged: dict[str, int],
+    tested: dict[str, int],
+    metrics: dict[str, int],
+    where: str,
+) -> None:
+    """The metric keeps its value, whichever file tells it; what says that it is a test result is one."""
+    points = [json.dumps({"key": key, "value": value, "step": 1}) for key, value in logged.items()]
+    written = {"progress": json.dumps({"metrics": logged}), "metrics": "\n".join(points)}[where]
+    found = outcome(tmp_path, **{where: written}, results=json.dumps({"test": tested}))
+    assert found.metrics == metrics
+    assert found.results == tested
+    paths = [tmp_path / name for name in ("progress", "metrics", "results")]
+    assert {key: read_figure(key, *paths) for key in metrics} == metrics
 
 
 def test_test_results_come_first(tmp_path: Path) -> None:
@@ -44,9 +65,9 @@ def test_test_results_come_first(tmp_path: Path) -> None:
     found = outcome(
         tmp_path,
         progress='{"iteration": 1, "iterations": 1, "metrics": {"loss": 2, "accuracy": 0.9}}',
-        results='{"test": {"test/loss": 3, "accuracy": 0.71}}',
+        results='{"test": {"test/loss": 3, "accuracy": 0.71, "f1": 0.5}}',
     )
-    assert [*found.figures] == ["test/loss", "accuracy", "loss"]
+    assert [*found.figures] == ["test/loss", "test/accuracy", "f1", "loss", "accuracy"]
 
 
 def test_last_points_are_the_metrics_of_a_program_that_writes_nothing_else(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_two_formats_at_once_are_refused(grid: Grid) -> None:
 
 
 def test_metrics_are_the_same_in_every_command(grid: Grid, output: Callable[[], str]) -> None:
-    """One order of precedence: a test result wins over the last metric of the same name."""
+    """A test result with the name of a metric is told under another one, and ranks nothing."""
     directory = grid.make(0.1, 0)
     leave(directory, accuracy=0.71)
     content = {"iteration": 1, "iterations": 1, "metrics": {"accuracy": 0.99, "flag": True}}
@@ -73,14 +73,15 @@ def test_metrics_are_the_same_in_every_command(grid: Grid, output: Callable[[], 
     grid.orch("results", "--json")
     (row,) = json.loads(output())["rows"]
     assert {key: cell["mean"] for key, cell in row["metrics"].items()} == {
-        "accuracy": 0.71,
+        "test/accuracy": 0.71,
+        "accuracy": 0.99,
         "flag": 1,
     }
     for command in (["status"], ["show", directory.run_id]):
         grid.orch(*command, "--json")
         told = json.loads(output())
         (told,) = told.get("runs", [told])
-        assert told["metrics"]["accuracy"] == 0.71
+        assert told["metrics"] == {"test/accuracy": 0.71, "accuracy": 0.99, "flag": True}
 
 
 def test_program_that_only_appends_points_is_shown(grid: Grid, output: Callable[[], str]) -> None:
