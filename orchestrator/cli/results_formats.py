@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from orchestrator.cli.table_columns import cell_of, metric_cell
 from orchestrator.grid.config_values import label_of
@@ -15,10 +15,12 @@ from orchestrator.rundir.records import as_metric
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from orchestrator.planning.paired_difference import PairedDifference
     from orchestrator.planning.results_table import Cell, ResultsTable
 
+TO_THE_BEST: Final = "to the best"  # the header of the differences
 _LATEX: Final[Mapping[str, str]] = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -27,18 +29,27 @@ _LATEX: Final[Mapping[str, str]] = {
 }
 
 
-def csv_of(compared: ResultsTable) -> str:
-    """Return two columns per metric, mean and standard deviation, unrounded."""
+_Differences: TypeAlias = "Sequence[PairedDifference | None] | None"  # None: not asked for
+
+
+def csv_of(compared: ResultsTable, differences: _Differences = None) -> str:
+    """Return two columns per metric, mean and standard deviation, unrounded.
+
+    Differences are three columns: the mean, half the width of its interval, and the pairs behind it.
+    """
     columns = [f"{metric}{part}" for metric in compared.metrics for part in ("", "_std")]
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
     names = ["run_id", "path"] if _is_of_single_runs(compared) else []
+    parts = ("", "_half_width", "_pairs") if differences else ()
+    columns += [f"to_the_best{part}" for part in parts]
     writer.writerow([*names, *compared.axes, "runs", "with_results", *columns])
-    for row in compared.rows:
+    for at, row in enumerate(compared.rows):
         shown: list[object] = []
         for metric in compared.metrics:
             cell = row.cells.get(metric)
             shown += [as_metric(cell.mean), _if_known(cell.std)] if cell else ["", ""]
+        shown += _plain_difference(differences[at]) if differences else []
         run = row.members[0][1]
         values = [
             _plain(row.overrides[axis]) if axis in row.overrides else "" for axis in compared.axes
@@ -48,16 +59,16 @@ def csv_of(compared: ResultsTable) -> str:
     return content.getvalue()
 
 
-def markdown_of(compared: ResultsTable) -> str:
+def markdown_of(compared: ResultsTable, differences: _Differences = None) -> str:
     """Return a table in GitHub's Markdown."""
-    headers, rows = _texts(compared, " ± ")
+    headers, rows = _texts(compared, differences, " ± ")
     lines = [headers, ["---"] * len(headers), *rows]
     return "".join(f"| {' | '.join(map(_as_markdown, line))} |\n" for line in lines)
 
 
-def latex_of(compared: ResultsTable) -> str:
+def latex_of(compared: ResultsTable, differences: _Differences = None) -> str:
     """Return a ``tabular`` with the rules of the package booktabs."""
-    headers, rows = _texts(compared, r" $\pm$ ", _as_latex)
+    headers, rows = _texts(compared, differences, r" $\pm$ ", _as_latex)
     body = "".join(f"{' & '.join(row)} \\\\\n" for row in rows)
     head = " & ".join(headers)
     form = "l" * len(compared.axes) + "r" * (len(headers) - len(compared.axes))
@@ -76,11 +87,36 @@ def shown_cell(cell: Cell | None, plus_minus: str = " ± ") -> str:
     return f"{cell.mean:.4g}{plus_minus}{cell.std:.2g}"
 
 
+def shown_difference(difference: PairedDifference | None, plus_minus: str = " ± ") -> str:
+    """Return a difference to the best row as tables show it, with its pairs if some do not count."""
+    if difference is None:
+        return "-"
+    if not difference.pairs:
+        return f"0 of {difference.common}"
+    told = f"{difference.mean:+.3g}"
+    if difference.half_width is not None:
+        told += f"{plus_minus}{difference.half_width:.2g}"
+    if difference.pairs < difference.common:
+        told += f", {difference.pairs} of {difference.common}"
+    return told
+
+
+def _plain_difference(difference: PairedDifference | None) -> list[object]:
+    if difference is None:
+        return ["", "", ""]
+    mean = as_metric(difference.mean) if difference.pairs else ""
+    return [mean, _if_known(difference.half_width), difference.pairs]
+
+
 def _texts(
-    compared: ResultsTable, plus_minus: str, escape: Callable[[str], str] = printable
+    compared: ResultsTable,
+    differences: _Differences,
+    plus_minus: str,
+    escape: Callable[[str], str] = printable,
 ) -> tuple[list[str], list[list[str]]]:
     """Return the headers and the rows as strings."""
-    headers = [escape(name) for name in (*compared.axes, "runs", *compared.metrics)]
+    more = [TO_THE_BEST] if differences else []
+    headers = [escape(name) for name in (*compared.axes, "runs", *compared.metrics, *more)]
     rows = [
         [
             *(
@@ -89,8 +125,9 @@ def _texts(
             ),
             str(row.with_results),
             *(shown_cell(row.cells.get(metric), plus_minus) for metric in compared.metrics),
+            *(shown_difference(each, plus_minus) for each in (differences or ())[at : at + 1]),
         ]
-        for row in compared.rows
+        for at, row in enumerate(compared.rows)
     ]
     return headers, rows
 

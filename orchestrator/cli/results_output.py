@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.results_formats import shown_cell
+from orchestrator.cli.results_formats import TO_THE_BEST, shown_cell, shown_difference
 from orchestrator.cli.table_columns import (
     NOTE_WIDTH,
     first_column,
@@ -48,9 +48,9 @@ def print_comparison(
     texts = _texts_of_metrics(compared)
     counts = [_runs(row) for row in compared.rows]
     single = all(row.runs == 1 for row in compared.rows)
-    told = [_difference(each) for each in differences or ()]
+    told = [shown_difference(each) for each in differences or ()]
     taken = max(map(len, ("state", *counts))) + (2 + SHORT_ID_DIGITS if single else 0)
-    taken += 2 + max(map(len, ("to the best", *told))) if told else 0
+    taken += 2 + max(map(len, (TO_THE_BEST, *told))) if told else 0
     notes = _notes_of(compared) if single else []
     taken += NOTE_WIDTH if notes else 0
     all_axes = [row.overrides for row in compared.rows]
@@ -61,7 +61,7 @@ def print_comparison(
         *fitted.headers,
         "state" if single else "runs",
         *metrics,
-        *(["to the best"] if told else []),
+        *([TO_THE_BEST] if told else []),
         *(["note"] if notes else []),
         console=console,
     )
@@ -112,7 +112,9 @@ def _print_notes(
             note(f"{BEST}... and test/... are of the best iteration, all others of the last one")
         )
     if differences:
-        console.print(note("to the best: paired by seed, ± half of the 95 % confidence interval"))
+        console.print(
+            note(f"{TO_THE_BEST}: paired by seed, ± half of the 95 % confidence interval")
+        )
         if any(each and each.pairs < each.common for each in differences):
             told = "2 of 3: of the pairs, the others have a value that is NaN or infinite"
             console.print(note(told))
@@ -131,19 +133,6 @@ def _runs(row: Row) -> str:
         return str(row.runs)
     listed = ", ".join(f"{number} {state.value}" for state, number in open_runs.items())
     return f"{row.with_results} of {row.runs}" + (f", {listed}" if listed else "")
-
-
-def _difference(difference: PairedDifference | None) -> str:
-    if difference is None:
-        return "-"
-    if not difference.pairs:
-        return f"0 of {difference.common}"
-    told = f"{difference.mean:+.3g}"
-    if difference.half_width is not None:
-        told += f" ± {difference.half_width:.2g}"
-    if difference.pairs < difference.common:
-        told += f", {difference.pairs} of {difference.common}"
-    return told
 
 
 def order_of(compared: ResultsTable) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
     from orchestrator.grid.config_values import Value
+    from orchestrator.planning.paired_difference import PairedDifference
     from orchestrator.planning.run_results import RunResults
 
 
@@ -157,8 +158,14 @@ def choose_columns(compared: ResultsTable, patterns: Sequence[str]) -> ResultsTa
     return replace(compared, metrics=tuple(chosen))
 
 
-def results_as_json(compared: ResultsTable, *, step: int | None = None) -> dict[str, object]:
-    """Return the table as ``orch results --json`` prints it."""
+def results_as_json(
+    compared: ResultsTable,
+    differences: Sequence[PairedDifference | None] | None = None,
+    *,
+    step: int | None = None,
+) -> dict[str, object]:
+    """Return the table as ``orch results --json`` prints it, with the differences if asked for."""
+    to_best = differences or [None] * len(compared.rows)
     return {
         "schema": 1,
         "axes": list(compared.axes),
@@ -181,9 +188,19 @@ def results_as_json(compared: ResultsTable, *, step: int | None = None) -> dict[
                 "run_ids": [run.run_id for _, run in row.members],
                 "paths": [run.path for _, run in row.members],
                 "notes": [str(run.note) for _, run in row.members],
+                "to_the_best": difference and _difference_as_json(difference),
             }
-            for row in compared.rows
+            for row, difference in zip(compared.rows, to_best, strict=True)
         ],
+    }
+
+
+def _difference_as_json(difference: PairedDifference) -> dict[str, object]:
+    return {
+        "mean": as_metric(difference.mean),
+        "half_width": difference.half_width,
+        "pairs": difference.pairs,
+        "common": difference.common,
     }
 
 

@@ -47,14 +47,14 @@ def results(options: argparse.Namespace, console: Console) -> int:
         compared = replace(compared, rows=compared.rows[: options.top])
     differences = paired_differences(compared) if options.difference else None
     if options.json:
-        told = results_as_json(compared, step=found.step)
+        told = results_as_json(compared, differences, step=found.step)
         write_json(console, told, indent=2)
     elif options.csv:
-        write(console, csv_of(compared))
+        write(console, csv_of(compared, differences))
     elif options.markdown:
-        write(console, markdown_of(compared))
+        write(console, markdown_of(compared, differences))
     elif options.latex:
-        write(console, latex_of(compared))
+        write(console, latex_of(compared, differences))
     else:
         _print(compared, differences, found, console)
     return 0

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of, shown_cell
+from orchestrator.planning.paired_difference import PairedDifference
 from orchestrator.planning.results_table import Cell, ResultsTable, compare
 from orchestrator.planning.run_results import RunResults
 
@@ -58,6 +59,30 @@ def test_csv_does_not_mix_up_what_looks_alike() -> None:
     rows = list(csv.DictReader(io.StringIO(csv_of(compare([*runs, RunResults({"lr": 2}, {})])))))
     assert {row["lr"] for row in rows} == {'"1"', "1", "null", "", "x", "2"}
     assert [row["bad"] for row in rows] == ["NaN"] * 5 + [""]
+
+
+def test_differences_are_in_every_format() -> None:
+    """Rounded in tables for people, and whole where programs read them; of the best row there is none."""
+    runs = [
+        RunResults({"lr": lr, "seed": seed}, {"loss": loss})
+        for lr, seed, loss in ((1, 0, 0.0), (1, 1, 0.0), (2, 0, 1.0), (2, 1, 2.0), (3, 5, 9.0))
+    ]
+    found = PairedDifference(1.5, 6.3531, 2, 2), PairedDifference(math.nan, None, 0, 1)
+    differences, compared = [None, *found], compare(runs)
+    lines = markdown_of(compared, differences).splitlines()
+    assert [line.split(" | ")[-1] for line in lines] == [
+        "to the best |",
+        "--- |",
+        "- |",
+        "+1.5 ± 6.4 |",
+        "0 of 1 |",
+    ]
+    assert r"+1.5 $\pm$ 6.4 \\" in latex_of(compared, differences)
+    names = ("to_the_best", "to_the_best_half_width", "to_the_best_pairs")
+    rows = csv.DictReader(io.StringIO(csv_of(compared, differences)))
+    told = [tuple(row[name] for name in names) for row in rows]
+    assert told == [("", "", ""), ("1.5", "6.3531", "2"), ("", "", "0")]
+    assert "to_the_best" not in csv_of(compared)
 
 
 @pytest.mark.parametrize(

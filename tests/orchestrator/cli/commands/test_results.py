@@ -216,6 +216,25 @@ def test_differences_stand_beside_the_metrics(
     assert "95 % confidence interval" in lines[-1]
 
 
+def test_differences_are_in_the_formats_for_programs(grid: Grid, output: Callable[[], str]) -> None:
+    """Where they are asked for."""
+    pytest.importorskip("scipy")
+    for lr, seed, loss in ((0.1, 0, 3.0), (0.1, 1, 4.0), (0.2, 0, 1.0), (0.2, 1, 2.0)):
+        leave(grid.make(lr, seed), **{"test/loss": loss})
+    asked = ("results", "--difference", "--sort", "test/loss")
+    grid.orch(*asked, "--json")
+    told = [row["to_the_best"] for row in json.loads(output())["rows"]]
+    assert told == [None, {"mean": 2.0, "half_width": 0.0, "pairs": 2, "common": 2}]
+    grid.orch(*asked, "--csv")
+    rows = csv.DictReader(io.StringIO(output()))
+    assert [row["to_the_best"] for row in rows] == ["", "2.0"]
+    for form in ("--markdown", "--latex"):
+        grid.orch(*asked, form)
+        assert "to the best" in output()
+    grid.orch("results", "--json")
+    assert [row["to_the_best"] for row in json.loads(output())["rows"]] == [None, None]
+
+
 @pytest.mark.parametrize("command", [["results"], ["results", "--all"], ["plot", "--out", "x.svg"]])
 def test_condition_is_named_as_it_was_given(grid: Grid, command: list[str]) -> None:
     """The option of these commands is ``--where``."""
