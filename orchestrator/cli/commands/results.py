@@ -13,7 +13,8 @@ from orchestrator.cli.safe_output import write
 from orchestrator.cli.tables import count_of, note
 from orchestrator.errors import UsageError
 from orchestrator.planning.paired_difference import paired_differences
-from orchestrator.planning.results_table import choose_columns, results_as_json
+from orchestrator.planning.results_json import results_as_json
+from orchestrator.planning.results_table import choose_columns
 
 if TYPE_CHECKING:
     import argparse

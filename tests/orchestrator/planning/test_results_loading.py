@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from orchestrator.grid.identity import identify
+from orchestrator.planning.results_json import results_as_json
 from orchestrator.planning.results_loading import last_common_step, read_results
-from orchestrator.planning.results_table import compare, results_as_json
+from orchestrator.planning.results_table import compare
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.planning.results_table import Cell, choose_columns, compare, results_as_json
+from orchestrator.planning.results_json import results_as_json
+from orchestrator.planning.results_table import Cell, choose_columns, compare
 from orchestrator.planning.run_results import GPU_MEMORY, RunResults
 
 
