@@ -125,6 +125,7 @@ def _compare_with_pandas(folder: Path, number: int) -> None:
 def test_test_result_with_the_name_of_a_metric_ranks_nothing(tmp_path: Path) -> None:
     """The metric has the value that was logged, at the end as at its last iteration."""
     experiment = ExperimentDirectory(tmp_path, "some")
+    experiment.prepare()
     runs = [experiment.create(identify({"lr": lr}, {"lr": lr})) for lr in (1, 2)]
     for lr, run in enumerate(runs, 1):
         run.metrics.write_text(json.dumps({"key": "loss", "value": lr, "step": 1}))
