@@ -154,7 +154,7 @@ def _source(forecast: Forecast) -> str:
 
 def _why(forecast: Forecast) -> str:
     if not forecast.learned_from:
-        return "no run like these has finished"
+        return "no finished run like these was found"
     shown = [f"{axis}={value}" for axis, value in forecast.unknown[:_SHOWN]]
     more = ", ..." if len(forecast.unknown) > _SHOWN else ""
-    return f"no finished run has {' or '.join(shown)}{more}"
+    return f"no finished run that was looked at has {' or '.join(shown)}{more}"

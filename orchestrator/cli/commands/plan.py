@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.planning.search import Search
 
 # What the forecast says where there is nothing to learn from, without importing it.
-NOTHING_KNOWN: Final = "forecast: unknown, because no run like these has finished"
+NOTHING_KNOWN: Final = "forecast: unknown, because no finished run like these was found"
 
 
 def plan(options: argparse.Namespace, console: Console) -> int:

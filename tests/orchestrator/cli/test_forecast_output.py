@@ -51,15 +51,18 @@ WHOLE = Forecast(
             ),
             (
                 "forecast: for 8 of 24 runs 10 min (5 to 15 min) with 1 worker, 8 (6 to 12) slot-hours;"
-                " from 1 finished run. Of the others nothing is known: no finished run has model=vit or lr=1"
+                " from 1 finished run. Of the others nothing is known: no finished run that was looked at has model=vit or lr=1"
             ),
         ),
-        (Forecast(3, Capacity(1)), "forecast: unknown, because no run like these has finished"),
+        (
+            Forecast(3, Capacity(1)),
+            "forecast: unknown, because no finished run like these was found",
+        ),
         (
             Forecast(
                 3, Capacity(1), learned_from=1, unknown=tuple(("lr", f"{n}") for n in range(9))
             ),
-            "forecast: unknown, because no finished run has lr=0 or lr=1 or lr=2, ...",
+            "forecast: unknown, because no finished run that was looked at has lr=0 or lr=1 or lr=2, ...",
         ),
         (
             replace(

@@ -49,7 +49,7 @@ def test_points_that_filters_exclude_are_listed_on_request(
 def test_forecast_is_told_with_the_plan(grid: Grid, output: Callable[[], str]) -> None:
     """For the workers asked for; where nothing is known, one line says so."""
     grid.orch("plan", *GRID)
-    assert "forecast: unknown, because no run like these has finished" in output()
+    assert "forecast: unknown, because no finished run like these was found" in output()
     run = grid.make(0.1, 0)
     status = json.loads((run.path / "status.json").read_text())
     times = {"started_at": "2026-11-29T10:00:00+00:00", "ended_at": "2026-11-29T10:10:00+00:00"}
