@@ -35,7 +35,7 @@ _ASSUMED: Final = 3
 _SHARED: Final = 0.5
 _SWEEPS: Final = 5
 _WIDEST: Final = 50.0  # logarithm of a factor, so that no number overflows
-_DOUBT: Final = 0.25  # about a value that no run has had, per distance from the nearest one
+DOUBT: Final = 0.25  # about a value that no run has had, per distance from the nearest one
 _SEEDS: Final = Averaged(())
 
 
@@ -208,7 +208,7 @@ class CostModel:
             return continue_curve(number, costs)
         ((count, cost),) = costs.items()
         distance = log(number / count)
-        return cost.cost + self._power * distance, _DOUBT * abs(distance)
+        return cost.cost + self._power * distance, DOUBT * abs(distance)
 
 
 def _extrapolate(place: float, places: Mapping[float, float]) -> tuple[float, float]:
@@ -222,7 +222,7 @@ def _extrapolate(place: float, places: Mapping[float, float]) -> tuple[float, fl
     off = [part - mean - slope * (each - middle) for each, part in places.items()]
     told = mean + slope * (place - middle)
     nearest = places[min(places, key=lambda each: abs(each - place))]
-    return told, sqrt(fmean(each**2 for each in off)) + _DOUBT * abs(told - nearest)
+    return told, sqrt(fmean(each**2 for each in off)) + DOUBT * abs(told - nearest)
 
 
 def _number(text: str) -> float | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from heapq import heapify, heapreplace
-from math import exp, sqrt
+from math import exp, hypot, log, sqrt
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.execution.cost_model import CostModel, marks_of
+from orchestrator.execution.cost_model import DOUBT, CostModel, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,8 @@ class Learned:
     """What finished runs tell: the marks of each, its seconds, and the bytes of some.
 
     ``counted`` is the axis with the number of iterations, if there is one. Of the ``runs``, some may be
-    of earlier ``experiments``. ``pause`` is the time in seconds between two runs of a slot.
+    of earlier ``experiments``. ``pause`` is the time in seconds between two runs of a slot, and
+    ``start`` what an attempt takes besides its iterations.
     """
 
     seconds: Sequence[tuple[Marks, float]] = ()
@@ -37,14 +38,21 @@ class Learned:
     counted: str = ""
     experiments: tuple[str, ...] = ()
     pause: float = 0.0
+    start: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """A run that is to be executed: the values of its axes, and the share of it that is left."""
+    """A run that is to be executed: the values of its axes, and the share of it that is left.
+
+    On the disk it will take what runs with a share of its iterations take, its ``reach``, of which
+    some bytes are ``there`` already.
+    """
 
     point: Mapping[str, Value]
     left: float = 1.0
+    reach: float = 1.0
+    there: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,8 @@ def make_forecast(
         runs: How many there are; None: those given.
     """
     count = len(ahead) if runs is None else runs
-    capacity = replace(capacity, slots=max(1, min(capacity.slots, count)))
+    if count < capacity.slots:
+        capacity = replace(capacity, slots=max(1, count), default="one per run")
     told = Forecast(count, capacity, experiments=learned.experiments)
     if not (learned.seconds and ahead):
         return told
@@ -149,7 +158,7 @@ def make_forecast(
     if not known_at:
         return told
     factor = count / len(ahead)
-    seconds = [expected[at].cost * max(_LEAST, ahead[at].left) for at in known_at]
+    seconds = [_rest(expected[at].cost, ahead[at].left, learned.start) for at in known_at]
     doubts = [expected[at].doubt for at in known_at]
     slot_time = _range(seconds, doubts, model, factor, drift=_DRIFT)
     time = _makespan(seconds, capacity.slots, factor) / sum(seconds) / factor
@@ -158,7 +167,7 @@ def make_forecast(
         known=round(factor * len(known_at)),
         time=slot_time.times(time).plus(learned.pause * factor * len(known_at) / capacity.slots),
         slot_time=slot_time,
-        disk=_disk([marks[at] for at in known_at], learned, factor),
+        disk=_disk([(marks[at], ahead[at]) for at in known_at], learned, factor),
     )
 
 
@@ -166,17 +175,30 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if text[:1] in ("'", '"') else text
 
 
-def _disk(marks: Sequence[Marks], learned: Learned, factor: float) -> Range | None:
-    """Return the bytes that runs leave; None if that is not known of all of them."""
+def _rest(cost: float, left: float, start: float) -> float:
+    """Return the seconds of what is left of a run; it starts again."""
+    start = min(start, cost)
+    return start + max(_LEAST, left) * (cost - start) if start else cost * max(_LEAST, left)
+
+
+def _disk(runs: Sequence[tuple[Marks, Ahead]], learned: Learned, factor: float) -> Range | None:
+    """Return the bytes that runs add to those there; None if that is not known of all of them."""
     if not learned.sizes:
         return None
     model = CostModel(learned.sizes, learned.counted, _NOISE_OF_SIZES, _POWER_OF_SIZES)
-    expected = [model.expect(each) for each in marks]
+    expected = [model.expect(marks) for marks, _ in runs]
     if any(each.unknown for each in expected):
         return None
-    return _range(
-        [each.cost for each in expected], [each.doubt for each in expected], model, factor
-    )
+    costs, doubts = [], []
+    for each, (_, run) in zip(expected, runs, strict=True):
+        distance = -log(max(_LEAST, run.reach))
+        costs.append(max(run.there, each.cost * exp(-_POWER_OF_SIZES * distance)))
+        doubts.append(hypot(each.doubt, DOUBT * distance))
+    told = _range(costs, doubts, model, factor)
+    ends = [max(run.there, each.cost) for each, (_, run) in zip(expected, runs, strict=True)]
+    most = _range(ends, [each.doubt for each in expected], model, factor).high
+    there = factor * sum(run.there for _, run in runs)
+    return Range(*(max(0.0, it - there) for it in (told.expected, told.low, min(told.high, most))))
 
 
 def _range(

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.reusable_checkpoints import is_extended
@@ -40,27 +42,53 @@ def pick_some(items: Sequence[T], most: int) -> Sequence[T]:
 def seconds_of(directory: RunDirectory, status: object) -> float | None:
     """Return the seconds that a finished run takes from nothing to its end, or None if unknown.
 
-    Of a run that was resumed only the last attempt is known, which computed some of the steps, and so
-    did the first one of a run that extends another.
+    The last attempt of a run that was resumed computed some of the steps, and so did the first one of
+    a run that extends another: to what it took, the steps before it are added at its own pace.
     """
+    took = _time_of(status)
+    if took is None or not isinstance(status, Status):
+        return None
+    if status.attempt == 1 and not is_extended(directory.path):
+        return took.seconds
+    steps = _read_steps(directory, took)
+    return steps and took.seconds + steps.before * steps.pace
+
+
+def start_of(directory: RunDirectory, status: object) -> float | None:
+    """Return the seconds that an attempt takes besides its steps, to start and to end, or None."""
+    took = _time_of(status)
+    steps = took and _read_steps(directory, took)
+    return max(0.0, took.seconds - steps.own * steps.pace) if took and steps else None
+
+
+class _Time(NamedTuple):
+    """How long the last attempt of a finished run took, in seconds, since a moment in milliseconds."""
+
+    seconds: float
+    began: float
+
+
+class _Steps(NamedTuple):
+    """The steps with metrics before an attempt, its own ones, and the seconds that each of them took."""
+
+    before: int
+    own: int
+    pace: float
+
+
+def _time_of(status: object) -> _Time | None:
     if not (isinstance(status, Status) and status.record is Record.DONE and status.ended_at):
         return None
     try:
         began = datetime.fromisoformat(status.started_at)
         seconds = (datetime.fromisoformat(status.ended_at) - began).total_seconds()
-        moment = began.timestamp() * 1000
+        return _Time(seconds, began.timestamp() * 1000) if seconds > 0 else None
     except (ValueError, TypeError, OverflowError):
         return None
-    if seconds <= 0:
-        return None
-    if status.attempt == 1 and not is_extended(directory.path):
-        return seconds
-    share = _share_since(directory, moment)
-    return seconds / share if share else None
 
 
-def _share_since(directory: RunDirectory, moment: float) -> float:
-    """Return the share of the steps with metrics that came after a moment; 0 if there are none."""
+def _read_steps(directory: RunDirectory, took: _Time) -> _Steps | None:
+    """Return the steps of the last attempt, or None without any; a single one tells no pace, others may."""
     steps: dict[int, float] = {}
     with suppress(OSError):
         for line in durable.read_file(directory.metrics).splitlines():
@@ -69,7 +97,12 @@ def _share_since(directory: RunDirectory, moment: float) -> float:
                 step, when = found.get("step"), found.get("timestamp")
                 if isinstance(step, int) and isinstance(when, int | float):
                     steps[step] = max(when, steps.get(step, when))
-    return sum(when >= moment for when in steps.values()) / len(steps) if steps else 0.0
+    own = [when for when in steps.values() if when >= took.began]
+    before = len(steps) - len(own)
+    if len(own) > 1:
+        return _Steps(before, len(own), (max(own) - min(own)) / 1000 / (len(own) - 1))
+    gaps = [(after - when) / 1000 for when, after in pairwise(sorted(steps.values()))]
+    return _Steps(before, 1, min(took.seconds, median(gaps or [took.seconds]))) if own else None
 
 
 def bytes_of(directory: RunDirectory) -> int:

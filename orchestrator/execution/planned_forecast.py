@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
@@ -11,10 +13,11 @@ from orchestrator.execution.cost_model import find_counted_axis, marks_of
 from orchestrator.execution.grid_forecast import Ahead, Capacity, Learned, make_forecast
 from orchestrator.execution.nvidia_device_files import has_driver
 from orchestrator.execution.past_peaks import learn_peaks
-from orchestrator.execution.past_runs import bytes_of, pick_some
+from orchestrator.execution.past_runs import bytes_of, pick_some, start_of
 from orchestrator.execution.planned_sharing import plan_sharing
 from orchestrator.execution.similar_runs import Siblings, find_earlier, find_own
 from orchestrator.execution.slots import count_slots
+from orchestrator.grid.extension import total_of
 from orchestrator.planning.halving_cost import Outlook
 from orchestrator.planning.plan import ACTIONS, STARTS
 from orchestrator.rundir.state import Record, Status
@@ -30,12 +33,18 @@ if TYPE_CHECKING:
     from orchestrator.execution.slots import Gpu
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.load import Planned
+    from orchestrator.planning.plan import Decisions
+    from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
 
 _LOOKED_AT: Final = 1000  # runs that are to be executed; of more, these are evenly spread ...
 _LISTED: Final = 20_000  # ... over this many, if most of them are still to be executed
 _MEASURED: Final = 16  # run directories
 _MOST_MEASURED: Final = 24
+_TIMED: Final = 8  # runs whose metrics are read
+# A run that extends another shares its best checkpoint, if that stays the best, and keeps its own last
+# one: on the disk it counts as one with at most this share of the iterations.
+_MOST_OWN: Final = 0.5
 
 
 def count_capacity(share: Share, gpus: int = 0, sharing: PlannedSharing | None = None) -> Capacity:
@@ -95,22 +104,19 @@ def forecast_plan(planned: Planned, capacity: Capacity) -> Forecast | None:
         return None
     few = count <= _LOOKED_AT or len(decisions) <= _LISTED
     places_ahead = range(len(decisions)) if few else pick_some(range(len(decisions)), _LISTED)
-    keys, share = [axis.key for axis in planned.described.axes], _shares(planned)
-    ahead = [
-        Ahead(
-            _values_of(keys, decisions.run(place).overrides), share(place, _left(seen.get(place)))
-        )
-        for place in pick_some([at for at in places_ahead if at not in over], _LOOKED_AT)
-    ]
+    ahead = _look_ahead(
+        planned, pick_some([at for at in places_ahead if at not in over], _LOOKED_AT)
+    )
     own = find_own(planned)
-    forecast = make_forecast(ahead, _learn(planned, own), capacity, count)
+    is_begun = any(run.left < 1 for run in ahead)
+    forecast = make_forecast(ahead, _learn(planned, own, is_begun=is_begun), capacity, count)
     if forecast.is_whole:
         return forecast
     earlier = find_earlier(planned)
     if not earlier.runs:
         return forecast
-    ahead = [Ahead({**run.point, **earlier.now}, run.left) for run in ahead]
-    return make_forecast(ahead, _learn(planned, own, earlier), capacity, count)
+    ahead = [replace(run, point={**run.point, **earlier.now}) for run in ahead]
+    return make_forecast(ahead, _learn(planned, own, earlier, is_begun=is_begun), capacity, count)
 
 
 def _is_to_start(seen: Observation) -> bool:
@@ -134,14 +140,43 @@ def _shares(planned: Planned) -> Callable[[int, float], float]:
     return expected
 
 
-def _left(seen: Observation | None) -> float:
-    """Return the share of a run that is left."""
-    if seen is None or seen.progress is None:
-        return 1.0
-    return 1.0 - min(1.0, seen.saved / seen.progress.iterations)
+def _look_ahead(planned: Planned, places: Sequence[int]) -> list[Ahead]:
+    """Return what is ahead of the runs at some places."""
+    decisions = planned.plan.decisions
+    seen = dict(decisions.observed())
+    keys, share = [axis.key for axis in planned.described.axes], _shares(planned)
+    begun = [place for place in places if place in seen]
+    sizes = {
+        place: float(bytes_of(planned.experiment.run(decisions.run_id(place))))
+        for place in pick_some(begun, _MEASURED)
+    }
+    usual = fmean(sizes.values()) if sizes else 0.0
+    ahead = []
+    for place in places:
+        saved = _saved_share(decisions, place, seen.get(place))
+        left = share(place, 1.0 - saved)
+        point = _values_of(keys, decisions.run(place).overrides)
+        if place in seen:
+            ahead.append(Ahead(point, left, min(1.0, saved + left), sizes.get(place, usual)))
+        else:
+            ahead.append(Ahead(point, left, min(left, _MOST_OWN) if saved else left))
+    return ahead
 
 
-def _learn(planned: Planned, own: Siblings, earlier: Siblings | None = None) -> Learned:
+def _saved_share(decisions: Decisions, place: int, seen: Observation | None) -> float:
+    """Return the share of a run that is saved, or that it begins with, of a run that it extends."""
+    saved = decisions.saved(place)
+    if not saved:
+        return 0.0
+    progress = seen.progress if seen else None
+    total = progress.iterations if progress else total_of(decisions.run(place).config)
+    return min(1.0, saved / total) if total else 0.0
+
+
+def _learn(
+    planned: Planned, own: Siblings, earlier: Siblings | None = None, *, is_begun: bool = False
+) -> Learned:
+    """Return what finished runs tell; only of runs that have begun the start counts by itself."""
     earlier = earlier or Siblings()
     keys = [*(axis.key for axis in planned.described.axes), *earlier.now]
     runs = [*own.runs, *earlier.runs]
@@ -157,7 +192,15 @@ def _learn(planned: Planned, own: Siblings, earlier: Siblings | None = None) -> 
         earlier.counted or find_counted_axis(counts),
         earlier.experiments,
         own.pause,
+        _usual_start([run.directory for run in runs]) if is_begun else 0.0,
     )
+
+
+def _usual_start(directories: Sequence[RunDirectory]) -> float:
+    """Return the seconds that an attempt usually takes besides its iterations; 0 if unknown."""
+    some = pick_some(directories, _TIMED)
+    starts = [start_of(each, each.read_status()) for each in some]
+    return median([it for it in starts if it is not None] or [0.0])
 
 
 def _values_of(keys: Sequence[str], point: Mapping[str, Value]) -> dict[str, Value]:

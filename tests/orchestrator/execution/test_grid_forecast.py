@@ -25,7 +25,7 @@ def learned(*runs: tuple[dict[str, Any], float], counted: str = "") -> Learned:
 def test_nothing_is_known_without_finished_runs() -> None:
     """No figure is better than a guess."""
     told = make_forecast([Ahead({"lr": 1})], Learned(), Capacity(2))
-    assert told == Forecast(1, Capacity(1))
+    assert told == Forecast(1, Capacity(1, default="one per run"))
     assert not told.is_whole
 
 
@@ -42,6 +42,47 @@ def test_clock_and_slots_and_disk() -> None:
     ]
     assert told.time.low < 4 < told.time.high
     assert told.gpu_time is None
+
+
+def test_what_is_left_of_a_run_begins_with_another_start() -> None:
+    """Of 20 s, 4 of them its start, half of the iterations are left; nothing starts more than whole."""
+    known = replace(learned(({}, 20.0)), start=4.0)
+    times = [
+        make_forecast([Ahead({}, left)], it, Capacity(1)).time
+        for left, it in ((1.0, known), (0.5, known), (0.0, known), (0.5, replace(known, start=99)))
+    ]
+    assert [it and it.expected for it in times] == pytest.approx([20, 12, 4, 20], abs=0.02)
+
+
+def test_disk_is_what_is_added() -> None:
+    """Not what is there already; a run that goes half as far has a range for programs of both kinds."""
+    known = learned(*[({}, 10.0)] * 9)
+    whole, half, rest, nothing = (
+        make_forecast(runs, known, Capacity(1), 20).disk
+        for runs in (
+            [Ahead({})] * 10,
+            [Ahead({}, 0.25, 0.25)] * 10,
+            [Ahead({}, 0.25, 1.0, 90.0)] * 10,
+            [Ahead({}, 0.25, 1.0, 300.0)] * 10,
+        )
+    )
+    assert whole is not None
+    assert half is not None
+    assert rest is not None
+    assert nothing is not None
+    assert whole.expected == pytest.approx(2000)
+    assert half.expected == pytest.approx(1000)
+    assert half.low == pytest.approx(500, rel=0.15)
+    assert half.high == whole.high
+    assert rest.expected == pytest.approx(200)
+    assert 0 < rest.low < 200 < rest.high < 320
+    assert (nothing.expected, nothing.low) == (0, 0)
+
+
+def test_few_runs_say_why_there_are_few_workers() -> None:
+    """It is not that there is one per CPU."""
+    told = make_forecast([Ahead({})], learned(({}, 2.0)), Capacity(2, default="one per CPU"))
+    assert told.capacity == Capacity(1, default="one per run")
 
 
 def test_clock_goes_on_between_the_runs_of_a_slot() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.past_runs import bytes_of, pick_some, seconds_of
+from orchestrator.execution.past_runs import bytes_of, pick_some, seconds_of, start_of
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.state import Record, Status
 
@@ -44,16 +44,50 @@ def test_what_does_not_tell_a_time_is_left_out(directory: RunDirectory, odd: obj
     assert seconds_of(directory, odd) is None
 
 
-def test_attempt_that_resumed_took_its_share(directory: RunDirectory) -> None:
-    """Of ten steps it computed five; points of a step that were computed twice count as the last."""
+def log_steps(directory: RunDirectory, *seconds: float) -> None:
+    """Leave the metrics of steps that were over some seconds after the last attempt had begun."""
     points = [
-        {"key": "loss", "step": step, "value": 1.0, "timestamp": MOMENT + 1000 * (step - 5.5)}
-        for step in range(1, 11)
+        {"key": "loss", "step": step, "value": 1.0, "timestamp": MOMENT + 1000 * each}
+        for step, each in enumerate(seconds, start=1)
     ]
-    points.insert(0, {"key": "loss", "step": 7, "value": 2.0, "timestamp": MOMENT - 1})
+    points.insert(0, {"key": "loss", "step": len(points), "value": 2.0, "timestamp": MOMENT - 1})
     lines = [json.dumps(point) for point in points]
     directory.metrics.write_text("\n".join(["not json", *lines, '{"step": "x"}']))
-    assert seconds_of(directory, status(attempt=2)) == pytest.approx(181)
+
+
+@pytest.mark.parametrize("is_extending", [False, True])
+def test_attempt_that_computed_some_steps_is_scaled_to_all(
+    directory: RunDirectory, *, is_extending: bool
+) -> None:
+    """Of ten steps it computed five, of 4 s each; its start and its end are not those of more.
+
+    Points of a step that was computed twice count as the last.
+    """
+    if is_extending:
+        (directory.path / "extended.json").touch()
+    log_steps(directory, -5000, -4990, -4980, -900, -890, 10, 14, 18, 22, 26)
+    found = status(1 if is_extending else 2)
+    assert seconds_of(directory, found) == pytest.approx(90.5 + 5 * 4)
+    assert start_of(directory, found) == pytest.approx(90.5 - 5 * 4)
+
+
+def test_attempt_of_one_step_has_the_pace_of_the_others(directory: RunDirectory) -> None:
+    """But no step takes longer than the attempt: it waited between its attempts."""
+    log_steps(directory, -80, -70, -60, 80)
+    assert seconds_of(directory, status(attempt=2)) == pytest.approx(90.5 + 3 * 10)
+    log_steps(directory, -3000, -2000, 80)
+    assert seconds_of(directory, status(attempt=2)) == pytest.approx(3 * 90.5)
+    log_steps(directory, -30, -20)
+    assert seconds_of(directory, status(attempt=2)) is None
+    assert start_of(directory, status(attempt=2)) is None
+
+
+def test_start_is_what_the_steps_leave(directory: RunDirectory) -> None:
+    log_steps(directory, 30, 40, 50, 60)
+    assert start_of(directory, status()) == pytest.approx(50.5)
+    assert start_of(directory, None) is None
+    log_steps(directory, 1, 90)
+    assert start_of(directory, status()) == 0
 
 
 def test_file_with_two_names_counts_once(tmp_path: Path) -> None:

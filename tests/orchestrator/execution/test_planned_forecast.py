@@ -4,17 +4,22 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
+from orchestrator.config.halving_settings import Halving
 from orchestrator.config.resource_settings import Share
 from orchestrator.execution import planned_forecast
 from orchestrator.execution.grid_forecast import Capacity, Forecast
 from orchestrator.execution.planned_forecast import count_capacity, forecast_plan, sharing_here
 from orchestrator.execution.slots import Gpu
+from orchestrator.planning.halving_stage import halve
 from orchestrator.rundir.state import Record, Status
 
 from .finished_plans import AXES, SECONDS, finish, make_config, plan
+
+BEGAN = 1795946400000  # when the runs of finished_plans began, in milliseconds
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +111,50 @@ def test_what_is_saved_is_not_forecast_again() -> None:
     directory.write_status(Status(Record.INTERRUPTED, 1, "", "box", 1))
     progress = {"iteration": 5, "iterations": 10, "metrics": {}, "saved": 5}
     (directory.path / "progress.json").write_text(json.dumps(progress))
+    (directory.path / "model.bin").write_bytes(os.urandom(90_000))
     assert expected("seed=0,1,2,3") == pytest.approx(5, rel=0.02)
+    told = forecast("seed=0,1,2,3")
+    assert told is not None
+    assert told.disk is not None
+    assert 5_000 < told.disk.expected < told.disk.high < 30_000
+    for run in Path("results/one/training").iterdir():  # each took 4 s besides its steps
+        points = [
+            {"key": "loss", "step": step, "value": 1.0, "timestamp": BEGAN + 2600 + 600 * step}
+            for step in range(1, 11)
+        ]
+        (run / "metrics.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in points))
+    assert expected("seed=0,1,2,3") == pytest.approx(4 + 5 * 0.6, rel=0.02)
+
+
+def test_iterations_of_a_run_that_is_extended_are_not_forecast_again() -> None:
+    """Nor is the space of a checkpoint that both have."""
+    of_trainer = ("orch.command=null", "seed=0,1")
+    finish(done := plan(*of_trainer, "+iterations=10"))
+    for run in (done.experiment.run(each.run.run_id) for each in done.plan.decisions):
+        progress = {"iteration": 10, "iterations": 10, "metrics": {}, "total_read": False}
+        (run.path / "progress.json").write_text(json.dumps(progress))
+        (run.path / "checkpoints").mkdir()
+        with ZipFile(run.path / "checkpoints/000010-0011aabb.pt", "w") as archive:
+            archive.writestr("archive/data.pkl", b"state")
+    longer = (*of_trainer, "+iterations=40")
+    reasons = [each.reason for each in plan(*longer).plan.decisions]
+    assert all(each.startswith("extends ") for each in reasons)
+    assert expected(*longer) == pytest.approx(2 * 30, rel=0.02)
+
+
+def test_halved_runs_leave_less_than_all() -> None:
+    """Whether each leaves as much as its iterations, or as a whole one, is in the range."""
+    finish(plan("+iterations=choice(8)", "seed=0,1", "epochs=8"))
+    grid = ("+iterations=choice(8)", "seed=range(10,18)", "epochs=8")
+    whole = forecast(*grid)
+    halved = forecast_plan(halve(plan(*grid), Halving("loss", True, 2)), Capacity(1))
+    assert whole is not None
+    assert halved is not None
+    assert whole.disk is not None
+    assert halved.disk is not None
+    assert halved.disk.expected < 0.9 * whole.disk.expected
+    assert halved.disk.low < whole.disk.expected / 2
+    assert halved.disk.high == whole.disk.high
 
 
 @pytest.mark.parametrize("damage", ["run.json", "status.json", "config.yaml", "progress.json"])
