@@ -13,6 +13,8 @@ from orchestrator.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from _typeshed import SupportsWrite
+
 CONFIG_DIR: Final = "conf"
 CONFIG_NAME: Final = "config"
 # Commands that take neither overrides nor a config.
@@ -54,7 +56,8 @@ Overrides follow Hydra's grammar, sweeps included:
 Options of Hydra apps are understood: -m, --config-path, --config-name, --cfg.
 
 exit codes: 0 everything is done, 1 a run failed, 2 the command, the config or a
-filter is wrong, 3 runs are left, 4 status --halt-on found one, 130 interrupted
+filter is wrong, 3 runs are left, 4 status --halt-on found one, 130 interrupted,
+141 the reader of the output closed it before all was written
 """
 
 
@@ -70,6 +73,10 @@ class _PrintVersion(argparse.Action):
 
 class _ArgumentParser(argparse.ArgumentParser):
     """Raises usage errors as ``UsageError`` instead of printing the usage."""
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; argparse itself would hide that it cannot be written."""
+        (file or sys.stdout).write(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         _, is_missing, names = message.partition("arguments are required: ")

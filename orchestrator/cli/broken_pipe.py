@@ -1,13 +1,15 @@
-"""A stream that tolerates the loss of its reader, so that the program goes on without one."""
+"""Output whose reader has gone: a stream that goes on without one, and the rest of the output."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.console import Console
 
 
 class TolerantStream:
@@ -20,9 +22,10 @@ class TolerantStream:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write a string; errors are ignored."""
+        """Write a string at once, so that nothing is left to fail at exit; errors are ignored."""
         with self._dispensable():
             self._stream.write(text)
+            self._stream.flush()
         return len(text)
 
     def flush(self) -> None:
@@ -39,6 +42,16 @@ class TolerantStream:
         try:
             yield
         except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
+            discard(self._stream)
+
+
+def tolerate_loss(console: Console) -> None:
+    """Lose output rather than runs: a closed terminal or a closed pipe must not stop a grid."""
+    console.file = cast("IO[str]", TolerantStream(console.file))
+
+
+def discard(stream: IO[str]) -> None:
+    """Send what is left of an output nowhere: writing it at exit would fail or block again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -14,3 +14,4 @@ class ExitCode(IntEnum):
     LEFT = 3  # something is left that this command could not finish
     HALTED = 4  # a run is in a state that orch status was asked to halt on
     INTERRUPTED = 130  # stopped by the user
+    UNREAD = 141  # the reader of the output went first: the code of a program that SIGPIPE ends

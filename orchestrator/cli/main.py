@@ -13,6 +13,7 @@ import sys
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Final, cast
 
+from orchestrator.cli.broken_pipe import TolerantStream, discard
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.errors import FilterError, OrchestratorError, PreloadError
 
@@ -54,30 +55,47 @@ def _main() -> None:
         if stream is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
         elif isinstance(stream, io.TextIOWrapper):
+            if isinstance(stream.buffer, io.RawIOBase):  # python -u, which ignores short writes
+                stream = open(stream.fileno(), "w", encoding=stream.encoding, closefd=False)  # noqa: SIM115
+                setattr(sys, name, stream)
             stream.reconfigure(errors="backslashreplace")
     if sys.stderr.isatty():
         from orchestrator.sanitize import HarmlessStream  # noqa: PLC0415 # terminals only
 
         sys.stderr = cast("IO[str]", HarmlessStream(sys.stderr))
+    # A message that nobody reads must not change what the command does, nor its exit code.
+    sys.stderr = cast("IO[str]", TolerantStream(sys.stderr))
+    code: int | str | None
     try:
-        if sys.argv[1:2] == [_COMPLETE]:
-            import_module("orchestrator.cli.completion").print_candidates(sys.argv[2:])
-            sys.exit(0)
-        sys.exit(call(sys.argv[1:]))
-    except OrchestratorError as error:
-        _complain(error)
-        sys.exit(ExitCode.WRONG)
+        code = _execute(sys.argv[1:])
+        sys.stdout.flush()  # at exit, Python would say in its own words that it failed
+    except BrokenPipeError:  # the reader of the output has gone: orch plan | head -1
+        discard(sys.stdout)
+        code = ExitCode.UNREAD
     except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output is gone (orch plan | head).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        discard(sys.stdout)  # its reader may not read on
+        code = ExitCode.INTERRUPTED
     except OSError as error:  # the system refuses something that every command needs
         _complain(error)
-        sys.exit(ExitCode.WRONG)
+        discard(sys.stdout)
+        code = ExitCode.WRONG
     finally:
         gc.freeze()
+    sys.exit(code)
+
+
+def _execute(arguments: Sequence[str]) -> int | str | None:
+    """Execute a command line, print a user error as one line, and return the exit code."""
+    try:
+        if arguments[:1] == [_COMPLETE]:
+            import_module("orchestrator.cli.completion").print_candidates(arguments[1:])
+            return ExitCode.DONE
+        return call(arguments)
+    except SystemExit as ended:  # argparse has printed the help or the version
+        return ended.code
+    except OrchestratorError as error:
+        _complain(error)
+        return ExitCode.WRONG
 
 
 def _complain(error: Exception) -> None:

@@ -1,14 +1,13 @@
-"""What precedes the execution of runs: output that may be lost, repaired directories, the board."""
+"""What precedes the execution of runs: the tracking, repaired directories, the board."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
 from orchestrator.cli.boards import JsonBoard, PlainBoard, QuietBoard
-from orchestrator.cli.broken_pipe import TolerantStream
 from orchestrator.cli.run_reporter import available_tracking
 from orchestrator.errors import RunDirectoryError
 from orchestrator.execution.execution_course import WHOLE_RUNS, BreadthFirst
@@ -31,11 +30,7 @@ _RETRIES_IN_HALVING: Final = 3
 
 
 def set_up(planned: Work, options: argparse.Namespace, console: Console) -> Tracking:
-    """Repair what can be repaired, and return the tracking that is possible.
-
-    Output is lost from now on rather than runs: a closed terminal or a closed pipe must not stop a grid.
-    """
-    console.file = cast("IO[str]", TolerantStream(console.file))
+    """Repair what can be repaired, and return the tracking that is possible."""
     console.quiet = console.quiet or options.json
     tracking = available_tracking(planned.settings.tracking, console)
     _heal(planned, console)

@@ -39,6 +39,10 @@ class HarmlessConsole(Console):
             else:
                 yield Segment("\n".join(map(printable, segment.text.split("\n"))), segment.style)
 
+    def on_broken_pipe(self) -> None:
+        """Let the error that is being handled pass: rich would exit, with the code of a failed run."""
+        raise  # noqa: PLE0704 # rich calls this where it has caught the error
+
 
 def on_one_line(text: Text) -> Text:
     """Return a text without the line breaks that values in it may have, keeping its colours."""

@@ -57,6 +57,7 @@ The exit codes are a contract.
 | 3 | something was left over: runs that this `orch run` could not finish, points that did not reach MLflow, directories that could not be removed |
 | 4 | a run is in a state that `orch status --halt-on` names |
 | 130 | interrupted |
+| 141 | the reader of the output closed the pipe before all was written, as in `orch plan \\| head -1` and for other programs; `orch run`, `rerun` and `work` go on without a reader |
 """
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.broken_pipe import tolerate_loss
 from orchestrator.cli.command_for_run import find_own_command
 from orchestrator.cli.commands.run import execute
 from orchestrator.cli.exit_codes import ExitCode
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 def rerun(options: argparse.Namespace, console: Console) -> int:
     """Execute the chosen runs from nothing, or continue an earlier rerun of them; return the exit code."""
+    tolerate_loss(console)
     separate_runs(options)
     parse_flags(options)  # what is wrong is said before anything is done
     planned = load_plan(source_of(options))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from orchestrator.cli.at_end_summary import RunEnd, tell_at_end
+from orchestrator.cli.broken_pipe import tolerate_loss
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.exit_message import (
     NOTHING_EXECUTED,
@@ -73,6 +74,7 @@ _GARBAGE: Final = 700  # allocations before a garbage collection of the youngest
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Execute the plan and return the exit code."""
+    tolerate_loss(console)
     flags = parse_flags(options)
     load = partial(
         load_plan,

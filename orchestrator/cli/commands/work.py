@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.broken_pipe import tolerate_loss
 from orchestrator.cli.commands.run import execute
 from orchestrator.cli.runs_of_other_hosts import declare_gone
 from orchestrator.config.quantities import parse_duration
@@ -37,6 +38,7 @@ def work(options: argparse.Namespace, console: Console) -> int:
         UsageError: Nothing was prepared in the folder, or its project is not on this machine.
         IncoherentLocksError: Another host executes the experiment, and its locks are not seen here.
     """
+    tolerate_loss(console)
     folder = Path(options.folder).absolute()
     prepared = open_work(folder)
     if options.host_is_gone:

@@ -18,3 +18,12 @@ def test_writer_does_not_notice_that_its_reader_has_gone() -> None:
             assert stream.write("is anybody there?\n") == 18
             stream.flush()
         assert stream.isatty() is False
+
+
+def test_nothing_is_left_for_the_exit() -> None:
+    """What is written arrives without a flush, or is lost at once."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as file:
+        TolerantStream(file).write("hello\n")
+        assert os.read(reading, 100) == b"hello\n"
+    os.close(reading)

@@ -1,5 +1,7 @@
 """The command line: what it understands, and how it says no."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -177,3 +179,96 @@ def test_run_that_is_not_named_is_asked_for(command: str) -> None:
         match=r"RUN is missing: name the run by its ID, or the start of it\. See orch",
     ):
         call([command])
+
+
+def orch_without_reader(
+    *arguments: str, cwd: Path = ROOT, stderr: bool = False, unbuffered: str = ""
+) -> subprocess.CompletedProcess[bytes]:
+    """Call ``orch`` with a pipe that nobody reads as its output; ``stderr``: as that, too."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "orchestrator", *arguments],
+            cwd=cwd,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=writing,
+            stderr=writing if stderr else subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a folder with a config for runs that do nothing."""
+    (tmp_path / "conf").mkdir()
+    config = "results_dir: results\nexperiment_id: x\nseed: 0\norch: {command: ['true'], tracking: {enabled: false}}\n"
+    (tmp_path / "conf/config.yaml").write_text(config)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"),
+    [("--version", ""), ("run --help", "1"), ("plan", ""), ("status --json", "1")],
+)
+def test_reader_that_has_gone_ends_a_command_as_sigpipe_does(
+    arguments: str, unbuffered: str, project: Path
+) -> None:
+    """Quietly, whether that is noticed while it prints or at exit: 0 and 1 are promises about runs."""
+    ended = orch_without_reader(*arguments.split(), cwd=project, unbuffered=unbuffered)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_reader_that_goes_in_the_middle_ends_a_command_as_sigpipe_does(
+    unbuffered: str, project: Path
+) -> None:
+    """More is left than fits into the pipe."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "plan", "seed=range(400)", "--json"],
+        cwd=project,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == b"{\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_error_that_nobody_reads_keeps_its_exit_code(project: Path) -> None:
+    """Scripts depend on the code, not on the message."""
+    assert orch_without_reader("plan", "sed=1", cwd=project, stderr=True).returncode == 2
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_runs_go_on_without_a_reader(options: tuple[str, ...], project: Path) -> None:
+    """``orch run | head -1`` loses output, never runs, and exits with the code of the runs."""
+    ended = orch_without_reader("run", "seed=1,2", *options, cwd=project, stderr=True)
+    assert ended.returncode == 0
+    states = [
+        json.loads(path.read_text())["state"]
+        for path in (project / "results/x").glob("**/status.json")
+    ]
+    assert states == ["done", "done"]
+
+
+def test_output_that_cannot_be_written_is_one_line_and_exit_code_2(project: Path) -> None:
+    """A full disk is noticed at exit where little is printed."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "orchestrator", "--version"],
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
+            cwd=project,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 2
+    assert ended.stderr == "orch: [Errno 28] No space left on device\n"
