@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.stop_requests import StopRequests
     from orchestrator.planning.executable_plan import Work
     from orchestrator.tracking.git_source import GitSource
-    from orchestrator.tracking.reporter_handle import ReporterProcess
+    from orchestrator.tracking.reporter_handle import Backlog, ReporterProcess
 
 
 def available_tracking(tracking: Tracking, console: Console) -> Tracking:
@@ -58,6 +58,8 @@ def finish_reporter(
     """
     from orchestrator.tracking.reporter_handle import Patience, find_backlog  # noqa: PLC0415 # as above
 
+    if reporter.end_if_idle():
+        return False
     before = stop.level
 
     def is_interrupted() -> bool:
@@ -77,6 +79,15 @@ def finish_reporter(
             counts = {"runs": waiting.runs, "points": waiting.points}
             event = {"event": "waiting", **counts, "problem": problem, "command": command}
             write_json(console, event)
-        text = f"MLflow: {problem}; {waiting} wait. To deliver them:\n  {command}"
+        text = describe_waiting(problem, waiting, command)
         console.print(Text(text, style="yellow"), soft_wrap=True)
     return is_interrupted()
+
+
+def describe_waiting(problem: str, waiting: Backlog, command: str) -> str:
+    """Return what has not arrived, why, and what delivers it."""
+    from orchestrator.tracking.progress_messages import NO_TURN  # noqa: PLC0415 # as above
+
+    if problem == NO_TURN:
+        return f"MLflow: {problem} and delivers {waiting} as well. If it does not:\n  {command}"
+    return f"MLflow: {problem}; {waiting} wait. To deliver them:\n  {command}"

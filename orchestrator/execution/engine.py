@@ -78,6 +78,7 @@ class Engine:
         self._queue.ready.extend(QueuedRun(self._course.aim(each)) for each in starts)
         for decision in waits:
             self._elsewhere.adopt(self._course.aim(decision))
+        self._attempts.pass_on(stop.level)  # the user may have asked before anything was started
         while self._goes_on(stop) or self._advances(stop):
             self._start_what_fits(stop)
             if self._is_ending(stop):
@@ -94,8 +95,8 @@ class Engine:
         left = len(self._queue) + len(self._elsewhere) + self._ended.count_unfinished()
         end = self._course.count(self._ended.failed, self._ended.told_failed) or Standstill(left)
         told = end.left, stop.interrupts, self._gave_up, end.paused, end.failed
-        is_misused, pauses = bool(self._course.trouble), self._ended.pauses
-        return ExecutionResult(self._ended.ended, *told, is_misused, pauses)
+        is_misused = bool(self._course.trouble)
+        return ExecutionResult(self._ended.ended, *told, is_misused, self._ended.pauses)
 
     def _goes_on(self, stop: StopRequests) -> bool:
         is_open = bool(self._queue or (self._elsewhere and self._waits))
@@ -143,8 +144,7 @@ class Engine:
 
     def _start(self, assignment: Assignment) -> None:
         waiting, slot = assignment.waiting, assignment.slot
-        decision = waiting.decision
-        run = decision.run
+        decision, run = waiting.decision, waiting.decision.run
         try:
             seen = self._experiment.run(run.run_id).observe()
             if not self._is_ours(decision, seen):

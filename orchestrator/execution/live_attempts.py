@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.events import AttemptStarted, ExecutionSnapshot, Live, Stopping
-from orchestrator.execution.remaining_time import Effort, Estimator
+from orchestrator.execution.remaining_time import Effort, Estimator, Pace
 from orchestrator.execution.slots import shares_gpu
 from orchestrator.execution.stop_requests import StopLevel
 from orchestrator.rundir.program_files import NO_SIGNS, has_saved, signs
@@ -213,7 +213,10 @@ class Attempts:
         self._longest = max(self._longest, *(each.iteration_seconds for each in efforts), 0.0)
         at_once = len(self) if allotted.is_packed else len(allotted.slots)
         self._estimator.slots = at_once or 1
-        pace = self._estimator.pace(efforts, waiting, count, time.monotonic())
+        if live or len(allotted):
+            pace = self._estimator.pace(efforts, waiting, count, time.monotonic())
+        else:  # nothing runs, and nothing may start: nobody knows until when
+            pace = Pace()
         return ExecutionSnapshot(live, count, pace, allotted.note)
 
     def _read(self, running: Running) -> None:

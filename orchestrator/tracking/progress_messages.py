@@ -6,8 +6,11 @@ import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
+from typing import Final
 
 from orchestrator.rundir import records
+
+NO_TURN: Final = "another reporter is working on this experiment"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from orchestrator.rundir.state import LIVE, Observation, State
 from orchestrator.rundir.survivors import Survivors
 from orchestrator.tracking.delivery_record import is_behind, read_delivery
 from orchestrator.tracking.mlflow_run_answers import Answers
-from orchestrator.tracking.progress_messages import ProgressMessage, send_message
+from orchestrator.tracking.progress_messages import NO_TURN, ProgressMessage, send_message
 from orchestrator.tracking.sender import Sender
 from orchestrator.tracking.store_error_messages import explain
 
@@ -45,7 +45,6 @@ _LAST_TRIES: Final = 3
 _LAST_PAUSE: Final = 1.0
 # In seconds; a run that ends earlier is sent once as a whole, at half the cost of sending it twice.
 _YOUNG: Final = 1.5
-_NO_TURN: Final = "another reporter is working on this experiment"
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +133,7 @@ class Reporter:
                 in_a_row = in_a_row + 1 if refusal else 0
             behind += known.behind
         if not send and behind:
-            problem = problem or _NO_TURN
+            problem = problem or NO_TURN
         self._log_problem(problem)
         self.tell(behind, problem)
         if is_our_turn and self.shares:

@@ -128,6 +128,18 @@ class ReporterProcess:
         if died and time.monotonic() - self._started_at > _BETWEEN_RESTARTS:
             self._restart(end=False)
 
+    def end_if_idle(self) -> bool:
+        """End it if it is still importing MLflow and has nothing to send; return whether it was ended."""
+        self._listen()
+        if (
+            self._process is None
+            or self._heard
+            or find_backlog(self._experiment, self._tracking).runs
+        ):
+            return False
+        self._end(gave_up="")
+        return True
+
     def finish(self, patience: Patience, give_up: Callable[[], bool]) -> str:
         """Wait until the reporter has sent the rest; return the problem in one line if it could not.
 

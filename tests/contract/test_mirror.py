@@ -30,7 +30,6 @@ NEED_NONE = {
     "orchestrator/cli/prepare_option.py": "prints; tests/orchestrator/cli/commands/test_work.py reads it",
     "orchestrator/cli/results_options.py": "declares options; docs/reference/cli.md is made from them",
     "orchestrator/cli/results_output.py": "prints; tests/orchestrator/cli/commands/test_results.py reads it",
-    "orchestrator/cli/run_reporter.py": "tests/orchestrator/cli/commands/test_run.py and tests/end_to_end report with it",
     "orchestrator/cli/run_setup.py": "tests/orchestrator/cli/commands/test_run.py and tests/end_to_end begin with it",
     "orchestrator/cli/state_colours.py": "names colours",
     "orchestrator/cli/status_source.py": "opens what is looked at; tests/orchestrator/cli/commands/test_status.py looks",

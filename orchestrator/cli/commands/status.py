@@ -76,7 +76,7 @@ def _print(seen: Seen, options: argparse.Namespace, console: Console) -> None:
     status = seen.status
     if status is not None and (status.existing or status.pending):
         _print_runs(seen, status, options, console)
-    elif status is not None:
+    if status is not None and not (status.existing or status.experiment.run_ids()):
         console.print(f"no runs in {status.experiment.training} yet. Start them with orch run.")
     if status is not None:
         print_pilots(status.experiment.path, console)

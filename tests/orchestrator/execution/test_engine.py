@@ -501,6 +501,19 @@ def test_user_is_told_how_many_of_the_runs_have_saved_nothing(
     assert board.of(Stopping) == [Stopping(1, at_once=False, unsaved=unsaved)]
 
 
+def test_asked_before_anything_has_started_it_answers_and_starts_nothing(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """As while what runs need is being loaded."""
+    board, launcher, plan = FakeBoard(), FakeLauncher(lambda _: None), plan_of(experiment, runs)
+    with StopRequests() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        engine = Engine(experiment, launcher, board, Resources(make_slots(1)))
+        outcome = engine.execute(plan.starts(), [], stop)
+    assert (outcome.left, outcome.stopped, launcher.attempts) == (3, True, [])
+    assert board.of(Stopping) == [Stopping(0, at_once=False)]
+
+
 def test_drained_it_lets_the_runs_finish_and_starts_no_more(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:

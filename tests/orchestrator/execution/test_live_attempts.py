@@ -9,12 +9,14 @@ import pytest
 from orchestrator.execution.events import AttemptStarted, Event, Stopping
 from orchestrator.execution.live_attempts import Attempts
 from orchestrator.execution.protocols import Resources
+from orchestrator.execution.remaining_time import Pace
 from orchestrator.execution.scheduler import QueuedRun
 from orchestrator.execution.slot_limit import Allotment
 from orchestrator.execution.slots import Gpu, Slot, make_slots
 from orchestrator.execution.stop_requests import StopLevel, StopRequests
 from orchestrator.grid.identity import Run
 from orchestrator.planning.plan import Action, decide
+from orchestrator.rundir.control_file import ControlRequest
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import NOTHING_THERE, Progress
 
@@ -145,3 +147,22 @@ def test_snapshot_has_the_progress_of_each_attempt(
     (live,) = snapshot.live
     assert live.progress == Progress(2, 5, {"loss": 1.5})
     assert snapshot.waiting == 7
+
+
+def test_nobody_knows_when_a_paused_grid_ends(
+    world: World, experiment: ExperimentDirectory
+) -> None:
+    """While a run lives, it is known how long that takes."""
+    directory = experiment.create(world.runs[0])
+    (directory.path / "progress.json").write_text('{"iteration": 2, "iterations": 5}')
+    attempt = world.begin(0)
+    requests = [ControlRequest(paused=True)]
+    resources = Resources(world.slots, requests=lambda: (requests, ""))
+    paused = Allotment(resources, world.board)
+    paused.look()
+    assert world.attempts.look([{}], 1, paused).pace != Pace()
+    attempt.end()
+    with StopRequests() as stop:
+        list(world.attempts.wait(stop))
+    assert world.attempts.look([{}], 1, paused).pace == Pace()
+    attempt.close()

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -130,6 +131,32 @@ def test_who_asks_to_end_twice_is_not_kept_waiting(
     begun = time.monotonic()
     assert reporter.finish(SYNC_PATIENCE, lambda: True) != ""
     assert time.monotonic() - begun < 2.0
+
+
+def test_reporter_that_imports_mlflow_for_nothing_is_not_waited_for(
+    experiment: ExperimentDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has taken seconds when the first run has not started yet."""
+    importing = (sys.executable, "-c", "import time; time.sleep(600)")
+    monkeypatch.setattr("orchestrator.tracking.reporter_handle._REPORTER", importing)
+    reporter = ReporterProcess(experiment, Tracking())
+    assert not reporter.end_if_idle()
+    reporter.start()
+    assert reporter._process is not None
+    assert reporter.end_if_idle()
+    assert reporter._process.returncode == -signal.SIGKILL
+
+
+def test_reporter_that_has_something_to_send_is_waited_for(
+    experiment: ExperimentDirectory, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del directory
+    importing = (sys.executable, "-c", "import time; time.sleep(600)")
+    monkeypatch.setattr("orchestrator.tracking.reporter_handle._REPORTER", importing)
+    reporter = ReporterProcess(experiment, Tracking())
+    reporter.start()
+    assert not reporter.end_if_idle()
+    assert reporter.finish(Patience(), lambda: True) != ""
 
 
 @pytest.mark.parametrize(

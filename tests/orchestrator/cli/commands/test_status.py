@@ -180,9 +180,11 @@ def test_many_pending_runs_are_counted_and_listed_on_request(
     grid: Grid, output: Callable[[], str]
 ) -> None:
     grid.orch("status", "seed=range(500)")
-    assert output() == "500 runs; --all lists them.\n500 pending\n"
+    assert output().startswith("500 runs; --all lists them.\n500 pending\nno runs in ")
     grid.orch("status", "seed=range(500)", "--state", "pending")
-    assert len(output().splitlines()) == 502
+    assert (
+        len(output().splitlines()) == 503
+    )  # with a heading, the counts and that nothing was started
 
 
 def test_many_runs_sorted_by_a_metric_show_the_best_of_all(
@@ -336,3 +338,15 @@ def test_condition_on_what_is_not_in_the_config_is_told_where_to_ask(
         with pytest.raises(OrchestratorError, match=message) as refusal:
             grid.orch("status", "--where", condition, *grid_of)
         assert "\n" not in str(refusal.value)
+
+
+def test_experiment_without_runs_is_told_beside_the_pending_runs(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """Its name may be misspelled."""
+    told = f"no runs in {grid.experiment.training} yet. Start them with orch run.\n"
+    grid.orch("status")
+    assert output().endswith(told)
+    grid.make(0.1, 0)
+    grid.orch("status")
+    assert told not in output()

@@ -1,0 +1,24 @@
+"""What ``orch run`` says of points that have not arrived at MLflow when it ends.
+
+``tests/orchestrator/cli/commands/test_run.py`` and the end-to-end tests report with it.
+"""
+
+from orchestrator.cli.run_reporter import describe_waiting
+from orchestrator.tracking.progress_messages import NO_TURN
+from orchestrator.tracking.reporter_handle import Backlog
+
+
+def test_command_delivers_what_the_server_did_not_take() -> None:
+    told = describe_waiting("the server does not answer", Backlog(1, 4), "orch sync")
+    assert told == (
+        "MLflow: the server does not answer; 4 points of 1 run wait. To deliver them:\n  orch sync"
+    )
+
+
+def test_other_reporter_delivers_what_it_keeps_from_this_one() -> None:
+    """The command is for the case that it is killed."""
+    told = describe_waiting(NO_TURN, Backlog(1, 4), "orch sync")
+    assert told == (
+        "MLflow: another reporter is working on this experiment and delivers 4 points of 1 run"
+        " as well. If it does not:\n  orch sync"
+    )
