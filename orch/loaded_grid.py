@@ -50,16 +50,21 @@ class LoadedGrid:
             KeyError: There is none, or there are several.
         """
         found = [run for run in self.runs if run.id.startswith(run_id)]
-        if len(found) != 1:
-            raise KeyError(f"{len(found)} run IDs start with {run_id!r}")
-        return found[0]
+        if len(found) == 1:
+            return found[0]
+        shown = found or self.runs
+        ids = ", ".join(run.id for run in shown[:_MOST_NAMED])
+        more = f" and {len(shown) - _MOST_NAMED} more" if len(shown) > _MOST_NAMED else ""
+        told = f"{len(found)}" if found else f"none of the {len(self.runs)}"
+        raise KeyError(f"{told} run IDs start with {run_id!r}: there are {ids or 'no runs'}{more}")
 
     def frame(self) -> pd.DataFrame:
         """Return one row per run, by run ID: state, the keys in which configs differ, and metrics.
 
-        Lists and mappings in configs are columns per element, as ``model.hidden`` or ``sizes.0``. A key
-        with the name of a metric gets ``config.`` in front. Of a run whose config cannot be read, these
-        columns are empty.
+        Lists and mappings in configs are columns per element, as ``model.hidden`` or ``sizes.0``. A config
+        group such as ``model`` is a column, too, if all runs record their choice, and differ in it and in
+        a key below it. A key with the name of a metric gets ``config.`` in front. Of a run whose config
+        cannot be read, these columns are empty.
 
         Raises:
             ModuleNotFoundError: pandas or PyYAML is not installed.
@@ -69,9 +74,12 @@ class LoadedGrid:
         differing = _differing([each for each in leaves if each])
         taken = {"state", "iteration", *(metric for run in self.runs for metric in run.metrics)}
         names = {key: f"config.{key}" if key in taken else key for key in differing}
+        groups = _differing_groups(self.runs, differing)
+        groups = [group for group in groups if not any(group in each for each in (taken, *leaves))]
         rows = [
             {
                 "state": run.state,
+                **{group: run.choices[group] for group in groups},
                 **{names[key]: leaves[place].get(key) for key in differing},
                 "iteration": run.iteration,
                 **run.metrics,
@@ -113,6 +121,18 @@ def _differing(leaves: list[dict[str, Any]]) -> list[str]:
         key
         for key, found in values.items()
         if (len(found) > 1 or key not in everywhere) and key not in _NOT_COMPARED
+    ]
+
+
+def _differing_groups(runs: list[LoadedRun], differing: list[str]) -> list[str]:
+    """Return the config groups of which runs have several choices, if a key below them differs."""
+    known = set.intersection(*(set(run.choices) for run in runs)) if runs else set()
+    return [
+        group
+        for group in (runs[0].choices if runs else ())
+        if group in known
+        and len({repr(run.choices[group]) for run in runs}) > 1
+        and any(key.startswith(f"{group.replace('/', '.')}.") for key in differing)
     ]
 
 

@@ -85,6 +85,12 @@ class LoadedRun:
         return found if isinstance(found, dict) else {}
 
     @cached_property
+    def choices(self) -> dict[str, Any]:
+        """The configs that the run was composed of, by config group."""
+        found = read_record(self.path / "run.json").get("choices")
+        return found if isinstance(found, dict) else {}
+
+    @cached_property
     def state(self) -> str:
         """``pending``, ``running``, ``stale``, ``failed`` or ``done``."""
         recorded = read_state(self.path / "status.json")

@@ -56,6 +56,34 @@ def test_frame_has_the_keys_that_differ_and_the_metrics(grid: LoadedGrid) -> Non
     assert math.isnan(frame["best/val"].iloc[0])
 
 
+def test_frame_has_the_choices_of_config_groups_that_differ(tmp_path: Path) -> None:
+    """As ``orch results`` has them; a key of the config, or a metric, is never replaced."""
+    for name, size, logged in (("a", 8, {}), ("b", 16, {"optimizer": 1.0})):
+        make_run(
+            tmp_path,
+            name,
+            {"model": {"size": size}, "optimizer": {"lr": size}, "data/set": name, "data.x": size},
+            run={
+                "choices": {
+                    "model": f"model_{name}",
+                    "optimizer": f"optimizer_{name}",
+                    "data/set": f"data_{name}",
+                    "same": "one",
+                    "hidden": f"hidden_{name}",
+                }
+            },
+            progress={"metrics": logged},
+        )
+    frame = orch.load(tmp_path).frame()
+    assert list(frame["model"]) == ["model_a", "model_b"]
+    assert list(frame["model.size"]) == [8, 16]
+    assert list(frame["data/set"]) == ["a", "b"]
+    assert frame["optimizer"].iloc[1] == 1.0
+    assert not {"same", "hidden"} & set(frame.columns)
+    make_run(tmp_path, "c", {"model": {"size": 8}})
+    assert "model" not in orch.load(tmp_path).frame()
+
+
 def test_curves_have_each_point_once(grid: LoadedGrid) -> None:
     """The last value of a metric at a step counts; lines that are not points do not."""
     curves = grid.curves()
@@ -84,9 +112,12 @@ def test_half_of_a_surrogate_pair_spoils_no_table(tmp_path: Path) -> None:
 
 def test_run_is_found_by_the_start_of_its_id(grid: LoadedGrid) -> None:
     assert grid["aa"].overrides == {"lr": 0.1}
-    for name in ("a", "c"):
-        with pytest.raises(KeyError, match="run IDs start with"):
-            grid[name]
+    with pytest.raises(KeyError, match=r"2 run IDs start with 'a': there are aa0+, ab0+\W"):
+        grid["a"]
+    with pytest.raises(
+        KeyError, match=r"none of the 3 run IDs start with 'c': there are aa0+, ab0+, b0+"
+    ):
+        grid["c"]
 
 
 def test_folder_without_runs_is_refused(tmp_path: Path) -> None:
