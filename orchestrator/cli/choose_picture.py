@@ -95,6 +95,7 @@ def draw_learning_curves(
             " curves in metrics.jsonl; --x, --heat and --parallel need none."
         )
     chosen = default_curve(known, compared.sorted_by, found.metric)
+    _check_curves(choice.patterns, known, compared)
     metrics = _choose(choice.patterns, known, chosen)
     if not choice.patterns:
         others = [name for name in known if name not in metrics and not is_of_test(name)]
@@ -186,6 +187,21 @@ def _choose_results(compared: ResultsTable, options: argparse.Namespace) -> list
     return metrics
 
 
+def _check_curves(patterns: Sequence[str], known: Sequence[str], compared: ResultsTable) -> None:
+    """Make sure that no pattern names only metrics that runs have at their end, without a curve.
+
+    Raises:
+        UsageError: One does.
+    """
+    for pattern in patterns:
+        if not _matching(pattern, known) and _matching(pattern, compared.metrics):
+            axis = compared.axes[0] if compared.axes else "AXIS"
+            raise UsageError(
+                f"{pattern!r} has no curve, only a value at the end of a run. Draw it against an axis"
+                f" with --x {axis}, or choose a curve: {', '.join(known)}."
+            )
+
+
 def _choose(patterns: Sequence[str], known: Sequence[str], default: str | None) -> list[str]:
     """Return the metrics that are named, or match a pattern.
 
@@ -196,13 +212,18 @@ def _choose(patterns: Sequence[str], known: Sequence[str], default: str | None) 
         raise UsageError(f"no metric is named. Choose one of {', '.join(known)}.")
     chosen: dict[str, None] = {}
     for pattern in patterns or [default or ""]:
-        found = [pattern] if pattern in known else fnmatch.filter(known, pattern)
+        found = _matching(pattern, known)
         if not found:
             raise UsageError(
                 f"no run has the metric {pattern!r}. Choose one of {', '.join(known)}."
             )
         chosen |= dict.fromkeys(found)
     return list(chosen)
+
+
+def _matching(pattern: str, known: Sequence[str]) -> list[str]:
+    """Return the metric of this name, or else those that match a pattern."""
+    return [pattern] if pattern in known else fnmatch.filter(known, pattern)
 
 
 def _check_scale(look: Appearance, values: Sequence[float]) -> None:

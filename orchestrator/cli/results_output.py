@@ -104,7 +104,7 @@ def _print_notes(
 ) -> None:
     """Print what the numbers are: of which iteration, averaged over what, in which order."""
     parts = [f"mean ± standard deviation over {', '.join(compared.over)}"] if compared.over else []
-    console.print(note(", ".join([*parts, order_of(compared)])))
+    console.print(note(", ".join([*parts, order_of(compared, step)])))
     if step is not None:
         console.print(note(f"all metrics are those of iteration {step}"))
     elif any(metric.startswith(BEST) for metric in compared.metrics):
@@ -135,10 +135,22 @@ def _runs(row: Row) -> str:
     return f"{row.with_results} of {row.runs}" + (f", {listed}" if listed else "")
 
 
-def order_of(compared: ResultsTable) -> str:
-    """Return a description of the order of the rows."""
+def _are_done(compared: ResultsTable) -> bool:
+    states = {state for row in compared.rows for state in row.states}
+    return states == {State.DONE}
+
+
+def order_of(compared: ResultsTable, step: int | None = None) -> str:
+    """Return a description of the order of the rows, or why there are no results.
+
+    Args:
+        compared: The table.
+        step: The iteration of the metrics; None: the end.
+    """
     if not compared.sorted_by:
         if not compared.metrics:
+            if step is None and _are_done(compared):
+                return "the runs are done and report no metrics: see docs/bring-your-own-program.md"
             return "no run has results yet"
         return "in the order of the grid: --sort METRIC sorts by a metric of the test set"
     least = compared.direction is Direction.LESS

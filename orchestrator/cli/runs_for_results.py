@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.lookup import names_a_run, source_of
 from orchestrator.cli.run_choice import meeting, plan_meeting
+from orchestrator.cli.tables import count_of
 from orchestrator.errors import UsageError
 from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
@@ -101,6 +102,11 @@ def compare_as_asked(found: ComparedRuns, options: argparse.Namespace) -> Result
     Raises:
         UsageError: There is no such axis or metric.
     """
+    if options.sort and found.others and not any(run.metrics for run in found.runs):
+        raise UsageError(
+            f"--sort {options.sort}: no run of this grid has results. --all compares the"
+            f" {count_of(found.others, 'other run')} of the experiment."
+        )
     return compare(found.runs, options.over, options.sort, each=options.runs, mode=found.mode)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.json_text import write_json
+from orchestrator.cli.next_command import next_command
 from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of
 from orchestrator.cli.results_output import print_comparison
 from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
@@ -57,7 +58,7 @@ def results(options: argparse.Namespace, console: Console) -> int:
     elif options.latex:
         write(console, latex_of(compared, differences))
     else:
-        _print(compared, differences, found, console)
+        _print(compared, differences, found, options, console)
     return 0
 
 
@@ -65,6 +66,7 @@ def _print(
     compared: ResultsTable,
     differences: Sequence[PairedDifference | None] | None,
     found: ComparedRuns,
+    options: argparse.Namespace,
     console: Console,
 ) -> None:
     """Print the table, or why there is none, and how many runs it leaves out."""
@@ -72,9 +74,13 @@ def _print(
         if not found.others:
             console.print(f"no runs in {found.experiment.training} yet. Start them with orch run.")
             return
-        console.print("No run of this grid has started.")
-    else:
-        print_comparison(compared, differences, console, step=found.step)
+        others = count_of(found.others, "other run")
+        console.print(
+            f"No run of this grid has started. To compare the {others} of the experiment:"
+        )
+        write(console, f"  {next_command(options, 'results', '--all')}\n")
+        return
+    print_comparison(compared, differences, console, step=found.step)
     if found.others:
         those = count_of(found.others, "other run")
         console.print(note(f"{those} of the experiment: --all compares them as well"))

@@ -290,6 +290,15 @@ def test_run_without_curves_says_where_they_would_be(grid: Grid) -> None:
         grid.orch("plot", "--out", "x.png")
 
 
+@pytest.mark.parametrize("metric", ["acc", "ac*"])
+def test_metric_without_a_curve_says_what_draws_it(filled: Grid, metric: str) -> None:
+    """As ``orch results`` shows it, it is not unknown."""
+    for lr, seed in ((0.1, 0), (0.1, 1), (0.2, 0)):
+        leave(filled.make(lr, seed), acc=0.5)
+    with pytest.raises(UsageError, match=r"has no curve, .* with --x lr, or choose a curve: loss"):
+        filled.orch("plot", "--out", "x.png", metric)
+
+
 def test_metric_of_the_test_set_is_drawn_only_if_named(
     filled: Grid, tmp_path: Path, output: Callable[[], str]
 ) -> None:

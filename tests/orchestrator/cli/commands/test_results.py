@@ -145,6 +145,31 @@ def test_only_the_runs_of_the_grid_are_compared(grid: Grid, output: Callable[[],
     assert [row["runs"] for row in json.loads(output())["rows"]] == [1]
 
 
+def test_grid_that_has_not_started_says_how_to_compare_the_others(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """By a command that can be copied, also where a metric is asked for that no run can have yet."""
+    _fill(grid)
+    grid.orch("results", "lr=0.3,0.4")
+    told, command = output().splitlines()
+    assert told == "No run of this grid has started. To compare the 4 other runs of the experiment:"
+    assert command.split()[:3] == ["orch", "results", "--all"]
+    with pytest.raises(UsageError, match=r"no run of this grid has results\. --all compares the 4"):
+        grid.orch("results", "lr=0.3,0.4", "--sort", "test/los")
+
+
+def test_runs_that_are_done_without_metrics_are_told(grid: Grid, output: Callable[[], str]) -> None:
+    """Results that will never come are not expected."""
+    grid.make(0.1, 0)
+    grid.orch("results", "--all")
+    assert "the runs are done and report no metrics" in output()
+    grid.orch("results", "--all", "--at", "3")
+    assert "no run has results yet" in output()
+    grid.make(0.2, 0, record=Record.FAILED)
+    grid.orch("results", "--all")
+    assert "no run has results yet" in output()
+
+
 @pytest.mark.parametrize("all_runs", [[], ["--all"], ["lr=0.1,0.2", "seed=0,1"]])
 def test_condition_chooses_the_runs(
     grid: Grid, output: Callable[[], str], all_runs: list[str]
