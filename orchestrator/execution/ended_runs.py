@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,7 @@ class EndedRuns:
         self._board = board
         self._ended: dict[RunId, Ended] = {}
         self._failed: set[RunId] = set()
+        self._seconds: defaultdict[RunId, float] = defaultdict(float)
         self._price = PausePrice()
 
     @property
@@ -47,6 +49,14 @@ class EndedRuns:
     def told_failed(self) -> frozenset[RunId]:
         """The runs that have ended as failed, whatever the cause."""
         return frozenset(it for it, each in self._ended.items() if each.state is State.FAILED)
+
+    def close(self, running: Running) -> str:
+        """Count the time of an attempt that is over, and return the complaint of its runner.
+
+        Its run may go on in another attempt.
+        """
+        self._seconds[running.decision.run.run_id] += running.seconds
+        return running.attempt.close()
 
     def count_unfinished(self) -> int:
         """Return how many runs ended unfinished."""
@@ -72,7 +82,7 @@ class EndedRuns:
             run,
             state,
             reason,
-            seconds=running.seconds if running else 0.0,
+            seconds=self._seconds[run.run_id] if running else 0.0,
             executed=running is not None,
             metrics=directory.outcome().metrics if seen else {},
             notices=directory.notices() if running else (),

@@ -226,7 +226,7 @@ class Engine:
     def _finish(self, running: Running, *, stopped: bool) -> None:
         self._is_short = False
         decision, attempt = running.decision, running.started.attempt
-        complaint = running.attempt.close()
+        complaint = self._ended.close(running)
         seen = self._elsewhere.observe(decision)
         if seen is None:
             self._elsewhere.look_later(decision)

@@ -29,7 +29,7 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run is over for this ``orch run``: in which state, why, after how many seconds.
+    """A run is over for this ``orch run``: in which state, why, after how many seconds of its attempts.
 
     ``executed`` is False where this process only saw that the run is over. ``metrics`` are the newest,
     results included; ``notices`` name files of the program that are ignored, and why.

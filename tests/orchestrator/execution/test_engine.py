@@ -28,6 +28,7 @@ from orchestrator.execution.events import (
     Retrying,
     Stopping,
 )
+from orchestrator.execution.live_attempts import Running
 from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import Gpu, make_slots
 from orchestrator.execution.stop_requests import StopLevel, StopRequests
@@ -660,6 +661,20 @@ def test_killed_run_is_tried_again_and_an_error_is_not(
         assert [attempt.number for attempt in launcher.attempts] == [1, 2][:attempts]
         assert len(board.of(Retrying)) == attempts - 1
         assert [ended.state for ended in outcome.ended.values()] == [State.FAILED]
+
+
+def test_end_of_a_run_tells_the_time_of_all_its_attempts(
+    experiment: ExperimentDirectory, runs: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that of the last one alone."""
+    monkeypatch.setattr("orchestrator.execution.failure_policy._FIRST_DELAY", 0.0)
+    monkeypatch.setattr(Running, "seconds", 1.5)
+    board = FakeBoard()
+    plan = plan_of(experiment, runs[:1])
+    execute(
+        experiment, plan, FakeLauncher(fail_as("killed")), board=board, policy=Policy(retries=5)
+    )
+    assert [event.seconds for event in board.of(Ended)] == [3.0]
 
 
 def test_enough_failures_end_the_call_and_leave_the_rest(
