@@ -168,11 +168,15 @@ def test_file_that_is_written_anew_with_the_same_values_changes_nothing(
 ) -> None:
     """New timestamps would make new points; only what MLflow does not have is sent."""
     send(directory, store)
+    before = {each.step: each.timestamp for each in store.run.samples}
     directory.metrics.unlink()
     append(directory, 1, 2, 3, 4, at=9000)
     assert send(directory, store) == 1
     assert store.steps == [1, 2, 3, 4]
     assert len(store.runs) == 1
+    after = {each.step: each.timestamp for each in store.run.samples}
+    assert after == {**before, 4: after[4]}
+    assert after[4] >= 9000 > max(before.values())
 
 
 def test_file_that_is_written_anew_with_other_values_makes_a_new_mlflow_run(
