@@ -79,6 +79,18 @@ def test_disk_is_what_is_added() -> None:
     assert (nothing.expected, nothing.low) == (0, 0)
 
 
+@pytest.mark.parametrize("there", [0.0, 40.0])
+def test_disk_of_runs_alike_may_differ_by_a_checkpoint(there: float) -> None:
+    """The best of a run may be its last: one finished run does not tell how often."""
+    told = make_forecast([Ahead({}, there=there)] * 8, learned(({}, 10.0)), Capacity(1)).disk
+    assert told is not None
+    assert told.low < 8 * (75 - there)
+    assert told.high > 8 * (133 - there)
+    many = make_forecast([Ahead({})] * 8, learned(*[({}, 10.0)] * 24), Capacity(1)).disk
+    assert many is not None
+    assert many.high < 1.05 * many.expected
+
+
 def test_few_runs_say_why_there_are_few_workers() -> None:
     """It is not that there is one per CPU."""
     told = make_forecast([Ahead({})], learned(({}, 2.0)), Capacity(2, default="one per CPU"))
