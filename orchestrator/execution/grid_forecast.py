@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 _LEAST: Final = 1e-3  # share of a run that is left, even if all iterations are saved
 _DRIFT: Final = 0.1  # how much faster or slower the machine may be than it was
-_NOISE_OF_SIZES: Final = (
-    0.1  # one keeps a best checkpoint besides the last ones, which is the last of another
-)
+# Runs alike leave almost the same files: a checkpoint more where the best one is not among the last.
+_NOISE_OF_SIZES: Final = 0.1
 # Between programs that keep the last checkpoint and those that keep all; the range holds both.
 _POWER_OF_SIZES: Final = 0.5
 _WIDEST: Final = 50.0  # logarithm, so that no number overflows
