@@ -62,8 +62,8 @@ class LoadedGrid:
         """Return one row per run, by run ID: state, the keys in which configs differ, and metrics.
 
         Lists and mappings in configs are columns per element, as ``model.hidden`` or ``sizes.0``. A config
-        group such as ``model`` is a column, too, if all runs record their choice, and differ in it and in
-        a key below it. A key with the name of a metric gets ``config.`` in front. Of a run whose config
+        group such as ``model`` is a column, too, if all runs record their choice, and it is another name for
+        how the keys below it differ. A key with the name of a metric gets ``config.`` in front. Of a run whose config
         cannot be read, these columns are empty.
 
         Raises:
@@ -74,7 +74,7 @@ class LoadedGrid:
         differing = _differing([each for each in leaves if each])
         taken = {"state", "iteration", *(metric for run in self.runs for metric in run.metrics)}
         names = {key: f"config.{key}" if key in taken else key for key in differing}
-        groups = _differing_groups(self.runs, differing)
+        groups = _differing_groups(self.runs, leaves, differing)
         groups = [group for group in groups if not any(group in each for each in (taken, *leaves))]
         rows = [
             {
@@ -124,16 +124,23 @@ def _differing(leaves: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _differing_groups(runs: list[LoadedRun], differing: list[str]) -> list[str]:
-    """Return the config groups of which runs have several choices, if a key below them differs."""
+def _differing_groups(
+    runs: list[LoadedRun], leaves: list[dict[str, Any]], differing: list[str]
+) -> list[str]:
+    """Return the config groups whose choices are another name for how the keys below them differ."""
     known = set.intersection(*(set(run.choices) for run in runs)) if runs else set()
-    return [
-        group
-        for group in (runs[0].choices if runs else ())
-        if group in known
-        and len({repr(run.choices[group]) for run in runs}) > 1
-        and any(key.startswith(f"{group.replace('/', '.')}.") for key in differing)
-    ]
+    found = []
+    for group in runs[0].choices if runs else ():
+        keys = [key for key in differing if key.startswith(f"{group.replace('/', '.')}.")]
+        if group in known:
+            pairs = {
+                (repr(run.choices[group]), repr([values.get(key) for key in keys]))
+                for run, values in zip(runs, leaves, strict=True)
+            }
+            choices, configs = ({pair[at] for pair in pairs} for at in (0, 1))
+            if len(choices) == len(pairs) == len(configs) > 1:
+                found.append(group)
+    return found
 
 
 def _last_change(folder: Path) -> float:

@@ -12,8 +12,11 @@ from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Protocol
 
-    from _typeshed import SupportsWrite
+    class _Writable(Protocol):
+        def write(self, text: str, /) -> object: ...
+
 
 CONFIG_DIR: Final = "conf"
 CONFIG_NAME: Final = "config"
@@ -74,7 +77,7 @@ class _PrintVersion(argparse.Action):
 class _ArgumentParser(argparse.ArgumentParser):
     """Raises usage errors as ``UsageError`` instead of printing the usage."""
 
-    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+    def print_help(self, file: _Writable | None = None) -> None:
         """Print the help; argparse itself would hide that it cannot be written."""
         (file or sys.stdout).write(self.format_help())
 
