@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.scheduler import QueuedRun
-from orchestrator.grid.extension import TOTAL
+from orchestrator.grid.extension import total_of
 from orchestrator.rundir.run_metrics import read_contiguous_steps
 from orchestrator.runner.pause_at_iteration import STOP_AFTER
 
@@ -45,8 +45,7 @@ def variables_of(decision: Decision) -> Mapping[str, str]:
 
 def _count_iterations(decision: Decision) -> float:
     """Return how many iterations a run has, by its config or by what it reports."""
-    total = decision.run.config.get(TOTAL)
-    if isinstance(total, int):
+    if total := total_of(decision.run.config):
         return total
     return decision.seen.progress.iterations if decision.seen.progress else inf
 
@@ -93,15 +92,16 @@ class BreadthFirst(WholeRuns):
 
     def aim(self, decision: Decision) -> Decision:
         """Return the decision to execute a run up to the next multiple of the step."""
-        return self._beyond(decision, decision.seen.saved, decision.seen)
+        return self._beyond(decision, decision.seen.saved)
 
     def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
         """Queue the run for its next iterations."""
         reached = max(seen.saved, seen.progress.iteration if seen.progress else 0)
-        queue.ready.append(QueuedRun(self._beyond(decision.again(seen), reached, seen)))
+        queue.ready.append(QueuedRun(self._beyond(decision.again(seen), reached)))
 
-    def _beyond(self, decision: Decision, reached: int, seen: Observation) -> Decision:
-        if seen.progress is None and seen.is_paused:  # what it has logged shows how far it is
+    def _beyond(self, decision: Decision, reached: int) -> Decision:
+        if decision.seen.progress is None and decision.seen.is_paused:
+            # What it has logged shows how far it is.
             metrics = self._experiment.run(decision.run.run_id).metrics
             reached = len(read_contiguous_steps(metrics))
         return replace(decision, stop_after=(reached // self._step + 1) * self._step)

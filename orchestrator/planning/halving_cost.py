@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.grid.extension import TOTAL
+from orchestrator.grid.extension import total_of
 from orchestrator.planning.rung_decisions import Rung, RungVerdict
 from orchestrator.rundir.state import NOTHING_THERE, State
 
@@ -144,5 +144,4 @@ class Outlook:
         seen = self._seen.get(place)
         if seen is not None and seen.progress is not None:
             return seen.progress.iterations
-        found = self._decisions.run(place).config.get(TOTAL)
-        return found if type(found) is int and found > 0 else None
+        return total_of(self._decisions.run(place).config)

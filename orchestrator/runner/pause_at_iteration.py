@@ -48,13 +48,15 @@ def read_pause(directory: RunDirectory, seen: Observation) -> tuple[int | None, 
     return after, _how_far(directory, seen.progress)
 
 
-def judge_pause(directory: RunDirectory, begun: Begun, status: Status) -> Status | None:
+def judge_pause(
+    directory: RunDirectory, begun: Begun, status: Status, progress: Progress | None
+) -> Status | None:
     """Return the status of a program that ended with exit code 0 before its end; None if it is there.
 
     One that does not heed the variable goes on to its end. One that ends before the iteration may
     count from 0, or report late: it has paused if that gets it further.
     """
-    after, progress = begun.stop_after, directory.read_progress()
+    after = begun.stop_after
     if after is None or directory.signs_of_the_end()[1] != begun.signs[1]:
         return None
     if progress and (progress.is_complete or after >= progress.iterations):
@@ -80,11 +82,11 @@ def _is_cut_short(directory: RunDirectory, after: int) -> bool:
 
     The last step is that of the pause, too, where step 0 is a value before the first iteration.
     """
-    from orchestrator.grid.extension import TOTAL  # noqa: PLC0415 # few runners need it
+    from orchestrator.grid.extension import total_of  # noqa: PLC0415 # few runners need it
 
     steps = read_contiguous_steps(directory.metrics)
-    total = directory.read_config().get(TOTAL)
-    if not steps or not isinstance(total, int) or after >= total:
+    total = total_of(directory.read_config())
+    if not steps or total is None or after >= total:
         return False
     return len(steps) < total or steps[-1] == after
 

@@ -204,13 +204,12 @@ def judge_attempt(
 ) -> Status:
     """Decide what the end of an attempt means, from all that it left."""
     status = replace(begun.status, exit_code=ending.exit_code)
-    if status.gpu:
-        told = directory.read_progress()
-        peak = combine_peaks(ending.gpu_memory, told.gpu_memory_reserved if told else None)
-        status = replace(status, gpu_memory=peak)
     reported = directory.read_progress()
+    if status.gpu:
+        reserved = reported.gpu_memory_reserved if reported else None
+        status = replace(status, gpu_memory=combine_peaks(ending.gpu_memory, reserved))
     if ending.exit_code == 0:
-        if ending.cut is None and (paused := judge_pause(directory, begun, status)):
+        if ending.cut is None and (paused := judge_pause(directory, begun, status, reported)):
             return paused
         if _has_finished(directory, begun, ending):
             why = reported.early_end if reported else None

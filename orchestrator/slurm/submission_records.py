@@ -235,5 +235,5 @@ def _is_name_with(nonce: str, name: str) -> bool:
 
 
 def _touch(path: Path) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    os.close(os.open(path, flags, 0o666))
+    descriptor, _ = durable.open_below(path.parent, path.name, append=True)
+    os.close(descriptor)
