@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.grid.config_diff import find_differences
-from orchestrator.grid.identity import identify, short
+from orchestrator.grid.identity import run_ids_with, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.grid.config_values import Value
-    from orchestrator.grid.identity import Run, RunId
+    from orchestrator.grid.identity import RunId
 
 TOTAL: Final = "iterations"
 _SHOWN: Final = 3
@@ -52,35 +52,32 @@ class Extension:
         return f"extends {short(self.run_id)} from iteration {self.iteration}"
 
 
-def with_total(config: Mapping[str, Value], total: int) -> dict[str, Value]:
-    """Return a config with another number of iterations, and nothing else changed."""
-    return {**config, TOTAL: total}
-
-
 def total_of(config: Mapping[str, Value]) -> int | None:
     """Return the number of iterations in a config; None if there is none."""
     total = config.get(TOTAL)
     return total if type(total) is int and total > 0 else None
 
 
-def find_siblings(run: Run, totals: Iterable[int], exclude: Sequence[str]) -> tuple[RunId, ...]:
+def find_siblings(
+    run_id: RunId, config: Mapping[str, Value], totals: Iterable[int], exclude: Sequence[str]
+) -> tuple[RunId, ...]:
     """Return the IDs of the runs that differ from a run only in the number of iterations.
 
     There are none if the run ID does not follow from the config alone, as with credentials.
 
     Args:
-        run: The run.
+        run_id: The ID of the run.
+        config: Its config.
         totals: The numbers of iterations.
         exclude: The keys that are not part of the run ID.
     """
     others = sorted({*totals})
-    own = total_of(run.config) if others else None
+    own = total_of(config) if others else None
     if own is None or TOTAL in exclude:
         return ()
-    if identify(run.config, {}, exclude).run_id != run.run_id:
-        return ()
-    made = (identify(with_total(run.config, it), {}, exclude) for it in others if it != own)
-    return tuple(each.run_id for each in made)
+    wanted = (own, *(total for total in others if total != own))
+    found, *siblings = run_ids_with(config, TOTAL, wanted, exclude)
+    return tuple(siblings) if found == run_id else ()
 
 
 def find_dependent(

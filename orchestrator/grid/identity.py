@@ -19,7 +19,7 @@ from orchestrator.grid.config_template import put
 from orchestrator.grid.config_values import NEVER_IDENTITY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from orchestrator.grid.config_template import Path
     from orchestrator.grid.config_values import Value
@@ -85,6 +85,23 @@ def canonical_form(config: Mapping[str, Value], exclude: Sequence[str] = ()) -> 
     return encode_form(_mapping(config, "", left_out))
 
 
+def run_ids_with(
+    config: Mapping[str, Value], key: str, values: Iterable[Value], exclude: Sequence[str] = ()
+) -> Iterator[RunId]:
+    """Yield the IDs of the runs whose configs have one of these values at a top-level key, and nothing else changed.
+
+    Raises:
+        IdentityError: As for ``identify``.
+    """
+    left_out = frozenset((*NEVER_IDENTITY, *exclude))
+    members = _members({**config, key: None}, "", left_out)
+    at = [name for name, _ in members].index(_scalar(key, key))
+    for value in values:
+        members[at] = members[at][0], _encode(value, key, left_out)
+        digest = hashlib.sha256(encode_form(_joined(members))).hexdigest()
+        yield RunId(digest[:RUN_ID_DIGITS])
+
+
 def encode_form(text: str) -> bytes:
     """Return a canonical form, or a piece of one, as UTF-8.
 
@@ -146,12 +163,21 @@ def _encode(value: object, path: str, left_out: frozenset[str]) -> str:
 
 
 def _mapping(value: Mapping[str, object], path: str, left_out: frozenset[str]) -> str:
+    return _joined(_members(value, path, left_out))
+
+
+def _members(
+    value: Mapping[str, object], path: str, left_out: frozenset[str]
+) -> list[tuple[str, str]]:
     prefix = f"{path}." if path else ""
-    members = sorted(
+    return sorted(
         (_encode(key, f"{prefix}{key}", left_out), _encode(item, f"{prefix}{key}", left_out))
         for key, item in value.items()
         if f"{prefix}{key}" not in left_out
     )
+
+
+def _joined(members: Iterable[tuple[str, str]]) -> str:
     return f"{{{','.join(f'{key}:{item}' for key, item in members)}}}"
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from orchestrator.grid.config_template import Path
+    from orchestrator.grid.known_configs import KnownConfigs
     from orchestrator.grid.points import Points
 
 Resolve: TypeAlias = Callable[[Point], Mapping[str, Value]]
@@ -109,19 +110,21 @@ class Runs(Sequence[Run]):
     ``IdentityError`` is raised.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 # everything that runs are made from
         self,
         points: Points,
         numbers: Sequence[int],
         digests: Sequence[bytes],
         conceal: Conceal,
         exclude: Sequence[str] = (),
+        known: KnownConfigs | None = None,
     ) -> None:
         self._points = points
         self._numbers = numbers
         self._digests = digests
         self._conceal = conceal
         self._exclude = exclude
+        self._known = known
         self._write = lru_cache(_KEPT)(self._make)
 
     def _make(self, number: int, digest: str) -> Concealed:
@@ -163,7 +166,7 @@ class Runs(Sequence[Run]):
         """Return the runs at these indices without creating them."""
         numbers = [self._numbers[place] for place in places]
         digests = [self._digests[place] for place in places]
-        return Runs(self._points, numbers, digests, self._conceal, self._exclude)
+        return Runs(self._points, numbers, digests, self._conceal, self._exclude, self._known)
 
     def run_id(self, at: int) -> RunId:
         """Return the run ID at an index without creating the run."""
@@ -172,6 +175,10 @@ class Runs(Sequence[Run]):
     def overrides(self, at: int) -> Mapping[str, Value]:
         """Return the axis values of the run at an index without creating the run."""
         return self._points[self._numbers[at]].values
+
+    def known_config(self, at: int) -> Mapping[str, Value] | None:
+        """Return the config of the run at an index without composing it; None if that is not possible."""
+        return self._known.find(self._numbers[at]) if self._known else None
 
     def run_ids(self) -> Iterator[bytes]:
         """Yield the run IDs as bytes without creating the runs."""

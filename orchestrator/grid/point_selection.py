@@ -16,6 +16,7 @@ from orchestrator.grid.counts_by_grid import FilterCount, GridCount, count_by_gr
 from orchestrator.grid.filtering_in_blocks import BlockSelection, Selected, strides
 from orchestrator.grid.filters_per_point import Rules, naming_the_point
 from orchestrator.grid.identity import Concealed, identify
+from orchestrator.grid.known_configs import KnownConfigs
 from orchestrator.grid.lazy_runs import Exclusions, Runs
 
 if TYPE_CHECKING:
@@ -83,18 +84,19 @@ def select_runs(  # noqa: PLR0913, PLR0917 # everything that a selection depends
     """
     rules = Rules(filters, only)
     reader = _Reader(span, resolve, rules, exclude)
-    found, first_of_each = reader.read_all(templates)
+    found, first_of_each = reader.read_all(templates := [*templates])
     points = len(found.kept) + len(found.dropped)
     numbers, digests = _in_order(found.kept, found.digests)
     dropped = sorted(found.dropped)
     kept = numbers
     numbers, digests, repeats, overlaps = _without_duplicates(span, numbers, digests)
+    conceal = conceal or partial(_hide_nothing, resolve)
     grids = count_by_grid(span, kept, numbers, dropped, rules.texts)
     rules.check_condition(reader.example)
     return Selection(
         points=points,
         duplicates=len(kept) - len(numbers),
-        runs=Runs(span, numbers, digests, conceal or partial(_hide_nothing, resolve), exclude),
+        runs=Runs(span, numbers, digests, conceal, exclude, KnownConfigs(span, templates)),
         filters=sum_of_filters(grids),
         exclusions=Exclusions(span, dropped, rules.texts),
         warnings=rules.warnings(reader.example),

@@ -107,6 +107,7 @@ class _DriftComparison:
 
     def __init__(self, planned: Work) -> None:
         self._planned = planned
+        self._now = _without_incidentals(_program(planned.settings.program))
         self._known: dict[str | None, _Drifted] = {}
 
     def of(self, place: int, code: str | None) -> _Drifted:
@@ -119,16 +120,14 @@ class _DriftComparison:
         return found
 
     def _compare(self, place: int) -> _Drifted:
-        planned = self._planned
-        run, program = planned.plan.decisions.run(place), planned.settings.program
-        attempts = code_record.read(planned.experiment.run(run.run_id).path)
+        planned, decisions = self._planned, self._planned.plan.decisions
+        attempts = code_record.read(planned.experiment.run(decisions.run_id(place)).path)
         files = frozenset(name for attempt in attempts for name in changed_files(attempt))
         commands = [it["program"] for it in attempts if isinstance(it.get("program"), list)]
         commands = [_without_incidentals(command) for command in commands]
-        now = _without_incidentals(_program(program))
-        is_other = any(command != now for command in commands)
+        is_other = any(command != self._now for command in commands)
         if is_other:  # a run may have arguments of its own
-            own = _without_incidentals(_program(program, run))
+            own = _without_incidentals(_program(planned.settings.program, decisions.run(place)))
             is_other = any(command != own for command in commands)
         return _Drifted(files, is_other=is_other) if files or is_other else _NOTHING
 

@@ -20,17 +20,18 @@ from orchestrator.rundir.reusable_checkpoints import newest_saved
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from orchestrator.config.load import ExperimentConfig
+    from orchestrator.grid.config_values import Value
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.planning.plan import Decisions
     from orchestrator.rundir.experiment import ExperimentDirectory
 
-# Pending runs that a plan looks at, and of these, those whose configs it composes again, which takes
-# milliseconds. When they start, all are looked at.
-_LOOKED_AT: Final = 2000
-_COMPOSED: Final = 100
+# Pending runs that a plan looks at, and configs that it composes for that, which takes 10 ms each. When
+# they start, all are looked at.
+_LOOKED_AT: Final = 1000
+_COMPOSED: Final = 60
 
 
 def known_totals(
@@ -77,23 +78,34 @@ class Extensions:
         """Return the extensions of the pending runs, the first few of them, by their indices."""
         if not (self._experiment.totals and self._existing):
             return {}
-        places = decisions.places({State.PENDING})[:_LOOKED_AT]
-        looked = ((place, self.look(decisions.run(place))) for place in places)
-        return {place: found for place, found in looked if found}
+        found = {}
+        for place in decisions.places({State.PENDING})[:_LOOKED_AT]:
+            run = decisions.run(place)
+            config = decisions.known_config(place)
+            if config is None and not self._may_compose():
+                continue
+            extension = self._find(run, run.config if config is None else config)
+            if extension:
+                found[place] = extension
+        return found
 
-    def look(self, run: Run) -> Extension | None:
-        """Return what a run extends, or why it does not extend a run that is there; None if nothing."""
-        own = total_of(run.config)
+    def _find(self, run: Run, config: Mapping[str, Value]) -> Extension | None:
+        own = total_of(config)
         if own is None or self._experiment.run(run.run_id).path.is_dir():
             return None
+        siblings = find_siblings(run.run_id, config, self._experiment.totals, self._exclude)
         found = [
             extension
-            for run_id in find_siblings(run, self._experiment.totals, self._exclude)
+            for run_id in siblings
             if run_id in self._existing and (extension := self._look_at(run_id, own))
         ]
         if found:
             return max(found, key=lambda it: (it.is_possible, it.iteration))
         return self._find_dependent(run, own)
+
+    def _may_compose(self) -> bool:
+        self._left -= 1
+        return self._left >= 0
 
     def _look_at(self, run_id: RunId, own: int) -> Extension | None:
         directory = self._experiment.run(run_id)
@@ -113,13 +125,12 @@ class Extensions:
 
     def _find_dependent(self, run: Run, own: int) -> Extension | None:
         """Return a run that would be extended if nothing else depended on the number of iterations."""
-        if not self._left:
-            return None
         from orchestrator.config.other_iteration_count import resolve_with_total  # noqa: PLC0415 # as above
 
-        self._left -= 1
         point = Point(dict(run.overrides))
         for total in sorted(self._experiment.totals - {own}, reverse=True):
+            if not self._may_compose():
+                break
             with suppress(OrchestratorError):
                 other = resolve_with_total(self._composer, point, total)
                 run_id = identify(other, {}, self._exclude).run_id

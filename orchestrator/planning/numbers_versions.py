@@ -22,9 +22,9 @@ Versions: TypeAlias = "frozenset[int | None]"
 
 def look_at_numbers(planned: Planned) -> Mapping[Versions, int]:
     """Count the finished runs of a plan by the versions of the numbers behind their results."""
-    done = planned.plan.decisions.places({State.DONE})
-    runs = (planned.plan.decisions[place].run for place in done)
-    return count_versions(planned.experiment.run(run.run_id).versions() for run in runs)
+    decisions = planned.plan.decisions
+    done = (planned.experiment.run(decisions.run_id(at)) for at in decisions.places({State.DONE}))
+    return count_versions(directory.versions() for directory in done)
 
 
 def count_versions(found: Iterable[Versions]) -> Mapping[Versions, int]:

@@ -16,6 +16,7 @@ from orchestrator.rundir.state import NOTHING_THERE, Observation, State, fill_co
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from orchestrator.grid.config_values import Value
     from orchestrator.grid.extension import Extension
     from orchestrator.grid.identity import Run, RunId
     from orchestrator.grid.point_selection import Selection
@@ -161,6 +162,11 @@ class Decisions(Sequence[Decision]):
         """Return the run ID at an index, without creating the run."""
         runs = self._runs
         return runs.run_id(place) if isinstance(runs, Runs) else runs[place].run_id
+
+    def known_config(self, place: int) -> Mapping[str, Value] | None:
+        """Return the config of the run at an index without composing it; None if that is not possible."""
+        runs = self._runs
+        return runs.known_config(place) if isinstance(runs, Runs) else runs[place].config
 
     def forget(self, places: Collection[int]) -> Decisions:
         """Return the decisions as if the runs at these indices had no directory."""

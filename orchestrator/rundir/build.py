@@ -80,7 +80,7 @@ def _build(
     check_written(text, identity)
     if replaces := replaced_by(staging.parent, run.run_id):
         identity[REPLACES] = replaces
-    elif extends := find_siblings(run, totals, exclude or ()):
+    elif extends := find_siblings(run.run_id, run.config, totals, exclude or ()):
         identity[EXTENDS] = list(extends)
     staging.mkdir()
     made = RunDirectory(staging)

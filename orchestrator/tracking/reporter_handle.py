@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import RunDirectoryError
@@ -33,6 +34,8 @@ _REPORTER: Final = (sys.executable, "-P", "-W", "ignore", "-m", "orchestrator.tr
 _SLICE: Final = 0.05
 _MOST_RESTARTS: Final = 20
 _BETWEEN_RESTARTS: Final = 5.0
+_COMPUTED: Final = 0.1  # seconds of a processor that show that it is at work
+_MOST_COMPUTED: Final = 120.0  # more than it takes to import MLflow and to create a store
 # MLflow does not retry requests (the reporter does), and sends no telemetry.
 MLFLOW_ENVIRONMENT: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -48,8 +51,8 @@ MLFLOW_ENVIRONMENT: Final = {
 class Patience:
     """How many seconds to wait for the reporter to finish while it makes no progress.
 
-    ``unheard``: before its first message, since it imports MLflow first; ``working``: without a
-    problem; ``troubled``: with a problem that appeared while finishing; ``hopeless``: with one that
+    ``unheard``: before its first message, while it does not compute either, since it imports MLflow and
+    creates the store first; ``working``: without a problem; ``troubled``: with a problem that appeared while finishing; ``hopeless``: with one that
     existed before.
     """
 
@@ -153,7 +156,7 @@ class ReporterProcess:
         self._listen()
         hopeless = bool(self.progress.problem)
         self._ask_to_end()
-        since, last = time.monotonic(), self.progress
+        since, last, computed = time.monotonic(), self.progress, 0.0
         restarts = 0
         gave_up = False
         while not (gave_up := give_up()):
@@ -162,12 +165,17 @@ class ReporterProcess:
             if code is None:
                 if _work(self.progress) != _work(last):
                     since, last, hopeless = time.monotonic(), self.progress, False
+                # On a busy machine, the imports and a new store take minutes for seconds of a processor.
+                used = self._processor_time()
+                if self._heard is None and computed + _COMPUTED < used < _MOST_COMPUTED:
+                    since, computed = time.monotonic(), used
                 if time.monotonic() - since > self._limit(patience, hopeless=hopeless):
                     break
             elif code == 0 or restarts == _MOST_RESTARTS or (code > 0 and self.progress.problem):
                 break
             else:
                 restarts += 1
+                computed = 0.0
                 self._restart(end=True)
         return self._end(gave_up="it was stopped before everything had arrived" if gave_up else "")
 
@@ -198,6 +206,14 @@ class ReporterProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(_SLICE) if self._process else 0
         return None
+
+    def _processor_time(self) -> float:
+        """Return the seconds of a processor that it has used."""
+        with contextlib.suppress(OSError, ValueError):
+            pid = self._process.pid if self._process else 0
+            _, _, rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")
+            return sum(map(int, rest.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+        return 0.0
 
     def _listen(self) -> None:
         if self._process and self._process.stdout:

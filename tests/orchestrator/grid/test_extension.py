@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from orchestrator.grid.extension import Extension, find_dependent, find_siblings, total_of
-from orchestrator.grid.identity import RunId, identify
+from orchestrator.grid.identity import Run, RunId, identify
 
 CONFIG: dict[str, Any] = {"iterations": 10, "lr": 0.1, "results_dir": "r"}
 ID = RunId("3f2a00112233aabb")
+
+
+def siblings(run: Run, totals: list[int], exclude: tuple[str, ...] = ()) -> tuple[RunId, ...]:
+    return find_siblings(run.run_id, run.config, totals, exclude)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +53,7 @@ def test_extension_says_in_words_what_happens(
 def test_siblings_have_the_ids_of_runs_with_these_totals() -> None:
     """In the order of the totals; the run itself is none."""
     expected = tuple(identify({**CONFIG, "iterations": it}, {}).run_id for it in (5, 20))
-    assert find_siblings(identify(CONFIG, {}), [20, 10, 5, 5], ()) == expected
+    assert siblings(identify(CONFIG, {}), [20, 10, 5, 5]) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,19 +61,19 @@ def test_siblings_have_the_ids_of_runs_with_these_totals() -> None:
 )
 def test_run_without_a_number_of_iterations_has_none(config: Any) -> None:
     assert total_of(config) is None
-    assert find_siblings(identify(config, {}), [5], ()) == ()
+    assert siblings(identify(config, {}), [5]) == ()
 
 
 def test_number_that_is_not_part_of_the_id_makes_no_siblings() -> None:
     """All of them are the same run."""
     run = identify(CONFIG, {}, ("iterations",))
-    assert find_siblings(run, [5], ("iterations",)) == ()
+    assert siblings(run, [5], ("iterations",)) == ()
 
 
 def test_run_whose_id_does_not_follow_from_its_config_has_no_siblings() -> None:
     """Credentials are hashed with their values, which are not in it."""
     run = replace(identify(CONFIG, {}), run_id=ID)
-    assert find_siblings(run, [5], ()) == ()
+    assert siblings(run, [5]) == ()
 
 
 def test_excluded_keys_may_depend_on_the_number() -> None:

@@ -9,7 +9,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -157,6 +159,36 @@ def test_reporter_that_has_something_to_send_is_waited_for(
     reporter.start()
     assert not reporter.end_if_idle()
     assert reporter.finish(Patience(), lambda: True) != ""
+
+
+@pytest.mark.parametrize("computes", [True, False])
+def test_reporter_that_computes_is_waited_for(
+    experiment: ExperimentDirectory, monkeypatch: pytest.MonkeyPatch, *, computes: bool
+) -> None:
+    """On a busy machine it may take minutes to import MLflow and to create the store."""
+    program = "input()" if computes else "import time; time.sleep(600)"
+    handle = "orchestrator.tracking.reporter_handle"
+    monkeypatch.setattr(f"{handle}._REPORTER", (sys.executable, "-c", program))
+    monkeypatch.setattr(f"{handle}.time", SimpleNamespace(monotonic=count(0.0, 7.0).__next__))
+    used = count(0.5, 0.5 if computes else 0.0)
+    monkeypatch.setattr(ReporterProcess, "_processor_time", lambda _: next(used))
+    reporter = ReporterProcess(experiment, Tracking())
+    reporter.start()
+    problem = reporter.finish(Patience(unheard=20.0), never)
+    assert problem == ("" if computes else "the store takes too long to answer")
+
+
+def test_processor_time_of_a_reporter_is_read(
+    experiment: ExperimentDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = "import time\nwhile time.process_time() < 0.2: pass\ntime.sleep(600)"
+    handle = "orchestrator.tracking.reporter_handle"
+    monkeypatch.setattr(f"{handle}._REPORTER", (sys.executable, "-c", program))
+    reporter = ReporterProcess(experiment, Tracking())
+    assert reporter._processor_time() == 0.0
+    reporter.start()
+    wait_until(lambda: reporter._processor_time() >= 0.2)
+    reporter._end("")
 
 
 @pytest.mark.parametrize(
