@@ -17,11 +17,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from orchestrator.grid.identity import RunId, identify
+from orchestrator.planning.load import ConfigSource, load_plan
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, Status
@@ -97,6 +99,23 @@ def finish_runs(folder: Path, overrides: Sequence[str], count: int) -> None:
     shutil.rmtree(made.path)
 
 
+def save_runs(folder: Path, overrides: Sequence[str]) -> None:
+    """Make run directories of a grid as if they were done, with a checkpoint of their last iteration."""
+    work = Path.cwd()
+    os.chdir(folder)
+    planned = load_plan(ConfigSource(CONF, "config", overrides))
+    planned.experiment.prepare()
+    for run in planned.plan.selection.runs:
+        made = planned.experiment.create(run)
+        progress = {"iteration": 4, "iterations": 4, "metrics": {}, "total_read": False}
+        (made.path / "progress.json").write_text(json.dumps(progress))
+        (made.path / "checkpoints").mkdir()
+        with ZipFile(made.path / "checkpoints/000004-0011aabb.pt", "w") as archive:
+            archive.writestr("archive/data.pkl", b"state")
+        made.write_status(Status(Record.DONE, 1, now(), "box", 1, ended_at=now(), exit_code=0))
+    os.chdir(work)
+
+
 def seconds_of_compose(repetitions: int) -> float:
     """Return the seconds of Hydra for one resolved point, in a process that has loaded everything."""
     seconds = []
@@ -110,6 +129,7 @@ def seconds_of_compose(repetitions: int) -> float:
 
 def main() -> None:
     """Measure everything and print it."""
+    os.fsync = lambda _: None  # type: ignore[assignment] # what is measured only reads
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -129,6 +149,16 @@ def main() -> None:
         done = ["training=grid_search", "model=mlp", *AXES, "seed=range(200)"]
         finish_runs(folder, done, 10_000)
         show("10,000 finished runs", measure(orch(*done), folder, repetitions), "0.8 s")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        runs = ["model=mlp", *AXES, "seed=range(20)"]
+        save_runs(folder, [*runs, "iterations=4"])
+        longer = measure(orch(*runs, "iterations=8", "--reasons"), folder, repetitions)
+        show("1,000 pending runs that extend 1,000 others", longer, "1.5 s")
+        other = ["model=mlp", "optimizer.momentum=0.5", *AXES, "seed=range(20)", "iterations=8"]
+        show(
+            "1,000 pending runs that extend none", measure(orch(*other), folder, repetitions), "1 s"
+        )
     measure_doit(repetitions)
 
 
