@@ -181,7 +181,7 @@ def test_reporter_that_computes_is_waited_for(
 def test_processor_time_of_a_reporter_is_read(
     experiment: ExperimentDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = "import time\nwhile time.process_time() < 0.2: pass\ntime.sleep(600)"
+    program = "import time\nwhile time.process_time() < 0.5: pass\ntime.sleep(600)"
     handle = "orchestrator.tracking.reporter_handle"
     monkeypatch.setattr(f"{handle}._REPORTER", (sys.executable, "-c", program))
     reporter = ReporterProcess(experiment, Tracking())
