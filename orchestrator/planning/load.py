@@ -11,6 +11,7 @@ from orchestrator.config.credential_check import is_secret
 from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.grid_templates import make_templates
 from orchestrator.config.load import ExperimentConfig, load_experiment
+from orchestrator.config.replaced_mappings import warn_of_replaced_mappings
 from orchestrator.errors import FilterError
 from orchestrator.grid.config_values import look_up
 from orchestrator.grid.filter_parser import parse_condition
@@ -143,6 +144,7 @@ def plan_runs(
             only=condition,
         )
     warnings = [*map(_without_secrets, selection.warnings)]
+    warnings += warn_of_replaced_mappings(composer)
     warnings += _look_at_program(selection, described, experiment)
     selection = replace(selection, warnings=tuple(warnings))
     existing = experiment.run_ids()

@@ -55,6 +55,8 @@ class RunLabels:
     only if the choice of every run is known, and if the configs of runs with several choices differ in
     more than was given. The others are the keys in which runs differ that are alike in these.
 
+    A mapping is not shown at a key at which others have another value: the keys in it are.
+
     Args:
         runs: The runs.
         averaged: The keys that do not tell runs apart.
@@ -62,6 +64,14 @@ class RunLabels:
 
     def __init__(self, runs: Sequence[LabelledRun], averaged: Averaged = NOTHING) -> None:
         self._groups = _find_groups(runs)
+        # Where a run has a mapping at a key at which others have none, the keys in it tell that.
+        self._not_mappings = {
+            key.removeprefix(DELETED)
+            for run in runs
+            for values in (run.overrides, run.given)
+            for key, value in values.items()
+            if key.startswith(DELETED) or not isinstance(value, dict)
+        }
         swept = keys_of(run.overrides for run in runs)
         given = [key.removeprefix(DELETED) for key in keys_of(run.given for run in runs)]
         #: The keys with short names, those averaged over included.
@@ -78,6 +88,7 @@ class RunLabels:
         for group in self.group(runs, names):
             configs = [(_named(run), run.config) for run in group if run.config]
             differing |= dict.fromkeys(find_differing(configs, averaged))
+        self._not_mappings |= differing.keys()
         #: The keys in which runs with the same short names differ.
         self.differing = tuple(differing)
         others = [key for key in differing if key not in names and key not in averaged]
@@ -94,7 +105,7 @@ class RunLabels:
             if isinstance(value := values.get(key), bool | int | float):
                 return value
         found = run.config.at(key) if run.config else _MISSING
-        if is_group and isinstance(found, dict):
+        if isinstance(found, dict) and (is_group or (found and key in self._not_mappings)):
             return _MISSING
         return _named(run).get(key, _MISSING) if isinstance(found, Missing) else found
 

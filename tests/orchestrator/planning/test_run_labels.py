@@ -137,3 +137,32 @@ def test_run_without_a_readable_config_takes_no_name_from_the_others() -> None:
     ]
     labels = RunLabels(runs)
     assert [_values(labels, run) for run in runs] == [{"model": "a"}, {"model": "b"}, {}, {}]
+
+
+def test_mapping_is_no_value_where_others_have_another_one() -> None:
+    """The keys in it tell the runs apart, also from those without any."""
+    runs = [
+        _run({"model": 5, "seed": 0}, given={"model": 5}),
+        _run({**A, "seed": 0}, given={"model.width": 1}),
+        _run({**B, "seed": 0}),
+        _run({"seed": 0}, given={"~model": None}),
+    ]
+    labels = RunLabels(runs)
+    assert [_values(labels, run) for run in runs] == [
+        {"model": 5},
+        {"model.width": 1, "model.name": "a"},
+        {"model.width": 1, "model.name": "b"},
+        {},
+    ]
+
+
+def test_mappings_that_are_swept_are_values() -> None:
+    runs = [
+        _run({"model.name": name, "seed": 0}, model={"name": name}, given={"lr": 1})
+        for name in ("a", "b")
+    ]
+    labels = RunLabels(runs)
+    assert [_values(labels, run) for run in runs] == [
+        {"model": {"name": "a"}},
+        {"model": {"name": "b"}},
+    ]
