@@ -16,10 +16,10 @@ from orchestrator.cli.cluster_watch import ClusterWatch, describe_pilots
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.exit_message import NOTHING_EXECUTED, close, exit_code
 from orchestrator.cli.gpu_hour_limit import refuse_too_many_hours
+from orchestrator.cli.mlflow_reporter import finish_reporter, start_reporter
 from orchestrator.cli.next_command import next_command, typed_command, words_of
 from orchestrator.cli.pilots_output import tell_unexported
 from orchestrator.cli.prepare_option import command_line_of
-from orchestrator.cli.run_reporter import finish_reporter, start_reporter
 from orchestrator.cli.run_setup import choose_board, set_up
 from orchestrator.cli.runs_of_other_hosts import tell_unproven
 from orchestrator.cli.setting_flags import parse_flags, with_flags

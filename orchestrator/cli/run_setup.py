@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from orchestrator.cli.boards import JsonBoard, PlainBoard, QuietBoard
-from orchestrator.cli.run_reporter import available_tracking
+from orchestrator.cli.mlflow_reporter import available_tracking
 from orchestrator.errors import RunDirectoryError
 from orchestrator.execution.execution_course import WHOLE_RUNS, BreadthFirst
 from orchestrator.grid.identity import short

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import PurePath
 
-    from orchestrator.config.app_settings import AppDefaults
     from orchestrator.config.declared_grids import DeclaredGrids
+    from orchestrator.config.given_to_hydra_app import AppDefaults
     from orchestrator.config.hydra_composition import Composed, ConfigFolder
     from orchestrator.grid.identity import Concealed, RunId
     from orchestrator.grid.points import Points

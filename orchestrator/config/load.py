@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, cast
 from hydra.errors import HydraException
 from omegaconf import Container, DictConfig, OmegaConf
 
-from orchestrator.config.app_settings import AppDefaults, find_config
 from orchestrator.config.axis_combination import read_forms
 from orchestrator.config.declared_grids import declare_grids
 from orchestrator.config.experiment_folder import read_experiment_id, read_results_dir
+from orchestrator.config.given_to_hydra_app import AppDefaults, find_config
 from orchestrator.config.grid_composer import Composer, apply
 from orchestrator.config.hydra_composition import Composed, ConfigFolder
 from orchestrator.config.hydra_errors import refusals_of_hydra

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
 from orchestrator.errors import OrchestratorError, RunDirectoryError
+from orchestrator.execution.empty_slot_times import usual_pause
 from orchestrator.execution.past_runs import pick_some, seconds_of
-from orchestrator.execution.slot_pauses import usual_pause
 from orchestrator.grid.axes import Point
 from orchestrator.grid.config_diff import find_differences
 from orchestrator.grid.config_values import Missing, is_number, look_up

@@ -22,12 +22,12 @@ from orchestrator.rundir.state import Failure, Observation, Record, State, Statu
 from orchestrator.runner import mlflow_variables, process_tree, project_files
 from orchestrator.runner.attempt_program import HASH_SEED, STOP_SIGNAL, Cut, Ending, hash_seed
 from orchestrator.runner.composed_config_check import find_mismatch
+from orchestrator.runner.dropped_rank_variables import without_ranks
 from orchestrator.runner.failure_classes import LOST, UNLOCKED, FailureKind, Traces, classify
 from orchestrator.runner.gpu_meter import combine_peaks
 from orchestrator.runner.output import CappedLog, Pipe
 from orchestrator.runner.pause_at_iteration import judge_pause, read_pause
 from orchestrator.runner.placement_variables import own_gpu, own_slot
-from orchestrator.runner.rank_variables import without_ranks
 from orchestrator.runner.runner_guard import Begun, Keeper
 from orchestrator.runner.supervisor import Supervisor
 

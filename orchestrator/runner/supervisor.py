@@ -22,9 +22,9 @@ from orchestrator.runner.gpu_meter import GpuMeter
 from orchestrator.runner.incoming_signals import request_of
 from orchestrator.runner.mps_clients import MpsClients
 from orchestrator.runner.oom_kills import OomKills
+from orchestrator.runner.orphaned_stop_requests import UnheardRequests
 from orchestrator.runner.output import read_tail
 from orchestrator.runner.output_metrics import OutputMetrics
-from orchestrator.runner.unheard_stop_requests import UnheardRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ from orchestrator.cli.commands.run import execute
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.safe_output import HarmlessConsole
-from orchestrator.config.app_settings import folders_of_a_run
+from orchestrator.config.given_to_hydra_app import folders_of_a_run
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
 from orchestrator.planning.load import ConfigSource

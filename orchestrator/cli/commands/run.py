@@ -25,9 +25,9 @@ from orchestrator.cli.exit_message import (
 )
 from orchestrator.cli.local_slots import find_resources, limit_to, take_turns
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.mlflow_reporter import finish_reporter, start_reporter
 from orchestrator.cli.next_command import typed_command
 from orchestrator.cli.run_launcher import choose_launcher
-from orchestrator.cli.run_reporter import finish_reporter, start_reporter
 from orchestrator.cli.run_setup import choose_board, code_of, on_course, set_up
 from orchestrator.cli.runs_of_other_hosts import declare_gone, tell_unproven
 from orchestrator.cli.search_supply import (
@@ -47,7 +47,7 @@ from orchestrator.planning.load import load_plan
 from orchestrator.rundir.lock_reach import LockTest
 from orchestrator.rundir.records import now
 from orchestrator.rundir.state import State
-from orchestrator.runner.rank_variables import forget_ranks
+from orchestrator.runner.dropped_rank_variables import forget_ranks
 from orchestrator.tracking.git_source import read_git_source
 from orchestrator.tracking.store_variables import variables_for_programs
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.runner.rank_variables import forget_ranks, without_ranks
+from orchestrator.runner.dropped_rank_variables import forget_ranks, without_ranks
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 ``tests/orchestrator/cli/commands/test_run.py`` and the end-to-end tests report with it.
 """
 
-from orchestrator.cli.run_reporter import describe_waiting
+from orchestrator.cli.mlflow_reporter import describe_waiting
 from orchestrator.tracking.progress_messages import NO_TURN
 from orchestrator.tracking.reporter_handle import Backlog
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.execution.slot_pauses import usual_pause
+from orchestrator.execution.empty_slot_times import usual_pause
 from orchestrator.rundir.state import Record, Status
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.grid.identity import Run
 from orchestrator.rundir.experiment import ExperimentDirectory
-from orchestrator.runner.unheard_stop_requests import UnheardRequests
+from orchestrator.runner.orphaned_stop_requests import UnheardRequests
 
 
 @pytest.fixture
