@@ -51,6 +51,8 @@ _KINDS: Final = {
     "float": "a number",
 }
 _WRONG: Final = rf"(?s)argument ([^:]+): invalid ({'|'.join(_KINDS)}) value: (.*)"
+_WRONG_CHOICE: Final = r"(?s)argument ([^:]+): invalid choice: '(.*)' \(choose from (.*)\)"
+_LACKS_VALUE: Final = r"argument ([^:]+): expected one argument"
 _EPILOG: Final = """\
 Overrides follow Hydra's grammar, sweeps included:
   orch plan training=grid_search
@@ -94,6 +96,12 @@ class _ArgumentParser(argparse.ArgumentParser):
             r"(?s)argument COMMAND: invalid choice: '(.*)' \(choose from", message
         ):
             message = f"there is no command {wrong[1]!r}{_suggest(wrong[1], list(COMMANDS))}"
+        elif wrong := re.fullmatch(_WRONG_CHOICE, message):
+            known = re.findall("'([^']*)'", wrong[3])
+            near = _suggest(wrong[2], known)
+            message = f"{wrong[1]}: {wrong[2]!r} is not one of {', '.join(known)}{near}"
+        elif wrong := re.fullmatch(_LACKS_VALUE, message):
+            message = f"{wrong[1]} needs a value"
         elif wrong := re.match(r"unrecognized arguments: (--[^\s=]*)", message):
             near = _suggest(wrong[1], list(self._option_string_actions))
             message = f"there is no option {wrong[1]}{near}" if near else message
@@ -164,6 +172,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if not arguments:
         parser.print_help()
         parser.exit()
+    if arguments[0] == "help":  # as git has it
+        arguments = [*arguments[1:2], "--help"]
     options, rest = parser.parse_known_args(arguments)
     own = command_parser(options.command)
     options = own.parse_intermixed_args(rest, options)

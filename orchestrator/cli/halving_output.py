@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -11,6 +11,7 @@ from orchestrator.config.metric_patterns import is_counted
 from orchestrator.errors import UsageError
 from orchestrator.planning.halving_cost import Outlook
 from orchestrator.planning.halving_stage import halve, look_at_directories, look_at_grid
+from orchestrator.planning.misspelt_metric import describe_misspelt, find_correct_name
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
@@ -106,7 +107,13 @@ def apply_halving(planned: W, settings: Settings) -> W:
             " again when a paused run goes on. Let the program print the iteration, and add (?P<step>\\d+)"
             " to the pattern."
         )
-    return halve(planned, halving)
+    halved = halve(planned, halving)
+    meant = find_correct_name(halving.metric, halved)
+    if not meant:
+        return halved
+    selection, told = halved.plan.selection, describe_misspelt("halving", halving.metric, meant)
+    selection = replace(selection, warnings=(*selection.warnings, told))
+    return replace(halved, plan=replace(halved.plan, selection=selection))
 
 
 def refuse_elsewhere(settings: Settings, options: argparse.Namespace) -> None:

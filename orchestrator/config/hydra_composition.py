@@ -24,6 +24,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from orchestrator.config.config_files import CheckedConfigs, CopiedConfigs
+from orchestrator.config.hydra_errors import offering_similar
 from orchestrator.config.hydra_resolver import register
 from orchestrator.config.parsed_interpolations import remember_parses
 from orchestrator.config.resolved_size import check_resolved_size
@@ -221,12 +222,13 @@ class ConfigFolder:
         return Composed(cfg, found, written, refers, name, ignored)
 
     def _load(self, choices: Sequence[Override], *, open_ended: bool = False) -> DictConfig:
-        return self._loader.load_configuration(
-            self.config_name,
-            [str(choice.input_line) for choice in choices],
-            run_mode=RunMode.MULTIRUN if open_ended else RunMode.RUN,
-            from_shell=False,
+        lines = [str(choice.input_line) for choice in choices]
+        mode, load = (
+            RunMode.MULTIRUN if open_ended else RunMode.RUN,
+            self._loader.load_configuration,
         )
+        with offering_similar(self.config_name, self._loader):
+            return load(self.config_name, lines, run_mode=mode, from_shell=False)
 
     def _read_settings(self, choice: object) -> dict[str, object]:
         """Return the settings of Hydra's in the primary config and in a config group ``hydra``."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import yaml
+from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
@@ -19,6 +20,8 @@ from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from hydra.core.config_loader import ConfigLoader
 
 _REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError)
 # Errors inside Hydra that it does not expect, but that some configs cause.
@@ -90,6 +93,22 @@ def _is_of_hydra(error: BaseException) -> bool:
         trace = trace.tb_next
     module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
     return module.partition(".")[0] in ("hydra", "omegaconf")
+
+
+@contextmanager
+def offering_similar(config_name: str, loader: ConfigLoader) -> Iterator[None]:
+    """Let the message about a missing primary config offer those that there are, if one is similar.
+
+    Otherwise a module may have to register it, which the message says then.
+    """
+    try:
+        yield
+    except MissingConfigException as error:
+        if error.missing_cfg_file == config_name:
+            names = loader.get_group_options("", ObjectType.CONFIG)
+            there = [name for name in names if not name.startswith("_")]
+            error.options = there if difflib.get_close_matches(config_name, there, n=1) else None
+        raise
 
 
 def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:

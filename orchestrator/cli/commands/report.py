@@ -113,7 +113,7 @@ def _make_page(
         curve_notes=curve_notes,
         failures=list(_show_failures(failures[:_MOST_FAILURES], facts, conceal)),
         more_failures=max(0, len(failures) - _MOST_FAILURES),
-        commands=list(_commands(found, facts, options)),
+        commands=[(what, conceal(line)) for what, line in _commands(found, facts, options)],
         config=config,
         config_of=config_of,
         runs=report_tables.runs_table(found, compared, facts),
@@ -144,6 +144,10 @@ def _commands(
             "execute what is not done yet, or all of it in an empty results_dir",
             next_command(options, "run"),
         )
+    else:
+        from orchestrator.cli.repeat_commands import find_repeat_commands  # noqa: PLC0415 # composes configs
+
+        yield from find_repeat_commands(options, found.runs, facts)
     yield "the table above", next_command(options, "results", *words_of_choice(options))
     yield (
         "one run: its config, history, error and the command that continues it",

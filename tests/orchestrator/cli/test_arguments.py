@@ -153,3 +153,34 @@ def test_help_fits_on_a_narrow_terminal(
     with pytest.raises(SystemExit):
         parse_arguments([])
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "status --state faild",
+            "--state: 'faild' is not one of pending, running, running?, stale, failed, done. Did you mean failed?",
+        ),
+        ("plot --band x", "--band: 'x' is not one of std, range, none. "),
+        ("completion bsh", "SHELL: 'bsh' is not one of bash, zsh, fish. Did you mean bash?"),
+        ("plan --state", "--state needs a value. "),
+    ],
+)
+def test_value_that_is_not_among_the_possible_ones_is_told_in_words(line: str, said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_arguments(line.split())
+    assert str(raised.value).startswith(said)
+
+
+def test_help_is_a_word_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    """As git has it."""
+    for words, other in ((["help"], ["--help"]), (["help", "plan"], ["plan", "--help"])):
+        told = []
+        for line in (words, other):
+            with pytest.raises(SystemExit):
+                parse_arguments(line)
+            told.append(capsys.readouterr().out)
+        assert told[0] == told[1] != ""
+    with pytest.raises(UsageError, match=r"no command 'pln'. Did you mean plan\?"):
+        parse_arguments(["help", "pln"])

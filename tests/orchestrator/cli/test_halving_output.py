@@ -335,3 +335,16 @@ def test_status_that_names_no_grid_compares_all_runs_that_there_are(
     told = output()
     assert "halving by loss, min: " in told
     assert "paused: place " in told
+
+
+def test_misspelt_metric_is_told_before_anything_is_executed(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """By what another run of the experiment reports; it is a warning, as the metric may come."""
+    assert grid.orch("run", "seed=20") == 0
+    output()
+    assert grid.orch("plan", SEEDS[0], "--halving=losss:min:3") == 0
+    told = "halving: nothing reports the metric 'losss' so far. Did you mean 'loss'?"
+    assert f"warning: {told}\n" in output()
+    assert grid.orch("plan", SEEDS[0], HALVING) == 0
+    assert "Did you mean" not in output()

@@ -730,6 +730,13 @@ def test_missing_folder_and_missing_config_are_told_apart(tmp_path: Path) -> Non
         load_experiment(tmp_path / "gone", "config", [])
     with pytest.raises(ConfigError, match="there is no config 'config' in the config folder"):
         load_experiment(tmp_path, "config", [])
+    (tmp_path / "config.yaml").write_text("lr: 1")
+    with pytest.raises(
+        ConfigError, match=r"'confg'. Choose one of config. Did you mean 'config'\?"
+    ):
+        load_experiment(tmp_path, "confg", [])
+    with pytest.raises(ConfigError, match="no config 'other' in the config folder, and no module"):
+        load_experiment(tmp_path, "other", [])
 
 
 def test_config_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

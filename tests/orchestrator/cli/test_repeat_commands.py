@@ -1,0 +1,107 @@
+"""Tests of orchestrator.cli.repeat_commands: the commands yield the runs of an experiment again."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.cli.arguments import parse_arguments
+from orchestrator.cli.lookup import source_of
+from orchestrator.cli.repeat_commands import find_repeat_commands
+from orchestrator.cli.report_contents import collect
+from orchestrator.planning.load import load_plan
+from orchestrator.planning.results_loading import read_results
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG = """\
+results_dir: {folder}/results
+experiment_id: many
+defaults: [{{optimizer: sgd}}, _self_]
+model: {{width: 8, name: a b}}
+seed: 0
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a config folder."""
+    (tmp_path / "optimizer").mkdir()
+    (tmp_path / "config.yaml").write_text(CONFIG.format(folder=tmp_path))
+    (tmp_path / "optimizer/sgd.yaml").write_text("lr: 0.1\n")
+    (tmp_path / "optimizer/adam.yaml").write_text("lr: 0.01\nbeta: 0.9\n")
+    return tmp_path
+
+
+def _make(folder: Path, *words: str, leave_out: int = 0) -> set[str]:
+    """Create the runs of a command, but for some, and return the IDs of all of them."""
+    line = ["--config-dir", str(folder), "plan", *words]
+    planned = load_plan(source_of(parse_arguments(line)))
+    planned.experiment.prepare()
+    runs = planned.plan.selection.runs
+    for run in runs[leave_out:]:
+        planned.experiment.create(run)
+    return {run.run_id for run in runs}
+
+
+def _repeat(folder: Path) -> list[tuple[str, str]]:
+    options = parse_arguments(["report", f"--config-dir={folder}", "--all", "--out=x.html"])
+    experiment = load_plan(source_of(options)).experiment
+    exclude = experiment.identity_exclude
+    runs = [read_results(it, exclude=exclude) for it in experiment.standing()]
+    return [*find_repeat_commands(options, runs, collect(runs))]
+
+
+def _runs_of(line: str) -> set[str]:
+    orch, run, *words = shlex.split(line)
+    assert (orch, run) == ("orch", "run")
+    planned = load_plan(source_of(parse_arguments(["plan", *words])))
+    return {run.run_id for run in planned.plan.selection.runs}
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [["seed=2,0,10"]],
+        [["optimizer=sgd,adam", "seed=0,1", "model.width=16"], ["optimizer.lr=1,2"], []],
+        [["model.name='x, y',\"it's\",b", "+new=1,true,null"], ["++model.width=1,2"]],
+        [["~optimizer.lr", "seed=0,1"], ["model={width:3},{width:4}"]],
+    ],
+    ids=str,
+)
+def test_commands_yield_all_runs(folder: Path, commands: list[list[str]]) -> None:
+    """One for those that were created with values on the same axes, and given the same."""
+    made = [_make(folder, *words) for words in commands]
+    found = _repeat(folder)
+    assert sorted(map(sorted, (_runs_of(line) for _, line in found))) == sorted(map(sorted, made))
+    assert {what for what, _ in found} == {
+        f"execute {len(ids)} run{'s' if len(ids) > 1 else ''} again in an empty results_dir"
+        for ids in made
+    }
+
+
+def test_values_that_are_numbers_are_in_order(folder: Path) -> None:
+    _make(folder, "seed=10,2,1")
+    ((_, line),) = _repeat(folder)
+    assert line.endswith(" seed=1,2,10")
+
+
+def test_grid_with_more_runs_than_there_are_is_said_to_have_them(folder: Path) -> None:
+    made = _make(folder, "seed=0,1", "model.width=1,2", leave_out=1)
+    ((what, line),) = _repeat(folder)
+    assert "3 runs, and 1 more of their grid," in what
+    assert _runs_of(line) == made
+
+
+def test_runs_of_a_config_that_is_gone_have_no_command(folder: Path) -> None:
+    """Their pages say why."""
+    _make(folder, "optimizer=adam", "seed=0,1")
+    _make(folder, "seed=5")
+    (folder / "optimizer/adam.yaml").unlink()
+    (_, line), (what, show) = _repeat(folder)
+    assert _runs_of(line) == _make(folder, "seed=5")
+    assert what == "one of the other 2 runs: its command, if the config still has it"
+    assert shlex.split(show)[:3] == ["orch", "show", "RUN"]
