@@ -223,11 +223,9 @@ class ConfigFolder:
 
     def _load(self, choices: Sequence[Override], *, open_ended: bool = False) -> DictConfig:
         lines = [str(choice.input_line) for choice in choices]
-        mode, load = (
-            RunMode.MULTIRUN if open_ended else RunMode.RUN,
-            self._loader.load_configuration,
-        )
+        mode = RunMode.MULTIRUN if open_ended else RunMode.RUN
         with offering_similar(self.config_name, self._loader):
+            load = self._loader.load_configuration
             return load(self.config_name, lines, run_mode=mode, from_shell=False)
 
     def _read_settings(self, choice: object) -> dict[str, object]:
