@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from oracle import Undisturbed, times, violations
+from thinning import covering
 from world import MakeWorld, World, read, until
 
 ONE = ("seed=0", "--workers=1")
@@ -173,7 +174,21 @@ def grid_for(damages: int) -> tuple[str, ...]:
     return f"seed=range({damages + 2})", "--workers=2"
 
 
-@pytest.mark.parametrize("damages", [HEALED, COSTLY], ids=["healed", "costly"])
+def some_of(damages: dict[str, Damage]) -> dict[str, Damage]:
+    """Return few of the damages, by which each file is damaged, and each kind of damage is done."""
+    chosen = covering(damages, lambda what: what.split(" ", 1))
+    return {what: damages[what] for what in chosen}
+
+
+@pytest.mark.parametrize(
+    "damages",
+    [
+        pytest.param(some_of(HEALED), id="healed"),
+        pytest.param(some_of(COSTLY), id="costly"),
+        pytest.param(HEALED, id="all healed", marks=pytest.mark.soak),
+        pytest.param(COSTLY, id="all costly", marks=pytest.mark.soak),
+    ],
+)
 def test_damage_costs_one_run_and_a_line(
     make_world: MakeWorld, undisturbed: Undisturbed, damages: dict[str, Damage]
 ) -> None:

@@ -8,6 +8,7 @@ import os
 
 import pytest
 from oracle import Ends, Undisturbed, healing, over, violations
+from thinning import others_in_soak
 from world import FOREIGN_COMMAND, MakeWorld, World
 
 EXPECTED = (
@@ -115,14 +116,20 @@ def test_points_of_all_that_is_written_are_known(undisturbed: Undisturbed) -> No
     assert {name for name in EXPECTED if f"{name}#1" not in points} == set()
 
 
-def test_kill_at_every_point(make_world: MakeWorld, undisturbed: Undisturbed) -> None:
+@pytest.mark.parametrize(
+    "which", others_in_soak(["expected, and some", "every"], ["expected, and some"])
+)
+def test_kill_at_points(make_world: MakeWorld, undisturbed: Undisturbed, which: str) -> None:
     """Killed before each write, rename, link and lock, the last time that it is come by.
 
     Before the next one is after this one.
     """
     world, ends = undisturbed(*ONE)
     last = {point.partition("#")[0]: point for point in world.points() if not is_as_the_next(point)}
-    assert disturb_all(make_world, ONE, [f"{point}=kill" for point in last.values()], ends) == []
+    others = [point for name, point in last.items() if name not in EXPECTED]
+    chosen = [point for name, point in last.items() if name in EXPECTED]
+    chosen += others if which == "every" else others[::4]
+    assert disturb_all(make_world, ONE, [f"{point}=kill" for point in chosen], ends) == []
 
 
 def test_kill_of_the_orchestrator_while_it_builds_ahead(

@@ -12,7 +12,7 @@ from user_modules import Interrupted, run_program, sabotage
 from trainer import compute_environment
 from trainer.errors import ConfigError
 
-LENGTHS = 12
+LENGTHS = 6
 CHANGES: dict[str, Any] = {
     "compile": True,
     "iterations": 2,
@@ -36,7 +36,7 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     monkeypatch.setattr(torch.nn.Module, "compile", compile_quickly)
     reset()
-    with config.patch(recompile_limit=8, accumulated_recompile_limit=256):
+    with config.patch(recompile_limit=4, accumulated_recompile_limit=256):
         yield counting
     config.fail_on_recompile_limit_hit = False
     reset()

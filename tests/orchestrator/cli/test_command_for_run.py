@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from thinning import alternate_in_soak
+from thinning import covering, others_in_soak
 
 from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.command_for_run import OwnCommand, find_own_command
@@ -95,17 +95,21 @@ hydra: {sweeper: {params: {width: "1,6", seed: "0,1"}}}
 """
 
 
-@pytest.mark.parametrize("given", alternate_in_soak([("seed=3,4",), ("width=6",), ()]))
+@pytest.mark.parametrize("is_thin", others_in_soak([True, False], [True]))
+@pytest.mark.parametrize("given", [("seed=3,4",), ("width=6",), ()])
 def test_each_run_of_several_grids_has_a_command_that_yields_it_alone(
-    project: Project, given: tuple[str, ...]
+    project: Project, given: tuple[str, ...], *, is_thin: bool
 ) -> None:
-    """Also one with axes that vary together, or that are not set."""
+    """Also one with axes that vary together, or that are not set.
+
+    So few runs that each value of an axis is in one of them, or all runs.
+    """
     text = project.config.read_text().replace("width: 1", "width: 2")
     project.config.write_text(text + GRIDS)
     project.experiment.prepare()
     runs = load_plan(source_of(project.options(*given))).plan.selection.runs
     assert len(runs) >= 8
-    for run in runs:
+    for run in covering(runs, lambda run: run.overrides.items()) if is_thin else runs:
         found = project.command(project.experiment.create(run))
         assert found.overrides is not None, run.overrides
         planned = load_plan(source_of(project.options(*found.overrides))).plan

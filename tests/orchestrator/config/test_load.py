@@ -415,8 +415,8 @@ def _compare_generated(folders: int, chosen: int) -> None:
 
 @pytest.mark.parametrize("part", range(3), ids="part {}".format)
 def test_any_config_resolves_to_what_hydra_composes(part: int) -> None:
-    """150 cases, five a folder, give Hydra's config at every point, or its refusal."""
-    _compare_generated(10, part)
+    """60 cases, five a folder, give Hydra's config at every point, or its refusal."""
+    _compare_generated(4, part)
 
 
 @pytest.mark.soak

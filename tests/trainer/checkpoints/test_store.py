@@ -288,7 +288,8 @@ def test_best_is_a_copy_where_the_kernel_refuses_links(make_run: MakeRun) -> Non
     if strace is None:
         pytest.skip("strace is not installed")
     run_dir = make_run(iterations=2)
-    refusing = [strace, "-f", "-qq", "-o", "/dev/null", "-e", "inject=link,linkat:error=EPERM"]
+    refusing = [strace, "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"]
+    refusing += ["-e", "inject=link,linkat:error=EPERM"]
     command = [*refusing, sys.executable, "-m", "trainer", str(run_dir)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
