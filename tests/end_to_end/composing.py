@@ -25,12 +25,12 @@ from orchestrator.runner.entry_point_call import EntryPoint
 POINTS = 3
 
 
-def execute(planned: Planned, entry_point: str = "") -> list[str]:
-    """Execute some runs of a plan, and return what is wrong with them."""
+def execute(planned: Planned, entry_point: str = "", points: int = POINTS) -> list[str]:
+    """Execute the last runs of a plan, and return what is wrong with them."""
     wrong = []
     program = planned.settings.program
     planned.experiment.prepare()
-    for decision in planned.plan.decisions[:POINTS]:
+    for decision in planned.plan.decisions[-points:]:
         run = decision.run
         directory = planned.experiment.create(run)
         (directory.path / "status.json").write_text("{}")

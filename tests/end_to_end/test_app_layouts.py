@@ -7,11 +7,11 @@ import os
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
-from composing import execute
+from composing import POINTS, execute
 from hydra.core.plugins import Plugins
-from thinning import alternate_in_soak
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.planning.load import ConfigSource, load_plan
@@ -248,7 +248,9 @@ NO_FUNCTIONS = {
 NOT_NAMED = ("folders with spaces and other letters", "composed with the compose API")
 
 
-def _in_a_fork(folder: Path, layout: Layout, entry_point: str, sender: Connection) -> None:
+def _in_a_fork(
+    folder: Path, layout: Layout, entry_point: str, points: int, sender: Connection
+) -> None:
     """Plan and execute; send what is wrong, or the line that refuses the app."""
     os.chdir(folder)
     given = layout.place or (None, None)
@@ -260,28 +262,41 @@ def _in_a_fork(folder: Path, layout: Layout, entry_point: str, sender: Connectio
     except OrchestratorError as error:
         sender.send((0, str(error)))
         return
-    wrong = execute(planned, entry_point)
+    wrong = execute(planned, entry_point, points)
     sender.send((len(planned.plan.decisions), "\n".join(wrong)))
 
 
-@pytest.mark.parametrize("name", alternate_in_soak(LAYOUTS))
-def test_app_of_any_layout_composes_what_is_recorded(tmp_path: Path, name: str) -> None:
+def _cases(names: list[str], first: int) -> list[Any]:
+    """Return half of the layouts with one run, and in the soak all of them with all of their runs."""
+    short = [pytest.param(name, 1, id=name) for name in names[first::2]]
+    whole = [
+        pytest.param(name, POINTS, id=f"{name}, all runs", marks=pytest.mark.soak) for name in names
+    ]
+    return short + whole
+
+
+@pytest.mark.parametrize(("name", "points"), _cases([*LAYOUTS], 0))
+def test_app_of_any_layout_composes_what_is_recorded(
+    tmp_path: Path, name: str, points: int
+) -> None:
     """Its decorator is read without executing the program."""
-    _check(tmp_path, LAYOUTS[name], "", LAYOUTS[name].line)
+    _check(tmp_path, LAYOUTS[name], "", LAYOUTS[name].line, points)
 
 
 @pytest.mark.parametrize(
-    "name", alternate_in_soak((it for it in LAYOUTS if it not in NOT_NAMED), first=1)
+    ("name", "points"), _cases([name for name in LAYOUTS if name not in NOT_NAMED], 1)
 )
-def test_function_of_any_layout_composes_what_is_recorded(tmp_path: Path, name: str) -> None:
+def test_function_of_any_layout_composes_what_is_recorded(
+    tmp_path: Path, name: str, points: int
+) -> None:
     """Or a line says why it cannot be called."""
     program = LAYOUTS[name].program
     module = program.removesuffix(".py").replace("/", ".")
     line = NO_FUNCTIONS.get(name, LAYOUTS[name].line)
-    _check(tmp_path, LAYOUTS[name], f"{module}:main", line)
+    _check(tmp_path, LAYOUTS[name], f"{module}:main", line, points)
 
 
-def _check(tmp_path: Path, layout: Layout, entry_point: str, line: str) -> None:
+def _check(tmp_path: Path, layout: Layout, entry_point: str, line: str, points: int) -> None:
     Plugins.instance()  # once for all forks
     for file, text in {**layout.files, "note_of_test.py": NOTE}.items():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
@@ -289,7 +304,7 @@ def _check(tmp_path: Path, layout: Layout, entry_point: str, line: str) -> None:
         (tmp_path / file).write_text(shown, encoding="utf-8")
     receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
     child = multiprocessing.get_context("fork").Process(
-        target=_in_a_fork, args=(tmp_path, layout, entry_point, sender)
+        target=_in_a_fork, args=(tmp_path, layout, entry_point, points, sender)
     )
     child.start()
     sender.close()

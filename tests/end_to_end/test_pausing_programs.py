@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from thinning import combined
 
 CONFIG = """\
 results_dir: results
@@ -64,13 +65,18 @@ def ends(folder: Path) -> dict[float, tuple[str, int]]:
     return found
 
 
-@pytest.mark.parametrize("reports", ["exactly", "from-zero", "late", "nothing"])
-@pytest.mark.parametrize("options", [("--halving=loss:min:3",), ("--order=breadth:2",)])
-def test_run_is_done_only_at_its_end(folder: Path, reports: str, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("option", "reports"),
+    combined(
+        option=("--halving=loss:min:3", "--order=breadth:2"),
+        reports=("exactly", "from-zero", "late", "nothing"),
+    ),
+)
+def test_run_is_done_only_at_its_end(folder: Path, option: str, reports: str) -> None:
     grid = ("lr=0.1,0.2,0.3", f"reports={reports}")
-    ended = orch(folder, "run", *grid, *options)
+    ended = orch(folder, "run", *grid, option)
     assert all(it == ("done", 6) for it in ends(folder).values() if it[0] == "done"), ended.stdout
-    if options[0].startswith("--halving"):
+    if option.startswith("--halving"):
         assert ends(folder)[0.1] == ("done", 6)
         assert all(it[1] < 6 for lr, it in ends(folder).items() if lr != 0.1)
         assert ended.returncode == 0

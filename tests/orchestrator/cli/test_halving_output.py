@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.errors import OrchestratorError, UsageError
 
-from .commands.conftest import Grid, grid, output
+from .commands.conftest import Grid, grid, make_grid, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +46,20 @@ HALVING = "--halving=loss:min:3"
 @pytest.fixture(autouse=True)
 def _program(grid: Grid) -> None:
     """Let the grid execute a program that can pause."""
+    write_program(grid)
+
+
+@pytest.fixture(scope="module")
+def halved(tmp_path_factory: pytest.TempPathFactory) -> Grid:
+    """Return a grid whose best runs have finished and whose others are paused; it stays as it is."""
+    made = make_grid(tmp_path_factory.mktemp("halved"))
+    write_program(made)
+    assert made.orch("run", *SEEDS, HALVING) == 0
+    return made
+
+
+def write_program(grid: Grid) -> None:
+    """Write a program that can pause, and configure the grid to execute it."""
     (grid.folder / "program.py").write_text(PROGRAM)
     command = ["python", f"{grid.folder}/program.py", "{seed}", "{iterations}", "{first}"]
     with (grid.folder / "conf/config.yaml").open("a") as config:
@@ -94,12 +108,10 @@ def test_best_third_of_any_programs_runs_goes_on(
 
 
 def test_paused_runs_have_their_place_in_plan_and_status(
-    grid: Grid, output: Callable[[], str]
+    halved: Grid, output: Callable[[], str]
 ) -> None:
-    assert grid.orch("run", *SEEDS, HALVING) == 0
-    output()
     for command in ("plan", "status"):
-        found = rows(grid, output, command, HALVING)
+        found = rows(halved, output, command, HALVING)
         row = found[0]
         assert row["state"] == "stale"
         assert row["reason"].startswith("paused: place ")
@@ -107,15 +119,15 @@ def test_paused_runs_have_their_place_in_plan_and_status(
         assert row["halving"]["verdict"] == "paused"
         assert (row["halving"]["rung"], row["halving"]["of"]) == (1, 6)
         assert found[2]["halving"]["verdict"] == "over"
-    assert rows(grid, output, "plan", HALVING)[0]["action"] == "pause"
-    assert rows(grid, output, "status")[0]["halving"] is None
-    assert rows(grid, output, "status")[0]["reason"] == "paused after 1 of 9 iterations"
-    grid.orch("status", SEEDS[0], HALVING)
+    assert rows(halved, output, "plan", HALVING)[0]["action"] == "pause"
+    assert rows(halved, output, "status")[0]["halving"] is None
+    assert rows(halved, output, "status")[0]["reason"] == "paused after 1 of 9 iterations"
+    halved.orch("status", SEEDS[0], HALVING)
     assert "halving by loss, min: 6 to iteration 1 (done), 2 to iteration 3 (done)" in output()
 
 
 def test_plan_says_what_it_costs_against_the_whole_grid(
-    grid: Grid, output: Callable[[], str]
+    grid: Grid, halved: Grid, output: Callable[[], str]
 ) -> None:
     grid.orch("plan", SEEDS[0], HALVING)
     said = output()
@@ -127,25 +139,21 @@ def test_plan_says_what_it_costs_against_the_whole_grid(
     assert [rung["runs"] for rung in halving["rungs"]] == [6, 2]
     grid.orch("plan", SEEDS[0], "--halving=loss:min:3:20")
     assert "no rung comes before the end, so all runs are trained to it" in output()
-    grid.orch("run", *SEEDS, HALVING)
-    output()
-    grid.orch("plan", SEEDS[0], HALVING)
+    halved.orch("plan", SEEDS[0], HALVING)
     said = output()
     assert "nothing is left; the paused runs have 38 iterations to their ends" in said
     assert "forecast" not in said
 
 
 def test_nothing_is_done_once_the_best_runs_have_finished(
-    grid: Grid, output: Callable[[], str]
+    halved: Grid, output: Callable[[], str]
 ) -> None:
-    assert grid.orch("run", *SEEDS, HALVING) == 0
-    output()
-    assert grid.orch("run", *SEEDS, HALVING) == 0
+    assert halved.orch("run", *SEEDS, HALVING) == 0
     assert (
         "Nothing to do: 1 of 6 runs are done, 5 paused by halving. To continue them:\n  orch run"
         in output()
     )
-    assert grid.orch("run", *SEEDS, HALVING, "--json") == 0
+    assert halved.orch("run", *SEEDS, HALVING, "--json") == 0
     assert json.loads(output().splitlines()[-1])["exit_code"] == 0
 
 
@@ -320,18 +328,16 @@ def test_only_selects_the_runs_that_are_compared(grid: Grid, output: Callable[[]
 
 @pytest.mark.parametrize("words", [(HALVING,), ("+orch.halving=loss:min:3",)])
 def test_status_that_names_no_grid_compares_all_runs_that_there_are(
-    grid: Grid, output: Callable[[], str], words: tuple[str, ...]
+    halved: Grid, output: Callable[[], str], words: tuple[str, ...]
 ) -> None:
     """By the option, or by the config."""
-    assert grid.orch("run", *SEEDS, HALVING, "--quiet") == 0
-    output()
-    grid.orch("status", SEEDS[0], HALVING, "--json")
+    halved.orch("status", SEEDS[0], HALVING, "--json")
     named = json.loads(output())
-    grid.orch("status", *words, "--json")
+    halved.orch("status", *words, "--json")
     every = json.loads(output())
     assert every["halving"] == named["halving"]
     assert [it["halving"] for it in every["runs"]] == [it["halving"] for it in named["runs"]]
-    grid.orch("status", *words)
+    halved.orch("status", *words)
     told = output()
     assert "halving by loss, min: " in told
     assert "paused: place " in told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import omegaconf.base
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf, grammar_parser
 from omegaconf.errors import GrammarParseError, OmegaConfBaseException
@@ -42,6 +42,7 @@ def _resolved(texts: list[str]) -> list[object]:
 
 
 @pytest.mark.usefixtures("omegaconf_as_it_is")
+@settings(max_examples=30)
 @given(texts=st.lists(st.sampled_from(TEXTS), max_size=6))
 def test_texts_resolve_as_without_it(texts: list[str]) -> None:
     """Also where the same text stands in several places, and is relative to them."""

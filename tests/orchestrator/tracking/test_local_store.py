@@ -15,7 +15,7 @@ from orchestrator.tracking.store import Store
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
 
 
-@pytest.mark.parametrize("name", ["o'neil's", "both ' and \"", "at :noon", "a%41?b#c é;&"])
+@pytest.mark.parametrize("name", ["both ' and \"", "at :noon", "a%41?b#c é;&"])
 def test_store_is_created_in_a_folder_of_any_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -61,11 +61,16 @@ def write_log(directory: RunDirectory, content: bytes, attempt: int = 1) -> None
     log.write_bytes(content)
 
 
+def make_grid(folder: Path) -> Grid:
+    """Write the config of the grid into a folder."""
+    (folder / "conf").mkdir()
+    (folder / "conf/config.yaml").write_text(CONFIG.format(folder=folder))
+    return Grid(folder, ExperimentDirectory(folder / "results", "grid"))
+
+
 @pytest.fixture
 def grid(tmp_path: Path) -> Grid:
-    (tmp_path / "conf").mkdir()
-    (tmp_path / "conf/config.yaml").write_text(CONFIG.format(folder=tmp_path))
-    return Grid(tmp_path, ExperimentDirectory(tmp_path / "results", "grid"))
+    return make_grid(tmp_path)
 
 
 @pytest.fixture
