@@ -3,8 +3,9 @@
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
+
+from forked_orch import run_orch
 
 CONFIG = """\
 results_dir: results
@@ -23,13 +24,7 @@ GRID = ["optimizer.lr=0.001,0.1,0.3", "batch_size=16,32", "+seed=0,0"]
 def _orch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     Path(folder, "conf").mkdir(exist_ok=True)
     Path(folder, "conf", "config.yaml").write_text(CONFIG, encoding="utf-8")
-    return subprocess.run(
-        [sys.executable, "-m", "orchestrator", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_orch(*arguments, folder=folder)
 
 
 def test_plan_as_json_has_the_fields_of_the_contract(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked_orch import run_orch
 from thinning import combined
 
 CONFIG = """\
@@ -49,10 +49,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def orch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).with_name("orch"), *arguments]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=120
-    )
+    return run_orch(*arguments, folder=folder)
 
 
 def ends(folder: Path) -> dict[float, tuple[str, int]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from forked_orch import run_orch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,8 +75,7 @@ def _configure(folder: Path, points: int) -> None:
 
 
 def _orch(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "orchestrator", *words]
-    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    return run_orch(*words, folder=folder)
 
 
 def _json(folder: Path, *words: str) -> Any:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked_orch import run_orch
 
 CONFIG = """\
 results_dir: results
@@ -59,14 +60,7 @@ def orch(folder: Path, *arguments: str, **environment: str) -> subprocess.Comple
         "PLACE": "canary-place",
         "STORE": f"sqlite:///{folder}/store.db",
     }
-    return subprocess.run(
-        [sys.executable, "-m", "orchestrator", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **canaries, **environment},
-    )
+    return run_orch(*arguments, folder=folder, env={**os.environ, **canaries, **environment})
 
 
 def ids(folder: Path, **environment: str) -> list[str]:

@@ -337,7 +337,7 @@ def blow(
 
 def test_storm_costs_nothing(make_world: MakeWorld) -> None:
     """Six orchestrators at a time, whose grids overlap; programs below launchers that close the lock."""
-    assert blow(make_world, 39, (Call,), reported=False) == []
+    assert blow(make_world, 21, (Call,), reported=False) == []
 
 
 @pytest.mark.soak

@@ -1,16 +1,16 @@
 """PyTorch's compiler is loaded when something is compiled, and is then the real one for everybody.
 
-Each case is a process of its own, for what is imported stays.
+Each case is a process of its own, for what is imported stays: a fork of one that has imported PyTorch.
 """
 
+import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from thinning import others_in_soak
-
-PATIENCE = 120
 
 PREPARE = """
 import sys
@@ -109,25 +109,61 @@ thread.join()
 OFTEN = ("a module's compile", "a break bound early", "another thread imports what it needs")
 
 
-def run(script: str, folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stderr
+Run = Callable[[str], None]
+# Executes the scripts that it reads, each in a fork and in the folder that stands before it.
+FORKING = """
+import json, os, sys, traceback
+import torch
+for line in sys.stdin:
+    folder, script = json.loads(line)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.chdir(folder)
+            os.dup2(os.open("said by the script", os.O_WRONLY | os.O_CREAT), 1)
+            exec(compile(script, "script", "exec"), {"__name__": "__main__"})
+            code = 0
+        except BaseException:
+            with open("said", "w") as said:
+                traceback.print_exc(file=said)
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def forking() -> Iterator[subprocess.Popen[str]]:
+    """Return a process that has imported PyTorch and nothing else, and forks."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKING], stdin=pipe, stdout=pipe, text=True
+    ) as process:
+        yield process
+
+
+@pytest.fixture
+def run(forking: subprocess.Popen[str], tmp_path: Path) -> Run:
+    """Return what executes a script that must end without an error."""
+
+    def execute(script: str) -> None:
+        assert forking.stdin
+        assert forking.stdout
+        forking.stdin.write(f"{json.dumps([str(tmp_path), script])}\n")
+        forking.stdin.flush()
+        said = tmp_path / "said"
+        assert forking.stdout.readline() == "0\n", said.read_text() if said.exists() else "killed"
+
+    return execute
 
 
 @pytest.mark.parametrize("use", others_in_soak(USES, OFTEN))
-def test_first_use_loads_the_real_one(use: str, tmp_path: Path) -> None:
+def test_first_use_loads_the_real_one(use: str, run: Run) -> None:
     """Code that had the stub before goes on with the real module."""
-    run(f"{PREPARE}\n{USES[use]}\n{CHECK}", tmp_path)
+    run(f"{PREPARE}\n{USES[use]}\n{CHECK}")
 
 
-def test_missing_module_in_it_is_missing(tmp_path: Path) -> None:
+def test_missing_module_in_it_is_missing(run: Run) -> None:
     """With Python's own words."""
     run(
         f"""{PREPARE}
@@ -137,12 +173,11 @@ except ModuleNotFoundError as error:
     assert str(error) == "No module named 'torch._dynamo.nowhere'", error
 else:
     raise AssertionError
-{CHECK}""",
-        tmp_path,
+{CHECK}"""
     )
 
 
-def test_nothing_changes_where_it_is_loaded_already(tmp_path: Path) -> None:
+def test_nothing_changes_where_it_is_loaded_already(run: Run) -> None:
     """As in a notebook that has compiled something before."""
     run(
         """
@@ -152,12 +187,11 @@ before = torch._dynamo
 from trainer.lazy_compiler import load_late
 load_late()
 assert sys.modules["torch._dynamo"] is torch._dynamo is before
-""",
-        tmp_path,
+"""
     )
 
 
-def test_training_does_without_it(tmp_path: Path) -> None:
+def test_training_does_without_it(run: Run) -> None:
     """The whole of one, schedulers, curriculum, checkpoints, resume and test included."""
     run(
         f"""
@@ -179,6 +213,5 @@ for cfg.iterations in (1, 2):
     ModularTaskTrainer(cfg, Path.cwd()).train()
 loaded = [name for name in sys.modules if name.startswith(("torch._dynamo.", "torch._inductor"))]
 assert not loaded, loaded
-""",
-        tmp_path,
+"""
     )

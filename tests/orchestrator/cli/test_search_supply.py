@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from forked_orch import run_orch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,8 +58,7 @@ def _executed(folder: Path) -> list[str]:
 
 
 def _orch(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "orchestrator", *words]
-    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    return run_orch(*words, folder=folder)
 
 
 def test_search_is_executed_to_its_end_and_not_beyond(folder: Path) -> None:
