@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import select
 import signal
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
     from orchestrator.launchers.forkserver_handle import ForkServer
 
 _TRIES: Final = 6
+_PAUSE: Final = 0.05  # seconds; a server that was just killed may still be about to end
 _SLICE: Final = 0.2
+
+
+class ForkServerDiedError(OSError):
+    """The fork server died before it forked; the next fork restarts it."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EAGAIN, "the fork server died")
 
 
 class ForkedRunner:
@@ -38,6 +47,7 @@ class ForkedRunner:
     what programs import.
 
     Raises:
+        ForkServerDiedError: The fork server died before it forked.
         OSError: No process could be started, or the user asked to stop before it was.
     """
 
@@ -54,9 +64,9 @@ class ForkedRunner:
         with theirs:
             try:
                 server.fork(self._process)
-            except (EOFError, ConnectionError):  # it died; the next fork restarts it
+            except (EOFError, ConnectionError):
                 self.release()
-                raise OSError(errno.EAGAIN, "the fork server died") from None
+                raise ForkServerDiedError from None
             except BaseException:
                 self.release()
                 raise
@@ -142,7 +152,11 @@ class Pool:
             OSError: No process could be started.
         """
         for _ in range(_TRIES):
-            runner = self._idle.popleft() if self._idle else ForkedRunner(self._server)
+            try:
+                runner = self._idle.popleft() if self._idle else ForkedRunner(self._server)
+            except ForkServerDiedError:  # by chance: it has loaded all before
+                time.sleep(_PAUSE)
+                continue
             try:
                 runner.order(order)
             except ConnectionError:  # it was killed

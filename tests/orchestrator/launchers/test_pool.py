@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from multiprocessing import forkserver
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,28 @@ def test_one_runner_carries_out_several_attempts(
         assert directory.observe().state is State.DONE
         pool.take_back(runner)
     assert len({pid_of(directory) for directory in directories[:3]}) == 1
+
+
+class DyingServer(ForkServer):
+    """Dies before its first two forks."""
+
+    deaths = 2
+
+    def fork(self, process: ForkServerProcess) -> None:
+        if self.deaths:
+            self.deaths -= 1
+            raise (EOFError, ConnectionRefusedError)[self.deaths]
+        super().fork(process)
+
+
+def test_request_is_given_although_the_server_died(directories: list[RunDirectory]) -> None:
+    """Otherwise the run would be left, for something that has nothing to do with it."""
+    pool = Pool(DyingServer())
+    runner = pool.give(order(directories[0]))
+    assert answer(runner) == ""
+    assert directories[0].observe().state is State.DONE
+    pool.take_back(runner)
+    pool.close()
 
 
 def test_environment_is_that_of_the_order(

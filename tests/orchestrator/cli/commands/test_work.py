@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -418,6 +419,8 @@ def test_modules_of_an_entry_point_are_imported_without_a_rank(
     grid: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of several workers that ``srun`` starts is a rank to it, and none to what it executes."""
+    # One that another test has started lets itself be killed by what tells it to load more.
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
     (grid.folder / "ranked.py").write_text(
         "import json, os\nNAMES = [name for name in os.environ if 'PROCID' in name or 'NTASKS' in name]\n"
         "def main():\n    with open(os.environ['ORCH_RUN_DIR'] + '/results.json', 'w') as file:\n"
