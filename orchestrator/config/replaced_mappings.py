@@ -23,8 +23,10 @@ def warn_of_replaced_mappings(composer: Composer) -> Iterator[str]:
     ``null`` and ``false``, which disable something, are meant; Hydra rejects a list.
     """
     told: set[str] = set()
-    for grid, overrides in enumerate(composer.grids.overrides):
-        axes = {each.key: each for axis in composer.span.grids[grid] for each in axis.each}
+    # A search that has not begun has no points, and no grid of them.
+    both = zip(composer.grids.overrides, composer.span.grids, strict=False)
+    for grid, (overrides, its) in enumerate(both):
+        axes = {each.key: each for axis in its for each in axis.each}
         names = [
             name
             for item in overrides
