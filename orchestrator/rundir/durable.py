@@ -227,6 +227,19 @@ def read_lines(path: Path | str) -> Iterator[bytes]:
         os.close(descriptor)
 
 
+def read_head(path: Path | str, length: int) -> bytes:
+    """Return the first bytes of a regular file of any size.
+
+    Raises:
+        OSError: As for ``open_plain``.
+    """
+    descriptor, _ = open_plain(path)
+    try:
+        return os.pread(descriptor, length, 0)
+    finally:
+        os.close(descriptor)
+
+
 def read_tail(path: Path | str, length: int) -> bytes:
     """Return the last bytes of a regular file of any size, from the start of a line.
 

@@ -11,13 +11,14 @@ from orchestrator.rundir import durable, metric_points, records
 from orchestrator.rundir.metric_names import BEST, TEST, name_of_result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.rundir.records import Metric
 
 _TAIL: Final = 1 << 16  # bytes of metrics.jsonl: more than 500 of its lines
 _SHORT_TAIL: Final = 1 << 12  # where most metrics are known
+_HEAD: Final = 1 << 20  # in which a metric occurs, unless it is logged first after 10,000 lines
 _WHOLE: Final = 1 << 26  # more than half a million lines
 
 
@@ -93,14 +94,20 @@ def read_outcome(
         metrics: ``metrics.jsonl``.
         results: ``results.json``.
         whole: Read all of ``metrics.jsonl``, not only its end, which lacks metrics that are rarely logged.
+            It is read as well where the name of a result depends on it, as far as its beginning tells.
     """
     tested = read_record(results)
     training = dict(records.parse_metrics(reported))
     if records.parse_version(reported) is None:  # the trainer's own progress has all metrics
         with contextlib.suppress(OSError):
             length = _WHOLE if whole else _SHORT_TAIL if training else _TAIL
-            points = metric_points.parse_last_points(durable.read_tail(metrics, length), training)
-            training = {**training, **points, **training}
+            training = _with_points(training, durable.read_tail(metrics, length))
+            if not whole:
+                names = records.parse_metrics(tested, "test").keys() - training.keys()
+                names = {name for name in names if not name.startswith(TEST)}
+                # What was logged before the end of the file decides on the name of such a result.
+                if names and _may_name(names, durable.read_head(metrics, _HEAD)):
+                    training = _with_points(training, durable.read_tail(metrics, _WHOLE))
     told = tested if isinstance(tested, dict) else reported
     best = dict(records.parse_metrics(tested, "best"))
     iteration = best.pop("iteration", None)
@@ -111,6 +118,20 @@ def read_outcome(
         records.parse_version(told),
         records.parse_versions(told),
         iteration if isinstance(iteration, int) else None,
+    )
+
+
+def _with_points(training: dict[str, Metric], lines: bytes) -> dict[str, Metric]:
+    points = metric_points.parse_last_points(lines, training)
+    return {**training, **points, **training}
+
+
+def _may_name(metrics: Iterable[str], lines: bytes) -> bool:
+    """Return whether lines of ``metrics.jsonl`` may be of one of these metrics."""
+    return any(
+        json.dumps(name, ensure_ascii=escapes).encode(errors="replace") in lines
+        for name in metrics
+        for escapes in (True, False)
     )
 
 

@@ -11,6 +11,7 @@ from orchestrator.rundir.durable import (
     make_folder,
     open_below,
     read_file,
+    read_head,
     read_lines,
     read_tail,
     write_file,
@@ -137,6 +138,8 @@ def test_tail_of_a_file_is_whole_lines(tmp_path: Path) -> None:
     path.write_bytes(b"one\ntwo\nthree\n")
     assert read_tail(path, 100) == b"one\ntwo\nthree\n"
     assert read_tail(path, 8) == b"three\n"
+    assert read_head(path, 100) == b"one\ntwo\nthree\n"
+    assert read_head(path, 3) == b"one"
 
 
 def test_lines_of_a_file_of_any_size_are_read_in_pieces(

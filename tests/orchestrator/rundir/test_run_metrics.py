@@ -105,6 +105,27 @@ def test_whole_file_tells_metrics_that_are_rarely_logged(tmp_path: Path, progres
         assert [*whole] == ["accuracy", "loss", "lr"]
 
 
+@pytest.mark.parametrize("name", ["accuracy", "größe", 'a"b'])
+@pytest.mark.parametrize("escapes", [True, False])
+@pytest.mark.parametrize("progress", ["", '{"iteration": 9, "metrics": {"loss": 7}}'])
+def test_name_of_a_result_is_the_same_however_much_is_read(
+    tmp_path: Path, name: str, progress: str, *, escapes: bool
+) -> None:
+    """A metric of its name that was logged only at the beginning counts in a look as well."""
+    points = [(name, 1), *(("loss", step) for step in range(2000))]
+    lines = [
+        json.dumps({"key": key, "value": step, "step": step}, ensure_ascii=escapes)
+        for key, step in points
+    ]
+    (tmp_path / "metrics").write_text("\n".join(lines))
+    (tmp_path / "results").write_text(json.dumps({"test": {name: 0.5, "loss": 2, "other": 3}}))
+    files = parse(progress.encode()), tmp_path / "metrics", tmp_path / "results"
+    expected = {f"test/{name}": 0.5, "test/loss": 2, "other": 3, name: 1}
+    for whole in (True, False):
+        found = read_outcome(*files, whole=whole).metrics
+        assert found.items() >= expected.items()
+
+
 def test_last_number_of_a_metric_counts_and_a_text_only_without_one(tmp_path: Path) -> None:
     """However its lines are written."""
     lines = [
