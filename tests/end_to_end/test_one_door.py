@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_orch import run_orch
 from mlflow.tracking import MlflowClient
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow itself
-ORCH = Path(sys.executable).with_name("orch")
 CONFIG = f"""
 results_dir: results
 experiment_id: mine
@@ -54,10 +53,7 @@ class Views:
         self._mlflow = client.search_runs([experiment.experiment_id])
 
     def _orch(self, *arguments: str) -> str:
-        command = [str(ORCH), *arguments]
-        ended = subprocess.run(
-            command, cwd=self._folder, capture_output=True, text=True, check=False
-        )
+        ended = run_orch(*arguments, folder=self._folder)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from forked_orch import run_orch
 
 from orchestrator.cli.main import call
 from orchestrator.errors import OrchestratorError
@@ -41,16 +43,16 @@ def orch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         ("results_dir=/dev/null/here", "cannot write here"),
     ],
 )
-def test_mistake_is_one_line_and_exit_code_2(arguments: str, hint: str) -> None:
+def test_mistake_is_one_line_and_exit_code_2(tmp_path: Path, arguments: str, hint: str) -> None:
     """What, where, what next; no traceback, nothing on stdout, nothing left behind."""
-    before = sorted(ROOT.iterdir())
-    ended = orch("run", *arguments.split())
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    ended = run_orch("run", *arguments.split(), folder=tmp_path)
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr.count("\n") == 1
     assert ended.stderr.startswith("orch: ")
     assert hint in ended.stderr
-    assert sorted(ROOT.iterdir()) == before
+    assert [each.name for each in tmp_path.iterdir()] == ["conf"]
 
 
 def test_unreadable_config_names_file_and_line(tmp_path: Path) -> None:
