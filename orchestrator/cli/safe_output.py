@@ -6,10 +6,13 @@ The console sanitizes all of them, so that no caller can forget to.
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING
+import re
+from typing import IO, TYPE_CHECKING, Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
+from rich.text import Text
 
 from orchestrator.sanitize import harmless, printable
 
@@ -17,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import ConsoleOptions, RenderableType
-    from rich.text import Text
+
+_DEEPER: Final = 4  # columns
 
 
 class HarmlessConsole(Console):
@@ -38,6 +42,34 @@ class HarmlessConsole(Console):
                 yield segment
             else:
                 yield Segment("\n".join(map(printable, segment.text.split("\n"))), segment.style)
+
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 # those of rich
+        """Print as rich does, but indent what does not fit on a line of text, and break no word.
+
+        A path that is longer than the terminal is wide can be copied from it.
+        """
+        text = objects[0] if len(objects) == 1 and not options else None
+        if self.is_terminal and isinstance(text, str | Text):
+            text = Text(text) if isinstance(text, str) else text
+            lines = text.split("\n", allow_blank=True)
+            if any(line.cell_len > self.width for line in lines):
+                wrapped = (part for line in lines for part in self._wrap(line))
+                super().print(Text("\n").join(wrapped), soft_wrap=True)
+                return
+        super().print(*objects, **options)
+
+    def _wrap(self, line: Text) -> list[Text]:
+        if line.cell_len <= self.width:
+            return [line]
+        indent = len(line.plain) - len(line.plain.lstrip(" "))
+        deeper = Text(" " * min(indent + _DEEPER, self.width // 2))
+        breaks, begun, room = [], indent, self.width - indent
+        for word in re.finditer(r"\S+", line.plain):
+            if word.start() > begun and cell_len(line.plain[begun : word.end()]) > room:
+                begun, room = word.start(), self.width - len(deeper)
+                breaks.append(begun)
+        first, *others = line.divide(breaks)
+        return [first, *(deeper + each for each in others)]
 
     def on_broken_pipe(self) -> None:
         """Let the error that is being handled pass: rich would exit, with the code of a failed run."""

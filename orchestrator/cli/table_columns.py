@@ -125,7 +125,14 @@ def _fit_header(key: str, short: str, width: int, console: Console) -> str:
     lines = break_header(key, console)
     if _width_of(lines) > width:
         lines = break_header(short.replace("…", "…\n"), console)
-    return "\n".join(_cut(line, width) for line in lines)
+    return "\n".join(piece for line in lines for piece in _break_word(line, width))
+
+
+def _break_word(word: str, width: int) -> list[str]:
+    """Return a word on one line, or on two with a hyphen; if it is even longer, cut in its middle."""
+    if width < len(word) < 2 * width and word.isalnum():
+        return [f"{word[: width - 1]}-", word[width - 1 :]]
+    return [_cut(word, width)]
 
 
 def _width_of(texts: Iterable[str]) -> int:

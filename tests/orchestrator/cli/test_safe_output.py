@@ -171,3 +171,28 @@ def test_paths_with_brackets_are_printed_whole(folder: Path) -> None:
     """``[b]`` does not make letters bold."""
     for command in ("status", "results"):
         assert "[b]/none/training" in call(folder, command, "experiment_id=none")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("short", ["short"]),
+        ("a line that is too long for it", ["a line that is too", "    long for it"]),
+        ("  ends at the width", ["  ends at the width"]),
+        ("  key one -> another one here", ["  key one -> another", "      one here"]),
+        ("in /a/path/that/is/too/long/for/it", ["in", "    /a/path/that/is/too/long/for/it"]),
+        ("/a/path/that/is/too/long/for/it", ["/a/path/that/is/too/long/for/it"]),
+        ("one\ntwo lines, of which this is long", ["one", "two lines, of which", "    this is long"]),
+        ("漢字 漢字 漢字 漢字 漢字", ["漢字 漢字 漢字 漢字", "    漢字"]),
+    ],
+)  # fmt: skip
+def test_long_line_goes_on_indented_and_no_word_is_broken(text: str, lines: list[str]) -> None:
+    """A path can be copied from a terminal, whatever its width; the style stays."""
+    for given in (text, Text(text, style="cyan")):
+        out = Terminal()
+        HarmlessConsole(width=20, file=out).print(given)
+        told = OURS.sub("", out.getvalue())
+        assert [line.rstrip() for line in told.splitlines()] == lines
+    out = io.StringIO()
+    HarmlessConsole(width=10_000, file=out).print(text)
+    assert out.getvalue() == f"{text}\n"

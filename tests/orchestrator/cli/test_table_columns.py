@@ -133,3 +133,12 @@ def test_only_the_reason_may_wrap() -> None:
 def test_control_characters_of_a_value_are_not_printed() -> None:
     (cell,) = fit_axes([{"a": "\x1b[2J"}], ["a"], 0, console()).cells_of({"a": "\x1b[2J"})
     assert cell.plain.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("width", "header"), [(10, "iterations"), (9, "iteratio-\nns"), (6, "itera-\ntions")]
+)
+def test_word_of_a_header_is_broken_before_it_is_cut(width: int, header: str) -> None:
+    taken = 80 - 2 - width
+    fitted = fit_axes([{"iterations": 10}], ["iterations"], taken, console(is_terminal=True))
+    assert fitted.headers == [header]
