@@ -18,6 +18,7 @@ from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
 from orchestrator.grid.config_diff import find_differences
 from orchestrator.grid.config_values import DELETED, Missing, look_up
+from orchestrator.grid.filters_per_point import FILTERS
 from orchestrator.grid.identity import identify
 from orchestrator.grid.point_selection import select_runs
 
@@ -30,14 +31,12 @@ if TYPE_CHECKING:
 
 _MOST: Final = 12  # added overrides; each costs composing the config again
 _SHOWN: Final = 5
-# What may yield further runs, and is turned off for a run's own command where it does.
-_FORMS: Final = (
-    (),
-    (SEARCH,),
-    (GRIDS,),
-    (GRIDS, ZIP),
-    (GRIDS, WHEN),
-    (GRIDS, ZIP, WHEN),
+# What may yield further runs, or exclude this one, and is turned off for a run's own command where it
+# does.
+_FORMS: Final = tuple(
+    (*forms, *filters)
+    for forms in ((), (SEARCH,), (GRIDS,), (GRIDS, ZIP), (GRIDS, WHEN), (GRIDS, ZIP, WHEN))
+    for filters in ((), (FILTERS,))
 )
 
 
@@ -133,20 +132,20 @@ def _make(
 ) -> tuple[str, Mapping[str, Value], Sequence[str]]:
     """Return the ID of the run that overrides yield, its config, and the keys excluded from identity.
 
-    The ID is empty if they yield several runs.
+    The ID is empty if they yield several runs, or if a filter excludes the only one.
     """
     source = source_of(options)
     described = load_experiment(source.folder, source.name, overrides, source.app)
     exclude = described.settings.identity_exclude
     span, composer = described.span, described.composer
     is_one = all(len(axis.values) == 1 for axis in described.axes) and not described.search
-    if described.search is None and (span.are_conditional or len(span.grids) > 1):
+    if described.search is None and (is_one or span.are_conditional or len(span.grids) > 1):
         shared = SharedSettings(span, composer.resolve)
         templates = shared.templates(make_templates(composer))
         runs = select_runs(span, templates, shared.resolve, (), exclude=exclude).runs
-        if len(runs) == 1:
+        if len(runs) == 1 and not is_one:
             return runs[0].run_id, runs[0].written, exclude
-        is_one = False
+        is_one = is_one and len(runs) == 1
     point = described.first_point()
     run = identify(composer.resolve_for_identity(point), {}, exclude)
     return run.run_id if is_one else "", composer.conceal(point).written, exclude

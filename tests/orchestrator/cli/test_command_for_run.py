@@ -116,6 +116,26 @@ def test_each_run_of_several_grids_has_a_command_that_yields_it_alone(
         assert [each.run_id for each in planned.selection.runs] == [run.run_id], found
 
 
+@pytest.mark.parametrize("given", [(), ("_filters=['lr == 0.2 ! seed < 4']",)])
+def test_run_that_a_filter_excludes_now_has_a_command_without_filters(
+    project: Project, given: tuple[str, ...]
+) -> None:
+    """Or it would yield nothing; other values may be missing as well."""
+    directory = project.make("lr=0.2,9", "seed=1,9")
+    text = project.config.read_text().replace(
+        "width: 1", "width: 1\n_filters: [lr == 0.2 ! seed == 1]"
+    )
+    project.config.write_text(text)
+    found = project.command(directory, *given)
+    assert found.overrides == ("lr=0.2", "seed=1", "_filters=null")
+    planned = load_plan(source_of(project.options(*found.overrides))).plan
+    assert [run.run_id for run in planned.selection.runs] == [directory.run_id]
+    project.config.write_text(text.replace("width: 1", "width: 3"))
+    assert project.command(directory, *given).overrides == (*found.overrides, "width=1")
+    other = project.make("lr=0.3", "seed=1", "width=3")
+    assert project.command(other).overrides == ("lr=0.3", "seed=1", "width=3")
+
+
 def test_run_of_a_search_has_a_command_without_the_search(project: Project) -> None:
     directory = project.make("lr=0.2,9")
     more = "orch: {search: {metric: loss, points: 3}}\nhydra: {sweeper: {params: {lr: 'interval(0,1)'}}}\n"
