@@ -36,6 +36,8 @@ def print_experiments(found: Sequence[ExperimentSummary], console: Console) -> N
 
 
 def _activity(summary: ExperimentSummary, now: datetime) -> str:
+    if summary.problem:
+        return "cannot be read"
     is_executed = ", executed now" if summary.is_executed else ""
     return f"{describe_age(summary.last_activity, now)}{is_executed}"
 

@@ -121,6 +121,11 @@ def _print_notes(
     if mixed := sum(len(row.versions) > 1 for row in compared.rows):
         told = f"{count_of(mixed, 'row')} of runs whose trainers compute different numbers"
         console.print(Text(f"{told}; --json shows which", style="yellow"))
+    if refused := [run for row in compared.rows for _, run in row.members if run.refused]:
+        first, *others = refused
+        told = f"{' and '.join(first.refused)} of run {short(first.run_id)}"
+        told += f", and files of {count_of(len(others), 'other run')}," if others else ""
+        console.print(Text(f"{told} cannot be read, so values are missing", style="yellow"))
 
 
 def _runs(row: Row) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from orchestrator.planning.grouping import RunConfig
 from orchestrator.planning.run_results import GPU_MEMORY, RunResults, is_of_test
 from orchestrator.rundir import config_yaml, durable
 from orchestrator.rundir.chosen_values import ChosenValues
+from orchestrator.rundir.identity_file import RefusedError
 from orchestrator.rundir.note_file import read_note
 from orchestrator.rundir.run_metrics import read_last_step, read_metrics_at
 from orchestrator.rundir.state import State, Status
@@ -47,11 +49,15 @@ def read_results(
     try:
         if axes is None:
             chosen, config = directory.read_chosen(), config_of(directory, exclude)
-    except (RunDirectoryError, OSError):
-        return RunResults({}, None, state=State.STALE)  # orch status reports the damage
+    except (RunDirectoryError, OSError) as error:  # orch status reports the damage
+        refused = (directory.identity.name,) if isinstance(error, RefusedError) else ()
+        state = directory.observe().state
+        return RunResults({}, None, run_id=directory.run_id, state=state, refused=refused)
     seen = directory.observe()
     state = seen.state
     metrics, versions, tested = None, frozenset[int | None](), frozenset[str]()
+    has_config = config is None or os.access(directory.config, os.R_OK, effective_ids=True)
+    refused = () if has_config else (directory.config.name,)
     if step is not None:
         found = read_metrics_at(directory.metrics, step)
         metrics = {key: value for key, value in found.items() if not is_of_test(key)} or None
@@ -60,10 +66,11 @@ def read_results(
         outcome = directory.outcome(whole=True)
         metrics, versions = {**outcome.figures_of_best, **outcome.figures}, outcome.versions
         tested = frozenset(outcome.named_results).difference(outcome.training)
+        refused = (*refused, *outcome.refused)
         if metrics and isinstance(seen.status, Status) and seen.status.gpu_memory:
             metrics.setdefault(GPU_MEMORY, round(seen.status.gpu_memory / _GIB, 3))
     path, note = str(directory.path), read_note(directory.path)
-    own = (directory.run_id, path, state, note, chosen.given, chosen.choices, tested)
+    own = (directory.run_id, path, state, note, chosen.given, chosen.choices, tested, refused)
     return RunResults(chosen.overrides, metrics, config, versions, *own)
 
 

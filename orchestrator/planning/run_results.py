@@ -23,7 +23,8 @@ _TEST: Final = re.compile(r"test(?![a-z])", re.IGNORECASE)
 class RunResults:
     """The results of one run; ``metrics`` is None while it has none.
 
-    ``tested`` are the names of the metrics that only the results at the end have.
+    ``tested`` are the names of the metrics that only the results at the end have. ``refused`` are
+    its files that the system refused to read, so that values are missing.
 
     ``overrides``, ``given`` and ``choices`` are those of its ``ChosenValues``.
     ``config`` is None if it cannot be read or is not needed. ``versions`` are those of the trainer's
@@ -41,6 +42,7 @@ class RunResults:
     given: Mapping[str, Value] = field(default_factory=dict)
     choices: Mapping[str, Value] | None = None
     tested: frozenset[str] = frozenset()
+    refused: tuple[str, ...] = ()
 
 
 def is_of_test(metric: str) -> bool:

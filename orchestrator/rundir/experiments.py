@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir.directory import IDENTITY
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.program_files import METRICS, PROGRESS, stat_of
@@ -22,20 +23,21 @@ if TYPE_CHECKING:
 
 _DEEPEST: Final = 3  # project/results/experiment
 _MOST: Final = 2000  # folders to look into; a data set may have millions of files
-_TRAINING: Final = "training"
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentSummary:
     """An experiment in one line: its runs by state, and when one of them last did something.
 
-    ``last_activity`` is in ISO 8601, or None without runs.
+    ``last_activity`` is in ISO 8601, or None without runs. ``problem`` says why its runs are unknown,
+    if its folder cannot be read.
     """
 
     experiment: ExperimentDirectory
     states: Mapping[State, int]
     is_executed: bool
     last_activity: str | None
+    problem: str = ""
 
 
 def find_experiments(folder: Path, *, depth: int = _DEEPEST) -> list[ExperimentDirectory]:
@@ -50,11 +52,20 @@ def find_experiments(folder: Path, *, depth: int = _DEEPEST) -> list[ExperimentD
         left -= 1
         named = path if path.name not in ("", "..") else path.resolve()
         experiment = ExperimentDirectory(named.parent, named.name)
-        if (path / _TRAINING).is_dir() and experiment.run_ids():
+        if _has_runs(experiment):
             found.append(experiment)
         elif level < depth:
             below += [(each, level + 1) for each in _folders_in(path)]
     return sorted(found, key=lambda each: str(each.path))
+
+
+def _has_runs(experiment: ExperimentDirectory) -> bool:
+    try:
+        return experiment.training.is_dir() and bool(experiment.run_ids())
+    except RunDirectoryError:  # it may have some, which cannot be read
+        return True
+    except OSError:  # a folder of somebody else, with whatever is in it
+        return False
 
 
 def _folders_in(path: Path) -> Iterator[Path]:
@@ -69,14 +80,13 @@ def _folders_in(path: Path) -> Iterator[Path]:
 def summarize(
     experiment: ExperimentDirectory, states: Mapping[RunId, State] | None = None
 ) -> ExperimentSummary:
-    """Return the summary of an experiment; ``states`` are those of its runs, if they are known.
-
-    Raises:
-        RunDirectoryError: Its folder cannot be read.
-    """
+    """Return the summary of an experiment; ``states`` are those of its runs, if they are known."""
     is_executed = experiment.is_executed()  # before the states: they are final if it is not
     if states is None:
-        seen = experiment.observe(experiment.run_ids())
+        try:
+            seen = experiment.observe(experiment.run_ids())
+        except RunDirectoryError as error:
+            return ExperimentSummary(experiment, Counter(), is_executed, None, str(error))
         states = {run_id: each.state for run_id, each in seen.items()}
     changes = (_last_change(f"{experiment.training}/{it}", states[it]) for it in states)
     newest = max(changes, default=0)

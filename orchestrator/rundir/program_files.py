@@ -63,9 +63,10 @@ def read_outcome(run_dir: str, *, whole: bool) -> Outcome:
 
 def read_reported(run_dir: str, *, whole: bool = False) -> tuple[Progress | None, Outcome]:
     """Return both, with one read of what both are about."""
-    found = run_metrics.read_record(f"{run_dir}/{PROGRESS}")
+    refused: list[str] = []
+    found = run_metrics.read_record(f"{run_dir}/{PROGRESS}", refused)
     files = (f"{run_dir}/{METRICS}", f"{run_dir}/{RESULTS}")
-    return records.as_progress(found), read(found, *files, whole=whole)
+    return records.as_progress(found), read(found, *files, whole=whole, refused=refused)
 
 
 def read_figure(run_dir: str, metric: str) -> float | None:

@@ -29,7 +29,8 @@ class Outcome:
     ``training`` holds the last metrics, ``results`` those of the test at the end as the program names
     them, and ``best`` the metric that chose the best iteration, with its value there, which is ``best_iteration``. ``numbers``
     is the numbers version that computed them, if the program reports one; ``numbers_before`` are those
-    of the earlier iterations that they build on.
+    of the earlier iterations that they build on. ``refused`` are the files that the system refused to
+    read, so that what is in them is missing here.
     """
 
     training: Mapping[str, Metric] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Outcome:
     numbers: int | None = None
     numbers_before: tuple[int, ...] = ()
     best_iteration: int | None = None
+    refused: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
@@ -83,7 +85,12 @@ NO_OUTCOME: Final = Outcome()
 
 
 def read_outcome(
-    reported: object, metrics: Path | str, results: Path | str, *, whole: bool = False
+    reported: object,
+    metrics: Path | str,
+    results: Path | str,
+    *,
+    whole: bool = False,
+    refused: Sequence[str] = (),
 ) -> Outcome:
     """Read the metrics from a run's files; ignore files that are missing or damaged.
 
@@ -95,11 +102,13 @@ def read_outcome(
         results: ``results.json``.
         whole: Read all of ``metrics.jsonl``, not only its end, which lacks metrics that are rarely logged.
             It is read as well where the name of a result depends on it, as far as its beginning tells.
+        refused: The files that the system has refused to read already.
     """
-    tested = read_record(results)
+    unread = [*refused]
+    tested = read_record(results, unread)
     training = dict(records.parse_metrics(reported))
     if records.parse_version(reported) is None:  # the trainer's own progress has all metrics
-        with contextlib.suppress(OSError):
+        try:
             length = _WHOLE if whole else _SHORT_TAIL if training else _TAIL
             training = _with_points(training, durable.read_tail(metrics, length))
             if not whole:
@@ -108,6 +117,8 @@ def read_outcome(
                 # What was logged before the end of the file decides on the name of such a result.
                 if names and _may_name(names, durable.read_head(metrics, _HEAD)):
                     training = _with_points(training, durable.read_tail(metrics, _WHOLE))
+        except OSError as error:
+            _note_refusal(error, metrics, unread)
     told = tested if isinstance(tested, dict) else reported
     best = dict(records.parse_metrics(tested, "best"))
     iteration = best.pop("iteration", None)
@@ -118,6 +129,7 @@ def read_outcome(
         records.parse_version(told),
         records.parse_versions(told),
         iteration if isinstance(iteration, int) else None,
+        tuple(unread),
     )
 
 
@@ -226,10 +238,17 @@ def read_last_step(metrics: Path | str) -> int | None:
     return None
 
 
-def read_record(path: Path | str) -> object:
-    """Return the content of a small JSON file, or None."""
+def read_record(path: Path | str, refused: list[str] | None = None) -> object:
+    """Return the content of a small JSON file, or None; add its name to those refused if it is."""
     try:  # no contextlib.suppress: status reads 30,000 records
         found: object = records.parse(durable.read_file(path))
-    except OSError:
+    except OSError as error:
+        if refused is not None:
+            _note_refusal(error, path, refused)
         return None
     return found
+
+
+def _note_refusal(error: OSError, path: Path | str, refused: list[str]) -> None:
+    if durable.is_refusal(error):
+        refused.append(f"{path}".rpartition("/")[2])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir.chosen_values import parse_chosen
-from orchestrator.rundir.identity_file import read_identity
+from orchestrator.rundir.identity_file import FIX_DISK, read_identity
 from orchestrator.rundir.note import NO_NOTE, Note
 from orchestrator.rundir.note_file import read_note
 from orchestrator.rundir.program_files import read_reported
@@ -64,6 +64,8 @@ def report_on(
             identity = read_identity(directory.identity)
         except RunDirectoryError as error:
             identity, seen = {}, replace(seen, flaw=str(error))
+    if outcome.refused and not seen.flaw:
+        seen = replace(seen, flaw=_unread(outcome.refused))
     chosen = parse_chosen(identity)
     return Report(
         directory.run_id,
@@ -76,3 +78,7 @@ def report_on(
         chosen.given,
         chosen.choices,
     )
+
+
+def _unread(refused: tuple[str, ...]) -> str:
+    return f"{' and '.join(refused)} cannot be read. {FIX_DISK}"

@@ -1,7 +1,8 @@
 """What the tests of the commands share: a config folder with a grid, and runs of it."""
 
+import ctypes
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,3 +78,17 @@ def grid(tmp_path: Path) -> Grid:
 def output(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
     """Return a function that tells what has been printed since it was asked last."""
     return lambda: capsys.readouterr().out
+
+
+@pytest.fixture
+def _obeying_permissions() -> Iterator[None]:
+    """Give up root's right to read everything, which is bits 1 and 2, for the time of a test."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, rights = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, rights) == 0
+    before = rights[0]
+    rights[0] &= ~0b110
+    assert libc.capset(header, rights) == 0
+    yield
+    rights[0] = before
+    assert libc.capset(header, rights) == 0

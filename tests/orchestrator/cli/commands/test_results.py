@@ -41,6 +41,26 @@ def test_csv_is_for_spreadsheets(grid: Grid, output: Callable[[], str]) -> None:
     assert float(rows[2][4]) == pytest.approx(2**0.5)
 
 
+@pytest.mark.usefixtures("_obeying_permissions")
+def test_runs_whose_files_cannot_be_read_are_told(grid: Grid, output: Callable[[], str]) -> None:
+    """Values are missing then: in the averages, or of a run that may be one of a row."""
+    _fill(grid)
+    first, *others = [grid.make(0.3, seed) for seed in range(3)]
+    closed = [first.config, others[0].results, others[1].path]
+    leave(others[0], **{"test/loss": 5.0})
+    for number, path in enumerate(closed, 1):
+        path.chmod(0)
+        try:
+            assert grid.orch("results") == 0
+        finally:
+            path.chmod(0o755)
+        said = output()
+        name = ("config.yaml", "results.json", "run.json")[number - 1]
+        run_id = [first, *others][number - 1].run_id
+        assert f"{name} of run {run_id[:8]} cannot be read, so values are missing" in said
+        assert "stale" not in said
+
+
 def test_json_is_for_programs(grid: Grid, output: Callable[[], str]) -> None:
     """The same, with the names of the axes that were averaged over."""
     _fill(grid)

@@ -222,6 +222,39 @@ def test_experiments_beside_the_one_of_the_config_have_a_line_each(
     assert not _json(grid, output, *GRID)["experiments"]  # a grid was named
 
 
+@pytest.mark.usefixtures("_obeying_permissions")
+def test_what_cannot_be_read_is_told_and_stops_nothing(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """Files of a run, a run directory, an experiment beside this one, and what else is there."""
+    made = [grid.make(0.1, seed) for seed in (0, 1)] + [grid.make(0.2, 0)]
+    closed = [made[0].results, made[1].metrics, made[2].path]
+    for path in closed[:2]:
+        path.touch()
+    other = grid.experiment.path.with_name("other")
+    shutil.copytree(grid.experiment.path, other)
+    closed += [other / "training", grid.experiment.path.with_name("somebody")]
+    closed[-1].mkdir()
+    for path in closed:
+        path.chmod(0)
+    try:
+        assert grid.orch("status") == 0
+        said = output().splitlines()
+        assert grid.orch("status", "--json") == 0
+        told = json.loads(output())
+    finally:
+        for path in closed:
+            path.chmod(0o755)
+    lines = {line.split()[0]: line for line in said if line}
+    assert "done" in (first := lines[made[0].run_id[:8]])
+    assert "results.json cannot be read. Fix the permissions" in first
+    assert "metrics.jsonl cannot be read" in lines[made[1].run_id[:8]]
+    assert "run.lock: Permission denied" in lines[made[2].run_id[:8]]
+    assert "cannot be read" in lines["other"]
+    assert "somebody" not in lines
+    assert [each["experiment_id"] for each in told["experiments"]] == ["grid", "other"]
+
+
 @pytest.mark.parametrize("where", [".", "results", "results/.."])
 def test_folder_without_a_config_lists_its_experiments(
     grid: Grid, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch, where: str
