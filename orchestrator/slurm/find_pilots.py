@@ -15,19 +15,22 @@ if TYPE_CHECKING:
     from orchestrator.slurm.jobs import Job
 
 
-def withdraw_pilots(experiment: Path) -> bool:
+def withdraw_pilots(experiment: Path) -> tuple[bool, str]:
     """Let pilots that have not started end at once; return whether there may be pilots.
 
-    Raises:
-        OSError: A request cannot be written.
+    The second value says why a request could not be written; an empty string if all are.
     """
     folder = PilotsFolder(experiment)
     tokens = [token for token in folder.tokens() if not token.is_over]
+    problem = ""
     for token in tokens:
-        folder.withdraw(token)
+        try:
+            folder.withdraw(token)
+        except OSError as error:
+            problem = f"{folder.path}: cannot write the request ({error.strerror or error})"
     if tokens and shutil.which("scancel"):
         wait_for(Slurm().cancel([token.name for token in tokens], only_pending=True))
-    return bool(tokens)
+    return bool(tokens), problem
 
 
 def find_pilots(experiment: Path) -> tuple[list[Job], str]:

@@ -102,11 +102,13 @@ class PilotsFolder:
         """
         over = replace(token, is_over=True)
         self.write(over)
-        self._lock(token.nonce).unlink(missing_ok=True)
-        self._withdrawal(token.nonce).unlink(missing_ok=True)
-        for kind in ("begun", "refused"):
-            for path in self.path.glob(f"{token.nonce}_*.{kind}"):
-                path.unlink(missing_ok=True)
+        signs = [
+            *self.path.glob(f"{token.nonce}_*.begun"),
+            *self.path.glob(f"{token.nonce}_*.refused"),
+        ]
+        for path in (self._lock(token.nonce), self._withdrawal(token.nonce), *signs):
+            with contextlib.suppress(OSError):  # nobody reads them now
+                path.unlink()
         return over
 
     def is_being_submitted(self, token: PilotToken) -> bool:
@@ -174,7 +176,7 @@ class PilotsFolder:
 
     def is_withdrawn(self, nonce: str) -> bool:
         """Return whether a pilot that starts now is to end at once."""
-        return self._withdrawal(nonce).exists()
+        return os.path.lexists(self._withdrawal(nonce))
 
     def note_begin(self, nonce: str, place: int) -> None:
         """Record that a pilot has loaded what its runs need, and begins to start them.
@@ -201,7 +203,7 @@ class PilotsFolder:
 
     def has_begun(self, token: PilotToken, place: int | None) -> bool:
         """Return whether a pilot of a token has begun to start runs."""
-        return (self.path / f"{token.nonce}_{place}.begun").exists()
+        return os.path.lexists(self.path / f"{token.nonce}_{place}.begun")
 
     def _withdrawal(self, nonce: str) -> Path:
         return self.path / f"{nonce}.withdrawn"
@@ -235,5 +237,7 @@ def _is_name_with(nonce: str, name: str) -> bool:
 
 
 def _touch(path: Path) -> None:
+    if os.path.lexists(path):  # whatever has this name says it
+        return
     descriptor, _ = durable.open_below(path.parent, path.name, append=True)
     os.close(descriptor)

@@ -34,7 +34,8 @@ def stop(options: argparse.Namespace, console: Console) -> int:
     described, experiment = open_experiment(source_of(options))
     level = StopLevel.DRAIN if options.drain else StopLevel.AT_CHECKPOINT
     level = StopLevel.AT_ONCE if options.now else level
-    is_executed = withdraw_pilots(experiment.path) or experiment.is_executed()
+    has_pilots, problem = withdraw_pilots(experiment.path)
+    is_executed = has_pilots or experiment.is_executed()
     seen = experiment.observe(experiment.run_ids())
     live = [run_id for run_id, each in seen.items() if each.state is State.RUNNING]
     saves = described.settings.program.is_trainer
@@ -49,6 +50,10 @@ def stop(options: argparse.Namespace, console: Console) -> int:
                 f"{experiment.path}: cannot write the request ({why})."
                 " Check the permissions and the disk, or press Ctrl-C where orch run was started."
             ) from None
+    if problem:
+        raise RunDirectoryError(
+            f"{problem}, so pilots in the queue may still start. Cancel them with scancel."
+        )
     if options.json:
         content = {
             "schema": 1,

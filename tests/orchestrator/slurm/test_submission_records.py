@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,16 +90,21 @@ def test_pipe_in_place_of_a_lock_does_not_hang(folder: PilotsFolder) -> None:
     assert not folder.is_being_submitted(token)
 
 
-def test_link_in_place_of_a_sign_is_not_followed(folder: PilotsFolder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("put", [lambda path: path.symlink_to("elsewhere"), Path.mkdir, os.mkfifo])
+def test_whatever_stands_in_place_of_a_sign_says_the_same(
+    folder: PilotsFolder, put: Callable[[Path], object]
+) -> None:
+    """It is not followed, and a request is not refused because of it."""
     token, lock = folder.begin("toy", 0, 1)
     os.close(lock)
     for name in (f"{token.nonce}.withdrawn", f"{token.nonce}_0.begun"):
-        (folder.path / name).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic links"):
-        folder.withdraw(token)
-    with pytest.raises(OSError, match="symbolic links"):
-        folder.note_begin(token.nonce, 0)
-    assert not (tmp_path / "elsewhere").exists()
+        put(folder.path / name)
+    folder.withdraw(token)
+    folder.note_begin(token.nonce, 0)
+    assert folder.is_withdrawn(token.nonce)
+    assert folder.has_begun(token, 0)
+    assert not (folder.path / "elsewhere").exists()
+    assert folder.close(token).is_over
 
 
 def test_only_one_process_submits(folder: PilotsFolder) -> None:
