@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _LONGEST_OVERRIDE: Final = 10_000
 _MOST_ITEMS: Final = 2_500  # of lists and mappings, which Hydra parses slowly
 _MOST_ITEMS_OF_INTERPOLATIONS: Final = 1_250  # which OmegaConf parses several times
+_MOST_ITEMS_OF_HYDRA: Final = (
+    250  # of its own settings; it looks for each folder of its search path
+)
+_MOST_MAPPINGS: Final = 50  # of orch.grids, of which each is composed with all others beside it
 _MOST_INTERPOLATIONS: Final = 1_000
 _MOST_UNCLOSED: Final = 50  # for each, Hydra's lexer looks for the end of the text
 _LONGEST_PLAIN: Final = 50_000
@@ -76,10 +80,16 @@ def check_override(text: str) -> None:
         )
     most = _MOST_PLAIN_ITEMS if longest == _LONGEST_PLAIN else _MOST_ITEMS
     most = _MOST_ITEMS_OF_INTERPOLATIONS if "${" in text else most
+    most = min(most, _MOST_ITEMS_OF_HYDRA) if text.lstrip("+~").startswith("hydra.") else most
     if text.count(",") > most:
         raise ConfigError(
             f"the override {shown!r} has {text.count(','):,} commas, the maximum is {most:,}."
             " Write range(...), or put the values in a config file."
+        )
+    if text.lstrip("+~").startswith("orch.grids") and text.count("{") > _MOST_MAPPINGS:
+        raise ConfigError(
+            f"the override {shown!r} has {text.count('{'):,} mappings, the maximum is"
+            f" {_MOST_MAPPINGS}. Put the grids in a config file."
         )
     if text.count("${") > _MOST_INTERPOLATIONS:
         raise ConfigError(

@@ -141,6 +141,11 @@ KINDS = [
     lambda n: "orch.command=['" + "{" * n + "x?']",
     lambda n: "orch.metrics_from_output={a:'" + "(a+)+" * (n // 5) + "'}",
     lambda n: "orch.identity.exclude=[" + ",".join(f"k{i}" for i in range(n // 6)) + "]",
+    lambda n: "orch.grids=[" + ",".join("{x: '1,2'}" for _ in range(n // 11)) + "]",
+    lambda n: "orch.zip=[" + ",".join("[x,lr]" for _ in range(n // 7)) + "]",
+    lambda n: "orch.when={" + ",".join(f"k{i}: 'x == 1'" for i in range(n // 14)) + "}",
+    lambda n: "orch.preload=[" + ",".join(f"k{i}" for i in range(n // 6)) + "]",
+    lambda n: "hydra.run.dir='" + "${oc.env:HOME}" * (n // 14) + "'",
     lambda n: "_filters=[" + ",".join("'x == 1 ! x == 2'" for _ in range(n // 19)) + "]",
     lambda n: "_filters=[" + ",".join("'x == ${lr} ! x == 2'" for _ in range(n // 23)) + "]",
     lambda n: "hydra.sweeper.params={" + ",".join(f"k{i}:1" for i in range(n // 8)) + "}",
@@ -277,6 +282,14 @@ def test_thousands_of_texts_are_answered(conf: Path, text: str) -> None:
         (
             "x='${oc.create:[" + "1," * 2_000 + "]}'",
             "'x=' has 2,000 commas, the maximum is 1,250",
+        ),
+        (
+            "hydra.searchpath=[" + ",".join(f"file:///x{i}" for i in range(416)) + "]",
+            "'hydra.searchpath=' has 415 commas, the maximum is 250",
+        ),
+        (
+            "orch.grids=[" + ",".join("{x: '1,2'}" for _ in range(900)) + "]",
+            "'orch.grids=' has 900 mappings, the maximum is 50",
         ),
         ("x='" + "a b" * 5_000 + "'", "'x=' has 15,004 characters, the maximum is 10,000"),
         ("x=" + "1," * 60_000, "'x=' has 120,002 characters, the maximum is 50,000"),
