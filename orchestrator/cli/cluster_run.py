@@ -19,7 +19,7 @@ from orchestrator.cli.gpu_hour_limit import refuse_too_many_hours
 from orchestrator.cli.mlflow_reporter import finish_reporter, start_reporter
 from orchestrator.cli.next_command import next_command, typed_command, words_of
 from orchestrator.cli.pilots_output import tell_unexported
-from orchestrator.cli.prepare_option import command_line_of
+from orchestrator.cli.prepare_option import command_line_of, refuse_to_leave_runs
 from orchestrator.cli.run_setup import choose_board, set_up
 from orchestrator.cli.runs_of_other_hosts import tell_unproven
 from orchestrator.cli.setting_flags import parse_flags, with_flags
@@ -69,7 +69,8 @@ def execute_on_cluster(
     ``is_summarized``: print a summary of the plan.
 
     Raises:
-        UsageError: This host cannot submit jobs, or locks do not reach to another host.
+        UsageError: This host cannot submit jobs, locks do not reach to another host, or pilots will
+            execute other runs.
         RunDirectoryError: The experiment's folder cannot be written.
         OSError: A file of the pilots cannot be written.
     """
@@ -91,6 +92,7 @@ def execute_on_cluster(
         if not _become_controller(folder, stop):
             return ExitCode.INTERRUPTED
         at_end.callback(folder.leave)
+        refuse_to_leave_runs(planned)
         begin()
         prepare_work(planned, command_line_of(options), parse_flags(options), tell_waiting)
         experiment.join(tell_waiting)

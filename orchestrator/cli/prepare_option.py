@@ -10,11 +10,13 @@ from rich.text import Text
 
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.setting_flags import parse_flags
+from orchestrator.cli.tables import count_of
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.config.credential_check import without_secret
 from orchestrator.errors import UsageError
-from orchestrator.planning.work_file import CommandLine, prepare_work
+from orchestrator.planning.work_file import CommandLine, count_left_out, prepare_work
 from orchestrator.rundir.state import State
+from orchestrator.slurm.find_pilots import find_pilots
 from orchestrator.slurm.submission_records import PilotsFolder
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def prepare(planned: Work, options: argparse.Namespace, console: Console) -> int
     """Create the run directories of a plan for other machines, and return 0.
 
     Raises:
-        UsageError: Pilots of another process execute what was prepared before.
+        UsageError: Pilots execute what was prepared before.
     """
     given = command_line_of(options)
     with _without_pilots(planned), console.status("creating run directories"):
@@ -53,6 +55,22 @@ def prepare(planned: Work, options: argparse.Namespace, console: Console) -> int
     return 0
 
 
+def refuse_to_leave_runs(planned: Work) -> None:
+    """Refuse to replace what live pilots, or those in the queue, were submitted for.
+
+    Raises:
+        UsageError: Some of these runs are open, and not in the plan.
+    """
+    count = count_left_out(planned)
+    pilots = find_pilots(planned.experiment.path)[0] if count else []
+    if pilots:
+        raise UsageError(
+            f"{planned.experiment.path}: {count_of(len(pilots), 'pilot')} of an earlier orch run will"
+            f" execute {count_of(count, 'run')} that would be left out now. Wait until they have ended,"
+            " withdraw them with orch stop, or give all of the runs in one command."
+        )
+
+
 @contextmanager
 def _without_pilots(planned: Work) -> Iterator[None]:
     """Keep other processes from submitting pilots, which would execute what is prepared now."""
@@ -67,6 +85,7 @@ def _without_pilots(planned: Work) -> Iterator[None]:
             " orch stop."
         )
     try:
+        refuse_to_leave_runs(planned)
         yield
     finally:
         folder.leave()

@@ -117,6 +117,18 @@ def prepare_work(
     return len(items)
 
 
+def count_left_out(planned: Work) -> int:
+    """Return how many open runs of the last preparation a plan does not have: nobody would execute them."""
+    experiment, decisions = planned.experiment, planned.plan.decisions
+    try:
+        before = {RunId(item["run_id"]) for item in _read(experiment.path / WORK)["runs"]}
+    except (UsageError, RunDirectoryError):
+        return 0
+    left_out = before.difference(decisions.run(place).run_id for place in range(len(decisions)))
+    seen = experiment.observe(sorted(left_out))
+    return sum(each.state not in {State.DONE, State.FAILED} for each in seen.values())
+
+
 def open_work(folder: Path) -> PreparedWork:
     """Read the prepared work of an experiment, and observe its runs.
 

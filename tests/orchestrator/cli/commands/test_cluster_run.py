@@ -138,6 +138,21 @@ def test_detached_pilots_go_on_and_are_watched_again(
     assert count(slurm, "sbatch") == 1
 
 
+@pytest.mark.parametrize("options", [["--detach"], ["--prepare"]])
+def test_other_runs_are_refused_while_pilots_wait_for_those_before(
+    grid: Grid, slurm: Path, output: Callable[[], str], options: list[str]
+) -> None:
+    """The pilots would execute the new ones only, and nobody the others."""
+    (slurm / "hold").touch()
+    assert grid.orch("run", *GRID, "--detach") == ExitCode.DONE
+    with pytest.raises(UsageError, match=r"2 pilots .* execute 2 runs that would be left out now"):
+        grid.orch("run", "lr=0.1,7", "seed=0,1", *options)
+    assert grid.orch("run", "lr=0.1,0.2,7", "seed=0,1", *options) == ExitCode.DONE
+    assert grid.orch("stop", *GRID) == 0
+    assert grid.orch("run", "lr=7", "--prepare") == ExitCode.DONE
+    output()
+
+
 def test_stop_withdraws_pilots_that_wait(
     grid: Grid, slurm: Path, output: Callable[[], str]
 ) -> None:
