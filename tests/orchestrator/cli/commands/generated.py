@@ -1,7 +1,8 @@
 """Generates experiments of every kind of run, and reads their raw files independently with pandas.
 
 Kinds: finished ones of the trainer and of foreign programs, failed, stopped, killed, live, and pending
-ones, runs of another grid, duplicate points, repeated steps, torn and damaged files.
+ones, runs of another grid, duplicate points, repeated steps, results with the names of metrics, torn and
+damaged files.
 """
 
 from __future__ import annotations
@@ -130,7 +131,10 @@ def _points(last: int, rng: random.Random) -> list[dict[str, Any]]:
 
 def _leave_results(path: Path, rng: random.Random) -> None:
     best = {"iteration": 2, "validation/loss": rng.random()}
-    results = {"schema": 1, "best": best, "test": {"test/accuracy": rng.random()}}
+    test = {"test/accuracy": rng.random()}
+    if rng.random() < 0.3:  # a result with the name of a metric, and one with that of none
+        test |= {"train/loss": rng.random(), "final": rng.random()}
+    results = {"schema": 1, "best": best, "test": test}
     text = json.dumps(results)
     (path / "results.json").write_text(text[:40] if rng.random() < 0.05 else text)
 
@@ -221,7 +225,12 @@ def _at_the_end(path: Path, last: dict[str, float]) -> dict[str, float]:
     best.pop("best/iteration", None)
     reported = parsed(path / "progress.json").get("metrics", {})
     told = {key: value for key, value in reported.items() if value is not None}
-    merged = {**best, **last, **told, **results.get("test", {})}
+    logged = {**last, **told}
+    tested = {
+        f"test/{key}" if key in logged and not key.startswith("test/") else key: value
+        for key, value in results.get("test", {}).items()
+    }
+    merged = {**best, **logged, **tested}
     numbers = pd.to_numeric(pd.Series(merged, dtype=object).replace("NaN", np.nan), errors="coerce")
     is_text = [isinstance(value, str) and value != "NaN" for value in merged.values()]
     return dict(numbers[[not text for text in is_text]])
