@@ -74,6 +74,7 @@ def process_settings() -> dict[str, str | int]:
         "torch.are_deterministic_algorithms_enabled()": torch.are_deterministic_algorithms_enabled(),
         "torch.backends.cudnn.benchmark": torch.backends.cudnn.benchmark,
         "os.getcwd()": os.getcwd(),  # noqa: PTH109 - a name that is known
+        **{f"os.environ[{name!r}]": value for name, value in os.environ.items()},
     }
 
 

@@ -6,18 +6,28 @@ Of what installed packages define, only what may lead to the user's own code is 
 from __future__ import annotations
 
 import argparse
-from collections import deque
-from functools import cached_property, partial
-from itertools import chain
-from types import FunctionType, GeneratorType, MethodType, SimpleNamespace
+import gc
+import threading
+from collections import ChainMap, UserDict, UserList, UserString, deque
+from contextlib import suppress
+from contextvars import ContextVar
+from datetime import date, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property, lru_cache, partial
+from itertools import chain, pairwise
+from queue import Queue
+from types import FunctionType, GeneratorType, MappingProxyType, MethodType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.quasirandom import SobolEngine
 from torch.utils.data import TensorDataset
 
+from trainer.iterator_positions import batches_taken, held_by_iterator, is_iterator
 from trainer.target_errors import is_installed
 from trainer.ways_to_save import is_of_package
 
@@ -29,10 +39,16 @@ if TYPE_CHECKING:
     Parts = Iterator[tuple[str, Any]]
 
 MOST_ITEMS: Final = 256  # of a container
-SIMPLE: Final = (bool, int, float, complex, str, bytes, type(None), np.generic)
+NUMBERS: Final = (bool, int, float, complex, np.generic, Decimal, Fraction, date, time, timedelta)
+SIMPLE: Final = (*NUMBERS, str, bytes, type(None))
 FUNCTIONS: Final = (FunctionType, MethodType, partial)
 SEQUENCES: Final = (list, tuple, deque)
-NAMESPACES: Final = (SimpleNamespace, argparse.Namespace)
+# Classes of packages whose objects hold what the user puts into them.
+HOLDERS: Final = (
+    *(SimpleNamespace, argparse.Namespace, UserDict, UserList, UserString, ChainMap, Queue),
+    *(threading.local, SobolEngine),
+)
+CACHED: Final = type(lru_cache(lambda: None))
 # Attributes that are searched otherwise, and those that PyTorch saves or sets.
 OF_MODULES: Final = {"training", "_parameters", "_buffers", "_modules"}
 OF_OPTIMIZERS: Final = {"state", "param_groups", "defaults"}
@@ -56,7 +72,20 @@ def parts_of(path: str, value: Any) -> Parts:  # noqa: ANN401 - it may be anythi
         case LRScheduler():
             return _of_schedule(path, value)
         case _:
-            return chain(_items_of(path, value), of_object(path, value))
+            return chain(_behind(path, value), _items_of(path, value), of_object(path, value))
+
+
+def _behind(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
+    """Yield what objects of the standard library hold, but show by no attribute or item."""
+    if isinstance(value, ContextVar):
+        with suppress(LookupError):  # it has no value yet
+            yield path, value.get()
+    elif isinstance(value, MappingProxyType):
+        yield path, {**value}
+    elif isinstance(value, CACHED):
+        yield from _cached_by(path, value)
+    elif is_iterator(value):
+        yield from ((path, each) for each in held_by_iterator(value) if _may_lead_to_own(each))
 
 
 def of_layer(path: str, module: nn.Module) -> Parts:
@@ -87,13 +116,30 @@ def _key(key: object) -> str:
     return repr(key) if isinstance(key, (str, int, float)) else type(key).__name__
 
 
+def _cached_by(path: str, function: Any) -> Parts:  # noqa: ANN401 - as above
+    """Yield the results that `functools.lru_cache` keeps, which the user's code may change.
+
+    They are in a dictionary, or, if their number is limited, each follows its key.
+    """
+    held = gc.get_referents(function)
+    cache = next(each for each in held if type(each) is dict and each is not vars(function))
+    places = {id(key): place for place, key in enumerate(cache)}
+    for key, result in pairwise(held):
+        if id(key) in places:
+            yield f"{path}({places[id(key)]})", result
+    if id(next(iter(cache), None)) not in map(id, held):
+        yield path, cache
+
+
 def of_object(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
     """Yield the attributes of an object, and those of its classes."""
     kind = type(value)
     left_out = OF_OPTIMIZERS if isinstance(value, Optimizer) else OF_MODULES
     if isinstance(value, TensorDataset):
         yield f"{path}.tensors", value.tensors
-    if isinstance(value, NAMESPACES):
+    if (taken := batches_taken(value)) is not None:
+        yield path, taken
+    if isinstance(value, HOLDERS) and is_of_package(kind):
         yield from ((f"{path}.{name}", held) for name, held in vars(value).items())
     elif is_of_package(kind):
         for name, held in [*getattr(value, "__dict__", {}).items()]:
@@ -118,7 +164,7 @@ def _may_lead_to_own(held: object) -> bool:
         return len(held) <= MOST_ITEMS and any(map(_may_lead_to_own, held))
     if isinstance(held, dict):
         return len(held) <= MOST_ITEMS and any(map(_may_lead_to_own, held.values()))
-    return isinstance(held, FUNCTIONS) or not (
+    return isinstance(held, (*FUNCTIONS, GeneratorType)) or not (
         isinstance(held, SIMPLE) or is_of_package(type(held))
     )
 

@@ -7,8 +7,9 @@ that code names. Of what installed packages define, only modules of PyTorch are 
 from __future__ import annotations
 
 import ctypes
+from array import array
 from collections import deque
-from itertools import chain, count, islice
+from itertools import chain, islice
 from multiprocessing.sharedctypes import SynchronizedBase
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -18,6 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from trainer.iterator_positions import is_iterator, position_of
+from trainer.loading.contents import digest_of_samples
+from trainer.loading.hidden_generators import is_own_generator, states_of
 from trainer.loading.object_graph import names_in
 from trainer.object_parts import FUNCTIONS, MOST_ITEMS, SIMPLE, of_layer, of_object, parts_of
 from trainer.target_errors import is_installed
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 MOST_OBJECTS: Final = 5_000
 MOST_BYTES: Final = 2**20  # of a tensor that is compared
 SHARED: Final = (SynchronizedBase, ctypes._SimpleCData)  # noqa: SLF001 - there is no public class
+BYTES: Final = (bytearray, array)
+PLAIN: Final = (*SIMPLE, *SHARED, *BYTES, np.random.SeedSequence)
 HOOKS_OF_TENSORS: Final = ("_backward_hooks", "_post_accumulate_grad_hooks")
 
 
@@ -47,6 +53,7 @@ def reached_values(
     *,
     beside: Iterable[object] = (),
     with_own_ways: bool = False,
+    generators: Iterable[object] = (),
 ) -> Values:
     """Return the values that objects reach, but those that PyTorch's ways to save a state save.
 
@@ -56,14 +63,20 @@ def reached_values(
         beside: More modules whose states are saved; they are not searched.
         with_own_ways: Whether the modules that save their states in ways of their own are searched, instead
             of those that do not.
+        generators: The random generators whose states are saved.
     """
-    search = _ValueSearch([*beside, *modules.values()], with_own_ways=with_own_ways)
+    search = _ValueSearch(
+        [*beside, *modules.values()], with_own_ways=with_own_ways, generators=generators
+    )
     return search.run(modules, others or {})
 
 
 class _ValueSearch:
-    def __init__(self, saved: Iterable[object], *, with_own_ways: bool) -> None:
+    def __init__(
+        self, saved: Iterable[object], *, with_own_ways: bool, generators: Iterable[object]
+    ) -> None:
         self._with_own_ways = with_own_ways
+        self._generators = {id(each) for each in generators}
         self._saved = {place for each in saved for place in _memory_of(each)}
         self._known = {id(each) for each in saved}
         self._found: Values = {}
@@ -91,29 +104,41 @@ class _ValueSearch:
         return is_new
 
     def _add(self, path: str, value: Any) -> None:  # noqa: ANN401 - it may be anything
-        if isinstance(value, SIMPLE):
-            self._note(path, value)
-        elif isinstance(value, Tensor):
-            is_small = value.nbytes <= MOST_BYTES and not is_lazy(value)
-            if is_small and _memory(value) not in self._saved:
-                self._note(path, _bytes_of(value))
+        if isinstance(value, Tensor):
+            if not is_lazy(value) and _memory(value) not in self._saved:
+                self._note_pieces(path, _dense_pieces(value))
         elif isinstance(value, np.ndarray) and value.dtype.kind != "O":
             if value.nbytes <= MOST_BYTES:
                 self._note(path, value.tobytes())
-        elif isinstance(value, SHARED):
-            self._note(path, getattr(value, "value", None))
-        elif isinstance(value, count):
-            self._note(path, repr(value))
-        elif hasattr(type(value), "__length_hint__"):  # an iterator
-            self._note(path, value.__length_hint__())
+        elif isinstance(value, PLAIN):
+            self._note(path, _shown(value))
+        elif is_own_generator(value):
+            if id(value) not in self._generators:
+                self._note(path, digest_of_samples(states_of([value])))
         elif id(value) not in self._known:
+            self._note_itself(path, value)
             self._waiting.append(_Reached(path, value, is_saved=False))
+
+    def _note_pieces(self, path: str, pieces: list[Tensor]) -> None:
+        if sum(each.nbytes for each in pieces) <= MOST_BYTES:
+            self._note(path, _bytes_of(pieces))
 
     def _note(self, path: str, value: object) -> None:
         name, number = path, 2
         while name in self._found:  # for example in two functions that one function has made
             name, number = f"{path} ({number})", number + 1
         self._found[name] = value
+
+    def _note_itself(self, path: str, value: Any) -> None:  # noqa: ANN401 - as above
+        """Note how far an iterator is, and which function or class is held under another name than its own."""
+        if is_iterator(value):
+            self._note(path, position_of(value))
+        elif isinstance(value, (FunctionType, type)):
+            name = path.rpartition(".")[2]
+            if name == value.__name__ or name.startswith("__"):
+                return
+            code = getattr(value, "__code__", None)
+            self._note(path, f"{value.__qualname__}, line {getattr(code, 'co_firstlineno', None)}")
 
     def _parts_of(self, path: str, value: Any, is_saved: bool) -> Parts:  # noqa: ANN401, FBT001 - as above
         if isinstance(value, nn.Module):
@@ -192,10 +217,36 @@ def _memory(tensor: Tensor) -> int:
         return id(tensor)
 
 
-def _bytes_of(tensor: Tensor) -> bytes | None:
-    """Return the bytes of a tensor; None for one without a dense memory of its own."""
+def _shown(value: Any) -> object:  # noqa: ANN401 - one of `PLAIN`
+    """Return what of a value can be kept and compared."""
+    if isinstance(value, SHARED):
+        return getattr(value, "value", None)
+    if isinstance(value, BYTES):
+        return bytes(value) if len(value) <= MOST_BYTES else None
+    return value.n_children_spawned if isinstance(value, np.random.SeedSequence) else value
+
+
+def _dense_pieces(tensor: Tensor) -> list[Tensor]:
+    """Return the dense tensors that a tensor consists of, and nothing for one that does not tell them."""
+    tensor = tensor.detach()
+    match tensor.layout:
+        case torch.strided:
+            return [] if tensor.is_nested else [tensor]
+        case torch.sparse_coo:
+            return [tensor._indices(), tensor._values()]  # noqa: SLF001 - the public ones want it coalesced
+        case torch.sparse_csr | torch.sparse_bsr:
+            return [tensor.crow_indices(), tensor.col_indices(), tensor.values()]
+        case torch.sparse_csc | torch.sparse_bsc:
+            return [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
+        case _:
+            return []
+
+
+def _bytes_of(pieces: list[Tensor]) -> bytes | None:
+    """Return the bytes of dense tensors; None without any, or for those that have no memory."""
     try:
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        return flat.view(torch.uint8).numpy().tobytes()  # NumPy lacks types such as bfloat16
+        flat = (each.cpu().contiguous().reshape(-1) for each in pieces)
+        # NumPy lacks types such as bfloat16.
+        return b"".join(each.view(torch.uint8).numpy().tobytes() for each in flat) or None
     except (RuntimeError, TypeError):
         return None

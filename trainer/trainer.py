@@ -144,7 +144,9 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         self.batches = passes_of(self.loaders["train"])
         self.generators = ModuleGenerators(self.modules, self.loaders.values())
         self.unsaved = UnsavedState(
-            self.modules, lambda: code_beside(self, self.loaders, self.measures)
+            self.modules,
+            lambda: code_beside(self, self.loaders, self.measures),
+            lambda: self.generators.find().values(),
         )
         self.rehearsal = Rehearsal(
             self.modules,

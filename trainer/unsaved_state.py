@@ -13,7 +13,7 @@ from trainer.run_files import say
 from trainer.ways_to_save import saves_its_own_way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from trainer.configured_metrics import Measures
     from trainer.loading.loaders import Loader
@@ -31,13 +31,18 @@ class UnsavedState:
     Args:
         modules: The modules by their roles.
         others: Returns other objects whose code takes part in the training, by their names.
+        generators: Returns the random generators whose states are saved.
     """
 
     def __init__(
-        self, modules: Mapping[str, object], others: Callable[[], Mapping[str, object]] = dict
+        self,
+        modules: Mapping[str, object],
+        others: Callable[[], Mapping[str, object]] = dict,
+        generators: Callable[[], Iterable[object]] = tuple,
     ) -> None:
         self._modules = modules
         self._others = others
+        self._generators = generators
         self._before: Values = {}
         self._looks = 0
 
@@ -74,11 +79,13 @@ class UnsavedState:
             self._before = {}
 
     def _values(self) -> Values:
-        modules = self._modules
-        values = reached_values(modules, self._others())
+        modules, generators = self._modules, [*self._generators()]
+        values = reached_values(modules, self._others(), generators=generators)
         own = {role: each for role, each in modules.items() if saves_its_own_way(each)}
         if own:  # what their code reaches, they may save
-            theirs = reached_values(own, beside=modules.values(), with_own_ways=True)
+            theirs = reached_values(
+                own, beside=modules.values(), with_own_ways=True, generators=generators
+            )
             values = {path: value for path, value in values.items() if path not in theirs}
         return values
 

@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 from omegaconf import AnyNode
 from omegaconf.basecontainer import BaseContainer
 from torch import nn
@@ -64,10 +65,12 @@ INSTANCES: dict[str, Callable[[], object]] = {
     "_actions": argparse.ArgumentParser,
     "_buffers": nn.Module,
     "_config": multiprocessing.current_process,
+    "_indices": lambda: torch.zeros(1).to_sparse(),
     "_non_persistent_buffers_set": nn.Module,
     "_resolvers": lambda: BaseContainer,
     "_SimpleCData": lambda: ctypes,
     "_val": lambda: AnyNode(1),
+    "_values": lambda: torch.zeros(1).to_sparse(),
 }
 # Names that only type checkers look up.
 TYPES = {"_Hash"}

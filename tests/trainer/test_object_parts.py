@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections import ChainMap, UserDict
+from contextvars import ContextVar
 from functools import cached_property
-from types import FunctionType, SimpleNamespace
+from queue import Queue
+from types import FunctionType, MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -58,6 +62,10 @@ def double(value: int) -> int:
     ("value", "found"),
     [
         (SimpleNamespace(a=1), ["x.a"]),
+        (UserDict(a=1), ["x.data"]),
+        (ChainMap({}), ["x.maps"]),
+        (iter([Slotted()]), ["x"]),
+        (iter([1]), []),
         (TensorDataset(torch.zeros(1)), ["x.tensors"]),
         (Subset([Slotted()], [0]), ["x.dataset"]),  # type: ignore[arg-type]  # it is not asked
         (Subset([1, 2], [0]), []),  # type: ignore[arg-type]  # as above
@@ -100,3 +108,34 @@ def test_what_the_trainer_sets_is_no_part() -> None:
     found = dict(parts_of("x", Epochs()))
     assert "x.epoch" not in found
     assert found["x.steps"] == 0
+
+
+def test_what_a_context_variable_a_queue_and_a_view_hold_are_parts() -> None:
+    variable: ContextVar[int] = ContextVar("variable", default=3)
+    queue: Queue[int] = Queue()
+    assert dict(parts_of("x", variable)) == {"x": 3}
+    assert not [*parts_of("x", ContextVar("without"))]
+    assert dict(parts_of("x", queue))["x.queue"] is queue.queue
+    assert ("x", {"a": 1}) in [*parts_of("x", MappingProxyType({"a": 1}))]
+
+
+@pytest.mark.parametrize("limit", [None, 2])
+def test_what_a_function_has_cached_is_a_part(limit: int | None) -> None:
+    """By its place, which stays the same when it is used."""
+
+    @functools.lru_cache(limit)
+    def make(key: str) -> list[str]:
+        return [key]
+
+    first, second = make("first"), make("second")
+    assert make("first") is first
+    found = [*parts_of("x", make)]
+    held = [each for _, each in found] + [
+        each for _, cache in found if isinstance(cache, dict) for each in cache.values()
+    ]
+    assert any(each is first for each in held)
+    assert any(each is second for each in held)
+    if limit:
+        assert [path for path, each in found if each is first or each is second] == ["x(1)", "x(0)"]
+    make.cache_clear()
+    assert not any(isinstance(each, list) for _, each in parts_of("x", make))

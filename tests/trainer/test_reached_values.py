@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from array import array
+from collections.abc import Callable
+from decimal import Decimal
+from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -49,6 +54,13 @@ class Sequence(list[int]):
         ({1, 2}, {"x.held": 2}),
         (itertools.count(3), {"x.held": "count(3)"}),
         (iter([1, 2]), {"x.held": 2}),
+        (itertools.repeat(0), {"x.held": (0,)}),
+        (bytearray(b"a"), {"x.held": b"a"}),
+        (array("b", [1]), {"x.held": b"\1"}),
+        (Decimal(1), {"x.held": 1}),
+        (np.random.SeedSequence(1), {"x.held": 0}),
+        (dict, {"x.held": "dict, line None"}),
+        (torch.nested.nested_tensor([torch.zeros(1)], layout=torch.jagged), {"x.held": None}),
         (torch.ones(1, dtype=torch.uint8), {"x.held": b"\1"}),
         (torch.empty(1, device="meta"), {"x.held": None}),
         (torch.zeros(MOST_BYTES + 1, dtype=torch.uint8), {}),
@@ -84,3 +96,51 @@ def test_two_closures_of_one_function_are_told_apart() -> None:
 
     found = reached_values({"x": Holder([make(1), make(2)])})
     assert [value for path, value in found.items() if "start" in path] == [1, 2]
+
+
+SPARSE: dict[str, Callable[[Tensor], Tensor]] = {
+    "coo": Tensor.to_sparse,
+    "csr": Tensor.to_sparse_csr,
+    "csc": Tensor.to_sparse_csc,
+}
+
+
+@pytest.mark.parametrize("layout", SPARSE)
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_a_sparse_tensor_has_a_value(layout: str) -> None:
+    values = [
+        reached_values({"x": Holder(SPARSE[layout](torch.eye(2) * number))})["x.held"]
+        for number in (1, 1, 2)
+    ]
+    assert values[0] is not None
+    assert values[0] == values[1] != values[2]
+
+
+class Phases:
+    """An object that chooses one of its methods."""
+
+    def __init__(self) -> None:
+        self.now = self.first
+
+    def first(self) -> None:
+        """Do nothing."""
+
+    def second(self) -> None:
+        """Do nothing."""
+
+
+def test_another_function_in_the_same_attribute_is_another_value() -> None:
+    phases = Phases()
+    before = reached_values({"x": phases})
+    phases.now = phases.second
+    after = reached_values({"x": phases})
+    assert before.keys() == after.keys() == {"x.now"}
+    assert before != after
+
+
+def test_a_generator_whose_state_is_not_saved_is_a_value() -> None:
+    generator = Random(0)  # noqa: S311 - it is what is tested
+    before = reached_values({"x": Holder(generator)})
+    generator.random()
+    assert before["x.held"] != reached_values({"x": Holder(generator)})["x.held"]
+    assert reached_values({"x": Holder(generator)}, generators=[generator]) == {}

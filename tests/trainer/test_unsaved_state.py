@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import reaching_modules
 import torch
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ PLACES = {
     "generator": "note: curriculum.numbers changed in the first iteration,",
     "items": "note: curriculum.items changed",
     "shared": "note: curriculum.shared changed",
+    "sparse": "note: curriculum.adjacency changed",
+    "loader": "note: curriculum.unlabelled changed",
+    "phase": "note: curriculum.phase changed",
+    "context": "note: reaching_modules.CONTEXT changed",
+    "cached generator": "note: reaching_modules.generator(0) changed in the first iterations",
+    "environment": "note: os.environ['REACHED'] changed in the first iteration",
     "teacher": "note: curriculum.teacher.weight changed",
     "trainer": "note: trainer.own_steps changed",
     "new attribute": "note: curriculum.steps changed in the first iterations",
@@ -91,10 +98,13 @@ def test_state_that_nothing_saves_is_told_once(
     make_run: MakeRun,
     train: Train,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     changes: dict[str, Any],
     told: str,
 ) -> None:
     """After the first iteration; there is no false alarm."""
+    monkeypatch.setenv("REACHED", "")
+    reaching_modules.generator.cache_clear()
     train(make_run(iterations=3, **changes))
     torch.set_float32_matmul_precision("highest")  # one of them sets it
     said = capsys.readouterr().out

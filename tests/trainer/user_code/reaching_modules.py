@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
+from contextvars import ContextVar
+from functools import lru_cache
+from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,6 +27,13 @@ STEPS = 0
 STATE = {"steps": 0}
 SPACE = SimpleNamespace(steps=0)
 CACHE: dict[object, int] = {}
+CONTEXT: ContextVar[int] = ContextVar("CONTEXT", default=0)
+
+
+@lru_cache
+def generator() -> Random:
+    """Return the only generator."""
+    return Random(0)  # noqa: S311 - it is what users do
 
 
 class Totals:
@@ -70,6 +81,16 @@ class Counting:
         self.seen: dict[int, float] = {}
         self.cache: dict[str, Tensor] = {}
         self.best: float | None = None
+        self.adjacency = torch.eye(2).to_sparse()
+        self.always = itertools.repeat(0)
+        self.unlabelled = iter(torch.utils.data.DataLoader(labelled(3), shuffle=True))
+        self.phase = self.warm_up
+
+    def warm_up(self) -> None:
+        """Do nothing."""
+
+    def cool_down(self) -> None:
+        """Do nothing."""
 
     def cb_on_train_begin(self, trainer: Any) -> None:
         """Keep what is saved anyway, and hook in."""
@@ -103,6 +124,12 @@ class Counting:
             "iterator": lambda: next(self.ids),
             "generator": lambda: next(self.numbers),
             "items": lambda: next(self.items),
+            "sparse": lambda: self.adjacency.mul_(2),
+            "loader": lambda: next(self.unlabelled),
+            "phase": lambda: vars(self).update(phase=self.cool_down),
+            "context": lambda: CONTEXT.set(CONTEXT.get() + 1),
+            "cached generator": lambda: generator().random(),
+            "environment": lambda: os.environ.update(REACHED=f"{batch_idx} of {iteration}"),
             "shared": lambda: increment(self.shared, "value"),
             "teacher": lambda: self.teacher.weight.data.add_(1),
             "trainer": lambda: setattr(trainer, "own_steps", trainer.own_steps + 1),
