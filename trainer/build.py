@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from trainer.deciding_keys import deciding_keys
 from trainer.errors import ConfigError
 from trainer.group_folders import advise_choice
-from trainer.groups import check_options, divide, left_to, trainable
+from trainer.groups import check_finite, check_options, divide, left_to, trainable
 from trainer.hydra_targets import build, takes
 from trainer.model_call import is_about_values
 from trainer.required_methods import check_methods
@@ -213,6 +213,8 @@ def build_optimizer(config: Config, found: Mapping[str, object]) -> Optimizer:
             f"optimizer: {type(optimizer).__name__} has no parameter groups. Call super().__init__(params,"
             " defaults) in its constructor."
         )
+    options = [settings, *(entries if isinstance(entries, list) else [])]
+    check_finite(optimizer, {key for each in options for key in each})
     if entries is not None:
         check_options(optimizer, entries)
         if is_pytorchs(config, "optimizer"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, Final
 
 from torch import nn
@@ -109,6 +110,23 @@ def check_options(optimizer: Optimizer, entries: Any) -> None:  # noqa: ANN401 -
                     f"{KEY}[{place}].{key}: {type(optimizer).__name__} does not have this option."
                     f"{meant} Its options are {', '.join(known)}."
                 )
+
+
+def check_finite(optimizer: Optimizer, written: Collection[str]) -> None:
+    """Check that the learning rates are finite, and that no other option is set to what is not a number.
+
+    Args:
+        optimizer: The optimizer.
+        written: The options that the config sets.
+
+    Raises:
+        ConfigError: If one is not: PyTorch accepts it, and the first step would make all weights useless.
+    """
+    for group in optimizer.param_groups:
+        for key, value in group.items():
+            wrong = isinstance(value, float) and not isfinite(value)
+            if wrong and (key == "lr" or (key in written and isnan(value))):
+                raise ConfigError(f"optimizer.{key}: {value} is not a finite number. Correct it.")
 
 
 def check_trained(modules: Mapping[str, object]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections import deque
+from functools import cache
 from itertools import chain, islice
 from multiprocessing.sharedctypes import SynchronizedBase
 from types import FunctionType, ModuleType
@@ -28,7 +29,7 @@ from trainer.target_errors import is_installed
 from trainer.ways_to_save import is_of_package, saves_its_own_way, saves_more
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     Values = dict[str, object]
     Parts = Iterator[tuple[str, Any]]
@@ -53,7 +54,7 @@ def reached_values(
     *,
     beside: Iterable[object] = (),
     with_own_ways: bool = False,
-    generators: Iterable[object] = (),
+    generators: Callable[[], Iterable[object]] = tuple,
 ) -> Values:
     """Return the values that objects reach, but those that PyTorch's ways to save a state save.
 
@@ -63,7 +64,7 @@ def reached_values(
         beside: More modules whose states are saved; they are not searched.
         with_own_ways: Whether the modules that save their states in ways of their own are searched, instead
             of those that do not.
-        generators: The random generators whose states are saved.
+        generators: Returns the random generators whose states are saved; called if there is one.
     """
     search = _ValueSearch(
         [*beside, *modules.values()], with_own_ways=with_own_ways, generators=generators
@@ -73,10 +74,14 @@ def reached_values(
 
 class _ValueSearch:
     def __init__(
-        self, saved: Iterable[object], *, with_own_ways: bool, generators: Iterable[object]
+        self,
+        saved: Iterable[object],
+        *,
+        with_own_ways: bool,
+        generators: Callable[[], Iterable[object]],
     ) -> None:
         self._with_own_ways = with_own_ways
-        self._generators = {id(each) for each in generators}
+        self._generators = cache(lambda: {id(each) for each in generators()})
         self._saved = {place for each in saved for place in _memory_of(each)}
         self._known = {id(each) for each in saved}
         self._found: Values = {}
@@ -113,7 +118,7 @@ class _ValueSearch:
         elif isinstance(value, PLAIN):
             self._note(path, _shown(value))
         elif is_own_generator(value):
-            if id(value) not in self._generators:
+            if id(value) not in self._generators():
                 self._note(path, digest_of_samples(states_of([value])))
         elif id(value) not in self._known:
             self._note_itself(path, value)

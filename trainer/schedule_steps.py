@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from math import inf
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -87,15 +88,16 @@ def check_rates(scheduler: LRScheduler) -> None:
     """Check that a scheduler has set numbers as learning rates.
 
     Raises:
-        ConfigError: If one is not a number.
+        ConfigError: If one is not a finite number, or below 0.
     """
     for group in scheduler.optimizer.param_groups:
         rate = group["lr"]
         is_number = rate.numel() == 1 if isinstance(rate, torch.Tensor) else isinstance(rate, Real)
-        if is_number and rate < 0:
+        if is_number and not 0 <= rate < inf:
+            what = "below 0" if rate < 0 else "not finite"
             raise ConfigError(
                 f"scheduler: {type(scheduler).__name__} sets the learning rate to {shown(rate)}, which is"
-                " below 0. Correct its arguments."
+                f" {what}. Correct its arguments."
             )
         if not is_number:
             raise ConfigError(

@@ -79,7 +79,7 @@ class UnsavedState:
             self._before = {}
 
     def _values(self) -> Values:
-        modules, generators = self._modules, [*self._generators()]
+        modules, generators = self._modules, self._generators
         values = reached_values(modules, self._others(), generators=generators)
         own = {role: each for role, each in modules.items() if saves_its_own_way(each)}
         if own:  # what their code reaches, they may save

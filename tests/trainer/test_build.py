@@ -1,5 +1,6 @@
 """Groups become modules, and what is wrong with a group is said in one line."""
 
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -127,6 +128,24 @@ def test_lists_reach_a_module_as_lists() -> None:
             "'rl'. Its parameters are: params, lr",
         ),
         ("optimizer", {"_target_": "torch.optim.SGD", "lr": -1}, "Invalid learning rate: -1"),
+        *(
+            (
+                "optimizer",
+                {"_target_": "torch.optim.SGD", "lr": 0.1} | wrong,
+                r"^optimizer\.\w+: (nan|inf) is not a finite number",
+            )
+            for wrong in (
+                {"lr": nan},
+                {"lr": inf},
+                {"momentum": nan},
+                {"groups": [{"kinds": ["bias"], "lr": nan}]},
+            )
+        ),
+        (
+            "scheduler",
+            {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": nan},
+            "^scheduler: CosineAnnealingLR sets the learning rate to nan, which is not finite",
+        ),
         ("data", {"_target_": "builtins.dict"}, "^data: dict has no 'train' data set"),
         ("scheduler", {"_target_": "builtins.dict"}, "^scheduler._target_: it returns a dict"),
     ],

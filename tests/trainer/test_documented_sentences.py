@@ -39,7 +39,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("What an iteration creates", "test_unsaved_state.py::test_state_that_nothing_saves_is_told_once"),
         ("A `load_state_dict()` that", "test_state_rehearsal.py::test_state_that_cannot_be_loaded_is_refused"),
         ("Both are tried", "test_state_rehearsal.py::test_what_a_state_loses_is_told_once"),
-        ("What a state loses", "test_state_rehearsal.py::test_what_is_lost_later_is_not_noticed"),
+        ("What changes in a", "test_state_rehearsal.py::test_what_is_lost_later_is_not_noticed"),
         ("Random generators need", "test_module_generators.py::test_run_that_is_killed_or_repeated_ends_with_the_same_digest"),
     ],
     "Batches": [

@@ -143,4 +143,4 @@ def test_a_generator_whose_state_is_not_saved_is_a_value() -> None:
     before = reached_values({"x": Holder(generator)})
     generator.random()
     assert before["x.held"] != reached_values({"x": Holder(generator)})["x.held"]
-    assert reached_values({"x": Holder(generator)}, generators=[generator]) == {}
+    assert reached_values({"x": Holder(generator)}, generators=lambda: [generator]) == {}
