@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -9,10 +10,12 @@ from rich.text import Text
 
 from orchestrator.cli.boards import JsonBoard, PlainBoard, QuietBoard
 from orchestrator.cli.mlflow_reporter import available_tracking
-from orchestrator.errors import RunDirectoryError
+from orchestrator.cli.setting_flags import parse_flags, with_flags
+from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.execution.execution_course import WHOLE_RUNS, BreadthFirst
 from orchestrator.grid.identity import short
 from orchestrator.launchers.code_description import CodeDescription
+from orchestrator.runner.pause_at_iteration import STOP_AFTER
 
 if TYPE_CHECKING:
     import argparse
@@ -30,11 +33,27 @@ _RETRIES_IN_HALVING: Final = 3
 
 
 def set_up(planned: Work, options: argparse.Namespace, console: Console) -> Tracking:
-    """Repair what can be repaired, and return the tracking that is possible."""
+    """Repair what can be repaired, and return the tracking that is possible.
+
+    Raises:
+        UsageError: The environment and the order of the runs tell them to pause at different iterations.
+    """
+    _refuse_inherited_pause(planned, with_flags(planned.settings, parse_flags(options)))
     console.quiet = console.quiet or options.json
     tracking = available_tracking(planned.settings.tracking, console)
     _heal(planned, console)
     return tracking
+
+
+def _refuse_inherited_pause(planned: Work, settings: Settings) -> None:
+    """Refuse a variable that would reach the runs in the last section, where none is set for them."""
+    told = os.environ.get(STOP_AFTER)
+    if told and (planned.halving is not None or settings.order.step is not None):
+        what = "the order breadth" if planned.halving is None else "halving"
+        raise UsageError(
+            f"{STOP_AFTER} is {told} in the environment: with {what}, each run is told another iteration to"
+            f" pause after. Unset {STOP_AFTER}, or execute the runs without {what}."
+        )
 
 
 def code_of(source: GitSource) -> CodeDescription:

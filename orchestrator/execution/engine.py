@@ -15,6 +15,7 @@ from orchestrator.execution.execution_course import Standstill, variables_of
 from orchestrator.execution.failure_policy import Histories, Pacing
 from orchestrator.execution.live_attempts import Attempts
 from orchestrator.execution.open_slots import OpenSlots
+from orchestrator.execution.outrun_aims import OutrunAims
 from orchestrator.execution.run_queue import RunQueue
 from orchestrator.execution.scheduler import QueuedRun, assign
 from orchestrator.planning.plan import Action
@@ -64,6 +65,7 @@ class Engine:
         self._brake = Pacing(resources.policy)
         self._open_slots = OpenSlots(resources, self._attempts, board)
         self._recreated: Counter[RunId] = Counter()
+        self._aims = OutrunAims(resources.course)
         self._is_short = self._is_locked_out = self._has_told_of_lock = False
 
     def execute(
@@ -106,9 +108,8 @@ class Engine:
         """Queue what goes on now that nothing is left to do; return whether there is anything."""
         if self._is_ending(stop) or self._queue or self._elsewhere:
             return False
-        following = self._course.go_on(self._ended.failed)
-        self._queue.ready.extend(map(QueuedRun, following))
-        return bool(following)
+        self._queue.ready.extend(map(QueuedRun, self._course.go_on(self._ended.failed)))
+        return bool(self._queue.ready)
 
     def _is_ending(self, stop: StopRequests) -> bool:
         return stop.asked or bool(self._gave_up)
@@ -147,9 +148,11 @@ class Engine:
         decision, run = waiting.decision, waiting.decision.run
         try:
             seen = self._experiment.run(run.run_id).observe()
-            if not self._is_ours(decision, seen):
+            is_ours = self._is_ours(decision, seen)
+            aimed = self._aims.renew(waiting, seen, self._ended.failed) if is_ours else None
+            if aimed is None:
                 return
-            number = seen.attempts + 1
+            waiting, decision, number = aimed, aimed.decision, seen.attempts + 1
             directory = self._experiment.create(run)
             environment = {**slot.environment, **run.environment, **variables_of(decision)}
             attempt = self._launcher.start(run, directory, number, environment)
@@ -180,10 +183,7 @@ class Engine:
             self._board.show(Blocked(slot, why))
 
     def _prepare_ahead(self, stop: StopRequests) -> None:
-        """Prepare directories and a runner for the next runs while the slots are busy.
-
-        Errors are ignored here; they are reported when the run starts.
-        """
+        """Prepare directories and a runner for the next runs; errors are reported when they start."""
         if self._queue.ready and not (self._is_ending(stop) or self._is_short):
             following = self._queue.following(len(self._open_slots.allotment))
             with suppress(OSError, OrchestratorError):
@@ -197,6 +197,7 @@ class Engine:
         failure counts as one of this process: every run is executed once, not once per orchestrator.
         """
         now = decision.again(seen)
+        news = self._aims.look(decision, seen)
         if seen.state is State.RUNNING:
             self._elsewhere.adopt(now)
             return False
@@ -206,7 +207,6 @@ class Engine:
         if decision.is_reached(seen):
             self._pause(decision, seen)
             return False
-        news = decision.action is Action.WAIT or seen.attempts > decision.seen.attempts
         if now.action is not Action.SKIP and not (now.action is Action.RETRY and news):
             return True
         if not (seen.failure and self._tries_again(decision, seen.failure, seen)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.scheduler import QueuedRun
 from orchestrator.grid.extension import total_of
+from orchestrator.rundir.pauses import read_pauses
 from orchestrator.rundir.run_metrics import read_contiguous_steps
 from orchestrator.runner.pause_at_iteration import STOP_AFTER
 
@@ -59,6 +60,14 @@ class WholeRuns:
         """Return the decision as it is."""
         return decision
 
+    def aim_again(
+        self,
+        decision: Decision,
+        failed: Collection[RunId],  # noqa: ARG002 # of no interest
+    ) -> Decision | None:
+        """Return the decision as it is."""
+        return decision
+
     def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
         """Do nothing: no run is told to pause."""
 
@@ -94,14 +103,25 @@ class BreadthFirst(WholeRuns):
         """Return the decision to execute a run up to the next multiple of the step."""
         return self._beyond(decision, decision.seen.saved)
 
+    def aim_again(
+        self,
+        decision: Decision,
+        failed: Collection[RunId],  # noqa: ARG002 # as above
+    ) -> Decision | None:
+        """Return the decision to go on from where another process has left a run."""
+        return self.aim(decision)
+
     def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
         """Queue the run for its next iterations."""
         reached = max(seen.saved, seen.progress.iteration if seen.progress else 0)
         queue.ready.append(QueuedRun(self._beyond(decision.again(seen), reached)))
 
     def _beyond(self, decision: Decision, reached: int) -> Decision:
-        if decision.seen.progress is None and decision.seen.is_paused:
-            # What it has logged shows how far it is.
-            metrics = self._experiment.run(decision.run.run_id).metrics
-            reached = len(read_contiguous_steps(metrics))
+        if decision.seen.progress is None:
+            # What it has logged shows how far it is, and where it has paused.
+            directory = self._experiment.run(decision.run.run_id)
+            logged = len(read_contiguous_steps(directory.metrics))
+            if not decision.seen.is_paused:  # the last one may not be over
+                logged = max(0, logged - 1)
+            reached = max(logged, read_pauses(directory, decision.seen).furthest)
         return replace(decision, stop_after=(reached // self._step + 1) * self._step)

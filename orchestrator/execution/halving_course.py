@@ -68,6 +68,17 @@ class HalvingCourse:
         self._out.add(decision.run.run_id)
         return decision
 
+    def aim_again(self, decision: Decision, failed: Collection[RunId]) -> Decision | None:
+        """Decide again on a run that another process has executed meanwhile; None if it does not go on."""
+        run_id = decision.run.run_id
+        self._out.discard(run_id)
+        self._issued = {each for each in self._issued if each[0] != run_id}
+        self._observe()
+        stage, place = self._look(failed), self._places[run_id]
+        if stage is None or stage.of(place).verdict is not RungVerdict.GOES_ON:
+            return None
+        return self.aim(self._decisions.seeing(self._seen, stage)[place])
+
     def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
         """Queue the runs that go on before all others, if they need not wait for these."""
         self._out.discard(decision.run.run_id)

@@ -99,6 +99,12 @@ class Course(Protocol):
     def aim(self, decision: Decision) -> Decision:
         """Return a decision on a run that is to start, or that is waited for, with how far it goes."""
 
+    def aim_again(self, decision: Decision, failed: Collection[RunId]) -> Decision | None:
+        """Return a decision on a run that another process has executed meanwhile, with how far it goes now.
+
+        None: it does not go on now. ``failed`` are the runs that are not retried.
+        """
+
     def note_pause(self, decision: Decision, seen: Observation, queue: RunQueue) -> None:
         """Queue what goes on after a run has come as far as it was to."""
 

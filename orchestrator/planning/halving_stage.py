@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from orchestrator.errors import UsageError
-from orchestrator.grid.extension import TOTAL
+from orchestrator.grid.extension import TOTAL, total_of
 from orchestrator.grid.identity import Run, short
 from orchestrator.planning.curve_reader import CurveReader
 from orchestrator.planning.missing_metric import describe_choice
@@ -133,14 +133,13 @@ class StageReader:
             failed = {
                 at for at, each in seen.items() if has_failed_by_itself(each.state, each.failure)
             }
-        logged = {at: self._curves.read(decisions.run(at).run_id, it) for at, it in seen.items()}
+        logged = {at: self._read(decisions.run(at), it) for at, it in seen.items()}
         meaning = find_meaning(list(logged.values()), self._halving.steps_from)
         contestants: dict[int, Contestant] = {}
         for at, each in logged.items():
             end = End.DONE if seen[at].state is State.DONE else End.OPEN
-            curve = meaning.by_iteration(each)
-            reached = max(curve, default=0) if each.reached is None else each.reached
-            contestants[at] = Contestant(decisions.run(at).run_id, curve, reached, end)
+            curve, done = meaning.by_iteration(each), meaning.reached(each)
+            contestants[at] = Contestant(decisions.run(at).run_id, curve, done, end)
         for at in failed:
             known = contestants.get(at) or Contestant(decisions.run(at).run_id)
             contestants[at] = replace(known, end=End.FAILED)
@@ -152,10 +151,17 @@ class StageReader:
         # Those that come later may tell what the steps of the first ones mean.
         has_all = len(contestants) == runs and all(each.has_reached(first) for each in everyone)
         if any(each.end is End.OPEN for each in everyone):
-            self._check_steps(contestants, seen, logged, meaning, has_all=has_all)
-            if has_all or self._halving.is_asynchronous:
-                self._check_first_step(contestants, logged, meaning)
+            compared = has_all or self._halving.is_asynchronous
+            is_live = any(each.state in LIVE for each in seen.values())
+            for at, each in logged.items():
+                if contestants[at].end is not End.FAILED and (compared or each.is_exact):
+                    reached = self._find_known(contestants[at], each, meaning, is_live=is_live)
+                    contestants[at] = replace(contestants[at], reached=reached)
         return find_stage(contestants, runs, self._halving)
+
+    def _read(self, run: Run, seen: Observation) -> LoggedMetric:
+        total = None if seen.progress else total_of(run.config)
+        return self._curves.read(run.run_id, seen, total)
 
     def _check_metric(
         self,
@@ -174,49 +180,45 @@ class StageReader:
         if arrived and not any(logged[at].curve for at in ended):
             raise UsageError(self._describe_lack(arrived, first))
 
-    def _check_steps(
-        self,
-        contestants: Mapping[int, Contestant],
-        seen: Mapping[int, Observation],
-        logged: Mapping[int, LoggedMetric],
-        meaning: StepMeaning,
-        *,
-        has_all: bool,
-    ) -> None:
-        """Refuse steps that do not tell the value of an open run at a rung.
+    def _find_known(
+        self, run: Contestant, logged: LoggedMetric, meaning: StepMeaning, *, is_live: bool
+    ) -> int:
+        """Return how far a run is, up to the first rung at which its steps do not tell its value.
 
-        ``has_all``: all runs have come to the first one.
+        Raises:
+            UsageError: There is such a rung, and nobody who may tell still lives, so that it is in vain to
+                wait.
         """
-        first = self._halving.rung(0) or 1
-        for at, each in logged.items():
-            run = contestants[at]
-            if run.end is not End.OPEN or run.reached < first:
-                continue
-            is_settled = seen[at].state not in LIVE and (has_all or each.is_first)
-            if is_settled and meaning.read(each) is StepReading.UNCLEAR:
-                raise UsageError(
-                    f"halving: the steps of {self._halving.metric!r} are not iterations: run"
-                    f" {short(run.run_id)} has {len(each.curve)} values up to step"
-                    f" {max(each.curve)} after iteration {run.reached}. Log it once per iteration."
-                )
+        rungs = [*self._halving.rungs_up_to(run.reached)]
+        if meaning.is_unclear(logged):
+            unknown = min(rungs, default=1 if run.end is End.DONE else None)
+            trouble = (
+                f"halving: the steps of {self._halving.metric!r} are not iterations: run"
+                f" {short(run.run_id)} has {len(logged.curve)} values up to step"
+                f" {max(logged.curve)} after iteration {run.reached}. Log it once per iteration."
+            )
+        else:
+            unknown = next((it for it in rungs if meaning.is_doubtful(logged, it)), None)
+            trouble = self._describe_doubt(run, logged, meaning)
+        if unknown is None:
+            return run.reached
+        if is_live and not logged.is_exact:
+            return unknown - 1
+        raise UsageError(trouble)
 
-    def _check_first_step(
-        self,
-        contestants: Mapping[int, Contestant],
-        logged: Mapping[int, LoggedMetric],
-        meaning: StepMeaning,
-    ) -> None:
-        """Refuse steps of which it is not known what the first one is, where a place depends on it."""
-        for at, each in logged.items():
-            rungs = self._halving.rungs_up_to(contestants[at].reached)
-            if any(meaning.is_doubtful(each, rung) for rung in rungs):
-                steps = list(map(str, each.curve))
-                few = ", ".join(steps[:_STEPS]) + (", ..." if len(steps) > _STEPS else "")
-                raise UsageError(
-                    f"halving: the steps of {self._halving.metric!r} do not tell whether the first"
-                    f" iteration is step 0 or 1: run {short(contestants[at].run_id)} has the steps {few}"
-                    f" after iteration {contestants[at].reached}. Set orch.halving.steps_from to 0 or 1."
-                )
+    def _describe_doubt(self, run: Contestant, logged: LoggedMetric, meaning: StepMeaning) -> str:
+        steps = list(map(str, logged.curve))
+        few = ", ".join(steps[:_STEPS]) + (", ..." if len(steps) > _STEPS else "")
+        has = f"run {short(run.run_id)} has the steps {few} after iteration {run.reached}"
+        if meaning.readings(logged) <= {StepReading.FROM_0, StepReading.FROM_1}:
+            return (
+                f"halving: the steps of {self._halving.metric!r} do not tell whether the first"
+                f" iteration is step 0 or 1: {has}. Set orch.halving.steps_from to 0 or 1."
+            )
+        return (
+            f"halving: the steps of {self._halving.metric!r} do not tell whether they are iterations: {has}."
+            " If they are, set orch.halving.steps_from to 0 or 1; if not, log it with the iteration as its step."
+        )
 
     def _describe_lack(self, arrived: Iterable[Contestant], first: int) -> str:
         there = (read_curves(self._experiment.run(each.run_id).metrics) for each in arrived)

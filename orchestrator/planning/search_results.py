@@ -94,11 +94,13 @@ class SearchResults:
             return TriedPoint(member.places, PointOutcome.NOTHING)
         rung = 0
         if self._halving is not None and logged is not None:
-            rung = max(self._halving.rungs_up_to(logged.reached or 0), default=0)
+            rung = max(self._halving.rungs_up_to(meaning.reached(logged)), default=0)
         if logged is None or not rung:
             return TriedPoint(member.places, PointOutcome.OPEN)
         if not logged.curve:
             return None
+        if meaning.is_unclear(logged) or meaning.is_doubtful(logged, rung):
+            return TriedPoint(member.places, PointOutcome.OPEN)
         value = value_at(meaning.by_iteration(logged), rung)
         return TriedPoint(member.places, PointOutcome.PARTLY, value, rung)
 

@@ -1,180 +1,248 @@
 """What the steps of a logged metric mean: iterations counted from 1 or from 0, or one value per iteration.
 
 Runs of one grid have the same program, so that what the steps of one run leave open, those of another
-one may tell.
+one may tell. What none tells is left open, as long as no value depends on it.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import Enum
+from functools import reduce
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from orchestrator.planning.learning_curves import Curve
 
 _Steps: TypeAlias = "Sequence[int]"
-_FEW: Final = 3  # steps, which may be spaced equally by chance
 
 
 class StepReading(Enum):
-    """What steps are."""
+    """What steps are.
 
-    ITERATIONS = "iterations"
+    In ``FROM_1`` and ``ONE_EACH_AFTER_0``, step 0 is a value before the first iteration.
+    """
+
+    FROM_1 = "iterations, counted from 1"
+    FROM_0 = "iterations, counted from 0"
     ONE_EACH = "something else, such as updates, of which each iteration has one value"
-    UNCLEAR = "unclear"
+    ONE_EACH_AFTER_0 = "the same, and step 0"
+
+    def iterations(self, steps: _Steps) -> Sequence[int]:
+        """Return the iterations of steps, counted from 1."""
+        match self:
+            case StepReading.FROM_1:
+                return steps
+            case StepReading.FROM_0:
+                return [step + 1 for step in steps]
+            case StepReading.ONE_EACH:
+                return range(1, len(steps) + 1)
+            case StepReading.ONE_EACH_AFTER_0:
+                return range(len(steps))
+
+
+_ALL: Final = frozenset(StepReading)
+_COUNTED: Final = (StepReading.FROM_0, StepReading.FROM_1)  # by the step of the first iteration
+_EACH: Final = (StepReading.ONE_EACH, StepReading.ONE_EACH_AFTER_0)
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedMetric:
     """What a run has logged of a metric: values by step, in order.
 
-    ``reached`` is how many iterations it reports; None: it reports none. ``is_settled``: its last attempt
-    has ended by itself, so that it has logged just what it reports. ``is_first``: there was no other
-    attempt before, which may have come further.
+    ``reached`` is how many iterations it has done; None: it does not tell, but has come at least to
+    ``paused_after``. ``total`` is how many it has, if that is known. ``is_settled``: its last attempt has
+    ended by itself, so that all that it has done is logged. ``is_whole``: no attempt before was lost,
+    which may have come further. ``is_trainers``: the trainer has logged it, whose steps are iterations
+    counted from 1.
     """
 
     curve: Curve
     reached: int | None
     is_settled: bool = True
-    is_first: bool = True
+    is_whole: bool = True
+    total: int | None = None
+    paused_after: int = 0
+    is_trainers: bool = False
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it has logged what it has to tell of as many iterations as it has done, and no more."""
+        return self.is_settled and self.is_whole and self.reached is not None
 
 
 @dataclass(frozen=True, slots=True)
 class StepMeaning:
-    """What the steps of a grid's runs mean.
+    """What the steps of a grid's runs mean: the ``shared`` readings that all of them allow.
 
-    ``first`` is the step of the first iteration, 0 or 1; None: the runs do not tell. ``shared`` is how
-    the steps of most runs are to be read; None: either way.
+    ``is_told``: a run has shown which, so that they hold for those as well of which an attempt was lost.
+    ``spacing`` is the distance of steps where all runs have the same. ``first`` is the step of the first
+    iteration, if the user has said it.
     """
 
-    first: int | None = 1
-    shared: StepReading | None = None
+    shared: frozenset[StepReading] = _ALL
+    is_told: bool = False
+    spacing: int | None = None
+    first: int | None = None
 
-    def read(self, logged: LoggedMetric) -> StepReading:
-        """Return how the steps of one run are to be read."""
-        steps = list(logged.curve)
-        if not steps or logged.reached is None or _counts_iterations(steps, logged.reached):
-            return StepReading.ITERATIONS
-        readings = _possible(steps, logged.reached, is_first=logged.is_first)
-        if len(readings) == 1:
-            return readings[0]
-        if self.shared is not None and readings:
-            return self.shared
-        is_beyond = steps[0] > logged.reached  # and a lost attempt came hardly that far
-        is_beyond = is_beyond and len(steps) in (logged.reached, logged.reached + 1)
-        return StepReading.ONE_EACH if readings and is_beyond else StepReading.UNCLEAR
+    def readings(self, logged: LoggedMetric) -> frozenset[StepReading]:
+        """Return how the steps of one run may be read; nothing if they are not to be understood."""
+        if logged.is_trainers:
+            return frozenset([StepReading.FROM_1])
+        possible = frozenset(each for each in _ALL if _is_possible(each, logged))
+        likely = frozenset(each for each in possible if _is_regular(each, logged, self.spacing))
+        found = likely & self.shared or possible & self.shared
+        if not logged.is_exact and not self.is_told and self.first is None and _goes_beyond(logged):
+            return frozenset()  # they may be anything
+        if self.first is not None and found.intersection(_COUNTED):
+            return frozenset([_COUNTED[self.first]])
+        return found
 
     def by_iteration(self, logged: LoggedMetric) -> Curve:
         """Return the values of a run by iteration, counted from 1, without those of a lost attempt.
 
-        A run that was killed may have logged iterations that it has not come to again.
+        A run that was killed may have logged iterations that it has not come to again. One that does
+        not report its progress may have logged a value that the next attempt replaces.
         """
-        if self.read(logged) is StepReading.ONE_EACH:
-            found = dict(enumerate(logged.curve.values(), start=1))
-        else:
-            ahead = 1 if self.first == 0 else 0
-            found = {step + ahead: value for step, value in logged.curve.items()}
-        if logged.reached is None:
-            return found
-        return {at: value for at, value in found.items() if at <= logged.reached}
+        found = self.readings(logged)
+        reading = next((each for each in StepReading if each in found), StepReading.FROM_1)
+        return _by_iteration(logged, reading)
+
+    def reached(self, logged: LoggedMetric) -> int:
+        """Return how many iterations a run has done at least; what reports none, as its steps tell."""
+        if logged.reached is not None:
+            return logged.reached
+        curves = (_by_iteration(logged, each) for each in self.readings(logged))
+        return max(logged.paused_after, min((max(curve, default=0) for curve in curves), default=0))
+
+    def is_unclear(self, logged: LoggedMetric) -> bool:
+        """Return whether the steps of a run can be neither iterations nor one value for each of them."""
+        return bool(logged.curve) and not self.readings(logged)
 
     def is_doubtful(self, logged: LoggedMetric, iteration: int) -> bool:
         """Return whether the value of a run after an iteration depends on what is not told."""
-        if self.first is not None or self.read(logged) is StepReading.ONE_EACH:
+        if logged.is_trainers:
             return False
-        return iteration in logged.curve and (logged.reached or 0) > iteration
+        steps = list(logged.curve)
+        readings = self.readings(logged)
+        counts = {bisect_right(each.iterations(steps), iteration) for each in readings}
+        if not self.is_told and self.first is None and readings and not _is_dense(steps):
+            counts.add(len(steps))  # all of them may be of earlier iterations
+        return len(counts) > 1
 
 
 def find_meaning(runs: Sequence[LoggedMetric], first: int | None = None) -> StepMeaning:
     """Return what the steps of runs mean; ``first`` is the step of the first iteration, if it is known."""
-    told = [each for each in runs if each.curve]
-    settled = [each for each in told if each.is_settled and each.reached is not None]
-    readings = {reading for each in settled if (reading := _sure_reading(each))}
-    shared = readings.pop() if len(readings) == 1 else None
-    return StepMeaning(_find_first(told, settled) if first is None else first, shared)
+    logged = [each for each in runs if each.curve]
+    own = StepMeaning(is_told=True, spacing=_find_spacing(logged))
+    exact = [each for each in logged if each.is_exact]
+    readings = [own.readings(each) for each in exact]
+    sure = _share(readings)
+    likely = _share(own.readings(each) for each in logged if not each.is_exact)
+    is_told = all(readings) and any(map(_is_telling, exact))
+    return StepMeaning(sure & likely or sure, is_told, own.spacing, first)
 
 
-def _find_first(told: Sequence[LoggedMetric], settled: Sequence[LoggedMetric]) -> int | None:
-    """Return the step of the first iteration, by the strongest evidence that there is."""
-    undisturbed = [each for each in settled if each.is_first]
-    for evidence in (
-        {_proven_first(each) for each in undisturbed},
-        {_proven_first(each) for each in settled},
-        {_likely_first(each) for each in told},
-    ):
-        firsts = evidence - {None}
-        if firsts:
-            return firsts.pop() if len(firsts) == 1 else None
-    return None
+def _share(readings: Iterable[frozenset[StepReading]]) -> frozenset[StepReading]:
+    return reduce(frozenset.intersection, filter(None, readings), _ALL)
 
 
-def _proven_first(logged: LoggedMetric) -> int | None:
-    """Return the step of the first iteration, if only one fits how far a run has come.
-
-    A program that logs every k iterations has logged all of those that it has come to.
-    """
-    steps, reached = list(logged.curve), logged.reached or 0
-    if steps[0] < 0 or steps[-1] > reached:
-        return None
-    if steps[-1] == reached:
-        return 1
-    spacing = _spacing(steps)
-    if not spacing:
-        return None
-    fits = [first for first in (0, 1) if steps[-1] + spacing > reached - 1 + first]
-    return fits[0] if len(fits) == 1 else None
-
-
-def _likely_first(logged: LoggedMetric) -> int | None:
-    """Return the step of the first iteration for a program that logs after each k-th one."""
-    steps, reached = list(logged.curve), logged.reached or 0
-    if steps[0] == 0:
-        return 0
-    spacing = _spacing(steps)
-    if spacing is None and steps[-1] == reached - 1 and len(steps) > _FEW:
-        spacing = _spacing(steps[:-1])  # it logs its last iteration as well
-    elif spacing is not None and logged.is_settled and steps[-1] + spacing < reached:
-        return None
-    return {spacing: 1, spacing - 1: 0}.get(steps[0]) if spacing else None
-
-
-def _sure_reading(logged: LoggedMetric) -> StepReading | None:
-    """Return how the steps of a settled run are to be read, if only one way is possible."""
-    steps, reached = list(logged.curve), logged.reached or 0
-    counts, is_one_each = _counts_iterations(steps, reached), _is_one_each(steps, reached)
-    if counts and not is_one_each:
-        return StepReading.ITERATIONS
-    return StepReading.ONE_EACH if is_one_each and not counts and logged.is_first else None
-
-
-def _possible(steps: _Steps, reached: int, *, is_first: bool) -> Sequence[StepReading]:
-    """Return the possible readings of steps beyond the iterations that a run reports."""
-    if is_first:
-        return [StepReading.ONE_EACH] if _is_one_each(steps, reached) else []
-    spacing = _spacing(steps)
-    found = [StepReading.ITERATIONS] if steps[0] >= 0 else []
-    is_dense = spacing == 1 and steps[0] in (0, 1)
-    if spacing is not None and not is_dense and len(steps) >= reached:
-        found.append(StepReading.ONE_EACH)
+def _by_iteration(logged: LoggedMetric, reading: StepReading) -> Curve:
+    iterations = reading.iterations(list(logged.curve))
+    found = dict(zip(iterations, logged.curve.values(), strict=True))
+    if logged.reached is not None:
+        return {at: value for at, value in found.items() if at <= logged.reached}
+    last = max(found, default=0)
+    if not logged.is_settled and last > logged.paused_after:
+        del found[last]
     return found
 
 
-def _counts_iterations(steps: _Steps, reached: int) -> bool:
-    if steps[0] < 0:
+def _is_telling(logged: LoggedMetric) -> bool:
+    """Return whether a run has logged enough to tell iterations from other steps."""
+    return len([step for step in logged.curve if step]) > 1
+
+
+def _goes_beyond(logged: LoggedMetric) -> bool:
+    """Return whether a run has steps beyond the iterations that it is known to have done."""
+    steps = list(logged.curve)
+    if not steps or _is_dense(steps):
         return False
-    is_ahead = steps[-1] == reached + 1 and reached in steps
-    return steps[-1] <= reached or is_ahead
+    return logged.reached is None or steps[-1] > logged.reached
 
 
-def _is_one_each(steps: _Steps, reached: int) -> bool:
-    return _spacing(steps) is not None and abs(len(steps) - reached) <= 1
+def _is_dense(steps: _Steps) -> bool:
+    """Return whether these are all steps from 0 or 1 on, which only iterations are."""
+    return bool(steps) and steps[0] in (0, 1) and steps[-1] - steps[0] + 1 == len(steps)
 
 
-def _spacing(steps: _Steps) -> int | None:
-    """Return the distance between steps; 0 for a single one, None if they are irregular."""
+def _is_possible(reading: StepReading, logged: LoggedMetric) -> bool:
+    """Return whether the number of steps, and the highest of them, fit how far a run has come."""
+    steps, reached = list(logged.curve), logged.reached
+    last = reading.iterations(steps)[-1] if steps else 0
+    if not steps or (logged.total is not None and last > logged.total):
+        return not steps
+    if reading in _COUNTED:
+        if reached is None or not logged.is_exact:
+            return steps[0] >= 0
+        return steps[0] >= 0 and (last <= reached or _reports_late(reading, steps, reached))
     spacings = {after - before for before, after in pairwise(steps)}
-    return None if len(spacings) > 1 else next(iter(spacings), 0)
+    if len(spacings) > 1 or (reading is StepReading.ONE_EACH_AFTER_0 and steps[0] != 0):
+        return False
+    if reached is None or not logged.is_settled:
+        return True
+    return last == reached if logged.is_whole else last >= reached
+
+
+def _reports_late(reading: StepReading, steps: _Steps, reached: int) -> bool:
+    """Return whether a program has logged an iteration that it reports only after the next one.
+
+    After the first one, the other value may as well be the second one of the same iteration.
+    """
+    is_next = reading is StepReading.FROM_1 and list(steps[-2:]) == [reached, reached + 1]
+    return is_next and reached > 1
+
+
+def _is_regular(reading: StepReading, logged: LoggedMetric, spacing: int | None) -> bool:
+    """Return whether a program has logged so that does after each k-th iteration.
+
+    It may begin with the first iteration or with the k-th, and log before them, and after the last one.
+    """
+    iterations = [each for each in reading.iterations(list(logged.curve)) if each > 0]
+    reached = logged.reached if logged.is_exact else None
+    if reading in _EACH:
+        return logged.reached is None or len(iterations) >= logged.reached - 1
+    ends = [iterations]
+    if iterations and iterations[-1] == logged.total:
+        ends.append(iterations[:-1])
+    return any(_has_every(each, reached, spacing) for each in ends)
+
+
+def _has_every(iterations: _Steps, reached: int | None, spacing: int | None) -> bool:
+    """Return whether these are all of each k-th iteration up to the one that was reached, if it is known."""
+    spacings = {after - before for before, after in pairwise(iterations)}
+    if not spacings and iterations and iterations[0] != 1:
+        spacings = {iterations[0]}
+    if not spacings and spacing is not None:
+        spacings = {spacing}
+    if len(spacings) != 1:
+        return not spacings
+    (every,) = spacings
+    following = iterations[-1] + every if iterations else every
+    begins = not iterations or iterations[0] in (1, every)
+    return begins and (reached is None or following > reached)
+
+
+def _find_spacing(runs: Sequence[LoggedMetric]) -> int | None:
+    """Return the distance of steps, if it is the same in all runs; the first and the last may be others."""
+    found: set[int] = set()
+    for each in runs:
+        steps = [step for step in each.curve if step != 0]
+        if each.total is not None and steps and steps[-1] >= each.total - 1:
+            steps.pop()
+        found.update(after - before for before, after in pairwise(steps))
+    return found.pop() if len(found) == 1 else None

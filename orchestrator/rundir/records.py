@@ -62,6 +62,7 @@ def _status_as_json(status: Status) -> Mapping[str, object]:
         "job": status.job,
         "gpu_memory": status.gpu_memory,
         "lost": status.lost,
+        "paused_after": status.paused_after,
     }
 
 
@@ -101,6 +102,7 @@ def parse_status(content: bytes) -> Status | Unreadable:
             job=_text(found.get("job")),
             gpu_memory=_count(found.get("gpu_memory")),
             lost=_count(found.get("lost")) or 0,
+            paused_after=_count(found.get("paused_after")),
         )
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:

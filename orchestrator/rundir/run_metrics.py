@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -235,6 +236,24 @@ def read_last_step(metrics: Path | str) -> int | None:
     """Return the step of the last point of ``metrics.jsonl``, or None without one."""
     with contextlib.suppress(OSError):
         return metric_points.parse_last_step(durable.read_tail(metrics, _TAIL))
+    return None
+
+
+def read_furthest_step(metrics: Path | str, since: tuple[int, ...]) -> int | None:
+    """Return the highest step of what was logged after a look at the file; None if that is nothing.
+
+    Args:
+        metrics: ``metrics.jsonl``.
+        since: What ``stat_of`` returned then. In a file that has been replaced, all points are new.
+    """
+    with contextlib.suppress(OSError):
+        found = os.lstat(metrics)
+        inode, size = since[:2] if since else (found.st_ino, 0)
+        is_same = found.st_ino == inode and found.st_size >= size
+        grown = found.st_size - size if is_same else found.st_size
+        # The byte before tells where the first line begins.
+        lines = durable.read_tail(metrics, min(grown + 1, _WHOLE)) if grown else b""
+        return max((step for _, _, step in metric_points.parse_all_points(lines)), default=None)
     return None
 
 

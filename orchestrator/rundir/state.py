@@ -12,7 +12,6 @@ from orchestrator.rundir.lost_attempts import MOST_LOST, describe_loss
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
 FINISHED: Final = "it has finished"
 PAUSED: Final = "it has paused"
 
@@ -58,7 +57,7 @@ class Status:
     ``slot`` and ``gpu`` say where the attempt runs, and ``resumed_at`` at which iteration it began.
     ``host``, ``boot_id`` and ``node`` say where it was executed, ``job`` in which job of a cluster.
     ``gpu_memory`` is the most that it has used of its GPUs, in bytes, once it has ended. ``lost`` counts
-    the lost attempts in a row before this one.
+    the lost attempts in a row before this one. ``paused_after``: the iteration after which it paused as told.
     """
 
     record: Record
@@ -79,6 +78,7 @@ class Status:
     job: str | None = None
     gpu_memory: int | None = None
     lost: int = 0
+    paused_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,26 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from orchestrator.rundir.run_metrics import read_contiguous_steps, read_last_step
+from orchestrator.rundir.program_files import stat_of
+from orchestrator.rundir.run_metrics import (
+    read_contiguous_steps,
+    read_furthest_step,
+    read_last_step,
+)
 from orchestrator.rundir.state import PAUSED, Failure, Record
 from orchestrator.runner.failure_classes import FailureKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation, Progress, Status
     from orchestrator.runner.runner_guard import Begun
 
 STOP_AFTER: Final = "ORCH_STOP_AFTER"
+_WHAT_TO_REPORT: Final = (
+    "Report the number of finished iterations in progress.json, and write results.json at the end."
+)
 
 
 class HowFar(NamedTuple):
@@ -29,23 +39,29 @@ class HowFar(NamedTuple):
     step: int
 
 
+_NOWHERE: Final = HowFar(-1, -1)
+
+
 def own_stop_after() -> int | None:
     """Return the iteration after which the program of this process is to pause."""
     told = os.environ.get(STOP_AFTER, "")
     return int(told) if told.isdecimal() else None
 
 
-def read_pause(directory: RunDirectory, seen: Observation) -> tuple[int | None, HowFar | None]:
-    """Return after which iteration the program of this process is to pause, and where it last did.
+def read_pause(
+    directory: RunDirectory, seen: Observation
+) -> tuple[int | None, HowFar | None, tuple[int, ...]]:
+    """Return after which iteration the program is to pause, where it last did, and a sign of its metrics.
 
     Args:
         directory: The run directory.
         seen: What the attempts before have left in it.
     """
     after = own_stop_after()
-    if after is None or not seen.is_paused:
-        return after, None
-    return after, _how_far(directory, seen.progress)
+    if after is None:
+        return None, None, ()
+    last = _how_far(directory, seen.progress) if seen.is_paused else None
+    return after, last, stat_of(str(directory.metrics))
 
 
 def judge_pause(
@@ -56,20 +72,24 @@ def judge_pause(
     One that does not heed the variable goes on to its end. One that ends before the iteration may
     count from 0, or report late: it has paused if that gets it further.
     """
-    after = begun.stop_after
+    after, must_leave_results = begun.stop_after, begun.program.leaves_results
     if after is None or directory.signs_of_the_end()[1] != begun.signs[1]:
         return None
-    if progress and (progress.is_complete or after >= progress.iterations):
-        return None
-    paused = replace(status, record=Record.INTERRUPTED, reason=PAUSED)
-    if progress and progress.iteration >= after:
-        return paused
-    if begun.program.leaves_results or not (progress or _is_cut_short(directory, after)):
+    if progress:
+        is_over = progress.is_complete or after >= progress.iterations
+        is_there = progress.iteration >= after
+    else:
+        steps = read_contiguous_steps(directory.metrics)
+        is_over = must_leave_results or _is_over(directory, begun, after, steps)
+        is_there = bool(steps) and steps[-1] >= after
+    if is_over or (must_leave_results and not is_there):
         return None
     reached = _how_far(directory, progress)
-    if begun.last_pause is None or reached > begun.last_pause:
-        return paused
-    return replace(status, record=Record.FAILED, failure=_describe_standstill(after, progress))
+    is_further = begun.last_pause is None or reached > begun.last_pause
+    if is_there or (is_further and reached != _NOWHERE):
+        return replace(status, record=Record.INTERRUPTED, reason=PAUSED, paused_after=after)
+    why = _describe_silence(after) if reached == _NOWHERE else _describe_standstill(after, progress)
+    return replace(status, record=Record.FAILED, failure=Failure(FailureKind.ERROR, why))
 
 
 def _how_far(directory: RunDirectory, progress: Progress | None) -> HowFar:
@@ -77,25 +97,35 @@ def _how_far(directory: RunDirectory, progress: Progress | None) -> HowFar:
     return HowFar(progress.iteration if progress else -1, -1 if step is None else step)
 
 
-def _is_cut_short(directory: RunDirectory, after: int) -> bool:
-    """Return whether a run has logged fewer iterations than it has, each of which is a step.
+def _is_over(directory: RunDirectory, begun: Begun, after: int, steps: Sequence[int]) -> bool:
+    """Return whether a program without progress has come to its end, or was not to pause before it.
 
-    The last step is that of the pause, too, where step 0 is a value before the first iteration.
+    What it has logged tells only if each iteration is a step, and only what this attempt has logged:
+    a lost one may have come further. The last step is that of the pause, too, where step 0 is a value
+    before the first iteration.
     """
     from orchestrator.grid.extension import total_of  # noqa: PLC0415 # few runners need it
 
-    steps = read_contiguous_steps(directory.metrics)
     total = total_of(directory.read_config())
-    if not steps or total is None or after >= total:
+    if total is not None and after >= total:
+        return True
+    if not steps or read_furthest_step(directory.metrics, begun.metrics) != steps[-1]:
         return False
-    return len(steps) < total or steps[-1] == after
+    if total is None:  # one that counts from 1 and heeds it is not that far
+        return steps[-1] >= after + 2
+    return len(steps) >= total and steps[-1] != after
 
 
-def _describe_standstill(after: int, progress: Progress | None) -> Failure:
+def _describe_silence(after: int) -> str:
+    return (
+        f"it exited with code 0, was to pause after iteration {after}, and has reported nothing, so that"
+        f" nobody knows whether it is done. {_WHAT_TO_REPORT}"
+    )
+
+
+def _describe_standstill(after: int, progress: Progress | None) -> str:
     where = f" after {progress.iteration} of {progress.iterations} iterations" if progress else ""
-    return Failure(
-        FailureKind.ERROR,
+    return (
         f"it exited with code 0{where}, was to pause after iteration {after}, and came no further than"
-        " the attempt before. Report the number of finished iterations in progress.json, and write"
-        " results.json at the end.",
+        f" the attempt before. {_WHAT_TO_REPORT}"
     )

@@ -45,7 +45,8 @@ class Begun:
 
     ``status`` is that of a running attempt; ``kills`` counts the OOM kills before it; ``signs``
     change when the program reports its progress or its results. ``stop_after`` is the iteration after
-    which it is to pause, ``last_pause`` where the attempt before did.
+    which it is to pause, ``last_pause`` where the attempt before did, and ``metrics`` what ``stat_of``
+    says of ``metrics.jsonl``.
     """
 
     run_dir: Path
@@ -56,6 +57,7 @@ class Begun:
     signs: tuple[object, ...]
     stop_after: int | None = None
     last_pause: tuple[int, int] | None = None
+    metrics: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)

@@ -90,3 +90,31 @@ def test_program_that_never_tells_that_it_comes_further_fails_in_one_line(folder
     assert {record for record, _ in ends(folder).values()} == {"failed"}
     assert orch(folder, "run", "lr=0.1,0.2", "reports=standstill").returncode == 0
     assert set(ends(folder).values()) == {("done", 6)}
+
+
+WITHOUT_PROGRESS = """\
+lr=$1 stop=${ORCH_STOP_AFTER:-6} done=0
+cd "$ORCH_RUN_DIR"
+test -e state && read -r done < state
+while test "$done" -lt 6 && test "$done" -lt "$stop"; do
+  done=$((done + 1))
+  echo "{\\"key\\": \\"loss\\", \\"value\\": $lr, \\"step\\": $done, \\"timestamp\\": 1}" >> metrics.jsonl
+  echo "$done" > state
+  test "$done" = 3 && test "$lr" = 0.1 && test -e ../../../../kill && rm ../../../../kill && kill -9 "$PPID" $$
+done
+exit 0
+"""
+
+
+def test_run_without_progress_that_was_killed_beyond_its_rung_keeps_its_place(folder: Path) -> None:
+    """Its values tell how far it is, and no worse run goes on in its place."""
+    (folder / "loop.sh").write_text(WITHOUT_PROGRESS)
+    (folder / "kill").touch()
+    grid = ("lr=0.1,0.2,0.3,0.4", "--halving=loss:min:2:2", "--workers=1")
+    ended = orch(folder, "run", *grid)
+    assert not (folder / "kill").exists()
+    ended = orch(folder, "run", *grid)
+    assert ended.returncode == 0, ended.stdout
+    assert ends(folder)[0.1] == ("done", 6)
+    assert {ends(folder)[lr] for lr in (0.3, 0.4)} == {("interrupted", 2)}
+    assert ends(folder)[0.2] == ("interrupted", 4)

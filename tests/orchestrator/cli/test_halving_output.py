@@ -354,3 +354,23 @@ def test_misspelt_metric_is_told_before_anything_is_executed(
     assert f"warning: {told}\n" in output()
     assert grid.orch("plan", SEEDS[0], HALVING) == 0
     assert "Did you mean" not in output()
+
+
+@pytest.mark.parametrize(
+    ("option", "what"), [(HALVING, "halving"), ("--order=breadth:2", "the order breadth")]
+)
+def test_iteration_to_pause_after_that_the_environment_names_is_refused(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch, option: str, what: str
+) -> None:
+    """It would reach the runs in their last section, for which none is set, and they would not end."""
+    monkeypatch.setenv("ORCH_STOP_AFTER", "3")
+    with pytest.raises(UsageError) as refusal:
+        grid.orch("run", *SEEDS, option)
+    assert str(refusal.value) == (
+        f"ORCH_STOP_AFTER is 3 in the environment: with {what}, each run is told another iteration to pause"
+        f" after. Unset ORCH_STOP_AFTER, or execute the runs without {what}."
+    )
+    assert not any(grid.experiment.run_ids())
+    assert grid.orch("run", *SEEDS) == 3
+    monkeypatch.delenv("ORCH_STOP_AFTER")
+    assert grid.orch("run", *SEEDS, option) == 0

@@ -120,3 +120,23 @@ def test_run_that_was_killed_where_it_was_to_pause_goes_no_further(
     aimed = replace(decision(), stop_after=3)
     assert aimed.is_reached(replace(seen(3), status=failed)) is is_reached
     assert not aimed.is_reached(replace(seen(2), status=failed))
+
+
+def test_run_that_another_process_has_executed_goes_on_from_where_it_is(
+    experiment: ExperimentDirectory,
+) -> None:
+    course = BreadthFirst(experiment, 3)
+    aimed = course.aim(decision())
+    assert aimed.stop_after == 3
+    again = course.aim_again(aimed.again(seen(4)), ())
+    assert again is not None
+    assert again.stop_after == 6
+
+
+def test_run_that_logs_now_and_then_goes_on_from_where_it_has_paused(
+    experiment: ExperimentDirectory,
+) -> None:
+    course = BreadthFirst(experiment, 2)
+    experiment.create(RUN)
+    paused = Observation(replace(STATUS, paused_after=4), attempts=1)
+    assert course.aim(decide(RUN, paused)).stop_after == 6

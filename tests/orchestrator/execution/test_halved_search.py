@@ -16,7 +16,7 @@ from orchestrator.grid.identity import Run, identify
 from orchestrator.planning.halving_stage import StageReader
 from orchestrator.planning.plan import Decisions, decide
 from orchestrator.planning.search_members import Member
-from orchestrator.rundir.state import Failure, Record, Status
+from orchestrator.rundir.state import PAUSED, Failure, Record, Status
 
 if TYPE_CHECKING:
     from orchestrator.planning.search import Search
@@ -68,7 +68,7 @@ class Stand:
         directory.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
         progress = {"iteration": len(values), "iterations": 8}
         (directory.path / "progress.json").write_text(json.dumps(progress))
-        directory.write_status(Status(Record.INTERRUPTED, 1, "then", "box", 1, reason="paused"))
+        directory.write_status(Status(Record.INTERRUPTED, 1, "then", "box", 1, reason=PAUSED))
         if is_own:
             seen = directory.observe()
             self.course.note_pause(decide(RUNS[at], seen), seen, self.queue)

@@ -300,3 +300,22 @@ def test_missing_metric_is_trouble_as_soon_as_a_run_has_paused(
     stand.leave(1, 0.5, record=Record.FAILED)
     stand.leave(2, *[0.5] * 9, record=Record.DONE)
     assert stand.course.count({runs[1].run_id}, ()) == Standstill(2)
+
+
+def test_run_that_another_process_has_executed_is_decided_on_again(
+    experiment: ExperimentDirectory, runs: list[Run]
+) -> None:
+    """It is further by now, or waits for others, or is paused for good."""
+    stand = Stand(experiment, runs, HALF)
+    first = {each.run.run_id: each for each in stand.start()}
+    aims = []
+    for at, value in enumerate((0.4, 0.3, 0.2, 0.1)):
+        stand.leave(at, value)
+        again = stand.course.aim_again(first[runs[0].run_id], ())
+        aims.append(None if again is None else again.stop_after)
+    assert aims == [None] * 4
+    best = stand.course.aim_again(first[runs[3].run_id], ())
+    assert best is not None
+    assert best.stop_after == 2
+    stand.pause(2)
+    assert stand.go_on() == [(2, 2)]  # the other one was decided on just now

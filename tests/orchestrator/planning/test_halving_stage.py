@@ -50,7 +50,8 @@ def leave(
         for key in (metric, "lr")
     ]
     directory.metrics.write_text("\n".join(lines) + "\n")
-    progress = {"iteration": reached if reached is not None else max(curve), "iterations": 9}
+    iteration = reached if reached is not None else max(curve)
+    progress = {"iteration": iteration, "iterations": 9 if iteration <= 9 else 20}
     (directory.path / "progress.json").write_text(json.dumps(progress))
     failure = Failure("error", "no") if record is Record.FAILED else None
     directory.write_status(
@@ -138,7 +139,7 @@ def test_curve_that_has_changed_is_read_again(
     reader = StageReader(experiment, THIRD)
     for values, best in (((0.3, 0.2), 1), ((0.1, 0.2), 0)):
         for run, value in zip(runs, values, strict=False):
-            leave(experiment.create(run), {1: value, 2: value}, 1)
+            leave(experiment.create(run), {1: value})
         seen = dict(decisions_of(experiment, runs[:2]).observed())
         stage = reader.stage(decisions, seen)
         assert stage.of(best).verdict is RungVerdict.GOES_ON
@@ -205,8 +206,11 @@ def test_run_that_was_killed_twice_does_not_make_a_metric_unfit(
     for run, value in zip(runs, (0.4, 0.5), strict=False):
         curve = {4: value, 8: 1 - value}
         leave(experiment.create(run), curve, 6, record=Record.RUNNING, attempt=2)
-    assert verdicts(experiment, runs[:2], fourth) == ["goes on", "paused"]
-    leave(experiment.create(runs[2]), {4: 0.3}, 4)
+    assert verdicts(experiment, runs, fourth) == ["waits", "waits", "goes on"]
+    with pytest.raises(UsageError, match=r"are not iterations: run [0-9a-f]{8} has 2 values up to"):
+        verdicts(experiment, runs[:2], fourth)  # nothing shows that they are
+    assert verdicts(experiment, runs[:2], replace(fourth, steps_from=1)) == ["goes on", "paused"]
+    leave(experiment.create(runs[2]), {4: 0.3, 8: 0.9}, 8)
     assert verdicts(experiment, runs, fourth) == ["paused", "paused", "goes on"]
 
 

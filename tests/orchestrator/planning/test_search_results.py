@@ -14,7 +14,7 @@ from orchestrator.grid.identity import identify
 from orchestrator.planning.proposals import PointOutcome, TriedPoint
 from orchestrator.planning.search_members import Member
 from orchestrator.planning.search_results import SearchResults
-from orchestrator.rundir.state import Failure, Record, Status
+from orchestrator.rundir.state import PAUSED, Failure, Record, Status
 
 if TYPE_CHECKING:
     from orchestrator.rundir.experiment import ExperimentDirectory
@@ -39,7 +39,8 @@ def _leave(
     progress = {"iteration": len(values), "iterations": 9}
     (directory.path / "progress.json").write_text(json.dumps(progress))
     failure = Failure("error", "no") if record is Record.FAILED else None
-    directory.write_status(Status(record, 1, "then", "box", 1, reason="p", failure=failure))
+    reason = PAUSED if record is Record.INTERRUPTED else None
+    directory.write_status(Status(record, 1, "then", "box", 1, reason=reason, failure=failure))
     return Member(run, (0.0,), "then")
 
 
@@ -62,7 +63,8 @@ def test_run_that_is_not_over_tells_its_value_at_the_last_rung(
         expected = TriedPoint((0.0,), PointOutcome.MEASURED, VALUES[reached - 1])
     elif record is Record.FAILED:
         expected = TriedPoint((0.0,), PointOutcome.NOTHING)
-    elif halving and reached:
+    elif halving and (reached > 1 or (reached and record is Record.INTERRUPTED)):
+        # Step 1 of one that was killed may be its second iteration.
         rung = 3 if reached >= 3 else 1
         expected = TriedPoint((0.0,), PointOutcome.PARTLY, VALUES[rung - 1], rung)
     assert repr(told) == repr([expected])  # NaN is not equal to itself

@@ -54,6 +54,7 @@ def test_status_has_the_fields_of_the_contract() -> None:
         "job",
         "gpu_memory",
         "lost",
+        "paused_after",
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from attempts import carry_out, failure_of
+from attempts import carry_out, failure_of, recorded
 
 from orchestrator.grid.identity import identify
 from orchestrator.rundir.state import Record, State, Status
@@ -16,14 +16,13 @@ from orchestrator.runner.runner_guard import Begun
 from orchestrator.runner.time_limits import NO_LIMITS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
 
 PROGRESS = (
     """echo '{"iteration": %d, "iterations": 9, "saved": %d}' > $ORCH_RUN_DIR/progress.json"""
-)
-POINTS = "".join(
-    f'{{"key": "loss", "value": 1, "step": {step}, "timestamp": 1}}\\n' for step in range(4)
 )
 RESULTS = """echo '{"test": {}}' > $ORCH_RUN_DIR/results.json"""
 
@@ -38,7 +37,7 @@ RESULTS = """echo '{"test": {}}' > $ORCH_RUN_DIR/results.json"""
         ("3", PROGRESS % (0, 0), State.STALE),
         ("9", PROGRESS % (8, 8), State.DONE),  # it was not to pause before its end
         ("3", f"{PROGRESS % (3, 3)}; {RESULTS}", State.DONE),
-        ("3", "true", State.DONE),
+        ("3", RESULTS, State.DONE),
         ("3", f"{PROGRESS % (3, 3)}; exit 1", State.FAILED),
         ("", PROGRESS % (3, 3), State.DONE),
         ("soon", PROGRESS % (3, 3), State.DONE),
@@ -95,33 +94,104 @@ def test_program_that_comes_no_further_fails(
         assert "of 9 iterations, was to pause after iteration 3, and came no further" in message
 
 
+def append(*steps: int) -> str:
+    """Return a script that appends points with these steps, and nothing else."""
+    points = "".join(
+        f'{{"key": "loss", "value": 1, "step": {step}, "timestamp": 1}}\\n' for step in steps
+    )
+    return f"printf '{points}' >> $ORCH_RUN_DIR/metrics.jsonl"
+
+
 @pytest.mark.parametrize(
-    ("iterations", "points", "state"),
+    ("iterations", "steps", "state"),
     [
-        (9, POINTS, State.STALE),
-        (4, POINTS, State.STALE),  # step 0 may be a value before the first iteration
-        (4, POINTS.replace('"step": 0', '"step": 4'), State.DONE),
-        (3, POINTS, State.DONE),
-        (9, POINTS.replace('"step": 2', '"step": 7'), State.DONE),  # it logs as it likes
-        (9, "", State.DONE),
+        (9, (0, 1, 2, 3), State.STALE),
+        (4, (0, 1, 2, 3), State.STALE),  # step 0 may be a value before the first iteration
+        (4, (1, 2, 3, 4), State.DONE),
+        (3, (0, 1, 2, 3), State.DONE),
+        (3, (), State.DONE),  # it was not to pause before its end
+        (9, (0, 1, 2), State.STALE),
+        (9, (0, 1), State.STALE),  # it may have stopped by itself: the next attempt shows it
+        (9, range(1, 10), State.DONE),  # it does not heed the variable
+        (9, (2, 4), State.STALE),
+        (9, (100, 200), State.STALE),
+        (9, (9,), State.STALE),
+        (9, (), State.FAILED),
+        (None, (0, 1, 2, 3), State.STALE),
+        (None, (1, 2, 3, 4), State.STALE),  # it saves every second iteration
+        (None, (1, 2, 3, 4, 5), State.DONE),
+        (None, (2, 4, 6), State.STALE),
+        (None, (), State.FAILED),
     ],
 )
 def test_program_that_reports_no_progress_has_paused_by_what_it_has_logged(
     experiment: ExperimentDirectory,
     monkeypatch: pytest.MonkeyPatch,
-    iterations: int,
-    points: str,
+    iterations: int | None,
+    steps: Sequence[int],
     state: State,
 ) -> None:
-    """Where each iteration is a step. What is known of its length is in its config."""
-    directory = experiment.create(identify({"iterations": iterations}, {}))
+    """It is done only if each iteration is a step, and these go on to the end."""
+    directory = experiment.create(identify({"iterations": iterations, "x": 1}, {}))
     monkeypatch.setenv(STOP_AFTER, "3")
-    script = f"printf '{points}' > $ORCH_RUN_DIR/metrics.jsonl"
-    carry_out(directory, "sh", "-c", script)
+    carry_out(directory, "sh", "-c", append(*steps))
     assert directory.observe().state is state
-    if iterations == 9 and state is State.STALE:
-        carry_out(directory, "sh", "-c", "true", attempt=2)
+    if state is State.STALE:
+        assert recorded(directory).paused_after == 3
+    if state is State.FAILED:
+        assert failure_of(directory)[1] == (
+            "it exited with code 0, was to pause after iteration 3, and has reported nothing, so that nobody"
+            " knows whether it is done. Report the number of finished iterations in progress.json, and write"
+            " results.json at the end."
+        )
+
+
+@pytest.mark.parametrize("iterations", [None, 9])
+@pytest.mark.parametrize(
+    ("first", "second", "told", "ends"),
+    [
+        ((1, 2, 3), (), "6", State.FAILED),
+        ((1, 2, 3), (4, 5), "6", State.STALE),
+        ((2,), (), "6", State.FAILED),
+        ((2,), (4, 6), "6", State.STALE),
+        ((100,), (), "6", State.FAILED),
+        ((1, 2, 3), (), "2", State.STALE),  # it is there already
+    ],
+)
+def test_program_that_reports_no_progress_has_to_log_something_new(
+    experiment: ExperimentDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    iterations: int | None,
+    first: Sequence[int],
+    second: Sequence[int],
+    told: str,
+    ends: State,
+) -> None:
+    directory = experiment.create(identify({"iterations": iterations, "x": 1}, {}))
+    monkeypatch.setenv(STOP_AFTER, "3")
+    carry_out(directory, "sh", "-c", append(*first))
+    monkeypatch.setenv(STOP_AFTER, told)
+    carry_out(directory, "sh", "-c", append(*second), attempt=2)
+    assert directory.observe().state is ends
+    if ends is State.FAILED:
         assert failure_of(directory)[1].startswith("it exited with code 0, was to pause after")
+
+
+@pytest.mark.parametrize("iterations", [None, 9])
+@pytest.mark.parametrize("again", [(), (6, 7)])
+def test_what_a_lost_attempt_has_logged_does_not_show_that_a_run_is_done(
+    experiment: ExperimentDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    iterations: int | None,
+    again: Sequence[int],
+) -> None:
+    """It came to the last iteration, and had not saved it."""
+    directory = experiment.create(identify({"iterations": iterations, "x": 1}, {}))
+    monkeypatch.setenv(STOP_AFTER, "7")
+    carry_out(directory, "sh", "-c", f"{append(*range(1, 10))}; kill -9 $$")
+    assert directory.observe().state is State.FAILED
+    carry_out(directory, "sh", "-c", append(*again), attempt=2)
+    assert directory.observe().is_paused
 
 
 @pytest.mark.parametrize(
