@@ -97,3 +97,17 @@ def test_run_that_reports_no_progress_and_has_paused_is_as_far_as_it_was_to_come
     directory.write_status(status)
     found = CurveReader(experiment, "loss").read(run.run_id, directory.observe())
     assert (found.reached, found.is_whole) == (reached, is_whole)
+
+
+@pytest.mark.parametrize("is_trainers", [True, False])
+def test_trainer_is_known_by_what_it_alone_reports(
+    experiment: ExperimentDirectory, *, is_trainers: bool
+) -> None:
+    run = identify({"x": 1}, {"x": 1})
+    directory = experiment.create(run)
+    own = {"total_read": False} if is_trainers else {}
+    (directory.path / "progress.json").write_text(
+        json.dumps({"iteration": 1, "iterations": 3, "metrics": {}, **own})
+    )
+    found = CurveReader(experiment, "loss").read(run.run_id, directory.observe())
+    assert found.is_trainers is is_trainers

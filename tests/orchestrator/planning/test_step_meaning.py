@@ -300,3 +300,14 @@ def test_value_after_an_iteration_is_the_true_one_or_is_not_told(
         for run, rung in compared:
             told = value_at(meaning.by_iteration(run), rung)
             assert told == pytest.approx(program.value_at(rung), nan_ok=True)
+
+
+@pytest.mark.parametrize("steps", [(1,), (2, 4), (3,), (1, 2, 3)])
+def test_steps_of_the_trainer_are_iterations_whatever_was_lost(steps: tuple[int, ...]) -> None:
+    """Nobody is asked, where all runs were killed before one had paused."""
+    logged = lost({step: float(step) for step in steps}, steps[-1])
+    meaning = find_meaning([replace(logged, is_trainers=True)] * 2)
+    for iteration in range(1, steps[-1] + 1):
+        assert not meaning.is_doubtful(replace(logged, is_trainers=True), iteration)
+    assert meaning.by_iteration(logged) == logged.curve
+    assert meaning.readings(logged) == FROM_1
