@@ -49,6 +49,7 @@ _KINDS: Final = {
     "int": "a whole number",
     "count": "a whole number of 0 or more",
     "float": "a number",
+    "port": "a port, from 1 to 65535",
 }
 _WRONG: Final = rf"(?s)argument ([^:]+): invalid ({'|'.join(_KINDS)}) value: (.*)"
 _WRONG_CHOICE: Final = r"(?s)argument ([^:]+): invalid choice: '(.*)' \(choose from (.*)\)"

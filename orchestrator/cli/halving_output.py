@@ -145,8 +145,10 @@ def describe_halving(decisions: Decisions, halving: Halving) -> list[str]:
     outlook = Outlook(decisions, stage, halving)
     rungs = outlook.rungs
     parts = [describe_rung(rung) for rung in rungs]
-    if rungs and rungs[-1].best and outlook.longest is not None:
-        parts.append(f"{rungs[-1].best} to the end, {outlook.longest}")
+    if rungs and rungs[-1].best:
+        end = outlook.longest
+        told = "further (how many iterations they have is not known yet)"
+        parts.append(f"{rungs[-1].best} {told if end is None else f'to the end, {end}'}")
     how = ", asynchronous" if halving.is_asynchronous else ""
     told = ", ".join(parts) or (
         "a single run is trained to its end"

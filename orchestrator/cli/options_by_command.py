@@ -10,7 +10,7 @@ from orchestrator.cli.execution_options import (
     add_halving_option,
     add_stop_options,
 )
-from orchestrator.cli.option_types import count
+from orchestrator.cli.option_types import count, port
 from orchestrator.cli.plot_options import add_plot_options, add_report_options
 from orchestrator.cli.results_options import add_results_options
 
@@ -250,7 +250,7 @@ def _add_completion_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_ui_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--port", type=int, default=5000, help="serve the page on this port (default: 5000)"
+        "--port", type=port, default=5000, help="serve the page on this port (default: 5000)"
     )
 
 

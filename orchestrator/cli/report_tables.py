@@ -61,8 +61,7 @@ def filters_table(found: ComparedRuns) -> ReportTable | None:
 
 def results_of_rows(compared: ResultsTable) -> ReportTable:
     """Return the rows of ``orch results`` with all their metrics, the sorting one first."""
-    first = [compared.sorted_by] if compared.sorted_by else []
-    metrics = list(dict.fromkeys([*first, *compared.metrics]))
+    metrics = compared.metrics
     rows = []
     for row in compared.rows:
         states = ", ".join(

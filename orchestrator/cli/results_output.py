@@ -81,11 +81,10 @@ def print_comparison(
 
 
 def _texts_of_metrics(compared: ResultsTable) -> dict[str, list[str]]:
-    """Return the cells of each metric, the one that the rows are sorted by first."""
-    first = [compared.sorted_by] if compared.sorted_by in compared.metrics else []
+    """Return the cells of each metric."""
     return {
         key: [shown_cell(row.cells[key]) for row in compared.rows if key in row.cells]
-        for key in dict.fromkeys([*first, *compared.metrics])
+        for key in compared.metrics
     }
 
 
@@ -112,8 +111,9 @@ def _print_notes(
             note(f"{BEST}... and test/... are of the best iteration, all others of the last one")
         )
     if differences:
+        by = ", ".join(compared.over) or "seed"
         console.print(
-            note(f"{TO_THE_BEST}: paired by seed, ± half of the 95 % confidence interval")
+            note(f"{TO_THE_BEST}: paired by {by}, ± half of the 95 % confidence interval")
         )
         if any(each and each.pairs < each.common for each in differences):
             told = "2 of 3: of the pairs, the others have a value that is NaN or infinite"

@@ -125,11 +125,13 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
             what = _say_why_unreadable(str(error)) if shown == override else "it cannot be read"
             may_repeat = shown == override and len(override) <= _LONGEST
             quoted = quoted_override(override) if may_repeat else ""
-            advice = (
-                f"Quote its value: {quoted}"
-                if quoted
-                else "Write key=value; quote special characters"
-            )
+            advice = "Write key=value"
+            if "=" in override:
+                advice = (
+                    f"Quote its value: {quoted}"
+                    if quoted
+                    else f"{advice}; quote special characters"
+                )
             return f"{_shorten(shown)!r} is not an override: {_shorten(what)}. {advice}."
     text = _without_secrets(re.sub(_OUR_RESOLVERS, "", _flatten(error)))
     if isinstance(error, OmegaConfBaseException) and error.full_key:

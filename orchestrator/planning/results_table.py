@@ -81,6 +81,8 @@ class Row:
 class ResultsTable:
     """The table of results: its rows, best first; ``over`` are the keys averaged over.
 
+    The metric by which they are sorted is the first of the ``metrics``.
+
     If no metric was asked for and only the test set has any, ``sorted_by`` is None, and the rows are
     in the order of the grid. If it is unknown whether less or more of the metric is better, the
     largest values come first.
@@ -138,7 +140,7 @@ def compare(
     if chosen:
         direction = _direction(chosen, mode)
         rows.sort(key=lambda row: _rank(row.cells.get(chosen), direction))
-    return ResultsTable(axes, named, metrics, chosen, tuple(rows), direction)
+    return ResultsTable(axes, named, _first(chosen, metrics), chosen, tuple(rows), direction)
 
 
 def choose_columns(compared: ResultsTable, patterns: Sequence[str]) -> ResultsTable:
@@ -153,7 +155,12 @@ def choose_columns(compared: ResultsTable, patterns: Sequence[str]) -> ResultsTa
         found = exact or fnmatch.filter(compared.metrics, pattern)
         _require("metric", [] if found else [pattern], compared.metrics)
         chosen |= dict.fromkeys(found)
-    return replace(compared, metrics=tuple(chosen))
+    return replace(compared, metrics=_first(compared.sorted_by, chosen))
+
+
+def _first(sorted_by: str | None, metrics: Iterable[str]) -> tuple[str, ...]:
+    """Return metrics in the order of columns: that of the ranking first, on a screen as in a file."""
+    return tuple(sorted(metrics, key=lambda metric: metric != sorted_by))
 
 
 def _row(

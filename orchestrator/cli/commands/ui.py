@@ -123,6 +123,8 @@ def _watch(
 ) -> int:
     """Print the address once the page is served, and wait for Ctrl-C."""
     told = False
+    if console.is_terminal:
+        console.print(f"starting MLflow's page on port {port}")
     while not stop.asked:
         if server.poll() is not None:
             raise UsageError(

@@ -174,6 +174,8 @@ def test_override_that_hydra_cannot_read_is_shown_with_the_reason(override: str,
     told = f"{shown!r} is not an override: {why}. "
     quoted = quoted_override(override)
     advice = f"Quote its value: {quoted}" if quoted else "Write key=value; quote special characters"
+    if "=" not in override:  # there is no value that quotes would help
+        advice = "Write key=value"
     assert str(caught.value) == f"{told}{advice}."
 
 

@@ -171,8 +171,10 @@ def test_single_runs_are_rows_of_their_own() -> None:
 
 
 def test_columns_are_chosen_by_name_or_pattern() -> None:
-    """In the order in which they are asked for; a pattern that matches nothing is a mistake."""
-    compared = compare([RunResults({}, {"val/a": 1.0, "val/b": 2.0, "test/a": 3.0})])
-    assert choose_columns(compared, ["test/a", "val/*"]).metrics == ("test/a", "val/a", "val/b")
+    """In the order in which they are asked for, after that of the ranking; one that matches nothing is a mistake."""
+    compared = compare([RunResults({}, {"val/a": 1.0, "val/b": 2.0, "test/a": 3.0})], (), "val/b")
+    assert compared.metrics == ("val/b", "val/a", "test/a")
+    assert choose_columns(compared, ["test/a", "val/a"]).metrics == ("test/a", "val/a")
+    assert choose_columns(compared, ["test/a", "val/*"]).metrics == ("val/b", "test/a", "val/a")
     with pytest.raises(UsageError, match="no run has the metric 'vla/\\*'"):
         choose_columns(compared, ["vla/*"])

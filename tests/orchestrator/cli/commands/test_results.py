@@ -258,7 +258,10 @@ def test_differences_stand_beside_the_metrics(
     lines = output().splitlines()
     assert lines[0].endswith("to the best")
     assert lines[2].split()[-3:] == ["+2", "±", "0"]
+    assert "paired by seed" in lines[-1]
     assert "95 % confidence interval" in lines[-1]
+    grid.orch("results", "--difference", "--sort", "test/loss", "--over", "lr")
+    assert "paired by lr" in output().splitlines()[-1]
 
 
 def test_differences_are_in_the_formats_for_programs(grid: Grid, output: Callable[[], str]) -> None:
