@@ -20,7 +20,6 @@ NEED_NONE = {
     "orchestrator/cli/execution_options.py": "declares options; docs/reference/cli.md is made from them",
     "orchestrator/cli/exit_codes.py": "names numbers; docs/reference/cli.md is compared with them",
     "orchestrator/cli/gpu_hour_limit.py": "tests/orchestrator/cli/commands/test_cluster_run.py forecasts and limits them",
-    "orchestrator/cli/option_types.py": "one conversion, tested with the options that use it",
     "orchestrator/cli/picture_notes.py": "writes notes; tests/orchestrator/cli/commands/test_plot.py reads them",
     "orchestrator/cli/pilots_output.py": "prints; tests/orchestrator/cli/commands/test_cluster_run.py reads it",
     "orchestrator/cli/plot_options.py": "declares options; docs/reference/cli.md is made from them",

@@ -242,7 +242,8 @@ def test_asynchronous_rungs_are_told_before_anything_has_begun(
     config.write_text(config.read_text().replace("iterations", "epochs"))
     for command in ("plan", "status"):
         grid.orch(command, SEEDS[0], *words)
-        assert "halving by loss, min, asynchronous: 6 to iteration 2\n" in output()
+        told = "6 to iteration 2, 2 further (how many iterations they have is not known yet)"
+        assert f"halving by loss, min, asynchronous: {told}\n" in output()
     grid.orch("plan", "seed=1", *words)
     assert "halving by loss, min, asynchronous: a single run is trained to its end\n" in output()
 
