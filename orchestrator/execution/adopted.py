@@ -74,7 +74,8 @@ class AdoptedRuns:
     def is_hopeless(self, decision: Decision, seen: Observation) -> bool:
         """Return whether a run lost its runner again without saving an iteration in between."""
         run_id = decision.run.run_id
-        if run_id not in self._orphans or seen.state is not State.STALE:
+        is_lost = seen.state is State.STALE and not seen.is_paused
+        if run_id not in self._orphans or not is_lost:
             return False
         before, self._lost[run_id] = self._lost.get(run_id, -1), seen.saved
         return seen.saved <= before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.grid.config_template import config_at
@@ -48,5 +49,6 @@ class KnownConfigs:
             if template is not None:
                 if template.parts is None or template.references:
                     return None
-                return config_at(template, template.parts, at)
+                with suppress(KeyError):  # an axis is unset there, by its condition
+                    return config_at(template, template.parts, at)
         return None

@@ -202,8 +202,8 @@ class StageReader:
             trouble = self._describe_doubt(run, logged, meaning)
         if unknown is None:
             return run.reached
-        if is_live and not logged.is_exact:
-            return unknown - 1
+        if not logged.is_settled or (is_live and not logged.is_exact):
+            return unknown - 1  # it is resumed up to there, or waits for those that live
         raise UsageError(trouble)
 
     def _describe_doubt(self, run: Contestant, logged: LoggedMetric, meaning: StepMeaning) -> str:

@@ -142,8 +142,10 @@ def find_meaning(runs: Sequence[LoggedMetric], first: int | None = None) -> Step
     exact = [each for each in logged if each.is_exact]
     readings = [own.readings(each) for each in exact]
     sure = _share(readings)
+    sure = frozenset(each for each in sure if _agrees(each, exact)) or sure
     likely = _share(own.readings(each) for each in logged if not each.is_exact)
-    is_told = all(readings) and any(map(_is_telling, exact))
+    is_told = any(map(_is_telling, exact)) or any(map(_ends_with_the_last, logged))
+    is_told = all(readings) and is_told
     return StepMeaning(sure & likely or sure, is_told, own.spacing, first)
 
 
@@ -162,9 +164,27 @@ def _by_iteration(logged: LoggedMetric, reading: StepReading) -> Curve:
     return found
 
 
+def _agrees(reading: StepReading, exact: Sequence[LoggedMetric]) -> bool:
+    """Return whether runs have logged the same iterations, as far as they have come; the last one may be one more."""
+    told = [({*reading.iterations(list(each.curve))}, each) for each in exact]
+    usual = {it for iterations, each in told for it in iterations if 0 < it != each.total}
+    return all(
+        it in iterations or it == each.total
+        for iterations, each in told
+        for it in usual
+        if each.reached is not None and it <= each.reached
+    )
+
+
 def _is_telling(logged: LoggedMetric) -> bool:
     """Return whether a run has logged enough to tell iterations from other steps."""
-    return len([step for step in logged.curve if step]) > 1
+    steps = [step for step in logged.curve if step]
+    return len(steps) > 1 or steps[-1:] > [(logged.reached or 0) + 1]
+
+
+def _ends_with_the_last(logged: LoggedMetric) -> bool:
+    """Return whether a run that is done has its last iteration as its last step."""
+    return logged.is_settled and logged.reached is None and [*logged.curve][-1] == logged.total
 
 
 def _goes_beyond(logged: LoggedMetric) -> bool:
@@ -172,7 +192,7 @@ def _goes_beyond(logged: LoggedMetric) -> bool:
     steps = list(logged.curve)
     if not steps or _is_dense(steps):
         return False
-    return logged.reached is None or steps[-1] > logged.reached
+    return not logged.is_settled if logged.reached is None else steps[-1] > logged.reached
 
 
 def _is_dense(steps: _Steps) -> bool:

@@ -16,14 +16,14 @@ from orchestrator.rundir.run_metrics import (
     read_furthest_step,
     read_last_step,
 )
-from orchestrator.rundir.state import PAUSED, Failure, Record
+from orchestrator.rundir.state import PAUSED, Failure, Record, Status
 from orchestrator.runner.failure_classes import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.rundir.directory import RunDirectory
-    from orchestrator.rundir.state import Observation, Progress, Status
+    from orchestrator.rundir.state import Observation, Progress
     from orchestrator.runner.runner_guard import Begun
 
 STOP_AFTER: Final = "ORCH_STOP_AFTER"
@@ -33,13 +33,19 @@ _WHAT_TO_REPORT: Final = (
 
 
 class HowFar(NamedTuple):
-    """How far a program is, by its progress and by the last step of its metrics; -1: it does not tell."""
+    """How far a program is, by its progress and by the last step of its metrics; -1: it does not tell.
+
+    ``told`` is how far it was told to go, where neither tells of each iteration.
+    """
 
     iteration: int
     step: int
+    told: int = 0
 
-
-_NOWHERE: Final = HowFar(-1, -1)
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing tells it."""
+        return self.iteration < 0 and self.step < 0
 
 
 def own_stop_after() -> int | None:
@@ -60,7 +66,9 @@ def read_pause(
     after = own_stop_after()
     if after is None:
         return None, None, ()
-    last = _how_far(directory, seen.progress) if seen.is_paused else None
+    last = None
+    if seen.is_paused and isinstance(seen.status, Status):
+        last = _how_far(directory, seen.progress, seen.status.paused_after or 0)
     return after, last, stat_of(str(directory.metrics))
 
 
@@ -84,36 +92,49 @@ def judge_pause(
         is_there = bool(steps) and steps[-1] >= after
     if is_over or (must_leave_results and not is_there):
         return None
-    reached = _how_far(directory, progress)
+    reached = _how_far(directory, progress, after)
     is_further = begun.last_pause is None or reached > begun.last_pause
-    if is_there or (is_further and reached != _NOWHERE):
+    if is_there or (is_further and not reached.is_unknown):
         return replace(status, record=Record.INTERRUPTED, reason=PAUSED, paused_after=after)
-    why = _describe_silence(after) if reached == _NOWHERE else _describe_standstill(after, progress)
+    why = _describe_silence(after) if reached.is_unknown else _describe_standstill(after, progress)
     return replace(status, record=Record.FAILED, failure=Failure(FailureKind.ERROR, why))
 
 
-def _how_far(directory: RunDirectory, progress: Progress | None) -> HowFar:
+def _how_far(directory: RunDirectory, progress: Progress | None, told: int) -> HowFar:
+    """Return how far a program is that was ``told`` to pause after an iteration.
+
+    If it logs every few iterations only, it counts as far as it was told, as long as its end is known,
+    up to which it is told more and more.
+    """
     step = read_last_step(directory.metrics)
-    return HowFar(progress.iteration if progress else -1, -1 if step is None else step)
+    if progress:
+        return HowFar(progress.iteration, -1 if step is None else step)
+    is_sparse = not read_contiguous_steps(directory.metrics) and _total(directory) is not None
+    return HowFar(-1, -1 if step is None else step, told if is_sparse else 0)
+
+
+def _total(directory: RunDirectory) -> int | None:
+    from orchestrator.grid.extension import total_of  # noqa: PLC0415 # few runners need it
+
+    return total_of(directory.read_config())
 
 
 def _is_over(directory: RunDirectory, begun: Begun, after: int, steps: Sequence[int]) -> bool:
     """Return whether a program without progress has come to its end, or was not to pause before it.
 
     What it has logged tells only if each iteration is a step, and only what this attempt has logged:
-    a lost one may have come further. The last step is that of the pause, too, where step 0 is a value
-    before the first iteration.
+    a lost one may have come further. Step 0 may be a value before the first iteration.
     """
-    from orchestrator.grid.extension import total_of  # noqa: PLC0415 # few runners need it
-
-    total = total_of(directory.read_config())
+    total = _total(directory)
     if total is not None and after >= total:
         return True
     if not steps or read_furthest_step(directory.metrics, begun.metrics) != steps[-1]:
         return False
-    if total is None:  # one that counts from 1 and heeds it is not that far
-        return steps[-1] >= after + 2
-    return len(steps) >= total and steps[-1] != after
+    # One that counts from 1 and heeds it is not that far.
+    does_not_heed = steps[-1] >= after + 2
+    if total is None:
+        return does_not_heed
+    return steps[-1] >= total or (len(steps) == total and does_not_heed)
 
 
 def _describe_silence(after: int) -> str:

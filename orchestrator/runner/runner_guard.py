@@ -56,7 +56,7 @@ class Begun:
     kills: int
     signs: tuple[object, ...]
     stop_after: int | None = None
-    last_pause: tuple[int, int] | None = None
+    last_pause: tuple[int, int, int] | None = None
     metrics: tuple[int, ...] = ()
 
 

@@ -65,7 +65,7 @@ def test_config_is_shown_as_hydra_shows_it(
             "--cfg prints one config, and --multirun is about several.",
         ),
         (["run", "--cfg", "hydra", "--resolve"], "Use --cfg job."),
-        (["run", "--cfg", "joob"], "invalid choice: 'joob'"),
+        (["run", "--cfg", "joob"], "'joob' is not one of job, hydra, all. Did you mean job?"),
         (["plan", "--info"], "--info is an option of Hydra apps that orch does not have."),
         (["plan", "-i", "searchpath"], "orch plan the runs"),
         (["plan", "--hydra-help"], "See orch --help"),

@@ -61,3 +61,12 @@ def test_config_with_a_credential_has_to_be_composed(
     overrides = ("+api_token=${oc.env:API_TOKEN}", "seed=0,1")
     decisions = load_plan(ConfigSource(folder, "config", overrides)).plan.decisions
     assert [decisions.known_config(place) for place in range(2)] == [None, None]
+
+
+def test_config_with_an_axis_that_is_unset_is_composed(folder: Path) -> None:
+    """Where its condition does not hold, the template knows no value."""
+    overrides = ("seed=0,1", "lr=0.1,0.2", "orch.when={seed: 'lr > 0.15'}")
+    decisions = load_plan(ConfigSource(folder, "config", overrides)).plan.decisions
+    assert len(decisions) == 3
+    for place in range(3):
+        assert decisions.known_config(place) in (None, decisions.run(place).config)

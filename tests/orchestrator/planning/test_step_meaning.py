@@ -311,3 +311,28 @@ def test_steps_of_the_trainer_are_iterations_whatever_was_lost(steps: tuple[int,
         assert not meaning.is_doubtful(replace(logged, is_trainers=True), iteration)
     assert meaning.by_iteration(logged) == logged.curve
     assert meaning.readings(logged) == FROM_1
+
+
+def test_runs_tell_together_what_none_tells_alone() -> None:
+    """Step 0 is the first iteration: one that has only it would have logged the first one otherwise."""
+    first = [LoggedMetric({0: 1.0}, 1, total=8)] * 2
+    second = LoggedMetric({0: 1.0, 1: 2.0}, 2, total=8)
+    meaning = find_meaning([*first, second, second])
+    assert not any(meaning.is_doubtful(each, 1) for each in (*first, second))
+    assert meaning.by_iteration(second) == {1: 1.0, 2: 2.0}
+
+
+def test_updates_are_known_by_a_run_that_has_more_of_them_than_iterations() -> None:
+    """So that a killed one keeps its place."""
+    whole, killed = LoggedMetric({100: 1.0}, 1, total=8), lost({100: 2.0}, 1)
+    meaning = find_meaning([whole, replace(killed, total=8)])
+    assert not meaning.is_unclear(killed)
+    assert meaning.by_iteration(killed) == {1: 2.0}
+
+
+def test_finished_run_that_reports_no_progress_tells_by_its_last_step() -> None:
+    paused = [LoggedMetric({2: 1.0}, 2, total=6, paused_after=2)] * 2
+    done = LoggedMetric({2: 1.0, 4: 2.0, 6: 3.0}, None, total=6)
+    meaning = find_meaning([*paused, done])
+    assert not any(meaning.is_doubtful(each, 2) for each in (*paused, done))
+    assert meaning.by_iteration(done) == done.curve

@@ -152,9 +152,7 @@ def test_program_that_reports_no_progress_has_paused_by_what_it_has_logged(
     [
         ((1, 2, 3), (), "6", State.FAILED),
         ((1, 2, 3), (4, 5), "6", State.STALE),
-        ((2,), (), "6", State.FAILED),
         ((2,), (4, 6), "6", State.STALE),
-        ((100,), (), "6", State.FAILED),
         ((1, 2, 3), (), "2", State.STALE),  # it is there already
     ],
 )
@@ -175,6 +173,49 @@ def test_program_that_reports_no_progress_has_to_log_something_new(
     assert directory.observe().state is ends
     if ends is State.FAILED:
         assert failure_of(directory)[1].startswith("it exited with code 0, was to pause after")
+
+
+@pytest.mark.parametrize(("iterations", "ends"), [(None, State.FAILED), (9, State.STALE)])
+@pytest.mark.parametrize("step", [2, 100])
+def test_program_that_logs_now_and_then_may_log_nothing_up_to_its_next_pause(
+    experiment: ExperimentDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+    iterations: int | None,
+    ends: State,
+) -> None:
+    """As long as the last iteration is known, which ends it; told the same twice, it has to log something."""
+    directory = experiment.create(identify({"iterations": iterations, "x": 1}, {}))
+    for attempt, told in enumerate(("2", "3"), 1):
+        monkeypatch.setenv(STOP_AFTER, told)
+        carry_out(directory, "sh", "-c", append(step) if attempt == 1 else "true", attempt=attempt)
+    assert directory.observe().state is ends
+    if ends is State.STALE:
+        carry_out(directory, "true", attempt=3)
+        assert directory.observe().state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("steps", "after", "ends"),
+    [
+        ((0, 1, 2, 3, 4), "3", State.STALE),  # step 0 may be a value before, and 4 a late pause
+        ((0, 1, 2, 3, 4), "2", State.DONE),
+        ((0, 1, 2, 3, 4, 5), "3", State.DONE),
+        ((1, 2, 3, 4), "2", State.STALE),
+        ((1, 2, 3, 4, 5), "4", State.DONE),
+    ],
+)
+def test_run_that_counts_from_0_is_done_once_no_other_reading_is_left(
+    experiment: ExperimentDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: Sequence[int],
+    after: str,
+    ends: State,
+) -> None:
+    directory = experiment.create(identify({"iterations": 5, "x": 1}, {}))
+    monkeypatch.setenv(STOP_AFTER, after)
+    carry_out(directory, "sh", "-c", append(*steps))
+    assert directory.observe().state is ends
 
 
 @pytest.mark.parametrize("iterations", [None, 9])
