@@ -103,7 +103,7 @@ def test_run_that_is_missing_behind_an_override_is_named(line: str) -> None:
         ("results --top -1", "--top: '-1' is not a whole number of 0 or more. See orch results"),
         ("status --top x", "--top: 'x' is not a whole number of 0 or more"),
         ("run --workers many", "--workers: 'many' is not a whole number"),
-        ("ui --port 0.5", "--port: '0.5' is not a whole number"),
+        ("ui --port 0.5", "--port: '0.5' is not a port, from 1 to 65535"),
     ],
 )
 def test_number_that_is_none_is_told_in_words(line: str, said: str) -> None:
