@@ -114,11 +114,16 @@ def check_combinations(axes: Sequence[Axis]) -> None:
 
 def point_at(axes: Sequence[Axis], number: int, grid: int = 0) -> Point:
     """Return the point with this number in the order of ``expand``, counted from 0."""
+    return place_point(axes, places_of(axes, number), grid)
+
+
+def places_of(axes: Sequence[Axis], number: int) -> list[int]:
+    """Return the positions on the axes of the point with this number."""
     places = []
     for axis in reversed(axes):
         number, at = divmod(number, axis.positions)
         places.append(at)
-    return place_point(axes, places[::-1], grid)
+    return places[::-1]
 
 
 def place_point(axes: Sequence[Axis], places: Sequence[int], grid: int = 0) -> Point:

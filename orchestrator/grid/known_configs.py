@@ -6,8 +6,8 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from orchestrator.grid.axes import places_of
 from orchestrator.grid.config_template import config_at
-from orchestrator.grid.filtering_in_blocks import strides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,12 +38,8 @@ class KnownConfigs:
     def find(self, number: int) -> dict[str, Value] | None:
         """Return the config of a point; None if only composing it tells, or if it has a credential."""
         grid = self._span.grid_of(number)
-        local = number - self._span.first(grid)
-        sizes = [axis.positions for axis in self._span.grids[grid]]
-        at = {
-            axis: local // step % size
-            for axis, (step, size) in enumerate(zip(strides(sizes), sizes, strict=True))
-        }
+        places = places_of(self._span.grids[grid], number - self._span.first(grid))
+        at = dict(enumerate(places))
         for (its, axes), known in self._templates.items():
             template = known.get(tuple(at[axis] for axis in axes)) if its == grid else None
             if template is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from orchestrator.planning.step_meaning import LoggedMetric
 from orchestrator.rundir.pauses import read_pauses
 from orchestrator.rundir.program_files import signs
-from orchestrator.rundir.run_metrics import read_curve
+from orchestrator.rundir.run_metrics import are_contiguous, read_curve
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
@@ -94,7 +94,6 @@ def _without_progress(logged: LoggedMetric, *, is_paused: bool) -> LoggedMetric:
     if not (is_paused and logged.paused_after):
         return logged
     steps = list(logged.curve)
-    is_dense = bool(steps) and steps[0] in (0, 1) and steps[-1] - steps[0] + 1 == len(steps)
-    if is_dense and steps[-1] > logged.paused_after:
+    if are_contiguous(steps) and steps[-1] > logged.paused_after:
         return replace(logged, reached=steps[-1], is_whole=False)
     return replace(logged, reached=logged.paused_after)

@@ -13,6 +13,8 @@ from functools import reduce
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from orchestrator.rundir.run_metrics import are_contiguous
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -130,7 +132,7 @@ class StepMeaning:
         steps = list(logged.curve)
         readings = self.readings(logged)
         counts = {bisect_right(each.iterations(steps), iteration) for each in readings}
-        if not self.is_told and self.first is None and readings and not _is_dense(steps):
+        if not self.is_told and self.first is None and readings and not are_contiguous(steps):
             counts.add(len(steps))  # all of them may be of earlier iterations
         return len(counts) > 1
 
@@ -190,14 +192,9 @@ def _ends_with_the_last(logged: LoggedMetric) -> bool:
 def _goes_beyond(logged: LoggedMetric) -> bool:
     """Return whether a run has steps beyond the iterations that it is known to have done."""
     steps = list(logged.curve)
-    if not steps or _is_dense(steps):
+    if not steps or are_contiguous(steps):
         return False
     return not logged.is_settled if logged.reached is None else steps[-1] > logged.reached
-
-
-def _is_dense(steps: _Steps) -> bool:
-    """Return whether these are all steps from 0 or 1 on, which only iterations are."""
-    return bool(steps) and steps[0] in (0, 1) and steps[-1] - steps[0] + 1 == len(steps)
 
 
 def _is_possible(reading: StepReading, logged: LoggedMetric) -> bool:

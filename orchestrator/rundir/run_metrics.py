@@ -228,8 +228,12 @@ def read_times(metrics: Path | str) -> Mapping[int, float]:
 def read_contiguous_steps(metrics: Path | str) -> Sequence[int]:
     """Return the steps of ``metrics.jsonl``, if they are all that there are from 0 or 1 on; else none."""
     steps = sorted({step for curve in read_curves(metrics).values() for step in curve})
-    is_contiguous = bool(steps) and steps[0] in (0, 1) and steps[-1] - steps[0] + 1 == len(steps)
-    return steps if is_contiguous else ()
+    return steps if are_contiguous(steps) else ()
+
+
+def are_contiguous(steps: Sequence[int]) -> bool:
+    """Return whether steps, in order, are all that there are from 0 or 1 on, which only iterations are."""
+    return bool(steps) and steps[0] in (0, 1) and steps[-1] - steps[0] + 1 == len(steps)
 
 
 def read_last_step(metrics: Path | str) -> int | None:
