@@ -113,7 +113,7 @@ def draw_learning_curves(
         for metric in metrics
     }
     _check_scale(look, [p.mean for each in lines.values() for line in each for p in line.points])
-    notes = list(notes_on_curves(lines, compared, found, look.band))
+    notes = list(notes_on_curves(lines, compared, found, look))
     more = _more(len(compared.rows) - len(rows), len(drawable) - len(rows))
     figure = draw_curves(lines, Caption(notes, more), look)
     return Picture(figure, "curves", metrics, rows, notes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.results_output import order_of
 from orchestrator.cli.tables import count_of
+from orchestrator.planning.curve_scale import scale_without_diverged
 from orchestrator.planning.learning_curves import Band
 from orchestrator.planning.results_by_axis import cell_in
 from orchestrator.planning.run_results import is_of_test
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.cli.runs_for_results import ComparedRuns
+    from orchestrator.pictures.style import Appearance
     from orchestrator.planning.learning_curves import Line
     from orchestrator.planning.results_table import ResultsTable, Row
 
 
 def notes_on_curves(
-    lines: Mapping[str, Sequence[Line]], compared: ResultsTable, found: ComparedRuns, band: Band
+    lines: Mapping[str, Sequence[Line]],
+    compared: ResultsTable,
+    found: ComparedRuns,
+    look: Appearance,
 ) -> Iterator[str]:
     """Yield the notes on learning curves, the most important first."""
     drawn = [line for each in lines.values() for line in each]
@@ -34,7 +39,7 @@ def notes_on_curves(
         "finished runs" if found.step is None else f"runs that have reached iteration {found.step}"
     )
     if most > 1:
-        yield f"line: mean over {which}, which differ in {over}{_band(band)}"
+        yield f"line: mean over {which}, which differ in {over}{_band(look.band)}"
     if any(point.runs < line.runs for line in drawn for point in line.points):
         yield "thin line: iterations that not all of its runs have reached"
     if open_runs := {each.run_id for line in drawn for each in line.unfinished}:
@@ -45,6 +50,12 @@ def notes_on_curves(
             yield (
                 f"{metric} is NaN, infinite or beyond 1e300 at some iteration in {told}: the line has a"
                 " gap there"
+            )
+        if not look.log_y and (scale := scale_without_diverged(each)):
+            told = "1 curve leaves" if scale.beyond == 1 else f"{scale.beyond} curves leave"
+            yield (
+                f"{metric}: {told} the panel, whose scale is that of the others; orch plot --log-y"
+                " shows all"
             )
     yield from notes_on_runs(compared, found)
 

@@ -18,6 +18,7 @@ from orchestrator.pictures.figure import (
 )
 from orchestrator.pictures.row_labels import count_label, labels_of
 from orchestrator.pictures.style import style_of
+from orchestrator.planning.curve_scale import scale_without_diverged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _MOST_MARKERS: Final = 10  # per line
 _BAND: Final = 0.16  # opacity
 _THIN: Final = 0.8
+_MARGIN: Final = 0.05  # of the height, as matplotlib has it
 
 
 def draw_curves(lines: Mapping[str, Sequence[Line]], caption: Caption, look: Appearance) -> Figure:
@@ -51,6 +53,9 @@ def draw_curves(lines: Mapping[str, Sequence[Line]], caption: Caption, look: App
             if not look.log_x:
                 panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
             scale_as_asked(panel, look)
+            if not look.log_y and (scale := scale_without_diverged(drawn)):
+                margin = _MARGIN * (scale.greatest - scale.least)
+                panel.set_ylim(scale.least - margin, scale.greatest + margin)
         add_legend(figure, _entries(list(lines.values()), look), caption.more, look)
         add_notes(figure, caption.notes, look)
     return figure

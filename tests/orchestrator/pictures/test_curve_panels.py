@@ -79,3 +79,11 @@ def test_band_of_a_single_iteration_can_be_seen() -> None:
     (bar,) = panel.collections
     low, high = bar.get_segments()[0][:, 1]
     assert (low, high) == (pytest.approx(2 - 2**0.5), pytest.approx(2 + 2**0.5))
+
+
+def test_curve_that_diverges_leaves_the_panel() -> None:
+    """A logarithmic scale shows all of it."""
+    curves = {"a": {1: 2.0, 2: 1.0}, "b": {1: 2.0, 2: 1e9}}
+    states = {"a": State.DONE, "b": State.STALE}
+    assert draw(curves, states, Appearance()).get_ylim() == pytest.approx((0.95, 2.05))
+    assert draw(curves, states, Appearance(log_y=True)).get_ylim()[1] > 1e9
