@@ -26,6 +26,7 @@ _TAIL: Final = 1 << 13  # bytes of a log
 _LINES: Final = 15
 _LONGEST_LINE: Final = 400
 _MOST_VALUES: Final = 4
+_SHORT: Final = 9.95  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,9 @@ def describe_runs(
         yield "last end", moment(ended)
     durations = [each.seconds for each in facts if each.seconds is not None]
     if durations:
-        yield (
-            "time of the last attempts",
-            f"{describe_seconds(sum(durations))} in all, {_describe_range(durations)} per run",
-        )
+        told = f"{duration(sum(durations))} in all, {_describe_range(durations)} per run"
+        others = "not counting earlier attempts and the start of processes, which orch run counts"
+        yield "time of the last attempts", f"{told}; {others}"
     retried = sum(status.attempt > 1 for status in statuses)
     if retried:
         yield "more than one attempt", f"{retried} of {len(statuses)} runs"
@@ -161,6 +161,11 @@ def moment(time: str) -> str:
         return time
 
 
+def duration(seconds: float) -> str:
+    """Return how long something took; short times with a decimal, as ``orch run`` prints them."""
+    return f"{seconds:.1f} s" if seconds < _SHORT else describe_seconds(seconds)
+
+
 def _counted(name: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield a name with its values, the most frequent first, and how often each occurs."""
     counts = Counter(values).most_common()
@@ -175,7 +180,5 @@ def _counted(name: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _describe_range(seconds: Sequence[float]) -> str:
-    if max(seconds) < 1:
-        return "less than 1 s"
-    least, most = describe_seconds(min(seconds)), describe_seconds(max(seconds))
+    least, most = duration(min(seconds)), duration(max(seconds))
     return most if least == most else f"{least} to {most}"

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.results_formats import shown_cell
+from orchestrator.cli.report_contents import duration
+from orchestrator.cli.results_formats import is_of_single_runs, shown_cell, shown_runs
 from orchestrator.cli.table_columns import cell_of
 from orchestrator.cli.tables import count_of
-from orchestrator.execution.remaining_time import describe_seconds
 from orchestrator.grid.config_values import is_number
 from orchestrator.grid.identity import short
 from orchestrator.pictures.report_page import make_table
 from orchestrator.planning.results_by_axis import places_of
-from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,26 +60,20 @@ def filters_table(found: ComparedRuns) -> ReportTable | None:
 
 def results_of_rows(compared: ResultsTable) -> ReportTable:
     """Return the rows of ``orch results`` with all their metrics, the sorting one first."""
-    metrics = compared.metrics
+    metrics, single = compared.metrics, is_of_single_runs(compared)
     rows = []
-    for row in compared.rows:
-        states = ", ".join(
-            f"{count} {state.value}"
-            for state, count in row.states.items()
-            if state is not State.DONE
-        )
-        counted = (
-            f"{row.with_results} of {row.runs}" if row.with_results < row.runs else f"{row.runs}"
-        )
-        cells: list[object] = [_value(row.overrides, axis) for axis in compared.axes]
-        cells.append((f"{counted}{f', {states}' if states else ''}", row.with_results))
+    for row, counted in zip(compared.rows, shown_runs(compared), strict=True):
+        cells: list[object] = [short(row.members[0][1].run_id)] if single else []
+        cells += [_value(row.overrides, axis) for axis in compared.axes]
+        cells.append(counted if single else (counted, row.with_results))
         for metric in metrics:
             cell = row.cells.get(metric)
             cells.append((shown_cell(cell), cell.mean if cell else None))
         rows.append(cells)
     over = ", ".join(compared.over)
     told = f"mean ± standard deviation over {over}" if over else "one row per run"
-    return make_table(told, [*compared.axes, "runs", *metrics], rows)
+    named = ["run", *compared.axes, "state"] if single else [*compared.axes, "runs"]
+    return make_table(told, [*named, *metrics], rows)
 
 
 def runs_table(
@@ -108,7 +101,7 @@ def runs_table(
                     if progress
                     else None,
                     status.attempt if status else None,
-                    (describe_seconds(seconds), seconds) if seconds is not None else None,
+                    (duration(seconds), seconds) if seconds is not None else None,
                     status.host if status else None,
                 ]
             )

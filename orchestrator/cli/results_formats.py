@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from orchestrator.cli.table_columns import cell_of, metric_cell
 from orchestrator.grid.config_values import label_of
+from orchestrator.grid.identity import short
 from orchestrator.rundir.records import as_metric
+from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.planning.paired_difference import PairedDifference
-    from orchestrator.planning.results_table import Cell, ResultsTable
+    from orchestrator.planning.results_table import Cell, ResultsTable, Row
 
 TO_THE_BEST: Final = "to the best"  # the header of the differences
 _LATEX: Final[Mapping[str, str]] = {
@@ -40,10 +42,10 @@ def csv_of(compared: ResultsTable, differences: _Differences = None) -> str:
     columns = [f"{metric}{part}" for metric in compared.metrics for part in ("", "_std")]
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
-    names = ["run_id", "path"] if _is_of_single_runs(compared) else []
+    names = ["run_id", "path"] if not compared.over and is_of_single_runs(compared) else []
     parts = ("", "_half_width", "_pairs") if differences else ()
     columns += [f"to_the_best{part}" for part in parts]
-    writer.writerow([*names, *compared.axes, "runs", "with_results", *columns])
+    writer.writerow([*names, *compared.axes, "runs", "with_results", "states", *columns])
     for at, row in enumerate(compared.rows):
         shown: list[object] = []
         for metric in compared.metrics:
@@ -55,7 +57,8 @@ def csv_of(compared: ResultsTable, differences: _Differences = None) -> str:
             _plain(row.overrides[axis]) if axis in row.overrides else "" for axis in compared.axes
         ]
         place = [run.run_id, run.path] if names else []
-        writer.writerow([*place, *values, row.runs, row.with_results, *shown])
+        counts = (row.runs, row.with_results, _count_states(row.states))
+        writer.writerow([*place, *values, *counts, *shown])
     return content.getvalue()
 
 
@@ -71,11 +74,40 @@ def latex_of(compared: ResultsTable, differences: _Differences = None) -> str:
     headers, rows = _texts(compared, differences, r" $\pm$ ", _as_latex)
     body = "".join(f"{' & '.join(row)} \\\\\n" for row in rows)
     head = " & ".join(headers)
-    form = "l" * len(compared.axes) + "r" * (len(headers) - len(compared.axes))
+    names = len(compared.axes) + 2 * is_of_single_runs(compared)
+    form = "l" * names + "r" * (len(headers) - names)
     return (
         f"\\begin{{tabular}}{{{form}}}\n\\toprule\n{head} \\\\\n\\midrule\n{body}\\bottomrule\n"
         "\\end{tabular}\n"
     )
+
+
+def is_of_single_runs(compared: ResultsTable) -> bool:
+    """Return whether each row is one run: tables then show its ID and its state."""
+    return all(row.runs == 1 for row in compared.rows)
+
+
+def shown_runs(compared: ResultsTable) -> list[str]:
+    """Return the runs of each row as tables show them: the state of a single run, or how many are done.
+
+    With the states of those that are not.
+    """
+    if is_of_single_runs(compared):
+        return [state.value for row in compared.rows for state in row.states]
+    return [_shown_count(row) for row in compared.rows]
+
+
+def _shown_count(row: Row) -> str:
+    open_runs = dict(row.states)
+    open_runs.pop(State.DONE, None)
+    if not open_runs and row.runs == row.with_results:
+        return str(row.runs)
+    listed = [_count_states(open_runs)] if open_runs else []
+    return ", ".join([f"{row.with_results} of {row.runs}", *listed])
+
+
+def _count_states(states: Mapping[State, int]) -> str:
+    return ", ".join(f"{number} {state.value}" for state, number in states.items())
 
 
 def shown_cell(cell: Cell | None, plus_minus: str = " ± ") -> str:
@@ -116,14 +148,18 @@ def _texts(
 ) -> tuple[list[str], list[list[str]]]:
     """Return the headers and the rows as strings."""
     more = [TO_THE_BEST] if differences else []
-    headers = [escape(name) for name in (*compared.axes, "runs", *compared.metrics, *more)]
+    single = is_of_single_runs(compared)
+    named = (*(["run"] if single else []), *compared.axes, "state" if single else "runs")
+    headers = [escape(name) for name in (*named, *compared.metrics, *more)]
+    counts = shown_runs(compared)
     rows = [
         [
+            *([short(row.members[0][1].run_id)] if single else []),
             *(
                 escape(cell_of(row.overrides[axis]) if axis in row.overrides else "")
                 for axis in compared.axes
             ),
-            str(row.with_results),
+            counts[at],
             *(shown_cell(row.cells.get(metric), plus_minus) for metric in compared.metrics),
             *(shown_difference(each, plus_minus) for each in (differences or ())[at : at + 1]),
         ]
@@ -138,10 +174,6 @@ def _as_markdown(text: str) -> str:
 
 def _as_latex(text: str) -> str:
     return re.sub(r"[\\~^&%$#_{}]", lambda found: _LATEX[found[0]], printable(text))
-
-
-def _is_of_single_runs(compared: ResultsTable) -> bool:
-    return not compared.over and all(row.runs == 1 for row in compared.rows)
 
 
 def _plain(value: object) -> object:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.results_formats import TO_THE_BEST, shown_cell, shown_difference
+from orchestrator.cli.results_formats import (
+    TO_THE_BEST,
+    is_of_single_runs,
+    shown_cell,
+    shown_difference,
+    shown_runs,
+)
 from orchestrator.cli.table_columns import (
     NOTE_WIDTH,
     first_column,
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.planning.paired_difference import PairedDifference
-    from orchestrator.planning.results_table import ResultsTable, Row
+    from orchestrator.planning.results_table import ResultsTable
 
 
 def print_comparison(
@@ -46,8 +52,8 @@ def print_comparison(
         step: The iteration of the metrics; None: the end.
     """
     texts = _texts_of_metrics(compared)
-    counts = [_runs(row) for row in compared.rows]
-    single = all(row.runs == 1 for row in compared.rows)
+    counts = shown_runs(compared)
+    single = is_of_single_runs(compared)
     told = [shown_difference(each) for each in differences or ()]
     taken = max(map(len, ("state", *counts))) + (2 + SHORT_ID_DIGITS if single else 0)
     taken += 2 + max(map(len, (TO_THE_BEST, *told))) if told else 0
@@ -126,18 +132,6 @@ def _print_notes(
         told = f"{' and '.join(first.refused)} of run {short(first.run_id)}"
         told += f", and files of {count_of(len(others), 'other run')}," if others else ""
         console.print(Text(f"{told} cannot be read, so values are missing", style="yellow"))
-
-
-def _runs(row: Row) -> str:
-    """Return the number of runs of a row, and the states of those that are not done."""
-    if row.runs == 1:
-        (state,) = row.states
-        return state.value
-    open_runs = {state: number for state, number in row.states.items() if state is not State.DONE}
-    if not open_runs and row.runs == row.with_results:
-        return str(row.runs)
-    listed = ", ".join(f"{number} {state.value}" for state, number in open_runs.items())
-    return f"{row.with_results} of {row.runs}" + (f", {listed}" if listed else "")
 
 
 def _are_done(compared: ResultsTable) -> bool:

@@ -6,10 +6,18 @@ import math
 
 import pytest
 
-from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of, shown_cell
+from orchestrator.cli.report_tables import results_of_rows
+from orchestrator.cli.results_formats import (
+    csv_of,
+    latex_of,
+    markdown_of,
+    shown_cell,
+    shown_runs,
+)
 from orchestrator.planning.paired_difference import PairedDifference
 from orchestrator.planning.results_table import Cell, ResultsTable, compare
 from orchestrator.planning.run_results import RunResults
+from orchestrator.rundir.state import State
 
 
 def _table(*, each: bool = False) -> ResultsTable:
@@ -27,8 +35,42 @@ def test_markdown_has_a_cell_per_column() -> None:
         r"| a\|b_c | runs | val_loss% |",
         "| --- | --- | --- |",
         r"| x\|y&z | 2 | 0.5 ± 0.35 |",
-        "| none | 0 | - |",
+        "| none | 0 of 1 | - |",
     ]
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_runs_are_told_alike_in_every_format(*, each: bool) -> None:
+    """How many have results, and which states the others are in; of single runs ID and state."""
+    states = [State.DONE, State.DONE, State.FAILED, State.RUNNING, State.DONE]
+    runs = [
+        RunResults(
+            {"lr": at // 4, "seed": at},
+            {"loss": float(at)} if it is State.DONE else None,
+            run_id=f"{at:016}",
+            state=it,
+        )
+        for at, it in enumerate(states)
+    ]
+    compared = compare(runs, each=each)
+    told = shown_runs(compared)
+    assert told == (
+        ["done", "done", "done", "failed", "running"]
+        if each
+        else ["2 of 4, 1 running, 1 failed", "1"]
+    )
+    name = "state" if each else "runs"
+    header, _, *lines = [line[2:-2].split(" | ") for line in markdown_of(compared).splitlines()]
+    assert [line[header.index(name)] for line in lines] == told
+    assert all(f" & {text} & " in latex_of(compared) for text in told)
+    assert results_of_rows(compared).headers[: len(header)] == header
+    assert [row[header.index(name)].text for row in results_of_rows(compared).rows] == told
+    counts = [row["states"] for row in csv.DictReader(io.StringIO(csv_of(compared)))]
+    assert counts == (
+        ["1 done", "1 done", "1 done", "1 failed", "1 running"]
+        if each
+        else ["1 running, 1 failed, 2 done", "1 done"]
+    )
 
 
 def test_latex_escapes_what_has_a_meaning_there() -> None:

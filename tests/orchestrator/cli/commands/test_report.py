@@ -198,6 +198,28 @@ def test_page_without_curves_says_so(grid: Grid) -> None:
     assert "has a curve" in page.text
 
 
+def test_curve_that_diverges_is_told(grid: Grid) -> None:
+    """It leaves its panel, so that the others can be seen."""
+    for lr, values in ((0.1, [2.0, 1.0]), (0.2, [2.0, 1e9])):
+        directory = grid.make(lr, 0, record=Record.DONE if lr == 0.1 else Record.INTERRUPTED)
+        points = [
+            {"key": "loss", "value": value, "step": step, "timestamp": step}
+            for step, value in enumerate(values, 1)
+        ]
+        directory.metrics.write_text("".join(f"{json.dumps(point)}\n" for point in points))
+    assert "loss: 1 curve leaves the panel" in write(grid).text
+
+
+def test_short_times_have_decimals(grid: Grid) -> None:
+    """Half a second is not 0 s; what is not counted is told."""
+    directory = grid.make(0.1, 0)
+    begun, ended = "2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:00.460000Z"
+    directory.write_status(Status(Record.DONE, 1, begun, "box", 1, ended_at=ended))
+    page = write(grid)
+    assert "0.5 s in all, 0.5 s per run; not counting earlier attempts" in page.text
+    assert page.table("1 run, in the order of the results").rows[0][-2] == "0.5 s"
+
+
 def test_curves_follow_the_colours_of_the_page(hostile: Grid) -> None:
     page = write(hostile)
     styles = " ".join(value for name, value in page.attributes if name == "style")

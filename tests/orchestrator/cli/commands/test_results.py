@@ -36,9 +36,9 @@ def test_csv_is_for_spreadsheets(grid: Grid, output: Callable[[], str]) -> None:
     _fill(grid)
     grid.orch("results", "--csv")
     rows = list(csv.reader(io.StringIO(output())))
-    assert rows[0] == ["lr", "runs", "with_results", "test/loss", "test/loss_std"]
-    assert rows[1] == ["0.2", "2", "1", "1.0", ""]
-    assert float(rows[2][4]) == pytest.approx(2**0.5)
+    assert rows[0] == ["lr", "runs", "with_results", "states", "test/loss", "test/loss_std"]
+    assert rows[1] == ["0.2", "2", "1", "1 failed, 1 done", "1.0", ""]
+    assert float(rows[2][5]) == pytest.approx(2**0.5)
 
 
 @pytest.mark.usefixtures("_obeying_permissions")
