@@ -9,7 +9,7 @@ from rich.text import Text
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.forecast_output import describe_accuracy, range_as_json
 from orchestrator.cli.json_text import write_json
-from orchestrator.cli.next_command import next_command
+from orchestrator.cli.next_command import next_command, options_of_experiment
 from orchestrator.cli.tables import note, say_done
 from orchestrator.config.halving_settings import NO_HALVING
 from orchestrator.execution.events import Ended, ExecutionResult
@@ -97,9 +97,10 @@ def _summarize(
 ) -> None:
     """Print the command that shows each failure, and the counts of runs by their end."""
     failed = [ended for ended in outcome.ended.values() if ended.state is State.FAILED]
+    shown = options_of_experiment(options) if failed else options
     for ended in failed:
         has_log = planned.experiment.run(ended.run.run_id).attempt_logs()
-        look = next_command(options, "logs" if has_log else "show", short(ended.run.run_id))
+        look = next_command(shown, "logs" if has_log else "show", short(ended.run.run_id))
         parts = (("failed ", "red"), describe_point(ended.run.overrides), (f"  {look}", "dim"))
         console.print(Text.assemble(*parts), soft_wrap=True)
     if outcome.gave_up:

@@ -33,6 +33,11 @@ def names_a_run(overrides: Sequence[str]) -> bool:
     return any(key not in _OF_EXPERIMENT and not key.startswith("orch.") for key in keys)
 
 
+def names_experiment(override: str) -> bool:
+    """Return whether an override names the experiment, and nothing else."""
+    return override.lstrip("+~").partition("=")[0] in _OF_EXPERIMENT
+
+
 def open_runs(options: argparse.Namespace, names: Sequence[str]) -> list[RunDirectory]:
     """Return the run directories for names or prefixes of run IDs.
 

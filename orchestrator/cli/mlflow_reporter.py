@@ -89,5 +89,8 @@ def describe_waiting(problem: str, waiting: Backlog, command: str) -> str:
     from orchestrator.tracking.progress_messages import NO_TURN  # noqa: PLC0415 # as above
 
     if problem == NO_TURN:
-        return f"MLflow: {problem} and delivers {waiting} as well. If it does not:\n  {command}"
+        return (
+            f"MLflow: {waiting} have not arrived. The reporter of another process is sending what this"
+            f" experiment has, these included. If it ends before they arrive:\n  {command}"
+        )
     return f"MLflow: {problem}; {waiting} wait. To deliver them:\n  {command}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
-from typing import TYPE_CHECKING
 
 from orchestrator.cli.arguments import CONFIG_DIR, CONFIG_NAME
 from orchestrator.config.credential_check import without_secret
-
-if TYPE_CHECKING:
-    import argparse
+from orchestrator.errors import OrchestratorError
 
 
 def next_command(options: argparse.Namespace, *words: str) -> str:
@@ -26,6 +24,25 @@ def next_command(options: argparse.Namespace, *words: str) -> str:
     if options.config_name != name:
         line.append(f"--config-name={options.config_name}")
     return " ".join(map(_quote, [*line, *map(without_secret, options.overrides)]))
+
+
+def options_of_experiment(options: argparse.Namespace) -> argparse.Namespace:
+    """Return the options for a command that needs the experiment, and not its grid.
+
+    Only with the overrides that name it, if the config names the same experiment without the others.
+    """
+    from orchestrator.cli.lookup import names_experiment, source_of  # noqa: PLC0415 # composes configs
+    from orchestrator.planning.load import describe  # noqa: PLC0415 # as above
+
+    kept = [override for override in options.overrides if names_experiment(override)]
+    if kept == options.overrides:
+        return options
+    bare = argparse.Namespace(**vars(options) | {"overrides": kept})
+    try:
+        found, same = (describe(source_of(each))[1].path for each in (bare, options))
+    except OrchestratorError:  # a value may be missing
+        return options
+    return bare if found == same else options
 
 
 def words_of(options: argparse.Namespace) -> list[str]:

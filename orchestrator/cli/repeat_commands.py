@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.command_for_run import find_own_command
 from orchestrator.cli.lookup import source_of
-from orchestrator.cli.next_command import next_command
+from orchestrator.cli.next_command import next_command, options_of_experiment
 from orchestrator.cli.tables import count_of
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
@@ -48,7 +48,7 @@ def find_repeat_commands(
             yield f"execute {count_of(len(group), 'run')}{more} again in an empty results_dir", line
     if left := len(runs) - told:
         which = f"{'the other ' if told else ''}{count_of(left, 'run')}"
-        show = next_command(options, "show", "RUN")
+        show = next_command(options_of_experiment(options), "show", "RUN")
         yield f"one of {which}: its command, if the config still has it", show
 
 

@@ -194,7 +194,11 @@ def _print_filters(filters: Iterable[FilterCount], console: Console) -> None:
 def print_drift(drift: Drift, console: Console) -> None:
     """Print one line if runs were made by other code or another command; nothing otherwise."""
     if drift.places:
-        text = f"{drift}. orch run --rerun-changed executes them again"
+        done, begun = "stay done", "continue with the code of now"
+        what = f"They {done if drift.done.runs else begun}"
+        if drift.done.runs and drift.begun.runs:
+            what = f"Done runs {done}, unfinished ones {begun}"
+        text = f"{drift}. {what}, unless orch run --rerun-changed starts them from nothing"
         console.print(Text(printable(text), style="yellow"))
 
 

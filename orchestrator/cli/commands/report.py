@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.choose_picture import TOP, CurveChoice, draw_learning_curves
 from orchestrator.cli.json_text import write_json
-from orchestrator.cli.next_command import next_command
+from orchestrator.cli.next_command import next_command, options_of_experiment
 from orchestrator.cli.picture_file import check_out, write_out
 from orchestrator.cli.picture_notes import notes_on_runs
 from orchestrator.cli.report_contents import (
@@ -151,7 +151,7 @@ def _commands(
     yield "the table above", next_command(options, "results", *words_of_choice(options))
     yield (
         "one run: its config, history, error and the command that continues it",
-        next_command(options, "show", "RUN"),
+        next_command(options_of_experiment(options), "show", "RUN"),
     )
 
 

@@ -19,6 +19,6 @@ def test_other_reporter_delivers_what_it_keeps_from_this_one() -> None:
     """The command is for the case that it is killed."""
     told = describe_waiting(NO_TURN, Backlog(1, 4), "orch sync")
     assert told == (
-        "MLflow: another reporter is working on this experiment and delivers 4 points of 1 run"
-        " as well. If it does not:\n  orch sync"
+        "MLflow: 4 points of 1 run have not arrived. The reporter of another process is sending what"
+        " this experiment has, these included. If it ends before they arrive:\n  orch sync"
     )

@@ -3,11 +3,12 @@
 import argparse
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from orchestrator.cli.arguments import parse_arguments
-from orchestrator.cli.next_command import next_command, typed_command
+from orchestrator.cli.next_command import next_command, options_of_experiment, typed_command
 from orchestrator.cli.run_choice import separate_runs
 
 
@@ -56,6 +57,32 @@ def test_app_is_named_with_the_folder_and_the_name_that_were_given() -> None:
     given = options(folder="conf", name="config", app="train.py")
     line = "orch status --app=train.py --config-dir=conf --config-name=config"
     assert next_command(given, "status") == line
+
+
+@pytest.mark.parametrize(
+    ("experiment", "given", "kept"),
+    [
+        ("mine", ["lr=1,2", "seed=0"], []),
+        (
+            "mine",
+            ["results_dir=elsewhere", "experiment_id=its", "lr=1,2"],
+            ["results_dir=elsewhere", "experiment_id=its"],
+        ),
+        ("lr${lr}", ["lr=1", "seed=0"], ["lr=1", "seed=0"]),
+        ("???", ["experiment_id=its", "lr=1"], ["experiment_id=its"]),
+        ("${needed}", ["+needed=its", "lr=1"], ["+needed=its", "lr=1"]),
+    ],
+)
+def test_command_for_an_experiment_has_only_what_names_it(
+    experiment: str, given: list[str], kept: list[str], tmp_path: Path
+) -> None:
+    """All overrides, if the experiment depends on another one."""
+    (tmp_path / "config.yaml").write_text(
+        f"results_dir: results\nexperiment_id: {experiment}\nlr: 0.1\nseed: 0\n"
+        "orch: {command: [echo]}\n"
+    )
+    words = options(*given, folder=str(tmp_path))
+    assert options_of_experiment(words).overrides == kept
 
 
 @pytest.mark.parametrize(

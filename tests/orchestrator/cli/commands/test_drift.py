@@ -113,9 +113,11 @@ def test_changed_runs_are_executed_again_only_when_that_is_asked_for(
 ) -> None:
     """Others are left alone, and afterwards nothing differs."""
     execute(grid)
+    output()
     created = [each.read_created_at() for each in grid.experiment.runs()]
     (grid.folder / "model.py").write_text("x = 2\n")
     assert grid.orch("run", "lr=0.1,0.2,0.3") == 0
+    assert "They stay done, unless orch run --rerun-changed" in output()
     assert execute(grid, "--rerun-changed") == 0
     assert "rerun of 2 runs made by other code" in output()
     assert plan(grid, output) == ""
