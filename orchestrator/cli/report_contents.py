@@ -99,9 +99,9 @@ def describe_runs(
         yield "last end", moment(ended)
     durations = [each.seconds for each in facts if each.seconds is not None]
     if durations:
-        told = f"{duration(sum(durations))} in all, {_describe_range(durations)} per run"
+        took = f"{duration(sum(durations))} in all, {_describe_range(durations)} per run"
         others = "not counting earlier attempts and the start of processes, which orch run counts"
-        yield "time of the last attempts", f"{told}; {others}"
+        yield "time of the last attempts", f"{took}; {others}"
     retried = sum(status.attempt > 1 for status in statuses)
     if retried:
         yield "more than one attempt", f"{retried} of {len(statuses)} runs"
