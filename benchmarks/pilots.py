@@ -1,6 +1,6 @@
 """Measures what many pilots on one experiment cost, without Slurm and without executing anything.
 
-``python benchmarks/pilots.py [RUNS...]``: the plan, its preparation, the start of a pilot, claims by 64
+``python benchmarks/pilots.py [RUNS...]`` (hundreds): the plan, its preparation, the start of a pilot, claims by 64
 pilots that take turns, and ``orch status``, and how their costs grow with the number of runs. Nothing is
 written durably: what the disk takes is another matter.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.planning.plan import Decision
 
 PILOTS = 64
-CLAIMS = 320  # at the beginning, and again when all but as many runs are done
+CLAIMS = 320  # at most, at the beginning, and again when all but as many runs are done
 CONFIG = """\
 results_dir: results
 experiment_id: measured
@@ -103,9 +103,12 @@ def finish(work: Work, decisions: Sequence[Decision]) -> None:
 
 def main() -> None:
     """Measure each number of runs."""
+    counts = [*map(int, sys.argv[1:])] or [1000, 10_000, 100_000]
+    if any(runs < 100 or runs % 100 for runs in counts):  # noqa: PLR2004 # the seeds of the grid
+        sys.exit("RUNS: give whole hundreds")
     os.fsync = lambda _: None  # type: ignore[assignment]
     print(f"{'runs':>7} {'what':36} {'processor':>10}")
-    for runs in [*map(int, sys.argv[1:])] or [1000, 10_000, 100_000]:
+    for runs in counts:
         with tempfile.TemporaryDirectory() as folder:
             measure_all(Path(folder).resolve(), runs)
             os.chdir("/")
@@ -133,12 +136,13 @@ def measure_all(folder: Path, runs: int) -> None:
     )
     (work,) = found
     decisions = [each for each in work.starts() if each.seen.state is State.PENDING]
-    taken = processor(lambda: claim_in_turns(work, decisions, CLAIMS))
-    show(f"a claim, of {PILOTS} pilots, first runs", 1000 * taken / CLAIMS, "ms")
-    finish(work, decisions[CLAIMS:-CLAIMS])
-    late = decisions[-2 * CLAIMS :]  # each pilot has passed what was done before
-    taken = processor(lambda: claim_in_turns(work, late, CLAIMS))
-    show(f"a claim, of {PILOTS} pilots, last runs", 1000 * taken / CLAIMS, "ms")
+    claims = min(CLAIMS, runs // 3)
+    taken = processor(lambda: claim_in_turns(work, decisions, claims))
+    show(f"a claim, of {PILOTS} pilots, first runs", 1000 * taken / claims, "ms")
+    finish(work, decisions[claims:-claims])
+    late = decisions[-2 * claims :]  # each pilot has passed what was done before
+    taken = processor(lambda: claim_in_turns(work, late, claims))
+    show(f"a claim, of {PILOTS} pilots, last runs", 1000 * taken / claims, "ms")
     show("orch status", command("status", *words))
     show("start of a pilot, all done", processor(lambda: open_work(folder / "results/measured")))
 
