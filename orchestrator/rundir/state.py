@@ -278,7 +278,7 @@ def _why_stale(status: Status | Unreadable | None) -> str:
             return PAUSED
         # Otherwise the user would expect it to be done.
         code = "" if status.exit_code != 0 else " (it exited with code 0, without results)"
-        return f"it was asked to stop{code}"
+        return f"{status.reason or 'it was asked to stop'}{code}"
     return "its process is gone"
 
 

@@ -37,6 +37,7 @@ class Cut(Enum):
 
     ASKED = "asked"
     OWN = "own"  # it was asked by one of the program's own processes
+    UNKNOWN = "unknown"  # it was asked by a process that is gone, which may have been its own
     TIMEOUT = "timeout"
     NO_PROGRESS = "no-progress"
     LOST = "lost"  # its run directory was removed, or replaced by another one

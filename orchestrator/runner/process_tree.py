@@ -38,6 +38,11 @@ def _children(pid: int) -> Iterator[int]:
                 yield from map(int, (thread / "children").read_text().split())
 
 
+def is_gone(pid: int) -> bool:
+    """Return whether there is no such process any more, not even one that has ended and was not reaped."""
+    return not os.path.exists(f"/proc/{pid}")  # noqa: PTH110 # as a string
+
+
 def is_stopped(pid: int) -> bool:
     """Return whether a process is stopped (SIGSTOP, Ctrl-Z): it does nothing until SIGCONT."""
     with contextlib.suppress(OSError):

@@ -30,6 +30,7 @@ from orchestrator.runner.pause_at_iteration import judge_pause, read_pause
 from orchestrator.runner.placement_variables import own_gpu, own_slot
 from orchestrator.runner.runner_guard import Begun, Keeper
 from orchestrator.runner.supervisor import Supervisor
+from orchestrator.runner.unknown_senders import judge_unknown_sender
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,6 +223,8 @@ def judge_attempt(
         memory_ran_out=ending.memory_ran_out,
         is_trainer=begun.program.leaves_results,
     )
+    if ending.cut is Cut.UNKNOWN:
+        return judge_unknown_sender(directory, status)
     return _judge_failure(status, ending, begun.limits, traces)
 
 

@@ -25,6 +25,7 @@ from orchestrator.runner.oom_kills import OomKills
 from orchestrator.runner.orphaned_stop_requests import UnheardRequests
 from orchestrator.runner.output import read_tail
 from orchestrator.runner.output_metrics import OutputMetrics
+from orchestrator.runner.unknown_senders import asker_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -257,8 +258,7 @@ class Supervisor:
 
     def _take_signals(self) -> None:
         for number, sender in self._signals.take() if self._signals else ():
-            asker = Cut.OWN if sender in process_tree.below(os.getpid()) else Cut.ASKED
-            self.ask(request_of(number), asker)
+            self.ask(request_of(number), asker_of(sender))
 
     def _pass_on(self, started: StartedProgram) -> None:
         if not self._has_succeeded():  # or it ended before it could hear of the request

@@ -239,6 +239,11 @@ def test_what_a_lost_attempt_has_logged_does_not_show_that_a_run_is_done(
     ("cut", "state", "reason"),
     [
         (Cut.ASKED, State.STALE, "it was asked to stop (it exited with code 0, without results)"),
+        (
+            Cut.UNKNOWN,
+            State.STALE,
+            "it was asked to stop by a process that is gone (it exited with",
+        ),
         (Cut.OWN, State.FAILED, "one of its own processes asked its runner to stop it"),
         (Cut.TIMEOUT, State.FAILED, "timeout: it took longer than"),
         (Cut.NO_PROGRESS, State.FAILED, "no-progress: no sign of progress for"),

@@ -47,6 +47,15 @@ def test_signal_reaches_all_and_all_are_reaped() -> None:
     assert said == "[]"
 
 
+def test_process_is_gone_once_it_was_reaped() -> None:
+    child = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 7"], {})
+    with process_tree.end_of(child) as end:
+        assert select.select([end], [], [], 60)[0]
+    assert not process_tree.is_gone(child)
+    os.waitpid(child, 0)
+    assert process_tree.is_gone(child)
+
+
 def test_one_child_may_be_left_unreaped() -> None:
     """Its exit code is still to be read."""
     child = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 7"], {})

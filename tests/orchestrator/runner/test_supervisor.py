@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from orchestrator.rundir.run_metrics import read_curve
 from orchestrator.rundir.state import Record, Status
 from orchestrator.runner.attempt_program import SIGNALS, Command, Cut, Ending
 from orchestrator.runner.gpu_meter import GpuMeter
-from orchestrator.runner.incoming_signals import IncomingSignals
+from orchestrator.runner.incoming_signals import IncomingSignals, SentSignal
 from orchestrator.runner.output import CappedLog, Pipe
 from orchestrator.runner.runner import Links, Runner, Verdict, record
 from orchestrator.runner.supervisor import Supervisor
@@ -60,6 +61,45 @@ def test_time_that_others_have_taken_of_a_shared_gpu_does_not_count(
             started = program.prepare(dict(os.environ), output, lock).start()
             output.close_writing()
             ending = Supervisor(program, directory, limits).over(started, lock, output, log)
+        os._exit(0 if ending.cut is cut else 1)
+
+    assert exit_code_of(supervise) == 0
+
+
+class SentOnce(IncomingSignals):
+    """Stands in for the signals that have arrived: one, of this sender."""
+
+    def __init__(self, sender: int) -> None:
+        super().__init__()
+        self._kept = [SentSignal(signal.SIGTERM, sender)]
+
+
+@pytest.mark.parametrize(
+    ("sender", "cut"),
+    [
+        ("the kernel", Cut.ASKED),
+        ("a live process", Cut.ASKED),
+        ("a process below", Cut.OWN),
+        ("a process that is gone", Cut.UNKNOWN),
+    ],
+)
+def test_request_is_that_of_its_sender(directory: RunDirectory, sender: str, cut: Cut) -> None:
+    """Of one that is gone, nobody knows whose it was."""
+
+    def supervise() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        with subprocess.Popen(["true"]) as gone:
+            gone.wait()
+        below = os.posix_spawn("/bin/sleep", ["sleep", "999"], {})
+        pids = {"the kernel": 0, "a live process": os.getppid(), "a process below": below}
+        signals = SentOnce(pids.get(sender, gone.pid))
+        program, lock = Command(("sleep", "999")), directory.lock.open()
+        with Pipe() as output, CappedLog(directory.attempt_log(1)) as log:
+            started = program.prepare(dict(os.environ), output, lock).start()
+            output.close_writing()
+            watch = Supervisor(program, directory, NO_LIMITS, signals=signals)
+            assert watch.was_asked()
+            ending = watch.over(started, lock, output, log)
         os._exit(0 if ending.cut is cut else 1)
 
     assert exit_code_of(supervise) == 0
