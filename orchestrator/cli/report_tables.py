@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.report_contents import duration
 from orchestrator.cli.results_formats import is_of_single_runs, shown_cell, shown_runs
-from orchestrator.cli.table_columns import cell_of
+from orchestrator.cli.table_columns import cell_of, digits_of
 from orchestrator.cli.tables import count_of
 from orchestrator.grid.config_values import is_number
 from orchestrator.grid.identity import short
@@ -61,10 +61,11 @@ def filters_table(found: ComparedRuns) -> ReportTable | None:
 def results_of_rows(compared: ResultsTable) -> ReportTable:
     """Return the rows of ``orch results`` with all their metrics, the sorting one first."""
     metrics, single = compared.metrics, is_of_single_runs(compared)
+    digits = _digits([row.overrides for row in compared.rows], compared.axes)
     rows = []
     for row, counted in zip(compared.rows, shown_runs(compared), strict=True):
         cells: list[object] = [short(row.members[0][1].run_id)] if single else []
-        cells += [_value(row.overrides, axis) for axis in compared.axes]
+        cells += [_value(row.overrides, axis, digits[axis]) for axis in compared.axes]
         cells.append(counted if single else (counted, row.with_results))
         for metric in metrics:
             cell = row.cells.get(metric)
@@ -82,11 +83,15 @@ def runs_table(
     """Return a row per run, with its state, times and the metric that ranks."""
     axes = [*compared.axes, *compared.over]
     metric = [compared.sorted_by] if compared.sorted_by else []
+    values = {
+        run.run_id: {**row.overrides, **_averaged(compared, over)}
+        for row in compared.rows
+        for over, run in row.members
+    }
+    digits = _digits([*values.values()], axes)
     rows = []
     for row in compared.rows:
-        for over, run in row.members:
-            averaged = dict(zip(compared.over, json.loads(over), strict=True))
-            own = {key: value[0] for key, value in averaged.items() if value is not None}
+        for _, run in row.members:
             known = facts.get(run.run_id)
             status = known.status if known else None
             progress = known.report.progress if known else None
@@ -94,7 +99,7 @@ def runs_table(
             rows.append(
                 [
                     short(run.run_id),
-                    *(_value({**row.overrides, **own}, axis) for axis in axes),
+                    *(_value(values[run.run_id], axis, digits[axis]) for axis in axes),
                     run.state.value,
                     *((run.metrics or {}).get(name) for name in metric),
                     (f"{progress.iteration}/{progress.iterations}", progress.iteration)
@@ -111,16 +116,28 @@ def runs_table(
     )
 
 
-def _value(overrides: Mapping[str, Value], axis: str) -> object:
+def _averaged(compared: ResultsTable, over: str) -> dict[str, Value]:
+    """Return the values of a run on the keys averaged over."""
+    found = zip(compared.over, json.loads(over), strict=True)
+    return {key: value[0] for key, value in found if value is not None}
+
+
+def _digits(rows: Sequence[Mapping[str, Value]], axes: Sequence[str]) -> dict[str, int]:
+    """Return the digits of the numbers in each column."""
+    return {axis: digits_of(row.get(axis) for row in rows) for axis in axes}
+
+
+def _value(overrides: Mapping[str, Value], axis: str, digits: int) -> object:
     if axis not in overrides:
         return None
     value = overrides[axis]
     if is_number(value):
-        return cell_of(value), float(value)  # type: ignore[arg-type] # a number
-    return cell_of(value)
+        return cell_of(value, digits), float(value)  # type: ignore[arg-type] # a number
+    return cell_of(value, digits)
 
 
 def _listed(values: Sequence[Value | Missing]) -> str:
-    told = ", ".join(map(cell_of, values[:_MOST_VALUES]))
+    digits = digits_of(values)
+    told = ", ".join(cell_of(value, digits) for value in values[:_MOST_VALUES])
     more = len(values) - _MOST_VALUES
     return f"{told} and {more} more" if more > 0 else told

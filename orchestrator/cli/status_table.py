@@ -15,7 +15,6 @@ from orchestrator.cli.table_columns import (
     fit_columns,
     keys_of,
     metric_cell,
-    texts_of,
 )
 from orchestrator.cli.tables import states_line, tell_left_out
 from orchestrator.execution.remaining_time import describe_seconds
@@ -97,8 +96,8 @@ def _print_runs(
     columns = [
         Column("run", [short(report.run_id) for report in shown]),
         *(
-            Column(header, texts_of(all_axes, axis, width))
-            for header, (axis, width) in zip(fitted.headers, fitted.widths.items(), strict=True)
+            Column(header, fitted.texts_of(axis, all_axes))
+            for header, axis in zip(fitted.headers, fitted.widths, strict=True)
         ),
         Column("state", [it.value for it in states], [COLOURS[it] for it in states]),
         Column("iteration", [_iteration(report.progress) for report in shown]),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.grid.config_values import label_of
+from orchestrator.grid.config_values import is_number, label_of
 from orchestrator.grid.short_keys import short_keys
 from orchestrator.rundir.records import as_metric
 from orchestrator.sanitize import printable
@@ -25,6 +25,8 @@ _NARROWEST: Final = 9  # unless there is no other way; the numbers of tables hav
 _NARROWEST_HEADER: Final = 6
 _LONGEST_WORD: Final = 20  # of a header, on a terminal
 _MAY_BREAK: Final = ("why", "excluded by", "note")
+_DIGITS: Final = 4
+_ALL_DIGITS: Final = 17  # of a float
 
 
 def new_table(*headers: str, console: Console) -> Table:
@@ -64,12 +66,13 @@ def break_header(name: str, console: Console) -> list[str]:
 class AxisColumns:
     """The columns of the axes that a table has room for, and the number of axes that are left out.
 
-    ``widths`` are without gaps; ``headers`` may have several lines.
+    ``widths`` are without gaps; ``headers`` may have several lines. ``digits`` are those of the numbers.
     """
 
     widths: Mapping[str, int]
     headers: Sequence[str]
     left_out: int
+    digits: Mapping[str, int]
 
     @property
     def width(self) -> int:
@@ -78,7 +81,15 @@ class AxisColumns:
 
     def cells_of(self, values: Mapping[str, object]) -> list[Text]:
         """Return the cells of a row: the value of each axis, cut in its middle if it is too wide."""
-        return [Text(*texts_of([values], axis, width)) for axis, width in self.widths.items()]
+        return [Text(*self.texts_of(axis, [values])) for axis in self.widths]
+
+    def texts_of(self, axis: str, rows: Iterable[Mapping[str, object]]) -> list[str]:
+        """Return the text of an axis in each row, cut in its middle if it is too wide."""
+        width, digits = self.widths[axis], self.digits[axis]
+        return [
+            _cut(printable(cell_of(values[axis], digits)), width) if axis in values else ""
+            for values in rows
+        ]
 
 
 def fit_axes(
@@ -102,7 +113,9 @@ def fit_axes(
         spare: How many of these characters they need not have.
     """
     headers = {axis: _width_of(break_header(axis, console)) for axis in axes}
-    values = {axis: _width_of([cell_of(it[axis]) for it in rows if axis in it]) for axis in axes}
+    own = {axis: [it[axis] for it in rows if axis in it] for axis in axes}
+    digits = {axis: digits_of(own[axis]) for axis in axes}
+    values = {axis: _width_of([cell_of(it, digits[axis]) for it in own[axis]]) for axis in axes}
     widths = {axis: max(headers[axis], values[axis]) for axis in axes}
     excess = 0
     for narrow, more in ((_NARROW, 0), (_NARROWEST, spare)):
@@ -117,7 +130,7 @@ def fit_axes(
         excess -= 2 + widths.popitem()[1]
     names = short_keys(axes)
     fitted = [_fit_header(it, names[it], width, console) for it, width in widths.items()]
-    return AxisColumns(widths, fitted, len(axes) - len(widths))
+    return AxisColumns(widths, fitted, len(axes) - len(widths), digits)
 
 
 def _fit_header(key: str, short: str, width: int, console: Console) -> str:
@@ -168,13 +181,6 @@ def keys_of(overrides: Iterable[Mapping[str, object]]) -> list[str]:
     return list(dict.fromkeys(key for values in overrides for key in values))
 
 
-def texts_of(rows: Iterable[Mapping[str, object]], axis: str, width: int) -> list[str]:
-    """Return the text of an axis in each row, cut in its middle if it is too wide."""
-    return [
-        _cut(printable(cell_of(values[axis])), width) if axis in values else "" for values in rows
-    ]
-
-
 def _cut(text: str, width: int) -> str:
     if len(text) <= width:
         return text
@@ -182,11 +188,20 @@ def _cut(text: str, width: int) -> str:
     return f"{text[: width - 1 - end]}…{text[len(text) - end :]}"
 
 
-def cell_of(value: object) -> str:
+def cell_of(value: object, digits: int = _DIGITS) -> str:
     """Return a value in the short form that tables show."""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.{digits}g}"
     return label_of(value)
+
+
+def digits_of(values: Iterable[object]) -> int:
+    """Return with how many digits the numbers of a column are shown: four, or as many as tell them apart."""
+    numbers = {value for value in values if is_number(value)}
+    for digits in range(_DIGITS, _ALL_DIGITS):
+        if len({cell_of(number, digits) for number in numbers}) == len(numbers):
+            return digits
+    return _ALL_DIGITS
 
 
 def metric_cell(value: float | str) -> str:

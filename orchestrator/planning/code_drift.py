@@ -107,7 +107,7 @@ class _DriftComparison:
 
     def __init__(self, planned: Work) -> None:
         self._planned = planned
-        self._now = _without_incidentals(_program(planned.settings.program))
+        self._now = without_incidentals(_program(planned.settings.program))
         self._known: dict[str | None, _Drifted] = {}
 
     def of(self, place: int, code: str | None) -> _Drifted:
@@ -124,10 +124,10 @@ class _DriftComparison:
         attempts = code_record.read(planned.experiment.run(decisions.run_id(place)).path)
         files = frozenset(name for attempt in attempts for name in changed_files(attempt))
         commands = [it["program"] for it in attempts if isinstance(it.get("program"), list)]
-        commands = [_without_incidentals(command) for command in commands]
+        commands = [without_incidentals(command) for command in commands]
         is_other = any(command != self._now for command in commands)
         if is_other:  # a run may have arguments of its own
-            own = _without_incidentals(_program(planned.settings.program, decisions.run(place)))
+            own = without_incidentals(_program(planned.settings.program, decisions.run(place)))
             is_other = any(command != own for command in commands)
         return _Drifted(files, is_other=is_other) if files or is_other else _NOTHING
 
@@ -154,7 +154,7 @@ def _program(program: ProgramSettings, run: Run | None = None) -> list[str]:
     return discreet([*function, *(own_parts(run, setting, parts) if run else parts)])
 
 
-def _without_incidentals(command: Sequence[object]) -> list[str]:
+def without_incidentals(command: Sequence[object]) -> list[str]:
     """Return a command without what does not say which program it is: where Python is, and the launcher.
 
     The same app is started by ``orch run --app`` and by the launcher of Hydra's multirun.

@@ -41,6 +41,7 @@ def results_as_json(
                     if key in compared.metrics
                 },
                 "run_ids": [run.run_id for _, run in row.members],
+                "code": [run.code for _, run in row.members],
                 "paths": [run.path for _, run in row.members],
                 "notes": [str(run.note) for _, run in row.members],
                 "to_the_best": difference and _difference_as_json(difference),

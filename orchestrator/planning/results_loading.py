@@ -70,7 +70,8 @@ def read_results(
         if metrics and isinstance(seen.status, Status) and seen.status.gpu_memory:
             metrics.setdefault(GPU_MEMORY, round(seen.status.gpu_memory / _GIB, 3))
     path, note = str(directory.path), read_note(directory.path)
-    own = (directory.run_id, path, state, note, chosen.given, chosen.choices, tested, refused)
+    code = seen.status.code if isinstance(seen.status, Status) else None
+    own = (directory.run_id, path, state, note, chosen.given, chosen.choices, tested, refused, code)
     return RunResults(chosen.overrides, metrics, config, versions, *own)
 
 

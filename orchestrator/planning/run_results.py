@@ -28,7 +28,8 @@ class RunResults:
 
     ``overrides``, ``given`` and ``choices`` are those of its ``ChosenValues``.
     ``config`` is None if it cannot be read or is not needed. ``versions`` are those of the trainer's
-    numbers that contributed to the results.
+    numbers that contributed to the results. ``code`` is the digest of the code and the command that made
+    it, if that is known.
     """
 
     overrides: Mapping[str, Value]
@@ -43,6 +44,7 @@ class RunResults:
     choices: Mapping[str, Value] | None = None
     tested: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()
+    code: str | None = None
 
 
 def is_of_test(metric: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from rich.text import Text
+
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of
@@ -13,9 +15,11 @@ from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_a
 from orchestrator.cli.safe_output import write
 from orchestrator.cli.tables import count_of, note
 from orchestrator.errors import UsageError
+from orchestrator.planning.mixed_code import describe_mixed_code
 from orchestrator.planning.paired_difference import paired_differences
 from orchestrator.planning.results_json import results_as_json
 from orchestrator.planning.results_table import choose_columns
+from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -81,6 +85,8 @@ def _print(
         write(console, f"  {next_command(options, 'results', '--all')}\n")
         return
     print_comparison(compared, differences, console, step=found.step)
+    if mixed := describe_mixed_code(found.runs):
+        console.print(Text(printable(f"these runs were made by {mixed}"), style="yellow"))
     if found.others:
         those = count_of(found.others, "other run")
         console.print(note(f"{those} of the experiment: --all compares them as well"))

@@ -103,6 +103,13 @@ def test_csv_does_not_mix_up_what_looks_alike() -> None:
     assert [row["bad"] for row in rows] == ["NaN"] * 5 + [""]
 
 
+def test_values_have_the_digits_that_tell_them_apart() -> None:
+    """In tables for people; CSV has all digits anyway."""
+    compared = compare([RunResults({"lr": lr}, {"loss": lr}) for lr in (0.1, 0.1000000001)])
+    for text in (markdown_of(compared), latex_of(compared)):
+        assert "0.1000000001 " in text
+
+
 def test_differences_are_in_every_format() -> None:
     """Rounded in tables for people, and whole where programs read them; of the best row there is none."""
     runs = [

@@ -116,6 +116,28 @@ def test_cell_is_short(value: object, text: str) -> None:
     assert cell_of(value) == text
 
 
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([0.1, 0.1000000001], ["0.1", "0.1000000001"]),
+        ([0.123456, 0.2], ["0.1235", "0.2"]),
+        ([1, 1.00001, True], ["1", "1.00001", "true"]),
+        ([0.1, 0.1 + 2**-56], ["0.10000000000000001", "0.10000000000000002"]),
+        ([12345.6, 12345.7, "12345.6"], ["12345.6", "12345.7", '"12345.6"']),
+        ([0.5, 0.5, None], ["0.5", "0.5", "null"]),
+    ],
+)
+def test_numbers_of_a_column_have_the_digits_that_tell_them_apart(
+    values: list[object], texts: list[str]
+) -> None:
+    """Two rows never look alike because of rounding."""
+    rows = [{"lr": value} for value in values]
+    fitted = fit_axes(rows, ["lr"], 0, console())
+    assert fitted.texts_of("lr", rows) == texts
+    assert [fitted.cells_of(row)[0].plain for row in rows] == texts
+    assert fitted.widths == {"lr": max(map(len, texts))}
+
+
 def test_axis_that_a_run_does_not_have_is_an_empty_cell() -> None:
     fitted = fit_axes([{"b": 1}, {"a": 2}], ["a", "b"], 0, console())
     assert [str(cell) for cell in fitted.cells_of({"b": 1})] == ["", "1"]

@@ -87,6 +87,21 @@ def test_another_command_is_told(grid: Grid, output: Callable[[], str]) -> None:
     }
 
 
+def test_results_of_different_code_are_told(grid: Grid, output: Callable[[], str]) -> None:
+    """Only those that are compared; the code of now does not matter."""
+    execute(grid)
+    (grid.folder / "model.py").write_text("x = 2\n")
+    assert grid.orch("run", "lr=0.3") == 0
+    (grid.folder / "model.py").unlink()
+    for words, is_told in (("lr=0.1,0.2", False), ("lr=0.1,0.3", True), ("--all", True)):
+        output()
+        assert grid.orch("results", words) == 0
+        assert ("these runs were made by different code: model.py\n" in output()) is is_told
+    assert grid.orch("results", "lr=0.1,0.3", "--json") == 0
+    rows = json.loads(output())["rows"]
+    assert len({code for row in rows for code in row["code"]}) == 2
+
+
 def test_other_place_of_python_is_no_other_command(grid: Grid, output: Callable[[], str]) -> None:
     """Nor is what the launcher of Hydra's multirun adds to the command of an app."""
     added = "hydra.mode=RUN", "+hydra.callbacks.orch_return_value._target_=x"
