@@ -39,9 +39,10 @@ class Cause:
     is_exception: bool = False
 
 
+# Colours, links, and other control characters: the crash handler of PyTorch's loaders prints a NUL.
 _ESCAPES = re.compile(
-    r"\x1b\[[0-9;:?]*[A-Za-z]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)"
-)  # colours, links
+    r"\x1b\[[0-9;:?]*[A-Za-z]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[\x00-\x08\x0e-\x1a]"
+)
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b(?::|$)")
 # What others print after the cause.
 _ASIDES = re.compile(

@@ -407,6 +407,21 @@ def of_wrappers() -> dict[str, Death]:
             " python train.py, exited with 1\n", 1, "out-of-memory", "torch.OutOfMemoryError: CUDA out of memory."),
         "timeout": sh("timeout 0.01 sleep 9", "error", exact(
             "exit code 124 (that of the command timeout at its limit), and no output")),
+        "timeout that kills": sh("timeout -s KILL 0.01 sleep 9", "killed", "by SIGKILL"),
+        "timeout that kills in the end": sh(
+            "timeout -k 0.01 0.01 sh -c 'trap \"\" TERM; while :; do sleep 0.1; done'", "killed", "by SIGKILL"),
+        "timeout of a killed one": sh("timeout 99 sh -c 'kill -SEGV $$'", "killed", "by SIGSEGV"),
+        "nice, killed": sh("nice -n 1 sh -c 'kill -9 $$'; exit $?", "killed", "by SIGKILL"),
+        "env, killed": sh("env LR=1 sh -c 'kill -9 $$'", "killed", "by SIGKILL"),
+        "stdbuf, error": sh(f"stdbuf -oL {sys.executable} -I -S -c '1 / 0'", "error", "ZeroDivisionError: .*"),
+        "stdbuf, killed": sh("stdbuf -oL sh -c 'echo epoch 3; kill -9 $$'", "killed", "by SIGKILL"),
+        "env, program that is not there": sh("env no-such-program", "error", "exit code 127: env: .*no-such-program.*"),
+        "nohup, killed": sh("nohup sh -c 'kill -9 $$'", "killed", "by SIGKILL"),
+        "time of bash": Death(("bash", "-c", "time sh -c 'kill -9 $$'"), "killed", "by SIGKILL"),
+        "loader, null pointer": says(  # as PyTorch prints it
+            f"ERROR: Unexpected segmentation fault encountered in worker.\n\0{TRACEBACK}RuntimeError: DataLoader worker (pid"
+            f" 4712) is killed by signal: Segmentation fault. \n\n{DIRECT}\n\n{TRACEBACK}RuntimeError: DataLoader worker"
+            " (pid(s) 4712) exited unexpectedly\n", 1, "killed", "by SIGSEGV, .*DataLoader worker.*"),
         "spawned without a guard": says(
             f"{TRACEBACK}RuntimeError: \n        An attempt has been made to start a new process before the\n        current"
             f" process has finished its bootstrapping phase.\n\n{TRACEBACK}RuntimeError: DataLoader worker (pid 4712)"
