@@ -36,7 +36,10 @@ TRACEBACK = "Traceback (most recent call last):\n  File 'train.py', line 3\n    
             "error: bad data",
         ),
         # The crash handler of PyTorch's loaders prints a NUL first.
-        (f"ERROR: Unexpected segmentation fault.\n\0{TRACEBACK}KeyError: 'x'\nlast", "KeyError: 'x'"),
+        (
+            f"ERROR: Unexpected segmentation fault.\n\0{TRACEBACK}KeyError: 'x'\nlast",
+            "KeyError: 'x'",
+        ),
         (f"\x07\x08{TRACEBACK}KeyError: 'x'\n", "KeyError: 'x'"),
         # Colours and progress bars do not belong to it.
         ("\x1b[31m 50%|##  |\r100%|####|\nKeyError: 'x'\x1b[0m\n", "KeyError: 'x'"),
