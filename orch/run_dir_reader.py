@@ -81,14 +81,18 @@ def _parse_section(text: str) -> Any:  # noqa: ANN401 # the caller checks it
 
 
 def leaves_of(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 # any YAML
-    """Yield the scalars and empty containers in a config, with their dotted keys."""
+    """Yield the scalars and empty containers in a config, with their dotted keys.
+
+    A key that contains a dot itself is in quotes, as in the tables of ``orch``.
+    """
     inner: Any = value.items() if isinstance(value, dict) else ()
     if isinstance(value, list):
         inner = enumerate(value)
     if not (isinstance(value, (dict, list)) and value):
         yield path, value
     for key, item in inner:
-        yield from leaves_of(item, f"{path}.{key}" if path else str(key))
+        name = f'"{key}"' if "." in str(key) else str(key)
+        yield from leaves_of(item, f"{path}.{name}" if path else name)
 
 
 def label_of(value: Any) -> str:  # noqa: ANN401 # any YAML

@@ -157,7 +157,8 @@ def _parse_when(node: Value, zipped: Sequence[Sequence[str]]) -> dict[str, Condi
             f" {{optimizer.momentum: 'optimizer == \"sgd\"'}}."
         )
     found: dict[str, Condition] = {}
-    for key, text in leaves(node).items():
+    for name, text in leaves(node).items():
+        key = name.replace('"', "")  # {model.hidden: ...} and {model: {hidden: ...}} are one axis
         if not isinstance(text, str):
             raise ConfigError(
                 f"{WHEN}.{key} is not a string. Write a condition, one side of a filter:"

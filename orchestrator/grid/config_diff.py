@@ -46,6 +46,8 @@ def find_differences(
 def leaves(config: Mapping[str, Value], exclude: Sequence[str] = ()) -> dict[str, Value]:
     """Return the values of a config that are part of its run ID, by dotted keys.
 
+    A key that contains a dot itself is in quotes: ``{"a.b": 1}`` is not ``{a: {b: 1}}``.
+
     Args:
         config: The config.
         exclude: Dotted keys that are left out as well.
@@ -58,13 +60,14 @@ def _show(value: Value | Missing) -> str:
 
 
 def _leaves(
-    config: Mapping[str, Value], left_out: frozenset[str], prefix: str = ""
+    config: Mapping[str, Value], left_out: frozenset[str], prefix: str = "", named: str = ""
 ) -> Iterator[tuple[str, Value]]:
     for key, value in config.items():
         path = f"{prefix}{key}"
         if path in left_out:
             continue
+        name = f'{named}"{key}"' if "." in str(key) else f"{named}{key}"
         if isinstance(value, dict) and value:
-            yield from _leaves(value, left_out, f"{path}.")
+            yield from _leaves(value, left_out, f"{path}.", f"{name}.")
         else:
-            yield path, value
+            yield name, value

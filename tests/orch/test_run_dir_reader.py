@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orch.run_dir_reader import parse_config, read_lines
+from orch.run_dir_reader import leaves_of, parse_config, read_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,3 +98,8 @@ def test_lines_are_read_together_as_they_are_one_by_one(
         if isinstance(found, dict):
             expected.append(found)
     assert repr(read_lines(path)) == repr(expected)
+
+
+def test_key_with_a_dot_is_not_a_nested_one() -> None:
+    config = {"a.b": 1, "a": {"b": 2, "c.d": [3]}}
+    assert dict(leaves_of(config)) == {'"a.b"': 1, "a.b": 2, 'a."c.d".0': 3}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.grid.config_diff import Difference, find_differences
+from orchestrator.grid.config_diff import Difference, find_differences, leaves
 
 
 def test_differences_stand_in_the_order_of_the_keys() -> None:
@@ -16,6 +16,15 @@ def test_differences_stand_in_the_order_of_the_keys() -> None:
         Difference("model.depth", "nothing", "2"),
         Difference("new", "nothing", "[1]"),
     ]
+
+
+def test_key_with_a_dot_is_another_key() -> None:
+    """It is in quotes, so that configs with other run IDs never look equal."""
+    assert find_differences({"a.b": 1}, {"a": {"b": 1}}) == [
+        Difference('"a.b"', "1", "nothing"),
+        Difference("a.b", "nothing", "1"),
+    ]
+    assert leaves({"a": {"b.c": {"d": 1}, "e.f": 2}}, ["a.b.c"]) == {'a."e.f"': 2}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.grid.config_diff import leaves
 from orchestrator.planning.grouping import RunConfig
 from orchestrator.planning.results_table import compare
 from orchestrator.planning.run_results import RunResults
@@ -28,6 +29,12 @@ def test_runs_of_other_values_are_not_averaged_though_these_were_no_axes() -> No
     assert rows(*outcomes) == [({"lr": 0.1}, 2), ({"lr": 0.2}, 2), ({"lr": 0.3}, 2)]
     assert compare(outcomes).over == ("seed",)
     assert rows(*outcomes, over=["lr"]) == [({"seed": 0}, 3), ({"seed": 1}, 3)]
+
+
+def test_key_with_a_dot_is_not_a_nested_one() -> None:
+    """Their runs have two IDs, so they are two rows."""
+    configs = [leaves(config) for config in ({"a.b": 1}, {"a": {"b": 1}})]
+    assert rows(*(_run({}, config) for config in configs)) == [({'"a.b"': 1}, 1), ({"a.b": 1}, 1)]
 
 
 def test_axis_of_one_command_is_the_default_of_another() -> None:
