@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from trainer.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 TEMPORARY = ".tmp"
@@ -73,8 +74,18 @@ class NewFile:
             if len(self._gathered) >= _LARGE:
                 self._hand_over()
 
-    def flush(self) -> None:
-        """Do nothing; PyTorch calls it, and `become` writes what was gathered."""
+    def write_summed_later(self, content: bytes | memoryview) -> None:
+        """Append a large piece; `add_to_checksum` has to be called before anything else.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        self._hand_over()
+        write_all(self._descriptor, content)
+
+    def add_to_checksum(self, add: Callable[[int], int]) -> None:
+        """Let a function return the checksum with that piece, from the one without it."""
+        self._checksum = add(self._checksum)
 
     def _hand_over(self, content: bytes | memoryview = b"") -> None:
         """Write what was gathered, and the content."""

@@ -16,6 +16,7 @@ from trainer.checkpoints.reading import (
     read_checkpoint,
     verify_checkpoint,
 )
+from trainer.checkpoints.record_checksums import Archive
 from trainer.checkpoints.snapshot import Snapshots
 from trainer.durable_files import (
     TEMPORARY,
@@ -138,7 +139,7 @@ class Checkpoints:
     def _write(self, taken: Taken) -> Path:
         """Write a checkpoint."""
         with NewFile(self._new) as file:
-            taken.snapshot.save(cast("IO[bytes]", file))
+            taken.snapshot.save(cast("IO[bytes]", Archive(file)))
             path = self.folder / f"{taken.iteration:06d}-{file.checksum:08x}.pt"
             file.become(path, durable=True)
         return path

@@ -6,6 +6,7 @@ import re
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from trainer.checkpoints.reading import Saved, Unusable, read_checkpoint
+from trainer.checkpoints.record_checksums import Archive
 from trainer.checkpoints.snapshot import Snapshots
 from trainer.durable_files import TEMPORARY, NewFile, make_folder, sync_folder
 from trainer.run_files import say
@@ -54,7 +55,7 @@ class WithinIteration:
         make_folder(self.folder)
         before = self._files()
         with NewFile(self.folder / NEW) as file:
-            snapshot.save(cast("IO[bytes]", file))
+            snapshot.save(cast("IO[bytes]", Archive(file)))
             path = self.folder / f"{PREFIX}{iteration:06d}-{file.checksum:08x}.pt"
             file.become(path, durable=True)
         sync_folder(self.folder)
