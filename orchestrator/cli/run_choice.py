@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.condition_keys import check_keys
 from orchestrator.cli.lookup import find_started
-from orchestrator.errors import FilterError, RunDirectoryError, UsageError
-from orchestrator.grid.config_values import Missing, look_up, nearest_key, put_at
+from orchestrator.config.credential_check import without_secret
+from orchestrator.config.overrides import make_axis, name_of
+from orchestrator.errors import FilterError, OrchestratorError, RunDirectoryError, UsageError
+from orchestrator.grid.config_values import (
+    NEVER_IDENTITY,
+    Missing,
+    label_of,
+    look_up,
+    nearest_key,
+    put_at,
+    same,
+)
 from orchestrator.grid.filter_parser import parse_condition
+from orchestrator.grid.identity import short
 from orchestrator.planning.load import plan_runs
 from orchestrator.rundir.note_file import read_note
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
+
+    from hydra.core.override_parser.types import Override
 
     from orchestrator.config.load import ExperimentConfig
     from orchestrator.grid.config_values import Value
@@ -57,6 +71,52 @@ def choose_runs(options: argparse.Namespace, experiment: ExperimentDirectory) ->
         for run_id in run_ids
     ]
     return [each.run_id for each in meeting(parse_condition(options.where, "--where"), directories)]
+
+
+def refuse_contradictions(described: ExperimentConfig, directories: Sequence[RunDirectory]) -> None:
+    """Make sure that no override gives a run that is named another value than it has.
+
+    Raises:
+        UsageError: One does.
+    """
+    for override in described.given:
+        name = name_of(override)
+        if override.is_delete() or name.replace("/", ".").partition(".")[0] in NEVER_IDENTITY:
+            continue
+        for directory in directories:
+            own = _own_value(override, described, directory)
+            if _contradicts(own, _values_of(override, described)):
+                typed = without_secret(str(override.input_line))
+                raise UsageError(
+                    f"run {short(directory.run_id)} has {name}={label_of(own)}, and the command line"
+                    f" says {typed}. Name another run, or leave the override out."
+                )
+
+
+def _own_value(
+    override: Override, described: ExperimentConfig, directory: RunDirectory
+) -> Value | Missing:
+    with suppress(RunDirectoryError):
+        if described.folder.is_choice(override):
+            return directory.read_chosen().known_choices.get(name_of(override))
+        return look_up(directory.read_hashed_config(), override.key_or_group)
+    return None
+
+
+def _values_of(override: Override, described: ExperimentConfig) -> Sequence[Value]:
+    with suppress(OrchestratorError):
+        return make_axis(override, described.folder).values
+    return ()
+
+
+def _contradicts(own: Value | Missing, values: Sequence[Value]) -> bool:
+    """Return whether a plain value of a run is none of some plain values."""
+    return (
+        isinstance(own, bool | int | float | str)
+        and all(isinstance(it, bool | int | float | str) and "${" not in str(it) for it in values)
+        and bool(values)
+        and not any(same(own, it) for it in values)
+    )
 
 
 def meeting(condition: Condition, directories: Sequence[RunDirectory]) -> list[RunDirectory]:

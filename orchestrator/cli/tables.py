@@ -260,12 +260,6 @@ def count_of(number: int, noun: str, plural: str = "s") -> str:
     return f"{number} {noun}{'' if number == 1 else plural}"
 
 
-def say_removed(removed: int, number: int) -> str:
-    """Return how many of some run directories were removed."""
-    what = "run directory was" if number == 1 else "run directories were"
-    return f"{removed} of {number} {what} removed."
-
-
 def say_done(done: int, number: int) -> str:
     """Return how many of some runs are done."""
     return f"{done} of {number} {'run is' if number == 1 else 'runs are'} done"

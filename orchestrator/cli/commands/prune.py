@@ -9,12 +9,12 @@ from rich.text import Text
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.removals import tell_removals
 from orchestrator.cli.run_json import removals_as_json
 from orchestrator.cli.status_table import print_status
-from orchestrator.cli.tables import print_changes, say_removed
+from orchestrator.cli.tables import print_changes
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import UsageError
-from orchestrator.grid.axes import describe_point
 from orchestrator.planning.former_runs import look_back
 from orchestrator.planning.load import load_plan
 from orchestrator.planning.named_reports import name_reports
@@ -107,10 +107,4 @@ def _tell(
         )
         console.print(Text(text), soft_wrap=True)
         return
-    for report in reports:
-        if report.run_id in kept:
-            point = describe_point(report.overrides)
-            line = f"kept {report.run_id}  {point}: {kept[report.run_id]}"
-            console.print(Text(line, style="yellow"), soft_wrap=True)
-    removed = len(reports) - len(kept)
-    console.print(Text(say_removed(removed, len(reports))))
+    tell_removals(reports, kept, console)

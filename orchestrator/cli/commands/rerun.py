@@ -13,7 +13,7 @@ from orchestrator.cli.commands.run import execute
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.replace_runs import find_held, put_aside, tell, tell_held
-from orchestrator.cli.run_choice import choose_runs, separate_runs
+from orchestrator.cli.run_choice import choose_runs, refuse_contradictions, separate_runs
 from orchestrator.cli.setting_flags import parse_flags
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.lazy_runs import find_places
@@ -41,6 +41,9 @@ def rerun(options: argparse.Namespace, console: Console) -> int:
     planned = load_plan(source_of(options))
     experiment = planned.experiment
     chosen = choose_runs(options, experiment)
+    if options.runs:
+        there = [experiment.run(it) for it in chosen if experiment.run(it).path.exists()]
+        refuse_contradictions(planned.described, there)
     due = experiment.replaced.choose(chosen)
     seen = experiment.observe(due)
     held = find_held(experiment, seen)

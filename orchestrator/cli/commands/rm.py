@@ -9,12 +9,11 @@ from rich.text import Text
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import source_of
-from orchestrator.cli.run_choice import choose_runs, separate_runs
+from orchestrator.cli.removals import tell_removals
+from orchestrator.cli.run_choice import choose_runs, refuse_contradictions, separate_runs
 from orchestrator.cli.run_json import removals_as_json
 from orchestrator.cli.status_table import print_status
-from orchestrator.cli.tables import say_removed
 from orchestrator.cli.waiting_notices import tell_waiting
-from orchestrator.grid.axes import describe_point
 from orchestrator.planning.load import open_experiment
 from orchestrator.planning.named_reports import name_reports
 from orchestrator.rundir.run_summary import report_on
@@ -22,21 +21,23 @@ from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
     from orchestrator.grid.identity import RunId
+    from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
-    from orchestrator.rundir.run_summary import Report
 
 
 def rm(options: argparse.Namespace, console: Console) -> int:
     """Show the chosen runs; with ``--yes`` remove those that are not live."""
     separate_runs(options)
-    _, experiment = open_experiment(source_of(options))
+    described, experiment = open_experiment(source_of(options))
     survivors = Survivors()
-    reports = [_report(experiment, it, survivors) for it in choose_runs(options, experiment)]
+    directories = [_find(experiment, it) for it in choose_runs(options, experiment)]
+    if options.runs:
+        refuse_contradictions(described, directories)
+    reports = [report_on(it, survivors) for it in directories]
     left = {}
     if options.yes:
         reasons = ((it.run_id, experiment.remove(it.run_id, tell_waiting)) for it in reports)
@@ -45,7 +46,7 @@ def rm(options: argparse.Namespace, console: Console) -> int:
         runs = removals_as_json(reports, left, removed=options.yes)
         write_json(console, {"schema": 1, "runs": runs}, indent=2)
     elif options.yes:
-        _tell(reports, left, console)
+        tell_removals(reports, left, console)
     else:
         print_status(name_reports(reports, experiment), console)
         what = "This run" if len(reports) == 1 else f"These {len(reports)} runs"
@@ -54,19 +55,7 @@ def rm(options: argparse.Namespace, console: Console) -> int:
     return ExitCode.LEFT if left else 0
 
 
-def _report(experiment: ExperimentDirectory, run_id: RunId, survivors: Survivors) -> Report:
-    """Return the report on a run, or on what a rerun keeps of it if there is nothing else."""
+def _find(experiment: ExperimentDirectory, run_id: RunId) -> RunDirectory:
+    """Return the directory of a run, or what a rerun keeps of it if there is nothing else."""
     directory = experiment.run(run_id)
-    if not directory.path.exists():
-        directory = experiment.replaced.kept(run_id)
-    return report_on(directory, survivors)
-
-
-def _tell(reports: Sequence[Report], left: Mapping[RunId, str], console: Console) -> None:
-    for report in reports:
-        if report.run_id in left:
-            point = describe_point(report.overrides)
-            line = f"kept {report.run_id}  {point}: {left[report.run_id]}"
-            console.print(Text(line, style="yellow"), soft_wrap=True)
-    removed = len(reports) - len(left)
-    console.print(Text(say_removed(removed, len(reports))))
+    return directory if directory.path.exists() else experiment.replaced.kept(run_id)

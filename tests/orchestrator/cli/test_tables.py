@@ -157,7 +157,5 @@ def test_one_run_is_told_in_the_singular() -> None:
         "0 of 1 run is done",
         "1 of 2 runs are done",
     ]
-    assert tables.say_removed(1, 1) == "1 of 1 run directory was removed."
-    assert tables.say_removed(1, 2) == "1 of 2 run directories were removed."
     assert tables.say_nothing_to_do(1) == "Nothing to do: the only run is done."
     assert tables.say_nothing_to_do(2) == "Nothing to do: all 2 runs are done."

@@ -5,6 +5,9 @@ import json
 import os
 from collections.abc import Callable
 
+import pytest
+
+from orchestrator.errors import UsageError
 from orchestrator.rundir.state import Record
 
 from .conftest import Grid
@@ -54,3 +57,28 @@ def test_what_a_rerun_keeps_is_removed_with_the_run(grid: Grid) -> None:
             grid.make(0.1, 0, record=Record.FAILED)
         assert grid.orch("rm", directory.run_id, "--yes") == 0
         assert grid.experiment.standing() == []
+
+
+@pytest.mark.parametrize("command", ["rm", "rerun"])
+@pytest.mark.parametrize("override", ["seed=1", "seed=1,2", "lr=0.3"])
+def test_override_that_contradicts_the_run_is_refused(
+    grid: Grid, command: str, override: str
+) -> None:
+    """Which of the two is meant, nobody knows."""
+    directory = grid.make(0.1, 0)
+    name = override.partition("=")[0]
+    with pytest.raises(
+        UsageError, match=rf"has {name}=[\d.]+, and the command line says {override}"
+    ):
+        grid.orch(command, directory.run_id, override)
+    assert directory.path.is_dir()
+
+
+@pytest.mark.parametrize("override", ["seed=0", "seed=1,0", "lr=0.1", "orch.retries=7"])
+def test_override_that_fits_the_run_is_allowed(
+    grid: Grid, override: str, output: Callable[[], str]
+) -> None:
+    """So is the command line of its grid, and a setting that is part of no run."""
+    directory = grid.make(0.1, 0)
+    assert grid.orch("rm", directory.run_id, override, "--yes") == 0
+    assert f"removed {directory.run_id}  lr=0.1 seed=0" in output()

@@ -1,0 +1,31 @@
+"""What ``orch rm`` and ``orch prune`` say of the run directories that they have removed, or kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.tables import ROWS_WITHOUT_ASKING
+from orchestrator.grid.axes import describe_point
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from orchestrator.grid.identity import RunId
+    from orchestrator.rundir.run_summary import Report
+
+
+def tell_removals(reports: Sequence[Report], kept: Mapping[RunId, str], console: Console) -> None:
+    """Print a line for each run, of many only for those that were kept, and how many were removed."""
+    for report in reports:
+        line = f"{report.run_id}  {describe_point(report.overrides)}"
+        if report.run_id in kept:
+            told = Text(f"kept {line}: {kept[report.run_id]}", style="yellow")
+            console.print(told, soft_wrap=True)
+        elif len(reports) <= ROWS_WITHOUT_ASKING:
+            console.print(Text(f"removed {line}"), soft_wrap=True)
+    what = "run directory was" if len(reports) == 1 else "run directories were"
+    console.print(Text(f"{len(reports) - len(kept)} of {len(reports)} {what} removed."))
