@@ -11,7 +11,6 @@ from __future__ import annotations
 import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from hydra import initialize, initialize_config_dir
@@ -26,15 +25,16 @@ from omegaconf.errors import OmegaConfBaseException
 from orchestrator.config.config_files import CheckedConfigs, CopiedConfigs
 from orchestrator.config.hydra_errors import offering_similar
 from orchestrator.config.hydra_resolver import register
+from orchestrator.config.missing_config_folder import missing_config_folder
 from orchestrator.config.parsed_interpolations import remember_parses
 from orchestrator.config.resolved_size import check_resolved_size
 from orchestrator.config.sweeper_params import has_interpolations, resolve_params
 from orchestrator.config.yaml_limits import check_override
-from orchestrator.errors import ConfigError
 from orchestrator.rundir.chosen_values import name_choices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra.core.override_parser.types import Override
@@ -94,10 +94,7 @@ class ConfigFolder:
         self, path: Path | None, config_name: str, version_base: str | None = None
     ) -> None:
         if path is not None and not path.is_dir():
-            raise ConfigError(
-                f"there is no config folder {str(path)!r} in {Path.cwd()}."
-                " Change to the project's folder, or name the config folder with --config-dir."
-            )
+            raise missing_config_folder(path)
         with _quiet(), _initialize(path, version_base):
             self._loader = cast("ConfigLoaderImpl", GlobalHydra.instance().config_loader())
         register()  # initializing Hydra registered its own resolver

@@ -1,7 +1,10 @@
-"""The check of the program that a grid's runs execute: its placeholders, and what it cannot see."""
+"""The check of the program that a grid's runs execute: whether it is there, its placeholders, and what it cannot see."""
 
 from __future__ import annotations
 
+import re
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from orchestrator.grid.point_selection import Selection
     from orchestrator.rundir.experiment import ExperimentDirectory
 
+_INTERPRETER: Final = re.compile(r"(python|pypy|bash|sh|zsh|Rscript|julia|node|perl|ruby)[\d.]*")
+_FLAG: Final = re.compile(r"-[bBEIOPsSu]+")  # of Python, without a value
 _OVERRIDES: Final = "{overrides}"
 _SAMPLES: Final = 20
 # Most apps have them in their config, for python train.py -m; without -m, they have no effect either.
@@ -25,6 +30,7 @@ _OF_MULTIRUN: Final = ("hydra.sweep.", "hydra.mode")
 def warn(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterator[str]:
     """Yield warnings about what has no effect, or cannot be seen by the program."""
     yield from described.composer.misplaced
+    yield from _find_missing(described.settings.program.command or ())
     setting, arguments = _arguments_of(described.settings.program)
     ignored = described.composer.ignored
     if any(_OVERRIDES in argument for argument in arguments):
@@ -43,6 +49,28 @@ def warn(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterat
         ]
         if told := describe_unseen(grids, experiment.training / "run", setting):
             yield told
+
+
+def _find_missing(command: Sequence[str]) -> Iterator[str]:
+    """Yield what of a command is not there: its program, or the script that an interpreter executes.
+
+    A warning and no error: the runs may be executed on another machine.
+    """
+    if not command or "{" in command[0]:
+        return
+    program, *others = command
+    if shutil.which(program) is None:
+        what = "is not an executable file" if "/" in program else "is not a program on the PATH"
+        yield f"orch.{COMMAND}: {program} {what} of this machine, so runs cannot start here"
+        return
+    script = next((word for word in others if not _FLAG.fullmatch(word)), "-")
+    if (
+        _INTERPRETER.fullmatch(Path(program).name)
+        and not script.startswith("-")
+        and "{" not in script
+        and not Path(script).exists()
+    ):
+        yield f"orch.{COMMAND}: there is no file {script} in {Path.cwd()}, so runs fail here"
 
 
 def fill_in_samples(

@@ -24,11 +24,54 @@ def warnings_of(folder: Path, program: str, *overrides: str) -> tuple[str, ...]:
     return load_plan(ConfigSource(folder, "config", overrides)).plan.selection.warnings
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("[pyton, train.py]", "orch.command: pyton is not a program on the PATH of this machine"),
+        ("[./train, x]", "orch.command: ./train is not an executable file of this machine"),
+        ("[./there.py]", "orch.command: ./there.py is not an executable file of this machine"),
+        ("[python, trian.py]", "orch.command: there is no file trian.py in "),
+        ("[python3, -u, sub/train.py]", "orch.command: there is no file sub/train.py in "),
+        ("[bash, train.sh]", "orch.command: there is no file train.sh in "),
+    ],
+)
+def test_missing_program_or_script_is_told(
+    tmp_path: Path, command: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first run fails of it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.py").write_text("")
+    (found,) = warnings_of(tmp_path, f"command: {command}")
+    assert found.startswith(told)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "[python, there.py]",
+        "[python, -m, json.tool]",
+        "[python, -c, x]",
+        "[python, -W, error, x.py]",
+        "[sh, -c, 'echo {lr}']",
+        "[python, '{run_dir}/x.py']",
+        "[python]",
+        "[env, A=1, whatever]",
+        "['{lr}']",
+    ],
+)
+def test_program_that_is_there_or_cannot_be_checked_is_not_told(
+    tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.py").write_text("")
+    assert warnings_of(tmp_path, f"command: {command}") == ()
+
+
 def test_program_that_sees_all_overrides_needs_no_warning(tmp_path: Path) -> None:
-    assert warnings_of(tmp_path, 'command: [train, "{lr}"]', "lr=1,2") == ()
+    assert warnings_of(tmp_path, 'command: ["true", "{lr}"]', "lr=1,2") == ()
 
 
-@pytest.mark.parametrize("program", ["command: [train]", "entry_point: m:main, arguments: [x]"])
+@pytest.mark.parametrize("program", ['command: ["true"]', "entry_point: m:main, arguments: [x]"])
 def test_override_that_the_program_cannot_see_is_named(tmp_path: Path, program: str) -> None:
     (told,) = warnings_of(tmp_path, program, "lr=1,2")
     assert told.startswith("the program cannot see lr: orch.")
@@ -57,7 +100,7 @@ def test_where_an_app_would_sweep_is_worth_a_warning_only_if_typed(
     tmp_path: Path, typed: list[str], warned: tuple[str, ...]
 ) -> None:
     """Most apps have hydra.sweep.dir in their config: no line for it with each command."""
-    config = CONFIG.format(program='command: [train, "{overrides}"]')
+    config = CONFIG.format(program='command: ["true", "{overrides}"]')
     config += "hydra: {mode: MULTIRUN, sweep: {dir: multirun, subdir: '${hydra.job.num}'}}\n"
     (tmp_path / "config.yaml").write_text(config)
     planned = load_plan(ConfigSource(tmp_path, "config", typed))
@@ -69,4 +112,4 @@ def test_where_an_app_would_sweep_is_worth_a_warning_only_if_typed(
 
 def test_misspelled_placeholder_is_refused_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"orch\.command: the config has no key 'lrate'"):
-        warnings_of(tmp_path, 'command: [train, "{lrate}"]')
+        warnings_of(tmp_path, 'command: ["true", "{lrate}"]')
