@@ -48,12 +48,15 @@ _WITHOUT_JSON: Final = ("completion", "ui")
 _KINDS: Final = {
     "int": "a whole number",
     "count": "a whole number of 0 or more",
+    "positive": "a whole number of 1 or more",
     "float": "a number",
     "port": "a port, from 1 to 65535",
 }
 _WRONG: Final = rf"(?s)argument ([^:]+): invalid ({'|'.join(_KINDS)}) value: (.*)"
 _WRONG_CHOICE: Final = r"(?s)argument ([^:]+): invalid choice: '(.*)' \(choose from (.*)\)"
-_LACKS_VALUE: Final = r"argument ([^:]+): expected one argument"
+_LACKS_VALUE: Final = r"argument ([^:]+): expected (one|\d+) arguments?"
+_EXCLUDES: Final = r"argument ([^:]+): not allowed with argument (.*)"
+_VERY_SIMILAR: Final = 0.7
 _EPILOG: Final = """\
 Overrides follow Hydra's grammar, sweeps included:
   orch plan training=grid_search
@@ -102,7 +105,11 @@ class _ArgumentParser(argparse.ArgumentParser):
             near = _suggest(wrong[2], known)
             message = f"{wrong[1]}: {wrong[2]!r} is not one of {', '.join(known)}{near}"
         elif wrong := re.fullmatch(_LACKS_VALUE, message):
-            message = f"{wrong[1]} needs a value"
+            message = f"{wrong[1]} needs {'a value' if wrong[2] == 'one' else f'{wrong[2]} values'}"
+        elif wrong := re.fullmatch(_EXCLUDES, message):
+            message = f"{wrong[1]} and {wrong[2]} exclude each other"
+        elif wrong := re.fullmatch(r"(?s)argument (--?[^:]+: .*)", message):
+            message = wrong[1]
         elif wrong := re.match(r"unrecognized arguments: (--[^\s=]*)", message):
             near = _suggest(wrong[1], list(self._option_string_actions))
             message = f"there is no option {wrong[1]}{near}" if near else message
@@ -190,7 +197,10 @@ def _suggest(word: str, known: Sequence[str]) -> str:
     """Return a question for the most similar word, to end a sentence with; empty if none is similar."""
     import difflib  # noqa: PLC0415 # errors only
 
-    near = difflib.get_close_matches(word, known, n=1)
+    # Of short words, every second one is similar: bogus and logs.
+    alike = [each for each in known if each[:1] == word[:1]]
+    near = difflib.get_close_matches(word, known, n=1, cutoff=_VERY_SIMILAR)
+    near = near or difflib.get_close_matches(word, alike, n=1)
     return f". Did you mean {near[0]}?" if near else ""
 
 

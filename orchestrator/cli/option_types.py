@@ -15,6 +15,14 @@ def count(text: str) -> int:
     return number
 
 
+def positive(text: str) -> int:
+    """Parse a number of 1 or more."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def port(text: str) -> int:
     """Parse the number of a TCP port."""
     number = int(text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.report_contents import duration
 from orchestrator.cli.results_formats import is_of_single_runs, shown_cell, shown_runs
+from orchestrator.cli.status_table import iteration_of
 from orchestrator.cli.table_columns import cell_of, digits_of
 from orchestrator.cli.tables import count_of
 from orchestrator.grid.config_values import is_number
@@ -94,7 +95,7 @@ def runs_table(
         for _, run in row.members:
             known = facts.get(run.run_id)
             status = known.status if known else None
-            progress = known.report.progress if known else None
+            iteration = iteration_of(known.report) if known else ""
             seconds = known.seconds if known else None
             rows.append(
                 [
@@ -102,9 +103,7 @@ def runs_table(
                     *(_value(values[run.run_id], axis, digits[axis]) for axis in axes),
                     run.state.value,
                     *((run.metrics or {}).get(name) for name in metric),
-                    (f"{progress.iteration}/{progress.iterations}", progress.iteration)
-                    if progress
-                    else None,
+                    (iteration, float(iteration.partition("/")[0])) if iteration else None,
                     status.attempt if status else None,
                     (duration(seconds), seconds) if seconds is not None else None,
                     status.host if status else None,

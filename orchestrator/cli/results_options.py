@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.option_types import count
+from orchestrator.cli.option_types import positive
 
 if TYPE_CHECKING:
     import argparse
@@ -43,7 +43,7 @@ def add_choice_options(parser: argparse.ArgumentParser, top: str) -> None:
         help="sort by this metric (default: the one that chose the best iteration, or the first one"
         " of the validation)",
     )
-    parser.add_argument("--top", type=count, metavar="N", help=top)
+    parser.add_argument("--top", type=positive, metavar="N", help=top)
     parser.add_argument("--runs", action="store_true", help="list single runs, and average nothing")
     parser.add_argument(
         "--at",

@@ -6,8 +6,9 @@ The console sanitizes all of them, so that no caller can forget to.
 
 from __future__ import annotations
 
+import os
 import re
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -31,7 +32,16 @@ class HarmlessConsole(Console):
     """
 
     def __init__(self, *, width: int | None = None, file: IO[str] | None = None) -> None:
-        super().__init__(width=width, file=file, markup=False, emoji=False, highlight=False)
+        # With NO_COLOR, rich would still print bold and dim, which terminals show in colours of their own.
+        colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+        super().__init__(
+            width=width,
+            file=file,
+            color_system=colours,
+            markup=False,
+            emoji=False,
+            highlight=False,
+        )
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -53,27 +63,40 @@ class HarmlessConsole(Console):
             text = Text(text) if isinstance(text, str) else text
             lines = text.split("\n", allow_blank=True)
             if any(line.cell_len > self.width for line in lines):
-                wrapped = (part for line in lines for part in self._wrap(line))
+                wrapped = (part for line in lines for part in wrap(line, self.width))
                 super().print(Text("\n").join(wrapped), soft_wrap=True)
                 return
         super().print(*objects, **options)
 
-    def _wrap(self, line: Text) -> list[Text]:
-        if line.cell_len <= self.width:
-            return [line]
-        indent = len(line.plain) - len(line.plain.lstrip(" "))
-        deeper = Text(" " * min(indent + _DEEPER, self.width // 2))
-        breaks, begun, room = [], indent, self.width - indent
-        for word in re.finditer(r"\S+", line.plain):
-            if word.start() > begun and cell_len(line.plain[begun : word.end()]) > room:
-                begun, room = word.start(), self.width - len(deeper)
-                breaks.append(begun)
-        first, *others = line.divide(breaks)
-        return [first, *(deeper + each for each in others)]
-
     def on_broken_pipe(self) -> None:
         """Let the error that is being handled pass: rich would exit, with the code of a failed run."""
         raise  # noqa: PLE0704 # rich calls this where it has caught the error
+
+
+def wrap(line: Text, width: int, column: int | None = None) -> list[Text]:
+    """Return the lines that a line needs in a width, without breaking words.
+
+    All but the first are indented: up to ``column``, or else deeper than the first, but at most by half of
+    the width.
+    """
+    if line.cell_len <= width:
+        return [line]
+    indent = len(line.plain) - len(line.plain.lstrip(" "))
+    deeper = Text(" " * min(indent + _DEEPER if column is None else column, width // 2))
+    breaks, begun, room = [], indent, width - indent
+    for word in re.finditer(r"\S+", line.plain):
+        if word.start() > begun and cell_len(line.plain[begun : word.end()]) > room:
+            begun, room = word.start(), width - len(deeper)
+            breaks.append(begun)
+    first, *others = line.divide(breaks)
+    return [first, *(deeper + each for each in others)]
+
+
+def print_hanging(line: Text, column: int, console: Console) -> None:
+    """Print a line, on a terminal with what does not fit below the text that begins at a column."""
+    lines = wrap(line, console.width, column) if console.is_terminal else [line]
+    for each in lines:
+        console.print(each, soft_wrap=True)
 
 
 def on_one_line(text: Text) -> Text:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from orchestrator.execution.live_usage import LiveResources
     from orchestrator.planning.rung_decisions import Standing
     from orchestrator.rundir.run_summary import Report
-    from orchestrator.rundir.state import Progress
 
 _STATE: Final = 22  # the columns state and iteration
 _STATE_AND_WHY: Final = 44
@@ -100,7 +99,7 @@ def _print_runs(
             for header, axis in zip(fitted.headers, fitted.widths, strict=True)
         ),
         Column("state", [it.value for it in states], [COLOURS[it] for it in states]),
-        Column("iteration", [_iteration(report.progress) for report in shown]),
+        Column("iteration", [iteration_of(report) for report in shown]),
         *(Column(key, cells[key]) for key in metrics),
     ]
     if noted:
@@ -112,8 +111,12 @@ def _print_runs(
     tell_left_out(fitted.left_out, len(all_metrics) - len(metrics), console)
 
 
-def _iteration(progress: Progress | None) -> str:
-    return f"{progress.iteration}/{progress.iterations}" if progress else ""
+def iteration_of(report: Report) -> str:
+    """Return how far a run is: of how many iterations, or else the last step that it has logged."""
+    progress, step = report.progress, report.outcome.last_step
+    if progress:
+        return f"{progress.iteration}/{progress.iterations}"
+    return "" if step is None else str(step)
 
 
 def _why(report: Report, live: LiveResources | None, standing: Standing | None) -> str:

@@ -67,9 +67,12 @@ def parse_all_points(lines: bytes) -> Iterator[tuple[str, Metric, int]]:
 
 
 def parse_last_step(lines: bytes) -> int | None:
-    """Return the step of the last point in lines of ``metrics.jsonl``, or None without one."""
+    """Return the step of the last point in lines of ``metrics.jsonl``, or None without one.
+
+    Lines are left out as by ``parse_all_points``.
+    """
     points = map(parse_point, reversed(lines.splitlines()))
-    return next((point[2] for point in points if point), None)
+    return next((point[2] for point in points if point and abs(point[2]) < LARGEST), None)
 
 
 def parse_point(line: bytes) -> tuple[str, Metric, int] | None:

@@ -30,7 +30,8 @@ class Outcome:
     ``training`` holds the last metrics, ``results`` those of the test at the end as the program names
     them, and ``best`` the metric that chose the best iteration, with its value there, which is ``best_iteration``. ``numbers``
     is the numbers version that computed them, if the program reports one; ``numbers_before`` are those
-    of the earlier iterations that they build on. ``refused`` are the files that the system refused to
+    of the earlier iterations that they build on. ``last_step`` is that of the last logged point, where the
+    program's progress does not tell more. ``refused`` are the files that the system refused to
     read, so that what is in them is missing here.
     """
 
@@ -40,6 +41,7 @@ class Outcome:
     numbers: int | None = None
     numbers_before: tuple[int, ...] = ()
     best_iteration: int | None = None
+    last_step: int | None = None
     refused: tuple[str, ...] = ()
 
     @property
@@ -107,17 +109,10 @@ def read_outcome(
     """
     unread = [*refused]
     tested = read_record(results, unread)
-    training = dict(records.parse_metrics(reported))
+    training, last_step = dict(records.parse_metrics(reported)), None
     if records.parse_version(reported) is None:  # the trainer's own progress has all metrics
         try:
-            length = _WHOLE if whole else _SHORT_TAIL if training else _TAIL
-            training = _with_points(training, durable.read_tail(metrics, length))
-            if not whole:
-                names = records.parse_metrics(tested, "test").keys() - training.keys()
-                names = {name for name in names if not name.startswith(TEST)}
-                # What was logged before the end of the file decides on the name of such a result.
-                if names and _may_name(names, durable.read_head(metrics, _HEAD)):
-                    training = _with_points(training, durable.read_tail(metrics, _WHOLE))
+            training, last_step = _with_logged(training, metrics, tested, whole=whole)
         except OSError as error:
             _note_refusal(error, metrics, unread)
     told = tested if isinstance(tested, dict) else reported
@@ -130,8 +125,25 @@ def read_outcome(
         records.parse_version(told),
         records.parse_versions(told),
         iteration if isinstance(iteration, int) else None,
+        last_step,
         tuple(unread),
     )
+
+
+def _with_logged(
+    training: dict[str, Metric], metrics: Path | str, tested: object, *, whole: bool
+) -> tuple[dict[str, Metric], int | None]:
+    """Return the metrics with those of ``metrics.jsonl``, and the step of its last point."""
+    length = _WHOLE if whole else _SHORT_TAIL if training else _TAIL
+    lines = durable.read_tail(metrics, length)
+    training, last_step = _with_points(training, lines), metric_points.parse_last_step(lines)
+    if not whole:
+        names = records.parse_metrics(tested, "test").keys() - training.keys()
+        names = {name for name in names if not name.startswith(TEST)}
+        # What was logged before the end of the file decides on the name of such a result.
+        if names and _may_name(names, durable.read_head(metrics, _HEAD)):
+            training = _with_points(training, durable.read_tail(metrics, _WHOLE))
+    return training, last_step
 
 
 def _with_points(training: dict[str, Metric], lines: bytes) -> dict[str, Metric]:

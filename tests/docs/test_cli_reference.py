@@ -30,7 +30,8 @@ orch [--config-dir DIR] [--config-name NAME] COMMAND [OVERRIDE...] [OPTIONS]
 ```
 
 Commands take Hydra overrides, which say which experiment is meant. Overrides and options may
-stand in any order. A run is named by any unambiguous prefix of its ID.
+stand in any order. A run is named by any unambiguous prefix of its ID. With `NO_COLOR` in the environment, nothing is
+coloured, bold or dim.
 
 | command | does |
 |---|---|

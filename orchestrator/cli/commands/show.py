@@ -11,7 +11,7 @@ from orchestrator.cli.command_for_run import OwnCommand, find_own_command
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import open_runs
 from orchestrator.cli.run_json import report_as_json
-from orchestrator.cli.safe_output import on_one_line
+from orchestrator.cli.safe_output import on_one_line, print_hanging
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_values import DELETED, label_of
@@ -55,8 +55,8 @@ def show(options: argparse.Namespace, console: Console) -> int:
         ),
     )
     for name, value in _lines(directory, report):
-        line = Text.assemble((f"  {printable(name):<22} ", "dim"), printable(value))
-        console.print(line, soft_wrap=True)
+        label = f"  {printable(name):<22} "
+        print_hanging(Text.assemble((label, "dim"), printable(value)), len(label), console)
     if own.command:
         console.print(Text.assemble(("to continue it: ", "dim"), own.command), soft_wrap=True)
     elif not is_done:
@@ -76,8 +76,8 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
         yield "created", report.created_at
     if isinstance(seen.status, Status):
         yield from _attempt_lines(seen.status, seen.attempts)
-    if seen.progress:
-        yield "progress", f"{seen.progress.iteration} of {seen.progress.iterations} iterations"
+    if told := _describe_progress(report):
+        yield "progress", told
     if extended := read_extended(directory.path):
         yield "begun with", f"{extended.iteration} iterations of run {extended.run_id}"
     for key, metric in report.outcome.metrics.items():
@@ -90,6 +90,13 @@ def _lines(directory: RunDirectory, report: Report) -> Iterator[tuple[str, str]]
         yield "earlier", f"{kept}, kept until this run is done"
     for log in directory.attempt_logs():
         yield "log", str(log)
+
+
+def _describe_progress(report: Report) -> str:
+    if progress := report.seen.progress:
+        return f"{progress.iteration} of {progress.iterations} iterations"
+    step = report.outcome.last_step
+    return "" if step is None else f"its last metrics are those of step {step}"
 
 
 def _best_lines(directory: RunDirectory, outcome: Outcome) -> Iterator[tuple[str, str]]:

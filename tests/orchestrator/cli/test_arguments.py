@@ -100,7 +100,7 @@ def test_run_that_is_missing_behind_an_override_is_named(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("results --top -1", "--top: '-1' is not a whole number of 0 or more. See orch results"),
+        ("results --top -1", "--top: '-1' is not a whole number of 1 or more. See orch results"),
         ("status --top x", "--top: 'x' is not a whole number of 0 or more"),
         ("run --workers many", "--workers: 'many' is not a whole number"),
         ("ui --port 0.5", "--port: '0.5' is not a port, from 1 to 65535"),
@@ -111,6 +111,15 @@ def test_run_that_is_missing_behind_an_override_is_named(line: str) -> None:
         ("plot --band x", "--band: 'x' is not one of std, range, none. "),
         ("completion bsh", "SHELL: 'bsh' is not one of bash, zsh, fish. Did you mean bash?"),
         ("plan --state", "--state needs a value. "),
+        ("plot --heat lr --out x.png", "--heat needs 2 values. "),
+        ("plot --x lr --parallel --out x.png", "--parallel and --x exclude each other. "),
+        ("plot --size 3 --out x.png", "--size: '3' is not a size. "),
+        ("results --top 0", "--top: '0' is not a whole number of 1 or more. "),
+        ("report --top -1 --out x.html", "--top: '-1' is not a whole number of 1 or more. "),
+        ("bogus", "there is no command 'bogus'. See"),
+        ("help bogus", "there is no command 'bogus'. See"),
+        ("help rnu", "there is no command 'rnu'. Did you mean run? "),
+        ("polt", "there is no command 'polt'. Did you mean plot? "),
     ],
 )
 def test_wrong_value_is_told_in_words(line: str, said: str) -> None:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from orchestrator.cli import main as main_module
 from orchestrator.cli.arguments import parse_arguments
-from orchestrator.cli.safe_output import HarmlessConsole, on_one_line
+from orchestrator.cli.safe_output import HarmlessConsole, on_one_line, print_hanging
 from orchestrator.sanitize import HarmlessStream
 
 HOSTILE = "a\x1b]0;title\x07b\x1b[2Jc\x9b31m\u202edesrever\x08\x7f"
@@ -196,3 +196,38 @@ def test_long_line_goes_on_indented_and_no_word_is_broken(text: str, lines: list
     out = io.StringIO()
     HarmlessConsole(width=10_000, file=out).print(text)
     assert out.getvalue() == f"{text}\n"
+
+
+@pytest.mark.parametrize(("value", "is_plain"), [("1", True), ("", False), (None, False)])
+def test_no_color_leaves_no_style_at_all(
+    value: str | None, *, is_plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither bold nor dim; an empty value does not count."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if value is not None:
+        monkeypatch.setenv("NO_COLOR", value)
+    file = io.StringIO()
+    HarmlessConsole(file=file).print(Text("said", style="bold red"))
+    assert ("\x1b" not in file.getvalue()) == is_plain
+
+
+@pytest.mark.parametrize(
+    ("width", "is_terminal", "lines"),
+    [
+        (22, True, ["  code     one two", "           three"]),
+        (22, False, ["  code     one two three"]),
+        (12, True, ["  code     ", "      one", "      two", "      three"]),
+    ],
+)
+def test_value_goes_on_below_its_beginning(
+    width: int, *, is_terminal: bool, lines: list[str]
+) -> None:
+    """At most half of the terminal is left empty for it."""
+    file = Terminal() if is_terminal else io.StringIO()
+    console = HarmlessConsole(width=width, file=file)
+    print_hanging(Text("  code     one two three"), 11, console)
+    assert [line.rstrip() for line in OURS.sub("", file.getvalue()).splitlines()] == [
+        it.rstrip() for it in lines
+    ]

@@ -5,7 +5,12 @@ import io
 import pytest
 from rich.console import Console
 
-from orchestrator.cli.status_table import describe_bytes, describe_live, print_status
+from orchestrator.cli.status_table import (
+    describe_bytes,
+    describe_live,
+    iteration_of,
+    print_status,
+)
 from orchestrator.execution.live_usage import UNKNOWN, LiveResources
 from orchestrator.grid.identity import RunId
 from orchestrator.rundir.run_metrics import Outcome
@@ -32,6 +37,19 @@ def test_live_run_tells_what_is_known() -> None:
     assert describe_live(UNKNOWN) == ""
     assert describe_live(LiveResources(0, None, 1 << 30, None, 90.0)) == "slot 0, 1 GiB, 90 s left"
     assert describe_live(LiveResources(3, 1, 5 << 30, 2 << 30)) == "slot 3, GPU 1, 2 GiB"
+
+
+@pytest.mark.parametrize(
+    ("progress", "step", "shown"),
+    [(Progress(3, 9, {}), 7, "3/9"), (None, 7, "7"), (None, 0, "0"), (None, None, "")],
+)
+def test_iteration_is_the_last_step_of_a_program_without_progress(
+    progress: Progress | None, step: int | None, shown: str
+) -> None:
+    """As of one whose metrics are read from its output."""
+    seen = Observation(Status(Record.DONE, 1, "", "box", 1))
+    report = Report(RunId("a" * 16), {}, "then", seen, progress, Outcome(last_step=step))
+    assert iteration_of(report) == shown
 
 
 @pytest.mark.parametrize(("width", "metrics"), [(80, 1), (100, 2), (200, 3)])

@@ -48,3 +48,4 @@ def test_last_step_is_that_of_the_last_point() -> None:
     lines = _lines([("loss", 1, 4), ("loss", 1, 2), ("lr", None, 9)], key_first=True, is_torn=False)
     assert parse_last_step(lines) == 2
     assert parse_last_step(b"nonsense") is None
+    assert parse_last_step(b'{"key": "a", "value": 7, "step": 1%s}' % (b"0" * 30)) is None

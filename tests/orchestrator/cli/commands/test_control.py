@@ -62,7 +62,7 @@ def test_reporter_that_works_for_the_experiment_keeps_no_request_waiting(grid: G
         ([], "nothing is to be changed"),
         (["--workers", "0"], "--workers is less than 1"),
         (["--without-gpu", "1", "--with-gpu", "1"], "exclude each other"),
-        (["--pause", "--resume"], "not allowed with"),
+        (["--pause", "--resume"], "exclude each other"),
         (["--without-gpu", "-1"], "is not a whole number of 0 or more|expected one argument"),
     ],
 )

@@ -270,7 +270,7 @@ def test_ending_of_the_file_names_the_format(
         (["--out", "x.png", "--size", "3"], "not a size"),
         (["--out", "x.png", "--size", "0x3"], "not a size"),
         (["--x", "lr"], "--out"),
-        (["--out", "x.png", "--x", "lr", "--parallel"], "not allowed with"),
+        (["--out", "x.png", "--x", "lr", "--parallel"], "exclude each other"),
     ],
 )
 def test_wrong_request_is_told_in_one_line(filled: Grid, words: list[str], match: str) -> None:
