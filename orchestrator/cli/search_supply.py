@@ -11,7 +11,9 @@ from rich.text import Text
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.grid.identity import short
+from orchestrator.planning.misspelt_metric import describe_misspelt, find_correct_name
 from orchestrator.planning.plan import Decisions
+from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,13 +21,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.config.orch_settings import Settings
+    from orchestrator.config.search_settings import SearchSettings
     from orchestrator.execution.events import Ended, ExecutionResult
     from orchestrator.execution.protocols import Course, Resources
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.executable_plan import Work
     from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decision
-    from orchestrator.planning.search import Search
+    from orchestrator.planning.search import Search, SearchStanding
 
 
 class SearchSupply:
@@ -113,12 +116,15 @@ def refuse_what_a_search_cannot(planned: Planned, settings: Settings, *, is_prep
 def print_search(planned: Work, console: Console) -> None:
     """Print how far the search of a plan has come, if it is one."""
     if planned.search:
-        console.print(Text(describe_search(planned.search)))
+        found, metric = planned.search.standing(), planned.search.settings.metric
+        console.print(Text(_describe_search(found, planned.search.settings)))
+        if found.best is None and (meant := find_correct_name(metric, planned)):
+            told = describe_misspelt("orch.search.metric", metric, meant)
+            console.print(Text(printable(f"warning: {told}"), style="yellow"))
 
 
-def describe_search(search: Search) -> str:
+def _describe_search(found: SearchStanding, settings: SearchSettings) -> str:
     """Return in one line how far a search has come."""
-    found, settings = search.standing(), search.settings
     best = ""
     if found.best is not None:
         best = f"; the best {settings.metric} is {found.value:.6g}, of {short(found.best)}"

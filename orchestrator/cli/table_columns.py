@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
@@ -206,5 +207,7 @@ def digits_of(values: Iterable[object]) -> int:
 
 def metric_cell(value: float | str) -> str:
     """Return a metric in the short form that tables show: NaN and the infinities as in JSON."""
+    if type(value) is float and isfinite(value):  # as nearly all are, of 10,000 runs
+        return f"{value:.4g}"
     told = as_metric(value)
     return f"{told:.4g}" if isinstance(told, float) else str(told)

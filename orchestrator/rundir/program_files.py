@@ -66,7 +66,9 @@ def read_reported(run_dir: str, *, whole: bool = False) -> tuple[Progress | None
     refused: list[str] = []
     found = run_metrics.read_record(f"{run_dir}/{PROGRESS}", refused)
     files = (f"{run_dir}/{METRICS}", f"{run_dir}/{RESULTS}")
-    return records.as_progress(found), read(found, *files, whole=whole, refused=refused)
+    progress = records.as_progress(found)
+    known = None if progress is None else progress.metrics
+    return progress, read(found, *files, whole=whole, refused=refused, known=known)
 
 
 def read_figure(run_dir: str, metric: str) -> float | None:

@@ -151,7 +151,7 @@ def parse_metrics(found: object, key: str = "metrics") -> Mapping[str, Metric]:
     for name, value in metrics.items():  # a loop: it takes half as long, and status reads 40,000
         metric = as_metric(value)
         if metric is not None:
-            read[printable(name)] = metric
+            read[name if name.isprintable() else printable(name)] = metric
     return read
 
 

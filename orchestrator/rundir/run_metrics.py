@@ -12,7 +12,7 @@ from orchestrator.rundir import durable, metric_points, records
 from orchestrator.rundir.metric_names import BEST, TEST, name_of_result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.rundir.records import Metric
@@ -31,7 +31,7 @@ class Outcome:
     them, and ``best`` the metric that chose the best iteration, with its value there, which is ``best_iteration``. ``numbers``
     is the numbers version that computed them, if the program reports one; ``numbers_before`` are those
     of the earlier iterations that they build on. ``last_step`` is that of the last logged point, where the
-    program's progress does not tell more. ``refused`` are the files that the system refused to
+    program reports no progress. ``refused`` are the files that the system refused to
     read, so that what is in them is missing here.
     """
 
@@ -87,13 +87,14 @@ def _numbers(metrics: Mapping[str, Metric]) -> dict[str, float]:
 NO_OUTCOME: Final = Outcome()
 
 
-def read_outcome(
+def read_outcome(  # noqa: PLR0913 # all that metrics are read from
     reported: object,
     metrics: Path | str,
     results: Path | str,
     *,
     whole: bool = False,
     refused: Sequence[str] = (),
+    known: Mapping[str, Metric] | None = None,
 ) -> Outcome:
     """Read the metrics from a run's files; ignore files that are missing or damaged.
 
@@ -106,13 +107,16 @@ def read_outcome(
         whole: Read all of ``metrics.jsonl``, not only its end, which lacks metrics that are rarely logged.
             It is read as well where the name of a result depends on it, as far as its beginning tells.
         refused: The files that the system has refused to read already.
+        known: The metrics of the progress, if they are parsed already.
     """
     unread = [*refused]
     tested = read_record(results, unread)
-    training, last_step = dict(records.parse_metrics(reported)), None
+    ended, last_step = records.parse_metrics(tested, "test"), None
+    training = dict(records.parse_metrics(reported) if known is None else known)
     if records.parse_version(reported) is None:  # the trainer's own progress has all metrics
         try:
-            training, last_step = _with_logged(training, metrics, tested, whole=whole)
+            training, lines = _with_logged(training, metrics, ended, whole=whole)
+            last_step = None if reported else metric_points.parse_last_step(lines)
         except OSError as error:
             _note_refusal(error, metrics, unread)
     told = tested if isinstance(tested, dict) else reported
@@ -120,7 +124,7 @@ def read_outcome(
     iteration = best.pop("iteration", None)
     return Outcome(
         training,
-        records.parse_metrics(tested, "test"),
+        ended,
         best,
         records.parse_version(told),
         records.parse_versions(told),
@@ -131,19 +135,18 @@ def read_outcome(
 
 
 def _with_logged(
-    training: dict[str, Metric], metrics: Path | str, tested: object, *, whole: bool
-) -> tuple[dict[str, Metric], int | None]:
-    """Return the metrics with those of ``metrics.jsonl``, and the step of its last point."""
+    training: dict[str, Metric], metrics: Path | str, ended: Collection[str], *, whole: bool
+) -> tuple[dict[str, Metric], bytes]:
+    """Return the metrics with those of ``metrics.jsonl``, and the end of that file."""
     length = _WHOLE if whole else _SHORT_TAIL if training else _TAIL
     lines = durable.read_tail(metrics, length)
-    training, last_step = _with_points(training, lines), metric_points.parse_last_step(lines)
+    training = _with_points(training, lines)
     if not whole:
-        names = records.parse_metrics(tested, "test").keys() - training.keys()
-        names = {name for name in names if not name.startswith(TEST)}
+        names = {it for it in ended if it not in training and not it.startswith(TEST)}
         # What was logged before the end of the file decides on the name of such a result.
         if names and _may_name(names, durable.read_head(metrics, _HEAD)):
             training = _with_points(training, durable.read_tail(metrics, _WHOLE))
-    return training, last_step
+    return training, lines
 
 
 def _with_points(training: dict[str, Metric], lines: bytes) -> dict[str, Metric]:

@@ -141,3 +141,14 @@ def test_search_refuses_what_it_cannot(folder: Path, words: list[str], why: str)
     done = _orch(folder, "run", *words)
     assert done.returncode == 2
     assert why in done.stderr
+
+
+@pytest.mark.parametrize(("metric", "is_told"), [("val/los", True), ("val/loss", False)])
+def test_metric_that_looks_misspelt_is_told_before_a_run(
+    folder: Path, metric: str, *, is_told: bool
+) -> None:
+    """The search would end with an error after its first runs."""
+    words = (f"orch.search.metric={metric}", "+orch.search.direction=min")
+    said = _orch(folder, "plan", *words, "+checkpoint.metric=val/loss")
+    assert said.returncode == 0, said.stderr
+    assert ("Did you mean 'val/loss'?" in said.stdout) == is_told

@@ -213,6 +213,7 @@ def test_reported_metric_wins_over_its_points(
     progress = json.dumps({"metrics": {name: 1}})
     found = outcome(tmp_path, progress=progress, metrics="\n".join(lines)).metrics
     assert found == {printable(name): 1, printable(f"{name}2"): 7}
+    (tmp_path / "progress").unlink()
     assert outcome(tmp_path).last_step == 1
 
 
