@@ -85,7 +85,11 @@ def wrap(line: Text, width: int, column: int | None = None) -> list[Text]:
     deeper = Text(" " * min(indent + _DEEPER if column is None else column, width // 2))
     breaks, begun, room = [], indent, width - indent
     for word in re.finditer(r"\S+", line.plain):
-        if word.start() > begun and cell_len(line.plain[begun : word.end()]) > room:
+        # Behind a label there is always a word, also one that is too long for any line.
+        if (
+            word.start() > max(begun, column or 0)
+            and cell_len(line.plain[begun : word.end()]) > room
+        ):
             begun, room = word.start(), width - len(deeper)
             breaks.append(begun)
     first, *others = line.divide(breaks)

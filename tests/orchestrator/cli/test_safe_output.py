@@ -218,13 +218,13 @@ def test_no_color_leaves_no_style_at_all(
     [
         (22, True, ["  code     one two", "           three"]),
         (22, False, ["  code     one two three"]),
-        (12, True, ["  code     ", "      one", "      two", "      three"]),
+        (12, True, ["  code     one", "      two", "      three"]),
     ],
 )
 def test_value_goes_on_below_its_beginning(
     width: int, *, is_terminal: bool, lines: list[str]
 ) -> None:
-    """At most half of the terminal is left empty for it."""
+    """At most half of the terminal is left empty for it, and no label stands alone."""
     file = Terminal() if is_terminal else io.StringIO()
     console = HarmlessConsole(width=width, file=file)
     print_hanging(Text("  code     one two three"), 11, console)
