@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 
 from trainer.errors import ConfigError
 from trainer.group_folders import advise_choice
+from trainer.refused_arguments import check_arguments
 from trainer.settings import label_of, read_group
 from trainer.target_errors import (
     as_config_error,
@@ -46,11 +47,12 @@ def build(
         **handed: Arguments that the trainer adds to those of the group.
 
     Raises:
-        ConfigError: If `_target_` does not exist, its arguments are wrong, it returns nothing, or there
-            are arguments without a `_target_`.
+        ConfigError: If `_target_` does not exist, its arguments are wrong or refused, it returns nothing,
+            or there are arguments without a `_target_`.
     """
     settings = read_group(config, group)
     if settings.get("_target_") is not None:
+        check_arguments(settings, group, handed)
         built = call_target(settings, group, label_of(config, group), offered, **handed)
         if built is None:
             raise ConfigError(

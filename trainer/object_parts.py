@@ -19,6 +19,7 @@ from itertools import chain, pairwise
 from queue import Queue
 from types import FunctionType, GeneratorType, MappingProxyType, MethodType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ReferenceType, WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 import numpy as np
 from torch.nn.modules.lazy import LazyModuleMixin
@@ -32,7 +33,7 @@ from trainer.target_errors import is_installed
 from trainer.ways_to_save import is_of_package
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from torch import nn
 
@@ -84,6 +85,8 @@ def _behind(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
         yield path, {**value}
     elif isinstance(value, CACHED):
         yield from _cached_by(path, value)
+    elif isinstance(value, ReferenceType):
+        yield path, value()
     elif is_iterator(value):
         yield from ((path, each) for each in held_by_iterator(value) if _may_lead_to_own(each))
 
@@ -103,13 +106,33 @@ def _items_of(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
     if isinstance(value, dict):  # not by methods of a subclass, which may do anything
         yield path, ItemCount(dict.__len__(value))
         yield from ((f"{path}[{_key(key)}]", item) for key, item in dict.items(value))
+        yield from _objects_in(f"{path}.keys()", dict.__iter__(value))
     elif kind := next((each for each in SEQUENCES if isinstance(value, each)), None):
         yield path, kind.__len__(value)
         yield from ((f"{path}[{place}]", item) for place, item in enumerate(kind.__iter__(value)))
     elif isinstance(value, (set, frozenset)):
         yield path, ItemCount(len(value))
+        yield from _objects_in(path, value)
     elif isinstance(value, np.ndarray):
         yield from ((f"{path}[{place}]", item) for place, item in enumerate(value.flat))
+
+
+def _objects_in(path: str, items: Iterable[object]) -> Parts:
+    """Yield the keys of a dictionary or the items of a set that are objects, which may change."""
+    return (
+        (f"{path}[{_key(each)}]", each) for each in items if not isinstance(each, (*SIMPLE, tuple))
+    )
+
+
+def _held_weakly(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
+    """Yield what a weak container holds, but not how much: that depends on the garbage collector."""
+    if isinstance(value, WeakSet):
+        return _objects_in(path, value)
+    items = [*value.items()]
+    return chain(
+        ((f"{path}[{_key(key)}]", item) for key, item in items),
+        _objects_in(f"{path}.keys()", (key for key, _ in items)),
+    )
 
 
 def _key(key: object) -> str:
@@ -132,7 +155,10 @@ def _cached_by(path: str, function: Any) -> Parts:  # noqa: ANN401 - as above
 
 
 def of_object(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
-    """Yield the attributes of an object, and those of its classes."""
+    """Yield the attributes of an object, and those of its classes, or what it holds weakly."""
+    if isinstance(value, (WeakKeyDictionary, WeakValueDictionary, WeakSet)):
+        yield from _held_weakly(path, value)
+        return
     kind = type(value)
     left_out = OF_OPTIMIZERS if isinstance(value, Optimizer) else OF_MODULES
     if isinstance(value, TensorDataset):

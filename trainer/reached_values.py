@@ -7,9 +7,11 @@ that code names. Of what installed packages define, only modules of PyTorch are 
 from __future__ import annotations
 
 import ctypes
+import sys
 from array import array
 from collections import deque
 from functools import cache
+from io import BytesIO, StringIO
 from itertools import chain, islice
 from multiprocessing.sharedctypes import SynchronizedBase
 from types import FunctionType, ModuleType
@@ -38,7 +40,10 @@ MOST_OBJECTS: Final = 5_000
 MOST_BYTES: Final = 2**20  # of a tensor that is compared
 SHARED: Final = (SynchronizedBase, ctypes._SimpleCData)  # noqa: SLF001 - there is no public class
 BYTES: Final = (bytearray, array)
-PLAIN: Final = (*SIMPLE, *SHARED, *BYTES, np.random.SeedSequence)
+TENSORS: Final = (Tensor, nn.Parameter, nn.Buffer)
+OF_COMPILER: Final = "_dynamo_"  # attributes that PyTorch adds to tensors
+IN_MEMORY: Final = (BytesIO, StringIO)
+PLAIN: Final = (*SIMPLE, *SHARED, *BYTES, *IN_MEMORY, np.random.SeedSequence)
 HOOKS_OF_TENSORS: Final = ("_backward_hooks", "_post_accumulate_grad_hooks")
 
 
@@ -112,6 +117,7 @@ class _ValueSearch:
         if isinstance(value, Tensor):
             if not is_lazy(value) and _memory(value) not in self._saved:
                 self._note_pieces(path, _dense_pieces(value))
+            self._add_attributes(path, value)
         elif isinstance(value, np.ndarray) and value.dtype.kind != "O":
             if value.nbytes <= MOST_BYTES:
                 self._note(path, value.tobytes())
@@ -123,6 +129,16 @@ class _ValueSearch:
         elif id(value) not in self._known:
             self._note_itself(path, value)
             self._waiting.append(_Reached(path, value, is_saved=False))
+
+    def _add_attributes(self, path: str, tensor: Tensor) -> None:
+        """Add what the user's code has added to a tensor."""
+        if type(tensor) not in TENSORS and is_of_package(type(tensor)):
+            return
+        held = getattr(tensor, "__dict__", None)
+        if held and self._is_new(id(tensor), tensor):
+            for name, each in islice(held.items(), MOST_ITEMS):
+                if not name.startswith(OF_COMPILER):
+                    self._add(f"{path}.{name}", each)
 
     def _note_pieces(self, path: str, pieces: list[Tensor]) -> None:
         if sum(each.nbytes for each in pieces) <= MOST_BYTES:
@@ -166,6 +182,8 @@ class _ValueSearch:
             yield from ((f"{path}.{name}", held) for held in hooks if held)
             if not is_saved or name in left_out:
                 yield f"{path}.{name}", tensor
+            elif tensor is not None:
+                self._add_attributes(f"{path}.{name}", tensor)
         is_own = not is_of_package(type(module))
         yield from of_object(path, module) if is_own else of_layer(path, module)
 
@@ -228,7 +246,16 @@ def _shown(value: Any) -> object:  # noqa: ANN401 - one of `PLAIN`
         return getattr(value, "value", None)
     if isinstance(value, BYTES):
         return bytes(value) if len(value) <= MOST_BYTES else None
+    if isinstance(value, IN_MEMORY):
+        return _content_of(value)
     return value.n_children_spawned if isinstance(value, np.random.SeedSequence) else value
+
+
+def _content_of(file: BytesIO | StringIO) -> object:
+    """Return the position of a file in memory and, unless it is large, its content."""
+    if file.closed:
+        return None
+    return file.tell(), file.getvalue() if sys.getsizeof(file) <= MOST_BYTES else None
 
 
 def _dense_pieces(tensor: Tensor) -> list[Tensor]:

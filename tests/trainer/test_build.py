@@ -143,7 +143,7 @@ def test_lists_reach_a_module_as_lists() -> None:
         ),
         (
             "scheduler",
-            {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": nan},
+            {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 3, "eta_min": inf},
             "^scheduler: CosineAnnealingLR sets the learning rate to nan, which is not finite",
         ),
         ("data", {"_target_": "builtins.dict"}, "^data: dict has no 'train' data set"),

@@ -243,6 +243,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("dropout, callbacks", "test_random_data.py::test_number_of_workers_and_a_kill_change_nothing"),
         ("generators that a", "test_module_generators.py::test_seed_of_a_module_decides_what_it_draws"),
         ("A generator that a module", "test_module_generators.py::test_generator_that_is_created_late_is_told"),
+        ("What a module draws", "loading/test_hidden_generators.py::test_generator_without_a_state_is_left_alone"),
         ("It holds on the same", "test_compute_environment.py::test_description_names_what_may_change_the_bits"),
         ("Where PyTorch, the GPU", f"{R}test_changed_environment_is_said_and_noted"),
     ],

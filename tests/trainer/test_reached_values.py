@@ -6,8 +6,10 @@ import itertools
 from array import array
 from collections.abc import Callable
 from decimal import Decimal
+from io import BytesIO, StringIO
 from random import Random
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary, ref
 
 import numpy as np
 import pytest
@@ -22,6 +24,9 @@ class Holder:
 
     def __init__(self, held: object) -> None:
         self.held = held
+
+
+KEPT = Holder(2)
 
 
 class Careful(dict[str, int]):
@@ -66,10 +71,36 @@ class Sequence(list[int]):
         (torch.zeros(MOST_BYTES + 1, dtype=torch.uint8), {}),
         (Holder(Holder(2.5)), {"x.held.held.held": 2.5}),
         (open, {}),
+        (StringIO("a"), {"x.held": (0, "a")}),
+        (BytesIO(bytes(MOST_BYTES)), {"x.held": (0, None)}),
+        ({KEPT: 1}, {"x.held": 1, "x.held[Holder]": 1, "x.held.keys()[Holder].held": 2}),
+        ({KEPT}, {"x.held": 1, "x.held[Holder].held": 2}),
+        ({(1, 2): 3}, {"x.held": 1, "x.held[tuple]": 3}),
+        (ref(KEPT), {"x.held.held": 2}),
+        (WeakKeyDictionary({KEPT: 1}), {"x.held[Holder]": 1, "x.held.keys()[Holder].held": 2}),
+        (WeakValueDictionary({"a": KEPT}), {"x.held['a'].held": 2}),
+        (WeakSet([KEPT]), {"x.held[Holder].held": 2}),
     ],
 )
 def test_values_are_found_by_their_paths(held: object, found: dict[str, object]) -> None:
     assert reached_values({"x": Holder(held)}) == found
+
+
+def test_a_file_in_memory_that_is_closed_has_no_value() -> None:
+    file = BytesIO(b"a")
+    file.close()
+    assert reached_values({"x": Holder(file)}) == {"x.held": None}
+
+
+def test_what_was_added_to_a_tensor_is_a_value() -> None:
+    """Also to one that a module saves, for only its numbers are saved; it may hold itself."""
+    model = nn.Linear(1, 1)
+    weight: Any = model.weight
+    tensor: Any = torch.empty(1, device="meta")
+    weight.steps, tensor.steps, tensor.itself = 3, 4, tensor
+    found = reached_values({"model": model, "x": Holder(tensor)})
+    assert found["model.weight.steps"] == 3
+    assert found["x.held.steps"] == 4
 
 
 def test_objects_that_hold_each_other_are_searched_once() -> None:

@@ -93,9 +93,10 @@ def test_gradients_are_scaled_down_to_their_greatest_norm(accumulate: int) -> No
     assert (weights_of(update) - before).norm().item() == pytest.approx(1e-3, rel=1e-2)
 
 
-def test_smaller_gradients_are_left_as_they_are() -> None:
+@pytest.mark.parametrize("limit", [1e3, float("inf")])
+def test_smaller_gradients_are_left_as_they_are(limit: float) -> None:
     """A limit that is not reached changes no bit."""
-    update, plain = make(clip_norm=1e3), make()
+    update, plain = make(clip_norm=limit), make()
     for each in (update, plain):
         each.take([batch(8)])
     assert torch.equal(weights_of(update), weights_of(plain))

@@ -31,7 +31,7 @@ KEYS: dict[str, list[Any]] = {
     "batch_size": NO_COUNT,
     "eval_every": NO_COUNT,
     "accumulate": NO_COUNT,
-    "clip_norm": [*NO_NUMBER, 0, -1, True, float("nan")],
+    "clip_norm": [*NO_NUMBER, 0, -1, True, float("nan"), -float("inf")],
     "threads": [*NO_COUNT, 1000],
     "precision": ["bf16", "float64", 32, True, [], {}],
     "compile": ["yes", 1, "inductor", [], {}],
@@ -51,6 +51,7 @@ GROUPS = (
     "metrics",
 )
 NO_GROUP: list[Any] = ["x", 1, True, ["x"], 1.5]
+NAN = float("nan")
 REQUIRED = ("data", "model", "optimizer", "criterion")
 NO_TARGET: list[Any] = [
     *("nothing", "no.such.Thing", "torch.nn.Linaer", "math.pi", "broken_module.X", "os..path", "."),
@@ -93,7 +94,13 @@ ARGUMENTS: list[tuple[str, dict[str, Any], dict[str, list[Any]]]] = [
         CROSS_ENTROPY,
         {"reduction": ["none", "total"], "weight": ["x", 3], "wieght": [1]},
     ),
-    ("criterion", CROSS_ENTROPY, {"label_smoothing": ["x", 2]}),
+    ("criterion", CROSS_ENTROPY, {"label_smoothing": ["x", 2, NAN]}),
+    ("optimizer", SGD, {"_partial_": [True, "yes"], "params": [[1]]}),
+    ("model", LINEAR, {"_partial_": [True]}),
+    ("data", {"_target_": "user_modules.Tiny"}, {"_partial_": [True]}),
+    ("curriculum", {"_target_": "user_modules.Counter"}, {"_partial_": [True]}),
+    ("scheduler", STEP_LR, {"_partial_": [True], "optimizer": ["x"], "step_size": [NAN]}),
+    ("scheduler", PLATEAU, {"threshold": [NAN], "patience": [NAN]}),
     (
         "curriculum",
         PACED,
@@ -116,7 +123,7 @@ KEYS_OF_GROUPS: list[tuple[str, dict[str, list[Any]]]] = [
             "pin_memry": [True],
             "sampler": [1],
             "batch_size": [3],
-            "timeout": ["x", -1],
+            "timeout": ["x", -1, NAN],
             "prefetch_factor": [2, "x"],
         },
     ),

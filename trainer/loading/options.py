@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from trainer.errors import ConfigError
 from trainer.hydra_targets import call_target
+from trainer.refused_arguments import check_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,7 @@ def read_loading(settings: TrainingSettings) -> Loading:
         ConfigError: If one is invalid, or would have no effect.
     """
     options = {**settings.dataloader}
+    check_arguments(options, "dataloader")
     for key, instead in DECIDED.items():
         if key in options:
             raise ConfigError(f"dataloader.{key}: the trainer sets this option. {instead}.")

@@ -8,8 +8,10 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import weakref
 from contextvars import ContextVar
 from functools import lru_cache
+from io import StringIO
 from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -85,6 +87,9 @@ class Counting:
         self.always = itertools.repeat(0)
         self.unlabelled = iter(torch.utils.data.DataLoader(labelled(3), shuffle=True))
         self.phase = self.warm_up
+        self.draws = {Random(0): "noise"}  # noqa: S311 - it is what users do
+        self.weak = weakref.WeakKeyDictionary({self.nested[0]: 0})
+        self.lines = StringIO()
 
     def warm_up(self) -> None:
         """Do nothing."""
@@ -97,6 +102,7 @@ class Counting:
         self.trainer, self.model, self.optimizer = trainer, trainer.model, trainer.optimizer
         self.weights = [each.data for each in trainer.model.parameters()]
         self.groups = trainer.optimizer.param_groups
+        vars(trainer.model[1].weight).update(steps=0)
         if self.where == "trainer":
             trainer.own_steps = 0
         hook = make_hook()
@@ -139,6 +145,10 @@ class Counting:
             "dropout": lambda: increment(trainer.model[0], "p", 0.01),
             "smoothing": lambda: increment(trainer.criterion, "label_smoothing", 0.01),
             "precision": lambda: torch.set_float32_matmul_precision("medium"),
+            "of a parameter": lambda: vars(trainer.model[1].weight).update(steps=iteration),
+            "key": lambda: next(iter(self.draws)).random(),
+            "weak": lambda: self.weak.update({self.nested[0]: iteration}),
+            "lines": lambda: self.lines.write("step"),
             "cache": lambda: (
                 self.cache.setdefault("mask", torch.ones(3)),
                 CACHE.setdefault("mask", 1),
