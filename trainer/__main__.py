@@ -19,7 +19,7 @@ from trainer.errors import (
     WorkerKilled,
 )
 from trainer.known_keys import describe_unread
-from trainer.loading.worker_failures import killed_workers_told
+from trainer.loading.worker_failures import killed_workers_told, last_words_after_workers
 from trainer.rank_processes import check_gpus, run_ranks
 from trainer.run_files import CONFIG, say
 from trainer.settings import read_world_size
@@ -169,7 +169,7 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> int:
     signals.tell(trainer)
     if (told := os.environ.get(STOP_AFTER, "")).isdecimal():
         trainer.stop_after = int(told)
-    with killed_workers_told():
+    with killed_workers_told(), last_words_after_workers():
         trainer.train()
     return 0
 

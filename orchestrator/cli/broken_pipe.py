@@ -52,6 +52,12 @@ def tolerate_loss(console: Console) -> None:
 
 def discard(stream: IO[str]) -> None:
     """Send what is left of an output nowhere: writing it at exit would fail or block again."""
-    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+    descriptor = stream.fileno()
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:  # out of descriptors: there is room for one without this one
+        os.close(descriptor)
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    if nowhere != descriptor:
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)

@@ -48,7 +48,12 @@ def heal(world: World, undisturbed: Undisturbed) -> list[str]:
 @pytest.fixture(scope="module")
 def loaded() -> None:
     """Load what an orch loads before its files are limited: that is not what is tried here."""
-    for name in ("cli.commands.run", "config.message_redaction", "planning.code_drift"):
+    for name in (
+        "cli.commands.run",
+        "cli.options_by_command",
+        "config.message_redaction",
+        "planning.code_drift",
+    ):
         import_module(f"orchestrator.{name}")
     with suppress(OrchestratorError):  # there is no experiment in this folder
         load_plan(ConfigSource(PROJECT / "conf", "config", ("seed=0,1",)))

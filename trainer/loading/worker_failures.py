@@ -7,6 +7,7 @@ import signal
 import threading
 import warnings
 from contextlib import contextmanager
+from multiprocessing import active_children
 from multiprocessing.connection import wait
 from pickle import PicklingError
 from typing import TYPE_CHECKING, Any, Self
@@ -142,6 +143,20 @@ def killed_workers_told() -> Iterator[None]:
             raise _killed("") from error
         if (said := _caused_by(error, ENDED)) is not None:
             raise _ended("", said.partition(ENDED)[2].split()[0].rstrip(".")) from error
+        raise
+
+
+@contextmanager
+def last_words_after_workers() -> Iterator[None]:
+    """End the workers before an error is told: losing the trainer, they may write below its last line."""
+    try:
+        yield
+    except Exception:
+        workers = [each for each in active_children() if each.daemon]  # as Python does at exit
+        for each in workers:
+            each.terminate()
+        for each in workers:
+            each.join(GRACE)
         raise
 
 

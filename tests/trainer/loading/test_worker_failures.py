@@ -1,5 +1,6 @@
 """A killed worker means out of memory; a request to stop lets workers finish their batches."""
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -12,7 +13,12 @@ from thinning import combined
 from user_modules import run_program, sabotage
 
 from trainer.errors import ConfigError, WorkerKilled
-from trainer.loading.worker_failures import HeedOnlyTheTrainer, killed_workers_told, with_workers
+from trainer.loading.worker_failures import (
+    HeedOnlyTheTrainer,
+    killed_workers_told,
+    last_words_after_workers,
+    with_workers,
+)
 
 LOADING: dict[str, Any] = {"num_workers": 2}
 
@@ -33,6 +39,23 @@ def test_worker_that_is_killed_is_a_lack_of_memory(
     *_, last = (run_dir / "err.log").read_text().splitlines()
     assert last.startswith("out-of-memory: a loader worker")
     assert start(run_program, str(run_dir)) == 0
+
+
+def test_workers_have_ended_before_an_error_is_told() -> None:
+    """What they write when they lose the trainer does not stand below it; other processes stay."""
+    forking = multiprocessing.get_context("fork")
+    worker = forking.Process(target=signal.pause, daemon=True)
+    other = forking.Process(target=signal.pause)
+    try:
+        worker.start()
+        other.start()
+        with pytest.raises(OSError, match="lost"), last_words_after_workers():
+            raise OSError("lost")
+        assert worker.exitcode == -signal.SIGTERM
+        assert other.is_alive()
+    finally:
+        other.kill()
+        other.join()
 
 
 @pytest.mark.parametrize(("code", "workers"), combined(code=[0, 3], workers=[1, 2]))
