@@ -32,7 +32,7 @@ demo: venv ## plan and run a small grid on handwritten digits
 
 # Three workers: half of the time is spent waiting for disks, locks and processes.
 test: venv ## run the tests
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 4 --dist loadfile
 
 soak: venv ## run the long tests, which take many minutes
 	$(BIN)/pytest -m soak -o faulthandler_timeout=0

@@ -3,7 +3,7 @@
 A page is plain Markdown. HTML comments, which readers do not see, say what the tests need to know:
 
 - ``<!-- project: NAME -->``: the page begins in a copy of ``tests/docs/projects/NAME``; ``demo`` is
-  the repository's own ``conf/``.
+  the repository's own ``conf/``, and ``demo without tracking`` does not report to MLflow.
 - ``<!-- not run: REASON -->`` before a code block: the block is only read.
 - ``<!-- loosely -->`` before a console block: each line shown occurs in the output, in any order and
   with any decimal numbers.
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"<!-- ((?:(?!-->).)*) -->\s*\Z", re.DOTALL)
-_PROJECT = re.compile(r"<!-- project: ([\w-]+) -->")
+_PROJECT = re.compile(r"<!-- project: ([\w -]+?) -->")
 _FILE = re.compile(r"(?:# @package \S+\n)?# (\S+\.(?:py|yaml))(?:$|:)", re.MULTILINE)
 _HEADING = re.compile(r"^(#+) +(.+)$", re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from doc_pages import ROOT, Block
 
+UNTRACKED: Final = "demo without tracking"  # to a store, which costs seconds and prints nothing
 PROJECTS: Final = Path(__file__).parent / "projects"
 LONGEST_LINE: Final = 100
 _LEFT_OUT: Final = "[...]"
@@ -40,10 +41,15 @@ class Sandbox:
 
     def __init__(self, folder: Path, project: str) -> None:
         self.folder = folder
-        if project == "demo":
+        if project in {"demo", UNTRACKED}:
             shutil.copytree(ROOT / "conf", folder / "conf")
         elif project:
             shutil.copytree(PROJECTS / project, folder, dirs_exist_ok=True)
+        if project == UNTRACKED:
+            config = folder / "conf/config.yaml"
+            on = "  tracking:\n    enabled: true"
+            assert on in config.read_text()
+            config.write_text(config.read_text().replace(on, on.replace("true", "false")))
         (folder / ".home").mkdir()
         programs = str(Path(sys.executable).parent)
         kept = {"LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONWARNINGS", "CUDA_VISIBLE_DEVICES"}

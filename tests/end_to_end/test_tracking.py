@@ -133,9 +133,8 @@ def points_in_store(uri: str) -> dict[str, list[Any]]:
     }
 
 
-@pytest.mark.parametrize(
-    "kills", [pytest.param(8, id="short"), pytest.param(100, marks=pytest.mark.soak, id="long")]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("kills", [8, 100], ids=["short", "long"])
 def test_after_random_kills_the_store_says_what_the_files_say(tmp_path: Path, kills: int) -> None:
     """Trainers, runners, orchestrator and reporter: nothing lost, nothing twice."""
     uri = f"sqlite:///{tmp_path}/store.db"

@@ -413,9 +413,9 @@ def _compare_generated(folders: int, chosen: int) -> None:
     compare()
 
 
-@pytest.mark.parametrize("part", range(3), ids="part {}".format)
+@pytest.mark.parametrize("part", range(2), ids="part {}".format)
 def test_any_config_resolves_to_what_hydra_composes(part: int) -> None:
-    """60 cases, five a folder, give Hydra's config at every point, or its refusal."""
+    """40 cases, five a folder, give Hydra's config at every point, or its refusal."""
     _compare_generated(4, part)
 
 

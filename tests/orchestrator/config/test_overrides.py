@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from thinning import alternate_in_soak
+from thinning import others_in_soak
 
 from orchestrator.config.hydra_composition import ConfigFolder
 from orchestrator.config.load import load_experiment
@@ -96,7 +96,7 @@ def _check(folder: Path, overrides: list[str]) -> list[tuple[str, ...]]:
     return [tuple(point.hydra_overrides) for point in points]
 
 
-@pytest.mark.parametrize("text", alternate_in_soak(VALUES))
+@pytest.mark.parametrize("text", others_in_soak(VALUES, VALUES[::4]))
 def test_value_reaches_the_program_with_its_type(tmp_path: Path, text: str) -> None:
     """As a fixed value, and as one of an axis."""
     folder = _folder(tmp_path, FILES)

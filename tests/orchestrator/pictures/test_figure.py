@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 import pytest
+from thinning import combined
 
 from orchestrator.errors import UsageError
 from orchestrator.pictures.curve_panels import draw_curves
@@ -58,8 +59,7 @@ def test_transparent_picture_has_no_background() -> None:
     assert re.search(rb"fill: ?#ffffff", content("svg", Appearance(transparent=True))) is None
 
 
-@pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize(("form", "text"), combined(form=FORMATS, text=HOSTILE))
 def test_no_character_of_a_name_has_a_meaning(form: str, text: str) -> None:
     """Not for mathtext, not for legends, not for XML."""
     points = [{"x": text}, {"x": f"{text}2"}]

@@ -13,7 +13,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from thinning import others_in_soak
+from thinning import combined, others_in_soak
 
 from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.choose_picture import Picture, draw_picture
@@ -195,20 +195,19 @@ def filled(grid: Grid) -> Grid:
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        ["loss"],
-        ["--runs", "loss"],
-        ["--band", "range", "loss"],
-        ["--x", "lr", "test/loss"],
-        ["--heat", "lr", "seed", "--runs"],
-        ["--heat", "seed", "lr", "--runs", "loss"],
-        ["--parallel", "--runs"],
-    ],
-    ids=" ".join,
-)
-@pytest.mark.parametrize(
-    "values", [(1.7e308, -1.7e308), (5e-324, 0.0), (math.inf, math.nan)], ids=str
+    ("words", "values"),
+    combined(
+        words=[
+            ["loss"],
+            ["--runs", "loss"],
+            ["--band", "range", "loss"],
+            ["--x", "lr", "test/loss"],
+            ["--heat", "lr", "seed", "--runs"],
+            ["--heat", "seed", "lr", "--runs", "loss"],
+            ["--parallel", "--runs"],
+        ],
+        values=[(1.7e308, -1.7e308), (5e-324, 0.0), (math.inf, math.nan)],
+    ),
 )
 def test_numbers_at_the_limits_are_drawn_or_left_out(
     grid: Grid, words: list[str], values: tuple[float, float]

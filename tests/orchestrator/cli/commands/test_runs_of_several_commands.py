@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from thinning import others_in_soak
+from thinning import alternate_in_soak, others_in_soak
 
 import orch
 from orchestrator.cli.arguments import parse_arguments
@@ -199,7 +199,7 @@ def check_settings(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 assert found == value or isinstance(found, dict), key
 
 
-@pytest.mark.parametrize("commands", SEVERAL.values(), ids=SEVERAL)
+@pytest.mark.parametrize("commands", alternate_in_soak(SEVERAL.values()), ids=SEVERAL)
 def test_frame_has_a_group_per_setting(project: Any, commands: Any) -> None:
     """Its columns are keys of configs, so they are the same whichever command set them."""
     training = project(commands)
@@ -210,7 +210,7 @@ def test_frame_has_a_group_per_setting(project: Any, commands: Any) -> None:
     assert sorted(({*part.index} for part in parts), key=sorted) == _settings(training)
 
 
-@pytest.mark.parametrize("commands", SEVERAL.values(), ids=SEVERAL)
+@pytest.mark.parametrize("commands", alternate_in_soak(SEVERAL.values(), first=1), ids=SEVERAL)
 def test_no_run_lacks_a_value_that_its_config_has(
     project: Any, commands: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
