@@ -25,6 +25,8 @@ _LARGEST = 1 << 33
 _DEEPEST = 100  # levels of a config
 # An alias, which may expand to any size and which the config of a run never has, or a deep indentation.
 _SUSPECT = re.compile(rf"(?:^|[\s\[{{,:?-])\*\S|^[\s:?-]{{{_DEEPEST}}}", re.MULTILINE)
+# What PyYAML raises besides its own errors, for a value that does not fit its tag, such as !!bool x.
+_OF_TAGS = (ValueError, AttributeError, LookupError, TypeError)
 _SECTION = re.compile(r"^(?=[^\s#-])", re.MULTILINE)  # where a top-level key of a YAML file begins
 
 
@@ -48,11 +50,11 @@ def parse_config(content: bytes) -> dict[str, Any] | None:
             return {key: value for section in sections for key, value in section.items()}
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         pass  # the whole may be valid nevertheless
-    except ValueError:
+    except _OF_TAGS:
         return None
     try:
         found = yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+    except (yaml.YAMLError, RecursionError, *_OF_TAGS):
         return None
     return found if isinstance(found, dict) else None
 

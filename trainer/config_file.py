@@ -46,7 +46,8 @@ def read_config(path: Path) -> Config | DictConfig:
         found = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a safe one
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}. Name a run directory.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # Not only YAMLError: a value that does not fit its tag, such as !!timestamp 2001, raises any of these.
+    except (yaml.YAMLError, ValueError, AttributeError, LookupError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: it is not YAML: {reason}. Correct the file.") from None
     if not isinstance(found, dict):

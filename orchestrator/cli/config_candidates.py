@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _SUFFIXES: Final = (".yaml", ".yml")
 _MOST: Final = 2000  # files and folders to look at
 _LARGEST: Final = 1_000_000
+# What PyYAML raises besides its own errors, for a value that does not fit its tag, such as !!bool x.
+_UNREADABLE: Final = (ValueError, AttributeError, LookupError, TypeError)
 _SWITCH: Final = ("true", "false")
 
 
@@ -78,7 +80,7 @@ def _read(path: str) -> dict[str, Any]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for suffix in ("", *_SUFFIXES):
-        with contextlib.suppress(OSError, ValueError, RecursionError, yaml.YAMLError):
+        with contextlib.suppress(OSError, RecursionError, yaml.YAMLError, *_UNREADABLE):
             with open(f"{path.removesuffix(suffix)}{suffix}", encoding="utf-8") as file:  # noqa: PTH123 # as above
                 found = yaml.load(file.read(_LARGEST), loader)  # noqa: S506 # a safe loader
             return found if isinstance(found, dict) else {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
-from omegaconf.errors import KeyValidationError
+from omegaconf.errors import KeyValidationError, OmegaConfBaseException
 
 from orchestrator.config.package_header import find_misplaced
 from orchestrator.config.yaml_limits import check_config_file
@@ -57,20 +57,29 @@ class CheckedConfigs(CachingConfigRepository):
                     text = check_config_file(path := Path(source.path, name))
                     if why := find_misplaced(text):
                         self.misplaced[f"{path}, {why}"] = None
-                    with _naming_null_keys(path):
+                    with _naming_the_file(path):
                         return super().load_config(config_path)
         return super().load_config(config_path)
 
 
 @contextmanager
-def _naming_null_keys(path: Path) -> Iterator[None]:
-    """Name the file in the error for a key that OmegaConf does not support, such as null."""
+def _naming_the_file(path: Path) -> Iterator[None]:
+    """Name the file in the error for a key or a value that PyYAML or OmegaConf does not support."""
     try:
         yield
     except KeyValidationError as error:
         raise ConfigError(
             f"{path}: a key is null, a list or a mapping ({type(error.key).__name__})."
             ' Rename it, or put it in quotes ("null").'
+        ) from None
+    except OmegaConfBaseException:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"{path}: a value cannot be read: {error}. Correct it.") from None
+    except (AttributeError, LookupError, TypeError):  # as PyYAML answers !!timestamp 2001
+        raise ConfigError(
+            f"{path}: a value does not fit its tag, such as !!bool or !!timestamp. Correct it, or remove"
+            " the tag."
         ) from None
 
 

@@ -64,6 +64,8 @@ def read(text: bytes, *, any_values: bool = False) -> Mapping[str, Value]:
             _check_values(found)
     except YAMLError as error:
         raise ValueError(str(error)) from None
+    except (AttributeError, LookupError, TypeError):  # as PyYAML answers !!timestamp 2001
+        raise ValueError("it has a value that does not fit its tag (!!...)") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     return cast("Mapping[str, Value]", found) if isinstance(found, dict) else {}

@@ -59,6 +59,15 @@ def test_config_is_what_a_yaml_parser_reads(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["a: !!timestamp 2001", "a: 2001-99-99", "a: !!bool x", "a: !!int ''", "- a", "[1: 2"]
+)
+def test_what_is_no_config_is_none(text: str) -> None:
+    """Also where PyYAML raises other errors than its own."""
+    assert parse_config(f"b: 1\n{text}\n".encode()) is None
+    assert parse_config(f"{text}\n".encode()) is None
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "a: &x [1]\nb: *x\n",

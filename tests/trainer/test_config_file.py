@@ -34,7 +34,9 @@ def test_another_value_is_written_as_another_and_another_token_is_not(
     assert written[1]["optimizer"] != written[2]["optimizer"]
 
 
-@pytest.mark.parametrize("text", ['a: "${"', "null: 3", "a: &a [*a]", "- 1", "a: ["])
+@pytest.mark.parametrize(
+    "text", ['a: "${"', "null: 3", "a: &a [*a]", "- 1", "a: [", "a: !!timestamp 1", "a: !!bool x"]
+)
 def test_config_that_cannot_be_read_is_one_line(tmp_path: Path, text: str) -> None:
     """Whether YAML's parser or OmegaConf finds the fault."""
     path = tmp_path / "config.yaml"

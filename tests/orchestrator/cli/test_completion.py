@@ -127,6 +127,15 @@ def test_nothing_is_offered_when_something_is_wrong(
     assert "nesterov" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("value", ["!!timestamp 2001", "!!bool x", "!!int ''"])
+def test_config_with_a_value_that_cannot_be_read_has_no_keys(
+    folder: Path, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "conf/config.yaml").write_text(f"nesterov: {value}\n")
+    print_candidates(["bash", "orch plan nest"])
+    assert capsys.readouterr() == ("", "")
+
+
 def test_name_that_a_shell_would_execute_is_not_offered(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
