@@ -46,7 +46,7 @@ def _warnings(arguments: str, *overrides: str, setting: str = "command") -> list
 
 def _unseen(command: str, *overrides: str) -> str:
     """Return the keys that a warning names; with {steps}, which every command here has."""
-    warnings = _warnings(f'[train,"{{steps}}",{command}]', *overrides)
+    warnings = _warnings(f'[env,"{{steps}}",{command}]', *overrides)
     assert len(warnings) <= 1
     return warnings[0].partition(":")[0].removeprefix("the program cannot see ") if warnings else ""
 
@@ -108,23 +108,23 @@ def test_overrides_of_every_grid_are_looked_at(command: str, grids: str, unseen:
 
 def test_warning_says_what_to_add() -> None:
     """On one line, with the first key as an example."""
-    (warning,) = _warnings('[train,"{steps}"]', "lr=1,2", "name=x", "nested.a=2,3")
+    (warning,) = _warnings('[env,"{steps}"]', "lr=1,2", "name=x", "nested.a=2,3")
     assert warning == (
         "the program cannot see lr, name, nested.a: orch.command is the same for all values."
         " Add {lr} or {overrides} to it, or {config} if the program reads config.yaml"
     )
     many = [f"+k{number}=1" for number in range(9)]
-    (warning,) = _warnings('[train,"{steps}"]', *many)
+    (warning,) = _warnings('[env,"{steps}"]', *many)
     assert warning.startswith("the program cannot see k0, k1, k2, k3, k4 and 4 more: ")
-    (warning,) = _warnings('[train,"{steps}"]', "model=cnn", "~name")
+    (warning,) = _warnings('[env,"{steps}"]', "model=cnn", "~name")
     assert "cannot see model, name: " in warning
 
 
 def test_key_without_a_default_is_tried_with_another_value() -> None:
     """It cannot be left out."""
-    (warning,) = _warnings("[train]")
+    (warning,) = _warnings("[env]")
     assert warning.startswith("the program cannot see steps: ")
-    assert _warnings('[train,"{steps}"]') == []
+    assert _warnings('[env,"{steps}"]') == []
 
 
 def test_function_is_warned_about_by_its_arguments() -> None:
@@ -161,7 +161,7 @@ def test_chains_of_interpolations_are_not_composed_again_and_again(chain: list[s
     composed: list[object] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(UnseenOverrides, "_tell", lambda *_: composed.append(1))
-        _warnings('[train,"{steps}"]', "+q0=a", *chain)
+        _warnings('[env,"{steps}"]', "+q0=a", *chain)
     assert composed == []
 
 
@@ -169,4 +169,4 @@ def test_override_whose_key_the_command_names_is_seen_without_composing() -> Non
     """The usual command takes no time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(UnseenOverrides, "_tell", None)
-        assert _warnings('[train,"{steps}","--lr={lr}","{flags*}"]', "lr=1,2", "flags=[z]") == []
+        assert _warnings('[env,"{steps}","--lr={lr}","{flags*}"]', "lr=1,2", "flags=[z]") == []
