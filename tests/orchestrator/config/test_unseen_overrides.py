@@ -144,9 +144,11 @@ def test_trainer_reads_its_config() -> None:
 def test_settings_of_hydra_have_an_effect_if_they_are_passed_on() -> None:
     """But for those that are for grids."""
     overrides = ["hydra.verbose=true", "hydra.sweep.dir=x"]
-    (warning,) = _warnings('["train","{overrides}"]', *overrides)
+    (warning,) = _warnings('["env","{overrides}"]', *overrides)
     assert warning.startswith("hydra.sweep.dir has no effect")
-    assert "hydra.verbose, hydra.sweep.dir have no" in _warnings('["t","{config}"]', *overrides)[0]
+    assert (
+        "hydra.verbose, hydra.sweep.dir have no" in _warnings('["env","{config}"]', *overrides)[0]
+    )
 
 
 @pytest.mark.parametrize(
