@@ -252,10 +252,14 @@ def _shown(value: Any) -> object:  # noqa: ANN401 - one of `PLAIN`
 
 
 def _content_of(file: BytesIO | StringIO) -> object:
-    """Return the position of a file in memory and, unless it is large, its content."""
+    """Return the size of a file in memory and, unless it is large, its content.
+
+    Its position does not count: it is set before each read where samples come from such a file.
+    """
     if file.closed:
         return None
-    return file.tell(), file.getvalue() if sys.getsizeof(file) <= MOST_BYTES else None
+    size = sys.getsizeof(file)
+    return size, file.getvalue() if size <= MOST_BYTES else None
 
 
 def _dense_pieces(tensor: Tensor) -> list[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from array import array
 from collections.abc import Callable
 from decimal import Decimal
@@ -26,6 +27,9 @@ class Holder:
         self.held = held
 
 
+LINES = StringIO("a")
+LINES.seek(1)
+LARGE = BytesIO(bytes(MOST_BYTES))
 KEPT = Holder(2)
 
 
@@ -71,8 +75,8 @@ class Sequence(list[int]):
         (torch.zeros(MOST_BYTES + 1, dtype=torch.uint8), {}),
         (Holder(Holder(2.5)), {"x.held.held.held": 2.5}),
         (open, {}),
-        (StringIO("a"), {"x.held": (0, "a")}),
-        (BytesIO(bytes(MOST_BYTES)), {"x.held": (0, None)}),
+        (LINES, {"x.held": (sys.getsizeof(LINES), "a")}),
+        (LARGE, {"x.held": (sys.getsizeof(LARGE), None)}),
         ({KEPT: 1}, {"x.held": 1, "x.held[Holder]": 1, "x.held.keys()[Holder].held": 2}),
         ({KEPT}, {"x.held": 1, "x.held[Holder].held": 2}),
         ({(1, 2): 3}, {"x.held": 1, "x.held[tuple]": 3}),

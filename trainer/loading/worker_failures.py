@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import active_children
 from multiprocessing.connection import wait
 from pickle import PicklingError
@@ -154,9 +154,11 @@ def last_words_after_workers() -> Iterator[None]:
     except Exception:
         workers = [each for each in active_children() if each.daemon]  # as Python does at exit
         for each in workers:
-            each.terminate()
+            with suppress(RuntimeError):  # PyTorch's, at any place, if one dies of that
+                each.terminate()
         for each in workers:
-            each.join(GRACE)
+            with suppress(RuntimeError):
+                each.join(GRACE)
         raise
 
 
