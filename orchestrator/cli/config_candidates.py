@@ -9,14 +9,14 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestrator.rundir.config_yaml import UNFIT_FOR_TAG
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _SUFFIXES: Final = (".yaml", ".yml")
 _MOST: Final = 2000  # files and folders to look at
 _LARGEST: Final = 1_000_000
-# What PyYAML raises besides its own errors, for a value that does not fit its tag, such as !!bool x.
-_UNREADABLE: Final = (ValueError, AttributeError, LookupError, TypeError)
 _SWITCH: Final = ("true", "false")
 
 
@@ -80,7 +80,9 @@ def _read(path: str) -> dict[str, Any]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for suffix in ("", *_SUFFIXES):
-        with contextlib.suppress(OSError, RecursionError, yaml.YAMLError, *_UNREADABLE):
+        with contextlib.suppress(
+            OSError, RecursionError, yaml.YAMLError, ValueError, *UNFIT_FOR_TAG
+        ):
             with open(f"{path.removesuffix(suffix)}{suffix}", encoding="utf-8") as file:  # noqa: PTH123 # as above
                 found = yaml.load(file.read(_LARGEST), loader)  # noqa: S506 # a safe loader
             return found if isinstance(found, dict) else {}

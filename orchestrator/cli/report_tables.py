@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.cli.report_contents import duration
 from orchestrator.cli.results_formats import is_of_single_runs, shown_cell, shown_runs
 from orchestrator.cli.status_table import iteration_of
-from orchestrator.cli.table_columns import cell_of, digits_of
+from orchestrator.cli.table_columns import cell_of, digits_by_axis, digits_of
 from orchestrator.cli.tables import count_of
 from orchestrator.grid.config_values import is_number
 from orchestrator.grid.identity import short
@@ -62,7 +62,7 @@ def filters_table(found: ComparedRuns) -> ReportTable | None:
 def results_of_rows(compared: ResultsTable) -> ReportTable:
     """Return the rows of ``orch results`` with all their metrics, the sorting one first."""
     metrics, single = compared.metrics, is_of_single_runs(compared)
-    digits = _digits([row.overrides for row in compared.rows], compared.axes)
+    digits = digits_by_axis([row.overrides for row in compared.rows], compared.axes)
     rows = []
     for row, counted in zip(compared.rows, shown_runs(compared), strict=True):
         cells: list[object] = [short(row.members[0][1].run_id)] if single else []
@@ -89,7 +89,7 @@ def runs_table(
         for row in compared.rows
         for over, run in row.members
     }
-    digits = _digits([*values.values()], axes)
+    digits = digits_by_axis([*values.values()], axes)
     rows = []
     for row in compared.rows:
         for _, run in row.members:
@@ -119,11 +119,6 @@ def _averaged(compared: ResultsTable, over: str) -> dict[str, Value]:
     """Return the values of a run on the keys averaged over."""
     found = zip(compared.over, json.loads(over), strict=True)
     return {key: value[0] for key, value in found if value is not None}
-
-
-def _digits(rows: Sequence[Mapping[str, Value]], axes: Sequence[str]) -> dict[str, int]:
-    """Return the digits of the numbers in each column."""
-    return {axis: digits_of(row.get(axis) for row in rows) for axis in axes}
 
 
 def _value(overrides: Mapping[str, Value], axis: str, digits: int) -> object:

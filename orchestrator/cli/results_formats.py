@@ -9,7 +9,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from orchestrator.cli.table_columns import cell_of, digits_of, metric_cell
+from orchestrator.cli.table_columns import cell_of, digits_by_axis, metric_cell
 from orchestrator.grid.config_values import label_of
 from orchestrator.grid.identity import short
 from orchestrator.rundir.records import as_metric
@@ -152,9 +152,7 @@ def _texts(
     named = (*(["run"] if single else []), *compared.axes, "state" if single else "runs")
     headers = [escape(name) for name in (*named, *compared.metrics, *more)]
     counts = shown_runs(compared)
-    digits = {
-        axis: digits_of(row.overrides.get(axis) for row in compared.rows) for axis in compared.axes
-    }
+    digits = digits_by_axis([row.overrides for row in compared.rows], compared.axes)
     rows = [
         [
             *([short(row.members[0][1].run_id)] if single else []),

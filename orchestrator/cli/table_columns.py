@@ -114,9 +114,11 @@ def fit_axes(
         spare: How many of these characters they need not have.
     """
     headers = {axis: _width_of(break_header(axis, console)) for axis in axes}
-    own = {axis: [it[axis] for it in rows if axis in it] for axis in axes}
-    digits = {axis: digits_of(own[axis]) for axis in axes}
-    values = {axis: _width_of([cell_of(it, digits[axis]) for it in own[axis]]) for axis in axes}
+    digits = digits_by_axis(rows, axes)
+    values = {
+        axis: _width_of([cell_of(it[axis], digits[axis]) for it in rows if axis in it])
+        for axis in axes
+    }
     widths = {axis: max(headers[axis], values[axis]) for axis in axes}
     excess = 0
     for narrow, more in ((_NARROW, 0), (_NARROWEST, spare)):
@@ -203,6 +205,11 @@ def digits_of(values: Iterable[object]) -> int:
         if len({cell_of(number, digits) for number in numbers}) == len(numbers):
             return digits
     return _ALL_DIGITS
+
+
+def digits_by_axis(rows: Sequence[Mapping[str, object]], axes: Iterable[str]) -> dict[str, int]:
+    """Return the digits of each axis in a table with these rows, of which some may lack a value."""
+    return {axis: digits_of(row[axis] for row in rows if axis in row) for axis in axes}
 
 
 def metric_cell(value: float | str) -> str:

@@ -13,6 +13,7 @@ from omegaconf.errors import KeyValidationError, OmegaConfBaseException
 from orchestrator.config.package_header import find_misplaced
 from orchestrator.config.yaml_limits import check_config_file
 from orchestrator.errors import ConfigError
+from orchestrator.rundir.config_yaml import UNFIT_FOR_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def _naming_the_file(path: Path) -> Iterator[None]:
         raise
     except ValueError as error:
         raise ConfigError(f"{path}: a value cannot be read: {error}. Correct it.") from None
-    except (AttributeError, LookupError, TypeError):  # as PyYAML answers !!timestamp 2001
+    except UNFIT_FOR_TAG:
         raise ConfigError(
             f"{path}: a value does not fit its tag, such as !!bool or !!timestamp. Correct it, or remove"
             " the tag."

@@ -22,6 +22,8 @@ _DEEPEST: Final = 100
 _MOST_VALUES: Final = 200_000
 # An alias, or a deeply indented line.
 _SUSPECT: Final = re.compile(rf"(?:^|[\s\[{{,:?-])\*\S|^[\s:?-]{{{_DEEPEST}}}", re.MULTILINE)
+# What PyYAML raises besides its own errors and ValueError, for a value that does not fit its tag: !!bool x.
+UNFIT_FOR_TAG: Final = (AttributeError, LookupError, TypeError)
 _SCALARS: Final = (str, bool, int, float)
 
 
@@ -64,7 +66,7 @@ def read(text: bytes, *, any_values: bool = False) -> Mapping[str, Value]:
             _check_values(found)
     except YAMLError as error:
         raise ValueError(str(error)) from None
-    except (AttributeError, LookupError, TypeError):  # as PyYAML answers !!timestamp 2001
+    except UNFIT_FOR_TAG:
         raise ValueError("it has a value that does not fit its tag (!!...)") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
