@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -317,11 +318,16 @@ def miscounted(world: World) -> list[str]:
 def blow(
     make_world: MakeWorld, signals: int, kinds: tuple[type[Call], ...], *, reported: bool
 ) -> list[str]:
-    """Let storms go over worlds until enough signals have fallen; return all that was wrong."""
+    """Let storms go over worlds until enough signals have fallen; return all that was wrong.
+
+    After each world it prints what has been counted so far, for ``pytest -s``: a long storm may be ended early.
+    """
     found: list[str] = []
     fallen: Counter[str] = Counter()
     attempts = 0
-    while fallen.total() < signals:
+    for number in itertools.count(1):
+        if fallen.total() >= signals:
+            break
         world = make_world()
         struck = storm(world, signals - fallen.total(), kinds=kinds, reported=reported)
         fallen += struck.signals
@@ -329,9 +335,10 @@ def blow(
         attempts += starts(world)
         if reported:
             found += miscounted(world)
+        counts = f"{fallen.total()} signals {dict(fallen)}, {attempts} programs begun"
+        print(f"world {number}: {counts}, {len(found)} wrong", flush=True)
         if found:
             break
-    print(f"{fallen.total()} signals {dict(fallen)}, {attempts} programs begun, {len(found)} wrong")
     return found
 
 
