@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from orchestrator.cli.table_columns import break_header, new_table, print_table
+from orchestrator.cli.table_columns import break_header, lines_of_header, new_table, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ def print_columns(columns: Sequence[Column], console: Console) -> None:
         lines = zip(*_fit_columns(columns, console), strict=True)
         console.file.write("".join(f"{_GAP.join(line).rstrip(' ')}\n" for line in lines))
         return
-    table = new_table(*(column.header for column in columns), console=console)
+    table = new_table(*(column.header for column in columns))
     cells = (zip(each.texts, each.style_of_each, strict=True) for each in columns)
     for row in zip(*cells, strict=True):
         table.add_row(*(Text(text, style=style) for text, style in row))
@@ -48,14 +48,13 @@ def print_columns(columns: Sequence[Column], console: Console) -> None:
 
 def _fit_columns(columns: Sequence[Column], console: Console) -> Iterator[list[str]]:
     """Yield the cells of each column that begins before the terminal ends, all as wide as the widest."""
-    room = console.width
-    height = max(len(break_header(column.header, console)) for column in columns)
-    for column in columns:
+    headers = _headers_of(columns, console)
+    height, room = max(map(len, headers)), console.width
+    for column, header in zip(columns, headers, strict=True):
         if room <= 0:
             return
-        header = break_header(column.header, console)
         texts = [*[""] * (height - len(header)), *header, *column.texts]
-        lengths = [*map(len if all(map(str.isascii, texts)) else cell_len, texts)]
+        lengths = _lengths_of(texts)
         width = max(lengths)
         if width > room:
             texts = [
@@ -73,6 +72,25 @@ def _fit_columns(columns: Sequence[Column], console: Console) -> Iterator[list[s
             f"{text}{' ' * (width - length)}" for text, length in zip(texts, lengths, strict=True)
         ]
         room -= width + len(_GAP)
+
+
+def _headers_of(columns: Sequence[Column], console: Console) -> list[list[str]]:
+    """Return the lines of each header: broken only where the terminal has no room for the table otherwise."""
+    whole = [lines_of_header(column.header) for column in columns]
+    broken = [break_header(column.header, console) for column in columns]
+    if whole == broken:
+        return whole
+    widths = [
+        max(_lengths_of([*header, *column.texts]))
+        for header, column in zip(whole, columns, strict=True)
+    ]
+    fits = sum(widths) + len(_GAP) * (len(widths) - 1) <= console.width
+    return whole if fits else broken
+
+
+def _lengths_of(texts: Sequence[str]) -> list[int]:
+    """Return how many cells of a terminal each text takes."""
+    return [*map(len if all(map(str.isascii, texts)) else cell_len, texts)]
 
 
 def _codes(style: str, console: Console) -> tuple[str, str]:

@@ -69,7 +69,6 @@ def print_comparison(
         *metrics,
         *([TO_THE_BEST] if told else []),
         *(["note"] if notes else []),
-        console=console,
     )
     for place, row in enumerate(compared.rows):
         style = "" if row.runs == row.with_results else "yellow"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from orchestrator.grid.config_values import is_number, label_of
@@ -24,28 +25,36 @@ NOTE_WIDTH: Final = 26  # at least, where something is noted
 _NARROW: Final = 14  # a value is not cut to fewer characters
 _NARROWEST: Final = 9  # unless there is no other way; the numbers of tables have no more
 _NARROWEST_HEADER: Final = 6
+_GAP: Final = 2
 _LONGEST_WORD: Final = 20  # of a header, on a terminal
 _MAY_BREAK: Final = ("why", "excluded by", "note")
 _DIGITS: Final = 4
 _ALL_DIGITS: Final = 17  # of a float
 
 
-def new_table(*headers: str, console: Console) -> Table:
-    """Return an empty table with these headers."""
+def new_table(*headers: str) -> Table:
+    """Return an empty table with these headers, which :func:`print_table` breaks where it has to."""
     from rich.table import Table  # noqa: PLC0415 # large plans show no table, and need not wait for it
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
         # On a line that is too long only the reason may wrap, never a number.
         is_text = header in _MAY_BREAK
-        text = Text("\n".join(break_header(header, console)))
+        text = Text("\n".join(lines_of_header(header)))
         table.add_column(text, no_wrap=not is_text, overflow="ellipsis")
     return table
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print a table; in a file or a pipe its lines have no blanks at their ends."""
+    """Print a table; in a file or a pipe its lines have no blanks at their ends.
+
+    Where a terminal has no room for the headers and all cells as they are, the headers are broken.
+    """
     if console.is_terminal:
+        headers = [Text("\n".join(break_header(str(it.header), console))) for it in table.columns]
+        if headers != [it.header for it in table.columns] and not _fits(table, console):
+            for column, header in zip(table.columns, headers, strict=True):
+                column.header = header
         console.print(table)
         return
     with console.capture() as captured:
@@ -54,9 +63,21 @@ def print_table(table: Table, console: Console) -> None:
     console.file.write("".join(f"{line.rstrip(' ')}\n" for line in lines))
 
 
+def _fits(table: Table, console: Console) -> bool:
+    """Return whether a terminal has room for a table without wrapping or cutting anything."""
+    columns = ((*str(it.header).split("\n"), *map(str, it.cells)) for it in table.columns)
+    widths = [max(map(cell_len, texts)) for texts in columns]
+    return sum(widths) + _GAP * (len(widths) - 1) <= console.width
+
+
+def lines_of_header(name: str) -> list[str]:
+    """Return the lines of a header that is not broken."""
+    return [printable(line) for line in name.split("\n")]
+
+
 def break_header(name: str, console: Console) -> list[str]:
     """Return the lines of a header, which on a terminal end after separators such as ``/`` and ``.``."""
-    lines = [printable(line) for line in name.split("\n")]
+    lines = lines_of_header(name)
     if not console.is_terminal:
         return lines
     broken = (re.sub(r"([/._])(?=.)", r"\1\n", line).split("\n") for line in lines)
@@ -67,7 +88,8 @@ def break_header(name: str, console: Console) -> list[str]:
 class AxisColumns:
     """The columns of the axes that a table has room for, and the number of axes that are left out.
 
-    ``widths`` are without gaps; ``headers`` may have several lines. ``digits`` are those of the numbers.
+    ``widths`` are without gaps, and those of headers that are broken; ``headers`` have several lines where
+    a key is shortened. ``digits`` are those of the numbers.
     """
 
     widths: Mapping[str, int]
@@ -130,7 +152,7 @@ def fit_axes(
             widths[max(wider, key=widths.__getitem__)] -= 1
             excess -= 1
     while excess > 0 and len(widths) > 1:
-        excess -= 2 + widths.popitem()[1]
+        excess -= _GAP + widths.popitem()[1]
     names = short_keys(axes)
     fitted = [_fit_header(it, names[it], width, console) for it, width in widths.items()]
     return AxisColumns(widths, fitted, len(axes) - len(widths), digits)
@@ -138,9 +160,9 @@ def fit_axes(
 
 def _fit_header(key: str, short: str, width: int, console: Console) -> str:
     """Return the header of an axis: the key, or if it is too wide, what tells it from other keys."""
-    lines = break_header(key, console)
-    if _width_of(lines) > width:
-        lines = break_header(short.replace("…", "…\n"), console)
+    if _width_of(break_header(key, console)) <= width:
+        return key
+    lines = break_header(short.replace("…", "…\n"), console)
     return "\n".join(piece for line in lines for piece in _break_word(line, width))
 
 
@@ -156,7 +178,7 @@ def _width_of(texts: Iterable[str]) -> int:
 
 
 def _width_with_gaps(widths: Mapping[str, int]) -> int:
-    return sum(2 + width for width in widths.values())
+    return sum(_GAP + width for width in widths.values())
 
 
 def fit_columns(columns: Mapping[str, Sequence[str]], taken: int, console: Console) -> list[str]:
@@ -176,7 +198,7 @@ def first_column(columns: Mapping[str, Sequence[str]], console: Console) -> int:
 
 
 def _room_for(name: str, cells: Sequence[str], console: Console) -> int:
-    return 2 + _width_of((*break_header(name, console), *cells))
+    return _GAP + _width_of((*break_header(name, console), *cells))
 
 
 def keys_of(overrides: Iterable[Mapping[str, object]]) -> list[str]:

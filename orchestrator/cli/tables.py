@@ -52,7 +52,7 @@ def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -
     axes = keys_of(decision.run.overrides for decision in shown)
     values = [it.run.overrides for it in shown]
     fitted = fit_axes(values, axes, _BESIDE_AXES, console, spare=_OF_THE_REASON)
-    table = new_table("run", *fitted.headers, "state", "action", "why", console=console)
+    table = new_table("run", *fitted.headers, "state", "action", "why")
     for decision in shown:
         table.add_row(
             short(decision.run.run_id),
@@ -68,7 +68,7 @@ def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -
 
 def print_reasons(plan: Plan, console: Console) -> None:
     """Print the number of runs with each action and reason, the most frequent first."""
-    table = new_table("runs", "state", "action", "why", console=console)
+    table = new_table("runs", "state", "action", "why")
     for (state, action, reason), count in plan.decisions.count_reasons().most_common():
         table.add_row(f"{count:>4}", _state(state), action.value, note(reason))
     if plan.decisions:
@@ -80,7 +80,7 @@ def print_exclusions(selection: Selection, console: Console) -> None:
     axes = keys_of(exclusion.point.values for exclusion in selection.exclusions)
     values = [exclusion.point.values for exclusion in selection.exclusions]
     fitted = fit_axes(values, axes, _BESIDE_AXES, console)
-    table = new_table(*fitted.headers, "excluded by", console=console)
+    table = new_table(*fitted.headers, "excluded by")
     for exclusion in selection.exclusions:
         filter_text = Text(printable(exclusion.filter), style="cyan")
         table.add_row(*fitted.cells_of(exclusion.point.values), filter_text)
@@ -210,7 +210,7 @@ def print_differences(
     console: Console,
 ) -> None:
     """Print the keys in which two runs differ, first of their configs, then of their outcomes."""
-    table = new_table("", short(one), short(other), console=console)
+    table = new_table("", short(one), short(other))
     for item in (*configs, *outcomes):
         values = (item.before, item.now) if item in configs else _rounded(item)
         table.add_row(Text(printable(item.key)), *(Text(printable(value)) for value in values))

@@ -1,6 +1,7 @@
 """A long table has the columns of a short one; its lines end where the terminal does."""
 
 import io
+import re
 
 import pytest
 from rich.cells import cell_len
@@ -42,11 +43,23 @@ def test_colours_are_those_of_the_console() -> None:
     assert "\x1b" not in "".join(printed(rows(200)))
 
 
-def test_long_keys_are_headers_of_several_lines_on_a_terminal() -> None:
+def test_long_keys_are_headers_of_several_lines_where_a_terminal_has_no_room() -> None:
     columns = [Column("run", ["a"] * 200), Column("validation/accuracy", ["0.5"] * 200)]
-    assert printed(columns, colours=True)[:3] == [
+    assert printed(columns, 23, colours=True)[:3] == [
         "\x1b[1m\x1b[0m     \x1b[1mvalidation/\x1b[0m",
         "\x1b[1mrun\x1b[0m  \x1b[1maccuracy\x1b[0m",
         "a    0.5",
     ]
+    whole = "\x1b[1mrun\x1b[0m  \x1b[1mvalidation/accuracy\x1b[0m"
+    assert printed(columns, 24, colours=True)[0] == whole
     assert printed(columns)[0] == "run  validation/accuracy"
+
+
+@pytest.mark.parametrize("width", [23, 24])
+def test_headers_of_long_and_short_tables_are_broken_alike(width: int) -> None:
+    def first_lines(count: int) -> list[str]:
+        names = [Column("run", ["a"] * count), Column("validation/accuracy", ["0.5"] * count)]
+        bare = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(printed(names, width, colours=True)))
+        return [line.rstrip() for line in bare.splitlines()[:3]]
+
+    assert first_lines(200) == first_lines(50)

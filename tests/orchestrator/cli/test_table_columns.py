@@ -37,7 +37,7 @@ def test_long_headers_break_on_a_terminal_only() -> None:
 def test_lines_of_a_table_in_a_file_have_no_blanks_at_their_ends(*, is_terminal: bool) -> None:
     """They would be changes in a file that is under version control."""
     on = console(is_terminal=is_terminal)
-    table = new_table("name", "why", console=on)
+    table = new_table("name", "why")
     table.add_row("a", "short")
     table.add_row("b", "much longer")
     print_table(table, on)
@@ -76,7 +76,7 @@ KEYS = ["model.encoder.transformers.dropout", "model.decoder.transformers.dropou
 @pytest.mark.parametrize(
     ("taken", "first"),
     [
-        (44, "model.\nencoder.\ntransformers.\ndropout"),
+        (44, KEYS[0]),
         (54, "encoder…\ndropout"),
         (56, "enc…er…\ndropout"),
     ],
@@ -92,8 +92,24 @@ def test_table_has_the_headers_that_fit() -> None:
     """No line of them is broken a second time."""
     screen = console(is_terminal=True)
     fitted = fit_axes([dict.fromkeys(KEYS, 0.1)], KEYS, 56, screen)
-    table = new_table("run", *fitted.headers, console=screen)
-    assert [str(column.header) for column in table.columns] == ["run", *fitted.headers]
+    table = new_table("run", *fitted.headers, "why")
+    table.add_row("1234abcd", *fitted.cells_of(dict.fromkeys(KEYS, 0.1)), "w" * 40)
+    print_table(table, screen)
+    assert [str(column.header) for column in table.columns] == ["run", *fitted.headers, "why"]
+
+
+@pytest.mark.parametrize(("width", "lines"), [(45, 2), (44, 3)])
+def test_header_is_broken_only_where_the_whole_table_does_not_fit_otherwise(
+    width: int, lines: int
+) -> None:
+    """With every reason on one line: 45 characters here."""
+    screen = console(width, is_terminal=True)
+    table = new_table("run", "validation/accuracy", "why")
+    table.add_row("1234abcd", "0.5", "no process yet")
+    print_table(table, screen)
+    printed = screen.file.getvalue().splitlines()  # type: ignore[attr-defined] # a StringIO
+    assert len(printed) == lines
+    assert ("validation/accuracy" in printed[0]) is (lines == 2)
 
 
 def test_table_in_a_file_has_whole_keys() -> None:
@@ -148,7 +164,7 @@ def test_keys_are_in_order_of_first_occurrence() -> None:
 
 
 def test_only_the_reason_may_wrap() -> None:
-    table = new_table("lr", "why", console=console())
+    table = new_table("lr", "why")
     assert [column.no_wrap for column in table.columns] == [True, False]
 
 
