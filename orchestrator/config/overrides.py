@@ -43,6 +43,7 @@ _SETTINGS: Final = "orch"
 _FILTERS: Final = "_filters"
 _PLACES: Final = ("experiment_id", "results_dir")
 _NEVER_SWEPT: Final = (*_PLACES, _FILTERS, _SETTINGS)
+_OF_EACH_RUN: Final = ("orch.command", "orch.arguments")  # may refer to what varies
 # What Hydra needs for a grid, and a single run does not.
 _FOR_GRIDS: Final = (
     *("hydra.launcher", "hydra/launcher", "hydra.sweeper", "hydra/sweeper"),
@@ -100,15 +101,7 @@ def make_axis(override: Override, folder: ConfigFolder) -> Axis:
     """
     name = name_of(override)
     if name.partition(".")[0] in _NEVER_SWEPT:
-        advice = (
-            "Give it a single value"
-            if override.is_sweep_override()
-            else "Set it outside of the grids"
-        )
-        raise GridError(
-            f"{_typed(override)}: {name} cannot be an axis, since it must be equal for all runs."
-            f" {advice}."
-        )
+        raise GridError(f"{_typed(override)}: {_why_never_swept(override, name)}")
     if not override.is_sweep_override():
         return Axis(name, (_single_value(override, name),))
     if not override.is_discrete_sweep():
@@ -137,6 +130,18 @@ def make_axis(override: Override, folder: ConfigFolder) -> Axis:
             " '${oc.env:FIRST}','${oc.env:SECOND}'."
         )
     return Axis(name, tuple(values))
+
+
+def _why_never_swept(override: Override, name: str) -> str:
+    if name in _OF_EACH_RUN:
+        return (
+            f"{name} cannot be an axis, since it is not part of the run ID. Add a key that varies,"
+            f" such as +given=[a],[b], and refer to it: '{name}=${{given}}'."
+        )
+    advice = (
+        "Give it a single value" if override.is_sweep_override() else "Set it outside of the grids"
+    )
+    return f"{name} cannot be an axis, since it must be equal for all runs. {advice}."
 
 
 def _single_value(override: Override, name: str) -> Value:

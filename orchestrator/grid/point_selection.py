@@ -40,7 +40,8 @@ class Selection:
 
     ``repeats`` counts the duplicates by the axes in which they differ from the run they repeat; no
     axes: an axis has a value twice. ``grids`` counts by grid, and ``overlaps`` are the duplicates of
-    runs of another grid. ``warnings`` name keys that a filter reads and no point has.
+    runs of another grid; ``repeated`` has one pair of points for each set of axes in which duplicates
+    differ. ``warnings`` name keys that a filter reads and no point has.
     ``meant`` are the indices of the runs that meet the condition, None without one; ``samples``
     those of the first run of each template.
     """
@@ -56,6 +57,7 @@ class Selection:
     samples: Sequence[int] = ()
     grids: tuple[GridCount, ...] = ()
     overlaps: int = 0
+    repeated: Mapping[tuple[str, ...], tuple[Point, Point]] = field(default_factory=dict)
 
 
 def select_runs(  # noqa: PLR0913, PLR0917 # everything that a selection depends on
@@ -89,7 +91,7 @@ def select_runs(  # noqa: PLR0913, PLR0917 # everything that a selection depends
     numbers, digests = _in_order(found.kept, found.digests)
     dropped = sorted(found.dropped)
     kept = numbers
-    numbers, digests, repeats, overlaps = _without_duplicates(span, numbers, digests)
+    numbers, digests, found_twice = _without_duplicates(span, numbers, digests)
     conceal = conceal or partial(_hide_nothing, resolve)
     grids = count_by_grid(span, kept, numbers, dropped, rules.texts)
     rules.check_condition(reader.example)
@@ -100,11 +102,12 @@ def select_runs(  # noqa: PLR0913, PLR0917 # everything that a selection depends
         filters=sum_of_filters(grids),
         exclusions=Exclusions(span, dropped, rules.texts),
         warnings=rules.warnings(reader.example),
-        repeats=repeats,
+        repeats=found_twice.repeats,
         meant=None if only is None else _places_of(numbers, found.meant or ()),
         samples=_places_of(numbers, first_of_each),
         grids=grids,
-        overlaps=overlaps,
+        overlaps=found_twice.overlaps,
+        repeated=found_twice.examples,
     )
 
 
@@ -218,28 +221,35 @@ def _in_order(
     return [numbers[at] for at in order], [digests[at] for at in order]
 
 
+@dataclass(slots=True)
+class _Duplicates:
+    """Those of the same grid, counted by the axes in which they differ, and those of an earlier grid."""
+
+    repeats: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    overlaps: int = 0
+    examples: dict[tuple[str, ...], tuple[Point, Point]] = field(default_factory=dict)
+
+
 def _without_duplicates(
     span: Points, numbers: Sequence[int], digests: Sequence[bytes]
-) -> tuple[Sequence[int], Sequence[bytes], Counter[tuple[str, ...]], int]:
-    """Keep the first point of each digest, and count the others by the axes they differ in.
-
-    Those of another grid are counted on their own.
-    """
-    repeats: Counter[tuple[str, ...]] = Counter()
-    overlaps = 0
+) -> tuple[Sequence[int], Sequence[bytes], _Duplicates]:
+    """Keep the first point of each digest, and count the others."""
+    found = _Duplicates()
     if len(set(digests)) == len(digests):
-        return numbers, digests, repeats, overlaps
+        return numbers, digests, found
     first: dict[bytes, int] = {}
     for number, digest in zip(numbers, digests, strict=True):
         original = first.setdefault(digest, number)
         if original == number:
             continue
         one, other = span[original], span[number]
+        axes = _differing(one.values, other.values)
+        found.examples.setdefault(axes, (one, other))
         if one.grid != other.grid:
-            overlaps += 1
+            found.overlaps += 1
         else:
-            repeats[_differing(one.values, other.values)] += 1
-    return list(first.values()), list(first), repeats, overlaps
+            found.repeats[axes] += 1
+    return list(first.values()), list(first), found
 
 
 def _differing(one: Mapping[str, Value], other: Mapping[str, Value]) -> tuple[str, ...]:

@@ -222,7 +222,10 @@ def _look_at_program(
     from orchestrator.planning import program_check  # noqa: PLC0415 # not for the trainer
 
     program_check.fill_in_samples(selection, described, experiment)
-    return tuple(program_check.warn(described, experiment))
+    return (
+        *program_check.warn(described, experiment),
+        *program_check.warn_of_other_programs(selection.repeated, described),
+    )
 
 
 def _without_secrets(text: str) -> str:

@@ -12,10 +12,12 @@ from orchestrator.config.overrides import is_ignored_by_programs
 from orchestrator.config.unseen_overrides import UnseenOverrides, describe_unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.config.load import ExperimentConfig
     from orchestrator.config.orch_settings import ProgramSettings
+    from orchestrator.grid.axes import Point
+    from orchestrator.grid.config_values import Value
     from orchestrator.grid.point_selection import Selection
     from orchestrator.rundir.experiment import ExperimentDirectory
 
@@ -49,6 +51,32 @@ def warn(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterat
         ]
         if told := describe_unseen(grids, experiment.training / "run", setting):
             yield told
+
+
+def warn_of_other_programs(
+    repeated: Mapping[tuple[str, ...], tuple[Point, Point]], described: ExperimentConfig
+) -> Iterator[str]:
+    """Yield a warning where points that are one run, by their IDs, have different arguments.
+
+    Where they differ in excluded keys only, the user has said that it does not matter.
+    """
+    exclude = described.settings.identity_exclude
+    for axes, pair in repeated.items():
+        if all(f"{axis}.".startswith(tuple(f"{key}." for key in exclude)) for axis in axes):
+            continue
+        one, other = (_own_settings(described.composer.resolve(point)) for point in pair)
+        if differing := [f"orch.{name}" for name in one if one[name] != other[name]]:
+            yield (
+                f"points that differ in {', '.join(axes)} are the same run, but differ in"
+                f" {' and '.join(differing)} too, which is not part of the run ID: the first is run."
+                f" Let a key of your own vary, and refer to it in {differing[0]}"
+            )
+
+
+def _own_settings(config: Mapping[str, Value]) -> dict[str, Value]:
+    settings = config.get("orch")
+    found = settings if isinstance(settings, dict) else {}
+    return {name: found.get(name) for name in (COMMAND, ARGUMENTS)}
 
 
 def _find_missing(command: Sequence[str]) -> Iterator[str]:

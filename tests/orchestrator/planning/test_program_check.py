@@ -113,3 +113,34 @@ def test_where_an_app_would_sweep_is_worth_a_warning_only_if_typed(
 def test_misspelled_placeholder_is_refused_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"orch\.command: the config has no key 'lrate'"):
         warnings_of(tmp_path, 'command: ["true", "{lrate}"]')
+
+
+@pytest.mark.parametrize("program", ["command: [echo, a]", "entry_point: m:main, arguments: [a]"])
+@pytest.mark.parametrize("grid", ["job=a,b", "+orch.grids=[{job: a},{job: b}]"])
+def test_points_of_one_run_with_other_arguments_are_told(
+    tmp_path: Path, program: str, grid: str
+) -> None:
+    """Only the first is executed, for the settings are not in the run ID."""
+    (tmp_path / "job").mkdir()
+    for name in ("a", "b"):
+        text = program.replace("a]", f"{name}]")
+        (tmp_path / f"job/{name}.yaml").write_text(f"# @package _global_\norch: {{{text}}}\n")
+    defaults = "retries: 0}\ndefaults: [_self_, {job: a}]\nmore: {x: 1"
+    (told,) = warnings_of(tmp_path, defaults, grid)
+    setting = "orch.arguments" if "arguments" in program else "orch.command"
+    assert told.startswith(
+        f"points that differ in job are the same run, but differ in {setting} too,"
+    )
+
+
+def test_points_of_one_run_that_differ_as_the_user_allowed_are_not_told(tmp_path: Path) -> None:
+    """What is excluded from the run ID may be in the command."""
+    program = "command: [echo, '{lr}', '${device}'], identity: {exclude: [device]}"
+    assert warnings_of(tmp_path, program, "+device=cpu,cuda", "lr=1,1") == ()
+
+
+def test_arguments_that_vary_are_a_key_of_the_config(tmp_path: Path) -> None:
+    """As the refusal of an axis of arguments says."""
+    program = "command: [echo, '{lr}']"
+    typed = ("+given=[echo,'{lr}'],[echo,'{lr}',more]", "orch.command=${given}")
+    assert warnings_of(tmp_path, program, *typed) == ()
