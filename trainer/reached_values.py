@@ -7,11 +7,10 @@ that code names. Of what installed packages define, only modules of PyTorch are 
 from __future__ import annotations
 
 import ctypes
-import sys
 from array import array
 from collections import deque
 from functools import cache
-from io import BytesIO, StringIO
+from io import SEEK_END, BytesIO, StringIO
 from itertools import chain, islice
 from multiprocessing.sharedctypes import SynchronizedBase
 from types import FunctionType, ModuleType
@@ -258,7 +257,9 @@ def _content_of(file: BytesIO | StringIO) -> object:
     """
     if file.closed:
         return None
-    size = sys.getsizeof(file)
+    position = file.tell()
+    size = file.seek(0, SEEK_END)
+    file.seek(position)
     return size, file.getvalue() if size <= MOST_BYTES else None
 
 

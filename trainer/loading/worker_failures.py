@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import warnings
 from contextlib import contextmanager, suppress
-from multiprocessing import active_children
 from multiprocessing.connection import wait
 from pickle import PicklingError
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
 from torch.utils.data import get_worker_info
 
@@ -21,6 +22,7 @@ from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from multiprocessing.process import BaseProcess
 
     from torch.utils.data import DataLoader
 
@@ -28,6 +30,8 @@ GRACE = 1.0  # seconds
 # PyTorch's message for a killed worker, in any process and place.
 KILLED = "is killed by signal: Killed"
 ENDED = "exited unexpectedly with exit code"
+# The workers of all loaders. Other children are the user's: a pool whose workers are terminated never ends.
+_started: WeakSet[BaseProcess] = WeakSet()
 
 
 @contextmanager
@@ -52,7 +56,7 @@ def with_workers(loader: DataLoader[Any]) -> Iterator[Any]:
     try:
         with asked_later(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Got pickle error")  # it is told below
-            return iter(loader)
+            iterator = iter(loader)
     except (TypeError, AttributeError, PicklingError) as error:
         if "pickle" not in repr(error) or not is_in_libraries(error):
             raise
@@ -61,6 +65,8 @@ def with_workers(loader: DataLoader[Any]) -> Iterator[Any]:
             f" pickling, and that fails: {first_line(error)}. Remove the key, or create the object when"
             " the first sample is made."
         ) from error
+    _started.update(_workers_of(iterator))
+    return iterator
 
 
 class HeedOnlyTheTrainer:
@@ -108,7 +114,7 @@ def _end_if_asked(trainer: int) -> None:
 
 def ended_worker(iterator: object) -> WorkerKilled | ConfigError | None:
     """Return an error if a worker of a loader's iterator was killed, or has ended by itself."""
-    workers: list[Any] = getattr(iterator, "_workers", [])
+    workers = _workers_of(iterator)
     # Its queues are closed a moment before its exit code is known.
     ended = wait([each.sentinel for each in workers], GRACE)
     for each in workers:
@@ -152,14 +158,19 @@ def last_words_after_workers() -> Iterator[None]:
     try:
         yield
     except Exception:
-        workers = [each for each in active_children() if each.daemon]  # as Python does at exit
+        workers = list(_started)
         for each in workers:
             with suppress(RuntimeError):  # PyTorch's, at any place, if one dies of that
                 each.terminate()
+        latest = time.monotonic() + GRACE
         for each in workers:
             with suppress(RuntimeError):
-                each.join(GRACE)
+                each.join(max(latest - time.monotonic(), 0))
         raise
+
+
+def _workers_of(iterator: object) -> list[BaseProcess]:
+    return getattr(iterator, "_workers", [])
 
 
 def is_by_killed_worker(error: BaseException | None) -> bool:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from run_files import MakeRun, Start, checkpoints_of, results_of
 from thinning import combined
+from torch.utils.data import DataLoader, TensorDataset
 from user_modules import run_program, sabotage
 
 from trainer.errors import ConfigError, WorkerKilled
@@ -42,31 +44,33 @@ def test_worker_that_is_killed_is_a_lack_of_memory(
     assert start(run_program, str(run_dir)) == 0
 
 
-def test_workers_have_ended_before_an_error_is_told() -> None:
-    """What they write when they lose the trainer does not stand below it; other processes stay.
+def test_workers_of_loaders_have_ended_before_an_error_is_told() -> None:
+    """What they write when they lose the trainer does not stand below it; the user's processes stay.
 
-    PyTorch raises an error at any place of the program where a worker dies: it does not replace the first.
+    A pool of processes would wait for ever for its own at the end of the program. PyTorch raises an error
+    at any place of the program where a worker dies: it does not replace the first.
     """
 
     def complain(*_: object) -> None:
         raise RuntimeError("a worker has died")
 
+    own = multiprocessing.get_context("fork").Process(target=signal.pause, daemon=True)
+    own.start()
+    loader = DataLoader(
+        TensorDataset(torch.arange(4)), num_workers=2, worker_init_fn=HeedOnlyTheTrainer(None)
+    )
+    batches: Any = with_workers(loader)
     before = signal.signal(signal.SIGCHLD, complain)
-    forking = multiprocessing.get_context("fork")
-    worker = forking.Process(target=signal.pause, daemon=True)
-    other = forking.Process(target=signal.pause)
     try:
-        worker.start()
-        other.start()
         with pytest.raises(OSError, match="lost"), last_words_after_workers():
             raise OSError("lost")
-        assert wait([worker.sentinel], 60)
-        assert other.is_alive()
     finally:
         signal.signal(signal.SIGCHLD, before)
-        for each in (worker, other):
-            each.kill()
-            each.join()
+    for worker in batches._workers:
+        assert wait([worker.sentinel], 60)
+    assert own.is_alive()
+    own.kill()
+    own.join()
 
 
 @pytest.mark.parametrize(("code", "workers"), combined(code=[0, 3], workers=[1, 2]))
