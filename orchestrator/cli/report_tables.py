@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.cli.report_contents import duration
 from orchestrator.cli.results_formats import is_of_single_runs, shown_cell, shown_runs
 from orchestrator.cli.status_table import iteration_of
-from orchestrator.cli.table_columns import cell_of, digits_by_axis, digits_of
+from orchestrator.cli.table_columns import cell_of, digits_by_axis, digits_of, metric_cell
 from orchestrator.cli.tables import count_of
 from orchestrator.grid.config_values import is_number
 from orchestrator.grid.identity import short
@@ -102,7 +102,7 @@ def runs_table(
                     short(run.run_id),
                     *(_value(values[run.run_id], axis, digits[axis]) for axis in axes),
                     run.state.value,
-                    *((run.metrics or {}).get(name) for name in metric),
+                    *(_metric(run.metrics, name) for name in metric),
                     (iteration, float(iteration.partition("/")[0])) if iteration else None,
                     status.attempt if status else None,
                     (duration(seconds), seconds) if seconds is not None else None,
@@ -113,6 +113,12 @@ def runs_table(
     return make_table(
         f"{count_of(len(found.runs), 'run')}, in the order of the results", headers, rows
     )
+
+
+def _metric(metrics: Mapping[str, float] | None, name: str) -> tuple[str, float] | None:
+    """Return a metric as tables show it, and the number that it is sorted by."""
+    value = (metrics or {}).get(name)
+    return None if value is None else (metric_cell(value), value)
 
 
 def _averaged(compared: ResultsTable, over: str) -> dict[str, Value]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ON_PAGE: Final = Appearance(transparent=True, with_notes=False)
 _COLOURS: Final = 7
-_NO_NUMBER: Final = frozenset(("", "-", "nan", "inf", "-inf"))  # in a column of numbers
+_NO_NUMBER: Final = frozenset(("", "-", "NaN", "Infinity", "-Infinity"))  # in a column of numbers
 _TAG: Final = re.compile(r"<[^>]*>")
 
 
@@ -90,9 +90,10 @@ class ReportPage:
 def make_table(
     caption: str, headers: Sequence[str], rows: Sequence[Sequence[object]]
 ) -> ReportTable:
-    """Return a table of strings and numbers; None is an empty cell.
+    """Return a table of strings and integers; None is an empty cell.
 
-    A tuple is a cell with a text and the number that it is sorted by.
+    A tuple is a cell with a text and the number that it is sorted by; only the caller knows how many digits
+    a float has.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     numeric = [
@@ -126,10 +127,8 @@ def _cell(value: object) -> ReportCell:
     if isinstance(value, tuple):
         text, number = value
         return ReportCell(printable(text), _sortable(number))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return ReportCell("" if value is None else printable(str(value)))
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return ReportCell(text, _sortable(value))
+    text = "" if value is None else printable(str(value))
+    return ReportCell(text, value if type(value) is int else None)
 
 
 def _sortable(number: float | None) -> float | None:

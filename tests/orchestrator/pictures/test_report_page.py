@@ -37,11 +37,16 @@ def page_with(label: str) -> ReportPage:
 
 def test_column_is_of_numbers_if_all_its_cells_are() -> None:
     """Empty ones aside; a text may stand for a number, by which it is sorted."""
-    rows = [[1, "a", ("1 of 2", 1), None], [2.5, 3, None, None], [math.nan, 4, ("-", None), None]]
+    rows = [
+        [1, "a", ("1 of 2", 1), None],
+        [("2.5", 2.5), 3, None, None],
+        [("NaN", math.nan), 4, ("-", None), None],
+        [("-Infinity", -math.inf), True, ("1 of 2", 1), None],
+    ]
     table = make_table("t", ["a", "b", "state", "d"], rows)
     assert list(table.numeric) == [True, False, True, False]
     assert table.rows[1][0].text == "2.5"
-    assert table.rows[2][0].number is None
+    assert [row[0].number for row in table.rows] == [1, 2.5, None, None]
     assert table.states == 2
 
 

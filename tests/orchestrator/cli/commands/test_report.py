@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 import os
 import shlex
 from collections import Counter
@@ -196,6 +197,25 @@ def test_page_without_curves_says_so(grid: Grid) -> None:
     page = write(grid)
     assert "svg" not in page.tags
     assert "has a curve" in page.text
+
+
+def test_numbers_of_single_runs_are_those_of_the_terminal(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """With the same digits and words, in columns of numbers; they are sorted by all digits."""
+    for seed, loss in enumerate((1.23456789, math.nan, -math.inf, 1.23456788)):
+        leave(grid.make(0.1, seed), **{"test/loss": loss})
+    single = write(grid, "--runs", "--sort", "test/loss").table("in the order of the results")
+    rows = write(grid, "--runs", "--sort", "test/loss").table("one row per run")
+    output()
+    grid.orch("results", "--runs", "--all", "--sort", "test/loss")
+    shown = [line.split()[-1] for line in output().splitlines()[1:5]]
+    assert shown == single.column("test/loss") == rows.column("test/loss")
+    assert sorted(shown) == ["-Infinity", "1.235", "1.235", "NaN"]
+    told = single.column_of_numbers("test/loss")
+    assert {*told} == {*rows.column_of_numbers("test/loss")} == {1.23456789, 1.23456788, None}
+    page = (grid.folder / "page.html").read_text()
+    assert page.count('class="number">test/<wbr>loss') == 2
 
 
 def test_curve_that_diverges_is_told(grid: Grid) -> None:
