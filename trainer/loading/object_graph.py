@@ -22,6 +22,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from trainer.read_only import OURS, ReadOnly, added_by_others
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -32,7 +34,7 @@ LEAVES = (str, bytes, bytearray, int, float, complex, type(None), ModuleType, Lo
 PLAIN = {str, bytes, int, float, bool, type(None), ModuleType, torch.Tensor, nn.Parameter}
 CONTAINERS = (list, tuple, set, frozenset, deque)
 # Classes and functions of these packages are not searched.
-LIBRARIES = {*sys.stdlib_module_names, "torch", "numpy"}
+LIBRARIES = {*sys.stdlib_module_names, "torch", "numpy", "hydra", "omegaconf", OURS}
 PACKAGES = ("site-packages", "dist-packages")
 ON_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: set for class statements, and rarely for C classes
 DESCRIPTORS = (GetSetDescriptorType, MemberDescriptorType)
@@ -91,6 +93,8 @@ def _held_by(value: Any, slots: dict[int, list[str]]) -> Steps:  # noqa: ANN401 
         return _held_by_class(value)
     if isinstance(value, (MethodType, BuiltinFunctionType)):
         return (("", getattr(value, name, None)) for name in ("__self__", "__func__"))
+    if isinstance(value, ReadOnly):  # the trainer, which a callback may keep
+        return ((f".{name}", each) for name, each in added_by_others(value).items())
     return chain(_held_by_container(value), _held_by_object(value, slots))
 
 

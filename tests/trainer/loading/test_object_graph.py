@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from trainer.loading.object_graph import is_leaf, reachable
+from trainer.read_only import ReadOnly
 
 
 class Wanted:
@@ -116,3 +117,11 @@ def test_limited_search_begins_as_one_without_a_limit(most: int) -> None:
     some = [*reachable(root, most_objects=most, most_items=100)]
     assert [path for path, _ in some] == [path for path, _ in whole[:most]]
     assert all(one is other for (_, one), (_, other) in zip(some, whole, strict=False))
+
+
+def test_of_the_trainer_only_what_others_have_added_is_searched() -> None:
+    """A callback may keep it, and would otherwise be searched with all that the trainer has."""
+    trainer: Any = ReadOnly()
+    object.__setattr__(trainer, "own", WANTED)
+    trainer.added = WANTED
+    assert found(Holder(trainer)) == [".held.added"]
