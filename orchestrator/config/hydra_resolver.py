@@ -114,6 +114,11 @@ def _given_folder(config: object, setting: str, run_dir: str, run_id: str) -> st
 def _resolve(*keys: str, _root_: Any) -> object:  # noqa: ANN401 # a container of any kind
     key = ",".join(map(str, keys))  # one, if it is right
     given: Given | None = _root_.__dict__.get(_GIVEN)
+    if own := [each for each in STAND_INS if each.startswith(f"{key.lstrip('.')}.")]:
+        raise HydraValueError(
+            f"orch has no ${{hydra:{key}}} as a whole, since {own[0]} in it differs from run to run;"
+            " name the key in it that you need"
+        )
     found = None if given is None or not key else _find(key, given, _root_)
     if found is None:
         raise HydraValueError(

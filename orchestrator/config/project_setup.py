@@ -23,7 +23,11 @@ import hydra
 from omegaconf import OmegaConf
 
 from orchestrator.errors import ConfigError, PreloadError
-from orchestrator.runner.project_import_path import find_modules_of_the_project, hidden_file
+from orchestrator.runner.project_import_path import (
+    MissingModuleError,
+    find_modules_of_the_project,
+    import_named,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -135,12 +139,12 @@ def _load(name: str, setting: str) -> None:
         if name.endswith(_PYTHON):
             _load_file(Path(name))
         else:
-            importlib.import_module(name)
+            import_named(name)
+    except MissingModuleError as error:
+        raise PreloadError(f"{setting}: {error}") from None
     except (Exception, SystemExit) as error:
-        hidden = "" if name.endswith(_PYTHON) else hidden_file(name)
-        hint = f" {hidden}." if hidden else ""
         raise PreloadError(
-            f"{setting}: {name} cannot be imported.{hint}\n{traceback.format_exc().rstrip()}"
+            f"{setting}: {name} cannot be imported.\n{traceback.format_exc().rstrip()}"
         ) from error
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +35,7 @@ def warn(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterat
     """Yield warnings about what has no effect, or cannot be seen by the program."""
     yield from described.composer.misplaced
     yield from _find_missing(described.settings.program.command or ())
+    yield from _find_missing_module(described.settings.program.entry_point or "")
     setting, arguments = _arguments_of(described.settings.program)
     ignored = described.composer.ignored
     if any(_OVERRIDES in argument for argument in arguments):
@@ -99,6 +102,18 @@ def _find_missing(command: Sequence[str]) -> Iterator[str]:
         and not Path(script).exists()
     ):
         yield f"orch.{COMMAND}: there is no file {script} in {Path.cwd()}, so runs fail here"
+
+
+def _find_missing_module(entry_point: str) -> Iterator[str]:
+    """Yield that the package of an entry point is neither installed nor in the current folder."""
+    package = entry_point.partition(":")[0].partition(".")[0]
+    if not package or package in sys.builtin_module_names:
+        return
+    if PathFinder.find_spec(package, [*sys.path, str(Path.cwd())]) is None:
+        yield (
+            f"orch.entry_point: there is no module {package}, neither in {Path.cwd()} nor installed,"
+            " so runs cannot start here"
+        )
 
 
 def fill_in_samples(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.runner.project_import_path import hidden_file
+from orchestrator.runner.project_import_path import MissingModuleError, hidden_file, import_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,16 +24,15 @@ def load(entry_point: str) -> Callable[..., object]:
     """Import the function that ``package.module:function`` names.
 
     Raises:
-        ImportError: The module does not exist.
+        MissingModuleError: The module does not exist.
+        ImportError: What the module imports does not exist.
         MissingFunctionError: The module does not have the function.
     """
     module, _, function = entry_point.partition(":")
     try:
-        loaded = importlib.import_module(module)
-    except ImportError as error:
-        if hidden := hidden_file(module):
-            raise type(error)(f"{error}: {hidden}") from error
-        raise
+        loaded = import_named(module)
+    except MissingModuleError as error:
+        raise MissingModuleError(f"orch.entry_point: {error}") from None
     found: Callable[..., object] | None = getattr(loaded, function, None)
     if found is None:
         hidden = hidden_file(module)

@@ -20,7 +20,11 @@ from orchestrator.runner.attempt_program import SIGNALS
 from orchestrator.runner.entry_function import MissingFunctionError, load
 from orchestrator.runner.large_pages import gather
 from orchestrator.runner.project_files import note_preloaded
-from orchestrator.runner.project_import_path import find_modules_of_the_project
+from orchestrator.runner.project_import_path import (
+    MissingModuleError,
+    find_modules_of_the_project,
+    import_named,
+)
 
 # Environment variables from orch to this process; they are removed here.
 MODULES: Final = "ORCH_PRELOAD"
@@ -51,13 +55,16 @@ def _load(modules: list[str]) -> str:
                 if function:  # report a missing one once, not in every run
                     load(f"{name}:{function}")
                 else:
-                    import_module(name)
+                    import_named(name)
         if "torch" in sys.modules:
             with suppress(ImportError):
                 import_module(_WITH_OPTIMIZER)
         learned_modules.load(learned)
     except MissingFunctionError as error:
         return str(error)
+    except MissingModuleError as error:
+        text = str(error)
+        return text if text.startswith("orch.") else f"cannot load what every run needs: {text}"
     except BaseException:  # noqa: BLE001 # also what calls sys.exit
         return traceback.format_exc()
     finally:

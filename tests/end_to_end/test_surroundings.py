@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -125,6 +126,25 @@ def test_hidden_file_is_named_with_what_hides_it(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert "orch.entry_point: sched has no function main. " in ended.stderr
     assert f"which hides {tmp_path.resolve()}/sched.py. Rename that file" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["orch.entry_point=json.mine:main", "orch.preload=[json.mine]", "orch.setup=[json.mine]"],
+)
+def test_module_that_is_not_found_is_one_line_wherever_it_is_named(
+    tmp_path: Path, setting: str
+) -> None:
+    """Here it is in a folder that an installed package hides."""
+    make(tmp_path)
+    (tmp_path / "own.py").write_text("def main():\n    pass\n")
+    (tmp_path / "json").mkdir()
+    (tmp_path / "json/mine.py").write_text("def main():\n    pass\n")
+    ended = orch(tmp_path, "run", "orch.entry_point=own:main", setting, "--quiet")
+    assert ended.returncode == 2
+    (told,) = ended.stderr.splitlines()
+    assert f"no module json.mine. {json.__file__} was imported, which hides" in told
+    assert told.endswith(f"{tmp_path.resolve()}/json. Rename that folder.")
 
 
 def test_folder_of_the_user_is_searched_by_programs_only_where_asked(tmp_path: Path) -> None:

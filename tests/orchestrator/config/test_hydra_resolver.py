@@ -142,6 +142,16 @@ def test_what_hydra_does_not_have_is_one_line(tmp_path: Path, key: str) -> None:
         _configs(tmp_path, f"place: ${{hydra:{key}}}\n")
 
 
+@pytest.mark.parametrize("key", ["runtime", ".job", "run", "sweep", "overrides"])
+def test_mapping_of_which_a_part_differs_from_run_to_run_is_refused(
+    tmp_path: Path, key: str
+) -> None:
+    """It lacked parts, or had them empty: the program would read what is not so."""
+    told = rf"has no \$\{{hydra:{key}\}} as a whole, since {key.lstrip('.')}\.\w+ in it differs"
+    with pytest.raises(ConfigError, match=told):
+        _configs(tmp_path, f"place: ${{hydra:{key}}}\n")
+
+
 def test_home_folder_may_be_written_with_a_tilde(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

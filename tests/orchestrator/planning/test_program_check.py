@@ -67,11 +67,23 @@ def test_program_that_is_there_or_cannot_be_checked_is_not_told(
     assert warnings_of(tmp_path, f"command: {command}") == ()
 
 
+@pytest.mark.parametrize("name", ["trian", "trian.sub", "json", "sys", "own.sub", "own"])
+def test_missing_module_of_a_function_is_told(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is imported for that, so a module inside a package is not looked for."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text("raise SystemExit\n")
+    told = warnings_of(tmp_path, f"entry_point: '{name}:main'")
+    start = f"orch.entry_point: there is no module trian, neither in {tmp_path} nor installed"
+    assert [each.startswith(start) for each in told] == [True] * name.startswith("trian")
+
+
 def test_program_that_sees_all_overrides_needs_no_warning(tmp_path: Path) -> None:
     assert warnings_of(tmp_path, 'command: ["true", "{lr}"]', "lr=1,2") == ()
 
 
-@pytest.mark.parametrize("program", ['command: ["true"]', "entry_point: m:main, arguments: [x]"])
+@pytest.mark.parametrize("program", ['command: ["true"]', "entry_point: json:main, arguments: [x]"])
 def test_override_that_the_program_cannot_see_is_named(tmp_path: Path, program: str) -> None:
     (told,) = warnings_of(tmp_path, program, "lr=1,2")
     assert told.startswith("the program cannot see lr: orch.")
@@ -115,7 +127,7 @@ def test_misspelled_placeholder_is_refused_before_anything_starts(tmp_path: Path
         warnings_of(tmp_path, 'command: ["true", "{lrate}"]')
 
 
-@pytest.mark.parametrize("program", ["command: [echo, a]", "entry_point: m:main, arguments: [a]"])
+@pytest.mark.parametrize("program", ["command: [echo, a]", "entry_point: json:main, arguments: [a]"])
 @pytest.mark.parametrize("grid", ["job=a,b", "+orch.grids=[{job: a},{job: b}]"])
 def test_points_of_one_run_with_other_arguments_are_told(
     tmp_path: Path, program: str, grid: str
