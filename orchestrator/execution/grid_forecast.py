@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from heapq import heapify, heapreplace
+from itertools import chain
 from math import exp, hypot, log, sqrt
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.cost_model import DOUBT, CostModel, marks_of
+from orchestrator.planning.halving_cost import Leg
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.execution.cost_model import Mark, Marks
     from orchestrator.grid.config_values import Value
 
-_LEAST: Final = 1e-3  # share of a run that is left, even if all iterations are saved
+_LEAST: Final = 1e-3  # share of a run that an attempt takes, even if all iterations are saved
 _DRIFT: Final = 0.1  # how much faster or slower the machine may be than it was
 # Runs alike leave almost the same files: a checkpoint more where the best one is not among the last.
 _NOISE_OF_SIZES: Final = 0.1
@@ -44,14 +46,14 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """A run that is to be executed: the values of its axes, and the share of it that is left.
+    """A run that is to be executed: the values of its axes, and the legs that are left of it.
 
     On the disk it will take what runs with a share of its iterations take, its ``reach``, of which
     some bytes are ``there`` already.
     """
 
     point: Mapping[str, Value]
-    left: float = 1.0
+    legs: Sequence[Leg] = (Leg(),)
     reach: float = 1.0
     there: float = 0.0
 
@@ -159,14 +161,20 @@ def make_forecast(
     if not known_at:
         return told
     factor = count / len(ahead)
-    seconds = [_rest(expected[at].cost, ahead[at].left, learned.start) for at in known_at]
+    timed = [
+        [(leg, _time_of(leg, expected[at].cost, learned.start)) for leg in ahead[at].legs]
+        for at in known_at
+    ]
+    seconds = [sum(leg.chance * each for leg, each in legs) for legs in timed]
     doubts = [expected[at].doubt for at in known_at]
     slot_time = _range(seconds, doubts, model, factor, drift=_DRIFT)
-    time = _makespan(seconds, capacity.slots, factor) / sum(seconds) / factor
+    stages = _by_stage(timed, factor)
+    clock = sum(_makespan(*stage, capacity.slots) for stage in stages)
+    rounds = sum(max(1.0, each * len(some) / capacity.slots) for some, each in stages)
     return replace(
         told,
         known=round(factor * len(known_at)),
-        time=slot_time.times(time).plus(learned.pause * factor * len(known_at) / capacity.slots),
+        time=slot_time.times(clock / slot_time.expected).plus(learned.pause * rounds),
         slot_time=slot_time,
         disk=_disk([(marks[at], ahead[at]) for at in known_at], learned, factor),
     )
@@ -176,10 +184,32 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if text[:1] in ("'", '"') else text
 
 
-def _rest(cost: float, left: float, start: float) -> float:
-    """Return the seconds of what is left of a run; it starts again."""
-    start = min(start, cost)
-    return start + max(_LEAST, left) * (cost - start) if start else cost * max(_LEAST, left)
+def _time_of(leg: Leg, cost: float, start: float) -> float:
+    """Return the seconds of an attempt that computes a leg of a run with some cost."""
+    start, share = min(start, cost), max(_LEAST, leg.share)
+    return start + share * (cost - start) if start else cost * share
+
+
+def _by_stage(
+    timed: Iterable[Sequence[tuple[Leg, float]]], factor: float
+) -> list[tuple[list[float], float]]:
+    """Return the seconds of the attempts of each stage, and for how many runs each of them stands.
+
+    Which runs come to a stage is not known: as many as are expected to, evenly spread and with the
+    expected sum, stand for them.
+    """
+    stages: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    for leg, seconds in chain.from_iterable(timed):
+        stages[leg.stage].append((leg.chance, seconds))
+    found = []
+    for legs in stages.values():
+        runs = factor * sum(chance for chance, _ in legs)
+        count = min(len(legs), max(1, round(runs)))
+        some = [legs[int((at + 0.5) * len(legs) / count)][1] for at in range(count)]
+        each = max(1.0, runs / len(legs))
+        scale = factor * sum(chance * seconds for chance, seconds in legs) / sum(some) / each
+        found.append(([scale * seconds for seconds in some], each))
+    return found
 
 
 def _disk(runs: Sequence[tuple[Marks, Ahead]], learned: Learned, factor: float) -> Range | None:
@@ -224,13 +254,13 @@ def _quantile(freedom: int) -> float:
     return 1.96 + 2.4 / freedom + 3.8 / freedom**2
 
 
-def _makespan(seconds: Sequence[float], slots: int, factor: float) -> float:
-    """Return the time until all runs are over: each starts in the first slot that becomes free.
+def _makespan(seconds: Sequence[float], each: float, slots: int) -> float:
+    """Return the time until all runs of a stage are over: one starts in the first slot that becomes free.
 
-    Of many runs, of which only some are given, the end counts once.
+    Where each of the given runs stands for several, the end counts once.
     """
     free = [0.0] * min(slots, len(seconds))
     heapify(free)
-    for each in seconds:
-        heapreplace(free, free[0] + each)
-    return max(free) + (factor - 1) * sum(seconds) / slots
+    for it in seconds:
+        heapreplace(free, free[0] + it)
+    return max(free) + (each - 1) * sum(seconds) / slots

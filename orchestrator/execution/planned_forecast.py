@@ -18,7 +18,7 @@ from orchestrator.execution.planned_sharing import plan_sharing
 from orchestrator.execution.similar_runs import Siblings, find_earlier, find_own
 from orchestrator.execution.slots import count_slots
 from orchestrator.grid.extension import total_of
-from orchestrator.planning.halving_cost import Outlook
+from orchestrator.planning.halving_cost import Leg, Outlook
 from orchestrator.planning.plan import ACTIONS, STARTS
 from orchestrator.rundir.state import Record, Status
 
@@ -108,7 +108,7 @@ def forecast_plan(planned: Planned, capacity: Capacity) -> Forecast | None:
         planned, pick_some([at for at in places_ahead if at not in over], _LOOKED_AT)
     )
     own = find_own(planned)
-    is_begun = any(run.left < 1 for run in ahead)
+    is_begun = any(leg.share < 1 for run in ahead for leg in run.legs)
     forecast = make_forecast(ahead, _learn(planned, own, is_begun=is_begun), capacity, count)
     if forecast.is_whole:
         return forecast
@@ -126,16 +126,16 @@ def _is_to_start(seen: Observation) -> bool:
     return ACTIONS[seen.state] in STARTS
 
 
-def _shares(planned: Planned) -> Callable[[int, float], float]:
-    """Return a function of a place and what is left of its run to the share that is expected."""
+def _legs(planned: Planned) -> Callable[[int, float], Sequence[Leg]]:
+    """Return a function of a place and the share that is left of its run to the legs that are expected."""
     decisions, halving = planned.plan.decisions, planned.halving
     if halving is None or decisions.stage is None:
-        return lambda _, left: left
+        return lambda _, left: (Leg(left),)
     outlook = Outlook(decisions, decisions.stage, halving)
 
-    def expected(place: int, left: float) -> float:
-        share = outlook.share(place)
-        return left if share is None else min(left, share)
+    def expected(place: int, left: float) -> Sequence[Leg]:
+        legs = outlook.legs(place)
+        return (Leg(left),) if legs is None else legs or (Leg(0.0),)
 
     return expected
 
@@ -144,7 +144,7 @@ def _look_ahead(planned: Planned, places: Sequence[int]) -> list[Ahead]:
     """Return what is ahead of the runs at some places."""
     decisions = planned.plan.decisions
     seen = dict(decisions.observed())
-    keys, share = [axis.key for axis in planned.described.axes], _shares(planned)
+    keys, legs_of = [axis.key for axis in planned.described.axes], _legs(planned)
     begun = [place for place in places if place in seen]
     sizes = {
         place: float(bytes_of(planned.experiment.run(decisions.run_id(place))))
@@ -154,12 +154,13 @@ def _look_ahead(planned: Planned, places: Sequence[int]) -> list[Ahead]:
     ahead = []
     for place in places:
         saved = _saved_share(decisions, place, seen.get(place))
-        left = share(place, 1.0 - saved)
+        legs = legs_of(place, 1.0 - saved)
+        left = sum(leg.chance * leg.share for leg in legs)
         point = _values_of(keys, decisions.run(place).overrides)
         if place in seen:
-            ahead.append(Ahead(point, left, min(1.0, saved + left), sizes.get(place, usual)))
+            ahead.append(Ahead(point, legs, min(1.0, saved + left), sizes.get(place, usual)))
         else:
-            ahead.append(Ahead(point, left, min(left, _MOST_OWN) if saved else left))
+            ahead.append(Ahead(point, legs, min(left, _MOST_OWN) if saved else left))
     return ahead
 
 

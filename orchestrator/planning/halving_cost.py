@@ -30,6 +30,18 @@ class Remaining:
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """A share of a run that one attempt computes: up to the next rung, or from the last one to the end.
+
+    It is computed with a ``chance``. The legs of a ``stage`` begin when all those before it are over.
+    """
+
+    share: float = 1.0
+    chance: float = 1.0
+    stage: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """The iterations that are left: expected with halving, and for all runs to their ends."""
 
@@ -69,26 +81,27 @@ def expect_cost(ahead: Iterable[Remaining], rungs: Sequence[Rung]) -> Cost:
     halved = whole = 0.0
     for each in ahead:
         whole += max(0, each.total - each.saved)
-        halved += expect_iterations(each, rungs)
+        halved += each.total * sum(leg.share * leg.chance for leg in list_legs(each, rungs))
     return Cost(halved, whole)
 
 
-def expect_iterations(ahead: Remaining, rungs: Sequence[Rung]) -> float:
-    """Return how many iterations of a run are expected to be computed."""
+def list_legs(ahead: Remaining, rungs: Sequence[Rung]) -> list[Leg]:
+    """Return the legs of a run that are left, in their order."""
     standing, total = ahead.standing, ahead.total
     if standing.verdict in (RungVerdict.PAUSED, RungVerdict.OVER):
-        return 0.0
+        return []
     at = ahead.saved
     aim = standing.rung if standing.verdict is RungVerdict.WAITS else standing.stop_after
     following = [rung for rung in rungs if aim is not None and rung.iteration >= aim]
+    first = len(rungs) - len(following)
     if aim is None or aim >= total or not following:  # nobody is compared with it any more
-        return float(max(0, total - at))
-    expected, chance = float(max(0, aim - at)), 1.0
-    for rung, beyond in zip(following, [*following[1:], None], strict=True):
+        return [Leg(max(0, total - at) / total, stage=first)]
+    legs, chance = [Leg(max(0, aim - at) / total, stage=first)], 1.0
+    for stage, rung in enumerate(following, start=first + 1):
         chance *= max(1, rung.best) / rung.runs
-        end = total if beyond is None else min(total, beyond.iteration)
-        expected += chance * max(0, end - max(rung.iteration, at))
-    return expected
+        end = min(total, rungs[stage].iteration) if stage < len(rungs) else total
+        legs.append(Leg(max(0, end - max(rung.iteration, at)) / total, chance, stage))
+    return [leg for leg in legs if leg.share]
 
 
 class Outlook:
@@ -109,10 +122,10 @@ class Outlook:
         self.longest = longest
         self.rungs = list_rungs(stage, stage.runs, halving, longest)
 
-    def share(self, place: int) -> float | None:
-        """Return the share of a run that is expected to be computed; None if it is unknown."""
+    def legs(self, place: int) -> list[Leg] | None:
+        """Return the legs of a run that are left; None if they are unknown."""
         ahead = self._ahead(place)
-        return None if ahead is None else expect_iterations(ahead, self.rungs) / ahead.total
+        return None if ahead is None else list_legs(ahead, self.rungs)
 
     def cost(self) -> Cost | None:
         """Return the iterations that are left; None if they are unknown."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from orchestrator.execution.cost_model import CostModel, marks_of
 from orchestrator.execution.grid_forecast import Ahead, Capacity, Forecast, Learned, make_forecast
+from orchestrator.planning.halving_cost import Leg
 
 
 def learned(*runs: tuple[dict[str, Any], float], counted: str = "") -> Learned:
@@ -48,10 +49,38 @@ def test_what_is_left_of_a_run_begins_with_another_start() -> None:
     """Of 20 s, 4 of them its start, half of the iterations are left; nothing starts more than whole."""
     known = replace(learned(({}, 20.0)), start=4.0)
     times = [
-        make_forecast([Ahead({}, left)], it, Capacity(1)).time
+        make_forecast([Ahead({}, [Leg(left)])], it, Capacity(1)).time
         for left, it in ((1.0, known), (0.5, known), (0.0, known), (0.5, replace(known, start=99)))
     ]
     assert [it and it.expected for it in times] == pytest.approx([20, 12, 4, 20], abs=0.02)
+
+
+@pytest.mark.parametrize(("slots", "seconds"), [(1, 60), (2, 5 * 4 + 2 * 5 + 9), (9, 18)])
+def test_halved_runs_start_at_each_rung_and_wait_for_all_before_it(
+    slots: int, seconds: float
+) -> None:
+    """Nine of 9 s and a start of 3 s: to 1, three of them to 3, one of these to 9: 21 s and 13 starts."""
+    legs = [Leg(1 / 9), Leg(2 / 9, 1 / 3, 1), Leg(6 / 9, 1 / 9, 2)]
+    known = replace(learned(({}, 12.0)), start=3.0)
+    told, later = (
+        make_forecast([Ahead({}, legs)] * 9, it, Capacity(slots))
+        for it in (known, replace(known, pause=0.5))
+    )
+    assert told.time is not None
+    assert told.slot_time is not None
+    assert told.time.expected == pytest.approx(seconds)
+    assert told.slot_time.expected == pytest.approx(60)
+    rounds = max(1, 9 / slots) + max(1, 3 / slots) + 1
+    assert later.time is not None
+    assert later.time.expected == pytest.approx(seconds + 0.5 * rounds)
+
+
+def test_last_of_many_halved_runs_takes_as_long_as_one() -> None:
+    """Also where a few of the runs stand for all."""
+    legs = [Leg(0.1), Leg(0.9, 1 / 10_000, 1)]
+    told = make_forecast([Ahead({}, legs)] * 100, learned(({}, 10.0)), Capacity(5), 10_000)
+    assert told.time is not None
+    assert told.time.expected == pytest.approx(10_000 / 5 + 9)
 
 
 def test_disk_is_what_is_added() -> None:
@@ -61,9 +90,9 @@ def test_disk_is_what_is_added() -> None:
         make_forecast(runs, known, Capacity(1), 20).disk
         for runs in (
             [Ahead({})] * 10,
-            [Ahead({}, 0.25, 0.25)] * 10,
-            [Ahead({}, 0.25, 1.0, 90.0)] * 10,
-            [Ahead({}, 0.25, 1.0, 300.0)] * 10,
+            [Ahead({}, [Leg(0.25)], 0.25)] * 10,
+            [Ahead({}, [Leg(0.25)], 1.0, 90.0)] * 10,
+            [Ahead({}, [Leg(0.25)], 1.0, 300.0)] * 10,
         )
     )
     assert whole is not None
@@ -127,7 +156,7 @@ def test_slots_share_gpus(slots: int, gpus: int, seconds: float) -> None:
 
 
 def test_what_is_saved_need_not_be_computed_again() -> None:
-    told = make_forecast([Ahead({}, left=0.25), Ahead({})], learned(({}, 8.0)), Capacity(1))
+    told = make_forecast([Ahead({}, [Leg(0.25)]), Ahead({})], learned(({}, 8.0)), Capacity(1))
     assert told.time is not None
     assert told.time.expected == pytest.approx(10)
 

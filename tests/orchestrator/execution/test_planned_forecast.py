@@ -157,6 +157,24 @@ def test_halved_runs_leave_less_than_all() -> None:
     assert halved.disk.high == whole.disk.high
 
 
+def test_halved_runs_start_again_after_each_rung() -> None:
+    """Of 10 s, 4 of them the start: eight runs to 1 of 8, four to 2, two to 4, one to the end."""
+    finish(plan("+iterations=choice(8)", "seed=0,1", "epochs=8"))
+    for run in Path("results/one/training").iterdir():
+        points = [
+            {"key": "loss", "step": step, "value": 1.0, "timestamp": BEGAN + 2000 + 750 * step}
+            for step in range(1, 9)
+        ]
+        (run / "metrics.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in points))
+    grid = plan("+iterations=choice(8)", "seed=range(10,18)", "epochs=8")
+    halved = halve(grid, Halving("loss", True, 2))
+    for slots, seconds in ((1, 8 * 4.75 + 4 * 4.75 + 2 * 5.5 + 7), (8, 4.75 + 4.75 + 5.5 + 7)):
+        told = forecast_plan(halved, Capacity(slots))
+        assert told is not None
+        assert told.time is not None
+        assert told.time.expected == pytest.approx(seconds, rel=0.02)
+
+
 @pytest.mark.parametrize("damage", ["run.json", "status.json", "config.yaml", "progress.json"])
 def test_damaged_earlier_runs_are_passed_over(damage: str) -> None:
     finish(plan(*AXES))

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from orchestrator.config.halving_settings import Halving
 from orchestrator.grid.extension import Extension
 from orchestrator.grid.identity import Run, identify
-from orchestrator.planning.halving_cost import Outlook, Remaining, expect_cost, list_rungs
+from orchestrator.planning.halving_cost import (
+    Leg,
+    Outlook,
+    Remaining,
+    expect_cost,
+    list_legs,
+    list_rungs,
+)
 from orchestrator.planning.plan import Decisions
 from orchestrator.planning.rung_decisions import RungVerdict, Standing, find_stage
 from orchestrator.rundir.state import Observation, Progress, Record, Status
@@ -72,6 +79,27 @@ def test_paused_runs_cost_nothing_and_those_that_wait_may_go_on() -> None:
     assert cost.whole == 8 + 6 + 8
 
 
+def test_each_leg_is_an_attempt_that_begins_when_those_before_it_are_over() -> None:
+    """Shorter runs are at their ends before others; what is saved is in no leg."""
+    rungs = list_rungs(find_stage({}, 9, THIRD), 9, THIRD, 9)
+    assert [rung.iteration for rung in rungs] == [1, 3]
+    to_end = Standing(RungVerdict.GOES_ON)
+    told = [
+        list_legs(Remaining(standing, saved, total), rungs)
+        for standing, saved, total in (
+            (NEW, 0, 9),
+            (NEW, 0, 2),
+            (NEW, 0, 1),
+            (Standing(RungVerdict.WAITS, rung=3), 4, 8),
+            (to_end, 3, 6),
+            (to_end, 6, 6),
+        )
+    ]
+    assert told[0] == [Leg(1 / 9), Leg(2 / 9, 1 / 3, 1), Leg(6 / 9, pytest.approx(1 / 9), 2)]
+    assert told[1] == [Leg(1 / 2), Leg(1 / 2, 1 / 3, 1)]
+    assert told[2:] == [[Leg()], [Leg(1 / 2, 1 / 3, 2)], [Leg(1 / 2, 1, 2)], [Leg(0, 1, 2)]]
+
+
 def test_run_with_which_nobody_is_compared_any_more_is_trained_to_its_end() -> None:
     """A rung without waiting is listed only as long as there are several runs."""
     going = Remaining(Standing(RungVerdict.GOES_ON, stop_after=3, rung=1), 1, 9)
@@ -89,11 +117,10 @@ def test_number_of_iterations_is_read_from_the_config_or_from_the_progress() -> 
     runs = [identify({"iterations": 9, "seed": seed}, {"seed": seed}) for seed in range(3)]
     known = outlook(runs, {})
     assert (known.longest, known.cost().whole) == (9, 27)  # type: ignore[union-attr] # it is known
-    share = known.share(0)
-    assert share == pytest.approx((1 + 8 / 3) / 9)
+    assert known.legs(0) == [Leg(1 / 9), Leg(8 / 9, 1 / 3, stage=1)]
     others = [identify({"epochs": 9, "seed": seed}, {"seed": seed}) for seed in range(3)]
     assert (outlook(others, {}).longest, outlook(others, {}).cost()) == (None, None)
-    assert outlook(others, {}).share(0) is None
+    assert outlook(others, {}).legs(0) is None
     status = Status(Record.INTERRUPTED, 1, "then", "box", 1)
     begun = Observation(status, attempts=1, progress=Progress(2, 6, {}, saved=2))
     assert outlook(others, dict.fromkeys(range(3), begun)).longest == 6
