@@ -109,12 +109,9 @@ def describe_runs(
     for name in ("device", "cpu", "python", "torch", "numpy"):
         told = [str(each.environment[name]) for each in facts if name in each.environment]
         yield from _counted(name, told)
-    commits = [
-        f"{each.code['commit']}{', modified' if each.code.get('dirty') else ''}"
-        for each in facts
-        if each.code.get("commit")
-    ]
-    yield from _counted("commit", commits)
+    yield from _counted(
+        "commit", [*filter(None, (code_record.commit_of(each.code) for each in facts))]
+    )
     programs = [
         conceal(" ".join(map(str, each.code["program"])))
         for each in facts

@@ -24,11 +24,11 @@ _LONGEST: Final = 100_000  # of a variable; the system's limit is 131,072 bytes
 class CodeDescription:
     """What all attempts of an ``orch run`` have in common.
 
-    They are the commit, whether it was modified, the user, and the command that was typed.
+    They are the commit, whether it was modified (None: unknown), the user, and the command that was typed.
     """
 
     commit: str = ""
-    is_dirty: bool = False
+    is_dirty: bool | None = None
     user: str = ""
     typed: str = ""
 

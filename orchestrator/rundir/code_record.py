@@ -38,6 +38,14 @@ def read(run_dir: Path | str) -> list[Attempt]:
     return []
 
 
+def commit_of(made: Mapping[str, Any]) -> str:
+    """Return the commit of an attempt, and whether it was modified; an empty string if there is none."""
+    if not (commit := made.get("commit")):
+        return ""
+    dirty = made.get("dirty")
+    return f"{commit}{', perhaps modified' if dirty is None else ', modified' if dirty else ''}"
+
+
 def _is_sound(found: object) -> bool:
     match found:
         case {"attempt": int(), "directory": str(), "files": dict(files)}:

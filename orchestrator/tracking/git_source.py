@@ -25,23 +25,24 @@ _PATIENCE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class GitSource:
-    """A commit of the project's folder, and whether tracked files were modified.
+    """A commit of the project's folder, and whether tracked files were modified; None: git did not say.
 
     ``commit`` is empty without a git repository. ``user`` started the runs with ``command``.
     """
 
     since: str
     commit: str
-    is_dirty: bool
+    is_dirty: bool | None
     user: str = ""
     command: str = ""
 
 
 def read_git_source(folder: Path, command: str = "") -> GitSource:
     """Return the commit that is checked out in a folder, with the user and this command."""
-    commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-    changes = commit and _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return GitSource(records.now(), commit, bool(changes), name_of_user(), command)
+    commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD") or ""
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no") if commit else ""
+    is_dirty = None if changes is None else bool(changes)
+    return GitSource(records.now(), commit, is_dirty, name_of_user(), command)
 
 
 def name_of_user() -> str:
@@ -72,7 +73,11 @@ def read_sources(experiment: Path) -> list[GitSource]:
     with contextlib.suppress(OSError):
         for line in durable.read_tail(experiment / _NAME, durable.LARGEST_RECORD).splitlines():
             match records.parse(line):
-                case {"since": str(since), "commit": str(commit), "is_dirty": bool(is_dirty)} as it:
+                case {
+                    "since": str(since),
+                    "commit": str(commit),
+                    "is_dirty": bool() | None as is_dirty,
+                } as it:
                     by = (str(it.get("user", "")), str(it.get("command", "")))
                     sources.append(GitSource(since, commit, is_dirty, *by))
     return sources
@@ -89,7 +94,8 @@ def source_of_attempt(
     for made in reversed(code_record.read(run_dir)):
         if made["attempt"] == seen.attempts and isinstance(made.get("user"), str):
             by = (made["user"], str(made.get("typed") or ""))
-            return GitSource(moment, str(made.get("commit") or ""), bool(made.get("dirty")), *by)
+            is_dirty = None if made.get("dirty") is None else bool(made["dirty"])
+            return GitSource(moment, str(made.get("commit") or ""), is_dirty, *by)
     return source_at(sources, moment)
 
 
@@ -98,7 +104,8 @@ def source_at(sources: Sequence[GitSource], moment: str) -> GitSource | None:
     return next((each for each in reversed(sources) if each.since <= moment), None)
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Return what git prints; None if it fails, or takes too long."""
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(
             ["git", "-C", str(folder), "--no-optional-locks", *arguments],  # noqa: S607 # the user's git
@@ -107,4 +114,4 @@ def _git(folder: Path, *arguments: str) -> str:
             check=True,
             timeout=_PATIENCE,
         ).stdout.strip()
-    return ""
+    return None

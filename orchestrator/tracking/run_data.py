@@ -92,7 +92,8 @@ def attempt_tags(
             tags[f"{_ATTEMPT}{number}"] = _describe_attempt(earlier, judge(earlier, locked=False))
     if source is not None and source.commit:
         tags["orch.git_commit"] = tags["mlflow.source.git.commit"] = tag_value(source.commit)
-        tags["orch.git_dirty"] = str(source.is_dirty).lower()
+        is_dirty = source.is_dirty
+        tags["orch.git_dirty"] = "unknown" if is_dirty is None else str(is_dirty).lower()
     return tags
 
 

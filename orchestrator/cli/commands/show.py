@@ -131,8 +131,8 @@ def _code_lines(directory: RunDirectory) -> Iterator[tuple[str, str]]:
         if isinstance(made.get("command"), list):
             yield "command", shlex.join(map(str, made["command"]))
         yield "in", made["directory"]
-        if made.get("commit"):
-            yield "commit", f"{made['commit']}{', modified' if made.get('dirty') else ''}"
+        if commit := code_record.commit_of(made):
+            yield "commit", commit
         if made["files"]:
             yield (
                 "code",

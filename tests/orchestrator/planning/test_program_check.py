@@ -127,7 +127,9 @@ def test_misspelled_placeholder_is_refused_before_anything_starts(tmp_path: Path
         warnings_of(tmp_path, 'command: ["true", "{lrate}"]')
 
 
-@pytest.mark.parametrize("program", ["command: [echo, a]", "entry_point: json:main, arguments: [a]"])
+@pytest.mark.parametrize(
+    "program", ["command: [echo, a]", "entry_point: json:main, arguments: [a]"]
+)
 @pytest.mark.parametrize("grid", ["job=a,b", "+orch.grids=[{job: a},{job: b}]"])
 def test_points_of_one_run_with_other_arguments_are_told(
     tmp_path: Path, program: str, grid: str

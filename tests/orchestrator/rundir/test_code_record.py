@@ -33,6 +33,19 @@ def test_each_attempt_has_its_record(tmp_path: Path) -> None:
     assert second["command"] == TOLD["command"]
 
 
+@pytest.mark.parametrize(
+    ("commit", "dirty", "told"),
+    [
+        (None, None, ""),
+        ("abc", False, "abc"),
+        ("abc", True, "abc, modified"),
+        ("abc", None, "abc, perhaps modified"),
+    ],
+)
+def test_commit_is_told_with_its_changes(commit: str | None, dirty: object, told: str) -> None:
+    assert code_record.commit_of(TOLD | {"commit": commit, "dirty": dirty}) == told
+
+
 def test_attempt_that_begins_again_replaces_its_record(tmp_path: Path) -> None:
     """Its runner was killed before the program started."""
     begin(tmp_path, 1, files={"train.py": "aa"})

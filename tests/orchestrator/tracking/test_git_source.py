@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -37,6 +38,22 @@ def test_commit_and_changes_are_seen(project: Path) -> None:
     (project / "train.py").write_text("fail\n")
     dirty = read_git_source(project)
     assert dirty.is_dirty
+
+
+def test_changes_that_git_does_not_tell_are_unknown(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a large repository on a slow disk, which was recorded as unmodified."""
+    told = shutil.which("git")
+    (tmp_path / "bin").mkdir()
+    script = f'#!/bin/sh\ncase "$*" in *status*) exit 128;; esac\nexec {told} "$@"\n'
+    (tmp_path / "bin/git").write_text(script)
+    (tmp_path / "bin/git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    source = read_git_source(project)
+    assert (len(source.commit), source.is_dirty) == (40, None)
+    record_source(tmp_path, source)
+    assert read_sources(tmp_path) == [source]
 
 
 def test_folder_without_git_has_a_user_all_the_same(

@@ -364,6 +364,13 @@ def test_commit_is_the_one_that_the_attempt_was_started_from(
     assert store.run.tags["orch.git_dirty"] == "true"
 
 
+def test_changes_that_git_did_not_tell_are_unknown(directory: RunDirectory, store: Any) -> None:
+    """Also where an earlier attempt has them: a tag that is not sent would stay."""
+    source = GitSource("2025-12-31", "a" * 40, is_dirty=None)
+    send(directory, store, SCOPE._replace(sources=lambda: [source]))
+    assert store.run.tags["orch.git_dirty"] == "unknown"
+
+
 def test_user_and_command_are_told(directory: RunDirectory, store: Any) -> None:
     """MLflow's page shows them; without them it says that they are unknown."""
     source = GitSource("2025-12-31", "", is_dirty=False, user="ada", command="orch run seed=0,1")
