@@ -51,7 +51,7 @@ def notes_on_curves(
                 f"{metric} is NaN, infinite or beyond 1e300 at some iteration in {told}: the line has a"
                 " gap there"
             )
-        if not look.log_y and (scale := scale_without_diverged(each)):
+        if not look.log_y and (scale := scale_without_diverged(metric, each)):
             told = "1 curve leaves" if scale.beyond == 1 else f"{scale.beyond} curves leave"
             yield (
                 f"{metric}: {told} the panel, whose scale is that of the others; orch plot --log-y"

@@ -14,6 +14,7 @@ from orchestrator.errors import FilterError, OrchestratorError, RunDirectoryErro
 from orchestrator.grid.config_values import (
     NEVER_IDENTITY,
     Missing,
+    is_under,
     label_of,
     look_up,
     nearest_key,
@@ -76,6 +77,8 @@ def choose_runs(options: argparse.Namespace, experiment: ExperimentDirectory) ->
 def refuse_contradictions(described: ExperimentConfig, directories: Sequence[RunDirectory]) -> None:
     """Make sure that no override gives a run that is named another value than it has.
 
+    Values that are not part of its ID may be others: it is the same run.
+
     Raises:
         UsageError: One does.
     """
@@ -84,6 +87,8 @@ def refuse_contradictions(described: ExperimentConfig, directories: Sequence[Run
         if override.is_delete() or name.replace("/", ".").partition(".")[0] in NEVER_IDENTITY:
             continue
         for directory in directories:
+            if is_under(name, _excluded_from(directory)):
+                continue
             own = _own_value(override, described, directory)
             if _contradicts(own, _values_of(override, described)):
                 typed = without_secret(str(override.input_line))
@@ -91,6 +96,12 @@ def refuse_contradictions(described: ExperimentConfig, directories: Sequence[Run
                     f"run {short(directory.run_id)} has {name}={label_of(own)}, and the command line"
                     f" says {typed}. Name another run, or leave the override out."
                 )
+
+
+def _excluded_from(directory: RunDirectory) -> Sequence[str]:
+    with suppress(RunDirectoryError):
+        return directory.read_chosen().identity_exclude
+    return ()
 
 
 def _own_value(

@@ -216,7 +216,7 @@ def _cut(text: str, width: int) -> str:
 def cell_of(value: object, digits: int = _DIGITS) -> str:
     """Return a value in the short form that tables show."""
     if isinstance(value, float):
-        return f"{value:.{digits}g}"
+        return repr(value) if digits == _ALL_DIGITS else f"{value:.{digits}g}"
     return label_of(value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.grid.config_values import NEVER_IDENTITY, Missing, same, show
+from orchestrator.grid.config_values import NEVER_IDENTITY, Missing, in_path, same, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +66,7 @@ def _leaves(
         path = f"{prefix}{key}"
         if path in left_out:
             continue
-        name = f'{named}"{key}"' if "." in str(key) else f"{named}{key}"
+        name = f"{named}{in_path(str(key))}"
         if isinstance(value, dict) and value:
             yield from _leaves(value, left_out, f"{path}.", f"{name}.")
         else:

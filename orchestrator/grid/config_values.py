@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 # Keys that are not part of the identity of any run.
 NEVER_IDENTITY: Final = ("results_dir", "experiment_id", "hydra", "_filters", "orch")
 _MOST_DIGITS: Final = 18
+_PART: Final = re.compile(r'"(?:[^"\\]|\\.)*"(?=\.|$)|[^.]*')
 _FIRST_OF_JSON: Final = frozenset('-0123456789tfnNI["{ \t')
 DELETED: Final = "~"  # before a key that a command deleted, where it stands beside values
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
@@ -36,15 +38,37 @@ def _is_place(part: str, length: int) -> bool:
     return part.isdecimal() and len(part) <= _MOST_DIGITS and int(part) < length
 
 
+def in_path(key: str) -> str:
+    """Return a key as it stands in a dotted path: in quotes if it contains a dot itself, or quotes."""
+    return json.dumps(key, ensure_ascii=False) if "." in key or '"' in key else key
+
+
+def keys_of(path: str) -> list[str]:
+    """Return the keys of a dotted path, of which :func:`in_path` has put some in quotes."""
+    if '"' not in path:
+        return path.split(".")
+    keys, place = [], 0
+    while place <= len(path):
+        part = _PART.match(path, place)[0]  # type: ignore[index] # it matches anything
+        keys.append(json.loads(part) if part.startswith('"') else part)
+        place += len(part) + 1
+    return keys
+
+
 def put_at(config: dict[str, Value], path: str, value: Value) -> None:
     """Set the value at a dotted path, creating the mappings on the way."""
-    *above, last = path.split(".")
+    *above, last = keys_of(path)
     for part in above:
         inner = config.setdefault(part, {})
         if not isinstance(inner, dict):
             inner = config[part] = {}
         config = inner
     config[last] = value
+
+
+def is_under(path: str, keys: Iterable[str]) -> bool:
+    """Return whether a dotted path is one of these keys, or lies below one."""
+    return f"{path}.".startswith(tuple(f"{key}." for key in keys))
 
 
 def is_known(config: Mapping[str, Value], path: str) -> bool:

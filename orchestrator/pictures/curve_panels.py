@@ -53,7 +53,7 @@ def draw_curves(lines: Mapping[str, Sequence[Line]], caption: Caption, look: App
             if not look.log_x:
                 panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
             scale_as_asked(panel, look)
-            if not look.log_y and (scale := scale_without_diverged(drawn)):
+            if not look.log_y and (scale := scale_without_diverged(metric, drawn)):
                 margin = _MARGIN * (scale.greatest - scale.least)
                 panel.set_ylim(scale.least - margin, scale.greatest + margin)
         add_legend(figure, _entries(list(lines.values()), look), caption.more, look)

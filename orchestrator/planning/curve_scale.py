@@ -6,10 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.planning.metric_direction import Direction, direction_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from orchestrator.planning.learning_curves import Line
+
+    _Curve = list[list[float]]
 
 _TIMES_AS_LARGE: Final = 20
 
@@ -23,33 +27,41 @@ class CurveScale:
     beyond: int
 
 
-def scale_without_diverged(lines: Sequence[Line]) -> CurveScale | None:
+def scale_without_diverged(metric: str, lines: Sequence[Line]) -> CurveScale | None:
     """Return the scale of most curves, or None if that is the scale of all.
 
-    Curves stand in the order of their largest magnitude. At least half of them fit, and each further
-    one unless it is twenty times as large as those before: they would be less than a twentieth of it high.
+    Only a metric that is better the less it is can diverge. Curves stand in the order of the magnitudes at
+    which they end. At least half of them fit, and each further one unless it ends twenty times as far out
+    as those before have ever been: they would be less than a twentieth of it high.
     """
-    ranges = [(min(it), max(it)) for line in lines for it in _curves_of(line) if it]
-    ranges.sort(key=_magnitude)
-    fitting = math.ceil(len(ranges) / 2)
-    while fitting < len(ranges) and _magnitude(ranges[fitting]) <= _TIMES_AS_LARGE * _magnitude(
-        ranges[fitting - 1]
+    if direction_of(metric) is not Direction.LESS:
+        return None
+    curves = sorted((it for line in lines for it in _curves_of(line) if it), key=_end)
+    fitting = math.ceil(len(curves) / 2)
+    while fitting < len(curves) and _end(curves[fitting]) <= _TIMES_AS_LARGE * _magnitude(
+        curves[:fitting]
     ):
         fitting += 1
-    least = min((low for low, _ in ranges[:fitting]), default=0.0)
-    greatest = max((high for _, high in ranges[:fitting]), default=0.0)
-    if fitting == len(ranges) or least == greatest:
+    shown = [value for curve in curves[:fitting] for bounds in curve for value in bounds]
+    if fitting == len(curves) or min(shown) == max(shown):
         return None
-    return CurveScale(least, greatest, len(ranges) - fitting)
+    return CurveScale(min(shown), max(shown), len(curves) - fitting)
 
 
-def _magnitude(bounds: tuple[float, float]) -> float:
-    return max(map(abs, bounds))
+def _magnitude(curves: Sequence[_Curve]) -> float:
+    return max(abs(value) for curve in curves for bounds in curve for value in bounds)
 
 
-def _curves_of(line: Line) -> Iterator[list[float]]:
-    """Yield the finite values of a row's mean with its band, and of each unfinished run."""
-    bounds = [(it.mean, it.low, it.high) for it in line.points]
-    yield [v for each in bounds for v in each if v is not None and math.isfinite(v)]
-    for each in line.unfinished:
-        yield [value for value in each.curve.values() if math.isfinite(value)]
+def _end(curve: _Curve) -> float:
+    return max(map(abs, curve[-1]))
+
+
+def _curves_of(line: Line) -> Iterator[_Curve]:
+    """Yield the finite values of a row's mean with its band, and of each unfinished run, by iterations."""
+    curves: list[list[tuple[float | None, ...]]] = [
+        [(it.mean, it.low, it.high) for it in line.points]
+    ]
+    curves.extend([(value,) for value in it.curve.values()] for it in line.unfinished)
+    for curve in curves:
+        finite = ([v for v in each if v is not None and math.isfinite(v)] for each in curve)
+        yield [each for each in finite if each]

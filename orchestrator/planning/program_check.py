@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
 from importlib.machinery import PathFinder
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
 from orchestrator.config.overrides import is_ignored_by_programs
 from orchestrator.config.unseen_overrides import UnseenOverrides, describe_unseen
+from orchestrator.grid.config_values import is_under
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +26,10 @@ if TYPE_CHECKING:
     from orchestrator.grid.point_selection import Selection
     from orchestrator.rundir.experiment import ExperimentDirectory
 
-_INTERPRETER: Final = re.compile(r"(python|pypy|bash|sh|zsh|Rscript|julia|node|perl|ruby)[\d.]*")
+_PYTHON: Final = re.compile(r"(python|pypy)[\d.]*")
 _FLAG: Final = re.compile(r"-[bBEIOPsSu]+")  # of Python, without a value
+_SHELLS: Final = ("bash", "dash", "sh", "zsh")  # they look for a script on the PATH, too
+_OTHERS: Final = ("Rscript", "julia", "perl", "ruby")
 _OVERRIDES: Final = "{overrides}"
 _SAMPLES: Final = 20
 # Most apps have them in their config, for python train.py -m; without -m, they have no effect either.
@@ -65,7 +70,7 @@ def warn_of_other_programs(
     """
     exclude = described.settings.identity_exclude
     for axes, pair in repeated.items():
-        if all(f"{axis}.".startswith(tuple(f"{key}." for key in exclude)) for axis in axes):
+        if all(is_under(axis, exclude) for axis in axes):
             continue
         one, other = (_own_settings(described.composer.resolve(point)) for point in pair)
         if differing := [f"orch.{name}" for name in one if one[name] != other[name]]:
@@ -94,13 +99,14 @@ def _find_missing(command: Sequence[str]) -> Iterator[str]:
         what = "is not an executable file" if "/" in program else "is not a program on the PATH"
         yield f"orch.{COMMAND}: {program} {what} of this machine, so runs cannot start here"
         return
-    script = next((word for word in others if not _FLAG.fullmatch(word)), "-")
-    if (
-        _INTERPRETER.fullmatch(Path(program).name)
-        and not script.startswith("-")
-        and "{" not in script
-        and not Path(script).exists()
-    ):
+    interpreter = Path(program).name
+    if _PYTHON.fullmatch(interpreter):
+        others = [*dropwhile(_FLAG.fullmatch, others)]
+    elif interpreter not in (*_SHELLS, *_OTHERS):
+        return
+    script = others[0] if others else "-"
+    is_found = interpreter in _SHELLS and shutil.which(script, os.F_OK) is not None
+    if not (is_found or script.startswith("-") or "{" in script or _may_exist(script)):
         yield f"orch.{COMMAND}: there is no file {script} in {Path.cwd()}, so runs fail here"
 
 
@@ -114,6 +120,13 @@ def _find_missing_module(entry_point: str) -> Iterator[str]:
             f"orch.entry_point: there is no module {package}, neither in {Path.cwd()} nor installed,"
             " so runs cannot start here"
         )
+
+
+def _may_exist(file: str) -> bool:
+    try:
+        return Path(file).exists()
+    except OSError:  # it cannot be looked at, or its name is too long for a file
+        return True
 
 
 def fill_in_samples(

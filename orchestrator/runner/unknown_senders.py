@@ -8,7 +8,9 @@ program that sends one each time would be interrupted for ever.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir.state import Failure, Record
@@ -47,6 +49,17 @@ def judge_unknown_sender(directory: RunDirectory, status: Status) -> Status:
     first = before[0]
     if first is None or any(not each or each.reason != ASKED_BY_UNKNOWN for each in before):
         return asked
-    if directory.observe_locked().saved > (first.resumed_at or 0):
+    seen = directory.observe_locked()
+    if seen.saved > (first.resumed_at or 0) or (
+        seen.progress is None and _has_saved(directory, seen.checkpoint, first)
+    ):
         return asked
     return replace(asked, record=Record.FAILED, failure=Failure(FailureKind.ERROR, _PROBABLY_OWN))
+
+
+def _has_saved(directory: RunDirectory, checkpoint: str, first: Status) -> bool:
+    """Return whether a checkpoint was written since the first of some attempts began."""
+    with suppress(OSError, ValueError):
+        began = datetime.fromisoformat(first.started_at).timestamp()
+        return bool(checkpoint) and (directory.path / checkpoint).stat().st_mtime >= began
+    return False

@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 from orchestrator.grid.config_values import (
     Missing,
     dotted_keys,
+    in_path,
     is_known,
     is_number,
+    is_under,
+    keys_of,
     label_of,
     look_up,
     nearest_key,
+    put_at,
     same,
     show,
 )
@@ -35,6 +39,27 @@ def test_labels_of_two_values_are_two_labels(one: Any, other: Any) -> None:
 def test_label_is_quoted_only_where_it_must_be(value: Any, label: str) -> None:
     assert label_of(value) == label
     assert label_of(Missing()) == "(absent)"
+
+
+@given(st.lists(st.text(alphabet='a."\\ü', max_size=4), min_size=1, max_size=4))
+def test_keys_of_a_path_are_those_that_it_was_made_of(keys: list[str]) -> None:
+    """Whatever characters they have."""
+    assert keys_of(".".join(map(in_path, keys))) == keys
+
+
+def test_value_is_put_where_a_key_with_a_dot_leads() -> None:
+    config: dict[str, Any] = {}
+    put_at(config, 'a."b.c".d', 1)
+    put_at(config, "a.b.c", 2)
+    assert config == {"a": {"b.c": {"d": 1}, "b": {"c": 2}}}
+
+
+def test_path_is_under_a_key_and_what_that_is_in() -> None:
+    assert is_under("data.workers", ["data"])
+    assert is_under("data", ["data"])
+    assert not is_under("database", ["data"])
+    assert not is_under("data", ["data.workers"])
+    assert not is_under("data", [])
 
 
 CONFIG = {"model": {"name": "mlp", "layers": [8, 16], "extra": None}, "lr": 0.1}

@@ -1,5 +1,6 @@
 """Runs are grouped by every key in which they differ, whether or not it is an axis."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,6 +36,13 @@ def test_key_with_a_dot_is_not_a_nested_one() -> None:
     """Their runs have two IDs, so they are two rows."""
     configs = [leaves(config) for config in ({"a.b": 1}, {"a": {"b": 1}})]
     assert rows(*(_run({}, config) for config in configs)) == [({'"a.b"': 1}, 1), ({"a.b": 1}, 1)]
+
+
+def test_mapping_with_such_a_key_is_shown_as_it_is() -> None:
+    values: list[dict[str, Any]] = [{"a.b": 1}, {'"x': {'y"': 1}}, {"a": {"b": 1}}]
+    for value in values:
+        config = RunConfig("", partial(leaves, {"q": value}))
+        assert config.at("q") == value
 
 
 def test_axis_of_one_command_is_the_default_of_another() -> None:

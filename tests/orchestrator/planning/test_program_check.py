@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,12 @@ def test_missing_program_or_script_is_told(
         "[python, '{run_dir}/x.py']",
         "[python]",
         "[env, A=1, whatever]",
+        "[bash, on_the_path.sh]",
+        "[bash, -O, globstar, there.py]",
+        "[bash, -s, word]",
+        "[perl, -I, lib, job.pl]",
+        "[perl, -E, 'say 1']",
+        f"[python, -u, {'x' * 300}]",
         "['{lr}']",
     ],
 )
@@ -64,6 +71,10 @@ def test_program_that_is_there_or_cannot_be_checked_is_not_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there.py").write_text("")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/on_the_path.sh").write_text("")  # for a shell it need not be executable
+    (tmp_path / "bin/perl").touch(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     assert warnings_of(tmp_path, f"command: {command}") == ()
 
 

@@ -1,6 +1,8 @@
 """Requests of senders that are gone interrupt a run, but not for ever."""
 
+import os
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from attempts import carry_out
@@ -54,6 +56,26 @@ def test_run_that_is_interrupted_so_repeatedly_has_failed(
     else:
         assert seen.state is State.STALE
         assert seen.reason.startswith("it was asked to stop by a process that is gone")
+
+
+@pytest.mark.parametrize(
+    ("age", "record"), [(-60, Record.INTERRUPTED), (60, Record.FAILED)], ids=["since", "before"]
+)
+def test_checkpoint_of_a_program_that_reports_no_progress_counts(
+    directory: RunDirectory, age: int, record: Record
+) -> None:
+    """If it was written since the first of these attempts began."""
+    now = datetime.now(UTC)
+    running = Status(Record.RUNNING, 1, now.isoformat(), "box", 1)
+    for number in (1, 2):
+        ended = replace(running, attempt=number, record=Record.INTERRUPTED, reason=ASKED_BY_UNKNOWN)
+        directory.write_status(ended)
+    last = replace(running, attempt=3)
+    directory.write_status(last)
+    checkpoint = directory.path / "ckpt.txt"
+    checkpoint.write_text("49")
+    os.utime(checkpoint, (now.timestamp() - age,) * 2)
+    assert judge_unknown_sender(directory, last).record is record
 
 
 def test_program_with_a_short_lived_kill_fails_in_the_end(directory: RunDirectory) -> None:

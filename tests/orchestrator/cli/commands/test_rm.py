@@ -82,3 +82,14 @@ def test_override_that_fits_the_run_is_allowed(
     directory = grid.make(0.1, 0)
     assert grid.orch("rm", directory.run_id, override, "--yes") == 0
     assert f"removed {directory.run_id}  lr=0.1 seed=0" in output()
+
+
+def test_override_of_what_is_not_part_of_the_run_id_is_allowed(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """It is the same run whatever its value."""
+    directory = grid.make(0.1, 0)
+    record = json.loads(directory.identity.read_text())
+    directory.identity.write_text(json.dumps(record | {"identity_exclude": ["seed"]}))
+    assert grid.orch("rm", directory.run_id, "seed=8") == 0
+    assert "--yes removes it permanently" in output()
