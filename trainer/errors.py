@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from trainer.impossible_memory import describe_excess
+
 
 class TrainerError(Exception):
     """An error that the user can correct; the program ends with `exit_code`."""
@@ -58,7 +60,7 @@ def shown(value: object, longest: int = 60) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that a GPU or this machine is out of memory."""
+    """Return whether an error means that a GPU or this machine is out of memory, now and perhaps not later."""
     # PyTorch has an exception class for the memory of GPUs, and only a message for that of the CPU.
     is_torch = type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
-    return isinstance(error, MemoryError) or is_torch
+    return (isinstance(error, MemoryError) or is_torch) and not describe_excess(error)

@@ -6,6 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Final
 
 from trainer.errors import ConfigError
+from trainer.pytorch_arguments import wrong_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ FUNCTIONS: Final = ("criterion",)  # groups that may name a function with some o
 # Groups in which no class of PyTorch has a use for NaN: a comparison with it is silently false.
 NUMBERS: Final = ("criterion", "scheduler", "dataloader")
 PYTORCHS: Final = "torch."
+OF_PYTORCH: Final = ("optimizer", "scheduler", "criterion")
 
 
 def check_arguments(settings: Config, group: str, handed: Iterable[str] = ()) -> None:
@@ -28,7 +30,7 @@ def check_arguments(settings: Config, group: str, handed: Iterable[str] = ()) ->
 
     Raises:
         ConfigError: If `_partial_` makes a function of a module, one of the arguments is the trainer's, or
-            one for a class of PyTorch is not a number.
+            one for a class of PyTorch is not a number, or cannot be meant.
     """
     if settings.get("_partial_") and group not in FUNCTIONS:
         raise ConfigError(
@@ -39,6 +41,8 @@ def check_arguments(settings: Config, group: str, handed: Iterable[str] = ()) ->
             raise ConfigError(f"{group}.{name}: the trainer sets this argument. Remove it.")
     if group in NUMBERS and (wrong := next(_not_numbers(settings, group), None)):
         raise ConfigError(f"{wrong}: nan is not a number. Correct it.")
+    if group in OF_PYTORCH and (line := next(wrong_values(settings, group), None)):
+        raise ConfigError(line)
 
 
 def _not_numbers(value: object, key: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ from hydra.errors import InstantiationException
 
 from trainer.errors import ConfigError, TrainerError, is_out_of_memory
 from trainer.group_folders import advise_values
+from trainer.impossible_memory import describe_excess
 
 if TYPE_CHECKING:
     import inspect
@@ -74,8 +75,10 @@ def _place_if_about_arguments(error: Exception) -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or its class."""
-    return (str(error).strip() or type(error).__name__).partition("\n")[0].rstrip(".")
+    """Return the first line of an error's message, or its class; or that it asked for too much memory."""
+    return describe_excess(error) or (str(error).strip() or type(error).__name__).partition("\n")[
+        0
+    ].rstrip(".")
 
 
 def is_in_libraries(error: Exception) -> bool:

@@ -76,16 +76,31 @@ class Traces:
 
     ``memory_ran_out`` tells whether the OOM killer was active while the program ran; ``is_trainer``,
     whether the program is the one whose exit code 2 only says that its last line is an error message.
+    ``machine_memory`` is the memory of the machine in bytes; 0 if it is not known.
     """
 
     output_tail: str = ""
     metrics: Mapping[str, float | str] = field(default_factory=dict)
     memory_ran_out: bool = False
     is_trainer: bool = False
+    machine_memory: float = 0
 
 
 def classify(exit_code: int, traces: Traces) -> Failure:
     """Classify the failure of a program that ended by itself; the code is negative for a signal."""
+    failure = _classify(exit_code, traces)
+    if failure.kind != FailureKind.OUT_OF_MEMORY:
+        return failure
+    # As for the patterns, they are loaded at the first failure.
+    from orchestrator.runner.impossible_allocations import describe_excess  # noqa: PLC0415
+
+    if excess := describe_excess(failure.message, traces.machine_memory):
+        return Failure(FailureKind.ERROR, f"{excess}: {failure.message}"[:_LONGEST_MESSAGE])
+    return failure
+
+
+def _classify(exit_code: int, traces: Traces) -> Failure:
+    """Classify it, without a look at how much memory it asked for."""
     words = traces.output_tail
     last = words.rstrip().rpartition("\n")[2].strip()
     # As for the patterns, they are loaded at the first failure.
@@ -142,7 +157,7 @@ def _signs() -> Mapping[FailureKind, re.Pattern[str]]:
 
     return {
         FailureKind.OUT_OF_MEMORY: re.compile(
-            r"OutOfMemoryError|\[Errno 12\]|\bMemoryError\b|out of memory|can't allocate memory"
+            r"MemoryError\b|\[Errno 12\]|out of memory|can't allocate memory"
             r"|Cannot allocate memory|std::bad_alloc|CU\w+_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED",
             re.IGNORECASE,
         ),

@@ -19,7 +19,7 @@ from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.records import now
 from orchestrator.rundir.sharing_hosts import this_host
 from orchestrator.rundir.state import Failure, Observation, Record, State, Status
-from orchestrator.runner import mlflow_variables, process_tree, project_files
+from orchestrator.runner import memory_size, mlflow_variables, process_tree, project_files
 from orchestrator.runner.attempt_program import HASH_SEED, STOP_SIGNAL, Cut, Ending, hash_seed
 from orchestrator.runner.composed_config_check import find_mismatch
 from orchestrator.runner.dropped_rank_variables import without_ranks
@@ -222,6 +222,7 @@ def judge_attempt(
         reported.metrics if reported else {},
         memory_ran_out=ending.memory_ran_out,
         is_trainer=begun.program.leaves_results,
+        machine_memory=memory_size.measure(),
     )
     if ending.cut is Cut.UNKNOWN:
         return judge_unknown_sender(directory, status)

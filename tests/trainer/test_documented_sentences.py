@@ -298,6 +298,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
     ],
     "Errors": [
         ("a wrong value,", "test_wrong_configs.py::test_wrong_configuration_is_one_line_before_the_first_step"),
+        ("an argument of an optimizer", "test_pytorch_arguments.py::test_value_that_cannot_be_meant_is_one_line"),
         ("a top-level key that", "test_known_keys.py::test_misspelt_key_is_refused_with_the_right_one"),
         ("a top-level key of", "test_known_keys.py::test_program_says_which_keys_are_not_read"),
         ("a wrong value that your code", "test_wrong_returns.py::test_wrong_value_is_one_line_or_does_no_harm"),
@@ -309,6 +310,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("a loader worker whose", "loading/test_sent_batches.py::test_batch_that_cannot_be_sent_is_refused"),
         ("a loader worker that", "loading/test_worker_failures.py::test_worker_that_is_killed_is_a_lack_of_memory"),
         ("`sys.exit(0)` in", "test_main.py::test_run_that_ends_the_program_itself_has_failed"),
+        ("more memory at once", "test_impossible_memory.py::test_model_that_is_too_large_is_one_line"),
         ("a data set with more", "loading/test_order.py::test_more_samples_than_memory_for_their_order_are_refused"),
         ("Loader workers end", "loading/test_orphans.py::test_no_process_outlives_a_killed_trainer"),
         ("If the loss of a", "test_early_checks.py::test_weights_that_are_not_finite_are_not_saved"),
