@@ -17,7 +17,7 @@ from orchestrator.runner.attempt_program import SIGNALS
         ("json,?nowhere.at_all", ""),
         ("?json.decoder", ""),
         ("json,?broken", ""),
-        ("nowhere", "ModuleNotFoundError"),
+        ("nowhere", "there is no module nowhere"),
         ("broken", "RuntimeError: no license"),
     ],
 )
