@@ -108,7 +108,9 @@ def is_number(value: object) -> bool:
 
 
 def show(value: object) -> str:
-    """Return a config value in the syntax of filters: quoted strings, ``true``, ``null``."""
+    """Return a config value in the syntax of filters: quoted strings, ``true``, ``null``, also in lists."""
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return f'"{value}"' if isinstance(value, str) else str(value)

@@ -660,7 +660,7 @@ def test_config_names_and_folders_may_be_others(tmp_path: Path) -> None:
         (["+_filters=5"], "_filters is not a list of strings"),
         (["+_filters=[a,5]"], "_filters, number 2: 5 is not a string"),
         (["+_filters=[null]"], "_filters, number 1: null is not a string"),
-        (["+_filters=[{a:1}]"], "_filters, number 1: {'a': 1} is not a string"),
+        (["+_filters=[{a:1}]"], '_filters, number 1: {"a": 1} is not a string'),
         (["experiment_id='" + "é" * 200 + "'"], "cannot be the name of a folder"),
         (["experiment_id=' '"], "experiment_id ' ' cannot be the name of a folder"),
         (["experiment_id=.."], "experiment_id '..' cannot be the name of a folder"),

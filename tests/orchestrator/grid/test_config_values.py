@@ -34,7 +34,11 @@ def test_labels_of_two_values_are_two_labels(one: Any, other: Any) -> None:
 
 @pytest.mark.parametrize(
     ("value", "label"),
-    [("mlp", "mlp"), ("1", '"1"'), ("true", '"true"'), ("", '""'), (None, "null"), (1, "1")],
+    [
+        *(("mlp", "mlp"), ("1", '"1"'), ("true", '"true"'), ("", '""'), (None, "null"), (1, "1")),
+        ([1, "a", None, True], '[1, "a", null, true]'),
+        ({"a": ["é"]}, '{"a": ["é"]}'),
+    ],
 )
 def test_label_is_quoted_only_where_it_must_be(value: Any, label: str) -> None:
     assert label_of(value) == label
@@ -137,7 +141,10 @@ def test_values_are_the_same_within_their_type_and_numbers_by_value(
     assert same(right, left) is equal
 
 
-@given(st.none() | st.booleans() | st.integers() | st.text("abc de", min_size=1))
+SCALAR = st.none() | st.booleans() | st.integers() | st.text("abc de'", min_size=1)
+
+
+@given(SCALAR | st.lists(SCALAR, max_size=3) | st.dictionaries(st.just("a"), SCALAR))
 def test_value_is_written_as_yaml_reads_it(value: Any) -> None:
     """What a message shows can be copied into a filter."""
     assert yaml.safe_load(show(value)) == value

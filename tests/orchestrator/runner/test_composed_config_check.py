@@ -68,7 +68,7 @@ def _leave(folder: Path, text: str) -> Path:
         ("lr: 0.1", "lr: 0.2", "lr is 0.2 there, 0.1 in the run's config"),
         ("text: '0.1'", "text: 0.1", 'text is 0.1 there, "0.1" in the run\'s config'),
         ("text: '0.1'", "text: 1e-1", 'text is 0.1 there, "0.1" in the run\'s config'),
-        ("a: null", "a: '???'", "model.layers is [1, {'a': '???'}] there, [1, {'a': None}] in"),
+        ("a: null", "a: '???'", 'model.layers is [1, {"a": "???"}] there, [1, {"a": null}] in'),
         ("lr: 0.1", "lr: ???", 'lr is "???" there, 0.1 in the run\'s config'),
         ("steps: 3.0\n", "", "steps is only in the run's config, 3"),
         ("steps: 3.0", "steps: 3\nmore: {key: secret}", "more.key is only there"),
