@@ -1,8 +1,8 @@
 """Generates experiments of every kind of run, and reads their raw files independently with pandas.
 
 Kinds: finished ones of the trainer and of foreign programs, failed, stopped, killed, live, and pending
-ones, runs of another grid, duplicate points, repeated steps, results with the names of metrics, torn and
-damaged files.
+ones, runs of another grid, and that extend others, duplicate points, repeated steps, results with the names
+of metrics, torn and damaged files. An axis may have values of any type.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import fcntl
 import json
 import os
 import random
+import re
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +33,8 @@ CONFIG = """\
 results_dir: {folder}/results
 experiment_id: made
 lr: 0.1
+extra: 0
+iterations: 6
 model: {{name: mlp, width: 16}}
 checkpoint: {{metric: validation/loss, mode: min}}
 seed: 0
@@ -38,19 +42,49 @@ orch: {{command: ["true"], tracking: {{enabled: false}}}}
 """
 METRICS = ("validation/loss", "train/loss", "validation/accuracy")
 ITERATIONS = 6
+LONGER = 9
+# Values of an axis as they are given, and as tables show them.
+VALUES = {
+    "true": "true",
+    "'true'": '"true"',
+    "false": "false",
+    "null": "null",
+    "'null'": '"null"',
+    "1": "1",
+    "'1'": '"1"',
+    "''": '""',
+    "[]": "[]",
+    "[1,2]": "[1, 2]",
+    "[1,'2',null,true]": '[1, "2", null, true]',
+    "'[1, 2]'": '"[1, 2]"',
+    "'a,b'": "a,b",
+    "'a, b | c & d'": "a, b | c & d",
+    "'x=y'": "x=y",
+    "{a:1,b:[2]}": '{"a": 1, "b": [2]}',
+}
 
 
 @dataclass
 class Generated:
-    """An experiment; ``grid`` are the overrides of its grid, ``live`` the runs whose lock is held."""
+    """An experiment; ``grid`` are the overrides of its grid, ``live`` the runs whose lock is held.
+
+    ``keys`` are the columns of :func:`read_runs` for the axes that are not averaged over, by their key.
+    """
 
     folder: Path
     grid: list[str]
+    keys: dict[str, str] = field(default_factory=lambda: {"lr": "lr", "model.width": "width"})
     live: set[str] = field(default_factory=set)
 
     @property
     def training(self) -> Path:
         return self.folder / "results/made/training"
+
+    def place_of(self, overrides: Mapping[str, Any]) -> tuple[object, ...]:
+        """Return the values of a row on these axes as :func:`read_runs` has them."""
+        return tuple(
+            json.dumps(overrides[key]) if key == "extra" else overrides[key] for key in self.keys
+        )
 
     def arguments(self, command: str, *more: str) -> list[str]:
         return ["--config-dir", str(self.folder / "conf"), command, *more]
@@ -68,6 +102,12 @@ def generate(folder: Path, seed: int, locks: ExitStack) -> Generated:
     grid = [f"lr={','.join(map(str, [*lrs, lrs[0]]))}", f"model.width={','.join(map(str, widths))}"]
     grid.append(f"seed={','.join(map(str, seeds))}")
     made = Generated(folder, grid)
+    if rng.random() < 0.6:
+        grid.append(f"extra={','.join(rng.sample([*VALUES], 2))}")
+        made.keys["extra"] = "extra"
+    if rng.random() < 0.4:
+        grid.append(f"iterations={ITERATIONS},{LONGER}")
+        made.keys["iterations"] = "iterations"
     foreign = ["lr=7.0", f"seed={','.join(map(str, seeds))}"]
     for words in (grid, foreign):
         planned = load_plan(source_of(parse_arguments(made.arguments("plan", *words))))
@@ -76,23 +116,47 @@ def generate(folder: Path, seed: int, locks: ExitStack) -> Generated:
             if rng.random() < 0.1:
                 continue  # it is pending, and has no directory
             path = planned.experiment.create(run).path
-            _fill(path, rng, made, locks)
+            _fill(path, rng, made, locks, _finished_one(path) if rng.random() < 0.7 else None)
     (made.training / "not-a-run").mkdir()
     (made.training / "notes.txt").write_text("mine")
     return made
 
 
-def _fill(path: Path, rng: random.Random, made: Generated, locks: ExitStack) -> None:
+def _finished_one(path: Path) -> Path | None:
+    """Return the shorter run that differs in nothing but its iterations, if it is finished."""
+    own = _read_config(path)
+    if own.pop("iterations") == ITERATIONS:
+        return None
+    for other in path.parent.glob("*/results.json"):
+        config = _read_config(other.parent)
+        if config.pop("iterations") == ITERATIONS and config == own:
+            return other.parent
+    return None
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load((path / "config.yaml").read_text()))
+
+
+def _fill(
+    path: Path, rng: random.Random, made: Generated, locks: ExitStack, extended: Path | None
+) -> None:
     """Leave in a run directory what a run of a random kind leaves."""
     rare = ["failed", "stale", "running", "pending", "killed", "torn", "program", "program"]
     kind = rng.choice([*["done"] * 6, *rare])
     if kind == "pending":
         return
-    last = ITERATIONS if kind in ("done", "program") else rng.randint(0, ITERATIONS - 1)
+    total = int(_read_config(path)["iterations"])
+    last = total if kind in ("done", "program") else rng.randint(0, total - 1)
     points = _points(last, rng)
-    if (
-        kind == "done" and rng.random() < 0.3
-    ):  # a retry from the beginning wrote the first ones twice
+    if extended and kind != "program":
+        extended_points = [
+            json.loads(line) for line in (extended / "metrics.jsonl").read_text().splitlines()
+        ]
+        points = [*extended_points, *(each for each in points if each["step"] > ITERATIONS)]
+        record = {"run_id": extended.name, "iteration": ITERATIONS}
+        (path / "extended.json").write_text(json.dumps(record))
+    elif kind == "done" and rng.random() < 0.3:  # a retry from the beginning wrote some twice
         points = [{**point, "value": 9.0} for point in points[: len(points) // 2]] + points
     lines = [json.dumps(point) for point in points]
     if kind == "killed":
@@ -161,6 +225,11 @@ def _report(path: Path, rng: random.Random) -> None:
     (path / "progress.json").write_text(text[:30] if rng.random() < 0.2 else text)
 
 
+def read_override(word: str) -> object:
+    """Return the value that a word of :data:`VALUES` stands for."""
+    return yaml.safe_load(re.sub(r"([:,])", r"\1 ", word) if word[0] in "[{" else word)
+
+
 def read_runs(made: Generated) -> pd.DataFrame:
     """Return one row per run directory, read from the raw files by other code than the program's."""
     rows = []
@@ -183,11 +252,13 @@ def read_runs(made: Generated) -> pd.DataFrame:
                 "lr": config["lr"],
                 "width": config["model"]["width"],
                 "seed": config["seed"],
+                "extra": json.dumps(config["extra"]),
+                "iterations": config["iterations"],
                 "best": found["best"].get("validation/loss"),
                 "test": found["test"].get("test/accuracy"),
             }
         )
-    columns = ["run_id", "state", "lr", "width", "seed", "best", "test"]
+    columns = ["run_id", "state", "lr", "width", "seed", "extra", "iterations", "best", "test"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -257,3 +328,11 @@ def read_points(made: Generated) -> pd.DataFrame:
 def in_grid(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs that the grid names; the foreign ones have a learning rate of their own."""
     return runs[runs["lr"] != 7.0]
+
+
+def at_place(made: Generated, runs: pd.DataFrame, place: tuple[object, ...]) -> pd.DataFrame:
+    """Return the runs with these values on the axes."""
+    chosen = runs
+    for column, value in zip(made.keys.values(), place, strict=True):
+        chosen = chosen[chosen[column] == value]
+    return chosen

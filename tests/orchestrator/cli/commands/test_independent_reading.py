@@ -17,7 +17,7 @@ from thinning import others_in_soak
 import orch
 from orchestrator.cli.main import call
 
-from .generated import Generated, generate, in_grid, read_metrics, read_points, read_runs
+from .generated import Generated, at_place, generate, in_grid, read_metrics, read_points, read_runs
 
 # Soak tests take all of them.
 EXPERIMENTS = others_in_soak(range(300), range(4))
@@ -99,17 +99,16 @@ def test_results_of_rows(
         ],
         columns=["run_id", "key", "value"],
     ).merge(runs, on="run_id")
-    keys = ["lr", "width"]
     for row in found["rows"]:
-        place = row["overrides"]["lr"], row["overrides"]["model.width"]
-        own = runs[(runs["lr"] == place[0]) & (runs["width"] == place[1])]
+        place = made.place_of(row["overrides"])
+        own = at_place(made, runs, place)
         states = Counter(own["state"]) + Counter(pending=row["runs"] - len(own))
         assert row["states"] == dict(states)
-        values = table[(table["lr"] == place[0]) & (table["width"] == place[1])]
+        values = at_place(made, table, place)
         assert set(row["metrics"]) == set(values["key"])
         for key, cell in row["metrics"].items():
             assert_cell(cell, values[values["key"] == key]["value"].to_numpy())
-    assert len(found["rows"]) >= len(runs.groupby(keys))
+    assert len(found["rows"]) >= len(runs.groupby([*made.keys.values()]))
     ranked = [row["metrics"].get(found["sorted_by"]) for row in found["rows"]]
     numbers = [float(cell["mean"]) for cell in ranked if cell and cell["mean"] != "nan"]
     assert numbers == sorted(numbers, reverse=found["better"] != "less")
@@ -143,6 +142,19 @@ def test_status(experiment: Callable[[int], Generated], number: int, told: Told)
     assert {state for it, state in of_grid.items() if it not in states} <= {"pending"}
 
 
+def is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def leaves_of(key: str, value: object, columns: list[str]) -> dict[str, object]:
+    """Return the values at the ends of a value by their keys: those that a frame with these columns has."""
+    if isinstance(value, dict | list) and value:
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        parts = [leaves_of(f"{key}.{name}", item, columns) for name, item in items]
+        return {name: item for part in parts for name, item in part.items()}
+    return {key: value} if key in columns and value is not None else {}
+
+
 @pytest.mark.parametrize("number", EXPERIMENTS)
 def test_loaded_frame_and_curves(experiment: Callable[[int], Generated], number: int) -> None:
     """States, configs, metrics and points of all runs, those of unfinished ones as well."""
@@ -154,17 +166,20 @@ def test_loaded_frame_and_curves(experiment: Callable[[int], Generated], number:
     frame = grid.frame()
     assert list(frame.index) == sorted(runs.index)
     assert dict(frame["state"]) == dict(runs["state"])
-    for column, key in (("lr", "lr"), ("model.width", "width"), ("seed", "seed")):
+    numbers = {"lr": "lr", "model.width": "width", "seed": "seed", "iterations": "iterations"}
+    for column, key in numbers.items():
         shown = frame[column] if column in frame else runs[key].iloc[0]
         assert (runs[key] == shown).all()
+    of_extra = [column for column in frame if column.split(".")[0] == "extra"]
+    for run_id, row in frame[of_extra].iterrows():
+        there = {key: value for key, value in row.items() if not is_missing(value)}
+        assert there == leaves_of("extra", json.loads(runs.loc[run_id, "extra"]), of_extra), run_id
     for run_id, metrics in read_metrics(made).items():
         assert grid[run_id].metrics == pytest.approx(metrics, rel=1e-12, nan_ok=True)
         assert {key: frame.loc[run_id, key] for key in metrics} == pytest.approx(
             metrics, nan_ok=True
         )
-        others = (
-            set(frame.columns) - set(metrics) - {"state", "iteration", "lr", "model.width", "seed"}
-        )
+        others = set(frame.columns) - set(metrics) - {"state", "iteration", *numbers, *of_extra}
         assert all(math.isnan(frame.loc[run_id, key]) for key in others)
     order = ["run_id", "key", "step"]
     curves = grid.curves().sort_values(order)[[*order, "value"]].reset_index(drop=True)

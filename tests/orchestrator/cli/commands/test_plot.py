@@ -52,21 +52,17 @@ def draw(made: Generated, *words: str) -> Picture:
     return draw_picture(found, compare_as_asked(found, options), options)
 
 
-def expected_lines(made: Generated, metric: str) -> dict[tuple[float, int], pd.DataFrame]:
+def expected_lines(made: Generated, metric: str) -> dict[tuple[object, ...], pd.DataFrame]:
     """Return mean, deviation and number of runs at each step, of each row with a finished run."""
     points = read_points(made)
     runs = in_grid(read_runs(made))
     merged = points[points["key"] == metric].merge(runs[runs["state"] == "done"], on="run_id")
     return {
-        (lr, width): group.groupby("step")["value"].agg(
+        place: group.groupby("step")["value"].agg(
             mean=lambda v: v.mean() if np.isfinite(v).all() else np.nan, std="std", count="count"
         )
-        for (lr, width), group in merged.groupby(["lr", "width"])
+        for place, group in merged.groupby([*made.keys.values()])
     }
-
-
-def key_of(overrides: dict[str, float]) -> tuple[float, int]:
-    return overrides["lr"], int(overrides["model.width"])
 
 
 @pytest.mark.parametrize("number", EXPERIMENTS)
@@ -94,7 +90,7 @@ def test_lines_are_the_means_that_pandas_computes(
         assert list(own[run_id].get_xdata()) == list(curve["step"])
         values = np.where(np.isfinite(curve["value"]), curve["value"], np.nan)
         assert np.array_equal(own[run_id].get_ydata(), values, equal_nan=True)
-    rows = [key_of(dict(row.overrides)) for row in picture.rows]
+    rows = [made.place_of(row.overrides) for row in picture.rows]
     drawn = dict(zip([key for key in rows if key in expected], means, strict=True))
     for key, frame in expected.items():
         whole = frame["count"] == runs_with(made, metric)[key]
@@ -107,7 +103,7 @@ def runs_with(made: Generated, metric: str) -> pd.Series:
     """Return the number of finished runs with a metric, by row."""
     points, runs = read_points(made), in_grid(read_runs(made))
     merged = points[points["key"] == metric].merge(runs[runs["state"] == "done"], on="run_id")
-    return merged.groupby(["lr", "width"])["run_id"].nunique()
+    return merged.groupby([*made.keys.values()])["run_id"].nunique()
 
 
 @pytest.mark.parametrize("number", EXPERIMENTS)
@@ -142,24 +138,27 @@ def test_bands_are_the_deviations_that_pandas_computes(
 def test_heat_map_and_axis_show_the_means_of_the_results(
     experiment: Callable[[int], Generated], number: int
 ) -> None:
-    """The best values, of the finished runs of the grid."""
+    """The best values, of the finished runs of the grid; of a heat map, over all other axes."""
     made = experiment(number)
     runs = in_grid(read_runs(made))
     done = runs[runs["state"] == "done"]
-    expected = done.groupby(["lr", "width"])["best"].mean().dropna()
+    expected = done.groupby([*made.keys.values()])["best"].mean().dropna()
     if expected.empty:
         with pytest.raises(UsageError, match=r"no run|no metric"):
             draw(made, *made.grid, "--x", "lr", "best/validation/loss")
         return
-    picture = draw(made, *made.grid, "--x", "lr", "best/validation/loss")
+    picture = draw(made, *made.grid, "--x", "lr", "best/validation/loss", "--top", "99")
     found = [
         (x, y)
         for container in picture.figure.axes[0].containers
         for x, y in zip(*container.lines[0].get_data(), strict=True)
     ]
-    wanted = sorted((lr, value) for (lr, _), value in expected.items())
+    wanted = sorted((lr, value) for (lr, *_), value in expected.items())
     assert np.allclose(sorted(found), wanted, rtol=1e-12, atol=0)
-    picture = draw(made, *made.grid, "--heat", "lr", "model.width", "test/accuracy")
+    others = [key for key in made.keys if key not in ("lr", "model.width")]
+    averaged = [*(["seed"] if "," in made.grid[2] else []), *others] if others else []
+    over = [word for key in averaged for word in ("--over", key)]
+    picture = draw(made, *made.grid, *over, "--heat", "lr", "model.width", "test/accuracy")
     shown = np.ma.filled(picture.figure.axes[0].images[0].get_array(), np.nan).flatten()
     tests = done.groupby(["lr", "width"])["test"].mean().dropna()
     assert sorted(shown[~np.isnan(shown)]) == pytest.approx(sorted(tests))

@@ -21,7 +21,7 @@ from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Failure, Record, Status
 
 from .conftest import Grid, leave, write_log
-from .generated import Generated, generate, in_grid, read_runs
+from .generated import VALUES, Generated, generate, in_grid, read_override, read_runs
 from .pages import Page
 
 # Soak tests take all of them.
@@ -62,11 +62,20 @@ def test_page_says_what_pandas_reads(
     done = runs[runs["state"] == "done"]
     over = "one row per run" if "," not in made.grid[2] else "standard deviation over seed"
     results = page.table(over)
+    texts = {json.dumps(read_override(word)): told for word, told in VALUES.items()}
     keys = list(
-        zip(results.column_of_numbers("lr"), results.column_of_numbers("model.width"), strict=True)
+        zip(
+            *(
+                results.column(key) if key == "extra" else results.column_of_numbers(key)
+                for key in made.keys
+            ),
+            strict=True,
+        )
     )
+    done = done.replace({"extra": texts})
+    by_row = [*made.keys.values()]
     for header, column in (("best/validation/loss", "best"), ("test/accuracy", "test")):
-        expected = done.groupby(["lr", "width"])[column].mean().dropna()
+        expected = done.groupby(by_row)[column].mean().dropna()
         if expected.empty:
             assert header not in results.headers
             continue
@@ -75,7 +84,7 @@ def test_page_says_what_pandas_reads(
         assert set(found) == set(expected.index)
         assert np.allclose([found[key] for key in expected.index], expected, rtol=1e-12, atol=0)
     counted = dict(zip(keys, results.column_of_numbers("runs"), strict=True))
-    finished = done.groupby(["lr", "width"]).size()
+    finished = done.groupby(by_row).size()
     assert {key: count for key, count in counted.items() if count} == finished.to_dict()
     single = page.table("in the order of the results")
     states = Counter(single.column("state"))
