@@ -10,7 +10,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.forecast_output import describe_accuracy, range_as_json
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.next_command import next_command, options_of_experiment
-from orchestrator.cli.tables import note, say_done
+from orchestrator.cli.tables import note, pronoun_of, say_done
 from orchestrator.config.halving_settings import NO_HALVING
 from orchestrator.execution.events import Ended, ExecutionResult
 from orchestrator.execution.remaining_time import describe_seconds
@@ -117,8 +117,7 @@ def _summarize(
 def _describe_left(outcome: ExecutionResult) -> str:
     if outcome.is_misused:  # the same command would end in the same way
         return f"{outcome.left} left"
-    it = "it" if outcome.left == 1 else "them"
-    return f"{outcome.left} left, the same command continues {it}"
+    return f"{outcome.left} left, the same command continues {pronoun_of(outcome.left)}"
 
 
 def describe_pauses(pauses: Pauses) -> str:
@@ -137,9 +136,8 @@ def describe_paused(paused: int, failed: int, planned: Work, options: argparse.N
     ``failed`` of them have failed.
     """
     words = ["run", *(["--halving", NO_HALVING] if planned.settings.halving else [])]
-    it = "it" if paused == 1 else "them"
     told = f"{paused} paused by halving" + (f" ({failed} of them failed)" if failed else "")
-    return f"{told}. To continue {it}:\n  {next_command(options, *words)}"
+    return f"{told}. To continue {pronoun_of(paused)}:\n  {next_command(options, *words)}"
 
 
 def end_settled(planned: Work) -> dict[RunId, Ended]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.results_output import order_of
-from orchestrator.cli.tables import count_of
+from orchestrator.cli.tables import count_of, pronoun_of
 from orchestrator.planning.curve_scale import scale_without_diverged
 from orchestrator.planning.learning_curves import Band
 from orchestrator.planning.results_by_axis import cell_in
@@ -87,7 +87,8 @@ def notes_on_runs(compared: ResultsTable, found: ComparedRuns) -> Iterator[str]:
     if states := _states(found):
         yield f"without results: {states}"
     if found.others:
-        yield f"{count_of(found.others, 'other run')} of the experiment: not of this grid, --all includes them"
+        those, them = count_of(found.others, "other run"), pronoun_of(found.others)
+        yield f"{those} of the experiment: not of this grid, --all includes {them}"
 
 
 def describe_metric(metric: str, step: int | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from orchestrator.cli.next_command import next_command
+from orchestrator.cli.tables import pronoun_of
 from orchestrator.errors import UsageError
 from orchestrator.rundir.sharing_hosts import Host, KnownHosts, host_of
 from orchestrator.rundir.state import Status
@@ -48,7 +49,7 @@ def tell_unproven(planned: Work, options: argparse.Namespace, console: Console) 
     for host, count in counts.items():
         runs = "1 run is" if count == 1 else f"{count} runs are"
         text = (
-            f"{runs} left alone: host {host} may be executing {'it' if count == 1 else 'them'}, which"
+            f"{runs} left alone: host {host} may be executing {pronoun_of(count)}, which"
             f" cannot be seen from here. Continue there, or, if it is off:"
             f" {command} --host-is-gone {host}"
         )

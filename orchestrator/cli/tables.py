@@ -260,6 +260,11 @@ def count_of(number: int, noun: str, plural: str = "s") -> str:
     return f"{number} {noun}{'' if number == 1 else plural}"
 
 
+def pronoun_of(number: int) -> str:
+    """Return the pronoun that stands for some runs."""
+    return "it" if number == 1 else "them"
+
+
 def say_done(done: int, number: int) -> str:
     """Return how many of some runs are done."""
     return f"{done} of {number} {'run is' if number == 1 else 'runs are'} done"

@@ -13,7 +13,7 @@ from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of
 from orchestrator.cli.results_output import print_comparison
 from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
 from orchestrator.cli.safe_output import write
-from orchestrator.cli.tables import count_of, note
+from orchestrator.cli.tables import count_of, note, pronoun_of
 from orchestrator.errors import UsageError
 from orchestrator.planning.mixed_code import describe_mixed_code
 from orchestrator.planning.paired_difference import paired_differences
@@ -89,4 +89,6 @@ def _print(
         console.print(Text(printable(f"these runs were made by {mixed}"), style="yellow"))
     if found.others:
         those = count_of(found.others, "other run")
-        console.print(note(f"{those} of the experiment: --all compares them as well"))
+        console.print(
+            note(f"{those} of the experiment: --all compares {pronoun_of(found.others)} as well")
+        )

@@ -12,7 +12,7 @@ from orchestrator.cli.pilots_output import pilots_as_json, print_pilots
 from orchestrator.cli.run_json import states_as_json, status_as_json, summary_as_json
 from orchestrator.cli.status_source import open_source
 from orchestrator.cli.status_table import print_status
-from orchestrator.cli.tables import ROWS_WITHOUT_ASKING, count_of, note
+from orchestrator.cli.tables import ROWS_WITHOUT_ASKING, count_of, note, pronoun_of
 from orchestrator.execution.live_usage import UNKNOWN, look_at
 from orchestrator.execution.stop_requests import StopRequests
 from orchestrator.execution.visible_gpus import Nvml
@@ -110,7 +110,8 @@ def _print_runs(
         those = count_of(status.others, "other run")
         live = status.count(with_others=True)[State.RUNNING] - counts[State.RUNNING]
         running = f", {live} of them running" if live else ""
-        console.print(note(f"{those} of the experiment{running}: --all lists them as well"))
+        them = pronoun_of(status.others)
+        console.print(note(f"{those} of the experiment{running}: --all lists {them} as well"))
 
 
 def _print_json(seen: Seen, options: argparse.Namespace, console: Console) -> None:

@@ -165,7 +165,7 @@ def test_runs_of_the_grid_without_a_directory_are_pending(
     ]
     grid.orch("status", *GRID)
     told = output()
-    assert "3 pending, 1 done\n1 other run of the experiment: --all lists them as well" in told
+    assert "3 pending, 1 done\n1 other run of the experiment: --all lists it as well" in told
     assert other.run_id[:8] not in told
     grid.orch("status", *GRID, "--all")
     told = output()
