@@ -186,8 +186,8 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(
     ("base", "config", "override", "changes"),
     [
-        ("1.3", "", None, False),
-        ("1.3", "hydra: {job: {chdir: true}}", None, True),
+        pytest.param("1.3", "", None, False, marks=pytest.mark.soak),
+        pytest.param("1.3", "hydra: {job: {chdir: true}}", None, True, marks=pytest.mark.soak),
         ("1.3", "", "hydra.job.chdir=true", True),
         ("1.3", "hydra: {job: {chdir: true}}", "hydra.job.chdir=false", False),
         ("1.1", "", None, True),

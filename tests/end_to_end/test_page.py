@@ -34,6 +34,7 @@ with open(os.environ["ORCH_RUN_DIR"] + "/metrics.jsonl", "w") as file:
 LINE = re.compile(r'class="js-line" d="M([^"]+)"')
 
 pytestmark = [
+    pytest.mark.soak,
     pytest.mark.skipif(not BROWSER, reason="there is no Chromium to look at the page with"),
     pytest.mark.filterwarnings("ignore"),  # MLflow's own
 ]

@@ -136,6 +136,7 @@ def test_search_that_has_not_begun_says_what_it_will_cost(folder: Path) -> None:
     assert f"halving by loss, min: 9 to iteration 1, {further}" in _orch(folder, "run").stdout
 
 
+@pytest.mark.soak
 def test_more_points_are_compared_with_those_before(folder: Path) -> None:
     """The runs that were paused go on if they are now among the best."""
     assert _orch(folder, "run", "--quiet").returncode == 0
@@ -173,6 +174,7 @@ def test_runs_go_on_before_all_points_are_chosen_if_they_need_not_wait(folder: P
     assert any(step == "1" for _, step in order[beyond:])
 
 
+@pytest.mark.soak
 def test_two_processes_halve_one_search_together(folder: Path) -> None:
     """Never a point twice, never more than asked for, and the best of all points go on."""
     command = [sys.executable, "-m", "orchestrator", "run", "--quiet"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from thinning import others_in_soak
 
 from orchestrator.planning.load import ConfigSource, load_plan
 from orchestrator.rundir import code_record
@@ -191,7 +192,9 @@ def test_config_folder_and_name_of_the_command_line_are_known(project: Path) -> 
     assert '"name": "other"' in directory.attempt_logs()[0].read_text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", others_in_soak([signal.SIGKILL, signal.SIGINT], [signal.SIGKILL])
+)
 def test_multirun_that_was_ended_is_continued(project: Path, number: signal.Signals) -> None:
     """Killed, what it has started goes on; interrupted, that is asked to stop: no run is lost."""
     (project / "hold").touch()

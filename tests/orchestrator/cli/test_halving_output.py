@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from thinning import others_in_soak
 
 from orchestrator.errors import OrchestratorError, UsageError
 
@@ -90,7 +91,7 @@ def told_of_halving(
     return lines[at], lines[at + 1]
 
 
-@pytest.mark.parametrize("first", [1, 0], ids=["steps from 1", "steps from 0"])
+@pytest.mark.parametrize("first", others_in_soak([0, 1], [0]), ids="steps from {}".format)
 def test_best_third_of_any_programs_runs_goes_on(
     grid: Grid, output: Callable[[], str], first: int
 ) -> None:
@@ -177,7 +178,9 @@ def test_failed_run_is_told_and_holds_nobody_up(grid: Grid, output: Callable[[],
     assert grid.orch("run", *seeds) == 1  # it is retried
 
 
-@pytest.mark.parametrize("halving", ["loss:min:3:2", "loss:min:3:2:async"])
+@pytest.mark.parametrize(
+    "halving", others_in_soak(["loss:min:3:2", "loss:min:3:2:async"], ["loss:min:3:2:async"])
+)
 def test_grid_of_which_all_runs_fail_goes_on_with_none(
     grid: Grid, output: Callable[[], str], halving: str
 ) -> None:
@@ -195,7 +198,7 @@ def test_grid_of_which_all_runs_fail_goes_on_with_none(
         )
 
 
-@pytest.mark.parametrize("mode", ["loss:min:3", "loss:min:3:async"])
+@pytest.mark.parametrize("mode", others_in_soak(["loss:min:3", "loss:min:3:async"], ["loss:min:3"]))
 def test_run_that_fails_right_at_its_rung_does_not_keep_the_only_place(
     grid: Grid, output: Callable[[], str], mode: str
 ) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from attempts import carry_out, failure_of, recorded
+from thinning import combined
 
 from orchestrator.grid.identity import identify
 from orchestrator.rundir.state import Record, State, Status
@@ -146,25 +147,25 @@ def test_program_that_reports_no_progress_has_paused_by_what_it_has_logged(
         )
 
 
-@pytest.mark.parametrize("iterations", [None, 9])
 @pytest.mark.parametrize(
-    ("first", "second", "told", "ends"),
-    [
-        ((1, 2, 3), (), "6", State.FAILED),
-        ((1, 2, 3), (4, 5), "6", State.STALE),
-        ((2,), (4, 6), "6", State.STALE),
-        ((1, 2, 3), (), "2", State.STALE),  # it is there already
-    ],
+    ("case", "iterations"),
+    combined(
+        case=[
+            ((1, 2, 3), (), "6", State.FAILED),
+            ((1, 2, 3), (4, 5), "6", State.STALE),
+            ((2,), (4, 6), "6", State.STALE),
+            ((1, 2, 3), (), "2", State.STALE),  # it is there already
+        ],
+        iterations=[None, 9],
+    ),
 )
 def test_program_that_reports_no_progress_has_to_log_something_new(
     experiment: ExperimentDirectory,
     monkeypatch: pytest.MonkeyPatch,
     iterations: int | None,
-    first: Sequence[int],
-    second: Sequence[int],
-    told: str,
-    ends: State,
+    case: tuple[Sequence[int], Sequence[int], str, State],
 ) -> None:
+    first, second, told, ends = case
     directory = experiment.create(identify({"iterations": iterations, "x": 1}, {}))
     monkeypatch.setenv(STOP_AFTER, "3")
     carry_out(directory, "sh", "-c", append(*first))
@@ -175,16 +176,17 @@ def test_program_that_reports_no_progress_has_to_log_something_new(
         assert failure_of(directory)[1].startswith("it exited with code 0, was to pause after")
 
 
-@pytest.mark.parametrize(("iterations", "ends"), [(None, State.FAILED), (9, State.STALE)])
-@pytest.mark.parametrize("step", [2, 100])
+@pytest.mark.parametrize(
+    ("known", "step"), combined(known=[(None, State.FAILED), (9, State.STALE)], step=[2, 100])
+)
 def test_program_that_logs_now_and_then_may_log_nothing_up_to_its_next_pause(
     experiment: ExperimentDirectory,
     monkeypatch: pytest.MonkeyPatch,
     step: int,
-    iterations: int | None,
-    ends: State,
+    known: tuple[int | None, State],
 ) -> None:
     """As long as the last iteration is known, which ends it; told the same twice, it has to log something."""
+    iterations, ends = known
     directory = experiment.create(identify({"iterations": iterations, "x": 1}, {}))
     for attempt, told in enumerate(("2", "3"), 1):
         monkeypatch.setenv(STOP_AFTER, told)
@@ -218,8 +220,9 @@ def test_run_that_counts_from_0_is_done_once_no_other_reading_is_left(
     assert directory.observe().state is ends
 
 
-@pytest.mark.parametrize("iterations", [None, 9])
-@pytest.mark.parametrize("again", [(), (6, 7)])
+@pytest.mark.parametrize(
+    ("again", "iterations"), combined(again=[(), (6, 7)], iterations=[None, 9])
+)
 def test_what_a_lost_attempt_has_logged_does_not_show_that_a_run_is_done(
     experiment: ExperimentDirectory,
     monkeypatch: pytest.MonkeyPatch,
