@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 import gc
 import threading
-from collections import ChainMap, UserDict, UserList, UserString, deque
+from collections import ChainMap, Counter, UserDict, UserList, UserString, deque
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import date, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property, lru_cache, partial
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from queue import Queue
 from types import FunctionType, GeneratorType, MappingProxyType, MethodType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -53,6 +53,7 @@ CACHED: Final = type(lru_cache(lambda: None))
 # Attributes that are searched otherwise, and those that PyTorch saves or sets.
 OF_MODULES: Final = {"training", "_parameters", "_buffers", "_modules"}
 OF_OPTIMIZERS: Final = {"state", "param_groups", "defaults"}
+WHICH: Final = "#"  # before the address of one of several keys of a class
 
 
 class ItemCount(int):
@@ -105,7 +106,7 @@ def _items_of(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
     """Yield the items of a container, and how many there are."""
     if isinstance(value, dict):  # not by methods of a subclass, which may do anything
         yield path, ItemCount(dict.__len__(value))
-        yield from ((f"{path}[{_key(key)}]", item) for key, item in dict.items(value))
+        yield from _named(path, dict.items(value))
         yield from _objects_in(f"{path}.keys()", dict.__iter__(value))
     elif kind := next((each for each in SEQUENCES if isinstance(value, each)), None):
         yield path, kind.__len__(value)
@@ -119,9 +120,7 @@ def _items_of(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
 
 def _objects_in(path: str, items: Iterable[object]) -> Parts:
     """Yield the keys of a dictionary or the items of a set that are objects, which may change."""
-    return (
-        (f"{path}[{_key(each)}]", each) for each in items if not isinstance(each, (*SIMPLE, tuple))
-    )
+    return _named(path, ((each, each) for each in items if not isinstance(each, (*SIMPLE, tuple))))
 
 
 def _held_weakly(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
@@ -130,13 +129,26 @@ def _held_weakly(path: str, value: Any) -> Parts:  # noqa: ANN401 - as above
         return _objects_in(path, value)
     items = [*value.items()]
     return chain(
-        ((f"{path}[{_key(key)}]", item) for key, item in items),
+        _named(path, items),
         _objects_in(f"{path}.keys()", (key for key, _ in items)),
     )
 
 
-def _key(key: object) -> str:
-    return repr(key) if isinstance(key, (str, int, float)) else type(key).__name__
+def _named(path: str, items: Iterable[tuple[object, object]]) -> Parts:
+    """Yield values with the paths that their keys give them.
+
+    A key that is an object is named by its class. Of several, each keeps its name when others come and go.
+    """
+    some = [*islice(items, MOST_ITEMS)]
+    kinds = Counter(type(key) for key, _ in some)
+    for key, value in some:
+        if isinstance(key, (str, int, float)) or (
+            isinstance(key, tuple) and all(isinstance(each, SIMPLE) for each in key)
+        ):
+            name = repr(key)
+        else:
+            name = type(key).__name__ + (f"{WHICH}{id(key)}" if kinds[type(key)] > 1 else "")
+        yield f"{path}[{name}]", value
 
 
 def _cached_by(path: str, function: Any) -> Parts:  # noqa: ANN401 - as above

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 FUNCTIONS: Final = ("criterion",)  # groups that may name a function with some of its arguments
 # Groups in which no class of PyTorch has a use for NaN: a comparison with it is silently false.
 NUMBERS: Final = ("criterion", "scheduler", "dataloader")
+OF_SAMPLES: Final = ("collate_fn",)  # it may pad them with NaN
 PYTORCHS: Final = "torch."
 OF_PYTORCH: Final = ("optimizer", "scheduler", "criterion")
 
@@ -39,7 +40,8 @@ def check_arguments(settings: Config, group: str, handed: Iterable[str] = ()) ->
     for name in handed:
         if settings.get(name) is not None:
             raise ConfigError(f"{group}.{name}: the trainer sets this argument. Remove it.")
-    if group in NUMBERS and (wrong := next(_not_numbers(settings, group), None)):
+    numbers = {name: value for name, value in settings.items() if name not in OF_SAMPLES}
+    if group in NUMBERS and (wrong := next(_not_numbers(numbers, group), None)):
         raise ConfigError(f"{wrong}: nan is not a number. Correct it.")
     if group in OF_PYTORCH and (line := next(wrong_values(settings, group), None)):
         raise ConfigError(line)

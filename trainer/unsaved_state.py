@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from trainer.compute_environment import process_settings
 from trainer.loading.loaded_batches import TensorBatches
-from trainer.object_parts import ItemCount
+from trainer.object_parts import WHICH, ItemCount
 from trainer.reached_values import reached_values
 from trainer.read_only import added_by_others
 from trainer.run_files import say
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_NAMED: Final = 5
 LOOKS: Final = 2  # after this many iterations
+ADDRESS: Final = re.compile(rf"{WHICH}\d+")
 
 
 class UnsavedState:
@@ -66,8 +68,9 @@ class UnsavedState:
             if _differ(now.get(path, value), value) and _counts(value, self._looks)
         ]
         if changed:
-            these = ", ".join(changed[:MOST_NAMED])
-            more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
+            named = [*dict.fromkeys(ADDRESS.sub("", path) for path in changed)]
+            these = ", ".join(named[:MOST_NAMED])
+            more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
             when = "the first iteration" if self._looks == 1 else "the first iterations"
             say(
                 f"note: {these}{more} changed in {when}, and no state_dict() saves that: a resumed"

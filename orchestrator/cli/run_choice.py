@@ -108,9 +108,12 @@ def _own_value(
     override: Override, described: ExperimentConfig, directory: RunDirectory
 ) -> Value | Missing:
     with suppress(RunDirectoryError):
-        if described.folder.is_choice(override):
+        config = directory.read_hashed_config()
+        if not described.folder.is_choice(override):
+            return look_up(config, override.key_or_group)
+        # A group whose configs only say what varies has no place of its own in the config of a run.
+        if not isinstance(look_up(config, name_of(override).replace("/", ".")), Missing):
             return directory.read_chosen().known_choices.get(name_of(override))
-        return look_up(directory.read_hashed_config(), override.key_or_group)
     return None
 
 

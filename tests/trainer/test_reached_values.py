@@ -78,7 +78,7 @@ class Sequence(list[int]):
         (LARGE, {"x.held": (MOST_BYTES + 1, None)}),
         ({KEPT: 1}, {"x.held": 1, "x.held[Holder]": 1, "x.held.keys()[Holder].held": 2}),
         ({KEPT}, {"x.held": 1, "x.held[Holder].held": 2}),
-        ({(1, 2): 3}, {"x.held": 1, "x.held[tuple]": 3}),
+        ({(1, 2): 3}, {"x.held": 1, "x.held[(1, 2)]": 3}),
         (ref(KEPT), {"x.held.held": 2}),
         (WeakKeyDictionary({KEPT: 1}), {"x.held[Holder]": 1, "x.held.keys()[Holder].held": 2}),
         (WeakValueDictionary({"a": KEPT}), {"x.held['a'].held": 2}),
@@ -87,6 +87,20 @@ class Sequence(list[int]):
 )
 def test_values_are_found_by_their_paths(held: object, found: dict[str, object]) -> None:
     assert reached_values({"x": Holder(held)}) == found
+
+
+@pytest.mark.parametrize("make", [set, WeakSet, dict.fromkeys])
+def test_objects_of_a_class_keep_their_names_when_others_come_and_go(
+    make: Callable[[list[Holder]], object],
+) -> None:
+    items = [Holder(number) for number in range(4)]
+    held = Holder(make(items[:3]))
+    before = reached_values({"x": held})
+    held.held = make(items[1:])
+    now = reached_values({"x": held})
+    kept = {path for path in before if path in now and "#" in path}
+    assert len(kept) == (4 if make == dict.fromkeys else 2)
+    assert {path: before[path] for path in kept} == {path: now[path] for path in kept}
 
 
 def test_looking_at_a_file_in_memory_changes_neither_its_value_nor_its_position() -> None:

@@ -11,6 +11,11 @@ from trainer.refused_arguments import check_arguments
 
 NAN = float("nan")
 LOSS = {"_target_": "torch.nn.CrossEntropyLoss"}
+PADDING = {
+    "_target_": "torch.nn.utils.rnn.pad_sequence",
+    "_partial_": True,
+    "padding_value": NAN,
+}
 WEIGHT = {"_target_": "torch.tensor", "data": [1.0, NAN]}
 
 
@@ -38,6 +43,7 @@ def test_argument_is_refused_in_one_line(
         ("criterion", {"_target_": "torch.nn.HuberLoss", "delta": float("inf")}),
         ("criterion", {"_target_": "own.Loss", "missing": NAN}),
         ("dataloader", {"sampler": {"_target_": "own.Sampler", "missing": NAN}}),
+        ("dataloader", {"collate_fn": PADDING}),
         ("model", {"_target_": "torch.nn.ConstantPad1d", "padding": 1, "value": NAN}),
         ("optimizer", {"params": None, "_partial_": False}),
     ],

@@ -2,12 +2,14 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.run_choice import choose_runs, separate_runs
+from orchestrator.cli.run_choice import choose_runs, refuse_contradictions, separate_runs
 from orchestrator.errors import FilterError, UsageError
 from orchestrator.grid.identity import Run
+from orchestrator.planning.load import ConfigSource, Planned, load_plan
 from orchestrator.rundir.experiment import ExperimentDirectory
 
 
@@ -72,3 +74,29 @@ def test_condition_that_cannot_be_read_is_an_error(experiment: ExperimentDirecto
 def test_experiment_without_runs_has_none_to_choose(experiment: ExperimentDirectory) -> None:
     with pytest.raises(UsageError, match="nothing was started"):
         choose_runs(options("0123"), experiment)
+
+
+def test_choice_contradicts_a_run_only_if_it_has_a_place_in_its_config(tmp_path: Path) -> None:
+    """Configs of a group that say what varies may differ: it is the same run."""
+    for group, name, text in (
+        ("model", "mlp", "kind: mlp"),
+        ("model", "cnn", "kind: cnn"),
+        ("training", "few", "# @package _global_\nhydra: {sweeper: {params: {seed: '0,1'}}}"),
+        ("training", "many", "# @package _global_\nhydra: {sweeper: {params: {seed: '0,1,2'}}}"),
+    ):
+        (tmp_path / group).mkdir(exist_ok=True)
+        (tmp_path / group / f"{name}.yaml").write_text(text)
+    (tmp_path / "config.yaml").write_text(
+        f"defaults: [_self_, {{model: mlp}}, {{training: few}}]\nresults_dir: {tmp_path}\n"
+        "experiment_id: small\nseed: 0\n"
+    )
+
+    def planned(*words: str) -> Planned:
+        return load_plan(ConfigSource(tmp_path, "config", words))
+
+    made = planned("training=few", "model=mlp")
+    made.experiment.training.mkdir(parents=True)
+    directories = [made.experiment.create(each.run) for each in made.plan.decisions]
+    refuse_contradictions(planned("training=many", "model=mlp").described, directories)
+    with pytest.raises(UsageError, match="has model=mlp, and the command line says model=cnn"):
+        refuse_contradictions(planned("training=many", "model=cnn").described, directories)
