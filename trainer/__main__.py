@@ -39,10 +39,11 @@ class StopSignals:
     """The signals that ask the program to stop; the handler only sets a flag of the trainer.
 
     The trainer checks the flag between two iterations. A request that arrives before the trainer is
-    built is not lost.
+    built is not lost. Processes that the run's own code forks inherit the handlers, but end as usual.
     """
 
     def __init__(self) -> None:
+        self.process = os.getpid()
         self.received: int | None = None
         self.trainer: ModularTaskTrainer | None = None
 
@@ -57,6 +58,10 @@ class StopSignals:
         trainer.stop_requested = self.received is not None
 
     def _receive(self, signum: int, _frame: FrameType | None) -> None:
+        if os.getpid() != self.process and signum == signal.SIGTERM:
+            # Python ends its daemonic processes so, and would wait for this one for ever.
+            signal.signal(signum, signal.SIG_DFL)
+            os.kill(os.getpid(), signum)
         self.received = signum
         if self.trainer is not None:
             self.trainer.stop_requested = True

@@ -48,12 +48,15 @@ class NewFile:
         """Return the file, which is already open."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        """Close the file, and remove it after an error."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: object
+    ) -> None:
+        """Close the file, and remove it after an error, which gets its name."""
         # After an error, closing may raise it again; the first one is already raised.
         with suppress(OSError) if kind is not None else nullcontext():
             os.close(self._descriptor)
         if kind is not None:
+            name_file(error, self.temporary)
             self.temporary.unlink(missing_ok=True)
 
     @property
@@ -192,6 +195,9 @@ def append_durably(path: Path, content: bytes) -> None:
     try:
         write_all(descriptor, content)
         os.fsync(descriptor)
+    except OSError as error:
+        name_file(error, path)
+        raise
     finally:
         os.close(descriptor)
 
@@ -204,9 +210,22 @@ def write_all(descriptor: int, content: bytes | bytearray | memoryview) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Sync a folder, so that new, replaced and linked names in it are durable."""
+    """Sync a folder, so that new, replaced and linked names in it are durable.
+
+    Raises:
+        OSError: If it cannot be synced; the error has its name.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        name_file(error, folder)
+        raise
     finally:
         os.close(descriptor)
+
+
+def name_file(error: BaseException | None, path: Path) -> None:
+    """Give an error that has no name, as one of writing or syncing, the name of the file."""
+    if isinstance(error, OSError) and error.filename is None:
+        error.filename = str(path)

@@ -183,10 +183,20 @@ class Outputs:
         replace_file(self._progress, line.encode(), durable=False)
 
     def write_results(self, results: Mapping[str, object]) -> None:
-        """Replace `results.json`, and return once it is on the disk."""
+        """Replace `results.json`, and return once it is on the disk.
+
+        Raises:
+            OSError: If it is not; the file is removed then, since it says that the run is done.
+        """
         document = json.dumps({"schema": 1, **results}, indent=2, allow_nan=False) + "\n"
-        replace_file(self.run_dir / RESULTS, document.encode(), durable=True)
-        sync_folder(self.run_dir)
+        path = self.run_dir / RESULTS
+        replace_file(path, document.encode(), durable=True)
+        try:
+            sync_folder(self.run_dir)
+        except OSError:
+            with suppress(OSError):
+                path.unlink()
+            raise
 
 
 def say(line: str) -> None:

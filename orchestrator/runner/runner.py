@@ -242,12 +242,11 @@ def _has_finished(directory: RunDirectory, begun: Begun, ending: Ending) -> bool
     A program that was asked to stop, and exits with code 0, may have saved its state or nothing at
     all. It is done only if it has completed its progress or written results in this attempt.
     """
-    if begun.program.leaves_results:
-        return directory.results.exists()
-    if ending.cut is None or begun.limits.stop.zero_is_done:
-        return True
     (progress, results), now = begun.signs, directory.signs_of_the_end()
-    if now[1] and now[1] != results:
+    has_results = bool(now[1]) and now[1] != results
+    if begun.program.leaves_results:
+        return has_results
+    if has_results or ending.cut is None or begun.limits.stop.zero_is_done:
         return True
     reported = directory.read_progress() if now[0] != progress else None
     return reported is not None and reported.is_complete

@@ -42,8 +42,10 @@ def test_error_leaves_the_old_file_and_no_temporary_one(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left on device: '.*results\.json"):
         replace_file(path, b"new", durable=True)
+    with pytest.raises(OSError, match=r"No space left on device: '.*results\.json'"):
+        append_durably(path, b"")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["results.json"]  # noqa: PTH208
 

@@ -1,4 +1,4 @@
-"""An allocation that exceeds all the memory there is fails in one line, and is not a lack of memory."""
+"""An allocation that exceeds all the memory there is fails in one line, and does not count as out of memory."""
 
 from __future__ import annotations
 

@@ -225,6 +225,16 @@ def test_disk_that_refuses_what_the_trainer_writes_is_one_line(
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_daemonic_process_of_the_runs_own_code_ends_with_the_run(
+    make_run: MakeRun, start: Start, *, fails: bool
+) -> None:
+    """It inherits the handlers of the trainer, and Python waits for it at the end."""
+    run_dir = make_run(curriculum={"_target_": "forking_modules.Forking", "fails": fails})
+    assert start(run_program, str(run_dir)) == int(fails)
+    assert (run_dir / "results.json").exists() != fails
+
+
 ENDINGS = ["exit", "exit with 0", "exit with 3", "exit with words", "raise KeyboardInterrupt"]
 PLACES = ["iteration_begin", "step_end", "iteration_end"]
 

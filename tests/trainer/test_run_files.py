@@ -1,8 +1,10 @@
 """What the trainer leaves in a run directory can be read by any program at any moment."""
 
+import errno
 import io
 import json
 import os
+import stat
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -172,3 +174,23 @@ def test_line_is_printed_whatever_the_runs_code_did_to_stdout(
     assert below.getvalue() == "a line\n"
     monkeypatch.setattr(sys, "__stdout__", None)
     say("another line")
+
+
+def test_results_that_may_not_be_on_the_disk_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would say that the run is done, which has failed; its next attempt writes them again."""
+    sync, outputs = os.fsync, Outputs(tmp_path)
+
+    def fail(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match=f"Input/output error: '{tmp_path}'"):
+            outputs.write_results({"test": {}})
+    assert not (tmp_path / "results.json").exists()
+    outputs.write_results({"test": {}})
+    assert json.loads((tmp_path / "results.json").read_text()) == {"schema": 1, "test": {}}

@@ -1,4 +1,4 @@
-"""A program that asked for more memory than there is has failed; one that may get it later ran out of it."""
+"""A program that asked for more memory than there is has failed; one that may get it later is out of memory."""
 
 from __future__ import annotations
 

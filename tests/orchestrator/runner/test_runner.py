@@ -80,6 +80,18 @@ def test_trainers_error_is_told_without_its_exit_code(
     assert ended.failure == Failure("error", message)
 
 
+def test_trainer_is_done_if_it_has_left_results_in_this_attempt(directory: RunDirectory) -> None:
+    """Those of an attempt before say nothing about the end of this one."""
+    directory.results.write_text("{}")
+    running = Status(Record.RUNNING, 2, "now", "here", 1)
+    begun = Begun(directory.path, TRAINER, NO_LIMITS, running, 0, directory.signs_of_the_end())
+    ended = judge_attempt(directory, begun, Ending(0, None), "")
+    assert ended.failure is not None
+    assert "before it had written its results" in ended.failure.message
+    directory.results.write_text('{"test": {}}')
+    assert judge_attempt(directory, begun, Ending(0, None), "").record is Record.DONE
+
+
 def test_killed_program_tells_the_signal(directory: RunDirectory) -> None:
     """A program that is killed, by the kernel for memory for example, has failed."""
     assert carry_out(directory, "sh", "-c", "kill -9 $$") is Verdict.FAILED

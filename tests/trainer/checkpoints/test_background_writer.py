@@ -238,7 +238,10 @@ def test_refusing_disk_ends_the_run_in_one_line_and_leaves_what_was_there(
     saboteur = sabotage(tmp_path, "iteration_begin", 4, "limit_file_size")
     run_dir = make_run(iterations=40, curriculum=saboteur)
     assert start(run_program, str(run_dir)) == 1
-    assert (run_dir / "err.log").read_text() == "orch: OSError: [Errno 27] File too large\n"
+    file = run_dir / "checkpoints" / "new.pt.tmp"
+    assert (
+        run_dir / "err.log"
+    ).read_text() == f"orch: OSError: [Errno 27] File too large: '{file}'\n"
     last = int(checkpoints_of(run_dir)[-1].name[:6])
     assert last in (2, 3)
     assert points_of(run_dir)[-1]["step"] == last
