@@ -15,7 +15,7 @@ from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.grid_templates import make_templates
 from orchestrator.config.load import load_experiment
 from orchestrator.config.overrides import as_override
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, RunDirectoryError
 from orchestrator.grid.config_diff import find_differences
 from orchestrator.grid.config_values import DELETED, Missing, look_up
 from orchestrator.grid.filters_per_point import FILTERS
@@ -42,15 +42,18 @@ _FORMS: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class OwnCommand:
-    """The command that yields a run; None if there is none, and ``differs_in`` says why."""
+    """The command that yields a run; None if there is none, and ``differs_in`` or ``unreadable`` says why."""
 
     command: str | None
     differs_in: tuple[str, ...] = ()
     overrides: tuple[str, ...] | None = None
+    unreadable: str = ""
 
     @property
     def reason(self) -> str:
         """Why there is no command, as a message for the user."""
+        if self.unreadable:
+            return self.unreadable
         named = ", ".join(self.differs_in[:_SHOWN])
         more = len(self.differs_in) - _SHOWN
         named += f" and {more} more keys" if more > 0 else ""
@@ -65,6 +68,10 @@ def find_own_command(
     Of the original command line the values of the run are recorded. If the current config yields
     another run, the keys that differ are overridden one by one.
     """
+    try:
+        directory.read_hashed_config()
+    except RunDirectoryError as error:
+        return OwnCommand(None, unreadable=str(error).removesuffix("."))
     given = {text.partition("=")[0].lstrip("+~"): text for text in options.overrides}
     untyped = {
         key: value for key, value in report.given.items() if key.removeprefix(DELETED) not in given

@@ -95,7 +95,9 @@ class ExperimentDirectory:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise RunDirectoryError(f"{self.training}: {error.strerror}.") from None
+            raise RunDirectoryError(
+                f"{self.training}: {error.strerror}. Check its permissions, or choose another results_dir."
+            ) from None
         return [RunId(name) for name in sorted(names) if is_run_id(name)]
 
     def observe(self, run_ids: Iterable[RunId]) -> dict[RunId, Observation]:

@@ -91,10 +91,8 @@ def _runs(options: argparse.Namespace, planned: Planned, run_ids: Sequence[RunId
 def _own_run(options: argparse.Namespace, directory: RunDirectory) -> Run:
     found = find_own_command(options, directory, report_on(directory))
     if found.overrides is None:
-        raise UsageError(
-            f"{directory.run_id} cannot be executed again: {found.reason}."
-            " Restore the config, or choose other runs."
-        )
+        advice = "" if found.unreadable else " Restore the config, or choose other runs."
+        raise UsageError(f"{directory.run_id} cannot be executed again: {found.reason}.{advice}")
     return load_plan(replace(source_of(options), overrides=found.overrides)).plan.selection.runs[0]
 
 

@@ -70,6 +70,24 @@ def test_changes_of_the_config_are_undone(project: Project) -> None:
     assert words(project.command(directory)) == ["seed=1", "width=1"]
 
 
+@pytest.mark.parametrize("content", ["seed: 7\n", "a: [", None])
+def test_run_whose_config_cannot_be_read_is_not_said_to_differ(
+    project: Project, content: str | None
+) -> None:
+    """Edited, damaged or not readable: nobody knows in what it differs."""
+    directory = project.make("seed=1,9")
+    directory.config.unlink()
+    if content is None:
+        directory.config.mkdir()
+    else:
+        directory.config.write_text(content)
+    found = project.command(directory)
+    assert found.command is None
+    assert found.reason.startswith(f"{directory.config}: ")
+    assert "another config" not in found.reason
+    assert not found.reason.endswith(".")
+
+
 def test_run_of_quite_another_config_has_no_command(project: Project) -> None:
     directory = project.make("seed=1,9")
     more = "".join(f"k{number}: 1\n" for number in range(20))
