@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import IO, Any
+import re
+from typing import IO, Any, Final
+
+_OF_THE_SYSTEM: Final = re.compile(
+    r"\[Errno \d+\] (?P<why>[^:'\"]+)(?:: '(?P<path>[^']+)')?(?: -> '(?P<target>[^']+)')?"
+)
 
 
 def printable(text: str) -> str:
@@ -26,6 +31,18 @@ def harmless(text: str) -> str:
 def one_line(text: str) -> str:
     """Return a string of several lines as one line without unprintable characters."""
     return printable(" ".join(text.split("\n")) if "\n" in text else text)
+
+
+def path_first(message: str) -> str:
+    """Return the message of an ``OSError``, ``[Errno 2] No such file: 'a'``, as ``a: No such file``.
+
+    Of two paths, of a rename, the second is named. Any other message is returned as it is.
+    """
+    found = _OF_THE_SYSTEM.fullmatch(message)
+    if found is None:
+        return message
+    path = found["target"] or found["path"]
+    return f"{path}: {found['why']}" if path else found["why"]
 
 
 class HarmlessStream:

@@ -99,9 +99,15 @@ def _summarize(
     failed = [ended for ended in outcome.ended.values() if ended.state is State.FAILED]
     shown = options_of_experiment(options) if failed else options
     for ended in failed:
-        has_log = planned.experiment.run(ended.run.run_id).attempt_logs()
-        look = next_command(shown, "logs" if has_log else "show", short(ended.run.run_id))
-        parts = (("failed ", "red"), describe_point(ended.run.overrides), (f"  {look}", "dim"))
+        directory = planned.experiment.run(ended.run.run_id)
+        about = "logs" if directory.attempt_logs() else "show" if directory.path.exists() else ""
+        # Of a run without a directory nothing can be shown; why it failed has been told.
+        look = next_command(shown, about, short(ended.run.run_id)) if about else ""
+        parts = (
+            ("failed ", "red"),
+            describe_point(ended.run.overrides),
+            (f"  {look}".rstrip(), "dim"),
+        )
         console.print(Text.assemble(*parts), soft_wrap=True)
     if outcome.gave_up:
         console.print(Text(f"ended early: {outcome.gave_up}", style="yellow"))

@@ -115,7 +115,9 @@ def choose_log(directory: RunDirectory, attempt: int | None) -> Path:
     """
     found = directory.attempt_logs()
     if not found:
-        raise UsageError(f"run {directory.run_id} has no log: {directory.observe().reason.removesuffix('.')}.")
+        raise UsageError(
+            f"run {directory.run_id} has no log: {directory.observe().reason.removesuffix('.')}."
+        )
     if attempt is None:
         return found[-1]
     chosen = directory.attempt_log(attempt)

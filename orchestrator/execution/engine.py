@@ -23,6 +23,7 @@ from orchestrator.rundir.durable import is_shortage
 from orchestrator.rundir.folder_lock import HeldLockError
 from orchestrator.rundir.state import State
 from orchestrator.runner.failure_classes import LOST, Traces, classify, classify_unbegun
+from orchestrator.sanitize import path_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -168,7 +169,7 @@ class Engine:
             else:
                 failure = classify(1, Traces(str(error)))
                 if not self._tries_again(decision, failure, decision.seen):
-                    reason = f"it could not be started: {error}"
+                    reason = f"it could not be started: {path_first(str(error))}"
                     self._ended.add_unrecorded(run, reason, failure)
                     self._weigh(failure, time.monotonic())
             return
@@ -243,7 +244,7 @@ class Engine:
         else:
             failure = classify_unbegun(complaint)
             if not self._tries_again(decision, failure, seen):
-                reason = f"its runner failed: {failure.message}"
+                reason = f"its runner failed: {path_first(failure.message)}"
                 self._ended.add_unrecorded(decision.run, reason, failure, running)
                 self._weigh(failure, running.since)
 

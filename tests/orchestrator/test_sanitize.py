@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sanitize import HarmlessStream, harmless, one_line, printable
+from orchestrator.sanitize import HarmlessStream, harmless, one_line, path_first, printable
 
 SEQUENCE = "\x1b[2J\x07red\x1b]0;title\x9b"
 
@@ -28,6 +28,27 @@ def test_harmless_text_keeps_line_breaks_and_tabs_only(text: str) -> None:
 )
 def test_carriage_return_overwrites_nothing(text: str, expected: str) -> None:
     assert harmless(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device", "/a: b"), "/a: b: No space left on device"),
+        (OSError(30, "Read-only", "/x.new", None, "/x"), "/x: Read-only"),
+        (OSError(24, "Too many open files"), "Too many open files"),
+        (OSError(2, "No such file", "/it's"), '[Errno 2] No such file: "/it\'s"'),
+        (OSError("nothing"), "nothing"),
+    ],
+)
+def test_path_of_an_error_comes_first(error: OSError, told: str) -> None:
+    """As in all other messages; the target of a rename is where the user looks."""
+    assert path_first(str(error)) == told
+
+
+@given(st.text())
+def test_other_messages_stay(text: str) -> None:
+    message = f"run.lock: {text}"
+    assert path_first(message) == message
 
 
 @given(st.text())

@@ -1,5 +1,6 @@
 """``orch run`` does what ``orch plan`` shows."""
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.cli import forecast_output
+from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Record
 
 from .conftest import Grid, write_log
@@ -100,6 +102,23 @@ def test_only_attempts_have_logs_to_be_looked_at(grid: Grid, output: Callable[[]
     has_log = any(grid.experiment.training.rglob("attempt-*.log"))
     assert ("orch logs" in line) == has_log
     assert ("orch show" in line) != has_log
+
+
+def test_run_without_a_directory_is_told_with_its_reason(
+    grid: Grid, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be shown of it."""
+    use_command(grid, "true")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "/x/.new-1", None, "/x")
+
+    monkeypatch.setattr(ExperimentDirectory, "create", refuse)
+    for more in ([], ["--quiet"]):
+        assert grid.orch("run", "seed=7", "--retries=0", *more) == 1
+        told = output()
+        assert told.count("it could not be started: /x: Read-only file system") == 1
+        assert "orch show" not in told
 
 
 def test_damaged_record_of_a_finished_run_is_rebuilt_without_repeating_it(
