@@ -9,13 +9,14 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from orchestrator.cli.broken_pipe import TolerantStream, discard
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.errors import FilterError, OrchestratorError, PreloadError
+from orchestrator.errors import FilterError, OrchestratorError, PreloadError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 _STDERR: Final = 2
 _COMPLETE: Final = "__complete"  # how the scripts of orch completion ask
 _GARBAGE: Final = 100_000  # allocations before a garbage collection
+_FOLDER_IS_GONE: Final = UsageError(
+    "the working folder was removed. Change to a folder that is there."
+)
 
 
 def main() -> None:
@@ -49,6 +53,8 @@ def _main() -> None:
     # Modules and the plan live to the end: collecting garbage among them repeatedly, and again at
     # exit, would take a fifth of the time of a small plan.
     gc.set_threshold(_GARBAGE)
+    # Some launchers ignore it, which processes inherit: the kernel would keep no exit code of a run.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _occupy_standard_descriptors()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -84,6 +90,14 @@ def _main() -> None:
     sys.exit(code)
 
 
+def _is_folder_gone() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 # as little as possible
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def _execute(arguments: Sequence[str]) -> int | str | None:
     """Execute a command line, print a user error as one line, and return the exit code."""
     try:
@@ -106,6 +120,7 @@ def _complain(error: Exception) -> None:
     from orchestrator.config.message_redaction import describe_error  # noqa: PLC0415 # errors only
     from orchestrator.sanitize import harmless, one_line  # noqa: PLC0415 # as above
 
+    error = _FOLDER_IS_GONE if _is_folder_gone() else error
     has_lines = isinstance(error, FilterError | PreloadError)
     said = describe_error(error, sys.argv[1:])
     text = harmless(said) if has_lines else one_line(said)

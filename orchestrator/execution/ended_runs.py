@@ -10,6 +10,7 @@ from orchestrator.execution.events import Advanced, Ended
 from orchestrator.execution.pause_price import PausePrice
 from orchestrator.rundir.state import State
 from orchestrator.runner.failure_classes import has_failed_by_itself
+from orchestrator.sanitize import path_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,10 +93,10 @@ class EndedRuns:
         self._board.show(ended)
 
     def add_unrecorded(
-        self, run: Run, reason: str, failure: Failure, running: Running | None = None
+        self, run: Run, what: str, why: str, failure: Failure, running: Running | None = None
     ) -> None:
         """Keep and show a failure that the run's directory does not tell of."""
-        self.add(run, State.FAILED, reason, running=running)
+        self.add(run, State.FAILED, f"{what}: {path_first(why)}", running=running)
         self._note_failed(run.run_id, State.FAILED, failure)
 
     def _note_failed(self, run_id: RunId, state: State, failure: Failure | None) -> None:

@@ -23,7 +23,6 @@ from orchestrator.rundir.durable import is_shortage
 from orchestrator.rundir.folder_lock import HeldLockError
 from orchestrator.rundir.state import State
 from orchestrator.runner.failure_classes import LOST, Traces, classify, classify_unbegun
-from orchestrator.sanitize import path_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -169,8 +168,8 @@ class Engine:
             else:
                 failure = classify(1, Traces(str(error)))
                 if not self._tries_again(decision, failure, decision.seen):
-                    reason = f"it could not be started: {path_first(str(error))}"
-                    self._ended.add_unrecorded(run, reason, failure)
+                    what = "it could not be started"
+                    self._ended.add_unrecorded(run, what, str(error), failure)
                     self._weigh(failure, time.monotonic())
             return
         started = AttemptStarted(run, decision.action, number, slot, decision.reason)
@@ -244,8 +243,8 @@ class Engine:
         else:
             failure = classify_unbegun(complaint)
             if not self._tries_again(decision, failure, seen):
-                reason = f"its runner failed: {path_first(failure.message)}"
-                self._ended.add_unrecorded(decision.run, reason, failure, running)
+                what = "its runner failed"
+                self._ended.add_unrecorded(decision.run, what, failure.message, failure, running)
                 self._weigh(failure, running.since)
 
     def _was_removed(self, run_id: RunId, complaint: str) -> bool:

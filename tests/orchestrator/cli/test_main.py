@@ -274,3 +274,34 @@ def test_output_that_cannot_be_written_is_one_line_and_exit_code_2(project: Path
         )
     assert ended.returncode == 2
     assert ended.stderr == "orch: [Errno 28] No space left on device\n"
+
+
+IGNORING = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv({0}, [{0}, *{1}])"
+
+
+def test_exit_codes_are_kept_where_a_launcher_ignores_ended_children(project: Path) -> None:
+    """The kernel would throw them away: each run had failed, though its program had not."""
+    orch = ["-m", "orchestrator", "run", "orch.command=[sh,-c,'exit {seed}']", "seed=0,3"]
+    program = IGNORING.format(repr(sys.executable), orch)
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    found = [json.loads(path.read_text()) for path in project.glob("results/x/**/status.json")]
+    assert sorted((each["state"], each["exit_code"]) for each in found) == [
+        ("done", 0),
+        ("failed", 3),
+    ]
+
+
+def test_working_folder_that_was_removed_is_one_line(tmp_path: Path) -> None:
+    """The system says only that there is no such file."""
+    (tmp_path / "gone").mkdir()
+    program = "import os; from orchestrator.cli.main import main; os.rmdir(os.getcwd()); main()"
+    command = [sys.executable, "-c", program, "plan"]
+    ended = subprocess.run(
+        command, cwd=tmp_path / "gone", capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "orch: the working folder was removed. Change to a folder that is there.\n"
+    )
