@@ -93,4 +93,5 @@ def describe_waiting(problem: str, waiting: Backlog, command: str) -> str:
             f"MLflow: {waiting} have not arrived. The reporter of another process is sending what this"
             f" experiment has, these included. If it ends before they arrive:\n  {command}"
         )
-    return f"MLflow: {problem}; {waiting} wait. To deliver them:\n  {command}"
+    waits, them = ("wait", "them") if waiting.points > 1 else ("waits", "it")
+    return f"MLflow: {problem}; {waiting} {waits}. To deliver {them}:\n  {command}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import yaml
 from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from yaml.reader import ReaderError
 
 from orchestrator.config.credential_check import without_secret
 from orchestrator.config.shell_quoting import quoted_override
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from hydra.core.config_loader import ConfigLoader
 
+_TAB: Final = "found character '\\t'"
+_FOR_TABS: Final = ". Write spaces in place of the tab"
 _REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError)
 # Errors inside Hydra that it does not expect, but that some configs cause.
 _STUMBLES = (AssertionError, AttributeError, KeyError, TypeError)
@@ -261,7 +264,11 @@ def _line(error: BaseException) -> str:
             return f"{error.filename}: {what}" if error.filename else what
         case yaml.MarkedYAMLError(problem_mark=yaml.Mark() as mark):
             place = f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: "
-            return place + str(error.problem).removeprefix(place)
+            problem = str(error.problem).removeprefix(place)
+            return f"{place}{problem}{_FOR_TABS if _TAB in problem else ''}"
+        case ReaderError(name=name, position=position, character=int(character)):
+            what = f"the character U+{character:04X} at position {position} is not allowed in YAML"
+            return f"{name}: {what}. Remove it, or write it in double quotes with a backslash"
     lines = (line.strip() for line in str(error).splitlines())
     # These lines name OmegaConf's own classes and repeat the key.
     kept = [line for line in lines if line and not line.startswith(_OF_OMEGACONF)]

@@ -182,7 +182,7 @@ def test_password_of_a_tracking_server_is_told_nobody(project: Path) -> None:
     ran = orch(project, "run", "rate=1", STORE=store)
     assert ran.returncode == 0
     assert (
-        "connection refused); 1 point of 1 run wait. To deliver them:\n  orch sync rate=1"
+        "connection refused); 1 point of 1 run waits. To deliver it:\n  orch sync rate=1"
         in ran.stdout
     )
     synced = orch(project, "sync", "rate=1", STORE=store)

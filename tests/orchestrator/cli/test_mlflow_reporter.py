@@ -15,6 +15,13 @@ def test_command_delivers_what_the_server_did_not_take() -> None:
     )
 
 
+def test_one_thing_that_waits_is_told_as_one() -> None:
+    told = describe_waiting("it is slow", Backlog(1, 1), "orch sync")
+    assert told == "MLflow: it is slow; 1 point of 1 run waits. To deliver it:\n  orch sync"
+    told = describe_waiting("it is slow", Backlog(2, 0), "orch sync")
+    assert told == "MLflow: it is slow; the state of 2 runs waits. To deliver it:\n  orch sync"
+
+
 def test_other_reporter_delivers_what_it_keeps_from_this_one() -> None:
     """The command is for the case that it is killed."""
     told = describe_waiting(NO_TURN, Backlog(1, 4), "orch sync")

@@ -702,6 +702,18 @@ def test_what_is_wrong_with_an_override_is_said_in_one_line(
     [
         (b"a: [1\nb: 2", "config.yaml, line 2, column 2: expected ',' or ']', but got ':'"),
         (b"a: 1\na: 2", "config.yaml, line 2, column 1: found duplicate key a"),
+        (
+            b"a:\n\tb: 1",
+            "config.yaml, line 2, column 1: found character '\\t' that cannot start any token. Write spaces in place of the tab.",
+        ),
+        (
+            b"a: x\0y",
+            "config.yaml: the character U+0000 at position 4 is not allowed in YAML. Remove it, or write it in",
+        ),
+        (
+            b'a: "\x1b[31m"',
+            "config.yaml: the character U+001B at position 4 is not allowed in YAML. ",
+        ),
         (b"\xff\xfe\x00", "config.yaml: the file is not UTF-8"),
         (b"- 1\n- 2", "the primary config 'config' is not a mapping"),
         (b"5", "the config file is not a mapping"),
