@@ -19,10 +19,8 @@ from trainer.errors import (
     WorkerKilled,
 )
 from trainer.known_keys import describe_unread
-from trainer.loading.worker_failures import killed_workers_told, last_words_after_workers
 from trainer.rank_processes import check_gpus, run_ranks
 from trainer.run_files import CONFIG, say
-from trainer.settings import read_world_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +158,12 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> int:
     cfg = read_config(run_dir / CONFIG)
     # Imported here, so that a signal during the import of PyTorch is not lost.
     from trainer.lazy_compiler import load_late  # noqa: PLC0415
+    from trainer.loading.worker_failures import (  # noqa: PLC0415
+        killed_workers_told,
+        last_words_after_workers,
+    )
     from trainer.ranks import count_ranks  # noqa: PLC0415
+    from trainer.settings import read_world_size  # noqa: PLC0415
     from trainer.trainer import ModularTaskTrainer  # noqa: PLC0415
 
     load_late()

@@ -333,6 +333,12 @@ def test_order_of_sets_is_the_same_in_every_process(make_run: MakeRun, tmp_path:
     assert len(digests) == 1
 
 
+def test_pytorch_is_imported_after_the_program_has_begun_to_listen() -> None:
+    """A request to stop that arrives meanwhile is not lost; and PyTorch is not imported before a restart."""
+    ended = cold("-c", "import sys, trainer.__main__; print('torch' in sys.modules)")
+    assert ended.stdout == "False\n", ended.stderr
+
+
 def test_importing_the_trainer_changes_nothing() -> None:
     """A program that uses it as a library finds PyTorch unchanged."""
     look = (
