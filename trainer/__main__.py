@@ -157,6 +157,7 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> int:
     run_dir = Path(arguments[0])
     cfg = read_config(run_dir / CONFIG)
     # Imported here, so that a signal during the import of PyTorch is not lost.
+    from trainer.callbacks.uncalled import describe_uncalled  # noqa: PLC0415
     from trainer.lazy_compiler import load_late  # noqa: PLC0415
     from trainer.loading.worker_failures import (  # noqa: PLC0415
         killed_workers_told,
@@ -171,9 +172,9 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> int:
     if ranks > count_ranks():
         return run_ranks(ranks, str(cfg.get("device", "auto")), lambda: main(arguments))
     trainer = ModularTaskTrainer(cfg, run_dir)
-    if note := describe_unread(cfg):
-        sys.stderr.write(f"note: {note}\n")
-        trainer.outputs.note = note
+    notes = [note for note in (describe_unread(cfg), describe_uncalled(trainer.modules)) if note]
+    sys.stderr.write("".join(f"note: {note}\n" for note in notes))
+    trainer.outputs.note = " ".join(notes)
     signals.tell(trainer)
     if (told := os.environ.get(STOP_AFTER, "")).isdecimal():
         trainer.stop_after = int(told)

@@ -131,7 +131,7 @@ def check_loss(loss: object, criterion: object, *, is_trained: bool) -> None:
         what = f"has the shape {[*loss.shape]}, but must be one number. Return the mean, or the sum"
     elif loss.requires_grad or not is_trained:
         return
-    raise ConfigError(f"criterion: the loss of {type(criterion).__name__} {what}.")
+    raise ConfigError(f"criterion: the loss of {_name_of(criterion)} {what}.")
 
 
 def predictions_in(outputs: Any) -> Any:  # noqa: ANN401 - as above

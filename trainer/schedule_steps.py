@@ -110,15 +110,21 @@ def rate_of(optimizer: Optimizer) -> float:
     """Return the learning rate of an optimizer's first group.
 
     Raises:
-        ConfigError: If there is none, or it is not a number: a callback, or its `step`, removed it.
+        ConfigError: If there is none, it is not a number, or below 0: a callback, or its `step`, did that.
     """
     try:
-        return float(optimizer.param_groups[0]["lr"])
+        rate = float(optimizer.param_groups[0]["lr"])
     except (LookupError, TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"optimizer: {type(optimizer).__name__} has no learning rate after the steps of an iteration"
             f" ({type(error).__name__}: {error}). Keep its param_groups, each with a number as lr."
         ) from error
+    if rate < 0:
+        raise ConfigError(
+            f"optimizer: {type(optimizer).__name__} has the learning rate {rate} after the steps of an"
+            " iteration, which is below 0. Correct what sets it; maximize: true follows the gradient."
+        )
+    return rate
 
 
 def try_out(make: Callable[[Optimizer], object], optimizer: Optimizer) -> None:

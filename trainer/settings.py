@@ -19,6 +19,7 @@ from trainer.validation_split import SplitSettings, read_split
 Config = Mapping[str, object]
 
 REQUIRED = object()
+LARGEST = 2**63 - 1
 MANY_THREADS = 64  # that a run may have been started with on another machine
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
@@ -83,7 +84,7 @@ def read_settings(config: Config) -> TrainingSettings:
         iterations=_number(config, "iterations", REQUIRED, least=1),
         training_type=_choice(config, "training_type", ("epoch", "step")),
         eval_every=_number(config, "eval_every", 100, least=1),
-        batch_size=_number(config, "batch_size", 32, least=1),
+        batch_size=_batch_size(config),
         accumulate=_number(config, "accumulate", 1, least=1),
         clip_norm=_clip_norm(config),
         precision=_choice(config, "precision", ("float32", "bfloat16", "float16")),
@@ -238,6 +239,13 @@ def _switch(config: Config, key: str, *, default: bool, within: str = "") -> boo
     if not isinstance(value, bool):
         raise ConfigError(f"{within}{key}: {value!r} is neither true nor false. Set one.")
     return value
+
+
+def _batch_size(config: Config) -> int:
+    size = _number(config, "batch_size", 32, least=1)
+    if size > LARGEST:
+        raise ConfigError(f"batch_size: {size} is more than PyTorch can count. Lower it.")
+    return size
 
 
 def _number(config: Config, key: str, default: object, *, least: int, within: str = "") -> int:

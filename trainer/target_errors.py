@@ -75,10 +75,18 @@ def _place_if_about_arguments(error: Exception) -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or its class; or that it asked for too much memory."""
-    return describe_excess(error) or (str(error).strip() or type(error).__name__).partition("\n")[
-        0
-    ].rstrip(".")
+    """Return the first line of an error's message, or its class; or that it asked for too much memory.
+
+    A line that only announces the next one has it, too. Without its class, a `KeyError` is only a key.
+    """
+    if excess := describe_excess(error):
+        return excess
+    lines = str(error).strip().split("\n")
+    said = " ".join(map(str.strip, lines[:2])) if lines[0].endswith(":") else lines[0]
+    is_key = isinstance(error, KeyError)
+    return (f"{type(error).__name__}: {said}" if is_key else said or type(error).__name__).rstrip(
+        "."
+    )
 
 
 def is_in_libraries(error: Exception) -> bool:

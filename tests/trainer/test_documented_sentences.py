@@ -197,6 +197,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("Annotations, and", "callbacks/test_events.py::test_callback_that_fits_gets_its_values"),
         ("A name that begins", "callbacks/test_events.py::test_unknown_callback_is_an_error_with_the_nearest_name"),
         ("An event without", "callbacks/test_events.py::test_events_without_listeners_are_empty_tuples"),
+        ("Only modules have", "callbacks/test_uncalled.py::test_what_has_no_effect_is_told"),
         ("A callback may", ADVICE),
         ("read every", "test_roles.py::test_module_is_not_exchanged"),
         ("To assign one", "test_read_only.py::test_no_attribute_of_the_trainer_is_assigned_by_a_callback"),

@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import (
 )
 
 from trainer.errors import ConfigError
-from trainer.schedule_steps import RateSchedule, take_step, try_out, wants_metric
+from trainer.schedule_steps import RateSchedule, rate_of, take_step, try_out, wants_metric
 
 LOSS = {"validation/loss": 1.0}
 
@@ -70,6 +70,15 @@ class OfMetric(LRScheduler):
 
     def step(self, value: float) -> None:  # type: ignore[override]
         self.value = value
+
+
+def test_rate_that_a_callback_has_made_negative_is_refused(optimizer: SGD) -> None:
+    """The steps would climb; PyTorch refuses it only when an optimizer is made."""
+    optimizer.param_groups[0]["lr"] = 0.0
+    assert rate_of(optimizer) == 0
+    optimizer.param_groups[0]["lr"] = -0.1
+    with pytest.raises(ConfigError, match=r"learning rate -0\.1 after the steps .* below 0"):
+        rate_of(optimizer)
 
 
 def test_required_parameter_is_recognized(optimizer: SGD) -> None:

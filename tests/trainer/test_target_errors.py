@@ -7,6 +7,7 @@ from good_config import CPU, GOOD
 
 from trainer.build import build_modules
 from trainer.errors import ConfigError
+from trainer.target_errors import first_line
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,21 @@ def test_error_in_the_runs_own_code_is_let_through(target: str, error: type[Exce
     """Its traceback says where."""
     with pytest.raises(error):
         build_modules(GOOD | {"model": {"_target_": f"broken_constructors.{target}"}}, CPU)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("one.\ntwo"), "one"),
+        (
+            RuntimeError("Error(s) in loading:\n\tMissing key: 'a'.\nthree"),
+            "Error(s) in loading: Missing key: 'a'",
+        ),
+        (RuntimeError("nothing follows:"), "nothing follows:"),
+        (KeyError(140041366718176), "KeyError: 140041366718176"),
+        (AssertionError(), "AssertionError"),
+    ],
+)
+def test_first_line_says_what_happened(error: Exception, line: str) -> None:
+    """Also where it only announces the second one, or is only a key."""
+    assert first_line(error) == line

@@ -28,7 +28,7 @@ NO_COUNT: list[Any] = [*NO_NUMBER, 0, -1, 1.5, True]
 KEYS: dict[str, list[Any]] = {
     "seed": [*NO_NUMBER, -1, 1.5, True, None],
     "iterations": [*NO_COUNT, None],
-    "batch_size": NO_COUNT,
+    "batch_size": [*NO_COUNT, 2**63],
     "eval_every": NO_COUNT,
     "accumulate": NO_COUNT,
     "clip_norm": [*NO_NUMBER, 0, -1, True, float("nan"), -float("inf")],
@@ -123,10 +123,12 @@ KEYS_OF_GROUPS: list[tuple[str, dict[str, list[Any]]]] = [
             "pin_memry": [True],
             "sampler": [1],
             "batch_size": [3],
+            "evaluation_batch_size": [0, "x", 2**63],
             "timeout": ["x", -1, NAN],
             "prefetch_factor": [2, "x"],
         },
     ),
+    ("scheduler", {"interval": ["step", "x"]}),
     (
         "checkpoint",
         {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from trainer.errors import ConfigError
 from trainer.hydra_targets import call_target
 from trainer.refused_arguments import check_arguments
+from trainer.settings import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,9 +66,9 @@ def read_loading(settings: TrainingSettings) -> Loading:
     if not isinstance(shuffle, bool):
         raise ConfigError(f"dataloader.shuffle: {shuffle!r} is neither true nor false. Set one.")
     _check_samplers(settings, {SAMPLER: sampler, BATCH_SAMPLER: batch_sampler})
-    if size is not None and (type(size) is not int or size < 1):
+    if size is not None and (type(size) is not int or not 1 <= size <= LARGEST):
         raise ConfigError(
-            f"dataloader.evaluation_batch_size: {size!r} is not a whole number of at least 1."
+            f"dataloader.evaluation_batch_size: {size!r} is not a whole number from 1 to 2**63 - 1."
             " Correct it, or remove it to use batch_size."
         )
     _check_kinds(options)
