@@ -1,7 +1,8 @@
 """Compares the config that a Hydra program composed for itself with the config of its run.
 
-Hydra leaves it in ``.hydra/config.yaml`` of its output folder, with interpolations. What cannot be
-resolved here, such as a resolver of the program's own, is not compared.
+Hydra leaves it in ``.hydra/config.yaml`` of its output folder, or in the subfolder that
+``hydra.output_subdir`` names, with interpolations. What cannot be resolved here, such as a resolver of
+the program's own, is not compared.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
 
 OUTPUT: Final = "output"
-_COMPOSED: Final = ".hydra/config.yaml"
+_SUBDIR: Final = ".hydra"
+_COMPOSED: Final = "config.yaml"
 _MOST_KEYS: Final = 5
-_FOLDER: Final = re.compile(r"\+{0,2}hydra\.run\.dir=(?:'(.*)'|\"(.*)\"|(.*))", re.DOTALL)
+_SETTING: Final = re.compile(
+    r"\+{0,2}hydra\.(run\.dir|output_subdir)=(?:'(.*)'|\"(.*)\"|(.*))", re.DOTALL
+)
 _UNKNOWN: Final = object()
 
 
@@ -37,7 +41,7 @@ def find_mismatch(directory: RunDirectory, arguments: Sequence[str]) -> str:
 
     Args:
         directory: The run directory, by its absolute path without links.
-        arguments: The arguments of the program, which may name its output folder.
+        arguments: The arguments of the program, which may name its output folder and the subfolder.
     """
     for folder in dict.fromkeys(_folders(directory.path, arguments)):
         path = folder / _COMPOSED
@@ -58,13 +62,18 @@ def find_mismatch(directory: RunDirectory, arguments: Sequence[str]) -> str:
 
 
 def _folders(run_dir: Path, arguments: Iterable[str]) -> Iterator[Path]:
-    """Yield the folders that are the output folder of a program, if it has one."""
-    yield run_dir
-    yield run_dir / OUTPUT
+    """Yield the folders in which Hydra leaves the config of a program, if it uses Hydra."""
+    outputs, subdirs = [run_dir, run_dir / OUTPUT], [_SUBDIR]
     for argument in arguments:
-        if found := _FOLDER.fullmatch(argument):
-            quoted = found[1] if found[1] is not None else found[2]
-            yield Path(found[3] if quoted is None else re.sub(r"\\(['\"\\])", r"\1", quoted))
+        if found := _SETTING.fullmatch(argument):
+            quoted = found[2] if found[2] is not None else found[3]
+            value = found[4] if quoted is None else re.sub(r"\\(['\"\\])", r"\1", quoted)
+            if found[1] == "output_subdir":
+                subdirs.append(value)
+            else:
+                outputs.append(Path(value))
+    for output in outputs:
+        yield from (output / subdir for subdir in subdirs)
 
 
 def _excluded(directory: RunDirectory) -> list[str]:

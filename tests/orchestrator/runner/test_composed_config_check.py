@@ -158,3 +158,18 @@ def test_run_with_another_config_has_failed(tmp_path: Path, lr: str) -> None:
     else:
         assert verdict is Verdict.FAILED
         assert failure_of(run_dir)[0] == "config-mismatch"
+
+
+@pytest.mark.parametrize("output", ["", "hydra.run.dir={folder}/out"])
+@pytest.mark.parametrize("named", ["hydra.output_subdir=conf", "++hydra.output_subdir='conf'"])
+def test_config_is_found_in_the_subfolder_that_the_command_names(
+    tmp_path: Path, output: str, named: str
+) -> None:
+    """Not only where Hydra leaves it by default."""
+    directory = _run(tmp_path)
+    folder = (tmp_path / "out" if output else directory.path) / "conf"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(SAME.replace("0.1", "0.7", 1))
+    arguments = ["python", "train.py", named, *filter(None, [output.format(folder=tmp_path)])]
+    assert "lr is 0.7 there, 0.1 in" in find_mismatch(directory, arguments)
+    assert find_mismatch(directory, arguments[:2]) == ""
