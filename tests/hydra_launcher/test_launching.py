@@ -192,6 +192,17 @@ def test_config_folder_and_name_of_the_command_line_are_known(project: Path) -> 
     assert '"name": "other"' in directory.attempt_logs()[0].read_text()
 
 
+def test_exit_codes_are_kept_where_ended_children_are_ignored(project: Path) -> None:
+    """As processes inherit from some launchers, or the app itself asks for."""
+    app = project / "train.py"
+    app.write_text(
+        f"import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n{app.read_text()}"
+    )
+    said, code = launch(project, "lr=1")
+    assert code == 0, said
+    assert all(each.is_done() for each in experiment(project).runs())
+
+
 @pytest.mark.parametrize(
     "number", others_in_soak([signal.SIGKILL, signal.SIGINT], [signal.SIGKILL])
 )

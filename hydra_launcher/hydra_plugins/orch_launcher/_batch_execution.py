@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,9 @@ class BatchExecution:
             OrchError: The config or a setting is wrong.
             SystemExit: The user asked to stop.
         """
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            # The kernel would keep no exit code of a run.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # Runs have directories of their own, but a sweeper may write its results there.
         self._sweep_dir.mkdir(parents=True, exist_ok=True)
         try:
