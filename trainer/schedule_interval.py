@@ -56,7 +56,7 @@ def without_interval(config: Config) -> Config:
         ConfigError: If its value is not an interval.
     """
     value = _written(config)
-    if value is None or not read_group(config, "scheduler").get("_target_"):
+    if value is None:
         return config
     if value not in INTERVALS:
         raise ConfigError(f"{KEY}: {value!r} is not one of {', '.join(INTERVALS)}. Correct it.")

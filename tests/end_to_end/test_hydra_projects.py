@@ -253,18 +253,18 @@ def test_structured_configs_compose_as_in_the_program(tmp_path: Path) -> None:
         ("db.color=PINK", "Invalid value 'PINK', expected one of [RED, BLUE]"),
         ("db.port='???'", "db.port has no value (???)"),
         ("lr=a", "Value 'a' of type 'str' could not be converted to Float"),
-        ("orch.setup=[nothing.there]", "orch.setup: nothing.there cannot be imported."),
+        ("orch.setup=[nothing.there]", "orch.setup: there is no module nothing.there."),
     ],
 )
 def test_what_a_schema_rejects_is_said_as_hydra_says_it(
     tmp_path: Path, override: str, message: str
 ) -> None:
-    """In one line, unless it is an error in the user's own code."""
+    """In one line."""
     done = _orch(_write(tmp_path, STRUCTURED), "plan", "--app", "app.py", override)
     assert done.returncode == 2
     assert message in done.stderr
     assert "$" not in done.stderr
-    assert ("Traceback" in done.stderr) == ("orch.setup" in override)
+    assert "Traceback" not in done.stderr
 
 
 def test_environment_file_reaches_the_config_and_the_program(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ KEYS_OF_GROUPS: list[tuple[str, dict[str, list[Any]]]] = [
             "prefetch_factor": [2, "x"],
         },
     ),
-    ("scheduler", {"interval": ["step", "x"]}),
+    ("scheduler", {"interval": ["x"]}),
     (
         "checkpoint",
         {
