@@ -88,10 +88,12 @@ def describe_waiting(problem: str, waiting: Backlog, command: str) -> str:
     """Return what has not arrived, why, and what delivers it."""
     from orchestrator.tracking.progress_messages import NO_TURN  # noqa: PLC0415 # as above
 
+    are_several = waiting.points > 1
     if problem == NO_TURN:
+        have, these, they = ("have", "these", "they") if are_several else ("has", "this", "it")
         return (
-            f"MLflow: {waiting} have not arrived. The reporter of another process is sending what this"
-            f" experiment has, these included. If it ends before they arrive:\n  {command}"
+            f"MLflow: {waiting} {have} not arrived. The reporter of another process is sending what this"
+            f" experiment has, {these} included. If it ends before {they} {'arrive' if are_several else 'arrives'}:\n  {command}"
         )
-    waits, them = ("wait", "them") if waiting.points > 1 else ("waits", "it")
+    waits, them = ("wait", "them") if are_several else ("waits", "it")
     return f"MLflow: {problem}; {waiting} {waits}. To deliver {them}:\n  {command}"

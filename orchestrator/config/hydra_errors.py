@@ -100,17 +100,13 @@ def _is_of_hydra(error: BaseException) -> bool:
 
 @contextmanager
 def offering_similar(config_name: str, loader: ConfigLoader) -> Iterator[None]:
-    """Let the message about a missing primary config offer those that there are, if one is similar.
-
-    Otherwise a module may have to register it, which the message says then.
-    """
+    """Let the message about a missing primary config offer those that there are."""
     try:
         yield
     except MissingConfigException as error:
         if error.missing_cfg_file == config_name:
             names = loader.get_group_options("", ObjectType.CONFIG)
-            there = [name for name in names if not name.startswith("_")]
-            error.options = there if difflib.get_close_matches(config_name, there, n=1) else None
+            error.options = [name for name in names if not name.startswith("_")]
         raise
 
 
@@ -224,15 +220,17 @@ def _say_missing(error: MissingConfigException) -> str:
             f"there is no config '{missing}': it comes with a plugin of Hydra's, which is not installed."
             f" Install it (pip install {plugin}), or remove it from the defaults."
         )
-    if not error.options:
+    options = error.options or ()
+    near = difflib.get_close_matches(name, options, n=1)
+    if not options or not (kind or near):  # a primary config, which a module may have to register
+        there = f" The folder has {', '.join(options)}." if options else ""
         return (
             f"there is no config '{missing}' in the config folder, and no module that was imported"
             " registers it. Create it, register it at the top of the app's module, or name the module"
-            " that does in orch.setup."
+            f" that does in orch.setup.{there}"
         )
-    near = difflib.get_close_matches(str(missing).rpartition("/")[2], error.options, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"there is no config '{missing}'. Choose one of {', '.join(error.options)}.{hint}"
+    return f"there is no config '{missing}'. Choose one of {', '.join(options)}.{hint}"
 
 
 def _say_unknown(key: str, known_keys: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -132,4 +133,6 @@ def _require_axis(compared: ResultsTable, axis: str, option: str) -> None:
             f"Choose one of {', '.join(compared.axes)}" if compared.axes else "They differ in none"
         )
         averaged = ", which is averaged over" if axis in compared.over else ""
-        raise UsageError(f"{option} {axis}: the rows have no such axis{averaged}. {known}.")
+        near = difflib.get_close_matches(axis, compared.axes, n=1)
+        known += f". Did you mean {near[0]}?" if near else "."
+        raise UsageError(f"{option} {axis}: the rows have no such axis{averaged}. {known}")

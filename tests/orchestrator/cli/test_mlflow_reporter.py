@@ -29,3 +29,6 @@ def test_other_reporter_delivers_what_it_keeps_from_this_one() -> None:
         "MLflow: 4 points of 1 run have not arrived. The reporter of another process is sending what"
         " this experiment has, these included. If it ends before they arrive:\n  orch sync"
     )
+    told = describe_waiting(NO_TURN, Backlog(3, 0), "orch sync")
+    assert "the state of 3 runs has not arrived." in told
+    assert "this included. If it ends before it arrives:" in told

@@ -747,7 +747,10 @@ def test_missing_folder_and_missing_config_are_told_apart(tmp_path: Path) -> Non
         ConfigError, match=r"'confg'. Choose one of config. Did you mean 'config'\?"
     ):
         load_experiment(tmp_path, "confg", [])
-    with pytest.raises(ConfigError, match="no config 'other' in the config folder, and no module"):
+    with pytest.raises(
+        ConfigError,
+        match=r"no config 'other' in the config folder, and no module .* The folder has config\.",
+    ):
         load_experiment(tmp_path, "other", [])
 
 

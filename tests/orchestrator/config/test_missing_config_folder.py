@@ -28,3 +28,14 @@ def test_other_ways_to_begin_are_told(
     error = str(missing_config_folder(Path("conf")))
     assert error.startswith(f"there is no config folder 'conf' in {tmp_path}. Change to")
     assert error.endswith(f"--config-dir. {told}")
+
+
+def test_file_is_told_with_the_options_that_name_it(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").touch()
+    error = str(missing_config_folder(tmp_path / "small.yaml"))
+    assert error.endswith(f"not a config folder. Use --config-dir {tmp_path} --config-name small.")
+
+
+def test_absolute_folder_is_not_said_to_be_in_another_one(tmp_path: Path) -> None:
+    error = str(missing_config_folder(tmp_path / "gone"))
+    assert error.startswith(f"there is no config folder '{tmp_path}/gone'. Change to")
