@@ -40,6 +40,7 @@ def results(folder: Path, experiment: str, iterations: int) -> dict[str, Any]:
     return {it["digest"]: it for it in found if it["iterations"] == iterations}
 
 
+@pytest.mark.soak
 def test_longer_grid_ends_as_from_nothing_and_its_points_arrive_once(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/store.db"
     tracked = (*SMALL, f"orch.tracking.uri={uri}", "experiment_id=grown")

@@ -113,6 +113,7 @@ def make_project(folder: Path, config: str = CONFIG) -> None:
     (folder / "program.py").write_text(PROGRAM)
 
 
+@pytest.mark.soak
 def test_whatever_is_killed_each_program_logs_to_its_run_and_nothing_stands_twice(
     tmp_path: Path,
 ) -> None:
