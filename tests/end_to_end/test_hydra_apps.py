@@ -109,12 +109,12 @@ def test_apps_compose_what_is_recorded(tmp_path: Path) -> None:
     """Whatever is typed, however it is quoted, and however the app is named."""
     Plugins.instance()  # once for all forks
     executed, problems = 0, []
-    for seed in range(4):
+    for seed in range(8):
         runs, wrong = _check(tmp_path / str(seed), seed, (KINDS[seed % 4],))
         executed += runs
         problems += wrong
     assert problems == []
-    assert executed >= 4
+    assert executed >= 8
 
 
 APP = """
