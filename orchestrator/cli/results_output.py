@@ -99,6 +99,15 @@ def _notes_of(compared: ResultsTable) -> list[Text]:
     return notes if any(notes) else []
 
 
+def iterations_of(compared: ResultsTable, step: int | None) -> str:
+    """Return which iterations the metrics are of; empty if all are of the last one."""
+    if step is not None:
+        return f"all metrics are those of iteration {step}"
+    if any(metric.startswith(BEST) for metric in compared.metrics):
+        return f"{BEST}... and test/... are of the best iteration, all others of the last one"
+    return ""
+
+
 def _print_notes(
     compared: ResultsTable,
     console: Console,
@@ -109,12 +118,8 @@ def _print_notes(
     """Print what the numbers are: of which iteration, averaged over what, in which order."""
     parts = [f"mean ± standard deviation over {', '.join(compared.over)}"] if compared.over else []
     console.print(note(", ".join([*parts, order_of(compared, step)])))
-    if step is not None:
-        console.print(note(f"all metrics are those of iteration {step}"))
-    elif any(metric.startswith(BEST) for metric in compared.metrics):
-        console.print(
-            note(f"{BEST}... and test/... are of the best iteration, all others of the last one")
-        )
+    if told := iterations_of(compared, step):
+        console.print(note(told))
     if differences:
         by = ", ".join(compared.over) or "seed"
         console.print(

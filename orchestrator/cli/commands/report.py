@@ -21,6 +21,7 @@ from orchestrator.cli.report_contents import (
 )
 from orchestrator.cli.report_secrets import make_concealer
 from orchestrator.cli.results_options import words_of_choice
+from orchestrator.cli.results_output import iterations_of
 from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
 from orchestrator.cli.tables import count_of
 from orchestrator.errors import UsageError
@@ -108,7 +109,10 @@ def _make_page(
         axes=report_tables.axes_table(found, compared),
         filters=report_tables.filters_table(found),
         results=report_tables.results_of_rows(compared),
-        notes=list(notes_on_runs(compared, found)),
+        notes=[
+            *filter(None, [iterations_of(compared, found.step)]),
+            *notes_on_runs(compared, found),
+        ],
         figure=figure,
         curve_notes=curve_notes,
         failures=list(_show_failures(failures[:_MOST_FAILURES], facts, conceal)),

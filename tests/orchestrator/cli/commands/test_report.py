@@ -231,6 +231,14 @@ def test_numbers_of_single_runs_are_those_of_the_terminal(
     assert page.count('class="number">test/<wbr>loss') == 2
 
 
+@pytest.mark.parametrize("key", ["best/validation/loss", "validation/loss"])
+def test_page_says_which_iterations_the_metrics_are_of(grid: Grid, key: str) -> None:
+    """As the terminal does, where they are of several."""
+    leave(grid.make(0.1, 0), **{key: 1.0, "test/loss": 1.0})
+    are_mixed = key.startswith("best/")
+    assert ("test/... are of the best iteration" in write(grid).text) == are_mixed
+
+
 def test_curve_that_diverges_is_told(grid: Grid) -> None:
     """It leaves its panel, so that the others can be seen."""
     for lr, values in ((0.1, [2.0, 1.0]), (0.2, [2.0, 1e9])):
