@@ -37,19 +37,16 @@ def scale_without_diverged(metric: str, lines: Sequence[Line]) -> CurveScale | N
     if direction_of(metric) is not Direction.LESS:
         return None
     curves = sorted((it for line in lines for it in _curves_of(line) if it), key=_end)
+    heights = [max(abs(value) for bounds in curve for value in bounds) for curve in curves]
     fitting = math.ceil(len(curves) / 2)
-    while fitting < len(curves) and _end(curves[fitting]) <= _TIMES_AS_LARGE * _magnitude(
-        curves[:fitting]
-    ):
+    reach = max(heights[:fitting], default=0.0)
+    while fitting < len(curves) and _end(curves[fitting]) <= _TIMES_AS_LARGE * reach:
+        reach = max(reach, heights[fitting])
         fitting += 1
     shown = [value for curve in curves[:fitting] for bounds in curve for value in bounds]
     if fitting == len(curves) or min(shown) == max(shown):
         return None
     return CurveScale(min(shown), max(shown), len(curves) - fitting)
-
-
-def _magnitude(curves: Sequence[_Curve]) -> float:
-    return max(abs(value) for curve in curves for bounds in curve for value in bounds)
 
 
 def _end(curve: _Curve) -> float:
