@@ -24,6 +24,7 @@ from orchestrator.grid.config_values import (
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.identity import short
 from orchestrator.planning.load import plan_runs
+from orchestrator.rundir.chosen_values import ChosenValues
 from orchestrator.rundir.note_file import read_note
 
 if TYPE_CHECKING:
@@ -82,39 +83,36 @@ def refuse_contradictions(described: ExperimentConfig, directories: Sequence[Run
     Raises:
         UsageError: One does.
     """
+    records = [(directory.run_id, *_records_of(directory)) for directory in directories]
     for override in described.given:
         name = name_of(override)
         if override.is_delete() or name.replace("/", ".").partition(".")[0] in NEVER_IDENTITY:
             continue
-        for directory in directories:
-            if is_under(name, _excluded_from(directory)):
+        is_choice = described.folder.is_choice(override)
+        for run_id, config, chosen in records:
+            if is_under(name, chosen.identity_exclude):
                 continue
-            own = _own_value(override, described, directory)
+            own = look_up(config, name.replace("/", ".") if is_choice else override.key_or_group)
+            # A group whose configs only say what varies has no place of its own in the config of a run.
+            if is_choice and not isinstance(own, Missing):
+                own = chosen.known_choices.get(name)
             if _contradicts(own, _values_of(override, described)):
                 typed = without_secret(str(override.input_line))
                 raise UsageError(
-                    f"run {short(directory.run_id)} has {name}={label_of(own)}, and the command line"
+                    f"run {short(run_id)} has {name}={label_of(own)}, and the command line"
                     f" says {typed}. Name another run, or leave the override out."
                 )
 
 
-def _excluded_from(directory: RunDirectory) -> Sequence[str]:
+def _records_of(directory: RunDirectory) -> tuple[Mapping[str, Value], ChosenValues]:
+    """Return the config of a run and what it was created with, as far as they can be read."""
+    config: Mapping[str, Value] = {}
+    chosen = ChosenValues({})
     with suppress(RunDirectoryError):
-        return directory.read_chosen().identity_exclude
-    return ()
-
-
-def _own_value(
-    override: Override, described: ExperimentConfig, directory: RunDirectory
-) -> Value | Missing:
+        chosen = directory.read_chosen()
     with suppress(RunDirectoryError):
         config = directory.read_hashed_config()
-        if not described.folder.is_choice(override):
-            return look_up(config, override.key_or_group)
-        # A group whose configs only say what varies has no place of its own in the config of a run.
-        if not isinstance(look_up(config, name_of(override).replace("/", ".")), Missing):
-            return directory.read_chosen().known_choices.get(name_of(override))
-    return None
+    return config, chosen
 
 
 def _values_of(override: Override, described: ExperimentConfig) -> Sequence[Value]:

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from orchestrator.errors import ConfigError, GridError
 from orchestrator.grid.config_diff import leaves
+from orchestrator.grid.config_values import is_under
 from orchestrator.grid.filter_parser import parse_condition
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _refuse_others(forms: Mapping[str, Value]) -> None:
 
 
 def _is_of(key: str) -> bool:
-    return key == _SETTINGS or any(f"{key}.".startswith(f"{place}.") for place in _PLACES)
+    return key == _SETTINGS or is_under(key, _PLACES)
 
 
 def _plain(cfg: DictConfig, place: str) -> Value:

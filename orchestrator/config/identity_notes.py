@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.grid.config_diff import leaves
+from orchestrator.grid.config_values import is_under
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +40,7 @@ class IdentityNotes:
         counted = leaves(config, exclude)
         for path in own:
             key = ".".join(map(str, path))
-            if any(f"{key}.".startswith(f"{known}.") for known in counted):
+            if is_under(key, counted):
                 self._own[key] = None
         for key, value in counted.items():
             if isinstance(value, str) and f"{value}/".startswith(f"{self._folder}/"):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestrator.errors import IdentityError, RunDirectoryError
 from orchestrator.grid.config_diff import find_differences
 from orchestrator.grid.config_template import put
-from orchestrator.grid.config_values import show
+from orchestrator.grid.config_values import is_under, show
 from orchestrator.grid.identity import canonical_form
 from orchestrator.rundir import config_yaml, durable, records
 from orchestrator.rundir.identity_file import (
@@ -179,7 +179,7 @@ def check_planned(content: bytes, run: Run, exclude: Sequence[str], path: Path) 
     foreign = [
         each
         for each in differences
-        if not (_is_within(each.key, exclude) or each.key in own)
+        if not (is_under(each.key, exclude) or each.key in own)
         or any(map(_SPECIAL.fullmatch, each.key.split(".")))
     ]
     places = [key for key in _PLACES if isinstance(found.get(key), dict | list)]
@@ -222,10 +222,6 @@ def _is_same_now(difference: Difference) -> bool:
     """Return whether a value is an interpolation of an environment variable with the planned value."""
     reference = _FROM_ENVIRONMENT.fullmatch(difference.before)
     return reference is not None and show(os.environ.get(reference[1])) == difference.now
-
-
-def _is_within(key: str, exclude: Sequence[str]) -> bool:
-    return any(key == each or key.startswith(f"{each}.") for each in exclude)
 
 
 def describe(differences: Sequence[Difference]) -> str:
