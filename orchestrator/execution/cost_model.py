@@ -57,10 +57,13 @@ def find_counted_axis(runs: Iterable[tuple[Marks, int]]) -> str:
 class Expected:
     """The expected cost of a run; ``unknown`` are the values about which no run tells anything.
 
-    ``doubt`` is the standard deviation of its logarithm, besides the noise from run to run.
+    ``doubt`` is the standard deviation of its logarithm, besides the ``noise`` from run to run;
+    ``freedom`` is the number of runs that this is known from.
     """
 
     cost: float
+    noise: float
+    freedom: int
     doubt: float = 0.0
     unknown: Marks = ()
 
@@ -164,7 +167,12 @@ class CostModel:
         else:
             variance += self._misfit**2 + guessed**2
         power = min(max(total, -_WIDEST), _WIDEST)
-        return Expected(self._scale * exp(power), sqrt(variance), tuple(unknown))
+        cost = self._scale * exp(power)
+        return Expected(cost, self.noise, self.freedom, sqrt(variance), tuple(unknown))
+
+    def knows(self, marks: Marks) -> bool:
+        """Return whether a run had this combination of values."""
+        return marks in self._counts
 
     def _guess(self, mark: Mark) -> tuple[float, float] | None:
         """Return the part, and the doubt, of a value that no run has had; None if it is unknown."""
@@ -186,8 +194,8 @@ class CostModel:
             return self._guess_iterations(text, seen)
         if len(parts) > 1 and max(parts) - min(parts) < self.noise:
             return fmean(parts), self.noise  # it does not matter
-        number = _number(text)
-        numbers = {_number(each): part for each, part in seen.items()}
+        number = number_of(text)
+        numbers = {number_of(each): part for each, part in seen.items()}
         if number is None or None in numbers:
             return None
         places = {log(each): part for each, part in numbers.items() if each}
@@ -195,12 +203,12 @@ class CostModel:
         return _extrapolate(place, places) if len(places) > 1 else None
 
     def _guess_iterations(self, text: str, seen: Mapping[str, float]) -> tuple[float, float] | None:
-        number = _number(text)
+        number = number_of(text)
         shared = (_SHARED * self._assumed) ** 2
         costs = {
             count: SeenCost(part, shared + self.noise**2 / self._counts[(self._counted, each),])
             for each, part in seen.items()
-            if (count := _number(each))
+            if (count := number_of(each))
         }
         if number is None or not costs:
             return None
@@ -225,7 +233,7 @@ def _extrapolate(place: float, places: Mapping[float, float]) -> tuple[float, fl
     return told, sqrt(fmean(each**2 for each in off)) + DOUBT * abs(told - nearest)
 
 
-def _number(text: str) -> float | None:
+def number_of(text: str) -> float | None:
     """Return the positive number that a mark has, or None."""
     try:
         number = float(text)

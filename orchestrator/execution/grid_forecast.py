@@ -7,15 +7,18 @@ from dataclasses import dataclass, replace
 from heapq import heapify, heapreplace
 from itertools import chain
 from math import exp, hypot, log, sqrt
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.cost_model import DOUBT, CostModel, marks_of
+from orchestrator.execution.start_and_pace import fit_paces
 from orchestrator.planning.halving_cost import Leg
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from orchestrator.execution.cost_model import Mark, Marks
+    from orchestrator.execution.cost_model import Expected, Mark, Marks
+    from orchestrator.execution.start_and_pace import Parts, StartAndPace
     from orchestrator.grid.config_values import Value
 
 _LEAST: Final = 1e-3  # share of a run that an attempt takes, even if all iterations are saved
@@ -32,8 +35,9 @@ class Learned:
     """What finished runs tell: the marks of each, its seconds, and the bytes of some.
 
     ``counted`` is the axis with the number of iterations, if there is one. Of the ``runs``, some may be
-    of earlier ``experiments``. ``pause`` is the time in seconds between two runs of a slot, and
-    ``start`` what an attempt takes besides its iterations.
+    of earlier ``experiments``. ``pause`` is the time in seconds between two runs of a slot. The
+    ``parts`` of the seconds, of some runs, count where runs differ in their number of iterations, or an
+    attempt computes some of them only.
     """
 
     seconds: Sequence[tuple[Marks, float]] = ()
@@ -41,7 +45,12 @@ class Learned:
     counted: str = ""
     experiments: tuple[str, ...] = ()
     pause: float = 0.0
-    start: float = 0.0
+    parts: Sequence[tuple[Marks, Parts]] = ()
+
+    @property
+    def start(self) -> float:
+        """The seconds that an attempt usually takes besides its iterations; 0 if unknown."""
+        return median([parts.start for _, parts in self.parts] or [0.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +159,8 @@ def make_forecast(
         return told
     model = CostModel(learned.seconds, learned.counted)
     marks = [marks_of(run.point) for run in ahead]
-    expected = [model.expect(each) for each in marks]
+    paces = fit_paces(learned.parts, learned.counted)
+    expected = [_expect(each, model, paces) for each in marks]
     unknown = Counter(mark for each in expected for mark in each.unknown)
     told = replace(
         told,
@@ -166,8 +176,8 @@ def make_forecast(
         for at in known_at
     ]
     seconds = [sum(leg.chance * each for leg, each in legs) for legs in timed]
-    doubts = [expected[at].doubt for at in known_at]
-    slot_time = _range(seconds, doubts, model, factor, drift=_DRIFT)
+    basis = [expected[at] for at in known_at]
+    slot_time = _range(seconds, basis, factor, drift=_DRIFT)
     stages = _by_stage(timed, factor)
     clock = sum(_makespan(*stage, capacity.slots) for stage in stages)
     rounds = sum(max(1.0, each * len(some) / capacity.slots) for some, each in stages)
@@ -178,6 +188,12 @@ def make_forecast(
         slot_time=slot_time,
         disk=_disk([(marks[at], ahead[at]) for at in known_at], learned, factor),
     )
+
+
+def _expect(marks: Marks, model: CostModel, paces: StartAndPace | None) -> Expected:
+    """Return the expected seconds of a run: by its pace, unless runs with the same values tell them."""
+    told = None if paces is None or model.knows(marks) else paces.expect(marks)
+    return told or model.expect(marks)
 
 
 def _unquoted(text: str) -> str:
@@ -220,32 +236,30 @@ def _disk(runs: Sequence[tuple[Marks, Ahead]], learned: Learned, factor: float) 
     expected = [model.expect(marks) for marks, _ in runs]
     if any(each.unknown for each in expected):
         return None
-    costs, doubts = [], []
+    costs, told = [], []
     for each, (_, run) in zip(expected, runs, strict=True):
         distance = -log(max(_LEAST, run.reach))
         costs.append(max(run.there, each.cost * exp(-_POWER_OF_SIZES * distance)))
-        doubts.append(hypot(each.doubt, DOUBT * distance))
-    told = _range(costs, doubts, model, factor)
+        told.append(replace(each, doubt=hypot(each.doubt, DOUBT * distance)))
+    added = _range(costs, told, factor)
     ends = [max(run.there, each.cost) for each, (_, run) in zip(expected, runs, strict=True)]
-    most = _range(ends, [each.doubt for each in expected], model, factor).high
+    most = _range(ends, expected, factor).high
     there = factor * sum(run.there for _, run in runs)
-    return Range(*(max(0.0, it - there) for it in (told.expected, told.low, min(told.high, most))))
+    return Range(
+        *(max(0.0, it - there) for it in (added.expected, added.low, min(added.high, most)))
+    )
 
 
 def _range(
-    costs: Sequence[float],
-    doubts: Sequence[float],
-    model: CostModel,
-    factor: float,
-    *,
-    drift: float = 0.0,
+    costs: Sequence[float], told: Sequence[Expected], factor: float, *, drift: float = 0.0
 ) -> Range:
     """Return the sum of costs: each has noise of its own, and they may share what is doubtful."""
     total = sum(costs)
-    own = sum((cost * model.noise) ** 2 for cost in costs) / factor
-    shared = sum(cost * doubt for cost, doubt in zip(costs, doubts, strict=True))
+    own = sum((cost * each.noise) ** 2 for cost, each in zip(costs, told, strict=True)) / factor
+    shared = sum(cost * each.doubt for cost, each in zip(costs, told, strict=True))
     deviation = sqrt((own + shared**2) / total**2 + drift**2)
-    width = exp(min(_WIDEST, _quantile(model.freedom) * deviation))
+    freedom = min(each.freedom for each in told)
+    width = exp(min(_WIDEST, _quantile(freedom) * deviation))
     return Range(total * factor, total * factor / width, total * factor * width)
 
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from orchestrator.execution.start_and_pace import Parts
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.reusable_checkpoints import is_extended
 from orchestrator.rundir.state import Record, Status
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _GOLDEN: Final = 0.6180339887498949
 _BLOCK: Final = 512
+_END: Final = 1 << 15  # bytes of metrics.jsonl: some hundred of its lines
 _MOST_FILES: Final = 2000  # of a run directory
 
 
@@ -54,11 +56,17 @@ def seconds_of(directory: RunDirectory, status: object) -> float | None:
     return steps and took.seconds + steps.before * steps.pace
 
 
-def start_of(directory: RunDirectory, status: object) -> float | None:
-    """Return the seconds that an attempt takes besides its steps, to start and to end, or None."""
+def parts_of(directory: RunDirectory, status: object) -> Parts | None:
+    """Return the parts of the seconds that a finished run takes, or None: a single step tells no pace."""
     took = _time_of(status)
-    steps = took and _read_steps(directory, took)
-    return max(0.0, took.seconds - steps.own * steps.pace) if took and steps else None
+    if took is None or not isinstance(status, Status):
+        return None
+    is_whole = status.attempt == 1 and not is_extended(directory.path)
+    steps = _sample_steps(directory) if is_whole else _read_steps(directory, took)
+    if steps is None or steps.before + steps.own < 2:  # noqa: PLR2004
+        return None
+    start = max(0.0, took.seconds - steps.own * steps.pace)
+    return Parts(start, (steps.before + steps.own) * steps.pace)
 
 
 class _Time(NamedTuple):
@@ -91,18 +99,36 @@ def _read_steps(directory: RunDirectory, took: _Time) -> _Steps | None:
     """Return the steps of the last attempt, or None without any; a single one tells no pace, others may."""
     steps: dict[int, float] = {}
     with suppress(OSError):
-        for line in durable.read_file(directory.metrics).splitlines():
-            found = records.parse(line)
-            if isinstance(found, dict):
-                step, when = found.get("step"), found.get("timestamp")
-                if isinstance(step, int) and isinstance(when, int | float):
-                    steps[step] = max(when, steps.get(step, when))
+        steps = _times_of(durable.read_file(directory.metrics))
     own = [when for when in steps.values() if when >= took.began]
     before = len(steps) - len(own)
     if len(own) > 1:
         return _Steps(before, len(own), (max(own) - min(own)) / 1000 / (len(own) - 1))
     gaps = [(after - when) / 1000 for when, after in pairwise(sorted(steps.values()))]
     return _Steps(before, 1, min(took.seconds, median(gaps or [took.seconds]))) if own else None
+
+
+def _sample_steps(directory: RunDirectory) -> _Steps | None:
+    """Return the steps of a run with one attempt, from both ends of a file of any size."""
+    times: dict[int, float] = {}
+    with suppress(OSError):
+        for read in (durable.read_head, durable.read_tail):
+            times |= _times_of(read(directory.metrics, _END))
+    first, *others = sorted(times) or [0]
+    if not others:
+        return None
+    gaps = round((others[-1] - first) / (others[0] - first))
+    return _Steps(0, gaps + 1, (times[others[-1]] - times[first]) / 1000 / gaps)
+
+
+def _times_of(lines: bytes) -> dict[int, float]:
+    """Return when each step was over, in milliseconds; of points of one step, the last counts."""
+    times: dict[int, float] = {}
+    for line in lines.splitlines():
+        match records.parse(line):
+            case {"step": int(step), "timestamp": int(when) | float(when)}:
+                times[step] = max(when, times.get(step, when))
+    return times
 
 
 def bytes_of(directory: RunDirectory) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import replace
-from statistics import fmean, median
+from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
@@ -13,7 +13,7 @@ from orchestrator.execution.cost_model import find_counted_axis, marks_of
 from orchestrator.execution.grid_forecast import Ahead, Capacity, Learned, make_forecast
 from orchestrator.execution.nvidia_device_files import has_driver
 from orchestrator.execution.past_peaks import learn_peaks
-from orchestrator.execution.past_runs import bytes_of, pick_some, start_of
+from orchestrator.execution.past_runs import bytes_of, parts_of, pick_some
 from orchestrator.execution.planned_sharing import plan_sharing
 from orchestrator.execution.similar_runs import Siblings, find_earlier, find_own
 from orchestrator.execution.slots import count_slots
@@ -31,17 +31,16 @@ if TYPE_CHECKING:
     from orchestrator.execution.planned_sharing import PlannedSharing
     from orchestrator.execution.similar_runs import Sibling
     from orchestrator.execution.slots import Gpu
+    from orchestrator.execution.start_and_pace import Parts
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decisions
-    from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation
 
 _LOOKED_AT: Final = 1000  # runs that are to be executed; of more, these are evenly spread ...
 _LISTED: Final = 20_000  # ... over this many, if most of them are still to be executed
 _MEASURED: Final = 16  # run directories
 _MOST_MEASURED: Final = 24
-_TIMED: Final = 8  # runs whose metrics are read
 # A run that extends another shares its best checkpoint, if that stays the best, and keeps its own last
 # one: on the disk it counts as one with at most this share of the iterations.
 _MOST_OWN: Final = 0.5
@@ -108,15 +107,14 @@ def forecast_plan(planned: Planned, capacity: Capacity) -> Forecast | None:
         planned, pick_some([at for at in places_ahead if at not in over], _LOOKED_AT)
     )
     own = find_own(planned)
-    is_begun = any(leg.share < 1 for run in ahead for leg in run.legs)
-    forecast = make_forecast(ahead, _learn(planned, own, is_begun=is_begun), capacity, count)
+    forecast = make_forecast(ahead, _learn(planned, ahead, own), capacity, count)
     if forecast.is_whole:
         return forecast
     earlier = find_earlier(planned)
     if not earlier.runs:
         return forecast
     ahead = [replace(run, point={**run.point, **earlier.now}) for run in ahead]
-    return make_forecast(ahead, _learn(planned, own, earlier, is_begun=is_begun), capacity, count)
+    return make_forecast(ahead, _learn(planned, ahead, own, earlier), capacity, count)
 
 
 def _is_to_start(seen: Observation) -> bool:
@@ -175,9 +173,9 @@ def _saved_share(decisions: Decisions, place: int, seen: Observation | None) -> 
 
 
 def _learn(
-    planned: Planned, own: Siblings, earlier: Siblings | None = None, *, is_begun: bool = False
+    planned: Planned, ahead: Sequence[Ahead], own: Siblings, earlier: Siblings | None = None
 ) -> Learned:
-    """Return what finished runs tell; only of runs that have begun the start counts by itself."""
+    """Return what finished runs tell about those ahead."""
     earlier = earlier or Siblings()
     keys = [*(axis.key for axis in planned.described.axes), *earlier.now]
     runs = [*own.runs, *earlier.runs]
@@ -187,21 +185,27 @@ def _learn(
     counts = [
         (each, it.iterations) for each, it in zip(marks, progress, strict=True) if it is not None
     ]
+    counted = earlier.counted or find_counted_axis(counts)
+    numbers = {repr(point.get(counted)) for point in (*points, *(run.point for run in ahead))}
+    is_begun = any(leg.share < 1 for run in ahead for leg in run.legs)
     return Learned(
         [(each, run.seconds) for each, run in zip(marks, runs, strict=True)],
         _sizes(marks, runs),
-        earlier.counted or find_counted_axis(counts),
+        counted,
         earlier.experiments,
         own.pause,
-        _usual_start([run.directory for run in runs]) if is_begun else 0.0,
+        _parts(marks, runs) if is_begun or len(numbers) > 1 else (),
     )
 
 
-def _usual_start(directories: Sequence[RunDirectory]) -> float:
-    """Return the seconds that an attempt usually takes besides its iterations; 0 if unknown."""
-    some = pick_some(directories, _TIMED)
-    starts = [start_of(each, each.read_status()) for each in some]
-    return median([it for it in starts if it is not None] or [0.0])
+def _parts(marks: Sequence[Marks], runs: Sequence[Sibling]) -> list[tuple[Marks, Parts]]:
+    """Return the parts of the seconds of some runs, as far as they are known."""
+    found = []
+    for at in _pick_of_each(marks):
+        directory = runs[at].directory
+        if parts := parts_of(directory, directory.read_status()):
+            found.append((marks[at], parts))
+    return found
 
 
 def _values_of(keys: Sequence[str], point: Mapping[str, Value]) -> dict[str, Value]:
@@ -210,7 +214,12 @@ def _values_of(keys: Sequence[str], point: Mapping[str, Value]) -> dict[str, Val
 
 
 def _sizes(marks: Sequence[Marks], runs: Sequence[Sibling]) -> list[tuple[Marks, float]]:
-    """Return the sizes of some runs: of each value on each axis one, as far as possible."""
+    """Return the sizes of some runs."""
+    return [(marks[at], float(bytes_of(runs[at].directory))) for at in _pick_of_each(marks)]
+
+
+def _pick_of_each(marks: Sequence[Marks]) -> Sequence[int]:
+    """Return the places of some runs: of each value on each axis one, as far as possible."""
     chosen: list[int] = []
     covered: set[tuple[str, str]] = set()
     for at, each in enumerate(marks):
@@ -218,6 +227,4 @@ def _sizes(marks: Sequence[Marks], runs: Sequence[Sibling]) -> list[tuple[Marks,
             chosen.append(at)
             covered.update(each)
     more = pick_some(range(len(marks)), max(0, _MEASURED - len(chosen)))
-    return [
-        (marks[at], float(bytes_of(runs[at].directory))) for at in dict.fromkeys((*chosen, *more))
-    ]
+    return list(dict.fromkeys((*chosen, *more)))

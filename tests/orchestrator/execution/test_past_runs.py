@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.past_runs import bytes_of, pick_some, seconds_of, start_of
+from orchestrator.execution.past_runs import bytes_of, parts_of, pick_some, seconds_of
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.state import Record, Status
 
@@ -68,7 +68,7 @@ def test_attempt_that_computed_some_steps_is_scaled_to_all(
     log_steps(directory, -5000, -4990, -4980, -900, -890, 10, 14, 18, 22, 26)
     found = status(1 if is_extending else 2)
     assert seconds_of(directory, found) == pytest.approx(90.5 + 5 * 4)
-    assert start_of(directory, found) == pytest.approx(90.5 - 5 * 4)
+    assert parts_of(directory, found) == pytest.approx((90.5 - 5 * 4, 10 * 4))
 
 
 def test_attempt_of_one_step_has_the_pace_of_the_others(directory: RunDirectory) -> None:
@@ -79,15 +79,26 @@ def test_attempt_of_one_step_has_the_pace_of_the_others(directory: RunDirectory)
     assert seconds_of(directory, status(attempt=2)) == pytest.approx(3 * 90.5)
     log_steps(directory, -30, -20)
     assert seconds_of(directory, status(attempt=2)) is None
-    assert start_of(directory, status(attempt=2)) is None
+    assert parts_of(directory, status(attempt=2)) is None
 
 
 def test_start_is_what_the_steps_leave(directory: RunDirectory) -> None:
     log_steps(directory, 30, 40, 50, 60)
-    assert start_of(directory, status()) == pytest.approx(50.5)
-    assert start_of(directory, None) is None
+    assert parts_of(directory, status()) == pytest.approx((50.5, 40))
+    assert parts_of(directory, None) is None
     log_steps(directory, 1, 90)
-    assert start_of(directory, status()) == 0
+    assert parts_of(directory, status()) == (0, pytest.approx(178))
+    log_steps(directory, 30)
+    assert parts_of(directory, status()) is None
+
+
+def test_parts_are_those_of_both_ends_of_a_long_file(directory: RunDirectory) -> None:
+    """Which would take long to read, and may log every tenth iteration."""
+    log_steps(directory, 30, 40)
+    filler = f'{{"key": "loss", "text": "{"x" * 100}"}}\n' * 20_000
+    end = {"key": "loss", "step": 6, "value": 1.0, "timestamp": MOMENT + 80_000}
+    directory.metrics.write_text(f"{directory.metrics.read_text()}\n{filler}{json.dumps(end)}\n")
+    assert parts_of(directory, status()) == pytest.approx((90.5 - 6 * 10, 60))
 
 
 def test_file_with_two_names_counts_once(tmp_path: Path) -> None:

@@ -102,6 +102,25 @@ def test_more_iterations_take_longer() -> None:
     assert expected("epochs=20,30", "experiment_id=three") == pytest.approx(50, rel=0.02)
 
 
+def log_steps(start: float, pace: float) -> None:
+    """Leave the metrics of the iterations of all runs, which were over after a start."""
+    for run in Path("results/one/training").iterdir():
+        count = json.loads((run / "progress.json").read_text())["iterations"]
+        points = [
+            {"key": "loss", "step": step, "value": 1.0, "timestamp": BEGAN + start + pace * step}
+            for step in range(1, count + 1)
+        ]
+        (run / "metrics.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in points))
+
+
+@pytest.mark.parametrize("known", ["10", "8,10"])
+def test_start_of_short_runs_counts_once_in_long_ones(known: str) -> None:
+    """Their metrics tell that of 10 s only one is the iterations."""
+    finish(plan(f"epochs={known}", "seed=0,1"))
+    log_steps(8000, 100)
+    assert expected("epochs=choice(2000)", "seed=7") == pytest.approx(9 + 200, rel=0.15)
+
+
 def test_what_is_saved_is_not_forecast_again() -> None:
     """A run that was asked to stop, half through."""
     finish(plan("seed=0,1,2,3"), most=3)
@@ -117,12 +136,7 @@ def test_what_is_saved_is_not_forecast_again() -> None:
     assert told is not None
     assert told.disk is not None
     assert 5_000 < told.disk.expected < told.disk.high < 60_000
-    for run in Path("results/one/training").iterdir():  # each took 4 s besides its steps
-        points = [
-            {"key": "loss", "step": step, "value": 1.0, "timestamp": BEGAN + 2600 + 600 * step}
-            for step in range(1, 11)
-        ]
-        (run / "metrics.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in points))
+    log_steps(2600, 600)  # each took 4 s besides its steps
     assert expected("seed=0,1,2,3") == pytest.approx(4 + 5 * 0.6, rel=0.02)
 
 
@@ -160,12 +174,7 @@ def test_halved_runs_leave_less_than_all() -> None:
 def test_halved_runs_start_again_after_each_rung() -> None:
     """Of 10 s, 4 of them the start: eight runs to 1 of 8, four to 2, two to 4, one to the end."""
     finish(plan("+iterations=choice(8)", "seed=0,1", "epochs=8"))
-    for run in Path("results/one/training").iterdir():
-        points = [
-            {"key": "loss", "step": step, "value": 1.0, "timestamp": BEGAN + 2000 + 750 * step}
-            for step in range(1, 9)
-        ]
-        (run / "metrics.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in points))
+    log_steps(2000, 750)
     grid = plan("+iterations=choice(8)", "seed=range(10,18)", "epochs=8")
     halved = halve(grid, Halving("loss", True, 2))
     for slots, seconds in ((1, 8 * 4.75 + 4 * 4.75 + 2 * 5.5 + 7), (8, 4.75 + 4.75 + 5.5 + 7)):
