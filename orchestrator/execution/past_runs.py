@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from orchestrator.execution.start_and_pace import Parts
+from orchestrator.execution.start_and_pace import TimedParts
 from orchestrator.rundir import durable, records
 from orchestrator.rundir.reusable_checkpoints import is_extended
 from orchestrator.rundir.state import Record, Status
@@ -56,7 +56,7 @@ def seconds_of(directory: RunDirectory, status: object) -> float | None:
     return steps and took.seconds + steps.before * steps.pace
 
 
-def parts_of(directory: RunDirectory, status: object) -> Parts | None:
+def parts_of(directory: RunDirectory, status: object) -> TimedParts | None:
     """Return the parts of the seconds that a finished run takes, or None: a single step tells no pace."""
     took = _time_of(status)
     if took is None or not isinstance(status, Status):
@@ -66,7 +66,7 @@ def parts_of(directory: RunDirectory, status: object) -> Parts | None:
     if steps is None or steps.before + steps.own < 2:  # noqa: PLR2004
         return None
     start = max(0.0, took.seconds - steps.own * steps.pace)
-    return Parts(start, (steps.before + steps.own) * steps.pace)
+    return TimedParts(start, (steps.before + steps.own) * steps.pace)
 
 
 class _Time(NamedTuple):

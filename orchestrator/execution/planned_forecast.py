@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.planned_sharing import PlannedSharing
     from orchestrator.execution.similar_runs import Sibling
     from orchestrator.execution.slots import Gpu
-    from orchestrator.execution.start_and_pace import Parts
+    from orchestrator.execution.start_and_pace import TimedParts
     from orchestrator.grid.config_values import Value
     from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decisions
@@ -198,7 +198,7 @@ def _learn(
     )
 
 
-def _parts(marks: Sequence[Marks], runs: Sequence[Sibling]) -> list[tuple[Marks, Parts]]:
+def _parts(marks: Sequence[Marks], runs: Sequence[Sibling]) -> list[tuple[Marks, TimedParts]]:
     """Return the parts of the seconds of some runs, as far as they are known."""
     found = []
     for at in _pick_of_each(marks):

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 _DOUBT: Final = 0.1
 
 
-class Parts(NamedTuple):
+class TimedParts(NamedTuple):
     """The seconds of a run besides its iterations, to start and to end, and those of all iterations."""
 
     start: float
     iterations: float
 
 
-def fit_paces(samples: Sequence[tuple[Marks, Parts]], counted: str) -> StartAndPace | None:
+def fit_paces(samples: Sequence[tuple[Marks, TimedParts]], counted: str) -> StartAndPace | None:
     """Return what the parts of runs tell; None if none of them has a number of iterations."""
     found = [(*_take_apart(marks, counted), parts) for marks, parts in samples]
     timed = [(count, rest, parts) for count, rest, parts in found if count]
@@ -39,7 +39,7 @@ def fit_paces(samples: Sequence[tuple[Marks, Parts]], counted: str) -> StartAndP
 class StartAndPace:
     """The costs of runs with any number of iterations, fitted to the parts of at least one run."""
 
-    def __init__(self, samples: Sequence[tuple[float, Marks, Parts]], counted: str) -> None:
+    def __init__(self, samples: Sequence[tuple[float, Marks, TimedParts]], counted: str) -> None:
         """Fit the start and the paces.
 
         Args:

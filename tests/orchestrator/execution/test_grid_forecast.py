@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from orchestrator.execution.cost_model import CostModel, marks_of
 from orchestrator.execution.grid_forecast import Ahead, Capacity, Forecast, Learned, make_forecast
-from orchestrator.execution.start_and_pace import Parts
+from orchestrator.execution.start_and_pace import TimedParts
 from orchestrator.planning.halving_cost import Leg
 
 
@@ -48,14 +48,14 @@ def test_clock_and_slots_and_disk() -> None:
 
 def test_what_is_left_of_a_run_begins_with_another_start() -> None:
     """Of 20 s, 4 of them its start, half of the iterations are left; nothing starts more than whole."""
-    known = replace(learned(({}, 20.0)), parts=[((), Parts(4.0, 16.0))])
+    known = replace(learned(({}, 20.0)), parts=[((), TimedParts(4.0, 16.0))])
     times = [
         make_forecast([Ahead({}, [Leg(left)])], it, Capacity(1)).time
         for left, it in (
             (1.0, known),
             (0.5, known),
             (0.0, known),
-            (0.5, replace(known, parts=[((), Parts(99.0, 0.0))])),
+            (0.5, replace(known, parts=[((), TimedParts(99.0, 0.0))])),
         )
     ]
     assert [it and it.expected for it in times] == pytest.approx([20, 12, 4, 20], abs=0.02)
@@ -67,7 +67,7 @@ def test_halved_runs_start_at_each_rung_and_wait_for_all_before_it(
 ) -> None:
     """Nine of 9 s and a start of 3 s: to 1, three of them to 3, one of these to 9: 21 s and 13 starts."""
     legs = [Leg(1 / 9), Leg(2 / 9, 1 / 3, 1), Leg(6 / 9, 1 / 9, 2)]
-    known = replace(learned(({}, 12.0)), parts=[((), Parts(3.0, 9.0))])
+    known = replace(learned(({}, 12.0)), parts=[((), TimedParts(3.0, 9.0))])
     told, later = (
         make_forecast([Ahead({}, legs)] * 9, it, Capacity(slots))
         for it in (known, replace(known, pause=0.5))

@@ -7,7 +7,7 @@ from statistics import fmean
 import pytest
 
 from orchestrator.execution.cost_model import Expected, Marks, marks_of
-from orchestrator.execution.start_and_pace import Parts, fit_paces
+from orchestrator.execution.start_and_pace import TimedParts, fit_paces
 
 START, PACES = 1.0, {"small": 0.01, "wide": 0.05}  # seconds, and those of an iteration
 
@@ -18,13 +18,13 @@ def marks(model: str, iterations: object, seed: int = 0) -> Marks:
 
 def timed(
     *runs: tuple[str, int], noise: float = 0.0, chance: Random | None = None
-) -> list[tuple[Marks, Parts]]:
+) -> list[tuple[Marks, TimedParts]]:
     """Return the parts of runs of a model with some number of iterations."""
     chance = chance or Random(0)  # noqa: S311 # no secret
     return [
         (
             marks(model, count, seed),
-            Parts(
+            TimedParts(
                 START * exp(chance.gauss(0, noise)),
                 PACES[model] * count * exp(chance.gauss(0, noise)),
             ),
@@ -33,7 +33,7 @@ def timed(
     ]
 
 
-def expect(samples: list[tuple[Marks, Parts]], model: str, count: object) -> Expected | None:
+def expect(samples: list[tuple[Marks, TimedParts]], model: str, count: object) -> Expected | None:
     fitted = fit_paces(samples, "iterations")
     assert fitted is not None
     return fitted.expect(marks(model, count))
@@ -92,5 +92,5 @@ def test_range_holds_the_truth() -> None:
 def test_nothing_is_told_where_the_pace_tells_nothing_new(model: str, count: object) -> None:
     """The same number of iterations, or none, or a model that no run has had."""
     assert expect(timed(("wide", 9)), model, count) is None
-    assert fit_paces([(marks("wide", "unset"), Parts(1, 2))], "iterations") is None
+    assert fit_paces([(marks("wide", "unset"), TimedParts(1, 2))], "iterations") is None
     assert fit_paces([], "iterations") is None
