@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.execution.cost_model import Expected, Mark, Marks
-    from orchestrator.execution.start_and_pace import TimedParts, StartAndPace
+    from orchestrator.execution.start_and_pace import StartAndPace, TimedParts
     from orchestrator.grid.config_values import Value
 
 _LEAST: Final = 1e-3  # share of a run that an attempt takes, even if all iterations are saved
