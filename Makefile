@@ -30,7 +30,7 @@ demo: venv ## plan and run a small grid on handwritten digits
 	@$(BIN)/orch status $(GRID)
 	@echo; echo 'To see the curves, parameters and test results in a browser: $(BIN)/orch ui $(GRID)'
 
-# Three workers: half of the time is spent waiting for disks, locks and processes.
+# Four workers: much of the time is spent waiting for disks, locks and processes.
 test: venv ## run the tests
 	$(BIN)/pytest -n 4 --dist loadfile
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from thinning import alternate_in_soak
 
 ORCH = Path(sys.executable).with_name("orch")
 ROOT = Path(__file__).parents[2]
@@ -289,7 +290,7 @@ def _kill_everything(grid: subprocess.Popen[bytes]) -> None:
         time.sleep(0.01)  # others are reaped by init
 
 
-@pytest.mark.parametrize("name", PROJECTS)
+@pytest.mark.parametrize("name", alternate_in_soak(PROJECTS))
 def test_killed_project_ends_as_if_undisturbed(tmp_path: Path, name: str) -> None:
     """Each step stands once, with the value that an undisturbed run has."""
     project = PROJECTS[name]

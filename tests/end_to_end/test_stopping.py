@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from thinning import others_in_soak
 
 ORCH = Path(sys.executable).with_name("orch")
 CONFIG = f"""
@@ -87,7 +88,7 @@ def status(folder: Path) -> list[dict[str, Any]]:
     return runs
 
 
-@pytest.mark.parametrize("by", ["Ctrl-C", "orch stop"])
+@pytest.mark.parametrize("by", others_in_soak(["Ctrl-C", "orch stop"], ["Ctrl-C"]))
 def test_program_that_exits_with_code_zero_when_asked_is_resumed_not_done(
     folder: Path, by: str
 ) -> None:

@@ -8,7 +8,7 @@ import os
 
 import pytest
 from oracle import Ends, Undisturbed, healing, over, violations
-from thinning import others_in_soak
+from thinning import alternate_in_soak, others_in_soak
 from world import FOREIGN_COMMAND, MakeWorld, World
 
 EXPECTED = (
@@ -146,7 +146,9 @@ def test_kill_of_the_orchestrator_while_it_builds_ahead(
     assert disturb_all(make_world, QUEUE, [f"{point}=kill" for point in built[::2]], ends) == []
 
 
-@pytest.mark.parametrize("act", ["torn", "massacre", "ENOSPC", "EIO", "EAGAIN", "full"])
+@pytest.mark.parametrize(
+    "act", alternate_in_soak(["torn", "EIO", "massacre", "EAGAIN", "ENOSPC", "full"])
+)
 def test_other_faults_at_some_points(
     make_world: MakeWorld, undisturbed: Undisturbed, act: str
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 from random_data import WAYS
 from run_files import MakeRun, Start, Train, results_of
+from thinning import alternate_in_soak
 from user_modules import Interrupted, run_program, sabotage
 
 from trainer.errors import ConfigError
@@ -60,7 +61,7 @@ def test_number_of_workers_and_a_kill_change_nothing(
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", alternate_in_soak(WAYS))
 def test_resumed_run_ends_with_the_same_digest(
     make_run: MakeRun, train: Train, tmp_path: Path, way: str
 ) -> None:

@@ -66,7 +66,7 @@ def expected_lines(made: Generated, metric: str) -> dict[tuple[object, ...], pd.
 
 
 @pytest.mark.parametrize("number", EXPERIMENTS)
-@pytest.mark.parametrize("metric", METRICS[:2])
+@pytest.mark.parametrize("metric", others_in_soak(METRICS[:2], METRICS[:1]))
 def test_lines_are_the_means_that_pandas_computes(
     experiment: Callable[[int], Generated], number: int, metric: str
 ) -> None:
