@@ -24,7 +24,7 @@ class EarlyStopping:
     it was made. So a run that is killed and resumed ends after the same iteration, and the time of
     all attempts counts, up to the last iteration that each has saved.
 
-    `reason` is why the training ends, in words, or None. `is_asked` tells whether a callback asked.
+    `reason` is why the training ends, in words, or None.
 
     Args:
         settings: The limits.
@@ -128,6 +128,7 @@ class EarlyStopping:
         """Return the decision, and what the next ones depend on."""
         return {
             "reason": self.reason,
+            "asked": self._asked,
             "best": self._best,
             "best_iteration": self._best_iteration,
             "seconds": self._seconds,
@@ -136,6 +137,7 @@ class EarlyStopping:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned; an empty state is that of the beginning."""
         self.reason = state.get("reason")
+        self._asked = state.get("asked")
         self._best = state.get("best")
         self._best_iteration = state.get("best_iteration", 0)
         self._seconds = state.get("seconds", 0.0)

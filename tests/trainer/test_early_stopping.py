@@ -228,6 +228,25 @@ def test_request_during_the_test_has_no_effect(make_run: MakeRun, train: Train) 
     assert results_of(run_dir)["stopped_early"] is None
 
 
+def test_request_of_a_callback_is_saved_within_the_iteration(
+    make_run: MakeRun, train: Train, tmp_path: Path
+) -> None:
+    """The resumed run does not take the step again at which the callback asked."""
+    stopper = {"_target_": "stopping_modules.Once", "iteration": 2, "batch_idx": 1}
+    within = {"checkpoint": {"within_iteration": 1}}
+    whole = make_run("whole", curriculum=stopper, **within)
+    train(whole)
+    failing = sabotage(tmp_path, "late_step_end", 2, "raise")
+    failing["_target_"] = "user_modules.FragileTiny"
+    broken = make_run("broken", curriculum=stopper, data=failing, **within)
+    with pytest.raises(Interrupted):
+        train(broken)
+    train(broken)
+    for key in ("iterations", "digest", "stopped_early"):
+        assert results_of(broken)[key] == results_of(whole)[key]
+    assert results_of(whole)["iterations"] == 2
+
+
 def test_killed_run_that_a_callback_ends_is_the_same(
     make_run: MakeRun, start: Start, train: Train, tmp_path: Path
 ) -> None:

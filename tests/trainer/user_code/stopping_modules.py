@@ -35,3 +35,15 @@ class Stopper:
     def cb_on_iteration_end(self, trainer: Any, iteration: int, metrics: Any) -> None:
         """Ask, if this is the moment."""
         self._ask(trainer, "iteration_end", iteration)
+
+
+class Once:
+    """Ask the trainer to stop at one step."""
+
+    def __init__(self, iteration: int, batch_idx: int) -> None:
+        self.place = (iteration, batch_idx)
+
+    def cb_on_step_end(self, trainer: Any, iteration: int, batch_idx: int, loss: float) -> None:
+        """Ask, if this is the moment."""
+        if (iteration, batch_idx) == self.place:
+            trainer.stop("seen enough")
