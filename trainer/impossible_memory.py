@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-_SIZE: Final = rf"([\d.]+) ({'|'.join(UNITS)})"
+_SIZE: Final = rf"(\d+(?:\.\d*)?) ({'|'.join(UNITS)})"
 # As PyTorch and NumPy write it, for this machine and for GPUs.
 _OF_MACHINE: Final = rf"(?:you tried to allocate|Unable to allocate) {_SIZE}"
 _OF_GPU: Final = rf"Tried to allocate {_SIZE}\. GPU \d+ has a total capacity of {_SIZE}"
@@ -41,7 +41,7 @@ def total_memory() -> float:
 
 
 def _bytes(number: str, unit: str) -> float:
-    return float(number.rstrip(".")) * 1024.0 ** UNITS.index(unit)
+    return float(number) * 1024.0 ** UNITS.index(unit)
 
 
 def _shown(size: float) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-_SIZE: Final = rf"([\d.]+) ({'|'.join(_UNITS)})"
+_SIZE: Final = rf"(\d+(?:\.\d*)?) ({'|'.join(_UNITS)})"
 # As PyTorch and NumPy write it, for the machine and for GPUs.
 _OF_MACHINE: Final = rf"(?:you tried to allocate|Unable to allocate) {_SIZE}"
 _OF_GPU: Final = rf"Tried to allocate {_SIZE}\. GPU \d+ has a total capacity of {_SIZE}"
@@ -31,7 +31,7 @@ def describe_excess(message: str, machine_memory: float) -> str:
 
 
 def _bytes(number: str, unit: str) -> float:
-    return float(number.rstrip(".")) * 1024.0 ** _UNITS.index(unit)
+    return float(number) * 1024.0 ** _UNITS.index(unit)
 
 
 def _shown(size: float) -> str:

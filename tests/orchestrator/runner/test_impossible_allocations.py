@@ -55,6 +55,7 @@ def test_what_is_more_than_all_memory_is_an_error_that_says_so(line: str, needed
         CUDA.format("30.00 GiB"),  # more than this machine has, but not the GPU
         "MemoryError",
         "RuntimeError: Unable to allocate 3 things, out of memory",
+        "MemoryError: Unable to allocate ... GiB",
     ],
 )
 def test_what_may_be_free_later_is_a_lack_of_memory(line: str) -> None:
