@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trainer.errors import ConfigError
 from trainer.loading.orphans import end_with
+from trainer.run_files import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -143,6 +144,8 @@ def _joined(place: RankPlace) -> Iterator[None]:
                 " orch.gpus_per_run: ${world_size}."
             )
         os.environ[VISIBLE] = names[place.rank]
+    elif place.rank == 0 and (note := describe_crowd(place.ranks, len(os.sched_getaffinity(0)))):
+        say(note)
     # All ranks are on this machine, whatever its name resolves to.
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")
@@ -240,6 +243,16 @@ def wait_at_most(ranks: Sequence[BaseProcess], seconds: float) -> None:
     while left := [rank.sentinel for rank in ranks if rank.exitcode is None]:
         if not wait(left, max(0.0, end - time.monotonic())):
             return
+
+
+def describe_crowd(ranks: int, cpus: int) -> str:
+    """Return a note on ranks that have to take turns on CPUs; nothing if each has one."""
+    if ranks <= cpus:
+        return ""
+    return (
+        f"note: world_size: {ranks} ranks share {cpus} CPU{'s' if cpus > 1 else ''}, so they take turns:"
+        " fewer would be faster."
+    )
 
 
 def check_gpus(count: int) -> None:

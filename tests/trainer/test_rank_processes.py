@@ -11,7 +11,7 @@ import pytest
 from torch import distributed
 
 from trainer.errors import ConfigError
-from trainer.rank_processes import check_gpus, find_cause, run_ranks
+from trainer.rank_processes import check_gpus, describe_crowd, find_cause, run_ranks
 
 
 def test_run_is_done_when_all_ranks_are() -> None:
@@ -126,3 +126,10 @@ def test_run_of_one_process_refuses_several_gpus(monkeypatch: pytest.MonkeyPatch
         ConfigError, match=r"has 2 GPUs .* Set world_size: 2, and orch.gpus_per_run"
     ):
         check_gpus(1)
+
+
+def test_more_ranks_than_cpus_are_told() -> None:
+    """Before they join each other, which takes long for many; they are as right as few."""
+    assert describe_crowd(2, 2) == ""
+    assert describe_crowd(99, 2).startswith("note: world_size: 99 ranks share 2 CPUs, so they take")
+    assert "2 ranks share 1 CPU, so" in describe_crowd(2, 1)
