@@ -20,7 +20,7 @@ from trainer.hydra_targets import build, takes
 from trainer.model_call import is_about_values
 from trainer.required_methods import check_methods
 from trainer.schedule_interval import STEP, without_interval
-from trainer.schedule_steps import check_rates, try_out
+from trainer.schedule_steps import check_direction, check_rates, try_out
 from trainer.settings import label_of, read_group
 from trainer.target_errors import first_line
 from trainer.validation_split import read_split, split_off
@@ -101,6 +101,7 @@ def build_modules(config: Config, device: torch.device) -> Modules:
     if scheduler is not None:
         found["scheduler"] = scheduler = playing(scheduler, "scheduler", LRScheduler)
         check_scheduled(scheduler, optimizer)
+        check_direction(scheduler)
         check_rates(scheduler)
     return Modules(
         data=cast("DataModule", data),

@@ -106,6 +106,19 @@ def check_rates(scheduler: LRScheduler) -> None:
             )
 
 
+def check_direction(scheduler: LRScheduler) -> None:
+    """Check that a scheduler waits for the loss to fall, as that is the metric that it gets.
+
+    Raises:
+        ConfigError: If it waits for it to rise: it would lower the rate of a training that goes well.
+    """
+    if isinstance(scheduler, ReduceLROnPlateau) and scheduler.mode == "max":
+        raise ConfigError(
+            f"scheduler.mode: {type(scheduler).__name__} gets the loss of the validation, of which less is"
+            " better, and max would lower the rate while it falls. Remove mode, or set min."
+        )
+
+
 def rate_of(optimizer: Optimizer) -> float:
     """Return the learning rate of an optimizer's first group.
 

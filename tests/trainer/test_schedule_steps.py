@@ -16,7 +16,14 @@ from torch.optim.lr_scheduler import (
 )
 
 from trainer.errors import ConfigError
-from trainer.schedule_steps import RateSchedule, rate_of, take_step, try_out, wants_metric
+from trainer.schedule_steps import (
+    RateSchedule,
+    check_direction,
+    rate_of,
+    take_step,
+    try_out,
+    wants_metric,
+)
 
 LOSS = {"validation/loss": 1.0}
 
@@ -63,6 +70,14 @@ def test_scheduler_that_requires_a_metric_gets_the_loss(optimizer: SGD) -> None:
     for loss in (1.0, 2.0):
         schedule.end_iteration({"validation/loss": loss})
     assert rate(optimizer) == 0.05
+
+
+def test_scheduler_that_waits_for_the_loss_to_rise_is_refused(optimizer: SGD) -> None:
+    """It would lower the rate of a training that goes well."""
+    check_direction(ReduceLROnPlateau(optimizer))
+    check_direction(StepLR(optimizer, 1))
+    with pytest.raises(ConfigError, match=r"^scheduler\.mode: ReduceLROnPlateau gets the loss"):
+        check_direction(ReduceLROnPlateau(optimizer, mode="max"))
 
 
 class OfMetric(LRScheduler):
