@@ -200,12 +200,9 @@ def _selected(
         raise ConfigError(
             f"{where}.{KINDS}: {kinds!r} is not a list of {', '.join(ALL_KINDS)}. Correct it."
         )
-    try:
-        pattern = re.compile(str(entry.get(MATCH, "")))
-    except re.error as error:
-        raise ConfigError(
-            f"{where}.{MATCH}: {entry[MATCH]!r} is not a regular expression: {error}. Correct it."
-        ) from None
+    if KINDS in entry and not kinds:
+        raise ConfigError(f"{where}.{KINDS}: it names no kind. Name one, or remove it.")
+    pattern = _pattern(where, entry.get(MATCH, ""))
     found = [
         name
         for name, (_, own) in described.items()
@@ -216,6 +213,19 @@ def _selected(
             f"{where}: no parameter is selected. Choose among {', '.join([*described][:10])}."
         )
     return found
+
+
+def _pattern(where: str, match: object) -> re.Pattern[str]:
+    if not isinstance(match, (str, int)) or isinstance(match, bool):
+        raise ConfigError(
+            f"{where}.{MATCH}: {match!r:.60} is not a regular expression. Write one, such as ^backbone."
+        )
+    try:
+        return re.compile(str(match))
+    except re.error as error:
+        raise ConfigError(
+            f"{where}.{MATCH}: {match!r} is not a regular expression: {error}. Correct it."
+        ) from None
 
 
 def optimizers_in(module: object) -> Iterator[Optimizer]:

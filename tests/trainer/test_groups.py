@@ -76,6 +76,12 @@ def test_every_parameter_may_be_selected() -> None:
         ([{"match": "a"}], r"^optimizer\.groups\[0\]: it does not set any options"),
         ([{"match": "a", "params": 1, "lr": 1}], r"^optimizer\.groups\[0\]\.params: "),
         ([{"match": "(", "lr": 1}], r"^optimizer\.groups\[0\]\.match: '\(' is not a regular"),
+        (
+            [{"match": ["head"], "lr": 1}],
+            r"^optimizer\.groups\[0\]\.match: \['head'\] is not a reg",
+        ),
+        ([{"match": None, "lr": 1}], r"^optimizer\.groups\[0\]\.match: None is not a regular"),
+        ([{"kinds": [], "lr": 1}], r"^optimizer\.groups\[0\]\.kinds: it names no kind"),
         ([{"kinds": "norms", "lr": 1}], r"^optimizer\.groups\[0\]\.kinds: \['norms'\] is not a"),
         ([{"kinds": 3, "lr": 1}], r"^optimizer\.groups\[0\]\.kinds: 3 is not a list of norm"),
         ([NO_DECAY, {"match": "tail", "lr": 1}], r"^optimizer\.groups\[1\]: no parameter is sel"),
