@@ -12,12 +12,11 @@ from hydra.utils import instantiate
 
 from trainer.errors import ConfigError
 from trainer.group_folders import advise_choice
+from trainer.hydra_words import check_words
 from trainer.refused_arguments import check_arguments
 from trainer.settings import label_of, read_group
 from trainer.target_errors import (
     as_config_error,
-    first_line,
-    is_in_libraries,
     reason_of,
     wrong_arguments,
 )
@@ -85,18 +84,13 @@ def call_target(
         **handed: More arguments.
 
     Raises:
-        ConfigError: If `_target_` does not exist, or its arguments are wrong.
+        ConfigError: If `_target_` does not exist, or its arguments or a word of Hydra are wrong.
     """
+    check_words(settings, key)
     target = settings["_target_"]
     nested = _call_nested(settings, key, offered)
     settings = {name: each for name, each in settings.items() if name not in nested}
-    # As separate arguments, these two would be merged into a copy, which doubles the time.
-    asked = {**settings, "_partial_": True, "_convert_": "all"}
-    arguments: Config = {}
-    if not _is_for_hydra(settings):  # which takes three times as long with the arguments
-        asked = {"_target_": target, "_partial_": True}
-        # A module may change its arguments.
-        arguments = deepcopy({name: each for name, each in settings.items() if name != "_target_"})
+    asked, arguments = _divided(settings)
     factory = _factory(asked, key)
     if settings.get("_partial_") and not handed:
         return cast("object", factory)  # a function with some arguments, as a criterion
@@ -118,20 +112,26 @@ def call_target(
         raise wrong from error
 
 
+def _divided(settings: Config) -> tuple[Config, Config]:
+    """Return what Hydra is asked for, and the arguments that it need not see."""
+    if _is_for_hydra(settings):
+        # As separate arguments, these two would be merged into a copy, which doubles the time.
+        return {"_convert_": "all", **settings, "_partial_": True}, {}
+    # Hydra takes three times as long with the arguments.
+    arguments = {name: each for name, each in settings.items() if name != "_target_"}
+    return {"_target_": settings["_target_"], "_partial_": True}, deepcopy(arguments)
+
+
 def _factory(asked: Config, key: str) -> Any:  # noqa: ANN401 - what Hydra makes of the settings
     """Return what a target is called by, with its arguments.
 
     Raises:
-        ConfigError: If it does not exist, or a word of Hydra's own, such as `_recursive_`, is wrong.
+        ConfigError: If it does not exist.
     """
     try:
         return instantiate(asked)
     except InstantiationException as error:
         raise as_config_error(error, asked["_target_"], key) from error
-    except TypeError as error:
-        if not is_in_libraries(error):
-            raise
-        raise ConfigError(f"{key}: {first_line(error)}. Correct it.") from error
 
 
 def _call_nested(settings: Config, key: str, offered: Mapping[str, object]) -> Config:

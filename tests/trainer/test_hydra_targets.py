@@ -3,8 +3,20 @@
 from typing import Any
 
 from good_config import CPU, GOOD
+from omegaconf import ListConfig
 
 from trainer.build import build_modules
+from trainer.hydra_targets import build
+
+
+def test_arguments_are_plain_unless_the_config_says_otherwise() -> None:
+    """A class that wants the lists and dictionaries of OmegaConf asks for them."""
+    settings = {"_target_": "builtins.dict", "shape": [1, 8]}
+    kinds = [
+        type(build({"data": settings | words}, "data")["shape"])  # type: ignore[index]
+        for words in ({}, {"_convert_": "all"}, {"_convert_": "none"})
+    ]
+    assert kinds == [list, list, ListConfig]
 
 
 def test_name_reaches_a_target_that_has_a_parameter_for_it() -> None:

@@ -66,6 +66,8 @@ STEP_LR = {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 1}
 PLATEAU = {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau"}
 ONE_CYCLE = {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 0.1, "total_steps": 9}
 CROSS_ENTROPY = {"_target_": "torch.nn.CrossEntropyLoss"}
+CROSS_ENTROPY_FUNCTION = {"_target_": "torch.nn.functional.cross_entropy"}
+SAM = {"_target_": "trainer.optimizers.sam.Sam", "lr": 0.1}
 PACED = {
     "_target_": "trainer.curriculum.paced.PacedCurriculum",
     "scores": {"_target_": "trainer.curriculum.scores.RandomScores"},
@@ -87,7 +89,11 @@ ARGUMENTS: list[tuple[str, dict[str, Any], dict[str, list[Any]]]] = [
     ("optimizer", ADAM, {"betas": ["x", 0.9, [0.9], [2, 2], [-1, 0.9]], "eps": ["x", -1]}),
     ("scheduler", COSINE, {"T_max": ["x", 0, None, [4]], "eta_min": ["x", [0]]}),
     ("scheduler", STEP_LR, {"step_size": ["x", 0, None], "gamma": ["x", [1]]}),
-    ("scheduler", PLATEAU, {"mode": ["least", 3], "factor": [2, "x"], "min_lr": [[0.1, 0.2]]}),
+    (
+        "scheduler",
+        PLATEAU,
+        {"mode": ["least", 3, "max"], "factor": [2, "x"], "min_lr": [[0.1, 0.2]]},
+    ),
     ("scheduler", ONE_CYCLE, {"total_steps": [0, -1, "x"], "max_lr": ["x", [1, 2]]}),
     (
         "criterion",
@@ -96,7 +102,14 @@ ARGUMENTS: list[tuple[str, dict[str, Any], dict[str, list[Any]]]] = [
     ),
     ("criterion", CROSS_ENTROPY, {"label_smoothing": ["x", 2, NAN]}),
     ("optimizer", SGD, {"_partial_": [True, "yes"], "params": [[1]]}),
-    ("model", LINEAR, {"_partial_": [True]}),
+    (
+        "model",
+        LINEAR,
+        {"_partial_": [True, 0], "_convert_": ["x", 3, []], "_recursive_": [1]},
+    ),
+    ("model", {"_target_": "torch.nn.Linear"}, {"_args_": ["62", None, 6, {"in_features": 6}]}),
+    ("criterion", CROSS_ENTROPY_FUNCTION, {"_partial_": ["no", "true", 1, None]}),
+    ("optimizer", SAM, {"base": [SGD | {"_partial_": True, "_convert_": "x"}]}),
     ("data", {"_target_": "user_modules.Tiny"}, {"_partial_": [True]}),
     ("curriculum", {"_target_": "user_modules.Counter"}, {"_partial_": [True]}),
     ("scheduler", STEP_LR, {"_partial_": [True], "optimizer": ["x"], "step_size": [NAN]}),
