@@ -19,6 +19,7 @@ from orchestrator.runner import learned_modules
 from orchestrator.runner.attempt_program import SIGNALS
 from orchestrator.runner.entry_function import MissingFunctionError, load
 from orchestrator.runner.large_pages import gather
+from orchestrator.runner.process_tree import is_ending
 from orchestrator.runner.project_files import note_preloaded
 from orchestrator.runner.project_import_path import (
     MissingModuleError,
@@ -117,7 +118,7 @@ def _read_orders() -> list[str] | None:
 
 def _remove_sockets(folder: str, orch: int) -> None:
     """Remove the folder of the socket if orch, which would do that, was killed."""
-    if os.getppid() == orch:
+    if os.getppid() == orch and not is_ending(orch):
         return
     with suppress(OSError):
         for name in os.listdir(folder):  # noqa: PTH208 # as little as possible at the end of a process

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PR_SET_CHILD_SUBREAPER: Final = 36  # <linux/prctl.h>; Python does not define it
+_PF_EXITING: Final = 0x4  # <linux/sched.h>, in the flags of /proc/PID/stat
 
 
 def adopt_orphans() -> None:
@@ -49,6 +50,18 @@ def is_stopped(pid: int) -> bool:
         _, _, rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")
         return rest.split()[0] in (b"T", b"t")
     return False
+
+
+def is_ending(pid: int) -> bool:
+    """Return whether a process has ended, or the kernel is closing its files after it was killed.
+
+    Its children see its pipes closed a moment before they get another parent.
+    """
+    try:
+        _, _, rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")
+        return bool(int(rest.split()[6]) & _PF_EXITING)
+    except OSError:
+        return True
 
 
 def send(number: int) -> None:

@@ -88,3 +88,16 @@ def test_process_that_is_gone_has_nothing_below_it() -> None:
     child = os.posix_spawn("/bin/true", ["true"], {})
     os.waitpid(child, 0)
     assert process_tree.below(child) == []
+
+
+def test_process_that_has_ended_is_ending_before_it_is_reaped() -> None:
+    """So a fork server knows that orch was killed before the kernel has given it another parent."""
+    assert not process_tree.is_ending(os.getpid())
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    with process_tree.end_of(child) as end:
+        assert select.select([end], [], [], 60)[0]
+    assert process_tree.is_ending(child)
+    os.waitpid(child, 0)
+    assert process_tree.is_ending(child)
