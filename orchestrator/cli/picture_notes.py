@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.results_output import order_of
+from orchestrator.cli.results_notes import order_of
 from orchestrator.cli.tables import count_of, pronoun_of
 from orchestrator.planning.curve_scale import scale_without_diverged
 from orchestrator.planning.learning_curves import Band

@@ -62,21 +62,26 @@ def csv_of(compared: ResultsTable, differences: _Differences = None) -> str:
     return content.getvalue()
 
 
-def markdown_of(compared: ResultsTable, differences: _Differences = None) -> str:
-    """Return a table in GitHub's Markdown."""
+def markdown_of(
+    compared: ResultsTable, differences: _Differences = None, notes: Sequence[str] = ()
+) -> str:
+    """Return a table in GitHub's Markdown, and a paragraph per note."""
     headers, rows = _texts(compared, differences, " ± ")
     lines = [headers, ["---"] * len(headers), *rows]
-    return "".join(f"| {' | '.join(map(_as_markdown, line))} |\n" for line in lines)
+    table = "".join(f"| {' | '.join(map(_as_markdown, line))} |\n" for line in lines)
+    return table + "".join(f"\n{_as_markdown(printable(note))}\n" for note in notes)
 
 
-def latex_of(compared: ResultsTable, differences: _Differences = None) -> str:
-    """Return a ``tabular`` with the rules of the package booktabs."""
+def latex_of(
+    compared: ResultsTable, differences: _Differences = None, notes: Sequence[str] = ()
+) -> str:
+    """Return a ``tabular`` with the rules of the package booktabs, below the notes as comments."""
     headers, rows = _texts(compared, differences, r" $\pm$ ", _as_latex)
     body = "".join(f"{' & '.join(row)} \\\\\n" for row in rows)
     head = " & ".join(headers)
     names = len(compared.axes) + 2 * is_of_single_runs(compared)
     form = "l" * names + "r" * (len(headers) - names)
-    return (
+    return "".join(f"% {printable(note)}\n" for note in notes) + (
         f"\\begin{{tabular}}{{{form}}}\n\\toprule\n{head} \\\\\n\\midrule\n{body}\\bottomrule\n"
         "\\end{tabular}\n"
     )

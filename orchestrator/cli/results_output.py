@@ -13,6 +13,7 @@ from orchestrator.cli.results_formats import (
     shown_difference,
     shown_runs,
 )
+from orchestrator.cli.results_notes import notes_on_table, warnings_of
 from orchestrator.cli.table_columns import (
     NOTE_WIDTH,
     first_column,
@@ -21,11 +22,8 @@ from orchestrator.cli.table_columns import (
     new_table,
     print_table,
 )
-from orchestrator.cli.tables import count_of, note, tell_left_out
+from orchestrator.cli.tables import note, tell_left_out
 from orchestrator.grid.identity import SHORT_ID_DIGITS, short
-from orchestrator.planning.metric_direction import Direction
-from orchestrator.rundir.metric_names import BEST
-from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,9 +52,9 @@ def print_comparison(
     texts = _texts_of_metrics(compared)
     counts = shown_runs(compared)
     single = is_of_single_runs(compared)
-    told = [shown_difference(each) for each in differences or ()]
+    shown = [shown_difference(each) for each in differences or ()]
     taken = max(map(len, ("state", *counts))) + (2 + SHORT_ID_DIGITS if single else 0)
-    taken += 2 + max(map(len, (TO_THE_BEST, *told))) if told else 0
+    taken += 2 + max(map(len, (TO_THE_BEST, *shown))) if shown else 0
     notes = _notes_of(compared) if single else []
     taken += NOTE_WIDTH if notes else 0
     all_axes = [row.overrides for row in compared.rows]
@@ -67,7 +65,7 @@ def print_comparison(
         *fitted.headers,
         "state" if single else "runs",
         *metrics,
-        *([TO_THE_BEST] if told else []),
+        *([TO_THE_BEST] if shown else []),
         *(["note"] if notes else []),
     )
     for place, row in enumerate(compared.rows):
@@ -77,12 +75,15 @@ def print_comparison(
             *fitted.cells_of(row.overrides),
             Text(counts[place], style=style),
             *(shown_cell(row.cells.get(metric)) for metric in metrics),
-            *told[place : place + 1],
+            *shown[place : place + 1],
             *notes[place : place + 1],
         )
     print_table(table, console)
     tell_left_out(fitted.left_out, len(texts) - len(metrics), console)
-    _print_notes(compared, console, differences, step=step)
+    for told in notes_on_table(compared, differences, step):
+        console.print(note(told))
+    for warning in warnings_of(compared):
+        console.print(Text(warning, style="yellow"))
 
 
 def _texts_of_metrics(compared: ResultsTable) -> dict[str, list[str]]:
@@ -97,67 +98,3 @@ def _notes_of(compared: ResultsTable) -> list[Text]:
     """Return what is noted of single runs; an empty list if nothing is."""
     notes = [note(str(row.members[0][1].note)) for row in compared.rows]
     return notes if any(notes) else []
-
-
-def iterations_of(compared: ResultsTable, step: int | None) -> str:
-    """Return which iterations the metrics are of; empty if all are of the last one."""
-    if step is not None:
-        return f"all metrics are those of iteration {step}"
-    if any(metric.startswith(BEST) for metric in compared.metrics):
-        return f"{BEST}... and test/... are of the best iteration, all others of the last one"
-    return ""
-
-
-def _print_notes(
-    compared: ResultsTable,
-    console: Console,
-    differences: Sequence[PairedDifference | None] | None,
-    *,
-    step: int | None,
-) -> None:
-    """Print what the numbers are: of which iteration, averaged over what, in which order."""
-    parts = [f"mean ± standard deviation over {', '.join(compared.over)}"] if compared.over else []
-    console.print(note(", ".join([*parts, order_of(compared, step)])))
-    if told := iterations_of(compared, step):
-        console.print(note(told))
-    if differences:
-        by = ", ".join(compared.over) or "seed"
-        console.print(
-            note(f"{TO_THE_BEST}: paired by {by}, ± half of the 95 % confidence interval")
-        )
-        if any(each and each.pairs < each.common for each in differences):
-            told = "2 of 3: of the pairs, the others have a value that is NaN or infinite"
-            console.print(note(told))
-    if mixed := sum(len(row.versions) > 1 for row in compared.rows):
-        told = f"{count_of(mixed, 'row')} of runs whose trainers compute different numbers"
-        console.print(Text(f"{told}; --json shows which", style="yellow"))
-    if refused := [run for row in compared.rows for _, run in row.members if run.refused]:
-        first, *others = refused
-        told = f"{' and '.join(first.refused)} of run {short(first.run_id)}"
-        told += f", and files of {count_of(len(others), 'other run')}," if others else ""
-        console.print(Text(f"{told} cannot be read, so values are missing", style="yellow"))
-
-
-def _are_done(compared: ResultsTable) -> bool:
-    states = {state for row in compared.rows for state in row.states}
-    return states == {State.DONE}
-
-
-def order_of(compared: ResultsTable, step: int | None = None) -> str:
-    """Return a description of the order of the rows, or why there are no results.
-
-    Args:
-        compared: The table.
-        step: The iteration of the metrics; None: the end.
-    """
-    if not compared.sorted_by:
-        if not compared.metrics:
-            if step is None and _are_done(compared):
-                return "the runs are done and report no metrics: see docs/bring-your-own-program.md"
-            return "no run has results yet"
-        return "in the order of the grid: --sort METRIC sorts by a metric of the test set"
-    least = compared.direction is Direction.LESS
-    order = f"{'smallest' if least else 'largest'} {compared.sorted_by} first"
-    if compared.direction is Direction.UNKNOWN:
-        return f"{order}: its name does not tell whether less or more is better"
-    return order

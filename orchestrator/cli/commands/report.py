@@ -20,8 +20,8 @@ from orchestrator.cli.report_contents import (
     moment,
 )
 from orchestrator.cli.report_secrets import make_concealer
+from orchestrator.cli.results_notes import iterations_of
 from orchestrator.cli.results_options import words_of_choice
-from orchestrator.cli.results_output import iterations_of
 from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
 from orchestrator.cli.tables import count_of
 from orchestrator.errors import UsageError

@@ -10,6 +10,7 @@ from rich.text import Text
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of
+from orchestrator.cli.results_notes import notes_on_table, warnings_of
 from orchestrator.cli.results_output import print_comparison
 from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
 from orchestrator.cli.safe_output import write
@@ -57,10 +58,10 @@ def results(options: argparse.Namespace, console: Console) -> int:
         write_json(console, told, indent=2)
     elif options.csv:
         write(console, csv_of(compared, differences))
-    elif options.markdown:
-        write(console, markdown_of(compared, differences))
-    elif options.latex:
-        write(console, latex_of(compared, differences))
+    elif options.markdown or options.latex:
+        notes = [*notes_on_table(compared, differences, found.step), *warnings_of(compared)]
+        form = markdown_of if options.markdown else latex_of
+        write(console, form(compared, differences, notes))
     else:
         _print(compared, differences, found, options, console)
     return 0

@@ -73,6 +73,14 @@ def test_runs_are_told_alike_in_every_format(*, each: bool) -> None:
     )
 
 
+def test_notes_stand_below_markdown_and_in_comments_of_latex() -> None:
+    """What the numbers are, in lines that no name breaks."""
+    notes = ("over a|b", "of\nthe last")
+    told = markdown_of(_table(), None, notes)
+    assert told == f"{markdown_of(_table())}\nover a\\|b\n\nof?the last\n"
+    assert latex_of(_table(), None, notes) == f"% over a|b\n% of?the last\n{latex_of(_table())}"
+
+
 def test_latex_escapes_what_has_a_meaning_there() -> None:
     """Its rules are those of booktabs; text is left-aligned, numbers are right-aligned."""
     lines = latex_of(_table()).splitlines()

@@ -276,9 +276,15 @@ def test_differences_are_in_the_formats_for_programs(grid: Grid, output: Callabl
     grid.orch(*asked, "--csv")
     rows = csv.DictReader(io.StringIO(output()))
     assert [row["to_the_best"] for row in rows] == ["", "2.0"]
-    for form in ("--markdown", "--latex"):
+    for form, line in (("--markdown", "\n{}\n"), ("--latex", "% {}\n")):
         grid.orch(*asked, form)
-        assert "to the best" in output()
+        shown = output()
+        assert "to the best" in shown
+        for told in (
+            "mean ± standard deviation over seed, smallest test/loss first",
+            "to the best: paired by seed, ± half of the 95 % confidence interval",
+        ):
+            assert line.format(told) in shown
     grid.orch("results", "--json")
     assert [row["to_the_best"] for row in json.loads(output())["rows"]] == [None, None]
 

@@ -1,0 +1,88 @@
+"""The notes below a table of results: what its numbers are, in which order, and what it lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.results_formats import TO_THE_BEST
+from orchestrator.cli.tables import count_of
+from orchestrator.grid.identity import short
+from orchestrator.planning.metric_direction import Direction
+from orchestrator.rundir.metric_names import BEST
+from orchestrator.rundir.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from orchestrator.planning.paired_difference import PairedDifference
+    from orchestrator.planning.results_table import ResultsTable
+
+
+def notes_on_table(
+    compared: ResultsTable,
+    differences: Sequence[PairedDifference | None] | None,
+    step: int | None,
+) -> Iterator[str]:
+    """Yield what the numbers are: averaged over what, in which order, of which iteration.
+
+    Args:
+        compared: The table.
+        differences: The difference of each row to the best one; None: not asked for.
+        step: The iteration of the metrics; None: the end.
+    """
+    is_mean = compared.over and compared.metrics
+    parts = [f"mean ± standard deviation over {', '.join(compared.over)}"] if is_mean else []
+    yield ", ".join([*parts, order_of(compared, step)])
+    if told := iterations_of(compared, step):
+        yield told
+    if differences:
+        by = ", ".join(compared.over) or "seed"
+        yield f"{TO_THE_BEST}: paired by {by}, ± half of the 95 % confidence interval"
+        if any(each and each.pairs < each.common for each in differences):
+            yield "2 of 3: of the pairs, the others have a value that is NaN or infinite"
+
+
+def warnings_of(compared: ResultsTable) -> Iterator[str]:
+    """Yield what is wrong with the numbers."""
+    if mixed := sum(len(row.versions) > 1 for row in compared.rows):
+        told = f"{count_of(mixed, 'row')} of runs whose trainers compute different numbers"
+        yield f"{told}; --json shows which"
+    if refused := [run for row in compared.rows for _, run in row.members if run.refused]:
+        first, *others = refused
+        told = f"{' and '.join(first.refused)} of run {short(first.run_id)}"
+        told += f", and files of {count_of(len(others), 'other run')}," if others else ""
+        yield f"{told} cannot be read, so values are missing"
+
+
+def iterations_of(compared: ResultsTable, step: int | None) -> str:
+    """Return which iterations the metrics are of; empty if all are of the last one."""
+    if step is not None:
+        return f"all metrics are those of iteration {step}"
+    if any(metric.startswith(BEST) for metric in compared.metrics):
+        return f"{BEST}... and test/... are of the best iteration, all others of the last one"
+    return ""
+
+
+def _are_done(compared: ResultsTable) -> bool:
+    states = {state for row in compared.rows for state in row.states}
+    return states == {State.DONE}
+
+
+def order_of(compared: ResultsTable, step: int | None = None) -> str:
+    """Return a description of the order of the rows, or why there are no results.
+
+    Args:
+        compared: The table.
+        step: The iteration of the metrics; None: the end.
+    """
+    if not compared.sorted_by:
+        if not compared.metrics:
+            if step is None and _are_done(compared):
+                return "the runs are done and report no metrics: see docs/bring-your-own-program.md"
+            return "no run has results yet"
+        return "in the order of the grid: --sort METRIC sorts by a metric of the test set"
+    least = compared.direction is Direction.LESS
+    order = f"{'smallest' if least else 'largest'} {compared.sorted_by} first"
+    if compared.direction is Direction.UNKNOWN:
+        return f"{order}: its name does not tell whether less or more is better"
+    return order

@@ -1,0 +1,63 @@
+"""What a table of results says of its numbers."""
+
+import pytest
+
+from orchestrator.cli.results_notes import notes_on_table, warnings_of
+from orchestrator.planning.paired_difference import PairedDifference
+from orchestrator.planning.results_table import compare
+from orchestrator.planning.run_results import RunResults
+
+OF_BEST = "best/... and test/... are of the best iteration, all others of the last one"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "seeds", "step", "told"),
+    [
+        (
+            {"val_loss": 1.0},
+            2,
+            None,
+            ["mean ± standard deviation over seed, smallest val_loss first"],
+        ),
+        ({"val_loss": 1.0}, 0, None, ["smallest val_loss first"]),
+        ({"best/val_loss": 1.0}, 0, None, ["smallest best/val_loss first", OF_BEST]),
+        (
+            {"val_loss": 1.0},
+            0,
+            3,
+            ["smallest val_loss first", "all metrics are those of iteration 3"],
+        ),
+        (
+            {},
+            2,
+            None,
+            ["the runs are done and report no metrics: see docs/bring-your-own-program.md"],
+        ),
+    ],
+)
+def test_numbers_are_told(
+    metrics: dict[str, float], seeds: int, step: int | None, told: list[str]
+) -> None:
+    """Averaged over what, in which order, of which iteration."""
+    chosen = [{"seed": seed} for seed in range(seeds)] or [{}]
+    runs = [RunResults({"lr": lr, **each}, metrics) for lr in (1, 2) for each in chosen]
+    assert list(notes_on_table(compare(runs), None, step)) == told
+
+
+def test_pairs_are_told() -> None:
+    """What the interval is, and why some pairs do not count."""
+    compared = compare([RunResults({"lr": lr}, {"val_loss": lr}) for lr in (1.0, 2.0)])
+    _, *told = notes_on_table(compared, [None, PairedDifference(1.0, None, 2, 3)], None)
+    assert told == [
+        "to the best: paired by seed, ± half of the 95 % confidence interval",
+        "2 of 3: of the pairs, the others have a value that is NaN or infinite",
+    ]
+
+
+def test_what_is_wrong_is_told() -> None:
+    runs = [RunResults({"lr": lr}, {"loss": 1.0}, run_id="a" * 16) for lr in (1, 2)]
+    assert list(warnings_of(compare(runs))) == []
+    refused = RunResults({"lr": 3}, {}, run_id="b" * 16, refused=("metrics.jsonl",))
+    assert list(warnings_of(compare([*runs, refused]))) == [
+        "metrics.jsonl of run bbbbbbbb cannot be read, so values are missing"
+    ]
