@@ -57,6 +57,16 @@ _WRONG_CHOICE: Final = r"(?s)argument ([^:]+): invalid choice: '(.*)' \(choose f
 _LACKS_VALUE: Final = r"argument ([^:]+): expected (one|\d+) arguments?"
 _EXCLUDES: Final = r"argument ([^:]+): not allowed with argument (.*)"
 _VERY_SIMILAR: Final = 0.7
+# What is meant by options of other programs: the first of these that a command has.
+_MEANT: Final[Mapping[str, Sequence[str]]] = {
+    **dict.fromkeys(("--format", "-f"), ("--out", "--csv", "--json")),
+    **dict.fromkeys(("--metric", "--metrics"), ("--columns", "METRIC", "--sort")),
+    **dict.fromkeys(("--filter", "--query"), ("--where", "--only")),
+    **dict.fromkeys(("--jobs", "--n-jobs", "--parallel", "-j"), ("--workers",)),
+    **dict.fromkeys(("--output", "--save", "-o"), ("--out",)),
+    **dict.fromkeys(("--limit", "--head", "--best", "-n"), ("--top",)),
+    **dict.fromkeys(("--force", "-y"), ("--yes",)),
+}
 _EPILOG: Final = """\
 Overrides follow Hydra's grammar, sweeps included:
   orch plan training=grid_search
@@ -110,11 +120,36 @@ class _ArgumentParser(argparse.ArgumentParser):
             message = f"{wrong[1]} and {wrong[2]} exclude each other"
         elif wrong := re.fullmatch(r"(?s)argument (--?[^:]+: .*)", message):
             message = wrong[1]
-        elif wrong := re.match(r"unrecognized arguments: (--[^\s=]*)", message):
-            near = _suggest(wrong[1], list(self._option_string_actions))
-            message = f"there is no option {wrong[1]}{near}" if near else message
+        elif wrong := re.match(r"unrecognized arguments: (-[^\s=]*)", message):
+            message = f"there is no option {wrong[1]}{self._suggest_option(wrong[1])}"
         end = "" if message.endswith("?") else "."
         raise UsageError(f"{message}{end} See {self.prog} --help.")
+
+    def check_options(self, words: Sequence[str]) -> None:
+        """Make sure that there are all options among some words.
+
+        Raises:
+            UsageError: There is one that is unknown; argparse would ask for what is missing first.
+        """
+        for word in words:
+            name = word.partition("=")[0]
+            if name == "--":
+                return
+            is_option = (name.startswith("--") and " " not in word) or name in _MEANT
+            if is_option and name not in self._option_string_actions:
+                self.error(f"unrecognized arguments: {name}")
+
+    def _suggest_option(self, name: str) -> str:
+        """Return a question for the option that is meant, to end a sentence with; may be empty."""
+        positional = [it.metavar for it in self._actions if not it.option_strings]
+        for meant in _MEANT.get(name, ()):
+            if meant in self._option_string_actions:
+                return f". Did you mean {meant}?"
+            if meant in positional:
+                return f". Did you mean {meant}, without an option?"
+        bare = [option.lstrip("-") for option in self._option_string_actions]
+        near, found, end = _suggest(name.lstrip("-"), bare).partition("mean ")
+        return f"{near}{found}--{end}" if near else ""
 
     def _ask(self, name: str, needed: Sequence[str]) -> list[str]:
         """Return what each missing argument of a name is for: the last ones of that name."""
@@ -184,6 +219,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         arguments = [*arguments[1:2], "--help"]
     options, rest = parser.parse_known_args(arguments)
     own = command_parser(options.command)
+    own.check_options(rest)
     options = own.parse_intermixed_args(rest, options)
     own.sort_runs(options)
     check_show_options(options)

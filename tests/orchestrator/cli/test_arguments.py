@@ -41,13 +41,39 @@ def test_wrong_usage_is_one_line(line: str) -> None:
 
 @pytest.mark.parametrize(
     ("line", "near"),
-    [("sttus", "status"), ("plan --jsn", "--json"), ("run --worker=2", "--workers"), ("xyz", "")],
+    [
+        ("sttus", "status"),
+        ("plan --jsn", "--json"),
+        ("run --worker=2", "--workers"),
+        ("run --time-out 3", "--timeout"),
+        ("plot --logy", "--log-y"),
+        ("results --format csv", "--csv"),
+        ("plot --format=svg", "--out"),
+        ("plot -o x.svg", "--out"),
+        ("status --format json", "--json"),
+        ("results --metrics loss", "--columns"),
+        ("plot --metrics loss", "METRIC, without an option"),
+        ("results --filter lr==1", "--where"),
+        ("plan --filter lr==1", "--only"),
+        ("run -j 4", "--workers"),
+        ("results -n 3", "--top"),
+        ("prune --force", "--yes"),
+        ("run --force", ""),
+        ("run --dry-run", ""),
+        ("note abc --x", ""),
+        ("xyz", ""),
+    ],
 )
 def test_similar_word_is_suggested(line: str, near: str) -> None:
     """Of commands and options; nothing where none is similar."""
     with pytest.raises(UsageError) as caught:
         parse_arguments(line.split())
     assert (f"Did you mean {near}? See" in str(caught.value)) is bool(near)
+
+
+@pytest.mark.parametrize("text", ["--x y", "--metrics are odd", "-n y"])
+def test_text_with_a_space_is_no_option(text: str) -> None:
+    assert parse_arguments(["note", "abc", text]).text == text
 
 
 @pytest.mark.parametrize("command", COMMANDS)
