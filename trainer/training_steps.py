@@ -12,6 +12,8 @@ from trainer.groups import trained_by
 from trainer.loss_scale import check_scale
 from trainer.mean_loss import MeanLoss
 from trainer.own_update import choose_update
+from trainer.parts_in_evaluation import switch_to_training
+from trainer.run_files import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +78,8 @@ class TrainingSteps:
         trainer, callbacks = self._trainer, self._trainer.callbacks
         batches, accumulate = trainer.batches, self._settings.accumulate
         losses = MeanLoss()
-        trainer.model.train()
+        if note := switch_to_training(trainer.model, is_first=self._checked is None):
+            say(note)
         trainer.update.set_mode(is_training=True)
         trainer.average.begin_iteration(iteration)
         is_new = self._checked is None or (

@@ -101,6 +101,8 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("`precision: float16`", "test_loss_scale.py::test_float16_learns_and_differs"),
         ("A step with gradients", "test_loss_scale.py::test_interrupted_run_ends_with_the_same_bits"),
         ("An optimizer whose", "test_loss_scale.py::test_optimizer_with_a_closure_is_refused"),
+        ("The steps are taken", "test_update.py::test_step_is_the_one_that_a_plain_loop_takes"),
+        ("A layer that was put", "test_parts_in_evaluation.py::test_part_that_is_switched_is_named"),
         ("`compile: true` compiles", "test_compiled.py::test_every_shape_is_compiled"),
         ("A model that needs", "test_compiled.py::test_more_shapes_than_are_compiled_are_refused_in_one_line"),
     ],

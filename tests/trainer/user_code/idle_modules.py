@@ -85,3 +85,27 @@ class NanInEvaluation(nn.Module):
         """Compute a loss."""
         loss = nn.functional.cross_entropy(outputs, targets)
         return loss if outputs.requires_grad else loss * float("nan")
+
+
+class Freezing(nn.Module):
+    """A model that puts its norm into evaluation mode, at one event."""
+
+    def __init__(self, event: str) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+        self.event = event
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Classify."""
+        outputs: Tensor = self.layers(samples)
+        return outputs
+
+    def cb_on_iteration_begin(self, trainer: Any, iteration: int) -> None:
+        """Do it, if this is the event."""
+        if self.event == "cb_on_iteration_begin":
+            self.layers[1].eval()
+
+    def cb_on_step_begin(self, trainer: Any, iteration: int, batch_idx: int) -> None:
+        """Do it, if this is the event."""
+        if self.event == "cb_on_step_begin":
+            self.layers[1].eval()
