@@ -9,9 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestrator.cli.tables import count_of
 from orchestrator.execution.remaining_time import describe_seconds
 from orchestrator.rundir import code_record, durable, records
 from orchestrator.rundir.directory import RunDirectory
+from orchestrator.rundir.reusable_checkpoints import is_extended
 from orchestrator.rundir.run_summary import report_on
 from orchestrator.rundir.state import Failure, Status
 from orchestrator.rundir.survivors import Survivors
@@ -101,6 +103,10 @@ def describe_runs(
     if durations:
         took = f"{duration(sum(durations))} in all, {_describe_range(durations)} per run"
         others = "not counting earlier attempts and the start of processes, which orch run counts"
+        if extended := sum(is_extended(each.directory.path) for each in facts):
+            others += (
+                f"; {count_of(extended, 'run')} began with iterations of another, not counted here"
+            )
         yield "time of the last attempts", f"{took}; {others}"
     retried = sum(status.attempt > 1 for status in statuses)
     if retried:

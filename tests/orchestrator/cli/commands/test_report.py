@@ -258,7 +258,10 @@ def test_short_times_have_decimals(grid: Grid) -> None:
     directory.write_status(Status(Record.DONE, 1, begun, "box", 1, ended_at=ended))
     page = write(grid)
     assert "0.5 s in all, 0.5 s per run; not counting earlier attempts" in page.text
+    assert "began with" not in page.text
     assert page.table("1 run, in the order of the results").rows[0][-2] == "0.5 s"
+    (directory.path / "extended.json").write_text('{"run_id": "0123456789abcdef", "iteration": 3}')
+    assert "; 1 run began with iterations of another, not counted here" in write(grid).text
 
 
 def test_curves_follow_the_colours_of_the_page(hostile: Grid) -> None:
