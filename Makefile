@@ -16,7 +16,7 @@ venv: .venv/complete ## create .venv from requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "orch needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	@echo "installing the packages of requirements.lock; this takes a few minutes the first time"
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable . --editable hydra_launcher
 	$(BIN)/python -m compileall -q orch orchestrator trainer # as pip does for installed packages
 	touch $@
