@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.cli.picture_notes import describe_metric, notes_on_curves, notes_on_results
 from orchestrator.cli.tables import count_of
 from orchestrator.errors import UsageError
+from orchestrator.planning.curve_scale import scales_without_diverged
 from orchestrator.planning.curves_loading import read_curves_of
 from orchestrator.planning.learning_curves import (
     Band,
@@ -113,9 +114,10 @@ def draw_learning_curves(
         for metric in metrics
     }
     _check_scale(look, [p.mean for each in lines.values() for line in each for p in line.points])
-    notes = list(notes_on_curves(lines, compared, found, look))
+    scales = {} if look.log_y else scales_without_diverged(lines)
+    notes = list(notes_on_curves(lines, scales, compared, found, look.band))
     more = _more(len(compared.rows) - len(rows), len(drawable) - len(rows))
-    figure = draw_curves(lines, Caption(notes, more), look)
+    figure = draw_curves(lines, scales, Caption(notes, more), look)
     return Picture(figure, "curves", metrics, rows, notes)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.results_notes import order_of
 from orchestrator.cli.tables import count_of, pronoun_of
-from orchestrator.planning.curve_scale import scale_without_diverged
 from orchestrator.planning.learning_curves import Band
 from orchestrator.planning.results_by_axis import cell_in
 from orchestrator.planning.run_results import is_of_test
@@ -20,18 +19,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.cli.runs_for_results import ComparedRuns
-    from orchestrator.pictures.style import Appearance
+    from orchestrator.planning.curve_scale import CurveScale
     from orchestrator.planning.learning_curves import Line
     from orchestrator.planning.results_table import ResultsTable, Row
 
 
 def notes_on_curves(
     lines: Mapping[str, Sequence[Line]],
+    scales: Mapping[str, CurveScale],
     compared: ResultsTable,
     found: ComparedRuns,
-    look: Appearance,
+    band: Band,
 ) -> Iterator[str]:
-    """Yield the notes on learning curves, the most important first."""
+    """Yield the notes on learning curves, the most important first.
+
+    Args:
+        lines: The lines of each metric.
+        scales: The scales of the panels that some curves leave.
+        compared: The table that the lines are the rows of.
+        found: The runs of the table.
+        band: What is drawn around the lines.
+    """
     drawn = [line for each in lines.values() for line in each]
     most = max((line.runs for line in drawn), default=0)
     over = ", ".join(compared.over) or "runs"
@@ -39,7 +47,7 @@ def notes_on_curves(
         "finished runs" if found.step is None else f"runs that have reached iteration {found.step}"
     )
     if most > 1:
-        yield f"line: mean over {which}, which differ in {over}{_band(look.band)}"
+        yield f"line: mean over {which}, which differ in {over}{_band(band)}"
     if any(point.runs < line.runs for line in drawn for point in line.points):
         yield "thin line: iterations that not all of its runs have reached"
     if open_runs := {each.run_id for line in drawn for each in line.unfinished}:
@@ -51,7 +59,7 @@ def notes_on_curves(
                 f"{metric} is NaN, infinite or beyond 1e300 at some iteration in {told}: the line has a"
                 " gap there"
             )
-        if not look.log_y and (scale := scale_without_diverged(metric, each)):
+        if scale := scales.get(metric):
             told = "1 curve leaves" if scale.beyond == 1 else f"{scale.beyond} curves leave"
             yield (
                 f"{metric}: {told} the panel, whose scale is that of the others; orch plot --log-y"

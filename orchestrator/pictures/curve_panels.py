@@ -18,7 +18,6 @@ from orchestrator.pictures.figure import (
 )
 from orchestrator.pictures.row_labels import count_label, labels_of
 from orchestrator.pictures.style import style_of
-from orchestrator.planning.curve_scale import scale_without_diverged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from orchestrator.pictures.figure import Caption
     from orchestrator.pictures.style import Appearance, LineStyle
+    from orchestrator.planning.curve_scale import CurveScale
     from orchestrator.planning.learning_curves import CurvePoint, Line
 
 _MOST_MARKERS: Final = 10  # per line
@@ -36,11 +36,17 @@ _THIN: Final = 0.8
 _MARGIN: Final = 0.05  # of the height, as matplotlib has it
 
 
-def draw_curves(lines: Mapping[str, Sequence[Line]], caption: Caption, look: Appearance) -> Figure:
+def draw_curves(
+    lines: Mapping[str, Sequence[Line]],
+    scales: Mapping[str, CurveScale],
+    caption: Caption,
+    look: Appearance,
+) -> Figure:
     """Return a figure with a panel per metric.
 
     Args:
         lines: The lines of each metric, the same rows in each.
+        scales: The scales of the panels that some curves leave.
         caption: What is told beside it.
         look: The look.
     """
@@ -53,7 +59,7 @@ def draw_curves(lines: Mapping[str, Sequence[Line]], caption: Caption, look: App
             if not look.log_x:
                 panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
             scale_as_asked(panel, look)
-            if not look.log_y and (scale := scale_without_diverged(metric, drawn)):
+            if scale := scales.get(metric):
                 margin = _MARGIN * (scale.greatest - scale.least)
                 panel.set_ylim(scale.least - margin, scale.greatest + margin)
         add_legend(figure, _entries(list(lines.values()), look), caption.more, look)

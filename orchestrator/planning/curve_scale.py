@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.planning.metric_direction import Direction, direction_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.planning.learning_curves import Line
 
@@ -25,6 +25,12 @@ class CurveScale:
     least: float
     greatest: float
     beyond: int
+
+
+def scales_without_diverged(lines: Mapping[str, Sequence[Line]]) -> dict[str, CurveScale]:
+    """Return the scale of most curves of each metric, where it is not that of all."""
+    found = {metric: scale_without_diverged(metric, drawn) for metric, drawn in lines.items()}
+    return {metric: scale for metric, scale in found.items() if scale is not None}
 
 
 def scale_without_diverged(metric: str, lines: Sequence[Line]) -> CurveScale | None:

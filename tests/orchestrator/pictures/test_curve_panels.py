@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from orchestrator.pictures.curve_panels import draw_curves
 from orchestrator.pictures.figure import Caption
 from orchestrator.pictures.style import Appearance
+from orchestrator.planning.curve_scale import CurveScale
 from orchestrator.planning.learning_curves import line_of
 from orchestrator.planning.results_table import Row
 from orchestrator.planning.run_results import RunResults
@@ -16,19 +17,25 @@ from orchestrator.rundir.state import State
 from .rows import lines
 
 
-def draw(curves: dict[str, dict[int, float]], states: dict[str, State], look: Appearance) -> Axes:
+def draw(
+    curves: dict[str, dict[int, float]],
+    states: dict[str, State],
+    look: Appearance,
+    scale: CurveScale | None = None,
+) -> Axes:
     """Return the panel of one row with these runs."""
     runs = [
         RunResults({}, {"loss": 1.0} if state is State.DONE else None, path=name, state=state)
         for name, state in states.items()
     ]
     row = Row({}, tuple((run.path, run) for run in runs), {})
-    return draw_curves({"loss": [line_of(row, curves)]}, Caption(), look).axes[0]
+    scales = {"loss": scale} if scale else {}
+    return draw_curves({"loss": [line_of(row, curves)]}, scales, Caption(), look).axes[0]
 
 
 def test_panel_per_metric_and_line_per_row() -> None:
     found = lines({"lr": 1}, {"lr": 2})
-    figure = draw_curves({"loss": found, "f1": found, "auc": found}, Caption(), Appearance())
+    figure = draw_curves({"loss": found, "f1": found, "auc": found}, {}, Caption(), Appearance())
     assert [panel.get_ylabel() for panel in figure.axes] == ["loss", "f1", "auc"]
     assert {panel.get_xlabel() for panel in figure.axes} == {"iteration"}
     drawn = figure.axes[0].get_lines()
@@ -39,7 +46,9 @@ def test_panel_per_metric_and_line_per_row() -> None:
 
 
 def test_rows_that_are_not_drawn_are_told_in_the_legend() -> None:
-    figure = draw_curves({"loss": lines({"lr": 1})}, Caption(more="and 22 more rows"), Appearance())
+    figure = draw_curves(
+        {"loss": lines({"lr": 1})}, {}, Caption(more="and 22 more rows"), Appearance()
+    )
     assert figure.legends[0].get_texts()[-1].get_text() == "and 22 more rows"
 
 
@@ -82,8 +91,8 @@ def test_band_of_a_single_iteration_can_be_seen() -> None:
 
 
 def test_curve_that_diverges_leaves_the_panel() -> None:
-    """A logarithmic scale shows all of it."""
     curves = {"a": {1: 2.0, 2: 1.0}, "b": {1: 2.0, 2: 1e9}}
     states = {"a": State.DONE, "b": State.STALE}
-    assert draw(curves, states, Appearance()).get_ylim() == pytest.approx((0.95, 2.05))
-    assert draw(curves, states, Appearance(log_y=True)).get_ylim()[1] > 1e9
+    panel = draw(curves, states, Appearance(), CurveScale(1.0, 2.0, 1))
+    assert panel.get_ylim() == pytest.approx((0.95, 2.05))
+    assert draw(curves, states, Appearance()).get_ylim()[1] > 1e9

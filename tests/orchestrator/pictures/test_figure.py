@@ -20,7 +20,7 @@ from .rows import HOSTILE, lines
 def content(form: str, look: Appearance | None = None) -> bytes:
     look = look or Appearance()
     caption = Caption(["a note $ _ <b>"], "and 22 more rows")
-    figure = draw_curves({"loss": lines({"lr": 1}, {"lr": 2})}, caption, look)
+    figure = draw_curves({"loss": lines({"lr": 1}, {"lr": 2})}, {}, caption, look)
     return render(figure, form, look)
 
 
@@ -63,14 +63,14 @@ def test_transparent_picture_has_no_background() -> None:
 def test_no_character_of_a_name_has_a_meaning(form: str, text: str) -> None:
     """Not for mathtext, not for legends, not for XML."""
     points = [{"x": text}, {"x": f"{text}2"}]
-    figure = draw_curves({text: lines(*points)}, Caption([text], text), Appearance())
+    figure = draw_curves({text: lines(*points)}, {}, Caption([text], text), Appearance())
     found = render(figure, form, Appearance())
     if form == "svg":
         ET.fromstring(found)  # noqa: S314 # our own
 
 
 def test_characters_that_the_font_lacks_are_known() -> None:
-    figure = draw_curves({"学習 loss": lines({"lr": 1})}, Caption(), Appearance())
+    figure = draw_curves({"学習 loss": lines({"lr": 1})}, {}, Caption(), Appearance())
     assert missing_characters(figure) == "学習"
 
 
@@ -79,12 +79,12 @@ def test_size_without_room_is_an_error() -> None:
     look = Appearance(size=(1.0, 1.0))
     points = [{"lr": n} for n in range(30)]
     with pytest.raises(UsageError, match="leave no room"):
-        render(draw_curves({"loss": lines(*points)}, Caption(), look), "png", look)
+        render(draw_curves({"loss": lines(*points)}, {}, Caption(), look), "png", look)
 
 
 def test_size_is_kept() -> None:
     look = Appearance(size=(4.0, 3.0))
-    figure = draw_curves({"loss": lines({"lr": 1})}, Caption(["note"]), look)
+    figure = draw_curves({"loss": lines({"lr": 1})}, {}, Caption(["note"]), look)
     assert figure.get_size_inches().tolist() == [4.0, 3.0]
 
 
@@ -92,7 +92,7 @@ def test_legend_covers_no_data() -> None:
     """It stands beside the panels, also with 30 rows."""
     look = Appearance()
     points = [{"name": f"{n} with a longer name"} for n in range(30)]
-    figure = draw_curves({"loss": lines(*points), "f1": lines(*points)}, Caption(), look)
+    figure = draw_curves({"loss": lines(*points), "f1": lines(*points)}, {}, Caption(), look)
     render(figure, "png", look)
     legend = figure.legends[0].get_window_extent()
     assert not any(legend.overlaps(panel.get_window_extent()) for panel in figure.axes)

@@ -24,7 +24,7 @@ def page_with(label: str) -> ReportPage:
         filters=table,
         results=table,
         notes=[label],
-        figure=draw_curves({label: lines(*points)}, Caption(), ON_PAGE),
+        figure=draw_curves({label: lines(*points)}, {}, Caption(), ON_PAGE),
         curve_notes=[label],
         failures=[],
         more_failures=0,

@@ -242,6 +242,19 @@ def test_parallel_coordinates_of_fifty_axes_fit_on_a_page() -> None:
     assert {label.get_rotation() for label in figure.axes[0].get_xticklabels()} == {60}
 
 
+def test_curve_that_diverges_leaves_the_panel_unless_the_scale_is_logarithmic(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """And the notes say so."""
+    for lr, last in ((0.1, 1.0), (0.2, 1e9)):
+        directory = grid.make(lr, 0)
+        points = [{"key": "loss", "value": it, "step": n} for n, it in enumerate((2.0, last), 1)]
+        directory.metrics.write_text("".join(f"{json.dumps(point)}\n" for point in points))
+    for words, is_told in (([], True), (["--log-y"], False)):
+        assert grid.orch("plot", "loss", "--out", str(grid.folder / "x.png"), *words, "--all") == 0
+        assert ("loss: 1 curve leaves the panel" in output()) is is_told
+
+
 @pytest.mark.parametrize("form", ["png", "svg", "pdf", "SVG"])
 def test_ending_of_the_file_names_the_format(
     filled: Grid, tmp_path: Path, output: Callable[[], str], form: str
