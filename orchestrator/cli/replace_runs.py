@@ -48,10 +48,17 @@ def find_held(
 def put_aside(
     experiment: ExperimentDirectory,
     run_ids: Sequence[RunId],
+    announcement: str,
     options: argparse.Namespace,
     console: Console,
 ) -> None:
-    """Move run directories aside, and print one line per run that has to stay as it is."""
+    """Say what happens now and move run directories aside; print one line per run that has to stay.
+
+    Raises:
+        RunDirectoryError: The folder cannot be written; nothing was said.
+    """
+    experiment.replaced.prepare()
+    tell(announcement, options, console)
     tell_held(experiment.replaced.put_aside(run_ids, tell_waiting), options, console)
 
 
@@ -82,12 +89,15 @@ def replace_changed(
     held = find_held(experiment, experiment.observe(changed))
     tell_held(held, options, console)
     run_ids = [run_id for run_id in changed if run_id not in held]
-    if run_ids:
-        runs = "1 run" if len(run_ids) == 1 else f"{len(run_ids)} runs"
-        where = (
-            f"Earlier results are kept in {experiment.replaced.path} until the new ones are done"
-        )
-        tell(f"rerun of {runs} made by other code or another command. {where}", options, console)
+    if not run_ids:
+        return planned, bool
+    runs = "1 run" if len(run_ids) == 1 else f"{len(run_ids)} runs"
+    told = f"rerun of {runs} made by other code or another command. {say_where(experiment)}"
     left = decisions.forget([changed[run_id] for run_id in run_ids])
     again = replace(planned, plan=replace(planned.plan, decisions=left))
-    return again, partial(put_aside, experiment, run_ids, options, console)
+    return again, partial(put_aside, experiment, run_ids, told, options, console)
+
+
+def say_where(experiment: ExperimentDirectory) -> str:
+    """Say where the earlier results of a rerun are meanwhile."""
+    return f"Earlier results are kept in {experiment.replaced.path} until the new ones are done"

@@ -63,15 +63,11 @@ class ReplacedRuns:
             return run_ids
         return [each for each in run_ids if each in begun or not self.is_finished(each)]
 
-    def put_aside(self, run_ids: Iterable[RunId], tell: Callable[[str], None]) -> dict[RunId, str]:
-        """Move run directories aside; return those that stay in place, with the reason.
-
-        One that is kept already stays: its new attempt is continued. Each move is one rename, after
-        which the run has not run yet; a process that is killed leaves the others as they were.
+    def prepare(self) -> None:
+        """Create the folder that directories are moved to.
 
         Raises:
-            RunDirectoryError: The folder cannot be created.
-            OSError: It cannot be locked.
+            RunDirectoryError: It cannot be created.
         """
         try:
             durable.make_folder(self.path)
@@ -80,6 +76,18 @@ class ReplacedRuns:
                 f"{self.path}: cannot write here ({error.strerror or error})."
                 " Check the permissions and the disk, or move away what is there."
             ) from None
+
+    def put_aside(self, run_ids: Iterable[RunId], tell: Callable[[str], None]) -> dict[RunId, str]:
+        """Move run directories aside; return those that stay in place, with the reason.
+
+        One that is kept already stays: its new attempt is continued. Each move is one rename, after
+        which the run has not run yet; a process that is killed leaves the others as they were.
+
+        Raises:
+            RunDirectoryError: As for ``prepare``.
+            OSError: The folder of the run directories cannot be locked.
+        """
+        self.prepare()
         reasons = {}
         for run_id in run_ids:
             with exclusive(self._training, tell):

@@ -12,9 +12,10 @@ from orchestrator.cli.command_for_run import find_own_command
 from orchestrator.cli.commands.run import execute
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.lookup import source_of
-from orchestrator.cli.replace_runs import find_held, put_aside, tell, tell_held
+from orchestrator.cli.replace_runs import find_held, put_aside, say_where, tell_held
 from orchestrator.cli.run_choice import choose_runs, refuse_contradictions, separate_runs
 from orchestrator.cli.setting_flags import parse_flags
+from orchestrator.cli.tables import count_of
 from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.planning.load import load_plan
@@ -52,12 +53,12 @@ def rerun(options: argparse.Namespace, console: Console) -> int:
     if not ready:
         return ExitCode.LEFT
     runs = _runs(options, planned, ready)
-    _tell_beginning(console, options, experiment, (ready, len(chosen) - len(due)))
+    told = _describe_beginning(experiment, ready, finished=len(chosen) - len(due))
     kept = set(experiment.replaced.run_ids())
     continued = {at: seen[it.run_id] for at, it in enumerate(runs) if it.run_id in kept}
     again = replace(planned, plan=replace(planned.plan, decisions=Decisions(runs, continued)))
     moved = [run_id for run_id in ready if run_id not in kept]
-    begin = partial(put_aside, experiment, moved, options, console)
+    begin = partial(put_aside, experiment, moved, told, options, console)
     if planned.settings.slurm:
         from orchestrator.cli.cluster_run import execute_on_cluster  # noqa: PLC0415 # clusters only
 
@@ -96,21 +97,14 @@ def _own_run(options: argparse.Namespace, directory: RunDirectory) -> Run:
     return load_plan(replace(source_of(options), overrides=found.overrides)).plan.selection.runs[0]
 
 
-def _tell_beginning(
-    console: Console,
-    options: argparse.Namespace,
-    experiment: ExperimentDirectory,
-    counted: tuple[Sequence[RunId], int],
-) -> None:
-    """Print what is about to happen."""
-    ready, finished = counted
-    replaced = experiment.replaced
-    continued = sum(run_id in set(replaced.run_ids()) for run_id in ready)
+def _describe_beginning(
+    experiment: ExperimentDirectory, ready: Sequence[RunId], *, finished: int
+) -> str:
+    """Return what is about to happen, in one line."""
+    kept = set(experiment.replaced.run_ids())
+    continued = sum(run_id in kept for run_id in ready)
     told = [f"{len(ready) - continued} from nothing"] if len(ready) > continued else []
     told += [f"{continued} continued"] if continued else []
     told += [f"{finished} already done"] if finished else []
-    text = (
-        f"rerun of {len(ready) + finished} {'run' if len(ready) + finished == 1 else 'runs'}:"
-        f" {', '.join(told)}. Earlier results are kept in {replaced.path} until the new ones are done"
-    )
-    tell(text, options, console)
+    count = count_of(len(ready) + finished, "run")
+    return f"rerun of {count}: {', '.join(told)}. {say_where(experiment)}"

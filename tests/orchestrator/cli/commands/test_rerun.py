@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.errors import UsageError
+from orchestrator.errors import RunDirectoryError, UsageError
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.state import Record, State
 
@@ -126,7 +126,27 @@ def test_nothing_is_moved_before_all_that_runs_need_is_there(grid: Grid) -> None
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == ExitCode.WRONG
     assert "absent_module" in ended.stderr
+    assert "rerun of" not in ended.stdout
     assert results_of(directory) == ["old"]
+
+
+@pytest.mark.parametrize("place", ["replaced", "orchestrators.lock"])
+@pytest.mark.parametrize(
+    "command", [["rerun", "--where", "lr == 0.1"], ["run", "seed=0", "--rerun-changed"]]
+)
+def test_nothing_is_announced_that_then_does_not_happen(
+    grid: Grid, output: Callable[[], str], command: list[str], place: str
+) -> None:
+    """Where the experiment's folder cannot be written, only the refusal is printed."""
+    assert grid.orch("run", "lr=0.1", "seed=0") == 0
+    (grid.folder / "train.py").write_text(f"{SCRIPT}\n# changed\n")
+    path = grid.experiment.path / place
+    path.unlink(missing_ok=True)
+    path.mkdir() if place == "orchestrators.lock" else path.touch()
+    output()
+    with pytest.raises(RunDirectoryError):
+        grid.orch(*command)
+    assert "rerun of" not in output()
 
 
 @pytest.mark.parametrize(
