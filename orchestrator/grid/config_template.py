@@ -10,6 +10,8 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from orchestrator.grid.config_values import keys_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -97,7 +99,7 @@ def put(config: Mapping[str, Value], values: Mapping[Path, Value]) -> dict[str, 
 
 def concerns(path: Path, key: str) -> bool:
     """Return whether a path and a dotted key may overlap."""
-    return all(str(mine) == its for mine, its in zip(path, key.split("."), strict=False))
+    return all(str(mine) == its for mine, its in zip(path, keys_of(key), strict=False))
 
 
 def config_at(

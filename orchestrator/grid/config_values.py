@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 # Keys that are not part of the identity of any run.
@@ -21,9 +22,9 @@ class Missing:
 
 
 def look_up(config: Mapping[str, Value], path: str) -> Value | Missing:
-    """Return the value at a dotted path, list items by their index, or ``Missing``."""
+    """Return the value at a dotted path (see ``keys_of``), list items by their index, or ``Missing``."""
     node: Value | Mapping[str, Value] = config
-    for part in path.split("."):
+    for part in keys_of(path):
         if isinstance(node, Mapping) and part in node:
             node = node[part]
         elif isinstance(node, list) and _is_place(part, len(node)):
@@ -50,9 +51,17 @@ def keys_of(path: str) -> list[str]:
     keys, place = [], 0
     while place <= len(path):
         part = _PART.match(path, place)[0]  # type: ignore[index] # it matches anything
-        keys.append(json.loads(part) if part.startswith('"') else part)
+        keys.append(_key_in(part))
         place += len(part) + 1
     return keys
+
+
+def _key_in(part: str) -> str:
+    """Return the key that a part of a dotted path stands for; a quotation mark may belong to it."""
+    with suppress(ValueError):
+        if part.startswith('"'):
+            return str(json.loads(part))
+    return part
 
 
 def put_at(config: dict[str, Value], path: str, value: Value) -> None:
@@ -87,8 +96,9 @@ def dotted_keys(node: object, prefix: str = "") -> Iterator[str]:
     """Yield the dotted paths of all keys in nested mappings."""
     if isinstance(node, Mapping):
         for key, value in node.items():
-            yield f"{prefix}{key}"
-            yield from dotted_keys(value, f"{prefix}{key}.")
+            path = f"{prefix}{in_path(str(key))}"
+            yield path
+            yield from dotted_keys(value, f"{path}.")
 
 
 def same(left: object, right: object) -> bool:

@@ -8,7 +8,10 @@ Spaces are optional::
     operator   = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in"
     operand    = literal | "[" [ literal { "," literal } ] "]" | key
     literal    = quoted string | number | "true" | "false" | "null" | "~"
+    key        = part { "." part }
+    part       = name | quoted string
 
+A quoted string on its own is a key only in front of an operator, and only if it is no name.
 Numbers and words are those of YAML 1.1 and Hydra, in any case: see ``filter_literals``. A filter
 chains comparisons with ``&`` or with ``|``, never with both. Nothing is evaluated as code.
 """
@@ -20,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from orchestrator.errors import FilterError
+from orchestrator.grid.config_values import in_path
 from orchestrator.grid.filter_literals import NotALiteral, read_literal
 from orchestrator.grid.filters import OPERATORS, Comparison, Condition, Filter, Key, Side, fail_at
 
@@ -28,15 +32,20 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.config_values import Value
 
+_QUOTED: Final = r"""(?:"(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*')"""
+_WORD: Final = r"""[^\s!&|\[\],<>="']+"""
 _TOKEN = re.compile(
-    r"""(?P<space>\s+)
-      | (?P<text>"(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*')
+    rf"""(?P<space>\s+)
+      | (?P<text>{_QUOTED}(?!\.))
+      | (?P<path>(?:{_WORD}\.)?{_QUOTED}(?:\.(?:{_QUOTED} | [^\s!&|\[\],<>="'.]+))*)
       | (?P<operator>==|!=|<=|>=|<|>)
       | (?P<mark>[!&|\[\],])
-      | (?P<word>[^\s!&|\[\],<>="']+)""",
+      | (?P<word>{_WORD})""",
     re.VERBOSE | re.DOTALL,
 )
-_KEY = re.compile(r"[^\W\d][\w-]*(?:[./@][\w-]+)*")
+_PART: Final = re.compile(_QUOTED, re.VERBOSE | re.DOTALL)
+_NAME: Final = re.compile(r"[^\W\d][\w-]*")
+_KEY = re.compile(rf"{_NAME.pattern}(?:[./@][\w-]+)*")
 _MAXIMUM_LENGTH: Final = 10_000
 _SHOWN: Final = 80
 # Before an operator these can only be keys; elsewhere YAML and Hydra disagree about them.
@@ -143,7 +152,7 @@ class _FilterParser:
     def _comparison(self) -> Comparison:
         start = self._token
         is_key = start.kind == "word" and start.text.lower() in _KEYS_IN_FRONT
-        key = self._key() if is_key else self._operand()
+        key = self._key() if is_key or _needs_quotes(start) else self._operand()
         if not isinstance(key, Key):
             self._fail("a comparison begins with a key: key, operator, value", start)
         sign = self._token
@@ -157,7 +166,9 @@ class _FilterParser:
         if token.text == "[" and token.kind == "mark":
             return self._list()
         if token.kind == "text":
-            value: Key | Value = re.sub(r"\\(.)", r"\1", token.text[1:-1], flags=re.DOTALL)
+            value: Key | Value = _unquote(token.text)
+        elif token.kind == "path":
+            return self._key()
         elif token.kind != "word":
             self._fail(f"expected a key or a value, not {_name(token)}")
         else:
@@ -177,10 +188,11 @@ class _FilterParser:
 
     def _key(self) -> Key:
         token = self._token
-        if not _KEY.fullmatch(token.text):
+        if not _KEY.fullmatch(_PART.sub("_", token.text)):
             self._fail(f"{_name(token)} is not a key; if it is a string, put it in quotes")
         self._advance()
-        return Key(token.text, token.place)
+        path = _PART.sub(lambda part: in_path(_unquote(part[0])), token.text)
+        return Key(path, token.place)
 
     def _list(self) -> Value:
         self._advance()
@@ -207,6 +219,15 @@ class _FilterParser:
 
     def _fail(self, why: str, token: _Token | None = None) -> NoReturn:
         fail_at(self._text, (token or self._token).place, why)
+
+
+def _needs_quotes(token: _Token) -> bool:
+    """Return whether a string in front of an operator is a key: what could do without is none."""
+    return token.kind == "text" and not _NAME.fullmatch(_unquote(token.text))
+
+
+def _unquote(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
 
 
 def _name(token: _Token) -> str:

@@ -13,7 +13,7 @@ from orchestrator.config.grid_templates import make_templates
 from orchestrator.config.load import ExperimentConfig, load_experiment
 from orchestrator.config.replaced_mappings import warn_of_replaced_mappings
 from orchestrator.errors import FilterError
-from orchestrator.grid.config_values import look_up
+from orchestrator.grid.config_values import keys_of, look_up
 from orchestrator.grid.filter_parser import parse_condition
 from orchestrator.grid.lazy_runs import find_places
 from orchestrator.grid.point_selection import select_runs
@@ -202,7 +202,7 @@ def _hiding_secrets(described: ExperimentConfig) -> Iterator[None]:
         yield
     except FilterError as error:
         secret = [
-            text for key, text in error.quoted.items() if is_secret(key.split("."), text.strip('"'))
+            text for key, text in error.quoted.items() if is_secret(keys_of(key), text.strip('"'))
         ]
         if error.quoted:
             first = described.composer.conceal(described.first_point())

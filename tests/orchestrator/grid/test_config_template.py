@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator.grid.config_template import ConfigTemplate, Part, combinations, fill, put
+from orchestrator.grid.config_template import (
+    ConfigTemplate,
+    Part,
+    combinations,
+    concerns,
+    fill,
+    put,
+)
 
 CONFIG: dict[str, Any] = {"a": {"b": [1, {"c": 2}], "d": 3}, "e": 4}
 
@@ -38,6 +45,13 @@ def test_several_parts_are_filled_at_once_below_one_node() -> None:
     filled = fill(CONFIG, parts, lambda part: part.values[0,])
     assert filled == {"a": {"b": [6, {"c": 2}], "d": 5}, "e": 4}
     assert filled["a"]["b"][1] is CONFIG["a"]["b"][1]  # type: ignore[index,call-overload] # its shape is known here
+
+
+def test_path_concerns_keys_above_and_below_it() -> None:
+    """A part with a dot of its own is one step."""
+    path = ("model", "a.b", 0)
+    assert all(concerns(path, key) for key in ("model", 'model."a.b"', 'model."a.b".0.x'))
+    assert not any(concerns(path, key) for key in ("lr", "model.a.b", 'model."a.b".1'))
 
 
 def test_free_axes_are_those_without_a_fixed_position() -> None:

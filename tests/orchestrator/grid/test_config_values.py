@@ -66,7 +66,10 @@ def test_path_is_under_a_key_and_what_that_is_in() -> None:
     assert not is_under("data", [])
 
 
-CONFIG = {"model": {"name": "mlp", "layers": [8, 16], "extra": None}, "lr": 0.1}
+CONFIG = {
+    "model": {"name": "mlp", "layers": [8, 16], "extra": None, "a.b": {'say "no"': 2}},
+    "lr": 0.1,
+}
 
 
 @pytest.mark.parametrize(
@@ -77,6 +80,7 @@ CONFIG = {"model": {"name": "mlp", "layers": [8, 16], "extra": None}, "lr": 0.1}
         ("model.layers", [8, 16]),
         ("model.layers.1", 16),
         ("model.extra", None),
+        (r'model."a.b"."say \"no\""', 2),
     ],
 )
 def test_dotted_path_leads_to_a_value(path: str, value: Any) -> None:
@@ -94,6 +98,10 @@ def test_dotted_path_leads_to_a_value(path: str, value: Any) -> None:
         "model.layers.2",
         "model.layers.-1",
         "model.",
+        "model.a.b",
+        '"model.name"',
+        'model."a',
+        r'model."\q"',
         f"model.layers.{'9' * 5000}",
     ],
 )
@@ -105,7 +113,8 @@ def test_path_that_leads_nowhere_is_missing(path: str) -> None:
 
 def test_all_keys_are_listed_and_the_nearest_one_is_found() -> None:
     """What a misspelt key probably means is looked for at every depth."""
-    keys = ["model", "model.name", "model.layers", "model.extra", "lr"]
+    own = ['model."a.b"', r'model."a.b"."say \"no\""']
+    keys = ["model", "model.name", "model.layers", "model.extra", *own, "lr"]
     assert list(dotted_keys(CONFIG)) == keys
     assert nearest_key(CONFIG, "model.nmae") == "model.name"
     assert nearest_key(CONFIG, "xyzzy") is None

@@ -104,6 +104,31 @@ def test_any_other_word_is_a_key(key: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ('"a.b"', '"a.b"'),
+        ("'a.b'", '"a.b"'),
+        ('"a b"', "a b"),
+        ('""', ""),
+        ('a."b.c"', 'a."b.c"'),
+        ("a.'b.c'.d", 'a."b.c".d'),
+        ('"a"."b"', "a.b"),
+        ('"a"."b.c"."d ! e"', 'a."b.c".d ! e'),
+        (r'a."say \"no\""', r'a."say \"no\""'),
+        ('"a.b".model@net.0', '"a.b".model@net.0'),
+    ],
+)
+def test_parts_of_a_key_may_be_in_quotes(written: str, path: str) -> None:
+    """In front of an operator, and wherever a dot tells that it is not a value."""
+    assert parse_filter(f"{written}==1!b=={written}.z").keys == {path, "b", f"{path}.z"}
+
+
+def test_string_after_an_operator_is_a_value() -> None:
+    (comparison,) = parse_filter('a == "a.b" ! b == 1').case.comparisons
+    assert comparison.operand == "a.b"
+
+
+@pytest.mark.parametrize(
     ("text", "place", "why"),
     [
         ("", 1, "the case before '!' is empty"),
@@ -134,6 +159,10 @@ def test_any_other_word_is_a_key(key: str) -> None:
         ("a == 1x ! b == 2", 6, "'1x' is not a key; if it is a string, put it in quotes"),
         ("a == f(1) ! b == 2", 6, "'f(1)' is not a key"),
         ("a. == 1 ! b == 2", 1, "'a.' is not a key"),
+        ('a."b"c == 1 ! b == 2', 6, "expected one of"),
+        ('"a".. == 1 ! b == 2', 4, "expected one of"),
+        ('1."b" == 1 ! b == 2', 1, "is not a key"),
+        ('a == ["x"."y"] ! b == 2', 7, "a list contains only values"),
         ("a == 1 && b == 2 ! c == 3", 9, "expected a key or a value"),
     ],
 )
