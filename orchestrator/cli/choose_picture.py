@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.picture_notes import describe_metric, notes_on_curves, notes_on_results
+from orchestrator.cli.results_notes import describe_lack
 from orchestrator.cli.tables import count_of
 from orchestrator.errors import UsageError
 from orchestrator.planning.curve_scale import scales_without_diverged
@@ -179,7 +180,7 @@ def _choose_results(compared: ResultsTable, options: argparse.Namespace) -> list
     """
     if not compared.metrics:
         raise UsageError(
-            "nothing to draw: no run has results yet. --at ITERATION draws those of unfinished runs."
+            f"nothing to draw: {describe_lack(compared)}. --at ITERATION draws those of unfinished runs."
         )
     metrics = _choose(options.metrics, compared.metrics, compared.sorted_by)
     _check_scale(

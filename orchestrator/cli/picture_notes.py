@@ -93,7 +93,7 @@ def notes_on_runs(compared: ResultsTable, found: ComparedRuns) -> Iterator[str]:
     if len(compared.rows) > 1 and compared.sorted_by:
         yield f"order: {order_of(compared)}"
     if states := _states(found):
-        yield f"without results: {states}"
+        yield states
     if found.others:
         those, them = count_of(found.others, "other run"), pronoun_of(found.others)
         yield f"{those} of the experiment: not of this grid, --all includes {them}"
@@ -123,7 +123,7 @@ def _is_shown(row: Row, metric: str) -> bool:
 
 
 def _states(found: ComparedRuns) -> str:
-    """Return the number of runs without results in each state, and why the failed ones failed."""
+    """Say how many runs have no results, in which states, and why the failed ones failed; empty: none."""
     counts = Counter(run.state for run in found.runs if run.metrics is None)
     parts = []
     for state in State:
@@ -133,13 +133,18 @@ def _states(found: ComparedRuns) -> str:
         if state is State.FAILED:
             part += f" ({_classes(found)})"
         parts.append(part)
-    return ", ".join(parts)
+    total = counts.total()
+    verb = "has" if total == 1 else "have"
+    return f"{count_of(total, 'run')} {verb} no results: {', '.join(parts)}" if parts else ""
 
 
 def _classes(found: ComparedRuns) -> str:
+    """Return the class of the failures; of several, with the number of each."""
     kinds: Counter[str] = Counter()
     for run in found.runs:
         if run.metrics is None and run.state is State.FAILED:
             failure = RunDirectory(Path(run.path)).observe().failure
-            kinds[failure.kind if failure else "damaged"] += 1
-    return ", ".join(f"{kind}: {count}" for kind, count in kinds.most_common())
+            kinds[f"class {failure.kind}" if failure else "directory damaged"] += 1
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return ", ".join(f"{count} of {kind}" for kind, count in kinds.most_common())

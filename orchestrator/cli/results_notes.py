@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.results_formats import TO_THE_BEST
@@ -63,9 +64,17 @@ def iterations_of(compared: ResultsTable, step: int | None) -> str:
     return ""
 
 
-def _are_done(compared: ResultsTable) -> bool:
-    states = {state for row in compared.rows for state in row.states}
-    return states == {State.DONE}
+def describe_lack(compared: ResultsTable) -> str:
+    """Say why no run has results at its end; of a run that is done, none will come."""
+    states: Counter[State] = Counter()
+    for row in compared.rows:
+        states.update(row.states)
+    done = states[State.DONE]
+    if not done:
+        return "no run has results yet"
+    who = "1 run is done and reports" if done == 1 else f"{done} runs are done and report"
+    others = "" if states.total() == done else ", and no other run has results yet"
+    return f"{who} no metrics{others}: see docs/bring-your-own-program.md"
 
 
 def order_of(compared: ResultsTable, step: int | None = None) -> str:
@@ -77,9 +86,7 @@ def order_of(compared: ResultsTable, step: int | None = None) -> str:
     """
     if not compared.sorted_by:
         if not compared.metrics:
-            if step is None and _are_done(compared):
-                return "the runs are done and report no metrics: see docs/bring-your-own-program.md"
-            return "no run has results yet"
+            return describe_lack(compared) if step is None else "no run has results yet"
         return "in the order of the grid: --sort METRIC sorts by a metric of the test set"
     least = compared.direction is Direction.LESS
     order = f"{'smallest' if least else 'largest'} {compared.sorted_by} first"

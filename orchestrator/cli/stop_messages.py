@@ -14,7 +14,7 @@ def describe_stopping(event: Stopping) -> str:
     """Return what ``orch run`` says when it is asked to stop, with what asking again does."""
     runs = _runs(event.live)
     if not event.live:
-        return f"{event.reason or 'stopping'}: no run is to be ended, nothing more starts"
+        return f"{event.reason or 'stopping'}: no run is being executed, and nothing more starts"
     if event.reason:
         then = f"{runs} {'ends' if event.live == 1 else 'end'} as usual"
         then = then if event.drain else what_happens(event.live, event.unsaved)

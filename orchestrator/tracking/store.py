@@ -80,9 +80,14 @@ class Store:
         self._folders: dict[str, str] = {}  # of the runs' files, by MLflow run ID
 
     @property
+    def file(self) -> Path | None:
+        """The file of a SQLite store; None for others."""
+        return sqlite_file(self._uri)
+
+    @property
     def answers_late(self) -> bool:
         """Whether a request may still take effect after its timeout, as with servers."""
-        return sqlite_file(self._uri) is None
+        return self.file is None
 
     @property
     def mark(self) -> str:
@@ -104,7 +109,7 @@ class Store:
         with exclusive(self._results_dir, logger.warning):
             create_store(self._uri)
             client = MlflowClient(tracking_uri=self._uri)
-            if sqlite_file(self._uri):
+            if self.file:
                 self._engine = sqlite_bulk_access.open_engine(self._uri)
             known = client.get_experiment_by_name(self._name)
             if known is None:

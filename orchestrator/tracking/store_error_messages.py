@@ -10,6 +10,7 @@ from orchestrator.errors import OrchestratorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _LONGEST: Final = 200
 _MESSAGES: Final = (
@@ -25,8 +26,8 @@ _MESSAGES: Final = (
     ("database or disk is full", "the disk of the store is full"),
     ("no space left", "the disk of the store is full"),
     ("disk i/o error", "the disk of the store fails (I/O error)"),
-    ("readonly database", "the store cannot be written"),
-    ("unable to open database", "the store cannot be opened"),
+    ("readonly database", "the store cannot be written: check its permissions"),
+    ("unable to open database", "the store cannot be opened: check its permissions"),
     ("file is not a database", "the store is damaged: it is not a database"),
     ("database disk image is malformed", "the store is damaged"),
     (
@@ -41,8 +42,13 @@ _CODES: Final = {
 }
 
 
-def explain(error: BaseException) -> str:
-    """Return the problem in one line, without passwords."""
+def explain(error: BaseException, file: Path | None = None) -> str:
+    """Return the problem in one line, without passwords.
+
+    Args:
+        error: What was raised.
+        file: The file of the store, if it is one.
+    """
     if isinstance(error, OrchestratorError):  # it is a message for the user already
         return _clean_text(str(error))
     texts = [_clean(step) for step in _chain(error)]
@@ -52,7 +58,7 @@ def explain(error: BaseException) -> str:
             return _CODES.get(code[1], f"the tracking server responds with an error ({code[1]})")
         for piece, message in _MESSAGES:
             if piece in lower:
-                return message
+                return message if file is None else message.replace("the store", f"the store {file}", 1)
     return texts[0][:_LONGEST] or type(error).__name__
 
 

@@ -56,10 +56,10 @@ def test_runs_that_have_saved_nothing_are_told(live: int, unsaved: int, text: st
     ("event", "text"),
     [
         (Stopping(1, at_once=True), "ending 1 run at once"),
-        (Stopping(0, at_once=False), "stopping: no run is to be ended, nothing more starts"),
+        (Stopping(0, at_once=False), "stopping: no run is being executed, and nothing more starts"),
         (
             Stopping(0, at_once=False, reason="out of time"),
-            "out of time: no run is to be ended, nothing more starts",
+            "out of time: no run is being executed, and nothing more starts",
         ),
         (
             Stopping(2, at_once=False, drain=True),

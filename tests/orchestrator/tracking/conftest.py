@@ -46,6 +46,7 @@ class FakeStore:
     fails_at: int = 0
     is_away: bool = False
     answers_late: bool = True
+    file: Path | None = None
     starts: list[int] = field(default_factory=list)
 
     def _call(self) -> None:

@@ -1,6 +1,7 @@
 """What is wrong with a store is said in one line, and no password is in it."""
 
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -38,4 +39,17 @@ def test_cause_is_looked_for_below() -> None:
     """MLflow wraps what happened in errors of its own."""
     error = RuntimeError("it failed")
     error.__cause__ = sqlite3.OperationalError("attempt to write a readonly database")
-    assert explain(error) == "the store cannot be written"
+    assert explain(error) == "the store cannot be written: check its permissions"
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("attempt to write a readonly database", "the store r/mlflow.db cannot be written: check"),
+        ("database is locked", "the store r/mlflow.db is locked"),
+        ("no space left on device", "the disk of the store r/mlflow.db is full"),
+        ("Connection refused", "the tracking server does not answer"),
+    ],
+)
+def test_store_is_named_where_it_is_a_file(message: str, said: str) -> None:
+    assert explain(RuntimeError(message), Path("r/mlflow.db")).startswith(said)

@@ -265,7 +265,7 @@ def test_ending_of_the_file_names_the_format(
     assert out.read_bytes().startswith(magic)
     lines = output().splitlines()
     assert lines[0] == f"{out}: loss of 2 rows"
-    assert "without results: 1 failed (error: 1)" in lines
+    assert "1 run has no results: 1 failed (class error)" in lines
     assert [path.name for path in tmp_path.iterdir() if "picture" in path.name] == [out.name]
 
 

@@ -182,12 +182,13 @@ def test_runs_that_are_done_without_metrics_are_told(grid: Grid, output: Callabl
     """Results that will never come are not expected."""
     grid.make(0.1, 0)
     grid.orch("results", "--all")
-    assert "the runs are done and report no metrics" in output()
+    assert "1 run is done and reports no metrics: see" in output()
     grid.orch("results", "--all", "--at", "3")
     assert "no run has results yet" in output()
     grid.make(0.2, 0, record=Record.FAILED)
     grid.orch("results", "--all")
-    assert "no run has results yet" in output()
+    told = "1 run is done and reports no metrics, and no other run has results yet: see"
+    assert told in output()
 
 
 @pytest.mark.parametrize("all_runs", [[], ["--all"], ["lr=0.1,0.2", "seed=0,1"]])
