@@ -34,6 +34,7 @@ STAND_INS: Final[Mapping[str, object]] = {
     "job.id": "<hydra:job.id>",
     "overrides.task": ["<hydra:overrides.task>"],
 }
+_CHOICES: Final = "runtime.choices"
 _STAND_IN: Final = re.compile(r"<hydra:[a-z_.]+>")
 _OUTPUT: Final = "hydra.run.dir="
 _SWEEP: Final = "hydra.sweep.dir="
@@ -132,7 +133,8 @@ def _find(key: str, given: Given, root: DictConfig) -> object:
         stand_in = STAND_INS[key]
         found = stand_in if given.own is None else _own_value(key, given, given.own)
         return OmegaConf.create(found) if isinstance(found, list) else found
-    found = OmegaConf.select(_values(root, given), key)
+    # All choices together include those of Hydra's own groups.
+    found = None if key == _CHOICES else OmegaConf.select(_values(root, given), key)
     if found is None and given.settings is not None:
         found = OmegaConf.select(given.settings(), key)
     return found

@@ -68,6 +68,17 @@ def test_choices_are_those_of_each_run(tmp_path: Path) -> None:
     assert [config["x"] for config in configs] == ["a", "a", "b", "b"]
 
 
+@pytest.mark.parametrize("overrides", [["model=b,a"], ["~sub/part"], ["hydra.job.name=me"]])
+def test_choices_together_are_all_that_hydra_has(tmp_path: Path, overrides: list[str]) -> None:
+    """With those of its own groups, whatever else is set."""
+    (config, *_) = _configs(tmp_path, "x: ${hydra:runtime.choices}\n", *overrides)
+    with initialize_config_dir(str(tmp_path), version_base=None):
+        typed = [each.partition(",")[0] for each in overrides]
+        cfg = compose("config", typed, return_hydra_config=True)
+    assert "hydra/launcher" in config["x"]
+    assert config["x"] == cfg.hydra.runtime.choices
+
+
 @pytest.mark.parametrize(
     ("text", "overrides", "name"),
     [
