@@ -52,14 +52,7 @@ class RunFacts:
     @property
     def seconds(self) -> float | None:
         """How long the last attempt took, if it has ended."""
-        if self.status is None or self.status.ended_at is None:
-            return None
-        with contextlib.suppress(ValueError, TypeError):
-            began, ended = map(
-                datetime.fromisoformat, (self.status.started_at, self.status.ended_at)
-            )
-            return max(0.0, (ended - began).total_seconds())
-        return None
+        return None if self.status is None else self.status.duration
 
     @property
     def last_change(self) -> str:

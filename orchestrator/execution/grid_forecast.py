@@ -28,6 +28,7 @@ _NOISE_OF_SIZES: Final = 0.1
 # Between programs that keep the last checkpoint and those that keep all; the range holds both.
 _POWER_OF_SIZES: Final = 0.5
 _WIDEST: Final = 50.0  # logarithm, so that no number overflows
+_VAGUE: Final = 1000.0  # a factor of more than this between what is expected and what may be says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Forecast:
     """The forecast for the ``known`` ones of ``runs`` that are to be executed.
 
     ``time`` is by the clock, ``slot_time`` that of all slots together, both in seconds; ``disk`` is in
-    bytes. They are None if nothing is known. ``unknown`` are the values about which no finished run
+    bytes. They are None if nothing is known, or next to nothing. ``unknown`` are the values about which no finished run
     tells anything, the most frequent first. ``learned_from`` counts finished runs.
     """
 
@@ -178,6 +179,8 @@ def make_forecast(
     seconds = [sum(leg.chance * each for leg, each in legs) for legs in timed]
     basis = [expected[at] for at in known_at]
     slot_time = _range(seconds, basis, factor, drift=_DRIFT)
+    if slot_time.high > _VAGUE * slot_time.expected:
+        return told
     stages = _by_stage(timed, factor)
     clock = sum(_makespan(*stage, capacity.slots) for stage in stages)
     rounds = sum(max(1.0, each * len(some) / capacity.slots) for some, each in stages)

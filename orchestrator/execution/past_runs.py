@@ -85,14 +85,12 @@ class _Steps(NamedTuple):
 
 
 def _time_of(status: object) -> _Time | None:
-    if not (isinstance(status, Status) and status.record is Record.DONE and status.ended_at):
+    if not (isinstance(status, Status) and status.record is Record.DONE and status.duration):
         return None
-    try:
-        began = datetime.fromisoformat(status.started_at)
-        seconds = (datetime.fromisoformat(status.ended_at) - began).total_seconds()
-        return _Time(seconds, began.timestamp() * 1000) if seconds > 0 else None
-    except (ValueError, TypeError, OverflowError):
-        return None
+    with suppress(ValueError, OverflowError):
+        began = datetime.fromisoformat(status.started_at).timestamp() * 1000
+        return _Time(status.duration, began)
+    return None
 
 
 def _read_steps(directory: RunDirectory, took: _Time) -> _Steps | None:
@@ -103,7 +101,8 @@ def _read_steps(directory: RunDirectory, took: _Time) -> _Steps | None:
     own = [when for when in steps.values() if when >= took.began]
     before = len(steps) - len(own)
     if len(own) > 1:
-        return _Steps(before, len(own), (max(own) - min(own)) / 1000 / (len(own) - 1))
+        pace = (max(own) - min(own)) / 1000 / (len(own) - 1)
+        return _Steps(before, len(own), min(pace, took.seconds / len(own)))
     gaps = [(after - when) / 1000 for when, after in pairwise(sorted(steps.values()))]
     return _Steps(before, 1, min(took.seconds, median(gaps or [took.seconds]))) if own else None
 

@@ -63,6 +63,7 @@ def _status_as_json(status: Status) -> Mapping[str, object]:
         "gpu_memory": status.gpu_memory,
         "lost": status.lost,
         "paused_after": status.paused_after,
+        "seconds": status.seconds,
     }
 
 
@@ -103,6 +104,7 @@ def parse_status(content: bytes) -> Status | Unreadable:
             gpu_memory=_count(found.get("gpu_memory")),
             lost=_count(found.get("lost")) or 0,
             paused_after=_count(found.get("paused_after")),
+            seconds=_duration(found.get("seconds")),
         )
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
@@ -268,6 +270,12 @@ def _text(value: object) -> str | None:
 
 def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= LARGEST else None
+
+
+def _duration(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= LARGEST else None
 
 
 def _whole(value: object) -> int | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -58,6 +60,7 @@ class Status:
     ``host``, ``boot_id`` and ``node`` say where it was executed, ``job`` in which job of a cluster.
     ``gpu_memory`` is the most that it has used of its GPUs, in bytes, once it has ended. ``lost`` counts
     the lost attempts in a row before this one. ``paused_after``: the iteration after which it paused as told.
+    ``seconds`` is how long the attempt took, by a clock that nobody sets.
     """
 
     record: Record
@@ -79,6 +82,17 @@ class Status:
     gpu_memory: int | None = None
     lost: int = 0
     paused_after: int | None = None
+    seconds: float | None = None
+
+    @property
+    def duration(self) -> float | None:
+        """How long the attempt took, in seconds; None: unknown, or it has not ended."""
+        if self.seconds is not None or self.ended_at is None:
+            return self.seconds
+        with suppress(ValueError, TypeError):  # an earlier version recorded only the moments
+            began, ended = map(datetime.fromisoformat, (self.started_at, self.ended_at))
+            return max(0.0, (ended - began).total_seconds())
+        return None
 
 
 @dataclass(frozen=True, slots=True)

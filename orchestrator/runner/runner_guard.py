@@ -17,8 +17,9 @@ import pickle
 import select
 import socket
 import sys
+import time
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from orchestrator.runner import process_tree
@@ -46,7 +47,7 @@ class Begun:
     ``status`` is that of a running attempt; ``kills`` counts the OOM kills before it; ``signs``
     change when the program reports its progress or its results. ``stop_after`` is the iteration after
     which it is to pause, ``last_pause`` where the attempt before did, and ``metrics`` what ``stat_of``
-    says of ``metrics.jsonl``.
+    says of ``metrics.jsonl``. ``began`` is when, on the monotonic clock, which all processes share.
     """
 
     run_dir: Path
@@ -58,6 +59,7 @@ class Begun:
     stop_after: int | None = None
     last_pause: tuple[int, int, int] | None = None
     metrics: tuple[int, ...] = ()
+    began: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.events import AttemptStarted, Ended, ExecutionSnapshot, Live
@@ -12,6 +11,7 @@ from orchestrator.execution.remaining_time import Effort, Estimator
 from orchestrator.execution.slots import Slot
 from orchestrator.planning.plan import ACTIONS, Action
 from orchestrator.planning.work_file import is_settled
+from orchestrator.rundir.records import now
 from orchestrator.rundir.state import Record, State, Status
 
 if TYPE_CHECKING:
@@ -168,19 +168,8 @@ def _seconds_since(seen: Observation) -> float:
     """Return how long an attempt has been executed, to judge by this host's clock."""
     if not isinstance(seen.status, Status):
         return 0.0
-    return _difference(seen.status.started_at, datetime.now(UTC).isoformat())
+    return replace(seen.status, ended_at=now()).duration or 0.0
 
 
 def _duration(seen: Observation) -> float:
-    status = seen.status
-    if not isinstance(status, Status) or status.ended_at is None:
-        return 0.0
-    return _difference(status.started_at, status.ended_at)
-
-
-def _difference(first: str, last: str) -> float:
-    try:
-        taken = datetime.fromisoformat(last) - datetime.fromisoformat(first)
-    except (TypeError, ValueError):  # a status may say anything
-        return 0.0
-    return max(0.0, taken.total_seconds())
+    return (isinstance(seen.status, Status) and seen.status.duration) or 0.0

@@ -58,7 +58,11 @@ def explain(error: BaseException, file: Path | None = None) -> str:
             return _CODES.get(code[1], f"the tracking server responds with an error ({code[1]})")
         for piece, message in _MESSAGES:
             if piece in lower:
-                return message if file is None else message.replace("the store", f"the store {file}", 1)
+                return (
+                    message
+                    if file is None
+                    else message.replace("the store", f"the store {file}", 1)
+                )
     return texts[0][:_LONGEST] or type(error).__name__
 
 

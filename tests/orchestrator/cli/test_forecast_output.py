@@ -65,6 +65,10 @@ WHOLE = Forecast(
             "forecast: unknown, because no finished run that was looked at has lr=0 or lr=1 or lr=2, ...",
         ),
         (
+            Forecast(3, Capacity(1), learned_from=4),
+            "forecast: unknown, because the times that 4 finished runs took say too little about these",
+        ),
+        (
             replace(
                 WHOLE,
                 capacity=Capacity(2),

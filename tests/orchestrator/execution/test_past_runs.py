@@ -1,6 +1,7 @@
 """What finished runs took, as their directories tell."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,17 @@ def test_first_attempt_took_the_whole(directory: RunDirectory) -> None:
 )
 def test_what_does_not_tell_a_time_is_left_out(directory: RunDirectory, odd: object) -> None:
     assert seconds_of(directory, odd) is None
+
+
+@pytest.mark.parametrize(
+    "ended", ["1996-11-29T10:00:00.000+00:00", "2036-11-29T10:00:00.000+00:00"]
+)
+def test_clock_that_was_set_meanwhile_changes_no_time(directory: RunDirectory, ended: str) -> None:
+    """What the runner has measured counts; also where a step lies in between."""
+    assert seconds_of(directory, replace(status(ended=ended), seconds=9.5)) == 9.5
+    log_steps(directory, -80, -70, 1, 300_000_000)
+    resumed = replace(status(attempt=2, ended=ended), seconds=9.5)
+    assert seconds_of(directory, resumed) == pytest.approx(2 * 9.5)
 
 
 def log_steps(directory: RunDirectory, *seconds: float) -> None:

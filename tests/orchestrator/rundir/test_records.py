@@ -24,6 +24,7 @@ STATUS = Status(
     gpu="GPU-0",
     resumed_at=2,
     lost=1,
+    seconds=2.5,
 )
 
 
@@ -55,6 +56,7 @@ def test_status_has_the_fields_of_the_contract() -> None:
         "gpu_memory",
         "lost",
         "paused_after",
+        "seconds",
     ]
 
 
@@ -79,6 +81,14 @@ def test_number_that_no_process_has_is_not_read(number: object) -> None:
     assert isinstance(read, Status)
     assert read.exit_code is None
     assert isinstance(parse_status(json.dumps({**written, "pid": number}).encode()), Unreadable)
+
+
+@pytest.mark.parametrize("seconds", [-1, 2**64, True, "1", None, [], "NaN"])
+def test_duration_that_nothing_has_is_not_read(seconds: object) -> None:
+    written = {**json.loads(dump_status(STATUS)), "seconds": seconds}
+    read = parse_status(json.dumps(written).encode())
+    assert isinstance(read, Status)
+    assert read.seconds is None
 
 
 def test_schema_is_told_briefly() -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,17 @@ def test_trainers_error_is_told_without_its_exit_code(
     ended = judge_attempt(directory, begun, Ending(2, None), "lr: -1 is too small. Correct it.\n")
     assert ended.record is Record.FAILED
     assert ended.failure == Failure("error", message)
+
+
+def test_duration_is_measured_by_the_monotonic_clock(directory: RunDirectory) -> None:
+    """It is of the attempt, also where another process records its end."""
+    running = Status(Record.RUNNING, 1, "2036-01-01T00:00:00+00:00", "here", 1)
+    signs = directory.signs_of_the_end()
+    begun = Begun(directory.path, TRAINER, NO_LIMITS, running, 0, signs, began=time.monotonic() - 9)
+    ended = judge_attempt(directory, begun, Ending(1, None), "")
+    assert 9 <= (ended.seconds or 0) < 1000
+    assert carry_out(directory, "true") is Verdict.DONE
+    assert recorded(directory).seconds is not None
 
 
 def test_trainer_is_done_if_it_has_left_results_in_this_attempt(directory: RunDirectory) -> None:
