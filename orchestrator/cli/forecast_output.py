@@ -158,7 +158,9 @@ def _why(forecast: Forecast) -> str:
     if not forecast.unknown:
         if forecast.learned_from == 1:
             return "the time that 1 finished run took says too little about these"
-        return f"the times that {forecast.learned_from} finished runs took say too little about these"
+        return (
+            f"the times that {forecast.learned_from} finished runs took say too little about these"
+        )
     shown = [f"{axis}={value}" for axis, value in forecast.unknown[:_SHOWN]]
     more = ", ..." if len(forecast.unknown) > _SHOWN else ""
     return f"no finished run that was looked at has {' or '.join(shown)}{more}"

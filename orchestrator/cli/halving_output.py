@@ -11,7 +11,12 @@ from orchestrator.config.metric_patterns import is_counted
 from orchestrator.errors import UsageError
 from orchestrator.planning.halving_cost import Outlook
 from orchestrator.planning.halving_stage import halve, look_at_directories, look_at_grid
-from orchestrator.planning.misspelt_metric import describe_misspelt, find_correct_name
+from orchestrator.planning.load import Planned
+from orchestrator.planning.misspelt_metric import (
+    describe_misspelt,
+    find_correct_name,
+    is_reported,
+)
 from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
@@ -28,7 +33,6 @@ if TYPE_CHECKING:
     from orchestrator.planning.executable_plan import Work
     from orchestrator.planning.halving_cost import Cost
     from orchestrator.planning.halving_stage import StageReader
-    from orchestrator.planning.load import Planned
     from orchestrator.planning.plan import Decisions
     from orchestrator.planning.rung_decisions import Rung, Standing
     from orchestrator.rundir.experiment import ExperimentDirectory
@@ -91,7 +95,7 @@ def apply_halving(planned: W, settings: Settings) -> W:
     """Return a plan in which runs are compared, if the settings say so.
 
     Raises:
-        UsageError: Runs do not have the metric, or another setting contradicts.
+        UsageError: Runs do not have the metric, or will not, or another setting contradicts.
     """
     halving = settings.halving
     if halving is None:
@@ -108,6 +112,10 @@ def apply_halving(planned: W, settings: Settings) -> W:
             " to the pattern."
         )
     halved = halve(planned, halving)
+    if isinstance(planned, Planned) and not is_reported(halving.metric, planned):
+        from orchestrator.execution.unreported_metric import refuse_unreported  # noqa: PLC0415 # as above
+
+        refuse_unreported(planned, "halving", halving.metric, halving.rung(0) or 1)
     meant = find_correct_name(halving.metric, halved)
     if not meant:
         return halved

@@ -28,7 +28,9 @@ _NOISE_OF_SIZES: Final = 0.1
 # Between programs that keep the last checkpoint and those that keep all; the range holds both.
 _POWER_OF_SIZES: Final = 0.5
 _WIDEST: Final = 50.0  # logarithm, so that no number overflows
-_VAGUE: Final = 1000.0  # a factor of more than this between what is expected and what may be says nothing
+_VAGUE: Final = (
+    1000.0  # a factor of more than this between what is expected and what may be says nothing
+)
 
 
 @dataclass(frozen=True, slots=True)

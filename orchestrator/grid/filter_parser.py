@@ -11,7 +11,7 @@ Spaces are optional::
     key        = part { "." part }
     part       = name | quoted string
 
-A quoted string on its own is a key only in front of an operator, and only if it is no name.
+A quoted string on its own is a key only in front of an operator, and only if it is not a name.
 Numbers and words are those of YAML 1.1 and Hydra, in any case: see ``filter_literals``. A filter
 chains comparisons with ``&`` or with ``|``, never with both. Nothing is evaluated as code.
 """

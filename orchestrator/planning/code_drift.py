@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import Run
     from orchestrator.planning.executable_plan import Work
     from orchestrator.rundir.code_record import Attempt
+    from orchestrator.rundir.directory import RunDirectory
 
 _SHOWN: Final = 3
 _PYTHON: Final = re.compile(r"python[\d.]*")
@@ -130,6 +131,18 @@ class _DriftComparison:
             own = without_incidentals(_program(planned.settings.program, decisions.run(place)))
             is_other = any(command != own for command in commands)
         return _Drifted(files, is_other=is_other) if files or is_other else _NOTHING
+
+
+def is_of_this_code(planned: Work, directory: RunDirectory) -> bool:
+    """Return whether the code and the command of all attempts of a run are recorded, and those of now."""
+    now = without_incidentals(_program(planned.settings.program))
+    attempts = code_record.read(directory.path)
+    return bool(attempts) and all(
+        isinstance(it.get("program"), list)
+        and without_incidentals(it["program"]) == now
+        and not changed_files(it)
+        for it in attempts
+    )
 
 
 def changed_files(attempt: Attempt) -> list[str]:

@@ -18,6 +18,11 @@ _ALIKE: Final = 0.8  # from here on, one is a misspelling of the other
 _OF_CONFIG: Final = "checkpoint.metric"
 
 
+def is_reported(metric: str, planned: Work) -> bool:
+    """Return whether some of the runs that are there report a metric, or the config names it."""
+    return metric in _known_metrics(planned)
+
+
 def find_correct_name(metric: str, planned: Work) -> str:
     """Return the metric that is meant by a name that no run reports so far; empty if nothing tells.
 

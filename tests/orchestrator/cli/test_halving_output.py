@@ -350,8 +350,13 @@ def test_status_that_names_no_grid_compares_all_runs_that_there_are(
 def test_misspelt_metric_is_told_before_anything_is_executed(
     grid: Grid, output: Callable[[], str]
 ) -> None:
-    """By what another run of the experiment reports; it is a warning, as the metric may come."""
+    """By what a finished run reports; if the program has changed since, the metric may come."""
     assert grid.orch("run", "seed=20") == 0
+    for command in ("plan", "run"):
+        with pytest.raises(UsageError, match=r"has not reported 'losss'\. Did you mean 'loss'\?"):
+            grid.orch(command, SEEDS[0], "--halving=losss:min:3")
+    assert len(grid.experiment.run_ids()) == 1
+    (grid.folder / "program.py").write_text(f"{PROGRAM}# changed\n")
     output()
     assert grid.orch("plan", SEEDS[0], "--halving=losss:min:3") == 0
     told = "halving: nothing reports the metric 'losss' so far. Did you mean 'loss'?"

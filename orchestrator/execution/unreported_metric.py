@@ -1,0 +1,56 @@
+"""A metric that finished runs like those of a grid have not reported, so that it is in vain to compare by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.errors import UsageError
+from orchestrator.execution.similar_runs import find_earlier
+from orchestrator.grid.identity import short
+from orchestrator.planning.code_drift import is_of_this_code
+from orchestrator.planning.missing_metric import describe_choice
+
+if TYPE_CHECKING:
+    from orchestrator.planning.load import Planned
+    from orchestrator.rundir.directory import RunDirectory
+
+_LOOKED_AT: Final = 3  # runs
+
+
+def refuse_unreported(planned: Planned, setting: str, metric: str, first: int) -> None:
+    """Refuse a metric that no finished run has reported which this code made of such a config.
+
+    Runs of the experiment count that differ only in axes, the seed and the number of iterations. Without one,
+    nothing is known, as a changed program or config may report the metric.
+
+    Args:
+        planned: The plan.
+        setting: The setting that names the metric.
+        metric: The metric.
+        first: The iteration after which it is needed first.
+
+    Raises:
+        UsageError: There are such runs.
+    """
+    if planned.settings.program.metrics_from_output:  # may be new, and is not part of a run ID
+        return
+    alike = [
+        run.directory
+        for run in find_earlier(planned).runs
+        if run.directory.path.parent == planned.experiment.training
+        and is_of_this_code(planned, run.directory)
+        and _has_come_to(run.directory, first)
+    ][-_LOOKED_AT:]
+    reported: dict[str, None] = {}
+    for directory in alike:
+        reported |= dict.fromkeys(directory.outcome(whole=True).training)
+    if alike and metric not in reported:
+        raise UsageError(
+            f"{setting}: run {short(alike[-1].run_id)}, which is done and like these, has not reported"
+            f" {metric!r}. {describe_choice(metric, list(reported))}"
+        )
+
+
+def _has_come_to(directory: RunDirectory, first: int) -> bool:
+    progress = directory.read_progress()
+    return progress is None or progress.iteration >= first
