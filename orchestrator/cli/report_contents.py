@@ -52,7 +52,7 @@ class RunFacts:
     @property
     def seconds(self) -> float | None:
         """How long the last attempt took, if it has ended."""
-        return None if self.status is None else self.status.duration
+        return None if self.status is None else records.duration_of(self.status)
 
     @property
     def last_change(self) -> str:

@@ -52,15 +52,16 @@ class IdentityNotes:
         if self._own:
             verb = "differs" if len(self._own) == 1 else "differ"
             found.append(
-                f"{_name(self._own)} {verb} from run to run: what each run has for itself, such as"
-                " its directory, is not part of the run ID"
+                f"{_name(self._own)} {verb} from run to run, and that part does not count for the run ID"
             )
         if self._places:
             verb = "names" if len(self._places) == 1 else "name"
-            excluded = ",".join(self._places)
+            some = ",".join([*self._places][:_SHOWN]) + (
+                ",..." if len(self._places) > _SHOWN else ""
+            )
             found.append(
-                f"{_name(self._places)} {verb} the working folder, so in another folder the same"
-                f" config has other run IDs; orch.identity.exclude=[{excluded}] makes them equal"
+                f"{_name(self._places)} {verb} the working folder: elsewhere the run IDs are others, unless"
+                f" orch.identity.exclude=[{some}]"
             )
         return tuple(found)
 

@@ -85,11 +85,12 @@ class _Steps(NamedTuple):
 
 
 def _time_of(status: object) -> _Time | None:
-    if not (isinstance(status, Status) and status.record is Record.DONE and status.duration):
+    if not (isinstance(status, Status) and status.record is Record.DONE):
         return None
+    seconds = records.duration_of(status)
     with suppress(ValueError, OverflowError):
         began = datetime.fromisoformat(status.started_at).timestamp() * 1000
-        return _Time(status.duration, began)
+        return _Time(seconds, began) if seconds else None
     return None
 
 

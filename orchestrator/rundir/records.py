@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
@@ -28,6 +29,16 @@ _DEEPEST: Final = 50
 def now() -> str:
     """Return the current time in the format of records: ISO 8601, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def duration_of(status: Status) -> float | None:
+    """Return how long an attempt took, in seconds; None: unknown, or it has not ended."""
+    if status.seconds is not None or status.ended_at is None:
+        return status.seconds
+    with suppress(ValueError, TypeError):  # an earlier version recorded only the moments
+        began, ended = map(datetime.fromisoformat, (status.started_at, status.ended_at))
+        return max(0.0, (ended - began).total_seconds())
+    return None
 
 
 def dump_status(status: Status) -> bytes:

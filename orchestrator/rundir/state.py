@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -55,12 +53,10 @@ class Failure:
 class Status:
     """The content of a readable ``status.json``; times are ISO 8601 in UTC.
 
-    ``code`` is a digest of the code and the command of its attempts, once the last one has ended.
-    ``slot`` and ``gpu`` say where the attempt runs, and ``resumed_at`` at which iteration it began.
-    ``host``, ``boot_id`` and ``node`` say where it was executed, ``job`` in which job of a cluster.
-    ``gpu_memory`` is the most that it has used of its GPUs, in bytes, once it has ended. ``lost`` counts
-    the lost attempts in a row before this one. ``paused_after``: the iteration after which it paused as told.
-    ``seconds`` is how long the attempt took, by a clock that nobody sets.
+    Known once it has ended: ``code``, a digest of the code and the command of its attempts, ``gpu_memory``, the
+    most bytes used of its GPUs, and ``seconds``, by a clock that nobody sets. ``host``, ``boot_id``, ``node``,
+    ``job`` (of a cluster), ``slot`` and ``gpu`` say where it runs, ``resumed_at`` at which iteration it began.
+    ``lost`` counts the lost attempts in a row before it; ``paused_after`` is the iteration that it was to pause after.
     """
 
     record: Record
@@ -83,16 +79,6 @@ class Status:
     lost: int = 0
     paused_after: int | None = None
     seconds: float | None = None
-
-    @property
-    def duration(self) -> float | None:
-        """How long the attempt took, in seconds; None: unknown, or it has not ended."""
-        if self.seconds is not None or self.ended_at is None:
-            return self.seconds
-        with suppress(ValueError, TypeError):  # an earlier version recorded only the moments
-            began, ended = map(datetime.fromisoformat, (self.started_at, self.ended_at))
-            return max(0.0, (ended - began).total_seconds())
-        return None
 
 
 @dataclass(frozen=True, slots=True)

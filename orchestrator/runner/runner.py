@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
@@ -205,8 +204,7 @@ def judge_attempt(
     directory: RunDirectory, begun: Begun, ending: Ending, output_tail: str
 ) -> Status:
     """Decide what the end of an attempt means, from all that it left."""
-    seconds = round(time.monotonic() - begun.began, 3)
-    status = replace(begun.status, exit_code=ending.exit_code, seconds=seconds)
+    status = replace(begun.status, exit_code=ending.exit_code, seconds=begun.seconds)
     reported = directory.read_progress()
     if status.gpu:
         reserved = reported.gpu_memory_reserved if reported else None

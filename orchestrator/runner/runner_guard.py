@@ -61,6 +61,11 @@ class Begun:
     metrics: tuple[int, ...] = ()
     began: float = field(default_factory=time.monotonic)
 
+    @property
+    def seconds(self) -> float:
+        """How long ago that was."""
+        return round(time.monotonic() - self.began, 3)
+
 
 @dataclass(slots=True)
 class Kept:

@@ -11,7 +11,7 @@ from orchestrator.execution.remaining_time import Effort, Estimator
 from orchestrator.execution.slots import Slot
 from orchestrator.planning.plan import ACTIONS, Action
 from orchestrator.planning.work_file import is_settled
-from orchestrator.rundir.records import now
+from orchestrator.rundir.records import duration_of, now
 from orchestrator.rundir.state import Record, State, Status
 
 if TYPE_CHECKING:
@@ -168,8 +168,8 @@ def _seconds_since(seen: Observation) -> float:
     """Return how long an attempt has been executed, to judge by this host's clock."""
     if not isinstance(seen.status, Status):
         return 0.0
-    return replace(seen.status, ended_at=now()).duration or 0.0
+    return duration_of(replace(seen.status, ended_at=now())) or 0.0
 
 
 def _duration(seen: Observation) -> float:
-    return (isinstance(seen.status, Status) and seen.status.duration) or 0.0
+    return (duration_of(seen.status) if isinstance(seen.status, Status) else None) or 0.0

@@ -150,7 +150,7 @@ class Reporter:
         try:
             self._mark = self._store.mark
         except Exception as error:  # noqa: BLE001 # MLflow may fail in any way; training goes on
-            return explain(error, self._store.file)
+            return explain(error, self._store.uri)
         return ""
 
     def tell(self, behind: int, problem: str) -> None:
@@ -202,7 +202,7 @@ class Reporter:
             logger.warning("%s", error)
             return ""
         except Exception as error:  # noqa: BLE001 # MLflow may fail in any way; training goes on
-            return explain(error, self._store.file)
+            return explain(error, self._store.uri)
         if known.behind and before == (sender.points, sender.delivery):
             return f"{directory.path}: its files cannot be sent"
         self._progress = replace(self._progress, runs=self._progress.runs + 1)

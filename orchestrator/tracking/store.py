@@ -69,7 +69,7 @@ class Store:
     """One experiment in an MLflow store, which is opened on first use."""
 
     def __init__(self, uri: str, experiment: str, results_dir: Path) -> None:
-        self._uri = uri
+        self.uri = uri
         self._name = experiment_name(experiment)
         self._results_dir = results_dir
         self._client: MlflowClient | None = None
@@ -80,14 +80,9 @@ class Store:
         self._folders: dict[str, str] = {}  # of the runs' files, by MLflow run ID
 
     @property
-    def file(self) -> Path | None:
-        """The file of a SQLite store; None for others."""
-        return sqlite_file(self._uri)
-
-    @property
     def answers_late(self) -> bool:
         """Whether a request may still take effect after its timeout, as with servers."""
-        return self.file is None
+        return sqlite_file(self.uri) is None
 
     @property
     def mark(self) -> str:
@@ -107,14 +102,14 @@ class Store:
         Two processes that create the same SQLite store corrupt it, hence the lock.
         """
         with exclusive(self._results_dir, logger.warning):
-            create_store(self._uri)
-            client = MlflowClient(tracking_uri=self._uri)
-            if self.file:
-                self._engine = sqlite_bulk_access.open_engine(self._uri)
+            create_store(self.uri)
+            client = MlflowClient(tracking_uri=self.uri)
+            if sqlite_file(self.uri):
+                self._engine = sqlite_bulk_access.open_engine(self.uri)
             known = client.get_experiment_by_name(self._name)
             if known is None:
                 # MLflow's default would be a folder in the current directory.
-                is_local = self._uri.startswith("sqlite:")
+                is_local = self.uri.startswith("sqlite:")
                 made = client.create_experiment(
                     self._name,
                     artifact_location=files_uri(self._results_dir) if is_local else None,
@@ -124,7 +119,7 @@ class Store:
                 self._is_new = True
             if self._engine is not None:
                 update_after_move(
-                    self._engine, self._uri, self._results_dir, known.artifact_location
+                    self._engine, self.uri, self._results_dir, known.artifact_location
                 )
         if known.lifecycle_stage != LifecycleStage.ACTIVE:
             raise StoreError(
@@ -266,7 +261,7 @@ class Store:
         if mlflow_run_id not in self._folders:
             self._folders[mlflow_run_id] = self._opened.get_run(mlflow_run_id).info.artifact_uri
         # As `log_artifact` does, but without asking the store for the folder again.
-        folder = get_artifact_repository(self._folders[mlflow_run_id], tracking_uri=self._uri)
+        folder = get_artifact_repository(self._folders[mlflow_run_id], tracking_uri=self.uri)
         inside = str(PurePosixPath(name).parent)
         folder.log_artifact(str(path), None if inside == "." else inside)  # type: ignore[no-untyped-call] # MLflow left it untyped
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.credential_check import without_passwords
 from orchestrator.errors import OrchestratorError
+from orchestrator.tracking.delivery_record import sqlite_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _LONGEST: Final = 200
 _MESSAGES: Final = (
@@ -42,12 +42,12 @@ _CODES: Final = {
 }
 
 
-def explain(error: BaseException, file: Path | None = None) -> str:
+def explain(error: BaseException, uri: str = "") -> str:
     """Return the problem in one line, without passwords.
 
     Args:
         error: What was raised.
-        file: The file of the store, if it is one.
+        uri: The address of the store, which is named if it is a file.
     """
     if isinstance(error, OrchestratorError):  # it is a message for the user already
         return _clean_text(str(error))
@@ -58,11 +58,8 @@ def explain(error: BaseException, file: Path | None = None) -> str:
             return _CODES.get(code[1], f"the tracking server responds with an error ({code[1]})")
         for piece, message in _MESSAGES:
             if piece in lower:
-                return (
-                    message
-                    if file is None
-                    else message.replace("the store", f"the store {file}", 1)
-                )
+                file = sqlite_file(uri)
+                return message.replace("the store", f"the store {file}", 1) if file else message
     return texts[0][:_LONGEST] or type(error).__name__
 
 

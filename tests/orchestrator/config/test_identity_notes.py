@@ -24,7 +24,10 @@ def test_values_that_name_the_working_folder_are_named() -> None:
     notes.look_at(config, [], ["e"])
     (said,) = notes.say()
     assert said.startswith("a, b.c name the working folder")
-    assert said.endswith("orch.identity.exclude=[a,b.c] makes them equal")
+    assert said.endswith("elsewhere the run IDs are others, unless orch.identity.exclude=[a,b.c]")
+    many = IdentityNotes("/home/me")
+    many.look_at({f"k{n}": "/home/me" for n in range(9)}, [], [])
+    assert many.say()[0].endswith("orch.identity.exclude=[k0,k1,k2,k3,k4,...]")
 
 
 def test_config_without_such_values_has_no_notes() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.rundir.records import dump_status, parse_progress, parse_status
+from orchestrator.rundir.records import dump_status, duration_of, parse_progress, parse_status
 from orchestrator.rundir.state import Failure, Progress, Record, Status, Unreadable
 
 STATUS = Status(
@@ -89,6 +89,28 @@ def test_duration_that_nothing_has_is_not_read(seconds: object) -> None:
     read = parse_status(json.dumps(written).encode())
     assert isinstance(read, Status)
     assert read.seconds is None
+
+
+BEGAN, LATER = "2026-11-29T10:00:00.000+00:00", "2026-11-29T10:01:30.500+00:00"
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "seconds", "duration"),
+    [
+        (BEGAN, LATER, None, 90.5),
+        (BEGAN, LATER, 9.5, 9.5),
+        (LATER, BEGAN, 9.5, 9.5),
+        (LATER, BEGAN, None, 0.0),  # the clock was put back
+        (BEGAN, None, None, None),
+        ("then", LATER, None, None),
+        (BEGAN, "2026-11-29T10:00:00", None, None),  # without a time zone
+    ],
+)
+def test_duration_is_what_was_measured_or_follows_from_the_moments(
+    began: str, ended: str | None, seconds: float | None, duration: float | None
+) -> None:
+    status = Status(Record.DONE, 1, began, "box", 1, ended_at=ended, seconds=seconds)
+    assert duration_of(status) == duration
 
 
 def test_schema_is_told_briefly() -> None:

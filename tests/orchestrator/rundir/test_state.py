@@ -57,28 +57,6 @@ def test_table_names_every_combination_of_the_two_facts() -> None:
     assert {(record, locked) for record, locked, _ in TABLE} == facts
 
 
-BEGAN, LATER = "2026-11-29T10:00:00.000+00:00", "2026-11-29T10:01:30.500+00:00"
-
-
-@pytest.mark.parametrize(
-    ("began", "ended", "seconds", "duration"),
-    [
-        (BEGAN, LATER, None, 90.5),
-        (BEGAN, LATER, 9.5, 9.5),
-        (LATER, BEGAN, 9.5, 9.5),
-        (LATER, BEGAN, None, 0.0),  # the clock was put back
-        (BEGAN, None, None, None),
-        ("then", LATER, None, None),
-        (BEGAN, "2026-11-29T10:00:00", None, None),  # without a time zone
-    ],
-)
-def test_duration_is_what_was_measured_or_follows_from_the_moments(
-    began: str, ended: str | None, seconds: float | None, duration: float | None
-) -> None:
-    status = Status(Record.DONE, 1, began, "box", 1, ended_at=ended, seconds=seconds)
-    assert status.duration == duration
-
-
 def test_nothing_there_is_a_pending_run() -> None:
     """A run without a directory is pending, and its reason says why."""
     assert NOTHING_THERE.state is State.PENDING

@@ -46,7 +46,7 @@ class FakeStore:
     fails_at: int = 0
     is_away: bool = False
     answers_late: bool = True
-    file: Path | None = None
+    uri: str = "http://store"
     starts: list[int] = field(default_factory=list)
 
     def _call(self) -> None:

@@ -1,7 +1,6 @@
 """What is wrong with a store is said in one line, and no password is in it."""
 
 import sqlite3
-from pathlib import Path
 
 import pytest
 
@@ -52,4 +51,4 @@ def test_cause_is_looked_for_below() -> None:
     ],
 )
 def test_store_is_named_where_it_is_a_file(message: str, said: str) -> None:
-    assert explain(RuntimeError(message), Path("r/mlflow.db")).startswith(said)
+    assert explain(RuntimeError(message), "sqlite:///r/mlflow.db").startswith(said)
