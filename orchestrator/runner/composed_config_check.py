@@ -1,13 +1,16 @@
 """Compares the config that a Hydra program composed for itself with the config of its run.
 
 Hydra leaves it in ``.hydra/config.yaml`` of its output folder, or in the subfolder that
-``hydra.output_subdir`` names, with interpolations. What cannot be resolved here, such as a resolver of
-the program's own, is not compared.
+``hydra.output_subdir`` names, on the command line or in a config, with interpolations. What cannot be
+resolved here, such as a resolver of the program's own, is not compared.
 """
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 OUTPUT: Final = "output"
 _SUBDIR: Final = ".hydra"
 _COMPOSED: Final = "config.yaml"
+_SETTINGS: Final = "hydra.yaml"
+_MOST_ENTRIES: Final = 1000  # of an output folder
 _MOST_KEYS: Final = 5
 _SETTING: Final = re.compile(
     r"\+{0,2}hydra\.(run\.dir|output_subdir)=(?:'(.*)'|\"(.*)\"|(.*))", re.DOTALL
@@ -74,6 +79,17 @@ def _folders(run_dir: Path, arguments: Iterable[str]) -> Iterator[Path]:
                 outputs.append(Path(value))
     for output in outputs:
         yield from (output / subdir for subdir in subdirs)
+        with suppress(OSError), os.scandir(output) as entries:
+            found = [entry.path for entry in islice(entries, _MOST_ENTRIES) if entry.is_dir()]
+            yield from (Path(path) for path in found if _is_of_output(path, output))
+
+
+def _is_of_output(folder: str, output: Path) -> bool:
+    """Return whether Hydra has left a folder in this output folder: it may be a copy from another one."""
+    with suppress(OSError):
+        settings = durable.read_file(f"{folder}/{_SETTINGS}").decode(errors="replace")
+        return f"output_dir: {output.absolute()}\n" in settings
+    return False
 
 
 def _excluded(directory: RunDirectory) -> list[str]:

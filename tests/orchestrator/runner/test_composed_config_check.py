@@ -173,3 +173,26 @@ def test_config_is_found_in_the_subfolder_that_the_command_names(
     arguments = ["python", "train.py", named, *filter(None, [output.format(folder=tmp_path)])]
     assert "lr is 0.7 there, 0.1 in" in find_mismatch(directory, arguments)
     assert find_mismatch(directory, arguments[:2]) == ""
+
+
+@pytest.mark.parametrize(
+    ("place", "output", "is_found"),
+    [
+        ("output/conf", "output", True),
+        ("conf", ".", True),
+        ("output/conf", "elsewhere", False),  # copied from another output folder
+        ("output/conf/deep", "output", False),
+    ],
+)
+def test_config_is_found_in_the_subfolder_that_a_config_names(
+    tmp_path: Path, place: str, output: str, *, is_found: bool
+) -> None:
+    """Hydra's settings beside it say of which output folder it is."""
+    directory = _run(tmp_path)
+    folder = directory.path / place
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(SAME.replace("0.1", "0.7", 1))
+    assert find_mismatch(directory, ()) == ""
+    written = f"hydra:\n  runtime:\n    output_dir: {directory.path / output}\n    choices: {{}}\n"
+    (folder / "hydra.yaml").write_text(written)
+    assert ("lr is 0.7 there" in find_mismatch(directory, ())) == is_found
