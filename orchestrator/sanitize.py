@@ -9,6 +9,9 @@ _OF_THE_SYSTEM: Final = re.compile(
     r"\[Errno \d+\] (?P<why>[^:'\"]+)(?:: '(?P<path>[^']+)')?(?: -> '(?P<target>[^']+)')?"
 )
 
+_LONGEST: Final = 3000
+_BEGINNING, _END = 1500, 500
+
 
 def printable(text: str) -> str:
     """Return a string with each unprintable character replaced by a question mark."""
@@ -31,6 +34,14 @@ def harmless(text: str) -> str:
 def one_line(text: str) -> str:
     """Return a string of several lines as one line without unprintable characters."""
     return printable(" ".join(text.split("\n")) if "\n" in text else text)
+
+
+def without_the_middle(text: str) -> str:
+    """Return a string that fits on a screen: of a long one, the beginning and the end."""
+    if len(text) <= _LONGEST:
+        return text
+    left_out = len(text) - _BEGINNING - _END
+    return f"{text[:_BEGINNING]} [... {left_out} characters ...] {text[-_END:]}"
 
 
 def path_first(message: str) -> str:

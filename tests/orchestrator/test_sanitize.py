@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sanitize import HarmlessStream, harmless, one_line, path_first, printable
+from orchestrator.sanitize import (
+    HarmlessStream,
+    harmless,
+    one_line,
+    path_first,
+    printable,
+    without_the_middle,
+)
 
 SEQUENCE = "\x1b[2J\x07red\x1b]0;title\x9b"
 
@@ -20,6 +27,14 @@ def test_printable_text_has_as_many_characters_all_printable(text: str) -> None:
 @given(st.text())
 def test_harmless_text_keeps_line_breaks_and_tabs_only(text: str) -> None:
     assert harmless(text).replace("\n", "").replace("\t", "").isprintable()
+
+
+@given(st.text(alphabet="ab", min_size=2900, max_size=3100))
+def test_long_text_keeps_its_beginning_and_its_end(text: str) -> None:
+    shown = without_the_middle(text)
+    assert (shown == text) == (len(text) <= 3000)
+    assert len(shown) <= 3000
+    assert (shown[:1500], shown[-500:]) == (text[:1500], text[-500:])
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,17 @@ def test_unreadable_config_names_file_and_line(tmp_path: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("option", ["--halving", "--order", "--workers", "--app", "--columns"])
+def test_message_about_a_long_text_can_be_read(tmp_path: Path, option: str) -> None:
+    """What is quoted is cut in the middle, so that what to do stays in sight."""
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    command = "results" if option == "--columns" else "run"
+    ended = run_orch(command, option, "x" * 50_000, folder=tmp_path)
+    assert ended.returncode == 2
+    assert len(ended.stderr) < 3100
+    assert ended.stderr.count("\n") == 1
+
+
 def test_error_in_a_filter_keeps_the_mark_under_its_place() -> None:
     """What points at a character needs a line of its own."""
     ended = orch("plan", "training=grid_search", '_filters=["model.name > 1 ! seed == 0"]')
