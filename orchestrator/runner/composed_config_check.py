@@ -80,8 +80,8 @@ def _folders(run_dir: Path, arguments: Iterable[str]) -> Iterator[Path]:
     for output in outputs:
         yield from (output / subdir for subdir in subdirs)
         with suppress(OSError), os.scandir(output) as entries:
-            found = [entry.path for entry in islice(entries, _MOST_ENTRIES) if entry.is_dir()]
-            yield from (Path(path) for path in found if _is_of_output(path, output))
+            some = [entry.path for entry in islice(entries, _MOST_ENTRIES) if entry.is_dir()]
+            yield from (Path(path) for path in some if _is_of_output(path, output))
 
 
 def _is_of_output(folder: str, output: Path) -> bool:
