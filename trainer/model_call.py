@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+# Of batch norms, which find it at the end of a pass: the last batch may be the only one of one sample.
+OF_ONE = "Expected more than 1 value per channel when training"
 ABOUT_VALUES = (TypeError, ValueError, LookupError, RuntimeError, AttributeError)
 
 
@@ -73,8 +75,13 @@ class ModelCall:
         """Explain an error of the model.
 
         Raises:
-            ConfigError: If a library raised it for the inputs.
+            ConfigError: If a library raised it for the inputs, or a norm for a batch of one sample.
         """
+        if OF_ONE in str(error):
+            raise ConfigError(
+                f"data: a batch has one sample, and a norm of {type(self.model).__name__} cannot be trained with"
+                " that. Set dataloader.drop_last: true, or another batch_size."
+            ) from error
         if is_about_values(error):
             given = ", ".join(map(_describe, inputs))
             raise ConfigError(

@@ -90,3 +90,27 @@ def test_model_is_checked_once() -> None:
     for _ in range(2):
         loss, outputs, targets = call((ONE[:, :3], ONE[:, 3:], LABELS))
     assert (loss.dim(), outputs.shape, targets is LABELS) == (0, (2, 2), True)
+
+
+class Normed(nn.Module):
+    """A model whose norm computes the variance of a batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.layer = nn.BatchNorm1d(6), nn.Linear(6, 2)
+
+    def forward(self, samples: torch.Tensor) -> Any:
+        """Classify."""
+        return self.layer(self.norm(samples))
+
+
+def test_last_batch_of_one_sample_is_explained() -> None:
+    """PyTorch's error does not say where the batch came from."""
+    call = ModelCall(Normed(), nn.CrossEntropyLoss())
+    with pytest.raises(
+        ConfigError, match=r"^data: a batch has one sample, .*drop_last: true"
+    ) as it:
+        call((ONE[:1], LABELS[:1]))
+    assert "\n" not in str(it.value)
+    call.model.eval()
+    call((ONE[:1], LABELS[:1]))
