@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from torch import nn
 
+from trainer.run_files import say
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,8 +47,8 @@ def _outermost(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Mod
             yield path, part
 
 
-def switch_to_training(model: nn.Module, *, is_first: bool) -> str:
-    """Put a model into training mode, and return a note on the parts that should have been left, if any.
+def switch_to_training(model: nn.Module, *, is_first: bool) -> None:
+    """Put a model into training mode, and print which parts should have been left, if any.
 
     Args:
         model: The model.
@@ -55,11 +57,10 @@ def switch_to_training(model: nn.Module, *, is_first: bool) -> str:
     parts = parts_meant(model) if is_first else []
     model.train()
     switched = [name for name in parts if model.get_submodule(name).training]
-    if not switched:
-        return ""
-    more = "" if len(switched) <= MOST_NAMED else f" and {len(switched) - MOST_NAMED} more"
-    named = ", ".join(f"model.{name}" for name in switched[:MOST_NAMED])
-    return (
-        f"note: {named}{more} was in evaluation mode, and the steps use training mode. To keep it, let the"
-        " model's train() do so, or call eval() in cb_on_step_begin."
-    )
+    if switched:
+        more = "" if len(switched) <= MOST_NAMED else f" and {len(switched) - MOST_NAMED} more"
+        named = ", ".join(f"model.{name}" for name in switched[:MOST_NAMED])
+        say(
+            f"note: {named}{more} was in evaluation mode, and the steps use training mode. To keep it, let the"
+            " model's train() do so, or call eval() in cb_on_step_begin."
+        )

@@ -13,7 +13,6 @@ from trainer.loss_scale import check_scale
 from trainer.mean_loss import MeanLoss
 from trainer.own_update import choose_update
 from trainer.parts_in_evaluation import switch_to_training
-from trainer.run_files import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,8 +77,7 @@ class TrainingSteps:
         trainer, callbacks = self._trainer, self._trainer.callbacks
         batches, accumulate = trainer.batches, self._settings.accumulate
         losses = MeanLoss()
-        if note := switch_to_training(trainer.model, is_first=self._checked is None):
-            say(note)
+        switch_to_training(trainer.model, is_first=self._checked is None)
         trainer.update.set_mode(is_training=True)
         trainer.average.begin_iteration(iteration)
         is_new = self._checked is None or (

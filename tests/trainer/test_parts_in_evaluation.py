@@ -41,24 +41,24 @@ def put_into_evaluation(*names: str, kind: type[Parts] = Parts) -> Parts:
 
 
 @pytest.mark.parametrize("names", [("teacher",), ("head.1",), ("head.2",), ("head.1", "teacher")])
-def test_part_that_is_switched_is_named(names: tuple[str, ...]) -> None:
+def test_part_that_is_switched_is_named(
+    capsys: pytest.CaptureFixture[str], names: tuple[str, ...]
+) -> None:
     """A frozen one, or a layer that computes otherwise in training."""
     model = put_into_evaluation(*names)
     named = ", ".join(f"model.{name}" for name in names)
-    assert switch_to_training(model, is_first=True).startswith(
-        f"note: {named} was in evaluation mode"
-    )
+    switch_to_training(model, is_first=True)
+    assert capsys.readouterr().out.startswith(f"note: {named} was in evaluation mode")
     assert all(each.training for each in model.modules())
 
 
-def test_many_parts_are_counted() -> None:
+def test_many_parts_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     """Of a deep model, whose norms are all frozen, some are enough."""
     model = nn.Sequential(*(nn.Sequential(nn.BatchNorm1d(2)) for _ in range(5)))
     for each in model:
         each[0].eval()  # type: ignore[index]  # a Sequential
-    assert "model.0.0, model.1.0, model.2.0 and 2 more was in" in switch_to_training(
-        model, is_first=True
-    )
+    switch_to_training(model, is_first=True)
+    assert "model.0.0, model.1.0, model.2.0 and 2 more was in" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,20 @@ def test_many_parts_are_counted() -> None:
         put_into_evaluation("teacher", kind=Keeping),
     ],
 )
-def test_part_that_may_be_switched_or_is_not_is_not_named(model: nn.Module) -> None:
+def test_part_that_may_be_switched_or_is_not_is_not_named(
+    capsys: pytest.CaptureFixture[str], model: nn.Module
+) -> None:
     """As one that was loaded to be trained on, or computes the same."""
-    assert switch_to_training(model, is_first=True) == ""
+    switch_to_training(model, is_first=True)
+    assert capsys.readouterr().out == ""
 
 
-def test_modes_of_later_iterations_are_those_of_the_evaluation() -> None:
+def test_modes_of_later_iterations_are_those_of_the_evaluation(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """So nothing is said of them."""
-    assert switch_to_training(put_into_evaluation("teacher"), is_first=False) == ""
+    switch_to_training(put_into_evaluation("teacher"), is_first=False)
+    assert capsys.readouterr().out == ""
 
 
 def test_it_is_told_once_per_process(
