@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from trainer.config_file import read_config
+from trainer.config_file import plain_config, read_config
 from trainer.errors import (
     ConfigError,
     Diverged,
@@ -158,13 +158,14 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> int:
     cfg = read_config(run_dir / CONFIG)
     # Imported here, so that a signal during the import of PyTorch is not lost.
     from trainer.callbacks.uncalled import describe_uncalled  # noqa: PLC0415
+    from trainer.late_beginnings import describe_late  # noqa: PLC0415
     from trainer.lazy_compiler import load_late  # noqa: PLC0415
     from trainer.loading.worker_failures import (  # noqa: PLC0415
         killed_workers_told,
         last_words_after_workers,
     )
     from trainer.ranks import count_ranks  # noqa: PLC0415
-    from trainer.settings import read_world_size  # noqa: PLC0415
+    from trainer.settings import read_settings, read_world_size  # noqa: PLC0415
     from trainer.trainer import ModularTaskTrainer  # noqa: PLC0415
 
     load_late()
@@ -172,7 +173,8 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> int:
     if ranks > count_ranks():
         return run_ranks(ranks, str(cfg.get("device", "auto")), lambda: main(arguments))
     trainer = ModularTaskTrainer(cfg, run_dir)
-    notes = [note for note in (describe_unread(cfg), describe_uncalled(trainer.modules)) if note]
+    late = describe_late(read_settings(plain_config(cfg)))
+    notes = [*filter(None, (describe_unread(cfg), describe_uncalled(trainer.modules), late))]
     sys.stderr.write("".join(f"note: {note}\n" for note in notes))
     trainer.outputs.note = " ".join(notes)
     signals.tell(trainer)

@@ -141,6 +141,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("Validation, test and", "test_weight_average.py::test_average_is_evaluated_only_where_asked"),
         ("Buffers, such as", "test_weight_average.py::test_interrupted_run_ends_with_the_same_bits"),
         ("The training does", "test_weight_average.py::test_training_is_the_same_with_an_average"),
+        ("An average that would begin", "test_late_beginnings.py::test_what_never_begins_is_named"),
     ],
     "Schedules": [
         ("A scheduler is stepped", f"{OF_INTERVAL}test_rates_are_those_of_a_loop_by_hand"),
