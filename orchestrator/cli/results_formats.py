@@ -38,6 +38,7 @@ def csv_of(compared: ResultsTable, differences: _Differences = None) -> str:
     """Return two columns per metric, mean and standard deviation, unrounded.
 
     Differences are three columns: the mean, half the width of its interval, and the pairs behind it.
+    An axis with the name of another column gets ``config.`` in front, as in ``orch.load``.
     """
     columns = [f"{metric}{part}" for metric in compared.metrics for part in ("", "_std")]
     content = io.StringIO()
@@ -45,7 +46,10 @@ def csv_of(compared: ResultsTable, differences: _Differences = None) -> str:
     names = ["run_id", "path"] if not compared.over and is_of_single_runs(compared) else []
     parts = ("", "_half_width", "_pairs") if differences else ()
     columns += [f"to_the_best{part}" for part in parts]
-    writer.writerow([*names, *compared.axes, "runs", "with_results", "states", *columns])
+    counted = ["runs", "with_results", "states"]
+    taken = {*names, *counted, *columns}
+    axes = [f"config.{axis}" if axis in taken else axis for axis in compared.axes]
+    writer.writerow([*names, *axes, *counted, *columns])
     for at, row in enumerate(compared.rows):
         shown: list[object] = []
         for metric in compared.metrics:

@@ -111,6 +111,16 @@ def test_csv_does_not_mix_up_what_looks_alike() -> None:
     assert [row["bad"] for row in rows] == ["NaN"] * 5 + [""]
 
 
+def test_csv_has_no_column_twice() -> None:
+    """A metric may have the name of an axis, as in ``orch.load``, and an axis that of a count."""
+    runs = [RunResults({"lr": lr, "runs": 5, "seed": 0}, {"lr": 0.5}) for lr in (1, 2)]
+    rows = list(csv.DictReader(io.StringIO(csv_of(compare(runs)))))
+    assert [(row["config.lr"], row["lr"], row["config.runs"], row["runs"]) for row in rows] == [
+        ("1", "0.5", "5", "1"),
+        ("2", "0.5", "5", "1"),
+    ]
+
+
 def test_values_have_the_digits_that_tell_them_apart() -> None:
     """In tables for people; CSV has all digits anyway."""
     compared = compare([RunResults({"lr": lr}, {"loss": lr}) for lr in (0.1, 0.1000000001)])
