@@ -67,6 +67,9 @@ _HYDRAS_FIRST = re.compile(
     r"|Interpolation|Missing mandatory|Ambiguous value|Config group override|Invalid |Value '"
     r"|Unsupported |Unexpected |Override |Environment variable '|Defaults "
 )
+_HYDRAS_JOB: Final = "Error executing job with overrides: ["
+_SAYS_WHICH = re.compile(r"Error (?:merging|parsing) override|.*:$")
+_PLACE = re.compile(r"\s*(?:full_key: |(?:object|reference)_type=|\^$|See https://hydra\.cc/)")
 _RECORDED = re.compile(r"Root Cause.*?traceback : Traceback .*?\n *(\S[^\n]*)\n=", re.DOTALL)
 _FLUSH_FAILED: Final = 120  # Python's exit code if its output cannot be written at the end
 _ROOT = re.compile(r"Root Cause.*?rank\s*: (\d+).*?exitcode\s*: (-?\d+)", re.DOTALL)
@@ -145,12 +148,18 @@ def _last_line(said: Sequence[str]) -> Cause:
 
 
 def _first_of_hydra(said: Sequence[str]) -> str:
-    """Return the line of Hydra's error that names the problem; choices and places follow it."""
+    """Return the line of Hydra's error that names the problem; choices and places follow it.
+
+    Where it only says which override, or which target, the next line says why.
+    """
     end = max(at for at, line in enumerate(said) if line.startswith(_HYDRA))
-    known = (
-        line for line in said[:end] if _HYDRAS_FIRST.match(line) and "overrides: [" not in line
-    )
-    return next(known, said[end - 1] if end else "").strip()
+    job = [at for at, line in enumerate(said[:end]) if line.startswith(_HYDRAS_JOB)]
+    told = [line.strip() for line in said[max(job, default=-1) + 1 : end] if not _PLACE.match(line)]
+    at = next((at for at, line in enumerate(told) if _HYDRAS_FIRST.match(line)), len(told) - 1)
+    line, *others = told[at:] or said[max(0, end - 1) : end] or [""]
+    if others and _SAYS_WHICH.match(line):
+        return f"{line.rstrip(':')}: {others[0]}"
+    return line
 
 
 def _of_lost_child(blocks: Sequence[Trace], block: Trace) -> Cause | None:

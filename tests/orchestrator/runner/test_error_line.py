@@ -49,6 +49,45 @@ def test_line_that_ended_the_program_is_found(output: str, message: str) -> None
     assert find_cause(output, 1).message == message
 
 
+JOB = "Could not find the cache\nError executing job with overrides: ['x=1']\n"
+PLACE = "    full_key: lr\n    object_type=C\n"
+GRAMMAR = "See https://hydra.cc/docs/1.2/advanced/override_grammar/basic for details\n"
+TARGET = "Error in call to target 'm.f':"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (f"{JOB}{TARGET}\nMemoryError()\nfull_key: n.a\n", f"{TARGET} MemoryError()"),
+        (f"{JOB}{TARGET}\nOSError(28, 'No space')\n", f"{TARGET} OSError(28, 'No space')"),
+        (
+            f"{JOB}Expected a callable target, got '7'\nfull_key: n\n",
+            "Expected a callable target, got '7'",
+        ),
+        (f"{JOB}Error locating target ''.\nfull_key: n\n", "Error locating target ''."),
+        (
+            f"Error merging override lr=x\nValue 'x' of type 'str' could not be converted\n{PLACE}",
+            "Error merging override lr=x: Value 'x' of type 'str' could not be converted",
+        ),
+        (
+            f"Error parsing override 'lr'\nmissing EQUAL at '<EOF>'\n{GRAMMAR}",
+            "Error parsing override 'lr': missing EQUAL at '<EOF>'",
+        ),
+        (
+            f"LexerNoViableAltException: a b=1\n      ^\n{GRAMMAR}",
+            "LexerNoViableAltException: a b=1",
+        ),
+        (f"Could not override 'y'.\nTo append use +y=1\n{PLACE}", "Could not override 'y'."),
+        (f"{JOB}", "Error executing job with overrides: ['x=1']"),
+        ("", ""),
+    ],
+)
+def test_error_that_hydra_tells_without_a_traceback_is_found(said: str, message: str) -> None:
+    """With why, where its first line only says which override or target."""
+    end = "\nSet the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.\n"
+    assert find_cause(f"{said}{end}", 1).message == message
+
+
 def test_causes_of_an_exception_are_kept() -> None:
     """An out-of-memory error is often wrapped."""
     direct = "\nThe above exception was the direct cause of the following exception:\n\n"

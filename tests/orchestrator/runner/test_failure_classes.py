@@ -11,6 +11,9 @@ TRACEBACK = (
 )
 
 
+HYDRA = "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.\n"
+
+
 @pytest.mark.parametrize(
     ("words", "kind", "message"),
     [
@@ -28,6 +31,22 @@ TRACEBACK = (
             "torch.OutOfMemoryError: CUDA out of memory. Tried 2 GiB",
         ),
         (TRACEBACK.format("f()", "MemoryError"), "out-of-memory", "MemoryError"),
+        *(
+            (
+                f"Error in call to target 'm.f':\n{error}\nfull_key: model\n\n{HYDRA}",
+                kind,
+                f"Error in call to target 'm.f': {error}",
+            )
+            for error, kind in (
+                (
+                    "OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB')",
+                    "out-of-memory",
+                ),
+                ("MemoryError()", "out-of-memory"),
+                ("OSError(28, 'No space left on device')", "disk-full"),
+                ("ValueError('width')", "error"),
+            )
+        ),
         (
             TRACEBACK.format("f()", "OSError: [Errno 28] No space left on device: 'a.pt'"),
             "disk-full",
