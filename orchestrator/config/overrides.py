@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _PLAIN: Final = re.compile(
     r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w/-]*", re.IGNORECASE | re.ASCII
 )
-_MOST_VALUES: Final = 1_000_000
+_MOST_VALUES: Final = 200_000  # which are all resolved once: seconds
 _SHOWN: Final = 200
 _SETTINGS: Final = "orch"
 _FILTERS: Final = "_filters"

@@ -667,7 +667,7 @@ def test_config_names_and_folders_may_be_others(tmp_path: Path) -> None:
         (["experiment_id='~'"], "experiment_id '~' cannot be the name of a folder"),
         (["results_dir=" + "x" * 4096], "is too long a name"),
         (["lr=" + "[" * 100], "the override 'lr=' is nested too deeply"),
-        (["lr=range(1000000000)"], "lr=range(1000000000): it has more than 1,000,000 values"),
+        (["lr=range(1000000000)"], "lr=range(1000000000): it has more than 200,000 values"),
         (
             ["lr=range(10000)", "seed=range(10000)"],
             "the grid has 100,000,000 points (lr 10,000, seed 10,000): the maximum is 10,000,000",
