@@ -58,7 +58,7 @@ def warnings_of(compared: ResultsTable) -> Iterator[str]:
 def iterations_of(compared: ResultsTable, step: int | None) -> str:
     """Return which iterations the metrics are of; empty if all are of the last one."""
     if step is not None:
-        return f"all metrics are those of iteration {step}"
+        return f"all metrics are those of iteration {step}" if compared.metrics else ""
     if any(metric.startswith(BEST) for metric in compared.metrics):
         return f"{BEST}... and test/... are of the best iteration, all others of the last one"
     return ""
@@ -77,6 +77,10 @@ def describe_lack(compared: ResultsTable) -> str:
     return f"{who} no metrics{others}: see docs/bring-your-own-program.md"
 
 
+def _describe_lack_at(step: int) -> str:
+    return f"no run has metrics of iteration {step}: --at common finds the last that all have reached"
+
+
 def order_of(compared: ResultsTable, step: int | None = None) -> str:
     """Return a description of the order of the rows, or why there are no results.
 
@@ -86,7 +90,7 @@ def order_of(compared: ResultsTable, step: int | None = None) -> str:
     """
     if not compared.sorted_by:
         if not compared.metrics:
-            return describe_lack(compared) if step is None else "no run has results yet"
+            return describe_lack(compared) if step is None else _describe_lack_at(step)
         return "in the order of the grid: --sort METRIC sorts by a metric of the test set"
     least = compared.direction is Direction.LESS
     order = f"{'smallest' if least else 'largest'} {compared.sorted_by} first"

@@ -184,7 +184,9 @@ def test_runs_that_are_done_without_metrics_are_told(grid: Grid, output: Callabl
     grid.orch("results", "--all")
     assert "1 run is done and reports no metrics: see" in output()
     grid.orch("results", "--all", "--at", "3")
-    assert "no run has results yet" in output()
+    said = output()
+    assert "no run has metrics of iteration 3: --at common finds the last that all" in said
+    assert "all metrics are those" not in said
     grid.make(0.2, 0, record=Record.FAILED)
     grid.orch("results", "--all")
     told = "1 run is done and reports no metrics, and no other run has results yet: see"
