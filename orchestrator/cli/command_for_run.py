@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -21,6 +23,7 @@ from orchestrator.grid.config_values import DELETED, Missing, look_up
 from orchestrator.grid.filters_per_point import FILTERS
 from orchestrator.grid.identity import identify
 from orchestrator.grid.point_selection import select_runs
+from orchestrator.rundir import code_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,8 +32,11 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.run_summary import Report
 
+# A setting of orch on a command line; a credential was replaced when the line was recorded.
+_SETTING: Final = re.compile(r"\+{0,2}orch(\.[\w.-]+)?=(?!\*\*\*$)|~orch\.")
 _MOST: Final = 12  # added overrides; each costs composing the config again
 _SHOWN: Final = 5
+_OF_GRIDS: Final = (SEARCH, GRIDS, ZIP, WHEN)  # the settings that say which runs there are
 # What may yield further runs, or exclude this one, and is turned off for a run's own command where it
 # does.
 _FORMS: Final = tuple(
@@ -65,14 +71,14 @@ def find_own_command(
 ) -> OwnCommand:
     """Return the command that yields this run and no other; it is verified before it is returned.
 
-    Of the original command line the values of the run are recorded. If the current config yields
-    another run, the keys that differ are overridden one by one.
+    Of the original command line the values of the run are recorded, and the settings of ``orch``. If the
+    current config yields another run, the keys that differ are overridden one by one.
     """
     try:
         directory.read_hashed_config()
     except RunDirectoryError as error:
         return OwnCommand(None, unreadable=str(error).removesuffix("."))
-    given = {text.partition("=")[0].lstrip("+~"): text for text in options.overrides}
+    given = {_key_of(text): text for text in options.overrides}
     untyped = {
         key: value for key, value in report.given.items() if key.removeprefix(DELETED) not in given
     }
@@ -80,10 +86,12 @@ def find_own_command(
     values = {**report.overrides, **untyped}
     values = {key: value for key, value in values.items() if key not in deleted}
     others = [*deleted, *(text for key, text in given.items() if key not in values)]
+    settings = [text for text in _typed_settings(directory) if _key_of(text) not in given]
     signs = {key: text[: len(text) - len(text.lstrip("+"))] for key, text in given.items()}
     told: tuple[str, ...] = ()
-    for forms, is_adding in product(_FORMS, (False, True)):
-        kept = [it for it in others if it.partition("=")[0].lstrip("+~") not in forms]
+    with_settings = (settings, []) if settings else ([],)
+    for typed, forms, is_adding in product(with_settings, _FORMS, (False, True)):
+        kept = [it for it in (*others, *typed) if _key_of(it) not in forms]
         off = [f"{form}=null" for form in forms]
         signed = signs
         if is_adding:
@@ -99,6 +107,23 @@ def find_own_command(
         if is_one:
             break
     return OwnCommand(None, told)
+
+
+def _typed_settings(directory: RunDirectory) -> list[str]:
+    """Return how the last attempt's command line said that runs are executed, such as their program.
+
+    The run ID does not depend on these settings of ``orch``. Credentials are not recorded.
+    """
+    attempts = code_record.read(directory.path)
+    line = attempts[-1].get("typed") if attempts else None
+    with suppress(ValueError):  # it is not a command line
+        words = shlex.split(line) if isinstance(line, str) else []
+        return [it for it in words if _SETTING.match(it) and _key_of(it) not in _OF_GRIDS]
+    return []
+
+
+def _key_of(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
 
 
 def _find_added(

@@ -78,7 +78,9 @@ def describe_lack(compared: ResultsTable) -> str:
 
 
 def _describe_lack_at(step: int) -> str:
-    return f"no run has metrics of iteration {step}: --at common finds the last that all have reached"
+    return (
+        f"no run has metrics of iteration {step}: --at common finds the last that all have reached"
+    )
 
 
 def order_of(compared: ResultsTable, step: int | None = None) -> str:

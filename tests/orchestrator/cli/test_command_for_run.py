@@ -1,5 +1,6 @@
 """The command for a run yields exactly this run from the current config, or none is named."""
 
+import json
 import shlex
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.command_for_run import OwnCommand, find_own_command
 from orchestrator.cli.lookup import source_of
 from orchestrator.planning.load import load_plan
+from orchestrator.rundir import code_record
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.run_summary import report_on
@@ -62,6 +64,34 @@ def test_key_that_was_deleted_is_deleted_again(project: Project) -> None:
 def test_given_overrides_are_kept_unless_the_run_has_another_value(project: Project) -> None:
     directory = project.make("lr=0.2,9", "width=3")
     assert words(project.command(directory, "width=3", "lr=0.1,0.2")) == ["width=3", "lr=0.2"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "given", "settings"),
+    [
+        ("orch run lr=0.2 '+orch.command=[a, \"{lr}\"]'", (), ['+orch.command=[a, "{lr}"]']),
+        (
+            "orch run +orch.retries=2 --workers 2 orch.grace=9",
+            (),
+            ["+orch.retries=2", "orch.grace=9"],
+        ),
+        ("orch run +orch.retries=2", ("+orch.retries=3",), ["+orch.retries=3"]),  # those of now
+        ("orch run +orch.no_such_setting=2", (), []),
+        ("orch run '+orch.env.TOKEN=***'", (), []),
+        ("orch run lr=0.2,0.3 '+orch.grids=[{lr: \"4,5\"}]'", (), []),  # it would yield other runs
+        ("orch 'run", (), []),
+        (7, (), []),
+    ],
+)
+def test_settings_that_the_last_command_gave_are_given_again(
+    project: Project, typed: object, given: tuple[str, ...], settings: list[str]
+) -> None:
+    """The run ID does not tell them, and without its program or its metrics a run goes on as another."""
+    directory = project.make("seed=1,9")
+    attempts = [{"attempt": 1, "directory": "/", "files": {}, "typed": typed}]
+    (directory.path / code_record.NAME).write_text(json.dumps({"attempts": attempts}))
+    found = words(project.command(directory, *given))
+    assert found == sorted([*settings, "seed=1"], key=lambda word: word == "seed=1")
 
 
 def test_changes_of_the_config_are_undone(project: Project) -> None:

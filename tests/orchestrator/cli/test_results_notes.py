@@ -31,7 +31,7 @@ OF_BEST = "best/... and test/... are of the best iteration, all others of the la
             {},
             2,
             None,
-            ["the runs are done and report no metrics: see docs/bring-your-own-program.md"],
+            ["4 runs are done and report no metrics: see docs/bring-your-own-program.md"],
         ),
     ],
 )
