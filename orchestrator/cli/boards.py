@@ -9,7 +9,7 @@ from rich.text import Text
 
 from orchestrator.cli.event_json import event_as_json
 from orchestrator.cli.json_text import json_text
-from orchestrator.cli.safe_output import on_one_line
+from orchestrator.cli.safe_output import on_one_line, print_hanging
 from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.stop_messages import describe_stopping
 from orchestrator.cli.table_columns import metric_cell
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.config_values import Value
 
 
+_BEHIND_LABEL: Final = 11  # the column in which the text of an event begins
 _PER_MINUTE: Final = 600.0  # runs per hour; faster paces are shown per minute
 
 
@@ -75,14 +76,17 @@ class PlainBoard:
         line = on_one_line(describe(event, self._ended, self._whole, self._name))
         # On a terminal a finished run keeps to one line; a failure is always printed in full.
         brief = self._console.is_terminal and isinstance(event, Ended) and event.state is State.DONE
-        self._console.print(line, soft_wrap=not brief, no_wrap=brief, overflow="ellipsis")
+        if brief:
+            self._console.print(line, no_wrap=True, overflow="ellipsis")
+        else:
+            print_hanging(line, _BEHIND_LABEL, self._console)
         if isinstance(event, Ended):
             for notice in event.notices:
                 if notice in self._noticed:  # by another run: a grid of hundreds says it once
                     continue
                 self._noticed.add(notice)
                 text = Text(f"   notice  {short(event.run.run_id)}  {notice}", style="yellow")
-                self._console.print(on_one_line(text))
+                print_hanging(on_one_line(text), _BEHIND_LABEL, self._console)
 
     def refresh(self, snapshot: ExecutionSnapshot) -> None:
         """Do nothing: printed lines are not updated."""

@@ -74,6 +74,18 @@ def test_plain_board_prints_a_line_an_event() -> None:
     assert "(again:" in lines[4]
 
 
+def test_what_does_not_fit_on_a_line_stands_below_its_text() -> None:
+    """No word is broken; a finished run keeps to one line."""
+    lines = shown(PlainBoard, terminal=True, width=60).splitlines()
+    place = next(at for at, line in enumerate(lines) if line.startswith("    again"))
+    assert [line.rstrip() for line in lines[place : place + 2]] == [
+        f"    again  {RUN.run_id[:8]}  in 2 s: attempt 1 failed, killed: by",
+        "           SIGKILL  lr=0.1 model=mlp  (attempt 2)",
+    ]
+    done = next(line for line in lines if "done  1.2 s" in line)
+    assert done.endswith("…")
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_live_board_draws_slots_and_bar_at_any_width(width: int) -> None:
     """Nothing is wider than the terminal."""
