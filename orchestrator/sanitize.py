@@ -36,6 +36,24 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split("\n")) if "\n" in text else text)
 
 
+def break_between_words(line: str, width: int, indent: int) -> str:
+    """Return a line that does not fit in a width as several, of which all but the first are indented.
+
+    A word that is longer, such as a path, stays whole.
+    """
+    if len(line) <= width or width <= 2 * indent:
+        return line
+    import textwrap  # noqa: PLC0415 # errors on narrow terminals only
+
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def without_the_middle(text: str) -> str:
     """Return a string that fits on a screen: of a long one, the beginning and the end."""
     if len(text) <= _LONGEST:

@@ -115,16 +115,24 @@ def _execute(arguments: Sequence[str]) -> int | str | None:
 def _complain(error: Exception) -> None:
     """Print an error on one line that can be read, whatever the strings that it quotes contain.
 
-    A filter with a caret under the position, and a traceback of a user's module, keep their lines.
+    What does not fit on a line of a terminal is indented, and no word is broken. A filter with a caret under the position, and a traceback of a user's module, keep their lines.
     """
     from orchestrator.config.message_redaction import describe_error  # noqa: PLC0415 # errors only
-    from orchestrator.sanitize import harmless, one_line, without_the_middle  # noqa: PLC0415 # as above
+    from orchestrator.sanitize import (  # noqa: PLC0415 # as above
+        break_between_words,
+        harmless,
+        one_line,
+        without_the_middle,
+    )
 
     error = _FOLDER_IS_GONE if _is_folder_gone() else error
     has_lines = isinstance(error, FilterError | PreloadError)
     said = describe_error(error, sys.argv[1:])
-    text = harmless(said) if has_lines else without_the_middle(one_line(said))
-    sys.stderr.write(f"orch: {text}\n")
+    text = f"orch: {harmless(said) if has_lines else without_the_middle(one_line(said))}"
+    with contextlib.suppress(OSError):  # not a terminal: programs and logs get one line
+        if not has_lines:
+            text = break_between_words(text, os.get_terminal_size(_STDERR).columns, len("orch: "))
+    sys.stderr.write(f"{text}\n")
 
 
 def _occupy_standard_descriptors() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from orchestrator.sanitize import (
     HarmlessStream,
+    break_between_words,
     harmless,
     one_line,
     path_first,
@@ -82,3 +83,20 @@ def test_stream_writes_without_control_characters_and_reports_the_length_given()
     assert "\x1b" not in written.getvalue()
     assert "red" in written.getvalue()
     stream.flush()  # an attribute of the wrapped stream
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "told"),
+    [
+        ("orch: no such key", 17, "orch: no such key"),
+        ("orch: no such key", 16, "orch: no such\n      key"),
+        (
+            "orch: a/path/that-is/long is gone",
+            14,
+            "orch:\n      a/path/that-is/long\n      is gone",
+        ),
+        ("orch: no such key", 0, "orch: no such key"),
+    ],
+)
+def test_line_breaks_between_words(line: str, width: int, told: str) -> None:
+    assert break_between_words(line, width, 6) == told

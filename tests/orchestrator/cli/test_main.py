@@ -2,9 +2,11 @@
 
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -316,3 +318,20 @@ def test_working_folder_that_was_removed_is_one_line(tmp_path: Path) -> None:
     assert ended.stderr == (
         "orch: the working folder was removed. Change to a folder that is there.\n"
     )
+
+
+def test_mistake_is_indented_on_a_narrow_terminal(tmp_path: Path) -> None:
+    """And no word is broken."""
+    terminal, end = pty.openpty()
+    termios.tcsetwinsize(end, (24, 40))
+    command = [sys.executable, "-m", "orchestrator", "results", "--metrics", "loss"]
+    ended = subprocess.run(command, cwd=tmp_path, stderr=end, stdin=end, check=False)
+    os.close(end)
+    told = os.read(terminal, 10_000).decode()
+    os.close(terminal)
+    assert ended.returncode == 2
+    assert told.splitlines() == [
+        "orch: there is no option --metrics. Did",
+        "      you mean --columns? See orch",
+        "      results --help.",
+    ]
