@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import IterableDataset
 
+from trainer.batch_structure import parts_of
 from trainer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,17 +58,22 @@ class ClassBalancedCrossEntropy(nn.Module):
 def count_classes(samples: Any, classes: int) -> Tensor:  # noqa: ANN401 - a data set may be anything
     """Count the samples of each class (classes,), without loading samples if possible.
 
-    The targets are read from `tensors[1]`, as PyTorch has them, or `targets`, as torchvision does.
+    The targets are read from the last of `tensors`, as PyTorch has them, or `targets`, as torchvision does.
 
     Raises:
-        ConfigError: If a target is not a class index.
+        ConfigError: If a target is not a class index, or the data set is a stream.
     """
+    if isinstance(samples, IterableDataset):
+        raise ConfigError(
+            "criterion: train is a stream, whose classes cannot be counted before it is read. Choose another"
+            " criterion."
+        )
     targets = getattr(samples, "targets", None)
     if targets is None and hasattr(samples, "tensors"):
-        targets = samples.tensors[1]
+        targets = samples.tensors[-1]
     if targets is None:
-        targets = [int(samples[index][1]) for index in range(len(samples))]
-    found = torch.as_tensor(targets)
+        targets = [parts_of(samples[index]).targets for index in range(len(samples))]
+    found = _as_numbers(targets)
     if (
         found.dim() != 1
         or found.is_floating_point()
@@ -77,3 +84,12 @@ def count_classes(samples: Any, classes: int) -> Tensor:  # noqa: ANN401 - a dat
             "Correct criterion.classes, or choose another criterion."
         )
     return torch.bincount(found.long(), minlength=classes)
+
+
+def _as_numbers(targets: Any) -> Tensor:  # noqa: ANN401 - as above
+    """Return targets as one tensor; one of no classes if they are not numbers."""
+    try:
+        found = torch.as_tensor(targets)
+    except (TypeError, ValueError, RuntimeError):
+        return torch.zeros(())
+    return found.long() if found.dtype is torch.bool else found

@@ -1,15 +1,24 @@
 """Rare classes count more, as in the paper."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import IterableDataset, TensorDataset
 
 from trainer.criteria.class_balanced import ClassBalancedCrossEntropy, count_classes
 from trainer.errors import ConfigError
+
+
+class Streams(IterableDataset[Any]):
+    """A data set that is read from its beginning."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield nothing."""
+        return iter(())
 
 
 def fitted(labels: list[int], classes: int, beta: float) -> ClassBalancedCrossEntropy:
@@ -53,7 +62,10 @@ def test_classes_are_counted_however_the_data_set_tells_them() -> None:
     """Tensors, torchvision's `targets`, or samples one by one."""
     tensors = TensorDataset(torch.zeros(3), torch.tensor([2, 0, 2]))
     targets = SimpleNamespace(targets=[2, 0, 2])
-    for samples in (tensors, targets, [(0, 2), (0, 0), (0, 2)]):
+    three = TensorDataset(torch.zeros(3), torch.tensor([3, 3, 3]), torch.tensor([2, 0, 2]))
+    tuples = [(0, 3, torch.tensor(each)) for each in (2, 0, 2)]
+    mappings = [{"x": 3, "label": each} for each in (2, 0, 2)]
+    for samples in (tensors, targets, three, [(0, 2), (0, 0), (0, 2)], tuples, mappings):
         assert count_classes(samples, 4).tolist() == [1, 0, 2, 0]
 
 
@@ -64,6 +76,20 @@ def test_targets_that_are_no_classes_are_an_error(targets: list[Any]) -> None:
         ConfigError, match=r"are not classes from 0 to 2\. Correct criterion.classes"
     ):
         count_classes(SimpleNamespace(targets=targets), 3)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ([(0, "cat"), (0, "dog")], "^criterion: the targets of the training set are not classes"),
+        ([(0, None)], "^criterion: the targets of the training set are not classes"),
+        ([{"x": 0}], "^data: a batch has the keys x, and no target"),
+        (Streams(), "^criterion: train is a stream, whose classes cannot be counted"),
+    ],
+)
+def test_samples_without_classes_are_an_error(samples: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        count_classes(samples, 3)
 
 
 def test_beta_has_limits() -> None:
