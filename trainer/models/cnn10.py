@@ -21,6 +21,9 @@ class Cnn10(nn.Module):
         width: Multiplies the paper's 64, 128, 256 and 512 channels.
         block_dropout: The probability of dropping a value after each block; the paper's is 0.2.
         hidden_dropout: The same before and after the hidden layer; the paper's is 0.5.
+
+    Raises:
+        ValueError: If `width` is not above 0.
     """
 
     def __init__(
@@ -32,6 +35,8 @@ class Cnn10(nn.Module):
         hidden_dropout: float = 0.5,
     ) -> None:
         super().__init__()
+        if not width > 0:
+            raise ValueError(f"Invalid width: {width}")
         filters = [max(1, round(width * count)) for count in (64, 128, 256, 512)]
         pairs = pairwise([channels_of(input_shape, "Cnn10"), *filters])
         self.blocks = nn.Sequential(*(ConvBlock(*pair, block_dropout) for pair in pairs))

@@ -14,12 +14,17 @@ class Mlp(nn.Module):
         classes: The number of classes.
         hidden: The width of both hidden layers.
         dropout: The probability with which a hidden unit is dropped in training.
+
+    Raises:
+        ValueError: If there are no hidden units, and the outputs would be constants.
     """
 
     def __init__(
         self, input_shape: Sequence[int], classes: int, hidden: int = 128, dropout: float = 0.0
     ) -> None:
         super().__init__()
+        if hidden < 1:
+            raise ValueError(f"Invalid hidden: {hidden}")
         self.layers = nn.Sequential(
             nn.Flatten(),
             nn.Linear(prod(input_shape), hidden),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -34,7 +35,7 @@ class Sam(Optimizer):
         **options: The options of the base, such as `lr`.
 
     Raises:
-        ValueError: If `rho` is negative, or the base does not take the options.
+        ValueError: If `rho` is negative or not finite, or the base does not take the options.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Sam(Optimizer):
         rho: float = 0.05,
         **options: Any,  # noqa: ANN401 - the base has the types
     ) -> None:
-        if rho < 0:
+        if not 0 <= rho < inf:
             raise ValueError(f"Invalid rho: {rho}")
         self.rho = rho
         try:

@@ -27,3 +27,10 @@ def test_cnn10_drops_values_only_in_training() -> None:
     assert not torch.equal(model(images), model(images))
     model.eval()
     assert torch.equal(model(images), model(images))
+
+
+@pytest.mark.parametrize("width", [0, -4, float("nan")])
+def test_cnn10_is_not_made_without_channels(width: float) -> None:
+    """It would have one in each layer, as with the smallest width."""
+    with pytest.raises(ValueError, match=r"^Invalid width"):
+        Cnn10((1, 8, 8), classes=3, width=width)

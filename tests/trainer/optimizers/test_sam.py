@@ -85,6 +85,8 @@ def test_scheduler_and_checkpoint_reach_the_base() -> None:
     ("changes", "message"),
     [
         ({"rho": -1}, r"^optimizer: .*Invalid rho: -1\. Correct conf/optimizer/"),
+        ({"rho": float("nan")}, r"^optimizer: .*Invalid rho: nan\. Correct conf/optimizer/"),
+        ({"rho": float("inf")}, r"^optimizer: .*Invalid rho: inf\. Correct conf/optimizer/"),
         ({"momentun": 1}, r"^optimizer: .*base: .*unexpected keyword argument 'momentun'"),
     ],
 )
