@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _GOLDEN: Final = 0.6180339887498949
 _BLOCK: Final = 512
+_LEAST_PACE: Final = 1e-3  # seconds per step: what only logs takes less
 _END: Final = 1 << 15  # bytes of metrics.jsonl: some hundred of its lines
 _MOST_FILES: Final = 2000  # of a run directory
 
@@ -57,13 +58,16 @@ def seconds_of(directory: RunDirectory, status: object) -> float | None:
 
 
 def parts_of(directory: RunDirectory, status: object) -> TimedParts | None:
-    """Return the parts of the seconds that a finished run takes, or None: a single step tells no pace."""
+    """Return the parts of the seconds that a finished run takes, or None if its steps tell no pace.
+
+    A single one does not, nor do steps that were all logged at the end.
+    """
     took = _time_of(status)
     if took is None or not isinstance(status, Status):
         return None
     is_whole = status.attempt == 1 and not is_extended(directory.path)
     steps = _sample_steps(directory) if is_whole else _read_steps(directory, took)
-    if steps is None or steps.before + steps.own < 2:  # noqa: PLR2004
+    if steps is None or steps.before + steps.own < 2 or steps.pace < _LEAST_PACE:  # noqa: PLR2004
         return None
     start = max(0.0, took.seconds - steps.own * steps.pace)
     return TimedParts(start, (steps.before + steps.own) * steps.pace)

@@ -104,6 +104,13 @@ def test_start_is_what_the_steps_leave(directory: RunDirectory) -> None:
     assert parts_of(directory, status()) is None
 
 
+def test_steps_that_were_all_logged_at_the_end_tell_no_pace(directory: RunDirectory) -> None:
+    """As a program does that logs its history, or whose output is buffered."""
+    log_steps(directory, 90, 90, 90.001, 90.001, 90.002)
+    assert parts_of(directory, status()) is None
+    assert parts_of(directory, status(attempt=2)) is None
+
+
 def test_parts_are_those_of_both_ends_of_a_long_file(directory: RunDirectory) -> None:
     """Which would take long to read, and may log every tenth iteration."""
     log_steps(directory, 30, 40)
