@@ -12,6 +12,7 @@ from trainer.accuracy import Accuracy, classifies
 from trainer.errors import ConfigError, shown
 from trainer.hydra_targets import call_target
 from trainer.model_call import is_about_values
+from trainer.run_files import say
 from trainer.settings import read_group
 from trainer.target_errors import first_line
 
@@ -40,11 +41,19 @@ class Measures:
     Args:
         metrics: The metrics by the names under which they are reported.
         accuracy: The accuracy; `None` if it is not measured.
+        is_asked: Whether the configuration asks for the accuracy, so that it is told if there is none.
     """
 
-    def __init__(self, metrics: Mapping[str, Metric], accuracy: Accuracy | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Mapping[str, Metric],
+        accuracy: Accuracy | None = None,
+        *,
+        is_asked: bool = False,
+    ) -> None:
         self.metrics = metrics
         self.accuracy = accuracy
+        self._is_asked = is_asked
 
     @property
     def names(self) -> list[str]:
@@ -94,6 +103,12 @@ class Measures:
                 computed.
         """
         values = {} if self.accuracy is None else self.accuracy.compute()
+        if self._is_asked and ACCURACY not in values:
+            self._is_asked = False
+            say(
+                "note: metrics.accuracy: nothing was counted, because the outputs are not one number per class,"
+                " or the targets are not classes. Remove it, or name a metric."
+            )
         for name, metric in self.metrics.items():
             try:
                 value = metric.compute()
@@ -123,7 +138,8 @@ def build_measures(
     metrics: dict[str, Metric] = {}
     is_wanted = classifies(criterion) or deciding == f"validation/{ACCURACY}"
     accuracy = Accuracy(criterion) if is_wanted else None
-    for name, settings in read_group(config, "metrics").items():
+    group = read_group(config, "metrics")
+    for name, settings in group.items():
         key = f"metrics.{name}"
         if name == LOSS:
             raise ConfigError(f"{key}: the trainer measures this itself. Give it another name.")
@@ -145,7 +161,7 @@ def build_measures(
         metrics[name] = cast(
             "Metric", metric.to(device) if isinstance(metric, nn.Module) else metric
         )
-    return Measures(metrics, accuracy)
+    return Measures(metrics, accuracy, is_asked=group.get(ACCURACY) is True)
 
 
 def _numbers(name: str, value: object) -> dict[str, float]:

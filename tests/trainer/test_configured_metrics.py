@@ -188,6 +188,19 @@ def test_accuracy_is_not_measured_unasked_with_a_criterion_of_the_users_own(
         train(make_run("b", criterion=criterion, checkpoint=metric))
 
 
+@pytest.mark.parametrize(("target", "times"), [([0.0, 1.0], 1), ([0, 1], 0)])
+def test_accuracy_that_is_asked_for_in_vain_is_told_once(
+    capsys: pytest.CaptureFixture[str], target: list[float], times: int
+) -> None:
+    """The run goes on: another criterion of the same grid may have one."""
+    measures = build_measures({"metrics": {"accuracy": True}}, CPU, nn.MSELoss())
+    for _ in range(2):
+        measures.reset()
+        measures.update(torch.zeros(2, 2), torch.tensor(target))
+        measures.compute()
+    assert capsys.readouterr().out.count("note: metrics.accuracy: nothing was counted") == times
+
+
 def test_accuracy_that_cannot_be_measured_is_refused_with_the_reason(
     make_run: MakeRun, train: Train
 ) -> None:

@@ -57,6 +57,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("PyTorch's cross-entropy", "test_accuracy.py::test_criterion_tells_whether_outputs_are_numbers_for_classes"),
         ("Targets that the", "test_accuracy.py::test_ignored_targets_do_not_count"),
         ("`metrics: {accuracy", "test_configured_metrics.py::test_accuracy_can_be_switched_on_off_or_replaced"),
+        ("Where outputs and targets", "test_configured_metrics.py::test_accuracy_that_is_asked_for_in_vain_is_told_once"),
         ("Give a criterion", ADVICE),
         ("`dataloader` takes", "loading/test_options.py::test_options_of_the_loader_are_passed_on"),
         ("`shuffle` |", "loading/test_loaders.py::test_training_set_keeps_its_order_if_asked_to"),
