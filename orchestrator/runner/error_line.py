@@ -157,9 +157,8 @@ def _first_of_hydra(said: Sequence[str]) -> str:
     told = [line.strip() for line in said[max(job, default=-1) + 1 : end] if not _PLACE.match(line)]
     at = next((at for at, line in enumerate(told) if _HYDRAS_FIRST.match(line)), len(told) - 1)
     line, *others = told[at:] or said[max(0, end - 1) : end] or [""]
-    if others and _SAYS_WHICH.match(line):
-        return f"{line.rstrip(':')}: {others[0]}"
-    return line
+    why = next((it for it in others if it != line), "")  # ranks print the same at once
+    return f"{line.rstrip(':')}: {why}" if why and _SAYS_WHICH.match(line) else line
 
 
 def _of_lost_child(blocks: Sequence[Trace], block: Trace) -> Cause | None:

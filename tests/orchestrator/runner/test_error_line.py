@@ -59,6 +59,7 @@ TARGET = "Error in call to target 'm.f':"
     ("said", "message"),
     [
         (f"{JOB}{TARGET}\nMemoryError()\nfull_key: n.a\n", f"{TARGET} MemoryError()"),
+        (f"{JOB}{JOB}{TARGET}\n{TARGET}\nMemoryError()\n" * 2, f"{TARGET} MemoryError()"),
         (f"{JOB}{TARGET}\nOSError(28, 'No space')\n", f"{TARGET} OSError(28, 'No space')"),
         (
             f"{JOB}Expected a callable target, got '7'\nfull_key: n\n",
