@@ -115,7 +115,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "arguments by place are a mapping": (
         {"model": {"_target_": "careless_modules.Net", "_args_": {"how": ""}}},
-        "^model._target_: cannot use 'careless_modules.Net': Unsupported _args_ type: 'dict'",
+        "^model._args_: {'how': ''} is not a list of arguments",
     ),
 }
 
