@@ -15,6 +15,7 @@ import pickle
 import signal
 import socket
 import sys
+import traceback
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 
@@ -97,6 +98,10 @@ class EntryPoint:
         try:
             takes = not is_app and takes_arguments(function)
             returned = function(list(self.arguments)) if takes else function()
+        except Exception:  # noqa: BLE001 # whatever it raises
+            # As of any program, before what it has started is waited for, perhaps for ever.
+            traceback.print_exc()
+            return 1
         finally:
             files.record()
             atexit._run_exitfuncs()  # noqa: SLF001 # forks skip them

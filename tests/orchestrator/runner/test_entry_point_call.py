@@ -1,6 +1,7 @@
 """An entry point runs in a fork as if it had been started on its own."""
 
 import fcntl
+import multiprocessing
 import os
 import select
 import signal
@@ -34,6 +35,11 @@ def compose(cfg: DictConfig) -> None:
 
 
 def fail(_arguments: Sequence[str]) -> int:
+    raise ValueError("lr")
+
+
+def fail_beside_a_process(arguments: Sequence[str]) -> int:
+    multiprocessing.get_context("fork").Process(target=Path(arguments[0]).read_bytes).start()
     raise ValueError("lr")
 
 
@@ -140,6 +146,24 @@ def test_uncaught_exception_is_a_traceback_and_exit_code_1(run: Run, output: Pip
     """It ends like any Python program."""
     assert run("fail") == 1
     assert read(output).endswith("ValueError: lr\n")
+
+
+def test_error_is_told_before_the_processes_of_the_program_are_waited_for(
+    output: Pipe, lock: int, tmp_path: Path
+) -> None:
+    """Of a process that never ends, nobody would hear otherwise why its program does not go on."""
+    hold = tmp_path / "hold"
+    os.mkfifo(hold)
+    program = EntryPoint(f"{HERE}:fail_beside_a_process", (f"{hold}",))
+    started = program.prepare({}, output, lock).start()
+    output.close_writing()
+    told = ""
+    while not told.endswith("ValueError: lr\n"):
+        assert select.select([output.reading], [], [], 60)[0]
+        told += read(output)
+    hold.write_bytes(b"")
+    assert started.wait() == 1
+    assert "multiprocessing" not in told + read(output)
 
 
 @pytest.mark.parametrize(
