@@ -48,7 +48,12 @@ class LoadedGrid:
 
         Raises:
             KeyError: There is none, or there are several.
+            TypeError: It is not a string.
         """
+        if not isinstance(run_id, str):
+            raise TypeError(
+                f"grid[{run_id!r}]: a run is found by how its ID begins. Their list is grid.runs."
+            )
         found = [run for run in self.runs if run.id.startswith(run_id)]
         if len(found) == 1:
             return found[0]

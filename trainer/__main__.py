@@ -77,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     find_modules_of_the_project()
     signals = StopSignals()
     signals.listen()
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # the kernel would reap the ranks
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         return run_training(arguments, signals)

@@ -138,7 +138,8 @@ def _describe(amount: Range, describe: Callable[[float], str]) -> str:
     if low == high:
         return told
     number, _, unit = low.partition(" ")
-    return f"{told} ({number if unit and high.endswith(f' {unit}') else low} to {high})"
+    is_common = unit and high.partition(" ")[2] == unit
+    return f"{told} ({number if is_common else low} to {high})"
 
 
 def _describe_hours(hours: float) -> str:

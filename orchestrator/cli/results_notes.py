@@ -31,8 +31,9 @@ def notes_on_table(
         differences: The difference of each row to the best one; None: not asked for.
         step: The iteration of the metrics; None: the end.
     """
-    is_mean = compared.over and compared.metrics
-    parts = [f"mean ± standard deviation over {', '.join(compared.over)}"] if is_mean else []
+    is_mean = compared.metrics and any(len(row.members) > 1 for row in compared.rows)
+    over = ", ".join(compared.over)
+    parts = [f"mean ± standard deviation over {over}"] if over and is_mean else []
     yield ", ".join([*parts, order_of(compared, step)])
     if told := iterations_of(compared, step):
         yield told

@@ -223,11 +223,16 @@ def _say_missing(error: MissingConfigException) -> str:
     options = error.options or ()
     near = difflib.get_close_matches(name, options, n=1)
     if not options or not (kind or near):  # a primary config, which a module may have to register
-        there = f" The folder has {', '.join(options)}." if options else ""
+        there = (
+            f"The folder has {', '.join(options)}: choose one with --config-name, or name the Hydra app with"
+            " --app. Or"
+            if options
+            else "Create it,"
+        )
         return (
             f"there is no config '{missing}' in the config folder, and no module that was imported"
-            " registers it. Create it, register it at the top of the app's module, or name the module"
-            f" that does in orch.setup.{there}"
+            f" registers it. {there} register it at the top of the app's module, or name the module"
+            " that does in orch.setup."
         )
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"there is no config '{missing}'. Choose one of {', '.join(options)}.{hint}"

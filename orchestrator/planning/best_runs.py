@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.errors import UsageError
 from orchestrator.planning.metric_direction import Direction, direction_of
+from orchestrator.planning.missing_metric import describe_choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -44,8 +45,7 @@ def best_reports(
     reports = status.reports_on(run_ids) + status.pending_reports(states)
     known = dict.fromkeys(key for report in reports for key in report.outcome.figures)
     if reports and metric not in known:
-        there = f"Choose one of {', '.join(known)}" if known else "There is none yet"
-        raise UsageError(f"no run has the metric {metric!r}. {there}.")
+        raise UsageError(f"no run has the metric {metric!r}. {describe_choice(metric, [*known])}")
     reports.sort(key=lambda report: rank(report.outcome.figures.get(metric)))
     return reports[:most]
 

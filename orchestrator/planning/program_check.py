@@ -106,7 +106,7 @@ def _find_missing(command: Sequence[str]) -> Iterator[str]:
         return
     script = others[0] if others else "-"
     is_found = interpreter in _SHELLS and shutil.which(script, os.F_OK) is not None
-    if not (is_found or script.startswith("-") or "{" in script or _may_exist(script)):
+    if not (is_found or script.startswith(("-", "+")) or "{" in script or _may_exist(script)):
         yield f"orch.{COMMAND}: there is no file {script} in {Path.cwd()}, so runs fail here"
 
 

@@ -118,6 +118,8 @@ def test_run_is_found_by_the_start_of_its_id(grid: LoadedGrid) -> None:
         KeyError, match=r"none of the 3 run IDs start with 'c': there are aa0+, ab0+, b0+"
     ):
         grid["c"]
+    with pytest.raises(TypeError, match=r"^grid\[0\]: .* Their list is grid\.runs\.$"):
+        grid[0]  # type: ignore[index]
 
 
 def test_folder_without_runs_is_refused(tmp_path: Path) -> None:

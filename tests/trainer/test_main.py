@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from run_files import MakeRun, Start, Train, checkpoints_of, results_of
 from user_modules import run_program, run_told, sabotage
 
-from trainer.__main__ import keep_lock_to_ourselves
+from trainer.__main__ import keep_lock_to_ourselves, main
 
 
 def test_program_trains_a_run_directory(make_run: MakeRun, train: Train) -> None:
@@ -357,3 +358,16 @@ def test_importing_the_trainer_changes_nothing() -> None:
     ended = cold("-c", look)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split() == ["LateDynamo", "NoneType", "NoneType"]
+
+
+def test_ends_of_ranks_and_workers_are_seen_whatever_the_launcher_ignores(tmp_path: Path) -> None:
+    """Where SIGCHLD is ignored, the kernel reaps them, and nobody learns how they ended."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    asked = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        assert main([f"{tmp_path}"]) == 2  # it has no config
+        assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+        signal.signal(signal.SIGTERM, asked[0])
+        signal.signal(signal.SIGINT, asked[1])

@@ -79,6 +79,12 @@ WHOLE = Forecast(
             ),
             "forecast: 3 s with 2 workers, 278 (250 to 306) slot-hours; from 12 finished runs",
         ),
+        (
+            replace(
+                WHOLE, capacity=Capacity(1), time=Range(2340, 360, 16680), disk=None, experiments=()
+            ),
+            "forecast: 39 min (6 min to 4 h 38 min) with 1 worker, 8 (6 to 12) slot-hours; from 12 finished runs",
+        ),
     ],
 )
 def test_forecast_is_one_line(forecast: Forecast, text: str) -> None:

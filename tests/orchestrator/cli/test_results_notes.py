@@ -44,6 +44,12 @@ def test_numbers_are_told(
     assert list(notes_on_table(compare(runs), None, step)) == told
 
 
+def test_mean_is_told_only_where_a_row_has_several_runs() -> None:
+    """Of a condition that leaves one run, the numbers are its own."""
+    alone = compare([RunResults({"lr": 1, "seed": 0}, {"val_loss": 1.0})])
+    assert list(notes_on_table(alone, None, None)) == ["smallest val_loss first"]
+
+
 def test_pairs_are_told() -> None:
     """What the interval is, and why some pairs do not count."""
     compared = compare([RunResults({"lr": lr}, {"val_loss": lr}) for lr in (1.0, 2.0)])

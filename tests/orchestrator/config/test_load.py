@@ -749,7 +749,7 @@ def test_missing_folder_and_missing_config_are_told_apart(tmp_path: Path) -> Non
         load_experiment(tmp_path, "confg", [])
     with pytest.raises(
         ConfigError,
-        match=r"no config 'other' in the config folder, and no module .* The folder has config\.",
+        match=r"no config 'other' in the config folder, and no module .* The folder has config: choose one",
     ):
         load_experiment(tmp_path, "other", [])
 

@@ -83,5 +83,5 @@ def test_unknown_metric_is_an_error_that_names_those_that_there_are(
 ) -> None:
     """Also if only a few runs are asked for."""
     status = make_experiment([(Record.DONE, None, 0.5, None), (Record.FAILED, None, None, 2)])
-    with pytest.raises(UsageError, match=r"no run has the metric 'los'\. Choose one of loss, lr"):
+    with pytest.raises(UsageError, match=r"'los'\. Did you mean 'loss'\? They report loss, lr"):
         best_reports(status, "los", 1, [*State], with_others=True)

@@ -60,6 +60,7 @@ def test_missing_program_or_script_is_told(
         "[bash, on_the_path.sh]",
         "[bash, -O, globstar, there.py]",
         "[bash, -s, word]",
+        "[bash, +x, absent.sh]",  # options of other forms
         "[perl, -I, lib, job.pl]",
         "[perl, -E, 'say 1']",
         f"[python, -u, {'x' * 300}]",
