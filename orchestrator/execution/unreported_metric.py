@@ -9,6 +9,7 @@ from orchestrator.execution.similar_runs import find_earlier
 from orchestrator.grid.identity import short
 from orchestrator.planning.code_drift import is_of_this_code
 from orchestrator.planning.missing_metric import describe_choice
+from orchestrator.planning.run_results import is_of_test
 
 if TYPE_CHECKING:
     from orchestrator.planning.load import Planned
@@ -45,9 +46,10 @@ def refuse_unreported(planned: Planned, setting: str, metric: str, first: int) -
     for directory in alike:
         reported |= dict.fromkeys(directory.outcome(whole=True).training)
     if alike and metric not in reported:
+        names = [name for name in reported if not is_of_test(name)]  # those have no curve
         raise UsageError(
             f"{setting}: run {short(alike[-1].run_id)}, which is done and like these, has not reported"
-            f" {metric!r}. {describe_choice(metric, list(reported))}"
+            f" {metric!r}. {describe_choice(metric, names)}"
         )
 
 
