@@ -24,12 +24,13 @@ from orchestrator.planning.run_results import is_of_test
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.figure import Figure
 
     from orchestrator.cli.runs_for_results import ComparedRuns
     from orchestrator.pictures.style import Appearance
+    from orchestrator.planning.learning_curves import Curve
     from orchestrator.planning.results_table import ResultsTable, Row
 
 TOP: Final = 7  # lines of different colours
@@ -88,8 +89,7 @@ def draw_learning_curves(
     from orchestrator.pictures.figure import Caption  # noqa: PLC0415 # an extra
 
     drawable = [row for row in compared.rows if any(is_drawn(run) for _, run in row.members)]
-    rows = drawable[: choice.rows]
-    curves = read_curves_of(rows)
+    rows, curves = _with_curves(drawable, choice.rows)
     known = names_of(curves.values())
     if not known:
         raise UsageError(
@@ -120,6 +120,22 @@ def draw_learning_curves(
     more = _more(len(compared.rows) - len(rows), len(drawable) - len(rows))
     figure = draw_curves(lines, scales, Caption(notes, more), look)
     return Picture(figure, "curves", metrics, rows, notes)
+
+
+def _with_curves(
+    rows: Sequence[Row], most: int
+) -> tuple[list[Row], dict[str, Mapping[str, Curve]]]:
+    """Return the first rows of which a run has a curve, and the curves of their runs."""
+    chosen: list[Row] = []
+    curves: dict[str, Mapping[str, Curve]] = {}
+    for row in rows:
+        if len(chosen) == most:
+            break
+        read = read_curves_of([row])
+        if any(read.values()):
+            chosen.append(row)
+            curves |= read
+    return chosen, curves
 
 
 def _draw_against_axis(

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.setting_flags import parse_flags
-from orchestrator.cli.tables import count_of
+from orchestrator.cli.tables import count_of, pronoun_of
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.config.credential_check import without_secret
 from orchestrator.errors import UsageError
@@ -50,7 +50,8 @@ def prepare(planned: Work, options: argparse.Namespace, console: Console) -> int
         write_json(console, content, indent=2)
         return 0
     finished = f", {done} of them done" if done else ""
-    text = f"{count} runs are prepared{finished}. Execute them, on each machine: {command}"
+    runs = f"{count_of(count, 'run')} {'is' if count == 1 else 'are'}"
+    text = f"{runs} prepared{finished}. Execute {pronoun_of(count)}, on each machine: {command}"
     console.print(Text(text), soft_wrap=True)
     return 0
 

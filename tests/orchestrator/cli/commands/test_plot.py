@@ -296,6 +296,17 @@ def test_nothing_is_drawn_before_the_first_run(grid: Grid) -> None:
         grid.orch("plot", "--out", "x.png")
 
 
+def test_row_without_a_curve_takes_no_line_from_one_that_has_a_curve(filled: Grid) -> None:
+    """It has results, and the best ones: it is counted among the further rows."""
+    leave(filled.make(0.01, 0), **{"test/loss": 0.0})
+    words = ["--config-dir", str(filled.folder / "conf"), "plot", "--all", "--top", "1"]
+    options = parse_arguments([*words, "--out", "x.png"])
+    separate_metrics(options)
+    found = choose_compared_runs(options)
+    picture = draw_picture(found, compare_as_asked(found, options), options)
+    assert [row.overrides["lr"] for row in picture.rows] == [0.1]
+
+
 def test_run_without_curves_says_where_they_would_be(grid: Grid) -> None:
     leave(grid.make(0.1, 0), **{"test/loss": 1.0})
     with pytest.raises(UsageError, match=r"metrics\.jsonl"):
