@@ -159,6 +159,7 @@ def test_small_space_is_compared_without_the_points_that_it_does_not_have(folder
     assert {it for it in curves if max(curves[it]) == LENGTH} == _survivors(curves, (1, 3))
 
 
+@pytest.mark.soak
 def test_runs_go_on_before_all_points_are_chosen_if_they_need_not_wait(folder: Path) -> None:
     """As many go on as are among the best third at some time, and one at least to the end."""
     done = _orch(folder, "run", "--halving", "loss:min:3:async", "orch.search.points=12")

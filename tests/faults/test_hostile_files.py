@@ -78,7 +78,7 @@ KINDS: dict[str, Callable[[Path, Path], object]] = {
     "nothing": lambda path, _: path.write_bytes(b""),
 }
 # One of a sort; the others are for the soak, since each takes seconds.
-OFTEN = ("a pipe", "a link", "garbage")
+OFTEN = ("a pipe", "garbage")
 
 
 @pytest.fixture(autouse=True)

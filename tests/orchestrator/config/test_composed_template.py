@@ -104,7 +104,7 @@ def _many(examples: int) -> Any:
 
 
 @given(st.data())
-@_many(30)
+@_many(15)
 def test_families_say_what_resolving_every_point_says(data: st.DataObject) -> None:
     """Runs, digests, configs, exclusions, warnings, duplicates and errors are all the same."""
     _assert_agreement(data)

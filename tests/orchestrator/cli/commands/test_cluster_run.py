@@ -257,6 +257,7 @@ def test_gpu_hours_are_limited(grid: Grid, slurm: Path, output: Callable[[], str
         content |= {
             "started_at": "2026-01-01T00:00:00+00:00",
             "ended_at": "2026-01-01T01:00:00+00:00",
+            "seconds": 3600.0,
         }
         (run.path / "status.json").write_text(json.dumps(content))
     with pytest.raises(UsageError, match=r"the 2 runs take about 2 GPU-hours\. Allow more"):
