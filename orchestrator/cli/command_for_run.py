@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.lookup import source_of
+from orchestrator.cli.lookup import key_of, source_of
 from orchestrator.cli.next_command import next_command
 from orchestrator.config.axis_combination import GRIDS, SEARCH, WHEN, ZIP
 from orchestrator.config.experiment_settings import SharedSettings
@@ -78,7 +78,7 @@ def find_own_command(
         directory.read_hashed_config()
     except RunDirectoryError as error:
         return OwnCommand(None, unreadable=str(error).removesuffix("."))
-    given = {_key_of(text): text for text in options.overrides}
+    given = {key_of(text): text for text in options.overrides}
     untyped = {
         key: value for key, value in report.given.items() if key.removeprefix(DELETED) not in given
     }
@@ -86,12 +86,12 @@ def find_own_command(
     values = {**report.overrides, **untyped}
     values = {key: value for key, value in values.items() if key not in deleted}
     others = [*deleted, *(text for key, text in given.items() if key not in values)]
-    settings = [text for text in _typed_settings(directory) if _key_of(text) not in given]
+    settings = [text for text in _typed_settings(directory) if key_of(text) not in given]
     signs = {key: text[: len(text) - len(text.lstrip("+"))] for key, text in given.items()}
     told: tuple[str, ...] = ()
     with_settings = (settings, []) if settings else ([],)
     for typed, forms, is_adding in product(with_settings, _FORMS, (False, True)):
-        kept = [it for it in (*others, *typed) if _key_of(it) not in forms]
+        kept = [it for it in (*others, *typed) if key_of(it) not in forms]
         off = [f"{form}=null" for form in forms]
         signed = signs
         if is_adding:
@@ -118,12 +118,8 @@ def _typed_settings(directory: RunDirectory) -> list[str]:
     line = attempts[-1].get("typed") if attempts else None
     with suppress(ValueError):  # it is not a command line
         words = shlex.split(line) if isinstance(line, str) else []
-        return [it for it in words if _SETTING.match(it) and _key_of(it) not in _OF_GRIDS]
+        return [it for it in words if _SETTING.match(it) and key_of(it) not in _OF_GRIDS]
     return []
-
-
-def _key_of(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
 
 
 def _find_added(

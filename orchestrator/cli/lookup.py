@@ -29,13 +29,18 @@ def source_of(options: argparse.Namespace) -> ConfigSource:
 
 def names_a_run(overrides: Sequence[str]) -> bool:
     """Return whether some override is of a run, and not only of the experiment or of ``orch``."""
-    keys = (override.lstrip("+~").partition("=")[0] for override in overrides)
+    keys = map(key_of, overrides)
     return any(key not in _OF_EXPERIMENT and not key.startswith("orch.") for key in keys)
 
 
 def names_experiment(override: str) -> bool:
     """Return whether an override names the experiment, and nothing else."""
-    return override.lstrip("+~").partition("=")[0] in _OF_EXPERIMENT
+    return key_of(override) in _OF_EXPERIMENT
+
+
+def key_of(override: str) -> str:
+    """Return the key of an override as it was typed, without a sign."""
+    return override.lstrip("+~").partition("=")[0]
 
 
 def open_runs(options: argparse.Namespace, names: Sequence[str]) -> list[RunDirectory]:

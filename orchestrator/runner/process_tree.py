@@ -47,8 +47,7 @@ def is_gone(pid: int) -> bool:
 def is_stopped(pid: int) -> bool:
     """Return whether a process is stopped (SIGSTOP, Ctrl-Z): it does nothing until SIGCONT."""
     with contextlib.suppress(OSError):
-        _, _, rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")
-        return rest.split()[0] in (b"T", b"t")
+        return _stat_of(pid)[0] in (b"T", b"t")
     return False
 
 
@@ -58,10 +57,14 @@ def is_ending(pid: int) -> bool:
     Its children see its pipes closed a moment before they get another parent.
     """
     try:
-        _, _, rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")
-        return bool(int(rest.split()[6]) & _PF_EXITING)
+        return bool(int(_stat_of(pid)[6]) & _PF_EXITING)
     except OSError:
         return True
+
+
+def _stat_of(pid: int) -> list[bytes]:
+    """Return the fields of ``/proc/PID/stat`` from the state on, behind the name, which may be anything."""
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
 
 
 def send(number: int) -> None:
