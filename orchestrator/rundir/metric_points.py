@@ -67,19 +67,12 @@ def parse_all_points(lines: bytes) -> Iterator[tuple[str, Metric, int]]:
 
 
 def parse_last_step(lines: bytes) -> int | None:
-    """Return the step that lines of ``metrics.jsonl`` have come to, or None without a point.
+    """Return the step of the last point in lines of ``metrics.jsonl``, or None without one.
 
-    It is the last step of the metric that, from the end, is the first to be there twice: those that are
-    logged once, such as a test at the end, may count their steps in their own way. Where there is none,
-    it is the highest step. Lines are left out as by ``parse_all_points``.
+    Lines are left out as by ``parse_all_points``.
     """
-    last: dict[str, int] = {}
-    for point in map(parse_point, reversed(lines.splitlines())):
-        if point and abs(point[2]) < LARGEST:
-            if point[0] in last:
-                return last[point[0]]
-            last[point[0]] = point[2]
-    return max(last.values(), default=None)
+    points = map(parse_point, reversed(lines.splitlines()))
+    return next((point[2] for point in points if point and abs(point[2]) < LARGEST), None)
 
 
 def parse_point(line: bytes) -> tuple[str, Metric, int] | None:

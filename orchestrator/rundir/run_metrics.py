@@ -30,7 +30,7 @@ class Outcome:
     ``training`` holds the last metrics, ``results`` those of the test at the end as the program names
     them, and ``best`` the metric that chose the best iteration, with its value there, which is ``best_iteration``. ``numbers``
     is the numbers version that computed them, if the program reports one; ``numbers_before`` are those
-    of the earlier iterations that they build on. ``last_step`` is the one that what is logged has come to,
+    of the earlier iterations that they build on. ``last_step`` is that of the last logged point,
     where the program reports no progress. ``refused`` are the files that the system refused to
     read, so that what is in them is missing here.
     """
@@ -252,7 +252,7 @@ def are_contiguous(steps: Sequence[int]) -> bool:
 
 
 def read_last_step(metrics: Path | str) -> int | None:
-    """Return the step that ``metrics.jsonl`` has come to (``parse_last_step``), or None without a point."""
+    """Return the step of the last point of ``metrics.jsonl``, or None without one."""
     with contextlib.suppress(OSError):
         return metric_points.parse_last_step(durable.read_tail(metrics, _TAIL))
     return None

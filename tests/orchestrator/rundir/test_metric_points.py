@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,27 +41,6 @@ def test_last_number_of_each_metric_is_found(
     found = parse_last_points(lines, known)
     assert {**expected, **found} == expected
     assert {*expected} - known <= {*found}
-
-
-@pytest.mark.parametrize(
-    ("points", "step"),
-    [
-        ([("loss", 9), ("loss", 10), ("final/mse", 1)], 10),  # counted in its own way
-        ([("loss", 9), ("val", 9), ("loss", 10), ("val", 10), ("mse", 0), ("mae", 0)], 10),
-        ([("loss", 9), ("val", 9), ("loss", 10)], 10),
-        ([("val", 10), ("loss", 11), ("loss", 6)], 6),  # a resumed program that began again before
-        ([("loss", 11), ("val", 10), ("loss", 6), ("loss", 7)], 7),
-        ([("loss", 500), ("final/mse", 1)], 500),
-        ([("loss", 1)], 1),
-        ([("loss", 0), ("val", 0)], 0),
-    ],
-)
-def test_step_that_was_come_to_is_that_of_what_is_logged_repeatedly(
-    points: list[tuple[str, int]], step: int
-) -> None:
-    """A result at the end, without a step of its own, does not send the run back to the beginning."""
-    lines = [(key, 0.5, at) for key, at in points]
-    assert parse_last_step(_lines(lines, key_first=True, is_torn=False)) == step
 
 
 def test_last_step_is_that_of_the_last_point() -> None:
