@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.cli.lookup import key_of, source_of
 from orchestrator.cli.next_command import next_command
 from orchestrator.config.axis_combination import GRIDS, SEARCH, WHEN, ZIP
+from orchestrator.config.credential_check import without_secret
 from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.grid_templates import make_templates
 from orchestrator.config.load import load_experiment
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 # A setting of orch on a command line; a credential was replaced when the line was recorded.
 _SETTING: Final = re.compile(r"\+{0,2}orch(\.[\w.-]+)?=(?!\*\*\*$)|~orch\.")
+_ASSIGNED: Final = re.compile(r"""\w[\w-]*=[^\s,"'\[\]{}]+""")
 _MOST: Final = 12  # added overrides; each costs composing the config again
 _SHOWN: Final = 5
 _OF_GRIDS: Final = (SEARCH, GRIDS, ZIP, WHEN)  # the settings that say which runs there are
@@ -112,14 +114,23 @@ def find_own_command(
 def _typed_settings(directory: RunDirectory) -> list[str]:
     """Return how the last attempt's command line said that runs are executed, such as their program.
 
-    The run ID does not depend on these settings of ``orch``. Credentials are not recorded.
+    The run ID does not depend on these settings of ``orch``. Those with credentials are left out.
     """
     attempts = code_record.read(directory.path)
     line = attempts[-1].get("typed") if attempts else None
     with suppress(ValueError):  # it is not a command line
         words = shlex.split(line) if isinstance(line, str) else []
-        return [it for it in words if _SETTING.match(it) and key_of(it) not in _OF_GRIDS]
+        return [
+            it
+            for it in words
+            if _SETTING.match(it) and key_of(it) not in _OF_GRIDS and not _has_credential(it)
+        ]
     return []
+
+
+def _has_credential(setting: str) -> bool:
+    """Return whether an argument in a setting, such as those of a command, looks like a credential."""
+    return any(without_secret(each) != each for each in _ASSIGNED.findall(setting))
 
 
 def _find_added(

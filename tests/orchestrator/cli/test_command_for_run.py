@@ -78,6 +78,7 @@ def test_given_overrides_are_kept_unless_the_run_has_another_value(project: Proj
         ("orch run +orch.retries=2", ("+orch.retries=3",), ["+orch.retries=3"]),  # those of now
         ("orch run +orch.no_such_setting=2", (), []),
         ("orch run '+orch.env.TOKEN=***'", (), []),
+        ("orch run '+orch.command=[a,\"--api_key=abcd1234efgh5678\"]'", (), []),
         ("orch run lr=0.2,0.3 '+orch.grids=[{lr: \"4,5\"}]'", (), []),  # it would yield other runs
         ("orch 'run", (), []),
         (7, (), []),
