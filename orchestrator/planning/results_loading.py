@@ -16,7 +16,7 @@ from orchestrator.rundir import config_yaml, durable
 from orchestrator.rundir.chosen_values import ChosenValues
 from orchestrator.rundir.identity_file import RefusedError
 from orchestrator.rundir.note_file import read_note
-from orchestrator.rundir.run_metrics import read_last_step, read_metrics_at
+from orchestrator.rundir.run_metrics import read_last_iteration, read_metrics_at
 from orchestrator.rundir.state import State, Status
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def planned_config(run: Run, exclude: Sequence[str]) -> RunConfig:
 
 def last_common_step(directories: Sequence[RunDirectory]) -> int | None:
     """Return the last iteration that all runs with metrics have reached; None if no run has any."""
-    steps = (read_last_step(directory.metrics) for directory in directories)
+    steps = (read_last_iteration(directory.metrics) for directory in directories)
     return min((step for step in steps if step is not None), default=None)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from orchestrator.rundir.records import Metric
 
 _KEY_FIRST: Final = re.compile(rb'\s*\{\s*"key"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
+# In the line of a point whose step is a count of matches, where other metrics have steps that were printed.
+COUNTED: Final = '"counted": true'
 _quote: Final = json.JSONEncoder().encode
 
 
@@ -73,6 +75,19 @@ def parse_last_step(lines: bytes) -> int | None:
     """
     points = map(parse_point, reversed(lines.splitlines()))
     return next((point[2] for point in points if point and abs(point[2]) < LARGEST), None)
+
+
+def parse_last_iteration(lines: bytes) -> int | None:
+    """Return the step of the last point, as ``parse_last_step``, but of one that is not a mere count.
+
+    Counts are those of matches in the output (``COUNTED``); if there is nothing else, they count.
+    """
+    mark = COUNTED.encode()
+    if mark in lines:
+        printed = b"\n".join(line for line in lines.splitlines() if mark not in line)
+        if (step := parse_last_step(printed)) is not None:
+            return step
+    return parse_last_step(lines)
 
 
 def parse_point(line: bytes) -> tuple[str, Metric, int] | None:

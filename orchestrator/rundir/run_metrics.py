@@ -30,8 +30,8 @@ class Outcome:
     ``training`` holds the last metrics, ``results`` those of the test at the end as the program names
     them, and ``best`` the metric that chose the best iteration, with its value there, which is ``best_iteration``. ``numbers``
     is the numbers version that computed them, if the program reports one; ``numbers_before`` are those
-    of the earlier iterations that they build on. ``last_step`` is that of the last logged point,
-    where the program reports no progress. ``refused`` are the files that the system refused to
+    of the earlier iterations that they build on. ``last_step`` is the one that the logged points
+    have come to (``parse_last_iteration``), where the program reports no progress. ``refused`` are the files that the system refused to
     read, so that what is in them is missing here.
     """
 
@@ -116,7 +116,7 @@ def read_outcome(  # noqa: PLR0913 # all that metrics are read from
     if records.parse_version(reported) is None:  # the trainer's own progress has all metrics
         try:
             training, lines = _with_logged(training, metrics, ended, whole=whole)
-            last_step = None if reported else metric_points.parse_last_step(lines)
+            last_step = None if reported else metric_points.parse_last_iteration(lines)
         except OSError as error:
             _note_refusal(error, metrics, unread)
     told = tested if isinstance(tested, dict) else reported
@@ -255,6 +255,13 @@ def read_last_step(metrics: Path | str) -> int | None:
     """Return the step of the last point of ``metrics.jsonl``, or None without one."""
     with contextlib.suppress(OSError):
         return metric_points.parse_last_step(durable.read_tail(metrics, _TAIL))
+    return None
+
+
+def read_last_iteration(metrics: Path | str) -> int | None:
+    """Return the iteration that ``metrics.jsonl`` has come to (``parse_last_iteration``), or None."""
+    with contextlib.suppress(OSError):
+        return metric_points.parse_last_iteration(durable.read_tail(metrics, _TAIL))
     return None
 
 

@@ -39,11 +39,15 @@ class _TooSlowError(Exception):
 
 @dataclass(slots=True)
 class _Pending:
-    """A point that is not written yet; ``since`` is when its value was read."""
+    """A point that is not written yet; ``since`` is when its value was read.
+
+    ``is_counted``: its step is the number of matches, while other patterns find steps.
+    """
 
     step: int
     value: float
     since: float
+    is_counted: bool
 
 
 class OutputMetrics:
@@ -63,6 +67,7 @@ class OutputMetrics:
         with warnings.catch_warnings():  # Python's plans for such patterns
             warnings.simplefilter("ignore")
             compiled = [re.compile(pattern) for pattern in patterns]
+        self._has_steps = any(STEP in pattern.groupindex for pattern in compiled)
         self._begin(compiled)
 
     def _begin(self, patterns: Sequence[re.Pattern[str]]) -> None:
@@ -155,13 +160,14 @@ class OutputMetrics:
             step = int(number)
         else:
             step = self._counts[pattern.pattern] = self._counts[pattern.pattern] + 1
+        is_counted = self._has_steps and STEP not in pattern.groupindex
         for key, text in groups.items():
             value = _number(text)
             if value is None:
                 continue
             if key in self._pending and self._pending[key].step != step:
                 self._write([key])
-            self._pending[key] = _Pending(step, value, time.monotonic())
+            self._pending[key] = _Pending(step, value, time.monotonic(), is_counted)
 
     def _write(self, keys: Sequence[str]) -> None:
         """Append the pending points of some keys; a disk error costs these points only."""
@@ -283,7 +289,8 @@ def _number(text: str | None) -> float | None:
 
 def _line(key: str, point: _Pending, timestamp: int) -> str:
     content = {"key": key, "value": _plain(point.value), "step": point.step, "timestamp": timestamp}
-    return json.dumps(content) + "\n"
+    mark = f", {metric_points.COUNTED}" if point.is_counted else ""
+    return f"{json.dumps(content)[:-1]}{mark}}}\n"
 
 
 def _plain(value: float) -> object:

@@ -7,7 +7,12 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.rundir.metric_points import parse_last_points, parse_last_step, parse_point
+from orchestrator.rundir.metric_points import (
+    parse_last_iteration,
+    parse_last_points,
+    parse_last_step,
+    parse_point,
+)
 from orchestrator.rundir.records import as_number
 
 _KEYS = st.sampled_from(["loss", "lr", 'a"b', "löss", "a\\", ""])
@@ -49,3 +54,17 @@ def test_last_step_is_that_of_the_last_point() -> None:
     assert parse_last_step(lines) == 2
     assert parse_last_step(b"nonsense") is None
     assert parse_last_step(b'{"key": "a", "value": 7, "step": 1%s}' % (b"0" * 30)) is None
+
+
+def test_last_iteration_is_none_that_was_merely_counted() -> None:
+    """Unless all were; a file without marks has what it had."""
+    printed, counted = (
+        b'{"key": "loss", "value": 1, "step": 9}',
+        b'{"key": "mse", "value": 1, "step": 1',
+    )
+    marked = counted + b', "counted": true}'
+    assert parse_last_iteration(b"\n".join([printed, marked])) == 9
+    assert parse_last_iteration(b"\n".join([printed, marked, marked])) == 9
+    assert parse_last_iteration(b"\n".join([printed, counted + b"}"])) == 1
+    assert parse_last_iteration(marked) == parse_last_step(marked) == 1
+    assert parse_last_iteration(b"nonsense") is None

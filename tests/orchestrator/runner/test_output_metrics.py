@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.rundir.run_metrics import read_last_iteration
 from orchestrator.runner.output_metrics import OutputMetrics
 
 EPOCH = r"epoch (?P<step>\d+) loss (?P<loss>\S+)"
@@ -52,6 +53,18 @@ def test_several_patterns_and_metrics(path: Path) -> None:
         ("lr", 1, 0.1),
         ("lr", 2, 0.01),
     ]
+
+
+def test_count_is_not_the_iteration_where_steps_are_printed(path: Path) -> None:
+    """What is printed once, at the end, does not send the run back to the beginning."""
+    mixed = (EPOCH, r"final mse (?P<mse>\S+)")
+    read(path, "epoch 9 loss 0.5\nepoch 10 loss 0.4\nfinal mse 0.3\n", patterns=mixed)
+    assert points(path)[-1] == ("mse", 1, 0.3)
+    assert read_last_iteration(path) == 10
+    path.unlink()
+    read(path, "final mse 0.3\nfinal mse 0.2\n", patterns=mixed[1:])
+    assert read_last_iteration(path) == 2
+    assert '"counted"' not in path.read_text()
 
 
 @pytest.mark.parametrize(
