@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.cli.lookup import key_of, source_of
 from orchestrator.cli.next_command import next_command
 from orchestrator.config.axis_combination import GRIDS, SEARCH, WHEN, ZIP
-from orchestrator.config.credential_check import without_secret
+from orchestrator.config.concealed_arguments import without_secret
 from orchestrator.config.experiment_settings import SharedSettings
 from orchestrator.config.grid_templates import make_templates
 from orchestrator.config.load import load_experiment
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.run_summary import Report
 
 # A setting of orch on a command line; a credential was replaced when the line was recorded.
-_SETTING: Final = re.compile(r"\+{0,2}orch(\.[\w.-]+)?=(?!\*\*\*$)|~orch\.")
-_ASSIGNED: Final = re.compile(r"""\w[\w-]*=[^\s,"'\[\]{}]+""")
+_SETTING: Final = re.compile(r"\+{0,2}orch(\.[\w.-]+)?=|~orch\.")
 _MOST: Final = 12  # added overrides; each costs composing the config again
 _SHOWN: Final = 5
 _OF_GRIDS: Final = (SEARCH, GRIDS, ZIP, WHEN)  # the settings that say which runs there are
@@ -123,14 +122,14 @@ def _typed_settings(directory: RunDirectory) -> list[str]:
         return [
             it
             for it in words
-            if _SETTING.match(it) and key_of(it) not in _OF_GRIDS and not _has_credential(it)
+            if _SETTING.match(it) and key_of(it) not in _OF_GRIDS and not _had_credential(it)
         ]
     return []
 
 
-def _has_credential(setting: str) -> bool:
-    """Return whether an argument in a setting, such as those of a command, looks like a credential."""
-    return any(without_secret(each) != each for each in _ASSIGNED.findall(setting))
+def _had_credential(setting: str) -> bool:
+    """Return whether a setting had a credential, which was replaced when it was recorded, or has one."""
+    return "***" in setting or without_secret(setting) != setting
 
 
 def _find_added(

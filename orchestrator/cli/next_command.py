@@ -6,7 +6,7 @@ import argparse
 import shlex
 
 from orchestrator.cli.arguments import CONFIG_DIR, CONFIG_NAME
-from orchestrator.config.credential_check import without_secret
+from orchestrator.config.concealed_arguments import without_secret
 from orchestrator.errors import OrchestratorError
 
 

@@ -12,7 +12,7 @@ from orchestrator.cli.json_text import write_json
 from orchestrator.cli.setting_flags import parse_flags
 from orchestrator.cli.tables import count_of, pronoun_of
 from orchestrator.cli.waiting_notices import tell_waiting
-from orchestrator.config.credential_check import without_secret
+from orchestrator.config.concealed_arguments import without_secret
 from orchestrator.errors import UsageError
 from orchestrator.planning.work_file import CommandLine, count_left_out, prepare_work
 from orchestrator.rundir.state import State

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.condition_keys import check_keys
 from orchestrator.cli.lookup import find_started
-from orchestrator.config.credential_check import without_secret
+from orchestrator.config.concealed_arguments import without_secret
 from orchestrator.config.overrides import make_axis, name_of
 from orchestrator.errors import FilterError, OrchestratorError, RunDirectoryError, UsageError
 from orchestrator.grid.config_values import (

@@ -18,8 +18,6 @@ from orchestrator.config.credential_check import (
     is_credential,
     is_secret,
     looks_like_credential,
-    without_passwords,
-    without_secret,
 )
 from orchestrator.config.kept_excluded_values import spell_kept_values, with_kept_values
 from orchestrator.config.overrides import as_override
@@ -29,7 +27,7 @@ from orchestrator.grid.config_values import show
 from orchestrator.rundir.directory import RunDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from orchestrator.grid.config_values import Value
@@ -83,11 +81,6 @@ def own_parts(run: Run, setting: str, parts: Sequence[str]) -> Sequence[str]:
         return parts  # of this project's trainer
     own = settings.get(setting)
     return [_text(item) for item in own] if isinstance(own, list) else parts
-
-
-def discreet(arguments: Iterable[str]) -> list[str]:
-    """Return the arguments of a program without the credentials in them, to be recorded."""
-    return [without_passwords(without_secret(argument)) for argument in arguments]
 
 
 class _Places:

@@ -57,8 +57,6 @@ _PASSWORDS: Final = (_ALWAYS - {"bearer", "secret", "secrets"}) | {"accesskey", 
 _LONGEST_WORDS: Final = 60
 _BETWEEN: Final = re.compile(r"[\s./_:,@+<>|()\[\]-]+")
 _ORDINARY: Final = re.compile(r"|[A-Z]?[a-z]{1,16}|[A-Z]{1,5}|[a-z]{1,5}\d{1,3}|\d{1,5}(e\d+)?")
-_STEP: Final = re.compile(r"[^.+~/]+")
-_MEMBER: Final = re.compile(r"(?<![\w-])([\w-]+)\s*:\s*([^,{}\[\]]*)")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _USER: Final = re.compile(r"(?<=://)(?:[^/\s:@]*:[^/\s]*|[^/\s:@]{16,})@")
 # A path that was made of an address has one slash.
@@ -139,22 +137,6 @@ def looks_like_credential(path: Iterable[object], value: object) -> bool:
 def is_ordinary(text: str) -> bool:
     """Return whether a string may be a word, a path or a number, rather than random characters."""
     return len(text) <= _LONGEST_WORDS and all(map(_ORDINARY.fullmatch, _BETWEEN.split(text)))
-
-
-def without_secret(override: str) -> str:
-    """Return an override with its value replaced by ``***`` if that looks like a credential.
-
-    A mapping or a list is replaced as a whole if a key or a string in it looks like one.
-    """
-    key, equals, value = override.partition("=")
-    path = _STEP.findall(key.partition("@")[0])
-    members = _MEMBER.findall(value) if value[:1] in ("{", "[") else ()
-    found = (
-        is_secret(path, value.strip("\"' "))
-        or holds_credential(value)
-        or any(is_credential(name) or is_secret([name], text) for name, text in members)
-    )
-    return f"{key}{equals}***" if equals and found else override
 
 
 def _is_password(words: list[str]) -> bool:

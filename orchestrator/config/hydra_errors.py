@@ -13,7 +13,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml.reader import ReaderError
 
-from orchestrator.config.credential_check import without_secret
+from orchestrator.config.concealed_arguments import without_secret
 from orchestrator.config.shell_quoting import quoted_override
 from orchestrator.config.starting_digest import DIGEST, SOURCE
 from orchestrator.errors import ConfigError

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.config.concealed_arguments import find_arguments, items_of
 from orchestrator.config.credential_check import (
     has_password,
     looks_like_credential,
@@ -45,6 +46,9 @@ def typed_secrets(arguments: Iterable[str]) -> set[str]:
         flag = argument.lstrip("-") if is_flag else ""
         if override := _OVERRIDE.fullmatch(argument):
             found.update(_secrets_in(override[1], override[2]))
+            found |= typed_secrets(items_of(override[2]))
+        for name, value in find_arguments(argument):
+            found.update(_secrets_in(name, value[0]))
         for key, value in _ASSIGNED.findall(argument):
             found.update(_secrets_in(key, value))
         found |= compared_secrets(argument)

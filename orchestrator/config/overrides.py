@@ -20,7 +20,8 @@ from hydra.core.override_parser.types import (
     ValueType,
 )
 
-from orchestrator.config.credential_check import looks_like_credential, without_secret
+from orchestrator.config.concealed_arguments import without_secret
+from orchestrator.config.credential_check import looks_like_credential
 from orchestrator.config.hydra_errors import refusals_of_hydra
 from orchestrator.config.secret_references import HANDED_OVER
 from orchestrator.errors import GridError

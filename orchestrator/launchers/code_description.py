@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.command_placeholders import discreet, own_parts
+from orchestrator.config.command_placeholders import own_parts
+from orchestrator.config.concealed_arguments import arguments_without_secrets
 from orchestrator.rundir.code_record import VARIABLE
 from orchestrator.runner.project_files import digests_of
 
@@ -55,8 +56,8 @@ class CodeDescription:
         folder = os.getcwd()  # noqa: PTH109 # as a string
         is_shared = list(own_parts(run, setting, parts)) == list(parts)
         described: dict[str, object] = {
-            "program": discreet([*function, *parts]) if is_shared else None,
-            "command": discreet([*function, *arguments]),
+            "program": arguments_without_secrets([*function, *parts]) if is_shared else None,
+            "command": arguments_without_secrets([*function, *arguments]),
             "directory": folder,
             "commit": self.commit or None,
             "dirty": self.is_dirty if self.commit else None,

@@ -12,7 +12,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, discreet, own_parts
+from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, own_parts
+from orchestrator.config.concealed_arguments import arguments_without_secrets
 from orchestrator.config.orch_settings import TRAINER
 from orchestrator.rundir import code_record
 from orchestrator.rundir.state import Record, State, Status
@@ -164,15 +165,19 @@ def _program(program: ProgramSettings, run: Run | None = None) -> list[str]:
         setting, parts, function = COMMAND, program.command, []
     else:
         setting, parts, function = ARGUMENTS, program.arguments, [program.entry_point or TRAINER]
-    return discreet([*function, *(own_parts(run, setting, parts) if run else parts)])
+    return arguments_without_secrets(
+        [*function, *(own_parts(run, setting, parts) if run else parts)]
+    )
 
 
 def without_incidentals(command: Sequence[object]) -> list[str]:
     """Return a command without what does not say which program it is: where Python is, and the launcher.
 
-    The same app is started by ``orch run --app`` and by the launcher of Hydra's multirun.
+    The same app is started by ``orch run --app`` and by the launcher of Hydra's multirun. Credentials of
+    more forms are concealed now than in some records.
     """
-    words = [str(word) for word in command if not str(word).startswith(_OF_LAUNCHER)]
+    words = [word for word in map(str, command) if not word.startswith(_OF_LAUNCHER)]
+    words = arguments_without_secrets(words)
     if words and _PYTHON.fullmatch(words[0].rpartition("/")[2]):
         words[0] = "python"
     return words

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.credential_check import without_passwords, without_secret
+from orchestrator.config.concealed_arguments import without_secret
+from orchestrator.config.credential_check import without_passwords
 from orchestrator.config.message_redaction import compared_secrets, typed_secrets
 from orchestrator.config.quantities import parse_duration, parse_memory
 from orchestrator.errors import ConfigError
@@ -32,6 +33,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "argument": lambda text: typed_secrets([text]),
     "condition": compared_secrets,
     "override": lambda text: without_secret(f"a={{{text}"),
+    "arguments": lambda text: without_secret(f"a=[--password,{text}"),
+    "options": lambda text: without_secret(f"a='--token {text}"),
     "address": without_passwords,
     "value of a config": lambda text: escape(f"{text}${{x}}"),
     "escaped value": unescape,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from orchestrator.cli.lookup import open_runs
 from orchestrator.cli.run_json import report_as_json
 from orchestrator.cli.safe_output import on_one_line, print_hanging
 from orchestrator.cli.state_colours import COLOURS
+from orchestrator.config.concealed_arguments import arguments_without_secrets
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_values import DELETED, label_of
 from orchestrator.rundir import code_record
@@ -129,7 +131,7 @@ def _code_lines(directory: RunDirectory) -> Iterator[tuple[str, str]]:
     """Yield what the last attempt executed, if it is recorded."""
     for made in code_record.read(directory.path)[-1:]:
         if isinstance(made.get("command"), list):
-            yield "command", shlex.join(map(str, made["command"]))
+            yield "command", shlex.join(arguments_without_secrets(map(str, made["command"])))
         yield "in", made["directory"]
         if commit := code_record.commit_of(made):
             yield "commit", commit
@@ -162,11 +164,25 @@ def _as_json(directory: RunDirectory, report: Report) -> dict[str, object]:
         "best": _best_as_json(directory, report.outcome),
         "begun_with": extended and extended._asdict(),
         "earlier": kept and str(kept),
-        "code": code_record.read(directory.path),
+        "code": [*map(_without_secrets, code_record.read(directory.path))],
         "notices": list(directory.notices()),
         "logs": [str(log) for log in directory.attempt_logs()],
         "config": config,
     }
+
+
+def _without_secrets(made: code_record.Attempt) -> code_record.Attempt:
+    """Return a record without the credentials that earlier versions did not conceal."""
+    shown = dict(made)
+    for key in ("program", "command"):
+        if isinstance(made.get(key), list):
+            shown[key] = arguments_without_secrets(map(str, made[key]))
+    if isinstance(made.get("typed"), str):
+        with contextlib.suppress(ValueError):  # it is not a command line
+            words = shlex.split(made["typed"])
+            if (kept := arguments_without_secrets(words)) != words:
+                shown["typed"] = shlex.join(kept)
+    return shown
 
 
 def _best_as_json(directory: RunDirectory, outcome: Outcome) -> dict[str, object] | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.config.concealed_arguments import without_secret
 from orchestrator.config.credential_check import (
     has_password,
     is_credential,
@@ -11,7 +12,6 @@ from orchestrator.config.credential_check import (
     is_secret,
     looks_like_credential,
     without_passwords,
-    without_secret,
 )
 
 

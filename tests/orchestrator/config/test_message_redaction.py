@@ -83,6 +83,9 @@ def test_condition_with_a_credential_is_not_repeated(conf: Path, only: str) -> N
         f"_filters=['api_key == {CANARY} ! x == 1',1]",
         f'+_filters=["api_key == \'{CANARY}"]',
         f"api_key@x={CANARY}",
+        f"orch.command=[train,--token={TOKEN}]",  # "=" has to be quoted
+        f"orch.command=[train,--password,{CANARY}",
+        f"orch.arguments=[train,'--pw={CANARY}]",
     ],
 )
 def test_override_with_a_credential_is_not_repeated(conf: Path, override: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.planning.code_drift import Drift, DriftCounts, drift_as_json
+from orchestrator.planning.code_drift import Drift, DriftCounts, drift_as_json, without_incidentals
 
 CODE = DriftCounts(2, ("model.py",), other_code=2)
 COMMAND = DriftCounts(1, (), other_command=1)
@@ -45,3 +45,9 @@ def test_json_has_the_counts_and_all_files() -> None:
         "other_command": 1,
         "files": ["m0.py", "m1.py", "m2.py", "m3.py", "m4.py"],
     }
+
+
+def test_credential_in_an_earlier_record_is_no_other_command() -> None:
+    """Earlier versions concealed fewer."""
+    recorded = ["train", "--password", "sesame-open"]
+    assert without_incidentals(recorded) == without_incidentals(["train", "--password", "***"])

@@ -11,6 +11,7 @@ from orchestrator.cli.lookup import source_of
 from orchestrator.errors import UsageError
 from orchestrator.grid import axes
 from orchestrator.planning.load import load_plan
+from orchestrator.rundir import code_record
 from orchestrator.rundir.state import Record
 
 from .conftest import GRID, Grid, leave, write_log
@@ -205,3 +206,19 @@ def test_run_that_has_not_started_is_not_taken_for_a_misspelled_one(
     for overrides in ((), (*GRID, "+_filters=['lr>']")):  # another grid, and one with an error
         with pytest.raises(UsageError, match=r"^no run ID starts with"):
             grid.orch(*command, pending.run_id, *overrides)
+
+
+def test_credentials_in_an_earlier_record_are_not_shown(
+    grid: Grid, output: Callable[[], str]
+) -> None:
+    """Those of its command, and of the command line."""
+    directory = grid.make(0.2, 1, record=Record.FAILED)
+    command = ["train", "--token=sesame-open", "--password", "sesame-open"]
+    made = {"directory": "/", "files": {}, "program": command, "command": command}
+    made |= {"typed": "orch run 'orch.command=[train,--password,sesame-open]'"}
+    code_record.begin(directory.path, 1, json.dumps(made), {})
+    grid.orch("show", directory.run_id, *GRID)
+    told = output()
+    assert "train '--token=***' --password '***'" in told
+    grid.orch("show", directory.run_id, *GRID, "--json")
+    assert "sesame" not in told + output()

@@ -1,0 +1,62 @@
+"""What is shown of overrides and of the arguments of programs has lost the credentials in it."""
+
+import pytest
+
+from orchestrator.config.concealed_arguments import arguments_without_secrets, without_secret
+
+SECRET = "sesame-open"  # noqa: S105 # of nothing
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        (f"orch.command=[train,'--token={SECRET}',-v]", "orch.command=[train,--token=***,-v]"),
+        (
+            f'orch.command=[train, "--token={SECRET} b", -v]',
+            "orch.command=[train, --token=***, -v]",
+        ),
+        (f"orch.command=[train,--password,{SECRET},-v]", "orch.command=[train,--password,***,-v]"),
+        (
+            f"orch.command=[train, '--api-key', '{SECRET} b']",
+            "orch.command=[train, '--api-key', ***]",
+        ),
+        (f"orch.arguments=[--hf-token, {SECRET}]", "orch.arguments=[--hf-token, ***]"),
+        (f"+x=[a,db.password={SECRET}]", "+x=[a,db.password=***]"),
+        (
+            f"orch.command=[sh,-c,'p --password {SECRET}; q']",
+            "orch.command=[sh,-c,p --password ***; q]",
+        ),
+        (f"orch.command=[sh,-c,'TOKEN={SECRET} p']", "orch.command=[sh,-c,TOKEN=***]"),
+        (f"note='p --token \"{SECRET} b\" -v'", "note='p --token *** -v'"),
+        (f"orch.command=[p,--password,{SECRET}", "orch.command=[p,--password,***"),  # no end
+    ],
+)
+def test_arguments_within_an_override_are_concealed(typed: str, shown: str) -> None:
+    """Only they: the rest still says which program it was."""
+    assert without_secret(typed) == shown
+    assert without_secret(shown) == shown
+
+
+def test_argument_behind_its_option_is_concealed() -> None:
+    """A shell's command, too; options and what names other things stay."""
+    words = ["p", "--password", SECRET, "-token", SECRET, "sh -c 'p --pw x1y2'", f"--pat={SECRET}"]
+    shown = ["p", "--password", "***", "-token", "***", "sh -c 'p --pw ***'", "--pat=***"]
+    assert arguments_without_secrets(words) == shown
+    assert arguments_without_secrets(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--max-tokens", "512", "--tokenizer", "bpe", "--pass", "3", "--auth", "basic"],
+        ["train", "--use-auth-token", "true", "--secret-dim", "4", "--token", "--lr=0.1"],
+        ["train", "--token", "$TOKEN", "--password", "${oc.env:PW}", "--token", "{token}"],
+        ["sh", "-c", "train --token $TOKEN --password '$PW' --key {key}; echo a=b c:d"],
+        ["train", "url=http://host:80/a", "lr=[1,2]", "x={a: 1}", "--", "-", ""],
+    ],
+)
+def test_other_arguments_stay(words: list[str]) -> None:
+    """References are no credentials."""
+    assert arguments_without_secrets(words) == words
+    typed = f"orch.command={[*words]}"
+    assert without_secret(typed) == typed
