@@ -91,21 +91,33 @@ class EntryPoint:
         """Call the function in this process, and return its exit code."""
         sys.argv = [self.name.partition(":")[0], *self.arguments]
         files = ImportedFiles(os.environ)
-        function = load(self.name)
-        is_app = is_hydra_app(function)
-        if is_app:
-            act_as_script(function)
         try:
+            function = load(self.name)
+            is_app = is_hydra_app(function)
+            if is_app:
+                act_as_script(function)
             takes = not is_app and takes_arguments(function)
             returned = function(list(self.arguments)) if takes else function()
-        except Exception:  # noqa: BLE001 # whatever it raises
-            # As of any program, before what it has started is waited for, perhaps for ever.
-            traceback.print_exc()
-            return 1
+        except BaseException as error:  # noqa: BLE001 # whatever it raises
+            return _tell(error)
         finally:
             files.record()
             atexit._run_exitfuncs()  # noqa: SLF001 # forks skip them
         return returned if isinstance(returned, int) else 0
+
+
+def _tell(error: BaseException) -> int:
+    """Print what ended a function, and return its exit code, as Python does where it ends a program.
+
+    What the function has started is waited for later, perhaps for ever, and may print an error as well.
+    """
+    if not isinstance(error, SystemExit):
+        traceback.print_exception(error)
+        return 1
+    if error.code is None or isinstance(error.code, int):
+        return error.code or 0
+    sys.stderr.write(f"{error.code}\n")
+    return 1
 
 
 class Standby:

@@ -56,7 +56,7 @@ def test_argument_behind_its_option_is_concealed() -> None:
     ],
 )
 def test_other_arguments_stay(words: list[str]) -> None:
-    """References are no credentials."""
+    """References are not credentials."""
     assert arguments_without_secrets(words) == words
     typed = f"orch.command={[*words]}"
     assert without_secret(typed) == typed

@@ -38,9 +38,20 @@ def fail(_arguments: Sequence[str]) -> int:
     raise ValueError("lr")
 
 
+ENDS: dict[str, tuple[BaseException, str]] = {
+    "error": (ValueError("lr"), "ValueError: lr\n"),
+    "text": (SystemExit("no lr"), "no lr\n"),
+    "interrupt": (KeyboardInterrupt("lr"), "KeyboardInterrupt: lr\n"),
+    "group": (
+        BaseExceptionGroup("lr", [KeyboardInterrupt()]),
+        "+------------------------------------\n",
+    ),
+}
+
+
 def fail_beside_a_process(arguments: Sequence[str]) -> int:
-    multiprocessing.get_context("fork").Process(target=Path(arguments[0]).read_bytes).start()
-    raise ValueError("lr")
+    multiprocessing.get_context("fork").Process(target=Path(arguments[1]).read_bytes).start()
+    raise ENDS[arguments[0]][0]
 
 
 def leave(_arguments: Sequence[str]) -> int:
@@ -148,17 +159,18 @@ def test_uncaught_exception_is_a_traceback_and_exit_code_1(run: Run, output: Pip
     assert read(output).endswith("ValueError: lr\n")
 
 
+@pytest.mark.parametrize("end", ENDS)
 def test_error_is_told_before_the_processes_of_the_program_are_waited_for(
-    output: Pipe, lock: int, tmp_path: Path
+    output: Pipe, lock: int, tmp_path: Path, end: str
 ) -> None:
     """Of a process that never ends, nobody would hear otherwise why its program does not go on."""
     hold = tmp_path / "hold"
     os.mkfifo(hold)
-    program = EntryPoint(f"{HERE}:fail_beside_a_process", (f"{hold}",))
+    program = EntryPoint(f"{HERE}:fail_beside_a_process", (end, f"{hold}"))
     started = program.prepare({}, output, lock).start()
     output.close_writing()
     told = ""
-    while not told.endswith("ValueError: lr\n"):
+    while not told.endswith(ENDS[end][1]):
         assert select.select([output.reading], [], [], 60)[0]
         told += read(output)
     hold.write_bytes(b"")
