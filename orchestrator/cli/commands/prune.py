@@ -107,4 +107,4 @@ def _tell(
         )
         console.print(Text(text), soft_wrap=True)
         return
-    tell_removals(reports, kept, console)
+    tell_removals(reports, kept, planned.experiment, console)

@@ -46,7 +46,7 @@ def rm(options: argparse.Namespace, console: Console) -> int:
         runs = removals_as_json(reports, left, removed=options.yes)
         write_json(console, {"schema": 1, "runs": runs}, indent=2)
     elif options.yes:
-        tell_removals(reports, left, console)
+        tell_removals(reports, left, experiment, console)
     else:
         print_status(name_reports(reports, experiment), console)
         what = "This run" if len(reports) == 1 else f"These {len(reports)} runs"
