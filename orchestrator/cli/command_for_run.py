@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.lookup import key_of, source_of
-from orchestrator.cli.next_command import next_command
+from orchestrator.cli.next_command import next_command, split_words
 from orchestrator.config.axis_combination import GRIDS, SEARCH, WHEN, ZIP
 from orchestrator.config.concealed_arguments import without_secret
 from orchestrator.config.experiment_settings import SharedSettings
@@ -35,6 +34,9 @@ if TYPE_CHECKING:
 
 # A setting of orch on a command line; a credential was replaced when the line was recorded.
 _SETTING: Final = re.compile(r"\+{0,2}orch(\.[\w.-]+)?=|~orch\.")
+_WITHOUT: Final = (
+    "{} was typed with what looks like a credential, which is not recorded: add it to the command"
+)
 _MOST: Final = 12  # added overrides; each costs composing the config again
 _SHOWN: Final = 5
 _OF_GRIDS: Final = (SEARCH, GRIDS, ZIP, WHEN)  # the settings that say which runs there are
@@ -88,6 +90,8 @@ def find_own_command(
     values = {key: value for key, value in values.items() if key not in deleted}
     others = [*deleted, *(text for key, text in given.items() if key not in values)]
     settings = [text for text in _typed_settings(directory) if key_of(text) not in given]
+    if hidden := [key_of(text) for text in settings if _had_credential(text)]:
+        return OwnCommand(None, unreadable=_WITHOUT.format(", ".join(hidden)))
     signs = {key: text[: len(text) - len(text.lstrip("+"))] for key, text in given.items()}
     told: tuple[str, ...] = ()
     with_settings = (settings, []) if settings else ([],)
@@ -113,17 +117,13 @@ def find_own_command(
 def _typed_settings(directory: RunDirectory) -> list[str]:
     """Return how the last attempt's command line said that runs are executed, such as their program.
 
-    The run ID does not depend on these settings of ``orch``. Those with credentials are left out.
+    The run ID does not depend on these settings of ``orch``.
     """
     attempts = code_record.read(directory.path)
     line = attempts[-1].get("typed") if attempts else None
     with suppress(ValueError):  # it is not a command line
-        words = shlex.split(line) if isinstance(line, str) else []
-        return [
-            it
-            for it in words
-            if _SETTING.match(it) and key_of(it) not in _OF_GRIDS and not _had_credential(it)
-        ]
+        words = split_words(line) if isinstance(line, str) else []
+        return [it for it in words if _SETTING.match(it) and key_of(it) not in _OF_GRIDS]
     return []
 
 

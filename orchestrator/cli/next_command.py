@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
+from typing import Final
 
 from orchestrator.cli.arguments import CONFIG_DIR, CONFIG_NAME
 from orchestrator.config.concealed_arguments import without_secret
 from orchestrator.errors import OrchestratorError
+
+# A word as `_quote` writes it, up to a space or the end.
+_WORD: Final = re.compile(r"""(?:\$'([^']*)'|((?:'[^']*'|"'"|[^\s'"])+))(?=\s|\Z)""")
 
 
 def next_command(options: argparse.Namespace, *words: str) -> str:
@@ -60,6 +65,24 @@ def typed_command(options: argparse.Namespace) -> str:
     return next_command(options, *map(without_secret, words_of(options)))
 
 
+def split_words(line: str) -> list[str]:
+    """Return the words of a command that this module made.
+
+    Raises:
+        ValueError: It is none.
+    """
+    words, end = [], 0
+    for found in _WORD.finditer(line):
+        if found.start() != end:
+            break
+        end = found.end() + 1
+        escaped, plain = found.groups()
+        words += shlex.split(plain) if escaped is None else [_unescape(escaped)]
+    if end <= len(line):
+        raise ValueError("a word is not quoted")
+    return words
+
+
 def _quote(word: str) -> str:
     """Quote a word for a shell; unprintable characters are escaped as in bash, zsh and ksh."""
     if word.isprintable():
@@ -70,3 +93,8 @@ def _quote(word: str) -> str:
 
 def _escape(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in character.encode(errors="surrogateescape"))
+
+
+def _unescape(word: str) -> str:
+    made = re.sub(rb"\\x(..)", lambda it: bytes.fromhex(it[1].decode()), word.encode())
+    return made.decode(errors="surrogateescape")

@@ -1,7 +1,6 @@
 """The command for a run yields exactly this run from the current config, or none is named."""
 
 import json
-import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from thinning import covering, others_in_soak
 from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.command_for_run import OwnCommand, find_own_command
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.next_command import split_words
 from orchestrator.planning.load import load_plan
 from orchestrator.rundir import code_record
 from orchestrator.rundir.directory import RunDirectory
@@ -48,7 +48,7 @@ def project(tmp_path: Path) -> Project:
 
 def words(found: OwnCommand) -> list[str]:
     assert found.command is not None
-    return shlex.split(found.command)[3:]
+    return split_words(found.command)[3:]
 
 
 def test_axes_are_part_of_the_command(project: Project) -> None:
@@ -77,8 +77,12 @@ def test_given_overrides_are_kept_unless_the_run_has_another_value(project: Proj
         ),
         ("orch run +orch.retries=2", ("+orch.retries=3",), ["+orch.retries=3"]),  # those of now
         ("orch run +orch.no_such_setting=2", (), []),
-        ("orch run '+orch.env.TOKEN=***'", (), []),
-        ("orch run '+orch.command=[a,\"--api_key=abcd1234efgh5678\"]'", (), []),
+        (
+            """orch run $'+orch.command=[sh,-c,"a\\x0ab"]'""",
+            (),
+            ['+orch.command=[sh,-c,"a\nb"]'],
+        ),
+        ("orch run '+orch.command=[a,***]'", ("+orch.command=[b]",), ["+orch.command=[b]"]),
         ("orch run lr=0.2,0.3 '+orch.grids=[{lr: \"4,5\"}]'", (), []),  # it would yield other runs
         ("orch 'run", (), []),
         (7, (), []),
@@ -93,6 +97,30 @@ def test_settings_that_the_last_command_gave_are_given_again(
     (directory.path / code_record.NAME).write_text(json.dumps({"attempts": attempts}))
     found = words(project.command(directory, *given))
     assert found == sorted([*settings, "seed=1"], key=lambda word: word == "seed=1")
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [
+        ("+orch.env.TOKEN=***", "orch.env.TOKEN"),
+        ('+orch.command=[a,"--api_key=abcd1234efgh5678"]', "orch.command"),
+    ],
+)
+def test_setting_with_a_credential_has_to_be_typed_again(
+    project: Project, setting: str, key: str
+) -> None:
+    """A command without it would continue the run by another program, or elsewhere."""
+    directory = project.make("seed=1,9")
+    attempts = [
+        {"attempt": 1, "directory": "/", "files": {}, "typed": f"orch run '{setting}' seed=1"}
+    ]
+    (directory.path / code_record.NAME).write_text(json.dumps({"attempts": attempts}))
+    found = project.command(directory)
+    assert found.command is None
+    assert found.overrides is None
+    assert found.reason == (
+        f"{key} was typed with what looks like a credential, which is not recorded: add it to the command"
+    )
 
 
 def test_changes_of_the_config_are_undone(project: Project) -> None:

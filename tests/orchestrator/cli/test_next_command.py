@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.arguments import parse_arguments
-from orchestrator.cli.next_command import next_command, options_of_experiment, typed_command
+from orchestrator.cli.next_command import (
+    next_command,
+    options_of_experiment,
+    split_words,
+    typed_command,
+)
 from orchestrator.cli.run_choice import separate_runs
 
 
@@ -44,6 +49,20 @@ def test_unprintable_characters_are_escaped_as_in_bash(word: str) -> None:
     script = f"printf %s {line.removeprefix('orch run ')}"
     said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert said.stdout == word
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "x=a\nb", "x='$a b'", "é"], ["x=a $'b'"], ["", "\\", "\udc80"]]
+)
+def test_words_of_a_command_are_found_again(words: list[str]) -> None:
+    line = next_command(options(*words), "run")
+    assert split_words(line) == ["orch", "run", *words]
+
+
+@pytest.mark.parametrize("line", ["'a", "a  b", "$'a", 'a "b"c"'])
+def test_other_lines_are_no_commands(line: str) -> None:
+    with pytest.raises(ValueError, match="not quoted"):
+        split_words(line)
 
 
 def test_credentials_are_not_repeated() -> None:

@@ -69,6 +69,24 @@ def test_runs_of_another_config_tell_nothing(other: str) -> None:
     assert refusal("accuracy", *GRID) == ""
 
 
+def test_value_on_an_axis_that_none_of_them_has_may_report_it() -> None:
+    """A choice, as of a task, may decide what is reported; a number does not."""
+    leave("model=mlp", "lr=0.7")
+    assert refusal("accuracy", "model=cnn,vit", "lr=0.1,0.2") == ""
+    assert refusal("accuracy", "model=cnn,mlp", "lr=0.1,0.2")
+
+
+def test_one_run_that_reported_it_is_enough() -> None:
+    """However many have not."""
+    leave("seed=range(7,15)", "lr=0.1")
+    leave("seed=range(30,31)", "lr=0.1", names=("accuracy",))
+    reported = {run.metrics: run.metrics.read_text() for run in plan().experiment.runs()}
+    assert refusal("accuracy", *GRID) == ""
+    for metrics in reported:
+        metrics.write_text(metrics.read_text().replace("accuracy", "loss"))
+    assert refusal("accuracy", *GRID)
+
+
 def test_runs_of_other_code_tell_nothing() -> None:
     leave("seed=7", "lr=0.1", program="false")
     assert refusal("accuracy", *GRID) == ""
