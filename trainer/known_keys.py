@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Keys with a value, and keys of groups; those in the last line are the orchestrator's.
 VALUES: Final = (
     *("seed", "iterations", "training_type", "eval_every", "batch_size", "accumulate", "clip_norm"),
-    *("precision", "compile", "device", "deterministic", "threads", "test_with"),
+    *("precision", "compile", "cuda_graph", "device", "deterministic", "threads", "test_with"),
     *(
         "init_from",
         "init_from_digest",

@@ -31,6 +31,7 @@ class RateSchedule:
     """
 
     def __init__(self, scheduler: LRScheduler | None, *, is_per_update: bool = False) -> None:
+        self.is_per_update = is_per_update
         self._scheduler = None if is_per_update else scheduler
         self._is_metric_wanted = wants_metric(scheduler)
         self._per_update = scheduler if is_per_update else None

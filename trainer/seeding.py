@@ -42,7 +42,7 @@ def rng_state() -> State:
     """Return the state of every global generator, in tensors and plain values."""
     used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # PyTorch left it untyped
     cuda = torch.cuda.get_rng_state_all() if used else []
-    return {**_cpu_rng_state(), "cuda": cuda}
+    return {**cpu_random_state(), "cuda": cuda}
 
 
 def restore_rng_state(state: State) -> None:
@@ -52,7 +52,8 @@ def restore_rng_state(state: State) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
-def _cpu_rng_state() -> State:
+def cpu_random_state() -> State:
+    """Return the state of every global generator of the CPU, in tensors and plain values."""
     # As tensors: weights_only loading rejects NumPy arrays, and lists of 625 numbers are slow.
     version, keys, *rest = random.getstate()
     python_state = [version, torch.from_numpy(np.array(keys, dtype=np.int64)), *rest]

@@ -34,7 +34,8 @@ class TrainingSettings:
     `eval_every` optimizer steps. `metric`, with its `mode`, decides which iteration is the best; by
     default the accuracy of the validation, or its loss without an accuracy. A step takes `accumulate`
     batches, and gradients with a greater norm than `clip_norm` are scaled down to it. `threads` is
-    the number of CPU threads, `None` for PyTorch's default; `deterministic` concerns GPU kernels.
+    the number of CPU threads, `None` for PyTorch's default; `deterministic` concerns GPU kernels. With
+    `cuda_graph`, a GPU replays steps that it has recorded.
     """
 
     seed: int
@@ -46,6 +47,7 @@ class TrainingSettings:
     clip_norm: float | None
     precision: str
     compile: bool
+    cuda_graph: str
     threads: int | None
     device: str
     deterministic: bool
@@ -89,6 +91,7 @@ def read_settings(config: Config) -> TrainingSettings:
         clip_norm=_clip_norm(config),
         precision=_choice(config, "precision", ("float32", "bfloat16", "float16")),
         compile=_switch(config, "compile", default=False),
+        cuda_graph=_cuda_graph(config),
         threads=_threads(config),
         device=_device(config),
         deterministic=_switch(config, "deterministic", default=True),
@@ -232,6 +235,12 @@ def _device(config: Config) -> str:
             f"device: {device!r} is not a device. Set auto, cpu, cuda, or cuda:0, cuda:1 ..."
         )
     return device
+
+
+def _cuda_graph(config: Config) -> str:
+    """Return `off`, which YAML reads as false, or `auto`."""
+    value = config.get("cuda_graph")
+    return "off" if value is False else _choice(config, "cuda_graph", ("off", "auto"))
 
 
 def _switch(config: Config, key: str, *, default: bool, within: str = "") -> bool:

@@ -6,6 +6,7 @@ from itertools import count
 from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
+from trainer.captured_steps import choose_captured_steps
 from trainer.early_checks import check_finite
 from trainer.gradient_checks import check_gradients_used
 from trainer.groups import trained_by
@@ -58,9 +59,11 @@ class TrainingSteps:
         self._trainer = trainer
         self._modules = modules
         self._settings = settings
-        self._take_update = trainer.schedule.after(
-            trainer.average.after(choose_update(trainer, settings))
-        )
+        take = choose_update(trainer, settings)
+        self._captured = choose_captured_steps(trainer, settings)
+        if self._captured is not None:
+            take = self._captured.take
+        self._take_update = trainer.schedule.after(trainer.average.after(take))
         self._left = [*modules.model.parameters()]  # that no optimizer needs to have
         self._checked: set[int] | None = None  # parameters, when gradients were checked
 
@@ -77,9 +80,7 @@ class TrainingSteps:
         trainer, callbacks = self._trainer, self._trainer.callbacks
         batches, accumulate = trainer.batches, self._settings.accumulate
         losses = MeanLoss()
-        switch_to_training(trainer.model, is_first=self._checked is None)
-        trainer.update.set_mode(is_training=True)
-        trainer.average.begin_iteration(iteration)
+        self._begin(iteration)
         is_new = self._checked is None or (
             callbacks.may_change_modules and self._checked != {*map(id, trainer.model.parameters())}
         )
@@ -105,9 +106,24 @@ class TrainingSteps:
                     break
             if in_progress is not None and batch_idx + 1 != steps:
                 in_progress.after_step(iteration, batch_idx + 1, losses)
+        return self._end(iteration, losses)
+
+    def _end(self, iteration: int, losses: MeanLoss) -> float:
+        """Check what the steps of an iteration gave, and return the mean loss."""
         mean = check_finite(losses.mean(), iteration)
-        check_scale(trainer.update.scaler, iteration)
+        check_scale(self._trainer.update.scaler, iteration)
+        if self._captured is not None:
+            self._captured.end_iteration(iteration)
         return mean
+
+    def _begin(self, iteration: int) -> None:
+        """Prepare modules for the steps of an iteration."""
+        trainer = self._trainer
+        switch_to_training(trainer.model, is_first=self._checked is None)
+        trainer.update.set_mode(is_training=True)
+        trainer.average.begin_iteration(iteration)
+        if self._captured is not None:
+            self._captured.begin_iteration()
 
     def _tell_exhausted(self, iteration: int) -> None:
         for exhausted in self._trainer.callbacks.cb_on_loader_exhausted:

@@ -65,7 +65,7 @@ class UnsavedState:
         changed = [
             path
             for path, value in self._before.items()
-            if _differ(now.get(path, value), value) and _counts(value, self._looks)
+            if differ(now.get(path, value), value) and _counts(value, self._looks)
         ]
         if changed:
             named = [*dict.fromkeys(ADDRESS.sub("", path) for path in changed)]
@@ -98,7 +98,8 @@ def _counts(value: object, looks: int) -> bool:
     return looks > 1 or not (value is None or isinstance(value, ItemCount))
 
 
-def _differ(value: object, other: object) -> bool:
+def differ(value: object, other: object) -> bool:
+    """Return whether two values that were reached by one path are not the same."""
     return value is not other and value != other
 
 

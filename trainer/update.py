@@ -91,21 +91,13 @@ class Update:
         if self._is_far:
             batches = [bring(batch, self.device) for batch in batches]
         if self._closure is None:
-            loss, count = self._evaluate(batches)
-            try:
-                if self.scaler is None:
-                    self.optimizer.step()
-                else:
-                    self.scaler.step(self.optimizer)
-                    self.scaler.update()
-            except ABOUT_STEPS as error:
-                self._explain_step(error)
-                raise
-            return loss, count
+            found = self.evaluate(batches)
+            self.step()
+            return found
         evaluations: list[tuple[Tensor, int]] = []
 
         def evaluate() -> Tensor:
-            evaluations.append(self._evaluate(batches))
+            evaluations.append(self.evaluate(batches))
             return evaluations[-1][0]
 
         try:
@@ -123,7 +115,19 @@ class Update:
             )
         return evaluations[0]
 
-    def _evaluate(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
+    def step(self) -> None:
+        """Let the optimizer step, with the gradients that `evaluate` has computed."""
+        try:
+            if self.scaler is None:
+                self.optimizer.step()
+            else:
+                self.scaler.step(self.optimizer)
+                self.scaler.update()
+        except ABOUT_STEPS as error:
+            self._explain_step(error)
+            raise
+
+    def evaluate(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
         """Recompute the gradients of the mean loss over all samples; return it, and their number."""
         is_alone = len(batches) == 1
         counts = [] if is_alone else [count_samples(batch) for batch in batches]

@@ -16,6 +16,7 @@ OF_GRIDS = "../end_to_end/test_extending.py::"
 OF_WEIGHTS = "test_starting_weights.py::"
 OF_DIGEST = "../orchestrator/config/test_starting_digest.py::"
 OF_RANKS = "../end_to_end/test_ranks.py::"
+OF_GRAPHS = "test_captured_steps.py::"
 OF_INTERVAL = "test_schedule_interval.py::"
 # Sections of the guide: the beginning of each sentence or row of a table, and the test of it.
 TESTS: dict[str, list[tuple[str, str]]] = {
@@ -265,6 +266,22 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("Each is copied", "loading/test_copies_ahead.py::test_next_batch_is_queued_before_one_is_used"),
         ("The tensors of a", "loading/test_resident.py::test_tensors_are_brought_if_they_take_a_tenth_of_what_is_free"),
         ("All of this was", "loading/test_resident.py::test_batches_are_cut_where_the_tensors_live"),
+    ],
+    "Replayed steps": [
+        ("A small model's", ADVICE),
+        ("With `cuda_graph: auto`", f"{OF_GRAPHS}test_modules_that_callbacks_may_change_are_recorded_in_each_iteration"),
+        ("What is replayed", f"{OF_GRAPHS}test_replayed_steps_give_the_bits_of_computed_ones"),
+        ("Up to eight", f"{OF_GRAPHS}test_few_shapes_are_recorded"),
+        ("The step of", f"{OF_GRAPHS}test_changed_rate_is_recorded_anew_if_the_optimizer_is"),
+        ("A graph repeats", f"{OF_GRAPHS}test_steps_that_a_graph_would_not_repeat_are_computed"),
+        ("If anything changed", f"{OF_GRAPHS}test_steps_that_a_graph_would_not_repeat_are_computed"),
+        ("The same holds", f"{OF_GRAPHS}test_steps_that_a_graph_would_not_repeat_are_computed"),
+        ("Where callbacks come", f"{OF_GRAPHS}test_modules_that_callbacks_may_change_are_recorded_in_each_iteration"),
+        ("A replayed step is", f"{OF_GRAPHS}test_step_with_another_result_ends_the_run"),
+        ("If a bit differs", f"{OF_GRAPHS}test_step_with_another_result_ends_the_run"),
+        ("On a CPU", f"{OF_GRAPHS}test_nothing_is_recorded_without_a_gpu"),
+        ("All of this", f"{OF_GRAPHS}test_replayed_steps_give_the_bits_of_computed_ones"),
+        ("It was not", "test_cuda_graphs.py::test_replayed_steps_give_the_bits_of_computed_ones_on_a_gpu"),
     ],
     "Where exactness ends: data": [
         ("A resumed run ends", "test_random_data.py::test_number_of_workers_and_a_kill_change_nothing"),

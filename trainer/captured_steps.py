@@ -1,0 +1,254 @@
+"""Captured steps: a step that is always the same on a GPU is recorded once, and replayed.
+
+The host needs longer to launch the kernels of a small model, one after the other, than the GPU to compute
+them. A CUDA graph launches those of a whole step at once. It repeats kernels, but no line of Python: a step
+with anything else in it is computed as before, and a line says why. That a replayed step gives the same bits
+as a computed one is checked when it has been recorded, after iterations that double in number, and after the
+last one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD
+
+from trainer.batch_shape import shape_of
+from trainer.batch_structure import bring
+from trainer.cuda_graphs import graphs_of
+from trainer.errors import is_out_of_memory
+from trainer.loading.contents import digest_of_samples
+from trainer.ranks import count_ranks
+from trainer.reached_values import reached_values
+from trainer.recorded_step import RecordedStep
+from trainer.run_files import say
+from trainer.seeding import cpu_random_state
+from trainer.target_errors import first_line
+from trainer.unsaved_state import differ
+from trainer.update import closure_parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trainer.batch_shape import Shape
+    from trainer.callbacks.events import Callbacks
+    from trainer.cuda_graphs import Graphs
+    from trainer.schedule_steps import RateSchedule
+    from trainer.settings import TrainingSettings
+    from trainer.training_position import Batch
+    from trainer.update import Update
+
+# Steps of a shape that are computed before it is recorded: libraries prepare things at the first ones.
+COMPUTED_FIRST: Final = 2
+MOST_SHAPES: Final = 8
+MOST_NAMED: Final = 3
+
+
+class Capturing(Protocol):
+    """The parts of a trainer that captured steps need."""
+
+    callbacks: Callbacks[Any]
+    update: Update
+    device: torch.device
+    schedule: RateSchedule
+
+
+def choose_captured_steps(trainer: Capturing, settings: TrainingSettings) -> CapturedSteps | None:
+    """Return what replays steps; None if they are to be computed call by call, and print why."""
+    if settings.cuda_graph == "off" or (graphs := graphs_of(trainer.device)) is None:
+        return None
+    if reason := _foreseen(trainer, settings):
+        _tell(reason)
+        return None
+    optimizer = trainer.update.optimizer
+    return CapturedSteps(
+        trainer.update,
+        graphs,
+        has_optimizer=not trainer.schedule.is_per_update and is_recordable(optimizer),
+        is_changing=trainer.callbacks.may_change_modules,
+        last=settings.iterations,
+    )
+
+
+def is_recordable(optimizer: torch.optim.Optimizer) -> bool:
+    """Return whether the steps of an optimizer are computed by the GPU alone, as far as PyTorch says so."""
+    if type(optimizer) is SGD:
+        return True
+    is_pytorchs = type(optimizer).__module__.startswith("torch.optim.")
+    return is_pytorchs and all(group.get("capturable") for group in optimizer.param_groups)
+
+
+class CapturedSteps:
+    """Takes optimizer steps as `Update` does, and replays those that it has recorded.
+
+    Args:
+        update: Takes the steps that are computed.
+        graphs: Records and replays.
+        has_optimizer: Whether the step of the optimizer is recorded, too; otherwise the gradients only.
+        is_changing: Whether callbacks may change modules between iterations.
+        last: The last iteration.
+    """
+
+    def __init__(
+        self, update: Update, graphs: Graphs, *, has_optimizer: bool, is_changing: bool, last: int
+    ) -> None:
+        self._update = update
+        self._graphs = graphs
+        self._has_optimizer = has_optimizer
+        self._is_changing = is_changing
+        self._last = last
+        self._is_over = False
+        self._is_watched = False
+        self._computed: dict[Shape, int] = {}  # how many steps, per shape
+        self._recorded: dict[Shape, RecordedStep] = {}
+        self._basis: object = None  # what must be as it was when they were recorded
+        self._rates: object = None
+        self._iterations = 0  # since steps have been recorded
+
+    def begin_iteration(self) -> None:
+        """Forget what was recorded, unless the modules are as they were."""
+        basis = self._basis_now()
+        if self._is_changing or basis != self._basis:
+            self._recorded.clear()
+        self._basis = basis
+
+    def end_iteration(self, iteration: int) -> None:
+        """Check what was replayed, if it is the turn of this iteration.
+
+        Raises:
+            ConfigError: If a replayed step gives other bits than a computed one.
+        """
+        if not self._recorded:
+            return
+        self._iterations += 1
+        is_power_of_2 = self._iterations & (self._iterations - 1) == 0
+        if is_power_of_2 or iteration == self._last:
+            for step in self._recorded.values():
+                step.check()
+
+    def take(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
+        """Take one step, as `Update.take`."""
+        if self._is_over:
+            return self._update.take(batches)
+        brought = [bring(batch, self._update.device) for batch in batches]
+        shape = shape_of(brought, self._update.device)
+        if shape is None:
+            self._give_up(
+                "a batch has more than tensors, numbers and texts, in lists, tuples and dictionaries"
+            )
+            return self._update.take(brought)
+        if self._has_optimizer and (rates := self._rates_now()) != self._rates:
+            self._recorded.clear()
+            self._rates = rates
+        step = self._recorded.get(shape) or self._record_if_ready(shape, brought)
+        if step is None:
+            return self._update.take(brought) if self._is_over else self._compute(shape, brought)
+        loss = step.replay_with(brought)
+        if not self._has_optimizer:
+            self._update.step()
+        return loss, step.samples
+
+    def _compute(self, shape: Shape, batches: list[Batch]) -> tuple[Tensor, int]:
+        """Take a step call by call, and look once at what changes in it."""
+        done = self._computed.get(shape, 0)
+        if len(self._computed) < MOST_SHAPES or done:
+            self._computed[shape] = done + 1
+        if self._is_watched or not done:
+            return self._update.take(batches)
+        self._is_watched = True
+        values, random_state = self._values(), digest_of_samples(cpu_random_state())
+        taken = self._update.take(batches)
+        now = self._values()
+        changed = [name for name, value in values.items() if differ(now.get(name, value), value)]
+        if changed:
+            more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
+            named = ", ".join(changed[:MOST_NAMED])
+            self._give_up(f"{named}{more} changed in a step, which a graph would not repeat")
+        elif digest_of_samples(cpu_random_state()) != random_state:
+            self._give_up(
+                "random numbers of the CPU are drawn in a step, which a graph would not repeat"
+            )
+        return taken
+
+    def _record_if_ready(self, shape: Shape, batches: list[Batch]) -> RecordedStep | None:
+        """Record a step, if enough of its shape were computed."""
+        if self._computed.get(shape, 0) < COMPUTED_FIRST:
+            return None
+        try:
+            step = RecordedStep(
+                self._update, self._graphs, batches, has_optimizer=self._has_optimizer
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, steps can be computed call by call
+            reason = error.__cause__ if isinstance(error.__cause__, Exception) else error
+            what = "the memory of the GPU is too small"
+            self._give_up(
+                f"recording one failed: {what if is_out_of_memory(reason) else first_line(reason)}"
+            )
+            return None
+        step.check()
+        self._recorded[shape] = step
+        return step
+
+    def _give_up(self, reason: str) -> None:
+        self._is_over = True
+        self._recorded.clear()
+        _tell(reason)
+
+    def _basis_now(self) -> object:
+        """Return the modes of the modules, and where their tensors are."""
+        modules = [
+            part
+            for module in (self._update.model, self._update.criterion)
+            if isinstance(module, nn.Module)
+            for part in module.modules()
+        ]
+        tensors = [
+            (each.data_ptr(), each.requires_grad)
+            for part in modules
+            for each in (*part.parameters(recurse=False), *part.buffers(recurse=False))
+        ]
+        return [(id(part), part.training) for part in modules], tensors
+
+    def _rates_now(self) -> object:
+        """Return what the optimizer's steps depend on besides tensors."""
+        return [
+            {name: len(each) if name == "params" else each for name, each in group.items()}
+            for group in self._update.optimizer.param_groups
+        ]
+
+    def _values(self) -> dict[str, object]:
+        """Return the values that the code of the step reaches, but parameters and buffers."""
+        modules = {"model": self._update.model, "criterion": self._update.criterion}
+        return reached_values(modules) | reached_values(modules, with_own_ways=True)
+
+
+def _foreseen(trainer: Capturing, settings: TrainingSettings) -> str | None:
+    """Return why no step can be captured, if that is known before the first one."""
+    callbacks, optimizer = trainer.callbacks, trainer.update.optimizer
+    for reason, holds in (
+        (
+            "with deterministic: false, a replayed step cannot be compared with a computed one",
+            not settings.deterministic,
+        ),
+        ("compile: true arranges them itself", settings.compile),
+        ("float16 decides after each whether it counts", settings.precision == "float16"),
+        ("several ranks exchange their gradients", count_ranks() > 1),
+        (
+            f"{type(optimizer).__name__} computes several losses in each",
+            closure_parameter(optimizer) is not None,
+        ),
+        ("cb_on_update makes them", callbacks.cb_on_update),
+        (
+            "callbacks come before or after each",
+            callbacks.cb_on_step_begin or callbacks.cb_on_step_end,
+        ),
+    ):
+        if holds:
+            return reason
+    return None
+
+
+def _tell(reason: str) -> None:
+    say(f"note: cuda_graph: the steps are not captured, but computed call by call: {reason}.")

@@ -1,0 +1,72 @@
+"""The recorded step: a step with batches of one shape, which a graph computes again with others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from trainer.batch_shape import copied, tensors_in
+from trainer.replay_check import check_replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trainer.cuda_graphs import Graphs
+    from trainer.training_position import Batch
+    from trainer.update import Update
+
+
+class RecordedStep:
+    """A step with batches of one shape.
+
+    Args:
+        update: Computes it.
+        graphs: Records it.
+        batches: Batches of its shape, which are copied.
+        has_optimizer: Whether the step of the optimizer belongs to it.
+    """
+
+    def __init__(
+        self, update: Update, graphs: Graphs, batches: list[Batch], *, has_optimizer: bool
+    ) -> None:
+        self._update = update
+        self._graphs = graphs
+        self._has_optimizer = has_optimizer
+        self._batches = copied(batches)
+        self._inputs = [*tensors_in(self._batches)]
+        self.samples = 0
+        self._replay, self._loss = graphs.record(self._compute)
+        self._gradients = [(each, each.grad) for each in _parameters_of(update)]
+
+    def replay_with(self, batches: list[Batch]) -> Tensor:
+        """Take the step with other batches, and return the loss."""
+        for kept, given in zip(self._inputs, tensors_in(batches), strict=True):
+            kept.copy_(given)
+        return self._replayed().clone()
+
+    def check(self) -> None:
+        """Check that it gives the same bits as a step that is computed.
+
+        Raises:
+            ConfigError: If it does not.
+        """
+        check_replay(self._update, self._graphs, self._compute, self._replayed)
+
+    def _compute(self) -> Tensor:
+        loss, self.samples = self._update.evaluate(self._batches)
+        if self._has_optimizer:
+            self._update.step()
+        return loss
+
+    def _replayed(self) -> Tensor:
+        self._replay()
+        for parameter, gradient in self._gradients:
+            parameter.grad = gradient
+        return self._loss
+
+
+def _parameters_of(update: Update) -> Iterator[Tensor]:
+    for module in (update.model, update.criterion):
+        if isinstance(module, nn.Module):
+            yield from module.parameters()
