@@ -7,21 +7,28 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.execution.events import Advanced, Ended
+from orchestrator.execution.execution_course import variables_of
 from orchestrator.execution.pause_price import PausePrice
 from orchestrator.rundir.state import State
 from orchestrator.runner.failure_classes import has_failed_by_itself
+from orchestrator.runner.pause_at_iteration import has_gone_on
 from orchestrator.sanitize import path_first
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.execution.events import Pauses
     from orchestrator.execution.live_attempts import Running
     from orchestrator.execution.protocols import Board
     from orchestrator.grid.identity import Run, RunId
+    from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.experiment import ExperimentDirectory
     from orchestrator.rundir.state import Failure, Observation
 
+_NO_PAUSE: Final = (
+    "it was to pause after the iteration in ORCH_STOP_AFTER, and went on to its end. Let the program read"
+    " the variable, or ask run.stop_requested."
+)
 _UNFINISHED: Final = frozenset({State.STALE, State.UNPROVEN})
 
 
@@ -86,7 +93,7 @@ class EndedRuns:
             seconds=self._seconds[run.run_id] if running else 0.0,
             executed=running is not None,
             metrics=directory.outcome().metrics if seen else {},
-            notices=directory.notices() if running else (),
+            notices=(*directory.notices(), *_find_no_pause(directory, running)) if running else (),
         )
         self._ended[run.run_id] = replace(ended, metrics={}, notices=())  # for the board only
         self._note_failed(run.run_id, state, seen.failure if seen else None)
@@ -112,3 +119,12 @@ class EndedRuns:
             metrics = self._experiment.run(run.run_id).outcome().metrics
             where = seen.progress.iteration, seen.progress.iterations
             self._board.show(Advanced(run, *where, seconds, metrics))
+
+
+def _find_no_pause(directory: RunDirectory, running: Running) -> Iterator[str]:
+    """Yield a notice on a program that did not pause: so far as this one, others will not, either."""
+    decision = running.decision
+    if decision.stop_after is not None and variables_of(decision):
+        seen = directory.observe()
+        if seen.state is State.DONE and has_gone_on(directory, seen.progress, decision.stop_after):
+            yield _NO_PAUSE

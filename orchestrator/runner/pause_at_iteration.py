@@ -100,6 +100,18 @@ def judge_pause(
     return replace(status, record=Record.FAILED, failure=Failure(FailureKind.ERROR, why))
 
 
+def has_gone_on(directory: RunDirectory, progress: Progress | None, told: int) -> bool:
+    """Return whether a program that is over has gone on beyond the iteration that it was to pause after."""
+    if progress:
+        return progress.iteration > told
+    steps = read_contiguous_steps(directory.metrics)
+    return bool(steps) and _does_not_heed(steps, told)
+
+
+def _does_not_heed(steps: Sequence[int], told: int) -> bool:
+    return steps[-1] >= told + 2  # one that counts from 1 and heeds it is not that far
+
+
 def _how_far(directory: RunDirectory, progress: Progress | None, told: int) -> HowFar:
     """Return how far a program is that was ``told`` to pause after an iteration.
 
@@ -130,8 +142,7 @@ def _is_over(directory: RunDirectory, begun: Begun, after: int, steps: Sequence[
         return True
     if not steps or read_furthest_step(directory.metrics, begun.metrics) != steps[-1]:
         return False
-    # One that counts from 1 and heeds it is not that far.
-    does_not_heed = steps[-1] >= after + 2
+    does_not_heed = _does_not_heed(steps, after)
     if total is None:
         return does_not_heed
     return steps[-1] >= total or (len(steps) == total and does_not_heed)

@@ -72,6 +72,7 @@ def ends(folder: Path) -> dict[float, tuple[str, int]]:
 def test_run_is_done_only_at_its_end(folder: Path, option: str, reports: str) -> None:
     grid = ("lr=0.1,0.2,0.3", f"reports={reports}")
     ended = orch(folder, "run", *grid, option)
+    assert "ORCH_STOP_AFTER" not in ended.stdout  # each pauses
     assert all(it == ("done", 6) for it in ends(folder).values() if it[0] == "done"), ended.stdout
     if option.startswith("--halving"):
         assert ends(folder)[0.1] == ("done", 6)

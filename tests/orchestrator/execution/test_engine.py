@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -28,8 +29,9 @@ from orchestrator.execution.events import (
     Retrying,
     Stopping,
 )
+from orchestrator.execution.execution_course import WHOLE_RUNS, BreadthFirst
 from orchestrator.execution.live_attempts import Running
-from orchestrator.execution.protocols import Resources
+from orchestrator.execution.protocols import Course, Resources
 from orchestrator.execution.slots import Gpu, make_slots
 from orchestrator.execution.stop_requests import StopLevel, StopRequests
 from orchestrator.grid.identity import Run, identify
@@ -140,8 +142,9 @@ def execute(  # a plan and all that it may be executed with
     board: FakeBoard | None = None,
     workers: int = 1,
     policy: Policy = NO_RETRIES,
+    course: Course = WHOLE_RUNS,
 ) -> ExecutionResult:
-    resources = Resources(make_slots(workers), policy)
+    resources = Resources(make_slots(workers), policy, course=course)
     engine = Engine(experiment, launcher, board or FakeBoard(), resources)
     waits = [item for item in plan.decisions if item.action is Action.WAIT]
     with StopRequests() as stop:
@@ -163,6 +166,24 @@ def test_every_run_is_executed_once_in_order(
         run.run_id for run in runs
     ]
     assert (outcome.left, outcome.stopped) == (0, False)
+
+
+@pytest.mark.parametrize(("iteration", "is_told"), [(2, False), (3, True), (9, True)])
+def test_program_that_does_not_pause_is_told(
+    experiment: ExperimentDirectory, runs: list[Run], iteration: int, *, is_told: bool
+) -> None:
+    """It may have ended where it was to pause."""
+
+    def script(attempt: FakeAttempt) -> None:
+        progress = {"iteration": iteration, "iterations": iteration}
+        (attempt.directory.path / "progress.json").write_text(json.dumps(progress))
+        attempt.end(Record.DONE)
+
+    board, course = FakeBoard(), BreadthFirst(experiment, 2)
+    execute(experiment, plan_of(experiment, runs), FakeLauncher(script), board=board, course=course)
+    told = [event.notices for event in board.events if isinstance(event, Ended)]
+    assert len(told) == 3
+    assert all(("ORCH_STOP_AFTER" in str(notices)) is is_told for notices in told)
 
 
 def test_nothing_is_started_when_all_is_done(

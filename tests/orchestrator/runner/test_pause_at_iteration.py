@@ -11,7 +11,7 @@ from thinning import combined
 from orchestrator.grid.identity import identify
 from orchestrator.rundir.state import Record, State, Status
 from orchestrator.runner.attempt_program import Command, Cut, Ending
-from orchestrator.runner.pause_at_iteration import STOP_AFTER, HowFar, own_stop_after
+from orchestrator.runner.pause_at_iteration import STOP_AFTER, HowFar, has_gone_on, own_stop_after
 from orchestrator.runner.runner import Verdict, judge_attempt
 from orchestrator.runner.runner_guard import Begun
 from orchestrator.runner.time_limits import NO_LIMITS
@@ -265,3 +265,16 @@ def test_program_that_was_ended_has_not_paused(
     seen = directory.observe()
     assert seen.state is state
     assert reason in seen.reason
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_told"),
+    [(range(4), False), (range(5), False), (range(1, 6), True), ((10, 20), False), ((), False)],
+)
+def test_program_without_progress_has_gone_on_if_its_steps_tell(
+    directory: RunDirectory, steps: Sequence[int], *, is_told: bool
+) -> None:
+    """They may begin at 0 or 1, and need not be iterations."""
+    lines = [f'{{"key": "loss", "value": 1, "step": {step}}}\n' for step in steps]
+    directory.metrics.write_text("".join(lines))
+    assert has_gone_on(directory, None, 3) is is_told
