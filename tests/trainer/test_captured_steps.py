@@ -160,11 +160,11 @@ def test_modules_that_callbacks_may_change_are_recorded_in_each_iteration(
     """Without callbacks, once per shape of a batch: here the last of a pass is smaller."""
     train(make_run("once", cuda_graph="auto", **config()))
     assert card.recorded == 2
-    train(make_run("anew", cuda_graph="auto", **config(**curriculum("Annealing"))))
+    train(make_run("again", cuda_graph="auto", **config(**curriculum("Annealing"))))
     assert card.recorded == 2 + 5 + 3
 
 
-def test_changed_rate_is_recorded_anew_if_the_optimizer_is(
+def test_changed_rate_is_recorded_again_if_the_optimizer_is(
     make_run: MakeRun, train: Train, card: Recorder
 ) -> None:
     """The rate is a constant of the graph; optimizers that compute on the host step by themselves."""

@@ -272,7 +272,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("With `cuda_graph: auto`", f"{OF_GRAPHS}test_modules_that_callbacks_may_change_are_recorded_in_each_iteration"),
         ("What is replayed", f"{OF_GRAPHS}test_replayed_steps_give_the_bits_of_computed_ones"),
         ("Up to eight", f"{OF_GRAPHS}test_few_shapes_are_recorded"),
-        ("The step of", f"{OF_GRAPHS}test_changed_rate_is_recorded_anew_if_the_optimizer_is"),
+        ("The step of", f"{OF_GRAPHS}test_changed_rate_is_recorded_again_if_the_optimizer_is"),
         ("A graph repeats", f"{OF_GRAPHS}test_steps_that_a_graph_would_not_repeat_are_computed"),
         ("If anything changed", f"{OF_GRAPHS}test_steps_that_a_graph_would_not_repeat_are_computed"),
         ("The same holds", f"{OF_GRAPHS}test_steps_that_a_graph_would_not_repeat_are_computed"),

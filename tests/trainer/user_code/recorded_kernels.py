@@ -57,7 +57,7 @@ class Recorder:
         self.recorded = self.replayed = 0
 
     def record(self, work: Any) -> tuple[Callable[[], None], Tensor]:
-        """Note the kernels of a call, and put back what it has changed: a graph computes nothing yet."""
+        """Note the kernels that work calls, and put back what it has changed: a graph computes nothing yet."""
         update = work.__self__._update
         changing = [each for _, each in tensors_of(update)]
         before, state = [each.clone() for each in changing], torch.get_rng_state()
