@@ -48,10 +48,11 @@ def look_at(seen: Observation, nvml: Nvml) -> LiveResources:
     status = seen.status
     if not isinstance(status, Status):
         return UNKNOWN
-    left = seconds_left(status, seen.progress, datetime.now(UTC))
+    now = datetime.now(UTC)
     if status.host != socket.gethostname():
-        return LiveResources(status.slot, seconds_left=left)
+        return LiveResources(status.slot, seconds_left=seconds_left(status, seen.progress, now))
     pids = process_tree.below(status.pid)
+    left = seconds_left(status, seen.progress, now, _age_of(pids))
     uuids = status.gpu.split(",") if status.gpu else []
     numbers = {gpu.uuid: gpu.number for gpu in nvml.found()} if uuids else {}
     gpu = numbers.get(uuids[0]) if uuids else None
@@ -61,8 +62,13 @@ def look_at(seen: Observation, nvml: Nvml) -> LiveResources:
     return LiveResources(status.slot, gpu, _memory_of(pids), on_gpu, left)
 
 
-def seconds_left(status: Status, progress: Progress | None, now: datetime) -> float | None:
-    """Estimate how long an attempt still takes, from the iterations that it has done; None if unknown."""
+def seconds_left(
+    status: Status, progress: Progress | None, now: datetime, age: float | None = None
+) -> float | None:
+    """Estimate how long an attempt still takes, from the iterations that it has done; None if unknown.
+
+    ``age`` is that of its oldest process, by a clock that nobody sets: the attempt is not older.
+    """
     if progress is None or not progress.iterations:
         return None
     base = status.resumed_at or 0
@@ -70,10 +76,22 @@ def seconds_left(status: Status, progress: Progress | None, now: datetime) -> fl
     began, reported = _moment(status.started_at), _moment(progress.updated_at)
     if began is None or done <= 0 or progress.iteration > progress.iterations:
         return None
-    reported = reported if reported and began < reported <= now else now
-    pace = (reported - began).total_seconds() / done
-    left = pace * (progress.iterations - progress.iteration)
-    return max(0.0, left - (now - reported).total_seconds())
+    elapsed = (now - began).total_seconds()
+    if age is not None and not 0 <= elapsed <= age:  # the clock was set since
+        elapsed = age
+    since = (now - reported).total_seconds() if reported else 0.0
+    since = since if 0 <= since < elapsed else 0.0
+    pace = (elapsed - since) / done
+    return max(0.0, pace * (progress.iterations - progress.iteration) - since)
+
+
+def _age_of(pids: Iterable[int]) -> float | None:
+    """Return the age of the oldest process; None if there is none."""
+    ages = []
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it has ended
+            ages.append(process_tree.age_of(pid))
+    return max(ages, default=None)
 
 
 def _moment(text: str) -> datetime | None:

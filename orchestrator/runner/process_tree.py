@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -60,6 +61,16 @@ def is_ending(pid: int) -> bool:
         return bool(int(_stat_of(pid)[6]) & _PF_EXITING)
     except OSError:
         return True
+
+
+def age_of(pid: int) -> float:
+    """Return how long ago a process was started, in seconds, by a clock that nobody sets.
+
+    Raises:
+        OSError: There is no such process.
+    """
+    started = int(_stat_of(pid)[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
 
 
 def _stat_of(pid: int) -> list[bytes]:

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -48,6 +49,20 @@ def test_time_left_follows_from_the_iterations_of_this_attempt(
     resumed_at: int | None, reported: Progress | None, left: float | None
 ) -> None:
     assert seconds_left(status(resumed_at=resumed_at), reported, NOW) == left
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=3650), timedelta(days=-3650), timedelta(hours=1)])
+@pytest.mark.parametrize("is_reported_before", [True, False])
+def test_clock_that_was_set_tells_no_time_left(
+    jump: timedelta, *, is_reported_before: bool
+) -> None:
+    """The age of its processes bounds what the attempt has taken."""
+    reported = progress(10)
+    if not is_reported_before:
+        moment = datetime.fromisoformat(reported.updated_at) + jump
+        reported = replace(reported, updated_at=moment.isoformat())
+    left = seconds_left(status(), reported, NOW + jump, 120.0)
+    assert left == (120.0 if is_reported_before else 80.0)
 
 
 def test_damaged_time_tells_nothing() -> None:

@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 
 from orchestrator.runner import process_tree
 
@@ -101,3 +102,12 @@ def test_process_that_has_ended_is_ending_before_it_is_reaped() -> None:
     assert process_tree.is_ending(child)
     os.waitpid(child, 0)
     assert process_tree.is_ending(child)
+
+
+def test_age_is_that_of_the_process() -> None:
+    """It does not depend on the clock that users set."""
+    before = time.monotonic()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        age = process_tree.age_of(child.pid)
+        assert -0.02 <= age <= time.monotonic() - before + 0.02  # ticks
+        assert process_tree.age_of(os.getpid()) >= age
