@@ -66,7 +66,7 @@ def parts_of(directory: RunDirectory, status: object) -> TimedParts | None:
     if took is None or not isinstance(status, Status):
         return None
     is_whole = status.attempt == 1 and not is_extended(directory.path)
-    steps = _sample_steps(directory) if is_whole else _read_steps(directory, took)
+    steps = _sample_steps(directory, took) if is_whole else _read_steps(directory, took)
     if steps is None or steps.before + steps.own < 2 or steps.pace < _LEAST_PACE:  # noqa: PLR2004
         return None
     start = max(0.0, took.seconds - steps.own * steps.pace)
@@ -112,7 +112,7 @@ def _read_steps(directory: RunDirectory, took: _Time) -> _Steps | None:
     return _Steps(before, 1, min(took.seconds, median(gaps or [took.seconds]))) if own else None
 
 
-def _sample_steps(directory: RunDirectory) -> _Steps | None:
+def _sample_steps(directory: RunDirectory, took: _Time) -> _Steps | None:
     """Return the steps of a run with one attempt, from both ends of a file of any size."""
     times: dict[int, float] = {}
     with suppress(OSError):
@@ -122,7 +122,8 @@ def _sample_steps(directory: RunDirectory) -> _Steps | None:
     if not others:
         return None
     gaps = round((others[-1] - first) / (others[0] - first))
-    return _Steps(0, gaps + 1, (times[others[-1]] - times[first]) / 1000 / gaps)
+    pace = (times[others[-1]] - times[first]) / 1000 / gaps
+    return _Steps(0, gaps + 1, min(pace, took.seconds / (gaps + 1)))
 
 
 def _times_of(lines: bytes) -> dict[int, float]:

@@ -86,10 +86,16 @@ def is_known(config: Mapping[str, Value], path: str) -> bool:
 
 
 def nearest_key(config: Mapping[str, Value], path: str) -> str | None:
-    """Return the most similar key of a config; None if no key is similar."""
+    """Return the most similar key of a config, as a filter names it; None if no key is similar."""
     import difflib  # noqa: PLC0415 # errors only
 
-    return next(iter(difflib.get_close_matches(path, list(dotted_keys(config)), n=1)), None)
+    found = difflib.get_close_matches(path, list(dotted_keys(config)), n=1)
+    return ".".join(map(_named, keys_of(found[0]))) if found else None
+
+
+def _named(key: str) -> str:
+    is_plain = all(letter.isalnum() or letter in "_-/@" for letter in key)
+    return key if is_plain else json.dumps(key, ensure_ascii=False)
 
 
 def dotted_keys(node: object, prefix: str = "") -> Iterator[str]:

@@ -99,9 +99,16 @@ def test_start_is_what_the_steps_leave(directory: RunDirectory) -> None:
     assert parts_of(directory, status()) == pytest.approx((50.5, 40))
     assert parts_of(directory, None) is None
     log_steps(directory, 1, 90)
-    assert parts_of(directory, status()) == (0, pytest.approx(178))
+    assert parts_of(directory, status()) == (0, pytest.approx(90.5))
     log_steps(directory, 30)
     assert parts_of(directory, status()) is None
+
+
+def test_steps_take_no_longer_than_their_run(directory: RunDirectory) -> None:
+    """A clock that was set between them says so."""
+    log_steps(directory, 1, 2, 100_003, 100_004)
+    found = parts_of(directory, replace(status(), seconds=9.5))
+    assert found == pytest.approx((0, 9.5))
 
 
 def test_steps_that_were_all_logged_at_the_end_tell_no_pace(directory: RunDirectory) -> None:

@@ -118,6 +118,8 @@ def test_all_keys_are_listed_and_the_nearest_one_is_found() -> None:
     assert list(dotted_keys(CONFIG)) == keys
     assert nearest_key(CONFIG, "model.nmae") == "model.name"
     assert nearest_key(CONFIG, "xyzzy") is None
+    assert nearest_key({"data": {"a b": 1}}, "data.ab") == 'data."a b"'
+    assert nearest_key({"a.b": {"c": 1}}, "a.b.d") == '"a.b".c'
 
 
 @pytest.mark.parametrize(
