@@ -17,7 +17,9 @@ from orchestrator.execution.past_runs import bytes_of, parts_of, pick_some
 from orchestrator.execution.planned_sharing import plan_sharing
 from orchestrator.execution.similar_runs import Siblings, find_earlier, find_own
 from orchestrator.execution.slots import count_slots
+from orchestrator.grid.config_values import Missing, look_up
 from orchestrator.grid.extension import total_of
+from orchestrator.grid.lazy_runs import Runs
 from orchestrator.planning.halving_cost import Leg, Outlook
 from orchestrator.planning.plan import ACTIONS, STARTS
 from orchestrator.rundir.state import Record, Status
@@ -103,9 +105,8 @@ def forecast_plan(planned: Planned, capacity: Capacity) -> Forecast | None:
         return None
     few = count <= _LOOKED_AT or len(decisions) <= _LISTED
     places_ahead = range(len(decisions)) if few else pick_some(range(len(decisions)), _LISTED)
-    ahead = _look_ahead(
-        planned, pick_some([at for at in places_ahead if at not in over], _LOOKED_AT)
-    )
+    places = pick_some([at for at in places_ahead if at not in over], _LOOKED_AT)
+    ahead = _look_ahead(planned, places)
     own = find_own(planned)
     forecast = make_forecast(ahead, _learn(planned, ahead, own), capacity, count)
     if forecast.is_whole:
@@ -113,8 +114,19 @@ def forecast_plan(planned: Planned, capacity: Capacity) -> Forecast | None:
     earlier = find_earlier(planned)
     if not earlier.runs:
         return forecast
-    ahead = [replace(run, point={**run.point, **earlier.now}) for run in ahead]
+    ahead = [
+        replace(run, point={**run.point, **_own_values(decisions, place, earlier.now)})
+        for place, run in zip(places, ahead, strict=True)
+    ]
     return make_forecast(ahead, _learn(planned, ahead, own, earlier), capacity, count)
+
+
+def _own_values(decisions: Decisions, place: int, now: Mapping[str, Value]) -> Mapping[str, Value]:
+    """Return the number of iterations of a run: as the config says ``now``, or its own if it is rerun."""
+    if isinstance(decisions.runs, Runs):  # of the grid
+        return now
+    own = {key: look_up(decisions.run(place).config, key) for key in now}
+    return {**now, **{key: it for key, it in own.items() if not isinstance(it, Missing)}}
 
 
 def _is_to_start(seen: Observation) -> bool:

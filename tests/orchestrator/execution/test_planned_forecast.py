@@ -15,6 +15,7 @@ from orchestrator.execution.grid_forecast import Capacity, Forecast
 from orchestrator.execution.planned_forecast import count_capacity, forecast_plan, sharing_here
 from orchestrator.execution.slots import Gpu
 from orchestrator.planning.halving_stage import halve
+from orchestrator.planning.plan import Decisions
 from orchestrator.rundir.state import Record, Status
 
 from .finished_plans import AXES, SECONDS, finish, make_config, plan
@@ -100,6 +101,19 @@ def test_more_iterations_take_longer() -> None:
     assert expected(*AXES, "epochs=40") == pytest.approx(4 * 440, rel=0.02)
     finish(plan("epochs=choice(10)", "experiment_id=three"))
     assert expected("epochs=20,30", "experiment_id=three") == pytest.approx(50, rel=0.02)
+
+
+def test_runs_that_are_executed_again_have_their_own_number_of_iterations() -> None:
+    """Whatever the config says now."""
+    longer = plan("epochs=choice(40)")
+    finish(longer, {"mlp": 40.0})
+    now = plan()
+    runs = list(longer.plan.selection.runs)
+    again = replace(now, plan=replace(now.plan, decisions=Decisions(runs, {})))
+    told = forecast_plan(again, Capacity(1))
+    assert told is not None
+    assert told.time is not None
+    assert told.time.expected == pytest.approx(40, rel=0.02)
 
 
 def log_steps(start: float, pace: float) -> None:
