@@ -1,6 +1,7 @@
 """Files are replaced whole or not at all, and nothing that is not ours is written through."""
 
 import errno
+import fcntl
 import os
 import zlib
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trainer.durable_files import (
+    DIRECT,
+    PAGE,
     NewFile,
     append_durably,
     is_there,
@@ -130,6 +133,63 @@ def test_partial_writes_are_continued(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "write", write_two)
     write_all(0, b"12345")
     assert written == [b"12", b"34", b"5"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "begins"),
+    [
+        ([], 0),
+        ([errno.EINVAL], 0),
+        ([errno.EOPNOTSUPP], 0),
+        ([errno.EFAULT], 0),
+        ([PAGE], 0),
+        ([PAGE - 1], 0),
+        ([], 5),
+    ],
+)
+def test_large_piece_is_written_whole_however_the_file_system_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: list[int], begins: int
+) -> None:
+    """Directly, partly, or not: `answers` are what direct writes return, or the errors that they raise."""
+    content = bytes(range(251)) * (DIRECT // 251 + 20)
+    left, is_direct, write = [*answers], [], os.write
+
+    def answered(descriptor: int, content: memoryview) -> int:
+        is_direct.append(bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT))
+        if not (is_direct[-1] and left):
+            return write(descriptor, content)
+        answer = left.pop()
+        if answer < PAGE - 1:
+            raise OSError(answer, os.strerror(answer))
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~os.O_DIRECT)
+        return write(descriptor, content[:answer])
+
+    monkeypatch.setattr(os, "write", answered)
+    with NewFile(tmp_path / "new") as file:
+        file.write(bytes(begins))
+        file.write_summed_later(content)
+        file.add_to_checksum(lambda _: 1)
+        file.write(b"end")
+        file.become(tmp_path / "file", durable=False)
+    assert (tmp_path / "file").read_bytes() == bytes(begins) + content + b"end"
+    assert any(is_direct) is (begins == 0)
+    assert not is_direct[-1]
+
+
+def test_error_of_a_direct_write_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int, content: memoryview) -> int:
+        if len(content) >= DIRECT:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return len(content)
+
+    monkeypatch.setattr(os, "write", full)
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*new'"),
+        NewFile(tmp_path / "new") as file,
+    ):
+        file.write_summed_later(bytes(DIRECT))
+    assert not [*tmp_path.iterdir()]
 
 
 def test_end_of_a_regular_file_is_read_and_nothing_else(tmp_path: Path) -> None:

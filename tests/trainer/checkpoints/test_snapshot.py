@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.testing._internal.two_tensor import TwoTensor
 
 from trainer.checkpoints.snapshot import SMALL, Snapshot, Snapshots, check_loadable
+from trainer.durable_files import DIRECT, PAGE
 from trainer.errors import CheckpointError
 from trainer.state_digest import digest_of
 
@@ -352,3 +353,21 @@ def test_counts_stay_counts() -> None:
     """A schedule of milestones keeps them so."""
     counts = Counter([5, 5, 7])
     assert read(Snapshots().take({"milestones": counts})) == {"milestones": counts}
+
+
+def test_large_memory_begins_with_a_page_in_the_process_and_in_the_file() -> None:
+    """So that it is written from there to the disk."""
+    snapshot = Snapshots().take({"large": torch.rand(DIRECT // 4 + 1), "small": torch.ones(3)})
+    memory = max((each.piece for each in snapshot.pickled.memories), key=lambda each: each.nbytes)
+    assert memory.data_ptr() % PAGE == 0
+    file = io.BytesIO()
+    snapshot.save(file)
+    assert file.getvalue().find(memory.numpy().tobytes()) % PAGE == 0
+    assert ZipFile(file).testzip() is None
+
+
+def test_small_memory_is_not_moved_to_pages_of_the_file() -> None:
+    """Files of small states would grow by several of them."""
+    file = io.BytesIO()
+    Snapshots().take({"small": [torch.ones(3)] * 2}).save(file)
+    assert len(file.getvalue()) < PAGE
