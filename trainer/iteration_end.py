@@ -26,6 +26,9 @@ class Saving(Resumable, Protocol):
     stop_requested: bool
     stop_after: float
 
+    def check_unchanged(self) -> None:
+        """Check that callbacks have changed nothing in the configuration."""
+
 
 def end_iteration(
     trainer: Saving, recorder: Recorder, iteration: int, iterations: int, metrics: dict[str, float]
@@ -40,9 +43,10 @@ def end_iteration(
         metrics: The metrics, including those of callbacks.
 
     Raises:
-        ConfigError: If a callback has added something that is not a metric.
+        ConfigError: If a callback has added something that is not a metric, or changed the configuration.
         CheckpointError: If a state cannot be saved, or could not be loaded again.
     """
+    trainer.check_unchanged()
     trainer.generators.tell_late()
     trainer.unsaved.tell()
     trainer.rehearsal.tell()

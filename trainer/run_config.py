@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from trainer.config_file import plain_config
+from trainer.errors import ConfigError
 from trainer.settings import TrainingSettings, read_settings
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ class Configured:
         self._plain = plain_config(given)
         self._settings = read_settings(self._plain)
         self._shown = WatchedSettings(self._settings, self.watch)
+        self._handed_out: Config | None = None
+        self._written_before: object = None  # of `cfg`, once it is handed out
 
     @property
     def settings(self) -> TrainingSettings:
@@ -81,7 +85,9 @@ class Configured:
     def config(self) -> Config:
         """The run's configuration, resolved, in plain dictionaries, lists and values."""
         self.watch.is_read = True
-        return self._plain
+        if self._handed_out is None:
+            self._handed_out = deepcopy(self._plain)
+        return self._handed_out
 
     @property
     def cfg(self) -> DictConfig:
@@ -92,4 +98,33 @@ class Configured:
     @cached_property
     def _made(self) -> DictConfig:
         given = self._given
-        return given if isinstance(given, DictConfig) else OmegaConf.create(dict(given))
+        made = given if isinstance(given, DictConfig) else OmegaConf.create(dict(given))
+        self._written_before = OmegaConf.to_container(made)
+        return made
+
+    def check_unchanged(self) -> None:
+        """Check that callbacks have changed nothing in the configuration: the modules are built already.
+
+        It is handed out as what it is: read-only dictionaries could not be saved, nor written as YAML.
+
+        Raises:
+            ConfigError: If they have.
+        """
+        if self._handed_out is not None and self._handed_out != self._plain:
+            raise _changed("config", self._plain, self._handed_out)
+        before = self._written_before
+        if before is not None and OmegaConf.to_container(self._made) != before:
+            now = plain_config(self._made)
+            if now != self._plain:  # to resolve interpolations changes no value
+                raise _changed("cfg", self._plain, now)
+
+
+def _changed(name: str, before: Config, now: Config) -> ConfigError:
+    """Return the error that names the first key that differs."""
+    keys = [*before, *(key for key in now if key not in before)]
+    key = next(key for key in keys if before.get(key, ...) != now.get(key, ...))
+    return ConfigError(
+        f"trainer.{name}: a callback has changed {key!r} in it, which has no effect. Set it in the config, or"
+        " change the module itself, such as trainer.optimizer.param_groups; keep values of your own in an"
+        " attribute of your module."
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from trainer.config_file import read_config
+from trainer.errors import ConfigError
 from trainer.read_only import FOR_ALL
 from trainer.trainer import ModularTaskTrainer
 
@@ -63,3 +64,9 @@ def test_setting_is_not_assigned(make_run: MakeRun, train: Train) -> None:
 def test_attribute_of_the_callbacks_own_is_allowed(make_run: MakeRun, train: Train) -> None:
     train(make_run(curriculum=assigning("own", "mine")))
     assert "meddling" in sys.modules
+
+
+def test_change_of_the_configuration_is_refused(make_run: MakeRun, train: Train) -> None:
+    """The modules are built already."""
+    with pytest.raises(ConfigError, match=r"^trainer\.config: a callback has changed 'x' in it"):
+        train(make_run(curriculum=assigning("item", "config")))
