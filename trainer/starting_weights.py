@@ -68,7 +68,8 @@ def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
     adds to the names, which is removed.
 
     Raises:
-        TrainerError: If there are none, they are damaged or have changed, or none of them fits.
+        TrainerError: If there are none, they are damaged, have changed or are not finite, or none of them
+            fits.
     """
     if settings.path is None:
         return
@@ -83,8 +84,28 @@ def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
         )
     model.load_state_dict(fit.weights, strict=False)
     # After all others: a parameter with several names is averaged under the first of them.
-    model.load_state_dict(fit_weights(model, averaged, settings.prefix).weights, strict=False)
+    average = fit_weights(model, averaged, settings.prefix).weights
+    model.load_state_dict(average, strict=False)
+    _check_finite(model, {*fit.weights, *average}, source)
     say(f"begins with the weights of {source}: {fit.describe()}")
+
+
+def _check_finite(model: nn.Module, taken: Container[str], source: Path) -> None:
+    """Check the parameters that were taken, and are trained: with others, every loss would be NaN.
+
+    Raises:
+        ConfigError: If they have values that are not finite.
+    """
+    bad = [
+        name
+        for name, parameter in model.named_parameters()
+        if name in taken and parameter.requires_grad and not parameter.isfinite().all()
+    ]
+    if bad:
+        raise ConfigError(
+            f"init_from: {source} has values that are not finite, in {_first(bad)}. Name another file, or a run"
+            " that has not diverged."
+        )
 
 
 def fit_weights(model: nn.Module, weights: Weights, prefix: str = "") -> Fit:

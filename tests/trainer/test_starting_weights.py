@@ -308,3 +308,20 @@ def test_content_that_has_changed_is_refused(
         begin(path, nn.Linear(1, 1), content_digest(path))
     with pytest.raises(TrainerError, match=r"has changed: it is .*, and init_from_digest is other"):
         begin(path, nn.Linear(1, 1), "other")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
+    """With them, the first loss would be NaN, and the run end as diverged. Others may have any value."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 2))
+    model[2].requires_grad_(False)
+    state = model.state_dict()
+    state["1.running_var"][0] = state["2.weight"][0] = value
+    torch.save(state, tmp_path / "weights.pt")
+    begin(tmp_path / "weights.pt", model)
+    state["0.bias"][1] = value
+    torch.save(state, tmp_path / "weights.pt")
+    with pytest.raises(
+        TrainerError, match=r"^init_from: .*weights\.pt has values .* in 0\.bias\. Name"
+    ):
+        begin(tmp_path / "weights.pt", model)
