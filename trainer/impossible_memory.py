@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dis
 import os
 import re
+import resource
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+_RAISE: Final = dis.opmap["RAISE_VARARGS"]
+OVERCOMMIT: Final = "/proc/sys/vm/overcommit_memory"
 UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _SIZE: Final = rf"(\d+(?:\.\d*)?) ({'|'.join(UNITS)})"
 # As PyTorch and NumPy write it, for this machine and for GPUs.
@@ -22,6 +26,8 @@ def describe_excess(error: BaseException) -> str:
         needed, there, what = _bytes(*match.groups()[:2]), _bytes(*match.groups()[2:]), "the GPU"
     elif match := re.search(_OF_MACHINE, said):
         needed, there, what = _bytes(*match.groups()), total_memory(), "this machine"
+    elif type(error) is MemoryError and not said and _is_refusal(error) and never_lends():
+        return f"it needs more memory at once than the {_shown(total_memory())} that this machine has in all"
     else:
         return ""
     if not needed > there > 0:
@@ -38,6 +44,30 @@ def total_memory() -> float:
             total += int(swap[1]) * 1024 if swap else 0
         return total
     return 0
+
+
+def _is_refusal(error: MemoryError) -> bool:
+    """Return whether an error was not raised by a `raise`, but by an allocation that the system refused."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is not None and place.tb_frame.f_code.co_code[place.tb_lasti] != _RAISE
+
+
+def never_lends() -> bool:
+    """Return whether the system refuses only what exceeds all memory at once, including swap space.
+
+    Linux lends everything else, and kills where it is missing then, unless it counts strictly, or
+    the memory of the process is limited.
+    """
+    try:
+        is_strict = Path(OVERCOMMIT).read_text("ascii").strip() not in ("0", "1")
+    except OSError:
+        return False
+    limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    return not is_strict and all(
+        resource.getrlimit(limit)[0] == resource.RLIM_INFINITY for limit in limits
+    )
 
 
 def _bytes(number: str, unit: str) -> float:

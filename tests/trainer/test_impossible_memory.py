@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 from run_files import MakeRun, Train
 
+from trainer import impossible_memory
 from trainer.errors import ConfigError, is_out_of_memory
-from trainer.impossible_memory import describe_excess, total_memory
+from trainer.impossible_memory import describe_excess, never_lends, total_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 CUDA = (
     "CUDA out of memory. Tried to allocate {}. GPU 0 has a total capacity of 139.72 GiB of which 1.0 GiB"
@@ -56,6 +61,30 @@ def test_memory_may_be_free_later() -> None:
         ),
     ):
         assert is_out_of_memory(error)
+
+
+@pytest.mark.skipif(not never_lends(), reason="smaller requests may be refused here, too")
+@pytest.mark.parametrize(
+    "ask", [lambda: bytearray(LARGE), lambda: [0] * LARGE, lambda: "x" * 2**62]
+)
+def test_request_of_python_that_the_system_refused_exceeds_all_memory(
+    ask: Callable[[], object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Python does not say how much it was; where the system counts strictly, it may have been little."""
+    with pytest.raises(MemoryError) as caught:
+        ask()
+    assert describe_excess(caught.value).startswith("it needs more memory at once than the ")
+    assert not is_out_of_memory(caught.value)
+    (tmp_path / "strictly").write_text("2\n")
+    for path in ("strictly", "missing"):
+        monkeypatch.setattr(impossible_memory, "OVERCOMMIT", str(tmp_path / path))
+        assert is_out_of_memory(caught.value)
+
+
+def test_error_that_code_raises_says_nothing_about_the_system() -> None:
+    with pytest.raises(MemoryError) as caught:
+        raise MemoryError
+    assert is_out_of_memory(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ DEEDS: dict[str, Callable[[], Any]] = {
     "FileNotFoundError": raising(FileNotFoundError(errno.ENOENT, "no such file", "x")),
     "OSError": raising(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))),
     "MemoryError": raising(MemoryError()),
+    "too much memory": lambda: [0] * 10**15,
     "RecursionError": recurse,
     "StopIteration": raising(StopIteration()),
     "GeneratorExit": raising(GeneratorExit()),
