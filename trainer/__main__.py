@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,12 +19,13 @@ from trainer.errors import (
     UnfinishedError,
     WorkerKilled,
 )
+from trainer.impossible_memory import describe_excess
 from trainer.known_keys import describe_unread
 from trainer.rank_processes import check_gpus, run_ranks
 from trainer.run_files import CONFIG, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType, TracebackType
 
     from trainer.trainer import ModularTaskTrainer
@@ -65,10 +67,13 @@ class StopSignals:
             self.trainer.stop_requested = True
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, tell: Callable[[str], object] | None = None
+) -> int:
     """Train one run and return the exit code: 0 done, 1 failed, 2 user error, 128 + signal stopped.
 
     It is 0 only after `results.json` was written, or if the run has paused as `ORCH_STOP_AFTER` says. Errors in the run's own code keep their traceback.
+    Those that the user can correct are printed by `tell`, to stderr by default.
 
     Raises:
         UnfinishedError: If the run's own code ended the program, as by `sys.exit(0)`.
@@ -80,12 +85,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # the kernel would reap the ranks
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     arguments = sys.argv[1:] if arguments is None else arguments
+    tell = tell or sys.stderr.write
     try:
         return run_training(arguments, signals)
     except (Diverged, WorkerKilled) as error:
-        return report_failure(error)
+        tell(f"{error.failure_class}: {error}\n")
+        return error.exit_code
     except TrainerError as error:
-        sys.stderr.write(f"{error}\n")
+        tell(f"{error}\n")
         return error.exit_code
     except Stopped as stopped:
         return report_stop(stopped, signals)
@@ -94,8 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"orch: {type(error).__name__}: {' '.join(str(error).split())}\n")
         return 1
-    except Exception:
-        raise  # of the run's own code: it keeps its traceback
+    except Exception as error:  # of the run's own code: it keeps its traceback
+        if isinstance(error, MemoryError) and (excess := describe_excess(error)):
+            return report_excess(excess)
+        raise
     except BaseException as error:
         # sys.exit or KeyboardInterrupt of the run's own code: signal handlers do not raise here.
         from trainer.target_errors import place_in_user_code  # noqa: PLC0415 - it loads Hydra
@@ -106,10 +115,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ) from error
 
 
-def report_failure(error: Diverged | WorkerKilled) -> int:
-    """Print the failure class and the message, and return the exit code."""
-    sys.stderr.write(f"{error.failure_class}: {error}\n")
-    return error.exit_code
+def report_excess(excess: str) -> int:
+    """Print the traceback of an allocation that cannot succeed, and return the exit code.
+
+    The last line names the failure class: by its name, a `MemoryError` is one that may pass.
+    """
+    traceback.print_exc()
+    sys.stderr.write(f"error: MemoryError: {excess}\n")
+    return 1
 
 
 def report_stop(stopped: Stopped, signals: StopSignals) -> int:
@@ -168,15 +181,20 @@ def run_training(arguments: Sequence[str], signals: StopSignals) -> int:
     )
     from trainer.ranks import count_ranks  # noqa: PLC0415
     from trainer.settings import read_settings, read_world_size  # noqa: PLC0415
+    from trainer.summed_loss import describe_sum  # noqa: PLC0415
     from trainer.trainer import ModularTaskTrainer  # noqa: PLC0415
 
     load_late()
     check_gpus(ranks := read_world_size(cfg))
     if ranks > count_ranks():
-        return run_ranks(ranks, str(cfg.get("device", "auto")), lambda: main(arguments))
+        return run_ranks(ranks, str(cfg.get("device", "auto")), lambda tell: main(arguments, tell))
     trainer = ModularTaskTrainer(cfg, run_dir)
-    late = describe_late(read_settings(plain_config(cfg)))
-    notes = [*filter(None, (describe_unread(cfg), describe_uncalled(trainer.modules), late))]
+    settings = read_settings(plain_config(cfg))
+    found = (
+        *(describe_unread(cfg), describe_uncalled(trainer.modules)),
+        *(describe_late(settings), describe_sum(trainer.criterion, settings)),
+    )
+    notes = [*filter(None, found)]
     sys.stderr.write("".join(f"note: {note}\n" for note in notes))
     trainer.outputs.note = " ".join(notes)
     signals.tell(trainer)

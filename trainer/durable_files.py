@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEMPORARY = ".tmp"
-# What is written directly begins with a page, in memory and in the file, and has at least so many bytes:
+# In bytes: what is written directly begins with a page, in memory and in the file, and is large, because
 # each such write waits for the disk.
 PAGE: Final = 4096
 DIRECT: Final = 1 << 20

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -26,15 +27,19 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
     from types import FrameType
 
+    Train = Callable[[Callable[[str], None]], int]
+
 VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
 # How long ranks that have lost another one may take to end by themselves.
 GRACE: Final = 10.0
 # How long a rank that was killed may be seen later than those that have lost it.
 SETTLE: Final = 0.5
 SHELL: Final = 128
-# The names of files with the number of the rank that failed first, and of one that is done.
+# The names of files with the number of the rank that failed first, of one that is done, and with the error
+# of the first rank.
 FAILED: Final = "failed"
 OVER: Final = "over"
+SAID: Final = "said"
 
 
 class RankPlace(NamedTuple):
@@ -47,13 +52,14 @@ class RankPlace(NamedTuple):
     folder: Path
 
 
-def run_ranks(count: int, device: str, train: Callable[[], int]) -> int:
+def run_ranks(count: int, device: str, train: Train) -> int:
     """Train with several ranks, and return the exit code: that of the rank that failed first.
 
     Args:
         count: The number of ranks.
         device: The device of the configuration.
-        train: Trains in a rank, once it has joined the others, and returns its exit code.
+        train: Trains in a rank, once it has joined the others, and returns its exit code. It is handed what
+            prints the line of an error.
 
     Raises:
         ConfigError: If the run has fewer GPUs than ranks.
@@ -77,7 +83,7 @@ def run_ranks(count: int, device: str, train: Callable[[], int]) -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _be_rank(place: RankPlace, train: Callable[[], int]) -> None:
+def _be_rank(place: RankPlace, train: Train) -> None:
     """Join the other ranks, and train; end if the process that forked this one does."""
     end_with(place.parent)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -87,13 +93,20 @@ def _be_rank(place: RankPlace, train: Callable[[], int]) -> None:
         _redirect(sys.stderr, place.folder / str(place.rank))
     try:
         with _joined(place), _end_noted(place):
-            code = train()
+            code = train(partial(_tell_error, place))
             if code:
                 _note(place, FAILED)
     except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
+        _tell_error(place, f"{error}\n")
         code = error.exit_code
     sys.exit(code)
+
+
+def _tell_error(place: RankPlace, line: str) -> None:
+    """Print the line of an error, and note what the first rank has printed: others may have the same."""
+    sys.stderr.write(line)
+    if not place.rank:
+        (place.folder / SAID).write_text(line, errors="replace")
 
 
 @contextmanager
@@ -115,7 +128,7 @@ def _note(place: RankPlace, name: str) -> None:
 
 def _noted(folder: Path, name: str) -> str | None:
     path = folder / name
-    return path.read_text() if path.exists() else None
+    return path.read_text(errors="replace") if path.exists() else None
 
 
 def _redirect(stream: object, path: Path) -> None:
@@ -205,9 +218,10 @@ def _fail(failed: BaseProcess, ranks: Sequence[BaseProcess], folder: Path) -> in
             rank.join()
     if code > 0 and _tell_left(ranks, folder):
         return ConfigError.exit_code
-    told = folder / str(cause)
-    if told.exists():
-        sys.stderr.write(told.read_text(errors="replace"))
+    told = _noted(folder, str(cause)) or ""
+    said = _noted(folder, SAID)
+    if said is None or not told.endswith(said):
+        sys.stderr.write(told)
     if code > 0:
         return code
     sys.stderr.write(f"rank {cause} was killed by {signal.Signals(-code).name}\n")

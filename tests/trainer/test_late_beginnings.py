@@ -34,7 +34,9 @@ def test_what_never_begins_is_named(config: dict[str, Any], iterations: int, sai
 
 
 def test_program_prints_it_and_trains(make_run: MakeRun, start: Start) -> None:
-    """Another run may go on from this one, with more iterations."""
-    run_dir = make_run(iterations=1, **EMA)
+    """Another run may go on from this one, with more iterations. A summed loss is named beside it."""
+    run_dir = make_run(iterations=1, criterion__reduction="sum", **EMA)
     assert start(run_program, str(run_dir)) == 0
-    assert "note: ema.from_iteration: the run ends" in (run_dir / "err.log").read_text()
+    said = (run_dir / "err.log").read_text()
+    assert "note: ema.from_iteration: the run ends" in said
+    assert "note: criterion.reduction: with sum," in said

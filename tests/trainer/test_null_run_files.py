@@ -16,7 +16,7 @@ from trainer.run_files import Progress
 def test_second_rank_leaves_no_file(tmp_path: Path) -> None:
     """The first one writes its own."""
 
-    def train() -> int:
+    def train(_tell: object) -> int:
         folder = tmp_path / str(distributed.get_rank())
         (folder / "checkpoints").mkdir(parents=True)
         outputs = outputs_of(folder)

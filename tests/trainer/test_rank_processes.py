@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from torch import distributed
@@ -13,9 +14,12 @@ from torch import distributed
 from trainer.errors import ConfigError
 from trainer.rank_processes import check_gpus, describe_crowd, find_cause, run_ranks
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def test_run_is_done_when_all_ranks_are() -> None:
-    def train() -> int:
+    def train(_tell: object) -> int:
         distributed.barrier()
         return 0
 
@@ -25,7 +29,7 @@ def test_run_is_done_when_all_ranks_are() -> None:
 def test_killed_rank_ends_the_others_and_is_the_cause(capfd: pytest.CaptureFixture[str]) -> None:
     """Although the others fail as well, when they miss it."""
 
-    def train() -> int:
+    def train(_tell: object) -> int:
         if distributed.get_rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         try:
@@ -41,7 +45,7 @@ def test_killed_rank_ends_the_others_and_is_the_cause(capfd: pytest.CaptureFixtu
 def test_rank_that_fails_is_heard_whichever_it_is(capfd: pytest.CaptureFixture[str]) -> None:
     """The other ranks are silent, and are ended if they wait forever."""
 
-    def train() -> int:
+    def train(_tell: object) -> int:
         print(f"rank {distributed.get_rank()} began")
         sys.stdout.flush()
         if distributed.get_rank() == 0:
@@ -55,12 +59,29 @@ def test_rank_that_fails_is_heard_whichever_it_is(capfd: pytest.CaptureFixture[s
     assert "the data of this rank are damaged\n" in err
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_error_that_all_ranks_have_is_told_once(
+    capfd: pytest.CaptureFixture[str], first: int
+) -> None:
+    """Whichever has it first; another one's error is told as well."""
+
+    def train(tell: Callable[[str], object]) -> int:
+        if distributed.get_rank() != first:
+            with contextlib.suppress(RuntimeError):
+                distributed.barrier()  # until the other one has failed
+        tell("clip_norm: -1\n")
+        return 2
+
+    assert run_ranks(2, "cpu", train) == 2
+    assert capfd.readouterr().err == "clip_norm: -1\n"
+
+
 def test_rank_that_fails_first_is_heard_although_another_is_seen_first(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """What the others say of the connection that they have lost would not help."""
 
-    def train() -> int:
+    def train(_tell: object) -> int:
         if distributed.get_rank() == 1:
             raise ValueError("the data of this rank are damaged")
         with contextlib.suppress(RuntimeError):
@@ -77,7 +98,7 @@ def test_rank_that_ends_its_process_has_failed(
 ) -> None:
     """Exit code 0 would say that the run is done."""
 
-    def train() -> int:
+    def train(_tell: object) -> int:
         if distributed.get_rank() == which:
             os._exit(0)
         distributed.barrier()
@@ -89,11 +110,11 @@ def test_rank_that_ends_its_process_has_failed(
 
 
 def test_all_ranks_that_end_their_processes_have_failed() -> None:
-    assert run_ranks(2, "cpu", lambda: os._exit(0)) == 2
+    assert run_ranks(2, "cpu", lambda _tell: os._exit(0)) == 2
 
 
 def test_request_to_stop_reaches_all_ranks() -> None:
-    def train() -> int:
+    def train(_tell: object) -> int:
         asked: list[int] = []
         signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
         distributed.barrier()
