@@ -9,6 +9,8 @@ _OF_THE_SYSTEM: Final = re.compile(
     r"\[Errno \d+\] (?P<why>[^:'\"]+)(?:: '(?P<path>[^']+)')?(?: -> '(?P<target>[^']+)')?"
 )
 
+# A word with what stands before it; what is in quotes, which an apostrophe does not open, is one.
+_GAP_AND_WORD: Final = re.compile(r"""(\s*)((?:(?<!\w)'[^']*'(?!\w)|(?<!\w)"[^"]*"(?!\w)|\S)+)""")
 _LONGEST: Final = 3000
 _BEGINNING, _END = 1500, 500
 
@@ -39,19 +41,18 @@ def one_line(text: str) -> str:
 def break_between_words(line: str, width: int, indent: int) -> str:
     """Return a line that does not fit in a width as several, of which all but the first are indented.
 
-    A word that is longer, such as a path, stays whole.
+    A word that is longer, such as a path, stays whole, and so does what stands in quotes: it may be copied.
     """
     if len(line) <= width or width <= 2 * indent:
         return line
-    import textwrap  # noqa: PLC0415 # errors on narrow terminals only
-
-    return textwrap.fill(
-        line,
-        width,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    lines = [""]
+    for gap, word in _GAP_AND_WORD.findall(line):
+        longer = f"{lines[-1]}{gap}{word}"
+        if len(longer) <= width or not lines[-1].strip():
+            lines[-1] = longer
+        else:
+            lines.append(f"{' ' * indent}{word}")
+    return "\n".join(lines)
 
 
 def without_the_middle(text: str) -> str:

@@ -15,6 +15,6 @@ def describe_late(settings: TrainingSettings) -> str:
     if not late:
         return ""
     return (
-        f"{' and '.join(late)}: the run ends before, after iteration {settings.iterations}, so the keys of"
-        " the group have no effect. What counts are iterations, not updates."
+        f"{' and '.join(late)}: the run ends before that, after iteration {settings.iterations}. What counts are"
+        " iterations, not updates."
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from trainer.batch_structure import PAIR, TARGETS, Parts, parts_of
+from trainer.batch_structure import PAIR, TARGETS, Parts, count_samples, parts_of
 from trainer.errors import ConfigError, is_out_of_memory
 from trainer.group_folders import advise_choice
 from trainer.target_errors import first_line, is_in_libraries
@@ -58,7 +58,7 @@ class ModelCall:
         try:
             outputs = self.model(*inputs, **named)
         except ABOUT_VALUES as error:
-            self._explain_inputs(error, (*inputs, *named.values()))
+            self._explain_inputs(error, (*inputs, *named.values()), batch)
             raise
         if criterion is None:
             return _loss_in(outputs), outputs, targets
@@ -71,13 +71,13 @@ class ModelCall:
             raise
         return loss, outputs, targets
 
-    def _explain_inputs(self, error: Exception, inputs: Sequence[object]) -> None:
+    def _explain_inputs(self, error: Exception, inputs: Sequence[object], batch: object) -> None:
         """Explain an error of the model.
 
         Raises:
             ConfigError: If a library raised it for the inputs, or a norm for a batch of one sample.
         """
-        if OF_ONE in str(error):
+        if OF_ONE in str(error) and count_samples(batch) == 1:
             raise ConfigError(
                 f"data: a batch has one sample, and a norm of {type(self.model).__name__} cannot be trained with"
                 " that. Set dataloader.drop_last: true, or another batch_size."

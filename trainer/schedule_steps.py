@@ -113,7 +113,9 @@ def check_direction(scheduler: LRScheduler) -> None:
     Raises:
         ConfigError: If it waits for it to rise: it would lower the rate of a training that goes well.
     """
-    if isinstance(scheduler, ReduceLROnPlateau) and scheduler.mode == "max":
+    if not isinstance(scheduler, ReduceLROnPlateau) or scheduler.mode != "max":
+        return
+    if type(scheduler).step is ReduceLROnPlateau.step:  # another one may compare something else
         raise ConfigError(
             f"scheduler.mode: {type(scheduler).__name__} gets the loss of the validation, of which less is"
             " better, and max would lower the rate while it falls. Remove mode, or set min."

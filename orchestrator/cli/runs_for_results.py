@@ -125,7 +125,10 @@ def _step(at: str | None, directories: Sequence[RunDirectory]) -> int | None:
     if at == _COMMON:
         step = last_common_step(directories)
         if step is None:
-            raise UsageError("--at common: no run has any metrics yet. Start them with orch run.")
+            raise UsageError(
+                "--at common: no run has reported a metric so far. Start them with orch run; how a program"
+                " reports metrics is in docs/bring-your-own-program.md."
+            )
         return step
     if not at.isascii() or not at.isdigit():
         raise UsageError(f"--at is {at!r}. Set it to an iteration, or to common.")

@@ -96,6 +96,14 @@ def test_stream_writes_without_control_characters_and_reports_the_length_given()
             "orch:\n      a/path/that-is/long\n      is gone",
         ),
         ("orch: no such key", 0, "orch: no such key"),
+        (
+            """orch: quote it: "+note='a  b (c)'" or so""",
+            20,
+            """orch: quote it:\n      "+note='a  b (c)'"\n      or so""",
+        ),
+        ("orch: x=['a b', 'c d'] is odd", 16, "orch: x=['a b',\n      'c d'] is\n      odd"),
+        ("orch: a run's key, the user's", 18, "orch: a run's key,\n      the user's"),
+        ("orch: 'not closed at all", 20, "orch: 'not closed at\n      all"),
     ],
 )
 def test_line_breaks_between_words(line: str, width: int, told: str) -> None:

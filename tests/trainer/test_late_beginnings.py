@@ -20,9 +20,13 @@ STOPPING = {"stopping": {"patience": 1, "from_iteration": 5}}
 @pytest.mark.parametrize(
     ("config", "iterations", "said"),
     [
-        (EMA, 3, "ema.from_iteration: the run ends before, after iteration 3, so"),
-        (STOPPING, 4, "stopping.from_iteration: the run ends before, after iteration 4, so"),
-        (EMA | STOPPING, 3, "ema.from_iteration and stopping.from_iteration: the run ends before"),
+        (EMA, 3, "ema.from_iteration: the run ends before that, after iteration 3."),
+        (STOPPING, 4, "stopping.from_iteration: the run ends before that, after iteration 4."),
+        (
+            EMA | STOPPING,
+            3,
+            "ema.from_iteration and stopping.from_iteration: the run ends before that",
+        ),
         (EMA | STOPPING, 5, ""),
         ({}, 1, ""),
     ],

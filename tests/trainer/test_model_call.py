@@ -104,6 +104,17 @@ class Normed(nn.Module):
         return self.layer(self.norm(samples))
 
 
+def test_norm_within_a_sample_keeps_the_error_of_the_model() -> None:
+    """The batch has several; what the norm gets is the model's."""
+
+    class Bags(Normed):
+        def forward(self, samples: torch.Tensor) -> Any:
+            return torch.cat([super(Bags, self).forward(each[None]) for each in samples])
+
+    with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
+        ModelCall(Bags(), nn.CrossEntropyLoss())((ONE.expand(2, 6), LABELS.expand(2)))
+
+
 def test_last_batch_of_one_sample_is_explained() -> None:
     """PyTorch's error does not say where the batch came from."""
     call = ModelCall(Normed(), nn.CrossEntropyLoss())

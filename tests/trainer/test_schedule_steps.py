@@ -76,6 +76,8 @@ def test_scheduler_that_waits_for_the_loss_to_rise_is_refused(optimizer: SGD) ->
     """It would lower the rate of a training that goes well."""
     check_direction(ReduceLROnPlateau(optimizer))
     check_direction(StepLR(optimizer, 1))
+    own = type("Own", (ReduceLROnPlateau,), {"step": lambda self, _: super(self).step(0.5)})
+    check_direction(own(optimizer, mode="max"))
     with pytest.raises(ConfigError, match=r"^scheduler\.mode: ReduceLROnPlateau gets the loss"):
         check_direction(ReduceLROnPlateau(optimizer, mode="max"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -63,14 +64,14 @@ def count_classes(samples: Any, classes: int) -> Tensor:  # noqa: ANN401 - a dat
     Raises:
         ConfigError: If a target is not a class index, or the data set is a stream.
     """
-    if isinstance(samples, IterableDataset):
-        raise ConfigError(
-            "criterion: train is a stream, whose classes cannot be counted before it is read. Choose another"
-            " criterion."
-        )
     targets = getattr(samples, "targets", None)
     if targets is None and hasattr(samples, "tensors"):
         targets = samples.tensors[-1]
+    if targets is None and isinstance(samples, IterableDataset):
+        raise ConfigError(
+            "criterion: train is a stream, whose classes cannot be counted before it is read. Give it an attribute"
+            " targets, or choose another criterion."
+        )
     if targets is None:
         targets = [parts_of(samples[index]).targets for index in range(len(samples))]
     found = _as_numbers(targets)
@@ -89,7 +90,9 @@ def count_classes(samples: Any, classes: int) -> Tensor:  # noqa: ANN401 - a dat
 def _as_numbers(targets: Any) -> Tensor:  # noqa: ANN401 - as above
     """Return targets as one tensor; one of no classes if they are not numbers."""
     try:
+        if isinstance(targets, list) and any(isinstance(each, np.ndarray) for each in targets):
+            targets = [each.item() for each in targets]
         found = torch.as_tensor(targets)
-    except (TypeError, ValueError, RuntimeError):
+    except (AttributeError, TypeError, ValueError, RuntimeError):
         return torch.zeros(())
-    return found.long() if found.dtype is torch.bool else found
+    return found if found.is_floating_point() or found.is_complex() else found.long()

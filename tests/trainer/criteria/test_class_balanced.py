@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,6 +16,8 @@ from trainer.errors import ConfigError
 
 class Streams(IterableDataset[Any]):
     """A data set that is read from its beginning."""
+
+    targets: Any = None
 
     def __iter__(self) -> Iterator[Any]:
         """Yield nothing."""
@@ -65,7 +68,12 @@ def test_classes_are_counted_however_the_data_set_tells_them() -> None:
     three = TensorDataset(torch.zeros(3), torch.tensor([3, 3, 3]), torch.tensor([2, 0, 2]))
     tuples = [(0, 3, torch.tensor(each)) for each in (2, 0, 2)]
     mappings = [{"x": 3, "label": each} for each in (2, 0, 2)]
-    for samples in (tensors, targets, three, [(0, 2), (0, 0), (0, 2)], tuples, mappings):
+    arrays = [(0, np.array(each)) for each in (2, 0, 2)]
+    graphs = [(0, np.array([each], dtype=np.uint16)) for each in (2, 0, 2)]
+    stream = Streams()
+    stream.targets = np.array([2, 0, 2], dtype=np.uint16)
+    by_one = ([(0, 2), (0, 0), (0, 2)], tuples, mappings, arrays, graphs)
+    for samples in (tensors, targets, three, *by_one, stream):
         assert count_classes(samples, 4).tolist() == [1, 0, 2, 0]
 
 

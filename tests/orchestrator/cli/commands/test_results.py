@@ -244,7 +244,7 @@ def test_unfinished_runs_are_compared_at_an_iteration_they_share(
 
 def test_common_iteration_needs_metrics(grid: Grid) -> None:
     """There is none of runs that have not begun."""
-    with pytest.raises(UsageError, match="no run has any metrics yet"):
+    with pytest.raises(UsageError, match="no run has reported a metric so far"):
         grid.orch("results", "--at", "common")
 
 
