@@ -17,6 +17,7 @@ import socket
 import sys
 import traceback
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 
 from orchestrator.runner import learned_modules
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from orchestrator.runner.output import Pipe
 
 _PIECE: Final = 65536
+_LONGEST: Final = 20_000  # characters of an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,8 @@ class EntryPoint:
             standby.drop()
             raise
 
-    def call(self) -> int:
-        """Call the function in this process, and return its exit code."""
+    def call(self) -> tuple[int, str]:
+        """Call the function in this process; return its exit code, and what was printed of its error."""
         sys.argv = [self.name.partition(":")[0], *self.arguments]
         files = ImportedFiles(os.environ)
         try:
@@ -103,27 +105,33 @@ class EntryPoint:
         finally:
             files.record()
             atexit._run_exitfuncs()  # noqa: SLF001 # forks skip them
-        return returned if isinstance(returned, int) else 0
+        return (returned if isinstance(returned, int) else 0), ""
 
 
-def _tell(error: BaseException) -> int:
-    """Print what ended a function, and return its exit code, as Python does where it ends a program.
+def _tell(error: BaseException) -> tuple[int, str]:
+    """Print what ended a function, as Python does where it ends a program.
 
     What the function has started is waited for later, perhaps for ever, and may print an error as well.
+
+    Returns:
+        Its exit code, and what was printed.
     """
-    if not isinstance(error, SystemExit):
-        traceback.print_exception(error)
-        return 1
-    if error.code is None or isinstance(error.code, int):
-        return error.code or 0
-    sys.stderr.write(f"{error.code}\n")
-    return 1
+    if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
+        return error.code or 0, ""
+    told = StringIO()
+    if isinstance(error, SystemExit):
+        told.write(f"{error.code}\n")
+    else:
+        traceback.print_exception(error, file=told)
+    sys.stderr.write(told.getvalue())
+    return 1, told.getvalue()
 
 
 class Standby:
     """A fork of this process that waits for an entry point; it ends when it is released.
 
-    ``found`` is what the program had imported when it ended; nothing if it did not tell.
+    ``found`` is what the program had imported when it ended, and ``error`` what it printed of the error that
+    ended it; nothing if it did not tell.
 
     Args:
         besides: Descriptors of this process that the fork closes.
@@ -134,7 +142,7 @@ class Standby:
 
     def __init__(self, besides: Iterable[int] = ()) -> None:
         self._is_ordered = self._is_started = False
-        self.found = NOTHING_NEW
+        self.found, self.error = NOTHING_NEW, ""
         self._socket, theirs = socket.socketpair()
         not_theirs = (self._socket.fileno(), *besides)
         context = multiprocessing.get_context("fork")
@@ -184,16 +192,17 @@ class Standby:
         self._process.join()
         if self._is_started:
             with self._socket:
-                self.found = self._hear()
+                self.error, self.found = self._hear()
         return int(self._process.exitcode or 0)
 
-    def _hear(self) -> NewImports:
+    def _hear(self) -> tuple[str, NewImports]:
         told = b""
         self._socket.setblocking(False)
         with contextlib.suppress(OSError):
             while piece := self._socket.recv(_PIECE):
                 told += piece
-        return parse_new_imports(told)
+        error, _, imports = told.partition(b"\0")
+        return error.decode(errors="replace"), parse_new_imports(imports)
 
     def __enter__(self) -> Self:
         """Return the fork."""
@@ -230,17 +239,20 @@ def _wait_for_orders(orders: socket.socket, not_ours: Iterable[int]) -> None:
         _become_a_program(environment, *descriptors)
         if not stream.read(1):
             sys.exit(NOT_CALLED)
+        error = ""
         try:
-            sys.exit(entry_point.call())
+            code, error = entry_point.call()
+            sys.exit(code)
         finally:
-            _tell_new_imports(orders)
+            _tell_end(orders, error)
 
 
-def _tell_new_imports(orders: socket.socket) -> None:
-    if found := dump_new_imports(find_new_imports()):
-        orders.setblocking(False)  # nobody has to listen
-        with contextlib.suppress(OSError):
-            orders.send(found)
+def _tell_end(orders: socket.socket, error: str) -> None:
+    """Send the error that ended the program, up to a NUL, and what it has imported."""
+    told = error[-_LONGEST:].replace("\0", "").encode(errors="replace")
+    orders.setblocking(False)  # nobody has to listen
+    with contextlib.suppress(OSError):
+        orders.send(told + b"\0" + dump_new_imports(find_new_imports()))
 
 
 def _reset_process_state() -> None:

@@ -164,7 +164,8 @@ class Runner:
                     durable.sync_directory(run_dir)
                     durable.sync_directory(run_dir.parent)
                 ending = self._watch.over(started, lock, output, log, self._keeper.ended)
-        return judge_attempt(self._directory, begun, ending, log.tail_text)
+        said = up_to(getattr(started, "error", ""), log.tail_text)  # only a function tells it
+        return judge_attempt(self._directory, begun, ending, said)
 
     def _environment(self, run_dir: Path, lock: int, mlflow_run_id: str) -> dict[str, str]:
         """Return the environment of the program, which describes its run."""
@@ -198,6 +199,15 @@ _NO_RESULTS: Final = Failure(
     FailureKind.ERROR,
     "it exited with code 0 before it had written its results: code of the run ended the process",
 )
+
+
+def up_to(error: str, output: str) -> str:
+    """Return the output of a program up to the error that ended it, if it told one.
+
+    What it had started may have printed more until it ended.
+    """
+    before, found, _ = output.rpartition(error) if error else (output, "", "")
+    return f"{before}{found}" if found or not error else error
 
 
 def judge_attempt(

@@ -1,5 +1,7 @@
 """Forked runners carry out one attempt after the other, and nothing of one reaches the next."""
 
+import atexit
+import multiprocessing
 import os
 import select
 import signal
@@ -17,7 +19,7 @@ from orchestrator.launchers.forkserver_handle import ForkServer
 from orchestrator.launchers.pool import ForkedRunner, Pool
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
-from orchestrator.rundir.state import State
+from orchestrator.rundir.state import Failure, State, Status
 from orchestrator.runner import process_tree
 from orchestrator.runner.entry_point_call import EntryPoint
 from orchestrator.runner.forked_runner import AttemptRequest
@@ -83,6 +85,31 @@ def test_one_runner_carries_out_several_attempts(
         assert directory.observe().state is State.DONE
         pool.take_back(runner)
     assert len({pid_of(directory) for directory in directories[:3]}) == 1
+
+
+def fail_first() -> None:
+    """Fail, with a child process that fails later, and much to say in the end."""
+    later = multiprocessing.get_context("fork").Process(target=int, args=("later",))
+    atexit.register(later.start)
+    for _ in range(61):
+        atexit.register(print, "Error: no summary")
+    raise MemoryError("all used")
+
+
+def test_failure_of_a_function_is_its_own_error(
+    pool: Pool, directories: list[RunDirectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its exit handlers and its processes print behind it."""
+    (directory, *_) = directories
+    path = str(Path(__file__).parent)
+    monkeypatch.syspath_prepend(path)
+    runner = pool.give(order(directory, f"{Path(__file__).stem}:fail_first", PYTHONPATH=path))
+    assert answer(runner) == ""
+    assert "ValueError: invalid literal" in directory.attempt_log(1).read_text()
+    status = directory.read_status()
+    assert isinstance(status, Status)
+    assert status.failure == Failure("out-of-memory", "MemoryError: all used")
+    pool.take_back(runner)
 
 
 class DyingServer(ForkServer):

@@ -176,6 +176,9 @@ def test_error_is_told_before_the_processes_of_the_program_are_waited_for(
     hold.write_bytes(b"")
     assert started.wait() == 1
     assert "multiprocessing" not in told + read(output)
+    assert isinstance(started, Standby)
+    assert started.error == told
+    assert started.found.names
 
 
 @pytest.mark.parametrize(
